@@ -1,0 +1,106 @@
+"""What a stage must be. Any object with these methods can take the stage's place.
+
+The laws in the docstrings are the contract suites of ``tests/contracts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from mmedrag.types import (
+    Definition,
+    Domain,
+    Embeddable,
+    Evidence,
+    Hit,
+    Matrix,
+    Mention,
+    Query,
+    Question,
+    Routing,
+    Vector,
+)
+
+
+@runtime_checkable
+class ModalityClassifier(Protocol):
+    """Section 3.2: which domain corpus a query belongs to.
+
+    Laws: scores are probabilities that sum to 1 (or empty); an abstention is ``decision=None``;
+    the same query gets the same verdict.
+    """
+
+    def classify(self, query: Query) -> Routing: ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Section 3.3: the only maker of vectors in the shared space.
+
+    Laws: ``embed([])`` is ``(0, dim)``; rows are float32, finite, of norm 1 where the item has all
+    that the space asks for and at most 1 where a modality is absent (absent evidence counts as
+    nothing, it is not made up by the other modality); the order and size of batches do not matter.
+    ``fingerprint`` names the weights and settings: equal fingerprints mean equal vectors.
+    """
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def embed(self, items: Sequence[Embeddable]) -> Matrix: ...
+
+
+@runtime_checkable
+class CaseIndex(Protocol):
+    """Section 3.4, stage 1 (eq. 2).
+
+    Laws: at most ``k`` hits by falling relevance; never a case of another domain than asked for
+    (``None`` searches all); never one that ``query.where`` excludes; never a deleted one.
+    """
+
+    def search(
+        self, query: Query, vector: Vector, k: int, domain: Domain | None
+    ) -> list[Hit]: ...
+
+
+@runtime_checkable
+class DefinitionSource(Protocol):
+    """Section 3.4, stage 2: entity set E, and R_def.
+
+    Laws: ``recognise`` returns one tuple a text, mentions in text order without overlap, and
+    ``text[m.start:m.end] == m.text``; ``define`` gives at most ``limit`` definitions, one a
+    concept, for affirmed mentions only, those of earlier texts first.
+    """
+
+    def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]: ...
+
+    def define(
+        self, mentions: Sequence[Sequence[Mention]], limit: int
+    ) -> list[Definition]: ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Section 3.5: a new order. Law: a permutation of the evidence by key."""
+
+    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]: ...
+
+
+@runtime_checkable
+class ContextFilter(Protocol):
+    """Section 3.6: r_i > tau. Law: a subset of the evidence, in order, with ``reward`` filled."""
+
+    def keep(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]: ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Writes the answer in pieces, citing evidence by marks such as ``[C1]`` or ``[C1, D2]``.
+
+    Law: nothing but the question and the evidence is used.
+    """
+
+    def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]: ...

@@ -1,0 +1,218 @@
+"""The nouns of the system: what goes in, what each stage hands to the next, what comes out.
+
+Everything here is a frozen value. A stage never changes what it was given; it returns new values
+(:func:`dataclasses.replace`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector: TypeAlias = NDArray[np.float32]
+"""One embedding, shape ``(dim,)``."""
+
+Matrix: TypeAlias = NDArray[np.float32]
+"""Embeddings by row, shape ``(n, dim)``."""
+
+
+class Domain(StrEnum):
+    """The three domain corpora of the paper (section 3.2)."""
+
+    RADIOLOGY = "radiology"
+    PATHOLOGY = "pathology"
+    OPHTHALMOLOGY = "ophthalmology"
+
+
+class Assertion(StrEnum):
+    """What a text says of a finding that it mentions (ConText, Harkema et al. 2009)."""
+
+    AFFIRMED = "affirmed"
+    NEGATED = "negated"
+    UNCERTAIN = "uncertain"
+    HISTORICAL = "historical"
+    OTHER_PERSON = "other person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One image-report pair of a clinical corpus (section 3.4, stage 1).
+
+    ``frame`` is the frame of a multi-frame file that the case shows. ``domain`` is ``None`` where
+    nobody has said it and the classifier abstained: such a case is found only by searches over all
+    domains.
+    """
+
+    id: str
+    text: str = ""
+    image: Path | None = None
+    frame: int = 0
+    domain: Domain | None = None
+    modality: str = ""
+    patient_id: str = ""
+    study_id: str = ""
+    date: str = ""
+    labels: tuple[str, ...] = ()
+    source: str = ""
+    licence: str = ""
+    split: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row or file of a corpus that could not become a case, and why."""
+
+    file: Path
+    line: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line is not None else str(self.file)
+        return f"{where}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a user asks: a text, an image (a path, or the bytes of a file), or both.
+
+    ``domain`` overrules the modality classifier. ``where`` is a metadata filter such as
+    ``"modality = 'ct' and patient_id != 'P1'"``.
+    """
+
+    text: str = ""
+    image: Path | str | bytes | None = None
+    domain: Domain | None = None
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A medical term found in a text: characters ``start`` to ``end``, and what is said of it."""
+
+    text: str
+    start: int
+    end: int
+    concept: str
+    term: str
+    assertion: Assertion
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Definition(e) of section 3.4: what a dictionary says of one concept."""
+
+    concept: str
+    term: str
+    text: str
+    source: str
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The modality classifier's verdict (section 3.2, eq. 1).
+
+    ``scores`` are probabilities by domain (they sum to 1; empty where nothing was classified).
+    ``decision`` is ``None`` where the classifier abstains, and then every domain is searched.
+    ``medical`` is ``False`` where the image was recognised as not medical: nothing is searched.
+    ``reason`` says in a few words why.
+    """
+
+    scores: Mapping[str, float]
+    decision: Domain | None
+    medical: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """A query as the system has understood it: routed, embedded, its medical terms recognised."""
+
+    query: Query
+    routing: Routing
+    vector: Vector
+    mentions: tuple[Mention, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hit:
+    """A case found in stage 1.
+
+    ``similarity`` is the cosine of eq. 2. ``relevance`` is what stage 1 ranks by: the similarity
+    itself, or for text queries its blend with BM25.
+    """
+
+    case: Case
+    vector: Vector
+    similarity: float
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """A case (keys C1, C2, …) or a definition (D1, D2, …) standing in the context.
+
+    Each stage fills exactly one score; ``None`` means that the stage did not run: stage 1
+    ``similarity`` and the ``relevance`` it ranked by, section 3.5 ``centrality``, section 3.6
+    ``reward``.
+    """
+
+    key: str
+    item: Case | Definition
+    vector: Vector
+    similarity: float
+    relevance: float
+    mentions: tuple[Mention, ...] = ()
+    centrality: float | None = None
+    reward: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The report or the definition."""
+        return self.item.text
+
+    @property
+    def name(self) -> str:
+        """The case's id, or the defined term."""
+        return self.item.id if isinstance(self.item, Case) else self.item.term
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """The evidence at each station, so that both orders of section 4.4 come from one pass.
+
+    ``gathered`` is the Standard RAG order, ``ranked`` the Graph-RAG order, ``kept`` what passed the
+    reward filter and may be seen by the generator. ``timings`` are milliseconds by stage.
+    """
+
+    question: Question
+    gathered: Sequence[Evidence]
+    ranked: Sequence[Evidence]
+    kept: Sequence[Evidence]
+    timings: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """A text whose every mark names evidence that was supplied.
+
+    ``cited`` is that evidence by first mention. ``removed`` are marks that named nothing and were
+    taken out. ``abstained`` is true where there was no adequate evidence to answer from.
+    """
+
+    text: str
+    cited: Sequence[Evidence]
+    removed: Sequence[str]
+    abstained: bool
+    context: Context
+
+
+Embeddable: TypeAlias = Case | Query | Definition
+"""What an embedder accepts."""

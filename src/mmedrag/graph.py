@@ -1,0 +1,208 @@
+"""Graph-RAG reranking (section 3.5): the similarity graph of eq. 3 and the propagation of eq. 4.
+
+Everything is dense numpy in float64: a context has tens of nodes, at most a few hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmedrag.errors import QueryError
+from mmedrag.protocols import Reranker
+from mmedrag.types import Evidence, Matrix
+
+Weights: TypeAlias = NDArray[np.float64]
+"""Edge weights w_ij, or transition shares, shape ``(n, n)``."""
+
+Scores: TypeAlias = NDArray[np.float64]
+"""One number a node, shape ``(n,)``."""
+
+ALPHA = 0.85
+"""The paper's propagation coefficient (section 3.5.1)."""
+
+TOLERANCE = 1e-9
+"""How near the fixed point is near enough, as a share of the total relevance."""
+
+
+def similarity_graph(vectors: Matrix) -> Weights:
+    """Eq. 3: w_ij = e_i·e_j / (|e_i| |e_j|).
+
+    Args:
+        vectors: embeddings by row, shape ``(n, dim)``; they need not have norm 1.
+
+    Returns:
+        Cosines, shape ``(n, n)``. A row of zeros has cosine 0 to everything, itself included.
+    """
+    e = np.asarray(vectors, dtype=np.float64)
+    norms = np.linalg.norm(e, axis=1, keepdims=True)
+    unit = np.divide(e, norms, out=np.zeros_like(e), where=norms > 0)
+    return np.asarray(unit @ unit.T)
+
+
+def complete_graph(W: Weights) -> Weights:
+    """Every node beside every other: eq. 4 sums over N(i), which the paper does not restrict.
+
+    Two things the paper leaves open are settled here. Negative cosines become 0, since eq. 4
+    divides by Σ_k w_jk and is a propagation only with weights that are not negative. A node is not
+    its own neighbour, since a similarity of 1 to itself says nothing of mutual support.
+
+    Args:
+        W: cosines of eq. 3, shape ``(n, n)``.
+    """
+    weights = np.maximum(W, 0.0)
+    np.fill_diagonal(weights, 0.0)
+    return weights
+
+
+def knn_graph(W: Weights, k: int = 10) -> Weights:
+    """Keep an edge where either node is among the other's ``k`` nearest.
+
+    Symmetric; no negative weight, no self-loop. Nodes that tie for place ``k`` all count, so that
+    the graph does not depend on the order of the nodes.
+
+    Args:
+        W: cosines of eq. 3, shape ``(n, n)``.
+        k: neighbours a node.
+
+    Raises:
+        QueryError: if ``k`` is below 1.
+    """
+    if k < 1:
+        raise QueryError(f"A node cannot have {k} neighbours", "Give k of 1 or more.")
+    weights = complete_graph(W)
+    if len(weights) <= k:
+        return weights
+    kth = np.partition(weights, -k, axis=1)[:, -k, np.newaxis]
+    near = weights >= kth
+    return np.where(near | near.T, weights, 0.0)
+
+
+def transition(W: Weights) -> Weights:
+    """The shares of eq. 4: P_ij = w_ji / Σ_k w_jk, what node j passes on to node i.
+
+    Every column sums to 1. A node without neighbours passes its score to itself, so that no score
+    is lost.
+
+    Args:
+        W: weights that are not negative, shape ``(n, n)``.
+    """
+    degree = W.sum(axis=1)  # Σ_k w_jk
+    alone = degree <= 0.0
+    P = W.T / np.where(alone, 1.0, degree)
+    P[alone, alone] = 1.0
+    return P
+
+
+def propagate(
+    P: Weights,
+    q: Scores,
+    alpha: float = ALPHA,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = 1000,
+) -> Scores:
+    """Eq. 4, repeated until it stands still: s ← (1−α) q + α P s, from s = q.
+
+    P is column-stochastic, so each step brings s nearer the only fixed point by the factor α in the
+    1-norm (Banach), and Σs stays Σq.
+
+    Args:
+        P: :func:`transition` shares, shape ``(n, n)``.
+        q: relevance to the query, shape ``(n,)``; negative entries count as 0, for an item cannot
+            pass on less than nothing.
+        alpha: propagation coefficient, 0 ≤ α < 1. At 0 the result is q.
+        tolerance: largest 1-norm distance from the fixed point that is accepted, as a share of Σq.
+        max_iterations: after t steps the distance is at most 2·αᵗ·Σq, whatever the tolerance.
+
+    Returns:
+        s, shape ``(n,)``, not negative.
+
+    Raises:
+        QueryError: if ``alpha`` is out of its range.
+    """
+    _check_alpha(alpha)
+    q = np.maximum(q, 0.0)
+    restart, shares, s = (1.0 - alpha) * q, alpha * P, q
+    near = tolerance * (1.0 - alpha) * q.sum()
+    for _ in range(max_iterations):
+        previous, s = s, restart + shares @ s
+        if alpha * np.abs(s - previous).sum() <= near:
+            break
+    return s
+
+
+def solve(P: Weights, q: Scores, alpha: float = ALPHA) -> Scores:
+    """The fixed point of eq. 4 in one step: (1−α)(I − αP)⁻¹ q. The judge of :func:`propagate`.
+
+    Arguments, range and errors as there.
+    """
+    _check_alpha(alpha)
+    identity = np.eye(len(P))
+    return np.asarray(np.linalg.solve(identity - alpha * P, (1.0 - alpha) * np.maximum(q, 0.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class GraphReranker:
+    """Section 3.5: sorts by the score of eq. 4 and fills :attr:`Evidence.centrality` with it.
+
+    ``graph`` makes edge weights of the cosines of eq. 3. q_i is :attr:`Evidence.relevance`. Scores
+    that differ by less than the tolerance are a tie, and ties keep the order they came in.
+
+    Raises:
+        QueryError: if ``alpha`` is not in 0 ≤ α < 1.
+    """
+
+    graph: Callable[[Weights], Weights] = knn_graph
+    alpha: float = ALPHA
+
+    def __post_init__(self) -> None:
+        _check_alpha(self.alpha)
+
+    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+        """The evidence by falling centrality."""
+        if not evidence:
+            return []
+        W = similarity_graph(np.stack([e.vector for e in evidence]))  # eq. (3)
+        q = np.array([e.relevance for e in evidence], dtype=np.float64)
+        s = propagate(transition(self.graph(W)), q, self.alpha)  # eq. (4)
+        order = np.argsort(-np.round(s, 9), kind="stable")
+        return [replace(evidence[i], centrality=float(s[i])) for i in order]
+
+
+def paper_graph() -> GraphReranker:
+    """Section 3.5 as written: the complete graph with α = 0.85."""
+    return GraphReranker(graph=complete_graph, alpha=ALPHA)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepOrder:
+    """Standard RAG: the order of stage 1, and no centrality."""
+
+    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+        """The evidence as it came."""
+        return list(evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Several rerankers, one after the other; an empty chain keeps the order."""
+
+    rerankers: tuple[Reranker, ...]
+
+    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+        """The order that the last reranker gives."""
+        ranked = list(evidence)
+        for reranker in self.rerankers:
+            ranked = reranker.rerank(ranked)
+        return ranked
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0.0 <= alpha < 1.0:
+        raise QueryError(
+            f"The propagation coefficient is {alpha}", "Give an alpha from 0 up to, not with, 1."
+        )

@@ -1,0 +1,227 @@
+"""The native format: JSON Lines, one case a line.
+
+Fields: ``id`` and any of ``text``, ``image`` (a path relative to the file, or null), ``frame``,
+``domain``, ``modality``, ``patient_id``, ``study_id``, ``date``, ``labels``, ``source`` (or
+``source_repo``), ``licence`` (or ``license``), ``split``, ``meta``. Other fields are kept in
+``Case.meta``, and so is a domain that is none of ours: such a case has ``domain=None``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmedrag.datasets.rows import inside, json_rows, text_of
+from mmedrag.errors import CorpusError, ImageError
+from mmedrag.images import read_bytes
+from mmedrag.types import Case, Domain, Problem
+
+_TEXTS = ("modality", "patient_id", "study_id", "date", "split")
+_FIELDS = {"id", "text", "image", "frame", "domain", "labels", "meta", *_TEXTS}
+DOMAINS = frozenset(domain.value for domain in Domain)
+_ALIASES = {"source_repo": "source", "license": "licence"}
+
+
+class BadRow(ValueError):
+    """A row that cannot become a case; the message is the problem's reason."""
+
+
+def read_records(path: Path, *, domain: Domain | None = None) -> Iterator[Case | Problem]:
+    """Read a JSON Lines file (or a folder's ``records.jsonl``).
+
+    Args:
+        path: the file or its folder.
+        domain: for cases that name no domain themselves.
+
+    Raises:
+        CorpusError: where the file cannot be read.
+    """
+    file = path / "records.jsonl" if path.is_dir() else path
+    seen: dict[str, int] = {}
+    for row in json_rows(file):
+        if isinstance(row, Problem):
+            yield row
+            continue
+        line, fields = row
+        try:
+            case = case_from(fields, file.parent, domain)
+        except BadRow as error:
+            yield Problem(file, line, str(error))
+            continue
+        first = seen.setdefault(case.id, line)
+        yield (
+            case
+            if first == line
+            else Problem(file, line, f"id {case.id!r} is that of line {first}")
+        )
+
+
+def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = None) -> Case:
+    """A case from the native fields.
+
+    Raises:
+        BadRow: for a field of the wrong type, an image outside the folder or absent.
+    """
+    named = {_ALIASES.get(key, key): value for key, value in fields.items()}
+    known = {*_FIELDS, *_ALIASES.values()}
+    meta = named.get("meta")
+    if meta is not None and not isinstance(meta, dict):
+        raise BadRow("meta is not an object")
+    text = named.get("text")
+    if text is not None and not isinstance(text, str):
+        raise BadRow("text is not a string")
+    named_domain = text_of(named.get("domain"))
+    unknown = {key: named[key] for key in named if key not in known}
+    if named_domain and _domain(named_domain) is None:
+        unknown["domain"] = named_domain
+    case = Case(
+        id=_identifier(named.get("id")),
+        text=text_of(text),
+        image=image_path(folder, named.get("image")),
+        frame=_frame(named.get("frame")),
+        domain=_domain(named_domain) if named_domain else domain,
+        labels=_labels(named.get("labels")),
+        source=_plain("source", named.get("source")),
+        licence=_plain("licence", named.get("licence")),
+        meta={**unknown, **(meta or {})},
+        **{name: _plain(name, named.get(name)) for name in _TEXTS},
+    )
+    if not case.text and case.image is None:
+        raise BadRow("neither text nor image")
+    return case
+
+
+def image_path(folder: Path, name: object) -> Path | None:
+    """The image that a corpus names, inside its folder.
+
+    Raises:
+        BadRow: for a path outside the folder, or one where no file is.
+    """
+    if name is None or name == "":
+        return None
+    if not isinstance(name, str):
+        raise BadRow("image is not a path")
+    path = inside(folder, name)
+    if path is None:
+        raise BadRow(f"image {name[:200]!r} is outside the corpus folder")
+    try:
+        found = path.is_file()
+    except OSError:  # a name too long for the file system
+        found = False
+    if not found:
+        raise BadRow(f"image {name[:200]!r} does not exist")
+    return path
+
+
+def write_records(cases: Iterable[Case], into: Path) -> tuple[int, list[Problem]]:
+    """Write cases in the native format, so that :func:`read_records` gives the same cases back.
+
+    Images outside the new file's folder are copied into ``images/`` beside it. The file appears
+    whole or not at all.
+
+    Returns:
+        How many cases were written, and the images that could not be copied (their cases are
+        written without an image; one that had nothing else is left out).
+
+    Raises:
+        CorpusError: where the folder cannot be written.
+    """
+    problems: list[Problem] = []
+    count = 0
+    try:
+        into.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=into.parent, prefix=f".{into.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                for case in cases:
+                    record = _record(case, into.parent, problems)
+                    if record["text"] or record["image"]:
+                        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                        count += 1
+            temporary.replace(into)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise CorpusError(
+            f"{into} cannot be written ({error.strerror})",
+            "Free the disk or choose another folder.",
+        ) from None
+    return count, problems
+
+
+def _record(case: Case, folder: Path, problems: list[Problem]) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "image": _kept_image(case, folder, problems),
+        "text": case.text,
+        **({"frame": case.frame} if case.frame else {}),
+        "domain": case.domain,
+        "modality": case.modality,
+        "patient_id": case.patient_id,
+        "study_id": case.study_id,
+        "date": case.date,
+        "labels": list(case.labels),
+        "source": case.source,
+        "licence": case.licence,
+        "split": case.split,
+        "meta": dict(case.meta),
+    }
+
+
+def _kept_image(case: Case, folder: Path, problems: list[Problem]) -> str | None:
+    if case.image is None:
+        return None
+    root = Path(os.path.abspath(folder))  # noqa: PTH100
+    image = Path(os.path.abspath(case.image))  # noqa: PTH100
+    if image.is_relative_to(root) and image.is_file():
+        return image.relative_to(root).as_posix()
+    try:
+        data = read_bytes(image)
+    except ImageError as error:
+        problems.append(Problem(case.image, None, str(error)))
+        return None
+    copy = folder / "images" / hashlib.sha256(data).hexdigest()[:32]
+    copy.parent.mkdir(exist_ok=True)
+    if not copy.exists():
+        copy.write_bytes(data)
+    return copy.relative_to(folder).as_posix()
+
+
+def _identifier(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int) or not text_of(value):
+        raise BadRow("no id")
+    if len(str(value)) > 512:
+        raise BadRow("id longer than 512 characters")
+    return text_of(value)
+
+
+def _plain(name: str, value: object) -> str:
+    if isinstance(value, dict | list):
+        raise BadRow(f"{name} is not a string")
+    return text_of(value)
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    if any(isinstance(item, dict | list) for item in items):
+        raise BadRow("labels is not a list of strings")
+    return tuple(label for item in items if (label := text_of(item)))
+
+
+def _frame(value: object) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise BadRow("frame is not a whole number from 0")
+    return value
+
+
+def _domain(value: object) -> Domain | None:
+    name = text_of(value).lower()
+    return Domain(name) if name in DOMAINS else None

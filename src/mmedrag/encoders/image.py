@@ -88,7 +88,7 @@ class Preprocessing:
         """One image of any mode and size as float32 ``(3, size, size)``."""
         scaled = self._scale(image.convert("RGB"))
         pixels = np.asarray(scaled, dtype=np.float32) / np.float32(255)
-        normal = (pixels - np.float32(self.mean)) / np.float32(self.std)
+        normal = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         left, top = (self.size - scaled.width) // 2, (self.size - scaled.height) // 2
         square = np.zeros((self.size, self.size, 3), dtype=np.float32)
         square[top : top + scaled.height, left : left + scaled.width] = normal

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import BertWordPieceTokenizer
 
 from mmedrag.encoders.onnx import OnnxModel
+from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CheckpointError
 from mmedrag.types import Matrix
 
@@ -91,12 +92,6 @@ def encode_windows(
     if sums is None:
         raise ValueError("no windows")
     return unit_rows(sums)
-
-
-def unit_rows(rows: NDArray[Any]) -> Matrix:
-    """Rows scaled to norm 1 (float32); rows of zeros stay zeros."""
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return (rows / np.where(norms > 0, norms, 1)).astype(np.float32)
 
 
 def pool_tokens(states: Matrix, mask: IntMatrix, pooling: Pooling) -> Matrix:

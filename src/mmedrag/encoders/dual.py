@@ -1,0 +1,189 @@
+"""The dual encoder of section 3.3: cases, queries and definitions to vectors of one space."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from mmedrag.encoders.image import ImageEncoder
+from mmedrag.encoders.projection import unit_rows
+from mmedrag.encoders.strategies import Mask
+from mmedrag.encoders.text import TextEncoder
+from mmedrag.fusion import Fusion
+from mmedrag.images import open_image
+from mmedrag.types import Case, Definition, Embeddable, Matrix, Query, Vector
+
+CHUNK = 16
+"""Images decoded ahead while the previous ones are encoded; bounds the memory for pixels."""
+
+Picture: TypeAlias = tuple[Path | str | bytes, int]
+"""An image file or its bytes, and the frame."""
+
+
+class DualEncoder:
+    """An image encoder, a text encoder, and the fusion that joins them; an ``Embedder``.
+
+    A case is its image and its report, a query what the user gave, a definition its term and text.
+    Cases and definitions keep the norm that the fusion gives them: at most 1, less where a
+    modality is absent and the fusion counts that as no evidence (:class:`~mmedrag.fusion.Concat`).
+    Queries are scaled to norm 1, so that a similarity is comparable between all cases.
+
+    Args:
+        images: the vision encoder.
+        texts: the text encoder.
+        fusion: made for the widths of both.
+        workers: threads that decode image files; ``None`` takes up to 4, as there are cores.
+    """
+
+    def __init__(
+        self,
+        images: ImageEncoder,
+        texts: TextEncoder,
+        fusion: Fusion,
+        *,
+        workers: int | None = None,
+    ) -> None:
+        self._images = images
+        self._texts = texts
+        self._fusion = fusion
+        self._workers = workers or min(4, os.cpu_count() or 1)
+        self.dim = fusion.dim
+        self.fingerprint = (
+            f"dual({images.fingerprint} & {texts.fingerprint} > {fusion.fingerprint})"
+        )
+
+    def embed(self, items: Sequence[Embeddable]) -> Matrix:
+        """Vectors, float32 ``(len(items), dim)``, by the laws of ``protocols.Embedder``.
+
+        Raises:
+            ImageError: where an item's image cannot be decoded; it names the file.
+        """
+        texts = [text_of(item) for item in items]
+        pictures = [picture_of(item) for item in items]
+        has_text = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
+        has_image = np.array([picture is not None for picture in pictures], dtype=np.bool_)
+        if not len(items):
+            return np.zeros((0, self.dim), dtype=np.float32)
+        fused = self._fusion.fuse(
+            self._image_features(pictures, has_image),
+            self._text_features(texts, has_text),
+            has_image,
+            has_text,
+        )
+        queries = np.array([isinstance(item, Query) for item in items], dtype=np.bool_)
+        return np.where(queries[:, None], unit_rows(fused), fused)
+
+    def _text_features(self, texts: Sequence[str], present: Mask) -> Matrix | None:
+        """Features by row; a text that occurs many times (captions do) is encoded once."""
+        distinct = list(dict.fromkeys(t for t, there in zip(texts, present, strict=True) if there))
+        if not distinct:
+            return None
+        place = {text: i for i, text in enumerate(distinct)}
+        features = np.zeros((len(texts), self._texts.dim), dtype=np.float32)
+        rows = [place[t] for t, there in zip(texts, present, strict=True) if there]
+        features[present] = self._texts.encode(distinct)[rows]
+        return features
+
+    def _image_features(self, pictures: Sequence[Picture | None], present: Mask) -> Matrix | None:
+        if not present.any():
+            return None
+        features = np.zeros((len(pictures), self._images.dim), dtype=np.float32)
+        wanted = [picture for picture in pictures if picture is not None]
+        chunks = decoded_chunks(wanted, CHUNK, self._workers)
+        features[present] = np.concatenate([self._images.encode(chunk) for chunk in chunks])
+        return features
+
+
+class Remembering:
+    """An image encoder that remembers the last few images; implements :class:`ImageEncoder`.
+
+    A query's image is wanted twice, by the modality classifier and by the embedder; both are given
+    the same ``Remembering`` and it is encoded once. Larger batches pass through.
+
+    Args:
+        encoder: what encodes.
+        size: how many images are remembered (their features only).
+    """
+
+    def __init__(self, encoder: ImageEncoder, size: int = 8) -> None:
+        self._encoder = encoder
+        self._size = size
+        self._known: OrderedDict[bytes, Vector] = OrderedDict()
+        self._lock = Lock()
+        self.dim = encoder.dim
+        self.fingerprint = encoder.fingerprint
+
+    def encode(self, images: Sequence[Image.Image]) -> Matrix:
+        """Features, float32 ``(len(images), dim)``."""
+        if not 0 < len(images) <= self._size:
+            return self._encoder.encode(images)
+        keys = [_content(image) for image in images]
+        with self._lock:
+            known = {key: self._known[key] for key in keys if key in self._known}
+        new = {key: image for key, image in zip(keys, images, strict=True) if key not in known}
+        found = dict(zip(new, self._encoder.encode(list(new.values())), strict=True))
+        self._remember(found)
+        return np.stack([known[key] if key in known else found[key] for key in keys])
+
+    def _remember(self, found: dict[bytes, Vector]) -> None:
+        with self._lock:
+            self._known.update(found)
+            while len(self._known) > self._size:
+                self._known.popitem(last=False)
+
+
+def text_of(item: Embeddable) -> str:
+    """What of an item goes to the text encoder: a definition's term stands before its text."""
+    return f"{item.term}: {item.text}" if isinstance(item, Definition) else item.text
+
+
+def picture_of(item: Embeddable) -> Picture | None:
+    """An item's image file (or bytes) and frame, if it has one."""
+    if isinstance(item, Case):
+        return None if item.image is None else (item.image, item.frame)
+    if isinstance(item, Query):
+        return None if item.image is None else (item.image, 0)
+    return None
+
+
+def decoded_chunks(
+    pictures: Sequence[Picture], size: int, workers: int
+) -> Iterator[list[Image.Image]]:
+    """Decoded images in order, ``size`` at a time; the next chunk is decoded meanwhile.
+
+    Raises:
+        ImageError: at the first that cannot be decoded.
+    """
+    if len(pictures) == 1:  # a query: no thread is worth its start
+        yield [open_image(*pictures[0])]
+        return
+    with ThreadPoolExecutor(workers, "decode") as pool:
+        remaining = iter(pictures)
+
+        def submit() -> list[Future[Image.Image]]:
+            return [pool.submit(open_image, *picture) for picture in islice(remaining, size)]
+
+        ahead = submit()
+        try:
+            while ahead:
+                current, ahead = ahead, submit()
+                yield [future.result() for future in current]
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _content(image: Image.Image) -> bytes:
+    digest = hashlib.sha256(f"{image.mode} {image.size}".encode())
+    digest.update(image.tobytes())
+    return digest.digest()

@@ -1,0 +1,29 @@
+"""How cosine and BM25 become one relevance (section 3.4, stage 1, text queries)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEXICAL_WEIGHT = 0.15
+"""Chosen on MedPix diagnosis → findings; `docs/retrieval.md` has the comparison with RRF."""
+
+
+def relevance(similarities: NDArray[np.float64], bm25: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convex combination of cosine and BM25 scaled to the best match (Bruch et al. 2023).
+
+    Unlike reciprocal rank fusion (Cormack et al. 2009) it keeps the distances between scores,
+    which the graph of section 3.5 needs as its q.
+
+    Args:
+        similarities: cosines, shape ``(n,)``.
+        bm25: BM25 scores, shape ``(n,)``; 0 where the case does not match at all.
+
+    Returns:
+        Scores to rank by, shape ``(n,)``, in [-1, 1]; equal to ``similarities`` where no case
+        matches lexically.
+    """
+    best = bm25.max(initial=0.0)
+    if best <= 0.0:
+        return similarities
+    return (1.0 - LEXICAL_WEIGHT) * similarities + LEXICAL_WEIGHT * bm25 / best

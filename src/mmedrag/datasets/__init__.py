@@ -1,1 +1,249 @@
+"""Corpora in: every loader streams cases, and problems for what could not become a case.
 
+:func:`read_corpus` recognises the format; :data:`FORMATS` lists what can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mmedrag.datasets.folder import SUFFIXES, files_under, read_folder
+from mmedrag.datasets.iu_xray import read_ecgen, read_iu_xray
+from mmedrag.datasets.medpix import read_medpix
+from mmedrag.datasets.pmc_oa import read_pmc_oa
+from mmedrag.datasets.records import read_records, write_records
+from mmedrag.datasets.roco import read_roco
+from mmedrag.datasets.rows import json_rows
+from mmedrag.datasets.tables import read_table
+from mmedrag.errors import CorpusError
+from mmedrag.types import Case, Domain, Problem
+
+__all__ = ["FORMATS", "Format", "read_corpus", "recognise", "write_records"]
+
+Reader: TypeAlias = Callable[..., Iterator[Case | Problem]]
+
+_LOOKED_AT = 200
+"""How many files of a folder are looked at to recognise it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A corpus format: what it holds, how it is recognised, what it needs beyond the core."""
+
+    name: str
+    holds: str
+    recognised_by: str
+    needs: str
+    matches: Callable[[Path], bool]
+    read: Reader
+
+
+def recognise(path: Path) -> Format:
+    """The format of a corpus, by its files and their first bytes.
+
+    Raises:
+        CorpusError: where nothing is there, or nothing that is known.
+    """
+    if not path.exists():
+        raise CorpusError(f"{path} does not exist", "Check the path.")
+    for known in FORMATS:
+        if known.matches(path):
+            return known
+    raise CorpusError(
+        f"{path} is in no format that is recognised",
+        f"Say which it is: {', '.join(known.name for known in FORMATS)}.",
+    )
+
+
+def read_corpus(
+    path: Path,
+    kind: str = "auto",
+    *,
+    domain: Domain | None = None,
+    columns: Mapping[str, str] | None = None,
+    salt: bytes | None = None,
+) -> Iterator[Case | Problem]:
+    """Read a corpus of any known format, one case at a time.
+
+    Args:
+        path: a file or a folder.
+        kind: the name of a format, or ``"auto"``.
+        domain: the domain of cases that name none (formats of one domain: overrules it).
+        columns: for tables, which column holds each field.
+        salt: for DICOM, the key of the pseudonyms; with the same one ids stay the same.
+
+    Raises:
+        CorpusError: at once, where the format is not known or an argument does not fit it; while
+            reading, where the corpus cannot be read.
+        MissingExtra: where a library that the format needs is not installed.
+    """
+    found = recognise(path) if kind == "auto" else _named(kind)
+    options: dict[str, Any] = {"domain": domain}
+    if columns:
+        if found.name != "table":
+            raise CorpusError(f"Columns are for tables; this is {found.name}", "Leave them out.")
+        options["columns"] = columns
+    if salt is not None and found.name == "dicom":
+        options["salt"] = salt
+    return found.read(path, **options)
+
+
+def _named(kind: str) -> Format:
+    found = next((known for known in FORMATS if known.name == kind), None)
+    if found is None:
+        names = ", ".join(known.name for known in FORMATS)
+        raise CorpusError(f"No format is called {kind}", f"Choose of auto, {names}.")
+    return found
+
+
+def _read_dicom(path: Path, **options: Any) -> Iterator[Case | Problem]:  # noqa: ANN401
+    from mmedrag.datasets.dicom import read_dicom
+
+    return read_dicom(path, **options)
+
+
+def _first_row(path: Path) -> dict[str, Any]:
+    if not path.is_file() or path.suffix.lower() not in (".jsonl", ".ndjson"):
+        return {}
+    row = next((row for row in islice(json_rows(path), 5) if not isinstance(row, Problem)), None)
+    return row[1] if row else {}
+
+
+def _has(path: Path, *names: str) -> bool:
+    return path.is_dir() and any((path / name).is_file() for name in names)
+
+
+def _is_records(path: Path) -> bool:
+    return _has(path, "records.jsonl") or "id" in _first_row(path)
+
+
+def _is_pmc_oa(path: Path) -> bool:
+    names = ("pmc_oa.jsonl", "pmc_oa_beta.jsonl", "train.jsonl", "valid.jsonl", "test.jsonl")
+    files = [path / name for name in names] if path.is_dir() else [path]
+    return any({"image", "caption"} <= _first_row(file).keys() for file in files)
+
+
+def _is_roco(path: Path) -> bool:
+    patterns = (
+        "radiology/captions*.txt",
+        "*/radiology/captions*.txt",
+        "data/*/radiology/captions*.txt",
+    )
+    return path.is_dir() and any(True for pattern in patterns for _ in path.glob(pattern))
+
+
+def _is_ecgen(path: Path) -> bool:
+    first = next(path.glob("*.xml"), None) if path.is_dir() else None
+    if first is None:
+        return False
+    with first.open("rb") as file:
+        return b"<eCitation" in file.read(4096)
+
+
+def _is_iu_xray(path: Path) -> bool:
+    return _has(path, "indiana_reports.csv") or path.name == "indiana_reports.csv"
+
+
+def _is_medpix(path: Path) -> bool:
+    return _has(path, "Case_topic.json") and _has(path, "Descriptions.json", "Description.json")
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq")
+
+
+def _is_dicom(path: Path) -> bool:
+    return path.is_dir() and any(_magic(file) for file in islice(files_under(path), _LOOKED_AT))
+
+
+def _magic(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and any(file.suffix.lower() in SUFFIXES for file in files_under(path))
+
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        "records",
+        "the native format: JSON Lines with id, text, image, domain, … and meta",
+        "a .jsonl file whose rows have an id, or a folder with records.jsonl",
+        "",
+        _is_records,
+        read_records,
+    ),
+    Format(
+        "iu_xray",
+        "IU X-Ray (Open-i) as on Kaggle: reports, projections, PNG files",
+        "a folder with indiana_reports.csv",
+        "",
+        _is_iu_xray,
+        read_iu_xray,
+    ),
+    Format(
+        "iu_xray_xml",
+        "IU X-Ray (Open-i), the original XML reports",
+        "a folder of XML files with eCitation (ecgen-radiology)",
+        "",
+        _is_ecgen,
+        read_ecgen,
+    ),
+    Format(
+        "medpix",
+        "MedPix 2.0: images with captions and their cases' findings and discussion",
+        "a folder with Case_topic.json and Descriptions.json",
+        "",
+        _is_medpix,
+        read_medpix,
+    ),
+    Format(
+        "roco",
+        "ROCO: figures of open-access articles with captions, keywords and splits",
+        "folders radiology and non-radiology with captions.txt",
+        "",
+        _is_roco,
+        read_roco,
+    ),
+    Format(
+        "pmc_oa",
+        "PMC-OA: figures of open-access articles with captions",
+        "pmc_oa.jsonl, or JSON Lines whose rows have an image and a caption",
+        "",
+        _is_pmc_oa,
+        read_pmc_oa,
+    ),
+    Format(
+        "table",
+        "CSV, TSV or Parquet with named columns",
+        "a .csv, .tsv or .parquet file",
+        'Parquet: pip install "mmedrag[parquet]"',
+        _is_table,
+        read_table,
+    ),
+    Format(
+        "dicom",
+        "DICOM images with reports from SR or reports.csv, de-identified as they are read",
+        "a folder with DICOM files, by their first bytes",
+        "compressed DICOM: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg",
+        _is_dicom,
+        _read_dicom,
+    ),
+    Format(
+        "folder",
+        "images with sidecar texts: scan.png beside scan.txt or scan.json",
+        "a folder of image files",
+        "",
+        _is_folder,
+        read_folder,
+    ),
+)
+"""What can be read, in the order in which it is tried."""

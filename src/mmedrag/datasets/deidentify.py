@@ -1,4 +1,4 @@
-"""What of a DICOM header may enter a case, after PS3.15, annex E (Basic Profile), and report scrubbing.
+"""What of a DICOM header may enter a case (PS3.15, annex E, Basic Profile), and report scrubbing.
 
 The profile lists what to remove; here it is turned round. Nothing enters but an allow-list of
 attributes, each checked against a closed vocabulary or a number, so that a name typed into the
@@ -18,36 +18,56 @@ from typing import Any
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _VOCABULARY: dict[str, frozenset[str]] = {
     "PatientSex": frozenset("MFO"),
     "Laterality": frozenset("LRUB"),
     "ImageLaterality": frozenset("LRUB"),
-    "PatientPosition": frozenset(["HFP", "HFS", "HFDR", "HFDL", "FFDR", "FFDL", "FFP", "FFS"]),
-    "ViewPosition": frozenset(
-        ["AP", "PA", "LL", "RL", "LLD", "RLD", "LLO", "RLO", "LPO", "RPO", "LAO", "RAO", "LAT", "LATERAL", "CC", "MLO", "ML", "LM", "XCCL", "OBL"]
+    "PatientPosition": _words("HFP HFS HFDR HFDL FFDR FFDL FFP FFS"),
+    "ViewPosition": _words(
+        "AP PA LL RL LLD RLD LLO RLO LPO RPO LAO RAO LAT LATERAL CC MLO ML LM XCCL OBL"
     ),
-    "BodyPartExamined": frozenset(
-        ["ABDOMEN", "ABDOMENPELVIS", "ADRENAL", "ANKLE", "AORTA", "ARM", "AXILLA", "BACK", "BLADDER", "BRAIN", "BREAST", "BRONCHUS", "BUTTOCK", "CALCANEUS", "CALF", "CAROTID", "CEREBELLUM", "CSPINE", "CERVIX", "CHEEK", "CHEST", "CHESTABDOMEN", "CHESTABDPELVIS", "CHOROIDPLEXUS", "CIRCLEOFWILLIS", "CLAVICLE", "COCCYX", "COLON", "CORNEA", "CORONARYARTERY", "CTSPINE", "DUODENUM", "EAR", "ELBOW", "ESOPHAGUS", "EXTREMITY", "EYE", "EYELID", "FACE", "FEMUR", "FINGER", "FOOT", "FOREARM", "GALLBLADDER", "HAND", "HEAD", "HEADNECK", "HEART", "HIP", "HUMERUS", "ILEUM", "ILIUM", "IAC", "JAW", "JEJUNUM", "KIDNEY", "KNEE", "LARYNX", "LEG", "LIVER", "LSPINE", "LSSPINE", "LUNG", "MAXILLA", "MEDIASTINUM", "MOUTH", "NECK", "NECKCHEST", "NECKCHESTABDOMEN", "NECKCHESTABDPELV", "NOSE", "ORBIT", "OVARY", "PANCREAS", "PAROTID", "PATELLA", "PELVIS", "PENIS", "PHARYNX", "PROSTATE", "RECTUM", "RETINA", "RIB", "SACRUM", "SCALP", "SCAPULA", "SCLERA", "SCROTUM", "SHOULDER", "SKIN", "SKULL", "SPINE", "SPLEEN", "SSPINE", "STERNUM", "STOMACH", "SUBMANDIBULAR", "TESTIS", "THIGH", "THUMB", "THYMUS", "THYROID", "TIBIA", "TLSPINE", "TOE", "TONGUE", "TRACHEA", "TSPINE", "UMBILICUS", "URETER", "URETHRA", "UTERUS", "VAGINA", "VULVA", "WHOLEBODY", "WRIST", "ZYGOMA"]
+    "BodyPartExamined": _words(
+        "ABDOMEN ABDOMENPELVIS ADRENAL ANKLE AORTA ARM AXILLA BACK BLADDER BRAIN BREAST BRONCHUS"
+        " BUTTOCK CALCANEUS CALF CAROTID CEREBELLUM CSPINE CERVIX CHEEK CHEST CHESTABDOMEN"
+        " CHESTABDPELVIS CHOROIDPLEXUS CIRCLEOFWILLIS CLAVICLE COCCYX COLON CORNEA CORONARYARTERY"
+        " CTSPINE DUODENUM EAR ELBOW ESOPHAGUS EXTREMITY EYE EYELID FACE FEMUR FINGER FOOT FOREARM"
+        " GALLBLADDER HAND HEAD HEADNECK HEART HIP HUMERUS ILEUM ILIUM IAC JAW JEJUNUM KIDNEY KNEE"
+        " LARYNX LEG LIVER LSPINE LSSPINE LUNG MAXILLA MEDIASTINUM MOUTH NECK NECKCHEST"
+        " NECKCHESTABDOMEN NECKCHESTABDPELV NOSE ORBIT OVARY PANCREAS PAROTID PATELLA PELVIS PENIS"
+        " PHARYNX PROSTATE RECTUM RETINA RIB SACRUM SCALP SCAPULA SCLERA SCROTUM SHOULDER SKIN"
+        " SKULL SPINE SPLEEN SSPINE STERNUM STOMACH SUBMANDIBULAR TESTIS THIGH THUMB THYMUS THYROID"
+        " TIBIA TLSPINE TOE TONGUE TRACHEA TSPINE UMBILICUS URETER URETHRA UTERUS VAGINA VULVA"
+        " WHOLEBODY WRIST ZYGOMA"
     ),
-    "PhotometricInterpretation": frozenset(
-        ["MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"]
-    )
-    | {"PALETTE COLOR"},
+    "PhotometricInterpretation": frozenset({"PALETTE COLOR"})
+    | _words("MONOCHROME1 MONOCHROME2 RGB YBR_FULL YBR_FULL_422 YBR_RCT YBR_ICT"),
 }
-_NUMBERS = frozenset(
-    ["Rows", "Columns", "NumberOfFrames", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "SliceThickness", "SpacingBetweenSlices", "WindowCenter", "WindowWidth", "KVP", "MagneticFieldStrength", "EchoTime", "RepetitionTime", "InversionTime", "FlipAngle", "BitsStored"]
+_NUMBERS = _words(
+    "Rows Columns NumberOfFrames PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing"
+    " SliceThickness SpacingBetweenSlices WindowCenter WindowWidth KVP MagneticFieldStrength"
+    " EchoTime RepetitionTime InversionTime FlipAngle BitsStored"
 )
 _AGE = re.compile(r"(\d{3})([DWMY])")
+_LISTED = _NUMBERS | {*_VOCABULARY, "PatientAge"}
 
 # These decide how the pixels are shown or become pseudonyms; they do not enter a case as they are.
-_TRANSFORMED = frozenset(
-    ["Modality", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "StudyDate", "BurnedInAnnotation", "PixelData", "FloatPixelData", "DoubleFloatPixelData", "SamplesPerPixel", "BitsAllocated", "HighBit", "PixelRepresentation", "PlanarConfiguration", "RescaleSlope", "RescaleIntercept", "VOILUTFunction", "SpecificCharacterSet"]
+_TRANSFORMED = _words(
+    "Modality PatientID StudyInstanceUID SeriesInstanceUID SOPInstanceUID StudyDate"
+    " BurnedInAnnotation PixelData FloatPixelData DoubleFloatPixelData SamplesPerPixel"
+    " BitsAllocated HighBit PixelRepresentation PlanarConfiguration RescaleSlope RescaleIntercept"
+    " VOILUTFunction SpecificCharacterSet"
 )
-_LISTED = frozenset(_VOCABULARY) | _NUMBERS | {"PatientAge"}
 
-_NAME_LIKE = re.compile(r"[\s^=,]+")
-_IDENTIFIERS = frozenset(
-    ["PatientID", "AccessionNumber", "OtherPatientIDs", "IssuerOfPatientID", "PatientAddress", "PatientTelephoneNumbers", "PatientBirthName", "InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "AdmissionID", "StationName", "DeviceSerialNumber", "MedicalRecordLocator", "MilitaryRank", "PatientMotherBirthName", "CountryOfResidence"]
+_NAME_PARTS = re.compile(r"[\s^=,]+")
+_IDENTIFIERS = _words(
+    "PatientID AccessionNumber OtherPatientIDs IssuerOfPatientID PatientAddress"
+    " PatientTelephoneNumbers InstitutionName InstitutionAddress InstitutionalDepartmentName"
+    " AdmissionID StationName DeviceSerialNumber MedicalRecordLocator"
 )
 _MONTH = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
@@ -59,8 +79,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("[EMAIL]", r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"),
         (
             "[ID]",
-            r"\b(?:mrn|medical record(?: (?:number|no))?|patient id|accession(?: (?:number|no))?|ssn"
-            r"|nhs(?: (?:number|no))?|hospital (?:number|no))\b\.?\s*[:#=]?\s*[A-Z-]{0,4}\d[\w-]{2,}",
+            r"\b(?:mrn|ssn|(?:medical record|accession|nhs|hospital)(?: (?:number|no))?|patient id)"
+            r"\b\.?\s*[:#=]?\s*[A-Z-]{0,4}\d[\w-]{2,}",
         ),
         ("[ID]", r"\b\d{3}-\d{2}-\d{4}\b"),
         ("[DATE]", r"\b(?:19|20)\d{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])\b"),
@@ -100,7 +120,10 @@ class Pseudonyms:
         return f"2.25.{int.from_bytes(self._hash('uid', uid)[:16], 'big')}"
 
     def shifted(self, identifier: str, day: str) -> str:
-        """A DICOM date (``YYYYMMDD``), one to ten years earlier by the patient's own offset, in ISO form."""
+        """A DICOM date in ISO form, one to ten years earlier by the patient's own offset.
+
+        What is not a date of the form ``YYYYMMDD`` gives ``""``.
+        """
         days = 365 + int.from_bytes(self._hash("date", identifier)[:4], "big") % 3285
         try:
             when = date(int(day[:4]), int(day[4:6]), int(day[6:8]))
@@ -151,7 +174,7 @@ def known_values(ds: Dataset) -> set[str]:
         values = element.value if isinstance(element.value, list) else [element.value]
         if element.VR == "PN":
             for value in values:
-                found.update(part for part in _NAME_LIKE.split(str(value)) if len(part) > 1)
+                found.update(part for part in _NAME_PARTS.split(str(value)) if len(part) > 1)
         elif element.keyword in _IDENTIFIERS:
             found.update(text for value in values if len(text := str(value).strip()) > 2)
         elif element.VR in ("DA", "DT") and len(str(element.value)) >= 8:

@@ -20,7 +20,7 @@ from pydicom.filereader import read_partial
 
 from mmedrag.datasets.deidentify import Pseudonyms, known_values, permitted, removed, scrub
 from mmedrag.datasets.folder import files_under
-from mmedrag.datasets.pixels import PARSER_FAILURES, check_pixels, parse_dicom, unfold
+from mmedrag.datasets.pixels import DEFLATED, PARSER_FAILURES, check_pixels, parse_dicom, unfold
 from mmedrag.datasets.rows import csv_rows, first_text, text_of
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.images import is_dicom, read_bytes
@@ -136,6 +136,8 @@ def _kind(file: Path) -> Literal["image", "report", "directory", "other"]:
         return "other"
     if not is_dicom(head):
         return "other"
+    if DEFLATED in head:
+        return "image"  # said when it is parsed, which does not inflate it
     try:
         ds = read_partial(BytesIO(head), stop_when=lambda tag, _vr, _length: tag > 0x00080016)
         media = str(ds.file_meta.get("MediaStorageSOPClassUID", ""))
@@ -169,7 +171,7 @@ def _gather_reports(
     for file in files_under(path):
         if _kind(file) == "report":
             try:
-                _add_report(parse_dicom(read_bytes(file), file.name), texts)
+                _add_report(parse_dicom(read_bytes(file), "the file"), texts)
             except PARSER_FAILURES as error:
                 problems.append(Problem(file, None, f"damaged report ({type(error).__name__})"))
             except ImageError as error:
@@ -194,8 +196,8 @@ def _image_cases(
     domain: Domain | None,
 ) -> Iterator[Case | Problem]:
     try:
-        ds = parse_dicom(read_bytes(file), file.name)
-        count = check_pixels(ds, file.name)
+        ds = parse_dicom(read_bytes(file), "the file")
+        count = check_pixels(ds, "the file")
         chosen = range(count) if frames == "all" else (count // 2,)
         unfold(ds, chosen[0])
         text = _text(ds, file, texts)
@@ -203,7 +205,7 @@ def _image_cases(
             _case(ds, file, frame, frames == "all", text, pseudonyms, domain) for frame in chosen
         ]
     except ImageError as error:
-        yield Problem(file, None, f"{error.what}: {error.remedy}")
+        yield Problem(file, None, str(error))
     except PARSER_FAILURES as error:
         yield Problem(file, None, f"not valid DICOM ({type(error).__name__})")
     else:

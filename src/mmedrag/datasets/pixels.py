@@ -28,7 +28,8 @@ PARSER_FAILURES = (*DECODER_FAILURES, InvalidDicomError)
 
 MAX_FRAMES = 20_000
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+"""The transfer syntax in which the whole data set is compressed."""
 
 
 def parse_dicom(data: bytes, name: str) -> FileDataset:
@@ -38,7 +39,7 @@ def parse_dicom(data: bytes, name: str) -> FileDataset:
         ImageError: where it is damaged, or deflated as a whole (a few kilobytes of which could
             inflate to gigabytes before any limit applies).
     """
-    if _DEFLATED in data:
+    if DEFLATED in data:
         raise ImageError(f"{name} is deflated DICOM", "Convert it to explicit VR little endian.")
     try:
         return dcmread(BytesIO(data))

@@ -1,0 +1,214 @@
+"""Near-duplicate images, repeated captions, and patients on two sides of a split.
+
+Duplicates are reported, never dropped: they inflate retrieval scores and waste places in a context,
+but which copy to keep is the user's to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mmedrag.errors import ImageError
+from mmedrag.images import open_image
+from mmedrag.types import Case, Problem
+
+MAX_DISTANCE = 4
+"""Bits by which the hashes of near-duplicates may differ, of 64."""
+
+MIN_CORRELATION = 0.98
+"""Correlation of the 32 × 32 previews of near-duplicates; a hash alone confuses similar scans."""
+
+_SIDE = 32
+_BANDS = MAX_DISTANCE + 1  # so many bands that one of them must be equal
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateReport:
+    """What :func:`find_duplicates` found; groups hold case ids in the order of the corpus."""
+
+    cases: int
+    images: tuple[tuple[str, ...], ...]
+    captions: tuple[tuple[str, ...], ...]
+    images_across_splits: tuple[tuple[str, ...], ...]
+    patients_across_splits: tuple[str, ...]
+    studies_across_splits: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        images, captions = (sum(map(len, groups)) for groups in (self.images, self.captions))
+        return "\n".join(
+            (
+                f"{self.cases} cases",
+                f"{images} share an image with another, in {len(self.images)} groups",
+                f"{captions} share a text with another, in {len(self.captions)} groups",
+                f"{len(self.images_across_splits)} groups of images,"
+                f" {len(self.patients_across_splits)} patients and"
+                f" {len(self.studies_across_splits)} studies are on two sides of a split",
+                f"{len(self.problems)} images could not be read",
+            )
+        )
+
+
+def find_duplicates(cases: Iterable[Case]) -> DuplicateReport:
+    """Compare all images and texts of a corpus.
+
+    Images: 64-bit difference hashes at most :data:`MAX_DISTANCE` bits apart, confirmed by the
+    correlation of small previews. Texts: equal but for case and white space. Patients and studies
+    are told apart by source. Memory: about 1.2 kB a case.
+    """
+    ids: list[str] = []
+    splits: list[str] = []
+    texts: dict[Hashable, list[int]] = defaultdict(list)
+    patients: dict[tuple[str, str], set[str]] = defaultdict(set)
+    studies: dict[tuple[str, str], set[str]] = defaultdict(set)
+    previews: dict[int, NDArray[np.uint8]] = {}
+    problems: list[Problem] = []
+    for batch in _batches(cases):
+        for position, (case, preview) in enumerate(
+            zip(batch, _previews(batch), strict=True), len(ids)
+        ):
+            if isinstance(preview, Problem):
+                problems.append(preview)
+            elif preview is not None:
+                previews[position] = preview
+            if case.text:
+                texts[_text_key(case.text)].append(position)
+            for seen, name in ((patients, case.patient_id), (studies, case.study_id)):
+                if name and case.split:
+                    seen[case.source, name].add(case.split)
+        ids.extend(case.id for case in batch)
+        splits.extend(case.split for case in batch)
+    groups = _similar(previews)
+    named = [tuple(ids[i] for i in group) for group in groups]
+    leaks = [len({splits[i] for i in group if splits[i]}) > 1 for group in groups]
+    return DuplicateReport(
+        cases=len(ids),
+        images=tuple(named),
+        captions=tuple(tuple(ids[i] for i in group) for group in texts.values() if len(group) > 1),
+        images_across_splits=tuple(name for name, leak in zip(named, leaks, strict=True) if leak),
+        patients_across_splits=_across(patients),
+        studies_across_splits=_across(studies),
+        problems=tuple(problems),
+    )
+
+
+def difference_hash(preview: NDArray[np.uint8]) -> int:
+    """The 64-bit difference hash of a grey preview: whether each of 8 × 8 places is brighter than
+    its neighbour to the left.
+    """
+    small = Image.fromarray(preview).resize((9, 8), Image.Resampling.BOX)
+    grey = np.asarray(small, np.int16)
+    bits = np.packbits(grey[:, 1:] > grey[:, :-1])
+    return int.from_bytes(bits.tobytes(), "big")
+
+
+def _batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
+    batch: list[Case] = []
+    for case in cases:
+        batch.append(case)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _previews(batch: Sequence[Case]) -> list[NDArray[np.uint8] | Problem | None]:
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_preview, batch))
+
+
+def _preview(case: Case) -> NDArray[np.uint8] | Problem | None:
+    if case.image is None:
+        return None
+    try:
+        image = open_image(case.image, case.frame)
+    except ImageError as error:
+        return Problem(case.image, None, str(error))
+    small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    return np.asarray(small, np.uint8).copy()
+
+
+def _text_key(text: str) -> bytes:
+    return hashlib.blake2b(" ".join(text.casefold().split()).encode(), digest_size=16).digest()
+
+
+def _across(seen: Mapping[tuple[str, str], set[str]]) -> tuple[str, ...]:
+    return tuple(name for (_, name), splits in seen.items() if len(splits) > 1)
+
+
+def _similar(previews: Mapping[int, NDArray[np.uint8]]) -> list[list[int]]:
+    """Groups of near-duplicates: connected by pairs that pass both tests."""
+    keys = list(previews)
+    hashes = {key: difference_hash(previews[key]) for key in keys}
+    units = {key: _unit(previews[key]) for key in keys}
+    parents = {key: key for key in keys}
+    for one, other in _close_pairs(hashes):
+        if _root(parents, one) != _root(parents, other) and (
+            float(units[one] @ units[other]) >= MIN_CORRELATION
+        ):
+            low, high = sorted((_root(parents, one), _root(parents, other)))
+            parents[high] = low
+    groups: dict[int, list[int]] = defaultdict(list)
+    for key in keys:
+        groups[_root(parents, key)].append(key)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _unit(preview: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A preview as a vector of mean 0 and norm 1; a flat one keeps its level, so that only equal
+    levels correlate.
+    """
+    values = preview.astype(np.float32).ravel()
+    centred = values - values.mean()
+    norm = float(np.linalg.norm(centred))
+    if norm < _SIDE:  # less than one grey level of spread
+        return np.full_like(values, 1 / _SIDE)
+    unit: NDArray[np.float32] = centred / norm
+    return unit
+
+
+def _close_pairs(hashes: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """Pairs of keys whose hashes differ by at most :data:`MAX_DISTANCE` bits."""
+    holders: dict[int, list[int]] = defaultdict(list)
+    for key, value in hashes.items():
+        holders[value].append(key)
+    for members in holders.values():
+        yield from combinations(members, 2)
+    for one, other in _close_hashes(list(holders)):
+        for first in holders[one]:
+            for second in holders[other]:
+                yield first, second
+
+
+def _close_hashes(values: Sequence[int]) -> set[tuple[int, int]]:
+    found: set[tuple[int, int]] = set()
+    width = -(-64 // _BANDS)
+    for band in range(_BANDS):
+        buckets: dict[int, list[int]] = defaultdict(list)
+        for value in values:
+            buckets[value >> band * width & (1 << width) - 1].append(value)
+        for bucket in buckets.values():
+            found.update(
+                pair
+                for pair in combinations(bucket, 2)
+                if (pair[0] ^ pair[1]).bit_count() <= MAX_DISTANCE
+            )
+    return found
+
+
+def _root(parents: dict[int, int], key: int) -> int:
+    while parents[key] != key:
+        parents[key] = parents[parents[key]]
+        key = parents[key]
+    return key

@@ -162,12 +162,15 @@ def side_marker(letter: str, x: float, y: float, height: float = 0.11) -> Field:
 
 
 def turned(field: Field, degrees: float, zoom: float, dx: float, dy: float) -> Field:
-    """The field as seen by a camera that is turned, zoomed and shifted (dx, dy in half images)."""
+    """The field as seen by a camera that is turned, zoomed and shifted (dx, dy in half images).
+
+    What comes in from beyond the edge repeats the edge.
+    """
     c, s = np.cos(np.radians(degrees)) / zoom, np.sin(np.radians(degrees)) / zoom
-    centre = SIZE / 2
-    ox = centre - c * (centre + dx * centre) + s * (centre + dy * centre)
-    oy = centre - s * (centre + dx * centre) - c * (centre + dy * centre)
-    image = Image.fromarray(np.ascontiguousarray(field, dtype=np.float32))
+    centre, rim = SIZE / 2, SIZE // 4
+    ox = centre - c * (centre + dx * centre) + s * (centre + dy * centre) + rim
+    oy = centre - s * (centre + dx * centre) - c * (centre + dy * centre) + rim
+    image = Image.fromarray(np.pad(field, rim, mode="edge").astype(np.float32))
     moved = image.transform(
         (SIZE, SIZE), Image.Transform.AFFINE, (c, -s, ox, s, c, oy), Image.Resampling.BICUBIC
     )

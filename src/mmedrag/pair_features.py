@@ -1,0 +1,143 @@
+"""What the reward model sees of a question beside a piece of evidence (section 3.6).
+
+The paper scores a context without looking at the question. These features put the two side by side:
+resemblance, shared words and findings, and the three ways in which similar reports mislead: another
+domain, a finding that one affirms and the other rules out, the other side of the body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmedrag.types import Assertion, Case, Definition, Evidence, Matrix, Mention, Question
+
+FEATURES = (
+    "similarity",
+    "token_jaccard",
+    "token_overlap",
+    "domain_match",
+    "entity_overlap",
+    "negation_conflict",
+    "laterality_conflict",
+    "query_has_image",
+    "query_has_text",
+    "is_definition",
+)
+"""Names of the columns of :func:`pair_features`. A checkpoint records them and must agree."""
+
+_WORD = re.compile(r"[^\W_]+")
+_ENDING = re.compile(r"(?:ie|[eiy])?s?$")
+_SIDE_WORD = re.compile(r"\b(left|right|bilateral(?:ly)?|both)\b", re.IGNORECASE)
+_SIDE_SIGN = re.compile(r"\b(OD|OS|OU|RUL|RML|RLL|LUL|LLL)\b")
+_SIDES = {
+    **dict.fromkeys(("left", "OS", "LUL", "LLL"), ("left",)),
+    **dict.fromkeys(("right", "OD", "RUL", "RML", "RLL"), ("right",)),
+    **dict.fromkeys(("bilateral", "bilaterally", "both", "OU"), ("left", "right")),
+}
+_FUNCTION_WORDS = re.compile(
+    r"a|an|and|are|as|at|be|by|do|does|for|from|has|have|in|is|it|its|no|not|of|on|or|shows?|"
+    r"that|the|there|this|to|was|were|what|which|with|without"
+)
+
+
+def pair_features(question: Question, evidence: Sequence[Evidence]) -> Matrix:
+    """Features of each question-evidence pair, shape ``(n, len(FEATURES))``, float32.
+
+    ==================== ======== ==========================================================
+    similarity           −1…1     cosine of eq. 2, as stage 1 found it
+    token_jaccard        0…1      shared word stems / all word stems of both texts
+    token_overlap        0…1      shared word stems / stems of the shorter text
+    domain_match         −1, 0, 1 routed to the case's domain; to another; one of them unknown
+    entity_overlap       0…1      concepts affirmed in both / in the one that affirms fewer;
+                                  a definition affirms the concept that it defines
+    negation_conflict    0…1      of the concepts that both assert, the share affirmed in one
+                                  and ruled out in the other; 0 for a definition
+    laterality_conflict  0, 1     both name a side of the body, and no side in common
+    query_has_image      0, 1
+    query_has_text       0, 1
+    is_definition        0, 1
+    ==================== ======== ==========================================================
+    """
+    rows = [_row(question, e) for e in evidence]
+    return np.array(rows, dtype=np.float32).reshape(len(rows), len(FEATURES))
+
+
+def embedding_features(question: Question, evidence: Sequence[Evidence]) -> Matrix:
+    """[q, c, q∘c, |q−c|] of each pair, shape ``(n, 4·dim)``, float32."""
+    c = np.array([e.vector for e in evidence], dtype=np.float32)
+    c = c.reshape(len(evidence), len(question.vector))
+    q = np.broadcast_to(question.vector, c.shape)
+    return np.hstack([q, c, q * c, np.abs(q - c)])
+
+
+def _row(question: Question, e: Evidence) -> tuple[float, ...]:
+    asked, found = _stems(question.query.text), _stems(e.text)
+    sought, affirmed = _concepts(question.mentions, Assertion.AFFIRMED), _affirmed(e)
+    return (
+        e.similarity,
+        _share(asked & found, asked | found),
+        _share(asked & found, min(asked, found, key=len)),
+        _domain_match(question, e),
+        _share(sought & affirmed, min(sought, affirmed, key=len)),
+        _negation_conflict(question.mentions, e.mentions),
+        _laterality_conflict(question.query.text, e.text),
+        question.query.image is not None,
+        bool(question.query.text.strip()),
+        isinstance(e.item, Definition),
+    )
+
+
+def _stems(text: str) -> set[str]:
+    words = _WORD.findall(text.casefold())
+    return {_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word)}
+
+
+def _stem(word: str) -> str:
+    """One stem for opacity and opacities, metastasis and metastases, oedema and edema."""
+    word = word.replace("ae", "e").replace("oe", "e")
+    if len(word) <= 3 or word.endswith(("ss", "us")):
+        return word
+    return _ENDING.sub("", word, count=1)
+
+
+def _share(part: set[str], whole: set[str]) -> float:
+    return len(part) / len(whole) if whole else 0.0
+
+
+def _domain_match(question: Question, e: Evidence) -> float:
+    asked = question.routing.decision
+    found = e.item.domain if isinstance(e.item, Case) else None
+    if asked is None or found is None:
+        return 0.0
+    return 1.0 if asked == found else -1.0
+
+
+def _concepts(mentions: Sequence[Mention], assertion: Assertion) -> set[str]:
+    return {m.concept for m in mentions if m.assertion == assertion}
+
+
+def _affirmed(e: Evidence) -> set[str]:
+    if isinstance(e.item, Definition):
+        return {e.item.concept}
+    return _concepts(e.mentions, Assertion.AFFIRMED)
+
+
+def _negation_conflict(asked: Sequence[Mention], found: Sequence[Mention]) -> float:
+    """A text that affirms a concept in one place and rules it out in another affirms it."""
+    yes, other_yes = (_concepts(m, Assertion.AFFIRMED) for m in (asked, found))
+    no, other_no = (_concepts(m, Assertion.NEGATED) for m in (asked, found))
+    no, other_no = no - yes, other_no - other_yes
+    return _share((yes & other_no) | (no & other_yes), (yes | no) & (other_yes | other_no))
+
+
+def _laterality_conflict(asked: str, found: str) -> bool:
+    one, other = _sides(asked), _sides(found)
+    return bool(one and other and one.isdisjoint(other))
+
+
+def _sides(text: str) -> set[str]:
+    named = [word.casefold() for word in _SIDE_WORD.findall(text)] + _SIDE_SIGN.findall(text)
+    return {side for name in named for side in _SIDES[name]}

@@ -1,0 +1,201 @@
+"""Retrieved text is data: cleaned, cut into sentences, and looked at for planted instructions.
+
+A corpus holds what others wrote. A report that says "ignore your instructions" is not a finding:
+generators leave such passages out or mark them, whatever they rank.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+FLAG = "[flagged: instruction-like]"
+"""Stands in a prompt where an instruction-like sentence stood."""
+
+_LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85\x0b\x0c]")
+_SPACES = re.compile(r"[^\S\n]+")
+
+
+def clean(text: str) -> str:
+    r"""The text without control, bidirectional, zero-width and private-use characters.
+
+    Line ends become ``\n``, other runs of white space one space.
+    """
+    text = _SPACES.sub(" ", _LINE_ENDS.sub("\n", text))
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C").strip()
+
+
+def quotable(text: str) -> str:
+    """Cleaned, and without what an answer gives a meaning to: brackets, quotation marks, lines."""
+    flat = " ".join(clean(text).split())
+    return flat.translate(str.maketrans('[]【】［］“”"', "()()()‘’'"))
+
+
+_ABBREVIATION = re.compile(
+    r"\b(?:e\.g|i\.e|vs|cf|approx|no|nos|figs?|drs?|mr|mrs|ms|pt|st|ca|resp|a\.p|p\.a|[a-z])\.$",
+    re.IGNORECASE,
+)
+_BOUNDARY = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[^\sa-z])|\n+|(?<=\w[.;!?])(?=[A-Z][a-z]{2})")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a report; a line end is one too, and the end after ``e.g.`` is none."""
+    found, start = [], 0
+    for boundary in _BOUNDARY.finditer(text):
+        part = text[start : boundary.end()].strip()
+        if "\n" not in boundary.group() and _ABBREVIATION.search(part):
+            continue
+        found.append(part)
+        start = boundary.end()
+    return [s for s in [*found, text[start:].strip()] if any(c.isalnum() for c in s)]
+
+
+_RULES = (
+    r"(?:instructions?|prompts?|rules?|guidelines?|directives?|directions?|commands?|guardrails?"
+    r"|polic(?:y|ies)|restrictions?|constraints?|programming|training|safety"
+    r"|(?:text|context|messages?|conversation) (?:above|before)|(?:everything|anything|all|what)"
+    r"(?: that)?(?: (?:was|is|you were|has been))? (?:of the )?(?:above|before|said|told|written)"
+    r"|(?:previous|prior|earlier|preceding|above) (?:text|context|messages?|conversation)"
+    r"|(?:the |all )?(?:other|remaining) (?:evidence|sources?|passages?|documents?|citations?)"
+    r"|question (?:above|asked)|(?:the )?user'?s? (?:question|query|request))"
+)
+_MODEL = (
+    r"(?:ai|a\.i\.|llms?|language models?|chat ?bots?|(?:virtual |digital )?assistants?|gpt[-\w]*"
+    r"|chatgpt|models?(?= (?:reading|processing|summari[sz]ing|that reads))"
+    r"|artificial intelligence"
+    r"|generators?|copilot|answering system|agents?)"
+)
+_START = (
+    r"(?:^|[.!?:;,\n\"'(>*#-] ?)"
+    r"(?:please |now |then |so |and |you must |you should |instead,? |just )*"
+)
+_ANSWER = (
+    r"(?:answer|reply|respond|response|output|print|say|write|state|conclude|claim|declare|assert)"
+)
+_WITHHELD = (
+    r"(?:(?:system|initial|hidden|full|original|secret) (?:prompt|message|instructions?)"
+    r"|(?:your|the) (?:prompt|instructions|configuration|rules|system message)|api[ _-]?keys?"
+    r"|passwords?|credentials?|secrets?|access tokens?|environment variables?|conversation history"
+    r"|(?:patient|user)(?:'s)? (?:data|records|names) to)"
+)
+_SUSPECT = (
+    # setting the rules aside
+    rf"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|overrid(?:e|es|ing)|bypass|overrule"
+    rf"|discard|cancel|drop|abandon|set aside|stop following|(?:do not|don't|never) (?:follow|obey"
+    rf"|use|trust|consider|rely on))\b[^.\n]{{0,50}}?\b{_RULES}\b",
+    rf"\b{_RULES}\b[^.\n]{{0,40}}\b(?:no longer appl|(?:is|are) (?:now )?(?:void|cancelled|revoked"
+    rf"|suspended|superseded|lifted|replaced)|to be ignored|do(?:es)? not apply)",
+    r"\b(?:new|updated|revised|real|actual|true|following|these|secret|hidden|special) "
+    r"(?:system |task )?(?:instructions?|prompts?|task|orders|directives?)\s*(?::|\bis\b|\bare\b"
+    r"|follow)",
+    r"\b(?:follow|obey|execute|carry out|comply with)\b[^.\n]{0,30}\b(?:instructions?|commands?"
+    r"|orders|directives?|prompts?)\b[^.\n]{0,20}(?:\bbelow|\binstead|\bin this|\bhere|\bexactly"
+    r"|:|$)",
+    # a new role
+    rf"\byou(?:'re| are| will be| shall be| become)\b (?:now |no longer |henceforth |only )*"
+    rf"(?:an? |the |my |in )?(?:\w+ ){{0,3}}?(?:{_MODEL}|doctor|expert|mode|persona|character"
+    rf"|hacker|pirate|unrestricted|free|bound)\b",
+    rf"{_START}(?:act as|pretend|role-?play|behave (?:as|like)|imagine (?:that )?you|simulate"
+    r"|assume the (?:role|identity))\b",
+    r"\bfrom (?:now|here|this point) on(?:wards?)?,? (?:you|your|always|never|every|all|the|answer"
+    r"|reply|respond)",
+    r"\b(?:your|the assistant's) (?:new |only |real |next |sole )*(?:task|role|job|goal|mission"
+    r"|purpose|objective|duty|instructions?|persona)\b",
+    r"\b(?:developer|debug|admin(?:istrator)?|maintenance|god|sudo|unrestricted|jailbreak|root)"
+    r"[ -](?:mode|override|access|privileges)\b|\bjail ?break|\bdo anything now\b|\bsudo\b",
+    # speaking to a program
+    rf"\b(?:note|attention|message|instructions?|memo|reminder|notice|hint|hello|dear|hey|hi)\b,? "
+    rf"(?:to |for )?(?:the |any |all |every |you,? )?{_MODEL}\b",
+    rf"\b(?:as|if you are|any|every|tell the|instruct the|dear|hey) (?:an? |the )?{_MODEL}\b"
+    rf"(?! (?:assisted|based|detect))",
+    r"<\s*/?\s*(?:system|assistant|user|instructions?|evidence|prompt|script|img|iframe|a href"
+    r"|tool)",
+    r"<\||\|>|\[/?(?:inst|system|sys)\]|<</?sys>>|<!--|###? ?(?:instruction|system|new|response)",
+    r"(?:^|\n|[.!?] )[\"'*#\s-]*(?:system|assistant|user|developer|human|admin)(?: (?:message"
+    r"|note|prompt|override|alert|update|notice|command))?\s*:",
+    r"\b(?:system|security|administrator) (?:message|prompt|override|alert|instruction)\b",
+    r"\b(?:begin|end|start) (?:of )?(?:system|new|hidden|the|context|evidence|prompt|data|user"
+    r"|untrusted)"
+    r"[ _-](?:prompt|instructions?|message|context|input|evidence|data)",
+    # what to answer, what to cite
+    rf"{_START}(?:always |only |simply |never |do not |don't |must )*{_ANSWER}"
+    r"(?: (?:the |this |any |every |all )?(?:questions?|user|reader|query)(?: \w+)?)?,?"
+    r" (?:only\b|with\b|exactly|just\b|that (?:the|this|all|every|no|there)\b|[\"'“‘`]|in (?:json"
+    r"|base64"
+    r"|french|german|spanish|capitals|all|one word)|the (?:following|word|phrase|sentence|text"
+    r"|exact)"
+    r"|yes\b|no\b|nothing|verbatim|as follows)",
+    r"\b(?:your|the|every|each|final) (?:answer|reply|response|output)\b (?:must|should|shall"
+    r"|will|has to"
+    r"|is to|needs to|to be)\b",
+    r"\b(?:tell|inform|advise|convince|persuade|assure|instruct|ask|urge|direct) (?:the |this "
+    r"|your )?(?:users?|readers?"
+    r"|requester|person (?:asking|reading)|questioner|human|everyone)\b",
+    r"\b(?:cite|citing|citations? (?:to|of|must|as)|quote|attribute)\b[^.\n]{0,40}"
+    r"(?:\[?\b[cd]\d+\b|\bas (?:the )?(?:source|evidence|proof)|this (?:passage|document|case"
+    r"|source|text)"
+    r"|instead|only|always|every sentence|nothing)",
+    rf"{_START}(?:always |only |never |do not |don't )(?:cite|mention|quote|reveal|disclose|refuse"
+    r"|trust|tell|say|answer|warn|add)\b",
+    r"\b(?:use|add|insert|append|put|include|write)\b[^.\n]{0,30}\[[cd]\d+\]",
+    r"\bthis (?:passage|document|source|text|evidence|note|entry|item"
+    r"|message)\b[^.\n]{0,30}\b(?:overrides?|outranks"
+    r"|supersedes|takes (?:precedence|priority)|(?:is|has) the (?:only|highest|most)|must be"
+    r"|should be"
+    r"|first|authoritative|trusted)",
+    r"\b(?:rank|rate|score|mark|treat|classify|label|place|list)\b (?:this"
+    r"|the following) (?:passage|document|"
+    r"source|text|evidence|entry|item|case|report)\b[^.\n]{0,25}\b(?:as|first|top|highest|higher"
+    r"|above|with)\b",
+    r"\b(?:the )?other (?:cases|sources|passages|documents|evidence"
+    r"|reports)\b[^.\n]{0,30}\b(?:wrong|false|fake"
+    r"|outdated|retracted|lies|unreliable|ignored|untrue|not to be)",
+    r"\b(?:trust|believe|use|consider|rely on) only (?:this|the following)|\bonly trust\b",
+    # taking things out, fetching things
+    rf"\b(?:reveal|print|show|repeat|output|display|leak|dump|send|post|e-?mail|upload|forward"
+    rf"|disclose|exfiltrate|list|expose|return|give|share|recite"
+    rf"|encode)\b[^.\n]{{0,40}}?\b{_WITHHELD}",
+    r"\b(?:visit|click|open|go to|fetch|load|browse|curl|wget|download|follow|send|post|call"
+    r"|see more at)\b"
+    r"[^\n]{0,60}(?:https?://|www\.)|!\[[^\]\n]*\]\(|javascript:|data:text|\bcurl -|\brm -rf"
+    r"|\bos\.system"
+    r"|\b(?:drop|delete from|truncate) (?:table|all)|\bimport os\b|\beval\(",
+    r"\b(?:call|invoke|execute|run|use) the [\w ]{0,20}\b(?:tool|function|api|plugin|command|code"
+    r"|script)\b",
+    r"\bdecode\b[^.\n]{0,40}\b(?:base64|rot13|hex)\b|\bbase64\b",
+    # the same in other languages
+    r"\b(?:ignora|ignore|olvida|desconsidere|dimentica|ignorez|oubliez"
+    r"|oublie)\b[^.\n]{0,40}\b(?:instruc"
+    r"|istruzion|consignes|reglas|regras|regole|règles)",
+    r"\b(?:ignorier\w*|vergiss|vergessen sie|missachte\w*)\b[^.\n]{0,40}\b(?:anweisung|regeln"
+    r"|vorgaben)",
+    r"忽略|无视|忽視|これまでの指示|指示を無視|تجاهل|무시",
+    r"игнорируй|игнорируйте|забудь\w* (?:все|инструкц)",
+)  # fmt: skip
+_SUSPECT_RE = tuple(re.compile(p, re.IGNORECASE) for p in _SUSPECT)
+_BLOB = re.compile(r"(?=[A-Za-z0-9+/]*[0-9+/])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{48,}={0,2}")
+_SPELT = re.compile(r"(?<!\w)(?:[A-Za-z][ ._*-]){4,}[A-Za-z](?!\w)")
+_LEET = str.maketrans("013457@$", "oieastas")
+_LOOKALIKES = str.maketrans("аеорсухіѕԁӏ", "aeopcyxisdl")
+
+
+@lru_cache(maxsize=4096)
+def instruction_like(text: str) -> bool:
+    """Whether a text speaks to a program rather than of a patient.
+
+    A list of patterns over the text as it is, and with look-alike letters, digits for letters
+    and s p a c i n g undone. It is a net, not a proof: it makes planted instructions dear, and
+    the rule that only supplied evidence can be cited holds without it.
+    """
+    plain = clean(unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
+    if _BLOB.search(plain):
+        return True
+    return any(p.search(form) for form in _readings(plain) for p in _SUSPECT_RE)
+
+
+def _readings(text: str) -> list[str]:
+    spelt = _SPELT.sub(lambda m: re.sub(r"[ ._*-]", "", m.group()), text.replace("  ", " | "))
+    flat = re.sub(r"\s+", " ", text)
+    leet = re.sub(r"\b(?=\w*[a-zA-Z])[\w@$]+\b", lambda m: m.group().translate(_LEET), flat)
+    return list(dict.fromkeys((text, flat, spelt, leet)))

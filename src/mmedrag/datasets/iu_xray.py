@@ -19,7 +19,7 @@ from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 
 LICENCE = "CC BY-NC-ND 4.0"
-_MARK = re.compile(r"\bX{4,}\b")
+_MARK = re.compile(r"X{4,}")
 _IMAGE_FOLDERS = ("images/images_normalized", "images_normalized", "images", "NLMCXR_png", ".")
 _SECTIONS = ("findings", "impression")
 _MAX_XML = 2 * 2**20

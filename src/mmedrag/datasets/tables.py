@@ -41,9 +41,9 @@ def read_table(
 ) -> Iterator[Case | Problem]:
     """Read a CSV, TSV or Parquet file: one case a row.
 
-    A CSV file's delimiter and encoding (UTF-8, else Windows-1252) are recognised. Labels in one cell
-    are parted by ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id
-    column the row's line is the id.
+    A CSV file's delimiter and encoding (UTF-8, else Windows-1252) are recognised. Labels in one
+    cell are parted by ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an
+    id column the row's line is the id.
 
     Args:
         path: the file; image paths in it are relative to its folder.

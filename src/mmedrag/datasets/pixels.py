@@ -6,7 +6,9 @@ header claims is checked before anything is decoded.
 
 from __future__ import annotations
 
+import logging
 import re
+import warnings
 from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
@@ -14,17 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom import dcmread
+from pydicom import config, dcmread
 from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 
 from mmedrag.errors import ImageError
 from mmedrag.images import DECODER_FAILURES, check_size, grey_range, scale
 
-PARSER_FAILURES = (*DECODER_FAILURES, InvalidDicomError)
-"""Everything that pydicom is known to raise on damaged contents."""
+PARSER_FAILURES = (*DECODER_FAILURES, InvalidDicomError, BytesLengthException, Warning)
+"""Everything that pydicom raises on damaged contents, or warns of where warnings are errors."""
+
+# pydicom's warnings and its log quote values of the header: a patient's name must not go there.
+config.settings.reading_validation_mode = config.IGNORE
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"pydicom\b")
 
 MAX_FRAMES = 20_000
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,14 +40,17 @@ class Pretrained:
             MissingExtra: without PyTorch and transformers.
             CheckpointError: where it is absent, damaged, incomplete, or of an unknown kind.
         """
+        torch, _ = open_torch()
         model, report = self._load("AutoModel", output_loading_info=True)
-        # Heads that this package does not use may be absent; anything else would be random.
-        absent = [key for key in report["missing_keys"] if "pooler" not in key]
-        if absent:
+        absent = set(report["missing_keys"])
+        if used := [key for key in absent if "pooler" not in key]:
             raise CheckpointError(
-                f"The weights of {self.name} lack {len(absent)} tensors, as {min(absent)}",
+                f"The weights of {self.name} lack {len(used)} tensors, as {min(used)}",
                 "Download the model again, or choose one saved with all its layers.",
             )
+        with torch.no_grad():  # a pooler that is not used must not make the digest random
+            for key in absent:
+                model.state_dict()[key].zero_()
         return model.float().eval().to(device)
 
     def image_processor(self) -> Foreign:
@@ -75,13 +81,15 @@ class Pretrained:
 
     def _load(self, factory: str, **options: Foreign) -> Foreign:
         _, transformers = open_torch()
+        local = self.offline or Path(self.name).is_dir()
         try:
-            return getattr(transformers, factory).from_pretrained(
-                str(self.name),
-                revision=self.revision or "main",
-                local_files_only=self.offline or Path(self.name).is_dir(),
-                **options,
-            )
+            with _quiet(transformers.utils.logging, bars=local):
+                return getattr(transformers, factory).from_pretrained(
+                    str(self.name),
+                    revision=self.revision or "main",
+                    local_files_only=local,
+                    **options,
+                )
         except _LOADING_FAILURES as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise CheckpointError(
@@ -96,6 +104,21 @@ class Pretrained:
             f"With a connection, run: hf download {self.name}{revision} (gated models: hf auth "
             "login first), or give the path of a local folder."
         )
+
+
+@contextmanager
+def _quiet(logging: ModuleType, *, bars: bool) -> Iterator[None]:
+    """No reports on heads that are not used and, where nothing is downloaded, no progress bars."""
+    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    if bars:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars and shown:
+            logging.enable_progress_bar()
 
 
 def weights_digest(model: Foreign) -> str:

@@ -128,7 +128,7 @@ def cross_attention(w: Tensors, parts: Parts) -> Matrix:
     scores = query @ _split_heads(linear(w, "key", keys)).swapaxes(2, 3)
     shares = _masked_softmax(scores[:, :, 0] / np.sqrt(query.shape[-1]), present[:, None])
     mixed = (shares[:, :, None] @ _split_heads(linear(w, "value", keys)))[:, :, 0]
-    attended = tokens[:, 0] + linear(w, "mix", mixed.reshape(len(mixed), -1))
+    attended = tokens[:, 0] + linear(w, "mix", mixed.reshape(len(mixed), tokens.shape[2]))
     return unit_rows(_layer_norm(w, attended))
 
 
@@ -222,7 +222,7 @@ def _masked_softmax(scores: NDArray[np.float32], present: Mask) -> NDArray[np.fl
 
 def _split_heads(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """``(n, m, dim)`` to ``(n, HEADS, m, dim / HEADS)``."""
-    return x.reshape(*x.shape[:2], HEADS, -1).swapaxes(1, 2)
+    return x.reshape(*x.shape[:2], HEADS, x.shape[2] // HEADS).swapaxes(1, 2)
 
 
 def _layer_norm(w: Tensors, x: Matrix) -> Matrix:

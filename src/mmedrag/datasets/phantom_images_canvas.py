@@ -94,9 +94,9 @@ def curve(points: Sequence[tuple[float, float]], closed: bool = False, steps: in
     return path if closed else np.concatenate([path, knots[-1:]])
 
 
-def _to_pixels(path: Points | Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    scaled = (np.asarray(path, dtype=np.float64) + 1) * (SIZE * OVERSAMPLING / 2)
-    return [(float(px), float(py)) for px, py in scaled]
+def _to_pixels(path: Points) -> list[float]:
+    flat: list[float] = ((path + 1) * (SIZE * OVERSAMPLING / 2)).ravel().tolist()
+    return flat
 
 
 def _reduced(image: Image.Image) -> Field:
@@ -126,24 +126,22 @@ def stroked(paths: Iterable[tuple[Points, float, float]]) -> Field:
     return _reduced(image)
 
 
+_THETA = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_ORDERS = np.arange(2, 6)
+_CIRCLE = np.stack([np.cos(_THETA), np.sin(_THETA)])
+_WAVES = _ORDERS[:, None] * _THETA
+
+
 def blob(
-    rng: np.random.Generator,
-    cx: float,
-    cy: float,
-    radius: float,
-    wobble: float = 0.15,
-    stretch: float = 1.0,
-    angle: float = 0.0,
+    rng: np.random.Generator, cx: float, cy: float, radius: float, wobble: float = 0.15,
+    stretch: float = 1.0, angle: float = 0.0,
 ) -> Points:
     """A closed, irregular outline; ``stretch`` lengthens it along ``angle`` (radians)."""
-    theta = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-    r = np.full_like(theta, radius)
-    for order in (2, 3, 4, 5):
-        phase, size = rng.uniform(0, 2 * np.pi), rng.normal(0, wobble / order)
-        r = r + radius * size * np.cos(order * theta + phase)
-    u, v = r * np.cos(theta) * stretch, r * np.sin(theta)
+    phases = rng.uniform(0, 2 * np.pi, 4)[:, None]
+    sizes = rng.normal(0, wobble, 4) / _ORDERS
+    u, v = radius * (1 + sizes @ np.cos(_WAVES + phases)) * _CIRCLE
     c, s = np.cos(angle), np.sin(angle)
-    return np.stack([cx + u * c - v * s, cy + u * s + v * c], axis=1)
+    return np.stack([cx + u * (c * stretch) - v * s, cy + u * (s * stretch) + v * c], axis=1)
 
 
 _LETTERS = {

@@ -182,9 +182,9 @@ def _cotton(image: Colour, rng: np.random.Generator, finding: Finding, eye: Eye)
 
 def _drusen(image: Colour, rng: np.random.Generator, finding: Finding, eye: Eye) -> Colour:
     shapes = []
-    for _ in range(round(14 + 46 * finding.amount)):
+    for _ in range(round(16 + 60 * finding.amount)):
         px, py = rng.normal((eye.macula_x, eye.macula_y), 0.14)
-        shapes.append((blob(rng, px, py, rng.gamma(3, 0.0055) + 0.008, 0.12), 1.0))
+        shapes.append((blob(rng, px, py, rng.gamma(2.5, 0.0045) + 0.007, 0.12), 1.0))
     return _mix(image, 0.60 * blur(filled(shapes), 1.1), (0.98, 0.74, 0.36))
 
 

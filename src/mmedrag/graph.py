@@ -22,8 +22,11 @@ Weights: TypeAlias = NDArray[np.float64]
 Scores: TypeAlias = NDArray[np.float64]
 """One number a node, shape ``(n,)``."""
 
-ALPHA = 0.85
+PAPER_ALPHA = 0.85
 """The paper's propagation coefficient (section 3.5.1)."""
+
+ALPHA = 0.2
+"""Ours. Well above it the most typical items displace the most relevant ones (docs/graph.md)."""
 
 TOLERANCE = 1e-9
 """How near the fixed point is near enough, as a share of the total relevance."""
@@ -101,7 +104,7 @@ def transition(W: Weights) -> Weights:
 def propagate(
     P: Weights,
     q: Scores,
-    alpha: float = ALPHA,
+    alpha: float = PAPER_ALPHA,
     tolerance: float = TOLERANCE,
     max_iterations: int = 1000,
 ) -> Scores:
@@ -135,7 +138,7 @@ def propagate(
     return s
 
 
-def solve(P: Weights, q: Scores, alpha: float = ALPHA) -> Scores:
+def solve(P: Weights, q: Scores, alpha: float = PAPER_ALPHA) -> Scores:
     """The fixed point of eq. 4 in one step: (1−α)(I − αP)⁻¹ q. The judge of :func:`propagate`.
 
     Arguments, range and errors as there.
@@ -149,14 +152,15 @@ def solve(P: Weights, q: Scores, alpha: float = ALPHA) -> Scores:
 class GraphReranker:
     """Section 3.5: sorts by the score of eq. 4 and fills :attr:`Evidence.centrality` with it.
 
-    ``graph`` makes edge weights of the cosines of eq. 3. q_i is :attr:`Evidence.relevance`. Scores
+    ``graph`` makes edge weights of the cosines of eq. 3: :func:`complete_graph`, or
+    :func:`knn_graph` (``partial`` sets its ``k``). q_i is :attr:`Evidence.relevance`. Scores
     that differ by less than the tolerance are a tie, and ties keep the order they came in.
 
     Raises:
         QueryError: if ``alpha`` is not in 0 ≤ α < 1.
     """
 
-    graph: Callable[[Weights], Weights] = knn_graph
+    graph: Callable[[Weights], Weights] = complete_graph
     alpha: float = ALPHA
 
     def __post_init__(self) -> None:
@@ -175,7 +179,7 @@ class GraphReranker:
 
 def paper_graph() -> GraphReranker:
     """Section 3.5 as written: the complete graph with α = 0.85."""
-    return GraphReranker(graph=complete_graph, alpha=ALPHA)
+    return GraphReranker(graph=complete_graph, alpha=PAPER_ALPHA)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,447 @@
+"""The casebase: what was added is found, what was deleted is gone, whatever happens in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from mmedrag.casebase.database import FORMAT, Database
+from mmedrag.casebase.durability import storage_faults
+from mmedrag.casebase.folder import connect, export, lay_out, walk
+from mmedrag.casebase.reader import Reader
+from mmedrag.casebase.records import Entry, record_of
+from mmedrag.casebase.snapshot import Snapshot
+from mmedrag.casebase.thumbnails import Thumbnails
+from mmedrag.casebase.vectors import NAMES, UNASSIGNED, Generations, Summary
+from mmedrag.casebase.verification import problems
+from mmedrag.casebase.writer import WriterLock
+from mmedrag.errors import (
+    CasebaseError,
+    CasebaseNotFound,
+    EncoderMismatch,
+    QueryError,
+)
+from mmedrag.types import Case, Domain, Hit, Query, Vector
+
+_RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
+AUTOMATIC = "auto"
+
+
+class Casebase:
+    """A folder of cases with their vectors; a :class:`~mmedrag.protocols.CaseIndex`.
+
+    Any number of readers, one writer. The lock is taken at the first write and held until
+    :meth:`close`. What a write has returned from survives a crash. Each search sees one committed
+    state, the newest, whichever process wrote it. An instance may be used from several threads.
+
+    Attributes:
+        path: the folder.
+        dim: length of the vectors.
+        fingerprint: the encoder's; see :class:`~mmedrag.protocols.Embedder`.
+        preset: name of the preset that made it.
+    """
+
+    def __init__(self, path: Path, database: Database, *, readonly: bool) -> None:
+        """Use :meth:`create` or :meth:`open`."""
+        settings = database.settings()
+        self.path = path
+        self.dim = int(settings["dim"])
+        self.fingerprint = settings["fingerprint"]
+        self.preset = settings["preset"]
+        self._readonly = readonly
+        self._database = database
+        self._generations = Generations(path)
+        self._thumbnails = Thumbnails(path / "thumbnails")
+        self._reader = Reader(path, database, self._generations)
+        self._lock = WriterLock(path)
+        self._writers = threading.RLock()  # taken before _guard
+        self._guard = threading.RLock()  # the connection and the snapshot
+        self._closed = False
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        *,
+        dim: int,
+        fingerprint: str,
+        preset: str,
+        settings: Mapping[str, str] | None = None,
+    ) -> Casebase:
+        """Make an empty casebase and open it.
+
+        Args:
+            path: where; must not exist, or be an empty folder.
+            dim: length of the vectors.
+            fingerprint: the encoder's.
+            preset: name of the preset that makes the encoder.
+            settings: texts to be kept with it, by keys of the caller's choice.
+
+        Raises:
+            CasebaseError: something is there, or the folder cannot be written.
+        """
+        path = Path(path)
+        told = {"format": str(FORMAT), "preset": preset, "fingerprint": fingerprint}
+        told |= {"dim": str(dim), "index_key": AUTOMATIC}
+        if dim < 1 or not set(settings or {}).isdisjoint(_RESERVED):
+            raise CasebaseError(
+                "The settings of the new casebase are not valid",
+                f"Give dim >= 1 and no settings named {', '.join(_RESERVED)}.",
+            )
+        with storage_faults(path, "create"):
+            lay_out(path, {**(settings or {}), **told})
+        return cls.open(path)
+
+    @classmethod
+    def open(
+        cls, path: Path, *, fingerprint: str | None = None, readonly: bool = False
+    ) -> Casebase:
+        """Open a casebase and check its index.
+
+        A damaged or unknown index is derived again from the database, or, where that may not be
+        written, replaced by exact search; :attr:`notices` says so.
+
+        Raises:
+            CasebaseNotFound: none there.
+            EncoderMismatch: ``fingerprint`` is given and differs from the casebase's.
+            CasebaseDamaged: the database itself cannot be read.
+        """
+        path = Path(path)
+        with storage_faults(path, "open"):
+            if not (path / "casebase.db").is_file():
+                raise CasebaseNotFound(
+                    f"No casebase at {path}", "Make one: mmedrag index CORPUS --into PATH."
+                )
+            database = connect(path, readonly=readonly)
+            try:
+                casebase = cls(path, database, readonly=readonly)
+                casebase._require(fingerprint)
+                with casebase._now():
+                    pass
+            except BaseException:
+                database.close()
+                raise
+        if casebase._reader.damage is not None:
+            casebase._repair()
+        return casebase
+
+    def close(self) -> None:
+        """Let other writers in; using the casebase afterwards is an error."""
+        with self._writers, self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                if self._lock.held:
+                    with storage_faults(self.path, "close"):
+                        self._settle()
+            finally:
+                self._database.close()
+                self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def notices(self) -> list[str]:
+        """What was found damaged and what was done about it, one line each."""
+        return self._reader.notices
+
+    # Reading
+
+    def __len__(self) -> int:
+        with self._reading() as database:
+            return database.count()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What was given to :meth:`create`."""
+        with self._reading() as database:
+            kept = database.settings()
+        return {key: value for key, value in kept.items() if key not in _RESERVED}
+
+    def get(self, case_id: str) -> Case | None:
+        """The case of that id, or ``None``."""
+        with self._reading() as database:
+            return database.case(case_id)
+
+    def ids(self) -> Iterator[str]:
+        """All ids, in the order of adding."""
+        with self._reading() as database:
+            return iter(database.all_ids())
+
+    def cases(self) -> Iterator[Case]:
+        """All cases of one committed state, in the order of adding."""
+        return (case for case, _ in walk(self.path, readonly=self._readonly))
+
+    def thumbnail(self, case_id: str) -> bytes | None:
+        """The case's preview as JPEG, or ``None`` where it has none or it is damaged."""
+        with self._reading() as database:
+            digest = database.thumbnail(case_id)
+            return None if digest is None else self._thumbnails.read(digest)
+
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """Stored vectors by content hash, so that nothing is encoded twice."""
+        with self._reading() as database:
+            return database.vectors_by_content(contents)
+
+    def search(self, query: Query, vector: Vector, k: int, domain: Domain | None) -> list[Hit]:
+        """The ``k`` cases most relevant to a query (section 3.4, stage 1, eq. 2).
+
+        Args:
+            query: its ``text`` is matched by words too; ``where`` restricts what can be found.
+            vector: the embedded query, ``(dim,)``, of norm 1.
+            k: how many; fewer come only where fewer match.
+            domain: one corpus, or ``None`` for all, unassigned cases included.
+
+        Returns:
+            Hits by falling relevance, ties by id. Without text the relevance is the similarity.
+
+        Raises:
+            FilterError: ``query.where`` does not parse.
+            EncoderMismatch: the vector has another length.
+            QueryError: the vector is not finite.
+        """
+        vector = self._checked(vector)
+        if k < 1:
+            return []
+        with self._now() as snapshot:
+            return snapshot.search(self._database, query, vector, k, domain)
+
+    def info(self) -> dict[str, object]:
+        """Counts, sizes and settings, for people to read."""
+        with self._now() as snapshot:
+            counts = self._database.counts()
+            told = self._database.settings()
+            summary = snapshot.generation
+            return {
+                "path": str(self.path),
+                **{key: told[key] for key in ("format", "preset", "fingerprint")},
+                "dim": self.dim,
+                "cases": sum(counts.values()),
+                "domains": {n: counts.get(None if n == UNASSIGNED else n, 0) for n in NAMES},
+                "generation": None if summary is None else summary.number,
+                "index": dict(snapshot.keys),
+                "rows_outside_index": snapshot.fresh(),
+                "deleted_rows_in_index": snapshot.masked(),
+                "epoch": snapshot.epoch,
+                "bytes": sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file()),
+                "settings": {k: v for k, v in told.items() if k not in _RESERVED},
+                "notices": list(self.notices),
+            }
+
+    def export(self, into: Path) -> int:
+        """Write ``records.jsonl`` in the native format, with thumbnails, into a new folder.
+
+        Returns:
+            The number of cases.
+
+        Raises:
+            CasebaseError: the folder has records already, or cannot be written.
+        """
+        with storage_faults(into, "export to"):
+            cases = walk(self.path, readonly=self._readonly)
+            return export(cases, self._thumbnails, Path(into))
+
+    def verify(self) -> list[str]:
+        """Run every check; see :func:`mmedrag.casebase.verification.problems`. ``[]`` is sound."""
+        with storage_faults(self.path, "verify"):
+            database = connect(self.path, readonly=self._readonly)
+            try:
+                return list(
+                    problems(database, self._generations, self._thumbnails, readonly=self._readonly)
+                )
+            finally:
+                database.close()
+
+    # Writing
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Add cases, or replace those of the same id: all of them or, on an error, none.
+
+        They are found at once, and durable when this returns.
+
+        Raises:
+            CasebaseError: an entry is not valid, or the disk fails.
+            CasebaseLocked: another process writes.
+        """
+        records = {entry.case.id: record_of(entry, self.dim) for entry in entries}
+        if not records:
+            return
+        with self._writers, storage_faults(self.path, "add cases to"):
+            self._acquire()
+            self._thumbnails.write([e.thumbnail for e in entries if e.thumbnail is not None])
+            with self._guard:
+                with self._database.writing() as epoch:
+                    for record in records.values():
+                        self._database.insert(record, epoch)
+                self._finish_erasures()
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete cases; unknown ids are passed over. Returns how many there were.
+
+        Text, vector and words leave the database file, and thumbnails that nobody else uses leave
+        the disk, before this returns. The masked vector stays in the generation's file until
+        :meth:`publish` or :meth:`rebuild`.
+
+        Raises:
+            CasebaseError: the disk fails.
+            CasebaseLocked: another process writes.
+        """
+        with self._writers, storage_faults(self.path, "delete cases from"):
+            self._acquire()
+            with self._guard:
+                with self._database.writing() as epoch:
+                    gone = sum([self._database.delete(case_id, epoch) for case_id in ids])
+                    if gone:
+                        self._database.merge_lexicon()
+                self._finish_erasures()
+                self._database.truncate_log()
+        return gone
+
+    def publish(self, index_key: str | None = None) -> None:
+        """Build a new generation from the database and make it the live one.
+
+        Args:
+            index_key: a FAISS factory string, kept for later publications; ``"auto"`` chooses by
+                size again. Domains with too few cases to train it get an exact index.
+
+        Raises:
+            CasebaseError: FAISS does not know the key, or the disk fails; the former generation
+                then stays live.
+            CasebaseLocked: another process writes.
+        """
+        with self._writers, storage_faults(self.path, "publish the index of"):
+            self._acquire()
+            key = index_key or self._database.settings()["index_key"]
+            summary, digest = self._build(None if key == AUTOMATIC else key)
+            with self._guard:
+                with self._database.writing():
+                    self._database.record_generation(summary.number, digest)
+                self._generations.point_to(summary.number)
+                with self._database.writing():
+                    self._database.set("index_key", key)
+                    self._database.retire_before(summary.number, summary.epoch)
+                self._generations.remove_others(summary.number)
+                self._settle()
+
+    def rebuild(self) -> None:
+        """Derive the lexical index and the generation again and compact; encodes nothing.
+
+        Raises:
+            CasebaseError: the disk fails; the former state then stays live.
+            CasebaseLocked: another process writes.
+        """
+        with self._writers, storage_faults(self.path, "rebuild"):
+            self._acquire()
+            with self._guard, self._database.writing():
+                self._database.rebuild_lexicon()
+            self.publish()
+            with self._guard:
+                self._thumbnails.sweep(self._database.thumbnails())
+                self._database.compact()
+                self._database.truncate_log()
+
+    # Inside
+
+    def _require(self, fingerprint: str | None) -> None:
+        if fingerprint is not None and fingerprint != self.fingerprint:
+            raise EncoderMismatch(
+                f"{self.path} was made with encoder {self.fingerprint}, not {fingerprint}",
+                f"Load it with preset {self.preset!r}, or index the corpus again.",
+            )
+
+    def _checked(self, vector: Vector) -> Vector:
+        checked = np.ascontiguousarray(vector, np.float32)
+        if checked.shape != (self.dim,):
+            raise EncoderMismatch(
+                f"The query vector has shape {checked.shape}, {self.path} holds ({self.dim},)",
+                "Use the encoder that the casebase was made with.",
+            )
+        if not np.isfinite(checked).all():
+            raise QueryError("The query vector is not finite", "Check the encoder's output.")
+        return checked
+
+    @contextmanager
+    def _reading(self) -> Iterator[Database]:
+        with self._guard, storage_faults(self.path, "read"):
+            self._require_open()
+            yield self._database
+
+    @contextmanager
+    def _now(self) -> Iterator[Snapshot]:
+        with self._reading(), self._reader.now() as snapshot:
+            yield snapshot
+
+    def _acquire(self) -> None:
+        """Become the writer, and finish what a killed writer left undone."""
+        self._require_open()
+        if self._readonly:
+            raise CasebaseError(
+                f"{self.path} is open for reading only", "Open it without readonly=True."
+            )
+        if self._lock.acquire():
+            with self._guard:
+                self._finish_erasures()
+
+    def _finish_erasures(self) -> None:
+        """Remove the files of thumbnails that no case uses any more."""
+        queued = self._database.erasures()
+        if not queued:
+            return
+        self._thumbnails.remove(queued)
+        with self._database.writing():
+            self._database.forget_erasures(queued)
+
+    def _settle(self) -> None:
+        """Let replaced texts leave the lexical index and the write-ahead log."""
+        if self._database.state().lexicon_stale:
+            with self._database.writing():
+                self._database.merge_lexicon()
+        self._database.truncate_log()
+
+    def _build(self, key: str | None) -> tuple[Summary, str]:
+        """Write a generation from one state, on a connection of its own: searches go on."""
+        database = connect(self.path, readonly=True)
+        try:
+            with database.reading():
+                summary = Summary(
+                    self._generations.next_number(database),
+                    database.state().epoch,
+                    database.last_row(),
+                    self.fingerprint,
+                    self.dim,
+                )
+                return summary, self._generations.write(database, summary, key)
+        finally:
+            database.close()
+
+    def _repair(self) -> None:
+        """Derive a damaged generation again, where that may be written."""
+        if self._readonly:
+            return
+        try:
+            self.publish()
+        except CasebaseError as fault:
+            self.notices.append(f"The index could not be rebuilt now: {fault}")
+            return
+        self.notices[-1] = f"{self._reader.damage}; it was derived again from the database"
+        self._lock.release()  # taken for this alone
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise CasebaseError(f"{self.path} is closed", "Open it again.")

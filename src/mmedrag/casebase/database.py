@@ -1,0 +1,390 @@
+"""The truth: cases, texts, vectors, deletions and the lexical index in one SQLite file.
+
+A row is written once and never changed: an update deletes the old row and adds a new one, and row
+numbers are never used twice. So a row number stands for one vector for ever, and whoever holds
+rows in memory needs to learn only which were added and which were deleted since an *epoch*, the
+number of committed writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.filters import Node, number
+from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
+from mmedrag.errors import CasebaseError
+from mmedrag.types import Case, Matrix, Vector
+
+FORMAT = 1
+APPLICATION = 0x4D4D5247  # "MMRG"
+_BUSY_SECONDS = 20.0
+_BATCH = 500
+Slices = TypeVar("Slices", list[int], list[str], Sequence[int], Rows)
+
+_SCHEMA = """
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE cases (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    domain TEXT,
+    modality TEXT NOT NULL,
+    patient_id TEXT NOT NULL,
+    study_id TEXT NOT NULL,
+    date TEXT NOT NULL,
+    source TEXT NOT NULL,
+    licence TEXT NOT NULL,
+    split TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    meta TEXT NOT NULL,
+    image TEXT,
+    frame INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    thumbnail TEXT,
+    checksum BLOB NOT NULL
+);
+CREATE INDEX cases_content ON cases (content);
+CREATE INDEX cases_thumbnail ON cases (thumbnail) WHERE thumbnail IS NOT NULL;
+CREATE TABLE texts (
+    row INTEGER PRIMARY KEY REFERENCES cases (row) ON DELETE CASCADE, text TEXT NOT NULL);
+CREATE TABLE vectors (
+    row INTEGER PRIMARY KEY REFERENCES cases (row) ON DELETE CASCADE, vector BLOB NOT NULL);
+CREATE VIRTUAL TABLE lexicon USING fts5 (
+    text, content='texts', content_rowid='row',
+    tokenize='porter unicode61 remove_diacritics 2');
+CREATE TABLE deletions (row INTEGER PRIMARY KEY, epoch INTEGER NOT NULL);
+CREATE INDEX deletions_epoch ON deletions (epoch);
+CREATE TABLE erasures (thumbnail TEXT PRIMARY KEY);
+CREATE TABLE generations (number INTEGER PRIMARY KEY, manifest TEXT NOT NULL);
+CREATE TABLE state (
+    epoch INTEGER NOT NULL, pruned INTEGER NOT NULL, lexicon_stale INTEGER NOT NULL);
+INSERT INTO state VALUES (0, 0, 0);
+"""
+_CASE = f"SELECT cases.row, {', '.join(COLUMNS)}, text FROM cases JOIN texts USING (row)"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the database stands.
+
+    ``epoch`` counts committed writes; deletions are remembered for epochs above ``pruned``;
+    ``lexicon_stale`` says that replaced texts may linger in the lexical index's segments.
+    """
+
+    epoch: int
+    pruned: int
+    lexicon_stale: bool
+
+
+class Database:
+    """One connection. Raises :class:`sqlite3.Error`; callers turn it into our errors."""
+
+    def __init__(self, file: Path, mode: str) -> None:
+        """Open ``file`` in SQLite's URI ``mode``: ``rwc``, ``rw``, ``ro`` or ``ro&immutable=1``."""
+        uri = f"{file.absolute().as_uri()}?mode={mode}"
+        self.connection = sqlite3.connect(
+            uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        self.connection.row_factory = sqlite3.Row
+        self.connection.create_function("number", 1, number, deterministic=True)
+        self._run("PRAGMA foreign_keys = ON")
+        self._run("PRAGMA synchronous = FULL")
+        self._run("PRAGMA secure_delete = ON")
+
+    def create(self, settings: Mapping[str, str]) -> None:
+        """Lay out an empty database."""
+        self._run("PRAGMA journal_mode = WAL")
+        self.connection.executescript(_SCHEMA)
+        self._run(f"PRAGMA application_id = {APPLICATION}")
+        self._run(f"PRAGMA user_version = {FORMAT}")
+        self.connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
+
+    def close(self) -> None:
+        """End the connection; the last one folds the write-ahead log into the file."""
+        self.connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One committed state for everything inside."""
+        self._run("BEGIN")
+        try:
+            yield
+        finally:
+            self._run("ROLLBACK")
+
+    @contextmanager
+    def writing(self) -> Iterator[int]:
+        """One durable transaction; gives the epoch that it will make. Undone on any exception."""
+        self._run("BEGIN IMMEDIATE")
+        try:
+            self._run("UPDATE state SET epoch = epoch + 1")
+            yield self.state().epoch
+            self._run("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self._run("ROLLBACK")
+            raise
+
+    # Reading
+
+    def settings(self) -> dict[str, str]:
+        """Every key and value."""
+        return {row[0]: row[1] for row in self._run("SELECT key, value FROM settings")}
+
+    def state(self) -> State:
+        """Where the database stands."""
+        epoch, pruned, stale = self._run(
+            "SELECT epoch, pruned, lexicon_stale FROM state"
+        ).fetchone()
+        return State(epoch, pruned, bool(stale))
+
+    def count(self) -> int:
+        """How many cases there are."""
+        return int(self._run("SELECT count(*) FROM cases").fetchone()[0])
+
+    def counts(self) -> dict[str | None, int]:
+        """How many cases each domain has; ``None`` for those without."""
+        return {r[0]: r[1] for r in self._run("SELECT domain, count(*) FROM cases GROUP BY domain")}
+
+    def last_row(self) -> int:
+        """The highest row number ever given."""
+        found = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'cases'").fetchone()
+        return 0 if found is None else int(found[0])
+
+    def rows_where(self, condition: Node) -> Rows:
+        """Row numbers of the cases that a filter allows, ascending."""
+        text, values = condition.sql()
+        return self._rows(f"SELECT row FROM cases WHERE {text} ORDER BY row", values)  # noqa: S608
+
+    def rows_of(self, domain: str | None) -> Rows:
+        """Row numbers of a domain's cases, ascending."""
+        return self._rows("SELECT row FROM cases WHERE domain IS ? ORDER BY row", [domain])
+
+    def deleted_since(self, epoch: int) -> Rows:
+        """Row numbers deleted after an epoch that is not below ``State.pruned``."""
+        return self._rows("SELECT row FROM deletions WHERE epoch > ?", [epoch])
+
+    def vectors_above(self, row: int, dim: int) -> Iterator[tuple[str | None, Rows, Matrix]]:
+        """Batches ``(domain, rows, vectors)`` of all rows above one, ascending within a domain."""
+        for domain in self.counts():
+            rows = self.rows_of(domain)
+            for batch in batches(rows[rows > row], 16 * _BATCH):
+                yield domain, batch, self.vectors(batch, dim)
+
+    def vectors(self, rows: Rows, dim: int) -> Matrix:
+        """Stored vectors, ``(len(rows), dim)``; ``rows`` ascending and present."""
+        matrix = np.empty((len(rows), dim), np.float32)
+        filled = 0
+        for batch in batches(rows.tolist(), _BATCH):
+            sql = f"SELECT vector FROM vectors WHERE row IN ({_marks(batch)}) ORDER BY row"  # noqa: S608
+            for (blob,) in self._run(sql, batch):
+                matrix[filled] = np.frombuffer(blob, "<f4")
+                filled += 1
+        if filled != len(rows):
+            raise sqlite3.DatabaseError(f"{len(rows) - filled} vectors are missing")
+        return matrix
+
+    def ids(self, rows: Rows) -> dict[int, str]:
+        """Case ids by row number."""
+        found: dict[int, str] = {}
+        for batch in batches(rows.tolist(), _BATCH):
+            sql = f"SELECT row, id FROM cases WHERE row IN ({_marks(batch)})"  # noqa: S608
+            found.update({row[0]: row[1] for row in self._run(sql, batch)})
+        return found
+
+    def all_ids(self) -> list[str]:
+        """Every case's id, in the order of adding."""
+        return [row[0] for row in self._run("SELECT id FROM cases ORDER BY row")]
+
+    def cases(self, rows: Sequence[int]) -> dict[int, Case]:
+        """Cases by row number."""
+        found: dict[int, Case] = {}
+        for batch in batches(rows, _BATCH):
+            cursor = self._run(f"{_CASE} WHERE cases.row IN ({_marks(batch)})", batch)
+            found.update({row["row"]: case_of(row) for row in cursor})
+        return found
+
+    def case(self, case_id: str) -> Case | None:
+        """The case of that id."""
+        row = self._run(f"{_CASE} WHERE id = ?", [case_id]).fetchone()
+        return None if row is None else case_of(row)
+
+    def page(self, after: int, size: int) -> list[tuple[int, Case, str | None]]:
+        """The next cases by row number: ``(row, case, digest of its thumbnail)``."""
+        cursor = self._run(f"{_CASE} WHERE cases.row > ? ORDER BY cases.row LIMIT ?", [after, size])
+        return [(row["row"], case_of(row), row["thumbnail"]) for row in cursor]
+
+    def thumbnail(self, case_id: str) -> str | None:
+        """Digest of a case's thumbnail."""
+        found = self._run("SELECT thumbnail FROM cases WHERE id = ?", [case_id]).fetchone()
+        return None if found is None else found[0]
+
+    def thumbnails(self) -> set[str]:
+        """Digests of all thumbnails."""
+        sql = "SELECT DISTINCT thumbnail FROM cases WHERE thumbnail IS NOT NULL"
+        return {row[0] for row in self._run(sql)}
+
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """Vectors of cases with the given content hashes."""
+        found: dict[str, Vector] = {}
+        for batch in batches(list(dict.fromkeys(contents)), _BATCH):
+            sql = (
+                "SELECT content, vector FROM cases JOIN vectors USING (row) "  # noqa: S608
+                f"WHERE content IN ({_marks(batch)})"
+            )
+            found.update({r[0]: np.frombuffer(r[1], "<f4") for r in self._run(sql, batch)})
+        return found
+
+    # Writing, inside a ``writing()`` transaction
+
+    def set(self, key: str, value: str) -> None:
+        """Keep a setting."""
+        self._run("INSERT OR REPLACE INTO settings VALUES (?, ?)", [key, value])
+
+    def insert(self, record: Record, epoch: int) -> None:
+        """Store a record; a case of the same id is deleted first."""
+        self.delete(record.id, epoch, replaced=True)
+        columns = ", ".join(COLUMNS)
+        marks = _marks(COLUMNS)
+        row = self._run(
+            f"INSERT INTO cases ({columns}, checksum) VALUES ({marks}, ?)",  # noqa: S608
+            [*record.values, checksum(record.values, record.text, record.vector)],
+        ).lastrowid
+        self._run("INSERT INTO texts VALUES (?, ?)", [row, record.text])
+        self._run("INSERT INTO vectors VALUES (?, ?)", [row, record.vector])
+        self._run("INSERT INTO lexicon (rowid, text) VALUES (?, ?)", [row, record.text])
+        self._run("DELETE FROM erasures WHERE thumbnail = ?", [record.thumbnail])
+
+    def delete(self, case_id: str, epoch: int, *, replaced: bool = False) -> bool:
+        """Erase a case; its thumbnail is queued for erasure where no other case uses it."""
+        found = self._run(
+            "SELECT row, text, thumbnail FROM cases JOIN texts USING (row) WHERE id = ?", [case_id]
+        ).fetchone()
+        if found is None:
+            return False
+        row, text, thumbnail = found
+        self._run("INSERT INTO lexicon (lexicon, rowid, text) VALUES ('delete', ?, ?)", [row, text])
+        self._run("DELETE FROM cases WHERE row = ?", [row])  # texts and vectors cascade
+        self._run("INSERT INTO deletions VALUES (?, ?)", [row, epoch])
+        self._run(
+            "INSERT OR IGNORE INTO erasures SELECT ?1 WHERE ?1 IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM cases WHERE thumbnail = ?1)",
+            [thumbnail],
+        )
+        if replaced:
+            self._run("UPDATE state SET lexicon_stale = 1")
+        return True
+
+    def merge_lexicon(self) -> None:
+        """Merge the lexical index into one segment, in which no deleted word is left.
+
+        SQLite 3.42 has an FTS5 option for this, but tables that used it cannot be read by older
+        SQLite, and casebases travel.
+        """
+        self._run("INSERT INTO lexicon (lexicon) VALUES ('optimize')")
+        self._run("UPDATE state SET lexicon_stale = 0")
+
+    def rebuild_lexicon(self) -> None:
+        """Derive the lexical index from the texts again."""
+        self._run("INSERT INTO lexicon (lexicon) VALUES ('rebuild')")
+        self._run("UPDATE state SET lexicon_stale = 0")
+
+    def check_lexicon(self) -> None:
+        """Compare the lexical index with the texts; raises :class:`sqlite3.DatabaseError`."""
+        self._run("INSERT INTO lexicon (lexicon, rank) VALUES ('integrity-check', 1)")
+
+    def erasures(self) -> list[str]:
+        """Thumbnails that no case uses any more and whose files may still be there."""
+        return [row[0] for row in self._run("SELECT thumbnail FROM erasures")]
+
+    def forget_erasures(self, digests: Iterable[str]) -> None:
+        """The files are gone."""
+        for digest in digests:
+            self._run("DELETE FROM erasures WHERE thumbnail = ?", [digest])
+
+    # Generations
+
+    def generation(self, number: int) -> str | None:
+        """SHA-256 of the manifest of a generation that was published and not retired."""
+        found = self._run("SELECT manifest FROM generations WHERE number = ?", [number]).fetchone()
+        return None if found is None else str(found[0])
+
+    def last_generation(self) -> int:
+        """The highest number of a generation on record, or 0."""
+        return int(self._run("SELECT COALESCE(max(number), 0) FROM generations").fetchone()[0])
+
+    def record_generation(self, number: int, manifest: str) -> None:
+        """Vouch for a generation's manifest."""
+        self._run("INSERT OR REPLACE INTO generations VALUES (?, ?)", [number, manifest])
+
+    def retire_before(self, number: int, epoch: int) -> None:
+        """Forget generations below ``number`` and the deletions that ``number`` has taken in."""
+        self._run("DELETE FROM generations WHERE number < ?", [number])
+        self._run("DELETE FROM deletions WHERE epoch <= ?", [epoch])
+        self._run("UPDATE state SET pruned = ?", [epoch])
+
+    # Upkeep, outside transactions
+
+    def truncate_log(self) -> None:
+        """Fold the write-ahead log into the file, so that erased texts leave the disk.
+
+        A reader that holds an older state postpones this to the next call.
+        """
+        self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def compact(self) -> None:
+        """Write the file anew without free pages."""
+        self._run("VACUUM")
+
+    def problems(self) -> Iterator[str]:
+        """What SQLite's own checks and the records' checksums find; nothing when sound."""
+        for row in self._run("PRAGMA integrity_check"):
+            if row[0] != "ok":
+                yield f"casebase.db: {row[0]}"
+        for row in self._run("PRAGMA foreign_key_check"):
+            yield f"casebase.db: row {row[1]} of {row[0]} refers to no case"
+        sql = f"SELECT {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
+        for row in self._run(f"{sql} LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"):
+            *values, text, vector, stored = row
+            if text is None or vector is None or checksum(values, text, vector) != stored:
+                yield f"casebase.db: case {row['id']!r} fails its checksum"
+
+    def _rows(self, sql: str, values: Sequence[object]) -> Rows:
+        return np.fromiter((row[0] for row in self._run(sql, values)), np.int64)
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        return self.connection.execute(sql, values)
+
+
+def check_format(database: Database, path: Path) -> None:
+    """Refuse files that are no casebase, or of a later version.
+
+    Raises:
+        CasebaseError: with the remedy for each.
+    """
+    application = database.connection.execute("PRAGMA application_id").fetchone()[0]
+    version = database.connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != APPLICATION:
+        raise CasebaseError(f"{path} is not a casebase", "Give the folder that index made.")
+    if version > FORMAT:
+        raise CasebaseError(
+            f"{path} has format {version}, this version reads up to {FORMAT}",
+            "Upgrade: pip install --upgrade mmedrag.",
+        )
+
+
+def batches(items: Slices, size: int) -> Iterator[Slices]:
+    """Slices of a sequence or array."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

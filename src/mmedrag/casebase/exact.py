@@ -1,0 +1,131 @@
+"""Exact search in numpy: the judge of the FAISS index, and the way new rows are found at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmedrag.casebase.filters import parse
+from mmedrag.types import Case, Domain, Hit, Matrix, Query, Vector
+
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+TIE = 1e-6
+"""Similarities closer than this are told apart by exact arithmetic, never by the index."""
+
+
+def similarities(vectors: Matrix, query: Vector) -> NDArray[np.float64]:
+    """Inner products of eq. 2, ``(n,)``; equal rows give equal values, wherever they stand."""
+    products: NDArray[np.float64] = np.einsum("ij,j->i", vectors, query, dtype=np.float64)
+    return products
+
+
+def nearest(values: NDArray[np.floating], k: int, cap: int) -> NDArray[np.intp]:
+    """Positions of the ``k`` largest values and of all that tie with the last of them.
+
+    At most ``cap`` positions (``cap >= k``), in no particular order.
+    """
+    if len(values) <= k:
+        return np.arange(len(values))
+    floor = np.partition(values, -k)[-k] - TIE
+    found = np.flatnonzero(values >= floor)
+    if len(found) <= cap:
+        return found
+    return found[np.argsort(-values[found], kind="stable")[:cap]]
+
+
+class ExactRows:
+    """Rows of the store held in memory and searched one by one; grows cheaply at its end."""
+
+    def __init__(self, dim: int) -> None:
+        self._vectors: Matrix = np.empty((0, dim), np.float32)
+        self._rows: Rows = np.empty(0, np.int64)
+        self._alive: Mask = np.empty(0, np.bool_)
+        self._n = 0
+
+    def __len__(self) -> int:
+        return self._n
+
+    @property
+    def rows(self) -> Rows:
+        """Row numbers, ascending, ``(n,)``; deleted ones included."""
+        return self._rows[: self._n]
+
+    @property
+    def alive(self) -> Mask:
+        """Which rows are not deleted, ``(n,)``."""
+        return self._alive[: self._n]
+
+    def append(self, rows: Rows, vectors: Matrix) -> None:
+        """Add rows whose numbers are above all present ones."""
+        end = self._n + len(rows)
+        if end > len(self._rows):
+            self._grow(max(end, 2 * self._n))
+        self._rows[self._n : end] = rows
+        self._vectors[self._n : end] = vectors
+        self._alive[self._n : end] = True
+        self._n = end
+
+    def kill(self, rows: Rows) -> None:
+        """Mask deleted rows; row numbers that are not here are passed over."""
+        positions, present = locate(self.rows, rows)
+        self._alive[positions[present]] = False
+
+    def search(self, query: Vector, k: int, cap: int, allowed: Mask | None) -> Rows:
+        """Rows of the ``k`` largest inner products, ties included up to ``cap``."""
+        mask = self.alive if allowed is None else self.alive & allowed
+        positions = np.flatnonzero(mask)
+        everything = len(positions) == self._n
+        vectors = self._vectors[: self._n] if everything else self._vectors[positions]
+        return self.rows[positions[nearest(vectors @ query, k, cap)]]
+
+    def _grow(self, size: int) -> None:
+        for name in ("_vectors", "_rows", "_alive"):
+            old = getattr(self, name)
+            new = np.empty((size, *old.shape[1:]), old.dtype)
+            new[: self._n] = old[: self._n]
+            setattr(self, name, new)
+
+
+def locate(sorted_rows: Rows, wanted: Rows) -> tuple[NDArray[np.intp], Mask]:
+    """Positions of ``wanted`` in ascending ``sorted_rows``, and which of them are there."""
+    positions = np.searchsorted(sorted_rows, wanted)
+    inside = positions < len(sorted_rows)
+    positions[~inside] = 0
+    present = inside if not len(sorted_rows) else inside & (sorted_rows[positions] == wanted)
+    return positions, present
+
+
+class ExactIndex:
+    """A :class:`~mmedrag.protocols.CaseIndex` over cases in memory, without files or FAISS.
+
+    Ranks by similarity alone (``relevance == similarity``), ties by id.
+
+    Args:
+        cases: what can be found; ids are unique.
+        vectors: one row a case, ``(n, dim)``, norms at most 1.
+    """
+
+    def __init__(self, cases: Sequence[Case], vectors: Matrix) -> None:
+        self._cases = list(cases)
+        self._vectors = np.ascontiguousarray(vectors, np.float32)
+
+    def search(self, query: Query, vector: Vector, k: int, domain: Domain | None) -> list[Hit]:
+        """The ``k`` most similar cases (eq. 2); see :class:`~mmedrag.protocols.CaseIndex`.
+
+        Raises:
+            FilterError: ``query.where`` does not parse.
+        """
+        condition = parse(query.where) if query.where is not None else None
+        values = similarities(self._vectors, vector)
+        chosen = [
+            (-value, case.id, i)
+            for i, (case, value) in enumerate(zip(self._cases, values, strict=True))
+            if domain in (None, case.domain) and (condition is None or condition.matches(case))
+        ]
+        return [
+            Hit(self._cases[i], self._vectors[i], -negated, -negated)
+            for negated, _, i in sorted(chosen)[: max(k, 0)]
+        ]

@@ -1,0 +1,105 @@
+"""The folder of a casebase: laying it out, connecting to it, walking and exporting its cases."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mmedrag.casebase.database import Database, check_format
+from mmedrag.casebase.durability import storage_faults, sync_folder
+from mmedrag.casebase.records import line_of
+from mmedrag.casebase.thumbnails import Thumbnails
+from mmedrag.errors import CasebaseError
+from mmedrag.types import Case
+
+_PAGE = 500
+
+
+def lay_out(path: Path, settings: Mapping[str, str]) -> None:
+    """Make a whole empty casebase under a temporary name, then rename it.
+
+    Raises:
+        CasebaseError: something is there.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise CasebaseError(f"{path} is there already", "Add to it, or choose another path.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        for folder in ("generations", "models", "thumbnails"):
+            (temporary / folder).mkdir(parents=True)
+        database = Database(temporary / "casebase.db", "rwc")
+        try:
+            database.create(settings)
+        finally:
+            database.close()
+        sync_folder(temporary)
+        temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
+def connect(path: Path, *, readonly: bool) -> Database:
+    """A connection; a folder that cannot be written is read as it stands.
+
+    Raises:
+        CasebaseError: it is no casebase, or of a later version.
+        sqlite3.Error: it cannot be read.
+    """
+    file = path / "casebase.db"
+    log = file.with_name("casebase.db-wal")
+    mode = "ro" if readonly else "rw"
+    if not os.access(path, os.W_OK) and not (log.exists() and log.stat().st_size):
+        mode = "ro&immutable=1"  # nobody can be writing, and WAL mode would need to
+    database = Database(file, mode)
+    try:
+        check_format(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def walk(path: Path, *, readonly: bool) -> Iterator[tuple[Case, str | None]]:
+    """Cases and thumbnail digests of one committed state, on a connection of its own."""
+    with storage_faults(path, "read"):
+        database = connect(path, readonly=readonly)
+        try:
+            with database.reading():
+                row = 0
+                while page := database.page(row, _PAGE):
+                    for _, case, digest in page:
+                        yield case, digest
+                    row = page[-1][0]
+        finally:
+            database.close()
+
+
+def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, into: Path) -> int:
+    """Write ``records.jsonl`` in the native format, with thumbnails, into a folder.
+
+    Returns:
+        The number of cases.
+
+    Raises:
+        CasebaseError: the folder has records already.
+    """
+    file = into / "records.jsonl"
+    if file.exists():
+        raise CasebaseError(f"{file} is there already", "Choose another folder.")
+    into.mkdir(parents=True, exist_ok=True)
+    copies = Thumbnails(into / "thumbnails")
+    temporary = into / ".records.jsonl.tmp"
+    written = 0
+    with temporary.open("w", encoding="utf-8") as stream:
+        for case, digest in cases:
+            preview = None if digest is None else thumbnails.read(digest)
+            place = None if preview is None else copies.write([preview])[0]
+            stream.write(line_of(case, place) + "\n")
+            written += 1
+    temporary.replace(file)
+    return written

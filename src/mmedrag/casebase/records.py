@@ -1,0 +1,178 @@
+"""Cases as rows of the database, and as lines of the native JSONL format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmedrag.casebase.thumbnails import digest_of
+from mmedrag.errors import CasebaseError
+from mmedrag.types import Case, Domain, Vector
+
+_NORM_SLACK = 1e-3  # float32 rounding of encoders; more is a vector that was never normalised
+
+COLUMNS = (
+    "id",
+    "domain",
+    "modality",
+    "patient_id",
+    "study_id",
+    "date",
+    "source",
+    "licence",
+    "split",
+    "labels",
+    "meta",
+    "image",
+    "frame",
+    "content",
+    "thumbnail",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """What the casebase stores of one case.
+
+    ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
+    (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
+    """
+
+    case: Case
+    vector: Vector
+    content: str
+    thumbnail: bytes | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """An entry checked and ready to be written."""
+
+    values: tuple[str | int | None, ...]  # aligned with COLUMNS
+    text: str
+    vector: bytes
+
+    @property
+    def id(self) -> str:
+        """The case's id."""
+        return str(self.values[0])
+
+    @property
+    def thumbnail(self) -> str | None:
+        """Digest of the case's thumbnail."""
+        return None if self.values[-1] is None else str(self.values[-1])
+
+
+def record_of(entry: Entry, dim: int) -> Record:
+    """Check an entry.
+
+    Raises:
+        CasebaseError: it cannot be stored as it is; the message names the case.
+    """
+    case = entry.case
+    if not case.id:
+        raise CasebaseError("A case has no id", "Give every case an id of its own.")
+    vector = _checked_vector(entry, dim)
+    try:
+        record = Record(_values(entry), case.text, vector.tobytes())
+        for value in (*record.values, record.text):
+            str(value).encode()
+    except (TypeError, ValueError) as fault:
+        raise CasebaseError(
+            f"Case {case.id!r} cannot be stored: {fault}",
+            "Its texts must be valid Unicode and its meta plain JSON values.",
+        ) from fault
+    return record
+
+
+def checksum(values: Sequence[object], text: str, vector: bytes) -> bytes:
+    """Eight bytes that change when anything stored of a case changes."""
+    told = json.dumps([*values, text], ensure_ascii=False).encode()
+    return hashlib.blake2b(told + b"\0" + vector, digest_size=8).digest()
+
+
+def case_of(row: sqlite3.Row) -> Case:
+    """The case in a row that has COLUMNS and ``text``."""
+    return Case(
+        id=row["id"],
+        text=row["text"],
+        image=None if row["image"] is None else Path(row["image"]),
+        frame=row["frame"],
+        domain=None if row["domain"] is None else Domain(row["domain"]),
+        modality=row["modality"],
+        patient_id=row["patient_id"],
+        study_id=row["study_id"],
+        date=row["date"],
+        labels=() if row["labels"] == "[]" else tuple(json.loads(row["labels"])),
+        source=row["source"],
+        licence=row["licence"],
+        split=row["split"],
+        meta={} if row["meta"] == "{}" else json.loads(row["meta"]),
+    )
+
+
+def line_of(case: Case, thumbnail: str | None) -> str:
+    """One line of the native JSONL format; ``thumbnail`` is a path beside the file."""
+    fields: dict[str, Any] = {
+        "id": case.id,
+        "image": None if case.image is None else str(case.image),
+        "frame": case.frame,
+        "text": case.text,
+        "domain": case.domain,
+        "modality": case.modality,
+        "patient_id": case.patient_id,
+        "study_id": case.study_id,
+        "date": case.date,
+        "labels": list(case.labels),
+        "source": case.source,
+        "license": case.licence,
+        "split": case.split,
+        "meta": dict(case.meta),
+    }
+    if thumbnail is not None:
+        fields["thumbnail"] = thumbnail
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def _checked_vector(entry: Entry, dim: int) -> Vector:
+    vector = np.ascontiguousarray(entry.vector, dtype="<f4")
+    if vector.shape != (dim,):
+        raise CasebaseError(
+            f"The vector of case {entry.case.id!r} has shape {vector.shape}, not ({dim},)",
+            "Use the encoder that the casebase was made with.",
+        )
+    norm = float(np.linalg.norm(vector.astype(np.float64)))
+    if not norm <= 1.0 + _NORM_SLACK:  # catches NaN too
+        raise CasebaseError(
+            f"The vector of case {entry.case.id!r} has norm {norm:.4g}",
+            "Vectors must be finite, of norm 1 or less.",
+        )
+    return vector
+
+
+def _values(entry: Entry) -> tuple[str | int | None, ...]:
+    case = entry.case
+    return (
+        case.id,
+        None if case.domain is None else Domain(case.domain).value,
+        case.modality,
+        case.patient_id,
+        case.study_id,
+        case.date,
+        case.source,
+        case.licence,
+        case.split,
+        json.dumps(list(case.labels), ensure_ascii=False),
+        json.dumps(dict(case.meta), ensure_ascii=False, allow_nan=False),
+        None if case.image is None else str(case.image),
+        case.frame,
+        entry.content,
+        None if entry.thumbnail is None else digest_of(entry.thumbnail),
+    )

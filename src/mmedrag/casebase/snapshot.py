@@ -1,0 +1,177 @@
+"""One committed state of a casebase in memory, and the search of section 3.4, stage 1, in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmedrag.casebase.database import Database, State
+from mmedrag.casebase.exact import ExactRows, Mask, Rows, locate, similarities
+from mmedrag.casebase.filters import Node, parse
+from mmedrag.casebase.hybrid import relevance
+from mmedrag.casebase.lexical import Lexicon
+from mmedrag.casebase.shard import Shard
+from mmedrag.casebase.vectors import NAMES, UNASSIGNED, Generation
+from mmedrag.types import Domain, Hit, Query, Vector
+
+_POOL = 100  # candidates from vectors and from words, each, that are joined for a text
+_CAP = 1_024  # ties at the cut that are looked at beyond k
+_FILTERS = 16  # remembered
+
+Part = Shard | ExactRows
+
+
+class Snapshot:
+    """A generation, the rows added since, and the rows deleted since.
+
+    Every method that takes the database expects to be inside its ``reading()`` transaction, at
+    the epoch of this snapshot.
+    """
+
+    def __init__(self, generation: Generation | None, dim: int) -> None:
+        self._dim = dim
+        self._shards: Mapping[str, Shard] = {} if generation is None else generation.shards
+        self._fresh = {name: ExactRows(dim) for name in NAMES}
+        self._filters: dict[str, Rows] = {}
+        self._masks: dict[tuple[str, int], Mask] = {}
+        self._lexicon: Lexicon | None = None
+        self.generation = None if generation is None else generation.summary
+        self.keys: Mapping[str, str] = {} if generation is None else generation.keys
+        self.epoch = -1 if generation is None else generation.summary.epoch
+        self._row = 0 if generation is None else generation.summary.row
+
+    def follows(self, state: State) -> bool:
+        """Whether :meth:`advance` can lead from here to a state of the database."""
+        nothing_yet = self.generation is None and self.epoch == -1
+        return nothing_yet or state.pruned <= self.epoch <= state.epoch
+
+    def advance(self, database: Database, state: State) -> None:
+        """Take in what was added and deleted since this snapshot's epoch."""
+        if self.epoch == state.epoch:
+            return
+        if self.epoch >= 0:
+            deleted = database.deleted_since(self.epoch)
+            for part in self._parts(*NAMES):
+                part.kill(deleted)
+        for domain, rows, vectors in database.vectors_above(self._row, self._dim):
+            self._fresh[domain or UNASSIGNED].append(rows, vectors)
+        self._row = database.last_row()
+        self._filters.clear()
+        self._masks.clear()
+        self.epoch = state.epoch
+
+    def fresh(self) -> int:
+        """How many rows are searched in memory because no generation holds them yet."""
+        return sum(int(np.count_nonzero(part.alive)) for part in self._fresh.values())
+
+    def masked(self) -> int:
+        """How many deleted rows the generation's files still hold."""
+        return sum(int(np.count_nonzero(~part.alive)) for part in self._shards.values())
+
+    def search(
+        self, database: Database, query: Query, vector: Vector, k: int, domain: Domain | None
+    ) -> list[Hit]:
+        """See :meth:`mmedrag.casebase.Casebase.search`; ``k`` is at least 1."""
+        condition = parse(query.where) if query.where is not None else None
+        allowed = self._allowed(database, query.where, condition)
+        matched, scores = self._match(database, query.text)
+        if not len(matched):
+            rows = self._candidates(database, vector, k, domain, query.where, allowed)
+            return self._hits(database, vector, rows, None, k)
+        inside = self._inside(matched, domain, allowed)
+        matched, scores = matched[inside], scores[inside]
+        pool = max(k, _POOL)
+        rows = np.union1d(
+            self._candidates(database, vector, pool, domain, query.where, allowed),
+            matched[np.lexsort((matched, -scores))[:pool]],
+        )
+        positions, present = locate(matched, rows)
+        bm25 = np.zeros(len(rows))
+        bm25[present] = scores[positions[present]]
+        return self._hits(database, vector, rows, bm25, k)
+
+    def _match(self, database: Database, text: str) -> tuple[Rows, NDArray[np.float64]]:
+        if self._lexicon is None:
+            self._lexicon = Lexicon(database.connection)
+        return self._lexicon.match(text, self.epoch)
+
+    def _parts(self, *names: str) -> Iterator[Part]:
+        for name in names:
+            if name in self._shards:
+                yield self._shards[name]
+            yield self._fresh[name]
+
+    def _candidates(
+        self,
+        database: Database,
+        vector: Vector,
+        k: int,
+        domain: Domain | None,
+        where: str | None,
+        allowed: Rows | None,
+    ) -> Rows:
+        """Rows among which the ``k`` most similar are, ascending."""
+        found = [np.empty(0, np.int64)]
+        for part in self._parts(*_names(domain)):
+            mask = None if allowed is None else self._mask(part, str(where), allowed)
+            if isinstance(part, Shard):
+                found.append(
+                    part.search(
+                        vector, k, k + _CAP, mask, lambda rows: database.vectors(rows, self._dim)
+                    )
+                )
+            elif len(part):
+                found.append(part.search(vector, k, k + _CAP, mask))
+        return np.sort(np.concatenate(found))
+
+    def _hits(
+        self,
+        database: Database,
+        query: Vector,
+        rows: Rows,
+        bm25: NDArray[np.float64] | None,
+        k: int,
+    ) -> list[Hit]:
+        """The best ``k`` of ascending candidate rows, by falling relevance, ties by id."""
+        vectors = database.vectors(rows, self._dim)
+        cosines = similarities(vectors, query)
+        scores = cosines if bm25 is None else relevance(cosines, bm25)
+        cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
+        chosen = np.flatnonzero(scores >= cut)
+        ids = database.ids(rows[chosen])
+        order = sorted(chosen.tolist(), key=lambda i: (-scores[i], ids[int(rows[i])]))[:k]
+        cases = database.cases([int(rows[i]) for i in order])
+        return [
+            Hit(cases[int(rows[i])], vectors[i], float(cosines[i]), float(scores[i])) for i in order
+        ]
+
+    def _allowed(
+        self, database: Database, where: str | None, condition: Node | None
+    ) -> Rows | None:
+        if where is None or condition is None:
+            return None
+        if where not in self._filters:
+            if len(self._filters) >= _FILTERS:
+                self._filters.clear()
+                self._masks.clear()
+            self._filters[where] = database.rows_where(condition)
+        return self._filters[where]
+
+    def _mask(self, part: Part, where: str, allowed: Rows) -> Mask:
+        key = (where, id(part))
+        if key not in self._masks:
+            self._masks[key] = locate(allowed, part.rows)[1]
+        return self._masks[key]
+
+    def _inside(self, rows: Rows, domain: Domain | None, allowed: Rows | None) -> Mask:
+        """Which rows a search over ``domain`` may find."""
+        inside = np.zeros(len(rows), np.bool_)
+        for part in self._parts(*_names(domain)):
+            inside |= locate(part.rows, rows)[1]
+        return inside if allowed is None else inside & locate(allowed, rows)[1]
+
+
+def _names(domain: Domain | None) -> tuple[str, ...]:
+    return NAMES if domain is None else (Domain(domain).value,)

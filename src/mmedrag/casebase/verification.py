@@ -1,0 +1,76 @@
+"""Every check there is: the database, its lexical index, the live generation, the thumbnails."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import numpy as np
+
+from mmedrag.casebase.database import Database
+from mmedrag.casebase.thumbnails import Thumbnails
+from mmedrag.casebase.vectors import UNASSIGNED, Generation, Generations
+from mmedrag.errors import CasebaseDamaged
+
+
+def problems(
+    database: Database, generations: Generations, thumbnails: Thumbnails, *, readonly: bool
+) -> Iterator[str]:
+    """What is wrong, one line each; nothing when sound.
+
+    Args:
+        database: a connection of its own, outside transactions.
+        generations: the folder of generations.
+        thumbnails: the folder of previews.
+        readonly: leaves out the lexical index's check, which FTS5 runs as a write.
+    """
+    try:
+        yield from database.problems()
+        if not readonly:
+            yield from _lexicon(database)
+        name = generations.current()
+        with database.reading():
+            yield from _generation(database, generations, name)
+        yield from _thumbnails(database, thumbnails)
+    except sqlite3.Error as fault:
+        yield f"casebase.db: {fault}"
+
+
+def _lexicon(database: Database) -> Iterator[str]:
+    database.connection.execute("BEGIN IMMEDIATE")
+    try:
+        database.check_lexicon()
+    except sqlite3.DatabaseError as fault:
+        yield f"casebase.db: the lexical index does not match the texts ({fault})"
+    finally:
+        database.connection.execute("ROLLBACK")
+
+
+def _generation(database: Database, generations: Generations, name: str | None) -> Iterator[str]:
+    if name is None:
+        if database.last_generation():
+            yield "CURRENT is missing"
+        return
+    settings = database.settings()
+    try:
+        loaded = generations.load(name, database, settings["fingerprint"], int(settings["dim"]))
+    except CasebaseDamaged as damage:
+        yield damage.what
+        return
+    yield from _rows(database, loaded)
+
+
+def _rows(database: Database, generation: Generation) -> Iterator[str]:
+    """The generation's rows, less the deletions since, are the database's rows."""
+    deleted = database.deleted_since(generation.summary.epoch)
+    for name, shard in generation.shards.items():
+        rows = database.rows_of(None if name == UNASSIGNED else name)
+        expected = rows[rows <= generation.summary.row]
+        if not np.array_equal(np.setdiff1d(shard.rows, deleted), expected):
+            yield f"{name}.faiss does not hold the rows of the database"
+
+
+def _thumbnails(database: Database, thumbnails: Thumbnails) -> Iterator[str]:
+    for digest in sorted(database.thumbnails()):
+        if thumbnails.read(digest) is None:
+            yield f"thumbnail {digest} is missing or damaged"

@@ -1,0 +1,191 @@
+"""CSV, TSV and Parquet."""
+
+from __future__ import annotations
+
+import builtins
+import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mmedrag.datasets import read_corpus
+from mmedrag.errors import CorpusError, MissingExtra, MMedRAGError
+from mmedrag.types import Case, Domain, Problem
+
+
+def read(path: Path, **options) -> tuple[list[Case], list[Problem]]:
+    found = list(read_corpus(path, **options))
+    return (
+        [item for item in found if isinstance(item, Case)],
+        [item for item in found if isinstance(item, Problem)],
+    )
+
+
+def write(folder: Path, text: str, name: str = "table.csv", encoding: str = "utf-8") -> Path:
+    file = folder / name
+    file.write_bytes(text.encode(encoding))
+    return file
+
+
+def test_recognised_columns(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    file = write(
+        tmp_path,
+        "ID,File_Name,Report,Domain,Labels,Age,Frame\n"
+        '1,a.png,"Two lines,\none report",pathology,a;b|c,61,0\n',
+    )
+    (case,), problems = read(file)
+    assert not problems
+    assert case == Case(
+        id="1",
+        image=tmp_path / "a.png",
+        text="Two lines,\none report",
+        domain=Domain.PATHOLOGY,
+        labels=("a", "b", "c"),
+        meta={"Age": "61"},
+    )
+
+
+def test_mapped_columns(tmp_path):
+    file = write(tmp_path, "befund\tnummer\ntext one\t8\n", "table.tsv")
+    (case,), _ = read(file, columns={"text": "befund", "id": "Nummer"}, domain=Domain.RADIOLOGY)
+    assert (case.id, case.text, case.domain) == ("8", "text one", Domain.RADIOLOGY)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_delimiters_and_encodings(tmp_path, delimiter, encoding):
+    file = write(tmp_path, f"id{delimiter}text\n1{delimiter}Läsion\n", encoding=encoding)
+    (case,), problems = read(file)
+    assert not problems
+    assert (case.id, case.text) == ("1", "Läsion")
+
+
+def test_a_letter_cut_by_the_block_does_not_decide_the_encoding(tmp_path):
+    file = write(
+        tmp_path, "id,text\n" + "".join(f"{i},{'x' * (i % 7)}{'é' * 900}\n" for i in range(1200))
+    )
+    assert all("Ã" not in case.text for case in read(file)[0])
+
+
+def test_without_an_id_the_line_is_the_id(tmp_path):
+    cases, _ = read(write(tmp_path, "caption\nfirst\nsecond\n"))
+    assert [case.id for case in cases] == ["row-2", "row-3"]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("1,a,b,c", "columns"),
+        ("1", "columns"),
+        (",a", "no id"),
+        ("0,again", "is that of line 2"),
+        ("1,", "neither text nor image"),
+        ("1," + "x" * 200_000, "field larger"),
+    ],
+)
+def test_bad_rows(tmp_path, row, reason):
+    cases, problems = read(write(tmp_path, f"id,text\n0,first\n{row}\n9,last\n"))
+    assert [case.id for case in cases] == ["0", "9"]
+    assert [problem.line for problem in problems] == [3]
+    assert reason in problems[0].reason
+
+
+def test_an_open_quote_does_not_swallow_the_file_silently(tmp_path):
+    file = write(
+        tmp_path,
+        'id,text\n1,"never closed\n' + "".join(f"{i},row {'x' * 100}\n" for i in range(2, 5000)),
+    )
+    cases, problems = read(file)
+    assert problems
+    assert len(cases) > 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        ("", {}, "no header"),
+        ("\n", {}, "no header"),
+        ("a,b\n1,2\n", {}, "no column of texts"),
+        ("id,text\n1,a\n", {"columns": {"text": "report"}}, "no column report"),
+        ("id,text\n1,a\n", {"columns": {"colour": "text"}}, "No field is called colour"),
+        ("id,text\n\0\0\0\0", {}, "not a table"),
+    ],
+)
+def test_tables_that_cannot_be_read(tmp_path, text, options, reason):
+    with pytest.raises(CorpusError, match=reason):
+        read(write(tmp_path, text), **options)
+
+
+def test_utf_16_is_named(tmp_path):
+    with pytest.raises(CorpusError, match="UTF-16"):
+        read(write(tmp_path, "id,text\n1,a\n", encoding="utf-16"))
+
+
+def test_parquet(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pa.table(
+        {
+            "id": [1, 2, 3],
+            "text": ["one", "two", None],
+            "labels": [["a"], [], None],
+            "when": [datetime.date(2020, 1, 2), None, None],
+            "raw": [b"\0", b"", None],
+        }
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+    cases, problems = read(tmp_path / "t.parquet")
+    assert [(case.id, case.text, case.labels) for case in cases] == [
+        ("1", "one", ("a",)),
+        ("2", "two", ()),
+    ]
+    assert cases[0].meta == {"when": "2020-01-02"}
+    assert [problem.line for problem in problems] == [3]
+
+
+def test_damaged_parquet_is_a_corpus_error(tmp_path):
+    pytest.importorskip("pyarrow")
+    file = tmp_path / "t.parquet"
+    file.write_bytes(b"PAR1" + b"\0" * 100)
+    with pytest.raises(CorpusError, match="not valid Parquet"):
+        read(file)
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    original = builtins.__import__
+
+    def without(name, *args, **options):
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return original(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtra) as caught:
+        read(tmp_path / "t.parquet")
+    assert "mmedrag[parquet]" in caught.value.remedy
+
+
+@given(
+    flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), max_size=10),
+    tail=st.binary(max_size=60),
+)
+@settings(max_examples=150, deadline=None)
+def test_damaged_tables_give_cases_problems_or_corpus_errors(tmp_path_factory, flips, tail):
+    data = bytearray(
+        b"id,text,labels\n" + b"".join(b'%d,"some, words",a;b\n' % i for i in range(6))
+    )
+    for place, value in flips:
+        data[place % len(data)] ^= value
+    file = tmp_path_factory.mktemp("damaged") / "t.csv"
+    file.write_bytes(bytes(data) + tail)
+    try:
+        items = list(read_corpus(file, "table"))
+    except MMedRAGError:
+        return
+    assert all(isinstance(item, Case | Problem) for item in items)

@@ -1,0 +1,212 @@
+"""What the pipeline costs beyond FAISS: ``retrieve()`` without encoders, 100,000 cases.
+
+One run builds a casebase of random unit vectors and synthetic reports over three domains, then
+times, for the same queries and one by one,
+
+- the bare ``search`` call on the very FAISS index that the casebase wrote, and
+- ``MMedRAG.retrieve()`` with a fixed-vector embedder and identity stages for the parts that are
+  not retrieval (no dictionary, no reranking, no reward), for image-like queries (vector only) and
+  for text queries (vector and words).
+
+    python benchmarks/retrieval_overhead.py [--rows 100000] [--dim 256] [--queries 200]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from time import perf_counter
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import faiss
+import numpy as np
+
+from mmedrag.casebase import Casebase, Entry
+from mmedrag.pipeline import MMedRAG
+from mmedrag.types import (
+    Case,
+    Definition,
+    Domain,
+    Embeddable,
+    Evidence,
+    Matrix,
+    Mention,
+    Query,
+    Question,
+    Routing,
+)
+
+DOMAINS = list(Domain)
+
+
+class FixedVectors:
+    """Gives a query the vector that was drawn for it; nothing is encoded."""
+
+    fingerprint = "fixed"
+
+    def __init__(self, vectors: Matrix) -> None:
+        self.dim = vectors.shape[1]
+        self._vectors = vectors
+        self.next = 0
+
+    def embed(self, items: Sequence[Embeddable]) -> Matrix:
+        return self._vectors[[self.next] * len(items)]
+
+
+class NoRouting:
+    def classify(self, query: Query) -> Routing:
+        return Routing({}, None)
+
+
+class NoDefinitions:
+    def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        return [()] * len(texts)
+
+    def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
+        return []
+
+
+class SameOrder:
+    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+        return list(evidence)
+
+
+class KeepEverything:
+    def keep(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
+        return list(evidence)
+
+
+class NoAnswer:
+    def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:
+        return iter(())
+
+
+def unit_rows(rng: np.random.Generator, n: int, dim: int) -> Matrix:
+    vectors = rng.standard_normal((n, dim), np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+class Reports:
+    """Texts of ``length`` words whose frequencies fall like Zipf's law."""
+
+    def __init__(self, rng: np.random.Generator, words: int = 20_000) -> None:
+        self._rng = rng
+        self._words = np.array([f"term{i}" for i in range(words)])
+        weights = 1 / np.arange(10, words + 10)
+        self._weights = weights / weights.sum()
+
+    def write(self, n: int, length: int) -> list[str]:
+        drawn = self._rng.choice(len(self._words), (n, length), p=self._weights)
+        return [" ".join(self._words[row]) for row in drawn]
+
+
+def build(path: Path, rows: int, dim: int, rng: np.random.Generator, reports: Reports) -> Casebase:
+    casebase = Casebase.create(path, dim=dim, fingerprint="fixed", preset="benchmark")
+    for start in range(0, rows, 5_000):
+        n = min(5_000, rows - start)
+        texts = reports.write(n, 30)
+        vectors = unit_rows(rng, n, dim)
+        casebase.add(
+            [
+                Entry(
+                    Case(id=f"case{start + i}", text=texts[i], domain=DOMAINS[(start + i) % 3]),
+                    vectors[i],
+                    f"content{start + i}",
+                    None,
+                )
+                for i in range(n)
+            ]
+        )
+    casebase.publish()
+    return casebase
+
+
+def milliseconds(call: Callable[[int], object], n: int) -> np.ndarray:
+    for i in range(min(n, 5)):
+        call(i)
+    taken = []
+    for i in range(n):
+        begin = perf_counter()
+        call(i)
+        taken.append((perf_counter() - begin) * 1000)
+    return np.array(taken)
+
+
+def bare_search(path: Path, domains: Sequence[str], queries: Matrix, k: int):
+    folder = path / "generations" / (path / "CURRENT").read_text().strip()
+    manifest = json.loads((folder / "manifest.json").read_text())["shards"]
+    indexes = [faiss.read_index(str(folder / manifest[name]["file"])) for name in domains]
+
+    def call(i: int) -> list:
+        return [index.search(queries[i : i + 1], k) for index in indexes]
+
+    return call
+
+
+def line(name: str, taken: np.ndarray, bare: np.ndarray) -> str:
+    p50, p95 = np.percentile(taken, [50, 95])
+    ratio = p50 / np.percentile(bare, 50)
+    return f"| {name:<44} | {p50:8.2f} | {p95:8.2f} | {ratio:5.2f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--dim", type=int, default=256)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--k", type=int, default=50)
+    asked = parser.parse_args()
+    faiss.omp_set_num_threads(1)
+    rng = np.random.default_rng(0)
+    reports = Reports(rng)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "benchmark.casebase"
+        begin = perf_counter()
+        casebase = build(path, asked.rows, asked.dim, rng, reports)
+        built = perf_counter() - begin
+        print(f"{asked.rows} cases x {asked.dim} dimensions, built in {built:.0f} s, k = {asked.k}")
+        print(f"| {'query':<44} | p50 (ms) | p95 (ms) | ratio |")
+        print(f"| {'-' * 44} | -------: | -------: | ----: |")
+        with casebase:
+            for domain in (Domain.RADIOLOGY, None):
+                measure(casebase, path, domain, asked, rng, reports)
+
+
+def measure(casebase, path, domain, asked, rng, reports) -> None:
+    queries = unit_rows(rng, asked.queries, asked.dim)
+    names = [domain] if domain else [d.value for d in Domain]
+    where = str(domain) if domain else "all domains"
+    bare = milliseconds(bare_search(path, names, queries, asked.k), asked.queries)
+    print(line(f"{where}: bare FAISS", bare, bare))
+    embedder = FixedVectors(queries)
+    rag = MMedRAG(
+        classifier=NoRouting(),
+        embedder=embedder,
+        cases=casebase,
+        definitions=NoDefinitions(),
+        reranker=SameOrder(),
+        context_filter=KeepEverything(),
+        generator=NoAnswer(),
+        k_cases=asked.k,
+    )
+    texts = {
+        "retrieve(), image": [""] * asked.queries,
+        "retrieve(), 5 words": reports.write(asked.queries, 5),
+        "retrieve(), 30 words": reports.write(asked.queries, 30),
+    }
+    for name, written in texts.items():
+
+        def retrieve(i: int, written: Sequence[str] = written) -> object:
+            embedder.next = i
+            return rag.retrieve(Query(text=written[i], image=b"image", domain=domain))
+
+        print(line(f"{where}: {name}", milliseconds(retrieve, asked.queries), bare))
+
+
+if __name__ == "__main__":
+    main()

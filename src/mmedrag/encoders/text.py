@@ -163,7 +163,7 @@ class OnnxTextEncoder:
         *,
         pooling: Pooling = "mean",
         threads: int = 0,
-        batch_size: int = 16,
+        batch_size: int = 8,
         sha256: str | None = None,
     ) -> None:
         self._model = OnnxModel(model, threads=threads, sha256=sha256)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
-from mmedrag.types import Case, Evidence
+from mmedrag.types import Case, Evidence, Matrix
 
 LABEL_WORDS = 7
 """Up to this length a text is a label ("normal fundus") that many patients share."""
@@ -43,7 +43,7 @@ class MaximalMarginalRelevance:
         if not evidence:
             return []
         gain = self.trade_off * _stretch([_relevance(e) for e in evidence])
-        cost = (1.0 - self.trade_off) * _similarities(evidence)
+        cost = np.float32(1.0 - self.trade_off) * _similarities(evidence)
         return [evidence[i] for i in _greedy(gain, cost)]
 
 
@@ -83,16 +83,20 @@ class DuplicatesLast:
         return [evidence[i] for i in fresh + repeated]
 
 
-def _similarities(evidence: Sequence[Evidence]) -> NDArray[np.float64]:
-    """Cosines (eq. 3), shape ``(n, n)``; 0 between a case and a definition."""
-    e = np.stack([item.vector for item in evidence]).astype(np.float64)
+def _similarities(evidence: Sequence[Evidence]) -> Matrix:
+    """Cosines (eq. 3), shape ``(n, n)``; 0 between a case and a definition.
+
+    Rounded to six decimals, what float32 holds, so that equal items tie.
+    """
+    e = np.stack([item.vector for item in evidence]).astype(np.float32)
     norms = np.linalg.norm(e, axis=1, keepdims=True)
     unit = np.divide(e, norms, out=np.zeros_like(e), where=norms > 0)
     is_case = np.array([isinstance(item.item, Case) for item in evidence])
-    return np.where(is_case[:, np.newaxis] == is_case, unit @ unit.T, 0.0)
+    same_kind = is_case[:, np.newaxis] == is_case
+    return np.where(same_kind, np.round(unit @ unit.T, 6), np.float32(0.0))
 
 
-def _greedy(gain: NDArray[np.float64], cost: NDArray[np.float64]) -> list[int]:
+def _greedy(gain: NDArray[np.float64], cost: Matrix) -> list[int]:
     """Indices by falling ``gain[i] − max over the picked j of cost[i, j]``."""
     value = gain.copy()
     dearest = np.zeros_like(gain)

@@ -64,8 +64,12 @@ def test_alike_outlines_are_no_duplicates(tmp_path):
 
 
 def test_flat_images(tmp_path):
-    cases = [case(tmp_path, f"{level}.png", Image.new("L", (64, 64), level)) for level in (0, 255)]
-    assert len(find_duplicates(cases).images) <= 1
+    levels = (0, 255, 0, 128, 255)
+    cases = [
+        case(tmp_path, f"{number}.png", Image.new("L", (64, 64), level))
+        for number, level in enumerate(levels)
+    ]
+    assert find_duplicates(cases).images == (("0.png", "2.png"), ("1.png", "4.png"))
 
 
 def test_captions_splits_and_problems(tmp_path):

@@ -162,6 +162,23 @@ def test_compressed(kind, syntax, slack):
     assert np.abs(shown(ds) - grey).max() <= slack
 
 
+@pytest.mark.parametrize("where", [5, 7])
+def test_a_frame_that_claims_more_than_its_file_is_refused(where):
+    buffer = io.BytesIO()
+    Image.fromarray(ramp("<u1", 0, 255)).save(buffer, "JPEG")
+    data = bytearray(buffer.getvalue())
+    place = data.index(b"\xff\xc0") + where
+    data[place : place + 2] = (65500).to_bytes(2, "big")
+    ds = with_pixels(header(), ramp("<u1", 0, 255), Rows=8, Columns=8)
+    other = data.index(b"\xff\xc0") + (12 - where)
+    data[other : other + 2] = (2000).to_bytes(2, "big")
+    ds.PixelData = encapsulate([bytes(data)])
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    with pytest.raises(ImageError, match="more than"):
+        shown(ds)
+
+
 def test_rle():
     ds = with_pixels(header(), ramp())
     expected = shown(ds)

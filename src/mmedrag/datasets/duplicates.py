@@ -154,16 +154,16 @@ def _across(seen: Mapping[tuple[str, str], set[str]]) -> tuple[str, ...]:
 
 def _similar(previews: Mapping[int, NDArray[np.uint8]]) -> list[list[int]]:
     """Groups of near-duplicates: connected by pairs that pass both tests."""
-    keys = list(previews)
-    hashes = {key: difference_hash(previews[key]) for key in keys}
-    details = {key: _detail(previews[key]) for key in keys}
-    parents = {key: key for key in keys}
+    firsts: dict[bytes, int] = {}
+    parents = {key: firsts.setdefault(image.tobytes(), key) for key, image in previews.items()}
+    hashes = {key: difference_hash(previews[key]) for key in firsts.values()}
+    details = {key: _detail(previews[key]) for key in hashes}
     for one, other in _close_pairs(hashes):
-        if _alike(details[one], details[other]):
+        if float(details[one] @ details[other]) >= MIN_CORRELATION:
             low, high = sorted((_root(parents, one), _root(parents, other)))
             parents[high] = low
     groups: dict[int, list[int]] = defaultdict(list)
-    for key in keys:
+    for key in previews:
         groups[_root(parents, key)].append(key)
     return [group for group in groups.values() if len(group) > 1]
 
@@ -177,10 +177,6 @@ def _detail(preview: NDArray[np.uint8]) -> NDArray[np.float32]:
     fine -= fine.mean()
     unit: NDArray[np.float32] = fine / max(float(np.linalg.norm(fine)), 1e-6)
     return unit
-
-
-def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    return bool(float(one @ other) >= MIN_CORRELATION or np.array_equal(one, other))
 
 
 def _close_pairs(hashes: Mapping[int, int]) -> Iterator[tuple[int, int]]:

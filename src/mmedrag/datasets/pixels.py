@@ -15,9 +15,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 from pydicom import config, dcmread
 from pydicom.dataset import FileDataset
+from pydicom.encaps import get_frame
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
@@ -27,6 +30,13 @@ from mmedrag.images import DECODER_FAILURES, check_size, grey_range, scale
 
 PARSER_FAILURES = (*DECODER_FAILURES, InvalidDicomError, BytesLengthException, Warning)
 """Everything that pydicom raises on damaged contents, or warns of where warnings are errors."""
+
+_FRAME_HEADERS: dict[str, type[ImageFile.ImageFile]] = {
+    "1.2.840.10008.1.2.4.50": JpegImageFile,
+    "1.2.840.10008.1.2.4.51": JpegImageFile,
+    "1.2.840.10008.1.2.4.90": Jpeg2KImageFile,
+    "1.2.840.10008.1.2.4.91": Jpeg2KImageFile,
+}
 
 # pydicom's warnings and its log quote values of the header: a patient's name must not go there.
 config.settings.reading_validation_mode = config.IGNORE
@@ -81,6 +91,7 @@ def decode_dicom(data: bytes, frame: int, name: str) -> Image.Image:
     if not 0 <= frame < frames:
         raise ImageError(f"{name} has no frame {frame}", f"It has {frames}, counted from 0.")
     try:
+        _check_frame(ds, frame, frames, name)
         pixels, properties = get_decoder(_syntax(ds)).as_array(ds, index=frame)
         unfold(ds, frame)
         return Image.fromarray(_shown(ds, pixels, str(properties["photometric_interpretation"])))
@@ -157,6 +168,15 @@ def _check_syntax(ds: FileDataset, name: str) -> None:
             f"{name} is compressed as {decoder.UID.name}, which needs a plugin",
             f"pip install {' '.join(dict.fromkeys(packages))}",
         )
+
+
+def _check_frame(ds: FileDataset, frame: int, frames: int, name: str) -> None:
+    """Refuse a compressed frame whose own header claims more pixels than are decoded."""
+    plugin = _FRAME_HEADERS.get(_syntax(ds))
+    if plugin is not None:
+        data = get_frame(ds.PixelData, frame, number_of_frames=frames)
+        with plugin(BytesIO(data)) as image:
+            check_size(*image.size, name)
 
 
 def _syntax(ds: FileDataset) -> str:

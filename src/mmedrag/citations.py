@@ -89,8 +89,8 @@ class _Reader:
         cut = _CUT.search(self._buffer)
         yield from self._release(cut.start() if cut else len(self._buffer))
         if cut:
-            unfinished = cut.group().strip(" \t,;:([【［")
-            yield Piece("", (), (unfinished,) if unfinished else ())
+            unfinished = cut.group().strip(" \t,;:(")
+            yield Piece("", (), (unfinished,) if len(unfinished) > 1 else ())
 
     def _release(self, end: int) -> Iterator[Piece]:
         """Let the buffer through up to ``end``; a mark that begins before it ends before it."""

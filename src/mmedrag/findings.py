@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mmedrag.passages import quotable
+from mmedrag.passages import label
 from mmedrag.types import Assertion, Evidence, Mention, Question
 
 # Where a report says two things of one finding, the stronger is what it says of the case.
@@ -47,7 +47,7 @@ def tally(question: Question, cases: Sequence[Evidence]) -> list[Finding]:
     found: dict[str, Finding] = {}
     for case in cases:
         for concept, mention in statements(case.mentions).items():
-            finding = found.setdefault(concept, Finding(concept, quotable(mention.term)))
+            finding = found.setdefault(concept, Finding(concept, label(mention.term)))
             finding.keys.setdefault(mention.assertion, []).append(case.key)
     asked = {m.concept for m in question.mentions}
     order = sorted(found, key=lambda c: (c not in asked, -len(found[c].affirmed)))

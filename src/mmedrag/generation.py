@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmedrag.findings import STRENGTH, Finding, sides_of, statements, tally
-from mmedrag.passages import instruction_like, quotable, sentences
+from mmedrag.passages import instruction_like, label, quotable, sentences
 from mmedrag.types import Assertion, Case, Definition, Evidence, Mention, Question
 
 _LONGEST_QUOTE = 320
@@ -32,7 +32,7 @@ class ExtractiveGenerator:
 
     def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:
         """Yield the answer, a section a piece (see ``docs/generation.md`` for the sections)."""
-        suspect = [e for e in evidence if instruction_like(f"{e.name}\n{e.text}")]
+        suspect = [e for e in evidence if instruction_like(_shown(e))]
         keys = {e.key for e in suspect}
         sound = [e for e in evidence if e.key not in keys]
         cases = [e for e in sound if isinstance(e.item, Case)]
@@ -55,6 +55,13 @@ class ExtractiveGenerator:
     def what_is_sent(self, question: Question, evidence: Sequence[Evidence]) -> str:
         """One line on what leaves the machine: nothing."""
         return "Nothing leaves this machine."
+
+
+def _shown(evidence: Evidence) -> str:
+    """All that an answer may show of a piece of evidence."""
+    item = evidence.item
+    about = item.modality if isinstance(item, Case) else f"{item.term}\n{item.source}"
+    return f"{about}\n{item.text}"
 
 
 def _joined(sections: Sequence[str]) -> Iterator[str]:
@@ -115,7 +122,7 @@ def _closest(question: Question, cases: Sequence[Evidence]) -> list[str]:
 
 def _label(evidence: Evidence) -> str:
     case = evidence.item
-    kind = quotable(case.modality) if isinstance(case, Case) else ""
+    kind = label(case.modality) if isinstance(case, Case) else ""
     domain = str(case.domain or "") if isinstance(case, Case) else ""
     about = ", ".join(part for part in (domain, kind) if part)
     return f"{evidence.key}{f', {about}' if about else ''} (similarity {evidence.similarity:.2f})"
@@ -164,8 +171,8 @@ def _words(text: str) -> set[str]:
 _IDLE = frozenset(
     re.findall(
         r"\w+",
-        "with without this that there what which does have show image patient case seen from likely "
-        "evidence finding normal please describe about could would should most they these those",
+        "with without this that there what which does have show image patient case seen from "
+        "likely evidence finding please describe about could would should most they these those",
     )
 )
 
@@ -201,7 +208,7 @@ def _against_question(
     everyone = _marks([c.key for c in cases])
     lines = []
     for mention in statements(question.mentions).values():
-        term = quotable(mention.term)
+        term = label(mention.term)
         finding = by_concept.get(mention.concept, Finding(mention.concept, term))
         if mention.assertion is Assertion.NEGATED:
             lines.append(f"The question rules out {term}, {_echo(finding, everyone)}.")
@@ -221,7 +228,7 @@ def _echo(finding: Finding, everyone: str) -> str:
 def _other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
     """Where the question says right and a case says left of the same finding, or the reverse."""
     asked = sides_of(question.query.text, question.mentions)
-    terms = {m.concept: quotable(m.term) for m in question.mentions}
+    terms = {m.concept: label(m.term) for m in question.mentions}
     lines = []
     for concept, sides in asked.items():
         told = [(c.key, sides_of(c.item.text, c.mentions).get(concept)) for c in cases]
@@ -241,10 +248,10 @@ def _terms(definitions: Sequence[Evidence]) -> list[str]:
     for evidence in definitions:
         quote = _opening(evidence.text)
         item = evidence.item
-        source = quotable(item.source) if isinstance(item, Definition) else ""
+        source = label(item.source) if isinstance(item, Definition) else ""
         if quote:
             where = f" ({source})" if source else ""
-            lines.append(f"- {quotable(evidence.name)}{where}: “{quote}” [{evidence.key}]")
+            lines.append(f"- {label(evidence.name)}{where}: “{quote}” [{evidence.key}]")
     return ["Terms:", *lines] if lines else []
 
 

@@ -32,6 +32,11 @@ def quotable(text: str) -> str:
     return flat.translate(str.maketrans('[]【】［］“”"', "()()()‘’'"))
 
 
+def label(text: str) -> str:
+    """A name to stand within a sentence: quotable, without ends of sentences, not long."""
+    return re.sub(r"[.!?]+(?=\s|$)", "", quotable(text)).strip()[:80]
+
+
 _ABBREVIATION = re.compile(
     r"\b(?:e\.g|i\.e|vs|cf|approx|no|nos|figs?|drs?|mr|mrs|ms|pt|st|ca|resp|a\.p|p\.a|[a-z])\.$",
     re.IGNORECASE,
@@ -107,8 +112,8 @@ _SUSPECT = (
     # speaking to a program
     rf"\b(?:note|attention|message|instructions?|memo|reminder|notice|hint|hello|dear|hey|hi)\b,? "
     rf"(?:to |for )?(?:the |any |all |every |you,? )?{_MODEL}\b",
-    rf"\b(?:as|if you are|any|every|tell the|instruct the|dear|hey) (?:an? |the )?{_MODEL}\b"
-    rf"(?! (?:assisted|based|detect))",
+    rf"\b(?:as|if you are|any|every|tell the|instruct the|dear|hey) (?:an? |the )?(?:large )?"
+    rf"{_MODEL}\b(?! (?:assisted|based|detect))",
     r"<\s*/?\s*(?:system|assistant|user|instructions?|evidence|prompt|script|img|iframe|a href"
     r"|tool)",
     r"<\||\|>|\[/?(?:inst|system|sys)\]|<</?sys>>|<!--|###? ?(?:instruction|system|new|response)",
@@ -176,6 +181,7 @@ _SUSPECT = (
 _SUSPECT_RE = tuple(re.compile(p, re.IGNORECASE) for p in _SUSPECT)
 _BLOB = re.compile(r"(?=[A-Za-z0-9+/]*[0-9+/])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{48,}={0,2}")
 _SPELT = re.compile(r"(?<!\w)(?:[A-Za-z][ ._*-]){4,}[A-Za-z](?!\w)")
+_LETTERED = re.compile(r"\b(?=\w*[a-zA-Z])[\w@$]+\b")
 _LEET = str.maketrans("013457@$", "oieastas")
 _LOOKALIKES = str.maketrans("аеорсухіѕԁӏ", "aeopcyxisdl")
 
@@ -188,14 +194,15 @@ def instruction_like(text: str) -> bool:
     and s p a c i n g undone. It is a net, not a proof: it makes planted instructions dear, and
     the rule that only supplied evidence can be cited holds without it.
     """
-    plain = clean(unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
+    plain = clean(unicodedata.normalize("NFKC", text))
     if _BLOB.search(plain):
         return True
     return any(p.search(form) for form in _readings(plain) for p in _SUSPECT_RE)
 
 
 def _readings(text: str) -> list[str]:
+    """The text as it is, on one line, and with three disguises undone."""
     spelt = _SPELT.sub(lambda m: re.sub(r"[ ._*-]", "", m.group()), text.replace("  ", " | "))
-    flat = re.sub(r"\s+", " ", text)
-    leet = re.sub(r"\b(?=\w*[a-zA-Z])[\w@$]+\b", lambda m: m.group().translate(_LEET), flat)
+    flat = re.sub(r"\s+", " ", text.translate(_LOOKALIKES))
+    leet = _LETTERED.sub(lambda m: m.group().translate(_LEET), flat)
     return list(dict.fromkeys((text, flat, spelt, leet)))

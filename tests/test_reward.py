@@ -444,7 +444,7 @@ def test_a_missing_file_is_named(checkpoint, name):
         {"features": ["similarity"]},
         {"embedding_dim": -1},
         {"embedding_dim": 3},
-        {"embedding_dim": True},
+        {"tau": True},
         {"tau": 2.0},
         {"tau": float("nan")},
         {"tau": "0.5"},

@@ -156,8 +156,11 @@ def _hand(rng: np.random.Generator) -> tuple[list[Bone], Field]:
         Bone("distal radius", (-0.10, 1.12), (-0.10, 0.66), 0.105, 0.11, 0.16),
         Bone("distal ulna", (0.13, 1.25), (0.12, 0.70), 0.065, 0.07, 0.085),
     ]
-    flesh = [(curve([(-0.28, 1.2), (-0.27, 0.7), (-0.40, 0.35), (-0.36, -0.05), (0.0, -0.15),
-                     (0.26, 0.0), (0.29, 0.35), (0.24, 0.7), (0.27, 1.2)], closed=True), 1.0)]  # fmt: skip
+    palm = [
+        (-0.28, 1.2), (-0.27, 0.7), (-0.40, 0.35), (-0.36, -0.05), (0.0, -0.15), (0.26, 0.0),
+        (0.29, 0.35), (0.24, 0.7), (0.27, 1.2),
+    ]  # fmt: skip
+    flesh = [(curve(palm, closed=True), 1.0)]
     limbs = []
     for (tip_x, tip_y), name, fan in zip(_RAYS, names, (-0.20, -0.06, 0.07, 0.22), strict=True):
         scale = {"third": 1.06, "fifth": 0.80}.get(name, 0.98) * (1 + rng.normal(0, 0.02))

@@ -6,6 +6,7 @@ Positions and lengths are in units of half the image: x runs from -1 (left) to 1
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -42,11 +43,10 @@ def _kernel(sigma: float) -> Field:
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def blur(field: Field, sigma: float, sigma_y: float | None = None) -> Field:
-    """Gaussian smoothing; the standard deviations are in pixels."""
-    across = _kernel(round(sigma, 2))
-    down = across if sigma_y is None else _kernel(round(sigma_y, 2))
-    return np.asarray(down @ field @ across.T, dtype=np.float32)
+def blur(field: Field, sigma: float) -> Field:
+    """Gaussian smoothing; the standard deviation is in pixels (to the nearest 0.05)."""
+    kernel = _kernel(round(20 * sigma) / 20)
+    return np.asarray(kernel @ field @ kernel.T, dtype=np.float32)
 
 
 def resized(field: NDArray[np.float32], size: int = SIZE) -> Field:
@@ -74,9 +74,9 @@ def ellipse(
 ) -> Field:
     """An ellipse turned by ``angle`` (radians); its edge fades over the share ``soft`` of it."""
     x, y = coordinates()
-    c, s = np.cos(angle), np.sin(angle)
-    u = ((x - cx) * c + (y - cy) * s) / rx
-    v = ((y - cy) * c - (x - cx) * s) / ry
+    cx, cy, c, s = float(cx), float(cy), math.cos(angle), math.sin(angle)
+    u = (x - cx) * (c / rx) + (y - cy) * (s / rx)
+    v = (y - cy) * (c / ry) - (x - cx) * (s / ry)
     return smoothstep(np.sqrt(u * u + v * v), 1 + soft, 1 - soft)
 
 
@@ -121,27 +121,43 @@ def stroked(paths: Iterable[tuple[Points, float, float]]) -> Field:
     image, draw = _board()
     for path, width, value in paths:
         pixels = max(1, round(width * SIZE * OVERSAMPLING / 2))
-        joint = "curve" if pixels > 6 else None
-        draw.line(_to_pixels(path), fill=round(255 * value), width=pixels, joint=joint)
+        if pixels > 4:
+            draw.polygon(_to_pixels(_ribbon(path, width)), fill=round(255 * value))
+        else:
+            draw.line(_to_pixels(path), fill=round(255 * value), width=pixels)
     return _reduced(image)
+
+
+def _ribbon(path: Points, width: float) -> Points:
+    """The outline of a line of that width: without gaps at its bends."""
+    along = np.gradient(path, axis=0)
+    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
+    aside = along[:, ::-1] / length * (-width / 2, width / 2)
+    return np.concatenate([path + aside, (path - aside)[::-1]])
 
 
 _THETA = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 _ORDERS = np.arange(2, 6)
 _CIRCLE = np.stack([np.cos(_THETA), np.sin(_THETA)])
-_WAVES = _ORDERS[:, None] * _THETA
+_COSINES = 0.7 * np.cos(_ORDERS[:, None] * _THETA)
+_SINES = 0.7 * np.sin(_ORDERS[:, None] * _THETA)
 
 
 def blob(
-    rng: np.random.Generator, cx: float, cy: float, radius: float, wobble: float = 0.15,
-    stretch: float = 1.0, angle: float = 0.0,
+    rng: np.random.Generator,
+    cx: float,
+    cy: float,
+    radius: float,
+    wobble: float = 0.15,
+    stretch: float = 1.0,
+    angle: float = 0.0,
 ) -> Points:
     """A closed, irregular outline; ``stretch`` lengthens it along ``angle`` (radians)."""
-    phases = rng.uniform(0, 2 * np.pi, 4)[:, None]
-    sizes = rng.normal(0, wobble, 4) / _ORDERS
-    u, v = radius * (1 + sizes @ np.cos(_WAVES + phases)) * _CIRCLE
-    c, s = np.cos(angle), np.sin(angle)
-    return np.stack([cx + u * (c * stretch) - v * s, cy + u * (s * stretch) + v * c], axis=1)
+    real, imaginary = rng.normal(0, wobble, (2, 4)) / _ORDERS
+    circle = _CIRCLE * (radius * (1 + real @ _COSINES + imaginary @ _SINES))
+    c, s = math.cos(angle), math.sin(angle)
+    turn = np.array([[c * stretch, s * stretch], [-s, c]])
+    return np.asarray(circle.T @ turn + (cx, cy))
 
 
 _LETTERS = {
@@ -164,7 +180,7 @@ def turned(field: Field, degrees: float, zoom: float, dx: float, dy: float) -> F
 
     What comes in from beyond the edge repeats the edge.
     """
-    c, s = np.cos(np.radians(degrees)) / zoom, np.sin(np.radians(degrees)) / zoom
+    c, s = math.cos(math.radians(degrees)) / zoom, math.sin(math.radians(degrees)) / zoom
     centre, rim = SIZE / 2, SIZE // 4
     ox = centre - c * (centre + dx * centre) + s * (centre + dy * centre) + rim
     oy = centre - s * (centre + dx * centre) - c * (centre + dy * centre) + rim

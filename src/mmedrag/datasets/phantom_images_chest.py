@@ -139,7 +139,10 @@ def _vessels(rng: np.random.Generator, lung: Lung) -> Field:
         heading = angle if lung.sign > 0 else np.pi - angle
         grow(*lung.hilum, heading + rng.normal(0, 0.15), 0.032, 3)
     root = ellipse(*lung.hilum, 0.075, 0.13, 0.2 * lung.sign, 0.5)
-    return blur(stroked(paths), 0.9) * lung.mask * 0.125 + (0.15 * root + 0.008 * cloud(rng, 3)) * lung.mask
+    return (
+        blur(stroked(paths), 0.9) * lung.mask * 0.125
+        + (0.15 * root + 0.008 * cloud(rng, 3)) * lung.mask
+    )
 
 
 def _consolidation(rng: np.random.Generator, finding: Finding, lung: Lung) -> Field:
@@ -227,9 +230,7 @@ def _lung_density(
 def _flesh(rng: np.random.Generator, body: Field) -> Field:
     """Soft tissue: the trunk, thinner at the flanks, the liver, sometimes the breasts."""
     x, y = coordinates()
-    breasts = sum(
-        ellipse(s * 0.44, 0.28, 0.33, rng.uniform(0.20, 0.26), 0, 0.3) for s in (-1, 1)
-    )
+    breasts = sum(ellipse(s * 0.44, 0.28, 0.33, rng.uniform(0.20, 0.26), 0, 0.3) for s in (-1, 1))
     liver = ellipse(-0.35, 0.75, 0.55, 0.42, 0.2, 0.4)
     flesh = 0.59 + 0.10 * smoothstep(y, 0.2, 0.6) + 0.04 * liver + 0.018 * cloud(rng, 50)
     flesh = flesh + rng.choice([0.0, 0.045, 0.07]) * breasts
@@ -281,8 +282,7 @@ def draw_chest(
     density = blur(density, rng.uniform(0.6, 1.0))
     gain, offset = rng.uniform(0.92, 1.12), rng.normal(-0.01, 0.03)
     tone = 1 / (1 + np.exp(-5.2 * (gain * density + offset - 0.46)))
-    x, y = coordinates()
-    grain = rng.standard_normal(x.shape).astype(np.float32) * rng.uniform(0.012, 0.022)
+    grain = rng.standard_normal(density.shape).astype(np.float32) * rng.uniform(0.012, 0.022)
     image = 0.02 + 0.94 * tone + grain * (0.5 + tone)
     marker = side_marker("R", -0.93 + rng.uniform(0, 0.06), -0.93 + rng.uniform(0, 0.05))
     return pixels(np.maximum(image, 0.95 * marker))

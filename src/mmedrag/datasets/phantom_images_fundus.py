@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +72,14 @@ def _background(rng: np.random.Generator, eye: Eye) -> Colour:
 
 
 def _branch(
-    rng: np.random.Generator, start: tuple[float, float], heading: float, width: float,
-    bend: float, depth: int, steps: int, out: list[Path],
+    rng: np.random.Generator,
+    start: tuple[float, float],
+    heading: float,
+    width: float,
+    bend: float,
+    depth: int,
+    steps: int,
+    out: list[Path],
 ) -> None:
     """Grow one vessel; ``bend`` is the turn a step, which lets the arcades curve to the macula."""
     x, y = start
@@ -88,7 +95,7 @@ def _branch(
             width *= 0.87
     path = curve(points, steps=4)
     cuts = np.linspace(0, len(path) - 1, 5).astype(int)
-    for number, (a, b) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for number, (a, b) in enumerate(pairwise(cuts.tolist())):
         out.append((path[a : b + 1], width * (1 - 0.14 * number), 1.0))
 
 
@@ -130,7 +137,9 @@ def _swelling(image: Colour, rng: np.random.Generator, finding: Finding, eye: Ey
     x, y = coordinates()
     angle = np.arctan2(y - eye.disc_y, x - eye.disc_x)
     streaks = np.clip(np.sin(angle * 34 + rng.uniform(0, 6)), 0, 1).astype(np.float32)
-    ring = cloudy * (1 - ellipse(eye.disc_x, eye.disc_y, 0.5 * eye.disc_r, 0.5 * eye.disc_r, 0, 0.6))
+    ring = cloudy * (
+        1 - ellipse(eye.disc_x, eye.disc_y, 0.5 * eye.disc_r, 0.5 * eye.disc_r, 0, 0.6)
+    )
     return _mix(image, 0.16 * streaks * ring, (0.72, 0.26, 0.16))
 
 
@@ -146,7 +155,7 @@ def _spots(
     """Places of a finding's lesions: most in its quadrant, inside the aperture."""
     cx, cy = _TOWARDS[finding.location or "superotemporal"]
     number = count[0] + round((count[1] - count[0]) * finding.amount)
-    places = rng.normal(0, spread, (number, 2)) + (cx, cy)
+    places = rng.normal(0, spread, (number, 2)) + np.array([cx, cy])
     radius = np.maximum(1, np.hypot(places[:, 0], places[:, 1]) / 0.82)[:, None]
     return [(float(px), float(py)) for px, py in places / radius]
 

@@ -33,11 +33,11 @@ class OutOfDomain:
 
 def _exposed(rng: np.random.Generator, image: Image.Image) -> NDArray[np.uint8]:
     """Other light, sensor noise, and now and then no colour, so that grey alone tells nothing."""
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-    if rng.random() < _GREY_SHARE:
-        pixels = np.repeat(pixels @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=2)
+    pixels = np.asarray(image.convert("RGB"), dtype=np.float64)
     pixels = 128 + (pixels - 128) * rng.uniform(0.75, 1.1) + rng.normal(0, 10)
     pixels = pixels + rng.normal(0, rng.choice([0.5, 2.0, 5.0]), pixels.shape)
+    if rng.random() < _GREY_SHARE:
+        pixels = np.repeat(pixels @ np.array([[0.299], [0.587], [0.114]]), 3, axis=2)
     return np.asarray(np.clip(np.rint(pixels), 0, 255), dtype=np.uint8)
 
 

@@ -12,10 +12,12 @@ Colour = tuple[int, int, int]
 RNG = np.random.Generator
 
 _WORDS = (
-    "the of and order total invoice meeting agenda report chapter figure table price delivery "
-    "street summer garden window music travel budget market project north river paper number "
-    "letter account train ticket recipe flour sugar kitchen school lesson holiday weather"
-).split()
+    "the", "of", "and", "order", "total", "invoice", "meeting", "agenda", "report", "chapter",
+    "figure", "table", "price", "delivery", "street", "summer", "garden", "window", "music",
+    "travel", "budget", "market", "project", "north", "river", "paper", "number", "letter",
+    "account", "train", "ticket", "recipe", "flour", "sugar", "kitchen", "school", "lesson",
+    "holiday", "weather",
+)  # fmt: skip
 
 
 def _colour(rng: RNG, low: int = 0, high: int = 256) -> Colour:
@@ -132,7 +134,9 @@ def street_map(rng: RNG) -> Image.Image:
     draw = ImageDraw.Draw(image)
     for _ in range(3):
         x, y = rng.uniform(0, 220, 2)
-        draw.rectangle((x, y, x + rng.uniform(30, 90), y + rng.uniform(30, 90)), fill=(200, 225, 180))
+        draw.rectangle(
+            (x, y, x + rng.uniform(30, 90), y + rng.uniform(30, 90)), fill=(200, 225, 180)
+        )
     x = np.linspace(-10, 266, 40)
     river = rng.uniform(40, 210) + 25 * np.sin(x / rng.uniform(20, 60))
     draw.line(list(zip(x.tolist(), river.tolist(), strict=True)), fill=(150, 195, 230), width=14)

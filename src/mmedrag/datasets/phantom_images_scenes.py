@@ -32,7 +32,7 @@ def _octaves(rng: RNG, coarse: float) -> Field:
     return np.asarray(total, dtype=np.float32)
 
 
-def _gradient(rng: RNG, top: Colour, bottom: Colour) -> Image.Image:
+def _gradient(top: Colour, bottom: Colour) -> Image.Image:
     t = np.linspace(0, 1, SIZE)[:, None, None] * np.ones((1, SIZE, 1))
     mixed = np.array(top) * (1 - t) + np.array(bottom) * t
     return Image.fromarray(mixed.astype(np.uint8))
@@ -49,7 +49,7 @@ def _ridge(rng: RNG, level: float, height: float) -> list[tuple[float, float]]:
 
 def landscape(rng: RNG) -> Image.Image:
     """Sky, sun, ridges of hills, sometimes trees."""
-    image = _gradient(rng, _colour(rng, 60, 200), _colour(rng, 150, 256))
+    image = _gradient(_colour(rng, 60, 200), _colour(rng, 150, 256))
     draw = ImageDraw.Draw(image)
     x, y, r = rng.integers(20, 236), rng.integers(20, 100), rng.integers(8, 26)
     draw.ellipse((x - r, y - r, x + r, y + r), fill=(255, int(rng.integers(180, 256)), 170))
@@ -60,20 +60,20 @@ def landscape(rng: RNG) -> Image.Image:
     for tree in rng.uniform(0, SIZE, int(rng.integers(0, 9))):
         foot, tall = rng.uniform(205, 245), rng.uniform(18, 45)
         draw.rectangle((tree - 2, foot - tall / 3, tree + 2, foot), fill=(70, 50, 30))
-        draw.polygon([(tree - tall / 3, foot - tall / 4), (tree + tall / 3, foot - tall / 4),
-                      (tree, foot - tall * 1.2)], fill=(20, int(rng.integers(60, 120)), 30))  # fmt: skip
+        leaf = (20, int(rng.integers(60, 120)), 30)
+        skirt, half = foot - tall / 4, tall / 3
+        draw.polygon([(tree - half, skirt), (tree + half, skirt), (tree, foot - tall * 1.2)], leaf)
     return image
 
 
 def seaside(rng: RNG) -> Image.Image:
     """Sea with waves, sky and beach."""
-    x, y = coordinates()
+    _, y = coordinates()
     sky, sea, sand = (np.array(c, float) for c in (
-        _colour(rng, 120, 256), (10, 70, 110), (225, 200, 150)))  # fmt: skip
+        _colour(rng, 120, 256), _colour(rng, 10, 140), (225, 200, 150)))  # fmt: skip
     horizon, shore = rng.uniform(-0.3, 0.1), rng.uniform(0.4, 0.8)
-    waves = 0.2 * np.sin(90 * (y - horizon) ** 0.5 * 3 + 2 * cloud(rng, 30)) if horizon < -1 else (
-        0.18 * np.sin(60 * np.sqrt(np.maximum(y - horizon, 0)) + 2 * cloud(rng, 30))
-    )
+    depth = np.sqrt(np.maximum(y - horizon, 0))
+    waves = 0.18 * np.sin(rng.uniform(40, 90) * depth + 2 * cloud(rng, 30))
     wet = smoothstep(y, horizon - 0.005, horizon + 0.005)[..., None]
     dry = smoothstep(y + 0.05 * cloud(rng, 60), shore, shore + 0.03)[..., None]
     image = sky * (1 - 0.2 * y[..., None]) * (1 - wet) + wet * sea * (1.2 + waves[..., None])
@@ -93,7 +93,7 @@ def night_lights(rng: RNG) -> Image.Image:
 
 def wood(rng: RNG) -> Image.Image:
     """Planks with grain."""
-    x, y = coordinates()
+    x, _ = coordinates()
     warp = x * rng.uniform(4, 9) + 0.8 * cloud(rng, 40, 150) + 0.1 * cloud(rng, 3, 40)
     grain = 0.5 + 0.35 * np.sin(warp * 9) + 0.15 * cloud(rng, 2, 60)
     seams = np.abs(((x + 1) * rng.integers(1, 4)) % 1) < 0.015
@@ -143,7 +143,7 @@ def foliage(rng: RNG) -> Image.Image:
 
 def still_life(rng: RNG) -> Image.Image:
     """Shaded balls and fruit on a table: round like an eye, and not one."""
-    image = _gradient(rng, _colour(rng, 0, 256), _colour(rng, 0, 256))
+    image = _gradient(_colour(rng, 0, 256), _colour(rng, 0, 256))
     x, y = coordinates()
     pixels = np.asarray(image, dtype=np.float32)
     for _ in range(int(rng.integers(1, 5))):
@@ -175,7 +175,9 @@ def objects(rng: RNG) -> Image.Image:
         elif kind == 2:
             draw.ellipse((x, y, x + s, y + s), fill=main, outline=(0, 0, 0), width=2)
             for eye in (0.3, 0.7):
-                draw.ellipse((x + eye * s - 4, y + s * 0.3, x + eye * s + 4, y + s * 0.3 + 8), fill=0)
+                draw.ellipse(
+                    (x + eye * s - 4, y + s * 0.3, x + eye * s + 4, y + s * 0.3 + 8), fill=0
+                )
             draw.arc((x + s * 0.2, y + s * 0.3, x + s * 0.8, y + s * 0.8), 20, 160, fill=0, width=3)
         else:
             t = np.arange(10) * np.pi / 5 + rng.uniform(0, 1)
@@ -189,8 +191,7 @@ def flat(rng: RNG) -> Image.Image:
     """One colour, or a smooth change between two."""
     if rng.random() < 0.5:
         return Image.new("RGB", (SIZE, SIZE), _colour(rng))
-    turned = _gradient(rng, _colour(rng), _colour(rng)).rotate(90 * int(rng.integers(4)))
-    return turned
+    return _gradient(_colour(rng), _colour(rng)).rotate(90 * int(rng.integers(4)))
 
 
 def noise(rng: RNG) -> Image.Image:

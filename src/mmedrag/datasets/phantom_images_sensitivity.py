@@ -45,8 +45,8 @@ def _layout(seed: int) -> _Layout:
     rng = np.random.default_rng([seed, 51])
     cx, cy = (int(v) for v in rng.integers(120, 137, 2))
     radius = int(rng.integers(68, 77))
-    x0, y0 = cx - int(rng.integers(24, 33)), cy - int(rng.integers(24, 33))
-    x1, y1 = cx + int(rng.integers(24, 33)), cy + int(rng.integers(24, 33))
+    x0, y0 = (c - int(rng.integers(4, 17)) for c in (cx, cy))
+    x1, y1 = (c + int(rng.integers(56, 65)) for c in (cx, cy))
     dx, dy = (int(v) for v in rng.integers(-16, 17, 2))
     qx, qy = (int(v) for v in rng.integers(-36, 17, 2))
     return _Layout((cx, cy), radius, (x0, y0, x1, y1), (cx + dx, cy + dy), (cx + qx, cy + qy))
@@ -68,20 +68,20 @@ def _line_mask(line: tuple[int, int, int, int], width: int) -> NDArray[np.bool_]
     return np.asarray(image, dtype=np.bool_)
 
 
-def _displaced(
-    base: NDArray[np.float64], crack: tuple[int, int, int, int]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """A 4-pixel dark line whose lower side has slid 4 pixels along it (the cortical offset)."""
-    image = base.copy()
+def _displaced(base: NDArray[np.float64], crack: tuple[int, int, int, int]) -> NDArray[np.float64]:
+    """A dark line of 4 px; beside it the bone has slid by 4 px, so that the cortex is offset."""
     x0, y0, x1, y1 = crack
     y, x = np.mgrid[:SIZE, :SIZE]
-    below = (y - y0) * (x1 - x0) > (x - x0) * (y1 - y0)
-    window = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
-    slid = np.roll(base, (4, 4), axis=(0, 1))
-    image[below & window] = slid[below & window]
-    line = _line_mask(crack, 4)
-    image[line] = 24
-    return image, line | (below & window)
+    along = np.array([x1 - x0, y1 - y0]) / np.hypot(x1 - x0, y1 - y0)
+    aside = (y - y0) * along[0] - (x - x0) * along[1]
+    ahead = (x - x0) * along[0] + (y - y0) * along[1]
+    beside = (aside > 0) & (ahead > 0) & (ahead < np.hypot(x1 - x0, y1 - y0))
+    slide = np.where(beside, 4 * np.clip(1.5 - aside / 24, 0, 1), 0)
+    rows = np.clip(np.rint(y - slide * along[1]).astype(int), 0, SIZE - 1)
+    columns = np.clip(np.rint(x - slide * along[0]).astype(int), 0, SIZE - 1)
+    image = base[rows, columns]
+    image[_line_mask(crack, 4)] = 24
+    return image
 
 
 def _bounds(mask: NDArray[np.bool_]) -> Box:
@@ -110,12 +110,16 @@ def _bytes(image: NDArray[np.float64]) -> NDArray[np.uint8]:
 def sensitivity_images(seed: int = 0) -> dict[str, NDArray[np.uint8]]:
     """The six images of section 5.1, each of shape (256, 256), uint8.
 
-    ``base``: uniform noise and a soft circular, bone-like structure. From the same base: ``hairline``
-    (a dark diagonal line of 1 px), ``moderate`` (a displaced line of 4 px with cortical offset),
-    ``mass`` (an ellipse of 28 px radius), ``density`` (+9 in 20 × 20 px), ``noise`` (a random
-    perturbation of standard deviation 3, no structural change). The paper gives no positions or
-    grey levels; a seed moves the structure and the findings by some pixels. Where the findings lie:
-    :func:`sensitivity_boxes`.
+    ``base``: uniform noise and a soft circular, bone-like structure. From the same base:
+
+    - ``hairline``: a dark diagonal line of 1 px that runs out through the rim;
+    - ``moderate``: a line of 4 px beside which the bone has slid by 4 px (cortical offset);
+    - ``mass``: an ellipse of radii 28 and 22 px, +62;
+    - ``density``: +9 in 20 × 20 px;
+    - ``noise``: a random perturbation of standard deviation 3, no structural change.
+
+    The paper gives no positions or grey levels; a seed moves the structure and the findings by some
+    pixels. Where the findings lie: :func:`sensitivity_boxes`.
     """
     layout = _layout(seed)
     base = np.rint(_base(seed, layout))
@@ -125,7 +129,7 @@ def sensitivity_images(seed: int = 0) -> dict[str, NDArray[np.uint8]]:
     density = base + DENSITY_STEP * _square(layout.density)
     control = base + np.random.default_rng([seed, 53]).normal(0, 3, base.shape)
     images = {
-        "base": base, "hairline": hairline, "moderate": _displaced(base, layout.crack)[0],
+        "base": base, "hairline": hairline, "moderate": _displaced(base, layout.crack),
         "mass": mass, "density": density, "noise": control,
     }  # fmt: skip
     return {name: _bytes(image) for name, image in images.items()}
@@ -133,10 +137,6 @@ def sensitivity_images(seed: int = 0) -> dict[str, NDArray[np.uint8]]:
 
 def sensitivity_boxes(seed: int = 0) -> Mapping[str, Box]:
     """Where the finding lies in ``hairline``, ``moderate``, ``mass`` and ``density``."""
-    layout = _layout(seed)
-    return {
-        "hairline": _bounds(_line_mask(layout.crack, 1)),
-        "moderate": _bounds(_displaced(np.zeros((SIZE, SIZE)), layout.crack)[1]),
-        "mass": _bounds(_ellipse(layout.mass) > 0),
-        "density": _bounds(_square(layout.density)),
-    }
+    images = sensitivity_images(seed)
+    findings = ("hairline", "moderate", "mass", "density")
+    return {name: _bounds(images[name] != images["base"]) for name in findings}

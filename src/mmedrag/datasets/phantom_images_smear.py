@@ -59,19 +59,19 @@ def _kinds(
     for finding in findings:
         if finding.name == "hypochromia":
             continue
-        share = SHARES[finding.name] * finding.amount * lesion_rng(
-            anatomy, finding.name
-        ).uniform(0.85, 1.0)
+        share = (
+            SHARES[finding.name]
+            * finding.amount
+            * lesion_rng(anatomy, finding.name).uniform(0.85, 1.0)
+        )
         for _ in range(round(share * count)):
             if order:
                 kinds[order.pop()] = finding.name
     return kinds
 
 
-def _red_cells(
-    anatomy: int, findings: Sequence[Finding], rng: np.random.Generator
-) -> tuple[Field, Field]:
-    """Haemoglobin of the cells, and their outlines."""
+def _red_cells(anatomy: int, findings: Sequence[Finding], rng: np.random.Generator) -> Field:
+    """Haemoglobin of the cells."""
     pallor = next((f.amount for f in findings if f.name == "hypochromia"), 0.0)
     radius = rng.uniform(0.115, 0.135)
     places = _scattered(rng, int(rng.integers(38, 56)), 2.02 * radius)
@@ -96,7 +96,7 @@ def _red_cells(
     edge = np.clip(disc - blur(disc, 2.2), 0, 1)
     soft = 1.4 if pallor else 2.2
     amount = disc * (1 - 0.85 * blur(filled(holes), soft)) + 0.8 * blur(filled(bulls), 1.2)
-    return np.asarray(amount + 0.35 * edge, dtype=np.float32), disc
+    return np.asarray(amount + 0.35 * edge, dtype=np.float32)
 
 
 def _neutrophil(rng: np.random.Generator) -> tuple[Field, Field]:
@@ -121,7 +121,7 @@ def draw_smear(
     focus, noise).
     """
     rng = np.random.default_rng(anatomy)
-    red, disc = _red_cells(anatomy, findings, rng)
+    red = _red_cells(anatomy, findings, rng)
     platelets = blur(filled(
         (blob(rng, x, y, rng.uniform(0.018, 0.03), 0.2), 1.0)
         for x, y in rng.uniform(-1, 1, (int(rng.integers(3, 12)), 2))
@@ -130,12 +130,12 @@ def draw_smear(
     x, y = coordinates()
     light = np.array([0.945, 0.925, 0.935]) * slide.uniform(0.90, 1.03)
     light = light * (1 + slide.normal(0, 0.02, 3))
-    image = np.ones((*x.shape, 3)) * light * (1 - 0.05 * (x * x + y * y) + 0.006 * cloud(rng, 30))[
-        ..., None
-    ]
-    stain = np.array([0.22, 0.56, 0.38]) * slide.uniform(0.7, 1.1) * (
-        1 + slide.normal(0, 0.07, 3)
+    image = (
+        np.ones((*x.shape, 3))
+        * light
+        * (1 - 0.05 * (x * x + y * y) + 0.006 * cloud(rng, 30))[..., None]
     )
+    stain = np.array([0.22, 0.56, 0.38]) * slide.uniform(0.7, 1.1) * (1 + slide.normal(0, 0.07, 3))
     image = image * np.exp(-red[..., None] * stain)
     image = image * np.exp(-platelets[..., None] * np.array([0.55, 0.85, 0.35]))
     if rng.random() < 0.4:

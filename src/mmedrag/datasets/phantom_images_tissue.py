@@ -44,13 +44,17 @@ class _Field:
 
 
 def _places(rng: np.random.Generator, pitch: float, jitter: float) -> list[Place]:
-    """A jittered hexagonal lattice that covers the field and its rim."""
-    found = []
-    for row in range(-1, int(2.4 / (pitch * 0.87)) + 2):
-        for column in range(-1, int(2.4 / pitch) + 2):
-            x = -1.2 + pitch * (column + 0.5 * (row % 2)) + rng.normal(0, jitter)
-            found.append((x, -1.2 + 0.87 * pitch * row + rng.normal(0, jitter)))
-    return found
+    """A jittered hexagonal lattice that covers the field and half a pitch around it."""
+    reach = 1 + 0.5 * pitch
+    rows, columns = (np.arange(-reach, reach + step, step) for step in (0.87 * pitch, pitch))
+    return [
+        (
+            float(x + 0.5 * pitch * (row % 2) + rng.normal(0, jitter)),
+            float(y + rng.normal(0, jitter)),
+        )
+        for row, y in enumerate(rows)
+        for x in columns - 0.25 * pitch
+    ]
 
 
 def _at(ring: Points, theta: float, share: float, centre: Place) -> Place:

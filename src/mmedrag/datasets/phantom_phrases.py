@@ -1,7 +1,7 @@
 """The wording of the phantoms' reports: alternatives in ``{a|b}``, slots in ``<angle brackets>``.
 
 Slots: ``<side>`` and ``<Side>``, ``<where>`` (location), ``<much>`` (a word for the severity),
-``<part>``. All sentences are our own.
+``<part>``, ``<eye>`` (OD or OS). All sentences are our own.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from collections.abc import Mapping
 
 MUCH: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "size": {
-        "mild": ("small", "subtle", "minor"),
+        "mild": ("small", "subtle"),
         "moderate": ("moderate", "moderate-sized", "medium-sized"),
-        "severe": ("large", "extensive", "marked"),
+        "severe": ("large", "sizeable", "prominent"),
     },
     "degree": {
         "mild": ("mild", "slight", "early"),
-        "moderate": ("moderate", "definite", "clear-cut"),
+        "moderate": ("moderate", "appreciable"),
         "severe": ("severe", "marked", "pronounced"),
     },
     "line": {
         "mild": ("faint", "subtle", "barely visible"),
         "moderate": ("distinct", "clearly visible", "moderate"),
-        "severe": ("prominent", "marked", "wide"),
+        "severe": ("prominent", "marked", "obvious"),
     },
     "number": {
         "mild": ("a few", "scattered", "occasional"),
@@ -34,9 +34,9 @@ MUCH: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 SCALE: Mapping[str, str] = {
     "pleural effusion": "size", "pneumothorax": "size", "nodule": "size", "mass": "size",
-    "lytic lesion": "size", "hairline fracture": "line", "haemorrhages": "number", "hard exudates": "number",
-    "cotton wool spots": "number", "drusen": "number", "target cells": "number",
-    "sickle cells": "number", "mitotic figures": "number",
+    "lytic lesion": "size", "hairline fracture": "line", "haemorrhages": "number",
+    "hard exudates": "number", "cotton wool spots": "number", "drusen": "number",
+    "target cells": "number", "sickle cells": "number", "mitotic figures": "number",
 }  # fmt: skip
 """The scale of each finding; ``degree`` where it is not listed."""
 
@@ -73,10 +73,10 @@ AFFIRMED: Mapping[str, str] = {
     "{in keeping with|suggesting} infection}",
     "pleural effusion": "{There is a <much> <side> pleural effusion|<Much> <side>-sided pleural "
     "effusion {with blunting of the costophrenic angle|with a meniscus}|The <side> costophrenic "
-    "angle is blunted by a <much> effusion|<Much> effusion {layers at|collects at} the <side> base}",
+    "angle is blunted by a <much> effusion|<Much> effusion {layers|collects} at the <side> base}",
     "pneumothorax": "{There is a <much> <side> pneumothorax|<Much> <side>-sided pneumothorax with "
     "a visible {pleural line|visceral pleural edge}|A <much> <side> apical pneumothorax is "
-    "{seen|present}{|; no lung markings lateral to the pleural line}}",
+    "{seen|present}}",
     "cardiomegaly": "{The heart is enlarged, {in keeping with|consistent with} <much> "
     "cardiomegaly|<Much> cardiomegaly|There is <much> cardiomegaly{| with a cardiothoracic ratio "
     "above one half}|<Much> enlargement of the cardiac silhouette (cardiomegaly)}",
@@ -131,10 +131,12 @@ AFFIRMED: Mapping[str, str] = {
 }
 
 POSSIBLE = (
-    "{Possible|Suspected|Probable|Questionable} <much> <term><at>"
-    "{|; correlate clinically|, to be confirmed}"
+    "{Possible|Suspected|Probable|Questionable} <short>{|; correlate clinically|, to be confirmed}"
 )
 """A hedged sentence."""
+
+SHORT: Mapping[str, str] = {"adenocarcinoma": "<term> with <much> atypia"}
+"""A finding in short, where it is not "<much> <term><at>"."""
 
 AT: Mapping[str, str] = {
     "consolidation": " in the <side> <where>", "pleural effusion": " on the <side>",
@@ -149,11 +151,11 @@ AT: Mapping[str, str] = {
 
 DENIED = (
     "No <list>",
-    "There is no <list>",
     "No evidence of <list>",
     "Negative for <list>",
-    "No <list> {is seen|identified|demonstrated}",
-    "Without <list>",
+    "No <list> {seen|identified|demonstrated}",
+    "No sign of <list>",
+    "No convincing <list>",
 )
 """Sentences that rule a list of findings out."""
 
@@ -177,8 +179,8 @@ OPENING: Mapping[str, str] = {
     "{fall|pain|injury}. |}<Side> <part>, single view. ",
     "tissue": "{|Colon biopsy, H&E. |Section of colon. |H&E stained section of large bowel. |"
     "Microscopy: }",
-    "smear": "{|Peripheral blood smear. |Blood film. |Peripheral blood film, Wright-Giemsa stain. }",
-    "fundus": "<Side> eye. |Fundus photograph of the <side> eye. |{OD|<Side> eye} fundus. "
+    "smear": "{|Peripheral blood smear. |Blood film. |Blood film, Wright-Giemsa stain. }",
+    "fundus": "<Side> eye. |Fundus photograph of the <side> eye. |{<eye>|<Side> eye} fundus. "
     "|Colour fundus photograph, <side> eye. ",
 }
 

@@ -37,23 +37,30 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _slots(rng: np.random.Generator, finding: Finding, view: View) -> dict[str, str]:
-    """Values for the slots of a sentence about this finding; ``at`` is itself a template."""
+def _slots(rng: np.random.Generator, finding: Finding) -> dict[str, str]:
+    """Values for the slots of a sentence on a finding; ``short`` and ``at`` hold slots."""
     scale = phrases.SCALE.get(finding.name, "degree")
     much = _choose(rng, phrases.MUCH[scale][finding.severity or "moderate"])
     side, where = finding.side or "", finding.location or ""
     return {
+        "short": phrases.SHORT.get(finding.name, "<much> <term><at>"),
         "term": expand(rng, phrases.TERM[finding.name], {}),
         "at": phrases.AT.get(finding.name, ""),
         "where_ly": f"{where}ly", "where": where, "side": side, "Side": _capital(side),
-        "much": much, "Much": _capital(much), "part": view.part,
+        "much": much, "Much": _capital(much),
     }  # fmt: skip
 
 
-def _affirm(rng: np.random.Generator, finding: Finding, view: View) -> str:
+def _view_slots(view: View) -> dict[str, str]:
+    side = view.side or ""
+    eye = {"right": "OD", "left": "OS"}.get(side, "")
+    return {"side": side, "Side": _capital(side), "part": view.part, "eye": eye}
+
+
+def _affirm(rng: np.random.Generator, finding: Finding) -> str:
     possible = finding.certainty == "possible"
     template = phrases.POSSIBLE if possible else phrases.AFFIRMED[finding.name]
-    return _capital(expand(rng, template, _slots(rng, finding, view)))
+    return _capital(expand(rng, template, _slots(rng, finding)))
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -72,14 +79,14 @@ def _denials(rng: np.random.Generator, absent: Sequence[Finding]) -> list[str]:
     return [expand(rng, _choose(rng, phrases.DENIED), {"list": _listed(g)}) for g in groups]
 
 
-def _impression(rng: np.random.Generator, present: Sequence[Finding], view: View) -> str:
+def _impression(rng: np.random.Generator, present: Sequence[Finding]) -> str:
     """The closing line: the findings again in short, or that there is nothing."""
     if not present:
         return _choose(rng, ("Normal study", "Nothing abnormal", "Within normal limits"))
     short = []
     for finding in present:
         hedge = "possible " if finding.certainty == "possible" else ""
-        short.append(expand(rng, f"{hedge}<much> <term><at>", _slots(rng, finding, view)))
+        short.append(expand(rng, f"{hedge}<short>", _slots(rng, finding)))
     return _capital("; ".join(short))
 
 
@@ -87,13 +94,12 @@ def _sentences(
     rng: np.random.Generator, view: View, findings: Sequence[Finding]
 ) -> tuple[list[str], list[Finding]]:
     present = [f for f in findings if f.present]
-    body = [_affirm(rng, f, view) for f in present]
+    body = [_affirm(rng, f) for f in present]
     body = [body[i] for i in rng.permutation(len(body))]
-    slots = {"side": view.side or "", "Side": _capital(view.side or ""), "part": view.part}
     if not present:
-        body.append(expand(rng, f"{{{phrases.NORMAL[view.kind]}}}", slots))
+        body.append(expand(rng, f"{{{phrases.NORMAL[view.kind]}}}", _view_slots(view)))
     body += _denials(rng, [f for f in findings if not f.present])
-    body.append(expand(rng, f"{{{phrases.EXTRA[view.kind]}}}", slots))
+    body.append(expand(rng, f"{{{phrases.EXTRA[view.kind]}}}", {}))
     return [s for s in body if s], present
 
 
@@ -113,10 +119,9 @@ def report(
         word = _choose(rng, phrases.COURSE[course])
         slots = {"course": word, "Course": _capital(word)}
         body.append(expand(rng, _choose(rng, phrases.FOLLOW_UP), slots))
-    slots = {"side": view.side or "", "Side": _capital(view.side or ""), "part": view.part}
-    opening = expand(rng, f"{{{phrases.OPENING[view.kind]}}}", slots)
+    opening = expand(rng, f"{{{phrases.OPENING[view.kind]}}}", _view_slots(view))
     text = opening + " ".join(f"{_capital(s)}." for s in body)
     if rng.random() < 0.35:
         closing = _choose(rng, ("Impression", "Conclusion", "IMPRESSION", "Summary"))
-        text += f" {closing}: {_impression(rng, present, view)}."
+        text += f" {closing}: {_impression(rng, present)}."
     return text

@@ -113,13 +113,17 @@ def draw(
     return _DRAWINGS[view.kind](view, anatomy, findings, film)
 
 
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(1 << 31))
+
+
 def _fellow(rng: np.random.Generator, first: _Plan) -> _Plan:
     """The other eye, photographed in the same study."""
     view = replace(first.view, side="left" if first.view.side == "right" else "right")
     return replace(
         first, id=f"{first.id[:-1]}b", view=view, findings=sample_findings(rng, view),
-        anatomy=int(rng.integers(1 << 31)), film=int(rng.integers(1 << 31)),
-        wording=int(rng.integers(1 << 31)),
+        anatomy=_seed(rng), film=_seed(rng),
+        wording=_seed(rng),
     )  # fmt: skip
 
 
@@ -128,7 +132,7 @@ def _later(rng: np.random.Generator, first: _Plan) -> _Plan:
     findings, course = progressed(rng, first.findings)
     return replace(
         first, id=f"{first.id[:-1]}b", study=f"{first.study[:-1]}2", findings=findings,
-        film=int(rng.integers(1 << 31)), wording=int(rng.integers(1 << 31)), course=course,
+        film=_seed(rng), wording=_seed(rng), course=course,
         offset_days=int(rng.integers(2, 180)),
     )  # fmt: skip
 
@@ -139,10 +143,16 @@ def _patient(seed: int, number: int) -> list[_Plan]:
     kind = _KINDS[number % len(_KINDS)]
     view = sample_view(rng, kind)
     first = _Plan(
-        f"phantom-{kind}-{number:05d}-a", f"synthetic-patient-{number:05d}",
-        f"synthetic-study-{number:05d}-1", "val" if rng.random() < 0.2 else "train", view,
-        sample_findings(rng, view), *(int(v) for v in rng.integers(1 << 31, size=3)),
-    )  # fmt: skip
+        id=f"phantom-{kind}-{number:05d}-a",
+        patient=f"synthetic-patient-{number:05d}",
+        study=f"synthetic-study-{number:05d}-1",
+        split="val" if rng.random() < 0.2 else "train",
+        view=view,
+        findings=sample_findings(rng, view),
+        anatomy=_seed(rng),
+        film=_seed(rng),
+        wording=_seed(rng),
+    )
     plans = [first]
     chance = rng.random()
     if kind == "fundus" and chance < 0.25:
@@ -153,9 +163,7 @@ def _patient(seed: int, number: int) -> list[_Plan]:
     chance = rng.random()
     if chance < 0.06:
         altered = chance < 0.03
-        plans.append(
-            replace(plans[0], id=f"{first.id[:-1]}z", copy_of=first.id, altered=altered)
-        )
+        plans.append(replace(plans[0], id=f"{first.id[:-1]}z", copy_of=first.id, altered=altered))
     return plans
 
 

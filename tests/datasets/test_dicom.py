@@ -300,6 +300,16 @@ def test_what_is_no_image_is_said_or_passed_over(tmp_path):
     assert {problem.file.name for problem in problems} == {"plan.dcm", "notes.txt", "broken.dcm"}
 
 
+def test_a_second_file_of_one_instance_is_a_problem(tmp_path):
+    for name in ("a.dcm", "copy.dcm"):
+        save(image("a"), tmp_path / name)
+    for name in ("r.dcm", "s.dcm"):
+        save(report(study="other"), tmp_path / name)
+    cases, problems = read(tmp_path)
+    assert len(cases) == 2
+    assert [problem.file.name for problem in problems] == ["copy.dcm"]
+
+
 def test_folders_without_dicom(tmp_path):
     with pytest.raises(CorpusError):
         list(read_dicom(tmp_path))

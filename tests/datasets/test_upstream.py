@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -288,6 +290,14 @@ def test_folder(tmp_path):
 def test_every_format_says_what_it_is():
     assert len({known.name for known in FORMATS}) == len(FORMATS)
     assert all(known.holds and known.recognised_by for known in FORMATS)
+
+
+def test_importing_the_registry_loads_no_heavy_library():
+    code = "import sys, mmedrag.images, mmedrag.datasets; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not {"pydicom", "pyarrow", "torch", "faiss", "defusedxml"} & set(loaded.stdout.split())
 
 
 def test_what_is_not_recognised(tmp_path):

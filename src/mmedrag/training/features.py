@@ -1,0 +1,77 @@
+"""Frozen features of the training sets, encoded once and kept beside the run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from mmedrag.datasets.records import read_records
+from mmedrag.encoders.dual import decoded_chunks
+from mmedrag.encoders.image import ImageEncoder
+from mmedrag.encoders.text import TextEncoder
+from mmedrag.types import Case, Matrix, Problem
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """Cases of one set in the order of the file, and their features by row."""
+
+    set_name: str
+    cases: Sequence[Case]
+    rows: Matrix
+
+
+def read_set(folder: Path) -> Iterator[Case]:
+    """The cases of ``folder/records.jsonl``; rows that cannot be read are left out."""
+    for record in read_records(folder / "records.jsonl"):
+        if not isinstance(record, Problem):
+            yield record
+
+
+def image_features(
+    root: Path, sets: Sequence[str], encoder: ImageEncoder, cache: Path
+) -> list[Features]:
+    """Features of every case with an image, ``(n, encoder.dim)`` a set."""
+    found = []
+    for name in tqdm(sets, desc="image features", unit="set"):
+        cases = [case for case in read_set(root / name) if case.image is not None]
+        rows = _cached(cache, f"{encoder.fingerprint} {name}", cases, lambda c: _images(c, encoder))
+        found.append(Features(name, cases, rows))
+    return found
+
+
+def text_features(
+    root: Path, sets: Sequence[str], encoder: TextEncoder, cache: Path
+) -> list[Features]:
+    """Features of every case with a text, ``(n, encoder.dim)`` a set."""
+    found = []
+    for name in tqdm(sets, desc="text features", unit="set"):
+        cases = [case for case in read_set(root / name) if case.text.strip()]
+        rows = _cached(cache, f"{encoder.fingerprint} {name}", cases, lambda c: _texts(c, encoder))
+        found.append(Features(name, cases, rows))
+    return found
+
+
+def _images(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:
+    pictures = [(case.image, case.frame) for case in cases if case.image is not None]
+    return np.concatenate([encoder.encode(c) for c in decoded_chunks(pictures, 16, 2)])
+
+
+def _texts(cases: Sequence[Case], encoder: TextEncoder) -> Matrix:
+    return encoder.encode([case.text for case in cases])
+
+
+def _cached(cache: Path, name: str, cases: Sequence[Case], encode) -> Matrix:  # type: ignore[no-untyped-def]
+    key = hashlib.sha256("\n".join([name, *(case.id for case in cases)]).encode()).hexdigest()[:24]
+    path = cache / f"{key}.npy"
+    if path.exists():
+        return np.load(path, allow_pickle=False)
+    rows = encode(cases)
+    cache.mkdir(parents=True, exist_ok=True)
+    np.save(path, rows, allow_pickle=False)
+    return rows

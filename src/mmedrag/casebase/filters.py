@@ -35,6 +35,7 @@ Value: TypeAlias = str | float
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 50
+MAX_CONDITIONS = 300  # SQLite allows expressions of depth 1000
 MAX_WILDCARDS = 8  # matching time grows steeply with them
 
 _COLUMNS = ("id", "domain", "modality", "patient_id", "study_id", "date", "source", "licence")
@@ -75,9 +76,11 @@ class Predicate:
             )
         value, path = self._value()
         tests, values = [], []
-        for operand in self.operands:
-            tests.append(self._test(value, operand))
-            values += [*path, operand]
+        for kind in (str, float):
+            operands = [operand for operand in self.operands if isinstance(operand, kind)]
+            if operands:
+                tests.append(self._test(value, kind, len(operands)))
+                values += [*path, *operands]
         condition = f"({' OR '.join(tests)})"
         if self.field == "labels":
             condition = f"EXISTS (SELECT 1 FROM json_each(cases.labels) WHERE {condition})"  # noqa: S608
@@ -93,13 +96,16 @@ class Predicate:
             ]
         return f"NULLIF(cases.{self.field}, '')", []
 
-    def _test(self, value: str, operand: Value) -> str:
+    def _test(self, value: str, kind: type, count: int) -> str:
         if self.relation == "like":
             return f"COALESCE(CAST({value} AS TEXT) LIKE ?, 0)"
-        if isinstance(operand, str):
+        compared = f"number({value})"
+        if kind is str:
             collation = " COLLATE NOCASE" if self.field in _CASELESS else ""
-            return f"COALESCE(CAST({value} AS TEXT) {self.relation} ?{collation}, 0)"
-        return f"COALESCE(number({value}) {self.relation} ?, 0)"
+            compared = f"CAST({value} AS TEXT){collation}"
+        if self.relation == "=":
+            return f"COALESCE({compared} IN ({', '.join('?' * count)}), 0)"
+        return f"COALESCE({compared} {self.relation} ?, 0)"
 
     def matches(self, case: Case) -> bool:
         """The same condition, evaluated on a case in memory."""
@@ -253,6 +259,7 @@ class _Parser:
         self._tokens = _tokens(where)
         self._at = 0
         self._depth = 0
+        self._conditions = 0
 
     def whole(self) -> Node:
         node = self._joined("or")
@@ -285,6 +292,11 @@ class _Parser:
             self._depth -= 1
 
     def _predicate(self) -> Node:
+        self._conditions += 1
+        if self._conditions > MAX_CONDITIONS:
+            raise self._error(
+                f"Use at most {MAX_CONDITIONS} conditions, or 'in (…)' for many values"
+            )
         field = self._field()
         if self._take("is"):
             negated = self._take("not")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Rows
 
-POSTINGS = 8_000
+POSTINGS = 5_000
 """Postings that one query may score. Words are taken from the rarest on, the rarest always, so
 that what is left out are the commonest words, which tell cases apart least."""
 

@@ -1,0 +1,202 @@
+"""Every damage to every file of a generation is noticed, never believed, and repaired."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.case_index import DIM, entries_of, unit
+from mmedrag.casebase import Casebase, Entry
+from mmedrag.casebase.exact import ExactIndex
+from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseNotFound, EncoderMismatch
+from mmedrag.types import Case, Query
+
+ENTRIES = entries_of(11, 60)
+FILES = [f"{d}.faiss" for d in ("radiology", "pathology", "ophthalmology", "unassigned")]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sound") / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add(ENTRIES[:50])
+        casebase.publish()
+        casebase.add(ENTRIES[50:])
+        casebase.delete([ENTRIES[0].case.id])
+    return path
+
+
+@pytest.fixture
+def path(sound, tmp_path):
+    return Path(shutil.copytree(sound, tmp_path / "cases"))
+
+
+def live(path):
+    return path / "generations" / (path / "CURRENT").read_text().strip()
+
+
+def answers_are_right(casebase):
+    kept = ENTRIES[1:]
+    judge = ExactIndex([e.case for e in kept], np.array([e.vector for e in kept]))
+    for seed in range(5):
+        vector = unit(np.random.default_rng(seed))
+        hits = casebase.search(Query(), vector, 20, None)
+        assert [h.case for h in hits] == [h.case for h in judge.search(Query(), vector, 20, None)]
+
+
+def truncate(file, rng):
+    content = file.read_bytes()
+    file.write_bytes(content[: rng.integers(len(content))])
+
+
+def flip(file, rng):
+    content = bytearray(file.read_bytes())
+    content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+    file.write_bytes(bytes(content))
+
+
+def grow(file, rng):
+    file.write_bytes(file.read_bytes() + rng.bytes(4))
+
+
+def empty(file, rng):
+    file.write_bytes(b"")
+
+
+def remove(file, rng):
+    file.unlink()
+
+
+def swap(file, rng):
+    others = sorted(f for f in file.parent.iterdir() if f != file and f.is_file())
+    other = others[rng.integers(len(others))]
+    mine, theirs = file.read_bytes(), other.read_bytes()
+    file.write_bytes(theirs)
+    other.write_bytes(mine)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, grow, empty, remove, swap])
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_damaged_file_is_noticed_and_derived_again(path, name, damage, seed):
+    damage(live(path) / name, np.random.default_rng(seed))
+    with Casebase.open(path, readonly=True) as casebase:
+        assert len(casebase.notices) == 1
+        assert len(casebase.verify()) == 1
+        answers_are_right(casebase)
+    with Casebase.open(path) as casebase:
+        assert "derived again" in casebase.notices[0]
+        answers_are_right(casebase)
+    with Casebase.open(path) as casebase:
+        assert casebase.notices == []
+        assert casebase.verify() == []
+
+
+@pytest.mark.parametrize("content", [b"", b"000009\n", b"../../etc\n", b"\xff\xfe", b"000001/.."])
+def test_a_pointer_to_nowhere_is_noticed(path, content):
+    (path / "CURRENT").write_bytes(content)
+    with Casebase.open(path) as casebase:
+        assert "derived again" in casebase.notices[0]
+        answers_are_right(casebase)
+        assert casebase.verify() == []
+
+
+def test_a_lost_pointer_is_noticed(path):
+    (path / "CURRENT").unlink()
+    with Casebase.open(path) as casebase:
+        assert "CURRENT is missing" in casebase.notices[0]
+        answers_are_right(casebase)
+
+
+def test_every_bit_of_the_manifest_counts(path):
+    file = live(path) / "manifest.json"
+    content = file.read_bytes()
+    for at in range(0, len(content), 23):
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with Casebase.open(path, readonly=True) as casebase:
+            assert len(casebase.notices) == 1
+
+
+def test_a_generation_that_the_database_does_not_know_is_not_believed(path, tmp_path):
+    """A folder put together from two backups: rows have other vectors under the same numbers."""
+    other = tmp_path / "other"
+    with Casebase.create(other, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add(entries_of(12, 50))
+        casebase.publish()
+    shutil.rmtree(live(path))
+    shutil.copytree(live(other), live(path))
+    with Casebase.open(path) as casebase:
+        assert len(casebase.notices) == 1
+        answers_are_right(casebase)
+
+
+def test_damage_is_noticed_while_open_too(path):
+    with Casebase.open(path, readonly=True) as reader, Casebase.open(path) as writer:
+        answers_are_right(reader)
+        writer.publish()
+        flip(live(path) / FILES[0], np.random.default_rng(0))
+        answers_are_right(reader)
+        assert len(reader.notices) == 1
+        writer.publish()
+        answers_are_right(reader)
+        assert len(reader.notices) == 1
+
+
+def test_a_bit_lost_in_a_stored_vector_is_found_by_verify(path):
+    with Casebase.open(path) as casebase:
+        casebase._database._run("UPDATE vectors SET vector = zeroblob(32) WHERE row = 5")
+        assert casebase.verify() == [f"casebase.db: case {ENTRIES[4].case.id!r} fails its checksum"]
+
+
+def test_a_lexical_index_that_does_not_match_is_found_and_rebuilt(path):
+    with Casebase.open(path) as casebase:
+        casebase._database._run("INSERT INTO lexicon (lexicon) VALUES ('delete-all')")
+        assert any("lexical index" in problem for problem in casebase.verify())
+        casebase.rebuild()
+        assert casebase.verify() == []
+        answers_are_right(casebase)
+
+
+def test_a_damaged_database_is_said_to_be_damaged(path):
+    file = path / "casebase.db"
+    file.write_bytes(b"not a database" * 1000)
+    with pytest.raises(CasebaseDamaged, match=r"backup"):
+        Casebase.open(path)
+
+
+def test_a_damaged_thumbnail_is_not_shown(path):
+    jpeg = b"\xff\xd8 preview"
+    with Casebase.open(path) as casebase:
+        casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", jpeg)])
+        assert casebase.thumbnail("seen") == jpeg
+        file = next((path / "thumbnails").glob("*/*.jpg"))
+        flip(file, np.random.default_rng(0))
+        assert casebase.thumbnail("seen") is None
+        assert casebase.verify() == [f"thumbnail {file.stem} is missing or damaged"]
+        casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", jpeg)])
+        assert casebase.verify() == []
+
+
+def test_another_encoder_is_refused(path):
+    with pytest.raises(EncoderMismatch, match="preset 'p'"):
+        Casebase.open(path, fingerprint="g")
+
+
+def test_what_is_not_a_casebase_is_said_so(tmp_path):
+    with pytest.raises(CasebaseNotFound, match="mmedrag index"):
+        Casebase.open(tmp_path / "nowhere")
+    with pytest.raises(CasebaseNotFound):
+        Casebase.open(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CasebaseError, match="there already"):
+        Casebase.create(tmp_path / "file", dim=4, fingerprint="f", preset="p")
+
+
+def test_a_later_format_is_refused(path):
+    with Casebase.open(path) as casebase:
+        casebase._database._run("PRAGMA user_version = 99")
+    with pytest.raises(CasebaseError, match="Upgrade"):
+        Casebase.open(path)

@@ -1,0 +1,222 @@
+"""FAISS, rows added since, deletions, filters and words: judged by the exact numpy index."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.case_index import DIM, FAST, FILTERS, CaseIndexContract, entries_of, unit
+from mmedrag.casebase import Casebase, Entry
+from mmedrag.casebase.exact import ExactIndex, ExactRows, nearest
+from mmedrag.errors import EncoderMismatch, FilterError, QueryError
+from mmedrag.protocols import CaseIndex
+from mmedrag.types import Case, Domain, Query
+
+faiss.omp_set_num_threads(1)  # two threads that wait for each other are slower on a busy machine
+
+
+@contextmanager
+def casebase_of(entries, dim=DIM):
+    """A new casebase that holds the entries, not yet published."""
+    with TemporaryDirectory(dir=FAST) as folder:
+        path = Path(folder) / "cases"
+        with Casebase.create(path, dim=dim, fingerprint="f", preset="p") as made:
+            made.add(entries)
+            yield made
+
+
+def exact_of(entries):
+    vectors = [e.vector for e in entries]
+    return ExactIndex([e.case for e in entries], np.array(vectors).reshape(len(entries), -1))
+
+
+def said(hits):
+    return [h.case.id for h in hits], np.array([h.similarity for h in hits])
+
+
+def agree(index, judge, query, vector, k, domain):
+    found, similarities = said(index.search(query, vector, k, domain))
+    expected, judged = said(judge.search(query, vector, k, domain))
+    assert found == expected
+    np.testing.assert_allclose(similarities, judged, atol=1e-5)
+
+
+class TestExactIndex(CaseIndexContract):
+    @contextmanager
+    def index_of(self, entries):
+        vectors = np.array([e.vector for e in entries], np.float32).reshape(-1, DIM)
+        yield ExactIndex([e.case for e in entries], vectors)
+
+
+class TestFreshCasebase(CaseIndexContract):
+    @contextmanager
+    def index_of(self, entries):
+        with casebase_of(entries) as made:
+            assert isinstance(made, CaseIndex)
+            yield made
+
+
+class TestPublishedCasebase(CaseIndexContract):
+    @contextmanager
+    def index_of(self, entries):
+        with casebase_of(entries) as made:
+            made.publish()
+            yield made
+
+
+class TestInvertedListsWithFreshRowsAndDeletions(CaseIndexContract):
+    @contextmanager
+    def index_of(self, entries):
+        more = [
+            Entry(Case(id=f"gone-{e.case.id}", domain=e.case.domain), e.vector, "", None)
+            for e in entries
+        ]
+        half = len(entries) // 2
+        with casebase_of([*more, *entries[:half]]) as made:
+            made.publish("IVF2,SQ8")
+            made.delete([e.case.id for e in more])
+            made.add(entries[half:])
+            yield made
+
+
+@pytest.mark.parametrize("key", ["auto", "Flat", "IVF8,SQ8", "IVF8,Flat", "HNSW16", "SQ8"])
+def test_every_index_kind_agrees_with_numpy_whatever_is_deleted_or_filtered(key):
+    entries = entries_of(1, 600, dim=16)
+    rng = np.random.default_rng(2)
+    with casebase_of(entries[:500], dim=16) as made:
+        made.publish(key)
+        made.add(entries[500:])
+        gone = {e.case.id for e in entries[::7]}
+        assert made.delete(sorted(gone)) == len(gone)
+        judge = exact_of([e for e in entries if e.case.id not in gone])
+        exact = key in ("auto", "Flat")
+        for where in FILTERS:
+            for domain in (None, *Domain):
+                query = Query(where=where)
+                vector = unit(rng, 16)
+                if exact or where:
+                    agree(made, judge, query, vector, 10, domain)
+                else:
+                    found, _ = said(made.search(query, vector, 10, domain))
+                    expected, _ = said(judge.search(query, vector, 10, domain))
+                    assert len(set(found) & set(expected)) >= 7
+
+
+@pytest.mark.parametrize("publish", [False, True])
+def test_ties_are_broken_by_id_even_at_the_cut(publish):
+    rng = np.random.default_rng(3)
+    vector = unit(rng)
+    entries = [
+        Entry(Case(id=f"{i:03d}", domain=Domain.RADIOLOGY), vector, "", None)
+        for i in rng.permutation(150)
+    ]
+    with casebase_of(entries) as made:
+        if publish:
+            made.publish()
+        hits = made.search(Query(), vector, 20, Domain.RADIOLOGY)
+    assert [h.case.id for h in hits] == [f"{i:03d}" for i in range(20)]
+
+
+def test_a_new_case_is_found_and_a_deleted_one_is_gone_at_once():
+    entries = entries_of(4, 20)
+    new = Entry(Case(id="new", text="zebra"), unit(np.random.default_rng(5)), "", None)
+    with casebase_of(entries) as made:
+        made.publish()
+        made.add([new])
+        assert made.search(Query(), new.vector, 1, None)[0].case.id == "new"
+        assert "new" in said(made.search(Query(text="zebra"), -new.vector, 40, None))[0]
+        made.publish()
+        made.delete(["new"])
+        assert "new" not in said(made.search(Query(text="zebra"), new.vector, 40, None))[0]
+
+
+def test_a_word_finds_its_case_and_the_hit_has_its_cosine():
+    entries = entries_of(6, 300)
+    rare = Entry(
+        Case(id="rare", text="Pneumothoraces seen"), -unit(np.random.default_rng(7)), "", None
+    )
+    query = unit(np.random.default_rng(7))
+    with casebase_of([*entries, rare]) as made:
+        hits = made.search(Query(text="pneumothorax? the pneumothoraces"), query, 400, None)
+        found = {h.case.id: h for h in hits}
+        assert found["rare"].similarity == pytest.approx(-1.0, abs=1e-5)
+        wordless = said(made.search(Query(text="the of and"), query, 10, None))[0]
+        assert wordless == said(made.search(Query(), query, 10, None))[0]
+
+
+def test_words_do_not_lead_out_of_the_domain_or_the_filter():
+    entries = [
+        Entry(
+            Case(id=f"{d}-{m}", text="drusen", domain=d, modality=m),
+            unit(np.random.default_rng(i)),
+            "",
+            None,
+        )
+        for i, (d, m) in enumerate((d, m) for d in (*Domain, None) for m in ("oct", "fundus"))
+    ]
+    query = Query(text="drusen", where="modality = 'oct'")
+    with casebase_of(entries) as made:
+        for domain in Domain:
+            hits = made.search(query, entries[0].vector, 10, domain)
+            assert [h.case.id for h in hits] == [f"{domain}-oct"]
+        assert len(made.search(query, entries[0].vector, 10, None)) == 4
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.text(max_size=80), st.data())
+def test_no_text_breaks_the_word_search(casebase_of_words, text, data):
+    syntax = data.draw(
+        st.sampled_from(['"', "*", "AND", "NEAR(", "col:", "^", "(", "'; DROP", "-"])
+    )
+    query = Query(text=text + syntax + " nodule " + syntax + text)
+    hits = casebase_of_words.search(query, unit(np.random.default_rng(0)), 5, None)
+    assert len(hits) == 5
+
+
+@pytest.fixture(scope="module")
+def casebase_of_words():
+    with casebase_of(entries_of(8, 30)) as made:
+        yield made
+
+
+def test_a_whole_report_can_be_the_query(casebase_of_words):
+    text = " ".join(f"word{i}" for i in range(5000)) + " nodule" + "x" * 100_000
+    assert (
+        len(casebase_of_words.search(Query(text=text), unit(np.random.default_rng(0)), 5, None))
+        == 5
+    )
+
+
+def test_queries_that_cannot_be_answered_are_refused(casebase_of_words):
+    vector = unit(np.random.default_rng(0))
+    with pytest.raises(EncoderMismatch, match="shape"):
+        casebase_of_words.search(Query(), vector[:4], 5, None)
+    with pytest.raises(QueryError, match="finite"):
+        casebase_of_words.search(Query(), vector * np.nan, 5, None)
+    with pytest.raises(FilterError):
+        casebase_of_words.search(Query(where="colour = 'red'"), vector, 5, None)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=60), st.integers(1, 20))
+def test_nearest_holds_the_best_and_their_ties(values, k):
+    scores = np.array(values, np.float32)
+    kept = set(nearest(scores, k, 1000).tolist())
+    floor = sorted(values, reverse=True)[min(k, len(values)) - 1]
+    assert kept == {i for i, v in enumerate(values) if v >= floor}
+    assert min(k, len(values)) <= len(nearest(scores, k, k)) <= max(k, 1)
+
+
+def test_exact_rows_grow_and_forget():
+    rows = ExactRows(2)
+    for i in range(50):
+        rows.append(np.array([2 * i]), np.array([[i / 50, 0]], np.float32))
+    rows.kill(np.array([98, 1, 7, 500]))
+    best = rows.search(np.array([1, 0], np.float32), 1, 1, None)
+    assert best.tolist() == [96]

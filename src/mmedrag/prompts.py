@@ -129,13 +129,22 @@ def prompt_tokens(question: Question, evidence: Sequence[Evidence]) -> int:
 
 
 def _shortened(question: Question, evidence: Evidence, budget: int) -> Evidence:
-    parts = sentences(evidence.text)
-    while len(parts) > 1:
-        parts.pop()
-        shorter = replace(evidence, item=replace(evidence.item, text=" ".join(parts)))
-        if prompt_tokens(question, [shorter]) <= budget:
-            return shorter
+    """The evidence with as many of its first sentences as fit."""
+    room = budget - prompt_tokens(question, [_with_text(evidence, "")])
+    kept: list[str] = []
+    for sentence in sentences(evidence.text):
+        room -= estimate_tokens(f"{sentence} ")
+        if room < 0:
+            break
+        kept.append(sentence)
+    shorter = _with_text(evidence, " ".join(kept))
+    if kept and prompt_tokens(question, [shorter]) <= budget:
+        return shorter
     raise TooManyTokens(
         f"The question leaves no room for evidence in {budget} tokens",
         "Shorten the question, or raise context_tokens.",
     )
+
+
+def _with_text(evidence: Evidence, text: str) -> Evidence:
+    return replace(evidence, item=replace(evidence.item, text=text))

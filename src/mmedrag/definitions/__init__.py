@@ -1,1 +1,17 @@
+"""Section 3.4, stage 2: medical terms in a text, what is said of them, and their definitions."""
 
+from mmedrag.definitions.compiled import Compilation, compile_dictionary
+from mmedrag.definitions.dictionary import Dictionary, glossary, open_dictionary
+from mmedrag.definitions.sources import READERS, read_terms
+from mmedrag.definitions.terms import Term
+
+__all__ = [
+    "READERS",
+    "Compilation",
+    "Dictionary",
+    "Term",
+    "compile_dictionary",
+    "glossary",
+    "open_dictionary",
+    "read_terms",
+]

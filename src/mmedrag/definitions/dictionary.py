@@ -1,0 +1,153 @@
+"""The DefinitionSource of section 3.4, stage 2: entity set E, and Definition(e) for its members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept, in_memory
+from mmedrag.definitions.entities import Tokens, prefix_hashes
+from mmedrag.definitions.negation import assertions
+from mmedrag.definitions.tables import read_glossary
+from mmedrag.definitions.wording import codes
+from mmedrag.types import Assertion, Definition, Mention
+
+_Found = tuple[int, int, Candidate]
+"""Characters of a text, and the name that they are."""
+
+
+class Dictionary:
+    """One or several dictionaries as one :class:`~mmedrag.protocols.DefinitionSource`.
+
+    A text is read from left to right and the longest name at each place is taken. Where several
+    dictionaries know it, the first that defines it is preferred.
+    """
+
+    def __init__(self, parts: Sequence[CompiledDictionary]) -> None:
+        self.parts = tuple(parts)
+
+    def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        """The terms of each text with what is said of them; in order, without overlap."""
+        tokens = Tokens.of(texts)
+        found: list[list[_Found]] = [[] for _ in texts]
+        for owner, place in self._longest(tokens, texts):
+            found[owner].append(place)
+        return [tuple(_mentions(t, f)) for t, f in zip(texts, found, strict=True)]
+
+    def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
+        """Definitions of affirmed mentions, those of earlier texts first, one a concept.
+
+        A concept without a definition is defined by a dictionary that knows one of its names, else
+        by the part of its term that names what it is ("left pleural effusion" is a pleural
+        effusion), else left out.
+        """
+        definitions: dict[str, Definition] = {}
+        asked: set[str] = set()
+        for mention in (m for text in mentions for m in text):
+            if len(definitions) >= limit:
+                break
+            if mention.assertion is Assertion.AFFIRMED and mention.concept not in asked:
+                asked.add(mention.concept)
+                if concept := self._defined(mention):
+                    definitions.setdefault(concept.code, concept.defined())
+        return list(definitions.values())
+
+    def close(self) -> None:
+        """Close the files."""
+        for part in self.parts:
+            part.close()
+
+    def _longest(
+        self, tokens: Tokens, texts: Sequence[str]
+    ) -> Iterator[tuple[int, _Found]]:
+        """The longest valid match at each place, from left to right, with the text it is in."""
+        starts: dict[int, dict[int, list[tuple[int, int]]]] = {}
+        for number, part in enumerate(self.parts):
+            matches = list(part.lexicon.matches(tokens.codes))
+            part.candidates(match.key for match in matches)
+            for match in matches:
+                starts.setdefault(match.start, {}).setdefault(match.end, []).append(
+                    (number, match.key)
+                )
+        free = 0
+        for start in sorted(starts):
+            if start < free:
+                continue
+            for end in sorted(starts[start], reverse=True):
+                owner = tokens.owner[start]
+                first, last = tokens.spans[start][0], tokens.spans[end - 1][1]
+                chosen = self._choose(texts[owner][first:last], starts[start][end])
+                if chosen is not None:
+                    free = end
+                    yield owner, (first, last, chosen)
+                    break
+
+    def _choose(self, surface: str, keys: Sequence[tuple[int, int]]) -> Candidate | None:
+        """The candidate that ``surface`` may stand for, a defined one where there is one."""
+        fits = [
+            candidate
+            for number, key in keys
+            for candidate in self.parts[number].candidates([key])[key]
+            if not candidate.exact or _same_case(surface, candidate.name)
+        ]
+        return next((c for c in fits if c.concept.definition), fits[0] if fits else None)
+
+    def _defined(self, mention: Mention) -> Concept | None:
+        known = [(part, concept) for part in self.parts for concept in part.concepts(mention.concept)]
+        for _, concept in known:
+            if concept.definition:
+                return concept
+        for part, concept in known:
+            for name in part.names(concept):
+                if other := self._named(name):
+                    return other
+        return next(filter(None, map(self._named, _heads(mention.term))), None)
+
+    def _named(self, name: str) -> Concept | None:
+        """A defined concept of that name, in any dictionary."""
+        tokens = codes(name)
+        if not tokens:
+            return None
+        key = prefix_hashes(tokens)[-1]
+        chosen = self._choose(name, [(number, key) for number in range(len(self.parts))])
+        return chosen.concept if chosen and chosen.concept.definition else None
+
+
+def glossary() -> Dictionary:
+    """The dictionary that comes with MMedRAG: radiology, pathology, ophthalmology."""
+    return Dictionary([_glossary()])
+
+
+def open_dictionary(*paths: Path | str, with_glossary: bool = True) -> Dictionary:
+    """Open compiled dictionaries; the glossary comes first unless ``with_glossary`` is false.
+
+    Raises:
+        CorpusError: a file is absent, damaged, or no compiled dictionary.
+    """
+    first = [_glossary()] if with_glossary else []
+    return Dictionary([*first, *(CompiledDictionary.open(Path(path)) for path in paths)])
+
+
+def _glossary() -> CompiledDictionary:
+    with as_file(files("mmedrag.definitions") / "glossary.jsonl") as path:
+        return in_memory(read_glossary(path))
+
+
+def _same_case(surface: str, name: str) -> bool:
+    return surface in (name, name + "s", name + "'s", name + "’s")
+
+
+def _heads(term: str) -> list[str]:
+    """ "acute left pleural effusion" -> "left pleural effusion", "pleural effusion", "effusion"."""
+    words = term.split()
+    if {"of", "in", "with", "for", "to", "and"} & set(words):
+        return []
+    return [" ".join(words[i:]) for i in range(1, len(words))]
+
+
+def _mentions(text: str, found: Sequence[_Found]) -> Iterator[Mention]:
+    said = assertions(text, [(start, end) for start, end, _ in found])
+    for (start, end, name), assertion in zip(found, said, strict=True):
+        concept = name.concept
+        yield Mention(text[start:end], start, end, concept.code, concept.term, assertion)

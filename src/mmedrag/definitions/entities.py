@@ -1,0 +1,109 @@
+"""Entity recognition for section 3.4: longest dictionary match over the tokens of a text.
+
+A trie of token sequences would be slow to load for a large dictionary, so a :class:`Lexicon` keeps
+the trie as one sorted array: the 64-bit hash of every prefix of every name. A text is matched by
+looking up all its positions at once, one token further at each step.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmedrag.definitions.wording import code, spans
+
+_FACTOR = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+Codes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A name found: tokens ``start`` to ``end`` of the matched sequence, and the name's key."""
+
+    start: int
+    end: int
+    key: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lexicon:
+    """Hashes of all prefixes of all names, sorted; ``ends`` tells which of them are whole names."""
+
+    prefixes: Codes
+    ends: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, names: Iterable[Sequence[int]]) -> Lexicon:
+        """Build from names given as token codes (:func:`mmedrag.definitions.wording.codes`)."""
+        prefixes, whole = array("Q"), array("Q")
+        for name in names:
+            hashes = prefix_hashes(name)
+            prefixes.extend(hashes)
+            whole.append(hashes[-1])
+        return cls.from_hashes(prefixes, whole)
+
+    @classmethod
+    def from_hashes(cls, prefixes: array[int], whole: array[int]) -> Lexicon:
+        """Build from the hashes of all prefixes and of the whole names (:func:`prefix_hashes`)."""
+        unique = np.unique(np.frombuffer(prefixes, dtype=np.uint64))
+        return cls(unique, np.isin(unique, np.frombuffer(whole, dtype=np.uint64)))
+
+    def matches(self, codes: Codes) -> Iterator[Match]:
+        """Every occurrence of every name in a sequence of token codes, overlaps included."""
+        if not len(self.prefixes):
+            return
+        at = np.arange(len(codes))
+        hashes = np.zeros(len(codes), dtype=np.uint64)
+        length = 0
+        while len(at):
+            inside = at + length < len(codes)
+            at, hashes = at[inside], hashes[inside]
+            hashes = hashes * np.uint64(_FACTOR) + codes[at + length]
+            found = np.searchsorted(self.prefixes, hashes)
+            found[found == len(self.prefixes)] = 0
+            known = self.prefixes[found] == hashes
+            at, hashes, found = at[known], hashes[known], found[known]
+            length += 1
+            whole = self.ends[found]
+            for start, key in zip(at[whole].tolist(), hashes[whole].tolist(), strict=True):
+                yield Match(start, start + length, key)
+
+
+def prefix_hashes(codes: Sequence[int]) -> list[int]:
+    """The hashes of the first 1, 2, … tokens; the last is the key of the whole name."""
+    hashes, value = [], 0
+    for item in codes:
+        value = (value * _FACTOR + item) & _MASK
+        hashes.append(value)
+    return hashes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """Several texts as one sequence of token codes.
+
+    ``owner[i]`` is the text that token ``i`` belongs to and ``spans[i]`` its characters there. A
+    token of code 0 stands after each text, so that no name runs from one text into the next.
+    """
+
+    codes: Codes
+    owner: list[int]
+    spans: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Tokens:
+        """Split ``texts``."""
+        values, owner, places = array("Q"), [], []
+        for number, text in enumerate(texts):
+            found = spans(text)
+            values.extend([code(text[start:end]) for start, end in found])
+            values.append(0)
+            owner.extend([number] * (len(found) + 1))
+            places.extend([*found, (len(text), len(text))])
+        return cls(np.frombuffer(values, dtype=np.uint64), owner, places)

@@ -1,0 +1,48 @@
+"""Lines of a text file that may hold anything: numbered, decoded, bounded."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from mmedrag.errors import CorpusError
+from mmedrag.types import Problem
+
+LONGEST = 4 << 20
+"""Bytes of one line; what goes beyond is reported and skipped."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """``path`` for reading bytes, unpacked where its name ends in ``.gz``.
+
+    Raises:
+        CorpusError: the file is absent or unreadable, or its compression is damaged.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield cast(IO[bytes], file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CorpusError(f"The dictionary source {path} cannot be read: {error}",
+                          "Check the path, its permissions and that it is complete.") from error  # fmt: skip
+
+
+def lines(path: Path) -> Iterator[tuple[int, str | Problem]]:
+    """Each line with its number, from 1; one that is too long or not UTF-8 as a Problem."""
+    with opened(path) as file:
+        number = 0
+        while raw := file.readline(LONGEST):
+            number += 1
+            if len(raw) == LONGEST and not raw.endswith(b"\n"):
+                while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
+                    pass
+                yield number, Problem(path, number, f"a line longer than {LONGEST} bytes")
+                continue
+            try:
+                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError:
+                yield number, Problem(path, number, "not UTF-8")

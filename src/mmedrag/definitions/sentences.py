@@ -1,0 +1,46 @@
+"""Sentences of clinical text: wrapped lines, headings, bullets, and abbreviations with full stops."""
+
+from __future__ import annotations
+
+import re
+
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:dr|mr|mrs|ms|prof|st|fig|figs|no|nos|vs|approx|ca|cf|e\.g|i\.e|eg|ie|etc|incl|resp"
+    r"|dept|pt|hx|dx|tx|rx|sx|inf|sup|ant|lat|temp|resid|a\.m|p\.m|h|s|var|sp|spp|al|max|min)"
+    r"|(?:^|[\s(])[A-Za-z])\.$",
+    re.IGNORECASE,
+)
+_FULL_STOP = re.compile(
+    r"[.!?]+[\"')\]]*(?=\s|$)"  # followed by space
+    r"|(?<=[a-z)])[.!?](?=[A-Z][a-z])"  # or a missing space: "effusion.The heart"
+)
+_BLANK_OR_BULLET = re.compile(r"\n(?=[ \t]*(?:\n|[-*•·>]|\(?\d{1,2}[.)]\s|$))")
+_LINE = re.compile(r"\n(?=[ \t]*[A-Z0-9])")
+_WRAPPED = 50
+"""A line at least this long that ends without a full stop is taken to run on in the next one."""
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Start and end of every sentence; together they cover ``text`` without gap or overlap."""
+    cuts = {0, len(text)}
+    cuts.update(m.end() for m in _FULL_STOP.finditer(text) if _ends_sentence(text, m))
+    cuts.update(m.end() for m in _BLANK_OR_BULLET.finditer(text))
+    cuts.update(m.end() for m in _LINE.finditer(text) if not _runs_on(text, m.start()))
+    places = sorted(cuts)
+    return list(zip(places, places[1:], strict=False))
+
+
+def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
+    before, after = text[max(0, stop.start() - 8) : stop.start() + 1], text[stop.end() :][:2]
+    if stop[0].startswith("?"):
+        return stop.start() > 0 and not text[stop.start() - 1].isspace()  # not "? pneumonia"
+    if before[-2:-1].isspace() and stop[0] == ".":
+        return True
+    if _ABBREVIATION.search(before):
+        return before.lower().endswith((" no.", "\nno.")) and not after.strip()[:1].isdigit()
+    return True
+
+
+def _runs_on(text: str, newline: int) -> bool:
+    line = text[text.rfind("\n", 0, newline) + 1 : newline].rstrip()
+    return len(line) >= _WRAPPED and not line.endswith((".", ":", ";", "!", "?"))

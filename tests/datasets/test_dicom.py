@@ -29,7 +29,8 @@ from pydicom.tag import Tag
 
 from mmedrag.datasets import read_corpus
 from mmedrag.datasets.deidentify import Pseudonyms, permitted, removed, scrub
-from mmedrag.datasets.dicom import read_dicom, report_text
+from mmedrag.datasets.dicom import read_dicom
+from mmedrag.datasets.reports import report_text
 from mmedrag.errors import CorpusError
 from mmedrag.images import open_image
 from mmedrag.types import Case, Domain, Problem
@@ -338,6 +339,8 @@ def test_auto_detection(tmp_path):
         ("Compared with 03.12.19.", "03.12.19"),
         ("Call 555-123-4567 now", "4567"),
         ("Call (555) 123-4567 now", "4567"),
+        ("Tel: 0800 123 456 now", "0800"),
+        ("Read at ext. 4512.", "4512"),
         ("Call +44 20 7946 0958 now", "7946"),
         ("Mail jane.doe@example.org", "jane"),
         ("SSN 078-05-1120", "1120"),
@@ -351,6 +354,7 @@ def test_patterns_are_scrubbed(text, gone):
     "text",
     [
         "A 12 x 8 mm nodule in segment 6, SUV 4.5, T1 and T2 normal, L4-5 disc.",
+        "Attenuation 1200 800 700 HU; matrix 256 256 200; hospital day 3; 12 March.",
         "Density 120/80, grade 2-3, series 4 image 102, 3.5 cm mass at 10-12 o'clock.",
         "No pleural effusion. May represent pneumonia. ACR 8.2; TI-RADS 4.",
     ],

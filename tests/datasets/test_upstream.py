@@ -170,7 +170,7 @@ def test_pmc_oa_single_file(tmp_path):
 # ROCO
 
 
-@pytest.mark.parametrize("root", [".", "data"])
+@pytest.mark.parametrize("root", [".", "data", "all_data"])
 def test_roco(tmp_path, root):
     folder = tmp_path / root / "train" / "radiology"
     folder.mkdir(parents=True)

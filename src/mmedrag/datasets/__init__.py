@@ -131,7 +131,7 @@ def _is_roco(path: Path) -> bool:
     patterns = (
         "radiology/captions*.txt",
         "*/radiology/captions*.txt",
-        "data/*/radiology/captions*.txt",
+        "*/*/radiology/captions*.txt",
     )
     return path.is_dir() and any(True for pattern in patterns for _ in path.glob(pattern))
 

@@ -91,8 +91,12 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\b\.?,?\s*(?:19|20)\d{{2}}\b",
         ),
         ("[DATE]", rf"\b{_MONTH}\b\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+(?:19|20)\d{{2}}\b"),
-        ("[PHONE]", r"(?<![\w.])(?:\+\d{1,3}[\s.-]?)?\(?\d{3,4}\)?[\s.-]\d{3}[\s.-]\d{3,4}\b"),
+        ("[PHONE]", r"(?<![\w.])(?:\+?1[\s.-])?\(?\d{3}\)?[\s.-]\d{3}[\s.-]\d{4}\b"),
         ("[PHONE]", r"(?<!\w)\+\d{1,3}(?:[\s.-]?\d{2,4}){3,4}\b"),
+        (
+            "[PHONE]",
+            r"\b(?:tel|phone|telephone|pager|ext|extension|fax|mobile)\b[.:]*\s*[+(]?\d[\d\s().-]{2,16}\d",
+        ),
     )
 )
 _TITLED = re.compile(

@@ -8,20 +8,19 @@ by study or accession number. What the header may say of a case decides
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.filereader import read_partial
 
 from mmedrag.datasets.deidentify import Pseudonyms, known_values, permitted, removed, scrub
 from mmedrag.datasets.folder import files_under
 from mmedrag.datasets.pixels import DEFLATED, PARSER_FAILURES, check_pixels, parse_dicom, unfold
-from mmedrag.datasets.rows import csv_rows, first_text, text_of
+from mmedrag.datasets.reports import Report, gather_reports
+from mmedrag.datasets.rows import text_of
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.images import is_dicom, read_bytes
 from mmedrag.types import Case, Domain, Problem
@@ -54,19 +53,6 @@ MODALITIES: dict[str, tuple[str, Domain | None]] = {
 _HEAD = 2**20
 _SR = "1.2.840.10008.5.1.4.1.1.88."
 _DIRECTORY = "1.2.840.10008.1.3.10"
-_MAX_ITEMS = 5000
-_MAX_DEPTH = 24
-
-
-@dataclass(slots=True)
-class _Report:
-    """A report before it is scrubbed, and the names that its header knows."""
-
-    text: str
-    study: str = ""
-    patient: str = ""
-    known: set[str] = field(default_factory=set)
-    used: bool = False
 
 
 def read_dicom(
@@ -101,7 +87,8 @@ def read_dicom(
         raise CorpusError(f"{path} is not a folder", "Name a folder of DICOM files.")
     pseudonyms = Pseudonyms(salt or secrets.token_bytes(32))
     table = reports or (path / "reports.csv" if (path / "reports.csv").is_file() else None)
-    texts, problems = _gather_reports(path, table)
+    written = (file for file in files_under(path) if _kind(file) == "report")
+    texts, problems = gather_reports(written, table)
     yield from problems
     found = False
     firsts: dict[str, Path] = {}
@@ -126,16 +113,6 @@ def _once(item: Case | Problem, file: Path, firsts: dict[str, Path]) -> Case | P
     return Problem(file, None, f"has the instance UID of {firsts[item.id]}")
 
 
-def report_text(ds: Dataset) -> str:
-    """The text of a structured report (PS3.3, C.17.3): its TEXT, CODE and NUM items under headings.
-
-    Persons, times, references and the observation context are left out.
-    """
-    lines: list[str] = []
-    _walk(ds, lines, 0)
-    return "\n".join(lines)
-
-
 def _kind(file: Path) -> Literal["image", "report", "directory", "other"]:
     """What a file is, by the start of its data set."""
     try:
@@ -158,48 +135,9 @@ def _kind(file: Path) -> Literal["image", "report", "directory", "other"]:
     return "report" if kind.startswith(_SR) else "image"
 
 
-def _gather_reports(
-    path: Path, table: Path | None
-) -> tuple[dict[str, list[_Report]], list[Problem]]:
-    """Reports by the study, accession number or file that they belong to."""
-    texts: dict[str, list[_Report]] = defaultdict(list)
-    problems: list[Problem] = []
-    for row in csv_rows(table) if table else ():
-        if isinstance(row, Problem):
-            problems.append(row)
-            continue
-        text = first_text(row[1], "text", "report", "findings")
-        key = first_text(row[1], "study_uid", "StudyInstanceUID", "accession", "AccessionNumber")
-        key = key or Path(first_text(row[1], "file", "filename", "file_name")).name
-        if text and key:
-            texts[key].append(_Report(text))
-        else:
-            problems.append(
-                Problem(table or path, row[0], "needs a text and study_uid, accession or file")
-            )
-    for file in files_under(path):
-        if _kind(file) == "report":
-            try:
-                _add_report(parse_dicom(read_bytes(file), "the file"), texts)
-            except PARSER_FAILURES as error:
-                problems.append(Problem(file, None, f"damaged report ({type(error).__name__})"))
-            except ImageError as error:
-                problems.append(Problem(file, None, error.what))
-    return texts, problems
-
-
-def _add_report(ds: FileDataset, texts: dict[str, list[_Report]]) -> None:
-    study = text_of(ds.get("StudyInstanceUID"))
-    key = study or text_of(ds.get("AccessionNumber"))
-    text = report_text(ds)
-    if key and text:
-        patient = text_of(ds.get("PatientID")) or study
-        texts[key].append(_Report(text, study, patient, known_values(ds)))
-
-
 def _image_cases(
     file: Path,
-    texts: dict[str, list[_Report]],
+    texts: dict[str, list[Report]],
     pseudonyms: Pseudonyms,
     frames: Literal["middle", "all"],
     domain: Domain | None,
@@ -260,7 +198,7 @@ def _case(
     )
 
 
-def _text(ds: FileDataset, file: Path, texts: dict[str, list[_Report]]) -> str:
+def _text(ds: FileDataset, file: Path, texts: dict[str, list[Report]]) -> str:
     """The scrubbed reports of an image's study, or of the image itself."""
     keys = [text_of(ds.get("StudyInstanceUID")), text_of(ds.get("AccessionNumber")), file.name]
     reports = [report for key in dict.fromkeys(keys) if key for report in texts.get(key, ())]
@@ -274,7 +212,7 @@ def _text(ds: FileDataset, file: Path, texts: dict[str, list[_Report]]) -> str:
 
 
 def _reports_without_image(
-    texts: dict[str, list[_Report]], pseudonyms: Pseudonyms, domain: Domain | None
+    texts: dict[str, list[Report]], pseudonyms: Pseudonyms, domain: Domain | None
 ) -> Iterator[Case]:
     """Structured reports whose images are not here: cases of text alone."""
     seen: set[str] = set()
@@ -291,36 +229,3 @@ def _reports_without_image(
                 source="DICOM SR",
                 meta={"text_kind": "report"},
             )
-
-
-def _walk(node: Dataset, lines: list[str], depth: int) -> None:
-    if depth > _MAX_DEPTH:
-        return
-    for item in node.get("ContentSequence") or []:
-        if len(lines) >= _MAX_ITEMS:
-            return
-        if text_of(item.get("RelationshipType")) in ("HAS OBS CONTEXT", "HAS ACQ CONTEXT"):
-            continue
-        heading, value = _meaning(item.get("ConceptNameCodeSequence")), _value(item)
-        if value:
-            lines.append(f"{heading}: {value}" if heading else value)
-        elif heading and text_of(item.get("ValueType")) == "CONTAINER":
-            lines.append(heading)
-        _walk(item, lines, depth + 1)
-
-
-def _value(item: Dataset) -> str:
-    kind = text_of(item.get("ValueType"))
-    if kind == "TEXT":
-        return text_of(item.get("TextValue"))
-    if kind == "CODE":
-        return _meaning(item.get("ConceptCodeSequence"))
-    measured = item.get("MeasuredValueSequence") if kind == "NUM" else None
-    if not measured:
-        return ""
-    unit = _meaning(measured[0].get("MeasurementUnitsCodeSequence"))
-    return f"{text_of(measured[0].get('NumericValue'))} {unit}".strip()
-
-
-def _meaning(codes: Any) -> str:  # noqa: ANN401 - a sequence, where the file is as it should be
-    return text_of(codes[0].get("CodeMeaning")) if codes else ""

@@ -15,6 +15,7 @@ from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
+_ROOTS = ("data", "all_data")  # the repository's, and that of the copy on Kaggle
 _CLASSES = ("radiology", "non-radiology")
 _ARTICLE = re.compile(r"PMC\d+")
 
@@ -29,7 +30,7 @@ def read_roco(path: Path, *, domain: Domain | None = None) -> Iterator[Case | Pr
         CorpusError: where no folder with captions is found.
     """
     found = False
-    root = path / "data" if (path / "data").is_dir() else path
+    root = next((path / name for name in _ROOTS if (path / name).is_dir()), path)
     for folder, split in _folders(root):
         captions = _table(folder, "captions")
         if captions is not None:

@@ -55,9 +55,8 @@ def read_table(
         MissingExtra: for Parquet without pyarrow.
     """
     with corpus_file(path).open("rb") as file:
-        head = file.read(65536)
-    parquet = head.startswith(b"PAR1")
-    rows = _parquet_rows(path) if parquet else csv_rows(path, *_dialect(path, head))
+        parquet = file.read(4) == b"PAR1"
+    rows = _parquet_rows(path) if parquet else csv_rows(path, *dialect(path))
     fields: dict[str, str] | None = None
     seen: dict[str, int] = {}
     for row in rows:
@@ -114,8 +113,14 @@ def _record(line: int, cells: dict[str, Any], fields: dict[str, str]) -> dict[st
     return {**record, "meta": rest}
 
 
-def _dialect(path: Path, head: bytes) -> tuple[str, str]:
-    """Delimiter and encoding of a text table."""
+def dialect(path: Path) -> tuple[str, str]:
+    """Delimiter and encoding of a text table.
+
+    Raises:
+        CorpusError: where it cannot be read, or is not text in a known encoding.
+    """
+    with corpus_file(path).open("rb") as file:
+        head = file.read(65536)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise CorpusError(f"{path} is UTF-16", "Save it as UTF-8.")
     if b"\0" in head:

@@ -1,0 +1,52 @@
+# make demo and make test set up what they need; both may be run again.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-long lint bench train clean
+
+demo: $(VENV)/.core
+	$(VENV)/bin/mmedrag demo --into demo
+
+test: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+test-long: $(VENV)/.long
+	$(VENV)/bin/python -m pytest -m "long or not long"
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/.dev
+	$(VENV)/bin/python benchmarks/graph_latency.py
+	$(VENV)/bin/python benchmarks/retrieval_overhead.py
+	$(VENV)/bin/python benchmarks/indexing_speed.py
+
+# Needs the real data beside the repository; writes to build/models.
+train: $(VENV)/.train
+	$(VENV)/bin/python -m mmedrag.training.offline --data ../shared/data --into build/models
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(VENV)/bin/python pyproject.toml
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
+	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,dev]"
+	touch $@ $(VENV)/.core
+
+$(VENV)/.long: $(VENV)/.dev
+	$(PIP) --constraint constraints.txt --editable ".[long]"
+	touch $@
+
+$(VENV)/.train: $(VENV)/.dev
+	$(PIP) --constraint constraints.txt --editable ".[train]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -186,6 +186,17 @@ def test_rle():
     assert np.array_equal(shown(ds), expected)
 
 
+def test_run_lengths_that_unpack_to_more_than_the_pixels_are_refused():
+    ds = with_pixels(header(), ramp("<u1", 0, 255))
+    segment = b"\x81\xff" * 20_000  # unpacks to 2.5 MB where 4 kB belong
+    frame = (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + b"\0" * 56 + segment
+    ds.PixelData = encapsulate([frame])
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = RLELossless
+    with pytest.raises(ImageError, match="run lengths"):
+        shown(ds)
+
+
 def test_missing_plugin_is_named():
     ds = with_pixels(header(), ramp())
     ds.PixelData = encapsulate([b"\xff\xd8 not decoded"])

@@ -24,6 +24,7 @@ from pydicom.encaps import get_frame
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
+from pydicom.uid import RLELossless
 
 from mmedrag.errors import ImageError
 from mmedrag.images import DECODER_FAILURES, check_size, grey_range, scale
@@ -44,6 +45,7 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", module=r"pydicom\b")
 
 MAX_FRAMES = 20_000
+_MAX_RUN_LENGTHS = 32 * 2**20
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 """The transfer syntax in which the whole data set is compressed."""
@@ -175,17 +177,27 @@ def _plugins(ds: FileDataset) -> str:
 
 
 def _check_frame(ds: FileDataset, frame: int, frames: int, name: str) -> None:
-    """Refuse a compressed frame whose own header claims more pixels than are decoded."""
+    """Refuse a compressed frame that could unpack to more than the pixels it should hold."""
     plugin = _FRAME_HEADERS.get(_syntax(ds))
-    if plugin is None:
+    if plugin is None and _syntax(ds) != RLELossless:
         return
     data = get_frame(ds.PixelData, frame, number_of_frames=frames)
+    if plugin is None:
+        _check_run_lengths(ds, len(data), name)
+        return
     try:
         with plugin(BytesIO(data)) as image:
             size = image.size
     except PARSER_FAILURES:  # such as 12 bits a sample: the decoders know more than this parser
         return
     check_size(*size, name)
+
+
+def _check_run_lengths(ds: FileDataset, length: int, name: str) -> None:
+    # Two bytes can unpack to 128, and pydicom compares sizes only once it has unpacked them.
+    pixels = int(ds.Rows) * int(ds.Columns) * int(ds.SamplesPerPixel)
+    if length > min(_MAX_RUN_LENGTHS, 1024 + 2 * pixels * int(ds.BitsAllocated) // 8):
+        raise ImageError(f"{name} has run lengths larger than its pixels", "Export it again.")
 
 
 def _syntax(ds: FileDataset) -> str:

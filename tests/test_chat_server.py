@@ -82,8 +82,6 @@ def generator(address) -> ChatGenerator:
 
 
 class TestContract(GeneratorContract):
-    exact = False
-
     @pytest.fixture(autouse=True)
     def _generator(self, generator):
         self.generator = replace(generator, max_tokens=24)

@@ -20,7 +20,7 @@ from contracts.generator import (
     NEGATED,
     PLAIN,
     SILENT,
-    GeneratorContract,
+    ExactGeneratorContract,
     answered,
     case,
     definition,
@@ -32,7 +32,7 @@ from mmedrag.generation import ExtractiveGenerator
 from mmedrag.passages import clean, instruction_like, quotable, sentences
 
 
-class TestExtractiveContract(GeneratorContract):
+class TestExtractiveContract(ExactGeneratorContract):
     def make(self):
         return ExtractiveGenerator()
 

@@ -90,19 +90,23 @@ class ChatGenerator:
         # The pipeline knows the keys that were left out too; the model did not see them.
         yield from (piece.text for piece in resolve(written, sent))
 
-    def what_is_sent(self, question: Question, evidence: Sequence[Evidence]) -> str:
-        """One line on what leaves this process, to whom."""
+    def what_is_sent(
+        self, question: Question | None = None, evidence: Sequence[Evidence] = ()
+    ) -> str:
+        """One line on what leaves this process, to whom; without a question, on any question."""
+        if question is None:
+            image = "; the query image without metadata" if self.send_image else "; no image"
+            what = f"the question and the kept evidence, at most {self.context_tokens} tokens"
+            return f"Sends to {self._whom()}: {what}{image}."
         sent = within_budget(question, evidence, self.context_tokens)
-        parts = ["the question"] if question.query.text.strip() else []
-        parts.append(f"{len(sent)} evidence text{'' if len(sent) == 1 else 's'}")
+        texts = f"{len(sent)} evidence text{'' if len(sent) == 1 else 's'}"
         left_out = len(evidence) - len(sent)
         if left_out:
-            parts[-1] += f" ({left_out} lowest-ranked left out for length)"
-        if self._shows(question):
-            parts.append("the query image without metadata")
+            texts += f" ({left_out} lowest-ranked left out for length)"
+        what = f"the question, {texts}" if question.query.text.strip() else texts
         size = prompt_tokens(question, sent)
-        image = "" if self._shows(question) else "; no image"
-        return f"Sends to {self._whom()}: {', '.join(parts)} (at most {size} tokens){image}."
+        image = "; the query image without metadata" if self._shows(question) else "; no image"
+        return f"Sends to {self._whom()}: {what}, at most {size} tokens{image}."
 
     def _whom(self) -> str:
         parts = urlsplit(self.base_url)

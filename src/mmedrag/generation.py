@@ -52,7 +52,9 @@ class ExtractiveGenerator:
         )
         yield from _joined(["\n".join(lines) for lines in sections if lines])
 
-    def what_is_sent(self, question: Question, evidence: Sequence[Evidence]) -> str:
+    def what_is_sent(
+        self, question: Question | None = None, evidence: Sequence[Evidence] = ()
+    ) -> str:
         """One line on what leaves the machine: nothing."""
         return "Nothing leaves this machine."
 

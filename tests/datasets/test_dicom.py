@@ -350,6 +350,13 @@ def test_patterns_are_scrubbed(text, gone):
     assert gone not in scrub(text)
 
 
+@pytest.mark.parametrize("unit", ["a", "1", "1-", "Dr ", "a.", "(", " ", "mrn ", "+1 ", "x@a."])
+def test_scrubbing_ends_on_hostile_text(unit):
+    hostile = unit * (40_000 // len(unit))
+    for text in (hostile, "mrn" + hostile, "tel" + hostile, "1 " + hostile, "Dr" + hostile):
+        assert scrub(text) is not None
+
+
 @pytest.mark.parametrize(
     "text",
     [

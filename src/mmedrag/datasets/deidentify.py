@@ -80,7 +80,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "[ID]",
             r"\b(?:mrn|ssn|(?:medical record|accession|nhs|hospital)(?: (?:number|no))?|patient id)"
-            r"\b\.?\s*[:#=]?\s*[A-Z-]{0,4}\d[\w-]{2,}",
+            r"\b\.?\s{0,4}[:#=]?\s{0,4}[A-Z-]{0,4}\d[\w-]{2,}",
         ),
         ("[ID]", r"\b\d{3}-\d{2}-\d{4}\b"),
         ("[DATE]", r"\b(?:19|20)\d{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])\b"),
@@ -95,7 +95,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("[PHONE]", r"(?<!\w)\+\d{1,3}(?:[\s.-]?\d{2,4}){3,4}\b"),
         (
             "[PHONE]",
-            r"\b(?:tel|phone|telephone|pager|ext|extension|fax|mobile)\b[.:]*\s*[+(]?\d[\d\s().-]{2,16}\d",
+            r"\b(?:tel|phone|telephone|pager|ext|extension|fax|mobile)\b[.:]{0,2}\s{0,4}[+(]?\d[\d\s().-]{2,16}\d",
         ),
     )
 )

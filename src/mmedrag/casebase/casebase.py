@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,12 +14,20 @@ import numpy as np
 
 from mmedrag.casebase.database import FORMAT, Database
 from mmedrag.casebase.durability import storage_faults
-from mmedrag.casebase.folder import connect, export, lay_out, walk
+from mmedrag.casebase.folder import (
+    RESERVED,
+    connect,
+    describe,
+    export,
+    lay_out,
+    walk,
+    write_generation,
+)
 from mmedrag.casebase.reader import Reader
 from mmedrag.casebase.records import Entry, record_of
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
-from mmedrag.casebase.vectors import NAMES, UNASSIGNED, Generations, Summary
+from mmedrag.casebase.vectors import Generations
 from mmedrag.casebase.verification import problems
 from mmedrag.casebase.writer import WriterLock
 from mmedrag.errors import (
@@ -29,7 +38,6 @@ from mmedrag.errors import (
 )
 from mmedrag.types import Case, Domain, Hit, Query, Vector
 
-_RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
 AUTOMATIC = "auto"
 
 
@@ -89,10 +97,10 @@ class Casebase:
         path = Path(path)
         told = {"format": str(FORMAT), "preset": preset, "fingerprint": fingerprint}
         told |= {"dim": str(dim), "index_key": AUTOMATIC}
-        if dim < 1 or not set(settings or {}).isdisjoint(_RESERVED):
+        if dim < 1 or not set(settings or {}).isdisjoint(RESERVED):
             raise CasebaseError(
                 "The settings of the new casebase are not valid",
-                f"Give dim >= 1 and no settings named {', '.join(_RESERVED)}.",
+                f"Give dim >= 1 and no settings named {', '.join(RESERVED)}.",
             )
         with storage_faults(path, "create"):
             lay_out(path, {**(settings or {}), **told})
@@ -139,7 +147,8 @@ class Casebase:
             self._closed = True
             try:
                 if self._lock.held:
-                    with storage_faults(self.path, "close"):
+                    # a full disk must not stop a close; the next writer settles what is left
+                    with suppress(sqlite3.OperationalError):
                         self._settle()
             finally:
                 self._database.close()
@@ -172,7 +181,7 @@ class Casebase:
         """What was given to :meth:`create`."""
         with self._reading() as database:
             kept = database.settings()
-        return {key: value for key, value in kept.items() if key not in _RESERVED}
+        return {key: value for key, value in kept.items() if key not in RESERVED}
 
     def get(self, case_id: str) -> Case | None:
         """The case of that id, or ``None``."""
@@ -225,24 +234,8 @@ class Casebase:
     def info(self) -> dict[str, object]:
         """Counts, sizes and settings, for people to read."""
         with self._now() as snapshot:
-            counts = self._database.counts()
-            told = self._database.settings()
-            summary = snapshot.generation
-            return {
-                "path": str(self.path),
-                **{key: told[key] for key in ("format", "preset", "fingerprint")},
-                "dim": self.dim,
-                "cases": sum(counts.values()),
-                "domains": {n: counts.get(None if n == UNASSIGNED else n, 0) for n in NAMES},
-                "generation": None if summary is None else summary.number,
-                "index": dict(snapshot.keys),
-                "rows_outside_index": snapshot.fresh(),
-                "deleted_rows_in_index": snapshot.masked(),
-                "epoch": snapshot.epoch,
-                "bytes": sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file()),
-                "settings": {k: v for k, v in told.items() if k not in _RESERVED},
-                "notices": list(self.notices),
-            }
+            told = describe(self.path, self._database, snapshot)
+            return {**told, "notices": list(self.notices)}
 
     def export(self, into: Path) -> int:
         """Write ``records.jsonl`` in the native format, with thumbnails, into a new folder.
@@ -328,7 +321,9 @@ class Casebase:
         with self._writers, storage_faults(self.path, "publish the index of"):
             self._acquire()
             key = index_key or self._database.settings()["index_key"]
-            summary, digest = self._build(None if key == AUTOMATIC else key)
+            summary, digest = write_generation(
+                self.path, self._generations, None if key == AUTOMATIC else key
+            )
             with self._guard:
                 with self._database.writing():
                     self._database.record_generation(summary.number, digest)
@@ -413,22 +408,6 @@ class Casebase:
             with self._database.writing():
                 self._database.merge_lexicon()
         self._database.truncate_log()
-
-    def _build(self, key: str | None) -> tuple[Summary, str]:
-        """Write a generation from one state, on a connection of its own: searches go on."""
-        database = connect(self.path, readonly=True)
-        try:
-            with database.reading():
-                summary = Summary(
-                    self._generations.next_number(database),
-                    database.state().epoch,
-                    database.last_row(),
-                    self.fingerprint,
-                    self.dim,
-                )
-                return summary, self._generations.write(database, summary, key)
-        finally:
-            database.close()
 
     def _repair(self) -> None:
         """Derive a damaged generation again, where that may be written."""

@@ -26,6 +26,7 @@ from mmedrag.types import Case, Matrix, Vector
 FORMAT = 1
 APPLICATION = 0x4D4D5247  # "MMRG"
 _BUSY_SECONDS = 20.0
+_PATIENCE_MS = 500
 _BATCH = 500
 Slices = TypeVar("Slices", list[int], list[str], Sequence[int], Rows)
 
@@ -335,9 +336,13 @@ class Database:
     def truncate_log(self) -> None:
         """Fold the write-ahead log into the file, so that erased texts leave the disk.
 
-        A reader that holds an older state postpones this to the next call.
+        A reader that holds an older state for long postpones this to the next call.
         """
-        self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._run(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+        try:
+            self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._run(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
 
     def compact(self) -> None:
         """Write the file anew without free pages."""

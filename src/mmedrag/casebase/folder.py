@@ -10,9 +10,14 @@ from pathlib import Path
 from mmedrag.casebase.database import Database, check_format
 from mmedrag.casebase.durability import storage_faults, sync_folder
 from mmedrag.casebase.records import line_of
+from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
+from mmedrag.casebase.vectors import NAMES, UNASSIGNED, Generations, Summary
 from mmedrag.errors import CasebaseError
 from mmedrag.types import Case
+
+RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
+"""Settings that the casebase keeps for itself."""
 
 _PAGE = 500
 
@@ -103,3 +108,54 @@ def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, int
             written += 1
     temporary.replace(file)
     return written
+
+
+def describe(path: Path, database: Database, snapshot: Snapshot) -> dict[str, object]:
+    """Counts, sizes and settings of one committed state, for people to read."""
+    counts = database.counts()
+    told = database.settings()
+    summary = snapshot.generation
+    return {
+        "path": str(path),
+        **{key: told[key] for key in ("format", "preset", "fingerprint")},
+        "dim": int(told["dim"]),
+        "cases": sum(counts.values()),
+        "domains": {n: counts.get(None if n == UNASSIGNED else n, 0) for n in NAMES},
+        "generation": None if summary is None else summary.number,
+        "index": dict(snapshot.keys),
+        "rows_outside_index": snapshot.fresh(),
+        "deleted_rows_in_index": snapshot.masked(),
+        "epoch": snapshot.epoch,
+        "bytes": sum(size_of(file) for file in path.rglob("*")),
+        "settings": {key: value for key, value in told.items() if key not in RESERVED},
+    }
+
+
+def size_of(file: Path) -> int:
+    """Bytes of a file; 0 for a folder, and for what a writer has just removed."""
+    try:
+        return file.stat().st_size if file.is_file() else 0
+    except FileNotFoundError:
+        return 0
+
+
+def write_generation(path: Path, generations: Generations, key: str | None) -> tuple[Summary, str]:
+    """Write a generation from one state, on a connection of its own: searches go on meanwhile.
+
+    Returns:
+        What it was made of, and the SHA-256 of its manifest.
+    """
+    database = connect(path, readonly=True)
+    try:
+        with database.reading():
+            settings = database.settings()
+            summary = Summary(
+                generations.next_number(database),
+                database.state().epoch,
+                database.last_row(),
+                settings["fingerprint"],
+                int(settings["dim"]),
+            )
+            return summary, generations.write(database, summary, key)
+    finally:
+        database.close()

@@ -1,0 +1,151 @@
+"""Readers beside a writer: every answer is that of one committed state, and soon of the newest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from crash_writer import DIM, entry
+
+from contracts.case_index import FAST
+from mmedrag.casebase import Casebase
+from mmedrag.types import Query
+
+READER = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from mmedrag.casebase import Casebase
+from mmedrag.types import Query
+with Casebase.open(Path(sys.argv[1]), readonly=True) as casebase:
+    seen = []
+    print("ready", flush=True)
+    while True:
+        hits = casebase.search(Query(text=sys.argv[2]), np.ones(8, np.float32) / 8**0.5, 99, None)
+        seen.append(sorted((h.case.id, h.case.text) for h in hits))
+        if any(h.case.text == "version99" for h in hits):
+            break
+    print(json.dumps({"seen": seen, "notices": casebase.notices}))
+"""
+
+
+@pytest.fixture
+def tmp_path():
+    """No question is asked of the disk here."""
+    with TemporaryDirectory(dir=FAST) as folder:
+        yield Path(folder)
+
+
+def state(version):
+    """Every commit changes every case, and how many there are."""
+    return sorted((str(i), f"version{version}") for i in range(10 + version % 3))
+
+
+def write_versions(casebase, last):
+    for version in range(1, last):
+        gone = [str(i) for i in range(10 + version % 3, 13)]
+        if version % 4 == 0:
+            casebase.publish()
+        casebase.add([entry(case_id, version) for case_id, _ in state(version)])
+        if gone:
+            casebase.delete(gone)
+        if version % 7 == 0:
+            casebase.rebuild()
+    casebase.add([entry(case_id, 99) for case_id, _ in state(99)])
+
+
+def committed(last):
+    """What a reader may see: after each add, and after the deletion that follows."""
+    states = [[]]
+    for version in (*range(1, last), 99):
+        added = dict(states[-1]) | dict(state(version))
+        states.append(sorted(added.items()))
+        states.append(state(version))
+    return states
+
+
+@pytest.mark.parametrize("text", ["", "version"])
+def test_readers_in_other_processes_see_committed_states_only(tmp_path, text):
+    path = tmp_path / "cases"
+    last = 15
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        command = [sys.executable, "-c", READER, str(path), text]
+        readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        for reader in readers:
+            assert reader.stdout.readline() == "ready\n"
+        write_versions(casebase, last)
+        told = [json.loads(reader.communicate(timeout=60)[0]) for reader in readers]
+    allowed = committed(last)
+    for words in told:
+        assert words["notices"] == []
+        at = 0
+        for seen in words["seen"]:
+            pairs = [tuple(pair) for pair in seen]
+            at = next(i for i in range(at, len(allowed)) if allowed[i] == pairs)  # never back
+
+
+def test_threads_of_one_process_see_committed_states_only(tmp_path):
+    last = 16
+    allowed = committed(last)
+    wrong, answers = [], []
+    over = threading.Event()
+    with Casebase.create(tmp_path / "cases", dim=DIM, fingerprint="f", preset="p") as casebase:
+
+        def read():
+            vector = np.ones(DIM, np.float32)
+            while not over.is_set():
+                hits = casebase.search(Query(), vector, 99, None)
+                seen = sorted((h.case.id, h.case.text) for h in hits)
+                answers.append(len(seen))
+                if seen not in allowed:
+                    wrong.append(seen)
+
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            write_versions(casebase, last)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+    assert wrong == []
+    assert len(answers) > last
+
+
+def test_a_reader_follows_a_writer_through_everything(tmp_path):
+    path = tmp_path / "cases"
+    vector = entry("1", 1).vector
+    Casebase.create(path, dim=DIM, fingerprint="f", preset="p").close()
+    with Casebase.open(path) as writer, Casebase.open(path, readonly=True) as reader:
+        writer.add([entry("1", 1), entry("2", 1)])
+        assert reader.search(Query(), vector, 1, None)[0].case.id == "1"
+        writer.publish()
+        assert reader.info()["generation"] == 1
+        assert reader.info()["rows_outside_index"] == 0
+        writer.delete(["1"])
+        assert [h.case.id for h in reader.search(Query(), vector, 9, None)] == ["2"]
+        writer.rebuild()
+        assert [h.case.id for h in reader.search(Query(), vector, 9, None)] == ["2"]
+        assert reader.info()["deleted_rows_in_index"] == 0
+        writer.add([entry("1", 1)])
+        assert reader.search(Query(), vector, 1, None)[0].case.id == "1"
+    assert [p.name for p in (path / "generations").iterdir()] == ["000002"]
+    assert Path(path / "CURRENT").read_text() == "000002\n"
+
+
+def test_a_walk_that_is_not_finished_holds_up_no_writer(tmp_path):
+    with Casebase.create(tmp_path / "cases", dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([entry(str(i), 1) for i in range(5)])
+        walk = casebase.cases()
+        first = next(walk)
+        assert casebase.delete([first.id]) == 1
+        casebase.publish()
+        assert len([first, *walk]) == 5  # one committed state: the one at its beginning
+        assert len(casebase) == 4

@@ -1,0 +1,110 @@
+"""``kill -9`` at any moment: what was acknowledged is there, nothing is there by halves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from crash_writer import DIM, entry
+
+from mmedrag.casebase import Casebase
+from mmedrag.types import Query
+
+WRITER = Path(__file__).with_name("crash_writer.py")
+
+
+def write_until_killed(path, seed, seconds):
+    """What the writer said before it was killed at a random moment of its work."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(WRITER), str(path), str(seed)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as writer:
+        first = writer.stdout.readline()  # the work has begun
+        time.sleep(seconds)
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.stdout.read()
+    lines = [line for line in (first + rest).split("\n")[:-1] if line.endswith("}")]
+    return [json.loads(line) for line in lines]
+
+
+def replay(state, said):
+    """The states that may be found: with all acknowledged writes, and with the one begun."""
+    state = dict(state)
+    begun = None
+    for words in said:
+        if "begin" in words:
+            begun = words
+            continue
+        state, begun = applied(state, words["done"], words), None
+    return [state] if begun is None else [state, applied(state, begun["begin"], begun)]
+
+
+def applied(state, kind, words):
+    if kind == "add":
+        return {**state, **dict.fromkeys(words["ids"], words["version"])}
+    if kind == "delete":
+        return {k: v for k, v in state.items() if k not in words["ids"]}
+    return state
+
+
+def stored(casebase):
+    """Versions by id, after checking that each case is whole."""
+    found = {}
+    for case in casebase.cases():
+        version = int(case.text.removeprefix("version"))
+        whole = entry(case.id, version)
+        assert case == whole.case
+        assert casebase.thumbnail(case.id) == whole.thumbnail
+        hit = casebase.search(Query(), whole.vector, 1, None)[0]
+        assert (hit.case, hit.vector.tobytes()) == (case, whole.vector.tobytes())
+        words = casebase.search(Query(text=case.text), whole.vector, 1, None)[0]
+        assert words.case == case
+        found[case.id] = version
+    return found
+
+
+def survives(path, seeds):
+    Casebase.create(path, dim=DIM, fingerprint="f", preset="p").close()
+    state = {}
+    acknowledged = 0
+    for seed in seeds:
+        pause = float(np.random.default_rng(seed).uniform(0, 0.25))
+        said = write_until_killed(path, seed, pause)
+        acknowledged += sum("done" in words for words in said)
+        with Casebase.open(path) as casebase:
+            found = stored(casebase)
+            assert found in replay(state, said)
+            assert casebase.notices == []
+            assert casebase.verify() == []
+            casebase.add([entry("99", seed + 1)])  # the dead writer's lock is free
+            casebase.delete(["99"])
+        state = found
+    return acknowledged
+
+
+def test_a_killed_writer_loses_nothing(tmp_path):
+    assert survives(tmp_path / "cases", range(12)) > 0
+
+
+@pytest.mark.long
+def test_hundreds_of_killed_writers_lose_nothing(tmp_path):
+    assert survives(tmp_path / "cases", range(100, 400)) > 300
+
+
+def test_a_killed_creation_leaves_nothing_in_the_way(tmp_path):
+    program = (
+        "import os, sys; from pathlib import Path; from mmedrag.casebase import Casebase, folder;"
+        "folder.sync_folder = lambda path: os.kill(os.getpid(), 9);"
+        "Casebase.create(Path(sys.argv[1]), dim=4, fingerprint='f', preset='p')"
+    )
+    path = tmp_path / "cases"
+    done = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not path.exists()
+    Casebase.create(path, dim=4, fingerprint="f", preset="p").close()

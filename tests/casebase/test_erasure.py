@@ -1,0 +1,116 @@
+"""What is deleted leaves the disk: texts, words, vectors, thumbnails."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from contracts.case_index import DIM, entries_of, unit
+from mmedrag.casebase import Casebase, Entry
+from mmedrag.types import Case, Domain, Query
+
+SECRET = "Xylographica Quenselbeck"
+VECTOR = unit(np.random.default_rng(21))
+JPEG = b"\xff\xd8 the face of Quenselbeck"
+
+
+def secret_case(case_id="secret", text=SECRET, thumbnail=JPEG):
+    case = Case(
+        id=case_id,
+        text=f"Report on {text}",
+        domain=Domain.RADIOLOGY,
+        patient_id="Quenselbeck-77",
+        meta={"history": "Quenselbeck smokes"},
+    )
+    return Entry(case, VECTOR, "", thumbnail)
+
+
+def traces(path):
+    """Files under a folder that hold a part of the secret; words are stored prefix by prefix."""
+    found = {}
+    for file in path.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes().lower()
+            for word in (b"quenselbeck", b"enselbeck", b"xylograph", VECTOR.tobytes().lower()):
+                if word in content:
+                    found.setdefault(file.name, []).append(word)
+    return found
+
+
+def test_a_deleted_case_leaves_no_trace(tmp_path):
+    path = tmp_path / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add(entries_of(22, 200))
+        casebase.add([secret_case()])
+        casebase.add(entries_of(23, 50))
+        assert "casebase.db" in traces(path) or "casebase.db-wal" in traces(path)
+        casebase.publish()
+        assert casebase.delete(["secret", "secret"]) == 1
+        left = traces(path)
+        assert set(left) == {"radiology.faiss"}  # the masked vector, until the next publication
+        assert left["radiology.faiss"] == [VECTOR.tobytes().lower()]
+        casebase.publish()
+        assert traces(path) == {}
+
+
+def test_a_replaced_text_leaves_no_trace_once_the_writer_closes(tmp_path):
+    path = tmp_path / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add(entries_of(24, 100))
+        casebase.add([secret_case()])
+        clean = Entry(Case(id="secret", text="Report"), VECTOR, "", None)
+        casebase.add([clean])
+        assert casebase.search(Query(text="xylographica"), VECTOR, 1, None)[0].case == clean.case
+        assert casebase.thumbnail("secret") is None
+    left = traces(path)
+    assert [word for words in left.values() for word in words] == [VECTOR.tobytes().lower()]
+
+
+def test_a_shared_thumbnail_stays_while_one_case_uses_it(tmp_path):
+    path = tmp_path / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([secret_case("one"), secret_case("two")])
+        assert len(list((path / "thumbnails").glob("*/*"))) == 1
+        casebase.delete(["one"])
+        assert casebase.thumbnail("two") == JPEG
+        casebase.delete(["two"])
+        assert list((path / "thumbnails").glob("*/*")) == []
+
+
+def test_a_writer_killed_between_commit_and_erasure_is_finished_by_the_next(tmp_path):
+    path = tmp_path / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([secret_case()])
+        with casebase._database.writing() as epoch:  # all that delete() does before a kill
+            casebase._database.delete("secret", epoch)
+        assert len(list((path / "thumbnails").glob("*/*"))) == 1
+    with Casebase.open(path) as casebase:
+        casebase.add(entries_of(25, 1))
+        assert list((path / "thumbnails").glob("*/*")) == []
+
+
+def test_nothing_is_encoded_twice(tmp_path):
+    entries = entries_of(26, 30)
+    with Casebase.create(tmp_path / "cases", dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add(entries)
+        known = casebase.vectors_by_content([*(e.content for e in entries), "unknown"] * 40)
+        assert set(known) == {e.content for e in entries}
+        for e in entries:
+            np.testing.assert_array_equal(known[e.content], e.vector)
+
+
+def test_an_export_holds_every_case_in_the_native_format(tmp_path):
+    entries = [*entries_of(27, 40), secret_case()]
+    with Casebase.create(
+        tmp_path / "cases", dim=DIM, fingerprint="f", preset="p", settings={"seed": "7"}
+    ) as casebase:
+        casebase.add(entries)
+        assert casebase.settings == {"seed": "7"}
+        assert casebase.export(tmp_path / "export") == 41
+    lines = (tmp_path / "export" / "records.jsonl").read_text("utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [r["id"] for r in records] == [e.case.id for e in entries]
+    assert [r["labels"] for r in records] == [list(e.case.labels) for e in entries]
+    assert records[-1]["meta"] == {"history": "Quenselbeck smokes"}
+    assert (tmp_path / "export" / records[-1]["thumbnail"]).read_bytes() == JPEG

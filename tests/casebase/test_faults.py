@@ -1,0 +1,210 @@
+"""Full disks, broken disks, disks that may not be written: a clear error, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from crash_writer import DIM, entry
+from fault_writer import OPERATIONS
+
+from mmedrag.casebase import Casebase
+from mmedrag.errors import CasebaseError, CasebaseLocked
+from mmedrag.types import Query
+
+FAULTY = Path(__file__).with_name("fault_writer.py")
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sound") / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([entry(str(i), 1) for i in range(10)])
+        casebase.publish()
+    return path
+
+
+@pytest.fixture
+def path(sound, tmp_path):
+    return Path(shutil.copytree(sound, tmp_path / "cases"))
+
+
+def holds(casebase, versions):
+    assert {c.id: c.text for c in casebase.cases()} == {
+        case_id: f"version{version}" for case_id, version in versions.items()
+    }
+    for case_id, version in versions.items():
+        whole = entry(case_id, version)
+        assert casebase.search(Query(), whole.vector, 1, None)[0].case == whole.case
+        assert casebase.thumbnail(case_id) == whole.thumbnail
+
+
+def after(outcome, kind, versions):
+    """What is stored after a write that succeeded or failed."""
+    if kind == "add" and outcome["add"] is None:
+        return {**versions, **{str(i): 2 for i in range(5, 15)}}
+    return versions
+
+
+@pytest.mark.parametrize("number", [0, 1, 6])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_failing_disk_is_told_and_loses_nothing(path, operation, number):
+    code = "ENOSPC" if number % 2 else "EIO"
+    command = [sys.executable, str(FAULTY), str(path), operation, str(number), code]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    failures = [told for told in outcome.values() if told is not None]
+    assert number > 1 or failures
+    for name, text in failures:
+        assert name == "CasebaseError"
+        assert ("disk space" if code == "ENOSPC" else "Check the disk") in text
+        assert "\n" not in text
+    with Casebase.open(path) as casebase:
+        versions = after(outcome, "add", {str(i): 1 for i in range(10)})
+        there = set(casebase.ids())
+        assert {"0", "1"}.isdisjoint(there) or outcome["delete"] is not None
+        holds(casebase, {k: v for k, v in versions.items() if k in there or k not in ("0", "1")})
+        casebase.rebuild()
+        assert casebase.verify() == []
+
+
+def limited(path, size, program):
+    """Run a program that may not make any file longer than ``size`` bytes."""
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    command = [sys.executable, "-c", program, str(path)]
+    paths = os.pathsep.join([str(FAULTY.parent), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+GROW = """
+import sys
+from pathlib import Path
+from crash_writer import entry
+from mmedrag.casebase import Casebase
+from mmedrag.errors import CasebaseError
+with Casebase.open(Path(sys.argv[1])) as casebase:
+    for i in range(100, 4000, 20):
+        try:
+            casebase.add([entry(str(j), 1) for j in range(i, i + 20)])
+        except CasebaseError as error:
+            print(i, error)
+            break
+"""
+
+
+def test_a_database_that_may_not_grow_keeps_what_it_acknowledged(path):
+    done = limited(path, 400_000, GROW)
+    assert done.returncode == 0, done.stderr
+    stopped, _, message = done.stdout.strip().partition(" ")
+    assert "disk" in message
+    assert "nothing stored is lost" in message
+    with Casebase.open(path) as casebase:
+        assert set(casebase.ids()) == {str(i) for i in (*range(10), *range(100, int(stopped)))}
+        assert casebase.verify() == []
+
+
+def test_a_full_disk_keeps_what_it_acknowledged(tmp_path, sound):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        path = Path(shutil.copytree(sound, disk / "cases"))
+        done = limited(path, 1 << 30, GROW)
+        assert done.returncode == 0, done.stderr
+        stopped, _, message = done.stdout.strip().partition(" ")
+        assert "Free some disk space" in message
+        with Casebase.open(path, readonly=True) as casebase:
+            assert set(casebase.ids()) == {str(i) for i in (*range(10), *range(100, int(stopped)))}
+            assert casebase.verify() == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_folder_that_may_not_be_written_can_be_read(path, tmp_path, monkeypatch):
+    """As root every folder may be written, so the question itself is answered with no."""
+    for each in (path, *path.rglob("*")):
+        each.chmod(each.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    ask = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: mode != os.W_OK and ask(p, mode))
+    before = sorted(p.name for p in path.iterdir())
+    for readonly in (True, False):
+        with Casebase.open(path, readonly=readonly) as casebase:
+            holds(casebase, {str(i): 1 for i in range(10)})
+            with pytest.raises(CasebaseError, match=r"reading only|cannot be written"):
+                casebase.add([entry("10", 1)])
+    assert sorted(p.name for p in path.iterdir()) == before
+    monkeypatch.undo()
+    for each in (path, *path.rglob("*")):
+        each.chmod(each.stat().st_mode | stat.S_IWUSR)
+
+
+def test_a_second_writer_is_told_who_writes(path):
+    with Casebase.open(path) as first, Casebase.open(path) as second:
+        first.add([entry("10", 1)])
+        with pytest.raises(CasebaseLocked, match=rf"Process {os.getpid()} is writing.*writer.lock"):
+            second.delete(["10"])
+        holds(second, {str(i): 1 for i in range(11)})
+        first.close()
+        assert second.delete(["10"]) == 1
+
+
+def test_a_second_process_is_told_who_writes(path):
+    program = (
+        "import sys; from pathlib import Path; from mmedrag.casebase import Casebase;"
+        "Casebase.open(Path(sys.argv[1])).delete(['0'])"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    with Casebase.open(path) as writer:
+        writer.add([entry("10", 1)])
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert f"CasebaseLocked: Process {os.getpid()} is writing" in done.stderr
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_an_entry_that_cannot_be_stored_stops_the_whole_batch(path):
+    good, other = entry("20", 1), entry("21", 1)
+    bad = {
+        "norm": type(good)(other.case, other.vector * 3, "", None),
+        "shape": type(good)(other.case, other.vector[:3], "", None),
+        "Unicode": type(good)(type(other.case)(id="x", text="\ud800"), other.vector, "", None),
+        "JSON": type(good)(type(other.case)(id="x", meta={"a": object()}), other.vector, "", None),
+        "no id": type(good)(type(other.case)(id=""), other.vector, "", None),
+        "not finite|norm nan": type(good)(other.case, other.vector * float("nan"), "", None),
+    }
+    with Casebase.open(path) as casebase:
+        for message, entry_ in bad.items():
+            with pytest.raises(CasebaseError, match=message):
+                casebase.add([good, entry_])
+        assert len(casebase) == 10
+
+
+def test_a_closed_casebase_says_so(path):
+    casebase = Casebase.open(path)
+    casebase.close()
+    casebase.close()
+    with pytest.raises(CasebaseError, match="is closed"):
+        len(casebase)
+    with pytest.raises(CasebaseError, match="is closed"):
+        casebase.delete(["0"])

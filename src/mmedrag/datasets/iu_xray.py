@@ -174,6 +174,8 @@ def _xml_report(file: Path) -> dict[str, Any] | Problem:
         root = ElementTree.parse(file).getroot()
     except (ElementTree.ParseError, DefusedXmlException, OSError, ValueError, LookupError) as error:
         return Problem(file, None, f"not a valid XML report ({type(error).__name__})")
+    if root is None:
+        return Problem(file, None, "an empty XML report")
     uid = root.find("uId")
     report: dict[str, Any] = {
         "uid": (uid.get("id") if uid is not None else None) or file.stem,

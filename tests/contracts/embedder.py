@@ -71,13 +71,15 @@ def has_image(item: Embeddable) -> bool:
 class EmbedderContract:
     """Laws of section 3.3 that every embedder keeps."""
 
-    def make(self) -> Embedder:
+    @classmethod
+    def make(cls) -> Embedder:
         """The embedder under test; made once a class."""
         raise NotImplementedError
 
     @pytest.fixture(scope="class")
-    def embedder(self) -> Embedder:
-        return self.make()
+    @classmethod
+    def embedder(cls) -> Embedder:
+        return cls.make()
 
     @pytest.fixture
     def batch(self, tmp_path: Path) -> list[Embeddable]:

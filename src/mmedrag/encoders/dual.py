@@ -131,8 +131,10 @@ class Remembering:
         with self._lock:
             known = {key: self._known[key] for key in keys if key in self._known}
         new = {key: image for key, image in zip(keys, images, strict=True) if key not in known}
-        found = dict(zip(new, self._encoder.encode(list(new.values())), strict=True))
-        self._remember(found)
+        found: dict[bytes, Vector] = {}
+        if new:
+            found.update(zip(new, self._encoder.encode(list(new.values())), strict=True))
+            self._remember(found)
         return np.stack([known[key] if key in known else found[key] for key in keys])
 
     def _remember(self, found: dict[bytes, Vector]) -> None:

@@ -135,7 +135,7 @@ class OnnxImageEncoder:
         features: str = "pooled",
         maps: str | None = None,
         threads: int = 0,
-        batch_size: int = 16,
+        batch_size: int = 8,
         sha256: str | None = None,
     ) -> None:
         self._model = OnnxModel(model, threads=threads, sha256=sha256)
@@ -152,7 +152,7 @@ class OnnxImageEncoder:
         )
 
     @classmethod
-    def from_card(cls, card: Path, *, threads: int = 0, batch_size: int = 16) -> OnnxImageEncoder:
+    def from_card(cls, card: Path, *, threads: int = 0, batch_size: int = 8) -> OnnxImageEncoder:
         """The model beside ``card``: ``x.json`` holds the settings of ``x.onnx``.
 
         Raises:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
+from safetensors import SafetensorError
 
 from mmedrag.encoders.door import open_torch
 from mmedrag.errors import CheckpointError
@@ -131,4 +132,12 @@ def weights_digest(model: Foreign) -> str:
 
 
 _SLOW = {"use_fast": False}
-_LOADING_FAILURES = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError)
+_LOADING_FAILURES = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    SafetensorError,
+)

@@ -229,7 +229,7 @@ def draw_bone(
     density = blur(density, rng.uniform(0.5, 0.75))
     gain, offset = rng.uniform(0.9, 1.15), rng.normal(0.0, 0.02)
     tone = 1 - np.exp(-1.85 * np.clip(gain * density + offset, 0, None))
-    grain = rng.standard_normal(density.shape).astype(np.float32) * rng.uniform(0.010, 0.02)
+    grain = rng.standard_normal(density.shape, dtype=np.float32) * rng.uniform(0.010, 0.02)
     image = 0.03 + 1.02 * tone + grain * (0.5 + tone)
     marker = side_marker("R" if view.side == "right" else "L", -0.92, 0.76)
     return pixels(np.maximum(image, 0.97 * marker))

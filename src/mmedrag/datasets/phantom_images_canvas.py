@@ -40,13 +40,13 @@ def _kernel(sigma: float) -> Field:
     """Gaussian smoothing along one axis as a matrix; its rows sum to 1, so edges do not darken."""
     index = np.arange(SIZE)
     weights = np.exp(-0.5 * ((index[:, None] - index[None, :]) / sigma) ** 2)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def blur(field: Field, sigma: float) -> Field:
     """Gaussian smoothing; the standard deviation is in pixels (to the nearest 0.05)."""
     kernel = _kernel(round(20 * sigma) / 20)
-    return np.asarray(kernel @ field @ kernel.T, dtype=np.float32)
+    return np.asarray(kernel @ field.astype(np.float32, copy=False) @ kernel.T)
 
 
 def resized(field: NDArray[np.float32], size: int = SIZE) -> Field:
@@ -63,7 +63,7 @@ def cloud(rng: np.random.Generator, grain: float, grain_y: float | None = None) 
     return np.asarray((field - field.mean()) / (field.std() + 1e-6), dtype=np.float32)
 
 
-def smoothstep(value: Field, low: float, high: float) -> Field:
+def smoothstep(value: NDArray[np.floating], low: float, high: float) -> Field:
     """0 below ``low``, 1 above ``high``, an S-curve between (``low`` > ``high`` falls)."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
@@ -130,7 +130,8 @@ def stroked(paths: Iterable[tuple[Points, float, float]]) -> Field:
 
 def _ribbon(path: Points, width: float) -> Points:
     """The outline of a line of that width: without gaps at its bends."""
-    along = np.gradient(path, axis=0)
+    padded = np.concatenate([path[:1], path, path[-1:]])
+    along = padded[2:] - padded[:-2]
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
     aside = along[:, ::-1] / length * (-width / 2, width / 2)
     return np.concatenate([path + aside, (path - aside)[::-1]])
@@ -160,7 +161,7 @@ def blob(
     return np.asarray(circle.T @ turn + (cx, cy))
 
 
-_LETTERS = {
+_LETTERS: dict[str, list[list[tuple[float, float]]]] = {
     "R": [[(0, 1), (0, 0), (0.45, 0), (0.6, 0.12), (0.6, 0.38), (0.45, 0.5), (0, 0.5)],
           [(0.3, 0.5), (0.62, 1)]],
     "L": [[(0, 0), (0, 1), (0.55, 1)]],

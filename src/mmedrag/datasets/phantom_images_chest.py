@@ -82,20 +82,19 @@ def _rib_paths(width: float, sign: int) -> list[tuple[Points, float]]:
 
 def _bones(rng: np.random.Generator, width: float) -> Field:
     ribs = [rib for sign in (-1, 1) for rib in _rib_paths(width, sign)]
-    wide = blur(stroked((p, 0.062, v) for p, v in ribs), 0.9)
-    inner = blur(stroked((p, 0.036, v) for p, v in ribs), 1.0)
+    cage = 0.165 * stroked((p, 0.062, v) for p, v in ribs)
+    cage = cage - 0.075 * stroked((p, 0.036, v) for p, v in ribs)
     lift = rng.normal(0, 0.02)
     clavicles = [
         curve([(s * 0.06, -0.60), (s * 0.22, -0.63), (s * 0.42, -0.73 + lift), (s * 0.70, -0.80)])
         for s in (-1, 1)
     ]
-    collar = blur(stroked((p, 0.075, 1.0) for p in clavicles), 1.0)
-    hollow = blur(stroked((p, 0.045, 1.0) for p in clavicles), 1.2)
+    collar = 0.16 * stroked((p, 0.075, 1.0) for p in clavicles)
+    collar = collar - 0.06 * stroked((p, 0.045, 1.0) for p in clavicles)
     blades = sum(ellipse(s * 0.80 * width, -0.34, 0.10, 0.30, -s * 0.25, 0.12) for s in (-1, 1))
     x, y = coordinates()
     spine = np.exp(-((x / 0.085) ** 4)) * (0.8 + 0.2 * np.cos(y * 2 * np.pi / 0.125))
-    total = 0.165 * wide - 0.075 * inner + 0.16 * collar - 0.06 * hollow + 0.07 * blades
-    return np.asarray(total + 0.13 * spine, dtype=np.float32)
+    return np.asarray(blur(cage + collar, 1.0) + 0.07 * blades + 0.13 * spine, dtype=np.float32)
 
 
 def _body(rng: np.random.Generator, width: float) -> Field:
@@ -117,7 +116,8 @@ def _heart(rng: np.random.Generator, amount: float) -> Field:
     trunk = ellipse(0.10, -0.16, 0.105, 0.17, -0.15, 0.2)
     x, y = coordinates()
     middle = smoothstep(np.abs(x), 0.15, 0.10) * smoothstep(y, -0.95, -0.6)
-    return np.maximum.reduce([ventricle, atrium, knob * 0.92, trunk * 0.92, 0.85 * middle])
+    parts = [ventricle, atrium, knob * 0.92, trunk * 0.92, 0.85 * middle]
+    return np.asarray(np.maximum.reduce(parts), dtype=np.float32)
 
 
 def _vessels(rng: np.random.Generator, lung: Lung) -> Field:
@@ -139,10 +139,8 @@ def _vessels(rng: np.random.Generator, lung: Lung) -> Field:
         heading = angle if lung.sign > 0 else np.pi - angle
         grow(*lung.hilum, heading + rng.normal(0, 0.15), 0.032, 3)
     root = ellipse(*lung.hilum, 0.075, 0.13, 0.2 * lung.sign, 0.5)
-    return (
-        blur(stroked(paths), 0.9) * lung.mask * 0.125
-        + (0.15 * root + 0.008 * cloud(rng, 3)) * lung.mask
-    )
+    tree = 0.125 * blur(stroked(paths), 0.9)
+    return np.asarray((tree + 0.15 * root + 0.008 * cloud(rng, 3)) * lung.mask, dtype=np.float32)
 
 
 def _consolidation(rng: np.random.Generator, finding: Finding, lung: Lung) -> Field:
@@ -282,7 +280,7 @@ def draw_chest(
     density = blur(density, rng.uniform(0.6, 1.0))
     gain, offset = rng.uniform(0.92, 1.12), rng.normal(-0.01, 0.03)
     tone = 1 / (1 + np.exp(-5.2 * (gain * density + offset - 0.46)))
-    grain = rng.standard_normal(density.shape).astype(np.float32) * rng.uniform(0.012, 0.022)
+    grain = rng.standard_normal(density.shape, dtype=np.float32) * rng.uniform(0.012, 0.022)
     image = 0.02 + 0.94 * tone + grain * (0.5 + tone)
     marker = side_marker("R", -0.93 + rng.uniform(0, 0.06), -0.93 + rng.uniform(0, 0.05))
     return pixels(np.maximum(image, 0.95 * marker))

@@ -161,15 +161,15 @@ def _spots(
 
 
 def _haemorrhages(image: Colour, rng: np.random.Generator, finding: Finding, eye: Eye) -> Colour:
-    shapes, streaks = [], []
+    """Dots and blots, and flames that follow the nerve fibres."""
+    shapes = []
     for px, py in _spots(rng, finding, (6, 26), 0.20):
         if rng.random() < 0.3:
-            out = np.arctan2(py - eye.disc_y, px - eye.disc_x)
+            out = float(np.arctan2(py - eye.disc_y, px - eye.disc_x))
             shapes.append((blob(rng, px, py, rng.uniform(0.012, 0.020), 0.3, 3.4, out), 1.0))
         else:
-            streaks.append((blob(rng, px, py, rng.gamma(2.2, 0.009) + 0.010, 0.22), 1.0))
-    mask = np.maximum(blur(filled(shapes), 0.8), blur(filled(streaks), 0.9))
-    return _mix(image, 0.85 * mask, (0.36, 0.05, 0.04))
+            shapes.append((blob(rng, px, py, rng.gamma(2.2, 0.009) + 0.010, 0.22), 1.0))
+    return _mix(image, 0.85 * blur(filled(shapes), 0.9), (0.36, 0.05, 0.04))
 
 
 def _exudates(image: Colour, rng: np.random.Generator, finding: Finding, eye: Eye) -> Colour:
@@ -241,8 +241,8 @@ def draw_fundus(
     image = np.stack([blur(image[..., c], focus) for c in range(3)], axis=-1)
     x, y = coordinates()
     light = 1 + 0.10 * (rng.normal() * x + rng.normal() * y)
-    image = image * (light * rng.uniform(0.88, 1.1))[..., None]
-    image = image + rng.normal(0, 0.012, image.shape).astype(np.float32)
+    image = image * np.asarray(light * rng.uniform(0.88, 1.1), dtype=np.float32)[..., None]
+    image = image + 0.012 * rng.standard_normal(image.shape, dtype=np.float32)
     radius = np.sqrt(x * x + y * y)
     haze = smoothstep(radius, 0.75, 0.97) * rng.uniform(0.0, 0.12)
     aperture = smoothstep(radius, 0.975, 0.955)

@@ -40,10 +40,10 @@ def _gradient(top: Colour, bottom: Colour) -> Image.Image:
 
 def _ridge(rng: RNG, level: float, height: float) -> list[tuple[float, float]]:
     x = np.linspace(0, SIZE, 65)
-    y = level + sum(
-        height / k * np.sin(x / SIZE * 2 * np.pi * k * rng.uniform(0.5, 1.5) + rng.uniform(0, 6))
-        for k in (1, 2, 4, 8)
-    )
+    y = np.full_like(x, level)
+    for k in (1, 2, 4, 8):
+        rate = 2 * np.pi * k / SIZE * rng.uniform(0.5, 1.5)
+        y = y + height / k * np.sin(x * rate + rng.uniform(0, 6))
     return [*zip(x.tolist(), y.tolist(), strict=True), (SIZE, SIZE), (0, SIZE)]
 
 
@@ -51,7 +51,7 @@ def landscape(rng: RNG) -> Image.Image:
     """Sky, sun, ridges of hills, sometimes trees."""
     image = _gradient(_colour(rng, 60, 200), _colour(rng, 150, 256))
     draw = ImageDraw.Draw(image)
-    x, y, r = rng.integers(20, 236), rng.integers(20, 100), rng.integers(8, 26)
+    x, y, r = rng.uniform(20, 236), rng.uniform(20, 100), rng.uniform(8, 26)
     draw.ellipse((x - r, y - r, x + r, y + r), fill=(255, int(rng.integers(180, 256)), 170))
     base = np.array(_colour(rng, 40, 150))
     for k in range(int(rng.integers(2, 5))):

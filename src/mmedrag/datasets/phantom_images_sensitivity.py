@@ -79,7 +79,7 @@ def _displaced(base: NDArray[np.float64], crack: tuple[int, int, int, int]) -> N
     slide = np.where(beside, 4 * np.clip(1.5 - aside / 24, 0, 1), 0)
     rows = np.clip(np.rint(y - slide * along[1]).astype(int), 0, SIZE - 1)
     columns = np.clip(np.rint(x - slide * along[0]).astype(int), 0, SIZE - 1)
-    image = base[rows, columns]
+    image: NDArray[np.float64] = base[rows, columns]
     image[_line_mask(crack, 4)] = 24
     return image
 

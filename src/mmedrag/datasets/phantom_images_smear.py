@@ -144,5 +144,5 @@ def draw_smear(
         image = clear * np.exp(-lobes[..., None] * np.array([1.25, 1.6, 0.62]))
     focus = slide.uniform(0.4, 0.9)
     image = np.stack([blur(image[..., c].astype(np.float32), focus) for c in range(3)], axis=-1)
-    noise = slide.normal(0, 0.010, image.shape)
+    noise = 0.010 * slide.standard_normal(image.shape, dtype=np.float32)
     return pixels(np.asarray(image + noise, dtype=np.float32))

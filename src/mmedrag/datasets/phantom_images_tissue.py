@@ -57,6 +57,10 @@ def _places(rng: np.random.Generator, pitch: float, jitter: float) -> list[Place
     ]
 
 
+def _visible(place: Place) -> bool:
+    return max(abs(place[0]), abs(place[1])) < 1.06
+
+
 def _at(ring: Points, theta: float, share: float, centre: Place) -> Place:
     """The point at angle ``theta`` and at a share of the way from the centre to the ring."""
     position = theta / (2 * np.pi) * len(ring)
@@ -76,10 +80,12 @@ def _crypt(rng: np.random.Generator, field: _Field, centre: Place, radius: float
     for cell in range(cells):
         theta = 2 * np.pi * (cell + rng.uniform(-0.2, 0.2)) / cells % (2 * np.pi)
         goblet = _at(ring, theta, 0.60, centre)
-        if rng.random() < 0.8:
+        if _visible(goblet) and rng.random() < 0.8:
             size = radius * rng.uniform(0.115, 0.155)
             field.mucin.append((blob(rng, *goblet, size, 0.08, 1.6, theta), 1.0))
         nucleus = _at(ring, theta, 0.89 + rng.normal(0, 0.02), centre)
+        if not _visible(nucleus):
+            continue
         turn = theta + np.pi / 2
         field.nuclei.append((blob(rng, *nucleus, 0.021, 0.1, 1.55, turn), rng.uniform(0.6, 0.8)))
     field.lumens.append((blob(rng, *centre, radius * rng.uniform(0.14, 0.26), 0.15), 1.0))
@@ -100,6 +106,8 @@ def _malignant_gland(
         for cell in range(cells):
             theta = 2 * np.pi * (cell + rng.uniform(-0.35, 0.35)) / cells % (2 * np.pi)
             place = _at(ring, theta, share + rng.normal(0, 0.05), centre)
+            if not _visible(place):
+                continue
             size = rng.gamma(16, 0.0018 + 0.0004 * grade)
             turn = theta + rng.normal(0, 0.35)
             nucleus = blob(rng, *place, size, 0.14, rng.uniform(1.2, 1.9), turn)
@@ -147,8 +155,8 @@ def _necrosis(rng: np.random.Generator, finding: Finding) -> tuple[Field, Field]
     mask = blur(filled([(blob(rng, cx, cy, 0.36 + 0.22 * finding.amount, 0.25), 1.0)]), 2.5)
     reach = 0.30 + 0.12 * finding.amount
     dust: Shapes = [
-        (blob(rng, *rng.normal((cx, cy), reach), rng.uniform(0.006, 0.013), 0.2), 1.0)
-        for _ in range(170)
+        (blob(rng, x, y, rng.uniform(0.006, 0.013), 0.2), 1.0)
+        for x, y in rng.normal((cx, cy), reach, (170, 2))
     ]
     return mask, filled(dust)
 
@@ -220,7 +228,7 @@ def draw_tissue(
     second = EOSIN * np.array([rng.uniform(0.8, 2.2), 0.9, rng.uniform(0.9, 2.2)], dtype=np.float32)
     focus = rng.uniform(0.4, 0.7)
     density = [blur(haem * first[c] + eosin * second[c], focus) for c in range(3)]
-    light = np.array([0.965, 0.955, 0.965]) * rng.uniform(0.97, 1.02)
+    light = np.array([0.965, 0.955, 0.965], np.float32) * rng.uniform(0.97, 1.02)
     image = np.exp(-1.25 * np.stack(density, axis=-1)) * light
-    noise = rng.normal(0, 0.012, image.shape)
+    noise = 0.012 * rng.standard_normal(image.shape, dtype=np.float32)
     return pixels(np.asarray(image + noise, dtype=np.float32))

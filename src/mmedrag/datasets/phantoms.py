@@ -224,7 +224,7 @@ def _save(image: NDArray[np.uint8], file: Path) -> None:
     note = PngInfo()
     note.add_text("Source", SOURCE)
     note.add_text("Copyright", LICENCE)
-    Image.fromarray(image).save(file, pnginfo=note, compress_level=3)
+    Image.fromarray(image).save(file, pnginfo=note, compress_level=1)
 
 
 def generate(n: int = 360, seed: int = 7, *, into: Path) -> Path:

@@ -43,8 +43,13 @@ def text_of(asked, evidence) -> str:
 
 def test_the_first_line_says_what_most_cases_describe():
     first = text_of(ASKED, [EFFUSION, CLEAR, LEFT]).splitlines()[0]
-    assert first == (
-        "The 3 most similar cases mostly describe pleural effusion [C1, C4] and cardiomegaly [C1]."
+    assert first == "The 3 most similar cases mostly describe pleural effusion [C1, C4]."
+
+
+def test_cases_that_share_nothing_are_said_to_differ():
+    other = case("C6", "Old fracture.", {"fracture": AFFIRMED})
+    assert text_of(ASKED, [LEFT, other]).splitlines()[0] == (
+        "The 2 most similar cases differ; they describe pleural effusion [C4] and fracture [C6]."
     )
 
 
@@ -77,6 +82,11 @@ def test_who_affirms_and_who_negates_is_counted():
     text = text_of(ASKED, [EFFUSION, CLEAR, LEFT])
     assert "- pleural effusion: affirmed [C1, C4]; negated [C2]" in text
     assert "- pneumothorax: uncertain [C4]; negated [C2]" in text
+
+
+def test_techniques_are_not_counted_as_findings():
+    scanned = case("C6", "Computed tomography shows a cyst.", {"Computed tomography": AFFIRMED})
+    assert "Findings in" not in text_of(ASKED, [scanned])
 
 
 def test_disagreements_are_named():

@@ -18,6 +18,12 @@ STRENGTH = (
     Assertion.OTHER_PERSON,
 )
 
+# A mention does not say what kind of thing it names; a way of looking is known by its ending.
+_TECHNIQUE = re.compile(
+    r"(?:graphy|graphs?|grams?|imaging|images?|tomography|scans?|scopy|stain|ultrasound|biopsy)$",
+    re.IGNORECASE,
+)
+
 
 @dataclass(slots=True)
 class Finding:
@@ -43,15 +49,25 @@ class Finding:
 
 
 def tally(question: Question, cases: Sequence[Evidence]) -> list[Finding]:
-    """Findings over the cases: those of the question first, then by how many affirm them."""
+    """Findings over the cases: those of the question first, then by how many affirm them.
+
+    Techniques and stains are no findings and are not counted.
+    """
     found: dict[str, Finding] = {}
     for case in cases:
         for concept, mention in statements(case.mentions).items():
+            if is_technique(mention.term):
+                continue
             finding = found.setdefault(concept, Finding(concept, label(mention.term)))
             finding.keys.setdefault(mention.assertion, []).append(case.key)
     asked = {m.concept for m in question.mentions}
     order = sorted(found, key=lambda c: (c not in asked, -len(found[c].affirmed)))
     return [found[c] for c in order]
+
+
+def is_technique(term: str) -> bool:
+    """Whether a term names a way of looking, such as an image, a scan or a stain."""
+    return bool(_TECHNIQUE.search(term))
 
 
 def statements(mentions: Sequence[Mention]) -> dict[str, Mention]:

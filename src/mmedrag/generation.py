@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mmedrag.findings import STRENGTH, Finding, sides_of, statements, tally
+from mmedrag.findings import STRENGTH, Finding, is_technique, sides_of, statements, tally
 from mmedrag.passages import instruction_like, label, quotable, sentences
 from mmedrag.types import Assertion, Case, Definition, Evidence, Mention, Question
 
@@ -106,11 +106,11 @@ def _common(cases: Sequence[Evidence], found: Sequence[Finding]) -> str:
             return f"{who} affirm{s} no finding that the dictionary knows and rule{s} out {named}."
         keys = _marks([c.key for c in cases])
         return f"{who} name{s} no finding that the dictionary knows {keys}."
-    named = _and([f"{f.term} {_marks(f.affirmed)}" for f in often])
+    shared = [f for f in often if len(f.affirmed) * 2 > len(cases)]
+    named = _and([f"{f.term} {_marks(f.affirmed)}" for f in shared or often])
     if one:
         return f"{who} describes {named}."
-    most = len(often[0].affirmed) * 2 > len(cases)
-    return f"{who} {'mostly describe' if most else 'differ; they describe'} {named}."
+    return f"{who} {'mostly describe' if shared else 'differ; they describe'} {named}."
 
 
 def _closest(question: Question, cases: Sequence[Evidence]) -> list[str]:
@@ -210,6 +210,8 @@ def _against_question(
     everyone = _marks([c.key for c in cases])
     lines = []
     for mention in statements(question.mentions).values():
+        if is_technique(mention.term):
+            continue
         term = label(mention.term)
         finding = by_concept.get(mention.concept, Finding(mention.concept, term))
         if mention.assertion is Assertion.NEGATED:

@@ -54,35 +54,45 @@ class FixedVectors:
         self._vectors = vectors
         self.next = 0
 
-    def embed(self, items: Sequence[Embeddable]) -> Matrix:
+    def embed(self, items: Sequence[Embeddable]) -> Matrix:  # noqa: D102
         return self._vectors[[self.next] * len(items)]
 
 
 class NoRouting:
-    def classify(self, query: Query) -> Routing:
+    """Every query asks all domains, unless it names one."""
+
+    def classify(self, query: Query) -> Routing:  # noqa: D102
         return Routing({}, None)
 
 
 class NoDefinitions:
-    def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+    """No dictionary."""
+
+    def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:  # noqa: D102
         return [()] * len(texts)
 
-    def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
+    def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:  # noqa: D102
         return []
 
 
 class SameOrder:
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The order of stage 1."""
+
+    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:  # noqa: D102
         return list(evidence)
 
 
 class KeepEverything:
-    def keep(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """No reward filter."""
+
+    def keep(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:  # noqa: D102
         return list(evidence)
 
 
 class NoAnswer:
-    def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Nothing is generated here."""
+
+    def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:  # noqa: D102
         return iter(())
 
 
@@ -100,7 +110,7 @@ class Reports:
         weights = 1 / np.arange(10, words + 10)
         self._weights = weights / weights.sum()
 
-    def write(self, n: int, length: int) -> list[str]:
+    def write(self, n: int, length: int) -> list[str]:  # noqa: D102
         drawn = self._rng.choice(len(self._words), (n, length), p=self._weights)
         return [" ".join(self._words[row]) for row in drawn]
 

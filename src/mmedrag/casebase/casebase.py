@@ -5,12 +5,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
-
-import numpy as np
 
 from mmedrag.casebase.database import FORMAT, Database
 from mmedrag.casebase.durability import storage_faults
@@ -25,7 +22,7 @@ from mmedrag.casebase.folder import (
 )
 from mmedrag.casebase.reader import Reader
 from mmedrag.casebase.records import Entry, record_of
-from mmedrag.casebase.snapshot import Snapshot
+from mmedrag.casebase.snapshot import Snapshot, checked
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.vectors import Generations
 from mmedrag.casebase.verification import problems
@@ -34,7 +31,6 @@ from mmedrag.errors import (
     CasebaseError,
     CasebaseNotFound,
     EncoderMismatch,
-    QueryError,
 )
 from mmedrag.types import Case, Domain, Hit, Query, Vector
 
@@ -149,7 +145,7 @@ class Casebase:
                 if self._lock.held:
                     # a full disk must not stop a close; the next writer settles what is left
                     with suppress(sqlite3.OperationalError):
-                        self._settle()
+                        self._database.settle()
             finally:
                 self._database.close()
                 self._lock.release()
@@ -157,12 +153,7 @@ class Casebase:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -180,8 +171,7 @@ class Casebase:
     def settings(self) -> dict[str, str]:
         """What was given to :meth:`create`."""
         with self._reading() as database:
-            kept = database.settings()
-        return {key: value for key, value in kept.items() if key not in RESERVED}
+            return {k: v for k, v in database.settings().items() if k not in RESERVED}
 
     def get(self, case_id: str) -> Case | None:
         """The case of that id, or ``None``."""
@@ -225,7 +215,7 @@ class Casebase:
             EncoderMismatch: the vector has another length.
             QueryError: the vector is not finite.
         """
-        vector = self._checked(vector)
+        vector = checked(vector, self.dim)
         if k < 1:
             return []
         with self._now() as snapshot:
@@ -252,14 +242,12 @@ class Casebase:
 
     def verify(self) -> list[str]:
         """Run every check; see :func:`mmedrag.casebase.verification.problems`. ``[]`` is sound."""
-        with storage_faults(self.path, "verify"):
-            database = connect(self.path, readonly=self._readonly)
-            try:
-                return list(
-                    problems(database, self._generations, self._thumbnails, readonly=self._readonly)
-                )
-            finally:
-                database.close()
+        with (
+            storage_faults(self.path, "verify"),
+            closing(connect(self.path, readonly=self._readonly)) as database,
+        ):
+            parts = (database, self._generations, self._thumbnails)
+            return list(problems(*parts, readonly=self._readonly))
 
     # Writing
 
@@ -320,7 +308,8 @@ class Casebase:
         """
         with self._writers, storage_faults(self.path, "publish the index of"):
             self._acquire()
-            key = index_key or self._database.settings()["index_key"]
+            with self._guard:
+                key = index_key or self._database.settings()["index_key"]
             summary, digest = write_generation(
                 self.path, self._generations, None if key == AUTOMATIC else key
             )
@@ -332,7 +321,7 @@ class Casebase:
                     self._database.set("index_key", key)
                     self._database.retire_before(summary.number, summary.epoch)
                 self._generations.remove_others(summary.number)
-                self._settle()
+                self._database.settle()
 
     def rebuild(self) -> None:
         """Derive the lexical index and the generation again and compact; encodes nothing.
@@ -359,17 +348,6 @@ class Casebase:
                 f"{self.path} was made with encoder {self.fingerprint}, not {fingerprint}",
                 f"Load it with preset {self.preset!r}, or index the corpus again.",
             )
-
-    def _checked(self, vector: Vector) -> Vector:
-        checked = np.ascontiguousarray(vector, np.float32)
-        if checked.shape != (self.dim,):
-            raise EncoderMismatch(
-                f"The query vector has shape {checked.shape}, {self.path} holds ({self.dim},)",
-                "Use the encoder that the casebase was made with.",
-            )
-        if not np.isfinite(checked).all():
-            raise QueryError("The query vector is not finite", "Check the encoder's output.")
-        return checked
 
     @contextmanager
     def _reading(self) -> Iterator[Database]:
@@ -401,13 +379,6 @@ class Casebase:
         self._thumbnails.remove(queued)
         with self._database.writing():
             self._database.forget_erasures(queued)
-
-    def _settle(self) -> None:
-        """Let replaced texts leave the lexical index and the write-ahead log."""
-        if self._database.state().lexicon_stale:
-            with self._database.writing():
-                self._database.merge_lexicon()
-        self._database.truncate_log()
 
     def _repair(self) -> None:
         """Derive a damaged generation again, where that may be written."""

@@ -235,12 +235,10 @@ class Database:
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Vectors of cases with the given content hashes."""
         found: dict[str, Vector] = {}
+        sql = "SELECT content, vector FROM cases JOIN vectors USING (row) WHERE content IN"
         for batch in batches(list(dict.fromkeys(contents)), _BATCH):
-            sql = (
-                "SELECT content, vector FROM cases JOIN vectors USING (row) "  # noqa: S608
-                f"WHERE content IN ({_marks(batch)})"
-            )
-            found.update({r[0]: np.frombuffer(r[1], "<f4") for r in self._run(sql, batch)})
+            cursor = self._run(f"{sql} ({_marks(batch)})", batch)
+            found.update({row[0]: np.frombuffer(row[1], "<f4") for row in cursor})
         return found
 
     # Writing, inside a ``writing()`` transaction
@@ -307,8 +305,8 @@ class Database:
 
     def forget_erasures(self, digests: Iterable[str]) -> None:
         """The files are gone."""
-        for digest in digests:
-            self._run("DELETE FROM erasures WHERE thumbnail = ?", [digest])
+        sql = "DELETE FROM erasures WHERE thumbnail = ?"
+        self.connection.executemany(sql, [(digest,) for digest in digests])
 
     # Generations
 
@@ -343,6 +341,13 @@ class Database:
             self._run("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self._run(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
+
+    def settle(self) -> None:
+        """Let replaced texts leave the lexical index and the write-ahead log."""
+        if self.state().lexicon_stale:
+            with self.writing():
+                self.merge_lexicon()
+        self.truncate_log()
 
     def compact(self) -> None:
         """Write the file anew without free pages."""

@@ -14,6 +14,7 @@ from mmedrag.casebase.hybrid import relevance
 from mmedrag.casebase.lexical import Lexicon
 from mmedrag.casebase.shard import Shard
 from mmedrag.casebase.vectors import NAMES, UNASSIGNED, Generation
+from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.types import Domain, Hit, Query, Vector
 
 _POOL = 100  # candidates from vectors and from words, each, that are joined for a text
@@ -175,3 +176,21 @@ class Snapshot:
 
 def _names(domain: Domain | None) -> tuple[str, ...]:
     return NAMES if domain is None else (Domain(domain).value,)
+
+
+def checked(vector: Vector, dim: int) -> Vector:
+    """A query vector that can be searched with.
+
+    Raises:
+        EncoderMismatch: it has another length than the stored ones.
+        QueryError: it is not finite.
+    """
+    vector = np.ascontiguousarray(vector, np.float32)
+    if vector.shape != (dim,):
+        raise EncoderMismatch(
+            f"The query vector has shape {vector.shape}, the casebase holds ({dim},)",
+            "Use the encoder that the casebase was made with.",
+        )
+    if not np.isfinite(vector).all():
+        raise QueryError("The query vector is not finite", "Check the encoder's output.")
+    return vector

@@ -147,9 +147,7 @@ def _fill(
         else:
             writer.add(entry)
     writer.finish()
-    return Compilation(
-        into, writer.terms, writer.defined, writer.names, broken, tuple(problems)
-    )
+    return Compilation(into, writer.terms, writer.defined, writer.names, broken, tuple(problems))
 
 
 class _Writer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept, in_memory
@@ -38,29 +37,29 @@ class Dictionary:
     def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
         """Definitions of affirmed mentions, those of earlier texts first, one a concept.
 
-        A concept without a definition is defined by a dictionary that knows one of its names, else
-        by the part of its term that names what it is ("left pleural effusion" is a pleural
-        effusion), else left out.
+        Within a text the first dictionary's definitions come first. A concept without a definition
+        is defined by a dictionary that knows one of its names, else by the part of its term that
+        names what it is ("left pleural effusion" is a pleural effusion), else left out.
         """
         definitions: dict[str, Definition] = {}
         asked: set[str] = set()
-        for mention in (m for text in mentions for m in text):
+        for text in mentions:
             if len(definitions) >= limit:
                 break
-            if mention.assertion is Assertion.AFFIRMED and mention.concept not in asked:
-                asked.add(mention.concept)
-                if concept := self._defined(mention):
-                    definitions.setdefault(concept.code, concept.defined())
-        return list(definitions.values())
+            affirmed = [m for m in text if m.assertion is Assertion.AFFIRMED]
+            new = {m.concept: m for m in affirmed if m.concept not in asked}
+            asked.update(new)
+            found = [f for f in map(self._defined, new.values()) if f is not None]
+            for _, concept in sorted(found, key=lambda f: f[0]):
+                definitions.setdefault(concept.code, concept.defined())
+        return list(definitions.values())[: max(0, limit)]
 
     def close(self) -> None:
         """Close the files."""
         for part in self.parts:
             part.close()
 
-    def _longest(
-        self, tokens: Tokens, texts: Sequence[str]
-    ) -> Iterator[tuple[int, _Found]]:
+    def _longest(self, tokens: Tokens, texts: Sequence[str]) -> Iterator[tuple[int, _Found]]:
         """The longest valid match at each place, from left to right, with the text it is in."""
         starts: dict[int, dict[int, list[tuple[int, int]]]] = {}
         for number, part in enumerate(self.parts):
@@ -80,38 +79,43 @@ class Dictionary:
                 chosen = self._choose(texts[owner][first:last], starts[start][end])
                 if chosen is not None:
                     free = end
-                    yield owner, (first, last, chosen)
+                    yield owner, (first, last, chosen[1])
                     break
 
-    def _choose(self, surface: str, keys: Sequence[tuple[int, int]]) -> Candidate | None:
-        """The candidate that ``surface`` may stand for, a defined one where there is one."""
+    def _choose(
+        self, surface: str, keys: Sequence[tuple[int, int]]
+    ) -> tuple[int, Candidate] | None:
+        """What ``surface`` may stand for, a defined concept where there is one, and whose it is."""
         fits = [
-            candidate
+            (number, candidate)
             for number, key in keys
             for candidate in self.parts[number].candidates([key])[key]
             if not candidate.exact or _same_case(surface, candidate.name)
         ]
-        return next((c for c in fits if c.concept.definition), fits[0] if fits else None)
+        return next((f for f in fits if f[1].concept.definition), fits[0] if fits else None)
 
-    def _defined(self, mention: Mention) -> Concept | None:
-        known = [(part, concept) for part in self.parts for concept in part.concepts(mention.concept)]
-        for _, concept in known:
+    def _defined(self, mention: Mention) -> tuple[int, Concept] | None:
+        """The concept that defines the mention, and the number of its dictionary."""
+        known = [
+            (n, c) for n, part in enumerate(self.parts) for c in part.concepts(mention.concept)
+        ]
+        for number, concept in known:
             if concept.definition:
-                return concept
-        for part, concept in known:
-            for name in part.names(concept):
+                return number, concept
+        for number, concept in known:
+            for name in self.parts[number].names(concept):
                 if other := self._named(name):
                     return other
         return next(filter(None, map(self._named, _heads(mention.term))), None)
 
-    def _named(self, name: str) -> Concept | None:
+    def _named(self, name: str) -> tuple[int, Concept] | None:
         """A defined concept of that name, in any dictionary."""
         tokens = codes(name)
         if not tokens:
             return None
         key = prefix_hashes(tokens)[-1]
         chosen = self._choose(name, [(number, key) for number in range(len(self.parts))])
-        return chosen.concept if chosen and chosen.concept.definition else None
+        return (chosen[0], chosen[1].concept) if chosen and chosen[1].concept.definition else None
 
 
 def glossary() -> Dictionary:
@@ -130,8 +134,7 @@ def open_dictionary(*paths: Path | str, with_glossary: bool = True) -> Dictionar
 
 
 def _glossary() -> CompiledDictionary:
-    with as_file(files("mmedrag.definitions") / "glossary.jsonl") as path:
-        return in_memory(read_glossary(path))
+    return in_memory(read_glossary(Path(__file__).with_name("glossary.jsonl")))
 
 
 def _same_case(surface: str, name: str) -> bool:

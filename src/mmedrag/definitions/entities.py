@@ -52,7 +52,9 @@ class Lexicon:
     def from_hashes(cls, prefixes: array[int], whole: array[int]) -> Lexicon:
         """Build from the hashes of all prefixes and of the whole names (:func:`prefix_hashes`)."""
         unique = np.unique(np.frombuffer(prefixes, dtype=np.uint64))
-        return cls(unique, np.isin(unique, np.frombuffer(whole, dtype=np.uint64)))
+        ends = np.zeros(len(unique), dtype=np.bool_)
+        ends[np.searchsorted(unique, np.frombuffer(whole, dtype=np.uint64))] = True
+        return cls(unique, ends)
 
     def matches(self, codes: Codes) -> Iterator[Match]:
         """Every occurrence of every name in a sequence of token codes, overlaps included."""

@@ -79,12 +79,10 @@ def _scopes(sentence: str, mentions: list[Span]) -> Iterator[_Scope]:
                 yield _reach(rule, sentence, word.start(), at)
 
 
-def _trigger(
-    sentence: str, word: re.Match[str], mentions: list[Span]
-) -> tuple[Phrase, int] | None:
+def _trigger(sentence: str, word: re.Match[str], mentions: list[Span]) -> tuple[Phrase, int] | None:
     """The longest phrase that begins with ``word`` and touches no mention, and where it ends."""
     for phrase in TRIGGERS.get(head(word[0]), ()):
-        match = phrase.pattern.match(sentence, word.start())
+        match = phrase.match(sentence, word.start())
         if match and all(match.end() <= start or end <= match.start() for start, end in mentions):
             return phrase, match.end()
     return None
@@ -96,6 +94,8 @@ def _reach(rule: Rule, sentence: str, start: int, end: int) -> _Scope:
         words = _WORD.finditer(sentence, end, stop.start() if stop else len(sentence))
         last = max((w.end() for _, w in zip(range(rule.window), words, strict=False)), default=end)
         return _Scope(rule.assertion, end, last)
-    since = max((m.end() for m in rule.limit.finditer(sentence, 0, start)), default=0)
+    # A verb right before the trigger belongs to it: "are | not seen".
+    stops = [m.end() for m in rule.limit.finditer(sentence, 0, start)]
+    since = max((stop for stop in stops if sentence[stop:start].strip()), default=0)
     starts = [w.start() for w in _WORD.finditer(sentence, since, start)][-rule.window :]
     return _Scope(rule.assertion, min(starts, default=start), start)

@@ -103,7 +103,9 @@ def _synonyms(stanza: _Stanza, scopes: frozenset[str]) -> tuple[tuple[str, ...],
 def _licence(header: _Stanza) -> str:
     for tag, value in header.tags:
         if tag == "property_value" and re.search(r"licen[cs]e", value, re.IGNORECASE):
-            return (_quoted(value.partition(" ")[2])[0] or value.partition(" ")[2]).split(" xsd:")[0]
+            return (_quoted(value.partition(" ")[2])[0] or value.partition(" ")[2]).split(" xsd:")[
+                0
+            ]
     return ""
 
 

@@ -73,9 +73,19 @@ def read_csv(path: Path) -> Iterator[Term | Problem]:
 
 def read_glossary(path: Path) -> Iterator[Term]:
     """Terms of MMedRAG's own glossary."""
-    for entry in read_jsonl(path):
-        if isinstance(entry, Term):
-            yield entry
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        yield Term(
+            id=row["id"],
+            term=row["term"],
+            synonyms=(*row["synonyms"], *filter(None, [row.get("plural")])),
+            abbreviations=tuple(row["abbreviations"]),
+            definition=row["definition"],
+            source="MMedRAG glossary",
+            licence="Apache-2.0",
+            kind=row["kind"],
+            curated=True,
+        )
 
 
 def _texts(path: Path, problems: list[Problem]) -> Iterator[str]:

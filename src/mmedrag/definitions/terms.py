@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mmedrag.definitions.wording import normal, spans
 
 MAX_NAME_TOKENS = 20
+MAX_NAME_LENGTH = 200
 """Longer names are kept as entries but never matched: no report spells them out."""
 
 
@@ -16,7 +17,8 @@ class Term:
     """One concept of a dictionary: its names, its definition, and where it is from.
 
     ``abbreviations`` match in the case in which they are written; so do synonyms that look like
-    abbreviations. ``kind`` is the semantic type (finding, disease, anatomy, …; a UMLS type).
+    abbreviations. ``kind`` is the semantic type (finding, disease, anatomy, …; a UMLS type). The
+    names of a ``curated`` term were chosen for matching, so they may be everyday words.
     """
 
     id: str
@@ -27,6 +29,7 @@ class Term:
     source: str = ""
     licence: str = ""
     kind: str = ""
+    curated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def names(term: Term) -> Iterator[Name]:
     for text, synonym in written:
         text = " ".join(text.split())
         exact = _needs_its_case(text, text in term.abbreviations)
-        if (text, exact) not in seen and _may_match(text, exact):
+        if (text, exact) not in seen and _may_match(text, exact or term.curated):
             seen.add((text, exact))
             yield Name(text, exact, synonym)
 
@@ -59,16 +62,19 @@ def _needs_its_case(text: str, abbreviation: bool) -> bool:
     return len(text) <= 6 and capitals >= max(2, (len(text) + 1) // 2)
 
 
-def _may_match(text: str, exact: bool) -> bool:
+def _may_match(text: str, trusted: bool) -> bool:
     pieces = [text[start:end] for start, end in spans(text)]
-    if not pieces or len(pieces) > MAX_NAME_TOKENS or not any(c.isalpha() for c in text):
+    if not pieces or len(pieces) > MAX_NAME_TOKENS or len(text) > MAX_NAME_LENGTH:
         return False
-    if exact:
+    if trusted:
         return len(text) > 1
-    words = [normal(piece) for piece in pieces if any(c.isalnum() for c in piece)]
-    if sum(map(len, words)) <= 2:
-        return False
-    return not all(word in _STOP or len(word) == 1 or word.isdigit() for word in words)
+    return len(text) > 2 and any(map(_tells, pieces))
+
+
+def _tells(piece: str) -> bool:
+    """Whether the token is more than a letter, a number or an everyday word."""
+    word = normal(piece)
+    return len(word) > 1 and word not in _STOP and not word.isdigit()
 
 
 WORDS = frozenset(
@@ -114,13 +120,13 @@ _STOP_WORDS = """
     internal interpretation interval into invasive inverse irregular is isolated item joint just key
     kind known label laboratory large last late lateral layer left length less level life light like
     likely limit limitation limited line linear list little lobe local localized location long loss
-    low lower lung main major male malignant man management many margin marked marker material
+    low lower main major male malignant man management many margin marked marker material
     maximal mean measure measurement medial median medical medium method mid middle mild milk
     minimal minor minute mixed mode moderate modifier month more morphology most motion mouth
     movement multifocal multiple multi name narrow native natural near necessary negative new no
     node none non normal not note noted number numerous object observation obtained of off old on
     once one onset open opinion option or order organ orientation origin other out outer outline
-    outside over overall pain parameter part partial particular patch patchy path patient pattern
+    outside over overall parameter part partial particular patch patchy path patient pattern
     people percent period peripheral permanent persistent person pink place plan plane point poor
     position positive possible post posterior prior pre predominant presence present previous
     primary probable probably procedure process profile prominent property proportion proximal
@@ -140,6 +146,18 @@ _STOP_WORDS = """
     varying vertical very view visible visit visualized volume wall warm was water wave weak week
     weight well were white whole wide widespread width with within without woman work world year
     years yellow young zone
-    body contrast erect prone decubitus frontal ap pa
+    body contrast erect prone decubitus frontal ap pa sided axial coronal sagittal oblique osseous
+    interstitial thickening thickened fused enhancing expanded nonsolid unchanged nodular dilated
+    midline displaced displacement suggestive definite suspicious scattered apical basilar cortical
+    vascular tortuous extension intravenous attenuation enlargement flow heterogeneous circumscribed
+    preoperative postoperative intraoperative pole deformity worsening worsened improved improving
+    oral ventilation compression compressed respiratory possibly caliber pressure panoramic inflated
+    elevation quadrant reconstruction aerated dilation sclerotic isointense aggressive expansile
+    tube temperature rounded round reduction fatty patent nasal syndrome drainage subcutaneous
+    ureteral retinal rim borderline protein oxygen blood fluid fat cell tissue metallic foreign
+    hypoinflated emphysematous femoral humeral parietal frontal temporal occipital cervical lumbar
+    sacral orbital pulmonary cardiac hepatic renal splenic pleural pericardial mediastinal hilar
+    grossly suggesting consistent compatible resolved resolving persists persistent interval
+    visualised excluded ill age gender sex moderate-sized sized sizeable extending
 """
 _STOP = frozenset(normal(word) for word in _STOP_WORDS.split())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 
 from mmedrag.types import Assertion
 
@@ -31,12 +32,12 @@ _VERB = _any(
     "is; are; was; were; has; have; had; show; shows; showed; demonstrates; reveals; remains; appears"
     "; seems; measures; contains; suggests; confirms; represents; indicates; makes; point to"
 )
-_TURN = r";|:(?=\s)|\.(?=\s)|\s[-–—]\s|—|\b(?:{})\b".format(
+_TURN = r";|:(?=\s)|\s[-–—]\s|—|\b(?:{})\b".format(
     _any(
         "but; however; although; though; yet; except; apart from; aside from; other than"
         "; nevertheless; nonetheless; otherwise; whereas; while; which; because; since; secondary to"
         "; due to; despite; instead; still; therefore; given; in view of; in the setting of"
-        "; arguing; in keeping with; consistent with; compatible with"
+        "; arguing; diagnostic of; together with; along with; in keeping with; consistent with; compatible with"
     )
 )
 _CLAUSE = r",\s*(?:and\s+)?(?:{})\b".format(
@@ -57,20 +58,29 @@ def _compiled(*patterns: str) -> re.Pattern[str]:
 
 
 AFTER_NEGATION = _compiled(
-    _TURN, _CLAUSE, _ITEM, _AND_CLAUSE, _STATED, r"\bon\b", r"\bwith\s+(?:stable|mild|known|small)\b"
+    _TURN,
+    _CLAUSE,
+    _ITEM,
+    _AND_CLAUSE,
+    _STATED,
+    r"\bon\b",
+    r"\bwith\s+(?:stable|mild|known|small)\b",
 )
 AFTER_DOUBT = _compiled(_TURN, _CLAUSE, _ITEM, _AND_CLAUSE, _STATED, r"\bwith\b")
 AFTER_PAST = _compiled(
     _TURN,
     _CLAUSE,
     r"\b(?:{})\b".format(
-        _any("presents; presenting; presented; current; currently; today; new; with; for evaluation")
+        _any(
+            "presents; presenting; presented; current; currently; today; new; with; for evaluation"
+        )
     ),
-    rf"\b(?:{_VERB})\b",
+    r"\b(?:is|are|has|have|shows?|remains?|appears?|demonstrates)\b",
 )
 AFTER_RELATIVE = _compiled(r";|\b(?:but|however|whereas|while|patient|she|he|exam|examination)\b")
 _BACK = rf"\b(?:there|{_VERB}|with|without|no|not)\b"
 BEFORE = _compiled(_TURN, _BACK)
+BEFORE_LIST = _compiled(_TURN, _BACK, r",(?![^;]*\b(?:n?or|and)\b)")
 BEFORE_SINGULAR = _compiled(_TURN, _BACK, r",(?![^;]*\bn?or\b)", r"\band\b")
 SENTENCE = _compiled(r";|\bbut\b|\bhowever\b")
 
@@ -116,7 +126,8 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; has not resolved; have not resolved; not yet resolved; has not ... resolved
         ; sister mary joseph; sister chromatid; daughter cell; daughter cells; daughter cyst
         ; daughter cysts; natural history of; if clinically indicated; if needed; if necessary
-        ; not well; not as well; not clearly due; not limited to; not as prominent; no smaller
+        ; negative margin; negative margins; negative node; negative nodes; negative lymph
+        ; negative predictive; not well; not as well; not clearly due; not limited to; not as prominent; no smaller
         ; no larger; not smaller; not larger; if clinically warranted; likely benign""",
     ),
     (
@@ -125,14 +136,14 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; no ... evidence of; no ... evidence for; no ... evidence to suggest; no suggestion of
         ; no ... features of; no ... findings of; no findings to suggest; no suspicion of
         ; no suspicion for; without ... evidence of; without ... sign of; without ... signs of
-        ; lack of; lacks; lacking; absence of; absent; negative for; free of; free from; clear of
+        ; lack of; lack; lacks; lacking; lacked; absence of; absent; negative for; free of; free from; clear of
         ; devoid of; denies; denied; denying; excludes; fails to reveal; failed to reveal
         ; fails to show; failed to show; rather than; as opposed to; resolution of
         ; complete resolution of; interval resolution of; clearing of; disappearance of
         ; evidence against; argues against; arguing against; argue against; speaks against
         ; not suggestive of; not suspicious for; not consistent with; not compatible with
         ; w/o; nil; no history of; no known history of; no known; no prior; no previous
-        ; no family history of; unaccompanied by; no longer; rules out; ruled out; has ruled out
+        ; no family history of; unaccompanied by; no longer; rules out; ruled out a; ruled out any; ruled out the; has ruled out; have ruled out
         ; no suspicious; no possible; no definite; no convincing; no likely; not have; non""",
     ),
     (
@@ -144,16 +155,18 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         + """; is absent; was absent; is now absent; has resolved; has now resolved
         ; has ... resolved; has cleared; has ... cleared; has disappeared; is excluded
         ; was excluded; has been excluded; is ruled out; was ruled out; has been ruled out
-        ; is negative; was negative; is not confirmed; was not confirmed; is gone; was denied
-        ; is no longer; resolved$; absent$; negative$; excluded$""",
+        ; is negative; was negative; tests negative; is not confirmed; was not confirmed; is gone; was denied
+        ; is no longer; resolved$; absent$; negative$; negative x; negative by; negative on
+        ; negative in; excluded$; ruled out; is not$; was not$
+        ; has been denied""",
     ),
     (
-        Rule(_N, False, BEFORE, 14),
+        Rule(_N, False, BEFORE_LIST, 14),
         "".join(
             f"; not ... {s}; cannot be {s}; could not be {s}; are no longer {s}; no longer {s}"
             for s in _listed(_STATES)
         )
-        + """; are absent; were absent; are excluded; were excluded; have been excluded
+        + """; are absent; were absent; are not$; were not$; are excluded; were excluded; have been excluded
         ; are ruled out; were ruled out; have been ruled out; are negative; were negative
         ; have resolved; have ... resolved; have cleared; have disappeared; were denied
         ; not confirmed""",
@@ -170,11 +183,13 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; suspicious of; low suspicion for; low suspicion of; high suspicion for; concern for
         ; concerning for; concern of; concerns for; worrisome for; suggestive of; suggest
         ; suggests; suggesting; suggested; may represent; may be; may reflect; may; might; could
+        ; could be; might be
         ; questionable; question of; question; query; ?; equivocal for; equivocal; unclear whether
         ; rule out; r/o; to rule out; evaluate for; evaluation for; evaluation of possible
         ; assess for; assessment for; look for; check for; screen for; screening for; exclude
         ; cannot exclude; cannot ... exclude; can't exclude; can not exclude; not exclude
-        ; not ... exclude; cannot rule out; cannot ... rule out; can not rule out; can't rule out
+        ; not ... exclude; difficult to exclude; hard to exclude; not diagnostic of; cannot rule out
+        ; cannot ... rule out; can not rule out; can't rule out
         ; not rule out; whether; possibility of; risk of; risk for; risk factors for
         ; differential diagnosis includes; differential diagnosis; differential includes
         ; differential; ddx; consider; considering; consideration of; consideration for; if
@@ -183,7 +198,7 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; not certain""",
     ),
     (
-        Rule(_U, False, BEFORE, 14),
+        Rule(_U, False, BEFORE_LIST, 14),
         """cannot be excluded; cannot ... be excluded; can not be excluded; can't be excluded
         ; cannot be ... excluded; cannot be ruled out; can not be ruled out; can't be ruled out
         ; cannot be ... ruled out; not be excluded; not be ... excluded; not be ruled out
@@ -196,9 +211,10 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; is less likely; are less likely; is thought unlikely; is considered unlikely
         ; is questioned; is a consideration; are considerations; in the differential
         ; is equivocal; are equivocal; is uncertain; is in question; versus; vs; may be present
-        ; might be present; could be present; may be; might be; could be; to be excluded
-        ; to be ruled out; should be excluded; must be excluded; is a possibility; is suggested
-        ; are suggested; is favored; is favoured; needs to be excluded; ?; likely$; possible$
+        ; might be present; could be present; to be excluded
+        ; to be ruled out; difficult to exclude; hard to exclude; difficult to rule out
+        ; should be excluded; must be excluded; is a possibility; is suggested
+        ; are suggested; is favored; is favoured; needs to be excluded; ?$; likely$; possible$
         ; probable$; suspected$; unlikely$; less likely$; equivocal$; questionable$; favored$
         ; favoured$; not certain$; was raised""",
     ),
@@ -213,7 +229,8 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         Rule(_H, False, BEFORE, 12),
         """years ago; months ago; weeks ago; decades ago; a year ago; last year; years earlier
         ; in childhood; as a child; in the past; in remission; by history; previously treated
-        ; previously resected; treated in; diagnosed in; previously$; status post resection""",
+        ; previously resected; treated in; diagnosed in; repaired in; resected in; removed in
+        ; operated on in; previously$; status post resection""",
     ),
     (
         Rule(_O, True, AFTER_RELATIVE, 30),
@@ -249,8 +266,12 @@ HEADING = re.compile(
 class Phrase:
     """A trigger phrase and its rules; one without rules is a pseudo-trigger."""
 
-    pattern: re.Pattern[str]
+    text: str
     rules: tuple[Rule, ...]
+
+    def match(self, sentence: str, at: int) -> re.Match[str] | None:
+        """The phrase at character ``at`` of ``sentence``."""
+        return _pattern(self.text).match(sentence, at)
 
 
 HEAD = re.compile(r"[^\W_]+(?:['’/][^\W_]+)*|[?:]")
@@ -262,6 +283,7 @@ def head(text: str) -> str:
     return text.lower().replace("’", "'")
 
 
+@cache  # compiled on first use: there are a thousand, and most texts need a few
 def _pattern(phrase: str) -> re.Pattern[str]:
     ends_clause, phrase = phrase.endswith("$"), phrase.removesuffix("$")
     written = re.escape(phrase).replace(r"\.\.\.\ ", r"(?:[\w-]+[\s-]+){0,3}?")
@@ -280,7 +302,7 @@ def _by_head() -> dict[str, list[Phrase]]:
     for phrase in sorted(rules, key=lambda p: (-len(p.split()), "..." in p, -len(p))):
         first = HEAD.match(phrase)
         if first is not None:
-            found[head(first[0])].append(Phrase(_pattern(phrase), tuple(rules[phrase])))
+            found[head(first[0])].append(Phrase(phrase, tuple(rules[phrase])))
     return dict(found)
 
 

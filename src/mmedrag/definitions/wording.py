@@ -58,6 +58,7 @@ _SPELLING = [
         (r"(?<=.)lled$", "led"),
     ]
 ]
+_BRITISH = re.compile("|".join(pattern.pattern for pattern, _ in _SPELLING))
 _PLURAL = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
@@ -76,7 +77,7 @@ _ENDING = [
         (r"(?<=..)(ex|ix)$", "ic"),
         (r"(?<=..)yx$", "yc"),
         (r"(?<=..)nx$", "ng"),
-        (r"(?<=....)(us|um|is|ae|a|i|e)$|(?<=gli|dri)on$", ""),
+        (r"(?<=....)(us|um|(?<!al)is|ae|a|i|(?<!al)e)$|(?<=gli|dri)on$", ""),
     ]
 ]
 
@@ -91,13 +92,18 @@ def normal(token: str) -> str:
     """The normal form of one token."""
     if token == "&":  # noqa: S105 - a token of text
         return "and"
-    word = unicodedata.normalize("NFKD", token.lower())
-    word = "".join(c for c in word if not unicodedata.combining(c))
-    word = re.sub(r"['’]s$", "", re.sub(r"[-\u2010\u2011]", "", word))
+    word = token.lower()
+    if not word.isascii():
+        word = "".join(
+            c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c)
+        )
+    if not word.isalnum():
+        word = re.sub(r"['’]s$|[-\u2010\u2011]", "", word)
     if len(word) <= 3 or not word.isalpha():
         return word
-    for pattern, replacement in _SPELLING:
-        word = pattern.sub(replacement, word)
+    if _BRITISH.search(word):
+        for pattern, replacement in _SPELLING:
+            word = pattern.sub(replacement, word)
     return _IRREGULAR.get(word) or _stem(word)
 
 

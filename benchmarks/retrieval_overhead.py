@@ -136,15 +136,18 @@ def build(path: Path, rows: int, dim: int, rng: np.random.Generator, reports: Re
     return casebase
 
 
-def milliseconds(call: Callable[[int], object], n: int) -> np.ndarray:
-    for i in range(min(n, 5)):
-        call(i)
-    taken = []
+def milliseconds(calls: Sequence[Callable[[int], object]], n: int) -> list[np.ndarray]:
+    """Times of several calls, taken in turn, so that a busy machine is busy for all of them."""
+    for call in calls:
+        for i in range(min(n, 5)):
+            call(i)
+    taken = np.empty((len(calls), n))
     for i in range(n):
-        begin = perf_counter()
-        call(i)
-        taken.append((perf_counter() - begin) * 1000)
-    return np.array(taken)
+        for row, call in enumerate(calls):
+            begin = perf_counter()
+            call(i)
+            taken[row, i] = (perf_counter() - begin) * 1000
+    return list(taken)
 
 
 def bare_search(path: Path, domains: Sequence[str], queries: Matrix, k: int):
@@ -191,8 +194,6 @@ def measure(casebase, path, domain, asked, rng, reports) -> None:
     queries = unit_rows(rng, asked.queries, asked.dim)
     names = [domain] if domain else [d.value for d in Domain]
     where = str(domain) if domain else "all domains"
-    bare = milliseconds(bare_search(path, names, queries, asked.k), asked.queries)
-    print(line(f"{where}: bare FAISS", bare, bare))
     embedder = FixedVectors(queries)
     rag = MMedRAG(
         classifier=NoRouting(),
@@ -209,13 +210,18 @@ def measure(casebase, path, domain, asked, rng, reports) -> None:
         "retrieve(), 5 words": reports.write(asked.queries, 5),
         "retrieve(), 30 words": reports.write(asked.queries, 30),
     }
-    for name, written in texts.items():
+    calls = [bare_search(path, names, queries, asked.k)]
+    for written in texts.values():
 
         def retrieve(i: int, written: Sequence[str] = written) -> object:
             embedder.next = i
             return rag.retrieve(Query(text=written[i], image=b"image", domain=domain))
 
-        print(line(f"{where}: {name}", milliseconds(retrieve, asked.queries), bare))
+        calls.append(retrieve)
+    bare, *others = milliseconds(calls, asked.queries)
+    print(line(f"{where}: bare FAISS", bare, bare))
+    for name, taken in zip(texts, others, strict=True):
+        print(line(f"{where}: {name}", taken, bare))
 
 
 if __name__ == "__main__":

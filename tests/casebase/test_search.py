@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from contracts.case_index import DIM, FAST, FILTERS, CaseIndexContract, entries_of, unit
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.exact import ExactIndex, ExactRows, nearest
+from mmedrag.casebase.lexical import Lexicon
 from mmedrag.errors import EncoderMismatch, FilterError, QueryError
 from mmedrag.protocols import CaseIndex
 from mmedrag.types import Case, Domain, Query
@@ -220,3 +221,56 @@ def test_exact_rows_grow_and_forget():
     rows.kill(np.array([98, 1, 7, 500]))
     best = rows.search(np.array([1, 0], np.float32), 1, 1, None)
     assert best.tolist() == [96]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.sampled_from(["effusions", "nodule", "left", "Fracture", "CT"]), unique=True))
+def test_bm25_is_that_of_sqlite(casebase_of_words, asked):
+    casebase = casebase_of_words
+    with casebase._now() as snapshot:
+        connection = casebase._database.connection
+        rows, scores = Lexicon(connection).match(" ".join(asked), snapshot.epoch)
+        expected = connection.execute(
+            "SELECT rowid, -bm25(lexicon) FROM lexicon WHERE lexicon MATCH ? ORDER BY rowid",
+            [" OR ".join(asked) or '""'],
+        ).fetchall()
+    assert rows.tolist() == [row[0] for row in expected]
+    np.testing.assert_allclose(scores, [row[1] for row in expected], rtol=1e-9)
+
+
+def test_bm25_follows_writes():
+    entries = entries_of(31, 40)
+    with casebase_of(entries[:20]) as made:
+        kept = Lexicon(made._database.connection)
+        for write in (
+            lambda: None,
+            lambda: made.add(entries[20:]),
+            lambda: made.delete([e.case.id for e in entries[5:30]]),
+            lambda: made.add(
+                [Entry(Case(id="long", text="nodule " * 300), entries[0].vector, "", None)]
+            ),
+        ):
+            write()
+            with made._now() as snapshot:
+                rows, scores = kept.match("nodule left", snapshot.epoch)
+                fresh = Lexicon(made._database.connection).match("left nodule", snapshot.epoch)
+                expected = made._database.connection.execute(
+                    "SELECT rowid, -bm25(lexicon) FROM lexicon "
+                    "WHERE lexicon MATCH 'nodule OR left' ORDER BY rowid"
+                ).fetchall()
+            assert rows.tolist() == fresh[0].tolist() == [row[0] for row in expected]
+            np.testing.assert_allclose(scores, [row[1] for row in expected], rtol=1e-9)
+
+
+def test_in_a_large_casebase_the_commonest_words_are_left_out(monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.lexical.POSTINGS", 12)
+    texts = ["common rare"] * 4 + ["common"] * 30
+    vector = unit(np.random.default_rng(0))
+    entries = [
+        Entry(Case(id=f"{i:02d}", text=text), vector * 0, "", None) for i, text in enumerate(texts)
+    ]
+    with casebase_of(entries) as made:
+        hits = made.search(Query(text="common rare"), vector, 4, None)
+        assert [h.case.id for h in hits] == ["00", "01", "02", "03"]
+        alone = made.search(Query(text="common"), vector, 40, None)
+        assert len(alone) == 34

@@ -19,14 +19,15 @@ import numpy as np
 
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.filters import Node, number
+from mmedrag.casebase.lexical import prepare
 from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
 from mmedrag.errors import CasebaseError
 from mmedrag.types import Case, Matrix, Vector
 
 FORMAT = 1
 APPLICATION = 0x4D4D5247  # "MMRG"
-_BUSY_SECONDS = 20.0
-_PATIENCE_MS = 500
+_BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
+_PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
 _BATCH = 500
 Slices = TypeVar("Slices", list[int], list[str], Sequence[int], Rows)
 
@@ -73,9 +74,7 @@ _CASE = f"SELECT cases.row, {', '.join(COLUMNS)}, text FROM cases JOIN texts USI
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where the database stands.
-
-    ``epoch`` counts committed writes; deletions are remembered for epochs above ``pruned``;
+    """Where it stands: ``epoch`` counts committed writes; deletions are remembered for epochs above ``pruned``;
     ``lexicon_stale`` says that replaced texts may linger in the lexical index's segments.
     """
 
@@ -95,9 +94,9 @@ class Database:
         )
         self.connection.row_factory = sqlite3.Row
         self.connection.create_function("number", 1, number, deterministic=True)
-        self._run("PRAGMA foreign_keys = ON")
-        self._run("PRAGMA synchronous = FULL")
-        self._run("PRAGMA secure_delete = ON")
+        for pragma in _PRAGMAS:
+            self._run(f"PRAGMA {pragma}")
+        prepare(self.connection)
 
     def create(self, settings: Mapping[str, str]) -> None:
         """Lay out an empty database."""
@@ -197,7 +196,7 @@ class Database:
         found: dict[int, str] = {}
         for batch in batches(rows.tolist(), _BATCH):
             sql = f"SELECT row, id FROM cases WHERE row IN ({_marks(batch)})"  # noqa: S608
-            found.update({row[0]: row[1] for row in self._run(sql, batch)})
+            found.update(tuple(row) for row in self._run(sql, batch))
         return found
 
     def all_ids(self) -> list[str]:
@@ -209,18 +208,18 @@ class Database:
         found: dict[int, Case] = {}
         for batch in batches(rows, _BATCH):
             cursor = self._run(f"{_CASE} WHERE cases.row IN ({_marks(batch)})", batch)
-            found.update({row["row"]: case_of(row) for row in cursor})
+            found.update({row[0]: case_of(row[1:]) for row in cursor})
         return found
 
     def case(self, case_id: str) -> Case | None:
         """The case of that id."""
-        row = self._run(f"{_CASE} WHERE id = ?", [case_id]).fetchone()
-        return None if row is None else case_of(row)
+        found = self._run(f"{_CASE} WHERE id = ?", [case_id])
+        return next((case_of(row[1:]) for row in found), None)
 
     def page(self, after: int, size: int) -> list[tuple[int, Case, str | None]]:
         """The next cases by row number: ``(row, case, digest of its thumbnail)``."""
         cursor = self._run(f"{_CASE} WHERE cases.row > ? ORDER BY cases.row LIMIT ?", [after, size])
-        return [(row["row"], case_of(row), row["thumbnail"]) for row in cursor]
+        return [(row["row"], case_of(row[1:]), row["thumbnail"]) for row in cursor]
 
     def thumbnail(self, case_id: str) -> str | None:
         """Digest of a case's thumbnail."""
@@ -234,7 +233,7 @@ class Database:
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Vectors of cases with the given content hashes."""
-        found: dict[str, Vector] = {}
+        found = {}
         sql = "SELECT content, vector FROM cases JOIN vectors USING (row) WHERE content IN"
         for batch in batches(list(dict.fromkeys(contents)), _BATCH):
             cursor = self._run(f"{sql} ({_marks(batch)})", batch)
@@ -305,8 +304,8 @@ class Database:
 
     def forget_erasures(self, digests: Iterable[str]) -> None:
         """The files are gone."""
-        sql = "DELETE FROM erasures WHERE thumbnail = ?"
-        self.connection.executemany(sql, [(digest,) for digest in digests])
+        for digest in digests:
+            self._run("DELETE FROM erasures WHERE thumbnail = ?", [digest])
 
     # Generations
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,23 +97,27 @@ def checksum(values: Sequence[object], text: str, vector: bytes) -> bytes:
     return hashlib.blake2b(told + b"\0" + vector, digest_size=8).digest()
 
 
-def case_of(row: sqlite3.Row) -> Case:
-    """The case in a row that has COLUMNS and ``text``."""
+def case_of(row: Iterable[Any]) -> Case:
+    """The case in a row of the columns ``COLUMNS`` and ``text``."""
+    (
+        case_id, domain, modality, patient, study, date, source, licence, split, labels, meta,
+        image, frame, _, _, text,
+    ) = row  # fmt: skip
     return Case(
-        id=row["id"],
-        text=row["text"],
-        image=None if row["image"] is None else Path(row["image"]),
-        frame=row["frame"],
-        domain=None if row["domain"] is None else Domain(row["domain"]),
-        modality=row["modality"],
-        patient_id=row["patient_id"],
-        study_id=row["study_id"],
-        date=row["date"],
-        labels=() if row["labels"] == "[]" else tuple(json.loads(row["labels"])),
-        source=row["source"],
-        licence=row["licence"],
-        split=row["split"],
-        meta={} if row["meta"] == "{}" else json.loads(row["meta"]),
+        id=case_id,
+        text=text,
+        image=None if image is None else Path(image),
+        frame=frame,
+        domain=None if domain is None else Domain(domain),
+        modality=modality,
+        patient_id=patient,
+        study_id=study,
+        date=date,
+        labels=() if labels == "[]" else tuple(json.loads(labels)),
+        source=source,
+        licence=licence,
+        split=split,
+        meta={} if meta == "{}" else json.loads(meta),
     )
 
 

@@ -141,12 +141,23 @@ class Snapshot:
         scores = cosines if bm25 is None else relevance(cosines, bm25)
         cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
         chosen = np.flatnonzero(scores >= cut)
-        ids = database.ids(rows[chosen])
-        order = sorted(chosen.tolist(), key=lambda i: (-scores[i], ids[int(rows[i])]))[:k]
-        cases = database.cases([int(rows[i]) for i in order])
-        return [
-            Hit(cases[int(rows[i])], vectors[i], float(cosines[i]), float(scores[i])) for i in order
+        if len(chosen) > k:  # ties at the cut
+            ids = database.ids(rows[chosen])
+            chosen = np.array(
+                sorted(chosen, key=lambda i: (-scores[i], ids[int(rows[i])]))[:k], np.intp
+            )
+        cases = database.cases(rows[chosen].tolist())
+        hits = [
+            Hit(cases[row], vectors[i], cosine, score)
+            for i, row, cosine, score in zip(
+                chosen.tolist(),
+                rows[chosen].tolist(),
+                cosines[chosen].tolist(),
+                scores[chosen].tolist(),
+                strict=True,
+            )
         ]
+        return sorted(hits, key=lambda hit: (-hit.relevance, hit.case.id))
 
     def _allowed(
         self, database: Database, where: str | None, condition: Node | None

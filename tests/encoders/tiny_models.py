@@ -10,6 +10,8 @@ import torch
 import transformers as hf
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+torch.set_num_threads(1)  # tiny models gain nothing from more
+
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "left", "right", "effusion", "no", "lung"]
 SIDE = 32
 

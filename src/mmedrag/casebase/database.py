@@ -74,7 +74,9 @@ _CASE = f"SELECT cases.row, {', '.join(COLUMNS)}, text FROM cases JOIN texts USI
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where it stands: ``epoch`` counts committed writes; deletions are remembered for epochs above ``pruned``;
+    """Where it stands.
+
+    ``epoch`` counts committed writes; deletions are remembered for epochs above ``pruned``;
     ``lexicon_stale`` says that replaced texts may linger in the lexical index's segments.
     """
 

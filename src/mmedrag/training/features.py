@@ -46,15 +46,20 @@ def image_features(
 
 
 def text_features(
-    root: Path, sets: Sequence[str], encoder: TextEncoder, cache: Path
+    root: Path, sets: Sequence[str], encoder: TextEncoder, cache: Path, most: int = 2000
 ) -> list[Features]:
-    """Features of every case with a text, ``(n, encoder.dim)`` a set."""
+    """Features of cases with a text, ``(n, encoder.dim)`` a set; ``most`` of each, evenly spread."""
     found = []
     for name in tqdm(sets, desc="text features", unit="set"):
-        cases = [case for case in read_set(root / name) if case.text.strip()]
+        cases = _spread([case for case in read_set(root / name) if case.text.strip()], most)
         rows = _cached(cache, f"{encoder.fingerprint} {name}", cases, lambda c: _texts(c, encoder))
         found.append(Features(name, cases, rows))
     return found
+
+
+def _spread(cases: Sequence[Case], most: int) -> list[Case]:
+    step = max(1, -(-len(cases) // most))
+    return list(cases[::step])
 
 
 def _images(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:

@@ -1,0 +1,161 @@
+"""Corpus to casebase: resumed, nothing encoded twice, problems counted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mmedrag.casebase.casebase import Casebase
+from mmedrag.datasets.duplicates import Duplicates
+from mmedrag.errors import CorpusError
+from mmedrag.indexing import content_digest, index
+from mmedrag.presets import Stages, create
+from mmedrag.types import Case, Embeddable, Matrix, Problem, Query
+
+
+class Counting:
+    """An embedder that counts what it is given; the real one does the work."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._embedder = stages.embedder
+        self.dim, self.fingerprint = stages.embedder.dim, stages.embedder.fingerprint
+        self.seen: list[str] = []
+
+    def embed(
+        self, items: Sequence[Embeddable], pictures: Sequence[Image.Image | None] | None = None
+    ) -> Matrix:
+        self.seen += [item.id for item in items if isinstance(item, Case)]
+        return self._embedder.embed(items, pictures)
+
+
+@pytest.fixture
+def casebase(tmp_path: Path):
+    made, _ = create(tmp_path / "x.casebase")
+    with made:
+        yield made
+
+
+def test_the_vector_is_the_embedders(casebase: Casebase, offline: Stages, phantoms) -> None:
+    report = index(phantoms[:8], casebase, offline.embedder, offline.classifier)
+    assert (report.written, report.encoded) == (8, 8)
+    for case in phantoms[:8]:
+        vector = offline.embedder.embed([Query(case.text, case.image)])[0]
+        top = casebase.search(Query(image=case.image), vector, 1, None)[0]
+        assert top.similarity == pytest.approx(1.0, abs=2e-3)
+
+
+def test_again_changes_and_encodes_nothing(casebase: Casebase, offline: Stages, phantoms) -> None:
+    counting = Counting(offline)
+    index(phantoms[:6], casebase, counting, offline.classifier)
+    again = index(phantoms[:6], casebase, counting, offline.classifier)
+    assert (again.written, again.unchanged, again.encoded) == (0, 6, 0)
+    assert len(counting.seen) == 6
+
+
+def test_changed_metadata_is_written_without_encoding(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    counting = Counting(offline)
+    index(phantoms[:3], casebase, counting, offline.classifier)
+    changed = replace(phantoms[0], patient_id="P-new")
+    report = index([changed], casebase, counting, offline.classifier)
+    assert (report.written, report.encoded) == (1, 0)
+    assert casebase.get(changed.id) == changed
+
+
+def test_equal_content_is_encoded_once(casebase: Casebase, offline: Stages, phantoms) -> None:
+    counting = Counting(offline)
+    twin = replace(phantoms[0], id="twin")
+    index([phantoms[0], twin], casebase, counting, offline.classifier)
+    assert len(counting.seen) == 1
+    assert len(casebase) == 2
+
+
+def test_problems_are_counted_and_skipped(
+    casebase: Casebase, offline: Stages, phantoms, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(Path(phantoms[0].image).read_bytes()[:200])
+    rows = [
+        phantoms[0],
+        Problem(tmp_path / "corpus.jsonl", 2, "not JSON"),
+        replace(phantoms[1], id="cut", image=broken),
+        phantoms[2],
+    ]
+    report = index(rows, casebase, offline.embedder, offline.classifier)
+    assert report.written == 2
+    assert [p.line for p in report.problems] == [2, None]
+    assert "cut" in str(report.problems[1])
+    with pytest.raises(CorpusError, match="corpus.jsonl:2"):
+        index(rows, casebase, offline.embedder, offline.classifier, strict=True)
+
+
+def test_a_case_without_domain_is_routed_and_keeps_it(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    stray = replace(phantoms[0], id="stray", domain=None)
+    index([stray], casebase, offline.embedder, offline.classifier)
+    assert casebase.get("stray").domain == phantoms[0].domain
+    again = index([stray], casebase, offline.embedder, offline.classifier)
+    assert again.unchanged == 1
+
+
+def test_duplicates_are_reported_not_dropped(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    duplicates = Duplicates()
+    cases = [phantoms[0], replace(phantoms[0], id="copy"), phantoms[5]]
+    index(cases, casebase, offline.embedder, offline.classifier, duplicates=duplicates)
+    report = duplicates.report()
+    assert report.images == ((phantoms[0].id, "copy"),)
+    assert report.captions == ((phantoms[0].id, "copy"),)
+    assert len(casebase) == 3
+
+
+def test_the_digest_follows_text_and_image(phantoms) -> None:
+    case = phantoms[0]
+    assert content_digest(case) == content_digest(replace(case, id="other", patient_id="x"))
+    assert content_digest(case) != content_digest(replace(case, text=case.text + "."))
+    assert content_digest(case) != content_digest(replace(case, image=phantoms[9].image))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_a_killed_index_goes_on_where_it_stopped(
+    tmp_path: Path, phantoms, offline: Stages
+) -> None:
+    corpus, into = Path(phantoms[0].image).parents[1], tmp_path / "k.casebase"
+    script = f"from mmedrag.cli import main; main(['index', {str(corpus)!r}, '--into', {str(into)!r}])"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if (into / "casebase.db").exists() and _stored(into):
+            os.kill(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.02)
+    process.wait(30)
+    before = _stored(into)
+    assert before
+    with Casebase.open(into) as casebase:
+        counting = Counting(offline)
+        report = index(phantoms, casebase, counting, offline.classifier)
+        assert len(casebase) == len(phantoms)
+        assert report.encoded <= len(phantoms) - before + 5  # equal contents are encoded once
+        assert casebase.verify() == []
+
+
+def _stored(path: Path) -> int:
+    try:
+        with Casebase.open(path, readonly=True) as casebase:
+            return len(casebase)
+    except Exception:  # noqa: BLE001 (it is being created at this moment)
+        return 0

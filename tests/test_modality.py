@@ -1,0 +1,161 @@
+"""Section 3.2: eq. 1 by hand, abstention, and the shipped head on pictures it has not seen."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmedrag.checkpoint import Checkpoint
+from mmedrag.datasets.phantoms import out_of_domain
+from mmedrag.errors import CheckpointError
+from mmedrag.modality import (
+    CERTAIN,
+    NOT_MEDICAL,
+    PAPER_PROMPTS,
+    AnyDomain,
+    Head,
+    Thresholds,
+    TrainedClassifier,
+    ZeroShotClassifier,
+    heads_from_checkpoint,
+)
+from mmedrag.presets import Stages
+from mmedrag.protocols import ModalityClassifier
+from mmedrag.types import Case, Domain, Matrix, Query
+
+AXES = np.eye(3, dtype=np.float32)
+
+
+def png(level: int = 128, size: tuple[int, int] = (16, 16)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", size, level).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def texts_on_axes(texts: Sequence[str]) -> Matrix:
+    """Radiology, pathology and ophthalmology prompts are the three axes."""
+    order = ("radiology", "pathology", "ophthalmology")
+    return np.stack([AXES[next(i for i, name in enumerate(order) if name in t)] for t in texts])
+
+
+def images_along(*direction: float):
+    vector = np.array([direction], dtype=np.float32)
+    return lambda images: np.repeat(vector, len(images), axis=0)
+
+
+def test_equation_1_by_hand() -> None:
+    classifier = ZeroShotClassifier(
+        images_along(1.0, 2.0, 2.0), texts_on_axes, PAPER_PROMPTS, temperature=1.0, thresholds=CERTAIN
+    )
+    routing = classifier.classify(Query(image=png()))
+    cosines = np.array([1, 2, 2]) / 3  # |(1, 2, 2)| = 3
+    expected = np.exp(cosines) / np.exp(cosines).sum()
+    assert list(routing.scores.values()) == pytest.approx(expected)
+    assert routing.decision in (Domain.PATHOLOGY, Domain.OPHTHALMOLOGY)
+
+
+def test_the_paper_never_abstains_and_takes_the_argmax() -> None:
+    classifier = ZeroShotClassifier(
+        images_along(1.0, 1.001, 0.9), texts_on_axes, PAPER_PROMPTS, thresholds=CERTAIN
+    )
+    assert classifier.classify(Query(image=png())).decision == Domain.PATHOLOGY
+
+
+def test_abstention_searches_every_domain() -> None:
+    classifier = ZeroShotClassifier(images_along(1.0, 1.0, 0.0), texts_on_axes, PAPER_PROMPTS)
+    routing = classifier.classify(Query(image=png()))
+    assert routing.decision is None
+    assert routing.medical
+    assert sum(routing.scores.values()) == pytest.approx(1.0)
+
+
+def test_a_prompt_for_what_is_not_medical() -> None:
+    def texts(prompts: Sequence[str]) -> Matrix:
+        four = np.eye(4, dtype=np.float32)
+        names = ("radiology", "pathology", "ophthalmology", "dog")
+        return np.stack([four[next(i for i, n in enumerate(names) if n in p)] for p in prompts])
+
+    prompts = {**PAPER_PROMPTS, NOT_MEDICAL: ("a photograph of a dog",)}
+    classifier = ZeroShotClassifier(images_along(0.0, 0.0, 0.1, 1.0), texts, prompts)
+    routing = classifier.classify(Query(image=png()))
+    assert not routing.medical
+    assert routing.decision is None
+    assert classifier.classify(Query("a pathology slide")).decision == Domain.PATHOLOGY
+
+
+def test_the_image_decides_and_the_text_helps_out() -> None:
+    sure = Head(("radiology", "pathology", "ophthalmology"), 9 * AXES, np.zeros(3, np.float32))
+    unsure = Head(sure.classes, 0 * AXES, np.zeros(3, np.float32))
+    image, text = images_along(1.0, 0.0, 0.0), lambda texts: AXES[[2] * len(texts)]
+    both = Query("a retina", png())
+    assert TrainedClassifier(image, text, sure, sure).classify(both).decision == Domain.RADIOLOGY
+    helped = TrainedClassifier(image, text, unsure, sure).classify(both)
+    assert helped.decision == Domain.OPHTHALMOLOGY
+    assert TrainedClassifier(image, text, unsure, sure).classify(Query(image=png())).decision is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "decision", "medical"),
+    [
+        ((0.7, 0.2, 0.1, 0.0), Domain.RADIOLOGY, True),
+        ((0.59, 0.21, 0.2, 0.0), None, True),
+        ((0.1, 0.2, 0.15, 0.55), None, False),
+    ],
+)
+def test_thresholds(scores: tuple[float, ...], decision: Domain | None, medical: bool) -> None:
+    names = ("radiology", "pathology", "ophthalmology", NOT_MEDICAL)
+    routing = Thresholds().decide(dict(zip(names, scores, strict=True)), "image")
+    assert (routing.decision, routing.medical) == (decision, medical)
+
+
+def test_a_checkpoint_of_another_shape_is_refused() -> None:
+    bad = Checkpoint(
+        kind="modality",
+        tensors={"image.weight": np.zeros((4, 8), np.float32)},
+        settings={
+            "image_classes": ["a"], "text_classes": ["a"],
+            "image_temperature": 1.0, "text_temperature": 1.0,
+        },
+    )  # fmt: skip
+    with pytest.raises(CheckpointError):
+        heads_from_checkpoint(bad)
+
+
+def test_any_domain_always_abstains() -> None:
+    assert isinstance(AnyDomain(), ModalityClassifier)
+    assert AnyDomain().classify(Query("x")).decision is None
+
+
+def test_the_shipped_head_on_synthetic_cases(offline: Stages, phantoms: list[Case]) -> None:
+    with_image = [c for c in phantoms if c.image is not None]
+    right = [
+        offline.classifier.classify(Query(image=c.image)).decision == c.domain for c in with_image
+    ]
+    assert np.mean(right) >= 0.95
+
+
+def test_the_shipped_head_on_pictures_that_are_not_medical(offline: Stages) -> None:
+    pictures = out_of_domain(48, seed=99)
+    verdicts = []
+    for picture in pictures:
+        buffer = io.BytesIO()
+        Image.fromarray(picture.image).save(buffer, "PNG")
+        verdicts.append(offline.classifier.classify(Query(image=buffer.getvalue())).medical)
+    assert np.mean(verdicts) <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("Chest radiograph with consolidation in the right lower lobe.", Domain.RADIOLOGY),
+        ("MRI of the brain shows a ring-enhancing lesion in the left frontal lobe.", Domain.RADIOLOGY),
+        ("Moderately differentiated tubular adenocarcinoma infiltrating the submucosa.", Domain.PATHOLOGY),
+        ("Moderate non proliferative diabetic retinopathy with hard exudates at the macula.", Domain.OPHTHALMOLOGY),
+    ],
+)  # fmt: skip
+def test_texts_are_routed_by_text(offline: Stages, text: str, domain: Domain) -> None:
+    assert offline.classifier.classify(Query(text)).decision == domain

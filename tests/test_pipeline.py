@@ -1,0 +1,165 @@
+"""The whole way from a query to a cited answer, on real parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmedrag.errors import FilterError, QueryError
+from mmedrag.graph import KeepOrder, paper_graph
+from mmedrag.pipeline import MMedRAG, gather, head
+from mmedrag.reward import KeepAll, SimilarityThreshold
+from mmedrag.types import Assertion, Case, Definition, Domain, Evidence, Query, Question
+
+
+def first(cases: list[Case], domain: Domain, finding: str) -> Case:
+    return next(
+        c
+        for c in cases
+        if c.domain == domain
+        and any(f["name"] == finding and f["present"] for f in c.meta["findings"])
+    )
+
+
+def test_an_image_finds_itself_in_its_domain(rag: MMedRAG, phantoms: list[Case]) -> None:
+    for domain in Domain:
+        case = next(c for c in phantoms if c.domain == domain and c.image)
+        context = rag.retrieve(Query(image=case.image))
+        assert context.question.routing.decision == domain
+        top = context.gathered[0]
+        assert isinstance(top.item, Case)
+        same = {case.id, case.meta.get("near_duplicate_of"), *(
+            c.id for c in phantoms if c.meta.get("near_duplicate_of") == case.id
+        )}
+        assert top.item.id in same
+        assert {e.item.domain for e in context.gathered if isinstance(e.item, Case)} == {domain}
+
+
+def test_both_orders_and_one_score_a_stage(rag: MMedRAG) -> None:
+    context = rag.retrieve(Query("right lower lobe consolidation"))
+    keys = [e.key for e in context.gathered]
+    assert sorted(keys) == sorted(e.key for e in context.ranked)
+    assert all(e.centrality is None and e.reward is None for e in context.gathered)
+    assert all(e.centrality is not None and e.reward is None for e in context.ranked)
+    assert all(e.reward is not None for e in context.kept)
+    assert len([e for e in context.kept if e.key.startswith("C")]) <= rag.k_final
+    assert list(context.timings) == [
+        "modality", "encoding", "cases", "definitions", "rerank", "filter",
+    ]  # fmt: skip
+
+
+def test_standard_rag_by_identity_stages(rag: MMedRAG) -> None:
+    plain = replace(rag, reranker=KeepOrder(), context_filter=KeepAll())
+    context = plain.retrieve(Query("cotton wool spots"))
+    assert list(context.ranked) == list(context.gathered)
+    relevances = [e.relevance for e in context.gathered if e.key.startswith("C")]
+    assert relevances == sorted(relevances, reverse=True)
+
+
+def test_the_papers_graph_is_selectable(rag: MMedRAG) -> None:
+    context = replace(rag, reranker=paper_graph()).retrieve(Query("pleural effusion"))
+    scores = [e.centrality for e in context.ranked]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_definitions_of_affirmed_terms_only(rag: MMedRAG) -> None:
+    context = rag.retrieve(Query("pleural effusion, no pneumothorax"))
+    negated = [m for m in context.question.mentions if m.assertion == Assertion.NEGATED]
+    assert [m.term for m in negated] == ["pneumothorax"]
+    defined = [e.item for e in context.gathered if isinstance(e.item, Definition)]
+    assert defined[0].term == "pleural effusion"
+    assert len(defined) <= rag.k_definitions
+
+
+def test_an_answer_cites_only_what_was_kept(rag: MMedRAG, phantoms: list[Case]) -> None:
+    case = first(phantoms, Domain.RADIOLOGY, "pleural effusion")
+    answer = rag.ask(Query("Is there an effusion?", case.image))
+    assert not answer.abstained
+    assert answer.cited
+    assert {e.key for e in answer.cited} <= {e.key for e in answer.context.kept}
+    assert "generation" in answer.context.timings
+
+
+def test_pieces_join_to_the_answer(rag: MMedRAG) -> None:
+    pieces: list[str] = []
+    answer = rag.ask(Query("drusen"), pieces.append)
+    assert "".join(pieces).strip() == answer.text.strip()
+
+
+class Inventor:
+    """A generator that cites what nobody gave it."""
+
+    def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:
+        yield "Seen before [C1]. Made up [C99"
+        yield "]."
+
+
+def test_invented_citations_are_removed(rag: MMedRAG) -> None:
+    answer = replace(rag, generator=Inventor()).ask(Query("drusen"))
+    assert "C99" not in answer.text
+    assert answer.removed == ["[C99]"] or "C99" in str(answer.removed)
+    assert [e.key for e in answer.cited] == ["C1"]
+
+
+def test_nothing_passes_is_said(rag: MMedRAG) -> None:
+    strict = replace(rag, context_filter=SimilarityThreshold(1.0))
+    answer = strict.ask(Query(image=rag.cases.search(  # any stored image
+        Query("fracture"), rag.embedder.embed([Query("fracture")])[0], 1, None
+    )[0].case.image))
+    assert answer.abstained
+    assert not answer.cited
+
+
+def test_a_picture_that_is_not_medical_is_not_searched(rag: MMedRAG, tmp_path) -> None:
+    from PIL import Image
+
+    from mmedrag.datasets.phantoms import out_of_domain
+
+    path = tmp_path / "page.png"
+    Image.fromarray(out_of_domain(1, 3, ("document",))[0].image).save(path)
+    context = rag.retrieve(Query("What is it?", path))
+    assert not context.question.routing.medical
+    assert not [e for e in context.gathered if e.key.startswith("C")]
+    assert rag.ask(Query("What is it?", path)).abstained
+    forced = rag.retrieve(Query("What is it?", path, Domain.RADIOLOGY))
+    assert [e for e in forced.gathered if e.key.startswith("C")]
+
+
+def test_filters_hold(rag: MMedRAG) -> None:
+    context = rag.retrieve(Query("finding", where="domain = 'pathology' and split = 'train'"))
+    found = [e.item for e in context.gathered if isinstance(e.item, Case)]
+    assert found
+    assert all(c.domain == Domain.PATHOLOGY and c.split == "train" for c in found)
+
+
+def test_a_bad_filter_is_named(rag: MMedRAG) -> None:
+    with pytest.raises(FilterError):
+        rag.retrieve(Query("finding", where="colour = 'red'"))
+
+
+@pytest.mark.parametrize("text", ["", "   \n"])
+def test_an_empty_query_is_refused(rag: MMedRAG, text: str) -> None:
+    with pytest.raises(QueryError, match="neither text nor image"):
+        rag.retrieve(Query(text))
+
+
+def test_the_same_question_gets_the_same_answer(rag: MMedRAG, phantoms: list[Case]) -> None:
+    query = Query("Which changes are seen?", phantoms[4].image)
+    assert rag.ask(query).text == rag.ask(query).text
+
+
+def _evidence(key: str) -> Evidence:
+    item = Case(id=key) if key.startswith("C") else Definition(key, key, "", "")
+    return Evidence(key, item, np.zeros(2, np.float32), 0.0, 0.0)
+
+
+def test_the_head_keeps_every_definition() -> None:
+    ranked = [_evidence(k) for k in ("C3", "D1", "C1", "D2", "C2")]
+    assert [e.key for e in head(ranked, 2)] == ["C3", "D1", "C1", "D2"]
+
+
+def test_gathering_nothing() -> None:
+    assert gather(np.zeros(2, np.float32), [], [], [], np.zeros((0, 2), np.float32)) == []

@@ -157,8 +157,8 @@ class Database:
 
     def last_row(self) -> int:
         """The highest row number ever given."""
-        found = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'cases'").fetchone()
-        return 0 if found is None else int(found[0])
+        found = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'cases'")
+        return next((int(row[0]) for row in found), 0)
 
     def rows_where(self, condition: Node) -> Rows:
         """Row numbers of the cases that a filter allows, ascending."""
@@ -207,10 +207,10 @@ class Database:
 
     def cases(self, rows: Sequence[int]) -> dict[int, Case]:
         """Cases by row number."""
-        found: dict[int, Case] = {}
+        found = {}
         for batch in batches(rows, _BATCH):
-            cursor = self._run(f"{_CASE} WHERE cases.row IN ({_marks(batch)})", batch)
-            found.update({row[0]: case_of(row[1:]) for row in cursor})
+            for row in self._run(f"{_CASE} WHERE cases.row IN ({_marks(batch)})", batch):
+                found[row[0]] = case_of(row[1:])
         return found
 
     def case(self, case_id: str) -> Case | None:
@@ -313,8 +313,8 @@ class Database:
 
     def generation(self, number: int) -> str | None:
         """SHA-256 of the manifest of a generation that was published and not retired."""
-        found = self._run("SELECT manifest FROM generations WHERE number = ?", [number]).fetchone()
-        return None if found is None else str(found[0])
+        found = self._run("SELECT manifest FROM generations WHERE number = ?", [number])
+        return next((str(row[0]) for row in found), None)
 
     def last_generation(self) -> int:
         """The highest number of a generation on record, or 0."""
@@ -356,9 +356,8 @@ class Database:
 
     def problems(self) -> Iterator[str]:
         """What SQLite's own checks and the records' checksums find; nothing when sound."""
-        for row in self._run("PRAGMA integrity_check"):
-            if row[0] != "ok":
-                yield f"casebase.db: {row[0]}"
+        found = [row[0] for row in self._run("PRAGMA integrity_check")]
+        yield from (f"casebase.db: {problem}" for problem in found if problem != "ok")
         for row in self._run("PRAGMA foreign_key_check"):
             yield f"casebase.db: row {row[1]} of {row[0]} refers to no case"
         sql = f"SELECT {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608

@@ -57,6 +57,7 @@ class Lexicon:
         self._epoch = -1
         self._frequencies: dict[str, int] = {}
         self._postings: dict[str, tuple[Rows, NDArray[np.float64]]] = {}
+        self._held = 0  # postings remembered
         self._lengths = np.zeros(1, np.int64)  # words of each text, by row number
         self._rows, self._average = 0, 1.0
 
@@ -104,21 +105,27 @@ class Lexicon:
     def _weights(self, stem: str) -> tuple[Rows, NDArray[np.float64]]:
         """Rows that hold a stem, and what it adds to the BM25 of each."""
         if stem not in self._postings:
-            if sum(len(rows) for rows, _ in self._postings.values()) > _REMEMBERED:
-                self._postings.clear()
             cursor = self._connection.execute("SELECT doc FROM temp.hits WHERE term = ?", [stem])
             every = np.fromiter((row[0] for row in cursor), np.int64)
             rows, counts = np.unique(every, return_counts=True)
             rarity = np.log((self._rows - len(rows) + 0.5) / (len(rows) + 0.5))
             longer = 1 - B + B * self._lengths[rows] / self._average
             weights = max(rarity, 1e-6) * counts * (K1 + 1) / (counts + K1 * longer)
-            self._postings[stem] = (rows, weights)
+            self._remember(stem, rows, weights)
         return self._postings[stem]
+
+    def _remember(self, stem: str, rows: Rows, weights: NDArray[np.float64]) -> None:
+        if self._held > _REMEMBERED:
+            self._postings.clear()
+            self._held = 0
+        self._postings[stem] = (rows, weights)
+        self._held += len(rows)
 
     def _refresh(self) -> None:
         """Forget frequencies, and read the lengths of new texts."""
         self._frequencies.clear()
         self._postings.clear()
+        self._held = 0
         totals = self._connection.execute("SELECT block FROM lexicon_data WHERE id = 1").fetchone()
         numbers = [*_varints(totals[0]), 0, 0] if totals else [0, 0]
         self._rows, self._average = numbers[0], max(numbers[1] / max(numbers[0], 1), 1e-9)

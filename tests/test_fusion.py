@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.fusion import IMAGE_DIM, TEXT_DIM, FusionContract
-from mmedrag.encoders.checkpoint import Checkpoint, write_checkpoint
+from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.encoders.projection import Reduction
 from mmedrag.encoders.strategies import STRATEGIES, pool_set
 from mmedrag.errors import CheckpointError, UntrainedError

@@ -6,7 +6,7 @@ The laws in the docstrings are the contract suites of ``tests/contracts``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mmedrag.types import (
     Definition,
@@ -21,6 +21,9 @@ from mmedrag.types import (
     Routing,
     Vector,
 )
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @runtime_checkable
@@ -42,6 +45,8 @@ class Embedder(Protocol):
     that the space asks for and at most 1 where a modality is absent (absent evidence counts as
     nothing, it is not made up by the other modality); the order and size of batches do not matter.
     ``fingerprint`` names the weights and settings: equal fingerprints mean equal vectors.
+    ``pictures`` are the items' images where the caller has decoded them already, in place of
+    reading the files again.
     """
 
     @property
@@ -50,7 +55,9 @@ class Embedder(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
-    def embed(self, items: Sequence[Embeddable]) -> Matrix: ...
+    def embed(
+        self, items: Sequence[Embeddable], pictures: Sequence[Image | None] | None = None
+    ) -> Matrix: ...
 
 
 @runtime_checkable
@@ -61,9 +68,7 @@ class CaseIndex(Protocol):
     (``None`` searches all); never one that ``query.where`` excludes; never a deleted one.
     """
 
-    def search(
-        self, query: Query, vector: Vector, k: int, domain: Domain | None
-    ) -> list[Hit]: ...
+    def search(self, query: Query, vector: Vector, k: int, domain: Domain | None) -> list[Hit]: ...
 
 
 @runtime_checkable
@@ -77,9 +82,7 @@ class DefinitionSource(Protocol):
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]: ...
 
-    def define(
-        self, mentions: Sequence[Sequence[Mention]], limit: int
-    ) -> list[Definition]: ...
+    def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]: ...
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from PIL import Image
 from tiny_onnx import CHANNELS, write_card
 
 from contracts.embedder import picture
-from mmedrag.encoders.checkpoint import Checkpoint, write_checkpoint
+from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.encoders.image import ImageEncoder, OnnxImageEncoder
 from mmedrag.encoders.pooling import (
     EdgeEmphasis,

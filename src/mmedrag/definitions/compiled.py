@@ -103,8 +103,9 @@ def compile_dictionary(entries: Iterable[Term | Problem], into: Path) -> Compila
             )
         _publish(Path(temporary), into)
     except (sqlite3.Error, OSError) as error:
-        raise CorpusError(f"The dictionary {into} cannot be written: {error}",
-                          "Check free space and permissions.") from error  # fmt: skip
+        raise CorpusError(
+            f"The dictionary {into} cannot be written: {error}", "Check free space and permissions."
+        ) from error
     finally:
         with suppress(OSError):
             Path(temporary).unlink()
@@ -115,8 +116,10 @@ def _temporary(into: Path) -> tuple[int, str]:
     try:
         return tempfile.mkstemp(prefix=f".{into.name}.", dir=into.parent)
     except OSError as error:
-        raise CorpusError(f"The dictionary {into} cannot be written: {error.strerror}",
-                          "Choose a folder that exists and is writable.") from error  # fmt: skip
+        raise CorpusError(
+            f"The dictionary {into} cannot be written: {error.strerror}",
+            "Choose a folder that exists and is writable.",
+        ) from error
 
 
 def _publish(temporary: Path, into: Path) -> None:
@@ -161,8 +164,8 @@ class _Writer:
     def add(self, term: Term) -> None:
         self.terms += 1
         self.defined += bool(term.definition)
-        row = (term.id, term.term, term.definition, term.source, term.licence, term.kind)
-        row = tuple(map(_storable, row))
+        fields = (term.id, term.term, term.definition, term.source, term.licence, term.kind)
+        row = tuple(map(_storable, fields))
         self._connection.execute(
             "INSERT INTO concepts VALUES (?,?,?,?,?,?,?,?)", (self.terms, *row, _checksum(row))
         )
@@ -189,8 +192,12 @@ class _Writer:
         self._connection.execute(
             "INSERT INTO lexicon VALUES (?,?,?)", (*blobs, crc32(blobs[1], crc32(blobs[0])))
         )
-        about = [("terms", self.terms), ("defined", self.defined), ("names", self.names),
-                 ("wording", RULES)]  # fmt: skip
+        about = [
+            ("terms", self.terms),
+            ("defined", self.defined),
+            ("names", self.names),
+            ("wording", RULES),
+        ]
         self._connection.executemany("INSERT INTO about VALUES (?,?)", about)
         self._connection.execute(f"PRAGMA application_id={APPLICATION}")
         self._connection.execute(f"PRAGMA user_version={FORMAT}")
@@ -219,8 +226,10 @@ class CompiledDictionary:
             CorpusError: absent, damaged, not such a file, or made under other rules.
         """
         if not path.is_file():
-            raise CorpusError(f"No dictionary at {path}",
-                              "Make one with: mmedrag dictionary compile FILES --into PATH.")  # fmt: skip
+            raise CorpusError(
+                f"No dictionary at {path}",
+                "Make one with: mmedrag dictionary compile FILES --into PATH.",
+            )
         try:
             address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
             connection = sqlite3.connect(address, uri=True, check_same_thread=False)
@@ -294,12 +303,16 @@ def _require_format(connection: sqlite3.Connection, path: Path) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != APPLICATION:
-        raise CorpusError(f"{path} is not a compiled dictionary",
-                          "Compile it: mmedrag dictionary compile FILES --into PATH.")  # fmt: skip
+        raise CorpusError(
+            f"{path} is not a compiled dictionary",
+            "Compile it: mmedrag dictionary compile FILES --into PATH.",
+        )
     row = connection.execute("SELECT value FROM about WHERE key = 'wording'").fetchone()
     if version != FORMAT or row != (RULES,):
-        raise CorpusError(f"The dictionary {path} was compiled by another version of MMedRAG",
-                          "Compile it again from its sources.")  # fmt: skip
+        raise CorpusError(
+            f"The dictionary {path} was compiled by another version of MMedRAG",
+            "Compile it again from its sources.",
+        )
 
 
 def _damaged(path: Path) -> CorpusError:

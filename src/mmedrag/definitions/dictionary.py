@@ -142,7 +142,7 @@ def _same_case(surface: str, name: str) -> bool:
 
 
 def _heads(term: str) -> list[str]:
-    """ "acute left pleural effusion" -> "left pleural effusion", "pleural effusion", "effusion"."""
+    """Left pleural effusion: pleural effusion, effusion."""
     words = term.split()
     if {"of", "in", "with", "for", "to", "and"} & set(words):
         return []

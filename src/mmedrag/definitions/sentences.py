@@ -1,8 +1,9 @@
-"""Sentences of clinical text: wrapped lines, headings, bullets, and abbreviations with full stops."""
+"""Sentences of clinical text: wrapped lines, headings, bullets, abbreviations with full stops."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 _ABBREVIATION = re.compile(
     r"(?:\b(?:dr|mr|mrs|ms|prof|st|fig|figs|no|nos|vs|approx|ca|cf|e\.g|i\.e|eg|ie|etc|incl|resp"
@@ -27,7 +28,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
     cuts.update(m.end() for m in _BLANK_OR_BULLET.finditer(text))
     cuts.update(m.end() for m in _LINE.finditer(text) if not _runs_on(text, m.start()))
     places = sorted(cuts)
-    return list(zip(places, places[1:], strict=False))
+    return list(pairwise(places))
 
 
 def _ends_sentence(text: str, stop: re.Match[str]) -> bool:

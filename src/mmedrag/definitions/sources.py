@@ -51,8 +51,9 @@ def read_terms(path: Path | str, kind: str = "auto") -> Iterator[Term | Problem]
     path = Path(path)
     chosen = _kind(path) if kind == "auto" else kind
     if chosen not in READERS:
-        raise CorpusError(f"{path} is of no known dictionary kind",
-                          f"Choose one: {', '.join(READERS)}.")  # fmt: skip
+        raise CorpusError(
+            f"{path} is of no known dictionary kind", f"Choose one: {', '.join(READERS)}."
+        )
     if chosen == "umls" and path.is_file():
         path = path.parent
     return READERS[chosen](path)

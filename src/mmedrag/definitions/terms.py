@@ -48,7 +48,7 @@ def names(term: Term) -> Iterator[Name]:
     for text, synonym in written:
         text = " ".join(text.split())
         exact = _needs_its_case(text, text in term.abbreviations)
-        if (text, exact) not in seen and _may_match(text, exact or term.curated):
+        if (text, exact) not in seen and _may_match(text, exact or term.curated, term.definition):
             seen.add((text, exact))
             yield Name(text, exact, synonym)
 
@@ -62,18 +62,21 @@ def _needs_its_case(text: str, abbreviation: bool) -> bool:
     return len(text) <= 6 and capitals >= max(2, (len(text) + 1) // 2)
 
 
-def _may_match(text: str, trusted: bool) -> bool:
+def _may_match(text: str, trusted: bool, definition: str) -> bool:
     pieces = [text[start:end] for start, end in spans(text)]
     if not pieces or len(pieces) > MAX_NAME_TOKENS or len(text) > MAX_NAME_LENGTH:
         return False
     if trusted:
         return len(text) > 1
-    return len(text) > 2 and any(map(_tells, pieces))
+    words = [normal(piece) for piece in pieces]
+    if len(text) > 2 and any(map(_tells, words)):
+        return True
+    # "blue spot" may be a term where somebody has defined it; "right-sided" never is.
+    return len(words) > 1 and bool(definition) and not _PLACES.issuperset(words)
 
 
-def _tells(piece: str) -> bool:
-    """Whether the token is more than a letter, a number or an everyday word."""
-    word = normal(piece)
+def _tells(word: str) -> bool:
+    """Whether the word is more than a letter, a number or an everyday word."""
     return len(word) > 1 and word not in _STOP and not word.isdigit()
 
 
@@ -94,70 +97,75 @@ WORDS = frozenset(
 """Everyday words that abbreviations share their letters with."""
 
 _STOP_WORDS = """
-    abnormal abnormality about above absence absent abundant acquired active actual acute adequate
-    adjacent adult advanced affected after again age aged all almost along also alternate although
-    among amount an and another anterior any apparent appearance appropriate are area around as
-    aspect assess assessment associated at atypical available average base baseline because become
-    before behavior being below beneath benign best better between big bilateral black blue body
-    border both boundary branch bright broad brown but by calm can cannot case category central
-    centre certain change character characteristic chest child chronic circular class classic clear
-    clinical close closed code cold collection color combined common comparison complete component
-    composition concern condition configuration consistent contact content contour contralateral
-    control correlation count course crossing current cut dark data date day decreased deep defect
-    deficient degree delayed dense density dependent depth describe description detail detected
-    deviation device diagnosis diagnostic diameter different difficult diffuse dimension direct
-    direction disease disorder distal distance distant distribution dominant double down due during
-    each early edge effect either elevated end enlarged entire equal equivocal even evaluate
-    evaluation event every evidence exam examination excellent exclude excluded exist extend extensive
-    extent external extra extreme factor failure fair false family far fast feature female few field
-    file filled film final find finding findings fine first flat focal focus follow follow-up for
-    form formation fraction free frequent fresh from front full function further general generalized
-    global good grade gradual gray great green gross group growth guidance half hard has have head
-    heavy height help high history hold homogeneous horizontal hospital hot hour human identified
-    idiopathic image imaging impression in inadequate incidental include incomplete increase
-    increased indeterminate index indication individual infant inferior information inheritance
-    initial injury inner instrument insufficient intact intensity interior intermediate intermittent
-    internal interpretation interval into invasive inverse irregular is isolated item joint just key
-    kind known label laboratory large last late lateral layer left length less level life light like
-    likely limit limitation limited line linear list little lobe local localized location long loss
-    low lower main major male malignant man management many margin marked marker material
-    maximal mean measure measurement medial median medical medium method mid middle mild milk
-    minimal minor minute mixed mode moderate modifier month more morphology most motion mouth
-    movement multifocal multiple multi name narrow native natural near necessary negative new no
-    node none non normal not note noted number numerous object observation obtained of off old on
-    once one onset open opinion option or order organ orientation origin other out outer outline
-    outside over overall parameter part partial particular patch patchy path patient pattern
-    people percent period peripheral permanent persistent person pink place plan plane point poor
-    position positive possible post posterior prior pre predominant presence present previous
-    primary probable probably procedure process profile prominent property proportion proximal
-    purpose quality quantity question quiet radius random range rapid rare rate ratio raw reason
-    recent recommendation recurrent red reduced reference reflect region regional regular related
-    relation relative remainder remote repeat report requested residual response rest result review
-    right ring role root rough round routine row same sample scale scan score screening search
-    second secondary section see seen segment sequence series set severe severity shape sharp short
-    side sign signal significant similar simple single site size slice slide slight slow small smooth
-    soft solid solitary some sound source space special specific specimen spherical sporadic spot
-    stable stage staining standard start state static status step strand strong structure study
-    subacute subject sudden suggest superficial superior supine support surface surgery surgical
-    suspected symmetric symptom system table technique temporary term test text texture than that
-    the their them thick thickness thin third this three time tip tissue to today top total tract
-    transient transverse treatment true two type typical uncertain under undetermined uniform
-    unilateral unit unknown unremarkable unspecified up upper usual value variable variant variation
-    varying vertical very view visible visit visualized volume wall warm was water wave weak week
-    weight well were white whole wide widespread width with within without woman work world year
-    years yellow young zone
-    body contrast erect prone decubitus frontal ap pa sided axial coronal sagittal oblique osseous
-    interstitial thickening thickened fused enhancing expanded nonsolid unchanged nodular dilated
-    midline displaced displacement suggestive definite suspicious scattered apical basilar cortical
-    vascular tortuous extension intravenous attenuation enlargement flow heterogeneous circumscribed
-    preoperative postoperative intraoperative pole deformity worsening worsened improved improving
-    oral ventilation compression compressed respiratory possibly caliber pressure panoramic inflated
-    elevation quadrant reconstruction aerated dilation sclerotic isointense aggressive expansile
-    tube temperature rounded round reduction fatty patent nasal syndrome drainage subcutaneous
-    ureteral retinal rim borderline protein oxygen blood fluid fat cell tissue metallic foreign
-    hypoinflated emphysematous femoral humeral parietal frontal temporal occipital cervical lumbar
-    sacral orbital pulmonary cardiac hepatic renal splenic pleural pericardial mediastinal hilar
-    grossly suggesting consistent compatible resolved resolving persists persistent interval
-    visualised excluded ill age gender sex moderate-sized sized sizeable extending
+    abnormal abnormality about above absence absent abundant acquired active actual acute
+    adequate adjacent adult advanced aerated affected after again age aged aggressive all almost
+    along also alternate although among amount an and another anterior any ap apical apparent
+    appearance appropriate are area around as aspect assess assessment associated at attenuation
+    atypical available average axial base baseline basilar because become before behavior being
+    below beneath benign best better between big bilateral black blood blue body border
+    borderline both boundary branch bright broad brown but by caliber calm can cannot cardiac
+    case category cell central centre certain cervical change character characteristic chest
+    child chronic circular circumscribed class classic clear clinical close closed code cold
+    collection color combined common comparison compatible complete component composition
+    compressed compression concern condition configuration consistent contact content contour
+    contralateral contrast control coronal correlation cortical count course crossing current
+    cut dark data date day decreased decubitus deep defect deficient definite deformity degree
+    delayed dense density dependent depth describe description detail detected deviation device
+    diagnosis diagnostic diameter different difficult diffuse dilated dilation dimension direct
+    direction disease disorder displaced displacement distal distance distant distribution
+    dominant double down drainage due during each early edge effect either elevated elevation
+    emphysematous end enhancing enlarged enlargement entire equal equivocal erect evaluate
+    evaluation even event every evidence exam examination excellent exclude excluded exist
+    expanded expansile extend extending extension extensive extent external extra extreme factor
+    failure fair false family far fast fat fatty feature female femoral few field file filled
+    film final find finding findings fine first flat flow fluid focal focus follow follow-up for
+    foreign form formation fraction free frequent fresh from front frontal full function further
+    fused gender general generalized global good grade gradual gray great green gross grossly
+    group growth guidance half hard has have head heavy height help hepatic heterogeneous high
+    hilar history hold homogeneous horizontal hospital hot hour human humeral hypoinflated
+    identified idiopathic ill image imaging impression improved improving in inadequate
+    incidental include incomplete increase increased indeterminate index indication individual
+    infant inferior inflated information inheritance initial injury inner instrument
+    insufficient intact intensity interior intermediate intermittent internal interpretation
+    interstitial interval into intraoperative intravenous invasive inverse irregular is
+    isointense isolated item joint just key kind known label laboratory large last late lateral
+    layer left length less level life light like likely limit limitation limited line linear
+    list little lobe local localized location long loss low lower lumbar main major male
+    malignant man management many margin marked marker material maximal mean measure measurement
+    medial median mediastinal medical medium metallic method mid middle midline mild milk
+    minimal minor minute mixed mode moderate moderate-sized modifier month more morphology most
+    motion mouth movement multi multifocal multiple name narrow nasal native natural near
+    necessary negative new no node nodular non none nonsolid normal not note noted number
+    numerous object oblique observation obtained occipital of off old on once one onset open
+    opinion option or oral orbital order organ orientation origin osseous other out outer
+    outline outside over overall oxygen pa panoramic parameter parietal part partial particular
+    patch patchy patent path patient pattern people percent pericardial period peripheral
+    permanent persistent persists person pink place plan plane pleural point pole poor position
+    positive possible possibly post posterior postoperative pre predominant preoperative
+    presence present pressure previous primary prior probable probably procedure process profile
+    prominent prone property proportion protein proximal pulmonary purpose quadrant quality
+    quantity question quiet radius random range rapid rare rate ratio raw reason recent
+    recommendation reconstruction recurrent red reduced reduction reference reflect region
+    regional regular related relation relative remainder remote renal repeat report requested
+    residual resolved resolving respiratory response rest result retinal review right rim ring
+    role root rough round rounded routine row sacral sagittal same sample scale scan scattered
+    sclerotic score screening search second secondary section see seen segment sequence series
+    set severe severity sex shape sharp short side sided sign signal significant similar simple
+    single site size sizeable sized slice slide slight slow small smooth soft solid solitary
+    some sound source space special specific specimen spherical splenic sporadic spot stable
+    stage staining standard start state static status step strand strong structure study
+    subacute subcutaneous subject sudden suggest suggesting suggestive superficial superior
+    supine support surface surgery surgical suspected suspicious symmetric symptom syndrome
+    system table technique temperature temporal temporary term test text texture than that the
+    their them thick thickened thickening thickness thin third this three time tip tissue to
+    today top tortuous total tract transient transverse treatment true tube two type typical
+    uncertain unchanged under undetermined uniform unilateral unit unknown unremarkable
+    unspecified up upper ureteral usual value variable variant variation varying vascular
+    ventilation vertical very view visible visit visualised visualized volume wall warm was
+    water wave weak week weight well were white whole wide widespread width with within without
+    woman work world worsened worsening year years yellow young zone
 """
 _STOP = frozenset(normal(word) for word in _STOP_WORDS.split())
+_PLACES = frozenset(
+    map(normal, ["left", "right", "side", "sided", "bilateral", "unilateral", "upper", "lower", "of", "in", "the", "both"])
+)

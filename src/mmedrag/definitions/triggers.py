@@ -1,7 +1,7 @@
 """The phrases of :mod:`mmedrag.definitions.negation`, and where the reach of each ends.
 
-In a phrase ``...`` stands for up to three words, a space for any white space or hyphen, and ``$`` at
-its end means that the clause must end there ("pneumonia likely." but not "likely pneumonia").
+In a phrase ``...`` stands for up to three words, a space for any white space or hyphen, and ``$``
+at its end means that the clause must end there ("pneumonia likely." but not "likely pneumonia").
 """
 
 from __future__ import annotations
@@ -29,15 +29,18 @@ def _any(text: str) -> str:
 
 _STATE = _any(_STATES)
 _VERB = _any(
-    "is; are; was; were; has; have; had; show; shows; showed; demonstrates; reveals; remains; appears"
-    "; seems; measures; contains; suggests; confirms; represents; indicates; makes; point to"
+    "is; are; was; were; has; have; had; show; shows; showed; demonstrates; reveals; remains"
+    "; appears; seems; measures; contains; suggests; confirms; represents; indicates"
+    "; makes; point to"
 )
 _TURN = r";|:(?=\s)|\s[-–—]\s|—|\b(?:{})\b".format(
     _any(
         "but; however; although; though; yet; except; apart from; aside from; other than"
-        "; nevertheless; nonetheless; otherwise; whereas; while; which; because; since; secondary to"
-        "; due to; despite; instead; still; therefore; given; in view of; in the setting of"
-        "; arguing; diagnostic of; together with; along with; in keeping with; consistent with; compatible with"
+        "; nevertheless; nonetheless; otherwise; whereas; while; which; because; since"
+        "; secondary to; due to; despite; instead; still; therefore; given"
+        "; in view of; in the setting of"
+        "; arguing; diagnostic of; together with; along with; in keeping with"
+        "; consistent with; compatible with"
     )
 )
 _CLAUSE = r",\s*(?:and\s+)?(?:{})\b".format(
@@ -127,7 +130,8 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; sister mary joseph; sister chromatid; daughter cell; daughter cells; daughter cyst
         ; daughter cysts; natural history of; if clinically indicated; if needed; if necessary
         ; negative margin; negative margins; negative node; negative nodes; negative lymph
-        ; negative predictive; not well; not as well; not clearly due; not limited to; not as prominent; no smaller
+        ; negative predictive; not well; not as well; not clearly due; not limited to
+        ; not as prominent; no smaller
         ; no larger; not smaller; not larger; if clinically warranted; likely benign""",
     ),
     (
@@ -136,14 +140,17 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; no ... evidence of; no ... evidence for; no ... evidence to suggest; no suggestion of
         ; no ... features of; no ... findings of; no findings to suggest; no suspicion of
         ; no suspicion for; without ... evidence of; without ... sign of; without ... signs of
-        ; lack of; lack; lacks; lacking; lacked; absence of; absent; negative for; free of; free from; clear of
+        ; lack of; lack; lacks; lacking; lacked; absence of; absent; negative for
+        ; free of; free from; clear of
         ; devoid of; denies; denied; denying; excludes; fails to reveal; failed to reveal
         ; fails to show; failed to show; rather than; as opposed to; resolution of
         ; complete resolution of; interval resolution of; clearing of; disappearance of
         ; evidence against; argues against; arguing against; argue against; speaks against
         ; not suggestive of; not suspicious for; not consistent with; not compatible with
-        ; w/o; nil; no history of; no known history of; no known; no prior; no previous
-        ; no family history of; unaccompanied by; no longer; rules out; ruled out a; ruled out any; ruled out the; has ruled out; have ruled out
+        ; w/o; nil; no history of; no known history of; no known
+        ; no prior; no previous
+        ; no family history of; unaccompanied by; no longer; rules out
+        ; ruled out a; ruled out any; ruled out the; has ruled out; have ruled out
         ; no suspicious; no possible; no definite; no convincing; no likely; not have; non""",
     ),
     (
@@ -155,8 +162,10 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         + """; is absent; was absent; is now absent; has resolved; has now resolved
         ; has ... resolved; has cleared; has ... cleared; has disappeared; is excluded
         ; was excluded; has been excluded; is ruled out; was ruled out; has been ruled out
-        ; is negative; was negative; tests negative; is not confirmed; was not confirmed; is gone; was denied
-        ; is no longer; resolved$; absent$; negative$; negative x; negative by; negative on
+        ; is negative; was negative; tests negative; is not confirmed; was not confirmed
+        ; is gone; was denied
+        ; is no longer; resolved$; absent$; negative$; negative x2; negative x3
+        ; negative by; negative on
         ; negative in; excluded$; ruled out; is not$; was not$
         ; has been denied""",
     ),
@@ -166,7 +175,8 @@ _PHRASES: list[tuple[Rule | None, str]] = [
             f"; not ... {s}; cannot be {s}; could not be {s}; are no longer {s}; no longer {s}"
             for s in _listed(_STATES)
         )
-        + """; are absent; were absent; are not$; were not$; are excluded; were excluded; have been excluded
+        + """; are absent; were absent; are not$; were not$; are excluded; were excluded
+        ; have been excluded
         ; are ruled out; were ruled out; have been ruled out; are negative; were negative
         ; have resolved; have ... resolved; have cleared; have disappeared; were denied
         ; not confirmed""",

@@ -16,8 +16,24 @@ from mmedrag.errors import CorpusError
 from mmedrag.types import Problem
 
 CLINICAL = frozenset(
-    "T017 T019 T020 T022 T023 T024 T025 T026 T029 T030 T033 T034 T037 T042 T046 T047 T048 T049 T060"
-    " T061 T074 T130 T184 T190 T191".split()
+    f"T{number:03}"
+    for number in (
+        *range(17, 28),
+        29,
+        30,
+        33,
+        34,
+        37,
+        42,
+        *range(46, 50),
+        60,
+        61,
+        74,
+        130,
+        184,
+        190,
+        191,
+    )
 )
 """Semantic types of findings, diseases, anatomy, procedures and devices."""
 
@@ -30,8 +46,8 @@ def read_umls(
 ) -> Iterator[Term | Problem]:
     """Concepts of the given semantic types (TUI) with their unsuppressed names in ``language``.
 
-    ``folder`` holds ``MRCONSO.RRF`` and, where wanted, ``MRDEF.RRF`` and ``MRSTY.RRF`` (each may end
-    in ``.gz``); without ``MRSTY`` no concept is left out for its type.
+    ``folder`` holds ``MRCONSO.RRF`` and, where wanted, ``MRDEF.RRF`` and ``MRSTY.RRF`` (each may
+    end in ``.gz``); without ``MRSTY`` no concept is left out for its type.
 
     Raises:
         CorpusError: there is no ``MRCONSO.RRF``.

@@ -28,17 +28,17 @@ _TOKEN = re.compile(
 )
 
 _IRREGULAR = {
-    "apices": "apic", "axes": "axis", "axis": "axis", "calves": "calf", "callus": "callus",
+    "apices": "apic", "axes": "axis", "axis": "axis", "callus": "callus", "calves": "calf",
     "caries": "caries", "cilia": "cilium", "corpora": "corpus", "crura": "crus", "feet": "foot",
     "femora": "femur", "foci": "focus", "focus": "focus", "foramina": "foramen", "gases": "gas",
     "gyri": "gyrus", "gyrus": "gyrus", "hila": "hilum", "hili": "hilum", "hilum": "hilum",
     "hilus": "hilum", "irides": "iris", "iris": "iris", "lens": "lens", "lenses": "lens",
     "loci": "locus", "locus": "locus", "lumina": "lumen", "nevi": "nevus", "nevus": "nevus",
-    "ova": "ovum", "ovum": "ovum", "pancreas": "pancreas", "rabies": "rabies", "rami": "ramus", "rectus": "rectus",
-    "ramus": "ramus", "scabies": "scabies", "series": "series", "species": "species",
-    "stat": "stat", "status": "status", "teeth": "tooth", "testes": "testis", "testis": "testis",
-    "tori": "torus", "torus": "torus", "viscera": "viscus",
-    "viscus": "viscus",
+    "ova": "ovum", "ovum": "ovum", "pancreas": "pancreas", "rabies": "rabies", "rami": "ramus",
+    "ramus": "ramus", "rectus": "rectus", "scabies": "scabies", "series": "series",
+    "species": "species", "stat": "stat", "status": "status", "teeth": "tooth",
+    "testes": "testis", "testis": "testis", "tori": "torus", "torus": "torus",
+    "viscera": "viscus", "viscus": "viscus",
 }  # fmt: skip
 
 # (pattern, replacement), the first that matches in each list is applied.
@@ -67,7 +67,7 @@ _PLURAL = [
         (r"itides$", "itis"),
         (r"thoraces$", "thorax"),
         (r"(?<=..)ies$", "y"),
-        (r"(?<=.)(xes|ches|shes|sses|zes|uses)$", lambda m: m[0][:-2]),
+        (r"(?<=.)(x|ch|sh|ss|z|us)es$", r"\1"),
         (r"(?<=.)(?<![suiy])s$", ""),
     ]
 ]
@@ -114,10 +114,10 @@ def _stem(word: str) -> str:
     return _IRREGULAR.get(word) or _first(_ENDING, word)
 
 
-def _first(rules: list[tuple[re.Pattern[str], object]], word: str) -> str:
+def _first(rules: list[tuple[re.Pattern[str], str]], word: str) -> str:
     for pattern, replacement in rules:
         if pattern.search(word):
-            return pattern.sub(replacement, word)  # type: ignore[arg-type]
+            return pattern.sub(replacement, word)
     return word
 
 

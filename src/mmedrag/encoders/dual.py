@@ -62,14 +62,24 @@ class DualEncoder:
             f"dual({images.fingerprint} & {texts.fingerprint} > {fusion.fingerprint})"
         )
 
-    def embed(self, items: Sequence[Embeddable]) -> Matrix:
+    def embed(
+        self,
+        items: Sequence[Embeddable],
+        pictures: Sequence[Image.Image | None] | None = None,
+    ) -> Matrix:
         """Vectors, float32 ``(len(items), dim)``, by the laws of ``protocols.Embedder``.
+
+        Args:
+            items: what to embed.
+            pictures: the items' images where they are decoded already; ``None`` for an item
+                without one.
 
         Raises:
             ImageError: where an item's image cannot be decoded; it names the file.
         """
         texts = [text_of(item) for item in items]
-        pictures = [picture_of(item) for item in items]
+        if pictures is None:
+            pictures = [picture_of(item) for item in items]
         has_text = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
         has_image = np.array([picture is not None for picture in pictures], dtype=np.bool_)
         if not len(items):
@@ -94,7 +104,9 @@ class DualEncoder:
         features[present] = self._texts.encode(distinct)[rows]
         return features
 
-    def _image_features(self, pictures: Sequence[Picture | None], present: Mask) -> Matrix | None:
+    def _image_features(
+        self, pictures: Sequence[Picture | Image.Image | None], present: Mask
+    ) -> Matrix | None:
         if not present.any():
             return None
         features = np.zeros((len(pictures), self._images.dim), dtype=np.float32)
@@ -159,21 +171,23 @@ def picture_of(item: Embeddable) -> Picture | None:
 
 
 def decoded_chunks(
-    pictures: Sequence[Picture], size: int, workers: int
+    pictures: Sequence[Picture | Image.Image], size: int, workers: int
 ) -> Iterator[list[Image.Image]]:
     """Decoded images in order, ``size`` at a time; the next chunk is decoded meanwhile.
+
+    Images that are decoded already pass as they are.
 
     Raises:
         ImageError: at the first that cannot be decoded.
     """
     if len(pictures) == 1:  # a query: no thread is worth its start
-        yield [open_image(*pictures[0])]
+        yield [_decoded(pictures[0])]
         return
     with ThreadPoolExecutor(workers, "decode") as pool:
         remaining = iter(pictures)
 
         def submit() -> list[Future[Image.Image]]:
-            return [pool.submit(open_image, *picture) for picture in islice(remaining, size)]
+            return [pool.submit(_decoded, picture) for picture in islice(remaining, size)]
 
         ahead = submit()
         try:
@@ -183,6 +197,10 @@ def decoded_chunks(
         finally:
             for future in ahead:
                 future.cancel()
+
+
+def _decoded(picture: Picture | Image.Image) -> Image.Image:
+    return picture if isinstance(picture, Image.Image) else open_image(*picture)
 
 
 def _content(image: Image.Image) -> bytes:

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from mmedrag.encoders.checkpoint import Checkpoint, Layout, random_tensors, read_checkpoint
+from mmedrag.checkpoint import Checkpoint, Layout, random_tensors, read_checkpoint
 from mmedrag.encoders.image import FeatureMaps, ImageEncoder, MapEncoder
 from mmedrag.encoders.projection import Projection
 from mmedrag.errors import CheckpointError

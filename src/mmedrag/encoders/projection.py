@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.encoders.checkpoint import Checkpoint, read_checkpoint
+from mmedrag.checkpoint import Checkpoint, read_checkpoint
 from mmedrag.errors import CheckpointError
 from mmedrag.types import Matrix
 

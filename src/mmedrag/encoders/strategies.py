@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.encoders.checkpoint import Layout, Tensors
+from mmedrag.checkpoint import Layout, Tensors
 from mmedrag.encoders.projection import Projection, unit_rows
 from mmedrag.types import Matrix
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmedrag.encoders.checkpoint import (
+from mmedrag.checkpoint import (
     CONFIG,
     WEIGHTS,
     Checkpoint,

@@ -243,7 +243,7 @@ class CompiledDictionary:
             raise _damaged(path) from error
 
     def candidates(self, keys: Iterable[int]) -> dict[int, tuple[Candidate, ...]]:
-        """The names behind each key (of a :class:`~mmedrag.definitions.entities.Match`)."""
+        """The names behind keys of the lexicon (:attr:`mmedrag.definitions.entities.Match.key`)."""
         wanted = [key for key in dict.fromkeys(keys) if key not in self._candidates]
         with self._reading():
             for start in range(0, len(wanted), 500):
@@ -281,6 +281,8 @@ class CompiledDictionary:
             if check != _checksum((concept.id, name, bool(exact))):
                 raise ValueError(name)
             found[key % (1 << 64)].append(Candidate(name, bool(exact), concept))
+        if not all(found.values()):
+            raise ValueError("a name of the lexicon is missing")
         self._candidates.update((key, tuple(names)) for key, names in found.items())
 
     def _load(self) -> Lexicon:
@@ -295,7 +297,7 @@ class CompiledDictionary:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        except (sqlite3.Error, ValueError, TypeError, LookupError, OverflowError) as error:
             raise _damaged(self.path) from error
 
 

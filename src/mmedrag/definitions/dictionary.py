@@ -114,7 +114,8 @@ class Dictionary:
         if not tokens:
             return None
         key = prefix_hashes(tokens)[-1]
-        chosen = self._choose(name, [(number, key) for number in range(len(self.parts))])
+        known = [(n, key) for n, part in enumerate(self.parts) if key in part.lexicon]
+        chosen = self._choose(name, known)
         return (chosen[0], chosen[1].concept) if chosen and chosen[1].concept.definition else None
 
 

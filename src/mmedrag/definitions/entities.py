@@ -56,6 +56,11 @@ class Lexicon:
         ends[np.searchsorted(unique, np.frombuffer(whole, dtype=np.uint64))] = True
         return cls(unique, ends)
 
+    def __contains__(self, key: int) -> bool:
+        """Whether ``key`` is that of a whole name."""
+        at = int(np.searchsorted(self.prefixes, np.uint64(key)))
+        return at < len(self.prefixes) and int(self.prefixes[at]) == key and bool(self.ends[at])
+
     def matches(self, codes: Codes) -> Iterator[Match]:
         """Every occurrence of every name in a sequence of token codes, overlaps included."""
         if not len(self.prefixes):

@@ -12,6 +12,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from mmedrag.definitions.lines import lines
@@ -52,22 +53,22 @@ def read_csv(path: Path) -> Iterator[Term | Problem]:
     problems: list[Problem] = []
     texts = _texts(path, problems)
     header = next(texts, "")
-    delimiter = max("\t,;", key=header.count)
-    columns = next(csv.reader([header], delimiter=delimiter), [])
-    reader = csv.reader(texts, delimiter=delimiter)
+    reader = csv.reader(chain([header], texts), delimiter=max("\t,;", key=header.count))
+    columns: list[str] | None = None
     while True:
         try:
             values = next(reader)
         except StopIteration:
             break
         except csv.Error as error:
-            yield Problem(path, reader.line_num + 1, f"not CSV: {error}")
+            yield Problem(path, reader.line_num, f"not CSV: {error}")
             continue
         yield from problems
         problems.clear()
-        if any(values):
-            row = dict(zip(columns, values, strict=False))
-            yield from _row(row, path, reader.line_num + 1)
+        if columns is None:
+            columns = values
+        elif any(values):
+            yield from _row(dict(zip(columns, values, strict=False)), path, reader.line_num)
     yield from problems
 
 

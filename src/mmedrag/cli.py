@@ -244,7 +244,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> No
             stages.embedder,
             stages.classifier,
             strict=options.strict,
-            progress=lambda rows: bar.update(rows) and None,
+            progress=bar.update,
             duplicates=duplicates,
         )
     print(report_text(report, perf_counter() - started))
@@ -415,7 +415,14 @@ def _define(options: argparse.Namespace) -> int:
     mentions = known.recognise([options.text])
     found = known.define(mentions, limit=50)
     if options.json:
-        print(_dumped({"mentions": [_fields(m) for m in mentions[0]], "definitions": [_fields(d) for d in found]}))
+        print(
+            _dumped(
+                {
+                    "mentions": [_fields(m) for m in mentions[0]],
+                    "definitions": [_fields(d) for d in found],
+                }
+            )
+        )
         return 0
     rows = [(m.text, m.assertion, m.term, m.concept) for m in mentions[0]]
     print(table(("text", "assertion", "term", "concept"), rows) if rows else "No term is known.")

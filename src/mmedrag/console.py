@@ -93,8 +93,20 @@ def _ranking_text(context: Context) -> str:
                 _line(e.text),
             )
         )
-    header = ("key", "graph", "standard", "similarity", "centrality", "reward", "", "case", "report")
-    return "Cases: rank after the graph rerank, and before it (standard)\n" + table(header, rows, 140)
+    header = (
+        "key",
+        "graph",
+        "standard",
+        "similarity",
+        "centrality",
+        "reward",
+        "",
+        "case",
+        "report",
+    )
+    return "Cases: rank after the graph rerank, and before it (standard)\n" + table(
+        header, rows, 140
+    )
 
 
 def _definitions_text(ranked: Sequence[Evidence]) -> str:

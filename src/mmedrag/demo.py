@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from mmedrag.casebase.casebase import Casebase
-from mmedrag.console import answer_text, report_text, table
+from mmedrag.console import answer_text
 from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
 from mmedrag.errors import CasebaseError
 from mmedrag.indexing import index
 from mmedrag.page import write_page
 from mmedrag.presets import assemble, create, dictionary
-from mmedrag.types import Case, Domain, Problem, Query
+from mmedrag.types import Case, Domain, Query
 
 QUESTIONS = {
     Domain.RADIOLOGY: "What does this film show? No pneumothorax was seen at the bedside.",
@@ -31,7 +30,9 @@ def run(into: Path, cases: int = 360, seed: int = 7) -> None:
     """
     _clear(into)
     print(f"1. A synthetic corpus of {cases} image-report pairs (seed {seed}), of no patient.")
-    corpus = [c for c in read_records(generate(cases, seed, into=into / "corpus")) if isinstance(c, Case)]
+    corpus = [
+        c for c in read_records(generate(cases, seed, into=into / "corpus")) if isinstance(c, Case)
+    ]
     print(f"   {into / 'corpus'}\n\n2. A casebase of its training part, with the offline preset.")
     casebase, stages = create(into / "demo.casebase")
     with casebase:

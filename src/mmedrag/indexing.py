@@ -27,7 +27,7 @@ from mmedrag.types import Case, Problem, Query, Vector
 BATCH = 32
 """Cases that are embedded together and written in one transaction."""
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 """Told how many more rows of the corpus are done."""
 
 

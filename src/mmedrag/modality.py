@@ -121,7 +121,9 @@ class ZeroShotClassifier:
         self._encode_images = encode_images
         self._encode_texts = encode_texts
         self._classes = tuple(prompts)
-        self._prompts = np.stack([_unit(encode_texts(list(p))).mean(axis=0) for p in prompts.values()])
+        self._prompts = np.stack(
+            [_unit(encode_texts(list(p))).mean(axis=0) for p in prompts.values()]
+        )
         self._temperature = temperature
         self._thresholds = thresholds
 
@@ -212,7 +214,7 @@ def heads_from_checkpoint(checkpoint: Checkpoint) -> tuple[Head, Head]:
     """
     t, s = checkpoint.tensors, checkpoint.settings
     classes = {part: tuple(s[f"{part}_classes"]) for part in ("image", "text")}
-    layout = {}
+    layout: dict[str, tuple[int, ...]] = {}
     for part, names in classes.items():
         width = t[f"{part}.weight"].shape[1] if f"{part}.weight" in t else 0
         layout[f"{part}.weight"] = (len(names), width)
@@ -227,20 +229,22 @@ def heads_from_checkpoint(checkpoint: Checkpoint) -> tuple[Head, Head]:
 
 def _unit(rows: Matrix) -> Matrix:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.maximum(norms, 1e-12)).astype(np.float32)
+    unit: Matrix = (rows / np.maximum(norms, 1e-12)).astype(np.float32)
+    return unit
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     exponents = np.exp(np.asarray(logits, dtype=np.float64) - logits.max())
-    return exponents / exponents.sum()
+    probabilities: NDArray[np.float64] = exponents / exponents.sum()
+    return probabilities
 
 
 def _without_not_medical(
     classes: Sequence[str], scores: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """A text is not asked whether it is a medical image."""
-    kept = np.array([name != NOT_MEDICAL for name in classes]) * scores
-    return kept / kept.sum()
+    kept: NDArray[np.float64] = np.where([name != NOT_MEDICAL for name in classes], scores, 0.0)
+    return np.asarray(kept / kept.sum())
 
 
 def _named(classes: Sequence[str], scores: NDArray[np.float64]) -> dict[str, float]:

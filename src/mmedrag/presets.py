@@ -241,9 +241,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
     fusion = Concat(images.dim, texts.dim, image_reduction=reduction)
     return Stages(
         embedder=DualEncoder(images, texts, fusion),
-        classifier=TrainedClassifier(
-            images.encode, texts.encode, *heads_from_checkpoint(modality)
-        ),
+        classifier=TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
         reranker=default_reranker(),
         context_filter=_filter(models, SimilarityThreshold(0.15)),
     )
@@ -325,7 +323,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "paper",
-        "the paper's: ResNet-101, Bio_ClinicalBERT [CLS], 256-d heads, CLIP routing, complete graph",
+        "the paper's: ResNet-101, Bio_ClinicalBERT [CLS], 256-d heads, CLIP, complete graph",
         f"{_TORCH}, and trained heads (--model heads=FOLDER)",
         {
             "image": "microsoft/resnet-101@main",

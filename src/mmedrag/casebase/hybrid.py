@@ -26,4 +26,7 @@ def relevance(similarities: NDArray[np.float64], bm25: NDArray[np.float64]) -> N
     best = bm25.max(initial=0.0)
     if best <= 0.0:
         return similarities
-    return (1.0 - LEXICAL_WEIGHT) * similarities + LEXICAL_WEIGHT * bm25 / best
+    blended: NDArray[np.float64] = (
+        1.0 - LEXICAL_WEIGHT
+    ) * similarities + LEXICAL_WEIGHT * bm25 / best
+    return blended

@@ -78,14 +78,15 @@ class DualEncoder:
             ImageError: where an item's image cannot be decoded; it names the file.
         """
         texts = [text_of(item) for item in items]
-        if pictures is None:
-            pictures = [picture_of(item) for item in items]
+        seen: Sequence[Picture | Image.Image | None] = (
+            [picture_of(item) for item in items] if pictures is None else pictures
+        )
         has_text = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
-        has_image = np.array([picture is not None for picture in pictures], dtype=np.bool_)
+        has_image = np.array([picture is not None for picture in seen], dtype=np.bool_)
         if not len(items):
             return np.zeros((0, self.dim), dtype=np.float32)
         fused = self._fusion.fuse(
-            self._image_features(pictures, has_image),
+            self._image_features(seen, has_image),
             self._text_features(texts, has_text),
             has_image,
             has_text,

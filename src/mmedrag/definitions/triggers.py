@@ -52,6 +52,8 @@ _CLAUSE = r",\s*(?:and\s+)?(?:{})\b".format(
 _ITEM = r",\s*(?:and\s+)?(?:{})\b(?![^.;]*\bn?or\b)".format(
     _any("mild; moderate; severe; small; large; minimal; right; left; bilateral; both")
 )
+# "No haemorrhage at the macula" says nothing of the macula, but a list may go on after the place.
+_PLACE = r"\b(?:in|at|within|along|around)\s+(?:the|either|both)\b(?![^;]*(?:\bn?or\b|,))"
 _AND_CLAUSE = r"\band\s+(?:there|the|this|is|are|was|were|has|shows?|stable|unchanged|an?)\b"
 _STATED = rf"\b(?:{_VERB})\s+(?:{_STATE})\b|\b(?:{_STATE})\s*(?:,|and\b)"
 
@@ -66,6 +68,7 @@ AFTER_NEGATION = _compiled(
     _ITEM,
     _AND_CLAUSE,
     _STATED,
+    _PLACE,
     r"\bon\b",
     r"\bwith\s+(?:stable|mild|known|small)\b",
 )

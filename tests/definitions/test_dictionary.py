@@ -97,6 +97,12 @@ def test_a_term_without_definition_borrows_that_of_its_synonym_or_of_what_it_is(
     assert [d.term for d in merged.define([[mention]], 8)] == ["pleural effusion"]
 
 
+def test_findings_are_defined_before_technique() -> None:
+    own = glossary()
+    mentions = own.recognise(["Chest radiograph. Pneumothorax.", "Mass on CT."])
+    assert [d.term for d in own.define(mentions, 3)] == ["pneumothorax", "chest radiograph", "mass"]
+
+
 def test_only_affirmed_mentions_are_defined_but_all_are_kept() -> None:
     own = glossary()
     (mentions,) = own.recognise(["Right lower lobe consolidation, no effusion"])

@@ -15,6 +15,9 @@ from mmedrag.types import Assertion, Definition, Mention
 _Found = tuple[int, int, Candidate]
 """Characters of a text, and the name that they are."""
 
+_BACKGROUND = frozenset({"anatomy", "technique", "procedure", "stain"})
+"""Kinds of terms that are seldom what a reader wants explained."""
+
 
 class Dictionary:
     """One or several dictionaries as one :class:`~mmedrag.protocols.DefinitionSource`.
@@ -37,7 +40,8 @@ class Dictionary:
     def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
         """Definitions of affirmed mentions, those of earlier texts first, one a concept.
 
-        Within a text the first dictionary's definitions come first. A concept without a definition
+        Within a text the first dictionary's definitions come first, and findings and diseases
+        before anatomy and technique. A concept without a definition
         is defined by a dictionary that knows one of its names, else by the part of its term that
         names what it is ("left pleural effusion" is a pleural effusion), else left out.
         """
@@ -50,7 +54,7 @@ class Dictionary:
             new = {m.concept: m for m in affirmed if m.concept not in asked}
             asked.update(new)
             found = [f for f in map(self._defined, new.values()) if f is not None]
-            for _, concept in sorted(found, key=lambda f: f[0]):
+            for _, concept in sorted(found, key=lambda f: (f[0], f[1].kind in _BACKGROUND)):
                 definitions.setdefault(concept.code, concept.defined())
         return list(definitions.values())[: max(0, limit)]
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from mmedrag.checkpoint import (
     CONFIG,
+    LARGEST,
     WEIGHTS,
     Checkpoint,
     random_tensors,
@@ -106,6 +110,99 @@ def test_another_kind_or_format(folder: Path) -> None:
         read_checkpoint(folder, "reduction")
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{", "nul", "[" * 100_000, '{"format": 1}', "\ud800"])
+def test_a_config_that_is_none_is_refused(folder: Path, text: str) -> None:
+    (folder / CONFIG).write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(CheckpointError, match=CONFIG):
+        read_checkpoint(folder, "reduction")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": None},
+        {"sha256": 0},
+        {"encoders": ["lite0"]},
+        {"encoders": {"features": None}},
+        {"training_data": "phantoms"},
+        {"training_data": [1]},
+        {"settings": []},
+    ],
+    ids=repr,
+)
+def test_fields_of_another_type_are_refused(folder: Path, change: dict[str, object]) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(config | change))
+    with pytest.raises(CheckpointError, match="no proper"):
+        read_checkpoint(folder, "reduction")
+
+
+@pytest.mark.parametrize("trained", [False, None, "yes", 1])
+def test_only_true_is_trained(folder: Path, trained: object) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(config | {"trained": trained}))
+    with pytest.raises(UntrainedError, match="marked as untrained"):
+        read_checkpoint(folder, "reduction")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "proper"),
+    [(1, int, True), (True, int, False), (True, bool, True), (1, float, False), (None, str, False)],
+)
+def test_settings_are_checked_by_type(value: object, kind: type, proper: bool) -> None:
+    checkpoint = reduction(settings={"it": value})
+    if proper:
+        checkpoint.require_settings({"it": kind})
+    else:
+        with pytest.raises(CheckpointError, match="reduction checkpoint has no proper 'it'"):
+            checkpoint.require_settings({"it": kind})
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG])
+def test_a_file_of_a_size_that_is_not_ours_is_not_read(folder: Path, name: str) -> None:
+    os.truncate(folder / name, LARGEST[name] + 1)  # sparse: takes no room
+    with pytest.raises(CheckpointError, match=f"{name} has .* bytes, more than"):
+        read_checkpoint(folder, "reduction")
+
+
+def test_nothing_is_written_that_could_not_be_read(tmp_path: Path) -> None:
+    long = reduction(settings={"notes": "x" * LARGEST[CONFIG]})
+    with pytest.raises(CheckpointError, match=f"{CONFIG} has .* bytes, more than"):
+        write_checkpoint(tmp_path / "part", long)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32, np.complex64])
+def test_weights_of_another_type(folder: Path, dtype: type) -> None:
+    replace_weights(folder, save({"mean": np.ones(4, dtype)}))
+    with pytest.raises(CheckpointError, match="not float32"):
+        read_checkpoint(folder, "reduction")
+
+
+def test_weights_in_another_format_though_their_digest_holds(folder: Path) -> None:
+    replace_weights(folder, b"\x80\x04 no tensors at all")
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        read_checkpoint(folder, "reduction")
+
+
+def replace_weights(folder: Path, contents: bytes) -> None:
+    (folder / WEIGHTS).write_bytes(contents)
+    config = json.loads((folder / CONFIG).read_text())
+    config["sha256"] = hashlib.sha256(contents).hexdigest()
+    (folder / CONFIG).write_text(json.dumps(config))
+
+
+def test_a_path_through_a_file_holds_nothing_trained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UntrainedError, match="no trained reduction"):
+        read_checkpoint(tmp_path / "file" / "part", "reduction")
+
+
+def test_a_path_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_checkpoint(tmp_path / ("x" * 300), "reduction")
+
+
 def test_nothing_is_overwritten(folder: Path) -> None:
     with pytest.raises(CheckpointError, match="exists already"):
         write_checkpoint(folder, reduction(seed=5))
@@ -116,6 +213,9 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot be written"):
         write_checkpoint(tmp_path / "file" / "part", reduction())
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        write_checkpoint(tmp_path / ("x" * 300), reduction())
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,25 @@ FORMAT = 1
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
 
+LARGEST = {WEIGHTS: 2**30, CONFIG: 2**20}
+"""Bytes by file; one that is larger is not ours and is not read."""
+
 Tensors = Mapping[str, NDArray[np.float32]]
 """Weights by name."""
 
 Layout = Mapping[str, tuple[int, ...]]
 """The shape that each tensor must have, by name."""
+
+Fields: TypeAlias = Mapping[str, type | tuple[type, ...]]
+"""The type that each field of a config must have, by name."""
+
+_CONFIG: Fields = {
+    "kind": str,
+    "sha256": str,
+    "encoders": dict,
+    "training_data": list,
+    "settings": dict,
+}
 
 TRAIN = "Train it and pass the checkpoint's folder (docs/encoders.md), or take a preset without it."
 
@@ -73,6 +87,14 @@ class Checkpoint:
                 "It was made for other encoders or sizes; train it again.",
             )
 
+    def require_settings(self, fields: Fields) -> None:
+        """Check that the settings of these names are there, of these types.
+
+        Raises:
+            CheckpointError: where one is absent or of another type.
+        """
+        require_fields(self.settings, fields, f"The {self.kind} checkpoint")
+
     def require_encoder(self, role: str, fingerprint: str) -> None:
         """Check that the part was trained on the features of this encoder.
 
@@ -93,24 +115,25 @@ def read_checkpoint(folder: Path, kind: str) -> Checkpoint:
 
     Raises:
         UntrainedError: where there is no such folder, or its weights are marked as untrained.
-        CheckpointError: where its files are damaged, or hold another kind of part.
+        CheckpointError: where its files are damaged or too large, or hold another kind of part.
     """
     folder = Path(folder)
-    if not (folder / CONFIG).exists():
-        raise UntrainedError(f"There is no trained {kind} at {folder}", TRAIN)
-    config = _read_config(folder / CONFIG)
-    if config.get("kind") != kind:
+    try:
+        config = _read_config(folder / CONFIG)
+    except FileNotFoundError:
+        raise UntrainedError(f"There is no trained {kind} at {folder}", TRAIN) from None
+    if config["kind"] != kind:
         raise CheckpointError(
-            f"{folder} holds a {config.get('kind')}, not a {kind}", "Give the right folder."
+            f"{folder} holds a {config['kind']}, not a {kind}", "Give the right folder."
         )
     if config.get("trained") is not True:
         raise UntrainedError(f"The {kind} at {folder} is marked as untrained", TRAIN)
     return Checkpoint(
         kind=kind,
-        tensors=_read_weights(folder / WEIGHTS, str(config.get("sha256"))),
-        encoders=dict(config.get("encoders", {})),
-        training_data=tuple(config.get("training_data", ())),
-        settings=dict(config.get("settings", {})),
+        tensors=_read_weights(folder / WEIGHTS, config["sha256"]),
+        encoders=config["encoders"],
+        training_data=tuple(config["training_data"]),
+        settings=config["settings"],
     )
 
 
@@ -121,29 +144,40 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         CheckpointError: where the folder exists already or cannot be written.
     """
     folder = Path(folder)
-    if folder.exists():
-        raise CheckpointError(f"{folder} exists already", "Choose another folder, or remove it.")
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     weights = _pack(checkpoint.tensors)
-    config = {
-        "format": FORMAT,
-        "kind": checkpoint.kind,
-        "trained": checkpoint.trained,
-        "sha256": hashlib.sha256(weights).hexdigest(),
-        "encoders": dict(checkpoint.encoders),
-        "training_data": list(checkpoint.training_data),
-        "settings": dict(checkpoint.settings),
-    }
+    files = {WEIGHTS: weights, CONFIG: _config(checkpoint, weights)}
+    for name, contents in files.items():
+        _check_size(folder / name, len(contents))
     try:
+        if folder.exists():
+            raise CheckpointError(
+                f"{folder} exists already", "Choose another folder, or remove it."
+            )
         temporary.mkdir(parents=True)
-        (temporary / WEIGHTS).write_bytes(weights)
-        (temporary / CONFIG).write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+        for name, contents in files.items():
+            _write_durably(temporary / name, contents)
         temporary.rename(folder)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise CheckpointError(
             f"{folder} cannot be written ({error.strerror})", "Check space and rights."
         ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_fields(found: Mapping[str, Any], fields: Fields, where: str) -> None:
+    """Check that fields read from JSON are there, of these types; ``true`` is not a number.
+
+    Raises:
+        CheckpointError: where one is absent or of another type; it names ``where``.
+    """
+    for name, kind in fields.items():
+        value = found.get(name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise CheckpointError(
+                f"{where} has no proper {name!r}", "Restore the folder, or train the part again."
+            )
 
 
 def random_tensors(layout: Layout, seed: int) -> dict[str, NDArray[np.float32]]:
@@ -169,26 +203,50 @@ def _pack(tensors: Tensors) -> bytes:
     return bytes(save(ordered))
 
 
+def _config(checkpoint: Checkpoint, weights: bytes) -> bytes:
+    config = {
+        "format": FORMAT,
+        "kind": checkpoint.kind,
+        "trained": checkpoint.trained,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "encoders": dict(checkpoint.encoders),
+        "training_data": list(checkpoint.training_data),
+        "settings": dict(checkpoint.settings),
+    }
+    return json.dumps(config, indent=2).encode() + b"\n"
+
+
+def _write_durably(path: Path, contents: bytes) -> None:
+    """The contents are on the disk before the rename that makes them visible."""
+    with path.open("wb") as file:
+        file.write(contents)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _read_config(path: Path) -> dict[str, Any]:
+    """The config with its fields checked; raises FileNotFoundError where there is none."""
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error})", "Restore the folder.") from None
+        config = json.loads(_read(path))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not JSON ({error})", "Restore the folder.") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} is not a checkpoint of format {FORMAT}",
             "Restore the folder, or update mmedrag if a newer version wrote it.",
         )
+    require_fields(config, _CONFIG, str(path))
+    require_fields(config["encoders"], dict.fromkeys(config["encoders"], str), str(path))
+    if not all(isinstance(name, str) for name in config["training_data"]):
+        raise CheckpointError(f"{path} has no proper 'training_data'", "Restore the folder.")
     return config
 
 
 def _read_weights(path: Path, sha256: str) -> dict[str, NDArray[np.float32]]:
     try:
-        contents = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error.strerror})", "Restore the folder."
-        ) from None
+        contents = _read(path)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing", "Restore the folder.") from None
     if hashlib.sha256(contents).hexdigest() != sha256:
         raise CheckpointError(f"{path} does not have the digest of its config", "Restore it.")
     try:
@@ -197,6 +255,28 @@ def _read_weights(path: Path, sha256: str) -> dict[str, NDArray[np.float32]]:
         raise CheckpointError(
             f"{path} is not a safetensors file ({error})", "Restore it."
         ) from None
+    if any(t.dtype != np.float32 for t in tensors.values()):
+        raise CheckpointError(f"{path} holds weights that are not float32", "Save them as float32.")
     if not all(np.isfinite(t).all() for t in tensors.values()):
         raise CheckpointError(f"{path} holds weights that are not finite", "Train it again.")
-    return {name: t.astype(np.float32) for name, t in tensors.items()}
+    return tensors
+
+
+def _read(path: Path) -> bytes:
+    try:
+        _check_size(path, path.stat().st_size)
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(*error.args) from None
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror})", "Check the path and your rights to it."
+        ) from None
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > LARGEST[path.name]:
+        raise CheckpointError(
+            f"{path} has {size:,} bytes, more than the {LARGEST[path.name]:,} of a checkpoint",
+            "Give the folder of a learned part.",
+        )

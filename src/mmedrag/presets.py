@@ -239,11 +239,12 @@ def _offline(models: Mapping[str, str]) -> Stages:
     modality.require_encoder("image", images.fingerprint)
     modality.require_encoder("text", texts.fingerprint)
     fusion = Concat(images.dim, texts.dim, image_reduction=reduction)
+    embedder = DualEncoder(images, texts, fusion)
     return Stages(
-        embedder=DualEncoder(images, texts, fusion),
+        embedder=embedder,
         classifier=TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
         reranker=default_reranker(),
-        context_filter=_filter(models, SimilarityThreshold(0.15)),
+        context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.15)),
     )
 
 
@@ -263,13 +264,14 @@ def _paper(models: Mapping[str, str]) -> Stages:
     )
     clip = _source(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision, fit="crop")
+    embedder = DualEncoder(images, texts, heads)
     return Stages(
-        embedder=DualEncoder(images, texts, heads),
+        embedder=embedder,
         classifier=ZeroShotClassifier(
             towers.images.encode, towers.texts.encode, PAPER_PROMPTS, thresholds=CERTAIN
         ),
         reranker=paper_graph(),
-        context_filter=_filter(models, SimilarityThreshold(0.2)),
+        context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.2)),
     )
 
 
@@ -277,17 +279,25 @@ def _towers(models: Mapping[str, str]) -> Stages:
     """A model with both towers: its own space, its own zero-shot classifier."""
     clip = _source(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision)
+    embedder = towers.embedder()
     return Stages(
-        embedder=towers.embedder(),
+        embedder=embedder,
         classifier=ZeroShotClassifier(towers.images.encode, towers.texts.encode),
         reranker=default_reranker(),
-        context_filter=_filter(models, SimilarityThreshold(0.2)),
+        context_filter=_filter(models, embedder, towers.texts, SimilarityThreshold(0.2)),
     )
 
 
-def _filter(models: Mapping[str, str], untrained: ContextFilter) -> ContextFilter:
-    """The reward model that was given, or the similarity threshold that stands in for one."""
-    return load_reward(Path(models["reward"])) if models["reward"] else untrained
+def _filter(
+    models: Mapping[str, str], embedder: Embedder, texts: TextEncoder, untrained: ContextFilter
+) -> ContextFilter:
+    """The reward model that was given, or the similarity threshold that stands in for one.
+
+    It must have been trained on the embedder; the paper's kind reads with the text encoder.
+    """
+    if not models["reward"]:
+        return untrained
+    return load_reward(Path(models["reward"]), encode=texts.encode, encoder=embedder.fingerprint)
 
 
 def _lasting(told: str) -> str:

@@ -17,6 +17,7 @@ from contracts.context_filter import ContextFilterContract, question
 from contracts.reranker import evidence_list
 from mmedrag.errors import CheckpointError, QueryError, UntrainedError
 from mmedrag.pair_features import FEATURES, embedding_features, pair_features
+from mmedrag.presets import build, offline_encoders
 from mmedrag.reward import (
     Calibration,
     ContextScorer,
@@ -346,11 +347,9 @@ class TestKeepAll(ContextFilterContract):
 # Checkpoints
 
 
-def save_model(path, scorer, tau=0.4):
+def save_model(path, scorer, tau=0.4, encoder="letters"):
     measured = {"pairwise accuracy": 0.9}
-    save_reward(
-        path, scorer, tau=tau, encoder="letters", trained_on=("phantoms",), metrics=measured
-    )
+    save_reward(path, scorer, tau=tau, encoder=encoder, trained_on=("phantoms",), metrics=measured)
 
 
 @pytest.fixture
@@ -425,6 +424,23 @@ def test_a_bad_tau_is_not_written(tmp_path):
 def test_another_encoder_is_refused(checkpoint):
     with pytest.raises(CheckpointError, match="dual encoder letters, not words"):
         load_reward(checkpoint, encoder="words")
+
+
+def test_a_preset_refuses_a_model_that_was_trained_on_another_encoder(checkpoint):
+    with pytest.raises(CheckpointError, match="dual encoder letters, not dual"):
+        build("offline", {"reward": str(checkpoint)})
+
+
+def test_a_preset_reads_for_a_context_model(tmp_path):
+    embedder, (_, texts) = build("offline").embedder, offline_encoders()
+    scorer = ContextScorer(texts.encode, random_head(texts.dim))
+    path = tmp_path / "reward"
+    save_model(path, scorer, encoder=embedder.fingerprint)
+    found = build("offline", {"reward": str(path)}).context_filter
+    contexts = [case(text="Left pleural effusion."), case(text="")]
+    assert isinstance(found, RewardFilter)
+    rewards = found.scorer.score(question(), contexts)
+    assert rewards.tolist() == scorer.score(question(), contexts).tolist()
 
 
 def test_a_context_model_without_its_text_encoder_is_refused(tmp_path):

@@ -70,9 +70,7 @@ def test_search_as_json_has_the_documented_fields(casebase: Path, phantoms, caps
 
 def test_ask_prints_an_answer_with_its_sources(casebase: Path, phantoms, capsys, tmp_path) -> None:
     page = tmp_path / "trace.html"
-    code, out, err = run(
-        capsys, "ask", casebase, "--image", phantoms[0].image, "--page", page
-    )
+    code, out, err = run(capsys, "ask", casebase, "--image", phantoms[0].image, "--page", page)
     assert code == 0
     assert "Answer" in out
     assert "[C1]" in out
@@ -140,7 +138,9 @@ def test_add_update_delete_one_case(corpus: Path, phantoms, capsys, tmp_path) ->
         "--domain", "radiology", "--image", phantoms[30].image,
     )  # fmt: skip
     assert (code, "1 cases written" in out) == (0, True)
-    _, out, _ = run(capsys, "search", mine, "--text", "zebra stripes", "--json")
+    _, out, _ = run(
+        capsys, "search", mine, "--text", "zebra stripes", "--domain", "radiology", "--json"
+    )
     assert json.loads(out)["gathered"][0]["id"] == "new"
     assert run(capsys, "update", mine, "--id", "new", "--text", "Nothing unusual.")[0] == 0
     with Casebase.open(mine, readonly=True) as opened:
@@ -152,7 +152,9 @@ def test_add_update_delete_one_case(corpus: Path, phantoms, capsys, tmp_path) ->
     assert run(capsys, "delete", mine, "new")[1].startswith("1 cases deleted")
     code, _, err = run(capsys, "delete", mine, "new")
     assert (code, "not in the casebase: new" in err) == (2, True)
-    _, out, _ = run(capsys, "search", mine, "--text", "zebra stripes", "--json")
+    _, out, _ = run(
+        capsys, "search", mine, "--text", "zebra stripes", "--domain", "radiology", "--json"
+    )
     assert "new" not in [e.get("id") for e in json.loads(out)["gathered"]]
 
 
@@ -164,7 +166,7 @@ def test_keeping_a_casebase(casebase: Path, capsys, tmp_path) -> None:
     )  # fmt: skip
     assert run(capsys, "rebuild", casebase)[0] == 0
     assert "24 cases exported" in run(capsys, "export", casebase, "--into", tmp_path / "out")[1]
-    again = tmp_path / "again.casebase"
+    again = tmp_path / "again.casebase"  # an export reads back: its images are the previews
     assert "24 cases written" in run(capsys, "index", tmp_path / "out", "--into", again)[1]
 
 

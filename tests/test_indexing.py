@@ -95,7 +95,7 @@ def test_problems_are_counted_and_skipped(
     assert report.written == 2
     assert [p.line for p in report.problems] == [2, None]
     assert "cut" in str(report.problems[1])
-    with pytest.raises(CorpusError, match="corpus.jsonl:2"):
+    with pytest.raises(CorpusError, match=r"corpus\.jsonl:2"):
         index(rows, casebase, offline.embedder, offline.classifier, strict=True)
 
 
@@ -109,9 +109,7 @@ def test_a_case_without_domain_is_routed_and_keeps_it(
     assert again.unchanged == 1
 
 
-def test_duplicates_are_reported_not_dropped(
-    casebase: Casebase, offline: Stages, phantoms
-) -> None:
+def test_duplicates_are_reported_not_dropped(casebase: Casebase, offline: Stages, phantoms) -> None:
     duplicates = Duplicates()
     cases = [phantoms[0], replace(phantoms[0], id="copy"), phantoms[5]]
     index(cases, casebase, offline.embedder, offline.classifier, duplicates=duplicates)
@@ -129,11 +127,11 @@ def test_the_digest_follows_text_and_image(phantoms) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-def test_a_killed_index_goes_on_where_it_stopped(
-    tmp_path: Path, phantoms, offline: Stages
-) -> None:
+def test_a_killed_index_goes_on_where_it_stopped(tmp_path: Path, phantoms, offline: Stages) -> None:
     corpus, into = Path(phantoms[0].image).parents[1], tmp_path / "k.casebase"
-    script = f"from mmedrag.cli import main; main(['index', {str(corpus)!r}, '--into', {str(into)!r}])"
+    script = (
+        f"from mmedrag.cli import main; main(['index', {str(corpus)!r}, '--into', {str(into)!r}])"
+    )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)  # fmt: skip
     deadline = time.monotonic() + 60

@@ -49,7 +49,11 @@ def images_along(*direction: float):
 
 def test_equation_1_by_hand() -> None:
     classifier = ZeroShotClassifier(
-        images_along(1.0, 2.0, 2.0), texts_on_axes, PAPER_PROMPTS, temperature=1.0, thresholds=CERTAIN
+        images_along(1.0, 2.0, 2.0),
+        texts_on_axes,
+        PAPER_PROMPTS,
+        temperature=1.0,
+        thresholds=CERTAIN,
     )
     routing = classifier.classify(Query(image=png()))
     cosines = np.array([1, 2, 2]) / 3  # |(1, 2, 2)| = 3
@@ -95,15 +99,19 @@ def test_the_image_decides_and_the_text_helps_out() -> None:
     assert TrainedClassifier(image, text, sure, sure).classify(both).decision == Domain.RADIOLOGY
     helped = TrainedClassifier(image, text, unsure, sure).classify(both)
     assert helped.decision == Domain.OPHTHALMOLOGY
-    assert TrainedClassifier(image, text, unsure, sure).classify(Query(image=png())).decision is None
+    assert (
+        TrainedClassifier(image, text, unsure, sure).classify(Query(image=png())).decision is None
+    )
 
 
 @pytest.mark.parametrize(
     ("scores", "decision", "medical"),
     [
         ((0.7, 0.2, 0.1, 0.0), Domain.RADIOLOGY, True),
-        ((0.59, 0.21, 0.2, 0.0), None, True),
-        ((0.1, 0.2, 0.15, 0.55), None, False),
+        ((0.44, 0.31, 0.25, 0.0), None, True),
+        ((0.48, 0.45, 0.07, 0.0), None, True),
+        ((0.2, 0.1, 0.1, 0.6), Domain.RADIOLOGY, True),
+        ((0.1, 0.1, 0.05, 0.75), None, False),
     ],
 )
 def test_thresholds(scores: tuple[float, ...], decision: Domain | None, medical: bool) -> None:
@@ -152,9 +160,9 @@ def test_the_shipped_head_on_pictures_that_are_not_medical(offline: Stages) -> N
     ("text", "domain"),
     [
         ("Chest radiograph with consolidation in the right lower lobe.", Domain.RADIOLOGY),
-        ("MRI of the brain shows a ring-enhancing lesion in the left frontal lobe.", Domain.RADIOLOGY),
-        ("Moderately differentiated tubular adenocarcinoma infiltrating the submucosa.", Domain.PATHOLOGY),
-        ("Moderate non proliferative diabetic retinopathy with hard exudates at the macula.", Domain.OPHTHALMOLOGY),
+        ("Brain MRI with a ring-enhancing lesion in the left frontal lobe.", Domain.RADIOLOGY),
+        ("Tubular adenocarcinoma infiltrating the submucosa.", Domain.PATHOLOGY),
+        ("Diabetic retinopathy with hard exudates at the macula.", Domain.OPHTHALMOLOGY),
     ],
 )  # fmt: skip
 def test_texts_are_routed_by_text(offline: Stages, text: str, domain: Domain) -> None:

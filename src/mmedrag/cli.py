@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from mmedrag import __version__
 from mmedrag.errors import MMedRAGError, QueryError
-from mmedrag.types import Case, Domain, Problem, Query
+from mmedrag.types import Case, Domain, Query
 
 if TYPE_CHECKING:
     from mmedrag.casebase.casebase import Casebase
     from mmedrag.pipeline import MMedRAG
     from mmedrag.presets import Stages
     from mmedrag.protocols import Generator
+    from mmedrag.types import Problem
 
 EXIT_CODES = """exit codes:
   0  done (an answer that abstains is an answer)
@@ -434,19 +435,11 @@ def _define(options: argparse.Namespace) -> int:
 def _dictionary(options: argparse.Namespace) -> int:
     from mmedrag.definitions import compile_dictionary, read_terms
 
-    problems: list[Problem] = []
-
-    def terms() -> Any:  # noqa: ANN401
-        for path in options.sources:
-            for term in read_terms(path):
-                if isinstance(term, Problem):
-                    problems.append(term)
-                else:
-                    yield term
-
-    count = compile_dictionary(terms(), options.into)
-    print(f"{count} terms in {options.into}; {len(problems)} rows skipped")
-    for problem in problems[:10]:
+    made = compile_dictionary(
+        (t for path in options.sources for t in read_terms(path)), options.into
+    )
+    print(f"{made.terms} terms ({made.defined} defined) in {made.path}; {made.broken} rows skipped")
+    for problem in made.problems[:10]:
         print(f"  {problem}")
     return 0
 

@@ -211,8 +211,7 @@ def dictionary(paths: Sequence[str | Path] = ()) -> Dictionary:
     Raises:
         CorpusError: where one cannot be opened.
     """
-    opened = [open_dictionary(Path(path)) for path in paths]
-    return Dictionary([part for known in (glossary(), *opened) for part in known.parts])
+    return open_dictionary(*(Path(path) for path in paths)) if paths else glossary()
 
 
 def offline_encoders() -> tuple[ImageEncoder, TextEncoder]:

@@ -113,4 +113,4 @@ def test_an_export_holds_every_case_in_the_native_format(tmp_path):
     assert [r["id"] for r in records] == [e.case.id for e in entries]
     assert [r["labels"] for r in records] == [list(e.case.labels) for e in entries]
     assert records[-1]["meta"] == {"history": "Quenselbeck smokes"}
-    assert (tmp_path / "export" / records[-1]["thumbnail"]).read_bytes() == JPEG
+    assert (tmp_path / "export" / records[-1]["image"]).read_bytes() == JPEG

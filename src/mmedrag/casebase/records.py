@@ -122,11 +122,15 @@ def case_of(row: Iterable[Any]) -> Case:
 
 
 def line_of(case: Case, thumbnail: str | None) -> str:
-    """One line of the native JSONL format; ``thumbnail`` is a path beside the file."""
+    """One line of the native JSONL format; its image is ``thumbnail``, a path beside the file.
+
+    The case's own image stays where it is and is named as ``original_image``: a casebase gives out
+    what it holds, and an original may carry a header with a patient's name.
+    """
     fields: dict[str, Any] = {
         "id": case.id,
-        "image": None if case.image is None else str(case.image),
-        "frame": case.frame,
+        "image": thumbnail,
+        "original_image": None if case.image is None else str(case.image),
         "text": case.text,
         "domain": case.domain,
         "modality": case.modality,
@@ -139,8 +143,6 @@ def line_of(case: Case, thumbnail: str | None) -> str:
         "split": case.split,
         "meta": dict(case.meta),
     }
-    if thumbnail is not None:
-        fields["thumbnail"] = thumbnail
     return json.dumps(fields, ensure_ascii=False)
 
 

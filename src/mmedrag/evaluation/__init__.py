@@ -1,0 +1,1 @@
+"""Measures what the system retrieves, each figure with its protocol (docs/evaluation.md)."""

@@ -31,9 +31,11 @@ def test_an_image_finds_itself_in_its_domain(rag: MMedRAG, phantoms: list[Case])
         assert context.question.routing.decision == domain
         top = context.gathered[0]
         assert isinstance(top.item, Case)
-        same = {case.id, case.meta.get("near_duplicate_of"), *(
-            c.id for c in phantoms if c.meta.get("near_duplicate_of") == case.id
-        )}
+        same = {
+            case.id,
+            case.meta.get("near_duplicate_of"),
+            *(c.id for c in phantoms if c.meta.get("near_duplicate_of") == case.id),
+        }
         assert top.item.id in same
         assert {e.item.domain for e in context.gathered if isinstance(e.item, Case)} == {domain}
 
@@ -106,9 +108,13 @@ def test_invented_citations_are_removed(rag: MMedRAG) -> None:
 
 def test_nothing_passes_is_said(rag: MMedRAG) -> None:
     strict = replace(rag, context_filter=SimilarityThreshold(1.0))
-    answer = strict.ask(Query(image=rag.cases.search(  # any stored image
-        Query("fracture"), rag.embedder.embed([Query("fracture")])[0], 1, None
-    )[0].case.image))
+    answer = strict.ask(
+        Query(
+            image=rag.cases.search(  # any stored image
+                Query("fracture"), rag.embedder.embed([Query("fracture")])[0], 1, None
+            )[0].case.image
+        )
+    )
     assert answer.abstained
     assert not answer.cited
 
@@ -129,7 +135,9 @@ def test_a_picture_that_is_not_medical_is_not_searched(rag: MMedRAG, tmp_path) -
 
 
 def test_filters_hold(rag: MMedRAG) -> None:
-    context = rag.retrieve(Query("finding", where="domain = 'pathology' and split = 'train'"))
+    context = rag.retrieve(
+        Query("adenocarcinoma in the tissue", where="domain = 'pathology' and split = 'train'")
+    )
     found = [e.item for e in context.gathered if isinstance(e.item, Case)]
     assert found
     assert all(c.domain == Domain.PATHOLOGY and c.split == "train" for c in found)

@@ -1,0 +1,284 @@
+"""Retrieval measured over records of the native format, without a casebase (docs/evaluation.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmedrag.evaluation.bootstrap import interval
+from mmedrag.evaluation.corpus import (
+    Codes,
+    Corpus,
+    Relevance,
+    codes,
+    group_codes,
+    label_codes,
+    problem_notes,
+    read_corpus,
+)
+from mmedrag.evaluation.directions import Direction, Measured, Side, measure, rounded
+from mmedrag.evaluation.metrics import chance_at_1, precision_at_k
+from mmedrag.evaluation.vectors import Progress, Vectors, embed_records, embed_texts
+from mmedrag.presets import build
+from mmedrag.protocols import Embedder
+from mmedrag.types import Case
+
+SCHEMA = "mmedrag-retrieval/1"
+SIZES = (10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
+"""Gallery sizes of the curve, as far as there are so many items."""
+
+CROSS = ("image_to_text", "text_to_image")
+_QUERIES_A_POINT = 2000  # more galleries are drawn for small sizes
+
+
+def evaluate(
+    paths: Sequence[Path],
+    *,
+    preset: str = "offline",
+    models: dict[str, str] | None = None,
+    split: str = "",
+    group_by: str = "patient_id",
+    label: str = "",
+    whole_gallery: bool = False,
+    limit: int | None = None,
+    progress: Progress = lambda n: None,
+) -> dict[str, Any]:
+    """The report of ``mmedrag eval retrieval``, as its JSON.
+
+    Args:
+        paths: files of the native format, or their folders.
+        preset: whose embedder is measured.
+        models: by role, in place of the preset's own.
+        split: of the queries; all records, where empty.
+        group_by: what makes records relevant to each other, one of ``corpus.GROUPINGS``.
+        label: also measure precision@10 by this label, as ``labels[1]``.
+        whole_gallery: search the records of other splits too.
+        limit: use only the first records of the split.
+        progress: told how many more records are embedded.
+
+    Raises:
+        CorpusError: where a file cannot be read or holds nothing of the split.
+        QueryError: for an unknown preset, grouping or label.
+        ModelError: where the preset cannot be loaded.
+    """
+    corpus = read_corpus(paths, split=split, whole_gallery=whole_gallery, limit=limit)
+    group_codes(corpus, group_by)  # a wrong option is told before the models are loaded
+    measured = measure_retrieval(
+        corpus, build(preset, models).embedder, group_by, label=label, progress=progress
+    )
+    return {
+        "schema": SCHEMA,
+        "data": [str(path) for path in paths],
+        "preset": preset,
+        "split": split or None,
+        "gallery": "all" if whole_gallery else "split",
+        "group_by": group_by,
+        **measured,
+    }
+
+
+def measure_retrieval(
+    corpus: Corpus,
+    embedder: Embedder,
+    group_by: str,
+    *,
+    label: str = "",
+    progress: Progress = lambda n: None,
+) -> dict[str, Any]:
+    """The measured part of the report: directions, by domain, the curve, notes."""
+    groups = group_codes(corpus, group_by)
+    labelled = label_codes(corpus.cases, label) if label else None
+    vectors = embed_records(corpus.cases, groups, embedder, progress)
+    truth = Relevance.of(corpus.cases, groups)
+    directions = make_directions(corpus, groups, vectors, embedder)
+    found = {d.name: m for d in directions if (m := measure(d, truth)) is not None}
+    report: dict[str, Any] = {
+        "encoder": embedder.fingerprint,
+        "records": len(corpus.cases),
+        "directions": {name: measured.figures() for name, measured in found.items()},
+        "by_domain": _by_domain(corpus, directions, truth, found),
+        "curve": [point for d in directions if d.name in found for point in _curve(d, truth)],
+    }
+    if labelled is not None:
+        report["label_precision"] = {"label": label, **label_precision(corpus, vectors, labelled)}
+    return report | {"notes": [*corpus.notes, *problem_notes(vectors.problems), *_remarks(found)]}
+
+
+def make_directions(
+    corpus: Corpus, groups: Codes, vectors: Vectors, embedder: Embedder
+) -> list[Direction]:
+    """The five directions between images, texts and cases, and diagnosis to findings."""
+    images = np.flatnonzero(vectors.image_codes >= 0)
+    texts = np.flatnonzero(vectors.text_codes >= 0)
+    asked_images, asked_texts = images[corpus.asked[images]], texts[corpus.asked[texts]]
+    pairs = asked_images[vectors.partners[asked_images] >= 0]
+    whole = np.arange(len(corpus.cases))[np.union1d(images, texts)]
+    image, text = vectors.image_codes, vectors.text_codes
+
+    def queries(rows: Codes, made: NDArray[np.float32]) -> Side:
+        return Side(rows, made[rows])
+
+    shown_images, shown_texts = (
+        queries(images, vectors.image_cases),
+        queries(texts, vectors.text_cases),
+    )
+    by_image, by_text = (
+        queries(asked_images, vectors.image_queries),
+        queries(asked_texts, vectors.text_queries),
+    )
+    borrowed = text[vectors.partners[pairs]]
+    return [
+        Direction("image_to_text", by_image, shown_texts),
+        Direction("text_to_image", by_text, shown_images),
+        Direction(
+            "image_to_image", by_image, shown_images, ((image[asked_images], image[images]),)
+        ),
+        Direction("text_to_text", by_text, shown_texts, ((text[asked_texts], text[texts]),)),
+        Direction(
+            "both_to_case",
+            queries(pairs, vectors.both_queries),
+            queries(whole, vectors.whole_cases),
+            ((image[pairs], image[whole]), (borrowed, text[whole])),
+        ),
+        *_diagnosis_to_findings(corpus, groups, embedder),
+    ]
+
+
+def label_precision(corpus: Corpus, vectors: Vectors, labels: Codes) -> dict[str, Any]:
+    """precision@10 of image to image by a label, never counting images of the query's patient."""
+    usable = (vectors.image_codes >= 0) & (labels >= 0)
+    shown = np.flatnonzero(usable)
+    asked = np.flatnonzero(usable & corpus.asked)
+    patients = group_codes(corpus, "patient_id")
+    direction = Direction(
+        "image_to_image",
+        Side(asked, vectors.image_queries[asked]),
+        Side(shown, vectors.image_cases[shown]),
+        (
+            (patients[asked], patients[shown]),
+            (vectors.image_codes[asked], vectors.image_codes[shown]),
+        ),
+    )
+    values, chance = np.zeros((len(asked), 1)), np.zeros(len(asked))
+    for chunk, scores, visible in direction.scored():
+        same = labels[asked[chunk]][:, None] == labels[shown]
+        for i, row in enumerate(range(chunk.start, chunk.stop)):
+            relevant = same[i][visible[i]]
+            values[row] = precision_at_k(scores[i][visible[i]], relevant, 10)
+            chance[row] = chance_at_1(relevant)
+    ends = interval(values, patients[asked])[0]
+    return {
+        "direction": "image_to_image",
+        "precision@10": rounded(values.mean()),
+        "n": len(shown),
+        "queries": len(asked),
+        "groups": len(np.unique(patients[shown])),
+        "chance": rounded(chance.mean()),
+        "ci95": [rounded(end) for end in ends],
+    }
+
+
+def _diagnosis_to_findings(corpus: Corpus, groups: Codes, embedder: Embedder) -> list[Direction]:
+    """Of every case (group) that states both, its diagnosis asked and its findings searched."""
+    told = [_diagnosis_and_findings(case) for case in corpus.cases]
+    keys = codes(t and (int(group), *t) for t, group in zip(told, groups, strict=True))
+    rows = np.unique(keys, return_index=True)[1]
+    rows = rows[keys[rows] >= 0]
+    if len(rows) < 2:
+        return []
+    asked = rows[corpus.asked[rows]]
+    diagnoses = tuple(told[row][0] for row in asked)
+    findings = tuple(told[row][1] for row in rows)
+    return [
+        Direction(
+            "diagnosis_to_findings",
+            Side(asked, embed_texts(diagnoses, embedder)[0], diagnoses),
+            Side(rows, embed_texts(findings, embedder)[1], findings),
+        )
+    ]
+
+
+def _diagnosis_and_findings(case: Case) -> tuple[str, str] | None:
+    diagnosis, findings = case.meta.get("case_diagnosis"), case.meta.get("findings")
+    if not isinstance(diagnosis, str) or not isinstance(findings, str):
+        return None
+    if not diagnosis.strip() or not findings.strip():
+        return None
+    return diagnosis, findings
+
+
+def _by_domain(
+    corpus: Corpus,
+    directions: Sequence[Direction],
+    truth: Relevance,
+    found: dict[str, Measured],
+) -> dict[str, Any]:
+    """The directions within each domain's own records, as the system searches (section 3.2)."""
+    names = [case.domain.value if case.domain else "unspecified" for case in corpus.cases]
+    if len(set(names)) == 1:
+        return {names[0]: {name: measured.figures() for name, measured in found.items()}}
+    result = {}
+    for domain in dict.fromkeys(names):
+        records = np.array([name == domain for name in names])
+        measured = {d.name: measure(d.restricted(records), truth) for d in directions}
+        result[domain] = {name: m.figures() for name, m in measured.items() if m is not None}
+    return result
+
+
+def _curve(direction: Direction, truth: Relevance) -> list[dict[str, Any]]:
+    """The direction over galleries of whole groups drawn at random, and over all of them."""
+    n = len(direction.gallery)
+    points = []
+    for size in (size for size in (*SIZES, n) if size < n or size == n):
+        drawn = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
+        found = [
+            measure(direction.restricted(_drawn(direction, truth, size, seed)), truth)
+            for seed in range(drawn)
+        ]
+        measured = [m for m in found if m is not None]
+        if measured:
+            points.append(_point(direction.name, measured))
+    return points
+
+
+def _drawn(direction: Direction, truth: Relevance, size: int, seed: int) -> NDArray[np.bool_]:
+    """Records of whole groups, drawn until the gallery has ``size`` items."""
+    mine = truth.groups[direction.gallery.records]
+    sizes = np.bincount(mine, minlength=int(truth.groups.max()) + 1)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    enough = int(np.searchsorted(np.cumsum(sizes[order]), size)) + 1
+    return np.isin(truth.groups, order[:enough])
+
+
+def _point(name: str, measured: Sequence[Measured]) -> dict[str, Any]:
+    means = [m.means() for m in measured]
+    return {
+        "direction": name,
+        "n": round(float(np.mean([m.gallery for m in measured]))),
+        "groups": round(float(np.mean([m.gallery_groups for m in measured]))),
+        "galleries": len(measured),
+        **{key: rounded(float(np.mean([m[key] for m in means]))) for key in means[0]},
+        "chance@1": rounded(float(np.mean([m.chance.mean() for m in measured]))),
+        "ceiling@1": rounded(float(np.mean([m.answerable.mean() for m in measured]))),
+    }
+
+
+def _remarks(found: dict[str, Measured]) -> list[str]:
+    """What a reader must know to read the figures right."""
+    silent = [name for name in CROSS if name in found and found[name].silent]
+    remarks = []
+    if silent:
+        remarks.append(
+            "this preset has no shared image-text space; cross-modal directions are at chance:"
+            f" every similarity is zero in {' and '.join(silent)}"
+        )
+    remarks += [
+        f"{name}: no query has a relevant item other than its exact duplicates, so all is 0"
+        for name, measured in found.items()
+        if not measured.answerable.any()
+    ]
+    return remarks

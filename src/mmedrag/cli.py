@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     _add_asking(commands)
     _add_keeping(commands)
     _add_knowing(commands)
+    _add_proving(commands)
     return root
 
 
@@ -147,6 +148,24 @@ def _add_knowing(commands: Any) -> None:  # noqa: ANN401
     demo = commands.add_parser("demo", help="a synthetic corpus, a question, a cited answer")
     demo.add_argument("--into", type=Path, default=Path("demo"), metavar="FOLDER")
     demo.set_defaults(run=_demo)
+
+
+def _add_proving(commands: Any) -> None:  # noqa: ANN401
+    measured = commands.add_parser("eval", help="measure the system on your own records")
+    what = measured.add_subparsers(metavar="WHAT", required=True)
+    retrieval = what.add_parser("retrieval", help="R@k, MRR, nDCG@10 in every direction")
+    retrieval.add_argument("--data", type=Path, nargs="+", required=True, metavar="RECORDS.jsonl")
+    retrieval.add_argument("--split", default="", help="of the queries (default: all records)")
+    retrieval.add_argument("--gallery", choices=("split", "all"), default="split")
+    retrieval.add_argument("--preset", default="offline", help="see 'mmedrag presets'")
+    _model_options(retrieval)
+    retrieval.add_argument(
+        "--group-by", choices=("patient_id", "study_id", "text", "labels"), default="patient_id"
+    )
+    retrieval.add_argument("--label", default="", help="also precision@10 by it, as labels[1]")
+    retrieval.add_argument("--limit", type=int, metavar="N", help="only the first N records")
+    retrieval.add_argument("--json", action="store_true")
+    retrieval.set_defaults(run=_eval_retrieval)
 
 
 def _corpus_options(command: argparse.ArgumentParser) -> None:
@@ -468,6 +487,30 @@ def _demo(options: argparse.Namespace) -> int:
     from mmedrag.demo import run
 
     run(options.into)
+    return 0
+
+
+def _eval_retrieval(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.evaluation.retrieval import evaluate
+    from mmedrag.evaluation.tables import retrieval_text
+
+    if options.limit is not None and options.limit < 1:
+        raise QueryError(f"--limit is {options.limit}", "Give at least 1.")
+    with tqdm(unit="record", desc="embed", disable=None) as bar:
+        report = evaluate(
+            options.data,
+            preset=options.preset,
+            models=_pairs(options.model, "--model"),
+            split=options.split,
+            group_by=options.group_by,
+            label=options.label,
+            whole_gallery=options.gallery == "all",
+            limit=options.limit,
+            progress=bar.update,
+        )
+    print(_dumped(report) if options.json else retrieval_text(report))
     return 0
 
 

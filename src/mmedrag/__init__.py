@@ -16,6 +16,7 @@ from mmedrag.types import Answer, Case, Context, Domain, Evidence, Query
 if TYPE_CHECKING:
     from mmedrag.pipeline import MMedRAG
     from mmedrag.presets import create, load
+    from mmedrag.presets import index_corpus as index
 
 __all__ = [
     "Answer",
@@ -27,12 +28,18 @@ __all__ = [
     "MMedRAGError",
     "Query",
     "create",
+    "index",
     "load",
 ]
 
 __version__ = "0.1.0"
 
-_LATER = {"MMedRAG": "mmedrag.pipeline", "load": "mmedrag.presets", "create": "mmedrag.presets"}
+_LATER = {
+    "MMedRAG": ("mmedrag.pipeline", "MMedRAG"),
+    "create": ("mmedrag.presets", "create"),
+    "index": ("mmedrag.presets", "index_corpus"),
+    "load": ("mmedrag.presets", "load"),
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
@@ -40,5 +47,6 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name in _LATER:
         from importlib import import_module
 
-        return getattr(import_module(_LATER[name]), name)
+        module, attribute = _LATER[name]
+        return getattr(import_module(module), attribute)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -254,12 +254,13 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> No
     from mmedrag.console import report_text
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
+    from mmedrag.presets import salt_of
 
     duplicates = Duplicates()
     started = perf_counter()
     with tqdm(unit="case", desc="index", disable=None) as bar:
         report = index(
-            _corpus(options, bytes.fromhex(casebase.settings["salt"])),
+            _corpus(options, salt_of(casebase)),
             casebase,
             stages.embedder,
             stages.classifier,

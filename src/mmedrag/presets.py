@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from mmedrag.casebase.casebase import Casebase
+from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
 from mmedrag.diversity import DuplicatesLast, MaximalMarginalRelevance
 from mmedrag.encoders.clip import load_towers
@@ -23,6 +24,7 @@ from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.fusion import Concat, load_fusion
 from mmedrag.generation import ExtractiveGenerator
 from mmedrag.graph import Chain, GraphReranker, paper_graph
+from mmedrag.indexing import IndexReport, index
 from mmedrag.modality import (
     CERTAIN,
     PAPER_PROMPTS,
@@ -163,6 +165,37 @@ def create(
         | {"salt": secrets.token_hex(16)},
     )
     return casebase, stages
+
+
+def index_corpus(
+    corpus: str | Path,
+    into: str | Path,
+    preset: str = "offline",
+    models: Mapping[str, str] | None = None,
+) -> IndexReport:
+    """Index a corpus of any known format into a new casebase; ``mmedrag.index`` is this function.
+
+    Args:
+        corpus: a file or folder that :func:`mmedrag.datasets.read_corpus` recognises.
+        into: the casebase; where it exists, the corpus is added to it (by its own preset).
+        preset: of a new casebase.
+        models: that replace the preset's own, by role.
+
+    Raises:
+        CorpusError: where the corpus cannot be read.
+        CasebaseError: where the casebase cannot be written.
+        ModelError: where a model cannot be loaded.
+    """
+    exists = (Path(into) / "casebase.db").exists()
+    casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
+    with casebase:
+        rows = read_corpus(Path(corpus), salt=salt_of(casebase))
+        return index(rows, casebase, stages.embedder, stages.classifier)
+
+
+def salt_of(casebase: Casebase) -> bytes:
+    """The key of DICOM pseudonyms, so that ids stay the same within a casebase."""
+    return bytes.fromhex(casebase.settings["salt"])
 
 
 def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:

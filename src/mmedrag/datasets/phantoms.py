@@ -227,7 +227,7 @@ def _save(image: NDArray[np.uint8], file: Path) -> None:
     Image.fromarray(image).save(file, pnginfo=note, compress_level=1)
 
 
-def generate(n: int = 360, seed: int = 7, *, into: Path) -> Path:
+def generate(n: int = 360, seed: int = 7, *, into: str | Path) -> Path:
     """Write a corpus of ``n`` synthetic image-report pairs over the three domains.
 
     The same ``n`` and ``seed`` give the same bytes. The records are in the native format; splits
@@ -246,6 +246,7 @@ def generate(n: int = 360, seed: int = 7, *, into: Path) -> Path:
     """
     if n < 1:
         raise CorpusError(f"cannot generate {n} records", "Ask for at least 1.")
+    into = Path(into)
     records = into / "records.jsonl"
     try:
         (into / "images").mkdir(parents=True, exist_ok=True)

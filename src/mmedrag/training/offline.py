@@ -226,7 +226,8 @@ def _rectified_moments(
     """Mean and standard deviation of max(0, x) for normal x."""
     normal = torch.distributions.Normal(0.0, 1.0)
     z = mean / deviation
-    density, below = torch.exp(normal.log_prob(z)), normal.cdf(z)
+    density = torch.exp(normal.log_prob(z))  # type: ignore[no-untyped-call]
+    below = normal.cdf(z)  # type: ignore[no-untyped-call]
     first = mean * below + deviation * density
     second = (mean**2 + deviation**2) * below + mean * deviation * density
     return first.numpy(), (second - first**2).clamp(min=0).sqrt().numpy()

@@ -25,6 +25,11 @@ STAGES = {
     "generation": {"generation", "findings", "prompts", "chat", "completions"},
     "datasets": {"datasets"},
 }
+DOORS = {
+    "indexing", "presets", "trace", "console", "page", "demo", "evaluation", "training", "cli",
+}  # fmt: skip
+"""They may import every room; no room imports them."""
+
 ROOM_OF = {module: room for room, modules in STAGES.items() for module in modules}
 
 
@@ -59,7 +64,7 @@ def test_who_imports_whom(path: Path) -> None:
     elif me == "pipeline":
         assert seen <= GROUND | {"protocols", "citations"}
     else:
-        assert me in {"presets", "indexing", "trace", "console", "page", "demo", "cli", "training"}
+        assert me in DOORS
 
 
 def test_importing_the_package_is_light() -> None:

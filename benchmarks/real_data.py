@@ -111,7 +111,8 @@ def draw(rag: MMedRAG, queries: Sequence[Case], into: Path) -> None:
         routed, others = neighbours(rag, query, patient)
         if query.image is not None:
             paste(sheet, query.image, 0, top)
-        pen.text((2, top + SIDE + 2), "\n".join(textwrap.wrap(f"[{routed}] {words}", 26)[:3]), "navy")
+        told = "\n".join(textwrap.wrap(f"[{routed}] {words}", 26)[:3])
+        pen.text((2, top + SIDE + 2), told, "navy")
         for column, e in enumerate(others[:5], 1):
             assert isinstance(e.item, Case)
             left = column * SIDE + 20

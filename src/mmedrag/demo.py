@@ -1,25 +1,44 @@
-"""The demonstration: a synthetic corpus, a casebase of it, a question about an image, an answer."""
+"""The demonstration: a synthetic corpus, a casebase of it, questions about images, answers."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
-from mmedrag.console import answer_text
+from mmedrag.console import answer_text, brief_text, report_text, wrapped
 from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
 from mmedrag.errors import CasebaseError
 from mmedrag.indexing import index
 from mmedrag.page import write_page
+from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import assemble, create, dictionary
 from mmedrag.types import Case, Domain, Query
 
-QUESTIONS = {
-    Domain.RADIOLOGY: "What does this film show? No pneumothorax was seen at the bedside.",
-    Domain.PATHOLOGY: "Which tissue changes are seen in this field?",
-    Domain.OPHTHALMOLOGY: "Which retinal changes are seen in this fundus photograph?",
-}
-"""Asked of the first held-out image with a finding, by domain."""
+
+@dataclass(frozen=True, slots=True)
+class DemoQuestion:
+    """Asked of the first held-out image of a domain that really shows a finding."""
+
+    domain: Domain
+    finding: str
+    text: str
+
+
+QUESTIONS = (
+    DemoQuestion(
+        Domain.RADIOLOGY, "mass", "Is the opacity on this chest film a lung mass? No pneumothorax."
+    ),
+    DemoQuestion(
+        Domain.PATHOLOGY, "adenocarcinoma", "Are these glands malignant, and are there mitoses?"
+    ),
+    DemoQuestion(
+        Domain.OPHTHALMOLOGY, "haemorrhages", "Are these retinal haemorrhages? No disc swelling."
+    ),
+)
 
 
 def run(into: Path, cases: int = 360, seed: int = 7) -> None:
@@ -29,38 +48,65 @@ def run(into: Path, cases: int = 360, seed: int = 7) -> None:
         CasebaseError: where ``into`` holds something else than an earlier demonstration.
     """
     _clear(into)
-    print(f"1. A synthetic corpus of {cases} image-report pairs (seed {seed}), of no patient.")
-    corpus = [
-        c for c in read_records(generate(cases, seed, into=into / "corpus")) if isinstance(c, Case)
-    ]
-    print(f"   {into / 'corpus'}\n\n2. A casebase of its training part, with the offline preset.")
+    print(f"1. Draw a synthetic corpus: {cases} image-report pairs (seed {seed}), of no patient")
+    rows = read_records(generate(cases, seed, into=into / "corpus"))
+    corpus = [row for row in rows if isinstance(row, Case)]
+    print(f"   {into / 'corpus'}\n\n2. Index its training part with the offline preset")
     casebase, stages = create(into / "demo.casebase")
     with casebase:
-        report = index(
-            [c for c in corpus if c.split == "train"],
-            casebase,
-            stages.embedder,
-            stages.classifier,
-        )
-        print(f"   {report.written} cases, {casebase.dim} dimensions\n")
+        started = perf_counter()
+        train = [case for case in corpus if case.split == "train"]
+        report = index(train, casebase, stages.embedder, stages.classifier)
+        print(f"   {report_text(report, perf_counter() - started)}\n")
         rag = assemble(stages, casebase, dictionary())
-        for number, case in enumerate(_held_out(corpus), 3):
-            assert case.domain is not None
-            answer = rag.ask(Query(QUESTIONS[case.domain], case.image))
-            page = into / f"{case.domain}.html"
-            write_page(answer, casebase.thumbnail, page)
-            print(f"{number}. {QUESTIONS[case.domain]}\n   image: {case.image}")
-            print(f"   its own report, not in the casebase: {case.text}\n")
-            print(answer_text(answer), f"\n\nThe same as a page: {page}\n")
+        pages = [
+            _ask(rag, case, question, number, into)
+            for number, (question, case) in enumerate(_held_out(corpus), 3)
+        ]
+    print(_next(into, pages))
 
 
-def _held_out(corpus: list[Case]) -> list[Case]:
-    """The first validation case with a finding in each domain."""
-    found: dict[Domain, Case] = {}
-    for case in corpus:
-        if case.split == "val" and case.domain and case.image and "normal" not in case.labels:
-            found.setdefault(case.domain, case)
-    return [found[domain] for domain in Domain if domain in found]
+def _ask(rag: MMedRAG, case: Case, question: DemoQuestion, number: int, into: Path) -> Path:
+    """Ask one question, print what came of it (the first time all), and write its page."""
+    answer = rag.ask(Query(question.text, case.image))
+    page = into / f"{question.domain}.html"
+    write_page(answer, rag.cases.thumbnail, page)  # type: ignore[attr-defined]
+    print(f"{number}. Ask about a held-out image: {question.text}")
+    print(f"   image   {case.image}")
+    print(wrapped(f"truth   {case.text}", "   ", " " * 11))
+    print(f"   page    {page}\n")
+    print(answer_text(answer) if number == 3 else brief_text(answer), end="\n\n")
+    return page
+
+
+def _held_out(corpus: Iterable[Case]) -> list[tuple[DemoQuestion, Case]]:
+    """Each question with the first validation case that certainly has its finding."""
+    held_out = [case for case in corpus if case.split == "val"]
+    found = []
+    for question in QUESTIONS:
+        shows = (c for c in held_out if c.domain == question.domain and _has(c, question.finding))
+        found += [(question, case) for case in shows][:1]
+    return found
+
+
+def _has(case: Case, name: str) -> bool:
+    """Whether the drawing shows the finding, beyond doubt."""
+    return any(
+        f["name"] == name and f["present"] and f["certainty"] == "definite"
+        for f in case.meta["findings"]
+    )
+
+
+def _next(into: Path, pages: Iterable[Path]) -> str:
+    casebase = into / "demo.casebase"
+    return "\n".join(
+        (
+            "What next",
+            f"  read the answers with their images   {next(iter(pages), into)}",
+            f'  ask it something else                mmedrag ask {casebase} "drusen at the macula"',
+            "  index your own images and reports    mmedrag index FOLDER --into my.casebase",
+        )
+    )
 
 
 def _clear(into: Path) -> None:

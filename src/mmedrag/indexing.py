@@ -1,16 +1,18 @@
 """Corpus to casebase: decode, embed in batches, write. Resumable, and nothing is encoded twice.
 
-The next batch is read and decoded while the present one is encoded. What a batch has written
-survives; a run that was interrupted goes on where it stopped, because content that the casebase
-knows (by its digest) is not encoded again.
+While a batch is encoded, the next one is read and decoded and the one before is written, so that
+the encoder does not wait for files or disks. What a batch has written survives; a run that was
+interrupted goes on where it stopped, because content that the casebase knows (by its digest) is
+not encoded again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from mmedrag.datasets.duplicates import Duplicates, Preview, preview
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.images import image_digest, open_image, thumbnail
 from mmedrag.protocols import Embedder, ModalityClassifier
-from mmedrag.types import Case, Problem, Query, Vector
+from mmedrag.types import Case, Domain, Problem, Query, Vector
 
 BATCH = 32
 """Cases that are embedded together and written in one transaction."""
@@ -88,17 +90,29 @@ def index(
         CasebaseError: where the casebase cannot be written.
     """
     tally = _Tally()
-    workers = ThreadPoolExecutor(2, "decode")
-    try:
-        for batch in _prepared_batches(corpus, casebase, workers):
+    workers, writer = ThreadPoolExecutor(2, "decode"), ThreadPoolExecutor(1, "write")
+
+    def writes() -> Iterator[Callable[[], int]]:
+        """Encode batch by batch, and say how to write each; the one before is written meanwhile."""
+        vectors: dict[str, Vector] = {}
+        for batch in _prepared_batches(corpus, workers):
             cases = _usable(batch, tally, strict)
-            _write(cases, casebase, embedder, classifier, tally)
+            known = _known([p.content for p in cases], casebase, vectors)
+            new = _encode([p for p in cases if p.content not in known], embedder)
+            vectors = known | new
+            tally.encoded += len(new)
+            routed = [_routed(p, classifier, casebase) for p in cases]
             if duplicates is not None:
                 for p in cases:
                     duplicates.add(p.case, p.preview)
-            progress(len(batch))
+            yield partial(_write, len(batch), routed, vectors, frozenset(new), casebase, tally)
+
+    try:
+        for rows in _one_behind(writes(), writer):
+            progress(rows)
     finally:
         workers.shutdown(cancel_futures=True)
+        writer.shutdown()
     casebase.publish()
     return IndexReport(
         tally.written, tally.unchanged, tally.encoded, tally.unrouted, tuple(tally.problems)
@@ -116,7 +130,7 @@ def content_digest(case: Case) -> str:
 
 
 def _prepared_batches(
-    corpus: Iterable[Case | Problem], casebase: Casebase, workers: ThreadPoolExecutor
+    corpus: Iterable[Case | Problem], workers: ThreadPoolExecutor
 ) -> Iterator[list[_Prepared | Problem]]:
     """Batches in the order of the corpus; the next is prepared while the caller works."""
     rows = iter(corpus)
@@ -155,24 +169,40 @@ def _usable(batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool) -
     return list(cases.values())
 
 
+def _known(
+    contents: Sequence[str], casebase: Casebase, before: Mapping[str, Vector]
+) -> dict[str, Vector]:
+    """Vectors by content, of the casebase and of the batch before, which may not be written yet."""
+    recent = {content: before[content] for content in contents if content in before}
+    return recent | casebase.vectors_by_content([c for c in contents if c not in recent])
+
+
+def _one_behind(writes: Iterator[Callable[[], int]], writer: ThreadPoolExecutor) -> Iterator[int]:
+    """Run each while the next is made ready, one at a time and in order; what they return."""
+    running: Future[int] | None = None
+    for write in writes:
+        if running is not None:
+            yield running.result()
+        running = writer.submit(write)
+    if running is not None:
+        yield running.result()
+
+
 def _write(
+    rows: int,
     batch: Sequence[_Prepared],
+    vectors: Mapping[str, Vector],
+    new: Collection[str],
     casebase: Casebase,
-    embedder: Embedder,
-    classifier: ModalityClassifier,
     tally: _Tally,
-) -> None:
-    known = casebase.vectors_by_content([p.content for p in batch])
-    routed = [(p, _routed(p, classifier, casebase)) for p in batch]
-    changed = [
-        (p, case) for p, case in routed if p.content not in known or casebase.get(case.id) != case
-    ]
-    vectors = dict(known) | _encode([p for p, _ in changed if p.content not in known], embedder)
-    casebase.add([Entry(case, vectors[p.content], p.content, p.thumbnail) for p, case in changed])
+) -> int:
+    """Write the cases that are new or differ from what is stored; returns ``rows``."""
+    changed = [p for p in batch if p.content in new or casebase.get(p.case.id) != p.case]
+    casebase.add([Entry(p.case, vectors[p.content], p.content, p.thumbnail) for p in changed])
     tally.written += len(changed)
     tally.unchanged += len(batch) - len(changed)
-    tally.encoded += len(vectors) - len(known)
-    tally.unrouted += sum(case.domain is None for _, case in changed)
+    tally.unrouted += sum(p.case.domain is None for p in changed)
+    return rows
 
 
 def _encode(batch: Sequence[_Prepared], embedder: Embedder) -> dict[str, Vector]:
@@ -183,12 +213,15 @@ def _encode(batch: Sequence[_Prepared], embedder: Embedder) -> dict[str, Vector]
     return dict(zip(distinct, vectors, strict=True))
 
 
-def _routed(prepared: _Prepared, classifier: ModalityClassifier, casebase: Casebase) -> Case:
-    """The case with a domain: its own, the one it was given earlier, or the classifier's."""
-    case = prepared.case
-    if case.domain is not None:
-        return case
+def _routed(prepared: _Prepared, classifier: ModalityClassifier, casebase: Casebase) -> _Prepared:
+    """The case with a domain and, encoded as it is, without its decoded image."""
+    domain = prepared.case.domain or _domain(prepared.case, classifier, casebase)
+    return replace(prepared, case=replace(prepared.case, domain=domain), picture=None)
+
+
+def _domain(case: Case, classifier: ModalityClassifier, casebase: Casebase) -> Domain | None:
+    """What the case was given earlier, or the classifier's decision."""
     earlier = casebase.get(case.id)
     if earlier is not None and replace(earlier, domain=None) == case:
-        return earlier
-    return replace(case, domain=classifier.classify(Query(case.text, case.image)).decision)
+        return earlier.domain
+    return classifier.classify(Query(case.text, case.image)).decision

@@ -7,16 +7,17 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from markupsafe import Markup, escape
 
 from mmedrag.citations import DISCLAIMER
 from mmedrag.errors import QueryError
 from mmedrag.images import open_image, thumbnail
 from mmedrag.trace import ruled_out
-from mmedrag.types import Answer, Case, Context, Evidence
+from mmedrag.types import Answer, Assertion, Case, Context, Evidence
 
 Thumbnails = Callable[[str], bytes | None]
 """A case's preview (JPEG) by its id."""
@@ -25,16 +26,22 @@ SHOWN = 20
 """Cases on the page; the JSON has them all."""
 
 _MARK = re.compile(r"\[((?:[CD]\d+)(?:, ?[CD]\d+)*)\]")
-_ROW = 26.0
+_BULLET = re.compile(r"\s*(?:[-*•]|(\d+)[.)])\s+(.*)")
+_HEADING = re.compile(r"#{1,6}\s+(.*)|\*\*(.+)\*\*:?|([^.!?]{1,80}):")
+_STRONG = re.compile(r"\*\*(.+?)\*\*")
+_LONG = 420
+_ROW = 24.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Card:
-    """A case or a definition as the page shows it."""
+    """A case or a definition as the page shows it; ``opening`` where the text is long."""
 
     key: str
     name: str
-    text: str
+    text: Markup
+    opening: str
+    alt: str
     details: str
     source: str
     image: str | None
@@ -65,28 +72,33 @@ def write_page(result: Context | Answer, thumbnails: Thumbnails, into: Path) -> 
 def page(result: Context | Answer, thumbnails: Thumbnails) -> str:
     """The page as HTML; it loads nothing from anywhere."""
     answer = result if isinstance(result, Answer) else None
-    context = answer.context if answer is not None else result
-    assert isinstance(context, Context)
+    context = result.context if isinstance(result, Answer) else result
     cards = _cards(context, answer, thumbnails)
     cases = [card for card in cards if card.key.startswith("C")]
-    template = Environment(autoescape=True).from_string(
-        (files("mmedrag") / "templates" / "trace.html").read_text("utf-8")
-    )
-    return template.render(
+    shown = cases[:SHOWN]
+    return _template().render(
         question=context.question,
         image=_query_image(context),
         ruled_out=ruled_out(context.question),
-        answer=_marked(answer.text) if answer is not None else None,
+        answer=answer_html(answer.text) if answer is not None else None,
         abstained=answer is not None and answer.abstained,
-        cases=cases[:SHOWN],
-        hidden=max(0, len(cases) - SHOWN),
+        removed=answer.removed if answer is not None else (),
+        cases=shown,
+        left_out=sum(not card.kept for card in shown),
+        hidden=len(cases) - len(shown),
+        origin="; ".join(dict.fromkeys(card.source for card in shown if card.source)),
         definitions=[card for card in cards if card.key.startswith("D")],
-        shifts=_shifts(cases[:SHOWN]),
-        height=_ROW * (max((max(c.before, c.after) for c in cases[:SHOWN]), default=0) + 1),
+        shifts=_shifts(shown),
+        height=_ROW * (len(shown) + 1.5),
         timings=_timings(context),
         synthetic=any("synthetic" in card.source.lower() for card in cards),
         disclaimer=DISCLAIMER,
     )
+
+
+def _template() -> Template:
+    text = (files("mmedrag") / "templates" / "trace.html").read_text("utf-8")
+    return Environment(autoescape=True, trim_blocks=True).from_string(text)
 
 
 def _cards(context: Context, answer: Answer | None, thumbnails: Thumbnails) -> list[_Card]:
@@ -98,7 +110,9 @@ def _cards(context: Context, answer: Answer | None, thumbnails: Thumbnails) -> l
         _Card(
             key=e.key,
             name=e.name,
-            text=e.text,
+            text=_annotated(e),
+            opening=_opening(e.text),
+            alt=_alt(e),
             details=_details(e),
             source=" · ".join(part for part in (e.item.source, e.item.licence) if part),
             image=_preview(e, thumbnails) if after[e.key] <= SHOWN else None,
@@ -130,6 +144,36 @@ def _details(e: Evidence) -> str:
     return " · ".join(str(part) for part in named if part)
 
 
+def _alt(e: Evidence) -> str:
+    modality = e.item.modality if isinstance(e.item, Case) else ""
+    return f"{modality or 'image'} of case {e.key}"
+
+
+def _opening(text: str) -> str:
+    """The beginning of a long text, of a short one nothing."""
+    return "" if len(text) <= _LONG else text[: _LONG // 2].rsplit(" ", 1)[0]
+
+
+def _annotated(e: Evidence) -> Markup:
+    """The text with its findings underlined by what is said of them."""
+    parts, end = [], 0
+    for mention in sorted(e.mentions, key=lambda m: m.start):
+        if mention.start < end or mention.end > len(e.text):
+            continue
+        kind = mention.assertion.value if mention.assertion in _PLAIN else "other"
+        parts.append(escape(e.text[end : mention.start]))
+        parts.append(
+            Markup('<u class="{}" title="{}: {}">{}</u>').format(
+                kind, mention.term, mention.assertion.value, e.text[mention.start : mention.end]
+            )
+        )
+        end = mention.end
+    return Markup("").join([*parts, escape(e.text[end:])])
+
+
+_PLAIN = (Assertion.AFFIRMED, Assertion.NEGATED)
+
+
 def _preview(e: Evidence, thumbnails: Thumbnails) -> str | None:
     picture = thumbnails(e.item.id) if isinstance(e.item, Case) else None
     return _data_url(picture) if picture is not None else None
@@ -144,31 +188,72 @@ def _data_url(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
-def _marked(text: str) -> Markup:
-    """The answer as HTML: every citation mark is a link to its card."""
+def answer_html(text: str) -> Markup:
+    """An answer as HTML: headings, lists and paragraphs; each citation mark links to its card.
 
+    What the text holds else, tags included, is escaped.
+    """
+    parts = re.split(r"\n\s*\n", text.strip())
+    return Markup("").join(Markup("<div>{}</div>").format(_blocks(part)) for part in parts)
+
+
+def _blocks(part: str) -> Markup:
+    """Lines that stand together: a run of bullets becomes one list."""
+    html = []
+    for kind, lines in groupby(part.splitlines(), _kind):
+        inside = [_inline(_content(line)) for line in lines]
+        if kind in ("ul", "ol"):
+            items = Markup("").join(Markup("<li>{}</li>").format(line) for line in inside)
+            inside = [items]
+        html += [Markup(f"<{kind}>{{}}</{kind}>").format(line) for line in inside]  # noqa: S704 (four fixed names)
+    return Markup("").join(html)
+
+
+def _kind(line: str) -> str:
+    """The HTML element of a line: h3, ul, ol or p."""
+    if bullet := _BULLET.fullmatch(line):
+        return "ol" if bullet[1] else "ul"
+    return "h3" if _HEADING.fullmatch(line.strip()) else "p"
+
+
+def _content(line: str) -> str:
+    """A line without what marks it as a heading or bullet."""
+    if bullet := _BULLET.fullmatch(line):
+        return bullet[2]
+    heading = _HEADING.fullmatch(line.strip())
+    return next(filter(None, heading.groups()), line) if heading else line
+
+
+def _inline(line: str) -> Markup:
     def linked(match: re.Match[str]) -> str:
         keys = [key.strip() for key in match[1].split(",")]
         return "".join(f'<a class="mark" href="#{key}">{key}</a>' for key in keys)
 
-    paragraphs = [
-        _MARK.sub(linked, str(escape(line))) for line in text.splitlines() if line.strip()
-    ]
-    return Markup("".join(f"<p>{line}</p>" for line in paragraphs))  # noqa: S704 (escaped above)
+    strong = _STRONG.sub(r"<strong>\1</strong>", str(escape(line)))
+    return Markup(_MARK.sub(linked, strong))  # noqa: S704 (escaped above)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shift:
-    """A line from a case's rank before the rerank to the one after, in pixels."""
+    """A line from a case's place before the rerank to its rank after it, in pixels.
+
+    The left side holds the shown cases only, in the order of their keys: no gaps, no overlaps.
+    """
 
     key: str
+    rank: int
     start: float
     end: float
     kept: bool
 
 
 def _shifts(cases: Sequence[_Card]) -> list[_Shift]:
-    return [_Shift(c.key, c.before * _ROW, c.after * _ROW, c.kept) for c in cases]
+    before = sorted(cases, key=lambda c: c.before)
+    place = {c.key: i for i, c in enumerate(before, 1)}
+    return [
+        _Shift(c.key, c.after, (place[c.key] + 0.5) * _ROW, (i + 0.5) * _ROW, c.kept)
+        for i, c in enumerate(cases, 1)
+    ]
 
 
 def _timings(context: Context) -> list[tuple[str, float, float]]:

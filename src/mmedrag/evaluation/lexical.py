@@ -25,10 +25,11 @@ def bm25(queries: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64]:
     scores = np.zeros((len(queries), len(texts)))
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute(_TABLE)
-        connection.executemany("INSERT INTO lexicon (rowid, text) VALUES (?, ?)", enumerate(texts))
+        numbered = enumerate(texts, start=1)  # Lexicon knows row numbers from 1
+        connection.executemany("INSERT INTO lexicon (rowid, text) VALUES (?, ?)", numbered)
         prepare(connection)
         lexicon = Lexicon(connection)
         for row, query in enumerate(queries):
             places, found = lexicon.match(query, epoch=0)
-            scores[row, places] = found
+            scores[row, places - 1] = found
     return scores

@@ -233,25 +233,27 @@ def _curve(direction: Direction, truth: Relevance) -> list[dict[str, Any]]:
     """The direction over galleries of whole groups drawn at random, and over all of them."""
     n = len(direction.gallery)
     points = []
-    for size in (size for size in (*SIZES, n) if size < n or size == n):
+    for size in (*(size for size in SIZES if size < n), n):
         drawn = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
         found = [
             measure(direction.restricted(_drawn(direction, truth, size, seed)), truth)
             for seed in range(drawn)
         ]
-        measured = [m for m in found if m is not None]
-        if measured:
+        if measured := [m for m in found if m is not None]:
             points.append(_point(direction.name, measured))
     return points
 
 
 def _drawn(direction: Direction, truth: Relevance, size: int, seed: int) -> NDArray[np.bool_]:
-    """Records of whole groups, drawn until the gallery has ``size`` items."""
+    """Records of whole groups in random order, each taken if the gallery stays within ``size``."""
     mine = truth.groups[direction.gallery.records]
     sizes = np.bincount(mine, minlength=int(truth.groups.max()) + 1)
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    enough = int(np.searchsorted(np.cumsum(sizes[order]), size)) + 1
-    return np.isin(truth.groups, order[:enough])
+    taken, room = [], size
+    for group in np.random.default_rng(seed).permutation(len(sizes)):
+        if sizes[group] <= room:
+            taken.append(group)
+            room -= sizes[group]
+    return np.isin(truth.groups, taken)
 
 
 def _point(name: str, measured: Sequence[Measured]) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""What indexing costs beyond the encoder: ``mmedrag.indexing.index`` against the bare loop.
+
+The bare loop decodes and embeds the same cases in batches of the same size and keeps nothing. The
+index, besides, digests files, makes thumbnails and previews for duplicates, and writes all to a
+fresh casebase durably. Both take turns block by block (bare, index, index, bare, ...), so that a
+busy machine is busy for both; the ratio is the median over the blocks. Each block's index starts
+with an empty pipeline and ends with a publication, which counts against it.
+
+    python benchmarks/indexing_speed.py [CORPUS] [--cases 360] [--block 120] [--rounds 3]
+
+Without a corpus, synthetic cases are drawn before anything is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import islice, product
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from mmedrag.datasets import read_corpus
+from mmedrag.datasets.duplicates import Duplicates
+from mmedrag.datasets.phantoms import generate
+from mmedrag.indexing import BATCH, index
+from mmedrag.presets import Stages, build, create
+from mmedrag.types import Case
+
+
+def bare(cases: Sequence[Case], stages: Stages) -> float:
+    """Seconds to decode and embed, nothing else; the encoder decodes ahead in threads."""
+    begin = perf_counter()
+    for start in range(0, len(cases), BATCH):
+        stages.embedder.embed(cases[start : start + BATCH])
+    return perf_counter() - begin
+
+
+def indexed(cases: Sequence[Case], stages: Stages, path: Path) -> float:
+    """Seconds to index into a fresh casebase, its publication included."""
+    casebase, _ = create(path)
+    with casebase:
+        begin = perf_counter()
+        report = index(cases, casebase, stages.embedder, stages.classifier, duplicates=Duplicates())
+        seconds = perf_counter() - begin
+    if report.encoded != len(cases):
+        raise SystemExit(f"{report.encoded} of {len(cases)} cases were encoded; not comparable")
+    return seconds
+
+
+def corpus(path: Path | None, limit: int, folder: Path) -> list[Case]:
+    """The first cases of a corpus that have an image and a text, each image once."""
+    rows = read_corpus(path or generate(limit, 7, into=folder / "corpus"))
+    whole = (row for row in rows if isinstance(row, Case) and row.image and row.text)
+    distinct: dict[bytes, Case] = {}
+    for case in islice(whole, 2 * limit):
+        distinct.setdefault(case.image.read_bytes(), case)
+    return list(distinct.values())[:limit]
+
+
+def blocks(cases: Sequence[Case], size: int) -> Iterator[Sequence[Case]]:
+    """Consecutive blocks; a short rest is left out."""
+    yield from (cases[i : i + size] for i in range(0, len(cases) - size + 1, size))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", type=Path, nargs="?")
+    parser.add_argument("--cases", type=int, default=360)
+    parser.add_argument("--block", type=int, default=120)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    stages = build("offline")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cases = corpus(asked.corpus, asked.cases, folder)
+        bare(cases[:BATCH], stages)  # what is slow only the first time
+        print(f"{len(cases)} cases, blocks of {asked.block}, batches of {BATCH}\n")
+        print("| round | block | bare loop (cases/s) | index (cases/s) | index / bare |")
+        print("|------:|------:|--------------------:|----------------:|-------------:|")
+        measure([*blocks(cases, asked.block)], stages, folder, asked.rounds)
+
+
+def measure(parts: Sequence[Sequence[Case]], stages: Stages, folder: Path, rounds: int) -> None:
+    """Print a line a block, and the median ratio."""
+    ratios: list[float] = []
+    for turn, (number, part) in product(range(1, rounds + 1), enumerate(parts, 1)):
+        path = folder / f"{len(ratios)}.casebase"
+        if len(ratios) % 2:
+            whole = indexed(part, stages, path)
+            alone = bare(part, stages)
+        else:
+            alone = bare(part, stages)
+            whole = indexed(part, stages, path)
+        ratios.append(alone / whole)
+        speeds = f"{len(part) / alone:19.1f} | {len(part) / whole:15.1f}"
+        print(f"| {turn:5d} | {number:5d} | {speeds} | {ratios[-1]:12.2f} |", flush=True)
+    print(f"\nmedian index / bare: {median(ratios):.2f} ({len(ratios)} blocks)")
+
+
+if __name__ == "__main__":
+    main()

@@ -277,7 +277,7 @@ def test_word_scores_are_the_casebases(phantoms: list[Case], tmp_path: Path) -> 
     vectors = unit_rows(np.random.default_rng(4).normal(size=(90, 5)).astype(np.float32))
     with Casebase.create(tmp_path / "c", dim=5, fingerprint="f", preset="p") as casebase:
         pairs = zip(phantoms, vectors, strict=True)
-        casebase.add([Entry(case, vector, case.id) for case, vector in pairs])
+        casebase.add([Entry(case, vector, case.id, None) for case, vector in pairs])
         casebase.publish()
         asked = Query(text=phantoms[3].text)
         hits = {hit.case.id: hit for hit in casebase.search(asked, vectors[0], 90, None)}

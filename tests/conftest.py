@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
@@ -14,6 +15,12 @@ from mmedrag.indexing import index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, assemble, build, create, dictionary
 from mmedrag.types import Case
+
+
+# Machines differ in speed, so no example has a deadline; CI repeats the same examples each time.
+settings.register_profile("anywhere", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
 
 @pytest.fixture(scope="session")

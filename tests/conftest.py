@@ -16,7 +16,6 @@ from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, assemble, build, create, dictionary
 from mmedrag.types import Case
 
-
 # Machines differ in speed, so no example has a deadline; CI repeats the same examples each time.
 settings.register_profile("anywhere", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

@@ -29,14 +29,16 @@ class DemoQuestion:
 
 
 QUESTIONS = (
+    DemoQuestion(Domain.RADIOLOGY, "mass", "Is there a mass in the right middle lobe? No effusion."),
     DemoQuestion(
-        Domain.RADIOLOGY, "mass", "Is the opacity on this chest film a lung mass? No pneumothorax."
+        Domain.PATHOLOGY,
+        "adenocarcinoma",
+        "Is this adenocarcinoma, and are there mitoses? No necrosis.",
     ),
     DemoQuestion(
-        Domain.PATHOLOGY, "adenocarcinoma", "Are these glands malignant, and are there mitoses?"
-    ),
-    DemoQuestion(
-        Domain.OPHTHALMOLOGY, "haemorrhages", "Are these retinal haemorrhages? No disc swelling."
+        Domain.OPHTHALMOLOGY,
+        "haemorrhages",
+        "Which kind of retinal haemorrhage is this? No drusen.",
     ),
 )
 

@@ -40,7 +40,9 @@ def image_features(
     found = []
     for name in tqdm(sets, desc="image features", unit="set"):
         cases = [case for case in read_set(root / name) if case.image is not None]
-        rows = _cached(cache, f"{encoder.fingerprint} {name}", cases, lambda c: _images(c, encoder))
+        rows = cached_rows(
+            cache, f"{encoder.fingerprint} {name}", cases, lambda c: _images(c, encoder)
+        )
         found.append(Features(name, cases, rows))
     return found
 
@@ -52,7 +54,9 @@ def text_features(
     found = []
     for name in tqdm(sets, desc="text features", unit="set"):
         cases = _spread([case for case in read_set(root / name) if case.text.strip()], most)
-        rows = _cached(cache, f"{encoder.fingerprint} {name}", cases, lambda c: _texts(c, encoder))
+        rows = cached_rows(
+            cache, f"{encoder.fingerprint} {name}", cases, lambda c: _texts(c, encoder)
+        )
         found.append(Features(name, cases, rows))
     return found
 
@@ -71,9 +75,13 @@ def _texts(cases: Sequence[Case], encoder: TextEncoder) -> Matrix:
     return encoder.encode([case.text for case in cases])
 
 
-def _cached(
+def cached_rows(
     cache: Path, name: str, cases: Sequence[Case], encode: Callable[[Sequence[Case]], Matrix]
 ) -> Matrix:
+    """Features by row, read from ``cache`` where ``name`` and the cases' ids are known there.
+
+    ``name`` must tell the encoder (its fingerprint) and the set apart from every other.
+    """
     key = hashlib.sha256("\n".join([name, *(case.id for case in cases)]).encode()).hexdigest()[:24]
     path = cache / f"{key}.npy"
     if path.exists():

@@ -26,7 +26,8 @@ STAGES = {
     "datasets": {"datasets"},
 }
 DOORS = {
-    "indexing", "presets", "trace", "console", "page", "demo", "evaluation", "training", "cli",
+    "indexing", "presets", "trace", "console", "page", "demo", "evaluation", "training", "commands",
+    "cli",
 }  # fmt: skip
 """They may import every room; no room imports them."""
 

@@ -1,0 +1,103 @@
+"""The system measured: ``mmedrag eval``.
+
+Every study is a function of :mod:`mmedrag.evaluation` that gives a section; here are its options,
+and one way to show it (:func:`show`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmedrag.commands.options import Commands, add_models, dumped, pairs
+from mmedrag.errors import QueryError
+
+if TYPE_CHECKING:
+    from mmedrag.evaluation.section import Section
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def add(commands: Commands) -> None:
+    """eval, with one command a study."""
+    measured = commands.add_parser("eval", help="measure the system on your own records")
+    what = measured.add_subparsers(metavar="WHAT", required=True)
+    _add_retrieval(what)
+
+
+def study(
+    what: Commands, name: str, words: str, run: Run, *, data: bool = True
+) -> argparse.ArgumentParser:
+    """A command with the options that every study has.
+
+    Args:
+        what: the sub-commands of ``eval``.
+        name: of the study.
+        words: what it measures, for the list of commands.
+        run: called with the options; shows its sections by :func:`show`.
+        data: whether it reads records; then ``--data``, ``--split``, ``--preset``, ``--model``.
+    """
+    command = what.add_parser(name, help=words)
+    if data:
+        command.add_argument("--data", type=Path, nargs="+", required=True, metavar="RECORDS.jsonl")
+        command.add_argument("--split", default="", help="of the queries (default: all records)")
+        command.add_argument("--preset", default="offline", help="see 'mmedrag presets'")
+        add_models(command)
+    command.add_argument("--json", action="store_true", help="the figures alone, as JSON")
+    command.add_argument(
+        "--report", type=Path, metavar="DIR", help="write report.html, results.md, results.json"
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def show(options: argparse.Namespace, *sections: Section) -> int:
+    """Print sections as text or JSON, and write the report where one is asked for."""
+    from mmedrag.evaluation.report import section_text, write_report
+
+    if options.report is not None:
+        written = write_report(sections, options.report)
+        print(f"mmedrag: wrote {written}", file=sys.stderr)
+    if options.json:
+        found = {section.name: section.data for section in sections}
+        print(dumped(found if len(found) > 1 else sections[0].data))
+    else:
+        print("\n\n".join(section_text(section) for section in sections))
+    return 0
+
+
+def _add_retrieval(what: Commands) -> None:
+    retrieval = study(what, "retrieval", "R@k, MRR, nDCG@10 in every direction", _retrieval)
+    retrieval.add_argument("--gallery", choices=("split", "all"), default="split")
+    retrieval.add_argument(
+        "--group-by", choices=("patient_id", "study_id", "text", "labels"), default="patient_id"
+    )
+    retrieval.add_argument("--label", default="", help="also precision@10 by it, as labels[1]")
+    retrieval.add_argument("--limit", type=int, metavar="N", help="only the first N records")
+
+
+def _retrieval(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.evaluation.retrieval import evaluate
+    from mmedrag.evaluation.tables import retrieval_text
+
+    if options.limit is not None and options.limit < 1:
+        raise QueryError(f"--limit is {options.limit}", "Give at least 1.")
+    with tqdm(unit="record", desc="embed", disable=None) as bar:
+        report = evaluate(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            split=options.split,
+            group_by=options.group_by,
+            label=options.label,
+            whole_gallery=options.gallery == "all",
+            limit=options.limit,
+            progress=bar.update,
+        )
+    print(dumped(report) if options.json else retrieval_text(report))
+    return 0

@@ -8,6 +8,7 @@
     │   ├── FilterError               a ``where`` expression that does not parse
     │   ├── ImageError                an image that is damaged, too large, or not an image
     │   └── CorpusError               a corpus that cannot be read
+    │       └── LeakError             a split whose held-out part is tied to its training part
     ├── CasebaseError        exit 3   the store
     │   ├── CasebaseNotFound          no casebase there
     │   ├── CasebaseLocked            another writer holds it
@@ -65,6 +66,10 @@ class ImageError(InputError):
 
 class CorpusError(InputError):
     """A corpus that cannot be read."""
+
+
+class LeakError(CorpusError):
+    """A split whose held-out part is tied to its training part."""
 
 
 class CasebaseError(MMedRAGError):

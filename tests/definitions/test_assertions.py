@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ A, N, U, H, O = (  # noqa: E741
 )
 SENTENCES = [
     json.loads(line)
-    for line in Path(__file__).with_name("sentences.jsonl").read_text("utf-8").splitlines()
+    for line in (Path(str(files("mmedrag"))) / "evaluation" / "sentences_development.jsonl")
+    .read_text("utf-8")
+    .splitlines()
 ]
 
 

@@ -1,0 +1,294 @@
+"""Preference data for the reward model (section 3.6), mined from records without an annotator.
+
+Each record asks up to three questions, by text, by image and by both, and each question gets
+contexts that are right by what annotators wrote (the same study, the same finding set) and contexts
+that are wrong in one known way. Questions and evidence come from the stages that serve queries, so
+that training sees what serving sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from mmedrag.definitions import Dictionary
+from mmedrag.evaluation.corpus import codes, text_key
+from mmedrag.pipeline import gather
+from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.training.flips import mirrored, negated
+from mmedrag.training.pool import Pool, Progress, findings_of, patient_of, study_of
+from mmedrag.training.questions import is_finding, off_topic, texts_of
+from mmedrag.types import (
+    Assertion,
+    Case,
+    Definition,
+    Evidence,
+    Hit,
+    Matrix,
+    Mention,
+    Query,
+    Question,
+)
+
+Form: TypeAlias = Literal["text", "image", "both"]
+
+SAME_STUDY = "same study"
+SAME_FINDINGS = "same findings"
+DEFINITION = "definition"
+CHOSEN = (SAME_STUDY, SAME_FINDINGS, DEFINITION)
+"""Kinds of right contexts."""
+
+OTHER = "other findings"
+NEAREST = "other findings, nearest"
+NEGATED = "negation flipped"
+MIRRORED = "laterality flipped"
+OTHER_DOMAIN = "other domain"
+OTHER_DEFINITION = "other definition"
+OFF_TOPIC = "off-topic question"
+REJECTED = (OTHER, NEAREST, NEGATED, MIRRORED, OTHER_DOMAIN, OTHER_DEFINITION, OFF_TOPIC)
+"""Kinds of wrong contexts."""
+
+NEAR = 5
+"""A nearest wrong context is drawn from the first so many."""
+
+DEFINITIONS = 8
+"""As many as the pipeline looks up."""
+
+OFF_TOPIC_SHARE = 0.5
+"""Of the records that ask, the share that an off-topic question is asked beside."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """A question, a context for it, and of what kind the context is.
+
+    ``words`` says where the question's text comes from (empty without text), ``number`` is that of
+    the question and ``patient`` the one whose record asked it.
+    """
+
+    question: Question
+    evidence: Evidence
+    kind: str
+    form: Form
+    words: str
+    number: int
+    patient: str
+
+    @property
+    def right(self) -> bool:
+        """Whether the context should be kept."""
+        return self.kind in CHOSEN
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Context:
+    kind: str
+    item: Case | Definition
+    mentions: tuple[Mention, ...] = ()
+    place: int | None = None  # in the pool, where the item is as it stands there
+
+
+class Miner:
+    """Mines one pool.
+
+    Args:
+        pool: of one part; nothing is drawn from elsewhere.
+        embedder: that of the pool's vectors.
+        classifier: routes the questions (section 3.2).
+        definitions: recognises and defines terms (section 3.4).
+        held_out: asks the off-topic questions that training does not know.
+        seed: of every draw.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        embedder: Embedder,
+        classifier: ModalityClassifier,
+        definitions: Dictionary,
+        *,
+        held_out: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self._pool, self._embedder = pool, embedder
+        self._classifier, self._definitions = classifier, definitions
+        self._held_out = held_out
+        self._random = np.random.default_rng(seed)
+        self._questions = 0
+        self._findings = [findings_of(case) for case in pool.cases]
+        self._patients = codes(patient_of(case) for case in pool.cases)
+        self._studies = codes(study_of(case) for case in pool.cases)
+        self._texts = codes(text_key(case.text) for case in pool.cases)
+        self._domains = codes(case.domain for case in pool.cases)
+        self._sorts = codes((case.domain, case.modality) for case in pool.cases)
+
+    def mine(self, most: int, progress: Progress = lambda n: None) -> list[Example]:
+        """Examples of the questions of at most ``most`` records, drawn at random."""
+        found: list[Example] = []
+        for anchor in self._random.permutation(len(self._pool))[:most].tolist():
+            found += self._asked(anchor)
+            progress(1)
+        return found
+
+    def _asked(self, anchor: int) -> Iterator[Example]:
+        """All examples of one record."""
+        words, text = self._drawn_text(anchor)
+        image = self._pool.cases[anchor].image
+        forms: dict[Form, Query] = {"text": Query(text)} if text else {}
+        if image is not None:
+            forms |= {"image": Query(image=image)}
+            forms |= {"both": Query(text, image)} if text else {}
+        for form, query in forms.items():
+            question = self._understood(query)
+            contexts = [*self._right(question, anchor), *self._wrong(question, anchor)]
+            contexts += self._flipped(question, contexts)
+            said = words if query.text else ""
+            yield from self._examples(question, contexts, form, said, anchor)
+        if self._random.random() < OFF_TOPIC_SHARE:
+            question = self._understood(Query(off_topic(self._held_out, self._random)))
+            found = self._nearest(question, range(len(self._pool)))
+            nearest = [self._at(OFF_TOPIC, place) for place in found[:2]]
+            yield from self._examples(question, nearest, "text", OFF_TOPIC, anchor)
+
+    def _understood(self, query: Query) -> Question:
+        """What the pipeline knows of a query when it filters."""
+        routing = self._classifier.classify(query)
+        vector = self._embedder.embed([query])[0]
+        return Question(query, routing, vector, self._definitions.recognise([query.text])[0])
+
+    def _drawn_text(self, anchor: int) -> tuple[str, str]:
+        """A text to ask with and where it comes from, of those that the record can give."""
+        fellows = (self._studies == self._studies[anchor]) & (self._texts != self._texts[anchor])
+        other = self._one(np.flatnonzero(fellows & (self._texts >= 0)).tolist())
+        told = texts_of(
+            self._pool.cases[anchor],
+            sorted(self._findings[anchor]),
+            self._pool.mentions[anchor],
+            self._pool.cases[other[0]].text if other else "",
+            self._definitions,
+            self._random,
+        )
+        usable = list(told.items())
+        return usable[self._random.integers(len(usable))] if usable else ("", "")
+
+    def _right(self, question: Question, anchor: int) -> Iterator[_Context]:
+        """The same study, the same findings in another patient, a definition of what is asked."""
+        for place in self._one(self._same_study(question, anchor)):
+            yield self._at(SAME_STUDY, place)
+        for place in self._one(self._same_findings(anchor)):
+            yield self._at(SAME_FINDINGS, place)
+        read = question.mentions if question.query.text else self._pool.mentions[anchor]
+        known = self._definitions.define([read], DEFINITIONS)
+        for place in self._one(range(len(known))):
+            yield _Context(DEFINITION, known[place])
+
+    def _same_study(self, question: Question, anchor: int) -> list[int]:
+        """Other records of the study; the record itself where only a text asks and it is alone."""
+        said = text_key(question.query.text)
+        found = [
+            place
+            for place in np.flatnonzero(self._studies == self._studies[anchor]).tolist()
+            if text_key(self._pool.cases[place].text) not in (said, None)
+        ]
+        others = [place for place in found if place != anchor]
+        return others or (found if question.query.image is None else [])
+
+    def _same_findings(self, anchor: int) -> list[int]:
+        findings = self._findings[anchor]
+        alike = (self._sorts == self._sorts[anchor]) & (self._patients != self._patients[anchor])
+        places = np.flatnonzero(alike).tolist() if findings else []
+        return [place for place in places if self._findings[place] == findings]
+
+    def _wrong(self, question: Question, anchor: int) -> Iterator[_Context]:
+        """Other findings in the same domain, another domain, a definition of something else."""
+        others = self._others(anchor, same_domain=True)
+        for place in self._one(others):
+            yield self._at(OTHER, place)
+            yield from self._other_definition(question, anchor, place)
+        for place in self._one(self._nearest(question, others)[:NEAR]):
+            yield self._at(NEAREST, place)
+        for place in self._one(self._others(anchor, same_domain=False)):
+            yield self._at(OTHER_DOMAIN, place)
+
+    def _other_definition(self, question: Question, anchor: int, place: int) -> Iterator[_Context]:
+        """Of a concept that another record affirms, and neither question nor record mentions."""
+        spoken = {m.concept for m in (*question.mentions, *self._pool.mentions[anchor])}
+        known = self._definitions.define([self._pool.mentions[place]], DEFINITIONS)
+        other = [definition for definition in known if definition.concept not in spoken]
+        for chosen in self._one(range(len(other))):
+            yield _Context(OTHER_DEFINITION, other[chosen])
+
+    def _flipped(self, question: Question, contexts: Sequence[_Context]) -> Iterator[_Context]:
+        """Right cases turned to contradict the question; only where its text speaks of it."""
+        asked = {
+            mention.concept
+            for mention in question.mentions
+            if mention.assertion in (Assertion.AFFIRMED, Assertion.NEGATED)
+            and is_finding(mention, self._definitions)
+        }
+        sided = mirrored(question.query.text) is not None
+        for context in contexts:
+            if context.kind in (SAME_STUDY, SAME_FINDINGS) and isinstance(context.item, Case):
+                text = context.item.text
+                turned = {
+                    NEGATED: negated(text, context.mentions, asked),
+                    MIRRORED: mirrored(text) if sided else None,
+                }
+                for kind, other in turned.items():
+                    if other is not None:
+                        item = replace(context.item, text=other)
+                        yield _Context(kind, item, self._definitions.recognise([other])[0])
+
+    def _others(self, anchor: int, *, same_domain: bool) -> list[int]:
+        """Records of other patients without a finding in common with the anchor's."""
+        other = self._patients != self._patients[anchor]
+        alike = self._domains == self._domains[anchor]
+        places = np.flatnonzero(other & (alike if same_domain else ~alike)).tolist()
+        findings = self._findings[anchor]
+        return [place for place in places if findings.isdisjoint(self._findings[place])]
+
+    def _nearest(self, question: Question, among: Sequence[int]) -> list[int]:
+        """Of these, the nearest to the question first."""
+        places = np.array(among, np.int64)
+        order = np.argsort(-(self._pool.vectors[places] @ question.vector), kind="stable")
+        found: list[int] = places[order].tolist()
+        return found
+
+    def _one(self, places: Sequence[int]) -> list[int]:
+        """One of them, or none where there is none."""
+        return [places[self._random.integers(len(places))]] if places else []
+
+    def _at(self, kind: str, place: int) -> _Context:
+        return _Context(kind, self._pool.cases[place], tuple(self._pool.mentions[place]), place)
+
+    def _examples(
+        self, question: Question, contexts: Sequence[_Context], form: Form, words: str, anchor: int
+    ) -> Iterator[Example]:
+        """Evidence as the pipeline gathers it (section 3.4)."""
+        cases = [(c, c.item) for c in contexts if isinstance(c.item, Case)]
+        defined = [(c, c.item) for c in contexts if isinstance(c.item, Definition)]
+        vectors = self._vectors([c for c, _ in (*cases, *defined)])
+        similarities = (vectors @ question.vector).tolist()
+        hits = [
+            Hit(item, vector, similarity, similarity)
+            for (_, item), vector, similarity in zip(cases, vectors, similarities, strict=False)
+        ]
+        gathered = gather(
+            question.vector,
+            hits,
+            [context.mentions for context, _ in cases],
+            [item for _, item in defined],
+            vectors[len(cases) :],
+        )
+        patient = patient_of(self._pool.cases[anchor])
+        for (context, _), evidence in zip((*cases, *defined), gathered, strict=True):
+            yield Example(question, evidence, context.kind, form, words, self._questions, patient)
+        self._questions += 1
+
+    def _vectors(self, contexts: Sequence[_Context]) -> Matrix:
+        new = iter(self._embedder.embed([c.item for c in contexts if c.place is None]))
+        rows = [next(new) if c.place is None else self._pool.vectors[c.place] for c in contexts]
+        return np.array(rows, np.float32).reshape(len(rows), self._embedder.dim)

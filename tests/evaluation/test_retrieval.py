@@ -20,8 +20,9 @@ from mmedrag.errors import CorpusError, QueryError
 from mmedrag.evaluation.corpus import Relevance, codes, group_codes, label_codes, read_corpus
 from mmedrag.evaluation.directions import Direction, Side, measure
 from mmedrag.evaluation.lexical import bm25
+from mmedrag.evaluation.report import section_text
 from mmedrag.evaluation.retrieval import measure_retrieval
-from mmedrag.evaluation.tables import retrieval_text
+from mmedrag.evaluation.retrieval_section import as_section
 from mmedrag.evaluation.vectors import embed_records, embed_texts, find_partners
 from mmedrag.types import Case, Embeddable, Matrix, Query
 
@@ -332,7 +333,9 @@ def test_report_of_synthetic_cases(
     assert {key: last[key] for key in ("R@1", "MRR", "n")} == {
         key: whole[key] for key in ("R@1", "MRR", "n")
     }
-    assert "R@1" in retrieval_text(told)
+    shown = section_text(as_section(told, "mmedrag eval retrieval"))
+    assert f"{whole['R@1']:.3f} (" in shown
+    assert "image → image" in shown
 
 
 def test_without_a_shared_space_the_report_says_chance(tmp_path: Path) -> None:

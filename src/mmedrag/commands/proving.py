@@ -82,13 +82,12 @@ def _add_retrieval(what: Commands) -> None:
 def _retrieval(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.evaluation.retrieval import evaluate
-    from mmedrag.evaluation.tables import retrieval_text
+    from mmedrag.evaluation.retrieval_section import study as measured
 
     if options.limit is not None and options.limit < 1:
         raise QueryError(f"--limit is {options.limit}", "Give at least 1.")
     with tqdm(unit="record", desc="embed", disable=None) as bar:
-        report = evaluate(
+        section = measured(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
@@ -99,5 +98,4 @@ def _retrieval(options: argparse.Namespace) -> int:
             limit=options.limit,
             progress=bar.update,
         )
-    print(dumped(report) if options.json else retrieval_text(report))
-    return 0
+    return show(options, section)

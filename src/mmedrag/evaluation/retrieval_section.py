@@ -1,0 +1,221 @@
+"""``mmedrag eval retrieval`` as a section: tables, curves over gallery sizes, bars by direction."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmedrag.evaluation import plots
+from mmedrag.evaluation.directions import METRICS
+from mmedrag.evaluation.retrieval import CROSS, evaluate
+from mmedrag.evaluation.section import Figure, Section, Table
+from mmedrag.evaluation.vectors import Progress
+
+Report = Mapping[str, Any]
+
+
+def study(
+    paths: Sequence[Path],
+    *,
+    preset: str = "offline",
+    models: dict[str, str] | None = None,
+    split: str = "",
+    group_by: str = "patient_id",
+    label: str = "",
+    whole_gallery: bool = False,
+    limit: int | None = None,
+    progress: Progress = lambda n: None,
+) -> Section:
+    """Retrieval in every direction; ``data`` of the section is what ``evaluate`` gives.
+
+    Args, errors: those of :func:`mmedrag.evaluation.retrieval.evaluate`.
+    """
+    report = evaluate(
+        paths,
+        preset=preset,
+        models=models,
+        split=split,
+        group_by=group_by,
+        label=label,
+        whole_gallery=whole_gallery,
+        limit=limit,
+        progress=progress,
+    )
+    told = {
+        "--data": [str(path) for path in paths],
+        "--split": [split] if split else [],
+        "--gallery": ["all"] if whole_gallery else [],
+        "--group-by": [group_by],
+        "--preset": [preset] if preset != "offline" else [],
+        "--model": [f"{role}={name}" for role, name in (models or {}).items()],
+        "--label": [label] if label else [],
+        "--limit": [str(limit)] if limit else [],
+    }
+    words = [word for option, values in told.items() if values for word in (option, *values)]
+    return as_section(report, shlex.join(["mmedrag", "eval", "retrieval", *words]))
+
+
+def as_section(report: Report, command: str) -> Section:
+    """A measured report (docs/evaluation.md, JSON) with its words, tables and figures."""
+    names = ", ".join(_set_name(Path(path)) for path in report["data"])
+    return Section(
+        name="retrieval",
+        title=f"Retrieval on {names}",
+        paper="section 3.3, eq. 2",
+        protocol=_protocol(report),
+        verdict=_verdict(report["directions"]),
+        command=command,
+        tables=_tables(report),
+        figures=_figures(report),
+        notes=tuple(report["notes"]),
+        data=report,
+    )
+
+
+def _set_name(path: Path) -> str:
+    return path.parent.name if path.name == "records.jsonl" else path.stem
+
+
+def _protocol(report: Report) -> str:
+    split = f"split {report['split']}" if report["split"] else "all records"
+    gallery = "every record" if report["gallery"] == "all" else "the same records"
+    return (
+        f"{', '.join(report['data'])}; preset {report['preset']}; queries: {split}; gallery:"
+        f" {gallery} ({report['records']} embedded). Relevant: same {report['group_by']}; the query"
+        " itself and exact copies of it are never shown to it. Ties count by their expected rank."
+        " In brackets: 95 % bootstrap intervals over groups."
+    )
+
+
+def _verdict(directions: Report) -> str:
+    told = [
+        f"{_arrow(name)}: {_percent(d['R@1'])} right at the first place, {_percent(d['R@10'])}"
+        f" among ten (chance at the first: {_percent(d['chance@1'])})"
+        for name, d in directions.items()
+        if name in CROSS
+    ] or [
+        f"{_arrow(name)}: {_percent(d['R@1'])} right at the first place"
+        for name, d in directions.items()
+    ]
+    return "; ".join(told) + "." if told else "Nothing can be measured on these records."
+
+
+def _tables(report: Report) -> tuple[Table, ...]:
+    tables = [_directions("All records", report["directions"])]
+    if len(report["by_domain"]) > 1:
+        tables += [_directions(f"Within {n}", found) for n, found in report["by_domain"].items()]
+    if "label_precision" in report:
+        tables.append(_label(report["label_precision"]))
+    if report["curve"]:
+        tables.append(_curve(report["curve"]))
+    return tuple(tables)
+
+
+def _directions(title: str, found: Report) -> Table:
+    header = ("direction", *METRICS, "n", "groups", "queries", "chance@1", "ceiling@1")
+    rows = (
+        (
+            _arrow(name),
+            *(_with_interval(f[metric], f["ci95"][metric]) for metric in METRICS),
+            *(str(f[count]) for count in ("n", "groups", "queries")),
+            f"{f['chance@1']:.3f}",
+            f"{f['ceiling@1']:.3f}",
+        )
+        for name, f in found.items()
+    )
+    return Table(title, header, tuple(rows))
+
+
+def _label(found: Report) -> Table:
+    header = ("direction", "precision@10", "chance", "n", "patients", "queries")
+    row = (
+        _arrow(found["direction"]),
+        _with_interval(found["precision@10"], found["ci95"]),
+        f"{found['chance']:.3f}",
+        *(str(found[count]) for count in ("n", "groups", "queries")),
+    )
+    return Table(f"By {found['label']}, other patients only", header, (row,))
+
+
+def _curve(points: Sequence[Report]) -> Table:
+    shown = ("R@1", "R@10", "MRR", "chance@1")
+    rows = (
+        (
+            _arrow(p["direction"]),
+            *(str(p[count]) for count in ("n", "groups", "galleries")),
+            *(f"{p[key]:.3f}" for key in shown),
+        )
+        for p in points
+    )
+    return Table("By gallery size", ("direction", "n", "groups", "galleries", *shown), tuple(rows))
+
+
+def _figures(report: Report) -> tuple[Figure, ...]:
+    points, directions = report["curve"], report["directions"]
+    if not directions:
+        return ()
+    figures = [
+        Figure(
+            "By direction",
+            "Share of queries with a relevant item first, and among the first ten; 95 % intervals;"
+            " dotted: R@1 of a random order.",
+            lambda: _bars(directions),
+        ),
+        *(
+            Figure(
+                f"{metric} over gallery sizes",
+                "Mean over random galleries of whole groups; dashed: R@1 of a random order.",
+                lambda metric=metric: _curves(points, metric),  # type: ignore[misc]
+            )
+            for metric in ("R@1", "R@10")
+        ),
+    ]
+    if len(report["by_domain"]) > 1:
+        found = report["by_domain"]
+        figures.append(
+            Figure(
+                "Within each domain",
+                "R@1 where queries and gallery are of one domain, as the system searches.",
+                lambda: plots.bars(
+                    {n: {_arrow(d): f["R@1"] for d, f in of.items()} for n, of in found.items()},
+                    "R@1",
+                ),
+            )
+        )
+    return tuple(figures)
+
+
+def _bars(directions: Report) -> str:
+    shown = ("R@1", "R@10")
+    return plots.bars(
+        {_arrow(name): {m: d[m] for m in shown} for name, d in directions.items()},
+        "share of queries",
+        intervals={_arrow(n): {m: d["ci95"][m] for m in shown} for n, d in directions.items()},
+        chance={_arrow(name): d["chance@1"] for name, d in directions.items()},
+    )
+
+
+def _curves(points: Sequence[Report], metric: str) -> str:
+    series = {}
+    for name in dict.fromkeys(p["direction"] for p in points):
+        mine = [p for p in points if p["direction"] == name]
+        series[_arrow(name)] = ([p["n"] for p in mine], [p[metric] for p in mine])
+        chance = ([p["n"] for p in mine], [p["chance@1"] for p in mine])
+        series.setdefault("chance@1", chance)
+    series["chance@1"] = series.pop("chance@1")  # last in the legend
+    return plots.lines(series, "items in the gallery", metric, reference=("chance@1",), log_x=True)
+
+
+def _arrow(name: str) -> str:
+    """``image_to_text`` as a reader says it."""
+    return name.replace("both", "image + text").replace("_to_", " → ")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _with_interval(value: float, ends: Sequence[float]) -> str:
+    return f"{value:.3f} ({ends[0]:.3f}–{ends[1]:.3f})"

@@ -47,14 +47,27 @@ _CLAUSE = r",\s*(?:and\s+)?(?:{})\b".format(
     _any(
         "there; the; this; these; it; its; stable; unchanged; now; with; she; he; patient; likely"
         "; possible; possibly; probable; probably; suspected; no; without; not; status post; prior"
+        "; so; mother; father; brother; sister; son; daughter"
     )
 )
 _ITEM = r",\s*(?:and\s+)?(?:{})\b(?![^.;]*\bn?or\b)".format(
     _any("mild; moderate; severe; small; large; minimal; right; left; bilateral; both")
 )
 # "No haemorrhage at the macula" says nothing of the macula, but a list may go on after the place.
-_PLACE = r"\b(?:in|at|within|along|around)\s+(?:the|either|both)\b(?![^;]*(?:\bn?or\b|,))"
-_AND_CLAUSE = r"\band\s+(?:there|the|this|is|are|was|were|has|shows?|stable|unchanged|an?)\b"
+_PLACE = (
+    r"\b(?:in|at|within|along|around|under|beneath|behind|over)\s+(?:the|either|both)\b"
+    r"(?![^;]*(?:\bn?or\b|,))"
+)
+_AND_CLAUSE = (
+    r"\band\s+(?:there|the|this|is|are|was|were|has|shows?|stable|unchanged|an?"
+    r"|possibly|probably|likely|perhaps|possible|probable|suspected)\b"
+)
+# "No consolidation, lung sliding preserved": a clause of its own that says what is as it should be.
+_AS_IT_SHOULD_BE = (
+    r",\s*(?:(?!n?or\b)[\w-]+\s+){1,3}(?:preserved|intact|maintained|patent"
+    r"|unremarkable|normal|clear|flat|attached|healthy|dry|quiet)\b"
+)
+_THEN = r"\b(?:after|following)\b"
 _STATED = rf"\b(?:{_VERB})\s+(?:{_STATE})\b|\b(?:{_STATE})\s*(?:,|and\b)"
 
 
@@ -69,6 +82,8 @@ AFTER_NEGATION = _compiled(
     _AND_CLAUSE,
     _STATED,
     _PLACE,
+    _AS_IT_SHOULD_BE,
+    _THEN,
     r"\bon\b",
     r"\bwith\s+(?:stable|mild|known|small)\b",
 )
@@ -78,7 +93,8 @@ AFTER_PAST = _compiled(
     _CLAUSE,
     r"\b(?:{})\b".format(
         _any(
-            "presents; presenting; presented; current; currently; today; new; with; for evaluation"
+            "presents; presenting; presented; current; currently; today; now; new; with"
+            "; for evaluation"
         )
     ),
     r"\b(?:is|are|has|have|shows?|remains?|appears?|demonstrates)\b",
@@ -135,7 +151,12 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; negative margin; negative margins; negative node; negative nodes; negative lymph
         ; negative predictive; not well; not as well; not clearly due; not limited to
         ; not as prominent; no smaller
-        ; no larger; not smaller; not larger; if clinically warranted; likely benign""",
+        ; no larger; not smaller; not larger; if clinically warranted; likely benign
+        ; without contrast; without intravenous contrast; without iv contrast; without gadolinium
+        ; not ... involve; not ... involving; year old; years old; yr old; month old; months old
+        ; week old; weeks old; day old; days old; old study; old studies; old film; old films
+        ; old records; earlier study; earlier exam; earlier examination; earlier film; earlier ct
+        ; earlier mri; earlier scan; earlier radiograph; earlier imaging; earlier than""",
     ),
     (
         Rule(_N, True, AFTER_NEGATION, 20),
@@ -154,7 +175,11 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; no prior; no previous
         ; no family history of; unaccompanied by; no longer; rules out
         ; ruled out a; ruled out any; ruled out the; has ruled out; have ruled out
-        ; no suspicious; no possible; no definite; no convincing; no likely; not have; non""",
+        ; no suspicious; no possible; no definite; no convincing; no likely; not have; non
+        ; nothing to suggest; nothing ... to suggest; nothing to indicate
+        ; nothing ... to indicate; nothing suggestive of; no indication of; no support for
+        ; no grounds for; no trace of; no hint of; no ... stigmata of; fails to demonstrate
+        ; failed to demonstrate; failed to identify; ruled out:; excluded:; not a case of""",
     ),
     (
         Rule(_N, False, BEFORE_SINGULAR, 10),
@@ -167,10 +192,12 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; was excluded; has been excluded; is ruled out; was ruled out; has been ruled out
         ; is negative; was negative; tests negative; is not confirmed; was not confirmed
         ; is gone; was denied
-        ; is no longer; resolved$; absent$; negative$; negative x2; negative x3
+        ; is no longer; resolved$; negative$; negative x2; negative x3
         ; negative by; negative on
         ; negative in; excluded$; ruled out; is not$; was not$
-        ; has been denied""",
+        ; has been denied; has gone; is not a feature; was not a feature; has not occurred
+        ; has not developed; has not recurred; no longer active; is lacking; is missing
+        ; looked for and not found; sought and not found; searched for and not found""",
     ),
     (
         Rule(_N, False, BEFORE_LIST, 14),
@@ -181,7 +208,9 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         + """; are absent; were absent; are not$; were not$; are excluded; were excluded
         ; have been excluded
         ; are ruled out; were ruled out; have been ruled out; are negative; were negative
-        ; have resolved; have ... resolved; have cleared; have disappeared; were denied
+        ; have resolved; have ... resolved; have cleared; have disappeared; were denied; absent$
+        ; have gone; are not features; have not occurred; have not developed; are ... lacking
+        ; lacking$; are missing; both absent; all absent
         ; not confirmed""",
     ),
     (
@@ -208,7 +237,17 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; differential; ddx; consider; considering; consideration of; consideration for; if
         ; versus; vs; favor; favors; favoring; favour; favours; favouring; favored; favoured
         ; less likely; unlikely; potential; potentially; doubtful; borderline for; not clearly
-        ; not certain""",
+        ; not certain; differential:; differential diagnosis:; ddx:; could be due to; may be due to
+        ; might be due to; possibly due to; probably due to; likely due to; could be secondary to
+        ; may be secondary to; might be secondary to; likely secondary to; thought to be
+        ; thought to represent; felt to represent; felt to be; believed to be
+        ; believed to represent; appears to be; appears to represent; looks like; look like
+        ; resembles; resembling; would fit; could fit; might fit; may fit; indeterminate for
+        ; inconclusive for; cannot distinguish; cannot ... distinguish; cannot differentiate
+        ; difficult to distinguish; hard to distinguish; hard to separate from
+        ; favoured over; favored over; preferred over; more likely than; less likely than
+        ; suspicious of early; worry about; worried about; fear of; for evaluation of
+        ; in search of; clinical suspicion""",
     ),
     (
         Rule(_U, False, BEFORE_LIST, 14),
@@ -229,21 +268,33 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; should be excluded; must be excluded; is a possibility; is suggested
         ; are suggested; is favored; is favoured; needs to be excluded; ?$; likely$; possible$
         ; probable$; suspected$; unlikely$; less likely$; equivocal$; questionable$; favored$
-        ; favoured$; not certain$; was raised""",
+        ; favoured$; not certain$; was raised; is favoured over; is favored over
+        ; is preferred over; is more likely than; is less likely than; remains a concern
+        ; is a concern; is of concern; remains possible; remains likely; remains suspected
+        ; remains uncertain; remains unclear; remains in question; remains in the differential
+        ; remains a possibility; cannot be dismissed; cannot be discounted; not be dismissed
+        ; would explain; could explain; might explain; may explain; would account for
+        ; could account for; might account for; may account for; is conceivable; is plausible
+        ; is not certain; is not clear; suspected on; suspected because; suspected from
+        ; suspected clinically; main consideration; leading consideration; first consideration
+        ; primary consideration; to be clarified; to be confirmed; awaiting confirmation""",
     ),
     (
         Rule(_H, True, AFTER_PAST, 9),
         """history of; h/o; hx of; past history of; known history of; remote history of; prior
         ; previous; previously; status post; s/p; previously treated; treated for; formerly
         ; personal history of; history significant for; history notable for; past; in the past
-        ; underwent; old treated; previously treated for; has had; previous history of""",
+        ; underwent; old treated; previously treated for; has had; previous history of
+        ; earlier""",
     ),
     (
         Rule(_H, False, BEFORE, 12),
         """years ago; months ago; weeks ago; decades ago; a year ago; last year; years earlier
         ; in childhood; as a child; in the past; in remission; by history; previously treated
         ; previously resected; treated in; diagnosed in; repaired in; resected in; removed in
-        ; operated on in; previously$; status post resection""",
+        ; operated on in; previously$; status post resection; last winter; last spring; last summer
+        ; last autumn; last month; in infancy; in adolescence; in his youth; in her youth
+        ; repaired years""",
     ),
     (
         Rule(_O, True, AFTER_RELATIVE, 30),
@@ -251,7 +302,8 @@ _PHRASES: list[tuple[Rule | None, str]] = [
         ; mother; father; sister; brother; sibling; siblings; parents; parent; aunt; uncle; cousin
         ; grandmother; grandfather; grandparent; son; daughter; relative with; relatives with
         ; mother's; father's; sister's; brother's; wife; husband; relatives; half brother
-        ; half sister; grandparents; brothers; sisters""",
+        ; half sister; grandparents; brothers; sisters; aunts; uncles; cousins; sons; daughters
+        ; twin; niece; nephew; grandmothers; grandfathers; grandson; granddaughter""",
     ),
     (
         Rule(_O, False, SENTENCE, 20),

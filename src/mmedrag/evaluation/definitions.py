@@ -1,7 +1,8 @@
 """Section 3.4, stage 2 measured: terms found in a text, and what the text says of each.
 
-Two sets of sentences in our own wording with gold spans and assertions ship here. The rules were
-corrected on the development set; the fresh set was written afterwards, before any rule had seen it.
+Three sets of sentences in our own wording with gold spans and assertions ship here. Each was
+written before any rule had seen it, and the rules were then corrected on it. So only
+:data:`FIRST_RUN` says what to expect on other text.
 """
 
 from __future__ import annotations
@@ -17,10 +18,17 @@ from mmedrag.evaluation.section import Section, Table
 from mmedrag.protocols import DefinitionSource
 from mmedrag.types import Assertion
 
-SETS = ("development", "fresh")
+SETS = ("development", "second", "third")
 
-FIRST_RUN: Mapping[str, float] = {}
-"""F1 of the fresh set on its first run, before any rule was changed because of it."""
+FIRST_RUN: Mapping[str, Mapping[str, float]] = {
+    "second": {"sentences": 201, "mentions": 0.974, "negated": 0.887, "uncertain": 0.800},
+    "third": {"sentences": 75, "mentions": 0.984, "negated": 0.987, "uncertain": 0.885},
+}
+"""F1 of a set on its first run: a record, which no later run can repeat.
+
+The author of the second set had not read the rules; that of the third had. Four annotations of the
+second set were corrected afterwards.
+"""
 
 Key = tuple[int, int, int]
 """Sentence, start and end of a mention."""
@@ -83,25 +91,25 @@ def evaluate(source: DefinitionSource | None = None) -> Section:
     """
     known = source or glossary()
     measured = {name: _measured(sentences(name), known) for name in SETS}
-    fresh = measured["fresh"]["all"]
     return Section(
         name="definitions",
         title="Terms and negation",
         paper="section 3.4, stage 2 (the paper gives no figure)",
         protocol=(
-            "Sentences of our own over three domains. Development: "
-            f"{measured['development']['all']['sentences']} sentences that the rules were corrected "
-            f"on. Fresh: {fresh['sentences']} sentences written later, before any rule had seen "
-            "them. Mentions: both ends right. Assertions: F1 over the mentions that were found."
+            f"{sum(m['all']['sentences'] for m in measured.values())} sentences of our own over "
+            "three domains, in three sets, each written before any rule had seen it. The rules "
+            "were then corrected on all of them: the measured figures are of development sets, the "
+            "first-run figures of unseen text. A mention counts where both its ends are right. "
+            "Assertions: F1 over the mentions that were found."
         ),
-        verdict=_verdict(fresh),
+        verdict=_verdict(measured),
         command="mmedrag eval definitions",
-        tables=tuple(_tables(measured)),
+        tables=(_first_run(), *_tables(measured)),
         notes=(
-            "The annotations are by the authors of the rules and of the glossary, and no clinician "
-            "has checked them.",
+            "The annotations are by the authors of rules and glossary; no clinician has checked "
+            "them.",
         ),
-        data={**measured, "first_run": dict(FIRST_RUN)},
+        data={**measured, "first_run": {name: dict(said) for name, said in FIRST_RUN.items()}},
     )
 
 
@@ -166,12 +174,34 @@ def _numbers(score: Score) -> dict[str, float]:
     }
 
 
-def _verdict(fresh: Mapping[str, Any]) -> str:
-    said = fresh["assertions"]
+def _verdict(measured: Mapping[str, Any]) -> str:
+    worst = {
+        said: min(of["all"]["assertions"][said]["f1"] for of in measured.values())
+        for said in ("negated", "uncertain")
+    }
+    seldom = {said: min(of[said] for of in FIRST_RUN.values()) for said in worst}
     return (
-        f"On sentences that the rules had not seen, mention F1 is {fresh['mentions']['f1']:.2f}, "
-        f"negation F1 {said['negated']['f1']:.2f}, uncertainty F1 {said['uncertain']['f1']:.2f}."
+        f"Mention F1 is at least {min(of['all']['mentions']['f1'] for of in measured.values()):.2f}"
+        f" in every set, negation F1 {worst['negated']:.2f} and uncertainty F1 "
+        f"{worst['uncertain']:.2f} (all sets are development sets by now). On unseen sentences the "
+        f"worst was {seldom['negated']:.2f} for negation and {seldom['uncertain']:.2f} for "
+        "uncertainty."
     )
+
+
+def _first_run() -> Table:
+    rows = tuple(
+        (name, f"{said['sentences']:.0f}", *(f"{said[k]:.3f}" for k in _FIRST_COLUMNS))
+        for name, said in FIRST_RUN.items()
+    )
+    return Table(
+        "F1 on the first run, before the rules were corrected (recorded, not measured again)",
+        ("set", "sentences", "mentions", "negation", "uncertainty"),
+        rows,
+    )
+
+
+_FIRST_COLUMNS = ("mentions", "negated", "uncertain")
 
 
 def _tables(measured: Mapping[str, Any]) -> list[Table]:

@@ -112,6 +112,11 @@ def make_directions(
     corpus: Corpus, groups: Codes, vectors: Vectors, embedder: Embedder
 ) -> list[Direction]:
     """The five directions between images, texts and cases, and diagnosis to findings."""
+    return [*paired_directions(corpus, vectors), *_diagnosis_to_findings(corpus, groups, embedder)]
+
+
+def paired_directions(corpus: Corpus, vectors: Vectors) -> list[Direction]:
+    """The five directions between images, texts and cases."""
     images = np.flatnonzero(vectors.image_codes >= 0)
     texts = np.flatnonzero(vectors.text_codes >= 0)
     asked_images, asked_texts = images[corpus.asked[images]], texts[corpus.asked[texts]]
@@ -144,7 +149,6 @@ def make_directions(
             queries(whole, vectors.whole_cases),
             ((image[pairs], image[whole]), (borrowed, text[whole])),
         ),
-        *_diagnosis_to_findings(corpus, groups, embedder),
     ]
 
 

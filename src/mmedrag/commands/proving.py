@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
     measured = commands.add_parser("eval", help="measure the system on your own records")
     what = measured.add_subparsers(metavar="WHAT", required=True)
     _add_retrieval(what)
+    _add_paper(what)
 
 
 def study(
@@ -99,3 +100,34 @@ def _retrieval(options: argparse.Namespace) -> int:
             progress=bar.update,
         )
     return show(options, section)
+
+
+def _add_paper(what: Commands) -> None:
+    paper = study(what, "paper", "everything: all studies in one report", _paper, data=False)
+    paper.add_argument(
+        "--data",
+        type=Path,
+        default=Path("../shared/data"),
+        metavar="ROOT",
+        help="folder of sets, each with records.jsonl (../shared/data; without it, phantoms)",
+    )
+    paper.add_argument("--only", nargs="+", default=[], metavar="STUDY", help="some of them")
+    paper.set_defaults(report=Path("report"))
+
+
+def _paper(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.paper import chosen, data_in, outcomes
+
+    studies = chosen(options.only)
+    data = data_in(options.data, options.report)
+    found = []
+    try:
+        for number, outcome in enumerate(outcomes(studies, data), 1):
+            found.append(outcome)
+            ending = "failed" if outcome.failed else "done"
+            told = f"{outcome.section.name} {ending} in {outcome.seconds:.0f} s"
+            print(f"mmedrag: {number} of {len(studies)}: {told}", file=sys.stderr)
+    finally:  # what was measured before an interruption is kept
+        if found:
+            show(options, *(outcome.section for outcome in found))
+    return int(any(outcome.failed for outcome in found))

@@ -22,6 +22,8 @@ from mmedrag.evaluation.markdown import markdown
 from mmedrag.evaluation.section import Section, Table
 
 SCHEMA = "mmedrag-results/1"
+LONG = 14
+"""Rows that a table may have before the page folds it."""
 
 _NUMBER = re.compile(r"[-+−±<>≤≥~]?\s?\d[\d.,]*\s?(%|ms|s|×)?(\s?[(\[±].*)?|[-–—]?|yes|no")
 
@@ -82,6 +84,7 @@ def html(sections: Sequence[Section]) -> str:
         drawn=[[Markup(figure.draw()) for figure in s.figures] for s in sections],  # noqa: S704
         disagreements=[(s, d) for s in sections for d in s.disagreements],
         numeric=_numeric_columns,
+        long=LONG,
         version=__version__,
         disclaimer=DISCLAIMER,
     )

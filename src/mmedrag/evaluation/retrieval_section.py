@@ -90,14 +90,12 @@ def _protocol(report: Report) -> str:
 
 
 def _verdict(directions: Report) -> str:
+    shown = [name for name in CROSS if name in directions] or list(directions)
     told = [
-        f"{_arrow(name)}: {_percent(d['R@1'])} right at the first place, {_percent(d['R@10'])}"
-        f" among ten (chance at the first: {_percent(d['chance@1'])})"
+        f"{_arrow(name)}: R@1 {_percent(d['R@1'])} (chance {_percent(d['chance@1'])}),"
+        f" R@10 {_percent(d['R@10'])}"
         for name, d in directions.items()
-        if name in CROSS
-    ] or [
-        f"{_arrow(name)}: {_percent(d['R@1'])} right at the first place"
-        for name, d in directions.items()
+        if name in shown
     ]
     return "; ".join(told) + "." if told else "Nothing can be measured on these records."
 
@@ -166,7 +164,8 @@ def _figures(report: Report) -> tuple[Figure, ...]:
         *(
             Figure(
                 f"{metric} over gallery sizes",
-                "Mean over random galleries of whole groups; dashed: R@1 of a random order.",
+                "Mean over random galleries of whole groups."
+                + (" Dashed: a random order, in the first direction." if metric == "R@1" else ""),
                 lambda metric=metric: _curves(points, metric),  # type: ignore[misc]
             )
             for metric in ("R@1", "R@10")
@@ -202,10 +201,10 @@ def _curves(points: Sequence[Report], metric: str) -> str:
     for name in dict.fromkeys(p["direction"] for p in points):
         mine = [p for p in points if p["direction"] == name]
         series[_arrow(name)] = ([p["n"] for p in mine], [p[metric] for p in mine])
-        chance = ([p["n"] for p in mine], [p["chance@1"] for p in mine])
-        series.setdefault("chance@1", chance)
-    series["chance@1"] = series.pop("chance@1")  # last in the legend
-    return plots.lines(series, "items in the gallery", metric, reference=("chance@1",), log_x=True)
+    first = [p for p in points if p["direction"] == points[0]["direction"]]
+    if metric == "R@1":
+        series["chance"] = ([p["n"] for p in first], [p["chance@1"] for p in first])
+    return plots.lines(series, "items in the gallery", metric, reference=("chance",), log_x=True)
 
 
 def _arrow(name: str) -> str:

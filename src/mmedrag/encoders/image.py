@@ -185,10 +185,12 @@ class OnnxImageEncoder:
 
     def encode(self, images: Sequence[Image.Image]) -> Matrix:
         """Features, float32 ``(len(images), dim)``."""
-        return self._run(self._features, images, (self.dim,))
+        if not images:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        return self._run(self._features, images)
 
     def encode_maps(self, images: Sequence[Image.Image]) -> FeatureMaps:
-        """Feature maps, float32 ``(len(images), channels, h, w)``.
+        """Feature maps, float32 ``(len(images), channels, h, w)``; at least one image.
 
         Raises:
             CheckpointError: where the model has no such output.
@@ -198,10 +200,10 @@ class OnnxImageEncoder:
                 f"{self._model.path} has no feature map output",
                 "Name one by maps=, or pool with the model's own GAP.",
             )
-        return self._run(self._maps, images, self._model.outputs[self._maps][1:])
+        return self._run(self._maps, images)
 
-    def _run(self, output: str, images: Sequence[Image.Image], shape: tuple[int, ...]) -> Matrix:
-        rows = [np.zeros((0, *shape), dtype=np.float32)]
+    def _run(self, output: str, images: Sequence[Image.Image]) -> Matrix:
+        rows = []
         for start in range(0, len(images), self._batch_size):
             batch = np.stack(
                 [self._preprocessing(i) for i in images[start : start + self._batch_size]]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mmedrag.datasets.crops import find_crops
 from mmedrag.datasets.records import write_records
 from mmedrag.datasets.splits import (
     Leak,
@@ -24,6 +25,7 @@ from mmedrag.datasets.splits import (
 )
 from mmedrag.datasets.ties import LONG_TEXT, Reason, Tie, connected, find_ties, read_sets
 from mmedrag.errors import CorpusError, LeakError
+from mmedrag.images import open_image
 from mmedrag.types import Case, Domain
 
 REPORT = "the heart is of normal size and both lungs are clear of any consolidation"
@@ -161,6 +163,24 @@ def test_a_leak_by_way_of_an_unused_case_is_taken_out_too():
     assert clean == []
 
 
+def test_cut_and_regraded_copies_are_found_and_others_not(phantoms, tmp_path):
+    films = {c.patient_id: c for c in phantoms if c.domain is Domain.RADIOLOGY}
+    cases = list(films.values())[:8]
+    whole = [open_image(case.image) for case in cases]
+    changed = {
+        "bottom": whole[1].crop((0, 0, 256, 234)),
+        "sides": whole[2].crop((16, 0, 240, 256)),
+        "graded": whole[3].point(lambda v: round(255 * (v / 255) ** 1.3)),
+    }
+    for name, image in changed.items():
+        image.save(tmp_path / f"{name}.png")
+        cases.append(Case(id=name, image=tmp_path / f"{name}.png"))
+    sources = [(cases[i].id, name) for i, name in enumerate(changed, start=1)]
+    assert find_crops(cases) == sources
+    fundus = [replace(case, domain=Domain.OPHTHALMOLOGY) for case in cases]
+    assert find_crops(fundus) == []
+
+
 def test_texts_are_told_by_their_length():
     words = REPORT.split()
     assert len(words[:LONG_TEXT]) == LONG_TEXT
@@ -241,3 +261,13 @@ def test_the_splits_of_phantoms_are_clean(phantoms):
     found = leaks([*own["train"], moved], own["val"])
     assert {(leak.train, leak.held_out) for leak in found} >= {("moved", own["val"][0].id)}
     assert {leak.reason for leak in found} >= {Reason.PATIENT, Reason.STUDY, Reason.IMAGE}
+
+
+@pytest.mark.long
+def test_what_two_real_sets_share(shared_data):
+    cases, _ = read_sets([shared_data / name for name in ("medpix2", "covid_ct")])
+    medpix, covid = ([c for c in cases if c.id.startswith(n)] for n in ("medpix2", "covid_ct"))
+    shared = {leak.held_out for leak in leaks(medpix, covid)}
+    assert len(shared) >= 8
+    remaining, held_out = split_cases(cases, 0.2, 1)
+    assert leaks(remaining, held_out) == []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from mmedrag.datasets.crops import find_crops
 from mmedrag.datasets.duplicates import find_duplicates
 from mmedrag.datasets.records import read_records
 from mmedrag.errors import CorpusError, ImageError
@@ -85,7 +86,7 @@ def qualified(case: Case, name: str) -> Case:
 
 
 def find_ties(cases: Sequence[Case]) -> tuple[Tie, ...]:
-    """All ties among cases with unique ids. Every image is read and decoded once.
+    """All ties among cases with unique ids; every image is read.
 
     Raises:
         CorpusError: where an id occurs twice.
@@ -96,6 +97,7 @@ def find_ties(cases: Sequence[Case]) -> tuple[Tie, ...]:
         *_shared(Reason.STUDY, cases, [case.study_id or None for case in cases]),
         *_shared(Reason.IMAGE, cases, [_digest(case) for case in cases]),
         *(Tie(Reason.NEAR_DUPLICATE, ids) for ids in find_duplicates(cases).images),
+        *(Tie(Reason.NEAR_DUPLICATE, pair) for pair in find_crops(cases)),
         *_marked(cases),
         *_shared(Reason.TEXT, cases, [_long_text(case.text) for case in cases]),
     )

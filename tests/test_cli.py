@@ -222,3 +222,49 @@ def test_datasets_and_presets(capsys) -> None:
     out = run(capsys, "presets")[1]
     for name in ("offline", "paper", "pubmedclip", "plip", "medsiglip"):
         assert f"{name}\n" in out
+
+
+def test_a_study_prints_and_writes_its_report(corpus: Path, capsys, tmp_path) -> None:
+    into = tmp_path / "report"
+    code, out, err = run(
+        capsys, "eval", "retrieval", "--data", corpus, "--group-by", "text", "--report", into
+    )
+    assert code == 0
+    assert out.startswith("Retrieval on corpus")
+    assert f"wrote {into / 'report.html'}" in err
+    (told,) = json.loads((into / "results.json").read_text("utf-8"))["studies"]
+    assert told["data"]["directions"]["image_to_image"]["n"] == 24
+    assert told["command"] == f"mmedrag eval retrieval --data {corpus} --group-by text"
+    assert "image → text" in (into / "report.html").read_text("utf-8")
+
+
+def test_the_whole_paper_goes_on_past_what_is_missing(corpus: Path, capsys, tmp_path) -> None:
+    root, into = tmp_path / "sets", tmp_path / "report"
+    root.mkdir()
+    (root / "odir5k").symlink_to(corpus.parent)
+    code, out, err = run(
+        capsys, "eval", "paper", "--data", root, "--report", into,
+        "--only", "retrieval-medpix2", "retrieval-odir5k", "definitions", "--json",
+    )  # fmt: skip
+    assert code == 0
+    told = json.loads(out)
+    assert list(told) == ["retrieval-medpix2", "retrieval-odir5k", "definitions"]
+    assert "medpix2" in told["retrieval-medpix2"]["missing"]
+    assert told["retrieval-odir5k"]["records"] == 24
+    assert "3 of 3: definitions done" in err
+    assert "Not measured." in (into / "results.md").read_text("utf-8")
+
+
+def test_a_study_that_fails_gives_a_report_and_an_exit_code(capsys, tmp_path, monkeypatch) -> None:
+    from mmedrag.evaluation import paper
+
+    def measure(data: paper.Data) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(paper, "STUDIES", (paper.Study("broken", "rerank", measure),))
+    code, out, err = run(capsys, "eval", "paper", "--data", tmp_path, "--report", tmp_path / "r")
+    assert code == 1
+    assert "Failed. ZeroDivisionError: by zero" in out
+    assert "broken failed" in err
+    assert (tmp_path / "r" / "report.html").exists()
+    assert run(capsys, "eval", "paper", "--only", "nonsense")[0] == 2

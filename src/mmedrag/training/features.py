@@ -34,12 +34,12 @@ def read_set(folder: Path) -> Iterator[Case]:
 
 
 def image_features(
-    root: Path, sets: Sequence[str], encoder: ImageEncoder, cache: Path
+    root: Path, sets: Sequence[str], encoder: ImageEncoder, cache: Path, most: int = 10**6
 ) -> list[Features]:
-    """Features of every case with an image, ``(n, encoder.dim)`` a set."""
+    """Features of cases with an image, ``(n, encoder.dim)`` a set; at most ``most``."""
     found = []
-    for name in tqdm(sets, desc="image features", unit="set"):
-        cases = [case for case in read_set(root / name) if case.image is not None]
+    for name in tqdm(sets, desc="image features", unit="set", disable=None):
+        cases = _spread([case for case in read_set(root / name) if case.image is not None], most)
         rows = cached_rows(
             cache, f"{encoder.fingerprint} {name}", cases, lambda c: _images(c, encoder)
         )
@@ -52,7 +52,7 @@ def text_features(
 ) -> list[Features]:
     """Features of cases with a text, ``(n, encoder.dim)`` a set; at most ``most``."""
     found = []
-    for name in tqdm(sets, desc="text features", unit="set"):
+    for name in tqdm(sets, desc="text features", unit="set", disable=None):
         cases = _spread([case for case in read_set(root / name) if case.text.strip()], most)
         rows = cached_rows(
             cache, f"{encoder.fingerprint} {name}", cases, lambda c: _texts(c, encoder)

@@ -1,0 +1,235 @@
+"""Section 3.2 measured: is a query routed to its domain, and is a holiday photograph turned away?
+
+Two heads are judged, each on what it has not learned from. The shipped head knows the training part
+of every shared set, so it is judged on validation patients and on other files. The held-out head
+(:mod:`mmedrag.training.modality`) has not seen whole sets and whole families of drawn pictures, and
+is judged on those: what to expect of a hospital that no one has trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mmedrag import presets
+from mmedrag.checkpoint import read_checkpoint
+from mmedrag.datasets.phantoms import FAMILIES
+from mmedrag.datasets.phantoms import out_of_domain as drawn_pictures
+from mmedrag.datasets.pictures import packaged_pictures, picture_files, views
+from mmedrag.datasets.records import read_records
+from mmedrag.errors import CorpusError
+from mmedrag.evaluation import routing
+from mmedrag.evaluation.routing import Verdict
+from mmedrag.evaluation.section import Section
+from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoint
+from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.types import Case, Problem, Query, Vector
+
+MOST = 80
+"""Images that are judged of a set."""
+
+DRAWN = 240
+"""Drawn pictures that are judged."""
+
+DRAWN_SEED = 10**6
+"""Far from the seeds that training uses."""
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "documents": ("document", "handwriting", "spreadsheet", "screenshot", "barcode"),
+    "plots": ("bar chart", "line plot", "street map"),
+    "noise and patterns": ("noise", "flat", "pattern"),
+    "drawn scenes": (
+        "landscape", "seaside", "night lights", "wood", "stone", "brick", "foliage", "still life",
+        "objects",
+    ),
+}  # fmt: skip
+"""Families of drawn pictures by kind."""
+
+PHOTOGRAPHS = "photographs"
+
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arm:
+    """A classifier to be judged, with the sets and the drawn families that it has learned from."""
+
+    name: str
+    classifier: ModalityClassifier
+    learned: Collection[str] = ()
+    families: Collection[str] = ()
+
+    def may_judge(self, file: Path, case: Case) -> bool:
+        """Whether the case is new to the classifier: of an unknown set, or for validation."""
+        folder = file.parent.as_posix()
+        known = any(folder == name or folder.endswith(f"/{name}") for name in self.learned)
+        return case.split == "val" or not known
+
+
+@dataclass(slots=True)
+class Judged:
+    """The verdicts of one arm: on medical images with their vectors, and on other pictures."""
+
+    arm: Arm
+    medical: list[Verdict] = field(default_factory=list)
+    rows: list[Vector] = field(default_factory=list)
+    others: list[Verdict] = field(default_factory=list)
+
+
+def arms(preset: str, stages: presets.Stages) -> list[Arm]:
+    """What can be judged: the preset's classifier; of ``offline`` the shipped and held-out heads.
+
+    Raises:
+        EncoderMismatch: where a head was trained on other features.
+    """
+    if preset != "offline":
+        return [Arm(preset, stages.classifier)]
+    images, texts = presets.offline_encoders()
+    found = []
+    for name, folder in (("shipped", "modality"), ("held out", "modality_held_out")):
+        checkpoint = read_checkpoint(presets.MODELS / folder, "modality")
+        checkpoint.require_encoder("image", images.fingerprint)
+        classifier = TrainedClassifier(
+            images.encode, texts.encode, *heads_from_checkpoint(checkpoint)
+        )
+        families = () if name == "shipped" else checkpoint.settings["families"]
+        found.append(Arm(name, classifier, checkpoint.training_data, families))
+    return found
+
+
+def evaluate(
+    data: Sequence[Path],
+    *,
+    preset: str = "offline",
+    models: Mapping[str, str] | None = None,
+    pictures: Sequence[Path] = (),
+    most: int = MOST,
+    progress: Progress = lambda n: None,
+) -> Section:
+    """Judge the classifiers of a preset.
+
+    Args:
+        data: record files; each is a set, and its domains are the truth.
+        preset: whose classifier, and whose vectors for the cost of misrouting.
+        models: that replace the preset's own, by role.
+        pictures: folders of further photographs and drawings that are not medical.
+        most: images of each set.
+        progress: told how many more pictures are done.
+
+    Raises:
+        CorpusError: where no record has an image and a domain that an arm may be judged on.
+    """
+    from mmedrag.evaluation.modality_section import section
+
+    stages = presets.build(preset, models)
+    judged = [Judged(arm) for arm in arms(preset, stages)]
+    for file in data:
+        _judge_set(judged, file, stages.embedder, most, progress)
+    for source, picture in _others(pictures):
+        query = Query(image=_png(picture))
+        for one in judged:
+            if source not in one.arm.families:
+                one.others.append(_verdict(one.arm, source, NOT_MEDICAL, query))
+        progress(1)
+    if not all(one.medical for one in judged):
+        raise CorpusError(
+            "No record has an image and a domain that the classifiers have not learned from",
+            "Give records whose split is val, or sets that are not among the training data.",
+        )
+    found = {one.arm.name: measures(one) for one in judged}
+    return section(found, sets=len(data), most=most)
+
+
+def _judge_set(
+    judged: Sequence[Judged], file: Path, embedder: Embedder, most: int, progress: Progress
+) -> None:
+    records = [r for r in read_records(file) if not isinstance(r, Problem)]
+    cases = [c for c in records if c.image is not None and c.domain is not None]
+    chosen = {one.arm.name: _spread([c for c in cases if one.arm.may_judge(file, c)], most)
+              for one in judged}  # fmt: skip
+    wanted = {case.id for part in chosen.values() for case in part}
+    for case in cases:
+        if case.id not in wanted:
+            continue
+        query = Query(image=case.image)
+        row = embedder.embed([query])[0]
+        for one in judged:
+            if any(case is c for c in chosen[one.arm.name]):
+                one.medical.append(_medical(one.arm, file, case, query))
+                one.rows.append(row)
+        progress(1)
+
+
+def _spread(cases: Sequence[Case], most: int) -> Sequence[Case]:
+    return cases[:: max(1, -(-len(cases) // most))]
+
+
+def _medical(arm: Arm, file: Path, case: Case, query: Query) -> Verdict:
+    source = _set_name(file)
+    said = ", ".join(sorted(case.labels)) or case.text
+    return Verdict(
+        source=source,
+        truth=str(case.domain),
+        routing=arm.classifier.classify(query),
+        kind=f"{source}: {said}",
+        patient=f"{source}: {case.patient_id}" if case.patient_id else "",
+    )
+
+
+def _set_name(file: Path) -> str:
+    folder = file.parent
+    return f"labelled/{folder.name}" if folder.parent.name == "labelled" else folder.name
+
+
+def _verdict(arm: Arm, source: str, truth: str, query: Query) -> Verdict:
+    return Verdict(source, truth, arm.classifier.classify(query))
+
+
+def _others(folders: Sequence[Path]) -> Iterator[tuple[str, Image.Image]]:
+    """Pictures that are not medical, each with its family or the kind "photographs"."""
+    for drawn in drawn_pictures(DRAWN, DRAWN_SEED):
+        yield drawn.family, Image.fromarray(drawn.image)
+    for _, picture in packaged_pictures():
+        yield PHOTOGRAPHS, picture
+    for path in picture_files(folders):
+        yield PHOTOGRAPHS, views(path, 1, 0)[0]
+
+
+def _png(picture: Image.Image) -> bytes:
+    small = picture.copy()
+    small.thumbnail((512, 512))
+    buffer = BytesIO()
+    small.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def measures(one: Judged) -> dict[str, Any]:
+    """The figures of one arm, as the section's data holds them."""
+    sources = dict.fromkeys(v.source for v in one.medical)
+    bins = routing.reliability([*one.medical, *one.others])
+    kinds = {PHOTOGRAPHS: (PHOTOGRAPHS,), **KINDS}
+    by_kind = {
+        kind: routing.out_of_domain(one.medical, [v for v in one.others if v.source in families])
+        for kind, families in kinds.items()
+    }
+    return {
+        "images": routing.shares(one.medical),
+        "by_set": {s: routing.shares([v for v in one.medical if v.source == s]) for s in sources},
+        "ECE": bins.error,
+        "ECE_medical": routing.reliability(one.medical).error,
+        "out_of_domain": routing.out_of_domain(one.medical, one.others),
+        "out_of_domain_by_kind": {k: v for k, v in by_kind.items() if v["n"]},
+        "families": [f for f in FAMILIES if f not in one.arm.families],
+        "misrouting": routing.misrouting(one.medical, np.stack(one.rows)),
+        "bins": {
+            "predicted": bins.predicted.tolist(),
+            "observed": bins.observed.tolist(),
+            "counts": bins.counts.tolist(),
+        },
+    }

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from mmedrag.reward_checkpoint import load_reward, save_reward
 from mmedrag.types import Assertion, Case, Definition, Domain, Evidence, Mention
 
 DIM = 6
+NO = Assertion.NEGATED
 
 
 def f32(*values):
@@ -206,6 +208,13 @@ def test_other_words_are_others(one, other):
     assert features(question(one), case(text=other))["token_jaccard"] == 0.0
 
 
+def test_bigram_overlap_by_hand():
+    found = features(question("ring enhancing lesion"), case(text="An enhancing lesion, a ring."))
+    # ring enhanc, enhanc lesion | enhanc lesion, lesion ring
+    assert found["bigram_overlap"] == pytest.approx(1 / 2)
+    assert features(question("lesion"), case(text="lesion"))["bigram_overlap"] == 0.0
+
+
 @pytest.mark.parametrize(
     ("routed", "domain", "expected"),
     [
@@ -226,6 +235,16 @@ def test_entity_overlap_counts_what_both_affirm():
     assert features(asked, case())["entity_overlap"] == 0.0
     assert features(asked, definition("fever"))["entity_overlap"] == 1.0
     assert features(asked, definition("mass"))["entity_overlap"] == 0.0
+
+
+def test_what_is_asked_about_counts_as_sought():
+    said = (mention("effusion"), mention("mass", Assertion.UNCERTAIN), mention("fever", NO))
+    asked = replace(question("is there a mass?"), mentions=said)
+    found = features(asked, case(affirmed=("mass", "fever"), negated=("effusion", "mass")))
+    assert found["entities_sought"] == pytest.approx(1 / 2)
+    assert found["entities_ruled_out"] == pytest.approx(1 / 2)  # the mass is affirmed elsewhere
+    assert features(asked, definition("mass"))["entities_sought"] == pytest.approx(1 / 2)
+    assert features(question("hello"), case())["entities_sought"] == 0.0
 
 
 def test_negation_conflict_is_the_share_of_common_concepts_said_otherwise():
@@ -257,7 +276,32 @@ def test_laterality_conflict(asked, text, conflict):
     assert features(question(asked), case(text=text))["laterality_conflict"] == conflict
 
 
+def located(text, *terms):
+    """The text with affirmed mentions of the terms, where they stand in it."""
+    return tuple(
+        Mention(t, text.index(t), text.index(t) + len(t), t, t, Assertion.AFFIRMED) for t in terms
+    )
+
+
+def test_finding_side_conflict_looks_beside_each_finding():
+    asked_text = "left effusion; right mass"
+    asked = replace(question(asked_text), mentions=located(asked_text, "effusion", "mass"))
+
+    def conflict(text):
+        said = located(text, *(t for t in ("effusion", "mass") if t in text))
+        return features(asked, replace(case(text=text), mentions=said))["finding_side_conflict"]
+
+    assert conflict("effusion on the right. Mass: mass of the right lung.") == pytest.approx(1 / 2)
+    assert conflict("left effusion, no change on the right") == 0.0
+    assert conflict("bilateral effusion") == 0.0
+    assert conflict("effusion. The right hip is normal") == 0.0
+    assert conflict("right effusion, left mass") == 1.0
+
+
 def test_indicators():
+    pictured = replace(case(), item=Case(id="1", image=Path("x.png")))
+    assert features(question(), pictured)["evidence_has_image"] == 1
+    assert features(question(image="x.png"), case())["evidence_has_image"] == 0
     with_image = features(question(image="x.png"), definition("mass"))
     assert [with_image[n] for n in FEATURES[-3:]] == [1, 0, 1]
     with_text = features(question("mass?"), case())

@@ -8,7 +8,8 @@ domain, a finding that one affirms and the other rules out, the other side of th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence, Set
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,10 +19,15 @@ FEATURES = (
     "similarity",
     "token_jaccard",
     "token_overlap",
+    "bigram_overlap",
     "domain_match",
     "entity_overlap",
+    "entities_sought",
+    "entities_ruled_out",
     "negation_conflict",
     "laterality_conflict",
+    "finding_side_conflict",
+    "evidence_has_image",
     "query_has_image",
     "query_has_text",
     "is_definition",
@@ -37,6 +43,10 @@ _SIDES = {
     **dict.fromkeys(("right", "OD", "RUL", "RML", "RLL"), ("right",)),
     **dict.fromkeys(("bilateral", "bilaterally", "both", "OU"), ("left", "right")),
 }
+_CLAUSE_END = re.compile(r"[.,;:\n]")
+_BESIDE = 40
+"""Characters before and after a finding in which its side is looked for."""
+
 _FUNCTION_WORDS = re.compile(
     r"a|an|and|are|as|at|be|by|do|does|for|from|has|have|in|is|it|its|no|not|of|on|or|shows?|"
     r"that|the|there|this|to|was|were|what|which|with|without"
@@ -46,20 +56,27 @@ _FUNCTION_WORDS = re.compile(
 def pair_features(question: Question, evidence: Sequence[Evidence]) -> Matrix:
     """Features of each question-evidence pair, shape ``(n, len(FEATURES))``, float32.
 
-    ==================== ======== ==========================================================
-    similarity           −1…1     cosine of eq. 2, as stage 1 found it
-    token_jaccard        0…1      shared word stems / all word stems of both texts
-    token_overlap        0…1      shared word stems / stems of the shorter text
-    domain_match         −1, 0, 1 routed to the case's domain; to another; one of them unknown
-    entity_overlap       0…1      concepts affirmed in both / in the one that affirms fewer;
-                                  a definition affirms the concept that it defines
-    negation_conflict    0…1      of the concepts that both assert, the share affirmed in one
-                                  and ruled out in the other; 0 for a definition
-    laterality_conflict  0, 1     both name a side of the body, and no side in common
-    query_has_image      0, 1
-    query_has_text       0, 1
-    is_definition        0, 1
-    ==================== ======== ==========================================================
+    ===================== ======== =========================================================
+    similarity            −1…1     cosine of eq. 2, as stage 1 found it
+    token_jaccard         0…1      shared word stems / all word stems of both texts
+    token_overlap         0…1      shared word stems / stems of the shorter text
+    bigram_overlap        0…1      shared pairs of neighbouring stems / pairs of the shorter text
+    domain_match          −1, 0, 1 routed to the case's domain; to another; one of them unknown
+    entity_overlap        0…1      concepts affirmed in both / in the one that affirms fewer;
+                                   a definition affirms the concept that it defines
+    entities_sought       0…1      of the concepts that the question affirms or asks about
+                                   ("is there an effusion?"), the share that the evidence affirms
+    entities_ruled_out    0…1      of the same, the share that the evidence rules out
+    negation_conflict     0…1      of the concepts that both assert, the share affirmed in one
+                                   and ruled out in the other; 0 for a definition
+    laterality_conflict   0, 1     both name a side of the body, and no side in common
+    finding_side_conflict 0…1      of the concepts that both affirm with a side beside them, the
+                                   share with no side in common
+    evidence_has_image    0, 1
+    query_has_image       0, 1
+    query_has_text        0, 1
+    is_definition         0, 1
+    ===================== ======== =========================================================
     """
     rows = [_row(question, e) for e in evidence]
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(FEATURES))
@@ -75,24 +92,33 @@ def embedding_features(question: Question, evidence: Sequence[Evidence]) -> Matr
 
 def _row(question: Question, e: Evidence) -> tuple[float, ...]:
     asked, found = _stems(question.query.text), _stems(e.text)
-    sought, affirmed = _concepts(question.mentions, Assertion.AFFIRMED), _affirmed(e)
+    stems, others = set(asked), set(found)
+    pairs, other_pairs = set(pairwise(asked)), set(pairwise(found))
+    said, affirmed = _concepts(question.mentions, Assertion.AFFIRMED), _affirmed(e)
+    sought = said | _concepts(question.mentions, Assertion.UNCERTAIN)
+    ruled_out = _concepts(e.mentions, Assertion.NEGATED) - affirmed
     return (
         e.similarity,
-        _share(asked & found, asked | found),
-        _share(asked & found, min(asked, found, key=len)),
+        _share(stems & others, stems | others),
+        _share(stems & others, min(stems, others, key=len)),
+        _share(pairs & other_pairs, min(pairs, other_pairs, key=len)),
         _domain_match(question, e),
-        _share(sought & affirmed, min(sought, affirmed, key=len)),
+        _share(said & affirmed, min(said, affirmed, key=len)),
+        _share(sought & affirmed, sought),
+        _share(sought & ruled_out, sought),
         _negation_conflict(question.mentions, e.mentions),
         _laterality_conflict(question.query.text, e.text),
+        _finding_side_conflict(question, e),
+        isinstance(e.item, Case) and e.item.image is not None,
         question.query.image is not None,
         bool(question.query.text.strip()),
         isinstance(e.item, Definition),
     )
 
 
-def _stems(text: str) -> set[str]:
+def _stems(text: str) -> list[str]:
     words = _WORD.findall(text.casefold())
-    return {_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word)}
+    return [_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word)]
 
 
 def _stem(word: str) -> str:
@@ -103,7 +129,7 @@ def _stem(word: str) -> str:
     return _ENDING.sub("", word, count=1)
 
 
-def _share(part: set[str], whole: set[str]) -> float:
+def _share(part: Set[Hashable], whole: Set[Hashable]) -> float:
     return len(part) / len(whole) if whole else 0.0
 
 
@@ -136,6 +162,25 @@ def _negation_conflict(asked: Sequence[Mention], found: Sequence[Mention]) -> fl
 def _laterality_conflict(asked: str, found: str) -> bool:
     one, other = _sides(asked), _sides(found)
     return bool(one and other and one.isdisjoint(other))
+
+
+def _finding_side_conflict(question: Question, e: Evidence) -> float:
+    asked = _sides_by_concept(question.query.text, question.mentions)
+    found = _sides_by_concept(e.text, e.mentions)
+    both = asked.keys() & found.keys()
+    return _share({c for c in both if asked[c].isdisjoint(found[c])}, both)
+
+
+def _sides_by_concept(text: str, mentions: Sequence[Mention]) -> dict[str, set[str]]:
+    """The sides named beside each affirmed concept, in its clause."""
+    sides: dict[str, set[str]] = {}
+    for mention in mentions:
+        if mention.assertion is Assertion.AFFIRMED:
+            before = _CLAUSE_END.split(text[max(0, mention.start - _BESIDE) : mention.start])[-1]
+            after = _CLAUSE_END.split(text[mention.end : mention.end + _BESIDE])[0]
+            if named := _sides(f"{before} {mention.text} {after}"):
+                sides.setdefault(mention.concept, set()).update(named)
+    return sides
 
 
 def _sides(text: str) -> set[str]:

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from mmedrag.casebase.casebase import Casebase
+from mmedrag.checkpoint import read_checkpoint
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
 from mmedrag.diversity import DuplicatesLast, MaximalMarginalRelevance
@@ -21,7 +22,7 @@ from mmedrag.encoders.dual import DualEncoder, Remembering
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import EncoderMismatch, QueryError
-from mmedrag.fusion import Concat, load_fusion
+from mmedrag.fusion import Concat, Fusion, load_fusion
 from mmedrag.generation import ExtractiveGenerator
 from mmedrag.graph import Chain, GraphReranker, paper_graph
 from mmedrag.indexing import IndexReport, index
@@ -43,12 +44,13 @@ MODELS = Path(str(files("mmedrag") / "models"))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stages:
-    """What a preset builds."""
+    """What a preset builds. ``texts`` is f_BERT, which the paper's reward model reads with."""
 
     embedder: Embedder
     classifier: ModalityClassifier
     reranker: Reranker
     context_filter: ContextFilter
+    texts: TextEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,6 @@ def offline_encoders() -> tuple[ImageEncoder, TextEncoder]:
 
 
 def _offline(models: Mapping[str, str]) -> Stages:
-    from mmedrag.checkpoint import read_checkpoint
     from mmedrag.encoders.projection import Reduction
 
     images, texts = offline_encoders()
@@ -270,13 +271,20 @@ def _offline(models: Mapping[str, str]) -> Stages:
     modality = read_checkpoint(MODELS / "modality", "modality")
     modality.require_encoder("image", images.fingerprint)
     modality.require_encoder("text", texts.fingerprint)
-    fusion = Concat(images.dim, texts.dim, image_reduction=reduction)
+    fusion: Fusion = Concat(images.dim, texts.dim, image_reduction=reduction)
+    if models["heads"]:
+        fusion = load_fusion(
+            Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
+        )
     embedder = DualEncoder(images, texts, fusion)
     return Stages(
         embedder=embedder,
         classifier=TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
         reranker=default_reranker(),
-        context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.15)),
+        context_filter=_filter(
+            models, embedder, texts, _shipped_reward(embedder) or SimilarityThreshold(0.15)
+        ),
+        texts=texts,
     )
 
 
@@ -304,6 +312,7 @@ def _paper(models: Mapping[str, str]) -> Stages:
         ),
         reranker=paper_graph(),
         context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.2)),
+        texts=texts,
     )
 
 
@@ -317,6 +326,7 @@ def _towers(models: Mapping[str, str]) -> Stages:
         classifier=ZeroShotClassifier(towers.images.encode, towers.texts.encode),
         reranker=default_reranker(),
         context_filter=_filter(models, embedder, towers.texts, SimilarityThreshold(0.2)),
+        texts=towers.texts,
     )
 
 
@@ -330,6 +340,15 @@ def _filter(
     if not models["reward"]:
         return untrained
     return load_reward(Path(models["reward"]), encode=texts.encode, encoder=embedder.fingerprint)
+
+
+def _shipped_reward(embedder: Embedder) -> ContextFilter | None:
+    """The reward model that ships, where there is one and it was trained on this embedder."""
+    folder = MODELS / "reward"
+    if not folder.is_dir():
+        return None
+    fits = read_checkpoint(folder, "reward").encoders.get("dual") == embedder.fingerprint
+    return load_reward(folder, encoder=embedder.fingerprint) if fits else None
 
 
 def _lasting(told: str) -> str:
@@ -360,7 +379,7 @@ PRESETS: tuple[Preset, ...] = (
         "offline",
         "EfficientNet-Lite0 and all-MiniLM-L6-v2 on ONNX Runtime, shipped heads; no network",
         "nothing more",
-        {"reward": ""},
+        {"heads": "", "reward": ""},
         _offline,
     ),
     Preset(

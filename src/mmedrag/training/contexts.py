@@ -66,7 +66,7 @@ class Example:
     """A question, a context for it, and of what kind the context is.
 
     ``words`` says where the question's text comes from (empty without text), ``number`` is that of
-    the question and ``patient`` the one whose record asked it.
+    the question and ``asked_by`` the record that asked it.
     """
 
     question: Question
@@ -75,7 +75,7 @@ class Example:
     form: Form
     words: str
     number: int
-    patient: str
+    asked_by: Case
 
     @property
     def right(self) -> bool:
@@ -254,12 +254,12 @@ class Miner:
         """Of these, the nearest to the question first."""
         places = np.array(among, np.int64)
         order = np.argsort(-(self._pool.vectors[places] @ question.vector), kind="stable")
-        found: list[int] = places[order].tolist()
-        return found
+        nearest: list[int] = places[order].tolist()
+        return nearest
 
     def _one(self, places: Sequence[int]) -> list[int]:
         """One of them, or none where there is none."""
-        return [places[self._random.integers(len(places))]] if places else []
+        return [places[int(self._random.integers(len(places)))]] if places else []
 
     def _at(self, kind: str, place: int) -> _Context:
         return _Context(kind, self._pool.cases[place], tuple(self._pool.mentions[place]), place)
@@ -283,9 +283,9 @@ class Miner:
             [item for _, item in defined],
             vectors[len(cases) :],
         )
-        patient = patient_of(self._pool.cases[anchor])
+        asked_by = self._pool.cases[anchor]
         for (context, _), evidence in zip((*cases, *defined), gathered, strict=True):
-            yield Example(question, evidence, context.kind, form, words, self._questions, patient)
+            yield Example(question, evidence, context.kind, form, words, self._questions, asked_by)
         self._questions += 1
 
     def _vectors(self, contexts: Sequence[_Context]) -> Matrix:

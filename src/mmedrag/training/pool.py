@@ -34,7 +34,7 @@ Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Split:
     """Cases to learn from, to calibrate on, and to measure on: other patients in each."""
 
     train: tuple[Case, ...]
@@ -54,7 +54,7 @@ class Pool:
         return len(self.cases)
 
 
-def read_parts(paths: Sequence[Path], most: int, seed: int = 0) -> Parts:
+def read_parts(paths: Sequence[Path], most: int, seed: int = 0) -> Split:
     """Cases of the files in three parts; nothing ties a case of one part to another part.
 
     The validation split of a file is held out for measurement, or, where it has none, a share of
@@ -81,7 +81,7 @@ def read_parts(paths: Sequence[Path], most: int, seed: int = 0) -> Parts:
     held = {case.id for case in test}
     rest, _ = without_leaks([case for case in drawn if case.id not in held], test, ties)
     train, calibration = split_cases(rest, FOR_CALIBRATION, seed + 1, ties)
-    parts = Parts(tuple(train), tuple(calibration), tuple(test))
+    parts = Split(tuple(train), tuple(calibration), tuple(test))
     if min(map(len, (parts.train, parts.calibration, parts.test))) < 2:
         raise CorpusError("There are too few patients for three parts", "Give more records.")
     return parts

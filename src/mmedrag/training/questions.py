@@ -34,7 +34,7 @@ _OPENINGS = (
     "I want to",
 )
 _DEEDS = (
-    "bake sourdough bread", "change a bicycle tyre", "write a cover letter", "plan a trip to Lisbon",
+    "bake sourdough bread", "change a bicycle tyre", "write a cover letter", "plan a trip to Rome",
     "tune a guitar", "prune an apple tree", "file my taxes", "sort a list in Python",
     "brew good coffee", "train a puppy", "paint a window frame", "choose a chess opening",
     "fix a dripping tap", "learn Italian verbs", "assemble a bookshelf", "invest in bonds",
@@ -50,8 +50,7 @@ def texts_of(
     definitions: Dictionary,
     random: np.random.Generator,
 ) -> dict[str, str]:
-    """Question-like texts of a record by where they come from; those that it cannot give are left
-    out.
+    """Question-like texts of a record by where they come from, as many as it can give.
 
     Args:
         case: the record.

@@ -1,0 +1,267 @@
+"""Fitting the reward model (section 3.6, eq. 5 and 6), in the paper's mode and query-aware.
+
+Query-aware: eq. 6 on logits (Bradley and Terry 1952) over pair features of question and context.
+The pairs are a right and a wrong context of one question, and, so that one τ serves all questions,
+of different questions. The paper's mode: eq. 6 as written, on σ outputs, of contexts alone.
+
+The head is small enough for numpy: its gradient is a few lines.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmedrag.errors import CorpusError
+from mmedrag.pair_features import pair_features
+from mmedrag.reward import (
+    Calibration,
+    ContextScorer,
+    Head,
+    PairScorer,
+    Scorer,
+    TextEncoder,
+    preference_loss,
+    sigmoid,
+)
+from mmedrag.training.contexts import Example
+from mmedrag.types import Matrix
+
+Numbers: TypeAlias = NDArray[np.float64]
+Places: TypeAlias = NDArray[np.int64]
+Weights: TypeAlias = dict[str, Numbers]
+
+EPOCHS = 600
+HIDDEN = 16
+"""Width of the hidden layer over pair features."""
+
+HIDDEN_OF_TEXT = 64
+"""Width of W in the paper's mode."""
+
+KEPT = 0.95
+"""τ is the largest with which so many of the right contexts of the calibration part are kept."""
+
+RATE, DECAY = 0.01, 0.01
+"""Of AdamW (Loshchilov and Hutter 2019)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A scorer, its threshold, and the mean loss of eq. 6 after each epoch, ``(epochs,)``."""
+
+    scorer: PairScorer | ContextScorer
+    tau: float
+    losses: Numbers
+
+
+def train_pair(
+    train: Sequence[Example],
+    calibration: Sequence[Example],
+    *,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+) -> Trained:
+    """The query-aware model: −log σ(s_i − s_j) on logits s of pair features."""
+    features = np.concatenate([pair_features(e.question, [e.evidence]) for e in train])
+    fitting = _Fitting(features, np.arange(len(train)), right_of(train), preferences(train))
+    head, losses = fitting.run(HIDDEN, epochs, seed, as_paper=False)
+    return _finished(PairScorer(head), losses, calibration)
+
+
+def train_context(
+    train: Sequence[Example],
+    calibration: Sequence[Example],
+    encode: TextEncoder,
+    *,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+) -> Trained:
+    """The paper's model: −log σ(r_i − r_j) on r = σ(wᵀ tanh(W f_BERT(c) + b) + b_r)."""
+    texts = list(dict.fromkeys(example.evidence.text for example in train))
+    place = {text: i for i, text in enumerate(texts)}
+    owner = np.array([place[example.evidence.text] for example in train])
+    fitting = _Fitting(encode(texts), owner, right_of(train), preferences(train))
+    head, losses = fitting.run(HIDDEN_OF_TEXT, epochs, seed, as_paper=True)
+    return _finished(ContextScorer(encode, head), losses, calibration)
+
+
+def rewards_of(scorer: Scorer, examples: Sequence[Example]) -> Numbers:
+    """The reward of every example, in order, as the filter would give it."""
+    found = np.zeros(len(examples))
+    for places in _by_question(examples).values():
+        evidence = [examples[place].evidence for place in places]
+        found[places] = scorer.score(examples[places[0]].question, evidence)
+    return found
+
+
+def right_of(examples: Sequence[Example]) -> NDArray[np.bool_]:
+    """Which examples are right, ``(n,)``."""
+    return np.array([example.right for example in examples], np.bool_)
+
+
+def preferences(examples: Sequence[Example]) -> Places:
+    """Places of each right and each wrong context of one question, ``(pairs, 2)``."""
+    found = []
+    for places in _by_question(examples).values():
+        right = [place for place in places if examples[place].right]
+        wrong = [place for place in places if not examples[place].right]
+        found += [(i, j) for i in right for j in wrong]
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def platt(logits: Numbers, right: NDArray[np.bool_]) -> Calibration:
+    """Platt's scaling by Newton's method, with his targets (Platt 1999; Lin et al. 2007).
+
+    Where the logits do not rank at all the scale stays just above 0.
+    """
+    targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
+    inputs = np.stack([logits, np.ones(len(logits))], axis=1)
+    weights = np.zeros(2)
+    for _ in range(50):
+        predicted = sigmoid(inputs @ weights)
+        gradient = inputs.T @ (predicted - targets)
+        curvature = predicted * (1 - predicted)
+        hessian = (inputs * curvature[:, None]).T @ inputs + 1e-9 * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        weights = weights - step / max(1.0, float(np.abs(step).max()))
+    return Calibration(max(float(weights[0]), 1e-3), float(weights[1]))
+
+
+def choose_tau(rewards: Numbers, right: NDArray[np.bool_], kept: float = KEPT) -> float:
+    """The largest τ of three decimals with which a share ``kept`` of the right passes r > τ.
+
+    0 where even that is not enough.
+
+    Raises:
+        CorpusError: where nothing is right.
+    """
+    if not right.any():
+        raise CorpusError("There is no right context to choose tau on", "Give more records.")
+    quantile = float(np.quantile(rewards[right], 1.0 - kept, method="lower"))
+    return max(0.0, (np.ceil(quantile * 1000) - 1) / 1000)
+
+
+def _by_question(examples: Sequence[Example]) -> dict[int, list[int]]:
+    questions: dict[int, list[int]] = defaultdict(list)
+    for place, example in enumerate(examples):
+        questions[example.number].append(place)
+    return questions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitting:
+    """``features`` by row, ``(n, d)``; the row of each example; which are right; pairs of them."""
+
+    features: Matrix
+    owner: Places
+    right: NDArray[np.bool_]
+    pairs: Places
+
+    def run(self, hidden: int, epochs: int, seed: int, *, as_paper: bool) -> tuple[Head, Numbers]:
+        """The head of eq. 5 that minimises eq. 6, and its loss by epoch.
+
+        Raises:
+            CorpusError: where there is no pair.
+        """
+        if not len(self.pairs):
+            raise CorpusError("No question has a right and a wrong context", "Give more records.")
+        random = np.random.default_rng(seed)
+        mean, deviation = self.features.mean(axis=0), np.maximum(self.features.std(axis=0), 1e-3)
+        inputs = ((self.features - mean) / deviation).astype(np.float64)
+        weights = _drawn(inputs.shape[1], hidden, random)
+        moments: tuple[Weights, Weights] = ({}, {})
+        losses = []
+        for epoch in range(epochs):
+            pairs = self.pairs if as_paper else np.concatenate([self.pairs, self._across(random)])
+            loss, gradient = loss_and_gradient(weights, inputs, self.owner[pairs], as_paper)
+            _step(weights, gradient, moments, epoch + 1)
+            losses.append(loss)
+        return _unscaled(weights, mean, deviation), np.array(losses)
+
+    def _across(self, random: np.random.Generator) -> Places:
+        """As many pairs of a right and a wrong context of any questions, drawn at random."""
+        places = (np.flatnonzero(self.right), np.flatnonzero(~self.right))
+        return np.stack([random.choice(side, len(self.pairs)) for side in places], axis=1)
+
+
+def loss_and_gradient(
+    weights: Mapping[str, Numbers], inputs: Numbers, pairs: Places, on_sigmoids: bool
+) -> tuple[float, Weights]:
+    """Mean of eq. 6 over pairs of rows, and its gradient by weight.
+
+    Args:
+        weights: ``hidden`` W ``(m, d)``, ``hidden_bias`` b ``(m,)``, ``output`` w ``(m,)``,
+            ``bias`` b_r ``(1,)``.
+        inputs: h by row, ``(n, d)``.
+        pairs: rows of the better and of the other, ``(pairs, 2)``.
+        on_sigmoids: eq. 6 as written, on r = σ(logit); else on logits.
+    """
+    z = np.tanh(inputs @ weights["hidden"].T + weights["hidden_bias"])  # eq. (5)
+    logits = z @ weights["output"] + weights["bias"]
+    scores = sigmoid(logits) if on_sigmoids else logits
+    better, other = scores[pairs[:, 0]], scores[pairs[:, 1]]
+    push = -sigmoid(other - better) / len(pairs)  # of eq. (6), by r_i; by r_j it is the opposite
+    by_score = np.bincount(pairs[:, 0], push, len(inputs))
+    by_score -= np.bincount(pairs[:, 1], push, len(inputs))
+    by_logit = by_score * scores * (1 - scores) if on_sigmoids else by_score
+    by_z = by_logit[:, None] * weights["output"] * (1 - z**2)
+    gradient = {
+        "hidden": by_z.T @ inputs,
+        "hidden_bias": by_z.sum(axis=0),
+        "output": z.T @ by_logit,
+        "bias": by_logit.sum(keepdims=True),
+    }
+    return float(preference_loss(better, other).mean()), gradient
+
+
+def _drawn(width: int, hidden: int, random: np.random.Generator) -> Weights:
+    return {
+        "hidden": random.normal(0.0, width**-0.5, (hidden, width)),
+        "hidden_bias": np.zeros(hidden),
+        "output": random.normal(0.0, hidden**-0.5, hidden),
+        "bias": np.zeros(1),
+    }
+
+
+def _step(
+    weights: Weights, gradient: Mapping[str, Numbers], moments: tuple[Weights, Weights], step: int
+) -> None:
+    """One step of AdamW, in place."""
+    first, second = moments
+    for name, slope in gradient.items():
+        first[name] = 0.9 * first.get(name, 0.0) + 0.1 * slope
+        second[name] = 0.999 * second.get(name, 0.0) + 0.001 * slope**2
+        mean, square = first[name] / (1 - 0.9**step), second[name] / (1 - 0.999**step)
+        decay = DECAY * weights[name] if name in ("hidden", "output") else 0.0
+        weights[name] = weights[name] - RATE * (mean / (np.sqrt(square) + 1e-8) + decay)
+
+
+def _unscaled(weights: Mapping[str, Numbers], mean: Matrix, deviation: Matrix) -> Head:
+    """The head for features as they are: the standardisation goes into W and b."""
+    hidden = weights["hidden"] / deviation
+    return Head(
+        output=weights["output"].astype(np.float32),
+        bias=float(weights["bias"][0]),
+        hidden=hidden.astype(np.float32),
+        hidden_bias=(weights["hidden_bias"] - hidden @ mean).astype(np.float32),
+    )
+
+
+def _finished(
+    scorer: PairScorer | ContextScorer, losses: Numbers, calibration: Sequence[Example]
+) -> Trained:
+    """With Platt's scaling and τ of the calibration part."""
+    right = right_of(calibration)
+    rewards = np.clip(rewards_of(scorer, calibration), 1e-12, 1 - 1e-12)
+    fitted = platt(np.log(rewards / (1 - rewards)), right)
+    calibrated = (
+        PairScorer(scorer.head, fitted)
+        if isinstance(scorer, PairScorer)
+        else ContextScorer(scorer.encode, scorer.head, fitted)
+    )
+    return Trained(calibrated, choose_tau(rewards_of(calibrated, calibration), right), losses)

@@ -1,0 +1,192 @@
+"""The recipe of the reward model (section 3.6), and preference data for tuning a generator.
+
+``mmedrag train preference`` mines right and wrong contexts (:mod:`mmedrag.training.contexts`), fits
+a scorer to them (:mod:`mmedrag.training.bradley_terry`), measures it on patients held out, and
+writes the checkpoint. The same pairs can be written for direct preference optimisation (Rafailov et
+al. 2023), which the paper's future work asks for (RAG-PT).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from mmedrag.datasets.ties import set_name
+from mmedrag.definitions import Dictionary
+from mmedrag.errors import CorpusError
+from mmedrag.evaluation.probabilities import auroc, calibration_bins
+from mmedrag.presets import Stages, build, dictionary
+from mmedrag.reward_checkpoint import save_reward
+from mmedrag.training.bradley_terry import (
+    EPOCHS,
+    Numbers,
+    Trained,
+    preferences,
+    rewards_of,
+    right_of,
+    train_context,
+    train_pair,
+)
+from mmedrag.training.contexts import Example, Miner
+from mmedrag.training.pool import Pool, Progress, Split, embed, read_parts
+from mmedrag.types import Definition
+
+Mode: TypeAlias = Literal["pair", "context"]
+
+RECORDS = 250
+"""Records taken of each file and split."""
+
+ASKING = {"train": 900, "calibration": 350, "test": 350}
+"""Records of each part that ask questions."""
+
+ASK_OF_IMAGE = "What does the image show?"
+"""The prompt of a question that is an image alone."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mined:
+    """The examples of each part, and the pool that the test's were mined from."""
+
+    train: list[Example]
+    calibration: list[Example]
+    test: list[Example]
+    held_out: Pool
+
+
+def learn(
+    paths: Sequence[Path],
+    into: Path,
+    *,
+    preset: str = "offline",
+    mode: Mode = "pair",
+    export_to: Path | None = None,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    progress: Progress = lambda n: None,
+) -> dict[str, float]:
+    """Train a reward model, measure it on held-out patients, and write it.
+
+    Args:
+        paths: files of the native format, or their folders.
+        into: the checkpoint's folder, which must not exist yet.
+        preset: whose embedder, classifier and text encoder it is for.
+        mode: ``pair`` sees the question, ``context`` is the paper's.
+        export_to: also write the training pairs there (:func:`export`).
+        epochs: of training.
+        seed: of every draw.
+        progress: told how many more records are embedded or have asked.
+
+    Returns:
+        What was measured, by name.
+
+    Raises:
+        CorpusError: where the records cannot be read or give no pairs.
+        CheckpointError: where the folder exists or cannot be written.
+        ModelError: where the preset cannot be loaded.
+    """
+    stages, definitions = build(preset), dictionary()
+    parts = read_parts(paths, RECORDS, seed)
+    mined = mine(parts, stages, definitions, seed=seed, progress=progress)
+    if export_to is not None:
+        export(mined.train, export_to)
+    trained = fit(mined, stages, mode, epochs=epochs, seed=seed)
+    metrics = measure(rewards_of(trained.scorer, mined.test), mined.test)
+    save_reward(
+        into,
+        trained.scorer,
+        tau=trained.tau,
+        encoder=stages.embedder.fingerprint,
+        trained_on=[set_name(path) for path in paths],
+        metrics={**metrics, "final loss": round(float(trained.losses[-1]), 4)},
+    )
+    return metrics
+
+
+def mine(
+    parts: Split,
+    stages: Stages,
+    definitions: Dictionary,
+    *,
+    share: float = 1.0,
+    seed: int = 0,
+    progress: Progress = lambda n: None,
+) -> Mined:
+    """Embed every part and mine it by itself.
+
+    ``share`` is that of the records of :data:`ASKING` that ask.
+    """
+    embedder, classifier = stages.embedder, stages.classifier
+    found: dict[str, tuple[Pool, list[Example]]] = {}
+    for name, cases in (
+        ("train", parts.train),
+        ("calibration", parts.calibration),
+        ("test", parts.test),
+    ):
+        pool = embed(cases, embedder, definitions, progress)
+        miner = Miner(pool, embedder, classifier, definitions, held_out=name == "test", seed=seed)
+        found[name] = pool, miner.mine(max(1, round(share * ASKING[name])), progress)
+    return Mined(*(found[name][1] for name in ASKING), found["test"][0])
+
+
+def fit(
+    mined: Mined, stages: Stages, mode: Mode, *, epochs: int = EPOCHS, seed: int = 0
+) -> Trained:
+    """Fit a scorer of that mode to the training part, with τ of the calibration part."""
+    train, calibration = mined.train, mined.calibration
+    if mode == "context":
+        return train_context(train, calibration, stages.texts.encode, epochs=epochs, seed=seed)
+    return train_pair(train, calibration, epochs=epochs, seed=seed)
+
+
+def measure(rewards: Numbers, examples: Sequence[Example]) -> dict[str, float]:
+    """Pairwise accuracy within questions, AUROC over all, and expected calibration error."""
+    right, pairs = right_of(examples), preferences(examples)
+    better, worse = rewards[pairs[:, 0]], rewards[pairs[:, 1]]
+    won = (better > worse) + 0.5 * (better == worse)
+    return {
+        "pairwise accuracy": round(float(np.mean(won)), 4),
+        "AUROC": round(auroc(rewards, right), 4),
+        "ECE": round(calibration_bins(rewards, right).error, 4),
+        "examples": len(examples),
+    }
+
+
+def export(examples: Sequence[Example], path: Path) -> int:
+    """Write preference pairs as JSON Lines with ``prompt``, ``chosen`` and ``rejected`` (DPO).
+
+    Pairs whose question has an image also have ``images``, a list with its path. A pair is left
+    out where a side has no text, or where both sides have the same.
+
+    Returns:
+        How many pairs were written.
+
+    Raises:
+        CorpusError: where the file cannot be written.
+    """
+    lines = []
+    for i, j in preferences(examples).tolist():
+        chosen, rejected = (_told(examples[place]) for place in (i, j))
+        if chosen and rejected and chosen != rejected:
+            query = examples[i].question.query
+            row = {"prompt": query.text or ASK_OF_IMAGE, "chosen": chosen, "rejected": rejected}
+            shown = {} if query.image is None else {"images": [str(query.image)]}
+            kinds = {"chosen_kind": examples[i].kind, "rejected_kind": examples[j].kind}
+            lines.append(json.dumps(row | shown | kinds, ensure_ascii=False) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise CorpusError(
+            f"{path} cannot be written ({error.strerror})", "Choose another file."
+        ) from None
+    return len(lines)
+
+
+def _told(example: Example) -> str:
+    item = example.evidence.item
+    return f"{item.term}: {item.text}" if isinstance(item, Definition) else item.text.strip()

@@ -8,8 +8,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands
+from mmedrag.commands.options import Commands, add_models, pairs
+
+if TYPE_CHECKING:
+    from mmedrag.training.journal import Epoch
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -17,7 +21,9 @@ Run = Callable[[argparse.Namespace], int]
 def add(commands: Commands) -> None:
     """train, with one command a learned part."""
     trained = commands.add_parser("train", help="learn a part of the system from your own records")
-    what = trained.add_subparsers(metavar="WHAT", required=True)  # noqa: F841
+    what = trained.add_subparsers(metavar="WHAT", required=True)
+    _add_contrastive(what)
+    _add_preference(what)
 
 
 def recipe(
@@ -40,3 +46,73 @@ def recipe(
     command.add_argument("--seed", type=int, default=0, help="of every draw (0)")
     command.set_defaults(run=run)
     return command
+
+
+def _add_contrastive(what: Commands) -> None:
+    command = recipe(what, "contrastive", "dual encoder by InfoNCE (3.3)", _contrastive, epochs=30)
+    add_models(command)
+    command.add_argument("--batch", type=int, default=256, help="each other's negatives (256)")
+    command.add_argument(
+        "--freeze", choices=("image", "text", "both", "none"), default="both", help="(both)"
+    )
+    command.add_argument("--splits", type=Path, metavar="FILE", help="in place of the records' own")
+    command.add_argument("--resume", action="store_true", help="go on with the run in --into")
+
+
+def _contrastive(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.training.contrastive import train_contrastive
+
+    with tqdm(total=options.epochs, unit="epoch", desc="train", disable=None) as bar:
+
+        def progress(epoch: Epoch) -> None:
+            bar.set_postfix(loss=f"{epoch.loss:.3f}", recall=f"{epoch.recall:.3f}", refresh=False)
+            bar.update(epoch.epoch + 1 - bar.n)
+
+        trained = train_contrastive(
+            options.data,
+            options.into,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            epochs=options.epochs,
+            batch=options.batch,
+            freeze=options.freeze,
+            splits=options.splits,
+            seed=options.seed,
+            resume=options.resume,
+            tell=bar.write,
+            progress=progress,
+        )
+    print(trained)
+    return 0
+
+
+def _add_preference(what: Commands) -> None:
+    command = recipe(what, "preference", "reward model by eq. 6 (3.6)", _preference, epochs=600)
+    command.add_argument(
+        "--mode", choices=("pair", "context"), default="pair", help="context is the paper's (pair)"
+    )
+    command.add_argument(
+        "--export", type=Path, metavar="FILE.jsonl", help="write the preference pairs too (DPO)"
+    )
+
+
+def _preference(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.training.preference import learn
+
+    with tqdm(unit="record", desc="mine", disable=None) as bar:
+        measured = learn(
+            options.data,
+            options.into,
+            preset=options.preset,
+            mode=options.mode,
+            export_to=options.export,
+            epochs=options.epochs,
+            seed=options.seed,
+            progress=bar.update,
+        )
+    print("held-out patients:", ", ".join(f"{name} {value}" for name, value in measured.items()))
+    return 0

@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
     measured = commands.add_parser("eval", help="measure the system on your own records")
     what = measured.add_subparsers(metavar="WHAT", required=True)
     _add_retrieval(what)
+    _add_reward(what)
     _add_paper(what)
 
 
@@ -97,6 +98,25 @@ def _retrieval(options: argparse.Namespace) -> int:
             label=options.label,
             whole_gallery=options.gallery == "all",
             limit=options.limit,
+            progress=bar.update,
+        )
+    return show(options, section)
+
+
+def _add_reward(what: Commands) -> None:
+    study(what, "reward", "the reward model on patients held out (3.6)", _reward)
+
+
+def _reward(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.evaluation.reward_section import study as measured
+
+    with tqdm(unit="record", desc="mine", disable=None) as bar:
+        section = measured(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
             progress=bar.update,
         )
     return show(options, section)

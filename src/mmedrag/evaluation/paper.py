@@ -39,6 +39,10 @@ class Data:
                 )
         return paths
 
+    def every(self) -> list[Path]:
+        """The records of all sets that are there, also of those within another folder."""
+        return self("") if self.synthetic else sorted(self.root.glob("**/records.jsonl"))
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -127,6 +131,30 @@ def _retrieval(of: str, **options: str) -> Study:
     return Study(f"retrieval-{of}", "retrieval", measure)
 
 
+def _fusion(data: Data) -> Section:
+    from mmedrag.evaluation.fusion_section import study
+
+    return study(data("medpix2", "odir5k", "patolojiatlasi"))
+
+
+def _sensitivity(data: Data) -> Section:
+    from mmedrag.evaluation.sensitivity_section import study
+
+    return study(xrays=data("covid_cxr"), gallery=data("medpix2"))
+
+
+def _modality(data: Data) -> Section:
+    from mmedrag.evaluation.modality import evaluate
+
+    return evaluate(data.every())
+
+
+def _answers(data: Data) -> Section:
+    from mmedrag.evaluation.answers import evaluate
+
+    return evaluate(() if data.synthetic else data("medpix2"))  # it draws phantoms itself
+
+
 def _definitions(data: Data) -> Section:
     from mmedrag.evaluation.definitions import evaluate
 
@@ -134,15 +162,19 @@ def _definitions(data: Data) -> Section:
 
 
 def _reward(data: Data) -> Section:
-    from mmedrag.evaluation.reward_section import study
+    from mmedrag.evaluation.reward_section import REWARD_SETS, study
 
-    return study(data("medpix2"))
+    return study(data(*REWARD_SETS))
 
 
 STUDIES = (
     _retrieval("medpix2", split="val", group_by="patient_id"),
     _retrieval("odir5k", group_by="text"),
     _retrieval("patolojiatlasi", group_by="text"),
+    Study("fusion", "fusion", _fusion),
+    Study("sensitivity", "sensitivity", _sensitivity),
+    Study("modality", "modality", _modality),
     Study("definitions", "definitions", _definitions),
     Study("reward", "reward", _reward),
+    Study("answers", "answers", _answers),
 )

@@ -37,18 +37,19 @@ def add(commands: Commands) -> None:
         command.add_argument("--page", type=Path, help="write the trace as one HTML page")
         command.set_defaults(run=_search)
         if name == "ask":
-            _generator_options(command)
+            add_generator(command)
+            command.add_argument("--stream", action="store_true", help="print while it is written")
             command.set_defaults(run=_ask)
 
 
-def _generator_options(command: argparse.ArgumentParser) -> None:
+def add_generator(command: argparse.ArgumentParser) -> None:
+    """Let a command take a generator; :func:`generator_of` makes it."""
     command.add_argument(
         "--generator", choices=("extractive", "groq", "openai"), default="extractive"
     )
     command.add_argument("--llm", metavar="MODEL", help="model name at the remote generator")
     command.add_argument("--base-url", help="of any OpenAI-compatible server (with openai)")
     command.add_argument("--send-image", action="store_true", help="let a vision model see it")
-    command.add_argument("--stream", action="store_true", help="print while it is written")
 
 
 def _search(options: argparse.Namespace) -> int:
@@ -66,7 +67,7 @@ def _ask(options: argparse.Namespace) -> int:
     from mmedrag.console import answer_text
     from mmedrag.trace import answer_json
 
-    rag = _open(options, _generator(options))
+    rag = _open(options, generator_of(options))
     query = _query(options)
     if options.generator != "extractive":
         print(rag.generator.what_is_sent(), file=sys.stderr)  # type: ignore[attr-defined]
@@ -89,7 +90,12 @@ def _open(options: argparse.Namespace, generator: Generator | None) -> MMedRAG:
     return replace(rag, k_final=options.k, k_cases=max(rag.k_cases, options.k))
 
 
-def _generator(options: argparse.Namespace) -> Generator | None:
+def generator_of(options: argparse.Namespace) -> Generator | None:
+    """The generator that was asked for; ``None`` is the extractive one.
+
+    Raises:
+        QueryError: where the server or the model is not told.
+    """
     if options.generator == "extractive":
         return None
     from mmedrag.chat import groq, openai_compatible

@@ -24,6 +24,7 @@ def add(commands: Commands) -> None:
     what = trained.add_subparsers(metavar="WHAT", required=True)
     _add_contrastive(what)
     _add_preference(what)
+    _add_modality(what)
 
 
 def recipe(
@@ -115,4 +116,26 @@ def _preference(options: argparse.Namespace) -> int:
             progress=bar.update,
         )
     print("held-out patients:", ", ".join(f"{name} {value}" for name, value in measured.items()))
+    return 0
+
+
+def _add_modality(what: Commands) -> None:
+    command = what.add_parser("modality", help="the routing heads of offline (3.2), in minutes")
+    command.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="of the sets")
+    command.add_argument("--into", type=Path, required=True, metavar="DIR")
+    command.add_argument("--cache", type=Path, default=Path(".cache/features"), metavar="DIR")
+    command.add_argument(
+        "--pictures", type=Path, nargs="+", default=[], metavar="DIR",
+        help="photographs and drawings that are not medical (scripts/pictures.sh)",
+    )  # fmt: skip
+    command.set_defaults(run=_modality)
+
+
+def _modality(options: argparse.Namespace) -> int:
+    from mmedrag.presets import offline_encoders
+    from mmedrag.training.modality import Recipe, train
+
+    images, texts = offline_encoders()
+    recipe = Recipe(options.data_root, options.cache, tuple(options.pictures))
+    train(recipe, options.into, images, texts)
     return 0

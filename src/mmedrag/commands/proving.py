@@ -25,8 +25,11 @@ def add(commands: Commands) -> None:
     """eval, with one command a study."""
     measured = commands.add_parser("eval", help="measure the system on your own records")
     what = measured.add_subparsers(metavar="WHAT", required=True)
+    from mmedrag.commands.judging import add as add_judging
+
     _add_retrieval(what)
     _add_reward(what)
+    add_judging(what)
     _add_paper(what)
 
 

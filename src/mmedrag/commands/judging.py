@@ -1,0 +1,103 @@
+"""``mmedrag eval`` of encoders, routing, terms and answers."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmedrag.commands.asking import add_generator, generator_of
+from mmedrag.commands.options import Commands, add_models, pairs
+from mmedrag.commands.proving import show, study
+
+
+def add(what: Commands) -> None:
+    """encoders, text-encoders, modality, definitions, answers."""
+    encoders = study(what, "encoders", "image-text similarity (4.1, 4.3)", _encoders, data=False)
+    _add_records(encoders, required=True)
+    texts = study(
+        what, "text-encoders", "text similarity (4.2, Table B)", _text_encoders, data=False
+    )
+    _add_files(texts, required=False)
+    add_models(texts)
+    modality = study(what, "modality", "routing, and what is not medical (3.2)", _modality,
+                     data=False)  # fmt: skip
+    _add_records(modality, required=True)
+    modality.add_argument(
+        "--pictures", type=Path, nargs="+", default=[], metavar="DIR",
+        help="further photographs and drawings that are not medical",
+    )  # fmt: skip
+    study(what, "definitions", "terms and negation (3.4)", _definitions, data=False)
+    answers = study(what, "answers", "citations, without retrieval, poisoned (3.6)", _answers,
+                    data=False)  # fmt: skip
+    _add_records(answers, required=False)
+    answers.add_argument("--questions", type=int, default=40, metavar="N", help="a corpus (40)")
+    add_generator(answers)
+
+
+def _add_files(command: argparse.ArgumentParser, *, required: bool) -> None:
+    command.add_argument("--data", type=Path, nargs="+", required=required, default=[],
+                         metavar="RECORDS.jsonl")  # fmt: skip
+
+
+def _add_records(command: argparse.ArgumentParser, *, required: bool) -> None:
+    _add_files(command, required=required)
+    command.add_argument("--preset", default="offline", help="see 'mmedrag presets'")
+    add_models(command)
+
+
+def _encoders(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.evaluation.encoders import evaluate
+
+    models = pairs(options.model, "--model")
+    with tqdm(unit="pair", disable=None) as bar:
+        found = evaluate(
+            options.data, preset=options.preset, models=models, progress=bar.update
+        )  # fmt: skip
+    return show(options, found)
+
+
+def _text_encoders(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.text_encoders import evaluate
+
+    return show(options, evaluate(options.data, models=pairs(options.model, "--model")))
+
+
+def _modality(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.evaluation.modality import evaluate
+
+    with tqdm(unit="picture", disable=None) as bar:
+        found = evaluate(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            pictures=options.pictures,
+            progress=bar.update,
+        )
+    return show(options, found)
+
+
+def _definitions(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.definitions import evaluate
+
+    return show(options, evaluate())
+
+
+def _answers(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.evaluation.answers import evaluate
+
+    with tqdm(unit="question", disable=None) as bar:
+        found = evaluate(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            generator=generator_of(options),
+            questions=options.questions,
+            progress=bar.update,
+        )
+    return show(options, found)

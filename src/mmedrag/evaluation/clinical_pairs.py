@@ -1,0 +1,58 @@
+"""Clinical queries with captions that answer them, of our own wording, for the protocol of Table B.
+
+The paper prints five similarities and none of its pairs.
+"""
+
+from __future__ import annotations
+
+CLINICAL_PAIRS: tuple[tuple[str, str, str], ...] = (
+    ("radiology", "chest film with airspace shadowing at the right base",
+     "Frontal radiograph: consolidation of the right lower lobe with air bronchograms."),
+    ("radiology", "collapsed lung with free pleural air",
+     "Large left pneumothorax, the lung edge lies four centimetres from the chest wall."),
+    ("radiology", "enlarged heart and fluid overload",
+     "Cardiomegaly with perihilar haze, Kerley B lines and small bilateral effusions."),
+    ("radiology", "broken wrist after a fall",
+     "Transverse fracture of the distal radius with dorsal tilt."),
+    ("radiology", "worn knee joint in an older patient",
+     "Narrowed medial compartment, osteophytes and subchondral sclerosis."),
+    ("radiology", "free air below the diaphragm",
+     "Erect film with a crescent of gas under the right hemidiaphragm."),
+    ("ophthalmology", "diabetic changes of the retina",
+     "Fundus photograph with microaneurysms, dot haemorrhages and hard exudates."),
+    ("ophthalmology", "swollen optic nerve head",
+     "Blurred disc margins with peripapillary haemorrhages in both eyes."),
+    ("ophthalmology", "yellow deposits at the macula of an elderly patient",
+     "Soft confluent drusen with pigment clumping around the fovea."),
+    ("ophthalmology", "optic nerve damage from raised pressure",
+     "Cup-to-disc ratio of 0.9 with loss of the inferior rim."),
+    ("ophthalmology", "sudden blockage of a retinal vein",
+     "Flame haemorrhages and cotton wool spots along the superotemporal arcade."),
+    ("ophthalmology", "detached retina",
+     "Elevated, corrugated retina from eleven to two o'clock with a horseshoe tear."),
+    ("pathology", "colon cancer under the microscope",
+     "Irregular crowded glands with necrotic debris invade the muscularis propria."),
+    ("pathology", "lung cancer with keratin formation",
+     "Nests of squamous cells with keratin pearls and intercellular bridges."),
+    ("pathology", "stomach infection by spiral bacteria",
+     "Antral mucosa with active gastritis and curved rods in the surface mucus."),
+    ("pathology", "sickle-shaped red cells",
+     "Blood smear with elongated, pointed erythrocytes and a few target cells."),
+    ("pathology", "skin cancer arising from pigment cells",
+     "Atypical melanocytes in nests and single cells, rising to the granular layer."),
+    ("pathology", "tuberculous inflammation of a lymph node",
+     "Epithelioid granulomas with Langhans giant cells and central caseation."),
+    ("CT and MRI", "brain tumour with a bright rim",
+     "Post-contrast T1: ring-enhancing lesion of the left frontal lobe with oedema."),
+    ("CT and MRI", "fresh stroke on MRI",
+     "Restricted diffusion in the territory of the right middle cerebral artery."),
+    ("CT and MRI", "clot in the lung arteries",
+     "CT angiogram with filling defects in both main pulmonary arteries."),
+    ("CT and MRI", "stone in the ureter",
+     "Unenhanced CT: five millimetre calculus at the vesicoureteric junction."),
+    ("CT and MRI", "inflamed appendix",
+     "CT of the pelvis: blind-ending tube of twelve millimetres with fat stranding."),
+    ("CT and MRI", "slipped disc pressing on a nerve root",
+     "Sagittal T2: extrusion at L5/S1 that displaces the traversing root."),
+)  # fmt: skip
+"""Domain, query and caption. No caption repeats the words of its query for the finding."""

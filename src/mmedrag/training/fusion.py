@@ -1,0 +1,263 @@
+"""Training of the fusion strategies of Table C on frozen features (section 4.5, docs/fusion.md).
+
+The paper states no loss. Here every strategy learns by one: InfoNCE with group positives (van den
+Oord et al. 2018; many positives as in Khosla et al. 2020) between fused vectors of the same cases
+seen in three ways: the image alone, the text alone, both. That is modality dropout by enumeration
+(Neverova et al. 2016 draw it), and it is what teaches the tokens that stand for an absent modality.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
+from mmedrag.encoders.strategies import STRATEGIES
+from mmedrag.errors import CheckpointError
+from mmedrag.evaluation.corpus import Codes
+from mmedrag.fusion import LearnedFusion, fusion_from_checkpoint, fusion_layout
+from mmedrag.training.backbones import open_backbones
+from mmedrag.training.kinship import WAYS, Kinship, tune_mrr
+from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_parts, set_of
+from mmedrag.training.scaling import Scaling, folded
+from mmedrag.training.strategies import fuse, project
+
+EPOCHS = 12
+BATCH = 512
+RATE = 5e-4
+DECAY = 0.05
+DROPOUT = 0.2
+"""Of features, in training only."""
+SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
+"""The inverse temperature that learning starts from, and its bound (Radford et al. 2021)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Mean loss over the batches, and the mean reciprocal rank on the part that chooses."""
+
+    loss: float
+    tune_mrr: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A strategy at its best epoch, and the curve that says which that was."""
+
+    checkpoint: Checkpoint
+    curve: tuple[Epoch, ...]
+
+    @property
+    def fusion(self) -> LearnedFusion:
+        """What is served."""
+        return fusion_from_checkpoint(self.checkpoint)
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose weights were kept."""
+        return max(self.curve, key=lambda epoch: epoch.tune_mrr)
+
+
+def train_fusion(
+    strategy: str,
+    train: Pairs,
+    tune: Pairs,
+    *,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    dim: int = 512,
+    output_dim: int | None = None,
+    encoders: Mapping[str, str] | None = None,
+    training_data: Sequence[str] = (),
+    progress: Callable[[Epoch], object] = lambda epoch: None,
+) -> Trained:
+    """Train one strategy; the same seed gives the same weights on the same machine.
+
+    Args:
+        strategy: one of :data:`mmedrag.encoders.strategies.STRATEGIES`.
+        train: pairs to learn from.
+        tune: pairs of other patients, on which the best epoch is chosen.
+        epochs: passes over ``train``.
+        seed: of weights, batches and dropout.
+        dim: the fused width (512 in Table C).
+        output_dim: the width of an output head (256 in section 3.3); none by default.
+        encoders: fingerprints by role (``image``, ``text``), for the checkpoint.
+        training_data: names of the sets, for the checkpoint.
+        progress: told of every epoch.
+
+    Raises:
+        CheckpointError: for an unknown strategy or an impossible width.
+    """
+    torch.manual_seed(seed)
+    widths = {"image_dim": train.images.shape[1], "text_dim": train.texts.shape[1]}
+    layout = fusion_layout(strategy, widths["image_dim"], widths["text_dim"], dim, output_dim)
+    w = {name: torch.tensor(t).requires_grad_() for name, t in random_tensors(layout, seed).items()}
+    scalings = Scaling.of(train.images), Scaling.of(train.texts)
+
+    def checkpoint() -> Checkpoint:
+        tensors = folded({name: t.detach().numpy() for name, t in w.items()}, *scalings)
+        settings = {"strategy": strategy, **widths, "dim": dim, "seed": seed, "epochs": epochs}
+        return Checkpoint(
+            kind="fusion",
+            tensors=tensors,
+            encoders=encoders or {},
+            training_data=training_data,
+            settings=settings,
+        )
+
+    best, curve = checkpoint(), list[Epoch]()
+    for loss in _epochs(strategy, w, train, scalings, epochs, seed):
+        reached = checkpoint()
+        curve.append(Epoch(loss, tune_mrr(fusion_from_checkpoint(reached), tune)))
+        if curve[-1].tune_mrr >= max(epoch.tune_mrr for epoch in curve):
+            best = reached
+        progress(curve[-1])
+    return Trained(best, tuple(curve))
+
+
+def visible_info_nce(
+    asked: Tensor, shown: Tensor, positive: Tensor, visible: Tensor, scale: Tensor
+) -> Tensor:
+    """``-mean_i mean_{j in P(i)} log softmax_j(s a_i . b_j)`` over the visible ``j``.
+
+    Args:
+        asked: rows ``a``, ``(n, dim)``.
+        shown: rows ``b``, ``(n, dim)``.
+        positive: ``P``, ``(n, n)``; queries without a visible positive do not count.
+        visible: which ``b_j`` each ``a_i`` is compared with.
+        scale: ``s``, the inverse temperature.
+    """
+    targets = (positive & visible).float()
+    answerable = targets.sum(dim=1) > 0
+    targets = targets[answerable] / targets[answerable].sum(dim=1, keepdim=True)
+    logits = (scale * asked @ shown.T).masked_fill(~visible, -1e4)[answerable]
+    lost = -(targets * logits.log_softmax(dim=1)).sum()
+    return lost / answerable.sum().clamp(min=1)
+
+
+def batches(studies: Codes, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:
+    """Rows of studies in random order, :data:`BATCH` at a time, so that positives meet."""
+    place = random.permutation(int(studies.max()) + 1)[studies]
+    order = np.argsort(place, kind="stable")
+    return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
+
+
+def learn(
+    paths: Sequence[Path],
+    into: Path,
+    *,
+    strategies: Sequence[str] = tuple(STRATEGIES),
+    preset: str = "offline",
+    models: Mapping[str, str] | None = None,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    output_dim: int | None = None,
+    tell: Callable[[str], object] = lambda line: None,
+) -> list[Trained]:
+    """Train strategies on the encoders of a preset and write each to ``into/NAME``.
+
+    Features are kept in ``into/features``, so that more strategies can follow.
+
+    Args:
+        paths: files of the native format with images and texts.
+        into: the folder; what it holds of the same names is an error.
+        strategies: names of Table C.
+        preset: ``offline``, or one with the models image and text; its encoders stay frozen.
+        models: by role, hub ids or folders that replace the preset's own.
+        epochs: of each strategy.
+        seed: of weights, batches and dropout.
+        output_dim: the width of an output head; none by default.
+        tell: given a line for every strategy that is done.
+
+    Raises:
+        CorpusError: where a file cannot be read, or no case has an image and a text.
+        CheckpointError: for an unknown strategy, or one that the folder holds already.
+        ModelError: where an encoder cannot be loaded.
+    """
+    if known := [name for name in strategies if (into / name).exists()]:
+        raise CheckpointError(f"{into / known[0]} exists already", "Choose another folder.")
+    backbones = open_backbones(preset, models or {}, "both")
+    images, texts = backbones.images, backbones.texts
+    parts = read_pair_parts(paths)
+    train, tune = (
+        encode_pairs(part, images, texts, into / "features") for part in (parts.train, parts.tune)
+    )
+    found = []
+    for name in strategies:
+        trained = train_fusion(
+            name,
+            train,
+            tune,
+            epochs=epochs,
+            seed=seed,
+            output_dim=output_dim,
+            encoders={"image": images.fingerprint, "text": texts.fingerprint},
+            training_data=sorted({set_of(case) for case in parts.train}),
+        )
+        write_checkpoint(into / name, trained.checkpoint)
+        tell(f"{name}: MRR {trained.best.tune_mrr:.3f} on {len(tune)} tuning pairs")
+        found.append(trained)
+    return found
+
+
+def _epochs(
+    strategy: str,
+    w: Mapping[str, Tensor],
+    train: Pairs,
+    scalings: tuple[Scaling, Scaling],
+    epochs: int,
+    seed: int,
+) -> Iterator[float]:
+    """Learn in place; after every epoch its mean loss."""
+    log_scale = torch.tensor(math.log(SCALE)).requires_grad_()
+    optimiser = torch.optim.AdamW([*w.values(), log_scale], lr=RATE, weight_decay=DECAY)
+    steps = epochs * -(-len(train) // BATCH)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
+    images, texts = (
+        torch.tensor(scaling(rows))
+        for scaling, rows in zip(scalings, (train.images, train.texts), strict=True)
+    )
+    studies, captions, random = train.studies, train.captions, np.random.default_rng(seed)
+    for _ in range(epochs):
+        losses = []
+        for rows in batches(studies, random):
+            kin = Kinship.of(studies[rows], captions[rows])
+            scale = log_scale.exp().clamp(max=LARGEST_SCALE)
+            loss = _loss(strategy, w, images[rows], texts[rows], kin, scale)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+        yield float(np.mean(losses))
+
+
+def _loss(
+    strategy: str, w: Mapping[str, Tensor], images: Tensor, texts: Tensor, kin: Kinship, s: Tensor
+) -> Tensor:
+    """InfoNCE averaged over every way of asking and every way of being shown."""
+    there = torch.ones(len(images), dtype=torch.bool)
+    dropped = functional.dropout(images, DROPOUT), functional.dropout(texts, DROPOUT)
+    items = project(w, *dropped, there, there)
+    ways = {n: fuse(strategy, w, items.seen(image=i, text=t)) for n, (i, t) in WAYS.items()}
+    positive = torch.tensor(kin.positive)
+    losses = [
+        visible_info_nce(ways[a], ways[b], positive, torch.tensor(kin.visible(a, b)), s)
+        for a in WAYS
+        for b in WAYS
+    ]
+    return torch.stack(losses).mean()
+
+
+def _rate(step: int, steps: int) -> float:
+    """Linear warm-up over a tenth of the steps, then a cosine to zero."""
+    warm = (step + 1) / max(1.0, 0.1 * steps)
+    return min(1.0, warm) * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))

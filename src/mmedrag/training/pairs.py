@@ -1,0 +1,136 @@
+"""Image-text pairs with the frozen features of both sides, encoded once, and their three parts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmedrag.datasets.splits import split_cases, without_leaks
+from mmedrag.datasets.ties import find_ties, read_sets
+from mmedrag.encoders.dual import decoded_chunks
+from mmedrag.encoders.image import ImageEncoder
+from mmedrag.encoders.text import TextEncoder
+from mmedrag.errors import CorpusError
+from mmedrag.evaluation.corpus import Codes, codes, text_key
+from mmedrag.training.features import cached_rows
+from mmedrag.types import Case, Matrix
+
+LABEL = "label"
+"""The ``text_kind`` of a text that is only the name of a class."""
+
+HELD_OUT = 0.2
+"""The share of a set without a validation part that is held out, by patient."""
+
+TUNE = 0.15
+"""The share of the training part on which the epoch and the strategy are chosen, by patient."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Cases that have an image and a text; ``images`` ``(n, image_dim)``, ``texts`` ``(n, t)``."""
+
+    cases: tuple[Case, ...]
+    images: Matrix
+    texts: Matrix
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def taken(self, rows: NDArray[np.bool_]) -> Pairs:
+        """Those of a mask ``(n,)``, in their order."""
+        kept = tuple(case for case, keep in zip(self.cases, rows, strict=True) if keep)
+        return Pairs(kept, self.images[rows], self.texts[rows])
+
+    @property
+    def studies(self) -> Codes:
+        """The study of each, its patient where no study is named, itself where neither is."""
+        return codes(case.study_id or case.patient_id or case.id for case in self.cases)
+
+    @property
+    def captions(self) -> Codes:
+        """Equal for texts that are the same but for case and white space."""
+        return codes(text_key(case.text) for case in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class PairParts:
+    """Cases to learn from, to choose by, and to report on; nothing ties one part to another."""
+
+    train: tuple[Case, ...]
+    tune: tuple[Case, ...]
+    held_out: tuple[Case, ...]
+
+
+def read_pair_parts(paths: Sequence[Path]) -> PairParts:
+    """Read files of the native format; the cases with an image and a text, in three parts.
+
+    Held out is the split ``val`` of a set; of a set that has none, :data:`HELD_OUT` of its groups
+    by patient, study, near-duplicate image and long text. Whatever is tied to a held-out case is in
+    no part. :data:`TUNE` of the rest chooses. Texts that are only the name of a class are left out;
+    a case's id, patient and study get the set's name in front.
+
+    Raises:
+        CorpusError: where a file cannot be read, or no case has both.
+    """
+    cases = [case for case in read_sets(paths)[0] if _is_pair(case)]
+    if not cases:
+        raise CorpusError("No case has an image and a text", "Give files of image-text pairs.")
+    ties = find_ties(cases)
+    with_val = {set_of(case) for case in cases if case.split == "val"}
+    undivided = [case for case in cases if set_of(case) not in with_val]
+    held_out = [case for case in cases if case.split == "val"]
+    held_out += split_cases(undivided, HELD_OUT, 0, ties)[1] if undivided else []
+    asked = {case.id for case in held_out}
+    rest, _ = without_leaks([case for case in cases if case.id not in asked], held_out, ties)
+    train, tune = split_cases(rest, TUNE, 1, ties)
+    return PairParts(tuple(train), tuple(tune), tuple(held_out))
+
+
+def encode_pairs(
+    cases: Sequence[Case], images: ImageEncoder, texts: TextEncoder, cache: Path | None = None
+) -> Pairs:
+    """The cases with the features of their images and texts.
+
+    Args:
+        cases: with an image and a text each.
+        images: the image encoder, which stays frozen.
+        texts: the text encoder, likewise.
+        cache: a folder where features are kept for the next time.
+
+    Raises:
+        ImageError: where an image cannot be decoded.
+    """
+    with tempfile.TemporaryDirectory() as thrown_away:
+        folder = Path(thrown_away) if cache is None else cache
+        return Pairs(
+            tuple(cases),
+            cached_rows(folder, images.fingerprint, cases, lambda c: image_rows(c, images)),
+            cached_rows(folder, texts.fingerprint, cases, lambda c: text_rows(c, texts)),
+        )
+
+
+def image_rows(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:
+    """Features of the cases' images, ``(n, encoder.dim)``."""
+    pictures = [(case.image, case.frame) for case in cases if case.image is not None]
+    return np.concatenate([encoder.encode(chunk) for chunk in decoded_chunks(pictures, 16, 2)])
+
+
+def text_rows(cases: Sequence[Case], encoder: TextEncoder) -> Matrix:
+    """Features of the cases' texts, ``(n, encoder.dim)``; a repeated text is encoded once."""
+    place = {text: i for i, text in enumerate(dict.fromkeys(case.text for case in cases))}
+    return encoder.encode(list(place))[[place[case.text] for case in cases]]
+
+
+def set_of(case: Case) -> str:
+    """The set that stands before the id of a case of :func:`read_pair_parts`."""
+    return case.id.partition("/")[0]
+
+
+def _is_pair(case: Case) -> bool:
+    labelled = case.meta.get("text_kind") == LABEL
+    return case.image is not None and bool(case.text.strip()) and not labelled

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.options import Commands, add_models, pairs
+from mmedrag.errors import QueryError
 
 if TYPE_CHECKING:
     from mmedrag.training.journal import Epoch
@@ -24,6 +25,7 @@ def add(commands: Commands) -> None:
     what = trained.add_subparsers(metavar="WHAT", required=True)
     _add_contrastive(what)
     _add_preference(what)
+    _add_fusion(what)
     _add_modality(what)
 
 
@@ -138,4 +140,33 @@ def _modality(options: argparse.Namespace) -> int:
     images, texts = offline_encoders()
     recipe = Recipe(options.data_root, options.cache, tuple(options.pictures))
     train(recipe, options.into, images, texts)
+    return 0
+
+
+def _add_fusion(what: Commands) -> None:
+    command = recipe(what, "fusion", "the strategies of Table C (4.5)", _fusion, epochs=12)
+    add_models(command)
+    command.add_argument("--strategy", default="all", metavar="NAME", help="one of them (all)")
+    command.add_argument("--output-dim", type=int, metavar="D", help="add a head of this width")
+
+
+def _fusion(options: argparse.Namespace) -> int:
+    from mmedrag.encoders.strategies import STRATEGIES
+    from mmedrag.training.fusion import learn
+
+    if options.strategy not in ("all", *STRATEGIES):
+        raise QueryError(
+            f"There is no strategy {options.strategy}", f"Choose from {', '.join(STRATEGIES)}, all."
+        )
+    learn(
+        options.data,
+        options.into,
+        strategies=tuple(STRATEGIES) if options.strategy == "all" else (options.strategy,),
+        preset=options.preset,
+        models=pairs(options.model, "--model"),
+        epochs=options.epochs,
+        seed=options.seed,
+        output_dim=options.output_dim,
+        tell=print,
+    )
     return 0

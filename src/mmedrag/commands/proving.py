@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
 
     _add_retrieval(what)
     _add_reward(what)
+    _add_fusion(what)
     add_judging(what)
     _add_paper(what)
 
@@ -122,6 +123,32 @@ def _reward(options: argparse.Namespace) -> int:
             models=pairs(options.model, "--model"),
             progress=bar.update,
         )
+    return show(options, section)
+
+
+def _add_fusion(what: Commands) -> None:
+    fusion = study(what, "fusion", "the strategies of Table C (4.5, 4.7)", _fusion, data=False)
+    fusion.add_argument("--data", type=Path, nargs="+", required=True, metavar="RECORDS.jsonl")
+    fusion.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="fusion=DIR",
+        help="what 'mmedrag train fusion' wrote; without it the strategies are trained first",
+    )
+
+
+def _fusion(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.evaluation.fusion_section import study as measured
+
+    models = pairs(options.model, "--model")
+    if unknown := sorted(models.keys() - {"fusion"}):
+        raise QueryError(f"This study has no model {unknown[0]}", "Write --model fusion=DIR.")
+    folder = Path(models["fusion"]) if models else None
+    with tqdm(unit="fusion", desc="measure", disable=None) as bar:
+        section = measured(options.data, folder=folder, progress=bar.update)
     return show(options, section)
 
 

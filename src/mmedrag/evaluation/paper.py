@@ -167,6 +167,12 @@ def _reward(data: Data) -> Section:
     return study(data(*REWARD_SETS))
 
 
+def _fusion(data: Data) -> Section:
+    from mmedrag.evaluation.fusion_section import study
+
+    return study(data("medpix2", "odir5k", "patolojiatlasi"))
+
+
 STUDIES = (
     _retrieval("medpix2", split="val", group_by="patient_id"),
     _retrieval("odir5k", group_by="text"),
@@ -176,5 +182,6 @@ STUDIES = (
     Study("modality", "modality", _modality),
     Study("definitions", "definitions", _definitions),
     Study("reward", "reward", _reward),
+    Study("fusion", "fusion", _fusion),
     Study("answers", "answers", _answers),
 )

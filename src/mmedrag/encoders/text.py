@@ -84,7 +84,7 @@ def encode_windows(
     sums: NDArray[np.float64] | None = None
     for start in range(0, len(order), batch_size):
         batch = [windows[i] for i in order[start : start + batch_size]]
-        pooled = run(*_padded(batch, padding_id, width))
+        pooled = run(*padded(batch, padding_id, width))
         if sums is None:
             sums = np.zeros((n_texts, pooled.shape[1]))
         for window, vector in zip(batch, pooled, strict=True):
@@ -188,9 +188,10 @@ class OnnxTextEncoder:
         return pool_tokens(self._model.run(["last_hidden_state"], feed)[0], mask, self._pooling)
 
 
-def _padded(
+def padded(
     batch: Sequence[Window], padding_id: int, width: int | None
 ) -> tuple[IntMatrix, IntMatrix]:
+    """Token ids and attention mask ``(b, length)``, padded to ``width`` or the longest window."""
     length = width or max(len(w.ids) for w in batch)
     ids = np.full((len(batch), length), padding_id, dtype=np.int64)
     mask = np.zeros_like(ids)

@@ -22,7 +22,7 @@ from mmedrag.encoders.text import (
     Pooling,
     Window,
     encode_windows,
-    pool_tokens,
+    padded,
     well_formed,
 )
 from mmedrag.errors import CheckpointError
@@ -101,15 +101,35 @@ class TransformersImageEncoder:
             ]
         )
 
-    def _forward(self, images: Sequence[Image.Image]) -> Foreign:
-        torch, _ = open_torch()
+    @property
+    def network(self) -> Foreign:
+        """The PyTorch module, for training."""
+        return self._model
+
+    def pixels(self, images: Sequence[Image.Image]) -> Foreign:
+        """The network's input: a float32 tensor ``(len(images), 3, h, w)``."""
         prepared = [self._prepare(image.convert("RGB")) for image in images]
         pixels = self._processor(images=prepared, return_tensors="pt")["pixel_values"]
-        pixels = pixels.to(self._model.device, torch.float32)
+        return pixels.float()
+
+    def features(self, pixels: Foreign) -> Foreign:
+        """What :meth:`encode` gives, as a tensor with its graph, ``(n, dim)``."""
+        return self._features(self._run(pixels.to(self._model.device)))
+
+    def save(self, folder: Path) -> None:
+        """Write the network and its preprocessing so that :meth:`load` reads them."""
+        self._model.save_pretrained(folder)
+        self._processor.save_pretrained(folder)
+
+    def _forward(self, images: Sequence[Image.Image]) -> Foreign:
+        torch, _ = open_torch()
         with torch.inference_mode():
-            if hasattr(self._model, "get_image_features"):
-                return self._model.get_image_features(pixel_values=pixels)
-            return self._model(pixel_values=pixels)
+            return self._run(self.pixels(images).to(self._model.device))
+
+    def _run(self, pixels: Foreign) -> Foreign:
+        if hasattr(self._model, "get_image_features"):
+            return self._model.get_image_features(pixel_values=pixels)
+        return self._model(pixel_values=pixels)
 
     def _features(self, output: Foreign) -> Foreign:
         if hasattr(self._model, "get_image_features"):
@@ -214,17 +234,46 @@ class TransformersTextEncoder:
             for owner, ids in zip(owners, found["input_ids"], strict=True)
         ]
 
+    @property
+    def network(self) -> Foreign:
+        """The PyTorch module, for training."""
+        return self._model
+
+    def features(self, texts: Sequence[str]) -> Foreign:
+        """What :meth:`encode` gives, as a tensor with its graph, ``(len(texts), dim)``."""
+        torch, _ = open_torch()
+        windows = self._windows(texts)
+        width = self._window if self._fixed_width else None
+        pooled = self._pooled(*padded(windows, self._tokenizer.pad_token_id or 0, width))
+        weights = torch.tensor([window.weight for window in windows], device=pooled.device)
+        owners = torch.tensor([window.text for window in windows], device=pooled.device)
+        sums = pooled.new_zeros((len(texts), self.dim))
+        summed = sums.index_add(0, owners, weights[:, None] * pooled)
+        return torch.nn.functional.normalize(summed, dim=1)
+
+    def save(self, folder: Path) -> None:
+        """Write the network and its tokeniser so that :meth:`load` reads them."""
+        self._model.save_pretrained(folder)
+        self._tokenizer.save_pretrained(folder)
+
     def _run(self, ids: IntMatrix, mask: IntMatrix) -> Matrix:
+        torch, _ = open_torch()
+        with torch.inference_mode():
+            return _numpy(self._pooled(ids, mask))
+
+    def _pooled(self, ids: IntMatrix, mask: IntMatrix) -> Foreign:
         torch, _ = open_torch()
         device = self._model.device
         feed = {"input_ids": torch.from_numpy(ids).to(device)}
         if not self._fixed_width:
             feed["attention_mask"] = torch.from_numpy(mask).to(device)
-        with torch.inference_mode():
-            if hasattr(self._model, "get_text_features"):
-                return _numpy(_tower_features(self._model.get_text_features(**feed)))
-            states = _numpy(self._model(**feed).last_hidden_state)
-        return pool_tokens(states, mask, self._pooling)
+        if hasattr(self._model, "get_text_features"):
+            return _tower_features(self._model.get_text_features(**feed))
+        states = self._model(**feed).last_hidden_state
+        if self._pooling == "cls":
+            return states[:, 0]
+        weights = torch.from_numpy(mask).to(states)[:, :, None]
+        return (states * weights).sum(1) / weights.sum(1)
 
 
 def kept_share(processor: Foreign) -> float:

@@ -1,0 +1,234 @@
+"""One dual encoder being trained: what is learned, by which steps, and how it is put away."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmedrag.evaluation.corpus import Codes
+from mmedrag.training.gradient_cache import cached_backward
+from mmedrag.training.losses import group_positives, symmetric_info_nce
+from mmedrag.training.scaling import Scaling, folded
+from mmedrag.training.towers import Rows, Tower, set_learning
+from mmedrag.types import Matrix
+
+RATE, BACKBONE_RATE = 5e-4, 2e-5
+"""Peak learning rates of the heads, and of a network that was trained before."""
+
+DECAY = 0.05
+DROPOUT = 0.2
+"""Of the features that go into the heads, in training only."""
+
+WARM_UP = 0.1
+"""The share of the steps over which the rate rises; then it falls as a cosine."""
+
+SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
+"""The inverse temperature that learning starts from, and its bound (Radford et al. 2021)."""
+
+_ENCODED = 32  # items at a time where nothing is learned
+_SEEN = 512  # items whose features are standardised by
+
+
+class Heads(nn.Module):
+    """The projections of section 3.3 on standardised features, and the temperature."""
+
+    def __init__(self, images: Scaling, texts: Scaling, dim: int) -> None:
+        super().__init__()
+        self.scalings = images, texts
+        self.image = nn.Linear(len(images.mean), dim)
+        self.text = nn.Linear(len(texts.mean), dim)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(SCALE)))
+        for name, scaling in (("image", images), ("text", texts)):
+            self.register_buffer(f"{name}_mean", torch.from_numpy(scaling.mean), persistent=False)
+            self.register_buffer(
+                f"{name}_deviation", torch.from_numpy(scaling.deviation), persistent=False
+            )
+
+    def forward(self, images: Tensor, texts: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit vectors ``(n, dim)`` of both sides."""
+        x = (images - self.image_mean) / self.image_deviation
+        y = (texts - self.text_mean) / self.text_deviation
+        x, y = (functional.dropout(side, DROPOUT, self.training) for side in (x, y))
+        return functional.normalize(self.image(x), dim=1), functional.normalize(self.text(y), dim=1)
+
+    @property
+    def scale(self) -> Tensor:
+        """The inverse temperature."""
+        return self.log_scale.exp().clamp(max=LARGEST_SCALE)
+
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Weights of the fusion ``contrastive``, for features as the encoders give them."""
+        named = ("image.weight", "image.bias", "text.weight", "text.bias")
+        state = self.state_dict()
+        return folded({name: state[name].cpu().numpy() for name in named}, *self.scalings)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long training takes; ``micro`` items are held in memory with their graph at a time."""
+
+    epochs: int
+    batch: int
+    micro: int
+
+    def steps(self, n: int) -> int:
+        """Steps of one epoch over ``n`` items; the rest of less than two items is not a batch."""
+        return max(1, n // self.batch + (n % self.batch > 1))
+
+    def rate(self, step: int, n: int) -> float:
+        """The share of the peak rate at a step: linear warm-up, then a cosine to zero."""
+        steps = self.epochs * self.steps(n)
+        warm = (step + 1) / max(1.0, WARM_UP * steps)
+        return min(1.0, warm) * 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps))
+
+
+class Learner:
+    """Two towers and their heads, with AdamW.
+
+    Args:
+        images: the image tower.
+        texts: the text tower.
+        groups: codes ``(cases, kinds)`` of what makes cases positives of each other.
+        rows: the cases that are learned from.
+        schedule: length and sizes.
+        dim: of the shared space.
+        seed: of weights, batches and dropout; the same seed gives the same weights.
+        device: where the heads live; that of the networks.
+    """
+
+    def __init__(
+        self,
+        images: Tower,
+        texts: Tower,
+        groups: Codes,
+        rows: Rows,
+        schedule: Schedule,
+        *,
+        dim: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._towers, self._groups = (images, texts), torch.from_numpy(groups).to(device)
+        self._rows, self._schedule, self._seed, self._device = rows, schedule, seed, device
+        torch.manual_seed(seed)
+        first = [*rows][:_SEEN]
+        self.heads = Heads(*(Scaling.of(self._encoded(t, first)) for t in self._towers), dim)
+        self.heads.to(device)
+        self._optimiser = torch.optim.AdamW(self._parameter_groups(), weight_decay=DECAY)
+
+    def learn(self, epoch: int) -> float:
+        """One pass over the rows; the mean loss. It depends on nothing but weights and epoch."""
+        torch.manual_seed(self._seed * 1_000_003 + epoch)
+        self._set_learning(True)
+        order = np.random.default_rng((self._seed, epoch)).permutation(np.asarray(self._rows))
+        losses = []
+        for number, batch in enumerate(self._batches(order)):
+            self._set_rate(epoch * self._schedule.steps(len(order)) + number)
+            self._optimiser.zero_grad()
+            losses.append(self._backward(batch.tolist(), epoch))
+            self._optimiser.step()
+        return float(np.mean(losses))
+
+    def embed(self, rows: Rows) -> tuple[Matrix, Matrix]:
+        """Image and text vectors of cases as in use, ``(n, dim)`` each."""
+        self._set_learning(False)
+        made = [self._encoded(tower, rows) for tower in self._towers]
+        with torch.inference_mode():
+            sides = self.heads(*(torch.from_numpy(side).to(self._device) for side in made))
+        images, texts = (side.float().cpu().numpy() for side in sides)
+        return images, texts
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is learned, by name."""
+        return {name: parameter.detach() for name, parameter in self._parameters()}
+
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take learned weights back."""
+        with torch.no_grad():
+            for name, parameter in self._parameters():
+                parameter.copy_(state[name])
+
+    def moments(self) -> dict[str, Tensor]:
+        """AdamW's memory of every parameter, by name."""
+        return {
+            f"{name}.{kind}": torch.as_tensor(value)
+            for name, parameter in self._parameters()
+            for kind, value in self._optimiser.state[parameter].items()
+        }
+
+    def set_moments(self, moments: Mapping[str, Tensor]) -> None:
+        """Take AdamW's memory back."""
+        for name, parameter in self._parameters():
+            self._optimiser.state[parameter] = {
+                kind: moments[f"{name}.{kind}"].clone()
+                for kind in ("step", "exp_avg", "exp_avg_sq")
+                if f"{name}.{kind}" in moments
+            }
+
+    def _parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        networks = zip(("image", "text"), (t.network for t in self._towers), strict=True)
+        for name, module in (("heads", self.heads), *networks):
+            if module is not None:
+                for inner, parameter in module.named_parameters():
+                    yield f"{name}.{inner}", parameter
+
+    def _parameter_groups(self) -> list[dict[str, object]]:
+        """Networks learn slowly; vectors (biases, norms, the temperature) do not decay."""
+        found = []
+        for name, parameter in self._parameters():
+            rate = RATE if name.startswith("heads.") else BACKBONE_RATE
+            decay = DECAY if parameter.ndim > 1 else 0.0
+            found.append({"params": [parameter], "lr": rate, "peak": rate, "weight_decay": decay})
+        return found
+
+    def _set_learning(self, learning: bool) -> None:
+        self.heads.train(learning)
+        for tower in self._towers:
+            set_learning(tower.network, learning)
+
+    def _set_rate(self, step: int) -> None:
+        share = self._schedule.rate(step, len(self._rows))
+        for group in self._optimiser.param_groups:
+            group["lr"] = group["peak"] * share
+
+    def _batches(self, order: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        size = self._schedule.batch
+        for number in range(self._schedule.steps(len(order))):
+            yield order[number * size : (number + 1) * size]
+
+    def _backward(self, rows: Rows, epoch: int) -> float:
+        images, texts = (tower.prepare(rows, epoch) for tower in self._towers)
+        index = torch.as_tensor(rows, device=self._device)
+        positive = group_positives(self._groups[index])
+
+        def embed(part: slice) -> tuple[Tensor, Tensor]:
+            with self._precision():
+                seen = self._towers[0].features(images[part]), self._towers[1].features(texts[part])
+            return self.heads(*(side.float().to(self._device) for side in seen))  # type: ignore[no-any-return]
+
+        def loss(one: Tensor, other: Tensor) -> Tensor:
+            return symmetric_info_nce(one, other, positive, self.heads.scale)
+
+        return cached_backward(embed, len(rows), self._schedule.micro, loss)
+
+    def _encoded(self, tower: Tower, rows: Rows) -> Matrix:
+        """Features without a graph and without augmentation."""
+        set_learning(tower.network, False)
+        made = []
+        for start in range(0, len(rows), _ENCODED):
+            inputs = tower.prepare(rows[start : start + _ENCODED], None)
+            with torch.inference_mode(), self._precision():
+                made.append(tower.features(inputs).float().cpu().numpy())
+        return np.concatenate(made)
+
+    def _precision(self) -> torch.autocast:
+        """Half precision on a GPU that has bfloat16, where it costs no range."""
+        on_gpu = self._device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=on_gpu)

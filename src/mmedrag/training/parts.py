@@ -1,0 +1,126 @@
+"""Which cases are learned from, chosen by, and reported on; nothing may tie one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmedrag.datasets.splits import (
+    UNUSED,
+    check_leaks,
+    read_split,
+    split_cases,
+    without_leaks,
+    write_split,
+)
+from mmedrag.datasets.ties import Tie, find_ties, read_sets
+from mmedrag.errors import CorpusError, LeakError
+from mmedrag.evaluation.corpus import Codes, codes, text_key
+from mmedrag.types import Case
+
+HELD_OUT = 0.15
+"""The share that is held out where no record names a part of its own."""
+
+TUNE = 0.1
+"""The share of the rest on which the best epoch is chosen."""
+
+_HELD_OUT_NAMES = ("val", "valid", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Cases with an image and a text: to learn from, to choose an epoch by, to report on once."""
+
+    train: tuple[Case, ...]
+    tune: tuple[Case, ...]
+    val: tuple[Case, ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.train)} to train, {len(self.tune)} to tune, {len(self.val)} held out"
+
+
+def read_parts(
+    paths: Sequence[Path], into: Path, *, splits: Path | None = None, seed: int = 0
+) -> Parts:
+    """Read the pairs of several files, part them, and refuse a leak.
+
+    A split file decides where one is given. Otherwise held out is what the records call ``val`` or
+    ``test``; where none does, :data:`HELD_OUT` of the groups. :data:`TUNE` of the rest tunes. The
+    split is written to ``into/splits.json``.
+
+    Raises:
+        CorpusError: where a file cannot be read, a part is empty, or the split does not fit.
+        LeakError: where a part is tied to another. A split file without the tied training cases
+            has then been written, to be looked at and given.
+    """
+    cases = [case for case in read_sets(paths)[0] if case.image is not None and case.text.strip()]
+    ties = find_ties(cases)
+    parts = _drawn(cases, ties, seed) if splits is None else _told(splits, cases)
+    if empty := [name for name, part in _named(parts).items() if len(part) < 2]:
+        raise CorpusError(
+            f"Only {len(cases)} records have an image and a text; the part {empty[0]} has none or "
+            "one of them",
+            "Give more records.",
+        )
+    into.mkdir(parents=True, exist_ok=True)
+    _check(parts, ties, into / "splits.json", seed)
+    if splits is None or splits.resolve() != (into / "splits.json").resolve():
+        used = {case.id for part in _named(parts).values() for case in part}
+        unused = {UNUSED: [case for case in cases if case.id not in used]}
+        write_split(into / "splits.json", _named(parts) | unused, share=HELD_OUT, seed=seed)
+    return parts
+
+
+def positive_groups(cases: Sequence[Case]) -> Codes:
+    """What makes cases right answers for each other: study and caption, codes ``(n, 2)``."""
+    studies = codes(case.study_id or None for case in cases)
+    return np.stack([studies, codes(text_key(case.text) for case in cases)], axis=1)
+
+
+def patient_codes(cases: Sequence[Case]) -> Codes:
+    """The patient of each case, ``(n,)``; its study or itself where none is named."""
+    return codes(case.patient_id or case.study_id or case.id for case in cases)
+
+
+def _drawn(cases: Sequence[Case], ties: Iterable[Tie], seed: int) -> Parts:
+    val = [case for case in cases if case.split.lower() in _HELD_OUT_NAMES]
+    rest = [case for case in cases if case.split.lower() not in _HELD_OUT_NAMES]
+    if not val and len(rest) > 1:
+        rest, val = split_cases(rest, HELD_OUT, seed, ties)
+    train, tune = split_cases(rest, TUNE, seed + 1, ties)
+    return Parts(tuple(train), tuple(tune), tuple(val))
+
+
+def _told(splits: Path, cases: Sequence[Case]) -> Parts:
+    found = read_split(splits, cases)
+    if unknown := sorted(found.keys() - {"train", "tune", "val"}):
+        raise CorpusError(
+            f"The split {splits} has a part called {unknown[0]}",
+            f"The parts are train, tune, val and {UNUSED}.",
+        )
+    return Parts(*(tuple(found.get(name, ())) for name in ("train", "tune", "val")))
+
+
+def _named(parts: Parts) -> dict[str, Sequence[Case]]:
+    return {"train": parts.train, "tune": parts.tune, "val": parts.val}
+
+
+def _check(parts: Parts, ties: Sequence[Tie], proposal: Path, seed: int) -> None:
+    """Held out against all that training sees, then tune against train."""
+    seen = (*parts.train, *parts.tune)
+    remedy = (
+        f"A split without the tied training cases is in {proposal}: look at it, and pass "
+        f"--splits {proposal}."
+    )
+    try:
+        check_leaks(seen, parts.val, ties, remedy)
+        check_leaks(parts.train, parts.tune, ties, remedy)
+    except LeakError:
+        clean, tied = without_leaks(seen, parts.val, ties)
+        train, tune = split_cases(clean, TUNE, seed + 1, ties)
+        sides = {"train": train, "tune": tune, "val": parts.val, UNUSED: tied}
+        write_split(proposal, sides, share=HELD_OUT, seed=seed)
+        raise

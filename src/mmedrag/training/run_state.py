@@ -1,0 +1,94 @@
+"""An interrupted run put away and taken up: tensors as safetensors, the rest as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from mmedrag.errors import CheckpointError
+
+STATE = "state.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunState:
+    """After ``epochs`` passes: weights, AdamW's moments, the weights of the best epoch.
+
+    ``settings`` are those of the run; one with others cannot go on from here.
+    """
+
+    epochs: int
+    settings: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    moments: Mapping[str, Tensor]
+    best: Mapping[str, Tensor]
+
+
+def write_state(folder: Path, state: RunState) -> None:
+    """Replace the state in ``folder``; a run that dies meanwhile leaves the earlier one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    named = {"weights": state.weights, "moments": state.moments, "best": state.best}
+    contents = save(
+        {f"{part}/{n}": t.cpu().contiguous() for part, ts in named.items() for n, t in ts.items()}
+    )
+    tensors = folder / f"epoch-{state.epochs}.safetensors"
+    tensors.write_bytes(contents)
+    told = {
+        "epochs": state.epochs,
+        "settings": dict(state.settings),
+        "tensors": tensors.name,
+        "sha256": hashlib.sha256(contents).hexdigest(),
+    }
+    unfinished = folder / f".{STATE}"
+    unfinished.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    unfinished.replace(folder / STATE)
+    for old in folder.glob("epoch-*.safetensors"):
+        if old.name != tensors.name:
+            old.unlink()
+
+
+def read_state(folder: Path, settings: Mapping[str, Any]) -> RunState:
+    """The state that :func:`write_state` left.
+
+    Raises:
+        CheckpointError: where there is none, it is damaged, or is of a run with other settings.
+    """
+    try:
+        told = json.loads((folder / STATE).read_text("utf-8"))
+        contents = (folder / Path(str(told["tensors"])).name).read_bytes()
+        epochs, digest, known = int(told["epochs"]), told["sha256"], told["settings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"There is no run to go on with in {folder} ({error})", "Start it without --resume."
+        ) from None
+    if hashlib.sha256(contents).hexdigest() != digest:
+        raise CheckpointError(f"The state in {folder} is damaged", "Start without --resume.")
+    if changed := sorted(key for key in settings if known.get(key) != settings[key]):
+        raise CheckpointError(
+            f"The run in {folder} had {changed[0]} {known.get(changed[0])!r}, "
+            f"not {settings[changed[0]]!r}",
+            "Resume with the settings it was started with, or start another folder.",
+        )
+    return RunState(epochs, known, *_parts(folder, contents))
+
+
+def _parts(folder: Path, contents: bytes) -> tuple[dict[str, Tensor], ...]:
+    try:
+        tensors = load(contents)
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(
+            f"The state in {folder} is damaged ({error})", "Start without --resume."
+        ) from None
+    split = [(name.partition("/"), tensor) for name, tensor in tensors.items()]
+    return tuple(
+        {key[2]: tensor for key, tensor in split if key[0] == part}
+        for part in ("weights", "moments", "best")
+    )

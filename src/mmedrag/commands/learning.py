@@ -27,6 +27,7 @@ def add(commands: Commands) -> None:
     _add_preference(what)
     _add_fusion(what)
     _add_modality(what)
+    _add_pooling(what)
 
 
 def recipe(
@@ -168,5 +169,41 @@ def _fusion(options: argparse.Namespace) -> int:
         seed=options.seed,
         output_dim=options.output_dim,
         tell=print,
+    )
+    return 0
+
+
+def _add_pooling(what: Commands) -> None:
+    command = what.add_parser("pooling", help="LPA or MSPP on a frozen network (5.6), in minutes")
+    command.add_argument("--into", type=Path, required=True, metavar="DIR")
+    command.add_argument("--kind", choices=("lpa", "mspp"), default="lpa", help="(lpa)")
+    command.add_argument("--seeds", type=int, default=64, metavar="N", help="images drawn (64)")
+    command.add_argument("--steps", type=int, default=150, metavar="N", help="(150)")
+    command.add_argument("--seed", type=int, default=0, help="of the first weights (0)")
+    command.add_argument(
+        "--data", type=Path, nargs="+", default=[], metavar="RECORDS.jsonl",
+        help="radiographs that findings are put into as well",
+    )  # fmt: skip
+    command.set_defaults(run=_pooling)
+
+
+def _pooling(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.training.pooling import learn
+
+    with tqdm(unit="step", desc="train", disable=None) as bar:
+        trained = learn(
+            options.into,
+            options.kind,
+            seeds=options.seeds,
+            data=options.data,
+            steps=options.steps,
+            seed=options.seed,
+            progress=bar.update,
+        )
+    print(
+        f"log10 of signal to noise on images set aside: {trained.before:.3f} before, "
+        f"{trained.after:.3f} after {trained.step} steps"
     )
     return 0

@@ -39,6 +39,11 @@ _SEEN = 512  # items whose features are standardised by
 class Heads(nn.Module):
     """The projections of section 3.3 on standardised features, and the temperature."""
 
+    image_mean: Tensor
+    image_deviation: Tensor
+    text_mean: Tensor
+    text_deviation: Tensor
+
     def __init__(self, images: Scaling, texts: Scaling, dim: int) -> None:
         super().__init__()
         self.scalings = images, texts
@@ -119,7 +124,8 @@ class Learner:
         self._rows, self._schedule, self._seed, self._device = rows, schedule, seed, device
         torch.manual_seed(seed)
         first = [*rows][:_SEEN]
-        self.heads = Heads(*(Scaling.of(self._encoded(t, first)) for t in self._towers), dim)
+        seen = [Scaling.of(self._encoded(tower, first)) for tower in self._towers]
+        self.heads = Heads(seen[0], seen[1], dim)
         self.heads.to(device)
         self._optimiser = torch.optim.AdamW(self._parameter_groups(), weight_decay=DECAY)
 

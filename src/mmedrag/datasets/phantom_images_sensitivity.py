@@ -13,6 +13,8 @@ SIZE = 256
 DENSITY_STEP = 9
 DENSITY_SIDE = 20
 MASS_RADIUS = 28
+NOISE = 3
+"""Standard deviation of the noise control."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def sensitivity_images(seed: int = 0) -> dict[str, NDArray[np.uint8]]:
     hairline[_line_mask(layout.crack, 1)] = 30
     mass = base + 62 * _ellipse(layout.mass)
     density = base + DENSITY_STEP * _square(layout.density)
-    control = base + np.random.default_rng([seed, 53]).normal(0, 3, base.shape)
+    control = base + np.random.default_rng([seed, 53]).normal(0, NOISE, base.shape)
     images = {
         "base": base, "hairline": hairline, "moderate": _displaced(base, layout.crack),
         "mass": mass, "density": density, "noise": control,

@@ -1,82 +1,35 @@
 """The system measured: ``mmedrag eval``.
 
-Every study is a function of :mod:`mmedrag.evaluation` that gives a section; here are its options,
-and one way to show it (:func:`show`).
+Every study is a function of :mod:`mmedrag.evaluation` that gives a section; here are its options.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_models, dumped, pairs
+from mmedrag.commands import judging
+from mmedrag.commands.options import Commands, pairs
+from mmedrag.commands.studies import show, study
 from mmedrag.errors import QueryError
-
-if TYPE_CHECKING:
-    from mmedrag.evaluation.section import Section
-
-Run = Callable[[argparse.Namespace], int]
 
 
 def add(commands: Commands) -> None:
     """eval, with one command a study."""
     measured = commands.add_parser("eval", help="measure the system on your own records")
     what = measured.add_subparsers(metavar="WHAT", required=True)
-    from mmedrag.commands.judging import add as add_judging
-
     _add_retrieval(what)
     _add_reward(what)
+    _add_sensitivity(what)
     _add_fusion(what)
-    add_judging(what)
+    judging.add(what)
     _add_paper(what)
-
-
-def study(
-    what: Commands, name: str, words: str, run: Run, *, data: bool = True
-) -> argparse.ArgumentParser:
-    """A command with the options that every study has.
-
-    Args:
-        what: the sub-commands of ``eval``.
-        name: of the study.
-        words: what it measures, for the list of commands.
-        run: called with the options; shows its sections by :func:`show`.
-        data: whether it reads records; then ``--data``, ``--split``, ``--preset``, ``--model``.
-    """
-    command = what.add_parser(name, help=words)
-    if data:
-        command.add_argument("--data", type=Path, nargs="+", required=True, metavar="RECORDS.jsonl")
-        command.add_argument("--split", default="", help="of the queries (default: all records)")
-        command.add_argument("--preset", default="offline", help="see 'mmedrag presets'")
-        add_models(command)
-    command.add_argument("--json", action="store_true", help="the figures alone, as JSON")
-    command.add_argument(
-        "--report", type=Path, metavar="DIR", help="write report.html, results.md, results.json"
-    )
-    command.set_defaults(run=run)
-    return command
-
-
-def show(options: argparse.Namespace, *sections: Section) -> int:
-    """Print sections as text or JSON, and write the report where one is asked for."""
-    from mmedrag.evaluation.report import section_text, write_report
-
-    if options.report is not None:
-        written = write_report(sections, options.report)
-        print(f"mmedrag: wrote {written}", file=sys.stderr)
-    if options.json:
-        found = {section.name: section.data for section in sections}
-        print(dumped(found if len(found) > 1 else sections[0].data))
-    else:
-        print("\n\n".join(section_text(section) for section in sections))
-    return 0
 
 
 def _add_retrieval(what: Commands) -> None:
     retrieval = study(what, "retrieval", "R@k, MRR, nDCG@10 in every direction", _retrieval)
+    retrieval.add_argument("--split", default="", help="of the queries (default: all records)")
     retrieval.add_argument("--gallery", choices=("split", "all"), default="split")
     retrieval.add_argument(
         "--group-by", choices=("patient_id", "study_id", "text", "labels"), default="patient_id"
@@ -149,6 +102,42 @@ def _fusion(options: argparse.Namespace) -> int:
     folder = Path(models["fusion"]) if models else None
     with tqdm(unit="fusion", desc="measure", disable=None) as bar:
         section = measured(options.data, folder=folder, progress=bar.update)
+    return show(options, section)
+
+
+def _add_sensitivity(what: Commands) -> None:
+    fine = study(what, "sensitivity", "fine findings, Tables 1 to 4 (5)", _sensitivity, data=False)
+    fine.add_argument("--seeds", type=int, default=20, metavar="N", help="images drawn (20)")
+    fine.add_argument(
+        "--xrays", type=Path, nargs="+", default=[], metavar="RECORDS.jsonl",
+        help="real radiographs that findings are put into",
+    )  # fmt: skip
+    fine.add_argument(
+        "--gallery", type=Path, nargs="+", default=[], metavar="RECORDS.jsonl",
+        help="records whose validation images are searched",
+    )  # fmt: skip
+    fine.add_argument(
+        "--model", action="append", default=[], metavar="NAME=PATH",
+        help="weights of resnet50, resnet101, densenet121, efficientnet_b0, vit_b16, or another "
+        "network of transformers by a name of yours; lpa or mspp: a trained pooling; repeatable",
+    )  # fmt: skip
+
+
+def _sensitivity(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.evaluation.sensitivity_section import study as measured
+
+    if options.seeds < 2:
+        raise QueryError(f"--seeds is {options.seeds}", "Give at least 2.")
+    with tqdm(unit="part", desc="measure", disable=None) as bar:
+        section = measured(
+            options.seeds,
+            models=pairs(options.model, "--model"),
+            xrays=options.xrays,
+            gallery=options.gallery,
+            progress=bar.update,
+        )
     return show(options, section)
 
 

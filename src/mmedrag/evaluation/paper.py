@@ -131,6 +131,24 @@ def _retrieval(of: str, **options: str) -> Study:
     return Study(f"retrieval-{of}", "retrieval", measure)
 
 
+def _rerank(data: Data) -> Section:
+    from mmedrag.evaluation.rerank_section import SETS, study
+
+    return study(data(*SETS))
+
+
+def _encoders(data: Data) -> Section:
+    from mmedrag.evaluation.encoders import evaluate
+
+    return evaluate(data("medpix2", "odir5k", "patolojiatlasi"))
+
+
+def _text_encoders(data: Data) -> Section:
+    from mmedrag.evaluation.text_encoders import evaluate
+
+    return evaluate(data("medpix2"))
+
+
 def _fusion(data: Data) -> Section:
     from mmedrag.evaluation.fusion_section import study
 
@@ -140,7 +158,10 @@ def _fusion(data: Data) -> Section:
 def _sensitivity(data: Data) -> Section:
     from mmedrag.evaluation.sensitivity_section import study
 
-    return study(xrays=data("covid_cxr"), gallery=data("medpix2"))
+    return study(
+        xrays=data("labelled/kermany_cxr", "labelled/nih_cxr14", "covid_cxr"),
+        gallery=data("medpix2"),
+    )
 
 
 def _modality(data: Data) -> Section:
@@ -177,11 +198,17 @@ STUDIES = (
     _retrieval("medpix2", split="val", group_by="patient_id"),
     _retrieval("odir5k", group_by="text"),
     _retrieval("patolojiatlasi", group_by="text"),
+    Study("rerank", "rerank", _rerank),
+    Study("encoders", "encoders", _encoders),
+    Study("text-encoders", "text-encoders", _text_encoders),
     Study("fusion", "fusion", _fusion),
     Study("sensitivity", "sensitivity", _sensitivity),
     Study("modality", "modality", _modality),
     Study("definitions", "definitions", _definitions),
     Study("reward", "reward", _reward),
+    Study("rerank", "rerank", _rerank),
+    Study("encoders", "encoders", _encoders),
+    Study("text-encoders", "text-encoders", _text_encoders),
     Study("fusion", "fusion", _fusion),
     Study("answers", "answers", _answers),
 )

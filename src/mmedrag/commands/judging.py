@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmedrag.commands.asking import add_generator, generator_of
 from mmedrag.commands.options import Commands, add_models, pairs
-from mmedrag.commands.proving import show, study
+from mmedrag.commands.studies import show, study
 
 
 def add(what: Commands) -> None:

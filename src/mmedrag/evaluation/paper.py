@@ -188,12 +188,6 @@ def _reward(data: Data) -> Section:
     return study(data(*REWARD_SETS))
 
 
-def _fusion(data: Data) -> Section:
-    from mmedrag.evaluation.fusion_section import study
-
-    return study(data("medpix2", "odir5k", "patolojiatlasi"))
-
-
 STUDIES = (
     _retrieval("medpix2", split="val", group_by="patient_id"),
     _retrieval("odir5k", group_by="text"),
@@ -206,9 +200,5 @@ STUDIES = (
     Study("modality", "modality", _modality),
     Study("definitions", "definitions", _definitions),
     Study("reward", "reward", _reward),
-    Study("rerank", "rerank", _rerank),
-    Study("encoders", "encoders", _encoders),
-    Study("text-encoders", "text-encoders", _text_encoders),
-    Study("fusion", "fusion", _fusion),
     Study("answers", "answers", _answers),
 )

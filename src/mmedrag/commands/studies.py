@@ -1,0 +1,56 @@
+"""What every ``mmedrag eval`` command shares: its options, and how its sections are shown."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmedrag.commands.options import Commands, add_models, dumped
+
+if TYPE_CHECKING:
+    from mmedrag.evaluation.section import Section
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def study(
+    what: Commands, name: str, words: str, run: Run, *, data: bool = True
+) -> argparse.ArgumentParser:
+    """A command with the options that every study has.
+
+    Args:
+        what: the sub-commands of ``eval``.
+        name: of the study.
+        words: what it measures, for the list of commands.
+        run: called with the options; shows its sections by :func:`show`.
+        data: whether it reads records; then ``--data``, ``--preset``, ``--model``.
+    """
+    command = what.add_parser(name, help=words)
+    if data:
+        command.add_argument("--data", type=Path, nargs="+", required=True, metavar="RECORDS.jsonl")
+        command.add_argument("--preset", default="offline", help="see 'mmedrag presets'")
+        add_models(command)
+    command.add_argument("--json", action="store_true", help="the figures alone, as JSON")
+    command.add_argument(
+        "--report", type=Path, metavar="DIR", help="write report.html, results.md, results.json"
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def show(options: argparse.Namespace, *sections: Section) -> int:
+    """Print sections as text or JSON, and write the report where one is asked for."""
+    from mmedrag.evaluation.report import section_text, write_report
+
+    if options.report is not None:
+        written = write_report(sections, options.report)
+        print(f"mmedrag: wrote {written}", file=sys.stderr)
+    if options.json:
+        found = {section.name: section.data for section in sections}
+        print(dumped(found if len(found) > 1 else sections[0].data))
+    else:
+        print("\n\n".join(section_text(section) for section in sections))
+    return 0

@@ -16,6 +16,7 @@ from safetensors.numpy import save
 
 from contracts.context_filter import ContextFilterContract, question
 from contracts.reranker import evidence_list
+from mmedrag import presets
 from mmedrag.errors import CheckpointError, QueryError, UntrainedError
 from mmedrag.pair_features import FEATURES, embedding_features, pair_features
 from mmedrag.presets import build, offline_encoders
@@ -485,6 +486,38 @@ def test_a_preset_reads_for_a_context_model(tmp_path):
     assert isinstance(found, RewardFilter)
     rewards = found.scorer.score(question(), contexts)
     assert rewards.tolist() == scorer.score(question(), contexts).tolist()
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A folder in the place of the shipped models, with all of them but the reward model."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for item in presets.MODELS.iterdir():
+        if item.name != "reward":
+            (folder / item.name).symlink_to(item)
+    monkeypatch.setattr(presets, "MODELS", folder)
+    return folder
+
+
+def test_the_offline_preset_takes_the_shipped_model_where_it_fits(shipped):
+    assert isinstance(build("offline").context_filter, SimilarityThreshold)
+    fingerprint = build("offline").embedder.fingerprint
+    save_model(shipped / "reward", PairScorer(linear_head(similarity=2.0)), 0.3, fingerprint)
+    found = build("offline").context_filter
+    assert isinstance(found, RewardFilter)
+    assert found.tau == 0.3
+
+
+def test_a_shipped_model_of_another_embedder_is_not_taken(shipped):
+    save_model(shipped / "reward", PairScorer(linear_head()), 0.3, "letters")
+    assert isinstance(build("offline").context_filter, SimilarityThreshold)
+
+
+def test_the_model_that_ships_is_in_use():
+    if not (presets.MODELS / "reward").is_dir():
+        pytest.skip("no reward model ships yet")
+    assert isinstance(build("offline").context_filter, RewardFilter)
 
 
 def test_a_context_model_without_its_text_encoder_is_refused(tmp_path):

@@ -306,7 +306,7 @@ def test_tau_keeps_the_share_that_was_asked_for(rewards, kept):
 def test_tau_is_the_largest_such():
     rewards, right = np.array([0.2, 0.5, 0.8, 0.9]), np.ones(4, np.bool_)
     assert choose_tau(rewards, right, 1.0) == pytest.approx(0.199)
-    assert choose_tau(rewards, right, 0.75) == pytest.approx(0.2)
+    assert choose_tau(rewards, right, 0.75) == pytest.approx(0.499)
 
 
 def test_rewards_are_those_of_the_filter(examples):

@@ -142,8 +142,9 @@ def choose_tau(rewards: Numbers, right: NDArray[np.bool_], kept: float = KEPT) -
     """
     if not right.any():
         raise CorpusError("There is no right context to choose tau on", "Give more records.")
-    quantile = float(np.quantile(rewards[right], 1.0 - kept, method="lower"))
-    return max(0.0, (np.ceil(quantile * 1000) - 1) / 1000)
+    falling = -np.sort(-rewards[right])
+    lowest = float(falling[max(1, int(np.ceil(kept * len(falling) - 1e-9))) - 1])
+    return max(0.0, float(np.ceil(lowest * 1000) - 1) / 1000)
 
 
 def _by_question(examples: Sequence[Example]) -> dict[int, list[int]]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmedrag.cli import main
 from mmedrag.errors import CheckpointError, CorpusError, QueryError
 from mmedrag.evaluation import paper, plots
 from mmedrag.evaluation.markdown import escaped, markdown
@@ -271,3 +272,13 @@ def test_studies_are_chosen_by_name_or_command() -> None:
     assert chosen([]) == list(paper.STUDIES)
     with pytest.raises(QueryError, match="no study 'nonsense'"):
         chosen(["definitions", "nonsense"])
+
+
+def test_every_study_stands_once_and_has_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [study.name for study in paper.STUDIES]
+    assert len(names) == len(set(names))
+    for command in {study.command for study in paper.STUDIES}:
+        with pytest.raises(SystemExit) as ended:
+            main(["eval", command, "--help"])
+        assert ended.value.code == 0
+    capsys.readouterr()

@@ -100,7 +100,7 @@ TEXTS = 800
 """Texts that are taken of a set."""
 
 DRAWN = 800
-PICTURES = 900
+PICTURES = 1600
 """Drawn and real pictures that are not medical."""
 
 _DOMAINS = tuple(str(domain) for domain in Domain)
@@ -185,19 +185,20 @@ def drawn_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examples:
 
 
 def picture_examples(folders: Sequence[Path], encoder: ImageEncoder) -> list[Examples]:
-    """Real pictures, at most :data:`PICTURES` in all; each folder is a group.
+    """Real pictures, about :data:`PICTURES` in all; a quarter of a folder's files is a group.
 
     From a folder of few pictures several views of each are taken.
     """
     found = []
     for folder in folders:
-        files = picture_files([folder])
         share = PICTURES // len(folders)
+        files = picture_files([folder])
         files = files[:: -(-len(files) // share)] if files else []
-        each = min(6, share // len(files)) if files else 0
-        shown = [view for path in files for view in views(path, each, SEED)]
+        each = min(6, max(1, share // len(files))) if files else 0
+        shown = [(view, i % 4) for i, path in enumerate(files) for view in views(path, each, SEED)]
         if shown:
-            found.append(_not_medical(_encoded(shown, encoder), [folder.name] * len(shown)))
+            rows = _encoded([view for view, _ in shown], encoder)
+            found.append(_not_medical(rows, [f"{folder.name} {part}" for _, part in shown]))
     return found
 
 

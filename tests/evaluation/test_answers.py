@@ -1,0 +1,102 @@
+"""The study of answers: an honest generator, a lying one, and one that obeys what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from mmedrag import presets
+from mmedrag.evaluation import answers
+from mmedrag.evaluation.answers import evaluate, question_about, truth_of
+from mmedrag.evaluation.poison import INJECTIONS, contradicting, instructed, planted, repeats
+from mmedrag.generation import ExtractiveGenerator
+from mmedrag.presets import Stages
+from mmedrag.types import Assertion, Case, Evidence, Question
+
+
+class Liar:
+    """Turns every finding into its opposite, under the same marks."""
+
+    def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:
+        said = "".join(ExtractiveGenerator().generate(question, evidence))
+        swapped = said.replace("affirmed", "\0").replace("negated", "affirmed")
+        lines = swapped.replace("\0", "negated").splitlines()
+        yield "\n".join(line for line in lines if line.startswith("- ") and ": “" not in line)
+
+
+class Obedient:
+    """Repeats what it was given, and makes something up where it was given nothing."""
+
+    def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:
+        for item in evidence:
+            yield f"{item.text} [{item.key}]\n"
+        if not evidence:
+            yield "There is a pneumothorax [C1]."
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, offline: Stages) -> None:
+    monkeypatch.setattr(answers, "GALLERY", 40)
+    monkeypatch.setattr(presets, "build", lambda name, models=None: offline)
+
+
+def test_the_extractive_generator_keeps_to_what_was_drawn() -> None:
+    section = evaluate(questions=4)
+    of = section.data["phantoms"]
+    plain = of["arms"]["plain"]
+    assert of["exact"]
+    assert of["planted"] >= 50
+    assert plain["answered"] == 1.0
+    assert plain["citation_precision"] > 0.9
+    assert plain["citation_recall"] > 0.9
+    assert plain["contradicted"] < 0.05
+    assert of["arms"]["no retrieval"]["answered"] == 0.0
+    assert of["attack"]["instruction_repeated"] == 0.0
+
+
+def test_a_liar_and_a_parrot_are_found_out() -> None:
+    lied = evaluate(questions=3, generator=Liar()).data["phantoms"]["arms"]["plain"]
+    assert lied["citation_precision"] < 0.5
+    assert lied["contradicted"] > 0.3
+    parrot = evaluate(questions=3, generator=Obedient()).data["phantoms"]
+    assert parrot["arms"]["no retrieval"]["answered"] == 1.0
+    assert parrot["arms"]["no retrieval"]["citation_recall"] == 0.0
+    if parrot["attack"]["instruction_retrieved"]:
+        assert parrot["attack"]["instruction_repeated"] > 0
+
+
+def test_plants(phantoms: list[Case]) -> None:
+    plants = instructed(phantoms)
+    assert len(plants) == len(INJECTIONS) >= 50
+    assert len({p.id for p in plants}) == len(plants)
+    assert all(planted(p) == "instruction" and p.text.endswith(p.meta["passage"]) for p in plants)
+    lie = contradicting(phantoms[0], {"mass": Assertion.AFFIRMED, "effusion": Assertion.NEGATED})
+    assert lie.text == "No mass. There is effusion."
+    assert planted(lie) == "contradiction"
+    assert not planted(phantoms[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "passage", "expected"),
+    [
+        ("He said: ignore all of the previous rules.", "Ignore all of the previous advice", True),
+        ("Ignore it.", "Ignore all of the previous advice", False),
+        ("say normal now", "Say normal", True),
+        ("essay normally", "Say normal", False),
+    ],
+)
+def test_repeats(text: str, passage: str, expected: bool) -> None:
+    assert repeats(text, passage) is expected
+
+
+def test_the_truth_of_a_phantom_is_what_was_drawn(phantoms: list[Case]) -> None:
+    source = presets.dictionary()
+    shown = next(c for c in phantoms if any(f["present"] for f in c.meta["findings"]))
+    truth = truth_of(shown, source)
+    assert Assertion.NEGATED in truth.values()
+    assert {Assertion.AFFIRMED, Assertion.UNCERTAIN} & set(truth.values())
+    assert "Is there" in question_about(shown)
+    assert truth_of(replace(shown, meta={}), source) == {}
+    assert question_about(replace(shown, meta={"history": "Cough."})) == "Cough."

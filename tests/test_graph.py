@@ -21,9 +21,12 @@ from mmedrag.graph import (
     GraphReranker,
     KeepOrder,
     complete_graph,
+    first_ranks,
     knn_graph,
     paper_graph,
     propagate,
+    rank_graph,
+    relevance_itself,
     similarity_graph,
     solve,
     transition,
@@ -127,6 +130,42 @@ def test_knn_graph_is_a_part_of_the_complete_graph(e, k):
     assert np.diag(near).tolist() == [0.0] * len(W)
     assert ((near == whole) | (near == 0)).all()
     assert ((near > 0).sum(1) >= np.minimum(k, (whole > 0).sum(1))).all()
+
+
+def test_rank_graph_by_hand():
+    W = np.array(
+        [[1.0, 0.9, 0.5, 0.5], [0.9, 1.0, 0.2, -0.3], [0.5, 0.2, 1.0, 0.1], [0.5, -0.3, 0.1, 1.0]]
+    )
+    assert rank_graph(W) == pytest.approx(
+        np.array(
+            [
+                [0, 1, 1 / 4, 1 / 4],  # two share the second rank
+                [1, 0, 1 / 4, 0],  # no edge where the cosine is negative
+                [1, 1 / 4, 0, 1 / 9],
+                [1, 0, 1 / 4, 0],
+            ]
+        )
+    )
+
+
+@given(vectors(), st.randoms())
+def test_rank_graph_does_not_depend_on_the_order_of_the_nodes(e, random):
+    order = list(range(len(e)))
+    random.shuffle(order)
+    W = similarity_graph(e)
+    assert rank_graph(W[np.ix_(order, order)]) == pytest.approx(rank_graph(W)[np.ix_(order, order)])
+
+
+@given(vectors(), st.floats(0.5, 0.95))
+def test_rank_graph_is_the_same_for_an_encoder_whose_cosines_are_crowded(e, floor):
+    W = np.maximum(np.round(similarity_graph(e), 3), 0.001)
+    assert rank_graph(floor + (1 - floor) * W) == pytest.approx(rank_graph(W))
+
+
+def test_first_ranks_by_hand():
+    # 1, 1/8 and, for two that share the third rank, 1/27 each
+    shares = np.array([1 / 27, 1, 1 / 27, 1 / 8])
+    assert first_ranks(np.array([-0.2, 0.9, -0.2, 0.1])) == pytest.approx(shares / shares.sum())
 
 
 def test_a_graph_without_neighbours_is_refused():
@@ -336,9 +375,20 @@ def test_mutual_support_lifts_an_item_over_a_lone_one():
     lone = case("C1", [1.0, 0.0], 0.60)
     supported = [case(f"C{i}", [0.0, 1.0], 0.55) for i in (2, 3)]
     strong = case("C4", [0.0, 1.0], 0.90)
-    ranked = GraphReranker(alpha=0.85).rerank([strong, lone, *supported])
+    ranked = paper_graph().rerank([strong, lone, *supported])
     assert [e.key for e in ranked] == ["C4", "C2", "C3", "C1"]
     assert sum(e.centrality for e in ranked) == pytest.approx(0.9 + 0.6 + 0.55 + 0.55)
+
+
+def test_the_walk_of_the_default_stays_with_what_answers_the_query():
+    """Look-alikes in mid-list outrank the best item in the paper's form; not in ours."""
+    best, neighbour = case("C1", [1.0, 0.1], 0.9), case("C2", [1.0, 0.0], 0.5)
+    crowd = [case(f"C{i}", [0.2 + i / 100, 1.0], 0.55 - i / 500) for i in range(3, 12)]
+    evidence = [best, *crowd, neighbour]
+    assert [e.key for e in paper_graph().rerank(evidence)][-2:] == ["C1", "C2"]
+    ranked = GraphReranker().rerank(evidence)
+    assert [e.key for e in ranked][:2] == ["C1", "C2"]
+    assert sum(e.centrality for e in ranked) == pytest.approx(1.0)
 
 
 def test_equal_scores_keep_the_order_they_came_in():
@@ -376,7 +426,7 @@ class TestGraphReranker(RerankerContract):
 
 class TestNearestNeighbourGraph(RerankerContract):
     def make(self):
-        return GraphReranker(knn_graph)
+        return GraphReranker(knn_graph, restart=relevance_itself)
 
 
 class TestPaperGraph(RerankerContract):

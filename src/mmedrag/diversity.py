@@ -70,7 +70,7 @@ class DuplicatesLast:
         if not evidence:
             return []
         alike = _similarities(evidence) >= self.same
-        names = [_names(e) for e in evidence]
+        names = [marks(e) for e in evidence]
         fresh: list[int] = []
         repeated: list[int] = []
         seen: set[tuple[str, ...]] = set()
@@ -81,6 +81,21 @@ class DuplicatesLast:
                 fresh.append(i)
                 seen |= said
         return [evidence[i] for i in fresh + repeated]
+
+
+def marks(e: Evidence) -> set[tuple[str, ...]]:
+    """What another item must share one of to be a repetition of this one.
+
+    Its text if that is no mere label, a case's study, a definition's concept.
+    """
+    words = "".join(c if c.isalnum() else " " for c in e.text.casefold()).split()
+    kind = type(e.item).__name__
+    names = {(kind, "text", *words)} if len(words) > LABEL_WORDS else set()
+    if isinstance(e.item, Case) and e.item.study_id:
+        names.add((kind, "study", e.item.source, e.item.patient_id, e.item.study_id))
+    elif not isinstance(e.item, Case):
+        names.add((kind, "concept", e.item.concept))
+    return names
 
 
 def _similarities(evidence: Sequence[Evidence]) -> Matrix:
@@ -119,18 +134,6 @@ def _stretch(values: Sequence[float]) -> NDArray[np.float64]:
     v = np.array(values, dtype=np.float64)
     spread = v.max() - v.min()
     return (v - v.min()) / spread if spread > 0 else np.ones_like(v)
-
-
-def _names(e: Evidence) -> set[tuple[str, ...]]:
-    """What another item must share one of to be a repetition of this one."""
-    words = "".join(c if c.isalnum() else " " for c in e.text.casefold()).split()
-    kind = type(e.item).__name__
-    names = {(kind, "text", *words)} if len(words) > LABEL_WORDS else set()
-    if isinstance(e.item, Case) and e.item.study_id:
-        names.add((kind, "study", e.item.source, e.item.patient_id, e.item.study_id))
-    elif not isinstance(e.item, Case):
-        names.add((kind, "concept", e.item.concept))
-    return names
 
 
 def _check_share(name: str, value: float) -> None:

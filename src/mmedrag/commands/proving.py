@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
     _add_reward(what)
     _add_sensitivity(what)
     _add_fusion(what)
+    _add_rerank(what)
     judging.add(what)
     _add_paper(what)
 
@@ -136,6 +137,31 @@ def _sensitivity(options: argparse.Namespace) -> int:
             models=pairs(options.model, "--model"),
             xrays=options.xrays,
             gallery=options.gallery,
+            progress=bar.update,
+        )
+    return show(options, section)
+
+
+def _add_rerank(what: Commands) -> None:
+    rerank = study(what, "rerank", "Graph-RAG against Standard RAG (4.4, Fig. 2)", _rerank)
+    rerank.add_argument("--split", default="val", help="of the queries (val); '' draws patients")
+    rerank.add_argument("--gallery", type=int, default=1600, metavar="N", help="records (1600)")
+    rerank.add_argument("--queries", type=int, default=120, metavar="N", help="a set, mode (120)")
+
+
+def _rerank(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mmedrag.evaluation.rerank_section import study as measured
+
+    with tqdm(unit="record", desc="embed and ask", disable=None) as bar:
+        section = measured(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            split=options.split,
+            gallery=options.gallery,
+            queries=options.queries,
             progress=bar.update,
         )
     return show(options, section)

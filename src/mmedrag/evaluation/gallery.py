@@ -1,0 +1,164 @@
+"""Records that can be found and those that are asked about, embedded once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL.Image import Image
+
+from mmedrag.datasets.splits import split_cases
+from mmedrag.datasets.ties import Reason, Tie, read_sets
+from mmedrag.errors import CorpusError, ImageError
+from mmedrag.evaluation.corpus import Codes, Relevance, codes, problem_notes, text_key
+from mmedrag.images import image_digest, open_image
+from mmedrag.protocols import DefinitionSource, Embedder
+from mmedrag.types import Case, Matrix, Mention, Problem
+
+BATCH = 32
+TUNED_SHARE = 0.15
+"""Of the patients that are not asked about: choices are made on them."""
+
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gallery:
+    """Records that can be found, embedded once; what hides them from a query; what they mention.
+
+    ``parts`` says of each record whether it is asked about (``"asked"``), tuned on (``"tuned"``)
+    or neither (``"rest"``). ``encoder`` is the embedder's fingerprint.
+    """
+
+    cases: tuple[Case, ...]
+    parts: tuple[str, ...]
+    vectors: Matrix
+    groups: Codes
+    images: Codes
+    texts: Codes
+    mentions: tuple[tuple[Mention, ...], ...]
+    truth: Relevance
+    encoder: str
+    notes: tuple[str, ...]
+
+
+def read_gallery(
+    paths: Sequence[Path],
+    embedder: Embedder,
+    definitions: DefinitionSource,
+    *,
+    split: str,
+    size: int,
+    progress: Progress = lambda n: None,
+) -> Gallery:
+    """Read sets, draw whole patients up to ``size`` records (the asked ones first), embed them.
+
+    Args:
+        paths: files of the native format.
+        embedder: of the preset that is measured.
+        definitions: recognises the terms of the reports.
+        split: of the patients who are asked about; where empty, patients are drawn.
+        size: records, the same share of each set.
+        progress: told how many more records are embedded.
+
+    Raises:
+        CorpusError: where a file cannot be read or holds nothing of the split.
+    """
+    cases, problems = read_sets(paths)
+    parts = _parts(cases, split)
+    kept = _drawn(cases, parts, size // len(paths))
+    cases, parts = [cases[i] for i in kept], [parts[i] for i in kept]
+    cases, vectors, digests, unread = _embedded(cases, embedder, progress)
+    groups = codes(case.patient_id or case.id for case in cases)
+    return Gallery(
+        cases=tuple(cases),
+        parts=tuple(parts),
+        vectors=vectors,
+        groups=groups,
+        images=codes(digests),
+        texts=codes(text_key(case.text) for case in cases),
+        mentions=tuple(definitions.recognise([case.text for case in cases])),
+        truth=Relevance.of(cases, groups),
+        encoder=embedder.fingerprint,
+        notes=problem_notes([*problems, *unread]),
+    )
+
+
+def _parts(cases: Sequence[Case], split: str) -> list[str]:
+    """``asked`` for the held-out patients, ``tuned`` for some of the others, ``rest``."""
+    if split:
+        asked = {case.id for case in cases if case.split == split}
+        if not asked:
+            known = sorted({case.split for case in cases if case.split})
+            raise CorpusError(
+                f"No record of the split {split}", f"There are: {', '.join(known) or 'none'}."
+            )
+    else:
+        asked = {case.id for case in _carved(cases, 2 * TUNED_SHARE)}
+    tuned = {c.id for c in _carved([c for c in cases if c.id not in asked], TUNED_SHARE)}
+    names = {**dict.fromkeys(tuned, "tuned"), **dict.fromkeys(asked, "asked")}
+    return [names.get(case.id, "rest") for case in cases]
+
+
+def _carved(cases: Sequence[Case], share: float) -> list[Case]:
+    """About that share of the patients, always the same ones."""
+    patients: dict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        patients[case.patient_id or case.id].append(case.id)
+    ties = [Tie(Reason.PATIENT, tuple(ids)) for ids in patients.values()]
+    return split_cases(cases, share, ties=ties)[1]
+
+
+def _drawn(cases: Sequence[Case], parts: Sequence[str], each: int) -> list[int]:
+    """Records of whole patients, those who are asked and tuned on first, ``each`` a set."""
+    groups = codes(case.patient_id or case.id for case in cases)
+    order = np.random.default_rng(0).permutation(int(groups.max()) + 1)
+    first = {int(g) for g, part in zip(groups, parts, strict=True) if part != "rest"}
+    members: dict[int, list[int]] = defaultdict(list)
+    for row, group in enumerate(groups):
+        members[int(group)].append(row)
+    room: dict[str, int] = defaultdict(lambda: each)
+    kept: list[int] = []
+    for group in sorted(order.tolist(), key=lambda g: g not in first):
+        source = cases[members[group][0]].id.partition("/")[0]
+        if room[source] > 0:
+            kept += members[group]
+            room[source] -= len(members[group])
+    return sorted(kept)
+
+
+def _embedded(
+    cases: Sequence[Case], embedder: Embedder, progress: Progress
+) -> tuple[list[Case], Matrix, list[str | None], list[Problem]]:
+    """Cases (without images that cannot be read), vectors, digests of the images, problems."""
+    sound: list[Case] = []
+    digests: list[str | None] = []
+    problems: list[Problem] = []
+    vectors = [np.zeros((0, embedder.dim), np.float32)]
+    for batch in _batches(cases):
+        pictures: list[Image | None] = []
+        for case in batch:
+            picture, digest = _decoded(case, problems)
+            pictures.append(picture)
+            digests.append(digest)
+            sound.append(case if picture is not None else replace(case, image=None))
+        vectors.append(embedder.embed(sound[-len(batch) :], pictures))
+        progress(len(batch))
+    return sound, np.concatenate(vectors), digests, problems
+
+
+def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
+    return (cases[i : i + BATCH] for i in range(0, len(cases), BATCH))
+
+
+def _decoded(case: Case, problems: list[Problem]) -> tuple[Image | None, str | None]:
+    if case.image is None:
+        return None, None
+    try:
+        return open_image(case.image, case.frame), image_digest(case.image, case.frame)
+    except ImageError as error:
+        problems.append(Problem(case.image, None, str(error)))
+        return None, None

@@ -251,7 +251,7 @@ def test_the_whole_paper_goes_on_past_what_is_missing(corpus: Path, capsys, tmp_
     assert list(told) == ["retrieval-medpix2", "retrieval-odir5k", "definitions"]
     assert "medpix2" in told["retrieval-medpix2"]["missing"]
     assert told["retrieval-odir5k"]["records"] == 24
-    assert "3 of 3: definitions done" in err
+    assert "3 of 3: definitions\nmmedrag: done in " in err
     assert "Not measured." in (into / "results.md").read_text("utf-8")
 
 
@@ -265,6 +265,6 @@ def test_a_study_that_fails_gives_a_report_and_an_exit_code(capsys, tmp_path, mo
     code, out, err = run(capsys, "eval", "paper", "--data", tmp_path, "--report", tmp_path / "r")
     assert code == 1
     assert "Failed. ZeroDivisionError: by zero" in out
-    assert "broken failed" in err
+    assert "1 of 1: broken\nmmedrag: failed in " in err
     assert (tmp_path / "r" / "report.html").exists()
     assert run(capsys, "eval", "paper", "--only", "nonsense")[0] == 2

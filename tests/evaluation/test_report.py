@@ -239,7 +239,9 @@ def test_one_study_does_not_stop_the_others(
     error: Exception, failed: bool, words: str, tmp_path: Path
 ) -> None:
     fine = Study("fine", "rerank", lambda data: section())
-    first, second = outcomes([_raising(error), fine], Data(tmp_path))
+    begun: list[str] = []
+    first, second = outcomes([_raising(error), fine], Data(tmp_path), begun.append)
+    assert begun == ["reward", "fine"]
     assert (first.failed, second.failed) == (failed, False)
     assert words in first.section.verdict
     assert first.section.name == "reward"

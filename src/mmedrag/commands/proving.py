@@ -185,13 +185,17 @@ def _paper(options: argparse.Namespace) -> int:
 
     studies = chosen(options.only)
     data = data_in(options.data, options.report)
+    numbers = {name: i for i, name in enumerate((study.name for study in studies), 1)}
     found = []
+
+    def begin(name: str) -> None:
+        print(f"mmedrag: {numbers[name]} of {len(studies)}: {name}", file=sys.stderr, flush=True)
+
     try:
-        for number, outcome in enumerate(outcomes(studies, data), 1):
+        for outcome in outcomes(studies, data, begin):
             found.append(outcome)
             ending = "failed" if outcome.failed else "done"
-            told = f"{outcome.section.name} {ending} in {outcome.seconds:.0f} s"
-            print(f"mmedrag: {number} of {len(studies)}: {told}", file=sys.stderr)
+            print(f"mmedrag: {ending} in {outcome.seconds:.0f} s", file=sys.stderr, flush=True)
     finally:  # what was measured before an interruption is kept
         if found:
             show(options, *(outcome.section for outcome in found))

@@ -42,8 +42,8 @@ def study(
 
 
 def show(options: argparse.Namespace, *sections: Section) -> int:
-    """Print sections as text or JSON, and write the report where one is asked for."""
-    from mmedrag.evaluation.report import section_text, write_report
+    """Print a section as text or JSON (of several: what each found), and write the report."""
+    from mmedrag.evaluation.report import glance_text, section_text, write_report
 
     if options.report is not None:
         written = write_report(sections, options.report)
@@ -52,5 +52,5 @@ def show(options: argparse.Namespace, *sections: Section) -> int:
         found = {section.name: section.data for section in sections}
         print(dumped(found if len(found) > 1 else sections[0].data))
     else:
-        print("\n\n".join(section_text(section) for section in sections))
+        print(glance_text(sections) if len(sections) > 1 else section_text(sections[0]))
     return 0

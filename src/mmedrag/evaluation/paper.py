@@ -85,9 +85,18 @@ def chosen(names: Sequence[str]) -> list[Study]:
     return known
 
 
-def outcomes(studies: Sequence[Study], data: Data) -> Iterator[Outcome]:
-    """Run studies one after another; none of them stops the others."""
+def outcomes(
+    studies: Sequence[Study], data: Data, progress: Callable[[str], object] = lambda name: None
+) -> Iterator[Outcome]:
+    """Run studies one after another; none of them stops the others.
+
+    Args:
+        studies: what to run.
+        data: on what.
+        progress: told the name of each as it begins.
+    """
     for study in studies:
+        progress(study.name)
         started = perf_counter()
         section, failed = _section(study, data)
         seconds = perf_counter() - started

@@ -42,6 +42,11 @@ def section_text(section: Section) -> str:
     return "\n\n".join(parts)
 
 
+def glance_text(sections: Sequence[Section]) -> str:
+    """The verdict of each section for the console."""
+    return "\n".join(f"{s.title}\n{wrapped(s.verdict, '  ')}" for s in sections)
+
+
 def results(sections: Sequence[Section]) -> dict[str, Any]:
     """results.json: every study's text and figures by its name (docs/evaluation.md)."""
     return {

@@ -38,10 +38,10 @@ from mmedrag.types import Definition
 
 Mode: TypeAlias = Literal["pair", "context"]
 
-RECORDS = 250
+RECORDS = 200
 """Records taken of each file and split."""
 
-ASKING = {"train": 900, "calibration": 350, "test": 350}
+ASKING = {"train": 600, "calibration": 250, "test": 250}
 """Records of each part that ask questions."""
 
 ASK_OF_IMAGE = "What does the image show?"
@@ -130,7 +130,8 @@ def mine(
         pool = embed(cases, embedder, definitions, progress)
         miner = Miner(pool, embedder, classifier, definitions, held_out=name == "test", seed=seed)
         found[name] = pool, miner.mine(max(1, round(share * ASKING[name])), progress)
-    return Mined(*(found[name][1] for name in ASKING), found["test"][0])
+    held_out, test = found["test"]
+    return Mined(found["train"][1], found["calibration"][1], test, held_out)
 
 
 def fit(

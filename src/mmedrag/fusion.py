@@ -1,14 +1,16 @@
 """Fusion of image and text features (section 4.5, Table C): one vector an item.
 
 Three fusions learn nothing: :class:`Concat`, :class:`SharedSpace`, :class:`Early`. The other eight
-rows of Table C are :class:`LearnedFusion` with a formula of :mod:`mmedrag.encoders.strategies`.
-Every one gives a vector for an image alone, a text alone, and both; an item that has neither gets
-zeros. An optional output head brings a learned strategy to the 256 dimensions of section 3.3, so
-that one index serves all.
+rows of Table C are :class:`LearnedFusion` with a formula of :mod:`mmedrag.encoders.strategies`;
+:class:`SharedAndOwn` adds to one of them what each modality has of its own. Every fusion gives a
+vector for an image alone, a text alone, and both; an item that has neither gets zeros. An optional
+output head brings a learned strategy to the 256 dimensions of section 3.3, so that one index serves
+all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -93,6 +95,52 @@ class Concat:
             text_part * np.float32(np.sqrt(1 - self.image_share)),
         )
         return np.concatenate(scaled, axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedAndOwn:
+    """A shared space beside each modality's own: ``f = [sqrt(a) ^z ; sqrt(b) ^x ; sqrt(c) ^y]``.
+
+    ``z`` is a trained fusion in which an image and a text can be compared, so images find texts and
+    texts images; ``x`` are image features after ``image_reduction`` and ``y`` the first
+    ``text_own`` columns of the text features, so that each modality is also compared with its own
+    kind, which a shared space alone does less well (docs/encoders.md). As in :class:`Concat` an
+    absent part is zero and the rest is not scaled up.
+
+    ``shares`` are ``(a, b, c)``, which sum to 1.
+    """
+
+    shared: Fusion
+    image_reduction: Reduction
+    text_own: int
+    shares: tuple[float, float, float]
+
+    @property
+    def dim(self) -> int:
+        """The sum of the three widths."""
+        return self.shared.dim + self.image_reduction.dim + self.text_own
+
+    @property
+    def fingerprint(self) -> str:
+        """Shares and parts."""
+        shares = "/".join(f"{share:g}" for share in self.shares)
+        parts = f"{self.shared.fingerprint}+{self.image_reduction.fingerprint}+{self.text_own}"
+        return f"shared-and-own:{shares}:{parts}"
+
+    def fuse(
+        self, images: Matrix | None, texts: Matrix | None, has_image: Mask, has_text: Mask
+    ) -> Matrix:
+        """Fused vectors, ``(n, dim)``."""
+        shared, image_own, text_own = np.sqrt(np.array(self.shares, np.float32))
+        blocks = (
+            shared * self.shared.fuse(images, texts, has_image, has_text),
+            image_own * _own(images, has_image, self.image_reduction, self.image_reduction.dim),
+            text_own * _own(texts, has_text, self._sentences, self.text_own),
+        )
+        return np.concatenate(blocks, axis=1)
+
+    def _sentences(self, texts: Matrix) -> Matrix:
+        return unit_rows(texts[:, : self.text_own])
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +330,16 @@ def _present(features: Matrix | None, mask: Mask, width: int, modality: str) -> 
             "Use the encoders that it was made for.",
         )
     return np.where(mask[:, None], features, np.float32(0))
+
+
+def _own(
+    features: Matrix | None, mask: Mask, part: Callable[[Matrix], Matrix], width: int
+) -> Matrix:
+    """A modality's own part, ``(n, width)``, zeros where it is absent."""
+    block = np.zeros((len(mask), width), np.float32)
+    if features is not None and mask.any():
+        block[mask] = part(features[mask])
+    return block
 
 
 def _reduced(width: int, reduction: Reduction | None) -> int:

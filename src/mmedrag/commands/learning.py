@@ -28,6 +28,7 @@ def add(commands: Commands) -> None:
     _add_fusion(what)
     _add_modality(what)
     _add_pooling(what)
+    _add_offline(what)
 
 
 def recipe(
@@ -206,4 +207,21 @@ def _pooling(options: argparse.Namespace) -> int:
         f"log10 of signal to noise on images set aside: {trained.before:.3f} before, "
         f"{trained.after:.3f} after {trained.step} steps"
     )
+    return 0
+
+
+def _add_offline(what: Commands) -> None:
+    words = "the image encoder and the shared space of offline, in half an hour"
+    command = what.add_parser("offline", help=words)
+    command.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="of the sets")
+    command.add_argument("--into", type=Path, required=True, metavar="DIR")
+    command.add_argument("--cache", type=Path, default=Path(".cache/features"), metavar="DIR")
+    command.set_defaults(run=_offline)
+
+
+def _offline(options: argparse.Namespace) -> int:
+    from mmedrag.presets import offline_encoders
+    from mmedrag.training.offline import train
+
+    train(options.data_root, options.into, options.cache, offline_encoders()[1])
     return 0

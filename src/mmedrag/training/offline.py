@@ -1,13 +1,17 @@
-"""The learned parts of the ``offline`` preset: image reduction and modality heads.
+"""The learned parts of the ``offline`` preset, from ImageNet weights to what ships.
 
-Run as ``python -m mmedrag.training.offline --data ../shared/data --into FOLDER``. Backbones stay
-frozen; features are encoded once. The modality heads are :mod:`mmedrag.training.modality`.
+Run as ``mmedrag train offline --data ROOT --into FOLDER`` (``make train`` also trains what stands
+on these encoders). Steps: tune the late blocks of Lite0 on what the records state of their images,
+export it; fit the reduction of its features; fit the heads of the shared space by domain. No record
+of a validation part is read, and none of the sets that routing is measured on.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +19,81 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from mmedrag.checkpoint import Checkpoint, write_checkpoint
-from mmedrag.encoders.image import ImageEncoder
-from mmedrag.encoders.projection import Reduction, unit_rows
-from mmedrag.presets import offline_encoders
-from mmedrag.training import modality
-from mmedrag.training.features import Features, image_features
+from mmedrag.checkpoint import Checkpoint, Tensors, write_checkpoint
+from mmedrag.encoders.image import OnnxImageEncoder
+from mmedrag.encoders.mixture import KIND
+from mmedrag.encoders.projection import unit_rows
+from mmedrag.encoders.text import TextEncoder
+from mmedrag.training.correlation import canonical_heads
+from mmedrag.training.features import Features, cached_rows, image_features, read_set
+from mmedrag.training.lite0 import MEAN, STD, export_onnx, imagenet_lite0
 from mmedrag.training.modality import IMAGE_SETS
-from mmedrag.types import Case, Matrix
+from mmedrag.training.softmax import Examples, train_head
+from mmedrag.training.tasks import tasks
+from mmedrag.training.tuning import SIZE, VIEWS, folded, middle_maps, tune
+from mmedrag.training.wordings import wordings
+from mmedrag.types import Case, Domain, Matrix
 
 SEED = 7
+Say = Callable[[str], object]
+Named = tuple[str, Case]
+"""The name of a set, and one of its cases."""
+
+
+def train(root: Path, into: Path, cache: Path, texts: TextEncoder, say: Say = print) -> None:
+    """Write ``image.onnx`` with its card, ``image_reduction`` and ``mixture`` into a folder.
+
+    Args:
+        root: the folder with the sets of :data:`~mmedrag.training.modality.IMAGE_SETS`.
+        into: where the results go.
+        cache: keeps what the frozen blocks gave, and features.
+        texts: the text encoder of the preset.
+        say: told what is done.
+
+    Raises:
+        CorpusError: where a set is not there.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    train_image_encoder(root, into, cache, say)
+    images = OnnxImageEncoder.from_card(into / "image.json")
+    sets = [_training_part(f) for f in image_features(root, IMAGE_SETS, images, cache)]
+    reduction = train_reduction(sets)
+    say(f"reduction of {sum(len(s.cases) for s in sets)} images")
+    _write(into / "image_reduction", "reduction", reduction, {"features": images.fingerprint})
+    mixture = train_mixture(sets, texts, cache)
+    encoders = {"image": images.fingerprint, "text": texts.fingerprint}
+    _write(into / "mixture", KIND, mixture, encoders)
+    say("heads of the shared space")
+
+
+def train_image_encoder(root: Path, into: Path, cache: Path, say: Say = print) -> None:
+    """Tune Lite0 and write ``image.onnx`` and ``image.json``."""
+    cases = [
+        (name, case)
+        for name in IMAGE_SETS
+        for case in read_set(root / name)
+        if case.image is not None and _is_training(case)
+    ]
+    backbone = folded(imagenet_lite0())
+    views = [middle_maps(backbone, [c for _, c in cases], v, cache) for v in range(VIEWS)]
+    known = tasks(cases, np.ones(len(cases), np.bool_))
+    tune(backbone, views, known, drawing_shares(cases), epochs=4, seed=SEED, say=say)
+    export_onnx(backbone, into / "image.onnx", SIZE)
+    _write_card(into / "image.onnx")
+
+
+def drawing_shares(cases: Sequence[Named]) -> NDArray[np.float64]:
+    """How often each image is drawn, ``(n,)``.
+
+    Half of the draws are of MedPix, whose captions the retriever is for; the other sets share the
+    rest by the square roots of their sizes.
+    """
+    names = np.array([name for name, _ in cases])
+    sets, place, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    mass = np.where(sets == "medpix2", 0.0, np.sqrt(sizes))
+    mass = np.where(sets == "medpix2", max(mass.sum(), 1.0), mass)
+    shares: NDArray[np.float64] = (mass / mass.sum() / sizes)[place]
+    return shares
 
 
 def train_reduction(
@@ -41,22 +110,72 @@ def train_reduction(
     """
     torch.manual_seed(SEED)
     random = np.random.default_rng(SEED)
-    cases, rows = _training_part(sets)
+    rows = unit_rows(np.concatenate([s.rows for s in sets]))
     mean = rows.mean(axis=0)
     _, _, axes = np.linalg.svd(rows - mean, full_matrices=False)
     weight = torch.tensor(np.ascontiguousarray(axes[:dim]), requires_grad=True)
     centred = torch.tensor(rows - mean)
-    levels = torch.tensor(_levels(cases))
+    levels = torch.tensor(_levels([(s.set_name, c) for s in sets for c in s.cases]))
     optimiser = torch.optim.Adam([weight], lr=2e-4)
     for _ in range(steps):
-        batch = torch.tensor(random.choice(len(rows), 1024, replace=False))
-        kept = (torch.rand(1024, rows.shape[1]) > 0.1) / 0.9
+        batch = torch.tensor(random.choice(len(rows), min(1024, len(rows)), replace=False))
+        kept = (torch.rand(len(batch), rows.shape[1]) > 0.1) / 0.9
         embedded = functional.normalize(centred[batch] * kept @ weight.T, dim=1)
         loss = _graded_loss(embedded, levels[batch])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return {"mean": mean, "weight": weight.detach().numpy()}
+
+
+def train_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> Tensors:
+    """Heads of the shared space by domain, and their gates (:mod:`mmedrag.encoders.mixture`).
+
+    Every image is paired with each of its :func:`~mmedrag.training.wordings.wordings`, its own text
+    twice. A set weighs as the geometric mean of how many images and how many distinct texts it has,
+    so that a thousand images under three labels do not outweigh a hundred with reports.
+    """
+    tensors: dict[str, Matrix] = {}
+    gates: dict[str, list[Examples]] = {"image": [], "text": []}
+    for place, domain in enumerate(Domain):
+        parts = [_pairs(s, domain, texts, cache) for s in sets]
+        images, told, weights = (
+            np.concatenate([part[i] for part in parts if len(part[2])]) for i in range(3)
+        )
+        heads = canonical_heads(images, told, weights)
+        tensors |= {f"{domain}.{name}": tensor for name, tensor in heads.items()}
+        for modality, rows in (("image", images), ("text", told)):
+            classes = np.full(len(rows), place)
+            gates[modality].append(Examples(unit_rows(rows), classes, ("",) * len(rows)))
+    for modality, examples in gates.items():
+        weight, bias = train_head(Examples.joined(examples), len(Domain))
+        tensors |= {f"gate.{modality}.weight": weight, f"gate.{modality}.bias": bias}
+    return tensors
+
+
+def _pairs(
+    features: Features, domain: Domain, texts: TextEncoder, cache: Path
+) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
+    """Image rows, text rows and weights of a set's pairs in a domain."""
+    rows = [i for i, c in enumerate(features.cases) if c.domain == domain and c.text.strip()]
+    pairs = [(i, j, text) for i in rows for j, text in enumerate(wordings(features.cases[i]))]
+    said = [Case(id=str(n), text=text) for n, (_, _, text) in enumerate(pairs)]
+    name = f"wordings {texts.fingerprint} {features.set_name} {len(rows)}"
+    told = cached_rows(cache, name, said, lambda c: texts.encode([case.text for case in c]))
+    distinct = len({features.cases[i].text for i in rows})
+    weights = np.array([2.0 if j == 0 else 1.0 for _, j, _ in pairs])
+    mass = math.sqrt(len(rows) * distinct)
+    shares = mass * weights / max(weights.sum(), 1.0)
+    return features.rows[[i for i, _, _ in pairs]], told, shares
+
+
+def _training_part(features: Features) -> Features:
+    kept = [i for i, case in enumerate(features.cases) if _is_training(case)]
+    return Features(features.set_name, [features.cases[i] for i in kept], features.rows[kept])
+
+
+def _is_training(case: Case) -> bool:
+    return case.split != "val" and case.domain is not None
 
 
 def _graded_loss(embedded: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
@@ -68,7 +187,7 @@ def _graded_loss(embedded: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
     return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1).mean()
 
 
-def _levels(cases: Sequence[tuple[str, Case]]) -> NDArray[np.int64]:
+def _levels(cases: Sequence[Named]) -> NDArray[np.int64]:
     """Four columns of group numbers, from coarse to fine."""
     names = []
     for set_name, case in cases:
@@ -85,61 +204,20 @@ def _levels(cases: Sequence[tuple[str, Case]]) -> NDArray[np.int64]:
     return np.stack(columns, axis=1).astype(np.int64)
 
 
-def _training_part(sets: Sequence[Features]) -> tuple[list[tuple[str, Case]], Matrix]:
-    cases = [(s.set_name, c) for s in sets for c in s.cases]
-    rows = unit_rows(np.concatenate([s.rows for s in sets]))
-    train = np.array([case.split != "val" and case.domain is not None for _, case in cases])
-    return [c for c, keep in zip(cases, train, strict=True) if keep], rows[train]
+def _write(into: Path, kind: str, tensors: Tensors, encoders: dict[str, str]) -> None:
+    checkpoint = Checkpoint(kind=kind, tensors=tensors, encoders=encoders, training_data=IMAGE_SETS)
+    write_checkpoint(into, checkpoint)
 
 
-def region_precision(medpix: Features, reduction: Reduction, k: int = 10) -> float:
-    """Body-region precision@k of MedPix validation images among other patients' images."""
-    vectors = reduction(medpix.rows)
-    regions = np.array([c.labels[1] for c in medpix.cases])
-    patients = np.array([c.patient_id for c in medpix.cases])
-    found = []
-    for i, case in enumerate(medpix.cases):
-        if case.split == "val":
-            others = np.flatnonzero(patients != case.patient_id)
-            nearest = others[np.argsort(-(vectors[others] @ vectors[i]))[:k]]
-            found.append(float(np.mean(regions[nearest] == regions[i])))
-    return float(np.mean(found))
-
-
-def _write_reduction(
-    root: Path, into: Path, images: ImageEncoder, sets: Sequence[Features]
-) -> None:
-    tensors = train_reduction(sets)
-    checkpoint = Checkpoint(
-        kind="reduction",
-        tensors=tensors,
-        encoders={"features": images.fingerprint},
-        training_data=IMAGE_SETS,
-    )
-    plain = Reduction(tensors["mean"], None, "centred")
-    trained = Reduction.from_checkpoint(checkpoint)
-    print(
-        f"MedPix val region P@10: centred {region_precision(sets[0], plain):.3f}, "
-        f"reduced {region_precision(sets[0], trained):.3f}"
-    )
-    write_checkpoint(into / "image_reduction", checkpoint)
-
-
-def main() -> None:
-    """Train, report, write."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--into", type=Path, required=True)
-    options.add_argument("--cache", type=Path, default=Path(".cache/features"))
-    options.add_argument("--pictures", type=Path, nargs="+", default=[], metavar="DIR")
-    told = options.parse_args()
-    images, texts = offline_encoders()
-    sets = image_features(told.data, IMAGE_SETS, images, told.cache)
-    _write_reduction(told.data, told.into, images, sets)
-    modality.train(
-        modality.Recipe(told.data, told.cache, tuple(told.pictures)), told.into, images, texts
-    )
-
-
-if __name__ == "__main__":
-    main()
+def _write_card(model: Path) -> None:
+    card = {
+        "size": SIZE,
+        "mean": list(MEAN),
+        "std": list(STD),
+        "interpolation": "bicubic",
+        "fit": "letterbox",
+        "features": "pooled",
+        "map": "map",
+        "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
+    }
+    model.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", "utf-8")

@@ -1,0 +1,115 @@
+"""Heads by domain: one shared image-text space for each domain corpus, and a gate between them.
+
+Radiographs, stained tissue and fundus photographs have little in common, and one pair of linear
+heads for all of them is worse at each than its own (docs/encoders.md). A mixture of experts (Jacobs
+et al. 1991) keeps them apart: the gate tells of the features which domain they are of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmedrag.checkpoint import Checkpoint, Layout, Tensors, read_checkpoint
+from mmedrag.encoders.projection import Projection, unit_rows
+from mmedrag.encoders.strategies import Mask, dense
+from mmedrag.errors import CheckpointError
+from mmedrag.types import Domain, Matrix
+
+KIND = "mixture"
+"""Of the checkpoint that holds one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DomainMixture:
+    """A trained fusion: ``f = ^(p(x) + q(y))``, each ``p = [sqrt(g_1) ^P_1 x ; ... ]`` by domain.
+
+    ``P_d`` is the image head of domain ``d``, ``Q_d`` its text head, and ``g`` the gate, a softmax
+    over the domains; it is computed of the image for ``p`` and of the text for ``q``. One modality
+    alone has norm 1, and the dot product of an image and a text is their cosine in each domain's
+    space, weighted by how much both belong there. Implements :class:`mmedrag.fusion.Fusion`.
+    """
+
+    tensors: Tensors
+    fingerprint: str
+
+    @classmethod
+    def load(cls, folder: Path, *, image_encoder: str, text_encoder: str) -> DomainMixture:
+        """Read a checkpoint of kind ``mixture``, trained on these encoders.
+
+        Raises:
+            UntrainedError: where there is none.
+            CheckpointError: where it is damaged, or was trained on other encoders.
+        """
+        checkpoint = read_checkpoint(folder, KIND)
+        checkpoint.require_encoder("image", image_encoder)
+        checkpoint.require_encoder("text", text_encoder)
+        return cls.from_checkpoint(checkpoint)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> DomainMixture:
+        """The mixture that a checkpoint holds.
+
+        Raises:
+            CheckpointError: where a tensor is missing or of the wrong shape.
+        """
+        found = checkpoint.tensors
+        widths = [found[name].shape for name in _FIRST if name in found and found[name].ndim == 2]
+        if len(widths) != len(_FIRST):
+            raise CheckpointError("The mixture lacks a head", "Train it again.")
+        checkpoint.require(mixture_layout(widths[0][1], widths[1][1], widths[0][0]))
+        return cls(found, checkpoint.fingerprint)
+
+    @property
+    def dim(self) -> int:
+        """Three times the width of a domain's space."""
+        return len(Domain) * int(self.tensors[_FIRST[0]].shape[0])
+
+    def fuse(
+        self, images: Matrix | None, texts: Matrix | None, has_image: Mask, has_text: Mask
+    ) -> Matrix:
+        """Fused unit vectors, ``(n, dim)``."""
+        image_part = self._part("image", images, has_image)
+        return unit_rows(image_part + self._part("text", texts, has_text))
+
+    def _part(self, modality: str, features: Matrix | None, present: Mask) -> Matrix:
+        part = np.zeros((len(present), self.dim), np.float32)
+        if features is not None and present.any():
+            part[present] = self._projected(modality, features[present])
+        return part
+
+    def _projected(self, modality: str, features: Matrix) -> Matrix:
+        w = self.tensors
+        if features.shape[1] != w[f"gate.{modality}.weight"].shape[1]:
+            raise CheckpointError(
+                f"The mixture was not made for {modality} features {features.shape[1]} wide",
+                "Use the encoders that it was made for.",
+            )
+        gates = _softmax(
+            unit_rows(features) @ w[f"gate.{modality}.weight"].T + w[f"gate.{modality}.bias"]
+        )
+        heads = [
+            Projection(w[f"{d}.{modality}.weight"], w[f"{d}.{modality}.bias"])(features)
+            for d in Domain
+        ]
+        return np.hstack([np.sqrt(g)[:, None] * h for g, h in zip(gates.T, heads, strict=True)])
+
+
+def mixture_layout(image_dim: int, text_dim: int, dim: int) -> Layout:
+    """Names and shapes of the tensors, for features of these widths and spaces of ``dim``."""
+    layout: dict[str, tuple[int, ...]] = {}
+    for modality, width in (("image", image_dim), ("text", text_dim)):
+        layout |= dense(f"gate.{modality}", width, len(Domain))
+        for domain in Domain:
+            layout |= dense(f"{domain}.{modality}", width, dim)
+    return layout
+
+
+_FIRST = tuple(f"{Domain.RADIOLOGY}.{modality}.weight" for modality in ("image", "text"))
+
+
+def _softmax(logits: Matrix) -> Matrix:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

@@ -107,10 +107,10 @@ def backbones(models: Mapping[str, str]) -> Iterator[Backbone]:
         CheckpointError: where a checkpoint cannot be loaded.
     """
     yield lite0()
-    for name, title in ARCHITECTURES.items():
-        yield _loaded(name, title, models[name]) if name in models else random_backbone(name)
-    for name in models.keys() - ARCHITECTURES.keys():
-        yield _loaded(name, name, models[name])
+    for name in ARCHITECTURES:
+        yield load_backbone(name, models[name]) if name in models else random_backbone(name)
+    for name in (name for name in models if name not in ARCHITECTURES):
+        yield load_backbone(name, models[name])
 
 
 def random_backbone(name: str) -> Backbone:
@@ -125,10 +125,24 @@ def random_backbone(name: str) -> Backbone:
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
         model = _densenet(None) if name == "densenet121" else _from_config(name)
-        for layer in model.modules():  # transformers' own draws die out in a deep frozen CNN
-            if isinstance(layer, torch.nn.Conv2d):
-                torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        _settle(model)
     return _wrapped(ARCHITECTURES[name], "random", model)
+
+
+def _settle(model: Foreign) -> None:
+    """Torch's own draws, and batch norms fitted to noise: a deep network's signal would die out."""
+    torch, _ = open_torch()
+    convolutions = (torch.nn.Conv2d, torch.nn.BatchNorm2d)
+    layers = [layer for layer in model.modules() if isinstance(layer, convolutions)]
+    norms = [layer for layer in layers if isinstance(layer, torch.nn.BatchNorm2d)]
+    if norms:
+        for layer in layers:
+            layer.reset_parameters()
+        for layer in norms:
+            layer.momentum = 1.0
+        with torch.inference_mode():
+            model.train()(torch.randn(8, 3, 64, 64))
+    model.eval()
 
 
 def _from_config(name: str) -> Foreign:
@@ -146,7 +160,9 @@ def _from_config(name: str) -> Foreign:
     return models[name]().eval()
 
 
-def _loaded(name: str, title: str, source: str) -> Backbone:
+def load_backbone(name: str, source: str) -> Backbone:
+    """A network with the weights of a checkpoint; args and errors: those of :func:`backbones`."""
+    title = ARCHITECTURES.get(name, name)
     if name == "densenet121":
         return _wrapped(title, source, _densenet(Path(source)))
     statistics = Pretrained(source).image_processor()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from mmedrag.types import Case, Problem
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Shares of the window in a direct sum with the picture itself."""
 NEAREST = 10
+
+Retrieved = dict[str, Spread]
 
 
 def radiographs(paths: Sequence[Path], most: int, *, test: bool = True) -> list[Image.Image]:
@@ -80,37 +82,28 @@ def summed(
     return {name: (1 - share) * first[name] + share * second[name] for name in first}
 
 
-def retrieval(
-    first: ImageEncoder,
-    second: ImageEncoder,
-    cases: Sequence[Case],
-    progress: Callable[[int], object] = lambda n: None,
-) -> dict[float, dict[str, Spread]]:
-    """Image to image by share of the second encoder: ``case`` and ``region``.
+def searched(encoder: ImageEncoder, cases: Sequence[Case]) -> Floats:
+    """Cosines of all images of ``cases``, each of which has one, ``(n, n)``."""
+    rows = []
+    for case in cases:
+        if case.image is not None:
+            rows.append(encoder.encode([open_image(case.image, case.frame)]))
+    unit = unit_rows(np.concatenate(rows)).astype(np.float64)
+    return unit @ unit.T
+
+
+def by_share(first: Floats, second: Floats, cases: Sequence[Case]) -> dict[float, Retrieved]:
+    """Image to image by share of the second encoder, from the cosines of both."""
+    return {share: retrieved((1 - share) * first + share * second, cases) for share in SHARES}
+
+
+def retrieved(similar: Floats, cases: Sequence[Case]) -> Retrieved:
+    """Image to image by cosines ``(n, n)``: ``case`` and ``region``.
 
     ``case``: is another image of the same patient among the 10 nearest (of those who have one)?
     ``region``: share of the 10 nearest images of other patients that have the query's second label,
     which is the body region in MedPix. Intervals are by the bootstrap over patients.
     """
-    blocks = [_encoded(encoder, cases, progress) for encoder in (first, second)]
-    similar = [rows @ rows.T for rows in blocks]
-    return {
-        share: _measured((1 - share) * similar[0] + share * similar[1], cases) for share in SHARES
-    }
-
-
-def _encoded(
-    encoder: ImageEncoder, cases: Sequence[Case], progress: Callable[[int], object]
-) -> Floats:
-    rows = []
-    for case in cases:
-        if case.image is not None:
-            rows.append(encoder.encode([open_image(case.image, case.frame)]))
-            progress(1)
-    return unit_rows(np.concatenate(rows)).astype(np.float64)
-
-
-def _measured(similar: Floats, cases: Sequence[Case]) -> dict[str, Spread]:
     patients = np.unique([c.patient_id or c.id for c in cases], return_inverse=True)[1]
     names = [c.labels[1] if len(c.labels) > 1 else "" for c in cases]
     regions = np.unique(names, return_inverse=True)[1]

@@ -2,67 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from mmedrag.datasets.insertions import CONTROLS
 from mmedrag.datasets.phantoms import sensitivity_images
 from mmedrag.encoders.density import WindowedEncoder
-from mmedrag.encoders.image import OnnxImageEncoder
-from mmedrag.encoders.pooling import (
-    Gap,
-    Lpa,
-    Pooling,
-    emphasise_edges,
-    load_pooling,
-    random_pooling,
+from mmedrag.encoders.image import ImageEncoder, OnnxImageEncoder
+from mmedrag.encoders.pooling import PooledImageEncoder
+from mmedrag.errors import MissingExtra
+from mmedrag.evaluation.backbones import SIZE, Backbone, Floats
+from mmedrag.evaluation.density import (
+    Retrieved,
+    by_share,
+    inserted_shifts,
+    pictured,
+    radiographs,
+    retrieved,
+    searched,
+    summed,
 )
-from mmedrag.errors import MissingExtra, ModelError
-from mmedrag.evaluation.backbones import SIZE, Backbone, Floats, backbones
-from mmedrag.evaluation.density import inserted_shifts, pictured, radiographs, retrieval, summed
 from mmedrag.evaluation.localisation import FRACTURES, localisation
+from mmedrag.evaluation.poolings import RANDOM_SEEDS, Overlay, compare_poolings, open_poolings
 from mmedrag.evaluation.shifts import (
     Pictures,
+    Row,
     Spread,
     cosine_shifts,
     features_of,
     mean,
-    ratio,
+    ratios,
     shifts,
 )
 from mmedrag.presets import MODELS
 
 SIZES = (224, 128, 64)
 FINDINGS = ("hairline", "moderate", "mass", "density")
-CONTROL = "noise"
-RANDOM_SEEDS = 3
-"""Of the images that networks with random weights see, and of random poolings."""
+TRAINED = {"lpa": MODELS / "lpa"}
+"""The pooling that ships."""
 SHARE = 0.5
 """Of the window where it stands beside the picture."""
 
 Progress = Callable[[int], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One encoder or pooling: where its weights come from, and its figures by name."""
-
-    name: str
-    weights: str
-    figures: Mapping[str, Spread]
-
-
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """A picture and a map over it, for the report."""
-
-    title: str
-    image: NDArray[np.uint8]
-    map: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +62,8 @@ class Sensitivity:
     windows: Sequence[Row] = ()
     radiographs: Sequence[Row] = ()
     pictures: int = 0
-    retrieval: Mapping[float, Mapping[str, Spread]] = field(default_factory=dict)
+    retrieval: Mapping[float, Retrieved] = field(default_factory=dict)
+    retrieval_poolings: Mapping[str, Retrieved] = field(default_factory=dict)
     overlays: Sequence[Overlay] = ()
     notes: Sequence[str] = ()
 
@@ -85,7 +71,8 @@ class Sensitivity:
 def evaluate(
     seeds: int = 20,
     *,
-    models: Mapping[str, str] | None = None,
+    networks: Iterable[Backbone] = (),
+    poolings: Mapping[str, Path] = TRAINED,
     xrays: Sequence[Path] = (),
     gallery: Sequence[Path] = (),
     most: int = 12,
@@ -95,8 +82,8 @@ def evaluate(
 
     Args:
         seeds: images drawn, at least 2.
-        models: checkpoints of backbones by name (:func:`backbones`), and ``lpa`` or ``mspp`` for a
-            trained pooling in place of the shipped one.
+        networks: for Tables 1 to 3 (:func:`~mmedrag.evaluation.backbones.backbones`).
+        poolings: folders of trained poolings by kind.
         xrays: record files whose X-rays get findings put in.
         gallery: record files whose validation images are searched.
         most: X-rays taken of each file.
@@ -106,36 +93,41 @@ def evaluate(
         CheckpointError: where a model cannot be loaded.
         CorpusError: where records cannot be read.
     """
-    told = dict(models or {})
-    poolings: dict[str, str] = {k: told.pop(k) for k in ("lpa", "mspp") if k in told}
     sets: list[Pictures] = [sensitivity_images(seed) for seed in range(seeds)]
     shipped = OnnxImageEncoder.from_card(MODELS / "lite0.json")
     window = WindowedEncoder(shipped)
     plain, windowed = shifts(shipped.encode, sets), shifts(window.encode, sets)
-    scales, findings, gradients, overlays, notes = _networks(sets, told, progress)
-    pooled, attention, missing = _poolings(shipped, sets, poolings)
+    scales, findings, gradients, overlays, notes = _networks(sets, networks, progress)
+    trained, missing = open_poolings(poolings, shipped)
+    pooled, attention = compare_poolings(shipped, sets, trained)
     progress(1)
     pictures = radiographs(xrays, most)
     real = inserted_shifts({"picture": shipped, "window": window}, pictures) if pictures else {}
     progress(1)
     cases = [case for path in gallery for case in pictured(path, "val")]
+    encoders: dict[str, ImageEncoder] = {"picture": shipped, "window": window}
+    encoders |= {name: PooledImageEncoder(shipped, pooling) for name, pooling in trained.items()}
+    cosines = {name: searched(encoder, cases) for name, encoder in encoders.items() if cases}
     return Sensitivity(
         seeds=seeds,
         scales=scales,
-        findings=[Row("Shipped image encoder", "shipped", _ratios(plain)), *findings],
+        findings=[Row("Shipped image encoder", "shipped", ratios(plain)), *findings],
         gradients=gradients,
         poolings=pooled,
         windows=_windows(plain, windowed),
         radiographs=_windows(real["picture"], real["window"]) if real else (),
         pictures=len(pictures),
-        retrieval=retrieval(shipped, window, cases) if cases else {},
+        retrieval=by_share(cosines["picture"], cosines["window"], cases) if cases else {},
+        retrieval_poolings={
+            name: retrieved(found, cases) for name, found in cosines.items() if name in trained
+        },
         overlays=(*attention, *overlays, *_shown(window, sets[0])),
         notes=(*notes, *missing),
     )
 
 
 def _networks(
-    sets: Sequence[Pictures], models: Mapping[str, str], progress: Progress
+    sets: Sequence[Pictures], networks: Iterable[Backbone], progress: Progress
 ) -> tuple[list[Row], list[Row], list[Row], list[Overlay], list[str]]:
     """Tables 1 to 3, which need PyTorch; without it they are empty and a note says why."""
     scales: list[Row] = []
@@ -143,12 +135,12 @@ def _networks(
     gradients: list[Row] = []
     overlays: list[Overlay] = []
     try:
-        for backbone in backbones(models):
+        for backbone in networks:
             few = sets if backbone.trained else sets[:RANDOM_SEEDS]
             by_finding = shifts(backbone.embed, few)
             found = localisation(backbone, range(len(few)))
             scales.append(Row(backbone.name, backbone.weights, _scales(backbone, few, by_finding)))
-            findings.append(Row(backbone.name, backbone.weights, _ratios(by_finding)))
+            findings.append(Row(backbone.name, backbone.weights, ratios(by_finding)))
             gradients.append(Row(backbone.name, backbone.weights, _gains(found)))
             if not overlays:
                 overlays = _gradient_maps(backbone, sets[0])
@@ -172,73 +164,17 @@ def _scales(
     return found
 
 
-def _ratios(found: Mapping[str, Floats], controls: Sequence[str] = (CONTROL,)) -> dict[str, Spread]:
-    """Mean shifts by change, and the ratio of each finding to each control."""
-    figures = {name: mean(values) for name, values in found.items()}
-    for control in controls:
-        for name in (name for name in found if name not in controls):
-            figures[f"{name}/{control}"] = ratio(found[name], found[control])
-    return figures
-
-
 def _gains(found: Mapping[str, Floats]) -> dict[str, Spread]:
     gains = {f"{name} gain": found[name] - found[f"{name} base"] for name in FRACTURES}
     return {name: mean(values) for name, values in {**found, **gains}.items()}
 
 
-def _poolings(
-    encoder: OnnxImageEncoder, sets: Sequence[Pictures], trained: Mapping[str, str]
-) -> tuple[list[Row], list[Overlay], list[str]]:
-    """Table 4: every pooling on the same maps of the shipped encoder."""
-    names = list(sets[0])
-    pictures = {name: [Image.fromarray(images[name]) for images in sets] for name in names}
-    maps = {name: encoder.encode_maps(pictures[name]) for name in names}
-    rows = [Row("Baseline (GAP)", "none", _pooled(Gap(), maps))]
-    overlays, notes = [], []
-    for kind in ("mspp", "lpa"):
-        drawn = [random_pooling(kind, encoder.channels, seed) for seed in range(RANDOM_SEEDS)]
-        rows += [Row(kind.upper(), f"random {i}", _pooled(p, maps)) for i, p in enumerate(drawn)]
-        folder = Path(trained.get(kind, MODELS / kind))
-        if kind not in trained and not folder.is_dir():
-            continue
-        try:
-            pooling = load_pooling(folder, kind, encoder)
-        except ModelError as error:
-            notes.append(f"{kind.upper()} is not measured as trained. {error} {error.remedy}")
-            continue
-        rows.append(Row(kind.upper(), "trained", _pooled(pooling, maps)))
-        if isinstance(pooling, Lpa):
-            overlays = _attention(pooling, maps, sets[0])
-    emphasised = {n: encoder.encode([emphasise_edges(i) for i in p]) for n, p in pictures.items()}
-    rows.append(Row("HFFE", "none", _ratios(_from_base(emphasised))))
-    return rows, overlays, notes
-
-
-def _pooled(pooling: Pooling, maps: Mapping[str, NDArray[np.float32]]) -> dict[str, Spread]:
-    return _ratios(_from_base({name: pooling.pool(found) for name, found in maps.items()}))
-
-
-def _from_base(features: Mapping[str, NDArray[np.float32]]) -> dict[str, Floats]:
-    wide = {name: np.asarray(rows, dtype=np.float64) for name, rows in features.items()}
-    base = wide.pop("base")
-    return {name: cosine_shifts(base, rows) for name, rows in wide.items()}
-
-
 def _windows(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> list[Row]:
     """The picture alone, the window alone, and both side by side."""
-    controls = [name for name in ("noise", "matched noise", "re-encoded") if name in first]
+    controls = [name for name in CONTROLS if name in first]
     both = summed(first, second, SHARE)
     shown = {"Picture": first, "Window": second, f"Both (share {SHARE:g})": both}
-    return [Row(name, "shipped", _ratios(found, controls)) for name, found in shown.items()]
-
-
-def _attention(
-    pooling: Lpa, maps: Mapping[str, NDArray[np.float32]], images: Pictures
-) -> list[Overlay]:
-    return [
-        Overlay(f"LPA, {name}", images[name], pooling.attention(maps[name][:1])[0].astype(float))
-        for name in ("base", "hairline", "mass", "density")
-    ]
+    return [Row(name, "shipped", ratios(found, controls)) for name, found in shown.items()]
 
 
 def _gradient_maps(backbone: Backbone, images: Pictures) -> list[Overlay]:

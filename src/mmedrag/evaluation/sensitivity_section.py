@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.evaluation import plots
+from mmedrag.evaluation.backbones import backbones
+from mmedrag.evaluation.poolings import POOLINGS, RANDOM_SEEDS, Overlay
 from mmedrag.evaluation.section import Disagreement, Figure, Section
 from mmedrag.evaluation.sensitivity import (
     FINDINGS,
-    RANDOM_SEEDS,
     SIZES,
-    Overlay,
-    Row,
+    TRAINED,
     Sensitivity,
     evaluate,
 )
 from mmedrag.evaluation.sensitivity_tables import CHANGES, figure, ratio, tables
-from mmedrag.evaluation.shifts import Spread
+from mmedrag.evaluation.shifts import Row, Spread
 
 BAR = 5.0
 """The signal-to-noise ratio that is asked for of the density change."""
@@ -36,8 +36,30 @@ def study(
     gallery: Sequence[Path] = (),
     progress: Callable[[int], object] = lambda n: None,
 ) -> Section:
-    """Section 5; args and errors: those of :func:`mmedrag.evaluation.sensitivity.evaluate`."""
-    found = evaluate(seeds, models=models, xrays=xrays, gallery=gallery, progress=progress)
+    """Section 5.
+
+    Args:
+        seeds: images drawn, at least 2.
+        models: checkpoints by name, of a backbone (:mod:`mmedrag.evaluation.backbones`) or of a
+            trained pooling, ``lpa`` or ``mspp``.
+        xrays: record files whose X-rays get findings put in.
+        gallery: record files whose validation images are searched.
+        progress: told how many more networks or parts are done.
+
+    Raises:
+        CheckpointError: where a model cannot be loaded.
+        CorpusError: where records cannot be read.
+    """
+    told = dict(models or {})
+    poolings = TRAINED | {kind: Path(told.pop(kind)) for kind in POOLINGS if kind in told}
+    found = evaluate(
+        seeds,
+        networks=backbones(told),
+        poolings=poolings,
+        xrays=xrays,
+        gallery=gallery,
+        progress=progress,
+    )
     words = ["mmedrag", "eval", "sensitivity", "--seeds", str(seeds)]
     words += [w for name, path in (models or {}).items() for w in ("--model", f"{name}={path}")]
     words += ["--xrays", *map(str, xrays)] if xrays else []
@@ -169,14 +191,13 @@ def _by_share(found: Mapping[float, Mapping[str, Spread]]) -> Callable[[], str]:
 
 def _disagreements(found: Sensitivity) -> list[Disagreement]:
     shipped, gap = found.findings[0], found.poolings[0]
-    real = f", {ratio(found.radiographs[0], 'density/noise')} in radiographs" * bool(
-        found.radiographs
-    )
+    seen = {"drawn images": found.windows, "radiographs": found.radiographs}
+    density = [f"{ratio(rows[0], 'density/noise')} in {of}" for of, rows in seen.items() if rows]
     told = [
         Disagreement(
             "Subtle density change (5.3)",
             "at or below the noise control for every encoder: 0.09 to 0.77 times it",
-            f"{ratio(shipped, 'density/noise')} times it, shipped encoder, drawn images{real}",
+            f"times the noise control, shipped encoder: {', '.join(density)}",
             "The paper states neither the base image's noise nor the control's. A radiograph is "
             "smoother than the drawn base, so that the same control disturbs it far more.",
         ),
@@ -260,4 +281,9 @@ def _data(found: Sensitivity) -> dict[str, Any]:
         f"{share:g}": {key: spread.figures for key, spread in figures.items()}
         for share, figures in found.retrieval.items()
     }
-    return {"seeds": found.seeds, "pictures": found.pictures, **data, "retrieval": shares}
+    poolings = {
+        kind: {key: spread.figures for key, spread in figures.items()}
+        for kind, figures in found.retrieval_poolings.items()
+    }
+    counts = {"seeds": found.seeds, "pictures": found.pictures}
+    return {**counts, **data, "retrieval": shares, "retrieval_poolings": poolings}

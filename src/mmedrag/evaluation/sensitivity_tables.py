@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmedrag.evaluation.section import Table
-from mmedrag.evaluation.sensitivity import FINDINGS, SIZES, Row, Sensitivity
-from mmedrag.evaluation.shifts import Spread
+from mmedrag.evaluation.sensitivity import FINDINGS, SIZES, Sensitivity
+from mmedrag.evaluation.shifts import Row, Spread
 
 CHANGES = (*FINDINGS, "noise")
 
@@ -49,10 +49,16 @@ def tables(found: Sensitivity) -> tuple[Table, ...]:
     if found.radiographs:
         shown.append(_windows(found.radiographs, f"{found.pictures} real radiographs"))
     if found.retrieval:
-        rows = tuple((f"{s:g}", *(told(f[k], 3) for k in f)) for s, f in found.retrieval.items())
-        header = ("share of the window", "same case in the 10 nearest", "region precision@10")
-        shown.append(Table("Retrieval by share of the window", header, rows))
+        shown.append(_retrieval(found))
     return tuple(shown)
+
+
+def _retrieval(found: Sensitivity) -> Table:
+    measured = {f"window, share {share:g}": of for share, of in found.retrieval.items()}
+    measured |= {f"{kind.upper()}, trained": of for kind, of in found.retrieval_poolings.items()}
+    rows = tuple((name, *(told(of[kind], 3) for kind in of)) for name, of in measured.items())
+    header = ("representation", "same case in the 10 nearest", "region precision@10")
+    return Table("Image to image, real validation images", header, rows)
 
 
 def ratio(row: Row, name: str) -> str:

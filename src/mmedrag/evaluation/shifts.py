@@ -16,6 +16,7 @@ Encode = Callable[[Sequence[Image.Image]], NDArray[np.floating]]
 
 SAMPLES = 2000
 BASE = "base"
+CONTROL = "noise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,15 @@ class Spread:
     def figures(self) -> dict[str, object]:
         """As JSON."""
         return {"value": self.value, "ci95": [self.low, self.high], "n": self.n}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One encoder or pooling: where its weights come from, and its figures by name."""
+
+    name: str
+    weights: str
+    figures: Mapping[str, Spread]
 
 
 def shifts(encode: Encode, sets: Sequence[Pictures]) -> dict[str, Floats]:
@@ -71,6 +81,15 @@ def ratio(finding: Floats, control: Floats) -> Spread:
     low, high = np.quantile(drawn_ratios, [0.025, 0.975])
     value = finding.mean() / control.mean()
     return Spread(float(value), float(low), float(high), len(finding))
+
+
+def ratios(found: Mapping[str, Floats], controls: Sequence[str] = (CONTROL,)) -> dict[str, Spread]:
+    """Mean shifts by change, and of each finding its ratio to each control: ``finding/control``."""
+    figures = {name: mean(values) for name, values in found.items()}
+    for control in controls:
+        for name in (name for name in found if name not in controls):
+            figures[f"{name}/{control}"] = ratio(found[name], found[control])
+    return figures
 
 
 def _unit(rows: Floats) -> Floats:

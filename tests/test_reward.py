@@ -303,6 +303,8 @@ def test_indicators():
     pictured = replace(case(), item=Case(id="1", image=Path("x.png")))
     assert features(question(), pictured)["evidence_has_image"] == 1
     assert features(question(image="x.png"), case())["evidence_has_image"] == 0
+    assert features(question("mass", ("mass",)), case())["query_has_terms"] == 1
+    assert features(question("bread"), case())["query_has_terms"] == 0
     with_image = features(question(image="x.png"), definition("mass"))
     assert [with_image[n] for n in FEATURES[-3:]] == [1, 0, 1]
     with_text = features(question("mass?"), case())

@@ -28,6 +28,7 @@ FEATURES = (
     "laterality_conflict",
     "finding_side_conflict",
     "evidence_has_image",
+    "query_has_terms",
     "query_has_image",
     "query_has_text",
     "is_definition",
@@ -73,6 +74,7 @@ def pair_features(question: Question, evidence: Sequence[Evidence]) -> Matrix:
     finding_side_conflict 0…1      of the concepts that both affirm with a side beside them, the
                                    share with no side in common
     evidence_has_image    0, 1
+    query_has_terms       0, 1     the dictionary knows a term of the question
     query_has_image       0, 1
     query_has_text        0, 1
     is_definition         0, 1
@@ -110,6 +112,7 @@ def _row(question: Question, e: Evidence) -> tuple[float, ...]:
         _laterality_conflict(question.query.text, e.text),
         _finding_side_conflict(question, e),
         isinstance(e.item, Case) and e.item.image is not None,
+        bool(question.mentions),
         question.query.image is not None,
         bool(question.query.text.strip()),
         isinstance(e.item, Definition),

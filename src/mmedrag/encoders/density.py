@@ -2,7 +2,7 @@
 
 An encoder's shift under +9 grey levels in 20 x 20 pixels drowns in its shift under pixel noise. By
 Parseval, noise on N pixels has its energy at all frequencies alike, while a patch of side a keeps
-most of its own below 1/(2a) cycles a pixel, a few hundredths of the frequency plane. The window
+most of its own below 1/(2a) cycles a pixel, a few thousandths of the frequency plane. The window
 shows that band, amplified as a radiologist narrows the grey window, and any image encoder reads it.
 Fine detail is drawn over it only by what exceeds the reach of noise, so that hairlines stay.
 """

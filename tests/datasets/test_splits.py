@@ -268,6 +268,6 @@ def test_what_two_real_sets_share(shared_data):
     cases, _ = read_sets([shared_data / name for name in ("medpix2", "covid_ct")])
     medpix, covid = ([c for c in cases if c.id.startswith(n)] for n in ("medpix2", "covid_ct"))
     shared = {leak.held_out for leak in leaks(medpix, covid)}
-    assert len(shared) >= 8
+    assert len(shared) >= 30  # eight were known when the data were handed out
     remaining, held_out = split_cases(cases, 0.2, 1)
     assert leaks(remaining, held_out) == []

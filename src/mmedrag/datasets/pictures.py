@@ -66,10 +66,15 @@ def views(path: Path, number: int, seed: int) -> list[Image.Image]:
     """A picture as a whole and ``number - 1`` random parts of it, RGB, at most 320 pixels wide.
 
     Cut-outs (drawings and photographs on a transparent ground) are laid on a plain ground. A part
-    in five is grey, so that the absence of colour is no sign of a radiograph.
+    in five is grey, so that the absence of colour is no sign of a radiograph. A picture that is too
+    large for Pillow to open has no view.
     """
     rng = np.random.default_rng([seed, len(path.name), *path.name.encode()])
-    with Image.open(path) as picture:
+    try:
+        opened = Image.open(path)
+    except Image.DecompressionBombError:
+        return []
+    with opened as picture:
         picture.draft("RGB", (_LONGEST, _LONGEST))
         ground = (255, 255, 255) if rng.random() < 0.5 else tuple(rng.integers(0, 256, 3).tolist())
         whole = _opaque(picture, (ground[0], ground[1], ground[2]))

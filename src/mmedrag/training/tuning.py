@@ -50,7 +50,8 @@ def folded(backbone: Lite0) -> Lite0:
         for conv, norm in [("_expand_conv", "_bn0"), *pairs] if block.expands else pairs:
             setattr(block, conv, _fold(getattr(block, conv), getattr(block, norm)))
             setattr(block, norm, nn.Identity())
-    return backbone.to(memory_format=torch.channels_last)
+    channels_last: Lite0 = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last
 
 
 def middle_maps(backbone: Lite0, cases: Sequence[Case], view: int, cache: Path) -> Maps:
@@ -113,7 +114,7 @@ def tune(
         drawn = random.choice(len(shares), (steps, 64), p=shares)
         losses = []
         for rows in np.sort(drawn, axis=1):
-            maps = torch.tensor(views[random.integers(len(views))][rows], dtype=torch.float32)
+            maps = torch.tensor(views[int(random.integers(len(views)))][rows], dtype=torch.float32)
             loss = _loss(backbone, heads, maps, [known[rows] for known in labels], random)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -24,9 +24,17 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/retrieval_overhead.py
 	$(VENV)/bin/python benchmarks/indexing_speed.py
 
-# Needs the real data beside the repository; writes to build/models.
+# Needs the real data beside the repository; writes to build/models. PICTURES are folders of
+# photographs that are not medical (scripts/pictures.sh fetches some), for the routing heads.
+DATA ?= ../shared/data
+PICTURES ?=
+REWARD_SETS := medpix2 odir5k patolojiatlasi covid_cxr
 train: $(VENV)/.train
-	$(VENV)/bin/python -m mmedrag.training.offline --data ../shared/data --into build/models
+	$(VENV)/bin/mmedrag train offline --data-root $(DATA) --into build/models \
+	    $(if $(PICTURES),--pictures $(PICTURES))
+	$(VENV)/bin/mmedrag train preference --into build/models/reward \
+	    --data $(REWARD_SETS:%=$(DATA)/%/records.jsonl)
+	$(VENV)/bin/mmedrag train pooling --into build/models/lpa
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -125,6 +125,12 @@ def _preference(options: argparse.Namespace) -> int:
 
 def _add_modality(what: Commands) -> None:
     command = what.add_parser("modality", help="the routing heads of offline (3.2), in minutes")
+    _add_recipe(command)
+    command.set_defaults(run=_modality)
+
+
+def _add_recipe(command: argparse.ArgumentParser) -> None:
+    """The options of the recipes that know their sets."""
     command.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="of the sets")
     command.add_argument("--into", type=Path, required=True, metavar="DIR")
     command.add_argument("--cache", type=Path, default=Path(".cache/features"), metavar="DIR")
@@ -132,7 +138,6 @@ def _add_modality(what: Commands) -> None:
         "--pictures", type=Path, nargs="+", default=[], metavar="DIR",
         help="photographs and drawings that are not medical (scripts/pictures.sh)",
     )  # fmt: skip
-    command.set_defaults(run=_modality)
 
 
 def _modality(options: argparse.Namespace) -> int:
@@ -211,17 +216,17 @@ def _pooling(options: argparse.Namespace) -> int:
 
 
 def _add_offline(what: Commands) -> None:
-    words = "the image encoder and the shared space of offline, in half an hour"
+    words = "every encoder and head of offline, in half an hour"
     command = what.add_parser("offline", help=words)
-    command.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="of the sets")
-    command.add_argument("--into", type=Path, required=True, metavar="DIR")
-    command.add_argument("--cache", type=Path, default=Path(".cache/features"), metavar="DIR")
+    _add_recipe(command)
     command.set_defaults(run=_offline)
 
 
 def _offline(options: argparse.Namespace) -> int:
     from mmedrag.presets import offline_encoders
+    from mmedrag.training.modality import Recipe
     from mmedrag.training.offline import train
 
-    train(options.data_root, options.into, options.cache, offline_encoders()[1])
+    recipe = Recipe(options.data_root, options.cache, tuple(options.pictures))
+    train(recipe, options.into, offline_encoders()[1])
     return 0

@@ -2,8 +2,9 @@
 
 Run as ``mmedrag train offline --data ROOT --into FOLDER`` (``make train`` also trains what stands
 on these encoders). Steps: tune the late blocks of Lite0 on what the records state of their images,
-export it; fit the reduction of its features; fit the heads of the shared space by domain. No record
-of a validation part is read, and none of the sets that routing is measured on.
+export it; fit the reduction of its features, the heads of the shared space by domain, and the
+routing heads. No image of a validation part is learned from, and the encoder has seen none of the
+sets that routing is measured on.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.mixture import KIND
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
+from mmedrag.training import modality
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, cached_rows, image_features, read_set
 from mmedrag.training.lite0 import MEAN, STD, export_onnx, imagenet_lite0
-from mmedrag.training.modality import IMAGE_SETS
+from mmedrag.training.modality import IMAGE_SETS, Recipe
 from mmedrag.training.softmax import Examples, train_head
 from mmedrag.training.tasks import tasks
 from mmedrag.training.tuning import SIZE, VIEWS, folded, middle_maps, tune
@@ -40,19 +42,19 @@ Named = tuple[str, Case]
 """The name of a set, and one of its cases."""
 
 
-def train(root: Path, into: Path, cache: Path, texts: TextEncoder, say: Say = print) -> None:
-    """Write ``image.onnx`` with its card, ``image_reduction`` and ``mixture`` into a folder.
+def train(recipe: Recipe, into: Path, texts: TextEncoder, say: Say = print) -> None:
+    """Write ``image.onnx`` with its card, ``image_reduction``, ``mixture`` and the routing heads.
 
     Args:
-        root: the folder with the sets of :data:`~mmedrag.training.modality.IMAGE_SETS`.
+        recipe: where the sets lie, where features are kept, and which pictures are not medical.
         into: where the results go.
-        cache: keeps what the frozen blocks gave, and features.
         texts: the text encoder of the preset.
         say: told what is done.
 
     Raises:
         CorpusError: where a set is not there.
     """
+    root, cache = recipe.data, recipe.cache
     into.mkdir(parents=True, exist_ok=True)
     train_image_encoder(root, into, cache, say)
     images = OnnxImageEncoder.from_card(into / "image.json")
@@ -64,6 +66,7 @@ def train(root: Path, into: Path, cache: Path, texts: TextEncoder, say: Say = pr
     encoders = {"image": images.fingerprint, "text": texts.fingerprint}
     _write(into / "mixture", KIND, mixture, encoders)
     say("heads of the shared space")
+    modality.train(recipe, into, images, texts, say)
 
 
 def train_image_encoder(root: Path, into: Path, cache: Path, say: Say = print) -> None:
@@ -144,12 +147,12 @@ def train_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> 
         )
         heads = canonical_heads(images, told, weights)
         tensors |= {f"{domain}.{name}": tensor for name, tensor in heads.items()}
-        for modality, rows in (("image", images), ("text", told)):
+        for side, rows in (("image", images), ("text", told)):
             classes = np.full(len(rows), place)
-            gates[modality].append(Examples(unit_rows(rows), classes, ("",) * len(rows)))
-    for modality, examples in gates.items():
+            gates[side].append(Examples(unit_rows(rows), classes, ("",) * len(rows)))
+    for side, examples in gates.items():
         weight, bias = train_head(Examples.joined(examples), len(Domain))
-        tensors |= {f"gate.{modality}.weight": weight, f"gate.{modality}.bias": bias}
+        tensors |= {f"gate.{side}.weight": weight, f"gate.{side}.bias": bias}
     return tensors
 
 

@@ -175,6 +175,17 @@ class TrainedClassifier:
         self._thresholds = thresholds
         self._text_thresholds = text_thresholds
 
+    def with_heads(self, image_head: Head, text_head: Head) -> TrainedClassifier:
+        """The same encoders and thresholds under other heads."""
+        return TrainedClassifier(
+            self._encode_images,
+            self._encode_texts,
+            image_head,
+            text_head,
+            self._thresholds,
+            self._text_thresholds,
+        )
+
     def classify(self, query: Query) -> Routing:
         """The verdict on a query."""
         if query.image is None:

@@ -31,10 +31,10 @@ from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoi
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.types import Case, Problem, Query, Vector
 
-MOST = 80
+MOST = 60
 """Images that are judged of a set."""
 
-DRAWN = 240
+DRAWN = 200
 """Drawn pictures that are judged."""
 
 DRAWN_SEED = 10**6
@@ -88,19 +88,19 @@ def arms(preset: str, stages: presets.Stages) -> list[Arm]:
     Raises:
         EncoderMismatch: where a head was trained on other features.
     """
-    if preset != "offline":
-        return [Arm(preset, stages.classifier)]
-    images, texts = presets.offline_encoders()
-    found = []
-    for name, folder in (("shipped", "modality"), ("held out", "modality_held_out")):
-        checkpoint = read_checkpoint(presets.MODELS / folder, "modality")
-        checkpoint.require_encoder("image", images.fingerprint)
-        classifier = TrainedClassifier(
-            images.encode, texts.encode, *heads_from_checkpoint(checkpoint)
-        )
-        families = () if name == "shipped" else checkpoint.settings["families"]
-        found.append(Arm(name, classifier, checkpoint.training_data, families))
-    return found
+    shipped = stages.classifier
+    if preset != "offline" or not isinstance(shipped, TrainedClassifier):
+        return [Arm(preset, shipped)]
+    whole, part = (
+        read_checkpoint(presets.MODELS / name, "modality")
+        for name in ("modality", "modality_held_out")
+    )
+    part.require_encoder("image", presets.offline_encoders()[0].fingerprint)
+    held_out = shipped.with_heads(*heads_from_checkpoint(part))
+    return [
+        Arm("shipped", shipped, whole.training_data),
+        Arm("held out", held_out, part.training_data, part.settings["families"]),
+    ]
 
 
 def evaluate(

@@ -98,7 +98,6 @@ def test_batches_do_not_matter(encoder: OnnxImageEncoder) -> None:
 
 def test_no_images_give_no_rows(encoder: OnnxImageEncoder) -> None:
     assert encoder.encode([]).shape == (0, CHANNELS)
-    assert encoder.encode_maps([]).shape == (0, CHANNELS, 7, 7)
 
 
 def test_fingerprint_names_weights_and_settings(tmp_path: Path) -> None:

@@ -20,18 +20,18 @@ from mmedrag.graph import (
     Chain,
     GraphReranker,
     KeepOrder,
+    best_cases,
     complete_graph,
-    first_ranks,
     knn_graph,
     paper_graph,
     propagate,
-    rank_graph,
     relevance_itself,
+    sharp_graph,
     similarity_graph,
     solve,
     transition,
 )
-from mmedrag.types import Case, Evidence
+from mmedrag.types import Case, Definition, Evidence
 
 # Section 4.4 of the paper: the query, the five results of Standard RAG and their cosines to it.
 QUERY = "chest x-ray showing consolidation in right lower lobe with fever"
@@ -132,40 +132,52 @@ def test_knn_graph_is_a_part_of_the_complete_graph(e, k):
     assert ((near > 0).sum(1) >= np.minimum(k, (whole > 0).sum(1))).all()
 
 
-def test_rank_graph_by_hand():
+def test_sharp_graph_by_hand():
     W = np.array(
-        [[1.0, 0.9, 0.5, 0.5], [0.9, 1.0, 0.2, -0.3], [0.5, 0.2, 1.0, 0.1], [0.5, -0.3, 0.1, 1.0]]
+        [[1.0, 0.8, 0.4, -0.3], [0.8, 1.0, 0.4, 0.4], [0.4, 0.4, 1.0, 0.4], [-0.3, 0.4, 0.4, 1.0]]
     )
-    assert rank_graph(W) == pytest.approx(
-        np.array(
-            [
-                [0, 1, 1 / 4, 1 / 4],  # two share the second rank
-                [1, 0, 1 / 4, 0],  # no edge where the cosine is negative
-                [1, 1 / 4, 0, 1 / 9],
-                [1, 0, 1 / 4, 0],
-            ]
-        )
-    )
+    edges = sharp_graph(W)
+    # first node: weights 0 (itself), 0.8, 0.4 and 0 (clipped); their standard deviation is √0.11
+    assert edges[0] == pytest.approx([0, 1, np.exp(-0.4 / (0.4 * 0.11**0.5)), 0])
+    # the third is as near to all: equal edges
+    assert edges[2] == pytest.approx([1, 1, 0, 1])
 
 
 @given(vectors(), st.randoms())
-def test_rank_graph_does_not_depend_on_the_order_of_the_nodes(e, random):
+def test_sharp_graph_does_not_depend_on_the_order_of_the_nodes(e, random):
     order = list(range(len(e)))
     random.shuffle(order)
     W = similarity_graph(e)
-    assert rank_graph(W[np.ix_(order, order)]) == pytest.approx(rank_graph(W)[np.ix_(order, order)])
+    shuffled = sharp_graph(W[np.ix_(order, order)])
+    assert shuffled == pytest.approx(sharp_graph(W)[np.ix_(order, order)], abs=1e-6)
 
 
-@given(vectors(), st.floats(0.5, 0.95))
-def test_rank_graph_is_the_same_for_an_encoder_whose_cosines_are_crowded(e, floor):
-    W = np.maximum(np.round(similarity_graph(e), 3), 0.001)
-    assert rank_graph(floor + (1 - floor) * W) == pytest.approx(rank_graph(W))
+def test_sharp_graph_is_the_same_for_an_encoder_with_small_cosines():
+    W = similarity_graph(np.random.default_rng(0).uniform(size=(20, 5)).astype(np.float32))
+    assert sharp_graph(0.1 * W) == pytest.approx(sharp_graph(W))
 
 
-def test_first_ranks_by_hand():
-    # 1, 1/8 and, for two that share the third rank, 1/27 each
-    shares = np.array([1 / 27, 1, 1 / 27, 1 / 8])
-    assert first_ranks(np.array([-0.2, 0.9, -0.2, 0.1])) == pytest.approx(shares / shares.sum())
+def test_best_cases_by_hand():
+    first, second = case("C1", [1.0, 0.0], 0.9), case("C2", [1.0, 0.0], 0.7)
+    definition = Evidence("D1", Definition("x", "x", "said", "test"), first.vector, 2.0, 2.0)
+    # standard deviation of the cases' relevance 0.1: the second stands two of them below
+    shares = np.array([1.0, np.exp(-2 / 0.7), 0.0])
+    assert best_cases([first, second, definition]) == pytest.approx(shares / shares.sum())
+    assert best_cases([definition]) == pytest.approx([1.0])
+
+
+def test_best_cases_share_evenly_where_none_stands_out():
+    assert best_cases([case(f"C{i}", [1.0, 0.0], 0.5) for i in range(4)]) == pytest.approx(
+        [0.25] * 4
+    )
+
+
+@given(st.floats(0.01, 100), st.floats(-5, 5))
+def test_best_cases_do_not_depend_on_the_scale_of_relevance(factor, offset):
+    told = [0.9, 0.7, 0.65, 0.2]
+    scaled = [case(f"C{i}", [1.0, 0.0], factor * q + offset) for i, q in enumerate(told)]
+    plain = [case(f"C{i}", [1.0, 0.0], q) for i, q in enumerate(told)]
+    assert best_cases(scaled) == pytest.approx(best_cases(plain), rel=1e-4)
 
 
 def test_a_graph_without_neighbours_is_refused():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
 from mmedrag.protocols import Reranker
-from mmedrag.types import Evidence, Matrix
+from mmedrag.types import Case, Evidence, Matrix
 
 Weights: TypeAlias = NDArray[np.float64]
 """Edge weights w_ij, or transition shares, shape ``(n, n)``."""
@@ -25,12 +25,15 @@ Scores: TypeAlias = NDArray[np.float64]
 PAPER_ALPHA = 0.85
 """The paper's propagation coefficient (section 3.5.1)."""
 
-ALPHA = 0.6
-"""Ours, with :func:`rank_graph` and :func:`first_ranks`; chosen on training patients
+ALPHA = 0.4
+"""Ours, with :func:`sharp_graph` and :func:`best_cases`; chosen on training patients
 (docs/graph.md)."""
 
-RESTART_POWER, EDGE_POWER = 3.0, 2.0
-"""How fast :func:`first_ranks` and :func:`rank_graph` fall with the rank; chosen with α."""
+RESTART_WIDTH, EDGE_WIDTH = 0.7, 0.4
+"""How far below the best, in standard deviations, relevance and cosines still count; chosen
+with α."""
+
+_FLAT = 1e-6  # a smaller standard deviation is float32's rounding: all are equal
 
 TOLERANCE = 1e-9
 """How near the fixed point is near enough, as a share of the total relevance."""
@@ -89,39 +92,44 @@ def knn_graph(W: Weights, k: int = 10) -> Weights:
     return np.where(near | near.T, weights, 0.0)
 
 
-def rank_graph(W: Weights) -> Weights:
-    """Directed edges: 1 to a node's nearest neighbour, 1/4 to the second, 1/9 to the third.
+def sharp_graph(W: Weights) -> Weights:
+    """Directed edges that fall off steeply: w_ij ← exp((w_ij − max_k w_ik) / (0.4 · sd_k w_ik)).
 
-    Ranks in place of cosines say the same for an encoder whose cosines fill 0…1 as for one whose
-    all lie above 0.85, where a complete graph passes every node almost equal shares and eq. 4
-    measures how typical an item is, not what supports it. Equal cosines share the better rank; no
-    edge where the cosine is not positive, and no self-loop.
+    Measured in each node's own spread, an encoder whose cosines fill 0…1 gives the same edges as
+    one whose cosines all lie above 0.85. There a complete graph passes every node almost equal
+    shares, and eq. 4 measures how typical an item is, not what supports it. No edge where the
+    cosine is not positive, and no self-loop.
 
     Args:
         W: cosines of eq. 3, shape ``(n, n)``.
     """
     weights = complete_graph(W)
-    return np.where(weights > 0.0, _reciprocal_ranks(weights, EDGE_POWER), 0.0)
+    nearest = weights.max(axis=1, keepdims=True, initial=0.0)
+    spread = np.maximum(weights.std(axis=1, keepdims=True), _FLAT)
+    return np.where(weights > 0.0, np.exp((weights - nearest) / (EDGE_WIDTH * spread)), 0.0)
 
 
-def first_ranks(q: Scores) -> Scores:
-    """Where the walk of eq. 4 starts anew: 1, 1/8, 1/27 by falling relevance, as shares of 1.
+def relevance_itself(evidence: Sequence[Evidence]) -> Scores:
+    """The q of eq. 4 as written: every item in proportion to its relevance, ``(n,)``."""
+    return np.array([e.relevance for e in evidence], dtype=np.float64)
 
-    Pseudo-relevance feedback (Rocchio 1971) as a personalised PageRank (Haveliwala 2002): the walk
-    returns to the few items that answer the query best, so that a high score means near *them*.
-    The cosines of the candidates themselves differ too little for that (0.888 to 0.871 in section
-    4.4). Equal relevance shares the better rank.
 
-    Args:
-        q: relevance to the query, shape ``(n,)``.
+def best_cases(evidence: Sequence[Evidence]) -> Scores:
+    """A q that is concentrated where the query is answered best, as shares of 1, ``(n,)``.
+
+    Pseudo-relevance feedback (Rocchio 1971) as personalised PageRank (Haveliwala 2002): the walk
+    returns to the few cases that stand out, so that a high score means near *them*. As it stands
+    relevance differs too little for that (0.888 to 0.871 in section 4.4). The shares are the
+    softmax of relevance in standard deviations, over 0.7: where no case stands out, many share.
+    Definitions get what the cases pass to them: they were fetched by name, not found by
+    similarity.
     """
-    shares = _reciprocal_ranks(q, RESTART_POWER)
+    q = relevance_itself(evidence)
+    asked = np.array([isinstance(e.item, Case) for e in evidence], dtype=np.bool_)
+    asked |= not asked.any()
+    best, spread = q[asked].max(), max(float(q[asked].std()), _FLAT)
+    shares = np.where(asked, np.exp((np.minimum(q, best) - best) / (RESTART_WIDTH * spread)), 0.0)
     return np.asarray(shares / shares.sum())
-
-
-def relevance_itself(q: Scores) -> Scores:
-    """Eq. 4 as written: the walk returns to every item in proportion to its relevance."""
-    return q
 
 
 def transition(W: Weights) -> Weights:
@@ -196,19 +204,18 @@ class GraphReranker:
     keep the order they came in.
 
     Attributes:
-        graph: makes edge weights of the cosines of eq. 3: :func:`rank_graph`,
+        graph: makes edge weights of the cosines of eq. 3: :func:`sharp_graph`,
             :func:`complete_graph`, or :func:`knn_graph` (``partial`` sets its ``k``).
         alpha: of eq. 4.
-        restart: makes the q of eq. 4 of :attr:`Evidence.relevance`: :func:`first_ranks` or
-            :func:`relevance_itself`.
+        restart: makes the q of eq. 4: :func:`best_cases` or :func:`relevance_itself`.
 
     Raises:
         QueryError: if ``alpha`` is not in 0 ≤ α < 1.
     """
 
-    graph: Callable[[Weights], Weights] = rank_graph
+    graph: Callable[[Weights], Weights] = sharp_graph
     alpha: float = ALPHA
-    restart: Callable[[Scores], Scores] = first_ranks
+    restart: Callable[[Sequence[Evidence]], Scores] = best_cases
 
     def __post_init__(self) -> None:
         _check_alpha(self.alpha)
@@ -218,8 +225,7 @@ class GraphReranker:
         if not evidence:
             return []
         W = similarity_graph(np.stack([e.vector for e in evidence]))  # eq. (3)
-        q = self.restart(np.array([e.relevance for e in evidence], dtype=np.float64))
-        s = propagate(transition(self.graph(W)), q, self.alpha)  # eq. (4)
+        s = propagate(transition(self.graph(W)), self.restart(evidence), self.alpha)  # eq. (4)
         order = np.argsort(-np.round(s, 9), kind="stable")
         return [replace(evidence[i], centrality=float(s[i])) for i in order]
 
@@ -250,21 +256,6 @@ class Chain:
         for reranker in self.rerankers:
             ranked = reranker.rerank(ranked)
         return ranked
-
-
-def _reciprocal_ranks(values: NDArray[np.float64], power: float) -> NDArray[np.float64]:
-    """1 / rankᵖ along the last axis, the largest value first; equal values share the better rank.
-
-    Nine decimals count: equal vectors have equal cosines wherever they stand.
-    """
-    rounded = -np.round(values, 9)
-    order = np.argsort(rounded, axis=-1)
-    ordered = np.take_along_axis(rounded, order, axis=-1)
-    places = np.broadcast_to(np.arange(1.0, values.shape[-1] + 1.0), values.shape).copy()
-    places[..., 1:][ordered[..., 1:] == ordered[..., :-1]] = 0.0
-    ranks = np.empty_like(places)
-    np.put_along_axis(ranks, order, np.maximum.accumulate(places, axis=-1), axis=-1)
-    return np.asarray(ranks**-power)
 
 
 def _check_alpha(alpha: float) -> None:

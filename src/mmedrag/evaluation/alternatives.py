@@ -17,9 +17,10 @@ from mmedrag.graph import (
     ALPHA,
     Scores,
     Weights,
-    first_ranks,
+    best_cases,
     propagate,
-    rank_graph,
+    relevance_itself,
+    sharp_graph,
     similarity_graph,
     transition,
 )
@@ -41,10 +42,10 @@ class FindingGraph:
         """The evidence by falling centrality."""
         if not evidence:
             return []
-        near = transition(rank_graph(_cosines(evidence)))
+        near = transition(sharp_graph(_cosines(evidence)))
         alike = transition(self._edges([affirmed(e.mentions) for e in evidence]))
         P = (1.0 - self.share) * near + self.share * alike
-        return _sorted(evidence, propagate(P, first_ranks(_relevance(evidence)), ALPHA))
+        return _sorted(evidence, propagate(P, best_cases(evidence), ALPHA))
 
     def _edges(self, said: Sequence[frozenset[str]]) -> Weights:
         names = {name: i for i, name in enumerate(sorted(frozenset().union(*said)))}
@@ -71,7 +72,7 @@ class Rocchio:
         """The evidence by its similarity to the moved query."""
         if not evidence:
             return []
-        q = _relevance(evidence)
+        q = relevance_itself(evidence)
         first = np.argsort(-q, kind="stable")[: self.top]
         return _sorted(evidence, q + self.weight * _cosines(evidence)[:, first].mean(axis=1))
 
@@ -91,7 +92,7 @@ class ReciprocalNeighbours:
         """The evidence by relevance and common neighbours."""
         if not evidence:
             return []
-        q = _relevance(evidence)
+        q = relevance_itself(evidence)
         mine = _nearest(q[np.newaxis], self.k)
         theirs = _nearest(_cosines(evidence), self.k)
         overlap = (theirs & mine).sum(axis=1) / (theirs | mine).sum(axis=1)
@@ -112,10 +113,6 @@ def rarities(corpus: Sequence[Sequence[Mention]]) -> dict[str, float]:
 
 def _cosines(evidence: Sequence[Evidence]) -> Weights:
     return similarity_graph(np.stack([e.vector for e in evidence]))
-
-
-def _relevance(evidence: Sequence[Evidence]) -> Scores:
-    return np.array([e.relevance for e in evidence], dtype=np.float64)
 
 
 def _nearest(values: Weights, k: int) -> NDArray[np.bool_]:

@@ -26,12 +26,12 @@ from mmedrag.graph import (
     KeepOrder,
     Scores,
     Weights,
+    best_cases,
     complete_graph,
-    first_ranks,
     knn_graph,
     paper_graph,
-    rank_graph,
     relevance_itself,
+    sharp_graph,
     similarity_graph,
     solve,
     transition,
@@ -47,7 +47,7 @@ earlier one. ``similarity``: mean cosine to the query."""
 STANDARD, PAPER, OURS, DEFAULT = (
     "Standard RAG (cosine)",
     "paper: complete graph, α = 0.85",
-    "ours: rank graph",
+    "ours: query-aware walk",
     "ours, duplicates last (default)",
 )
 
@@ -56,11 +56,11 @@ NEW, KNOWN = "new patient", "other records of the patient in the gallery"
 
 ALPHAS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 
-Walk = tuple[Callable[[Weights], Weights], Callable[[Scores], Scores]]
+Walk = tuple[Callable[[Weights], Weights], Callable[[Sequence[Evidence]], Scores]]
 WALKS: Mapping[str, Walk] = {
     "complete graph": (complete_graph, relevance_itself),
     "10-NN graph": (knn_graph, relevance_itself),
-    "rank graph, query-aware": (rank_graph, first_ranks),
+    "sharp graph, from the best cases": (sharp_graph, best_cases),
 }
 """Graph and restart of eq. 4 whose α is swept."""
 
@@ -107,7 +107,7 @@ def rerankers(gallery: Gallery) -> dict[str, Reranker]:
         "complete α = 0.2, MMR, duplicates last": Chain((flat, mmr, last)),
         "Rocchio feedback": Rocchio(),
         "reciprocal neighbours": ReciprocalNeighbours(),
-        "rank graph with finding edges": FindingGraph(rarities(gallery.mentions)),
+        "ours with finding edges": FindingGraph(rarities(gallery.mentions)),
         OURS: GraphReranker(),
         DEFAULT: default_reranker(),
     }
@@ -129,9 +129,8 @@ def sweep(asked: Sequence[Asked]) -> dict[str, Floats]:
     found = {name: np.zeros((len(ALPHAS), len(asked))) for name in WALKS}
     for column, query in enumerate(asked):
         W = similarity_graph(np.stack([e.vector for e in query.evidence]))
-        q = np.array([e.relevance for e in query.evidence])
         for name, (graph, restart) in WALKS.items():
-            P, start = transition(graph(W)), restart(q)
+            P, start = transition(graph(W)), restart(query.evidence)
             for row, alpha in enumerate(ALPHAS):
                 s = np.round(solve(P, start, alpha), 9)
                 order = np.argsort(-s, kind="stable")

@@ -184,13 +184,13 @@ def _verdict(found: Study) -> str:
     paper, ours, default = (_points(new[name], base) for name in (PAPER, OURS, DEFAULT))
     before, after = (new[name].means()["repeated"] for name in (STANDARD, PAPER))
     known = found.arms.get(KNOWN)
-    own = f"; {_points(known[OURS], known[STANDARD])} where they can be found" if known else ""
+    own = f", {_points(known[OURS], known[STANDARD])} where it has other records" if known else ""
     return (
         f"Eq. 4 as in the paper changes nDCG@10 by {paper} points and the share of repetitions "
-        f"from {before:.2f} to {after:.2f}. Restarting at the first few results and walking along "
-        f"ranks gives {ours} for patients without other records in the gallery{own}. The default, "
-        f"which also puts duplicates last, gives {default} with a share of "
-        f"{new[DEFAULT].means()['repeated']:.2f} repetitions for new patients."
+        f"from {before:.2f} to {after:.2f}. A walk along steep edges from the cases that stand out "
+        f"changes it by {ours} where the patient is new to the gallery{own}. The default, which "
+        f"also puts duplicates last, changes it by {default} for new patients, with a share of "
+        f"{new[DEFAULT].means()['repeated']:.2f} repetitions."
     )
 
 

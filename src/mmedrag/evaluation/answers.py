@@ -29,7 +29,7 @@ from mmedrag.protocols import DefinitionSource, Embedder, Generator
 from mmedrag.types import Answer, Assertion, Case, Definition, Evidence, Matrix, Problem, Query
 
 QUESTIONS = 40
-GALLERY = 240
+GALLERY = 180
 PHANTOM_SEED = 41
 
 Progress = Callable[[int], object]

@@ -29,7 +29,9 @@ class DemoQuestion:
 
 
 QUESTIONS = (
-    DemoQuestion(Domain.RADIOLOGY, "mass", "Is there a mass in the right middle lobe? No effusion."),
+    DemoQuestion(
+        Domain.RADIOLOGY, "mass", "Is there a mass in the right middle lobe? No effusion."
+    ),
     DemoQuestion(
         Domain.PATHOLOGY,
         "adenocarcinoma",

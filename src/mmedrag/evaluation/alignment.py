@@ -147,7 +147,7 @@ def _centred_ranks(row: Floats) -> Floats:
     below = (row[:, None] > row).sum(axis=1)
     tied = (row[:, None] == row).sum(axis=1)
     ranks: Floats = below + (tied - 1) / 2
-    return ranks - ranks.mean()
+    return np.asarray(ranks - ranks.mean())
 
 
 def _mean(values: Floats) -> float:

@@ -122,14 +122,14 @@ def _verdict(found: Finding, benches: Benches) -> str:
     place = 1 + sum(
         row.figures["mean MRR"] > cross.figures["mean MRR"] for row in found.of(PLAIN, TRAINED)
     )
-    chosen = (
-        f"{winner.name} wins by retrieval: best on the tuning part, and on held-out {benches.name}"
-        if winner is best
-        else f"{winner.name} was best on the tuning part; on held-out {benches.name} {best.name} is"
-        f" (mean MRR {best.figures['mean MRR']:.3f}), {winner.name}"
-    )
+    chosen = f"{winner.name} is best on the tuning part; on held-out {benches.name} its mean MRR is"
+    if winner is best:
+        ending = ", the best there too"
+    else:
+        ending = f", that of {best.name} {best.figures['mean MRR']:.3f}"
     return (
-        f"{chosen} mean MRR {winner.figures['mean MRR']:.3f}; the paper's choice, cross-attention,"
+        f"By retrieval {chosen} {winner.figures['mean MRR']:.3f}{ending}. The paper's choice,"
+        f" cross-attention,"
         f" is {_ordinal(place)} ({cross.figures['mean MRR']:.3f}). Separation"
         f" {_predicts(trained)} R@10: rank correlation {_rho(trained)} over the trained strategies,"
         f" {_rho(untrained)} over the untrained, {_rho(found.of_the_paper)} for the paper's own"

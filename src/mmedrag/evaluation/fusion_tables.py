@@ -82,8 +82,10 @@ class Finding:
 
 def table_c(found: Finding) -> Table:
     """The paper's columns, ours below the paper's, AUROC, alignment and uniformity."""
-    header = ("strategy", "weights", "self", "random pair", "mean pair", "std pair", "separation")
-    header += ("dim", "AUROC", "alignment", "uniformity")
+    header = (
+        *("strategy", "weights", "self", "random pair", "mean pair", "std pair", "separation"),
+        *("dim", "AUROC", "alignment", "uniformity"),
+    )
     lines = []
     for name in dict.fromkeys([*PAPER, *(row.name for row in found.rows)]):
         if name in PAPER:
@@ -107,8 +109,10 @@ def _geometry(row: Row) -> tuple[str, ...]:
 def retrieval_table(found: Finding, set_name: str) -> Table:
     """Every row by direction, best first."""
     directions = [name for name in DIRECTIONS if f"{name} MRR" in found.winner.figures]
-    header = ("strategy", "weights", "tune MRR", "mean MRR", "separation")
-    header += tuple(f"{_arrow(name)} R@1/5/10, MRR" for name in directions)
+    header = (
+        *("strategy", "weights", "tune MRR", "mean MRR", "separation"),
+        *(f"{_arrow(name)} R@1/5/10, MRR" for name in directions),
+    )
     best_first = sorted(found.rows, key=lambda row: -row.figures["mean MRR"])
     lines = [
         (

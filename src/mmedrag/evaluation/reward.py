@@ -186,7 +186,7 @@ def _by_kind(
     pairs = pairs.reshape(-1, 2)
     return {
         name: {
-            "pairwise accuracy": _known(np.mean(_won(found, pairs))) if len(pairs) else None,
+            "pairwise accuracy": _known(float(np.mean(_won(found, pairs)))) if len(pairs) else None,
             "AUROC": _known(auroc(found[chosen], right[chosen])),
             "n": int(np.count_nonzero(chosen & ~right)),
         }

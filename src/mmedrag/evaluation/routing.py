@@ -52,9 +52,9 @@ def shares(verdicts: Sequence[Verdict]) -> dict[str, float]:
 def reliability(verdicts: Sequence[Verdict], bins: int = 10) -> Bins:
     """The probability of the best class against how often it is the true one."""
     scored = [v for v in verdicts if v.routing.scores]
-    best = [max(v.routing.scores, key=lambda name, v=v: v.routing.scores[name]) for v in scored]
-    predicted = [v.routing.scores[name] for v, name in zip(scored, best, strict=True)]
-    right = [name == v.truth for v, name in zip(scored, best, strict=True)]
+    best = [max((score, name) for name, score in v.routing.scores.items()) for v in scored]
+    predicted = [score for score, _ in best]
+    right = [name == v.truth for v, (_, name) in zip(scored, best, strict=True)]
     return calibration_bins(np.array(predicted, np.float64), np.array(right, bool), bins)
 
 

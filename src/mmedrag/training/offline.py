@@ -58,7 +58,7 @@ def train(recipe: Recipe, into: Path, texts: TextEncoder, say: Say = print) -> N
     into.mkdir(parents=True, exist_ok=True)
     train_image_encoder(root, into, cache, say)
     images = OnnxImageEncoder.from_card(into / "image.json")
-    sets = [_training_part(f) for f in image_features(root, IMAGE_SETS, images, cache)]
+    sets = [training_part(f) for f in image_features(root, IMAGE_SETS, images, cache)]
     reduction = train_reduction(sets)
     say(f"reduction of {sum(len(s.cases) for s in sets)} images")
     _write(into / "image_reduction", "reduction", reduction, {"features": images.fingerprint})
@@ -141,7 +141,7 @@ def train_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> 
     tensors: dict[str, Matrix] = {}
     gates: dict[str, list[Examples]] = {"image": [], "text": []}
     for place, domain in enumerate(Domain):
-        parts = [_pairs(s, domain, texts, cache) for s in sets]
+        parts = [pairs(s, domain, texts, cache) for s in sets]
         images, told, weights = (
             np.concatenate([part[i] for part in parts if len(part[2])]) for i in range(3)
         )
@@ -156,23 +156,23 @@ def train_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> 
     return tensors
 
 
-def _pairs(
+def pairs(
     features: Features, domain: Domain, texts: TextEncoder, cache: Path
 ) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
-    """Image rows, text rows and weights of a set's pairs in a domain."""
+    """The pairs of a set in a domain: image rows, text rows and weights, one a wording."""
     rows = [i for i, c in enumerate(features.cases) if c.domain == domain and c.text.strip()]
-    pairs = [(i, j, text) for i in rows for j, text in enumerate(wordings(features.cases[i]))]
-    said = [Case(id=str(n), text=text) for n, (_, _, text) in enumerate(pairs)]
-    name = f"wordings {texts.fingerprint} {features.set_name} {len(rows)}"
+    found = [(i, j, text) for i in rows for j, text in enumerate(wordings(features.cases[i]))]
+    said = [Case(id=text, text=text) for _, _, text in found]
+    name = f"wordings {texts.fingerprint}"
     told = cached_rows(cache, name, said, lambda c: texts.encode([case.text for case in c]))
     distinct = len({features.cases[i].text for i in rows})
-    weights = np.array([2.0 if j == 0 else 1.0 for _, j, _ in pairs])
-    mass = math.sqrt(len(rows) * distinct)
-    shares = mass * weights / max(weights.sum(), 1.0)
-    return features.rows[[i for i, _, _ in pairs]], told, shares
+    weights = np.array([2.0 if j == 0 else 1.0 for _, j, _ in found])
+    shares = math.sqrt(len(rows) * distinct) * weights / max(weights.sum(), 1.0)
+    return features.rows[[i for i, _, _ in found]], told, shares
 
 
-def _training_part(features: Features) -> Features:
+def training_part(features: Features) -> Features:
+    """The cases of a set that may be learned from, with their rows."""
     kept = [i for i, case in enumerate(features.cases) if _is_training(case)]
     return Features(features.set_name, [features.cases[i] for i in kept], features.rows[kept])
 

@@ -66,7 +66,7 @@ def texts_of(
         CAPTION: caption,
         POSED: _posed(case.text, mentions, definitions, random),
     }
-    return {words: text.strip() for words, text in told.items() if _says_something(text)}
+    return {words: text.strip() for words, text in told.items() if text and _says_something(text)}
 
 
 def off_topic(held_out: bool, random: np.random.Generator) -> str:

@@ -43,7 +43,7 @@ def project(
 ) -> Projected:
     """The first layer over features ``(n, image_dim)`` and ``(n, text_dim)``."""
     if "hidden.weight" in w:
-        of_image, of_text = w["hidden.weight"].split([images.shape[1], texts.shape[1]], dim=1)
+        of_image, of_text = w["hidden.weight"].split([images.shape[1], texts.shape[1]], dim=1)  # type: ignore[no-untyped-call]
         return Projected(images @ of_image.T, texts @ of_text.T, has_image, has_text)
     return Projected(_linear(w, "image", images), _linear(w, "text", texts), has_image, has_text)
 
@@ -63,7 +63,7 @@ def contrastive(w: Weights, items: Projected) -> Tensor:
 def mlp(w: Weights, items: Projected) -> Tensor:
     """``^(W_2 relu(W_1 [x ; y] + b_1) + b_2)``."""
     widths = [len(w["missing.image"]), len(w["missing.text"])]
-    of_image, of_text = w["hidden.weight"].split(widths, dim=1)
+    of_image, of_text = w["hidden.weight"].split(widths, dim=1)  # type: ignore[no-untyped-call]
     x = torch.where(items.has_image[:, None], items.images, of_image @ w["missing.image"])
     y = torch.where(items.has_text[:, None], items.texts, of_text @ w["missing.text"])
     return _unit(_linear(w, "top", (x + y + w["hidden.bias"]).relu()))

@@ -42,14 +42,13 @@ Maps = NDArray[np.float16]
 def folded(backbone: Lite0) -> Lite0:
     """The same network (in place) without batch normalisation: its scales are in the kernels."""
     backbone.eval()
-    backbone._conv_stem = _fold(backbone._conv_stem, backbone._bn0)
-    backbone._conv_head = _fold(backbone._conv_head, backbone._bn1)
-    backbone._bn0 = backbone._bn1 = nn.Identity()
+    _fold(backbone, "_conv_stem", "_bn0")
+    _fold(backbone, "_conv_head", "_bn1")
     for block in backbone._blocks:
-        pairs = [("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
-        for conv, norm in [("_expand_conv", "_bn0"), *pairs] if block.expands else pairs:
-            setattr(block, conv, _fold(getattr(block, conv), getattr(block, norm)))
-            setattr(block, norm, nn.Identity())
+        if block.expands:
+            _fold(block, "_expand_conv", "_bn0")
+        _fold(block, "_depthwise_conv", "_bn1")
+        _fold(block, "_project_conv", "_bn2")
     channels_last: Lite0 = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return channels_last
 
@@ -182,5 +181,6 @@ def _middle(backbone: Lite0, case: Case, random: np.random.Generator | None) -> 
     return found[0].contiguous().numpy().astype(np.float16)
 
 
-def _fold(conv: nn.Module, norm: nn.Module) -> nn.Module:
-    return fuse_conv_bn_eval(conv, norm)  # type: ignore[type-var,arg-type]
+def _fold(part: nn.Module, conv: str, norm: str) -> None:
+    setattr(part, conv, fuse_conv_bn_eval(getattr(part, conv), getattr(part, norm)))
+    setattr(part, norm, nn.Identity())

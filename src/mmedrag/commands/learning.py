@@ -54,9 +54,9 @@ def recipe(
 
 
 def _add_contrastive(what: Commands) -> None:
-    command = recipe(what, "contrastive", "dual encoder by InfoNCE (3.3)", _contrastive, epochs=30)
+    command = recipe(what, "contrastive", "dual encoder by InfoNCE (3.3)", _contrastive, epochs=40)
     add_models(command)
-    command.add_argument("--batch", type=int, default=256, help="each other's negatives (256)")
+    command.add_argument("--batch", type=int, default=512, help="each other's negatives (512)")
     command.add_argument(
         "--freeze", choices=("image", "text", "both", "none"), default="both", help="(both)"
     )

@@ -31,8 +31,8 @@ from mmedrag.training.run_state import RunState, read_state, write_state
 from mmedrag.training.towers import FrozenTower, ImageTower, TextTower, Tower
 from mmedrag.types import Case, Matrix
 
-EPOCHS, BATCH, MICRO = 30, 256, 32
-PATIENCE = 6
+EPOCHS, BATCH, MICRO = 40, 512, 32
+PATIENCE = 10
 """Epochs without a better recall after which training stops."""
 
 DIM = 256

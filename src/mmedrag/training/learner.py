@@ -19,11 +19,11 @@ from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.towers import Rows, Tower, set_learning
 from mmedrag.types import Matrix
 
-RATE, BACKBONE_RATE = 5e-4, 2e-5
+RATE, BACKBONE_RATE = 1e-3, 2e-5
 """Peak learning rates of the heads, and of a network that was trained before."""
 
 DECAY = 0.05
-DROPOUT = 0.2
+DROPOUT = 0.5
 """Of the features that go into the heads, in training only."""
 
 WARM_UP = 0.1

@@ -192,6 +192,14 @@ def test_json_comes_back(tmp_path: Path) -> None:
     assert told["studies"][1]["verdict"] == f"Verdict: {EVIL}"
 
 
+def test_what_is_not_a_number_is_null_in_json() -> None:
+    told = results([section(data={"a": [float("nan"), 0.5], "b": {"c": float("inf"), 1: True}})])
+    assert json.loads(json.dumps(told, allow_nan=False))["studies"][0]["data"] == {
+        "a": [None, 0.5],
+        "b": {"c": None, "1": True},
+    }
+
+
 def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     written = write_report([section()], tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -43,14 +43,14 @@ def study(
 
 def show(options: argparse.Namespace, *sections: Section) -> int:
     """Print a section as text or JSON (of several: what each found), and write the report."""
-    from mmedrag.evaluation.report import glance_text, section_text, write_report
+    from mmedrag.evaluation.report import finite, glance_text, section_text, write_report
 
     if options.report is not None:
         written = write_report(sections, options.report)
         print(f"mmedrag: wrote {written}", file=sys.stderr)
     if options.json:
-        found = {section.name: section.data for section in sections}
-        print(dumped(found if len(found) > 1 else sections[0].data))
+        found = {section.name: finite(section.data) for section in sections}
+        print(dumped(found if len(found) > 1 else found[sections[0].name]))
     else:
         print(glance_text(sections) if len(sections) > 1 else section_text(sections[0]))
     return 0

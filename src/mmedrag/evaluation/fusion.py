@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 
@@ -139,4 +139,4 @@ def averaged(runs: Sequence[Run]) -> tuple[Figures, Figures]:
     names = runs[0].figures
     columns = {name: [r.figures[name] for r in runs] for name in names}
     means = {name: fmean(column) for name, column in columns.items()}
-    return means, {name: stdev(column) for name, column in columns.items()}
+    return means, {name: float(np.std(c, ddof=1)) for name, c in columns.items()}

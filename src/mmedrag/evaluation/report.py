@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import tempfile
@@ -54,6 +55,15 @@ def results(sections: Sequence[Section]) -> dict[str, Any]:
         "version": __version__,
         "studies": [_told(section) for section in sections],
     }
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401
+    """Figures as JSON can hold them: what is not a number becomes ``null``."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_report(sections: Sequence[Section], into: Path) -> Path:
@@ -124,7 +134,7 @@ def _told(section: Section) -> Mapping[str, Any]:
             for d in section.disagreements
         ],
         "notes": list(section.notes),
-        "data": section.data,
+        "data": finite(section.data),
     }
 
 

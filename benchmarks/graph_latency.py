@@ -68,7 +68,7 @@ def steps(evidence: list[Evidence]) -> dict[str, Callable[[], object]]:
         "eq. 4 propagation, k-NN graph": lambda: propagate(near, q),
         "eq. 4 linear solve, k-NN graph": lambda: solve(near, q),
         "paper_graph(), whole stage": lambda: paper_graph().rerank(evidence),
-        "GraphReranker(knn_graph), whole stage": lambda: GraphReranker(knn_graph).rerank(evidence),
+        "GraphReranker(), whole stage": lambda: GraphReranker().rerank(evidence),
         "MaximalMarginalRelevance()": lambda: MaximalMarginalRelevance().rerank(evidence),
         "DuplicatesLast()": lambda: DuplicatesLast().rerank(evidence),
     }

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmedrag.evaluation.redundancy import intra_list_similarity
-from mmedrag.graph import PAPER_ALPHA, GraphReranker, paper_graph
+from mmedrag.graph import (
+    PAPER_ALPHA,
+    GraphReranker,
+    Scores,
+    complete_graph,
+    paper_graph,
+    propagate,
+    transition,
+)
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Evidence, Matrix, Query
 
@@ -31,14 +39,16 @@ class Coherence:
 
     ``similarity``, ``paper`` and ``ours`` are scores by sentence: cosine to the query, eq. 4 as in
     the paper, and the query-aware walk. ``shrinkage`` is the spread (largest less smallest) of the
-    paper's scores over that of the cosines, ``predicted`` what arithmetic alone gives, whatever the
-    sentences say (:func:`predicted_shrinkage`). ``pairwise`` is the mean cosine between them.
+    paper's scores over that of the cosines, ``even`` the same with all edges equal, ``predicted``
+    what arithmetic gives there (:func:`predicted_shrinkage`). ``pairwise`` is the mean cosine
+    between the sentences.
     """
 
     similarity: dict[str, float]
     paper: dict[str, float]
     ours: dict[str, float]
     shrinkage: float
+    even: float
     predicted: float
     pairwise: float
 
@@ -60,6 +70,7 @@ def controlled(embedder: Embedder) -> Coherence:
         paper=paper,
         ours=_scores(GraphReranker(), evidence),
         shrinkage=spread(paper) / spread(similarity),
+        even=_even_shrinkage(np.array(list(similarity.values()))),
         predicted=predicted_shrinkage(len(sentences)),
         pairwise=intra_list_similarity(vectors),
     )
@@ -83,6 +94,12 @@ def paper_spreads() -> tuple[float, float]:
     """The spreads of the scores that the paper prints: Standard RAG, Graph-RAG."""
     before, after = zip(*PAPER_SCORES.values(), strict=True)
     return max(before) - min(before), max(after) - min(after)
+
+
+def _even_shrinkage(q: Scores) -> float:
+    """What eq. 4 leaves of the spread of q on a complete graph with equal edges."""
+    s = propagate(transition(complete_graph(np.ones((len(q), len(q))))), q - q.min())
+    return float(np.ptp(s) / np.ptp(q))
 
 
 def _evidence(

@@ -29,10 +29,12 @@ def _compression(found: Coherence) -> Disagreement:
     return Disagreement(
         '"score compression" shows coherence (4.4, 4.7, 6.2)',
         f"spread {before:.4f} → {after:.4f}, {after / before:.3f} of it",
-        f"spread {spread(found.similarity):.4f} → {spread(found.paper):.4f}, "
+        f"with even edges {found.even:.3f} of the spread, whatever the sentences say; along our "
+        f"encoder's edges {spread(found.similarity):.4f} → {spread(found.paper):.4f}, "
         f"{found.shrinkage:.3f} of it",
-        "Any five items whose edges are alike shrink to (1 − α) / (1 + α/4) = "
-        f"{found.predicted:.3f} of their spread, whatever they say: it is arithmetic.",
+        "It is arithmetic: even edges leave (1 − α) / (1 + α/4) = "
+        f"{found.predicted:.3f} of any spread. Where the edges are uneven (mean pairwise cosine "
+        f"{found.pairwise:.2f}), what they add to the spread is how typical each sentence is.",
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from mmedrag.evaluation.backbones import Backbone
 from mmedrag.evaluation.density import by_share, pictured, radiographs, retrieved
 from mmedrag.evaluation.report import section_text, write_report
 from mmedrag.evaluation.section import Section
-from mmedrag.evaluation.sensitivity import Sensitivity, evaluate
+from mmedrag.evaluation.sensitivity import Sensitivity, _networks, evaluate
 from mmedrag.types import Case
 
 SEEDS = 2
@@ -33,13 +34,13 @@ def network(weights: str, *, fixed: bool = False) -> Backbone:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return generate(60, 5, into=tmp_path_factory.mktemp("corpus") / "phantoms")
+    return generate(40, 5, into=tmp_path_factory.mktemp("corpus") / "phantoms")
 
 
 @pytest.fixture(scope="module")
 def found(corpus: Path) -> Sensitivity:
     networks = [network("a file"), network("random", fixed=True)]
-    return evaluate(SEEDS, networks=networks, xrays=[corpus], gallery=[corpus], most=3)
+    return evaluate(SEEDS, networks=networks, xrays=[corpus], gallery=[corpus], most=2)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_in_pictures_the_window_beats_the_encoder_against_every_control(
     found: Sensitivity,
 ) -> None:
     picture, window, _ = found.radiographs
-    assert found.pictures == 3
+    assert found.pictures == 2
     for control in ("noise", "matched noise", "re-encoded"):
         name = f"soft density/{control}"
         assert window.figures[name].value > picture.figures[name].value
@@ -112,15 +113,18 @@ def test_json_and_report(section: Section, tmp_path: Path) -> None:
     assert page.count("<svg") == len(section.figures)
 
 
-def test_without_torch_the_rest_is_measured() -> None:
-    def absent() -> Sequence[Backbone]:
+def test_without_torch_the_rest_is_measured(found: Sensitivity) -> None:
+    def absent() -> Iterator[Backbone]:
         raise MissingExtra("PyTorch is not installed", "Install it.")
         yield
 
-    found = evaluate(2, networks=absent())
-    assert not found.scales
-    assert "Tables 1 and 3 need PyTorch" in " ".join(found.notes)
-    titles = [t.title for t in sensitivity_section.section(found, "").tables]
+    *measured, notes = _networks([], absent(), lambda n: None)
+    assert measured == [[], [], [], []]
+    assert "Tables 1 and 3 need PyTorch" in notes[0]
+    rest = replace(
+        found, scales=(), findings=found.findings[:1], gradients=(), radiographs=(), retrieval={}
+    )
+    titles = [t.title for t in sensitivity_section.section(rest, "").tables]
     assert [t.split(".")[0] for t in titles[:2]] == ["Table 2", "Table 4"]
 
 

@@ -309,9 +309,24 @@ def _figures(found: Study) -> tuple[Figure, ...]:
 
 
 def _draw_scatter(arms: Mapping[str, Measured]) -> str:
+    """Every reranker as a point with its name beside it, in four families."""
+    families = {name: _family(name) for name in arms}
     means = {name: arm.means() for name, arm in arms.items()}
-    points = {name: ([m["repeated"]], [m["nDCG@10"]]) for name, m in means.items()}
-    return plots.scatter(points, "share of repetitions in the first ten", "nDCG@10")
+    members = {
+        family: [name for name in arms if families[name] == family]
+        for family in dict.fromkeys(families.values())
+    }
+    points = {
+        family: ([means[n]["repeated"] for n in names], [means[n]["nDCG@10"] for n in names])
+        for family, names in members.items()
+    }
+    return plots.scatter(points, "share of repetitions in the first ten", "nDCG@10", names=members)
+
+
+def _family(name: str) -> str:
+    if name in (STANDARD, OURS, DEFAULT):
+        return "ours" if name != STANDARD else "Standard RAG"
+    return "graph as in the paper" if "graph" in name or "paper" in name else "others"
 
 
 def _draw_shift(asked: Asked, before: Reranker, after: Reranker) -> str:

@@ -16,7 +16,7 @@ from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CorpusError, UntrainedError
 from mmedrag.evaluation.fusion import DIRECTIONS, Bench, averaged, run
 from mmedrag.evaluation.fusion_section import as_section
-from mmedrag.evaluation.fusion_tables import PAPER, Finding
+from mmedrag.evaluation.fusion_tables import PAPER, Finding, pooled_test
 from mmedrag.evaluation.report import section_text
 from mmedrag.evaluation.strategies import (
     CONTROL,
@@ -30,7 +30,7 @@ from mmedrag.evaluation.strategies import (
     checkpoints,
     rows,
 )
-from mmedrag.fusion import Concat, Early, SharedSpace
+from mmedrag.fusion import Concat, Early, Fusion, SharedSpace
 from mmedrag.training.pairs import Pairs
 from mmedrag.types import Case, Domain
 
@@ -139,6 +139,21 @@ def test_the_winner_is_chosen_without_the_held_out_pairs() -> None:
     assert finding.best.name == "a"
 
 
+def test_a_fusion_ties_with_itself_and_not_with_noise(
+    pairs: tuple[Pairs, Pairs, Pairs],
+) -> None:
+    bench = Bench.of(pairs[2], "patient_id")
+
+    def row(name: str, fusion: Fusion, tune: float) -> Row:
+        done = run(fusion, bench)
+        return Row(name, TRAINED, done.figures, done.found, tune_mrr=tune)
+
+    shared = row("shared", SharedSpace(16), 0.9)
+    finding = Finding([shared, replace(shared, name="same", tune_mrr=0.8), row("n", Noise(), 0.1)])
+    assert pooled_test(shared, shared).difference == 0
+    assert [tie.name for tie in finding.ties] == ["same"]
+
+
 def test_means_over_seeds(pairs: tuple[Pairs, Pairs, Pairs]) -> None:
     bench = Bench.of(pairs[2], "patient_id")
     runs = [run(Noise(8), bench), run(Noise(16), bench)]
@@ -185,7 +200,7 @@ def test_nothing_held_out_is_an_error(pairs: tuple[Pairs, Pairs, Pairs]) -> None
 def test_command_measures_what_was_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = generate(60, 3, into=tmp_path / "phantoms")
+    data = generate(36, 3, into=tmp_path / "phantoms")
     told = ["--data", str(data)]
     into = ["--into", str(tmp_path / "f"), "--epochs", "1"]
     assert main(["train", "fusion", *told, *into]) == 0

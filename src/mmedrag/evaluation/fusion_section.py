@@ -10,6 +10,7 @@ from typing import Any
 from mmedrag.evaluation.alignment import RankCorrelation
 from mmedrag.evaluation.directions import rounded
 from mmedrag.evaluation.fusion_tables import (
+    ALPHA,
     COLUMNS,
     PAPER,
     PAPER_PAIRS,
@@ -127,10 +128,11 @@ def _verdict(found: Finding, benches: Benches) -> str:
         ending = ", the best there too"
     else:
         ending = f", that of {best.name} {best.figures['mean MRR']:.3f}"
+    ties = ", ".join(row.name for row in found.ties) or "none"
     return (
-        f"By retrieval {chosen} {winner.figures['mean MRR']:.3f}{ending}. The paper's choice,"
-        f" cross-attention,"
-        f" is {_ordinal(place)} ({cross.figures['mean MRR']:.3f}). Separation"
+        f"By retrieval {chosen} {winner.figures['mean MRR']:.3f}{ending}. Not to be told from it"
+        f" there (p >= {ALPHA}): {ties}. The paper's choice, cross-attention, is {_ordinal(place)}"
+        f" ({cross.figures['mean MRR']:.3f}). Separation"
         f" {_predicts(trained)} R@10: rank correlation {_rho(trained)} over the trained strategies,"
         f" {_rho(untrained)} over the untrained, {_rho(found.of_the_paper)} for the paper's own"
         f" separations. Pure noise has a separation of {noise.figures['separation']:.3f} and R@10"
@@ -140,7 +142,7 @@ def _verdict(found: Finding, benches: Benches) -> str:
 
 
 def _predicts(found: RankCorrelation) -> str:
-    return "goes with" if found.rho > 0 and found.p_value < 0.05 else "does not predict"
+    return "goes with" if found.rho > 0 and found.p_value < ALPHA else "does not predict"
 
 
 def _rho(found: RankCorrelation) -> str:
@@ -194,6 +196,7 @@ def _data(found: Finding, benches: Benches) -> dict[str, Any]:
         | {name: len(bench.pairs) for name, bench in benches.others.items()},
         "winner": found.winner.name,
         "best_held_out": found.best.name,
+        "ties": [row.name for row in found.ties],
         "rows": [_row(row) for row in found.rows],
         "rank_correlation": {
             **{name: _told(found.correlation(*shown)) for name, shown in kinds.items()},

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmedrag.evaluation import plots
 from mmedrag.evaluation.alignment import RankCorrelation, rank_correlation
-from mmedrag.evaluation.bootstrap import interval, paired_test
+from mmedrag.evaluation.bootstrap import PairedTest, interval, paired_test
 from mmedrag.evaluation.directions import METRICS
 from mmedrag.evaluation.fusion import DIRECTIONS
 from mmedrag.evaluation.section import Figure, Table
@@ -36,6 +36,7 @@ PAPER_PAIRS = {
 }
 """Intra-pair and cross-pair similarity of section 4.7."""
 
+ALPHA = 0.05
 _MRR = METRICS.index("MRR")
 
 
@@ -62,6 +63,12 @@ class Finding:
     def best(self) -> Row:
         """The best of the same by mean MRR on the held-out pairs."""
         return max(self.of(PLAIN, TRAINED), key=lambda row: row.figures["mean MRR"])
+
+    @property
+    def ties(self) -> list[Row]:
+        """Fusions whose MRR over all directions cannot be told from the winner's (p >= 0.05)."""
+        others = [row for row in self.of(PLAIN, TRAINED) if row is not self.winner]
+        return [row for row in others if pooled_test(self.winner, row).p_value >= ALPHA]
 
     def correlation(self, *kinds: str) -> RankCorrelation:
         """Of separation and mean R@10 over rows of these kinds."""
@@ -150,14 +157,29 @@ def pairs_table(found: Finding) -> Table:
     return Table("Section 4.7: similarity within and between cases", header, tuple(lines))
 
 
+def pooled_test(first: Row, second: Row) -> PairedTest:
+    """MRR of two fusions over the queries of every direction; patients are drawn in pairs."""
+    sides = [(first.found[name], second.found[name]) for name in first.found]
+    return paired_test(
+        np.concatenate([one.values[:, _MRR] for one, _ in sides]),
+        np.concatenate([other.values[:, _MRR] for _, other in sides]),
+        np.concatenate([one.groups for one, _ in sides]),
+    )
+
+
 def paired_table(found: Finding) -> Table:
     """The winner against every other fusion, by query: differences of MRR."""
     winner = found.winner
-    lines = []
-    for row in found.of(PLAIN, TRAINED):
-        if row is not winner:
-            lines.append((row.name, *(_difference(winner, row, name) for name in row.found)))
-    header = ("less", *(_arrow(name) for name in winner.found))
+    lines = [
+        (
+            row.name,
+            _difference(pooled_test(winner, row)),
+            *(_difference(_direction_test(winner, row, name)) for name in winner.found),
+        )
+        for row in found.of(PLAIN, TRAINED)
+        if row is not winner
+    ]
+    header = ("less", "all queries", *(_arrow(name) for name in winner.found))
     title = f"MRR of {winner.name} less that of the others: difference (95 %), p"
     return Table(title, header, tuple(lines))
 
@@ -210,9 +232,12 @@ def _recalls(row: Row, direction: str) -> str:
     return f"{shown}, {mean} ({low:.3f}–{high:.3f})"
 
 
-def _difference(first: Row, second: Row, direction: str) -> str:
+def _direction_test(first: Row, second: Row, direction: str) -> PairedTest:
     one, other = first.found[direction], second.found[direction]
-    test = paired_test(one.values[:, _MRR], other.values[:, _MRR], one.groups)
+    return paired_test(one.values[:, _MRR], other.values[:, _MRR], one.groups)
+
+
+def _difference(test: PairedTest) -> str:
     low, high = test.interval
     return f"{test.difference:+.3f} ({low:+.3f} to {high:+.3f}), p = {test.p_value:.2g}"
 

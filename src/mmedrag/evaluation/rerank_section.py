@@ -46,6 +46,11 @@ SETS = ("medpix2", "iu_xray_text")
 GALLERY, QUERIES, TUNED, TIMED = 1600, 120, 40, 20
 """Records; queries a set and mode, those α is chosen on, those that are timed."""
 
+_NAMED = (
+    PAPER, DEFAULT, "MMR", "10-NN graph, α = 0.85", "reciprocal neighbours",
+    "complete α = 0.2, MMR, duplicates last",
+)  # fmt: skip
+
 TITLES = {NEW: "new", KNOWN: "known"}
 """The two galleries in the JSON."""
 
@@ -309,7 +314,7 @@ def _figures(found: Study) -> tuple[Figure, ...]:
 
 
 def _draw_scatter(arms: Mapping[str, Measured]) -> str:
-    """Every reranker as a point with its name beside it, in four families."""
+    """Every reranker as a point, in four families; names where there is room for them."""
     families = {name: _family(name) for name in arms}
     means = {name: arm.means() for name, arm in arms.items()}
     members = {
@@ -320,7 +325,11 @@ def _draw_scatter(arms: Mapping[str, Measured]) -> str:
         family: ([means[n]["repeated"] for n in names], [means[n]["nDCG@10"] for n in names])
         for family, names in members.items()
     }
-    return plots.scatter(points, "share of repetitions in the first ten", "nDCG@10", names=members)
+    told = {
+        family: [name if name in _NAMED else "" for name in names]
+        for family, names in members.items()
+    }
+    return plots.scatter(points, "share of repetitions in the first ten", "nDCG@10", names=told)
 
 
 def _family(name: str) -> str:

@@ -208,4 +208,6 @@ def test_command_measures_what_was_trained(
     assert main(["eval", "fusion", *told, "--json", "--model", f"fusion={tmp_path / 'f'}"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert {row["strategy"] for row in data["rows"]} >= set(STRATEGIES)
+    shipped = next(row for row in data["rows"] if row["weights"] == "shipped")
+    assert set(shipped["retrieval"]) <= set(DIRECTIONS)
     assert main(["eval", "fusion", *told, "--model", "heads=x"]) == 2

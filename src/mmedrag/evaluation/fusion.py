@@ -102,8 +102,12 @@ class Run:
 
 
 def run(fusion: Fusion, bench: Bench) -> Run:
+    """A fusion of the bench's features, measured."""
+    return run_vectors(bench.vectors(fusion), bench)
+
+
+def run_vectors(vectors: Vectors, bench: Bench) -> Run:
     """Table C's columns, section 4.7's pairs, AUROC, alignment and uniformity, retrieval."""
-    vectors = bench.vectors(fusion)
     of_cases = spread(vectors.whole_cases)
     pairs = pair_similarity(vectors.whole_cases, bench.groups, bench.captions)
     scores, matched = matched_scores(
@@ -115,7 +119,7 @@ def run(fusion: Fusion, bench: Bench) -> Run:
         "mean_pairwise": of_cases.mean_pairwise,
         "std_pairwise": of_cases.std_pairwise,
         "separation": of_cases.separation,
-        "dim": float(fusion.dim),
+        "dim": float(vectors.whole_cases.shape[1]),
         "intra_pair": pairs.intra,
         "cross_pair": pairs.cross,
         "auroc": auroc(scores, matched),

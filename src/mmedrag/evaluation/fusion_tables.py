@@ -13,7 +13,7 @@ from mmedrag.evaluation.bootstrap import PairedTest, interval, paired_test
 from mmedrag.evaluation.directions import METRICS
 from mmedrag.evaluation.fusion import DIRECTIONS
 from mmedrag.evaluation.section import Figure, Table
-from mmedrag.evaluation.strategies import CONTROL, PLAIN, TRAINED, UNTRAINED, Row
+from mmedrag.evaluation.strategies import CONTROL, PLAIN, SHIPPED, TRAINED, UNTRAINED, Row
 
 PAPER: Mapping[str, tuple[float, float, float, float, float, int]] = {
     "contrastive": (1.0, 0.001524, 0.001620, 0.247583, 1.001524, 512),
@@ -176,7 +176,7 @@ def paired_table(found: Finding) -> Table:
             _difference(pooled_test(winner, row)),
             *(_difference(_direction_test(winner, row, name)) for name in winner.found),
         )
-        for row in found.of(PLAIN, TRAINED)
+        for row in found.of(PLAIN, TRAINED, SHIPPED)
         if row is not winner
     ]
     header = ("less", "all queries", *(_arrow(name) for name in winner.found))
@@ -188,7 +188,7 @@ def figures(found: Finding) -> tuple[Figure, ...]:
     """Separation against R@10, and MRR by direction."""
 
     def points() -> str:
-        kinds = {kind: found.of(kind) for kind in (TRAINED, UNTRAINED, PLAIN, CONTROL)}
+        kinds = {kind: found.of(kind) for kind in (TRAINED, UNTRAINED, PLAIN, CONTROL, SHIPPED)}
         return plots.scatter(
             {
                 kind: (
@@ -196,6 +196,7 @@ def figures(found: Finding) -> tuple[Figure, ...]:
                     [row.figures["mean R@10"] for row in shown],
                 )
                 for kind, shown in kinds.items()
+                if shown
             },
             "separation (1 - random-pair similarity)",
             "mean R@10",
@@ -203,7 +204,7 @@ def figures(found: Finding) -> tuple[Figure, ...]:
         )
 
     def bars() -> str:
-        shown = sorted(found.of(PLAIN, TRAINED), key=lambda row: -row.figures["mean MRR"])
+        shown = sorted(found.of(PLAIN, TRAINED, SHIPPED), key=lambda row: -row.figures["mean MRR"])
         return plots.bars(
             {
                 row.name: {_arrow(name): m.means()["MRR"] for name, m in row.found.items()}

@@ -166,7 +166,7 @@ def _text_encoders(data: Data) -> Section:
 def _fusion(data: Data) -> Section:
     from mmedrag.evaluation.fusion_section import study
 
-    return study(data("medpix2", "odir5k", "patolojiatlasi"))
+    return study(data("medpix2"))
 
 
 def _sensitivity(data: Data) -> Section:

@@ -14,13 +14,16 @@ from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import STRATEGIES, Mask
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.directions import Measured
-from mmedrag.evaluation.fusion import CROSS_MODAL, Bench, Figures, averaged, run
+from mmedrag.evaluation.fusion import CROSS_MODAL, Bench, Figures, averaged, run, run_vectors
+from mmedrag.evaluation.vectors import embed_records
 from mmedrag.fusion import Concat, Early, Fusion, fusion_from_checkpoint, random_fusion
+from mmedrag.protocols import Embedder
 from mmedrag.training.kinship import tune_mrr
 from mmedrag.training.pairs import Pairs, set_of
 from mmedrag.types import Matrix, Vector
 
 PLAIN, CONTROL, UNTRAINED, TRAINED = "learns nothing", "control", "untrained", "trained"
+SHIPPED = "shipped"
 """Kinds of rows."""
 
 LEAST = 25
@@ -156,6 +159,13 @@ def rows(
         figures, deviations = averaged(drawn)
         yield Row(name, UNTRAINED, figures, {}, deviations)
         yield benches.row(name, TRAINED, fusion_from_checkpoint(checkpoint), tune)
+
+
+def shipped_row(name: str, embedder: Embedder, benches: Benches) -> Row:
+    """A preset's embedder on the main set, whatever fusion it has."""
+    bench = benches.main
+    done = run_vectors(embed_records(bench.pairs.cases, bench.groups, embedder), bench)
+    return Row(name, SHIPPED, done.figures, done.found)
 
 
 def checkpoints(

@@ -18,13 +18,13 @@ from time import perf_counter
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mmedrag.assembly import assemble, create, dictionary, open_for_writing
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.console import report_text, table
 from mmedrag.datasets.records import read_records
 from mmedrag.images import open_image
 from mmedrag.indexing import index
 from mmedrag.pipeline import MMedRAG
-from mmedrag.presets import assemble, create, dictionary, open_for_writing
 from mmedrag.types import Case, Evidence, Query
 
 SETS = ("medpix2", "odir5k", "patolojiatlasi", "openstax_figures", "covid_cxr")

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mmedrag.assembly import assemble, create, dictionary
 from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
 from mmedrag.indexing import index
 from mmedrag.pipeline import MMedRAG
-from mmedrag.presets import Stages, assemble, build, create, dictionary
+from mmedrag.presets import Stages, build
 from mmedrag.types import Case
 
 # Machines differ in speed, so no example has a deadline; CI repeats the same examples each time.

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mmedrag.assembly import create
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets.duplicates import Duplicates
 from mmedrag.errors import CorpusError
 from mmedrag.indexing import content_digest, index
-from mmedrag.presets import Stages, create
+from mmedrag.presets import Stages
 from mmedrag.types import Case, Embeddable, Matrix, Problem, Query
 
 

@@ -26,8 +26,8 @@ STAGES = {
     "datasets": {"datasets"},
 }
 DOORS = {
-    "indexing", "presets", "trace", "console", "page", "demo", "evaluation", "training", "commands",
-    "cli",
+    "indexing", "presets", "assembly", "trace", "console", "page", "demo", "evaluation", "training",
+    "commands", "cli",
 }  # fmt: skip
 """They may import every room; no room imports them."""
 

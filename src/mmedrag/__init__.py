@@ -14,9 +14,9 @@ from mmedrag.errors import MMedRAGError
 from mmedrag.types import Answer, Case, Context, Domain, Evidence, Query
 
 if TYPE_CHECKING:
+    from mmedrag.assembly import create, load
+    from mmedrag.assembly import index_corpus as index
     from mmedrag.pipeline import MMedRAG
-    from mmedrag.presets import create, load
-    from mmedrag.presets import index_corpus as index
 
 __all__ = [
     "Answer",
@@ -36,9 +36,9 @@ __version__ = "0.1.0"
 
 _LATER = {
     "MMedRAG": ("mmedrag.pipeline", "MMedRAG"),
-    "create": ("mmedrag.presets", "create"),
-    "index": ("mmedrag.presets", "index_corpus"),
-    "load": ("mmedrag.presets", "load"),
+    "create": ("mmedrag.assembly", "create"),
+    "index": ("mmedrag.assembly", "index_corpus"),
+    "load": ("mmedrag.assembly", "load"),
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from mmedrag.assembly import assemble, create, dictionary
 from mmedrag.console import answer_text, brief_text, report_text, wrapped
 from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
@@ -15,7 +16,6 @@ from mmedrag.errors import CasebaseError
 from mmedrag.indexing import index
 from mmedrag.page import write_page
 from mmedrag.pipeline import MMedRAG
-from mmedrag.presets import assemble, create, dictionary
 from mmedrag.types import Case, Domain, Query
 
 

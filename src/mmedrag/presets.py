@@ -1,32 +1,26 @@
 """Which concrete stages make a system: the only file that names their classes.
 
 A preset is a function that builds the stages of sections 3.2, 3.3, 3.5 and 3.6 from the models it
-is told to load. A casebase remembers its preset and models, so :func:`load` needs only its path.
+is told to load. :mod:`mmedrag.assembly` joins them to a casebase.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.checkpoint import read_checkpoint
-from mmedrag.datasets import read_corpus
-from mmedrag.definitions import Dictionary, glossary, open_dictionary
 from mmedrag.diversity import DuplicatesLast
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.text import TextEncoder
-from mmedrag.errors import EncoderMismatch, QueryError
+from mmedrag.errors import QueryError
 from mmedrag.fusion import Fusion, SharedAndOwn, load_fusion
-from mmedrag.generation import ExtractiveGenerator
 from mmedrag.graph import Chain, GraphReranker, paper_graph
-from mmedrag.indexing import IndexReport, index
 from mmedrag.modality import (
     CERTAIN,
     PAPER_PROMPTS,
@@ -34,8 +28,7 @@ from mmedrag.modality import (
     ZeroShotClassifier,
     heads_from_checkpoint,
 )
-from mmedrag.pipeline import MMedRAG
-from mmedrag.protocols import ContextFilter, Embedder, Generator, ModalityClassifier, Reranker
+from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
 from mmedrag.reward import SimilarityThreshold
 from mmedrag.reward_checkpoint import load_reward
 
@@ -109,149 +102,6 @@ def find_preset(name: str) -> Preset:
         f"There is no preset called {name}",
         f"Choose from {', '.join(p.name for p in PRESETS)}.",
     )
-
-
-def load(
-    path: str | Path,
-    *,
-    generator: Generator | None = None,
-    dictionaries: Sequence[str | Path] = (),
-) -> MMedRAG:
-    """Open a casebase with the stages of the preset that made it.
-
-    Args:
-        path: of the casebase.
-        generator: writes the answers; the extractive one, which needs no network, by default.
-        dictionaries: compiled dictionaries that stand behind the glossary.
-
-    Raises:
-        CasebaseNotFound: none there.
-        EncoderMismatch: where the encoders have changed since it was made.
-        ModelError: where a model cannot be loaded.
-    """
-    known = dictionary(dictionaries)
-    casebase, stages = _opened(Path(path), readonly=True)
-    return assemble(stages, casebase, known, generator)
-
-
-def assemble(
-    stages: Stages,
-    casebase: Casebase,
-    definitions: Dictionary,
-    generator: Generator | None = None,
-) -> MMedRAG:
-    """Join stages and a casebase to a system."""
-    return MMedRAG(
-        classifier=stages.classifier,
-        embedder=stages.embedder,
-        cases=casebase,
-        definitions=definitions,
-        reranker=stages.reranker,
-        context_filter=stages.context_filter,
-        generator=generator or ExtractiveGenerator(),
-    )
-
-
-def create(
-    path: str | Path, preset: str = "offline", models: Mapping[str, str] | None = None
-) -> tuple[Casebase, Stages]:
-    """Make an empty casebase for a preset, and the stages to fill it with.
-
-    Raises:
-        CasebaseError: where something is there already.
-        ModelError: where a model cannot be loaded.
-    """
-    models = {role: _lasting(name) for role, name in (models or {}).items()}
-    stages = build(preset, models)
-    casebase = Casebase.create(
-        Path(path),
-        dim=stages.embedder.dim,
-        fingerprint=stages.embedder.fingerprint,
-        preset=preset,
-        settings={f"model.{role}": name for role, name in models.items()}
-        | {"salt": secrets.token_hex(16)},
-    )
-    return casebase, stages
-
-
-def index_corpus(
-    corpus: str | Path,
-    into: str | Path,
-    preset: str = "offline",
-    models: Mapping[str, str] | None = None,
-) -> IndexReport:
-    """Index a corpus of any known format into a new casebase; ``mmedrag.index`` is this function.
-
-    Args:
-        corpus: a file or folder that :func:`mmedrag.datasets.read_corpus` recognises.
-        into: the casebase; where it exists, the corpus is added to it (by its own preset).
-        preset: of a new casebase.
-        models: that replace the preset's own, by role.
-
-    Raises:
-        CorpusError: where the corpus cannot be read.
-        CasebaseError: where the casebase cannot be written.
-        ModelError: where a model cannot be loaded.
-    """
-    exists = (Path(into) / "casebase.db").exists()
-    casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
-    with casebase:
-        rows = read_corpus(Path(corpus), salt=salt_of(casebase))
-        return index(rows, casebase, stages.embedder, stages.classifier)
-
-
-def salt_of(casebase: Casebase) -> bytes:
-    """The key of DICOM pseudonyms, so that ids stay the same within a casebase."""
-    return bytes.fromhex(casebase.settings["salt"])
-
-
-def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:
-    """Open a casebase with the stages that fill it.
-
-    Raises:
-        CasebaseNotFound: none there.
-        EncoderMismatch: where the encoders have changed since it was made.
-        ModelError: where a model cannot be loaded.
-    """
-    return _opened(Path(path), readonly=False)
-
-
-def _opened(path: Path, *, readonly: bool) -> tuple[Casebase, Stages]:
-    casebase = Casebase.open(path, readonly=readonly)
-    try:
-        stages = build(casebase.preset, models_of(casebase))
-        _check_encoder(casebase, stages.embedder)
-    except BaseException:
-        casebase.close()
-        raise
-    return casebase, stages
-
-
-def _check_encoder(casebase: Casebase, embedder: Embedder) -> None:
-    if casebase.fingerprint != embedder.fingerprint:
-        raise EncoderMismatch(
-            f"The encoders of preset {casebase.preset} are not those that made {casebase.path}: "
-            f"{embedder.fingerprint}, not {casebase.fingerprint}",
-            "Index the corpus again into a new casebase, or go back to the earlier models.",
-        )
-
-
-def models_of(casebase: Casebase) -> dict[str, str]:
-    """The models that were given when the casebase was made."""
-    return {
-        key.removeprefix("model."): value
-        for key, value in casebase.settings.items()
-        if key.startswith("model.")
-    }
-
-
-def dictionary(paths: Sequence[str | Path] = ()) -> Dictionary:
-    """The glossary, and behind it the compiled dictionaries in the order given.
-
-    Raises:
-        CorpusError: where one cannot be opened.
-    """
-    return open_dictionary(*(Path(path) for path in paths)) if paths else glossary()
 
 
 def offline_encoders() -> tuple[ImageEncoder, TextEncoder]:
@@ -357,11 +207,6 @@ def _shipped_reward(embedder: Embedder) -> ContextFilter | None:
         return None
     fits = read_checkpoint(folder, "reward").encoders.get("dual") == embedder.fingerprint
     return load_reward(folder, encoder=embedder.fingerprint) if fits else None
-
-
-def _lasting(told: str) -> str:
-    """A folder as an absolute path, so that the casebase can be opened from anywhere."""
-    return str(Path(told).resolve()) if Path(told).is_dir() else told
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mmedrag import presets
+from mmedrag.assembly import dictionary
 from mmedrag.datasets.phantoms import generate
 from mmedrag.evaluation import answers
 from mmedrag.evaluation.answers import evaluate, question_about, truth_of
@@ -122,7 +123,7 @@ def test_repeats(text: str, passage: str, expected: bool) -> None:
 
 
 def test_the_truth_of_a_phantom_is_what_was_drawn(phantoms: list[Case]) -> None:
-    source = presets.dictionary()
+    source = dictionary()
     shown = next(c for c in phantoms if any(f["present"] for f in c.meta["findings"]))
     truth = truth_of(shown, source)
     assert Assertion.NEGATED in truth.values()

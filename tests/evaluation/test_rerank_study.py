@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmedrag.assembly import dictionary
 from mmedrag.datasets.phantoms import generate
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import rerank_section
@@ -27,7 +28,7 @@ from mmedrag.evaluation.rerank import (
     sweep,
 )
 from mmedrag.graph import KeepOrder, paper_graph
-from mmedrag.presets import Stages, dictionary
+from mmedrag.presets import Stages
 from mmedrag.types import Case, Evidence, Query
 
 RECORDS = 50

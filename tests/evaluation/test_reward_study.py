@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmedrag.assembly import dictionary
 from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
 from mmedrag.evaluation import reward as study_module
@@ -17,7 +18,6 @@ from mmedrag.evaluation.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, Measure
 from mmedrag.evaluation.reward_effect import Served, effect, serve
 from mmedrag.evaluation.reward_section import as_section
 from mmedrag.evaluation.section import Section
-from mmedrag.presets import dictionary
 from mmedrag.reward import KeepAll, SimilarityThreshold
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Miner
 from mmedrag.training.pool import embed, findings_of, patient_of

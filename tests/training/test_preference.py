@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmedrag.assembly import dictionary
 from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.corpus import text_key
-from mmedrag.presets import Stages, dictionary
+from mmedrag.presets import Stages
 from mmedrag.reward import ContextScorer, PairScorer, sigmoid
 from mmedrag.reward_checkpoint import load_reward
 from mmedrag.training import preference

@@ -80,7 +80,7 @@ def _ask(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace, generator: Generator | None) -> MMedRAG:
-    from mmedrag.presets import load
+    from mmedrag.assembly import load
 
     if options.k < 1:
         raise QueryError(f"-k is {options.k}", "Give at least 1.")

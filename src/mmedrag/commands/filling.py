@@ -63,7 +63,7 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 
 
 def _index(options: argparse.Namespace) -> int:
-    from mmedrag.presets import create, open_for_writing
+    from mmedrag.assembly import create, open_for_writing
 
     models = pairs(options.model, "--model")
     if (options.into / "casebase.db").exists():
@@ -84,7 +84,7 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _add(options: argparse.Namespace) -> int:
-    from mmedrag.presets import open_for_writing
+    from mmedrag.assembly import open_for_writing
 
     casebase, stages = open_for_writing(options.casebase)
     with casebase:
@@ -120,10 +120,10 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> No
     """Read the corpora (or the one case) of the options into a casebase, with a progress bar."""
     from tqdm import tqdm
 
+    from mmedrag.assembly import salt_of
     from mmedrag.console import report_text
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
-    from mmedrag.presets import salt_of
 
     duplicates = Duplicates()
     started = perf_counter()

@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
 
 
 def _define(options: argparse.Namespace) -> int:
+    from mmedrag.assembly import dictionary
     from mmedrag.console import table
-    from mmedrag.presets import dictionary
 
     known = dictionary(options.dictionary)
     mentions = known.recognise([options.text])

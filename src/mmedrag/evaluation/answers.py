@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mmedrag import presets
+from mmedrag.assembly import dictionary
 from mmedrag.casebase.exact import ExactIndex
 from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
@@ -92,7 +93,7 @@ def evaluate(
                 classifier=stages.classifier,
                 embedder=stages.embedder,
                 cases=ExactIndex(corpus.cases, corpus.vectors),
-                definitions=presets.dictionary(),
+                definitions=dictionary(),
                 reranker=stages.reranker,
                 context_filter=stages.context_filter,
                 generator=writer,

@@ -10,13 +10,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from mmedrag.assembly import assemble, dictionary
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.records import Entry
 from mmedrag.evaluation.candidates import CANDIDATES
 from mmedrag.evaluation.gallery import Gallery
 from mmedrag.graph import KeepOrder, paper_graph
 from mmedrag.pipeline import MMedRAG
-from mmedrag.presets import Stages, assemble, default_reranker, dictionary
+from mmedrag.presets import Stages, default_reranker
 from mmedrag.protocols import Reranker
 from mmedrag.reward import KeepAll
 from mmedrag.types import Query

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import plots
 from mmedrag.evaluation.candidates import MODES, Asked, ask
@@ -37,7 +38,7 @@ from mmedrag.evaluation.rerank import (
 from mmedrag.evaluation.rerank_disagreements import disagreements
 from mmedrag.evaluation.rerank_latency import STAGES, Latency, pipeline_latency
 from mmedrag.evaluation.section import Figure, Section, Table
-from mmedrag.presets import build, dictionary
+from mmedrag.presets import build
 from mmedrag.protocols import Reranker
 
 SETS = ("medpix2", "iu_xray_text")

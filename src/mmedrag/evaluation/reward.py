@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from mmedrag.assembly import dictionary
 from mmedrag.evaluation.bootstrap import interval
 from mmedrag.evaluation.corpus import codes
 from mmedrag.evaluation.directions import rounded
 from mmedrag.evaluation.probabilities import Flags, auroc
 from mmedrag.evaluation.reward_effect import Served, effect, serve
-from mmedrag.presets import build, dictionary
+from mmedrag.presets import build
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward import KeepAll, PairScorer, RewardFilter, SimilarityThreshold
 from mmedrag.training.bradley_terry import (

@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from mmedrag.assembly import assemble
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.records import Entry
 from mmedrag.definitions import Dictionary
 from mmedrag.evaluation.corpus import text_key
 from mmedrag.pipeline import head
-from mmedrag.presets import Stages, assemble
+from mmedrag.presets import Stages
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward import KeepAll
 from mmedrag.training.contexts import OFF_TOPIC, Example

@@ -16,11 +16,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from mmedrag.assembly import dictionary
 from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.probabilities import auroc, calibration_bins
-from mmedrag.presets import Stages, build, dictionary
+from mmedrag.presets import Stages, build
 from mmedrag.reward_checkpoint import save_reward
 from mmedrag.training.bradley_terry import (
     EPOCHS,

@@ -1,0 +1,168 @@
+"""A casebase and the stages of its preset, joined to a system.
+
+A casebase remembers its preset and models, so :func:`load` needs only its path.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmedrag.casebase.casebase import Casebase
+from mmedrag.datasets import read_corpus
+from mmedrag.definitions import Dictionary, glossary, open_dictionary
+from mmedrag.errors import EncoderMismatch
+from mmedrag.generation import ExtractiveGenerator
+from mmedrag.indexing import IndexReport, index
+from mmedrag.pipeline import MMedRAG
+from mmedrag.presets import Stages, build
+from mmedrag.protocols import Embedder, Generator
+
+
+def load(
+    path: str | Path,
+    *,
+    generator: Generator | None = None,
+    dictionaries: Sequence[str | Path] = (),
+) -> MMedRAG:
+    """Open a casebase with the stages of the preset that made it.
+
+    Args:
+        path: of the casebase.
+        generator: writes the answers; the extractive one, which needs no network, by default.
+        dictionaries: compiled dictionaries that stand behind the glossary.
+
+    Raises:
+        CasebaseNotFound: none there.
+        EncoderMismatch: where the encoders have changed since it was made.
+        ModelError: where a model cannot be loaded.
+    """
+    known = dictionary(dictionaries)
+    casebase, stages = _opened(Path(path), readonly=True)
+    return assemble(stages, casebase, known, generator)
+
+
+def assemble(
+    stages: Stages,
+    casebase: Casebase,
+    definitions: Dictionary,
+    generator: Generator | None = None,
+) -> MMedRAG:
+    """Join stages and a casebase to a system."""
+    return MMedRAG(
+        classifier=stages.classifier,
+        embedder=stages.embedder,
+        cases=casebase,
+        definitions=definitions,
+        reranker=stages.reranker,
+        context_filter=stages.context_filter,
+        generator=generator or ExtractiveGenerator(),
+    )
+
+
+def create(
+    path: str | Path, preset: str = "offline", models: Mapping[str, str] | None = None
+) -> tuple[Casebase, Stages]:
+    """Make an empty casebase for a preset, and the stages to fill it with.
+
+    Raises:
+        CasebaseError: where something is there already.
+        ModelError: where a model cannot be loaded.
+    """
+    models = {role: _lasting(name) for role, name in (models or {}).items()}
+    stages = build(preset, models)
+    casebase = Casebase.create(
+        Path(path),
+        dim=stages.embedder.dim,
+        fingerprint=stages.embedder.fingerprint,
+        preset=preset,
+        settings={f"model.{role}": name for role, name in models.items()}
+        | {"salt": secrets.token_hex(16)},
+    )
+    return casebase, stages
+
+
+def index_corpus(
+    corpus: str | Path,
+    into: str | Path,
+    preset: str = "offline",
+    models: Mapping[str, str] | None = None,
+) -> IndexReport:
+    """Index a corpus of any known format into a new casebase; ``mmedrag.index`` is this function.
+
+    Args:
+        corpus: a file or folder that :func:`mmedrag.datasets.read_corpus` recognises.
+        into: the casebase; where it exists, the corpus is added to it (by its own preset).
+        preset: of a new casebase.
+        models: that replace the preset's own, by role.
+
+    Raises:
+        CorpusError: where the corpus cannot be read.
+        CasebaseError: where the casebase cannot be written.
+        ModelError: where a model cannot be loaded.
+    """
+    exists = (Path(into) / "casebase.db").exists()
+    casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
+    with casebase:
+        rows = read_corpus(Path(corpus), salt=salt_of(casebase))
+        return index(rows, casebase, stages.embedder, stages.classifier)
+
+
+def salt_of(casebase: Casebase) -> bytes:
+    """The key of DICOM pseudonyms, so that ids stay the same within a casebase."""
+    return bytes.fromhex(casebase.settings["salt"])
+
+
+def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:
+    """Open a casebase with the stages that fill it.
+
+    Raises:
+        CasebaseNotFound: none there.
+        EncoderMismatch: where the encoders have changed since it was made.
+        ModelError: where a model cannot be loaded.
+    """
+    return _opened(Path(path), readonly=False)
+
+
+def _opened(path: Path, *, readonly: bool) -> tuple[Casebase, Stages]:
+    casebase = Casebase.open(path, readonly=readonly)
+    try:
+        stages = build(casebase.preset, models_of(casebase))
+        _check_encoder(casebase, stages.embedder)
+    except BaseException:
+        casebase.close()
+        raise
+    return casebase, stages
+
+
+def _check_encoder(casebase: Casebase, embedder: Embedder) -> None:
+    if casebase.fingerprint != embedder.fingerprint:
+        raise EncoderMismatch(
+            f"The encoders of preset {casebase.preset} are not those that made {casebase.path}: "
+            f"{embedder.fingerprint}, not {casebase.fingerprint}",
+            "Index the corpus again into a new casebase, or go back to the earlier models.",
+        )
+
+
+def models_of(casebase: Casebase) -> dict[str, str]:
+    """The models that were given when the casebase was made."""
+    return {
+        key.removeprefix("model."): value
+        for key, value in casebase.settings.items()
+        if key.startswith("model.")
+    }
+
+
+def dictionary(paths: Sequence[str | Path] = ()) -> Dictionary:
+    """The glossary, and behind it the compiled dictionaries in the order given.
+
+    Raises:
+        CorpusError: where one cannot be opened.
+    """
+    return open_dictionary(*(Path(path) for path in paths)) if paths else glossary()
+
+
+def _lasting(told: str) -> str:
+    """A folder as an absolute path, so that the casebase can be opened from anywhere."""
+    return str(Path(told).resolve()) if Path(told).is_dir() else told

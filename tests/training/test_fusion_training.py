@@ -26,8 +26,9 @@ from mmedrag.fusion import (
     load_fusion,
     random_fusion,
 )
-from mmedrag.training.fusion import batches, train_fusion, visible_info_nce
+from mmedrag.training.fusion import batches, train_fusion
 from mmedrag.training.kinship import WAYS, Kinship, seen, tune_mrr
+from mmedrag.training.losses import visible_info_nce
 from mmedrag.training.pairs import Pairs, read_pair_parts, set_of
 from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.strategies import FORMULAS, fuse, project

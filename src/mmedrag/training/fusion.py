@@ -26,6 +26,7 @@ from mmedrag.evaluation.corpus import Codes
 from mmedrag.fusion import LearnedFusion, fusion_from_checkpoint, fusion_layout
 from mmedrag.training.backbones import open_backbones
 from mmedrag.training.kinship import WAYS, Kinship, tune_mrr
+from mmedrag.training.losses import visible_info_nce
 from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_parts, set_of
 from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.strategies import fuse, project
@@ -121,26 +122,6 @@ def train_fusion(
             best = reached
         progress(curve[-1])
     return Trained(best, tuple(curve))
-
-
-def visible_info_nce(
-    asked: Tensor, shown: Tensor, positive: Tensor, visible: Tensor, scale: Tensor
-) -> Tensor:
-    """``-mean_i mean_{j in P(i)} log softmax_j(s a_i . b_j)`` over the visible ``j``.
-
-    Args:
-        asked: rows ``a``, ``(n, dim)``.
-        shown: rows ``b``, ``(n, dim)``.
-        positive: ``P``, ``(n, n)``; queries without a visible positive do not count.
-        visible: which ``b_j`` each ``a_i`` is compared with.
-        scale: ``s``, the inverse temperature.
-    """
-    targets = (positive & visible).float()
-    answerable = targets.sum(dim=1) > 0
-    targets = targets[answerable] / targets[answerable].sum(dim=1, keepdim=True)
-    logits = (scale * asked @ shown.T).masked_fill(~visible, -1e4)[answerable]
-    lost = -(targets * logits.log_softmax(dim=1)).sum()
-    return lost / answerable.sum().clamp(min=1)
 
 
 def batches(studies: Codes, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:

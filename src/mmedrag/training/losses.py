@@ -18,7 +18,7 @@ def group_positives(groups: Tensor) -> Tensor:
 
 
 def info_nce(asked: Tensor, shown: Tensor, positive: Tensor, scale: Tensor) -> Tensor:
-    """``-mean_i mean_{j in P(i)} log softmax_j(s a_i . b_j)``.
+    """:func:`visible_info_nce` where every query is compared with every item.
 
     Where every item is its only positive this is InfoNCE (van den Oord et al. 2018); otherwise each
     positive has an equal share of the target (Khosla et al. 2020, eq. 2; Yang et al. 2022), so that
@@ -27,12 +27,30 @@ def info_nce(asked: Tensor, shown: Tensor, positive: Tensor, scale: Tensor) -> T
     Args:
         asked: rows ``a`` of norm 1, ``(n, dim)``.
         shown: rows ``b`` of norm 1, ``(n, dim)``.
-        positive: ``P``, bool ``(n, n)``, at least one in each row.
+        positive: ``P``, bool ``(n, n)``.
         scale: ``s``, the inverse temperature.
     """
-    targets = positive.to(asked.dtype)
-    targets = targets / targets.sum(dim=1, keepdim=True)
-    return -(targets * (scale * asked @ shown.T).log_softmax(dim=1)).sum(dim=1).mean()
+    return visible_info_nce(asked, shown, positive, torch.ones_like(positive), scale)
+
+
+def visible_info_nce(
+    asked: Tensor, shown: Tensor, positive: Tensor, visible: Tensor, scale: Tensor
+) -> Tensor:
+    """``-mean_i mean_{j in P(i)} log softmax_j(s a_i . b_j)`` over the visible ``j``.
+
+    Args:
+        asked: rows ``a``, ``(n, dim)``.
+        shown: rows ``b``, ``(n, dim)``.
+        positive: ``P``, bool ``(n, n)``; queries without a visible positive do not count.
+        visible: which ``b_j`` each ``a_i`` is compared with.
+        scale: ``s``, the inverse temperature.
+    """
+    targets = (positive & visible).to(asked.dtype)
+    answerable = targets.sum(dim=1) > 0
+    targets = targets[answerable] / targets[answerable].sum(dim=1, keepdim=True)
+    logits = (scale * asked @ shown.T).masked_fill(~visible, -1e4)[answerable]
+    lost = -(targets * logits.log_softmax(dim=1)).sum()
+    return lost / answerable.sum().clamp(min=1)
 
 
 def symmetric_info_nce(images: Tensor, texts: Tensor, positive: Tensor, scale: Tensor) -> Tensor:

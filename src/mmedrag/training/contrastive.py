@@ -120,10 +120,7 @@ def train_contrastive(
         ModelError: where an encoder cannot be loaded, or the run not resumed.
     """
     _check_settings(epochs=epochs, batch=batch, micro=micro)
-    if (into / "heads").exists() or ((into / "state").exists() and not resume):
-        raise CheckpointError(
-            f"{into} holds a run already", "Choose another folder, or go on with --resume."
-        )
+    _check_free(into, resume)
     parts = read_parts(paths, into, splits=into / "splits.json" if resume else splits, seed=seed)
     tell(f"{parts}; no patient, study, picture or long text is on two sides")
     backbones = open_backbones(preset, models or {}, freeze)
@@ -288,6 +285,13 @@ def _image_rows(backbones: Backbones, cases: Sequence[Case], cache: Path) -> Mat
 def _text_rows(backbones: Backbones, cases: Sequence[Case], cache: Path) -> Matrix:
     encoder = backbones.texts
     return cached_rows(cache, encoder.fingerprint, cases, lambda c: text_rows(c, encoder))
+
+
+def _check_free(into: Path, resume: bool) -> None:
+    if (into / "heads").exists() or ((into / "state").exists() and not resume):
+        raise CheckpointError(
+            f"{into} holds a run already", "Choose another folder, or go on with --resume."
+        )
 
 
 def _check_settings(**least_one: int) -> None:

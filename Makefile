@@ -24,13 +24,17 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/retrieval_overhead.py
 	$(VENV)/bin/python benchmarks/indexing_speed.py
 
-# Needs the real data beside the repository; writes to build/models. PICTURES are folders of
+# Needs real data beside the repository (what is not there is not learned from); writes to
+# build/models. src/mmedrag/training/sets.py says what each set is for. PICTURES are folders of
 # photographs that are not medical (scripts/pictures.sh fetches some), for the routing heads.
 DATA ?= ../shared/data
 PICTURES ?=
+OFFLINE_SETS := medpix2 odir5k patolojiatlasi openstax_figures covid_cxr covid_ct codras_dr \
+    atlas_radiologia_es roco_text iu_xray_text patchgastric_text labelled/*
 REWARD_SETS := medpix2 odir5k patolojiatlasi covid_cxr
 train: $(VENV)/.dev
-	$(VENV)/bin/mmedrag train offline --data-root $(DATA) --into build/models \
+	$(VENV)/bin/mmedrag train offline --into build/models \
+	    --data $(wildcard $(OFFLINE_SETS:%=$(DATA)/%/records.jsonl)) \
 	    $(if $(PICTURES),--pictures $(PICTURES))
 	$(VENV)/bin/mmedrag train preference --into build/models/reward \
 	    --data $(REWARD_SETS:%=$(DATA)/%/records.jsonl)

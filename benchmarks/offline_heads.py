@@ -23,8 +23,8 @@ from mmedrag.fusion import Fusion, LearnedFusion, SharedAndOwn
 from mmedrag.presets import MODELS, offline_encoders
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, image_features
-from mmedrag.training.modality import IMAGE_SETS
 from mmedrag.training.offline import pairs, train_mixture, train_reduction, training_part
+from mmedrag.training.sets import IMAGE_SETS
 from mmedrag.types import Domain, Matrix
 
 FOLDS, PATIENTS = 4, 65
@@ -109,7 +109,8 @@ def main() -> None:
     told = options.parse_args()
     images = OnnxImageEncoder.from_card(MODELS / "lite0.json", batch_size=1)
     texts = KnownTexts(offline_encoders()[1])
-    sets = [training_part(f) for f in image_features(told.data, IMAGE_SETS, images, told.cache)]
+    files = {name: told.data / name / "records.jsonl" for name in IMAGE_SETS}
+    sets = [training_part(f) for f in image_features(files, images, told.cache)]
     found: dict[tuple[str, str], list[list[float]]] = {}
     for fold in range(FOLDS):
         masks = [held_out(s, fold) for s in sets]

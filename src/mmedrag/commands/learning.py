@@ -15,6 +15,7 @@ from mmedrag.errors import QueryError
 
 if TYPE_CHECKING:
     from mmedrag.training.journal import Epoch
+    from mmedrag.training.sets import Recipe
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -130,8 +131,8 @@ def _add_modality(what: Commands) -> None:
 
 
 def _add_recipe(command: argparse.ArgumentParser) -> None:
-    """The options of the recipes that know their sets."""
-    command.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="of the sets")
+    """The options of the recipes of ``offline``."""
+    command.add_argument("--data", type=Path, nargs="+", required=True, metavar="RECORDS.jsonl")
     command.add_argument("--into", type=Path, required=True, metavar="DIR")
     command.add_argument("--cache", type=Path, default=Path(".cache/features"), metavar="DIR")
     command.add_argument(
@@ -140,13 +141,21 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _told(options: argparse.Namespace) -> Recipe:
+    from mmedrag.training.sets import Recipe, named_sets
+
+    recipe = Recipe(named_sets(options.data), options.cache, tuple(options.pictures))
+    if missing := recipe.missing():
+        print("Known sets that are not given, so not learned from:", ", ".join(missing))
+    return recipe
+
+
 def _modality(options: argparse.Namespace) -> int:
     from mmedrag.presets import offline_encoders
-    from mmedrag.training.modality import Recipe, train
+    from mmedrag.training.modality import train
 
     images, texts = offline_encoders()
-    recipe = Recipe(options.data_root, options.cache, tuple(options.pictures))
-    train(recipe, options.into, images, texts)
+    train(_told(options), options.into, images, texts)
     return 0
 
 
@@ -219,14 +228,13 @@ def _add_offline(what: Commands) -> None:
     words = "every encoder and head of offline, in half an hour"
     command = what.add_parser("offline", help=words)
     _add_recipe(command)
+    command.add_argument("--epochs", type=int, default=4, help="of the image encoder (4)")
     command.set_defaults(run=_offline)
 
 
 def _offline(options: argparse.Namespace) -> int:
     from mmedrag.presets import offline_encoders
-    from mmedrag.training.modality import Recipe
     from mmedrag.training.offline import train
 
-    recipe = Recipe(options.data_root, options.cache, tuple(options.pictures))
-    train(recipe, options.into, offline_encoders()[1])
+    train(_told(options), options.into, offline_encoders()[1], epochs=options.epochs)
     return 0

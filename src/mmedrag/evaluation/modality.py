@@ -29,6 +29,7 @@ from mmedrag.evaluation.routing import Verdict
 from mmedrag.evaluation.section import Section
 from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoint
 from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.training.sets import recipe_name
 from mmedrag.types import Case, Problem, Query, Vector
 
 MOST = 60
@@ -67,9 +68,7 @@ class Arm:
 
     def may_judge(self, file: Path, case: Case) -> bool:
         """Whether the case is new to the classifier: of an unknown set, or for validation."""
-        folder = file.parent.as_posix()
-        known = any(folder == name or folder.endswith(f"/{name}") for name in self.learned)
-        return case.split == "val" or not known
+        return case.split == "val" or recipe_name(file) not in self.learned
 
 
 @dataclass(slots=True)
@@ -171,7 +170,7 @@ def _spread(cases: Sequence[Case], most: int) -> Sequence[Case]:
 
 
 def _medical(arm: Arm, file: Path, case: Case, query: Query) -> Verdict:
-    source = _set_name(file)
+    source = recipe_name(file)
     said = ", ".join(sorted(case.labels)) or case.text
     return Verdict(
         source=source,
@@ -180,11 +179,6 @@ def _medical(arm: Arm, file: Path, case: Case, query: Query) -> Verdict:
         kind=f"{source}: {said}",
         patient=f"{source}: {case.patient_id}" if case.patient_id else "",
     )
-
-
-def _set_name(file: Path) -> str:
-    folder = file.parent
-    return f"labelled/{folder.name}" if folder.parent.name == "labelled" else folder.name
 
 
 def _verdict(arm: Arm, source: str, truth: str, query: Query) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,39 +26,51 @@ class Features:
     rows: Matrix
 
 
-def read_set(folder: Path) -> Iterator[Case]:
-    """The cases of ``folder/records.jsonl``; rows that cannot be read are left out."""
-    for record in read_records(folder / "records.jsonl"):
+def read_set(path: Path) -> Iterator[Case]:
+    """The cases of a record file or its folder; rows that cannot be read are left out."""
+    for record in read_records(path):
         if not isinstance(record, Problem):
             yield record
 
 
 def image_features(
-    root: Path, sets: Sequence[str], encoder: ImageEncoder, cache: Path, most: int = 10**6
+    sets: Mapping[str, Path], encoder: ImageEncoder, cache: Path, most: int = 10**6
 ) -> list[Features]:
-    """Features of cases with an image, ``(n, encoder.dim)`` a set; at most ``most``."""
+    """Features of cases with an image, ``(n, encoder.dim)`` a set; at most ``most``.
+
+    ``sets`` are record files by name. A set without any image is left out.
+    """
     found = []
-    for name in tqdm(sets, desc="image features", unit="set", disable=None):
-        cases = _spread([case for case in read_set(root / name) if case.image is not None], most)
-        rows = cached_rows(
-            cache, f"{encoder.fingerprint} {name}", cases, lambda c: _images(c, encoder)
-        )
-        found.append(Features(name, cases, rows))
+    for name, file in tqdm(sets.items(), desc="image features", unit="set", disable=None):
+        cases = _spread([case for case in read_set(file) if case.image is not None], most)
+        if cases:
+            key = f"{encoder.fingerprint} {name} {_digest(file)}"
+            rows = cached_rows(cache, key, cases, lambda c: _images(c, encoder))
+            found.append(Features(name, cases, rows))
     return found
 
 
 def text_features(
-    root: Path, sets: Sequence[str], encoder: TextEncoder, cache: Path, most: int = 2000
+    sets: Mapping[str, Path], encoder: TextEncoder, cache: Path, most: int = 2000
 ) -> list[Features]:
-    """Features of cases with a text, ``(n, encoder.dim)`` a set; at most ``most``."""
+    """Features of cases with a text, ``(n, encoder.dim)`` a set; at most ``most``.
+
+    ``sets`` are record files by name. A set without any text is left out.
+    """
     found = []
-    for name in tqdm(sets, desc="text features", unit="set", disable=None):
-        cases = _spread([case for case in read_set(root / name) if case.text.strip()], most)
-        rows = cached_rows(
-            cache, f"{encoder.fingerprint} {name}", cases, lambda c: _texts(c, encoder)
-        )
-        found.append(Features(name, cases, rows))
+    for name, file in tqdm(sets.items(), desc="text features", unit="set", disable=None):
+        cases = _spread([case for case in read_set(file) if case.text.strip()], most)
+        if cases:
+            key = f"{encoder.fingerprint} {name} {_digest(file)}"
+            rows = cached_rows(cache, key, cases, lambda c: _texts(c, encoder))
+            found.append(Features(name, cases, rows))
     return found
+
+
+def _digest(path: Path) -> str:
+    """Of the records, so that another corpus of the same name is not taken for this one."""
+    file = path / "records.jsonl" if path.is_dir() else path
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _spread(cases: Sequence[Case], most: int) -> list[Case]:

@@ -9,7 +9,6 @@ stay frozen; whichever image encoder the preset has is used. No torch is needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,40 +22,12 @@ from mmedrag.datasets.pictures import picture_files, views
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
+from mmedrag.errors import CorpusError
 from mmedrag.modality import NOT_MEDICAL, Head
 from mmedrag.training.features import Features, image_features, text_features
+from mmedrag.training.sets import HELD_OUT_SETS, HELD_OUT_TEXTS, IMAGE_SETS, TEXT_SETS, Recipe
 from mmedrag.training.softmax import Examples, best_temperature, train_head
 from mmedrag.types import Domain
-
-IMAGE_SETS = (
-    "medpix2",
-    "odir5k",
-    "patolojiatlasi",
-    "openstax_figures",
-    "covid_cxr",
-    "labelled/bccd_cells",
-    "labelled/brain_tumor_mri",
-    "labelled/chula_anaemia_smears",
-    "labelled/eye_fundus4",
-    "labelled/iqoth_lung_ct",
-    "labelled/kermany_cxr",
-    "labelled/lc25000",
-    "labelled/odir_extra",
-    "labelled/pocus_lung_us",
-)
-"""Sets that both image heads learn from (their training parts)."""
-
-HELD_OUT_SETS = (
-    "codras_dr",
-    "covid_ct",
-    "atlas_radiologia_es",
-    "labelled/busi_breast_us",
-    "labelled/chula_rbc_cells",
-    "labelled/kidney_ct",
-    "labelled/nih_cxr14",
-    "labelled/wbc",
-)
-"""Sets that only the shipped image head learns from."""
 
 HELD_OUT_FAMILIES = (
     "still life",
@@ -68,31 +39,6 @@ HELD_OUT_FAMILIES = (
 )
 """Drawn families that only the shipped image head learns from."""
 
-TEXT_SETS = (
-    "medpix2",
-    "odir5k",
-    "patolojiatlasi",
-    "covid_cxr",
-    "labelled/bccd_cells",
-    "labelled/brain_tumor_mri",
-    "labelled/chula_anaemia_smears",
-    "labelled/iqoth_lung_ct",
-    "labelled/kermany_cxr",
-    "labelled/odir_extra",
-    "roco_text",
-    "iu_xray_text",
-    "patchgastric_text",
-)
-HELD_OUT_TEXTS = (
-    "openstax_figures",
-    "covid_ct",
-    "labelled/wbc",
-    "labelled/nih_cxr14",
-    "labelled/eye_fundus4",
-    "labelled/lc25000",
-)
-"""Sets whose texts no head learns from; the text head's temperature is fitted on them."""
-
 SEED = 7
 MOST = 250
 """Images that are taken of a set, spread over it."""
@@ -102,6 +48,9 @@ TEXTS = 800
 
 ULTRASOUND = 160
 """Drawn ultrasound images; without them a head that knows lungs alone refuses every other organ."""
+
+PHANTOMS = 600
+"""Drawn cases of the three domains."""
 
 DRAWN = 800
 PICTURES = 1600
@@ -113,73 +62,64 @@ CLASSES = (*_DOMAINS, NOT_MEDICAL)
 Say = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Where the training data lie, where features are kept, and which pictures are not medical.
-
-    ``pictures`` are folders of photographs and drawings (``scripts/pictures.sh`` fetches some);
-    without any, the heads know drawn pictures only, and are the worse for it.
-    """
-
-    data: Path
-    cache: Path
-    pictures: tuple[Path, ...] = ()
-
-
 def train(
     recipe: Recipe, into: Path, images: ImageEncoder, texts: TextEncoder, say: Say = print
 ) -> None:
     """Write ``modality`` (ships) and ``modality_held_out`` (for measurement) into a folder.
 
+    A set that is not known by name is learned from by both heads. Drawn images stand beside the
+    real ones in every domain, and are all there is of a domain that no set has.
+
     Raises:
-        CorpusError: where a set of :data:`IMAGE_SETS` or :data:`TEXT_SETS` is not there.
+        CorpusError: where no set has an image that may be learned from.
     """
-    seen = domain_examples(_image_sets(recipe, IMAGE_SETS, images))
-    seen = Examples.joined([seen, ultrasound_examples(images, ULTRASOUND)])
-    unseen = domain_examples(_image_sets(recipe, HELD_OUT_SETS, images))
-    others = [drawn_examples(images, DRAWN), *picture_examples(recipe.pictures, images)]
-    text_head = _text_head(recipe, texts)
-    drawn = others[0]
+    learned = image_features(recipe.with_others(IMAGE_SETS), images, recipe.cache, MOST)
+    held_out = image_features(recipe.known(HELD_OUT_SETS), images, recipe.cache, MOST)
+    if not any(len(part.rows) for part in domain_examples([*learned, *held_out])):
+        raise CorpusError(
+            "No image may be learned from",
+            "Give records with an image and a domain, whose split is not val.",
+        )
+    phantoms = image_features(_phantoms(recipe), images, recipe.cache, MOST)
+    seen = [*domain_examples([*learned, *phantoms]), ultrasound_examples(images, ULTRASOUND)]
+    drawn = drawn_examples(images, DRAWN)
+    others = picture_examples(recipe.pictures, images)
     known = np.array([family not in HELD_OUT_FAMILIES for family in drawn.groups])
-    few = Examples.joined([seen, drawn.only(known), *others[1:]])
-    whole = Examples.joined([seen, unseen, *others])
+    few = Examples.joined([*seen, drawn.only(known), *others])
+    whole = Examples.joined([*seen, *domain_examples(held_out), drawn, *others])
+    text_head, told = _text_head(recipe, texts)
     for name, examples, sets in (
-        ("modality_held_out", few, IMAGE_SETS),
-        ("modality", whole, (*IMAGE_SETS, *HELD_OUT_SETS)),
+        ("modality_held_out", few, learned),
+        ("modality", whole, [*learned, *held_out]),
     ):
         head = calibrated_head(CLASSES, examples)
         say(f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}")
-        checkpoint = _checkpoint(head, text_head, images, texts, sets, set(examples.groups))
+        data = (*(s.set_name for s in sets), *told, "MMedRAG phantoms")
+        checkpoint = _checkpoint(head, text_head, images, texts, data, set(examples.groups))
         write_checkpoint(into / name, checkpoint)
 
 
-def _image_sets(recipe: Recipe, names: Sequence[str], images: ImageEncoder) -> list[Features]:
-    found = image_features(recipe.data, names, images, recipe.cache, MOST)
-    return [*found, *_phantoms(recipe, images)] if "medpix2" in names else found
+def _phantoms(recipe: Recipe) -> dict[str, Path]:
+    """A set of drawn cases, drawn once."""
+    file = recipe.cache / "phantoms" / "phantoms" / "records.jsonl"
+    if not file.exists():
+        generate(PHANTOMS, SEED + 1, into=file.parent)
+    return {"phantoms": file}
 
 
-def _phantoms(recipe: Recipe, images: ImageEncoder) -> list[Features]:
-    return image_features(_drawn_corpus(recipe), ["phantoms"], images, recipe.cache, MOST)
-
-
-def _drawn_corpus(recipe: Recipe) -> Path:
-    """A folder with one set, ``phantoms``, drawn once."""
-    root = recipe.cache / "phantoms"
-    if not (root / "phantoms" / "records.jsonl").exists():
-        generate(600, SEED + 1, into=root / "phantoms")
-    return root
-
-
-def domain_examples(sets: Sequence[Features]) -> Examples:
-    """The training rows of the sets, by domain; each set is a group."""
-    rows, classes, groups = [], [], []
+def domain_examples(sets: Sequence[Features]) -> list[Examples]:
+    """The training rows of each set, by domain; each set is a group."""
+    found = []
     for features in sets:
-        for case, row in zip(features.cases, features.rows, strict=True):
-            if case.split != "val" and case.domain is not None:
-                rows.append(row)
-                classes.append(CLASSES.index(str(case.domain)))
-                groups.append(features.set_name)
-    return Examples(unit_rows(np.stack(rows)), np.array(classes), tuple(groups))
+        kept = [
+            (i, CLASSES.index(str(case.domain)))
+            for i, case in enumerate(features.cases)
+            if case.split != "val" and case.domain is not None
+        ]
+        rows, classes = np.array(kept, np.int64).reshape(-1, 2).T
+        groups = (features.set_name,) * len(kept)
+        found.append(Examples(unit_rows(features.rows[rows]), classes, groups))
+    return found
 
 
 def ultrasound_examples(encoder: ImageEncoder, n: int) -> Examples:
@@ -227,26 +167,41 @@ def calibrated_head(classes: tuple[str, ...], examples: Examples, folds: int = 4
     """A head whose temperature fits groups (sets, families) that it has not learned from.
 
     Groups are left out in turn; the temperature has the least log loss over the logits of all the
-    left-out rows (Guo et al. 2017, but under a shift of data sets, as it is in use).
+    left-out rows (Guo et al. 2017, but under a shift of data sets, as it is in use). Rows whose
+    class no other group has say nothing of it; where all are such, the temperature is 1.
     """
     fold_of = {group: i % folds for i, group in enumerate(sorted(set(examples.groups)))}
     fold = np.array([fold_of[group] for group in examples.groups])
     logits = np.zeros((len(fold), len(classes)), np.float32)
-    for out in range(folds):
-        weight, bias = train_head(examples.only(fold != out), len(classes))
-        logits[fold == out] = examples.rows[fold == out] @ weight.T + bias
+    judged = np.zeros(len(fold), np.bool_)
+    for out in set(fold_of.values()):
+        rest = examples.only(fold != out)
+        judged |= (fold == out) & np.isin(examples.classes, rest.classes)
+        if len(rest.rows):
+            weight, bias = train_head(rest, len(classes))
+            logits[fold == out] = examples.rows[fold == out] @ weight.T + bias
     weight, bias = train_head(examples, len(classes))
-    return Head(classes, weight, bias, best_temperature(logits, examples))
+    fits = best_temperature(logits[judged], examples.only(judged)) if judged.any() else 1.0
+    return Head(classes, weight, bias, fits)
 
 
-def _text_head(recipe: Recipe, texts: TextEncoder) -> Head:
-    """Over the domains; its temperature is fitted on sets that it has not learned from."""
-    told = text_features(recipe.data, TEXT_SETS, texts, recipe.cache, TEXTS)
-    told += text_features(_drawn_corpus(recipe), ["phantoms"], texts, recipe.cache, TEXTS)
-    weight, bias = train_head(domain_examples(told), len(_DOMAINS))
-    unseen = domain_examples(text_features(recipe.data, HELD_OUT_TEXTS, texts, recipe.cache, 300))
+def _text_head(recipe: Recipe, texts: TextEncoder) -> tuple[Head, list[str]]:
+    """Over the domains, and the names of what it has learned from.
+
+    Its temperature is fitted on :data:`~mmedrag.training.sets.HELD_OUT_TEXTS`; where none of them
+    is there, on the sets that it learns from, left out in turn.
+    """
+    told = text_features(recipe.with_others(TEXT_SETS), texts, recipe.cache, TEXTS)
+    names = [f"{features.set_name} (text)" for features in told]
+    told += text_features(_phantoms(recipe), texts, recipe.cache, TEXTS)
+    examples = Examples.joined(domain_examples(told))
+    held_out = text_features(recipe.known(HELD_OUT_TEXTS), texts, recipe.cache, 300)
+    if not held_out:
+        return calibrated_head(_DOMAINS, examples), names
+    unseen = Examples.joined(domain_examples(held_out))
+    weight, bias = train_head(examples, len(_DOMAINS))
     logits = unseen.rows @ weight.T + bias
-    return Head(_DOMAINS, weight, bias, best_temperature(logits, unseen))
+    return Head(_DOMAINS, weight, bias, best_temperature(logits, unseen)), names
 
 
 def _checkpoint(
@@ -254,7 +209,7 @@ def _checkpoint(
     text: Head,
     images: ImageEncoder,
     texts: TextEncoder,
-    sets: Sequence[str],
+    data: tuple[str, ...],
     families: Collection[str],
 ) -> Checkpoint:
     tensors = {"image.weight": image.weight, "image.bias": image.bias}
@@ -263,7 +218,7 @@ def _checkpoint(
         kind="modality",
         tensors=tensors,
         encoders={"image": images.fingerprint, "text": texts.fingerprint},
-        training_data=(*sets, *(f"{name} (text)" for name in TEXT_SETS), "MMedRAG phantoms"),
+        training_data=data,
         settings={
             "image_classes": list(image.classes),
             "text_classes": list(text.classes),

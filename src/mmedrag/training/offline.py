@@ -1,10 +1,10 @@
 """The learned parts of the ``offline`` preset, from ImageNet weights to what ships.
 
-Run as ``mmedrag train offline --data ROOT --into FOLDER`` (``make train`` also trains what stands
-on these encoders). Steps: tune the late blocks of Lite0 on what the records state of their images,
-export it; fit the reduction of its features, the heads of the shared space by domain, and the
-routing heads. No image of a validation part is learned from, and the encoder has seen none of the
-sets that routing is measured on.
+Run as ``mmedrag train offline --data RECORDS.jsonl --into FOLDER`` (``make train`` also trains what
+stands on these encoders). Steps: tune the late blocks of Lite0 on what the records state of their
+images, export it; fit the reduction of its features, the heads of the shared space by domain, and
+the routing heads. No image of a validation part is learned from, and the encoder has seen none of
+the sets that routing is measured on.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.mixture import KIND
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
+from mmedrag.errors import CorpusError
 from mmedrag.training import modality
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, cached_rows, image_features, read_set
 from mmedrag.training.lite0 import MEAN, STD, export_onnx, imagenet_lite0
-from mmedrag.training.modality import IMAGE_SETS, Recipe
+from mmedrag.training.sets import IMAGE_SETS, Recipe
 from mmedrag.training.softmax import Examples, train_head
 from mmedrag.training.tasks import tasks
 from mmedrag.training.tuning import SIZE, VIEWS, folded, middle_maps, tune
@@ -42,45 +43,61 @@ Named = tuple[str, Case]
 """The name of a set, and one of its cases."""
 
 
-def train(recipe: Recipe, into: Path, texts: TextEncoder, say: Say = print) -> None:
+def train(
+    recipe: Recipe, into: Path, texts: TextEncoder, *, epochs: int = 4, say: Say = print
+) -> None:
     """Write ``image.onnx`` with its card, ``image_reduction``, ``mixture`` and the routing heads.
 
     Args:
-        recipe: where the sets lie, where features are kept, and which pictures are not medical.
+        recipe: the sets, where features are kept, and which pictures are not medical.
         into: where the results go.
         texts: the text encoder of the preset.
+        epochs: of the image encoder's tuning.
         say: told what is done.
 
     Raises:
-        CorpusError: where a set is not there.
+        CorpusError: where a domain has no image with a text to learn from.
     """
-    root, cache = recipe.data, recipe.cache
+    known, cache = recipe.with_others(IMAGE_SETS), recipe.cache
+    cases = [
+        (name, case)
+        for name, file in known.items()
+        for case in read_set(file)
+        if case.image is not None and _is_training(case)
+    ]
+    _require_domains(cases)
     into.mkdir(parents=True, exist_ok=True)
-    train_image_encoder(root, into, cache, say)
+    train_image_encoder(cases, into, cache, epochs, say)
     images = OnnxImageEncoder.from_card(into / "image.json")
-    sets = [training_part(f) for f in image_features(root, IMAGE_SETS, images, cache)]
+    sets = [training_part(f) for f in image_features(known, images, cache)]
     reduction = train_reduction(sets)
     say(f"reduction of {sum(len(s.cases) for s in sets)} images")
-    _write(into / "image_reduction", "reduction", reduction, {"features": images.fingerprint})
+    features = {"features": images.fingerprint}
+    _write(into / "image_reduction", "reduction", reduction, features, sets)
     mixture = train_mixture(sets, texts, cache)
     encoders = {"image": images.fingerprint, "text": texts.fingerprint}
-    _write(into / "mixture", KIND, mixture, encoders)
+    _write(into / "mixture", KIND, mixture, encoders, sets)
     say("heads of the shared space")
     modality.train(recipe, into, images, texts, say)
 
 
-def train_image_encoder(root: Path, into: Path, cache: Path, say: Say = print) -> None:
-    """Tune Lite0 and write ``image.onnx`` and ``image.json``."""
-    cases = [
-        (name, case)
-        for name in IMAGE_SETS
-        for case in read_set(root / name)
-        if case.image is not None and _is_training(case)
-    ]
+def _require_domains(cases: Sequence[Named]) -> None:
+    there = {case.domain for _, case in cases if case.text.strip()}
+    if absent := [str(domain) for domain in Domain if domain not in there]:
+        raise CorpusError(
+            f"There is no image with a text to learn {', '.join(absent)} from",
+            "Give records of every domain whose split is not val.",
+        )
+
+
+def train_image_encoder(
+    cases: Sequence[Named], into: Path, cache: Path, epochs: int = 4, say: Say = print
+) -> None:
+    """Tune Lite0 on cases with an image, and write ``image.onnx`` and ``image.json``."""
     backbone = folded(imagenet_lite0())
     views = [middle_maps(backbone, [c for _, c in cases], v, cache) for v in range(VIEWS)]
-    known = tasks(cases, np.ones(len(cases), np.bool_))
-    tune(backbone, views, known, drawing_shares(cases), epochs=4, seed=SEED, say=say)
+    known = [task for task in tasks(cases, np.ones(len(cases), np.bool_)) if task.count]
+    tune(backbone, views, known, drawing_shares(cases), epochs=epochs, seed=SEED, say=say)
     export_onnx(backbone, into / "image.onnx", SIZE)
     _write_card(into / "image.onnx")
 
@@ -207,8 +224,11 @@ def _levels(cases: Sequence[Named]) -> NDArray[np.int64]:
     return np.stack(columns, axis=1).astype(np.int64)
 
 
-def _write(into: Path, kind: str, tensors: Tensors, encoders: dict[str, str]) -> None:
-    checkpoint = Checkpoint(kind=kind, tensors=tensors, encoders=encoders, training_data=IMAGE_SETS)
+def _write(
+    into: Path, kind: str, tensors: Tensors, encoders: dict[str, str], sets: Sequence[Features]
+) -> None:
+    learned = tuple(features.set_name for features in sets)
+    checkpoint = Checkpoint(kind=kind, tensors=tensors, encoders=encoders, training_data=learned)
     write_checkpoint(into, checkpoint)
 
 

@@ -22,6 +22,9 @@ RAREST = 4
 UNLABELLED = ("medpix2", "atlas_radiologia_es", "openstax_figures")
 """Sets whose texts are sentences, not labels."""
 
+NAMED_BY_TEXT = ("odir5k", "covid_cxr")
+"""Sets whose text, a few words, tells more than their labels."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
@@ -59,7 +62,9 @@ def _kind(set_name: str, case: Case) -> str:
 def _label(set_name: str, case: Case) -> str | None:
     if set_name in UNLABELLED:
         return None
-    return case.labels[0] if set_name.startswith("labelled/") else case.text.casefold().strip()
+    if case.labels and set_name not in NAMED_BY_TEXT:
+        return case.labels[0]
+    return case.text.casefold().strip() or None
 
 
 _TOLD: dict[str, Callable[[str, Case], str | None]] = {

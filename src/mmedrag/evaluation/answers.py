@@ -23,7 +23,7 @@ from mmedrag.datasets.records import read_records
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.claims import Claim, Judgement, Said, claims, judge, said_by_text
 from mmedrag.evaluation.poison import contradicting, instructed, planted, repeats
-from mmedrag.evaluation.section import Section
+from mmedrag.evaluation.section import Section, eval_command
 from mmedrag.generation import ExtractiveGenerator
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import DefinitionSource, Embedder, Generator
@@ -99,7 +99,9 @@ def evaluate(
                 generator=writer,
             )
             found[name] = _measure(rag, corpus, progress)
-    return section(found, type(writer).__name__)
+    options = ("--questions", str(questions))
+    command = eval_command("answers", data, *options, preset=preset, models=models)
+    return section(found, type(writer).__name__, command)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,7 +27,7 @@ _ATTACK = (
 )
 
 
-def section(found: Mapping[str, Mapping[str, Any]], generator: str) -> Section:
+def section(found: Mapping[str, Mapping[str, Any]], generator: str, command: str) -> Section:
     """The section of :func:`mmedrag.evaluation.answers.evaluate`: figures by corpus."""
     first = next(iter(found.values()))
     plain, attack = first["arms"]["plain"], first["attack"]
@@ -54,7 +54,7 @@ def section(found: Mapping[str, Mapping[str, Any]], generator: str) -> Section:
             f"{_told(attack['instruction_repeated'])} of the answers repeat an instruction, and "
             f"{_told(attack['claims_only_planted'])} of the claims rest on a false report alone."
         ),
-        command="mmedrag eval answers --data shared/data/medpix2/records.jsonl",
+        command=command,
         tables=(_arms(found), _attacks(found)),
         notes=(
             "Support is judged on the level of finding and assertion: side, size, place and "

@@ -13,7 +13,7 @@ from mmedrag.datasets.records import read_records
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.matching import matching
-from mmedrag.evaluation.section import Disagreement, Section, Table
+from mmedrag.evaluation.section import Disagreement, Section, Table, eval_command
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Matrix, Problem, Query
 
@@ -61,7 +61,8 @@ def evaluate(
         for name, rows in parts.items()
         if rows.sum() > 1
     }
-    return _section(found, preset, len(cases))
+    command = eval_command("encoders", data, preset=preset, models=models)
+    return _section(found, preset, len(cases), command)
 
 
 def _chosen(data: Sequence[Path]) -> list[Case]:
@@ -90,7 +91,7 @@ def _embedded(
     return unit_rows(np.concatenate(texts)), unit_rows(np.concatenate(images))
 
 
-def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:
+def _section(found: Mapping[str, Any], preset: str, pairs: int, command: str) -> Section:
     of = found.get("validation pairs", found["all pairs"])
     others = [p for p in presets.PRESETS if p.name != preset]
     return Section(
@@ -109,7 +110,7 @@ def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:
             f"{of['mismatched']:.3f}, AUROC {of['AUROC']:.3f}, R@1 {of['R@1']:.3f} "
             f"(chance {of['chance@1']:.3f})."
         ),
-        command=f"mmedrag eval encoders --preset {preset} --data shared/data/medpix2/records.jsonl",
+        command=command,
         tables=(_measured(found, preset), _paper()),
         disagreements=(
             Disagreement(

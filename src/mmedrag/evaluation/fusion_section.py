@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from mmedrag.evaluation.fusion_tables import (
     retrieval_table,
     table_c,
 )
-from mmedrag.evaluation.section import Disagreement, Section
+from mmedrag.evaluation.section import Disagreement, Section, eval_command
 from mmedrag.evaluation.strategies import (
     CONTROL,
     PLAIN,
@@ -75,12 +74,9 @@ def study(
     for row in rows(train, tune, benches, checkpoints(train, tune, encoders, folder), seeds):
         done.append(row)
         progress(1)
-    told = ["--data", *(str(path) for path in paths)]
-    told += ["--model", f"fusion={folder}"] if folder else []
+    models = {"fusion": str(folder)} if folder else {}
     sizes = f"{len(train)} pairs to learn from, {len(tune)} to choose by"
-    return as_section(
-        Finding(done), benches, sizes, shlex.join(["mmedrag", "eval", "fusion", *told])
-    )
+    return as_section(Finding(done), benches, sizes, eval_command("fusion", paths, models=models))
 
 
 def as_section(found: Finding, benches: Benches, sizes: str, command: str) -> Section:

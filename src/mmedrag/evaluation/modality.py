@@ -26,7 +26,7 @@ from mmedrag.datasets.records import read_records
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import routing
 from mmedrag.evaluation.routing import Verdict
-from mmedrag.evaluation.section import Section
+from mmedrag.evaluation.section import Section, eval_command
 from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoint
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.training.sets import recipe_name
@@ -142,7 +142,9 @@ def evaluate(
             "Give records whose split is val, or sets that are not among the training data.",
         )
     found = {one.arm.name: measures(one) for one in judged}
-    return section(found, sets=len(data), most=most)
+    options = ("--pictures", *map(str, pictures)) if pictures else ()
+    command = eval_command("modality", data, *options, preset=preset, models=models)
+    return section(found, sets=len(data), most=most, command=command)
 
 
 def _judge_set(

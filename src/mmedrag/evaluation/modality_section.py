@@ -11,13 +11,16 @@ BAR = 0.98
 """The AUROC against pictures that are not medical that is asked for."""
 
 
-def section(found: Mapping[str, Mapping[str, Any]], *, sets: int, most: int) -> Section:
+def section(
+    found: Mapping[str, Mapping[str, Any]], *, sets: int, most: int, command: str
+) -> Section:
     """The section of :func:`mmedrag.evaluation.modality.evaluate`.
 
     Args:
         found: the figures by arm; the last arm is the one the verdict speaks of.
         sets: how many record files were read.
         most: images of each at most.
+        command: that measures it again.
     """
     last = list(found)[-1]
     return Section(
@@ -34,7 +37,7 @@ def section(found: Mapping[str, Mapping[str, Any]], *, sets: int, most: int) -> 
             "label agree, own patient left out."
         ),
         verdict=_verdict(last, found[last]),
-        command="mmedrag eval modality --data shared/data/*/records.jsonl",
+        command=command,
         tables=(_overall(found), _by_set(found), _outside(found), _cost(found)),
         figures=tuple(
             Figure(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -37,7 +36,7 @@ from mmedrag.evaluation.rerank import (
 )
 from mmedrag.evaluation.rerank_disagreements import disagreements
 from mmedrag.evaluation.rerank_latency import STAGES, Latency, pipeline_latency
-from mmedrag.evaluation.section import Figure, Section, Table
+from mmedrag.evaluation.section import Figure, Section, Table, eval_command
 from mmedrag.presets import build
 from mmedrag.protocols import Reranker
 
@@ -97,11 +96,9 @@ def study(
         ModelError: where the preset cannot be loaded.
     """
     found = measured(paths, preset, models, split, gallery, queries, progress)
-    words = ["--data", *map(str, paths), "--split", split]
-    words += ["--preset", preset] if preset != "offline" else []
-    words += [w for role, name in (models or {}).items() for w in ("--model", f"{role}={name}")]
-    words += ["--gallery", str(gallery), "--queries", str(queries)]
-    return as_section(found, shlex.join(["mmedrag", "eval", "rerank", *words]))
+    options = ("--split", split, "--gallery", str(gallery), "--queries", str(queries))
+    command = eval_command("rerank", paths, *options, preset=preset, models=models)
+    return as_section(found, command)
 
 
 def measured(

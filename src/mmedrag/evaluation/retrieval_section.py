@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from mmedrag.evaluation import plots
 from mmedrag.evaluation.directions import METRICS
 from mmedrag.evaluation.retrieval import CROSS, evaluate
-from mmedrag.evaluation.section import Figure, Section, Table
+from mmedrag.evaluation.section import Figure, Section, Table, eval_command
 from mmedrag.evaluation.vectors import Progress
 
 Report = Mapping[str, Any]
@@ -44,17 +43,15 @@ def study(
         progress=progress,
     )
     told = {
-        "--data": [str(path) for path in paths],
-        "--split": [split] if split else [],
-        "--gallery": ["all"] if whole_gallery else [],
-        "--group-by": [group_by],
-        "--preset": [preset] if preset != "offline" else [],
-        "--model": [f"{role}={name}" for role, name in (models or {}).items()],
-        "--label": [label] if label else [],
-        "--limit": [str(limit)] if limit else [],
+        "--split": split,
+        "--gallery": "all" if whole_gallery else "",
+        "--group-by": group_by,
+        "--label": label,
+        "--limit": str(limit or ""),
     }
-    words = [word for option, values in told.items() if values for word in (option, *values)]
-    return as_section(report, shlex.join(["mmedrag", "eval", "retrieval", *words]))
+    options = [word for option, value in told.items() if value for word in (option, value)]
+    command = eval_command("retrieval", paths, *options, preset=preset, models=models)
+    return as_section(report, command)
 
 
 def as_section(report: Report, command: str) -> Section:

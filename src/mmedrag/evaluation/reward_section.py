@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from mmedrag.evaluation import plots
 from mmedrag.evaluation.probabilities import calibration_bins, risk_coverage
 from mmedrag.evaluation.reward import COSINE, PAPER, QUERY_AWARE, Measured, evaluate
-from mmedrag.evaluation.section import Disagreement, Figure, Section, Table
+from mmedrag.evaluation.section import Disagreement, Figure, Section, Table, eval_command
 from mmedrag.training.contexts import NEAREST, OFF_TOPIC
 from mmedrag.training.pool import Progress
 
@@ -36,10 +35,7 @@ def study(
     Args, errors: those of :func:`mmedrag.evaluation.reward.evaluate`.
     """
     measured = evaluate(paths, preset=preset, models=models, progress=progress)
-    words = ["--data", *map(str, paths)]
-    words += ["--preset", preset] if preset != "offline" else []
-    words += [w for role, name in (models or {}).items() for w in ("--model", f"{role}={name}")]
-    return as_section(measured, shlex.join(["mmedrag", "eval", "reward", *words]))
+    return as_section(measured, eval_command("reward", paths, preset=preset, models=models))
 
 
 def as_section(measured: Measured, command: str) -> Section:

@@ -6,8 +6,10 @@ JSON) is made of them alone (:mod:`mmedrag.evaluation.report`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -64,3 +66,25 @@ class Section:
     disagreements: tuple[Disagreement, ...] = ()
     notes: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def eval_command(
+    study: str,
+    data: Sequence[Path],
+    *options: str,
+    preset: str = "offline",
+    models: Mapping[str, str] | None = None,
+) -> str:
+    """The line that measures a study again: ``mmedrag eval …``.
+
+    Args:
+        study: the command's name.
+        data: record files.
+        options: of the study, words as on the command line.
+        preset: whose stages were measured.
+        models: by role, in place of the preset's own.
+    """
+    words = ["--data", *map(str, data)] if data else []
+    words += ["--preset", preset] if preset != "offline" else []
+    words += [w for role, name in (models or {}).items() for w in ("--model", f"{role}={name}")]
+    return shlex.join(["mmedrag", "eval", study, *words, *options])

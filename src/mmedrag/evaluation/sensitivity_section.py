@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from math import log10
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from mmedrag.evaluation import plots
 from mmedrag.evaluation.backbones import backbones
 from mmedrag.evaluation.poolings import POOLINGS, RANDOM_SEEDS, Overlay
-from mmedrag.evaluation.section import Disagreement, Figure, Section
+from mmedrag.evaluation.section import Disagreement, Figure, Section, eval_command
 from mmedrag.evaluation.sensitivity import (
     FINDINGS,
     SIZES,
@@ -60,11 +59,10 @@ def study(
         gallery=gallery,
         progress=progress,
     )
-    words = ["mmedrag", "eval", "sensitivity", "--seeds", str(seeds)]
-    words += [w for name, path in (models or {}).items() for w in ("--model", f"{name}={path}")]
-    words += ["--xrays", *map(str, xrays)] if xrays else []
-    words += ["--gallery", *map(str, gallery)] if gallery else []
-    return section(found, shlex.join(words))
+    options = ["--seeds", str(seeds)]
+    options += ["--xrays", *map(str, xrays)] if xrays else []
+    options += ["--gallery", *map(str, gallery)] if gallery else []
+    return section(found, eval_command("sensitivity", (), *options, models=models))
 
 
 def section(found: Sensitivity, command: str) -> Section:

@@ -15,7 +15,7 @@ from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError, MissingExtra
 from mmedrag.evaluation.clinical_pairs import CLINICAL_PAIRS
 from mmedrag.evaluation.matching import matching
-from mmedrag.evaluation.section import Disagreement, Section, Table
+from mmedrag.evaluation.section import Disagreement, Section, Table, eval_command
 from mmedrag.types import Case, Problem
 
 PAIRS = 1200
@@ -62,7 +62,8 @@ def evaluate(
             found[name]["real"] = _on(encoder, *zip(*real, strict=True))
         progress(1)
     missing = [name for name in PUBLISHED if name not in found]
-    return _section(found, missing, len(real))
+    command = eval_command("text-encoders", data, models=models)
+    return _section(found, missing, len(real), command)
 
 
 def _encoders(models: Mapping[str, str]) -> Iterator[tuple[str, TextEncoder]]:
@@ -144,7 +145,9 @@ def _diagnosis(case: Case) -> str:
     return str(case.meta.get("case_diagnosis") or "").strip()
 
 
-def _section(found: Mapping[str, Mapping[str, Any]], missing: Sequence[str], real: int) -> Section:
+def _section(
+    found: Mapping[str, Mapping[str, Any]], missing: Sequence[str], real: int, command: str
+) -> Section:
     shipped = found[SHIPPED]["clinical"]
     others = [f"{RANDOM} {found[RANDOM]['clinical']['matched']:.2f} for matched and "
               f"{found[RANDOM]['clinical']['mismatched']:.2f} for mismatched pairs"
@@ -167,7 +170,7 @@ def _section(found: Mapping[str, Mapping[str, Any]], missing: Sequence[str], rea
             + f". What tells encoders apart is the AUROC: offline {shipped['AUROC']:.3f}"
             + (f", random {found[RANDOM]['clinical']['AUROC']:.3f}." if RANDOM in found else ".")
         ),
-        command="mmedrag eval text-encoders --data shared/data/medpix2/records.jsonl",
+        command=command,
         tables=(_table("Table B: our clinical pairs", "clinical", found, paper=True),
                 *([_table("Diagnosis to caption, real cases", "real", found)] if real else [])),
         disagreements=(_disagreement(found),) if RANDOM in found else (),

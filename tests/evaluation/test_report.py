@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from markup import Reader
 from mmedrag.cli import main
 from mmedrag.errors import CheckpointError, CorpusError, QueryError
 from mmedrag.evaluation import paper, plots
@@ -20,7 +20,6 @@ from mmedrag.evaluation.report import LONG, html, results, section_text, write_r
 from mmedrag.evaluation.section import Disagreement, Figure, Section, Table
 
 EVIL = '<script>alert("x")</script> | `code` **bold** [a](http://evil.example) &amp; $x$ ~y~'
-VOID = {"meta", "img", "br"}
 
 
 def section(name: str = "rerank", words: str = "Words.", **changes: object) -> Section:
@@ -41,36 +40,6 @@ def section(name: str = "rerank", words: str = "Words.", **changes: object) -> S
     return Section(name=name, **(given | changes))  # type: ignore[arg-type]
 
 
-class Reader(HTMLParser):
-    """Collects tags and texts, and fails where tags do not close in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self._open: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
-
-
 @pytest.fixture(scope="module")
 def page() -> str:
     return html([section("rerank"), section("fusion", EVIL)])
@@ -82,7 +51,7 @@ def test_the_page_holds_everything_once(page: str) -> None:
     assert len(read.all("table")) == 2
     assert page.count("Verdict: Words.") == 2  # at a glance, and in its section
     assert page.count("mmedrag eval retrieval --data records.jsonl") == 2
-    assert "".join(read.words).count("Claim of ") == 2
+    assert "".join(read.text).count("Claim of ") == 2
     assert "Where the paper and our measurement disagree" in page
 
 
@@ -113,7 +82,7 @@ def test_nothing_is_loaded_and_nothing_runs(page: str) -> None:
 def test_hostile_texts_are_shown_as_they_are(page: str) -> None:
     assert "&lt;script&gt;" in page
     assert "<script" not in page
-    assert f"Verdict: {EVIL}" in Reader(page).words
+    assert f"Verdict: {EVIL}" in Reader(page).text
 
 
 def test_tables_align_numbers_and_fold_when_long() -> None:

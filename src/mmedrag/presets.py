@@ -17,6 +17,7 @@ from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.mixture import DomainMixture
+from mmedrag.encoders.pretrained import Pretrained
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import QueryError
 from mmedrag.fusion import Fusion, SharedAndOwn, load_fusion
@@ -154,13 +155,13 @@ def default_reranker() -> Reranker:
 def _paper(models: Mapping[str, str]) -> Stages:
     from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
 
-    image, text = _source(models["image"]), _source(models["text"])
+    image, text = Pretrained.told(models["image"]), Pretrained.told(models["text"])
     images = Remembering(TransformersImageEncoder.load(image.name, revision=image.revision))
     texts = TransformersTextEncoder.load(text.name, revision=text.revision, pooling="cls")
     heads = load_fusion(
         Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
-    clip = _source(models["clip"])
+    clip = Pretrained.told(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision, fit="crop")
     embedder = DualEncoder(images, texts, heads)
     return Stages(
@@ -176,7 +177,7 @@ def _paper(models: Mapping[str, str]) -> Stages:
 
 def _towers(models: Mapping[str, str]) -> Stages:
     """A model with both towers: its own space, its own zero-shot classifier."""
-    clip = _source(models["clip"])
+    clip = Pretrained.told(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision)
     embedder = towers.embedder()
     return Stages(
@@ -207,20 +208,6 @@ def _shipped_reward(embedder: Embedder) -> ContextFilter | None:
         return None
     fits = read_checkpoint(folder, "reward").encoders.get("dual") == embedder.fingerprint
     return load_reward(folder, encoder=embedder.fingerprint) if fits else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    name: str
-    revision: str | None
-
-
-def _source(told: str) -> _Source:
-    """``"owner/model@revision"``, or a folder (which has no revision)."""
-    if Path(told).is_dir():
-        return _Source(told, None)
-    name, _, revision = told.partition("@")
-    return _Source(name, revision or None)
 
 
 _CLIP = "openai/clip-vit-base-patch32@3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"

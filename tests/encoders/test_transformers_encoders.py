@@ -14,6 +14,7 @@ from contracts.embedder import EmbedderContract, picture
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.pooling import Gap, PooledImageEncoder
+from mmedrag.encoders.pretrained import Pretrained
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CheckpointError
 from mmedrag.protocols import Embedder
@@ -228,3 +229,11 @@ print(sorted({"torch", "transformers"} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_is_told_by_hub_id_and_revision_or_by_folder(tmp_path: Path) -> None:
+    assert Pretrained.told("owner/model@abc") == Pretrained("owner/model", "abc")
+    assert Pretrained.told("owner/model") == Pretrained("owner/model")
+    folder = tmp_path / "a@b"
+    folder.mkdir()
+    assert Pretrained.told(str(folder)) == Pretrained(str(folder))

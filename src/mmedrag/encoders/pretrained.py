@@ -34,6 +34,14 @@ class Pretrained:
     revision: str | None = None
     offline: bool = False
 
+    @classmethod
+    def told(cls, source: str) -> Pretrained:
+        """``"owner/model@revision"``, or a folder (which has no revision)."""
+        if Path(source).is_dir():
+            return cls(source)
+        name, _, revision = source.partition("@")
+        return cls(name, revision or None)
+
     def model(self, device: str = "cpu") -> Foreign:
         """The network in float32, ready for inference.
 

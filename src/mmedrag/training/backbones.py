@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from mmedrag.encoders.image import ImageEncoder
+from mmedrag.encoders.pretrained import Pretrained
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
 from mmedrag.errors import QueryError
@@ -53,10 +54,13 @@ def open_backbones(preset: str, models: Mapping[str, str], freeze: Freeze) -> Ba
             f"The encoders of {preset} share a space already", "Train offline or paper."
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    image, text = (_source((dict(known) | dict(models))[role]) for role in ("image", "text"))
+    chosen = {**known, **models}
+    image, text = Pretrained.told(chosen["image"]), Pretrained.told(chosen["text"])
     return Backbones(
-        TransformersImageEncoder.load(image[0], revision=image[1], device=device),
-        TransformersTextEncoder.load(text[0], revision=text[1], pooling="cls", device=device),
+        TransformersImageEncoder.load(image.name, revision=image.revision, device=device),
+        TransformersTextEncoder.load(
+            text.name, revision=text.revision, pooling="cls", device=device
+        ),
         tuned,
         torch.device(device),
     )
@@ -76,11 +80,3 @@ def write_backbones(backbones: Backbones, into: Path) -> Backbones:
         texts.save(into / "text")
         texts = TransformersTextEncoder.load(into / "text", pooling="cls", device=device)
     return Backbones(images, texts, backbones.tuned, backbones.device)
-
-
-def _source(told: str) -> tuple[str, str | None]:
-    """``owner/model@revision``, or a folder."""
-    if Path(told).is_dir():
-        return told, None
-    name, _, revision = told.partition("@")
-    return name, revision or None

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mmedrag.evaluation.metrics import ndcg_at_k
-from mmedrag.evaluation.redundancy import alpha_ndcg_at_k, intra_list_similarity, repeated_share
+from mmedrag.evaluation.redundancy import (
+    alpha_ndcg_at_k,
+    ideal_alpha_dcg_at_k,
+    intra_list_similarity,
+    repeated_share,
+)
 
 # Items by what they say of three nuggets.
 A, B, C, NOTHING = [1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]
@@ -26,10 +31,11 @@ def test_alpha_ndcg_by_hand():
     found = 2 / log2(2) + 1 / log2(3) + 1 / log2(4)
     # ideal: A (2), then B and C add 1 each, in whichever order
     ideal = 2 / log2(2) + 1 / log2(3) + 1 / log2(4)
-    assert alpha_ndcg_at_k(nuggets(A, B, C), nuggets(A, B, C)) == pytest.approx(found / ideal)
+    best = ideal_alpha_dcg_at_k(nuggets(A, B, C))
+    assert alpha_ndcg_at_k(nuggets(A, B, C), best) == pytest.approx(found / ideal)
     # ranked C, A, B: gains 1, 2, 1
     late = 1 / log2(2) + 2 / log2(3) + 1 / log2(4)
-    assert alpha_ndcg_at_k(nuggets(C, A, B), nuggets(A, B, C)) == pytest.approx(late / ideal)
+    assert alpha_ndcg_at_k(nuggets(C, A, B), best) == pytest.approx(late / ideal)
 
 
 def test_alpha_decides_what_a_repetition_is_worth():
@@ -37,7 +43,8 @@ def test_alpha_decides_what_a_repetition_is_worth():
     # α = 0.9: A 2, B 2 · 0.1, C 1; the ideal is A, C, B
     found = 2 / log2(2) + 0.2 / log2(3) + 1 / log2(4)
     ideal = 2 / log2(2) + 1 / log2(3) + 0.2 / log2(4)
-    assert alpha_ndcg_at_k(nuggets(A, B, C), pool, alpha=0.9) == pytest.approx(found / ideal)
+    best = ideal_alpha_dcg_at_k(pool, alpha=0.9)
+    assert alpha_ndcg_at_k(nuggets(A, B, C), best, alpha=0.9) == pytest.approx(found / ideal)
 
 
 def test_only_the_first_k_count():
@@ -45,23 +52,27 @@ def test_only_the_first_k_count():
     # NOTHING, A of an ideal A, then 1
     found, ideal = 2 / log2(3), 2 / log2(2) + 1 / log2(3)
     ranked = nuggets(NOTHING, A, C, B)
-    assert alpha_ndcg_at_k(ranked, pool, k=2) == pytest.approx(found / ideal)
+    assert alpha_ndcg_at_k(ranked, ideal_alpha_dcg_at_k(pool, k=2), k=2) == pytest.approx(
+        found / ideal
+    )
 
 
 def test_nothing_to_find_is_zero():
-    assert alpha_ndcg_at_k(nuggets(NOTHING), nuggets(NOTHING, NOTHING)) == 0.0
+    assert ideal_alpha_dcg_at_k(nuggets(NOTHING, NOTHING)) == 0.0
+    assert alpha_ndcg_at_k(nuggets(NOTHING), 0.0) == 0.0
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 4))))
 def test_without_alpha_it_is_ndcg_with_the_nuggets_as_gain(items):
     falling = -np.arange(len(items), dtype=float)
     expected = ndcg_at_k(falling, items.sum(axis=1), 5)
-    assert alpha_ndcg_at_k(items, items, k=5, alpha=0.0) == pytest.approx(expected)
+    best = ideal_alpha_dcg_at_k(items, k=5, alpha=0.0)
+    assert alpha_ndcg_at_k(items, best, k=5, alpha=0.0) == pytest.approx(expected)
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.just(1))))
 def test_with_one_nugget_greed_is_ideal_and_nothing_exceeds_one(items):
-    assert 0.0 <= alpha_ndcg_at_k(items, items) <= 1.0 + 1e-12
+    assert 0.0 <= alpha_ndcg_at_k(items, ideal_alpha_dcg_at_k(items)) <= 1.0 + 1e-12
 
 
 def test_intra_list_similarity_by_hand():

@@ -17,19 +17,18 @@ ALPHA = 0.5
 """Of α-nDCG, as TREC's diversity task sets it: a nugget said before counts half, then a quarter."""
 
 
-def alpha_ndcg_at_k(ranked: Nuggets, pool: Nuggets, k: int = 10, alpha: float = ALPHA) -> float:
+def alpha_ndcg_at_k(ranked: Nuggets, ideal: float, k: int = 10, alpha: float = ALPHA) -> float:
     """``α-DCG@k / ideal α-DCG@k`` (Clarke et al. 2008, SIGIR, section 3).
 
     Args:
         ranked: the items of the ranking, best first.
-        pool: every item that could have been found, ranked ones included.
+        ideal: of every item that could have been found (:func:`ideal_alpha_dcg_at_k`).
         k: ranks that count.
         alpha: what a repetition loses, 0 to 1; at 0 this is nDCG with the nuggets as gain.
 
     Returns:
-        0 to 1 (a little more where greed is not ideal); 0 where no item of the pool says anything.
+        0 to 1 (a little more where greed is not ideal); 0 where nothing could be found.
     """
-    ideal = ideal_alpha_dcg_at_k(pool, k, alpha)
     return alpha_dcg_at_k(ranked, k, alpha) / ideal if ideal > 0.0 else 0.0
 
 
@@ -44,9 +43,9 @@ def alpha_dcg_at_k(ranked: Nuggets, k: int = 10, alpha: float = ALPHA) -> float:
 
 
 def ideal_alpha_dcg_at_k(pool: Nuggets, k: int = 10, alpha: float = ALPHA) -> float:
-    """α-DCG of the best order. To find it is NP-hard; as in the paper, it is picked greedily.
+    """α-DCG of the best order of a pool. As in the paper it is picked greedily; it is NP-hard.
 
-    Arguments as for :func:`alpha_ndcg_at_k`.
+    ``k`` and ``alpha`` as for :func:`alpha_ndcg_at_k`.
     """
     left = pool[pool.any(axis=1)].astype(np.float64)
     worth = np.ones(pool.shape[1])

@@ -18,7 +18,7 @@ from mmedrag.evaluation.bootstrap import PairedTest, interval, paired_test
 from mmedrag.evaluation.candidates import SHOWN, Asked
 from mmedrag.evaluation.corpus import SAME_LABELS
 from mmedrag.evaluation.gallery import Gallery
-from mmedrag.evaluation.redundancy import alpha_dcg_at_k, intra_list_similarity, repeated_share
+from mmedrag.evaluation.redundancy import alpha_ndcg_at_k, intra_list_similarity, repeated_share
 from mmedrag.graph import (
     PAPER_ALPHA,
     Chain,
@@ -145,12 +145,11 @@ def best_alpha(swept: Floats) -> float:
 
 
 def _values(query: Asked, top: Sequence[Evidence]) -> list[float]:
-    ideal = query.ideal_alpha_dcg
     said = np.stack([query.nuggets[e.key] for e in top])
     vectors = np.stack([e.vector for e in top])
     return [
         _ndcg(query, top),
-        alpha_dcg_at_k(said, SHOWN) / ideal if ideal > 0.0 else 0.0,
+        alpha_ndcg_at_k(said, query.ideal_alpha_dcg, SHOWN),
         _reciprocal_rank(query, top),
         intra_list_similarity(vectors),
         repeated_share(_names(top, similarity_graph(vectors))),

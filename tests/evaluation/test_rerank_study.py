@@ -12,7 +12,7 @@ import pytest
 from mmedrag.assembly import dictionary
 from mmedrag.datasets.phantoms import generate
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation import rerank_section
+from mmedrag.evaluation import rerank_latency, rerank_section
 from mmedrag.evaluation.candidates import MODES, Asked, ask
 from mmedrag.evaluation.coherence import controlled, paper_spreads, predicted_shrinkage
 from mmedrag.evaluation.gallery import Gallery, read_gallery
@@ -162,14 +162,24 @@ def test_score_compression_is_what_arithmetic_predicts(offline: Stages):
     assert sum(found.paper.values()) == pytest.approx(sum(found.similarity.values()))
 
 
-def test_the_section_tells_what_was_measured(records: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_section_tells_what_was_measured(
+    records: Path, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+):
+    def embedded_before(paths: list[Path], *_: object, split: str, size: int, **__: object):
+        assert (paths, split, size) == ([records], "val", RECORDS)
+        return gallery
+
+    monkeypatch.setattr(rerank_section, "read_gallery", embedded_before)
     monkeypatch.setattr(rerank_section, "TIMED", 2)
+    monkeypatch.setattr(rerank_latency, "ROUNDS", 1)
+    monkeypatch.setattr(rerank_latency, "SIZES", (20, 40))
     section = rerank_section.study([records], gallery=RECORDS, queries=2)
     arms = section.data["rerankers"]["new"]
     assert arms[STANDARD]["against_cosine"]["nDCG@10"]["difference"] == 0.0
     assert arms[DEFAULT]["repeated"] <= arms[OURS]["repeated"]
     stages = section.data["latency"]["methods"]["paper's Graph-RAG"]
     assert stages["total"][0] >= stages["rerank"][0] > 0.0
+    assert list(section.data["latency"]["candidates"]) == [20, 40]
     assert {d.what for d in section.disagreements} >= {"redundancy", "response time (Fig. 2)"}
     assert all(len(row) == len(table.header) for table in section.tables for row in table.rows)
     assert json.loads(json.dumps(section.data)) is not None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmedrag.encoders.projection import unit_rows
 from mmedrag.evaluation.redundancy import intra_list_similarity
 from mmedrag.graph import (
     PAPER_ALPHA,
@@ -62,7 +63,8 @@ def controlled(embedder: Embedder) -> Coherence:
     sentences = list(PAPER_SCORES)
     vectors = embedder.embed([Case(id=s, text=s) for s in sentences])
     query = embedder.embed([Query(text=QUERY)])[0]
-    evidence = _evidence(sentences, vectors, (_unit(vectors) @ query).tolist())
+    cosines = unit_rows(vectors) @ query  # a text alone may have a norm below 1
+    evidence = _evidence(sentences, vectors, cosines.tolist())
     similarity = {e.name: e.relevance for e in evidence}
     paper = _scores(paper_graph(), evidence)
     return Coherence(
@@ -115,9 +117,3 @@ def _evidence(
 
 def _scores(reranker: GraphReranker, evidence: tuple[Evidence, ...]) -> dict[str, float]:
     return {e.name: float(e.centrality or 0.0) for e in reranker.rerank(evidence)}
-
-
-def _unit(vectors: Matrix) -> Matrix:
-    """A text alone may have a norm below 1; the paper's scores are cosines."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)

@@ -12,16 +12,13 @@ from mmedrag.commands.studies import show, study
 
 def add(what: Commands) -> None:
     """encoders, text-encoders, modality, definitions, answers."""
-    encoders = study(what, "encoders", "image-text similarity (4.1, 4.3)", _encoders, data=False)
-    _add_records(encoders, required=True)
+    study(what, "encoders", "image-text similarity (4.1, 4.3)", _encoders)
     texts = study(
         what, "text-encoders", "text similarity (4.2, Table B)", _text_encoders, data=False
     )
-    _add_files(texts, required=False)
+    _add_files(texts)
     add_models(texts)
-    modality = study(what, "modality", "routing, and what is not medical (3.2)", _modality,
-                     data=False)  # fmt: skip
-    _add_records(modality, required=True)
+    modality = study(what, "modality", "routing, and what is not medical (3.2)", _modality)
     modality.add_argument(
         "--pictures", type=Path, nargs="+", default=[], metavar="DIR",
         help="further photographs and drawings that are not medical",
@@ -29,20 +26,16 @@ def add(what: Commands) -> None:
     study(what, "definitions", "terms and negation (3.4)", _definitions, data=False)
     answers = study(what, "answers", "citations, without retrieval, poisoned (3.6)", _answers,
                     data=False)  # fmt: skip
-    _add_records(answers, required=False)
+    _add_files(answers)
+    answers.add_argument("--preset", default="offline", help="see 'mmedrag presets'")
+    add_models(answers)
     answers.add_argument("--questions", type=int, default=40, metavar="N", help="a corpus (40)")
     add_generator(answers)
 
 
-def _add_files(command: argparse.ArgumentParser, *, required: bool) -> None:
-    command.add_argument("--data", type=Path, nargs="+", required=required, default=[],
-                         metavar="RECORDS.jsonl")  # fmt: skip
-
-
-def _add_records(command: argparse.ArgumentParser, *, required: bool) -> None:
-    _add_files(command, required=required)
-    command.add_argument("--preset", default="offline", help="see 'mmedrag presets'")
-    add_models(command)
+def _add_files(command: argparse.ArgumentParser) -> None:
+    """Records that a study can do without."""
+    command.add_argument("--data", type=Path, nargs="+", default=[], metavar="RECORDS.jsonl")
 
 
 def _encoders(options: argparse.Namespace) -> int:

@@ -49,7 +49,7 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,dev]"
+	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,pictures,dev]"
 	touch $@ $(VENV)/.core
 
 $(VENV)/.long: $(VENV)/.dev

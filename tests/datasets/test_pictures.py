@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -47,5 +49,24 @@ def test_cut_outs_are_laid_on_a_plain_ground(folder: Path) -> None:
 def test_packages_that_are_not_installed_are_passed_over() -> None:
     names = [name for name, _ in packaged_pictures()]
     assert all(name.split("/")[0] in PACKAGED for name in names)
-    pytest.importorskip("matplotlib")
-    assert "matplotlib/grace_hopper.jpg" in names
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(("package", "least"), [("matplotlib", 1), ("mahotas", 3), ("pygame", 15)])
+def test_pictures_of_installed_packages_are_found(package: str, least: int) -> None:
+    if find_spec(package) is None:
+        pytest.skip(f"{package} is not installed (pip install 'mmedrag[pictures,report]')")
+    found = [picture for name, picture in packaged_pictures() if name.startswith(f"{package}/")]
+    assert len(found) >= least
+    assert all(picture.mode == "RGB" for picture in found)
+
+
+def test_no_package_is_both_learned_from_and_measured_on() -> None:
+    script = Path(__file__).parents[2] / "scripts" / "pictures.sh"
+    told = script.read_text("utf-8").replace("\\\n", " ")
+    sides = dict(re.findall(r"^fetch (train|held-out) (.+)$", told, re.MULTILINE))
+    train, held_out = (set(sides[side].split()) for side in ("train", "held-out"))
+    assert len(train) >= 6
+    assert len(held_out) >= 4
+    assert not train & held_out
+    assert not (train | held_out) & PACKAGED.keys()

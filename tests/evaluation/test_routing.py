@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmedrag import presets
 from mmedrag.datasets.phantoms import generate
+from mmedrag.datasets.pictures import packaged_pictures
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import modality
 from mmedrag.evaluation.modality import Arm, evaluate
@@ -128,6 +130,26 @@ def test_a_classifier_that_always_says_radiology_is_found_out(records: Path) -> 
     assert of["out_of_domain"]["refused"] == 0.0
     assert of["ECE"] > 0.2
     assert "misses 0.98" in section.verdict
+
+
+@pytest.mark.usefixtures("stubborn")
+def test_folders_of_pictures_are_counted_one_by_one(
+    records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modality, "PICTURES", 3)
+    for name, number in (("noise", 2), ("holiday", 9)):  # "noise" is also a drawn family
+        (tmp_path / name).mkdir()
+        for i in range(number):
+            Image.new("RGB", (40, 30), (9 * i, 20, 30)).save(tmp_path / name / f"{i}.png")
+    folders = [tmp_path / "noise", tmp_path / "holiday"]
+    of = evaluate([records], preset="other", pictures=folders, most=5).data["other"]
+    by_package = of["out_of_domain_by_package"]
+    assert (by_package["noise"]["n"], by_package["holiday"]["n"]) == (2, 3)
+    packaged = sum(1 for _ in packaged_pictures())
+    assert of["out_of_domain_by_kind"]["photographs"]["n"] == 5 + packaged
+    assert (
+        sum(kind["n"] for kind in of["out_of_domain_by_kind"].values()) == of["out_of_domain"]["n"]
+    )
 
 
 @pytest.mark.usefixtures("stubborn")

@@ -33,6 +33,17 @@ PACKAGED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "ultralytics": ("assets", ("bus.jpg", "zidane.jpg")),
     "imgaug": ("", ("quokka.jpg",)),
+    "pygame": (
+        "docs/generated/_images",
+        (
+            "Bagic-INPUT-sourcecode.png", "Bagic-PROCESS-sourcecode.png", "angle_to.png",
+            "camera_average.jpg", "camera_hsv.jpg", "camera_rgb.jpg", "camera_thresholded.jpg",
+            "camera_yuv.jpg", "introduction-Battleship.png", "introduction-PuyoPuyo.png",
+            "introduction-TPS.png", "joystick_calls.png", "surfarray_flipped.png",
+            "surfarray_redimg.png", "surfarray_rgbarray.png", "surfarray_scaleup.png",
+            "surfarray_soften.png", "surfarray_xfade.png", "tom_radians.png",
+        ),
+    ),
 }  # fmt: skip
 """Photographs and drawings by package: the folder in it, and the files that are not medical."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -53,8 +53,16 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 """Families of drawn pictures by kind."""
 
 PHOTOGRAPHS = "photographs"
+"""The kind of every picture that is not drawn by this project."""
+
+REAL = "pictures/"
+"""Before the name of the package or folder that such a picture is of."""
+
+PICTURES = 200
+"""Real pictures that are judged of a folder."""
 
 Progress = Callable[[int], object]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,8 +175,8 @@ def _judge_set(
         progress(1)
 
 
-def _spread(cases: Sequence[Case], most: int) -> Sequence[Case]:
-    return cases[:: max(1, -(-len(cases) // most))]
+def _spread(items: Sequence[Item], most: int) -> Sequence[Item]:
+    return items[:: max(1, -(-len(items) // most))]
 
 
 def _medical(arm: Arm, file: Path, case: Case, query: Query) -> Verdict:
@@ -188,13 +196,15 @@ def _verdict(arm: Arm, source: str, truth: str, query: Query) -> Verdict:
 
 
 def _others(folders: Sequence[Path]) -> Iterator[tuple[str, Image.Image]]:
-    """Pictures that are not medical, each with its family or the kind "photographs"."""
+    """Pictures that are not medical, each with its family: drawn, of a package, of a folder."""
     for drawn in drawn_pictures(DRAWN, DRAWN_SEED):
         yield drawn.family, Image.fromarray(drawn.image)
-    for _, picture in packaged_pictures():
-        yield PHOTOGRAPHS, picture
-    for path in picture_files(folders):
-        yield PHOTOGRAPHS, views(path, 1, 0)[0]
+    for name, picture in packaged_pictures():
+        yield f"{REAL}{name.split('/')[0]}", picture
+    for folder in folders:
+        for path in _spread(picture_files([folder]), PICTURES):
+            for picture in views(path, 1, 0):
+                yield f"{REAL}{folder.resolve().name}", picture
 
 
 def _png(picture: Image.Image) -> bytes:
@@ -209,18 +219,17 @@ def measures(one: Judged) -> dict[str, Any]:
     """The figures of one arm, as the section's data holds them."""
     sources = dict.fromkeys(v.source for v in one.medical)
     bins = routing.reliability([*one.medical, *one.others])
-    kinds = {PHOTOGRAPHS: (PHOTOGRAPHS,), **KINDS}
-    by_kind = {
-        kind: routing.out_of_domain(one.medical, [v for v in one.others if v.source in families])
-        for kind, families in kinds.items()
-    }
+    kind_of = {family: kind for kind, families in KINDS.items() for family in families}
     return {
         "images": routing.shares(one.medical),
         "by_set": {s: routing.shares([v for v in one.medical if v.source == s]) for s in sources},
         "ECE": bins.error,
         "ECE_medical": routing.reliability(one.medical).error,
         "out_of_domain": routing.out_of_domain(one.medical, one.others),
-        "out_of_domain_by_kind": {k: v for k, v in by_kind.items() if v["n"]},
+        "out_of_domain_by_kind": _outside(one, lambda v: kind_of.get(v.source, PHOTOGRAPHS)),
+        "out_of_domain_by_package": _outside(
+            one, lambda v: v.source.removeprefix(REAL) if v.source.startswith(REAL) else ""
+        ),
         "families": [f for f in FAMILIES if f not in one.arm.families],
         "misrouting": routing.misrouting(one.medical, np.stack(one.rows)),
         "bins": {
@@ -229,3 +238,12 @@ def measures(one: Judged) -> dict[str, Any]:
             "counts": bins.counts.tolist(),
         },
     }
+
+
+def _outside(one: Judged, name_of: Callable[[Verdict], str]) -> dict[str, dict[str, float]]:
+    """:func:`routing.out_of_domain` of the pictures by a name; those without one are left out."""
+    parts: dict[str, list[Verdict]] = {}
+    for verdict in one.others:
+        parts.setdefault(name_of(verdict), []).append(verdict)
+    parts.pop("", None)
+    return {name: routing.out_of_domain(one.medical, parts[name]) for name in sorted(parts)}

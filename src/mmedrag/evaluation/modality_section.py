@@ -32,9 +32,9 @@ def section(
             "is judged on what it has not learned from: the shipped head on validation patients, "
             "the held-out head on whole sets and whole families of drawn pictures that it has not "
             "seen. Not medical: drawn pictures, photographs and drawings that ship in installed "
-            "packages, and folders given by --pictures. ECE: ten bins, the probability of the best "
-            "of four classes. Misrouting: precision@5 of image to image, relevant where set and "
-            "label agree, own patient left out."
+            "packages, and folders given by --pictures, at most 200 of each. ECE: ten bins, the "
+            "probability of the best of four classes. Misrouting: precision@5 of image to image, "
+            "relevant where set and label agree, own patient left out."
         ),
         verdict=_verdict(last, found[last]),
         command=command,
@@ -74,7 +74,7 @@ def _verdict(name: str, of: Mapping[str, Any]) -> str:
     reached = "reaches" if outside["AUROC"] >= BAR else "misses"
     photographs = of["out_of_domain_by_kind"].get("photographs")
     real = (
-        f"; of {photographs['n']} photographs {photographs['refused']:.0%} are refused "
+        f"; of {photographs['n']} real pictures {photographs['refused']:.0%} are refused "
         f"(AUROC {photographs['AUROC']:.3f})"
         if photographs
         else ""
@@ -126,7 +126,11 @@ def _outside(found: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = tuple(
         (name, kind, str(of["n"]), _share(of["refused"]), f"{of['AUROC']:.4f}")
         for name, arm in found.items()
-        for kind, of in {**arm["out_of_domain_by_kind"], "all": arm["out_of_domain"]}.items()
+        for kind, of in {
+            **arm["out_of_domain_by_kind"],
+            **arm["out_of_domain_by_package"],
+            "all": arm["out_of_domain"],
+        }.items()
     )
     return Table("Pictures that are not medical, against the medical images", header, rows)
 

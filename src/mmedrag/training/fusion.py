@@ -26,9 +26,10 @@ from mmedrag.evaluation.corpus import Codes
 from mmedrag.fusion import LearnedFusion, fusion_from_checkpoint, fusion_layout
 from mmedrag.training.backbones import open_backbones
 from mmedrag.training.kinship import WAYS, Kinship, tune_mrr
-from mmedrag.training.losses import visible_info_nce
+from mmedrag.training.losses import LARGEST_SCALE, SCALE, visible_info_nce
 from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_parts, set_of
 from mmedrag.training.scaling import Scaling, folded
+from mmedrag.training.schedule import rate_share
 from mmedrag.training.strategies import fuse, project
 
 EPOCHS = 12
@@ -37,8 +38,6 @@ RATE = 5e-4
 DECAY = 0.05
 DROPOUT = 0.2
 """Of features, in training only."""
-SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
-"""The inverse temperature that learning starts from, and its bound (Radford et al. 2021)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +200,7 @@ def _epochs(
     log_scale = torch.tensor(math.log(SCALE)).requires_grad_()
     optimiser = torch.optim.AdamW([*w.values(), log_scale], lr=RATE, weight_decay=DECAY)
     steps = epochs * -(-len(train) // BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_share(step, steps))
     images, texts = (
         torch.tensor(scaling(rows))
         for scaling, rows in zip(scalings, (train.images, train.texts), strict=True)
@@ -236,9 +235,3 @@ def _loss(
         for b in WAYS
     ]
     return torch.stack(losses).mean()
-
-
-def _rate(step: int, steps: int) -> float:
-    """Linear warm-up over a tenth of the steps, then a cosine to zero."""
-    warm = (step + 1) / max(1.0, 0.1 * steps)
-    return min(1.0, warm) * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,8 +13,9 @@ from torch.nn import functional
 
 from mmedrag.evaluation.corpus import Codes
 from mmedrag.training.gradient_cache import cached_backward
-from mmedrag.training.losses import group_positives, symmetric_info_nce
+from mmedrag.training.losses import LARGEST_SCALE, SCALE, group_positives, symmetric_info_nce
 from mmedrag.training.scaling import Scaling, folded
+from mmedrag.training.schedule import Schedule
 from mmedrag.training.towers import Rows, Tower, set_learning
 from mmedrag.types import Matrix
 
@@ -25,12 +25,6 @@ RATE, BACKBONE_RATE = 1e-3, 2e-5
 DECAY = 0.05
 DROPOUT = 0.5
 """Of the features that go into the heads, in training only."""
-
-WARM_UP = 0.1
-"""The share of the steps over which the rate rises; then it falls as a cosine."""
-
-SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
-"""The inverse temperature that learning starts from, and its bound (Radford et al. 2021)."""
 
 _ENCODED = 32  # items at a time where nothing is learned
 _SEEN = 512  # items whose features are standardised by
@@ -73,25 +67,6 @@ class Heads(nn.Module):
         named = ("image.weight", "image.bias", "text.weight", "text.bias")
         state = self.state_dict()
         return folded({name: state[name].cpu().numpy() for name in named}, *self.scalings)
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long training takes; ``micro`` items are held in memory with their graph at a time."""
-
-    epochs: int
-    batch: int
-    micro: int
-
-    def steps(self, n: int) -> int:
-        """Steps of one epoch over ``n`` items; the rest of less than two items is not a batch."""
-        return max(1, n // self.batch + (n % self.batch > 1))
-
-    def rate(self, step: int, n: int) -> float:
-        """The share of the peak rate at a step: linear warm-up, then a cosine to zero."""
-        steps = self.epochs * self.steps(n)
-        warm = (step + 1) / max(1.0, WARM_UP * steps)
-        return min(1.0, warm) * 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps))
 
 
 class Learner:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
+"""The inverse temperature that learning starts from, and its bound (Radford et al. 2021)."""
+
 
 def group_positives(groups: Tensor) -> Tensor:
     """Which items are right answers for each other: ``(n, n)``, each item for itself at least.

@@ -167,6 +167,8 @@ def _add_fusion(what: Commands) -> None:
 
 
 def _fusion(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
     from mmedrag.encoders.strategies import STRATEGIES
     from mmedrag.training.fusion import learn
 
@@ -174,17 +176,21 @@ def _fusion(options: argparse.Namespace) -> int:
         raise QueryError(
             f"There is no strategy {options.strategy}", f"Choose from {', '.join(STRATEGIES)}, all."
         )
-    learn(
-        options.data,
-        options.into,
-        strategies=tuple(STRATEGIES) if options.strategy == "all" else (options.strategy,),
-        preset=options.preset,
-        models=pairs(options.model, "--model"),
-        epochs=options.epochs,
-        seed=options.seed,
-        output_dim=options.output_dim,
-        tell=print,
-    )
+    strategies = tuple(STRATEGIES) if options.strategy == "all" else (options.strategy,)
+    total = len(strategies) * options.epochs
+    with tqdm(total=total, unit="epoch", desc="train", disable=None) as bar:
+        learn(
+            options.data,
+            options.into,
+            strategies=strategies,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            epochs=options.epochs,
+            seed=options.seed,
+            output_dim=options.output_dim,
+            tell=bar.write,
+            progress=bar.update,
+        )
     return 0
 
 

@@ -141,6 +141,7 @@ def learn(
     seed: int = 0,
     output_dim: int | None = None,
     tell: Callable[[str], object] = lambda line: None,
+    progress: Callable[[int], object] = lambda n: None,
 ) -> list[Trained]:
     """Train strategies on the encoders of a preset and write each to ``into/NAME``.
 
@@ -156,6 +157,7 @@ def learn(
         seed: of weights, batches and dropout.
         output_dim: the width of an output head; none by default.
         tell: given a line for every strategy that is done.
+        progress: told how many more epochs are done.
 
     Raises:
         CorpusError: where a file cannot be read, or no case has an image and a text.
@@ -181,6 +183,7 @@ def learn(
             output_dim=output_dim,
             encoders={"image": images.fingerprint, "text": texts.fingerprint},
             training_data=sorted({set_of(case) for case in parts.train}),
+            progress=lambda epoch: progress(1),
         )
         write_checkpoint(into / name, trained.checkpoint)
         tell(f"{name}: MRR {trained.best.tune_mrr:.3f} on {len(tune)} tuning pairs")

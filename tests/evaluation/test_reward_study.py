@@ -13,6 +13,7 @@ from mmedrag.assembly import dictionary
 from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
 from mmedrag.evaluation import reward as study_module
+from mmedrag.evaluation.corpus import patient_of
 from mmedrag.evaluation.report import section_text
 from mmedrag.evaluation.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, Measured, evaluate
 from mmedrag.evaluation.reward_effect import Served, effect, serve
@@ -20,7 +21,7 @@ from mmedrag.evaluation.reward_section import as_section
 from mmedrag.evaluation.section import Section
 from mmedrag.reward import KeepAll, SimilarityThreshold
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Miner
-from mmedrag.training.pool import embed, findings_of, patient_of
+from mmedrag.training.pool import embed, findings_of
 from mmedrag.types import Case
 from training.fake_stages import fake_stages
 

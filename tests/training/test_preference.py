@@ -16,7 +16,7 @@ from mmedrag.assembly import dictionary
 from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.corpus import text_key
+from mmedrag.evaluation.corpus import patient_of, study_of, text_key
 from mmedrag.presets import Stages
 from mmedrag.reward import ContextScorer, PairScorer, sigmoid
 from mmedrag.reward_checkpoint import load_reward
@@ -47,7 +47,7 @@ from mmedrag.training.contexts import (
     Miner,
 )
 from mmedrag.training.flips import mirrored
-from mmedrag.training.pool import Pool, embed, findings_of, patient_of, read_parts, study_of
+from mmedrag.training.pool import Pool, embed, findings_of, read_parts
 from mmedrag.training.preference import export, measure
 from mmedrag.types import Assertion, Case, Definition
 from training.fake_stages import fake_stages

@@ -116,6 +116,16 @@ def text_key(text: str) -> str | None:
     return " ".join(text.casefold().split()) or None
 
 
+def patient_of(case: Case) -> str:
+    """Whose case it is; one that does not say is of a patient of its own."""
+    return case.patient_id or case.study_id or case.id
+
+
+def study_of(case: Case) -> str:
+    """The study that the case belongs to, else its patient."""
+    return case.study_id or patient_of(case)
+
+
 def label_codes(cases: Sequence[Case], label: str) -> Codes:
     """The value of one label, as ``labels[1]`` for the second; -1 where a record has none.
 

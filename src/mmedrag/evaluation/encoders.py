@@ -12,6 +12,7 @@ from mmedrag import presets
 from mmedrag.datasets.records import read_records
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError
+from mmedrag.evaluation.corpus import patient_of
 from mmedrag.evaluation.matching import matching
 from mmedrag.evaluation.section import Disagreement, Section, Table, eval_command
 from mmedrag.protocols import Embedder
@@ -54,7 +55,7 @@ def evaluate(
     cases = _chosen(data)
     texts, images = _embedded(cases, embedder, progress)
     held_out = np.array([case.split == "val" for case in cases])
-    groups = [case.patient_id or case.study_id or case.id for case in cases]
+    groups = [patient_of(case) for case in cases]
     parts = {"all pairs": np.ones(len(cases), bool), "validation pairs": held_out}
     found = {
         name: matching(texts[rows], images[rows], list(np.array(groups)[rows]))

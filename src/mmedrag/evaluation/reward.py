@@ -11,7 +11,7 @@ import numpy as np
 
 from mmedrag.assembly import dictionary
 from mmedrag.evaluation.bootstrap import interval
-from mmedrag.evaluation.corpus import codes
+from mmedrag.evaluation.corpus import codes, patient_of
 from mmedrag.evaluation.directions import rounded
 from mmedrag.evaluation.probabilities import Flags, auroc
 from mmedrag.evaluation.reward_effect import Served, effect, serve
@@ -27,7 +27,7 @@ from mmedrag.training.bradley_terry import (
     right_of,
 )
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Example
-from mmedrag.training.pool import Progress, patient_of, read_parts
+from mmedrag.training.pool import Progress, read_parts
 from mmedrag.training.preference import Mined, fit, measure, mine
 
 SCHEMA = "mmedrag-reward/1"

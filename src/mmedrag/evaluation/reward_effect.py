@@ -13,13 +13,13 @@ from mmedrag.assembly import assemble
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.records import Entry
 from mmedrag.definitions import Dictionary
-from mmedrag.evaluation.corpus import text_key
+from mmedrag.evaluation.corpus import patient_of, text_key
 from mmedrag.pipeline import head
 from mmedrag.presets import Stages
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward import KeepAll
 from mmedrag.training.contexts import OFF_TOPIC, Example
-from mmedrag.training.pool import Pool, findings_of, patient_of
+from mmedrag.training.pool import Pool, findings_of
 from mmedrag.types import Case, Evidence, Question
 
 CASES = 10

@@ -15,11 +15,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from mmedrag.definitions import Dictionary
-from mmedrag.evaluation.corpus import codes, text_key
+from mmedrag.evaluation.corpus import codes, patient_of, study_of, text_key
 from mmedrag.pipeline import gather
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.training.flips import mirrored, negated
-from mmedrag.training.pool import Pool, Progress, findings_of, patient_of, study_of
+from mmedrag.training.pool import Pool, Progress, findings_of
 from mmedrag.training.questions import is_finding, off_topic, texts_of
 from mmedrag.types import (
     Assertion,

@@ -16,7 +16,7 @@ from mmedrag.encoders.dual import decoded_chunks
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.corpus import Codes, codes, text_key
+from mmedrag.evaluation.corpus import Codes, codes, study_of, text_key
 from mmedrag.training.features import cached_rows
 from mmedrag.types import Case, Matrix
 
@@ -49,7 +49,7 @@ class Pairs:
     @property
     def studies(self) -> Codes:
         """The study of each, its patient where no study is named, itself where neither is."""
-        return codes(case.study_id or case.patient_id or case.id for case in self.cases)
+        return codes(study_of(case) for case in self.cases)
 
     @property
     def captions(self) -> Codes:

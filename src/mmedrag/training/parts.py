@@ -18,7 +18,7 @@ from mmedrag.datasets.splits import (
 )
 from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.errors import CorpusError, LeakError
-from mmedrag.evaluation.corpus import Codes, codes, text_key
+from mmedrag.evaluation.corpus import Codes, codes, patient_of, text_key
 from mmedrag.types import Case
 
 HELD_OUT = 0.15
@@ -82,7 +82,7 @@ def positive_groups(cases: Sequence[Case]) -> Codes:
 
 def patient_codes(cases: Sequence[Case]) -> Codes:
     """The patient of each case, ``(n,)``; its study or itself where none is named."""
-    return codes(case.patient_id or case.study_id or case.id for case in cases)
+    return codes(patient_of(case) for case in cases)
 
 
 def _drawn(cases: Sequence[Case], ties: Iterable[Tie], seed: int) -> Parts:

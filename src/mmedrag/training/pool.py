@@ -15,6 +15,7 @@ from mmedrag.datasets.splits import split_cases, without_leaks
 from mmedrag.datasets.ties import find_ties, read_sets
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError, ImageError
+from mmedrag.evaluation.corpus import patient_of
 from mmedrag.images import open_image
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Matrix, Mention
@@ -105,16 +106,6 @@ def embed(
         progress(len(batch))
     mentions = definitions.recognise([case.text for case in kept])
     return Pool(tuple(kept), np.concatenate(vectors), mentions)
-
-
-def patient_of(case: Case) -> str:
-    """Whose case it is; one that does not say is of a patient of its own."""
-    return case.patient_id or case.study_id or case.id
-
-
-def study_of(case: Case) -> str:
-    """The study that the case belongs to, else its patient."""
-    return case.study_id or patient_of(case)
 
 
 def findings_of(case: Case) -> frozenset[str]:

@@ -21,6 +21,7 @@ from mmedrag.casebase.exact import ExactIndex
 from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
 from mmedrag.errors import CorpusError
+from mmedrag.evaluation.answers_section import section
 from mmedrag.evaluation.claims import Claim, Judgement, Said, claims, judge, said_by_text
 from mmedrag.evaluation.poison import contradicting, instructed, planted, repeats
 from mmedrag.evaluation.section import Section, eval_command
@@ -80,8 +81,6 @@ def evaluate(
         CorpusError: where a file has no validation part, or no training part.
         GenerationError: where a remote generator cannot answer.
     """
-    from mmedrag.evaluation.answers_section import section
-
     stages = presets.build(preset, models)
     writer = generator or ExtractiveGenerator()
     found = {}

@@ -80,7 +80,7 @@ def _sentence(row: Mapping[str, Any]) -> Sentence:
 
 
 def evaluate(source: DefinitionSource | None = None) -> Section:
-    """Measure a dictionary and the assertion rules on both sets.
+    """Measure a dictionary and the assertion rules on all sets.
 
     A mention counts as found where both its ends are right. Assertions are scored over the mentions
     that were found, so that they do not depend on the dictionary's terms; the column "with spans"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from mmedrag.evaluation import plots
 from mmedrag.evaluation.section import Disagreement, Figure, Section, Table
 
 BAR = 0.98
 """The AUROC against pictures that are not medical that is asked for."""
+
+BINS = ("predicted", "observed", "counts")
 
 
 def section(
@@ -43,7 +47,7 @@ def section(
             Figure(
                 f"Reliability, {name}",
                 "Probability of the best class against how often it is the true one.",
-                _drawn(of["bins"]),
+                partial(plots.reliability, *(of["bins"][part] for part in BINS)),
             )
             for name, of in found.items()
         ),
@@ -58,15 +62,6 @@ def section(
         ),
         data=dict(found),
     )
-
-
-def _drawn(bins: Mapping[str, Any]) -> Callable[[], str]:
-    def draw() -> str:
-        from mmedrag.evaluation.plots import reliability
-
-        return reliability(bins["predicted"], bins["observed"], bins["counts"])
-
-    return draw
 
 
 def _verdict(name: str, of: Mapping[str, Any]) -> str:

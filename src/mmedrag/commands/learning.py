@@ -6,18 +6,15 @@ Every recipe is a function of :mod:`mmedrag.training`; here are its options.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_models, pairs
+from mmedrag.commands.options import Commands, Run, add_models, pairs
 from mmedrag.errors import QueryError
 
 if TYPE_CHECKING:
     from mmedrag.training.journal import Epoch
     from mmedrag.training.sets import Recipe
-
-Run = Callable[[argparse.Namespace], int]
 
 
 def add(commands: Commands) -> None:

@@ -1,10 +1,10 @@
-"""What the families share: options of models, NAME=VALUE pairs, JSON."""
+"""What the families share: a command, options of models, NAME=VALUE pairs, JSON."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmedrag.errors import QueryError
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
     Commands: TypeAlias = argparse._SubParsersAction
+
+Run: TypeAlias = Callable[[argparse.Namespace], int]
+"""A command: what it does with its options, and its exit code."""
 
 
 def add_models(command: argparse.ArgumentParser) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_models, dumped
+from mmedrag.commands.options import Commands, Run, add_models, dumped
 
 if TYPE_CHECKING:
     from mmedrag.evaluation.section import Section
-
-Run = Callable[[argparse.Namespace], int]
 
 
 def study(

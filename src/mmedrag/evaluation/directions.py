@@ -172,3 +172,8 @@ def _metrics(scores: Floats, relevant: NDArray[np.bool_], grades: NDArray[np.int
         reciprocal_rank(scores, relevant),
         ndcg_at_k(scores, grades, 10),
     ]
+
+
+def arrow(direction: str) -> str:
+    """``image_to_text`` as a reader says it."""
+    return direction.replace("both", "image + text").replace("_to_", " → ")

@@ -10,7 +10,7 @@ import numpy as np
 from mmedrag.evaluation import plots
 from mmedrag.evaluation.alignment import RankCorrelation, rank_correlation
 from mmedrag.evaluation.bootstrap import PairedTest, interval, paired_test
-from mmedrag.evaluation.directions import METRICS
+from mmedrag.evaluation.directions import METRICS, arrow
 from mmedrag.evaluation.fusion import DIRECTIONS
 from mmedrag.evaluation.section import Figure, Table
 from mmedrag.evaluation.strategies import CONTROL, PLAIN, SHIPPED, TRAINED, UNTRAINED, Row
@@ -118,7 +118,7 @@ def retrieval_table(found: Finding, set_name: str) -> Table:
     directions = [name for name in DIRECTIONS if f"{name} MRR" in found.winner.figures]
     header = (
         *("strategy", "weights", "tune MRR", "mean MRR", "separation"),
-        *(f"{_arrow(name)} R@1/5/10, MRR" for name in directions),
+        *(f"{arrow(name)} R@1/5/10, MRR" for name in directions),
     )
     best_first = sorted(found.rows, key=lambda row: -row.figures["mean MRR"])
     lines = [
@@ -179,7 +179,7 @@ def paired_table(found: Finding) -> Table:
         for row in found.of(PLAIN, TRAINED, SHIPPED)
         if row is not winner
     ]
-    header = ("less", "all queries", *(_arrow(name) for name in winner.found))
+    header = ("less", "all queries", *(arrow(name) for name in winner.found))
     title = f"MRR of {winner.name} less that of the others: difference (95 %), p"
     return Table(title, header, tuple(lines))
 
@@ -207,7 +207,7 @@ def figures(found: Finding) -> tuple[Figure, ...]:
         shown = sorted(found.of(PLAIN, TRAINED, SHIPPED), key=lambda row: -row.figures["mean MRR"])
         return plots.bars(
             {
-                row.name: {_arrow(name): m.means()["MRR"] for name, m in row.found.items()}
+                row.name: {arrow(name): m.means()["MRR"] for name, m in row.found.items()}
                 for row in shown
             },
             "MRR",
@@ -241,7 +241,3 @@ def _direction_test(first: Row, second: Row, direction: str) -> PairedTest:
 def _difference(test: PairedTest) -> str:
     low, high = test.interval
     return f"{test.difference:+.3f} ({low:+.3f} to {high:+.3f}), p = {test.p_value:.2g}"
-
-
-def _arrow(direction: str) -> str:
-    return direction.replace("_to_", " → ")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.evaluation import plots
-from mmedrag.evaluation.directions import METRICS
+from mmedrag.evaluation.directions import METRICS, arrow
 from mmedrag.evaluation.retrieval import CROSS, evaluate
 from mmedrag.evaluation.section import Figure, Section, Table, eval_command
 from mmedrag.evaluation.vectors import Progress
@@ -89,7 +89,7 @@ def _protocol(report: Report) -> str:
 def _verdict(directions: Report) -> str:
     shown = [name for name in CROSS if name in directions] or list(directions)
     told = [
-        f"{_arrow(name)}: R@1 {_percent(d['R@1'])} (chance {_percent(d['chance@1'])}),"
+        f"{arrow(name)}: R@1 {_percent(d['R@1'])} (chance {_percent(d['chance@1'])}),"
         f" R@10 {_percent(d['R@10'])}"
         for name, d in directions.items()
         if name in shown
@@ -112,7 +112,7 @@ def _directions(title: str, found: Report) -> Table:
     header = ("direction", *METRICS, "n", "groups", "queries", "chance@1", "ceiling@1")
     rows = (
         (
-            _arrow(name),
+            arrow(name),
             *(_with_interval(f[metric], f["ci95"][metric]) for metric in METRICS),
             *(str(f[count]) for count in ("n", "groups", "queries")),
             f"{f['chance@1']:.3f}",
@@ -126,7 +126,7 @@ def _directions(title: str, found: Report) -> Table:
 def _label(found: Report) -> Table:
     header = ("direction", "precision@10", "chance", "n", "patients", "queries")
     row = (
-        _arrow(found["direction"]),
+        arrow(found["direction"]),
         _with_interval(found["precision@10"], found["ci95"]),
         f"{found['chance']:.3f}",
         *(str(found[count]) for count in ("n", "groups", "queries")),
@@ -138,7 +138,7 @@ def _curve(points: Sequence[Report]) -> Table:
     shown = ("R@1", "R@10", "MRR", "chance@1")
     rows = (
         (
-            _arrow(p["direction"]),
+            arrow(p["direction"]),
             *(str(p[count]) for count in ("n", "groups", "galleries")),
             *(f"{p[key]:.3f}" for key in shown),
         )
@@ -175,7 +175,7 @@ def _figures(report: Report) -> tuple[Figure, ...]:
                 "Within each domain",
                 "R@1 where queries and gallery are of one domain, as the system searches.",
                 lambda: plots.bars(
-                    {n: {_arrow(d): f["R@1"] for d, f in of.items()} for n, of in found.items()},
+                    {n: {arrow(d): f["R@1"] for d, f in of.items()} for n, of in found.items()},
                     "R@1",
                 ),
             )
@@ -186,10 +186,10 @@ def _figures(report: Report) -> tuple[Figure, ...]:
 def _bars(directions: Report) -> str:
     shown = ("R@1", "R@10")
     return plots.bars(
-        {_arrow(name): {m: d[m] for m in shown} for name, d in directions.items()},
+        {arrow(name): {m: d[m] for m in shown} for name, d in directions.items()},
         "share of queries",
-        intervals={_arrow(n): {m: d["ci95"][m] for m in shown} for n, d in directions.items()},
-        chance={_arrow(name): d["chance@1"] for name, d in directions.items()},
+        intervals={arrow(n): {m: d["ci95"][m] for m in shown} for n, d in directions.items()},
+        chance={arrow(name): d["chance@1"] for name, d in directions.items()},
     )
 
 
@@ -197,16 +197,11 @@ def _curves(points: Sequence[Report], metric: str) -> str:
     series = {}
     for name in dict.fromkeys(p["direction"] for p in points):
         mine = [p for p in points if p["direction"] == name]
-        series[_arrow(name)] = ([p["n"] for p in mine], [p[metric] for p in mine])
+        series[arrow(name)] = ([p["n"] for p in mine], [p[metric] for p in mine])
     first = [p for p in points if p["direction"] == points[0]["direction"]]
     if metric == "R@1":
         series["chance"] = ([p["n"] for p in first], [p["chance@1"] for p in first])
     return plots.lines(series, "items in the gallery", metric, reference=("chance",), log_x=True)
-
-
-def _arrow(name: str) -> str:
-    """``image_to_text`` as a reader says it."""
-    return name.replace("both", "image + text").replace("_to_", " → ")
 
 
 def _percent(share: float) -> str:

@@ -44,13 +44,16 @@ find "$into/train/opencv-doc" "$into/train/gimp-help-en" "$into/held-out" -type 
 find "$into/held-out/pysiogame" -type f -name '*.??g' -not -path '*/art4apps/*' -delete
 find "$into/held-out/gnome-user-docs" -name '*.??g' -not -path '*/C/*' -delete
 
-# GCompris keeps its WebP pictures one behind the other in Qt resource files.
+# GCompris keeps its WebP pictures one behind the other in Qt resource files. Those of "lang" are left
+# where they are: they are photographs of art4apps, which the other side has.
 cd "$into/train"
 python3 - <<'END'
 import struct
 from pathlib import Path
 
 for resource in Path("gcompris-qt-data").rglob("*.rcc"):
+    if resource.name == "lang.rcc":
+        continue
     content, at = resource.read_bytes(), 0
     while (at := content.find(b"RIFF", at)) >= 0:
         size = struct.unpack("<I", content[at + 4 : at + 8])[0] + 8

@@ -25,7 +25,7 @@ PACKAGED: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "rocket.jpg", "text.png",
         ),
     ),
-    "mahotas": ("demos/data", ("DepartmentStore.jpg", "luispedro.jpg", "lena.jpg")),
+    "mahotas": ("demos/data", ("DepartmentStore.jpg", "luispedro.jpg")),
     "gradio": (
         "media_assets/images",
         ("avatar.png", "bus.png", "cheetah.jpg", "cheetah1.jpg", "groot.jpeg", "lion.jpg",

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from mmedrag.checkpoint import Checkpoint, Tensors, write_checkpoint
+from mmedrag.datasets.splits import without_leaks
+from mmedrag.datasets.ties import find_ties
 from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.mixture import KIND
 from mmedrag.encoders.projection import unit_rows
@@ -29,15 +31,19 @@ from mmedrag.errors import CorpusError
 from mmedrag.training import modality
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, cached_rows, image_features, read_set
+from mmedrag.training.int8 import quantise_weights
 from mmedrag.training.lite0 import MEAN, STD, export_onnx, imagenet_lite0
 from mmedrag.training.sets import IMAGE_SETS, Recipe
 from mmedrag.training.softmax import Examples, train_head
 from mmedrag.training.tasks import tasks
-from mmedrag.training.tuning import SIZE, VIEWS, folded, middle_maps, tune
+from mmedrag.training.tuning import SIZE, VIEWS, averaged, folded, middle_maps, tune
 from mmedrag.training.wordings import wordings
 from mmedrag.types import Case, Domain, Matrix
 
 SEED = 7
+SEEDS = (7, 8, 9, 10)
+"""Of the image encoder's runs, whose weights are averaged."""
+
 Say = Callable[[str], object]
 Named = tuple[str, Case]
 """The name of a set, and one of its cases."""
@@ -62,8 +68,7 @@ def train(
     cases = [
         (name, case)
         for name, file in known.items()
-        for case in read_set(file)
-        if case.image is not None and _is_training(case)
+        for case in learnable([c for c in read_set(file) if c.image is not None])
     ]
     _require_domains(cases)
     into.mkdir(parents=True, exist_ok=True)
@@ -93,12 +98,19 @@ def _require_domains(cases: Sequence[Named]) -> None:
 def train_image_encoder(
     cases: Sequence[Named], into: Path, cache: Path, epochs: int = 4, say: Say = print
 ) -> None:
-    """Tune Lite0 on cases with an image, and write ``image.onnx`` and ``image.json``."""
+    """Tune Lite0 on cases with an image, and write ``image.onnx`` (int8) and ``image.json``."""
     backbone = folded(imagenet_lite0())
     views = [middle_maps(backbone, [c for _, c in cases], v, cache) for v in range(VIEWS)]
     known = [task for task in tasks(cases, np.ones(len(cases), np.bool_)) if task.count]
-    tune(backbone, views, known, drawing_shares(cases), epochs=epochs, seed=SEED, say=say)
+    shares, states = drawing_shares(cases), []
+    for seed in SEEDS:
+        say(f"image encoder, seed {seed}")
+        tuned = folded(imagenet_lite0())
+        tune(tuned, views, known, shares, epochs=epochs, seed=seed, say=say)
+        states.append(tuned.state_dict())
+    backbone.load_state_dict(averaged(states))
     export_onnx(backbone, into / "image.onnx", SIZE)
+    quantise_weights(into / "image.onnx")
     _write_card(into / "image.onnx")
 
 
@@ -190,12 +202,18 @@ def pairs(
 
 def training_part(features: Features) -> Features:
     """The cases of a set that may be learned from, with their rows."""
-    kept = [i for i, case in enumerate(features.cases) if _is_training(case)]
+    allowed = {case.id for case in learnable(features.cases)}
+    kept = [i for i, case in enumerate(features.cases) if case.id in allowed]
     return Features(features.set_name, [features.cases[i] for i in kept], features.rows[kept])
 
 
-def _is_training(case: Case) -> bool:
-    return case.split != "val" and case.domain is not None
+def learnable(cases: Sequence[Case]) -> list[Case]:
+    """The cases of one set that have a domain, are not held out, and are tied to none that is."""
+    held_out = [case for case in cases if case.split == "val"]
+    train = [case for case in cases if case.split != "val" and case.domain is not None]
+    if not held_out:
+        return train
+    return without_leaks(train, held_out, find_ties((*train, *held_out)))[0]
 
 
 def _graded_loss(embedded: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:

@@ -13,9 +13,9 @@ from mmedrag.datasets.records import read_records
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.lite0 import Lite0
-from mmedrag.training.offline import drawing_shares
+from mmedrag.training.offline import drawing_shares, learnable
 from mmedrag.training.tasks import Task, tasks
-from mmedrag.training.tuning import CUT, folded, middle_maps, tune
+from mmedrag.training.tuning import CUT, averaged, folded, middle_maps, tune
 from mmedrag.training.wordings import wordings
 from mmedrag.types import Case, Domain
 
@@ -83,6 +83,18 @@ def test_half_of_the_draws_are_of_medpix() -> None:
     assert shares[3:7].sum() == pytest.approx(2 * shares[7])
 
 
+def test_nothing_tied_to_a_held_out_case_is_learned_from() -> None:
+    told = "A thick walled cyst in the left lobe of the liver with a calcified rim."
+    cases = [
+        Case(id="1", text="Free air.", domain=Domain.RADIOLOGY, patient_id="a"),
+        Case(id="2", text=told, domain=Domain.RADIOLOGY, patient_id="b"),
+        Case(id="3", text="Free air.", domain=Domain.RADIOLOGY, patient_id="b"),
+        Case(id="4", text=told, domain=Domain.RADIOLOGY, patient_id="c", split="val"),
+        Case(id="5", text="Free air.", patient_id="d"),
+    ]
+    assert [case.id for case in learnable(cases)] == ["1"]
+
+
 def random_lite0() -> Lite0:
     torch.manual_seed(0)
     return Lite0().eval()
@@ -105,6 +117,11 @@ def test_middle_maps_are_kept_and_views_differ(tmp_path: Path) -> None:
     assert not np.array_equal(views[0], views[1])
     again = middle_maps(folded(Lite0()), cases, 0, tmp_path / "cache")
     np.testing.assert_array_equal(again, views[0])  # read, not computed
+
+
+def test_averaged_weights_are_their_mean() -> None:
+    states = [{"w": torch.full((2, 2), value)} for value in (1.0, 2.0, 6.0)]
+    torch.testing.assert_close(averaged(states)["w"], torch.full((2, 2), 3.0))
 
 
 def test_tuning_learns_and_leaves_the_early_blocks_alone() -> None:

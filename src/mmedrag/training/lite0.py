@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import warnings
 from pathlib import Path
 
 import torch
@@ -141,16 +142,18 @@ def imagenet_lite0() -> Lite0:
 def export_onnx(backbone: Lite0, into: Path, size: int = 224) -> None:
     """Write the backbone as ONNX: input ``image``, outputs ``pooled`` (n, 1280) and ``map``."""
     model = PooledLite0(backbone).eval()
-    torch.onnx.export(
-        model,
-        (torch.zeros(1, 3, size, size),),
-        str(into),
-        input_names=["image"],
-        output_names=["pooled", "map"],
-        dynamic_axes={"image": {0: "n"}, "pooled": {0: "n"}, "map": {0: "n"}},
-        opset_version=17,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():  # the new exporter needs onnxscript, and is no better here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            model,
+            (torch.zeros(1, 3, size, size),),
+            str(into),
+            input_names=["image"],
+            output_names=["pooled", "map"],
+            dynamic_axes={"image": {0: "n"}, "pooled": {0: "n"}, "map": {0: "n"}},
+            opset_version=17,
+            dynamo=False,
+        )
 
 
 def main() -> None:

@@ -142,8 +142,8 @@ def imagenet_lite0() -> Lite0:
 def export_onnx(backbone: Lite0, into: Path, size: int = 224) -> None:
     """Write the backbone as ONNX: input ``image``, outputs ``pooled`` (n, 1280) and ``map``."""
     model = PooledLite0(backbone).eval()
-    with warnings.catch_warnings():  # the new exporter needs onnxscript, and is no better here
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with warnings.catch_warnings():  # of the old exporter, and of padding fixed at this size
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
             (torch.zeros(1, 3, size, size),),

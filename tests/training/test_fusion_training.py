@@ -237,6 +237,18 @@ def test_parts_keep_patients_and_copies_apart(tmp_path: Path) -> None:
     assert "normal" not in {case.text for case in everyone}
 
 
+def test_a_split_that_was_written_can_be_given(tmp_path: Path) -> None:
+    rows = [{"text": f"c {i}", "patient_id": f"p{i // 2}", "pixel": 900 + i} for i in range(40)]
+    file, written = corpus(tmp_path / "a", rows), tmp_path / "splits.json"
+    drawn = read_pair_parts([file], write=written)
+    swapped = json.loads(written.read_text("utf-8"))
+    other = {"train": "val", "val": "train"}
+    swapped["cases"] = {k: other.get(side, side) for k, side in swapped["cases"].items()}
+    assert read_pair_parts([file], splits=written) == drawn
+    written.write_text(json.dumps(swapped), "utf-8")
+    assert read_pair_parts([file], splits=written).train == drawn.held_out
+
+
 def test_nothing_to_learn_from_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     file.write_text('{"id": "1", "text": "no image"}', "utf-8")

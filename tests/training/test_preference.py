@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mmedrag.assembly import dictionary
 from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
-from mmedrag.errors import CorpusError
+from mmedrag.datasets.splits import write_split
+from mmedrag.errors import CorpusError, LeakError
 from mmedrag.evaluation.corpus import patient_of, study_of, text_key
 from mmedrag.presets import Stages
 from mmedrag.reward import ContextScorer, PairScorer, sigmoid
@@ -115,6 +116,34 @@ def test_a_limit_takes_whole_patients(corpus):
             c for c in (*everything.train, *everything.calibration) if patient_of(c) == patient
         ]
         assert len(whole) == sum(patient_of(case) == patient for case in cases)
+
+
+def test_a_split_that_was_written_can_be_given(corpus, tmp_path):
+    written = tmp_path / "splits.json"
+
+    def sides(**options):
+        parts = read_parts([corpus], most=1000, **options)
+        return [{c.id for c in cases} for cases in (parts.train, parts.calibration, parts.test)]
+
+    drawn = sides(seed=1, write=written)
+    assert sides(seed=2, splits=written) == drawn
+    assert sides(seed=2) != drawn
+
+
+def test_a_split_through_a_patient_is_refused(corpus, tmp_path):
+    drawn = read_parts([corpus], most=1000)
+    sides = {"train": drawn.train, "tune": drawn.calibration, "val": drawn.test}
+    patient = next(
+        c for c in drawn.train if sum(patient_of(c) == patient_of(o) for o in drawn.train) > 1
+    )
+    moved = {
+        **sides,
+        "train": [c for c in drawn.train if c != patient],
+        "val": [*drawn.test, patient],
+    }
+    write_split(tmp_path / "splits.json", moved, share=0.2, seed=0)
+    with pytest.raises(LeakError, match="same patient"):
+        read_parts([corpus], most=1000, splits=tmp_path / "splits.json")
 
 
 def test_too_few_patients_are_told(phantoms, tmp_path):

@@ -47,6 +47,7 @@ def recipe(
     command.add_argument("--preset", default="offline", help="see 'mmedrag presets'")
     command.add_argument("--epochs", type=int, default=epochs, help=f"({epochs})")
     command.add_argument("--seed", type=int, default=0, help="of every draw (0)")
+    command.add_argument("--splits", type=Path, metavar="FILE", help="in place of the records' own")
     command.set_defaults(run=run)
     return command
 
@@ -58,7 +59,6 @@ def _add_contrastive(what: Commands) -> None:
     command.add_argument(
         "--freeze", choices=("image", "text", "both", "none"), default="both", help="(both)"
     )
-    command.add_argument("--splits", type=Path, metavar="FILE", help="in place of the records' own")
     command.add_argument("--resume", action="store_true", help="go on with the run in --into")
 
 
@@ -115,6 +115,7 @@ def _preference(options: argparse.Namespace) -> int:
             export_to=options.export,
             epochs=options.epochs,
             seed=options.seed,
+            splits=options.splits,
             progress=bar.update,
         )
     print("held-out patients:", ", ".join(f"{name} {value}" for name, value in measured.items()))
@@ -185,6 +186,7 @@ def _fusion(options: argparse.Namespace) -> int:
             epochs=options.epochs,
             seed=options.seed,
             output_dim=options.output_dim,
+            splits=options.splits,
             tell=bar.write,
             progress=bar.update,
         )

@@ -140,6 +140,7 @@ def learn(
     epochs: int = EPOCHS,
     seed: int = 0,
     output_dim: int | None = None,
+    splits: Path | None = None,
     tell: Callable[[str], object] = lambda line: None,
     progress: Callable[[int], object] = lambda n: None,
 ) -> list[Trained]:
@@ -156,6 +157,7 @@ def learn(
         epochs: of each strategy.
         seed: of weights, batches and dropout.
         output_dim: the width of an output head; none by default.
+        splits: a split file in place of drawing; the split used is written to ``into/splits.json``.
         tell: given a line for every strategy that is done.
         progress: told how many more epochs are done.
 
@@ -168,7 +170,7 @@ def learn(
         raise CheckpointError(f"{into / known[0]} exists already", "Choose another folder.")
     backbones = open_backbones(preset, models or {}, "both")
     images, texts = backbones.images, backbones.texts
-    parts = read_pair_parts(paths)
+    parts = read_pair_parts(paths, splits=splits, write=into / "splits.json")
     train, tune = (
         encode_pairs(part, images, texts, into / "features") for part in (parts.train, parts.tune)
     )

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.datasets.splits import split_cases, without_leaks
-from mmedrag.datasets.ties import find_ties, read_sets
+from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.encoders.dual import decoded_chunks
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.corpus import Codes, codes, study_of, text_key
 from mmedrag.training.features import cached_rows
+from mmedrag.training.parts import given, write_parts
 from mmedrag.types import Case, Matrix
 
 LABEL = "label"
@@ -66,21 +67,37 @@ class PairParts:
     held_out: tuple[Case, ...]
 
 
-def read_pair_parts(paths: Sequence[Path]) -> PairParts:
+def read_pair_parts(
+    paths: Sequence[Path], *, splits: Path | None = None, write: Path | None = None
+) -> PairParts:
     """Read files of the native format; the cases with an image and a text, in three parts.
 
     Held out is the split ``val`` of a set; of a set that has none, :data:`HELD_OUT` of its groups
     by patient, study, near-duplicate image and long text. Whatever is tied to a held-out case is in
     no part. :data:`TUNE` of the rest chooses. Texts that are only the name of a class are left out;
-    a case's id, patient and study get the set's name in front.
+    a case's id, patient and study get the set's name in front. A split file decides where one is
+    given; the split is written to ``write`` where that is given.
 
     Raises:
-        CorpusError: where a file cannot be read, or no case has both.
+        CorpusError: where a file cannot be read, no case has both, or the split does not fit.
+        LeakError: where a part of the split file is tied to another.
     """
     cases = [case for case in read_sets(paths)[0] if _is_pair(case)]
     if not cases:
         raise CorpusError("No case has an image and a text", "Give files of image-text pairs.")
     ties = find_ties(cases)
+    if splits is None:
+        parts = _drawn(cases, ties)
+    else:
+        told = given(splits, cases, ties)
+        parts = PairParts(told.train, told.tune, told.val)
+    if write is not None:
+        sides = {"train": parts.train, "tune": parts.tune, "val": parts.held_out}
+        write_parts(write, cases, sides, HELD_OUT, 0)
+    return parts
+
+
+def _drawn(cases: Sequence[Case], ties: Sequence[Tie]) -> PairParts:
     with_val = {set_of(case) for case in cases if case.split == "val"}
     undivided = [case for case in cases if set_of(case) not in with_val]
     held_out = [case for case in cases if case.split == "val"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def read_parts(
     """
     cases = [case for case in read_sets(paths)[0] if case.image is not None and case.text.strip()]
     ties = find_ties(cases)
-    parts = _drawn(cases, ties, seed) if splits is None else _told(splits, cases)
+    parts = _drawn(cases, ties, seed) if splits is None else told(splits, cases)
     if empty := [name for name, part in _named(parts).items() if len(part) < 2]:
         raise CorpusError(
             f"Only {len(cases)} records have an image and a text; the part {empty[0]} has none or "
@@ -68,10 +68,50 @@ def read_parts(
     into.mkdir(parents=True, exist_ok=True)
     _check(parts, ties, into / "splits.json", seed)
     if splits is None or splits.resolve() != (into / "splits.json").resolve():
-        used = {case.id for part in _named(parts).values() for case in part}
-        unused = {UNUSED: [case for case in cases if case.id not in used]}
-        write_split(into / "splits.json", _named(parts) | unused, share=HELD_OUT, seed=seed)
+        write_parts(into / "splits.json", cases, _named(parts), HELD_OUT, seed)
     return parts
+
+
+def given(splits: Path, cases: Sequence[Case], ties: Iterable[Tie]) -> Parts:
+    """The parts that a split file tells, of cases without a tie from one part to another.
+
+    Raises:
+        CorpusError: where the file is damaged, does not fit the cases, or names another part.
+        LeakError: where a part is tied to another.
+    """
+    parts, ties = told(splits, cases), tuple(ties)
+    remedy = f"Move them to one part, or call them {UNUSED}, in {splits}."
+    check_leaks((*parts.train, *parts.tune), parts.val, ties, remedy)
+    check_leaks(parts.train, parts.tune, ties, remedy)
+    return parts
+
+
+def told(splits: Path, cases: Sequence[Case]) -> Parts:
+    """The parts that a split file tells.
+
+    Raises:
+        CorpusError: where the file is damaged, does not fit the cases, or names another part.
+    """
+    found = read_split(splits, cases)
+    if unknown := sorted(found.keys() - {"train", "tune", "val"}):
+        raise CorpusError(
+            f"The split {splits} has a part called {unknown[0]}",
+            f"The parts are train, tune, val and {UNUSED}.",
+        )
+    return Parts(*(tuple(found.get(name, ())) for name in ("train", "tune", "val")))
+
+
+def write_parts(
+    path: Path, cases: Sequence[Case], parts: Mapping[str, Sequence[Case]], share: float, seed: int
+) -> None:
+    """Write a split file of the cases; those in no part are called unused.
+
+    Raises:
+        CorpusError: where the file cannot be written.
+    """
+    used = {case.id for part in parts.values() for case in part}
+    unused = {UNUSED: [case for case in cases if case.id not in used]}
+    write_split(path, {**parts, **unused}, share=share, seed=seed)
 
 
 def positive_groups(cases: Sequence[Case]) -> Codes:
@@ -92,16 +132,6 @@ def _drawn(cases: Sequence[Case], ties: Iterable[Tie], seed: int) -> Parts:
         rest, val = split_cases(rest, HELD_OUT, seed, ties)
     train, tune = split_cases(rest, TUNE, seed + 1, ties)
     return Parts(tuple(train), tuple(tune), tuple(val))
-
-
-def _told(splits: Path, cases: Sequence[Case]) -> Parts:
-    found = read_split(splits, cases)
-    if unknown := sorted(found.keys() - {"train", "tune", "val"}):
-        raise CorpusError(
-            f"The split {splits} has a part called {unknown[0]}",
-            f"The parts are train, tune, val and {UNUSED}.",
-        )
-    return Parts(*(tuple(found.get(name, ())) for name in ("train", "tune", "val")))
 
 
 def _named(parts: Parts) -> dict[str, Sequence[Case]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,13 @@ import numpy as np
 from PIL import Image
 
 from mmedrag.datasets.splits import split_cases, without_leaks
-from mmedrag.datasets.ties import find_ties, read_sets
+from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.evaluation.corpus import patient_of
 from mmedrag.images import open_image
 from mmedrag.protocols import Embedder
+from mmedrag.training.parts import given, write_parts
 from mmedrag.types import Case, Matrix, Mention
 
 HELD_OUT = 0.2
@@ -55,7 +56,14 @@ class Pool:
         return len(self.cases)
 
 
-def read_parts(paths: Sequence[Path], most: int, seed: int = 0) -> Split:
+def read_parts(
+    paths: Sequence[Path],
+    most: int,
+    seed: int = 0,
+    *,
+    splits: Path | None = None,
+    write: Path | None = None,
+) -> Split:
     """Cases of the files in three parts; nothing ties a case of one part to another part.
 
     The validation split of a file is held out for measurement, or, where it has none, a share of
@@ -65,27 +73,42 @@ def read_parts(paths: Sequence[Path], most: int, seed: int = 0) -> Split:
         paths: files of the native format, or their folders.
         most: cases taken of each file and split, of whole patients drawn at random.
         seed: of every draw.
+        splits: a split file, whose part ``tune`` is for calibration, in place of drawing.
+        write: where to write the split.
 
     Raises:
-        CorpusError: where a file cannot be read, or a part has no case.
+        CorpusError: where a file cannot be read, a part has no case, or the split does not fit.
+        LeakError: where a part of the split file is tied to another.
     """
     drawn: list[Case] = []
     validated: set[str] = set()
     for path in paths:
-        splits = _by_split(path)
-        drawn += [case for cases in splits.values() for case in _whole(cases, most, seed)]
-        validated |= {case.id for cases in splits.values() for case in cases if "val" in splits}
+        named = _by_split(path)
+        drawn += [case for cases in named.values() for case in _whole(cases, most, seed)]
+        validated |= {case.id for cases in named.values() for case in cases if "val" in named}
     ties = find_ties(drawn)
-    alone = [case for case in drawn if case.id not in validated]
-    test = [case for case in drawn if case.id in validated and case.split == "val"]
-    test += split_cases(alone, HELD_OUT, seed, ties)[1] if alone else []
-    held = {case.id for case in test}
-    rest, _ = without_leaks([case for case in drawn if case.id not in held], test, ties)
-    train, calibration = split_cases(rest, FOR_CALIBRATION, seed + 1, ties)
-    parts = Split(tuple(train), tuple(calibration), tuple(test))
+    if splits is None:
+        parts = _drawn(drawn, validated, ties, seed)
+    else:
+        told = given(splits, drawn, ties)
+        parts = Split(told.train, told.tune, told.val)
     if min(map(len, (parts.train, parts.calibration, parts.test))) < 2:
         raise CorpusError("There are too few patients for three parts", "Give more records.")
+    if write is not None:
+        sides = {"train": parts.train, "tune": parts.calibration, "val": parts.test}
+        write_parts(write, drawn, sides, HELD_OUT, seed)
     return parts
+
+
+def _drawn(cases: Sequence[Case], validated: Set[str], ties: Sequence[Tie], seed: int) -> Split:
+    """Held out: what a file calls so (the ids in ``validated``), else a share of its patients."""
+    alone = [case for case in cases if case.id not in validated]
+    test = [case for case in cases if case.id in validated and case.split == "val"]
+    test += split_cases(alone, HELD_OUT, seed, ties)[1] if alone else []
+    held = {case.id for case in test}
+    rest, _ = without_leaks([case for case in cases if case.id not in held], test, ties)
+    train, calibration = split_cases(rest, FOR_CALIBRATION, seed + 1, ties)
+    return Split(tuple(train), tuple(calibration), tuple(test))
 
 
 def embed(

@@ -68,6 +68,7 @@ def learn(
     export_to: Path | None = None,
     epochs: int = EPOCHS,
     seed: int = 0,
+    splits: Path | None = None,
     progress: Progress = lambda n: None,
 ) -> dict[str, float]:
     """Train a reward model, measure it on held-out patients, and write it.
@@ -80,6 +81,8 @@ def learn(
         export_to: also write the training pairs there (:func:`export`).
         epochs: of training.
         seed: of every draw.
+        splits: a split file (train, tune to calibrate on, val) in place of drawing. The split that
+            was used is written beside ``into``.
         progress: told how many more records are embedded or have asked.
 
     Returns:
@@ -91,7 +94,9 @@ def learn(
         ModelError: where the preset cannot be loaded.
     """
     stages, definitions = build(preset), dictionary()
-    parts = read_parts(paths, RECORDS, seed)
+    into = Path(into)
+    used = into.with_name(f"{into.name}.splits.json")
+    parts = read_parts(paths, RECORDS, seed, splits=splits, write=used)
     mined = mine(parts, stages, definitions, seed=seed, progress=progress)
     if export_to is not None:
         export(mined.train, export_to)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmedrag.commands.asking import add_generator, generator_of
-from mmedrag.commands.options import Commands, add_models, pairs
+from mmedrag.commands.options import Commands, add_models, add_pictures, pairs
 from mmedrag.commands.studies import show, study
 
 
@@ -19,10 +19,7 @@ def add(what: Commands) -> None:
     _add_files(texts)
     add_models(texts)
     modality = study(what, "modality", "routing, and what is not medical (3.2)", _modality)
-    modality.add_argument(
-        "--pictures", type=Path, nargs="+", default=[], metavar="DIR",
-        help="further photographs and drawings that are not medical",
-    )  # fmt: skip
+    add_pictures(modality)
     study(what, "definitions", "terms and negation (3.4)", _definitions, data=False)
     answers = study(what, "answers", "citations, without retrieval, poisoned (3.6)", _answers,
                     data=False)  # fmt: skip

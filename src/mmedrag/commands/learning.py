@@ -93,6 +93,7 @@ def _contrastive(options: argparse.Namespace) -> int:
 
 def _add_preference(what: Commands) -> None:
     command = recipe(what, "preference", "reward model by eq. 6 (3.6)", _preference, epochs=600)
+    add_models(command)
     command.add_argument(
         "--mode", choices=("pair", "context"), default="pair", help="context is the paper's (pair)"
     )
@@ -111,6 +112,7 @@ def _preference(options: argparse.Namespace) -> int:
             options.data,
             options.into,
             preset=options.preset,
+            models=pairs(options.model, "--model"),
             mode=options.mode,
             export_to=options.export,
             epochs=options.epochs,

@@ -9,7 +9,7 @@ al. 2023), which the paper's future work asks for (RAG-PT).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -64,6 +64,7 @@ def learn(
     into: Path,
     *,
     preset: str = "offline",
+    models: Mapping[str, str] | None = None,
     mode: Mode = "pair",
     export_to: Path | None = None,
     epochs: int = EPOCHS,
@@ -77,6 +78,7 @@ def learn(
         paths: files of the native format, or their folders.
         into: the checkpoint's folder, which must not exist yet.
         preset: whose embedder, classifier and text encoder it is for.
+        models: that replace the preset's own, by role.
         mode: ``pair`` sees the question, ``context`` is the paper's.
         export_to: also write the training pairs there (:func:`export`).
         epochs: of training.
@@ -93,7 +95,7 @@ def learn(
         CheckpointError: where the folder exists or cannot be written.
         ModelError: where the preset cannot be loaded.
     """
-    stages, definitions = build(preset), dictionary()
+    stages, definitions = build(preset, models), dictionary()
     into = Path(into)
     used = into.with_name(f"{into.name}.splits.json")
     parts = read_parts(paths, RECORDS, seed, splits=splits, write=used)

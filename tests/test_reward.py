@@ -491,29 +491,38 @@ def test_a_preset_reads_for_a_context_model(tmp_path):
 
 
 @pytest.fixture
-def shipped(tmp_path, monkeypatch):
-    """A folder in the place of the shipped models, with all of them but the reward model."""
+def learned(tmp_path):
+    """A folder as ``train offline`` leaves it: the models that ship but the reward model."""
     folder = tmp_path / "models"
     folder.mkdir()
     for item in presets.MODELS.iterdir():
         if item.name != "reward":
             (folder / item.name).symlink_to(item)
-    monkeypatch.setattr(presets, "MODELS", folder)
     return folder
 
 
-def test_the_offline_preset_takes_the_shipped_model_where_it_fits(shipped):
-    assert isinstance(build("offline").context_filter, SimilarityThreshold)
-    fingerprint = build("offline").embedder.fingerprint
-    save_model(shipped / "reward", PairScorer(linear_head(similarity=2.0)), 0.3, fingerprint)
-    found = build("offline").context_filter
+def test_the_offline_preset_takes_the_model_beside_its_encoders(learned):
+    models = {"learned": str(learned)}
+    assert isinstance(build("offline", models).context_filter, SimilarityThreshold)
+    embedder = build("offline", models).embedder
+    assert embedder.fingerprint == build("offline").embedder.fingerprint
+    scorer = PairScorer(linear_head(similarity=2.0))
+    save_model(learned / "reward", scorer, 0.3, embedder.fingerprint)
+    found = build("offline", models).context_filter
     assert isinstance(found, RewardFilter)
     assert found.tau == 0.3
 
 
-def test_a_shipped_model_of_another_embedder_is_not_taken(shipped):
-    save_model(shipped / "reward", PairScorer(linear_head()), 0.3, "letters")
-    assert isinstance(build("offline").context_filter, SimilarityThreshold)
+def test_a_model_of_another_embedder_is_not_taken(learned):
+    save_model(learned / "reward", PairScorer(linear_head()), 0.3, "letters")
+    assert isinstance(
+        build("offline", {"learned": str(learned)}).context_filter, SimilarityThreshold
+    )
+
+
+def test_a_folder_without_encoders_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match=r"image\.json"):
+        build("offline", {"learned": str(tmp_path)})
 
 
 def test_the_model_that_ships_is_in_use():

@@ -378,7 +378,7 @@ def test_export_that_cannot_be_written_is_told(examples, tmp_path):
 def test_the_command_writes_a_model_that_can_be_loaded(
     mode, corpus, stages, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(preference, "build", lambda preset: stages)
+    monkeypatch.setattr(preference, "build", lambda preset, models: stages)
     told = ["--data", str(corpus), "--into", str(tmp_path / "reward"), "--mode", mode]
     told += ["--epochs", "20", "--export", str(tmp_path / "pairs.jsonl")]
     assert main(["train", "preference", *told]) == 0

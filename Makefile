@@ -31,7 +31,7 @@ DATA ?= ../shared/data
 PICTURES ?=
 OFFLINE_SETS := medpix2 odir5k patolojiatlasi openstax_figures covid_cxr covid_ct codras_dr \
     atlas_radiologia_es roco_text iu_xray_text patchgastric_text labelled/*
-REWARD_SETS := medpix2 odir5k patolojiatlasi covid_cxr
+REWARD_SETS := medpix2 odir5k patolojiatlasi covid_cxr iu_xray_text labelled/lc25000
 train: $(VENV)/.dev
 	$(VENV)/bin/mmedrag train offline --into build/models \
 	    --data $(wildcard $(OFFLINE_SETS:%=$(DATA)/%/records.jsonl)) \

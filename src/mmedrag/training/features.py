@@ -45,7 +45,7 @@ def image_features(
         cases = _spread([case for case in read_set(file) if case.image is not None], most)
         if cases:
             key = f"{encoder.fingerprint} {name} {_digest(file)}"
-            rows = cached_rows(cache, key, cases, lambda c: _images(c, encoder))
+            rows = cached_rows(cache, key, cases, lambda c: image_rows(c, encoder))
             found.append(Features(name, cases, rows))
     return found
 
@@ -62,7 +62,7 @@ def text_features(
         cases = _spread([case for case in read_set(file) if case.text.strip()], most)
         if cases:
             key = f"{encoder.fingerprint} {name} {_digest(file)}"
-            rows = cached_rows(cache, key, cases, lambda c: _texts(c, encoder))
+            rows = cached_rows(cache, key, cases, lambda c: text_rows(c, encoder))
             found.append(Features(name, cases, rows))
     return found
 
@@ -78,13 +78,16 @@ def _spread(cases: Sequence[Case], most: int) -> list[Case]:
     return list(cases[::step])
 
 
-def _images(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:
+def image_rows(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:
+    """Features of the cases' images, ``(n, encoder.dim)``."""
     pictures = [(case.image, case.frame) for case in cases if case.image is not None]
-    return np.concatenate([encoder.encode(c) for c in decoded_chunks(pictures, 16, 2)])
+    return np.concatenate([encoder.encode(chunk) for chunk in decoded_chunks(pictures, 16, 2)])
 
 
-def _texts(cases: Sequence[Case], encoder: TextEncoder) -> Matrix:
-    return encoder.encode([case.text for case in cases])
+def text_rows(cases: Sequence[Case], encoder: TextEncoder) -> Matrix:
+    """Features of the cases' texts, ``(n, encoder.dim)``; a repeated text is encoded once."""
+    place = {text: i for i, text in enumerate(dict.fromkeys(case.text for case in cases))}
+    return encoder.encode(list(place))[[place[case.text] for case in cases]]
 
 
 def cached_rows(

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from mmedrag.datasets.splits import split_cases, without_leaks
 from mmedrag.datasets.ties import Tie, find_ties, read_sets
-from mmedrag.encoders.dual import decoded_chunks
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.corpus import Codes, codes, study_of, text_key
-from mmedrag.training.features import cached_rows
+from mmedrag.training.features import cached_rows, image_rows, text_rows
 from mmedrag.training.parts import given, write_parts
 from mmedrag.types import Case, Matrix
 
@@ -129,18 +128,6 @@ def encode_pairs(
             cached_rows(folder, images.fingerprint, cases, lambda c: image_rows(c, images)),
             cached_rows(folder, texts.fingerprint, cases, lambda c: text_rows(c, texts)),
         )
-
-
-def image_rows(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:
-    """Features of the cases' images, ``(n, encoder.dim)``."""
-    pictures = [(case.image, case.frame) for case in cases if case.image is not None]
-    return np.concatenate([encoder.encode(chunk) for chunk in decoded_chunks(pictures, 16, 2)])
-
-
-def text_rows(cases: Sequence[Case], encoder: TextEncoder) -> Matrix:
-    """Features of the cases' texts, ``(n, encoder.dim)``; a repeated text is encoded once."""
-    place = {text: i for i, text in enumerate(dict.fromkeys(case.text for case in cases))}
-    return encoder.encode(list(place))[[place[case.text] for case in cases]]
 
 
 def set_of(case: Case) -> str:

@@ -17,7 +17,7 @@ from mmedrag.generation import ExtractiveGenerator
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
-from mmedrag.protocols import Embedder, Generator
+from mmedrag.protocols import CaseIndex, Embedder, Generator
 
 
 def load(
@@ -45,15 +45,15 @@ def load(
 
 def assemble(
     stages: Stages,
-    casebase: Casebase,
+    cases: CaseIndex,
     definitions: Dictionary,
     generator: Generator | None = None,
 ) -> MMedRAG:
-    """Join stages and a casebase to a system."""
+    """Join stages and a casebase, or another index of cases, to a system."""
     return MMedRAG(
         classifier=stages.classifier,
         embedder=stages.embedder,
-        cases=casebase,
+        cases=cases,
         definitions=definitions,
         reranker=stages.reranker,
         context_filter=stages.context_filter,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mmedrag import presets
-from mmedrag.assembly import dictionary
+from mmedrag.assembly import assemble, dictionary
 from mmedrag.casebase.exact import ExactIndex
 from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
@@ -90,15 +90,8 @@ def evaluate(
         drawn = generate(GALLERY, PHANTOM_SEED, into=folder)
         for name, file in (("phantoms", drawn), *((f.parent.name, f) for f in data)):
             corpus = _corpus(file, questions, stages.embedder)
-            rag = MMedRAG(
-                classifier=stages.classifier,
-                embedder=stages.embedder,
-                cases=ExactIndex(corpus.cases, corpus.vectors),
-                definitions=dictionary(),
-                reranker=stages.reranker,
-                context_filter=stages.context_filter,
-                generator=writer,
-            )
+            index = ExactIndex(corpus.cases, corpus.vectors)
+            rag = assemble(stages, index, dictionary(), writer)
             found[name] = _measure(rag, corpus, progress)
     options = ("--questions", str(questions), *chosen)
     command = eval_command("answers", data, *options, preset=preset, models=models)

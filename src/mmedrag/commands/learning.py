@@ -45,6 +45,7 @@ def recipe(
     command.add_argument("--data", type=Path, nargs="+", required=True, metavar="RECORDS.jsonl")
     command.add_argument("--into", type=Path, required=True, metavar="DIR")
     command.add_argument("--preset", default="offline", help="see 'mmedrag presets'")
+    add_models(command)
     command.add_argument("--epochs", type=int, default=epochs, help=f"({epochs})")
     command.add_argument("--seed", type=int, default=0, help="of every draw (0)")
     command.add_argument("--splits", type=Path, metavar="FILE", help="in place of the records' own")
@@ -54,7 +55,6 @@ def recipe(
 
 def _add_contrastive(what: Commands) -> None:
     command = recipe(what, "contrastive", "dual encoder by InfoNCE (3.3)", _contrastive, epochs=40)
-    add_models(command)
     command.add_argument("--batch", type=int, default=512, help="each other's negatives (512)")
     command.add_argument(
         "--freeze", choices=("image", "text", "both", "none"), default="both", help="(both)"
@@ -93,7 +93,6 @@ def _contrastive(options: argparse.Namespace) -> int:
 
 def _add_preference(what: Commands) -> None:
     command = recipe(what, "preference", "reward model by eq. 6 (3.6)", _preference, epochs=600)
-    add_models(command)
     command.add_argument(
         "--mode", choices=("pair", "context"), default="pair", help="context is the paper's (pair)"
     )
@@ -158,7 +157,6 @@ def _modality(options: argparse.Namespace) -> int:
 
 def _add_fusion(what: Commands) -> None:
     command = recipe(what, "fusion", "the strategies of Table C (4.5)", _fusion, epochs=12)
-    add_models(command)
     command.add_argument("--strategy", default="all", metavar="NAME", help="one of them (all)")
     command.add_argument("--output-dim", type=int, metavar="D", help="add a head of this width")
 

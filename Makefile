@@ -37,7 +37,7 @@ train: $(VENV)/.dev
 	    --data $(wildcard $(OFFLINE_SETS:%=$(DATA)/%/records.jsonl)) \
 	    $(if $(PICTURES),--pictures $(PICTURES))
 	$(VENV)/bin/mmedrag train preference --into build/models/reward --model learned=build/models \
-	    --data $(REWARD_SETS:%=$(DATA)/%/records.jsonl)
+	    --data $(wildcard $(REWARD_SETS:%=$(DATA)/%/records.jsonl))
 	$(VENV)/bin/mmedrag train pooling --into build/models/lpa
 
 $(VENV)/bin/python:

@@ -66,6 +66,7 @@ def blocks(cases: Sequence[Case], size: int) -> Iterator[Sequence[Case]]:
 
 
 def main() -> None:
+    """Print both ways in turn, round by round, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", type=Path, nargs="?")
     parser.add_argument("--cases", type=int, default=360)

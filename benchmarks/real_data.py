@@ -38,6 +38,7 @@ SIDE = 150
 
 
 def main() -> None:
+    """Index the sets, print the figures, draw the sheet."""
     data = Path(sys.argv[1])
     into = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("build/real")
     cases = [c for s in SETS for c in read_records(data / s / "records.jsonl")]
@@ -56,6 +57,7 @@ def main() -> None:
 
 
 def open_or_create(path: Path) -> tuple[Casebase, object]:
+    """The casebase of an earlier run, or a new one, with its stages."""
     return open_for_writing(path) if path.exists() else create(path)
 
 
@@ -76,6 +78,7 @@ def neighbours(rag: MMedRAG, query: Query, patient: str) -> tuple[str, list[Evid
 
 
 def print_routing(rag: MMedRAG, queries: Sequence[Case]) -> None:
+    """How many images are routed right, by domain."""
     rows = []
     for domain in sorted({str(c.domain) for c in queries}):
         mine = [c for c in queries if c.domain == domain]
@@ -99,6 +102,7 @@ def print_regions(rag: MMedRAG, queries: Sequence[Case]) -> None:
 
 
 def draw(rag: MMedRAG, queries: Sequence[Case], into: Path) -> None:
+    """The contact sheet: a query a row, and its five nearest cases."""
     picks = [c for d in ("radiology", "pathology", "ophthalmology")
              for c in [q for q in queries if q.domain == d][3:60:20][:3]]  # fmt: skip
     asked = [(Query(image=c.image), c.patient_id, f"image: {c.text}") for c in picks[:6]]
@@ -125,6 +129,7 @@ def draw(rag: MMedRAG, queries: Sequence[Case], into: Path) -> None:
 
 
 def paste(sheet: Image.Image, path: Path | str | bytes, left: int, top: int) -> None:
+    """Put an image into a square of the sheet, as large as it fits."""
     picture = open_image(path).convert("RGB")
     picture.thumbnail((SIDE - 6, SIDE - 6))
     sheet.paste(picture, (left, top))

@@ -97,6 +97,7 @@ class NoAnswer:
 
 
 def unit_rows(rng: np.random.Generator, n: int, dim: int) -> Matrix:
+    """Random unit vectors, ``(n, dim)``."""
     vectors = rng.standard_normal((n, dim), np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -116,6 +117,7 @@ class Reports:
 
 
 def build(path: Path, rows: int, dim: int, rng: np.random.Generator, reports: Reports) -> Casebase:
+    """A casebase of random vectors and synthetic reports over three domains."""
     casebase = Casebase.create(path, dim=dim, fingerprint="fixed", preset="benchmark")
     for start in range(0, rows, 5_000):
         n = min(5_000, rows - start)
@@ -151,6 +153,7 @@ def milliseconds(calls: Sequence[Callable[[int], object]], n: int) -> list[np.nd
 
 
 def bare_search(path: Path, domains: Sequence[str], queries: Matrix, k: int):
+    """The search call on the FAISS indexes that the casebase wrote, and nothing else."""
     folder = path / "generations" / (path / "CURRENT").read_text().strip()
     manifest = json.loads((folder / "manifest.json").read_text())["shards"]
     indexes = [faiss.read_index(str(folder / manifest[name]["file"])) for name in domains]
@@ -162,12 +165,14 @@ def bare_search(path: Path, domains: Sequence[str], queries: Matrix, k: int):
 
 
 def line(name: str, taken: np.ndarray, bare: np.ndarray) -> str:
+    """A row of the table: p50, p95 and the ratio to bare FAISS."""
     p50, p95 = np.percentile(taken, [50, 95])
     ratio = p50 / np.percentile(bare, 50)
     return f"| {name:<44} | {p50:8.2f} | {p95:8.2f} | {ratio:5.2f} |"
 
 
 def main() -> None:
+    """Build the casebase and measure in one domain and in all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dim", type=int, default=256)
@@ -191,6 +196,7 @@ def main() -> None:
 
 
 def measure(casebase, path, domain, asked, rng, reports) -> None:
+    """Print the rows of bare FAISS and of ``retrieve()`` for the same queries."""
     queries = unit_rows(rng, asked.queries, asked.dim)
     names = [domain] if domain else [d.value for d in Domain]
     where = str(domain) if domain else "all domains"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,9 @@ def test_middle_maps_are_kept_and_views_differ(tmp_path: Path) -> None:
     assert not np.array_equal(views[0], views[1])
     again = middle_maps(folded(Lite0()), cases, 0, tmp_path / "cache")
     np.testing.assert_array_equal(again, views[0])  # read, not computed
+    swapped = [replace(cases[0], image=cases[1].image), *cases[1:]]
+    other = middle_maps(backbone, swapped, 0, tmp_path / "cache")
+    np.testing.assert_array_equal(other[0], views[0][1])  # another picture of the same id is seen
 
 
 def test_averaged_weights_are_their_mean() -> None:

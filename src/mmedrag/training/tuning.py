@@ -21,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
 from mmedrag.encoders.image import Preprocessing
-from mmedrag.images import open_image
+from mmedrag.images import image_digest, open_image
 from mmedrag.training.augmentation import augmented
 from mmedrag.training.lite0 import MEAN, STD, Lite0
 from mmedrag.training.tasks import Task
@@ -58,7 +58,8 @@ def middle_maps(backbone: Lite0, cases: Sequence[Case], view: int, cache: Path) 
 
     View 0 is the image, others are augmented by the view's number as seed.
     """
-    named = "\n".join([f"{SIZE} {CUT} {view}", *(f"{c.id} {c.image}" for c in cases)])
+    seen = [f"{c.id} {image_digest(c.image, c.frame)}" for c in cases if c.image is not None]
+    named = "\n".join([f"{SIZE} {CUT} {view}", *seen])
     path = cache / f"middle-{hashlib.sha256(named.encode()).hexdigest()[:24]}.npy"
     if not path.exists():
         random = np.random.default_rng(view)

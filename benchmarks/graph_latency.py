@@ -12,8 +12,8 @@ from time import perf_counter
 
 import numpy as np
 
-from mmedrag.diversity import DuplicatesLast, MaximalMarginalRelevance
-from mmedrag.graph import (
+from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance
+from mmedrag.ranking.graph import (
     GraphReranker,
     complete_graph,
     knn_graph,

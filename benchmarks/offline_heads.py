@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mmedrag.datasets.corpus import text_key
+from mmedrag.encoders.fusion import Fusion, LearnedFusion, SharedAndOwn
 from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.projection import Reduction
-from mmedrag.evaluation.corpus import text_key
-from mmedrag.evaluation.metrics import success_at_k
-from mmedrag.fusion import Fusion, LearnedFusion, SharedAndOwn
+from mmedrag.measures.ranking import success_at_k
 from mmedrag.presets import MODELS, offline_encoders
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, image_features

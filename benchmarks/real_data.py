@@ -20,12 +20,12 @@ from PIL import Image, ImageDraw
 
 from mmedrag.assembly import assemble, create, dictionary, open_for_writing
 from mmedrag.casebase.casebase import Casebase
-from mmedrag.console import report_text, table
 from mmedrag.datasets.records import read_records
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.indexing import index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.types import Case, Evidence, Query
+from mmedrag.views.console import report_text, table
 
 SETS = ("medpix2", "odir5k", "patolojiatlasi", "openstax_figures", "covid_cxr")
 TEXTS = (

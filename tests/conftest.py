@@ -10,9 +10,9 @@ import pytest
 from hypothesis import settings
 
 from mmedrag.assembly import assemble, create, dictionary
-from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
 from mmedrag.indexing import index
+from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
 from mmedrag.types import Case

@@ -256,7 +256,7 @@ def test_the_whole_paper_goes_on_past_what_is_missing(corpus: Path, capsys, tmp_
 
 
 def test_a_study_that_fails_gives_a_report_and_an_exit_code(capsys, tmp_path, monkeypatch) -> None:
-    from mmedrag.evaluation import paper
+    from mmedrag.paper import report as paper
 
     def measure(data: paper.Data) -> None:
         raise ZeroDivisionError("by zero")

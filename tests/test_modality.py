@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint
-from mmedrag.datasets.phantoms import out_of_domain
 from mmedrag.errors import CheckpointError
 from mmedrag.modality import (
     CERTAIN,
@@ -23,6 +22,7 @@ from mmedrag.modality import (
     ZeroShotClassifier,
     heads_from_checkpoint,
 )
+from mmedrag.phantoms.corpus import out_of_domain
 from mmedrag.presets import Stages
 from mmedrag.protocols import ModalityClassifier
 from mmedrag.types import Case, Domain, Matrix, Query

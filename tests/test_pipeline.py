@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mmedrag.errors import FilterError, QueryError
-from mmedrag.graph import KeepOrder, paper_graph
 from mmedrag.pipeline import MMedRAG, gather, head
-from mmedrag.reward import KeepAll, SimilarityThreshold
+from mmedrag.ranking.graph import KeepOrder, paper_graph
+from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
 from mmedrag.types import Assertion, Case, Definition, Domain, Evidence, Query, Question
 
 
@@ -122,7 +122,7 @@ def test_nothing_passes_is_said(rag: MMedRAG) -> None:
 def test_a_picture_that_is_not_medical_is_not_searched(rag: MMedRAG, tmp_path) -> None:
     from PIL import Image
 
-    from mmedrag.datasets.phantoms import out_of_domain
+    from mmedrag.phantoms.corpus import out_of_domain
 
     path = tmp_path / "page.png"
     Image.fromarray(out_of_domain(1, 3, ("document",))[0].image).save(path)

@@ -9,11 +9,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
 from mmedrag.errors import EncoderMismatch
-from mmedrag.generation import ExtractiveGenerator
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build

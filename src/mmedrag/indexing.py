@@ -22,7 +22,7 @@ from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.records import Entry
 from mmedrag.datasets.duplicates import Duplicates, Preview, preview
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.images import image_digest, open_image, thumbnail
+from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.types import Case, Domain, Problem, Query, Vector
 

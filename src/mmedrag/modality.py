@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Domain, Matrix, Query, Routing
 
 EncodeImages: TypeAlias = Callable[[Sequence[Image.Image]], Matrix]

@@ -12,16 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from mmedrag.checkpoint import read_checkpoint
-from mmedrag.diversity import DuplicatesLast
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
+from mmedrag.encoders.fusion import Fusion, SharedAndOwn, load_fusion
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.pretrained import Pretrained
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import QueryError
-from mmedrag.fusion import Fusion, SharedAndOwn, load_fusion
-from mmedrag.graph import Chain, GraphReranker, paper_graph
 from mmedrag.modality import (
     CERTAIN,
     PAPER_PROMPTS,
@@ -30,8 +28,10 @@ from mmedrag.modality import (
     heads_from_checkpoint,
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
-from mmedrag.reward import SimilarityThreshold
-from mmedrag.reward_checkpoint import load_reward
+from mmedrag.ranking.diversity import DuplicatesLast
+from mmedrag.ranking.graph import Chain, GraphReranker, paper_graph
+from mmedrag.reward.checkpoint import load_reward
+from mmedrag.reward.scorers import SimilarityThreshold
 
 MODELS = Path(str(files("mmedrag") / "models"))
 """The shipped weights; their model cards are in the same folder."""

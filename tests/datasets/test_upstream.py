@@ -293,7 +293,7 @@ def test_every_format_says_what_it_is():
 
 
 def test_importing_the_registry_loads_no_heavy_library():
-    code = "import sys, mmedrag.images, mmedrag.datasets; print(*sys.modules)"
+    code = "import sys, mmedrag.imaging.decoding, mmedrag.datasets; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

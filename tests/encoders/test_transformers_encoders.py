@@ -22,12 +22,11 @@ from mmedrag.protocols import Embedder
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tiny_models import MODELS, PROCESSORS, TEXTS, write_model  # noqa: E402
-
 from mmedrag.encoders.transformers import (  # noqa: E402
     TransformersImageEncoder,
     TransformersTextEncoder,
 )
+from tiny_models import MODELS, PROCESSORS, TEXTS, write_model  # noqa: E402
 
 WORDS = ["no effusion", "left lung effusion " * 30, "", "right", "left"]
 
@@ -224,7 +223,8 @@ except MissingExtra as error:
 def test_the_core_imports_no_torch() -> None:
     code = """
 import sys
-import mmedrag.encoders.dual, mmedrag.encoders.clip, mmedrag.encoders.pooling, mmedrag.fusion
+import mmedrag.encoders.dual, mmedrag.encoders.clip
+import mmedrag.encoders.pooling, mmedrag.encoders.fusion
 print(sorted({"torch", "transformers"} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

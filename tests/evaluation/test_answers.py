@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 from mmedrag import presets
+from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.assembly import dictionary
 from mmedrag.commands.asking import add_generator, generator_words
-from mmedrag.datasets.phantoms import generate
 from mmedrag.evaluation import answers
 from mmedrag.evaluation.answers import evaluate, question_about, truth_of
 from mmedrag.evaluation.poison import INJECTIONS, contradicting, instructed, planted, repeats
-from mmedrag.generation import ExtractiveGenerator
-from mmedrag.graph import KeepOrder
 from mmedrag.modality import AnyDomain
-from mmedrag.reward import KeepAll
+from mmedrag.phantoms.corpus import generate
+from mmedrag.ranking.graph import KeepOrder
+from mmedrag.reward.scorers import KeepAll
 from mmedrag.types import Assertion, Case, Evidence, Question
 
 

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 from mmedrag.assembly import dictionary
-from mmedrag.datasets.phantoms import generate
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import rerank_latency, rerank_section
 from mmedrag.evaluation.candidates import MODES, Asked, ask
-from mmedrag.evaluation.coherence import controlled, paper_spreads, predicted_shrinkage
 from mmedrag.evaluation.gallery import Gallery, read_gallery
 from mmedrag.evaluation.rerank import (
     ALPHAS,
@@ -27,8 +25,10 @@ from mmedrag.evaluation.rerank import (
     measure,
     sweep,
 )
-from mmedrag.graph import KeepOrder, paper_graph
+from mmedrag.paper.coherence import controlled, paper_spreads, predicted_shrinkage
+from mmedrag.phantoms.corpus import generate
 from mmedrag.presets import Stages
+from mmedrag.ranking.graph import KeepOrder, paper_graph
 from mmedrag.types import Case, Evidence, Query
 
 RECORDS = 50

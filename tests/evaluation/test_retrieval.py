@@ -14,17 +14,17 @@ from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.casebase.records import Entry
 from mmedrag.cli import main
+from mmedrag.datasets.corpus import Relevance, codes, group_codes, label_codes, read_corpus
 from mmedrag.datasets.records import write_records
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError, QueryError
-from mmedrag.evaluation.corpus import Relevance, codes, group_codes, label_codes, read_corpus
 from mmedrag.evaluation.directions import Direction, Side, measure
 from mmedrag.evaluation.lexical import bm25
-from mmedrag.evaluation.report import section_text
 from mmedrag.evaluation.retrieval import measure_retrieval
 from mmedrag.evaluation.retrieval_section import as_section
 from mmedrag.evaluation.vectors import embed_records, embed_texts, find_partners
 from mmedrag.types import Case, Embeddable, Matrix, Query
+from mmedrag.views.report import section_text
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 DIRECTIONS = {"image_to_text", "text_to_image", "image_to_image", "text_to_text", "both_to_case"}

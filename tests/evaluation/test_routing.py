@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from mmedrag import presets
-from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.pictures import packaged_pictures
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import modality
@@ -24,6 +23,7 @@ from mmedrag.evaluation.routing import (
     shares,
 )
 from mmedrag.modality import NOT_MEDICAL, Thresholds
+from mmedrag.phantoms.corpus import generate
 from mmedrag.types import Case, Domain, Query, Routing
 
 NAMES = (*(str(d) for d in Domain), NOT_MEDICAL)

@@ -10,10 +10,10 @@ from PIL import Image
 
 from mmedrag.encoders.dual import text_of
 from mmedrag.encoders.projection import unit_rows
-from mmedrag.graph import GraphReranker
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.presets import Stages
-from mmedrag.reward import SimilarityThreshold
+from mmedrag.ranking.graph import GraphReranker
+from mmedrag.reward.scorers import SimilarityThreshold
 from mmedrag.types import Case, Domain, Embeddable, Matrix, Query, Routing
 
 TEXT, IMAGE = 96, 48

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "encoders"))
-from tiny_models import write_model
 
 from mmedrag.datasets.records import write_records
 from mmedrag.datasets.splits import read_split
@@ -24,6 +20,7 @@ from mmedrag.training.journal import Epoch, best_of, is_over, read_log
 from mmedrag.training.parts import positive_groups, read_parts
 from mmedrag.training.recalls import measure_recalls
 from mmedrag.types import Query
+from tiny_models import write_model
 
 
 @pytest.fixture(scope="module")

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 from mmedrag.checkpoint import random_tensors
 from mmedrag.cli import main
-from mmedrag.datasets.phantoms import generate
-from mmedrag.encoders.projection import unit_rows
-from mmedrag.encoders.strategies import STRATEGIES
-from mmedrag.errors import CheckpointError, CorpusError
-from mmedrag.fusion import (
+from mmedrag.encoders.fusion import (
     LearnedFusion,
     fusion_layout,
     load_fusion,
     random_fusion,
 )
+from mmedrag.encoders.projection import unit_rows
+from mmedrag.encoders.strategies import STRATEGIES
+from mmedrag.errors import CheckpointError, CorpusError
+from mmedrag.phantoms.corpus import generate
 from mmedrag.training.fusion import batches, train_fusion
 from mmedrag.training.kinship import WAYS, Kinship, seen, tune_mrr
 from mmedrag.training.losses import visible_info_nce

@@ -12,10 +12,10 @@ from fake_stages import WordEncoder
 from PIL import Image
 
 from mmedrag.checkpoint import read_checkpoint
-from mmedrag.datasets.phantoms import generate
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError
 from mmedrag.modality import NOT_MEDICAL, heads_from_checkpoint
+from mmedrag.phantoms.corpus import generate
 from mmedrag.training import modality
 from mmedrag.training.modality import CLASSES, calibrated_head, train
 from mmedrag.training.sets import HELD_OUT_SETS, Recipe, named_sets

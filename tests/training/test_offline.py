@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
 from mmedrag.encoders.projection import unit_rows
+from mmedrag.networks.lite0 import Lite0
+from mmedrag.phantoms.corpus import generate
 from mmedrag.training.correlation import canonical_heads
-from mmedrag.training.lite0 import Lite0
 from mmedrag.training.offline import drawing_shares, learnable
 from mmedrag.training.tasks import Task, tasks
 from mmedrag.training.tuning import CUT, averaged, folded, middle_maps, tune

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from mmedrag.cli import main
-from mmedrag.datasets.insertions import inserted
 from mmedrag.encoders.image import FeatureMaps, OnnxImageEncoder
 from mmedrag.encoders.pooling import Lpa, load_pooling, random_pooling
-from mmedrag.evaluation.shifts import cosine_shifts
+from mmedrag.paper.shifts import cosine_shifts
+from mmedrag.phantoms.insertions import inserted
 from mmedrag.presets import MODELS
 from mmedrag.training.pooling import (
     FINDINGS,

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from mmedrag.assembly import dictionary
 from mmedrag.cli import main
+from mmedrag.datasets.corpus import patient_of, study_of, text_key
 from mmedrag.datasets.records import write_records
 from mmedrag.datasets.splits import write_split
 from mmedrag.errors import CorpusError, LeakError
-from mmedrag.evaluation.corpus import patient_of, study_of, text_key
 from mmedrag.presets import Stages
-from mmedrag.reward import ContextScorer, PairScorer, sigmoid
-from mmedrag.reward_checkpoint import load_reward
+from mmedrag.reward.checkpoint import load_reward
+from mmedrag.reward.scorers import ContextScorer, PairScorer, sigmoid
 from mmedrag.training import preference
 from mmedrag.training.bradley_terry import (
     choose_tau,

@@ -62,8 +62,8 @@ def generator_words(options: argparse.Namespace) -> list[str]:
 
 
 def _search(options: argparse.Namespace) -> int:
-    from mmedrag.console import context_text
-    from mmedrag.trace import context_json
+    from mmedrag.views.console import context_text
+    from mmedrag.views.trace import context_json
 
     rag = _open(options, None)
     context = rag.retrieve(_query(options))
@@ -73,8 +73,8 @@ def _search(options: argparse.Namespace) -> int:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    from mmedrag.console import answer_text
-    from mmedrag.trace import answer_json
+    from mmedrag.views.console import answer_text
+    from mmedrag.views.trace import answer_json
 
     rag = _open(options, generator_of(options))
     query = _query(options)
@@ -107,7 +107,7 @@ def generator_of(options: argparse.Namespace) -> Generator | None:
     """
     if options.generator == "extractive":
         return None
-    from mmedrag.chat import groq, openai_compatible
+    from mmedrag.answers.chat import groq, openai_compatible
 
     told = {"send_image": options.send_image}
     if options.generator == "groq":
@@ -129,7 +129,7 @@ def _print_piece(piece: str) -> None:
 def _write_page(options: argparse.Namespace, rag: MMedRAG, result: Any) -> None:  # noqa: ANN401
     if options.page is None:
         return
-    from mmedrag.page import write_page
+    from mmedrag.views.page import write_page
 
     write_page(result, rag.cases.thumbnail, options.page)  # type: ignore[attr-defined]
     print(f"mmedrag: wrote {options.page}", file=sys.stderr)

@@ -121,9 +121,9 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> No
     from tqdm import tqdm
 
     from mmedrag.assembly import salt_of
-    from mmedrag.console import report_text
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
+    from mmedrag.views.console import report_text
 
     duplicates = Duplicates()
     started = perf_counter()

@@ -38,7 +38,7 @@ def _add_files(command: argparse.ArgumentParser) -> None:
 def _encoders(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.evaluation.encoders import evaluate
+    from mmedrag.paper.encoders import evaluate
 
     models = pairs(options.model, "--model")
     with tqdm(unit="pair", disable=None) as bar:
@@ -49,7 +49,7 @@ def _encoders(options: argparse.Namespace) -> int:
 
 
 def _text_encoders(options: argparse.Namespace) -> int:
-    from mmedrag.evaluation.text_encoders import evaluate
+    from mmedrag.paper.text_encoders import evaluate
 
     return show(options, evaluate(options.data, models=pairs(options.model, "--model")))
 

@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
 
 def _define(options: argparse.Namespace) -> int:
     from mmedrag.assembly import dictionary
-    from mmedrag.console import table
+    from mmedrag.views.console import table
 
     known = dictionary(options.dictionary)
     mentions = known.recognise([options.text])
@@ -65,8 +65,8 @@ def _dictionary(options: argparse.Namespace) -> int:
 
 
 def _datasets(options: argparse.Namespace) -> int:
-    from mmedrag.console import table
     from mmedrag.datasets import FORMATS
+    from mmedrag.views.console import table
 
     rows = [(f.name, f.needs or "nothing more", f.recognised_by, f.holds) for f in FORMATS]
     print(table(("format", "needs", "recognised by", "holds"), rows, 180))
@@ -85,7 +85,7 @@ def _presets(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from mmedrag.demo import run
+    from mmedrag.commands.demo import run
 
     run(options.into)
     return 0

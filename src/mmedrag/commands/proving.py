@@ -68,7 +68,7 @@ def _add_reward(what: Commands) -> None:
 def _reward(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.evaluation.reward_section import study as measured
+    from mmedrag.paper.reward_section import study as measured
 
     with tqdm(unit="record", desc="mine", disable=None) as bar:
         section = measured(
@@ -95,7 +95,7 @@ def _add_fusion(what: Commands) -> None:
 def _fusion(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.evaluation.fusion_section import study as measured
+    from mmedrag.paper.fusion_section import study as measured
 
     models = pairs(options.model, "--model")
     if unknown := sorted(models.keys() - {"fusion"}):
@@ -127,7 +127,7 @@ def _add_sensitivity(what: Commands) -> None:
 def _sensitivity(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.evaluation.sensitivity_section import study as measured
+    from mmedrag.paper.sensitivity_section import study as measured
 
     if options.seeds < 2:
         raise QueryError(f"--seeds is {options.seeds}", "Give at least 2.")
@@ -182,7 +182,7 @@ def _add_paper(what: Commands) -> None:
 
 
 def _paper(options: argparse.Namespace) -> int:
-    from mmedrag.evaluation.paper import chosen, data_in, outcomes
+    from mmedrag.paper.report import chosen, data_in, outcomes
 
     studies = chosen(options.only)
     data = data_in(options.data, options.report, options.pictures)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mmedrag.commands.options import Commands, Run, add_models, dumped
 
 if TYPE_CHECKING:
-    from mmedrag.evaluation.section import Section
+    from mmedrag.views.section import Section
 
 
 def study(
@@ -40,7 +40,7 @@ def study(
 
 def show(options: argparse.Namespace, *sections: Section) -> int:
     """Print a section as text or JSON (of several: what each found), and write the report."""
-    from mmedrag.evaluation.report import finite, glance_text, section_text, write_report
+    from mmedrag.views.report import finite, glance_text, section_text, write_report
 
     if options.report is not None:
         written = write_report(sections, options.report)

@@ -2,7 +2,7 @@
 
 Images become cases; structured reports (SR) and a table of reports give them their texts, matched
 by study or accession number. What the header may say of a case decides
-:mod:`mmedrag.datasets.deidentify`; the pixels are decoded by :mod:`mmedrag.datasets.pixels`.
+:mod:`mmedrag.datasets.deidentify`; the pixels are decoded by :mod:`mmedrag.imaging.dicom_pixels`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,17 @@ from pydicom.filereader import read_partial
 
 from mmedrag.datasets.deidentify import Pseudonyms, known_values, permitted, removed, scrub
 from mmedrag.datasets.folder import files_under
-from mmedrag.datasets.pixels import DEFLATED, PARSER_FAILURES, check_pixels, parse_dicom, unfold
 from mmedrag.datasets.reports import Report, gather_reports
 from mmedrag.datasets.rows import text_of
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.images import is_dicom, read_bytes
+from mmedrag.imaging.decoding import is_dicom, read_bytes
+from mmedrag.imaging.dicom_pixels import (
+    DEFLATED,
+    PARSER_FAILURES,
+    check_pixels,
+    parse_dicom,
+    unfold,
+)
 from mmedrag.types import Case, Domain, Problem
 
 MODALITIES: dict[str, tuple[str, Domain | None]] = {

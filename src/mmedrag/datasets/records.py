@@ -18,7 +18,7 @@ from typing import Any
 
 from mmedrag.datasets.rows import inside, json_rows, text_of
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.images import read_bytes
+from mmedrag.imaging.decoding import read_bytes
 from mmedrag.types import Case, Domain, Problem
 
 _TEXTS = ("modality", "patient_id", "study_id", "date", "split")

@@ -11,11 +11,11 @@ from typing import Any
 from pydicom.dataset import Dataset, FileDataset
 
 from mmedrag.datasets.deidentify import known_values
-from mmedrag.datasets.pixels import PARSER_FAILURES, parse_dicom
 from mmedrag.datasets.rows import csv_rows, first_text, text_of
 from mmedrag.datasets.tables import dialect
 from mmedrag.errors import ImageError
-from mmedrag.images import read_bytes
+from mmedrag.imaging.decoding import read_bytes
+from mmedrag.imaging.dicom_pixels import PARSER_FAILURES, parse_dicom
 from mmedrag.types import Problem
 
 _MAX_ITEMS = 5000

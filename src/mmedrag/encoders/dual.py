@@ -15,12 +15,12 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image
 
+from mmedrag.encoders.fusion import Fusion
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import Mask
 from mmedrag.encoders.text import TextEncoder
-from mmedrag.fusion import Fusion
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case, Definition, Embeddable, Matrix, Query, Vector
 
 CHUNK = 16
@@ -35,7 +35,8 @@ class DualEncoder:
 
     A case is its image and its report, a query what the user gave, a definition its term and text.
     Cases and definitions keep the norm that the fusion gives them: at most 1, less where a
-    modality is absent and the fusion counts that as no evidence (:class:`~mmedrag.fusion.Concat`).
+    modality is absent and the fusion counts that as no evidence
+    (:class:`~mmedrag.encoders.fusion.Concat`).
     Queries are scaled to norm 1, so that a similarity is comparable between all cases.
 
     Args:

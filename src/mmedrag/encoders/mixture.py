@@ -29,7 +29,8 @@ class DomainMixture:
     ``P_d`` is the image head of domain ``d``, ``Q_d`` its text head, and ``g`` the gate, a softmax
     over the domains; it is computed of the image for ``p`` and of the text for ``q``. One modality
     alone has norm 1, and the dot product of an image and a text is their cosine in each domain's
-    space, weighted by how much both belong there. Implements :class:`mmedrag.fusion.Fusion`.
+    space, weighted by how much both belong there. Implements
+    :class:`mmedrag.encoders.fusion.Fusion`.
     """
 
     tensors: Tensors

@@ -179,7 +179,7 @@ STRATEGIES: dict[str, Strategy] = {
     ),
     "cross-attention": Strategy(cross_attention, _cross_layout),
 }
-"""The learned rows of Table C. ``early`` and concat learn nothing (:mod:`mmedrag.fusion`)."""
+"""The learned rows of Table C; ``early`` and concat learn nothing."""
 
 
 def _projected(w: Tensors, parts: Parts) -> tuple[Matrix, Matrix]:

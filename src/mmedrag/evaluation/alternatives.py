@@ -1,4 +1,4 @@
-"""Rerankers that were tried beside :class:`~mmedrag.graph.GraphReranker`, and stay measured.
+"""Rerankers tried beside :class:`~mmedrag.ranking.graph.GraphReranker`, which stay measured.
 
 None of them is used by a preset: docs/graph.md says why.
 """
@@ -13,7 +13,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.graph import (
+from mmedrag.ranking.graph import (
     ALPHA,
     Scores,
     Weights,

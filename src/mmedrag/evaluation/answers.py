@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 
 from mmedrag import presets
+from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.assembly import assemble, dictionary
 from mmedrag.casebase.exact import ExactIndex
-from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.answers_section import section
 from mmedrag.evaluation.claims import Claim, Judgement, Said, claims, judge, said_by_text
 from mmedrag.evaluation.poison import contradicting, instructed, planted, repeats
-from mmedrag.evaluation.section import Section, eval_command
-from mmedrag.generation import ExtractiveGenerator
+from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import DefinitionSource, Embedder, Generator
 from mmedrag.types import Answer, Assertion, Case, Definition, Evidence, Matrix, Problem, Query
+from mmedrag.views.section import Section, eval_command
 
 QUESTIONS = 40
 GALLERY = 180

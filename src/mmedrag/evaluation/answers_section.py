@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Any
 
-from mmedrag.evaluation.section import Section, Table
+from mmedrag.views.section import Section, Table
 
 _COLUMNS = (
     ("answered", "answered"),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mmedrag.findings import is_technique, statements
+from mmedrag.answers.findings import is_technique, statements
 from mmedrag.protocols import DefinitionSource
 from mmedrag.types import Assertion, Definition, Evidence, Mention
 

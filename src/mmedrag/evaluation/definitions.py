@@ -14,9 +14,9 @@ from importlib.resources import files
 from typing import Any
 
 from mmedrag.definitions import glossary
-from mmedrag.evaluation.section import Section, Table
 from mmedrag.protocols import DefinitionSource
 from mmedrag.types import Assertion
+from mmedrag.views.section import Section, Table
 
 SETS = ("development", "second", "third")
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.hybrid import relevance
-from mmedrag.evaluation.bootstrap import interval
-from mmedrag.evaluation.corpus import SAME_GROUP, Codes, Relevance
+from mmedrag.datasets.corpus import SAME_GROUP, Codes, Relevance
 from mmedrag.evaluation.lexical import bm25
-from mmedrag.evaluation.metrics import chance_at_1, ndcg_at_k, reciprocal_rank, success_at_k
+from mmedrag.measures.bootstrap import interval
+from mmedrag.measures.ranking import chance_at_1, ndcg_at_k, reciprocal_rank, success_at_k
 from mmedrag.types import Matrix
 
 METRICS = ("R@1", "R@5", "R@10", "MRR", "nDCG@10")

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Image
 
+from mmedrag.datasets.corpus import Codes, Relevance, codes, problem_notes, text_key
 from mmedrag.datasets.splits import split_cases
 from mmedrag.datasets.ties import Reason, Tie, read_sets
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.evaluation.corpus import Codes, Relevance, codes, problem_notes, text_key
-from mmedrag.images import image_digest, open_image
+from mmedrag.imaging.decoding import image_digest, open_image
 from mmedrag.protocols import DefinitionSource, Embedder
 from mmedrag.types import Case, Matrix, Mention, Problem
 

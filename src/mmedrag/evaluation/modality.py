@@ -19,18 +19,18 @@ from PIL import Image
 
 from mmedrag import presets
 from mmedrag.checkpoint import read_checkpoint
-from mmedrag.datasets.phantoms import FAMILIES
-from mmedrag.datasets.phantoms import out_of_domain as drawn_pictures
 from mmedrag.datasets.pictures import packaged_pictures, picture_files, views
 from mmedrag.datasets.records import read_records
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import routing
 from mmedrag.evaluation.routing import Verdict
-from mmedrag.evaluation.section import Section, eval_command
 from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoint
+from mmedrag.phantoms.corpus import FAMILIES
+from mmedrag.phantoms.corpus import out_of_domain as drawn_pictures
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.training.sets import recipe_name
 from mmedrag.types import Case, Problem, Query, Vector
+from mmedrag.views.section import Section, eval_command
 
 MOST = 60
 """Images that are judged of a set."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from mmedrag.evaluation import plots
-from mmedrag.evaluation.section import Disagreement, Figure, Section, Table
+from mmedrag.views import plots
+from mmedrag.views.section import Disagreement, Figure, Section, Table
 
 BAR = 0.98
 """The AUROC against pictures that are not medical that is asked for."""

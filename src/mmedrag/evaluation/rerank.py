@@ -12,14 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.diversity import DuplicatesLast, MaximalMarginalRelevance, marks
+from mmedrag.datasets.corpus import SAME_LABELS
 from mmedrag.evaluation.alternatives import FindingGraph, ReciprocalNeighbours, Rocchio, rarities
-from mmedrag.evaluation.bootstrap import PairedTest, interval, paired_test
 from mmedrag.evaluation.candidates import SHOWN, Asked
-from mmedrag.evaluation.corpus import SAME_LABELS
 from mmedrag.evaluation.gallery import Gallery
-from mmedrag.evaluation.redundancy import alpha_ndcg_at_k, intra_list_similarity, repeated_share
-from mmedrag.graph import (
+from mmedrag.measures.bootstrap import PairedTest, interval, paired_test
+from mmedrag.measures.redundancy import alpha_ndcg_at_k, intra_list_similarity, repeated_share
+from mmedrag.presets import default_reranker
+from mmedrag.protocols import Reranker
+from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance, marks
+from mmedrag.ranking.graph import (
     PAPER_ALPHA,
     Chain,
     GraphReranker,
@@ -36,8 +38,6 @@ from mmedrag.graph import (
     solve,
     transition,
 )
-from mmedrag.presets import default_reranker
-from mmedrag.protocols import Reranker
 from mmedrag.types import Case, Evidence
 
 METRICS = ("nDCG@10", "α-nDCG@10", "MRR", "pairwise", "repeated", "similarity")
@@ -65,7 +65,7 @@ WALKS: Mapping[str, Walk] = {
 """Graph and restart of eq. 4 whose α is swept."""
 
 SAME = 0.98
-"""Cosine from which a case repeats another, as for :class:`~mmedrag.diversity.DuplicatesLast`."""
+"""Cosine from which a case repeats another, as in :mod:`mmedrag.ranking.diversity`."""
 
 Floats = NDArray[np.float64]
 

@@ -15,11 +15,11 @@ from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.records import Entry
 from mmedrag.evaluation.candidates import CANDIDATES
 from mmedrag.evaluation.gallery import Gallery
-from mmedrag.graph import KeepOrder, paper_graph
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, default_reranker
 from mmedrag.protocols import Reranker
-from mmedrag.reward import KeepAll
+from mmedrag.ranking.graph import KeepOrder, paper_graph
+from mmedrag.reward.scorers import KeepAll
 from mmedrag.types import Query
 
 STAGES = ("modality", "encoding", "cases", "definitions", "rerank")

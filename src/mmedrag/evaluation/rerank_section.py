@@ -12,9 +12,7 @@ import numpy as np
 
 from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation import plots
 from mmedrag.evaluation.candidates import MODES, Asked, ask
-from mmedrag.evaluation.coherence import Coherence, controlled
 from mmedrag.evaluation.gallery import Gallery, Progress, read_gallery
 from mmedrag.evaluation.rerank import (
     ALPHAS,
@@ -34,11 +32,13 @@ from mmedrag.evaluation.rerank import (
     rerankers,
     sweep,
 )
-from mmedrag.evaluation.rerank_disagreements import disagreements
 from mmedrag.evaluation.rerank_latency import STAGES, Latency, pipeline_latency
-from mmedrag.evaluation.section import Figure, Section, Table, eval_command
+from mmedrag.paper.coherence import Coherence, controlled
+from mmedrag.paper.rerank_disagreements import disagreements
 from mmedrag.presets import build
 from mmedrag.protocols import Reranker
+from mmedrag.views import plots
+from mmedrag.views.section import Figure, Section, Table, eval_command
 
 SETS = ("medpix2", "iu_xray_text")
 """What the report measures it on: sets with labels whose held-out patients nothing has seen."""

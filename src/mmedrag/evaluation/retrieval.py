@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.evaluation.bootstrap import interval
-from mmedrag.evaluation.corpus import (
+from mmedrag.datasets.corpus import (
     Codes,
     Corpus,
     Relevance,
@@ -21,8 +20,9 @@ from mmedrag.evaluation.corpus import (
     read_corpus,
 )
 from mmedrag.evaluation.directions import Direction, Measured, Side, measure, rounded
-from mmedrag.evaluation.metrics import chance_at_1, precision_at_k
 from mmedrag.evaluation.vectors import Progress, Vectors, embed_records, embed_texts
+from mmedrag.measures.bootstrap import interval
+from mmedrag.measures.ranking import chance_at_1, precision_at_k
 from mmedrag.presets import build
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case

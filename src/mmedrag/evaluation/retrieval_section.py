@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmedrag.evaluation import plots
 from mmedrag.evaluation.directions import METRICS, arrow
 from mmedrag.evaluation.retrieval import CROSS, evaluate
-from mmedrag.evaluation.section import Figure, Section, Table, eval_command
 from mmedrag.evaluation.vectors import Progress
+from mmedrag.views import plots
+from mmedrag.views.section import Figure, Section, Table, eval_command
 
 Report = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.evaluation.probabilities import Bins, auroc, calibration_bins
+from mmedrag.measures.probabilities import Bins, auroc, calibration_bins
 from mmedrag.modality import NOT_MEDICAL
 from mmedrag.types import Matrix, Routing
 

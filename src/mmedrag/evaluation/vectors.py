@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL.Image import Image
 
+from mmedrag.datasets.corpus import Codes, codes, text_key
 from mmedrag.errors import ImageError
-from mmedrag.evaluation.corpus import Codes, codes, text_key
-from mmedrag.images import image_digest, open_image
+from mmedrag.imaging.decoding import image_digest, open_image
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Matrix, Problem, Query
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import CorpusError
-from mmedrag.pair_features import pair_features
-from mmedrag.reward import (
+from mmedrag.reward.pair_features import pair_features
+from mmedrag.reward.scorers import (
     Calibration,
     ContextScorer,
     Head,

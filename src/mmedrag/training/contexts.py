@@ -14,8 +14,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from mmedrag.datasets.corpus import codes, patient_of, study_of, text_key
 from mmedrag.definitions import Dictionary
-from mmedrag.evaluation.corpus import codes, patient_of, study_of, text_key
 from mmedrag.pipeline import gather
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.training.flips import mirrored, negated

@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
+from mmedrag.datasets.corpus import Codes
+from mmedrag.encoders.fusion import LearnedFusion, fusion_from_checkpoint, fusion_layout
 from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CheckpointError
-from mmedrag.evaluation.corpus import Codes
-from mmedrag.fusion import LearnedFusion, fusion_from_checkpoint, fusion_layout
 from mmedrag.training.backbones import open_backbones
 from mmedrag.training.kinship import WAYS, Kinship, tune_mrr
 from mmedrag.training.losses import LARGEST_SCALE, SCALE, visible_info_nce

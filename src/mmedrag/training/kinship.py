@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.datasets.corpus import Codes
+from mmedrag.encoders.fusion import Fusion
 from mmedrag.encoders.projection import unit_rows
-from mmedrag.evaluation.corpus import Codes
-from mmedrag.evaluation.metrics import reciprocal_rank
-from mmedrag.fusion import Fusion
+from mmedrag.measures.ranking import reciprocal_rank
 from mmedrag.training.pairs import Pairs
 from mmedrag.types import Matrix
 

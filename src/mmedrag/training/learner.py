@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmedrag.evaluation.corpus import Codes
+from mmedrag.datasets.corpus import Codes
 from mmedrag.training.gradient_cache import cached_backward
 from mmedrag.training.losses import LARGEST_SCALE, SCALE, group_positives, symmetric_info_nce
 from mmedrag.training.scaling import Scaling, folded

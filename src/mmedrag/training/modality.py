@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
-from mmedrag.datasets.phantom_images_ultrasound import draw_ultrasound
-from mmedrag.datasets.phantoms import FAMILIES, generate, out_of_domain
 from mmedrag.datasets.pictures import picture_files, views
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
 from mmedrag.modality import NOT_MEDICAL, Head
+from mmedrag.phantoms.corpus import FAMILIES, generate, out_of_domain
+from mmedrag.phantoms.images.ultrasound import draw_ultrasound
 from mmedrag.training.features import Features, image_features, text_features
 from mmedrag.training.sets import HELD_OUT_SETS, HELD_OUT_TEXTS, IMAGE_SETS, TEXT_SETS, Recipe
 from mmedrag.training.softmax import Examples, best_temperature, train_head

@@ -28,11 +28,11 @@ from mmedrag.encoders.mixture import KIND
 from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
+from mmedrag.networks.lite0 import MEAN, STD, export_onnx, imagenet_lite0
 from mmedrag.training import modality
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, cached_rows, image_features, read_set
 from mmedrag.training.int8 import quantise_weights
-from mmedrag.training.lite0 import MEAN, STD, export_onnx, imagenet_lite0
 from mmedrag.training.sets import IMAGE_SETS, Recipe
 from mmedrag.training.softmax import Examples, train_head
 from mmedrag.training.tasks import tasks

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.datasets.corpus import Codes, codes, study_of, text_key
 from mmedrag.datasets.splits import split_cases, without_leaks
 from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.corpus import Codes, codes, study_of, text_key
 from mmedrag.training.features import cached_rows, image_rows, text_rows
 from mmedrag.training.parts import given, write_parts
 from mmedrag.types import Case, Matrix

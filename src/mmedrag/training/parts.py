@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmedrag.datasets.corpus import Codes, codes, patient_of, text_key
 from mmedrag.datasets.splits import (
     UNUSED,
     check_leaks,
@@ -18,7 +19,6 @@ from mmedrag.datasets.splits import (
 )
 from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.errors import CorpusError, LeakError
-from mmedrag.evaluation.corpus import Codes, codes, patient_of, text_key
 from mmedrag.types import Case
 
 HELD_OUT = 0.15

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.splits import split_cases, without_leaks
 from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.evaluation.corpus import patient_of
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.protocols import Embedder
 from mmedrag.training.parts import given, write_parts
 from mmedrag.types import Case, Matrix, Mention

@@ -23,12 +23,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
-from mmedrag.datasets.insertions import inserted
-from mmedrag.datasets.phantoms import sensitivity_images
 from mmedrag.encoders.image import MapEncoder, OnnxImageEncoder
 from mmedrag.encoders.pooling import pooling_layout, pyramid
 from mmedrag.errors import QueryError
-from mmedrag.evaluation.density import radiographs
+from mmedrag.paper.density import radiographs
+from mmedrag.phantoms.corpus import sensitivity_images
+from mmedrag.phantoms.insertions import inserted
 from mmedrag.presets import MODELS
 
 Pictures = Mapping[str, NDArray[np.uint8]]

@@ -20,9 +20,9 @@ from mmedrag.assembly import dictionary
 from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.probabilities import auroc, calibration_bins
+from mmedrag.measures.probabilities import auroc, calibration_bins
 from mmedrag.presets import Stages, build
-from mmedrag.reward_checkpoint import save_reward
+from mmedrag.reward.checkpoint import save_reward
 from mmedrag.training.bradley_terry import (
     EPOCHS,
     Numbers,

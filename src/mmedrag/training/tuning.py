@@ -21,9 +21,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
 from mmedrag.encoders.image import Preprocessing
-from mmedrag.images import image_digest, open_image
+from mmedrag.imaging.decoding import image_digest, open_image
+from mmedrag.networks.lite0 import MEAN, STD, Lite0
 from mmedrag.training.augmentation import augmented
-from mmedrag.training.lite0 import MEAN, STD, Lite0
 from mmedrag.training.tasks import Task
 from mmedrag.types import Case
 

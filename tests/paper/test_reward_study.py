@@ -1,0 +1,137 @@
+"""``mmedrag eval reward``: the figures agree with each other and with what they are made of."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmedrag.assembly import dictionary
+from mmedrag.cli import main
+from mmedrag.datasets.corpus import patient_of
+from mmedrag.datasets.records import write_records
+from mmedrag.paper import reward as study_module
+from mmedrag.paper.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, Measured, evaluate
+from mmedrag.paper.reward_effect import Served, effect, serve
+from mmedrag.paper.reward_section import as_section
+from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
+from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Miner
+from mmedrag.training.pool import embed, findings_of
+from mmedrag.types import Case
+from mmedrag.views.report import section_text
+from mmedrag.views.section import Section
+from training.fake_stages import fake_stages
+
+
+@pytest.fixture(scope="module")
+def corpus(phantoms: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("reward") / "phantoms.jsonl"
+    write_records(phantoms, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def measured(corpus: Path) -> Measured:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(study_module, "build", lambda preset, models: fake_stages())
+        return evaluate([corpus])
+
+
+@pytest.fixture(scope="module")
+def section(measured: Measured) -> Section:
+    return as_section(measured, "mmedrag eval reward --data phantoms.jsonl")
+
+
+def test_figures_are_whole_and_agree(measured):
+    found = measured.figures
+    assert found["schema"] == "mmedrag-reward/1"
+    assert found["examples"] == len(measured.right) == measured.sizes[2]
+    assert found["right"] == int(measured.right.sum())
+    assert set(found["models"]) == {QUERY_AWARE, PAPER, COSINE}
+    assert set(found["by_rejected"]) == set(REJECTED)
+    wrong = sum(kind[QUERY_AWARE]["n"] for kind in found["by_rejected"].values())
+    assert wrong == found["examples"] - found["right"]
+    asked = sum(by[QUERY_AWARE]["n"] for by in found["by_question"].values())
+    assert asked == found["examples"] - found["by_rejected"][OFF_TOPIC][QUERY_AWARE]["n"]
+    for model in found["models"].values():
+        low, high = model["pairwise accuracy ci95"]
+        assert 0 <= low <= model["pairwise accuracy"] <= high <= 1
+
+
+def test_the_total_auroc_is_the_mean_over_kinds(measured):
+    """AUROC over all is the mean of the kinds', weighted by how many each has."""
+    found = measured.figures
+    kinds = [kind[QUERY_AWARE] for kind in found["by_rejected"].values() if kind[QUERY_AWARE]["n"]]
+    weights = np.array([kind["n"] for kind in kinds])
+    mean = np.average([kind["AUROC"] for kind in kinds], weights=weights)
+    assert found["models"][QUERY_AWARE]["AUROC"] == pytest.approx(mean, abs=1e-3)
+
+
+def test_the_paper_s_loss_stays_above_its_floor(measured):
+    loss = measured.figures["paper_loss"]
+    assert pytest.approx(0.313262, abs=1e-6) == FLOOR
+    assert loss["first"] >= loss["last"] > loss["floor"] == pytest.approx(FLOOR, abs=1e-6)
+
+
+def test_figures_are_json(measured):
+    told = json.dumps(measured.figures, allow_nan=False)
+    assert json.loads(told) == measured.figures
+
+
+def test_the_section_says_it_in_words_and_draws_it(section):
+    text = section_text(section)
+    assert "off-topic question" in text
+    assert "negation flipped" in text
+    assert "0.313" in text
+    assert len(section.disagreements) == 2
+    for figure in section.figures:
+        assert "<svg" in figure.draw()
+
+
+def test_served_contexts_hold_nothing_that_gives_the_question_away(phantoms):
+    stages, definitions = fake_stages(), dictionary()
+    pool = embed(phantoms[:50], stages.embedder, definitions)
+    examples = Miner(pool, stages.embedder, stages.classifier, definitions, seed=0).mine(12)
+    served = serve(pool, examples, stages, definitions, most=30)
+    numbered = {example.number: example for example in examples}
+    assert len(served) == min(30, len(numbered))
+    for one, example in zip(served, numbered.values(), strict=False):
+        cases = [e for e in one.evidence if isinstance(e.item, Case)]
+        assert 0 < len(cases) <= 10
+        assert example.asked_by.id not in {e.item.id for e in cases}
+        for evidence in cases:
+            same = patient_of(evidence.item) == patient_of(example.asked_by)
+            shared = findings_of(evidence.item) & findings_of(example.asked_by)
+            expected = one.form != OFF_TOPIC and (same or bool(shared))
+            assert (evidence.key in one.right) == expected
+
+
+def test_effect_by_hand(phantoms):
+    stages, definitions = fake_stages(), dictionary()
+    pool = embed(phantoms[:30], stages.embedder, definitions)
+    examples = Miner(pool, stages.embedder, stages.classifier, definitions, seed=0).mine(4)
+    one = serve(pool, examples, stages, definitions, most=1)[0]
+    cases = [e for e in one.evidence if isinstance(e.item, Case)]
+    right = frozenset(e.key for e in cases[:2])
+    told = Served(one.question, one.evidence, right, "text")
+    everything = effect(KeepAll(), [told, told])
+    assert everything.questions == 2
+    assert everything.kept == len(cases)
+    assert everything.precision == pytest.approx(2 / len(cases))
+    assert everything.recall == 1.0
+    assert everything.nothing == 0.0
+    nothing = effect(SimilarityThreshold(1.0), [told])
+    assert nothing.kept == nothing.recall == 0.0
+    assert nothing.nothing == 1.0
+    assert math.isnan(nothing.precision)
+
+
+def test_the_command_prints_the_figures(corpus, capsys, monkeypatch, measured):
+    from mmedrag.paper import reward_section
+
+    monkeypatch.setattr(reward_section, "evaluate", lambda *args, **options: measured)
+    assert main(["eval", "reward", "--data", str(corpus), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["schema"] == "mmedrag-reward/1"

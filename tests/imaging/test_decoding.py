@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from mmedrag.errors import ImageError
-from mmedrag.imaging import decoding as images
+from mmedrag.imaging import decoding, limits
 from mmedrag.imaging.decoding import image_digest, open_image, read_bytes, thumbnail
 from mmedrag.imaging.grey import to_8_bit
 
@@ -126,7 +126,7 @@ def test_thumbnail_fits_its_side():
 
 
 @pytest.mark.parametrize(
-    "size", [(50_000, 50_000), (2**31 - 1, 2**31 - 1), (images.MAX_PIXELS + 1, 1)]
+    "size", [(50_000, 50_000), (2**31 - 1, 2**31 - 1), (limits.MAX_PIXELS + 1, 1)]
 )
 def test_decompression_bomb_is_refused_by_its_header(size):
     with warnings.catch_warnings():
@@ -136,7 +136,7 @@ def test_decompression_bomb_is_refused_by_its_header(size):
 
 
 def test_too_large_a_file_is_refused_before_it_is_read_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "MAX_BYTES", 1000)
+    monkeypatch.setattr(decoding, "MAX_BYTES", 1000)
     file = tmp_path / "large.png"
     with file.open("wb") as opened:
         opened.truncate(50 * 2**30)  # sparse: reading it whole would not fit the memory
@@ -197,7 +197,7 @@ def test_damaged_files_give_an_image_or_an_image_error(kind, flips, cut):
     except ImageError:
         return
     assert opened.mode in ("L", "RGB")
-    assert opened.width * opened.height <= images.MAX_PIXELS
+    assert opened.width * opened.height <= limits.MAX_PIXELS
     assert opened.info == {}
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoders.tiny_models import write_model
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -20,6 +19,7 @@ from mmedrag.networks.backbones import (
     random_backbone,
 )
 from mmedrag.networks.densenet import DenseNet
+from tiny_models import write_model
 
 
 def noise(seed: int, side: int = 256) -> Image.Image:

@@ -146,13 +146,17 @@ class Hit:
     """A case found in stage 1.
 
     ``similarity`` is the cosine of eq. 2. ``relevance`` is what stage 1 ranks by: the similarity
-    itself, or for text queries its blend with BM25.
+    itself, or for text queries its blend with BM25. ``mentions`` are the terms that were recognised
+    in the report when it was stored, by the source whose fingerprint is ``recogniser`` (empty where
+    nobody has looked).
     """
 
     case: Case
     vector: Vector
     similarity: float
     relevance: float
+    mentions: tuple[Mention, ...] = ()
+    recogniser: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

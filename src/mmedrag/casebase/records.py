@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmedrag.casebase.mentions import NOT_RECOGNISED, Recognition
 from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.errors import CasebaseError
 from mmedrag.types import Case, Domain, Vector
@@ -42,12 +43,14 @@ class Entry:
 
     ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
     (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
+    ``recognition`` is what a recogniser found in the report.
     """
 
     case: Case
     vector: Vector
     content: str
     thumbnail: bytes | None
+    recognition: Recognition = NOT_RECOGNISED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +60,7 @@ class Record:
     values: tuple[str | int | None, ...]  # aligned with COLUMNS
     text: str
     vector: bytes
+    recognition: Recognition
 
     @property
     def id(self) -> str:
@@ -80,7 +84,7 @@ def record_of(entry: Entry, dim: int) -> Record:
         raise CasebaseError("A case has no id", "Give every case an id of its own.")
     vector = _checked_vector(entry, dim)
     try:
-        record = Record(_values(entry), case.text, vector.tobytes())
+        record = Record(_values(entry), case.text, vector.tobytes(), entry.recognition)
         for value in (*record.values, record.text):
             str(value).encode()
     except (TypeError, ValueError) as fault:

@@ -264,6 +264,14 @@ class CompiledDictionary:
             query = "SELECT name FROM names WHERE concept = ? ORDER BY rank & 1, rowid"
             return [name for (name,) in self._connection.execute(query, (concept.id,))]
 
+    @property
+    def fingerprint(self) -> str:
+        """The contents in a line: equal fingerprints mean equal entries."""
+        sql = "SELECT (SELECT total(checksum) FROM concepts), (SELECT total(checksum) FROM names)"
+        with self._reading():
+            sums = self._connection.execute(sql).fetchone()
+        return f"{sorted(self.about.items())} {sums[0]:.0f} {sums[1]:.0f}"
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

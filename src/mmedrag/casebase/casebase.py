@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from mmedrag.casebase.database import Database
-from mmedrag.casebase.durability import storage_faults
+from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
     RESERVED,
     connect,

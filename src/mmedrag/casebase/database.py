@@ -23,7 +23,7 @@ from mmedrag.casebase.filters import Node, number
 from mmedrag.casebase.lexical import prepare
 from mmedrag.casebase.mentions import MentionTable, Recognition
 from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
-from mmedrag.casebase.schema import FORMAT, lay_out_tables, version
+from mmedrag.casebase.schema import lay_out_tables, version
 from mmedrag.errors import CasebaseDamaged
 from mmedrag.types import Case, Matrix, Vector
 
@@ -43,7 +43,8 @@ class State:
     """Where it stands.
 
     ``format`` is the file's; ``epoch`` counts committed writes; deletions are remembered for
-    epochs above ``pruned``; ``lexicon_stale`` says that replaced texts may linger in the lexical index's segments.
+    epochs above ``pruned``; ``lexicon_stale`` says that replaced texts may
+    linger in the lexical index's segments.
     """
 
     format: int
@@ -233,9 +234,9 @@ class Database:
         """Vectors of cases with the given content hashes."""
         found = {}
         crc = "crc" if self.derives else "NULL"
-        sql = f"SELECT content, vector, {crc} FROM cases JOIN vectors USING (row) WHERE content IN"
+        sql = f"SELECT content, vector, {crc} FROM cases JOIN vectors USING (row) "  # noqa: S608
         for batch in batches(list(dict.fromkeys(contents)), _BATCH):
-            for content, blob, stored in self._run(f"{sql} ({_marks(batch)})", batch):
+            for content, blob, stored in self._run(f"{sql} WHERE content IN ({_marks(batch)})", batch):
                 found[content] = _vector(f"of content {content}", blob, stored)
         return found
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mmedrag.casebase.database import Database
-from mmedrag.casebase.durability import storage_faults, sync_folder
+from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.records import line_of
 from mmedrag.casebase.schema import check_format
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.vectors import UNASSIGNED, Generations, Summary
+from mmedrag.durability import sync_folder
 from mmedrag.errors import CasebaseError
 from mmedrag.types import Case
 

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from mmedrag.casebase.database import Database, batches
-from mmedrag.casebase.durability import sha256_of, sync_folder, write_durably
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.shard import Index, Shard, faiss
+from mmedrag.durability import sha256_of, sync_folder, write_durably
 from mmedrag.errors import CasebaseDamaged, CasebaseError
 
 UNASSIGNED = "unassigned"

@@ -65,6 +65,20 @@ class Case:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """What a store keeps of one case.
+
+    ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
+    (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
+    """
+
+    case: Case
+    vector: Vector
+    content: str
+    thumbnail: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A row or file of a corpus that could not become a case, and why."""
@@ -146,13 +160,15 @@ class Hit:
     """A case found in stage 1.
 
     ``similarity`` is the cosine of eq. 2. ``relevance`` is what stage 1 ranks by: the similarity
-    itself, or for text queries its blend with BM25.
+    itself, or for text queries its blend with BM25. ``mentions`` are the terms that the index knows
+    of the report; ``None`` where it does not, and then the pipeline recognises them.
     """
 
     case: Case
     vector: Vector
     similarity: float
     relevance: float
+    mentions: tuple[Mention, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -131,5 +131,5 @@ def _write_page(options: argparse.Namespace, rag: MMedRAG, result: Any) -> None:
         return
     from mmedrag.views.page import write_page
 
-    write_page(result, rag.cases.thumbnail, options.page)  # type: ignore[attr-defined]
+    write_page(result, rag.cases.preview, options.page)  # type: ignore[attr-defined]
     print(f"mmedrag: wrote {options.page}", file=sys.stderr)

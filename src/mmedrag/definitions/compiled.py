@@ -228,7 +228,7 @@ class CompiledDictionary:
         if not path.is_file():
             raise CorpusError(
                 f"No dictionary at {path}",
-                "Make one with: mmedrag dictionary compile FILES --into PATH.",
+                "Make one with: mmedrag dictionary FILES --into PATH.",
             )
         try:
             address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
@@ -307,7 +307,7 @@ def _require_format(connection: sqlite3.Connection, path: Path) -> None:
     if application != APPLICATION:
         raise CorpusError(
             f"{path} is not a compiled dictionary",
-            "Compile it: mmedrag dictionary compile FILES --into PATH.",
+            "Compile it: mmedrag dictionary FILES --into PATH.",
         )
     row = connection.execute("SELECT value FROM about WHERE key = 'wording'").fetchone()
     if version != FORMAT or row != (RULES,):

@@ -21,14 +21,12 @@ from PIL import Image
 from mmedrag.datasets.duplicates import Duplicates, Preview, preview
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import CaseStore, Embedder, ModalityClassifier
 from mmedrag.types import Case, Domain, Entry, Problem, Query, Vector
 
 BATCH = 32
 """Cases that are embedded together and written in one transaction."""
-
-Progress = Callable[[int], object]
-"""Told how many more rows of the corpus are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def index(
     classifier: ModalityClassifier,
     *,
     strict: bool = False,
-    progress: Progress = lambda rows: None,
+    progress: Progress = silent,
     duplicates: Duplicates | None = None,
 ) -> IndexReport:
     """Add a corpus to a casebase (a case whose id is known replaces the older one).

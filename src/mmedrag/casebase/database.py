@@ -236,7 +236,9 @@ class Database:
         crc = "crc" if self.derives else "NULL"
         sql = f"SELECT content, vector, {crc} FROM cases JOIN vectors USING (row) "  # noqa: S608
         for batch in batches(list(dict.fromkeys(contents)), _BATCH):
-            for content, blob, stored in self._run(f"{sql} WHERE content IN ({_marks(batch)})", batch):
+            for content, blob, stored in self._run(
+                f"{sql} WHERE content IN ({_marks(batch)})", batch
+            ):
                 found[content] = _vector(f"of content {content}", blob, stored)
         return found
 

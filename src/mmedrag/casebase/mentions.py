@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from mmedrag.errors import CasebaseDamaged
-from mmedrag.types import Assertion, Mention
+from mmedrag.types import Assertion, Kind, Mention
 
 _ROWS = 500
 _ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
+_KINDS = {kind.value: kind for kind in Kind}
 _Stored = tuple[int, int, str, str, str, str]
 """A mention without its text: start, end, concept, term, kind, assertion."""
 
@@ -32,20 +33,16 @@ class Recognition:
     mentions: tuple[Mention, ...]
 
 
-NOT_RECOGNISED = Recognition("", ())
-"""Nobody has looked for terms."""
-
-
 class MentionTable:
     """The tables ``recognised``, ``mentions``, ``terms`` and ``recognisers`` of one connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def write(self, row: int, found: Recognition) -> None:
+    def write(self, row: int, found: Recognition | None) -> None:
         """Keep what was found in the text of a case, in place of what was kept before."""
         self._connection.execute("DELETE FROM recognised WHERE row = ?", [row])
-        if found == NOT_RECOGNISED:
+        if found is None:
             return
         mentions = sorted(map(_stored, found.mentions))
         kept = [(row, m[0], m[1], self._term(*m[2:5]), m[5]) for m in mentions]
@@ -78,11 +75,14 @@ class MentionTable:
     def affirmed(self) -> list[Mention]:
         """One mention for each concept and term that some report affirms."""
         sql = (
-            "SELECT concept, term FROM terms WHERE number IN "
+            "SELECT concept, term, kind FROM terms WHERE number IN "
             "(SELECT term FROM mentions WHERE assertion = ?) ORDER BY concept, term"
         )
         rows = self._connection.execute(sql, [Assertion.AFFIRMED.value])
-        return [Mention(term, 0, 0, concept, term, Assertion.AFFIRMED) for concept, term in rows]
+        return [
+            Mention(term, 0, 0, concept, term, Assertion.AFFIRMED, _KINDS[kind])
+            for concept, term, kind in rows
+        ]
 
     def unread(self, recogniser: str, after: int, size: int) -> list[tuple[int, str]]:
         """The next rows above ``after`` that this recogniser has not read, with their texts."""
@@ -150,13 +150,13 @@ class MentionTable:
 
 
 def _stored(mention: Mention) -> _Stored:
-    kind = ""
-    return mention.start, mention.end, mention.concept, mention.term, kind, mention.assertion.value
+    m = mention
+    return m.start, m.end, m.concept, m.term, m.kind.value, m.assertion.value
 
 
 def _mentions(text: str, stored: Sequence[_Stored]) -> tuple[Mention, ...]:
     return tuple(
-        Mention(text[start:end], start, end, concept, term, _ASSERTIONS[assertion])
+        Mention(text[start:end], start, end, concept, term, _ASSERTIONS[assertion], _KINDS[kind])
         for start, end, concept, term, kind, assertion in stored
     )
 

@@ -12,7 +12,6 @@ from mmedrag.casebase.exact import ExactRows, Mask, Rows, locate, similarities
 from mmedrag.casebase.filters import Node, parse
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.casebase.lexical import Lexicon
-from mmedrag.casebase.mentions import NOT_RECOGNISED
 from mmedrag.casebase.shard import Shard
 from mmedrag.casebase.vectors import UNASSIGNED, Generation
 from mmedrag.errors import EncoderMismatch, QueryError
@@ -192,8 +191,9 @@ def _read(
     for row, vector, cosine, score in zip(
         numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
     ):
-        found = recognised.get(row, NOT_RECOGNISED)
-        yield Hit(cases[row], vector, cosine, score, found.mentions, found.recogniser)
+        found = recognised.get(row)
+        terms = (None, "") if found is None else (found.mentions, found.recogniser)
+        yield Hit(cases[row], vector, cosine, score, *terms)
 
 
 def checked(vector: Vector, dim: int) -> Vector:

@@ -19,10 +19,11 @@ from pathlib import Path
 from PIL import Image
 
 from mmedrag.datasets.duplicates import Duplicates, Preview, preview
+from mmedrag.encoders.definition_vectors import DefinitionStore, embed_definitions
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
 from mmedrag.progress import Progress, silent
-from mmedrag.protocols import CaseStore, Embedder, ModalityClassifier
+from mmedrag.protocols import CaseStore, DefinitionSource, Embedder, ModalityClassifier
 from mmedrag.types import Case, Domain, Entry, Problem, Query, Vector
 
 BATCH = 32
@@ -66,6 +67,7 @@ def index(
     embedder: Embedder,
     classifier: ModalityClassifier,
     *,
+    definitions: DefinitionSource | None = None,
     strict: bool = False,
     progress: Progress = silent,
     duplicates: Duplicates | None = None,
@@ -77,6 +79,8 @@ def index(
         casebase: where to; its index is published at the end.
         embedder: must be the casebase's own.
         classifier: routes cases that name no domain.
+        definitions: recognises the terms of each report, which are stored with it, and gives the
+            definitions that are embedded in advance; ``None`` leaves both to the searches.
         strict: raise at the first problem instead of counting it.
         progress: told of finished rows.
         duplicates: collects near-duplicate images and repeated texts, where given.
@@ -86,6 +90,7 @@ def index(
         CasebaseError: where the casebase cannot be written.
     """
     tally = _Tally()
+    write = _Writing(casebase, definitions, tally)
     workers, writer = ThreadPoolExecutor(2, "decode"), ThreadPoolExecutor(1, "write")
 
     def writes() -> Iterator[Callable[[], int]]:
@@ -101,7 +106,7 @@ def index(
             if duplicates is not None:
                 for p in cases:
                     duplicates.add(p.case, p.preview)
-            yield partial(_write, len(batch), routed, vectors, frozenset(new), casebase, tally)
+            yield partial(write, len(batch), routed, vectors, frozenset(new))
 
     try:
         for rows in _one_behind(writes(), writer):
@@ -109,6 +114,8 @@ def index(
     finally:
         workers.shutdown(cancel_futures=True)
         writer.shutdown()
+    if definitions is not None and isinstance(casebase, DefinitionStore):
+        embed_definitions(casebase, embedder, definitions)
     casebase.publish()
     return IndexReport(
         tally.written, tally.unchanged, tally.encoded, tally.unrouted, tuple(tally.problems)
@@ -184,21 +191,41 @@ def _one_behind(writes: Iterator[Callable[[], int]], writer: ThreadPoolExecutor)
         yield running.result()
 
 
-def _write(
-    rows: int,
-    batch: Sequence[_Prepared],
-    vectors: Mapping[str, Vector],
-    new: Collection[str],
-    casebase: CaseStore,
-    tally: _Tally,
-) -> int:
-    """Write the cases that are new or differ from what is stored; returns ``rows``."""
-    changed = [p for p in batch if p.content in new or casebase.get(p.case.id) != p.case]
-    casebase.add([Entry(p.case, vectors[p.content], p.content, p.thumbnail) for p in changed])
-    tally.written += len(changed)
-    tally.unchanged += len(batch) - len(changed)
-    tally.unrouted += sum(p.case.domain is None for p in changed)
-    return rows
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Writes the cases of a batch that are new or differ from what is stored."""
+
+    casebase: CaseStore
+    definitions: DefinitionSource | None
+    tally: _Tally
+
+    def __call__(
+        self,
+        rows: int,
+        batch: Sequence[_Prepared],
+        vectors: Mapping[str, Vector],
+        new: Collection[str],
+    ) -> int:
+        """Returns ``rows``, the rows of the corpus that the batch was made of."""
+        stored = self.casebase.get
+        changed = [p for p in batch if p.content in new or stored(p.case.id) != p.case]
+        entries = [Entry(p.case, vectors[p.content], p.content, p.thumbnail) for p in changed]
+        self.casebase.add(self._recognised(entries))
+        self.tally.written += len(changed)
+        self.tally.unchanged += len(batch) - len(changed)
+        self.tally.unrouted += sum(p.case.domain is None for p in changed)
+        return rows
+
+    def _recognised(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries with the terms of their reports."""
+        if self.definitions is None:
+            return list(entries)
+        source = self.definitions.fingerprint
+        found = self.definitions.recognise([entry.case.text for entry in entries])
+        return [
+            replace(entry, mentions=mentions, recogniser=source)
+            for entry, mentions in zip(entries, found, strict=True)
+        ]
 
 
 def _encode(batch: Sequence[_Prepared], embedder: Embedder) -> dict[str, Vector]:

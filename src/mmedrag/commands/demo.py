@@ -62,7 +62,9 @@ def run(into: Path, cases: int = 360, seed: int = 7) -> None:
     with casebase:
         started = perf_counter()
         train = [case for case in corpus if case.split == "train"]
-        report = index(train, casebase, stages.embedder, stages.classifier)
+        report = index(
+            train, casebase, stages.embedder, stages.classifier, definitions=dictionary()
+        )
         show(f"   {report_text(report, perf_counter() - started)}\n")
         rag = assemble(stages, casebase, dictionary())
         pages = [

@@ -417,6 +417,8 @@ class Casebase:
             with self._guard, self._database.writing():
                 self._database.rebuild_lexicon()
             if definitions is not None:
+                with self._guard, self._database.writing():
+                    self._database.mention_table.forget_all()
                 self.recognise(definitions)
             self.publish()
             with self._guard:

@@ -385,6 +385,15 @@ class Database:
             *values, text, vector, stored = row
             if text is None or vector is None or checksum(values, text, vector) != stored:
                 yield f"casebase.db: case {row['id']!r} fails its checksum"
+        if self.derives:
+            yield from self._problems_of_derived()
+
+    def _problems_of_derived(self) -> Iterator[str]:
+        for table, key in (("vectors", "row"), ("definition_vectors", "digest")):
+            for name, blob, stored in self._run(f"SELECT {key}, vector, crc FROM {table}"):  # noqa: S608
+                if crc32(blob) != stored:
+                    yield f"casebase.db: {table}, {key} {name} fails its checksum"
+        yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
 
     def _rows(self, sql: str, values: Sequence[object]) -> Rows:
         return np.fromiter((row[0] for row in self._run(sql, values)), np.int64)

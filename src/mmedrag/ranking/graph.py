@@ -40,7 +40,7 @@ TOLERANCE = 1e-9
 
 
 def similarity_graph(vectors: Matrix) -> Weights:
-    """Eq. 3: w_ij = e_i·e_j / (|e_i| |e_j|).
+    """Eq. 3: ``w_ij = e_i·e_j / (|e_i| |e_j|)``.
 
     Args:
         vectors: embeddings by row, shape ``(n, dim)``; they need not have norm 1.

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from mmedrag.ranking.diversity import MaximalMarginalRelevance
 from mmedrag.ranking.graph import GraphReranker, KeepOrder, complete_graph, knn_graph, paper_graph
 from mmedrag.rounding import falling, rounded
-from mmedrag.types import Case, Evidence
+from mmedrag.types import Case, Evidence, Query, Question, Routing
 
 NOISE = 4e-16
+QUESTION = Question(Query("x"), Routing({}, None), np.zeros(4, np.float32))
 SCORES = st.lists(st.integers(0, 5), min_size=1, max_size=12)
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -52,12 +53,14 @@ def test_rerankers_give_the_same_order_with_and_without_noise(steps, seed):
     ]
     knn = GraphReranker(lambda W: knn_graph(W, 2))
     for reranker in (paper_graph(), knn, MaximalMarginalRelevance(0.5), KeepOrder()):
-        assert [e.key for e in reranker.rerank(noisy)] == [e.key for e in reranker.rerank(exact)]
+        assert [e.key for e in reranker.rerank(QUESTION, noisy)] == [
+            e.key for e in reranker.rerank(QUESTION, exact)
+        ]
 
 
 @given(SCORES, SEEDS)
 def test_reported_centralities_fall(steps, seed):
-    ranked = paper_graph().rerank(evidence(np.array(steps) / 7, seed))
+    ranked = paper_graph().rerank(QUESTION, evidence(np.array(steps) / 7, seed))
     values = [e.centrality for e in ranked]
     assert values == sorted(values, reverse=True)
 

@@ -140,5 +140,5 @@ def _write_page(options: argparse.Namespace, rag: MMedRAG, result: Context | Ans
         return
     from mmedrag.views.page import write_page
 
-    write_page(result, rag.cases.thumbnail, options.page)  # type: ignore[attr-defined]
+    write_page(result, rag.cases.preview, options.page)  # type: ignore[attr-defined]
     notify(f"wrote {options.page}")

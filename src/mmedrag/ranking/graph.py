@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
 from mmedrag.protocols import Reranker
+from mmedrag.rounding import falling, rounded
 from mmedrag.types import Case, Evidence, Matrix, Question
 
 Weights: TypeAlias = NDArray[np.float64]
@@ -87,8 +88,7 @@ def knn_graph(W: Weights, k: int = 10) -> Weights:
     weights = complete_graph(W)
     if len(weights) <= k:
         return weights
-    kth = np.partition(weights, -k, axis=1)[:, -k, np.newaxis]
-    near = weights >= kth
+    near = rounded(weights) >= rounded(np.partition(weights, -k, axis=1)[:, -k, np.newaxis])
     return np.where(near | near.T, weights, 0.0)
 
 
@@ -200,8 +200,8 @@ class GraphReranker:
     """Section 3.5: sorts by the score of eq. 4 and fills :attr:`Evidence.centrality` with it.
 
     As it stands it is query-aware, which the paper's form (:func:`paper_graph`) hardly is:
-    docs/notes/graph.md measures both. Scores that differ by less than the tolerance are a tie,
-    and ties keep the order they came in.
+    docs/notes/graph.md measures both. Scores are rounded (:mod:`mmedrag.rounding`), and ties keep
+    the order they came in.
 
     Attributes:
         graph: makes edge weights of the cosines of eq. 3: :func:`sharp_graph`,
@@ -226,8 +226,8 @@ class GraphReranker:
             return []
         W = similarity_graph(np.stack([e.vector for e in evidence]))  # eq. (3)
         s = propagate(transition(self.graph(W)), self.restart(evidence), self.alpha)  # eq. (4)
-        order = np.argsort(-np.round(s, 9), kind="stable")
-        return [replace(evidence[i], centrality=float(s[i])) for i in order]
+        s = rounded(s)
+        return [replace(evidence[i], centrality=float(s[i])) for i in falling(s)]
 
 
 def paper_graph() -> GraphReranker:

@@ -18,8 +18,8 @@ from mmedrag.paper.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, Measured, ev
 from mmedrag.paper.reward_effect import Served, effect, serve
 from mmedrag.paper.reward_section import as_section
 from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
+from mmedrag.training.candidates import embed, findings_of
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Miner
-from mmedrag.training.pool import embed, findings_of
 from mmedrag.types import Case
 from mmedrag.views.report import section_text
 from mmedrag.views.section import Section

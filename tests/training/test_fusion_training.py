@@ -27,9 +27,9 @@ from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CheckpointError, CorpusError
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training.fusion import batches, train_fusion
-from mmedrag.training.kinship import WAYS, Kinship, seen, tune_mrr
 from mmedrag.training.losses import visible_info_nce
 from mmedrag.training.pairs import Pairs, read_pair_parts, set_of
+from mmedrag.training.positives import WAYS, Kinship, seen, tune_mrr
 from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.strategies import FORMULAS, fuse, project
 from mmedrag.types import Case

@@ -32,6 +32,7 @@ from mmedrag.training.bradley_terry import (
     train_context,
     train_pair,
 )
+from mmedrag.training.candidates import Pool, embed, findings_of, read_parts
 from mmedrag.training.contexts import (
     CHOSEN,
     DEFINITION,
@@ -48,7 +49,6 @@ from mmedrag.training.contexts import (
     Miner,
 )
 from mmedrag.training.flips import mirrored
-from mmedrag.training.pool import Pool, embed, findings_of, read_parts
 from mmedrag.training.preference import export, measure
 from mmedrag.types import Assertion, Case, Definition
 from training.fake_stages import fake_stages

@@ -152,7 +152,7 @@ def _add_rerank(what: Commands) -> None:
 def _rerank(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.evaluation.rerank_section import study as measured
+    from mmedrag.paper.rerank_section import study as measured
 
     with tqdm(unit="record", desc="embed and ask", disable=None) as bar:
         section = measured(

@@ -150,7 +150,7 @@ def _retrieval(of: str, *, seen: bool = False, **options: str) -> Study:
 
 
 def _rerank(data: Data) -> Section:
-    from mmedrag.evaluation.rerank_section import SETS, study
+    from mmedrag.paper.rerank_section import SETS, study
 
     return study(data(*SETS))
 

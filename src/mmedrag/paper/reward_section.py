@@ -8,8 +8,8 @@ from typing import Any
 
 from mmedrag.measures.probabilities import calibration_bins, risk_coverage
 from mmedrag.paper.reward import COSINE, PAPER, QUERY_AWARE, Measured, evaluate
+from mmedrag.training.candidates import Progress
 from mmedrag.training.contexts import NEAREST, OFF_TOPIC
-from mmedrag.training.pool import Progress
 from mmedrag.views import plots
 from mmedrag.views.section import Disagreement, Figure, Section, Table, eval_command
 

@@ -18,8 +18,8 @@ from mmedrag.evaluation.directions import Measured
 from mmedrag.evaluation.vectors import embed_records
 from mmedrag.paper.fusion import CROSS_MODAL, Bench, Figures, averaged, run, run_vectors
 from mmedrag.protocols import Embedder
-from mmedrag.training.kinship import tune_mrr
 from mmedrag.training.pairs import Pairs, set_of
+from mmedrag.training.positives import tune_mrr
 from mmedrag.types import Matrix, Vector
 
 PLAIN, CONTROL, UNTRAINED, TRAINED = "learns nothing", "control", "untrained", "trained"

@@ -24,10 +24,10 @@ from mmedrag.training.backbones import Backbones, Freeze, open_backbones, write_
 from mmedrag.training.features import cached_rows, image_rows, text_rows
 from mmedrag.training.journal import Epoch, best_of, draw_curves, is_over, read_log, write_log
 from mmedrag.training.learner import Learner
-from mmedrag.training.parts import Parts, patient_codes, positive_groups, read_parts
 from mmedrag.training.recalls import Recalls, measure_recalls
 from mmedrag.training.run_state import RunState, read_state, write_state
 from mmedrag.training.schedule import Schedule
+from mmedrag.training.splits import Parts, patient_codes, positive_groups, read_parts
 from mmedrag.training.towers import FrozenTower, ImageTower, TextTower, Tower
 from mmedrag.types import Case, Matrix
 

@@ -25,9 +25,9 @@ from mmedrag.encoders.fusion import LearnedFusion, fusion_from_checkpoint, fusio
 from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CheckpointError
 from mmedrag.training.backbones import open_backbones
-from mmedrag.training.kinship import WAYS, Kinship, tune_mrr
 from mmedrag.training.losses import LARGEST_SCALE, SCALE, visible_info_nce
 from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_parts, set_of
+from mmedrag.training.positives import WAYS, Kinship, tune_mrr
 from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.schedule import rate_share
 from mmedrag.training.strategies import fuse, project

@@ -33,8 +33,8 @@ from mmedrag.training.bradley_terry import (
     train_context,
     train_pair,
 )
+from mmedrag.training.candidates import Pool, Progress, Split, embed, read_parts
 from mmedrag.training.contexts import Example, Miner
-from mmedrag.training.pool import Pool, Progress, Split, embed, read_parts
 from mmedrag.types import Definition
 
 Mode: TypeAlias = Literal["pair", "context"]

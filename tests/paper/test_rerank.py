@@ -12,9 +12,10 @@ import pytest
 from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import rerank_latency, rerank_section
-from mmedrag.evaluation.candidates import MODES, Asked, ask
-from mmedrag.evaluation.gallery import Gallery, read_gallery
-from mmedrag.evaluation.rerank import (
+from mmedrag.paper.candidates import MODES, Asked, ask
+from mmedrag.paper.coherence import controlled, paper_spreads, predicted_shrinkage
+from mmedrag.paper.gallery import Gallery, read_gallery
+from mmedrag.paper.rerank import (
     ALPHAS,
     DEFAULT,
     METRICS,
@@ -25,7 +26,6 @@ from mmedrag.evaluation.rerank import (
     measure,
     sweep,
 )
-from mmedrag.paper.coherence import controlled, paper_spreads, predicted_shrinkage
 from mmedrag.phantoms.corpus import generate
 from mmedrag.presets import Stages
 from mmedrag.ranking.graph import KeepOrder, paper_graph

@@ -12,9 +12,10 @@ import numpy as np
 
 from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.candidates import MODES, Asked, ask
-from mmedrag.evaluation.gallery import Gallery, Progress, read_gallery
-from mmedrag.evaluation.rerank import (
+from mmedrag.paper.candidates import MODES, Asked, ask
+from mmedrag.paper.coherence import Coherence, controlled
+from mmedrag.paper.gallery import Gallery, Progress, read_gallery
+from mmedrag.paper.rerank import (
     ALPHAS,
     DEFAULT,
     KNOWN,
@@ -32,9 +33,8 @@ from mmedrag.evaluation.rerank import (
     rerankers,
     sweep,
 )
-from mmedrag.evaluation.rerank_latency import STAGES, Latency, pipeline_latency
-from mmedrag.paper.coherence import Coherence, controlled
 from mmedrag.paper.rerank_disagreements import disagreements
+from mmedrag.paper.rerank_latency import STAGES, Latency, pipeline_latency
 from mmedrag.presets import build
 from mmedrag.protocols import Reranker
 from mmedrag.views import plots

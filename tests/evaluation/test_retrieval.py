@@ -16,13 +16,13 @@ from mmedrag.casebase.records import Entry
 from mmedrag.cli import main
 from mmedrag.datasets.corpus import Relevance, codes, group_codes, label_codes, read_corpus
 from mmedrag.datasets.records import write_records
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError, QueryError
 from mmedrag.evaluation.directions import Direction, Side, measure
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.evaluation.retrieval import measure_retrieval
 from mmedrag.evaluation.retrieval_section import as_section
 from mmedrag.evaluation.vectors import embed_records, embed_texts, find_partners
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Case, Embeddable, Matrix, Query
 from mmedrag.views.report import section_text
 

@@ -11,9 +11,9 @@ import pytest
 
 from mmedrag.cli import main
 from mmedrag.encoders.fusion import Concat, Early, Fusion, SharedSpace
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CorpusError, UntrainedError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.paper.fusion import DIRECTIONS, Bench, averaged, run
 from mmedrag.paper.fusion_section import as_section
 from mmedrag.paper.fusion_tables import PAPER, Finding, pooled_test

@@ -11,7 +11,7 @@ import pytest
 
 from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation import rerank_latency, rerank_section
+from mmedrag.paper import rerank_latency, rerank_section
 from mmedrag.paper.candidates import MODES, Asked, ask
 from mmedrag.paper.coherence import controlled, paper_spreads, predicted_shrinkage
 from mmedrag.paper.gallery import Gallery, read_gallery

@@ -13,10 +13,11 @@ import torch
 from PIL import Image
 
 from mmedrag.cli import main
+from mmedrag.datasets.radiographs import pictured, radiographs
 from mmedrag.errors import MissingExtra
 from mmedrag.networks.backbones import Backbone
 from mmedrag.paper import sensitivity_section
-from mmedrag.paper.density import by_share, pictured, radiographs, retrieved
+from mmedrag.paper.density import by_share, retrieved
 from mmedrag.paper.sensitivity import Sensitivity, _networks, evaluate
 from mmedrag.phantoms.corpus import generate
 from mmedrag.types import Case

@@ -22,9 +22,9 @@ from mmedrag.encoders.fusion import (
     load_fusion,
     random_fusion,
 )
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CheckpointError, CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training.fusion import batches, train_fusion
 from mmedrag.training.losses import visible_info_nce

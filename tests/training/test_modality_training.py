@@ -12,8 +12,8 @@ from fake_stages import WordEncoder
 from PIL import Image
 
 from mmedrag.checkpoint import read_checkpoint
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, heads_from_checkpoint
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training import modality

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmedrag.datasets.records import read_records
-from mmedrag.encoders.projection import unit_rows
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.networks.lite0 import Lite0
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training.correlation import canonical_heads

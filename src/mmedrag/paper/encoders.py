@@ -11,8 +11,8 @@ import numpy as np
 from mmedrag import presets
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.records import read_records
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Matrix, Problem, Query

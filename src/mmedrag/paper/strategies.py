@@ -11,11 +11,11 @@ import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, read_checkpoint
 from mmedrag.encoders.fusion import Concat, Early, Fusion, fusion_from_checkpoint, random_fusion
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import STRATEGIES, Mask
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.directions import Measured
 from mmedrag.evaluation.vectors import embed_records
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.paper.fusion import CROSS_MODAL, Bench, Figures, averaged, run, run_vectors
 from mmedrag.protocols import Embedder
 from mmedrag.training.pairs import Pairs, set_of

@@ -10,9 +10,9 @@ import numpy as np
 
 from mmedrag import presets
 from mmedrag.datasets.records import read_records
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError, MissingExtra
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
 from mmedrag.paper.clinical_pairs import CLINICAL_PAIRS
 from mmedrag.types import Case, Problem

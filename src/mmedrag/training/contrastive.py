@@ -18,8 +18,8 @@ import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.encoders.fusion import LearnedFusion, load_fusion
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CheckpointError, QueryError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.training.backbones import Backbones, Freeze, open_backbones, write_backbones
 from mmedrag.training.features import cached_rows, image_rows, text_rows
 from mmedrag.training.journal import Epoch, best_of, draw_curves, is_over, read_log, write_log

@@ -18,9 +18,9 @@ from PIL import Image
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.datasets.pictures import picture_files, views
 from mmedrag.encoders.image import ImageEncoder
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, Head
 from mmedrag.phantoms.corpus import FAMILIES, generate, out_of_domain
 from mmedrag.phantoms.images.ultrasound import draw_ultrasound

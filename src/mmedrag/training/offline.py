@@ -25,9 +25,9 @@ from mmedrag.datasets.splits import without_leaks
 from mmedrag.datasets.ties import find_ties
 from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.mixture import KIND
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.networks.lite0 import MEAN, STD, export_onnx, imagenet_lite0
 from mmedrag.training import modality
 from mmedrag.training.correlation import canonical_heads

@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
+from mmedrag.datasets.radiographs import radiographs
 from mmedrag.encoders.image import MapEncoder, OnnxImageEncoder
 from mmedrag.encoders.pooling import pooling_layout, pyramid
 from mmedrag.errors import QueryError
-from mmedrag.paper.density import radiographs
 from mmedrag.phantoms.corpus import sensitivity_images
 from mmedrag.phantoms.insertions import inserted
 from mmedrag.presets import MODELS

@@ -333,7 +333,7 @@ def test_report_of_synthetic_cases(
     assert {key: last[key] for key in ("R@1", "MRR", "n")} == {
         key: whole[key] for key in ("R@1", "MRR", "n")
     }
-    shown = section_text(as_section(told, "mmedrag eval retrieval"))
+    shown = section_text(as_section(told))
     assert f"{whole['R@1']:.3f} (" in shown
     assert "image → image" in shown
 

@@ -173,7 +173,7 @@ def test_the_section_tells_what_was_measured(
     monkeypatch.setattr(rerank_section, "TIMED", 2)
     monkeypatch.setattr(rerank_latency, "ROUNDS", 1)
     monkeypatch.setattr(rerank_latency, "SIZES", (20, 40))
-    section = rerank_section.study([records], gallery=RECORDS, queries=2)
+    section = rerank_section.evaluate_rerank([records], gallery=RECORDS, queries=2)
     arms = section.data["rerankers"]["new"]
     assert arms[STANDARD]["against_cosine"]["nDCG@10"]["difference"] == 0.0
     assert arms[DEFAULT]["repeated"] <= arms[OURS]["repeated"]

@@ -52,15 +52,6 @@ def add_generator(command: argparse.ArgumentParser) -> None:
     command.add_argument("--send-image", action="store_true", help="let a vision model see it")
 
 
-def generator_words(options: argparse.Namespace) -> list[str]:
-    """The options of :func:`add_generator` as they were given; none for the extractive one."""
-    if options.generator == "extractive":
-        return []
-    named = {"--generator": options.generator, "--llm": options.llm, "--base-url": options.base_url}
-    words = [word for name, value in named.items() if value for word in (name, value)]
-    return [*words, "--send-image"] if options.send_image else words
-
-
 def _search(options: argparse.Namespace) -> int:
     from mmedrag.views.console import context_text
     from mmedrag.views.trace import context_json

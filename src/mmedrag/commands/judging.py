@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmedrag.commands.asking import add_generator, generator_of, generator_words
+from mmedrag.commands.asking import add_generator, generator_of
 from mmedrag.commands.options import Commands, add_models, add_pictures, pairs
 from mmedrag.commands.studies import show, study
 
@@ -38,29 +38,30 @@ def _add_files(command: argparse.ArgumentParser) -> None:
 def _encoders(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.paper.encoders import evaluate
+    from mmedrag.paper.encoders import evaluate_encoders
 
     models = pairs(options.model, "--model")
     with tqdm(unit="pair", disable=None) as bar:
-        found = evaluate(
+        found = evaluate_encoders(
             options.data, preset=options.preset, models=models, progress=bar.update
         )  # fmt: skip
     return show(options, found)
 
 
 def _text_encoders(options: argparse.Namespace) -> int:
-    from mmedrag.paper.text_encoders import evaluate
+    from mmedrag.paper.text_encoders import evaluate_text_encoders
 
-    return show(options, evaluate(options.data, models=pairs(options.model, "--model")))
+    models = pairs(options.model, "--model")
+    return show(options, evaluate_text_encoders(options.data, models=models))
 
 
 def _modality(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.evaluation.modality import evaluate
+    from mmedrag.evaluation.modality import evaluate_modality
 
     with tqdm(unit="picture", disable=None) as bar:
-        found = evaluate(
+        found = evaluate_modality(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
@@ -71,23 +72,22 @@ def _modality(options: argparse.Namespace) -> int:
 
 
 def _definitions(options: argparse.Namespace) -> int:
-    from mmedrag.evaluation.definitions import evaluate
+    from mmedrag.evaluation.definitions import evaluate_definitions
 
-    return show(options, evaluate())
+    return show(options, evaluate_definitions())
 
 
 def _answers(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.evaluation.answers import evaluate
+    from mmedrag.evaluation.answers import evaluate_answers
 
     with tqdm(unit="question", disable=None) as bar:
-        found = evaluate(
+        found = evaluate_answers(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
             generator=generator_of(options),
-            chosen=generator_words(options),
             questions=options.questions,
             progress=bar.update,
         )

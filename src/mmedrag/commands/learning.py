@@ -104,10 +104,10 @@ def _add_preference(what: Commands) -> None:
 def _preference(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.training.preference import learn
+    from mmedrag.training.preference import train_preference
 
     with tqdm(unit="record", desc="mine", disable=None) as bar:
-        measured = learn(
+        measured = train_preference(
             options.data,
             options.into,
             preset=options.preset,
@@ -137,21 +137,18 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     add_pictures(command)
 
 
-def _told(options: argparse.Namespace) -> Recipe:
-    from mmedrag.training.sets import Recipe, named_sets
+def _recipe(options: argparse.Namespace) -> Recipe:
+    from mmedrag.training.sets import Recipe, training_sets
 
-    recipe = Recipe(named_sets(options.data), options.cache, tuple(options.pictures))
-    if missing := recipe.missing():
-        print("Known sets that are not given, so not learned from:", ", ".join(missing))
-    return recipe
+    return Recipe(training_sets(options.data), options.cache, tuple(options.pictures))
 
 
 def _modality(options: argparse.Namespace) -> int:
     from mmedrag.presets import offline_encoders
-    from mmedrag.training.modality import train
+    from mmedrag.training.modality import train_modality
 
     images, texts = offline_encoders()
-    train(_told(options), options.into, images, texts)
+    train_modality(_recipe(options), options.into, images, texts)
     return 0
 
 
@@ -165,7 +162,7 @@ def _fusion(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from mmedrag.encoders.strategies import STRATEGIES
-    from mmedrag.training.fusion import learn
+    from mmedrag.training.fusion import train_fusion
 
     if options.strategy not in ("all", *STRATEGIES):
         raise QueryError(
@@ -174,7 +171,7 @@ def _fusion(options: argparse.Namespace) -> int:
     strategies = tuple(STRATEGIES) if options.strategy == "all" else (options.strategy,)
     total = len(strategies) * options.epochs
     with tqdm(total=total, unit="epoch", desc="train", disable=None) as bar:
-        learn(
+        train_fusion(
             options.data,
             options.into,
             strategies=strategies,
@@ -207,10 +204,10 @@ def _add_pooling(what: Commands) -> None:
 def _pooling(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.training.pooling import learn
+    from mmedrag.training.pooling import train_pooling
 
     with tqdm(unit="step", desc="train", disable=None) as bar:
-        trained = learn(
+        trained = train_pooling(
             options.into,
             options.kind,
             seeds=options.seeds,
@@ -236,7 +233,7 @@ def _add_offline(what: Commands) -> None:
 
 def _offline(options: argparse.Namespace) -> int:
     from mmedrag.presets import offline_encoders
-    from mmedrag.training.offline import train
+    from mmedrag.training.offline import train_offline
 
-    train(_told(options), options.into, offline_encoders()[1], epochs=options.epochs)
+    train_offline(_recipe(options), options.into, offline_encoders()[1], epochs=options.epochs)
     return 0

@@ -42,12 +42,12 @@ def _add_retrieval(what: Commands) -> None:
 def _retrieval(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.evaluation.retrieval_section import study as measured
+    from mmedrag.evaluation.retrieval_section import evaluate_retrieval
 
     if options.limit is not None and options.limit < 1:
         raise QueryError(f"--limit is {options.limit}", "Give at least 1.")
     with tqdm(unit="record", desc="embed", disable=None) as bar:
-        section = measured(
+        section = evaluate_retrieval(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
@@ -68,10 +68,10 @@ def _add_reward(what: Commands) -> None:
 def _reward(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.paper.reward_section import study as measured
+    from mmedrag.paper.reward_section import evaluate_reward
 
     with tqdm(unit="record", desc="mine", disable=None) as bar:
-        section = measured(
+        section = evaluate_reward(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
@@ -95,14 +95,14 @@ def _add_fusion(what: Commands) -> None:
 def _fusion(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.paper.fusion_section import study as measured
+    from mmedrag.paper.fusion_section import evaluate_fusion
 
     models = pairs(options.model, "--model")
     if unknown := sorted(models.keys() - {"fusion"}):
         raise QueryError(f"This study has no model {unknown[0]}", "Write --model fusion=DIR.")
     folder = Path(models["fusion"]) if models else None
     with tqdm(unit="fusion", desc="measure", disable=None) as bar:
-        section = measured(options.data, folder=folder, progress=bar.update)
+        section = evaluate_fusion(options.data, folder=folder, progress=bar.update)
     return show(options, section)
 
 
@@ -127,12 +127,12 @@ def _add_sensitivity(what: Commands) -> None:
 def _sensitivity(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.paper.sensitivity_section import study as measured
+    from mmedrag.paper.sensitivity_section import evaluate_sensitivity
 
     if options.seeds < 2:
         raise QueryError(f"--seeds is {options.seeds}", "Give at least 2.")
     with tqdm(unit="part", desc="measure", disable=None) as bar:
-        section = measured(
+        section = evaluate_sensitivity(
             options.seeds,
             models=pairs(options.model, "--model"),
             xrays=options.xrays,
@@ -152,10 +152,10 @@ def _add_rerank(what: Commands) -> None:
 def _rerank(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from mmedrag.paper.rerank_section import study as measured
+    from mmedrag.paper.rerank_section import evaluate_rerank
 
     with tqdm(unit="record", desc="embed and ask", disable=None) as bar:
-        section = measured(
+        section = evaluate_rerank(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
@@ -172,9 +172,8 @@ def _add_paper(what: Commands) -> None:
     paper.add_argument(
         "--data",
         type=Path,
-        default=Path("../shared/data"),
-        metavar="ROOT",
-        help="folder of sets, each with records.jsonl (../shared/data; without it, phantoms)",
+        metavar="ROLES.toml",
+        help="which record files play which role (docs/evaluation.md); without it, phantoms",
     )
     add_pictures(paper)
     paper.add_argument("--only", nargs="+", default=[], metavar="STUDY", help="some of them")
@@ -182,10 +181,15 @@ def _add_paper(what: Commands) -> None:
 
 
 def _paper(options: argparse.Namespace) -> int:
-    from mmedrag.paper.report import chosen, data_in, outcomes
+    from mmedrag.paper.report import outcomes, studies_of
+    from mmedrag.paper.roles import drawn_roles, read_roles
 
-    studies = chosen(options.only)
-    data = data_in(options.data, options.report, options.pictures)
+    roles = (
+        drawn_roles(options.report / "phantoms", options.pictures)
+        if options.data is None
+        else read_roles(options.data, options.pictures)
+    )
+    studies = studies_of(roles, options.only)
     numbers = {name: i for i, name in enumerate((study.name for study in studies), 1)}
     found = []
 
@@ -193,7 +197,7 @@ def _paper(options: argparse.Namespace) -> int:
         print(f"mmedrag: {numbers[name]} of {len(studies)}: {name}", file=sys.stderr, flush=True)
 
     try:
-        for outcome in outcomes(studies, data, begin):
+        for outcome in outcomes(studies, roles, begin):
             found.append(outcome)
             ending = "failed" if outcome.failed else "done"
             print(f"mmedrag: {ending} in {outcome.seconds:.0f} s", file=sys.stderr, flush=True)

@@ -61,7 +61,7 @@ class Measured:
     right: Flags
 
 
-def evaluate(
+def measure_reward(
     paths: Sequence[Path],
     *,
     preset: str = "offline",

@@ -67,7 +67,7 @@ class Sensitivity:
     notes: Sequence[str] = ()
 
 
-def evaluate(
+def measure_sensitivity(
     seeds: int = 20,
     *,
     networks: Iterable[Backbone] = (),

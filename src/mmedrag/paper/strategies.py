@@ -179,9 +179,9 @@ def checkpoints(
     """
     for name in STRATEGIES:
         if folder is None:
-            from mmedrag.training.fusion import train_fusion
+            from mmedrag.training.fusion import fit_fusion
 
-            yield name, train_fusion(name, train, tune, encoders=encoders).checkpoint
+            yield name, fit_fusion(name, train, tune, encoders=encoders).checkpoint
         else:
             checkpoint = read_checkpoint(folder / name, "fusion")
             for role, fingerprint in encoders.items():

@@ -66,7 +66,7 @@ class Trained:
         return max(self.curve, key=lambda epoch: epoch.tune_mrr)
 
 
-def train_fusion(
+def fit_fusion(
     strategy: str,
     train: Pairs,
     tune: Pairs,
@@ -130,7 +130,7 @@ def batches(studies: Codes, random: np.random.Generator) -> Iterator[NDArray[np.
     return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
 
-def learn(
+def train_fusion(
     paths: Sequence[Path],
     into: Path,
     *,
@@ -176,7 +176,7 @@ def learn(
     )
     found = []
     for name in strategies:
-        trained = train_fusion(
+        trained = fit_fusion(
             name,
             train,
             tune,

@@ -1,7 +1,7 @@
 """The recipe of the weights that ship: image encoder, shared space, routing, reward model, LPA.
 
 Run by ``make train``, on real data beside the repository; a set that is not there is not learned
-from, and is named. About an hour on two cores.
+from, and is named. About half an hour on two cores.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 from mmedrag import presets
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.assembly import dictionary
-from mmedrag.commands.asking import add_generator, generator_words
 from mmedrag.evaluation import answers
 from mmedrag.evaluation.answers import evaluate_answers, question_about, truth_of
 from mmedrag.evaluation.poison import INJECTIONS, contradicting, instructed, planted, repeats
@@ -98,14 +96,6 @@ def test_a_liar_and_a_parrot_are_found_out() -> None:
     assert parrot["arms"]["no retrieval"]["citation_recall"] == 0.0
     if parrot["attack"]["instruction_retrieved"]:
         assert parrot["attack"]["instruction_repeated"] > 0
-
-
-def test_the_command_names_the_generator_that_wrote() -> None:
-    parser = argparse.ArgumentParser()
-    add_generator(parser)
-    local = ["--generator", "openai", "--llm", "a", "--base-url", "http://localhost:1/v1"]
-    assert generator_words(parser.parse_args(local)) == local
-    assert generator_words(parser.parse_args([])) == []
 
 
 def test_plants(phantoms: list[Case]) -> None:

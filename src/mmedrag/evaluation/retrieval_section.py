@@ -46,7 +46,7 @@ def evaluate_retrieval(
 
 
 def as_section(report: Report) -> Section:
-    """A measured report (docs/evaluation.md, JSON) with its words, tables and figures."""
+    """A measured report (docs/guide/evaluation.md, JSON) with its words, tables and figures."""
     names = ", ".join(_set_name(Path(path)) for path in report["data"])
     return Section(
         name="retrieval",

@@ -30,20 +30,13 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/indexing_speed.py
 
 # Needs real data beside the repository (what is not there is not learned from); writes to
-# build/models. src/mmedrag/training/sets.py says what each set is for. PICTURES are folders of
+# build/models. recipes/shipped_weights.py says what each set is for. PICTURES are folders of
 # photographs that are not medical (scripts/pictures.sh fetches some), for the routing heads.
 DATA ?= ../shared/data
 PICTURES ?=
-OFFLINE_SETS := medpix2 odir5k patolojiatlasi openstax_figures covid_cxr covid_ct codras_dr \
-    atlas_radiologia_es roco_text iu_xray_text patchgastric_text labelled/*
-REWARD_SETS := medpix2 odir5k patolojiatlasi covid_cxr iu_xray_text labelled/lc25000
 train: $(VENV)/.dev
-	$(VENV)/bin/mmedrag train offline --into build/models \
-	    --data $(wildcard $(OFFLINE_SETS:%=$(DATA)/%/records.jsonl)) \
-	    $(if $(PICTURES),--pictures $(PICTURES))
-	$(VENV)/bin/mmedrag train preference --into build/models/reward --model learned=build/models \
-	    --data $(wildcard $(REWARD_SETS:%=$(DATA)/%/records.jsonl))
-	$(VENV)/bin/mmedrag train pooling --into build/models/lpa
+	$(VENV)/bin/python recipes/shipped_weights.py --data $(DATA) --into build/models \
+	    --pictures $(PICTURES)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

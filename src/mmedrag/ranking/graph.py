@@ -226,7 +226,8 @@ class GraphReranker:
             return []
         W = similarity_graph(np.stack([e.vector for e in evidence]))  # eq. (3)
         s = propagate(transition(self.graph(W)), self.restart(evidence), self.alpha)  # eq. (4)
-        order = np.argsort(-np.round(s, 9), kind="stable")
+        s = np.round(s, 9)  # the last digits are the machine's
+        order = np.argsort(-s, kind="stable")
         return [replace(evidence[i], centrality=float(s[i])) for i in order]
 
 

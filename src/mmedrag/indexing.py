@@ -24,7 +24,7 @@ from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import CaseStore, DefinitionSource, Embedder, ModalityClassifier
-from mmedrag.types import Case, Domain, Entry, Problem, Query, Vector
+from mmedrag.types import Case, Entry, Problem, Query, Vector
 
 BATCH = 32
 """Cases that are embedded together and written in one transaction."""
@@ -102,7 +102,7 @@ def index(
             new = _encode([p for p in cases if p.content not in known], embedder)
             vectors = known | new
             tally.encoded += len(new)
-            routed = [_routed(p, classifier, casebase) for p in cases]
+            routed = _routed(cases, classifier, casebase)
             if duplicates is not None:
                 for p in cases:
                     duplicates.add(p.case, p.preview)
@@ -236,15 +236,25 @@ def _encode(batch: Sequence[_Prepared], embedder: Embedder) -> dict[str, Vector]
     return dict(zip(distinct, vectors, strict=True))
 
 
-def _routed(prepared: _Prepared, classifier: ModalityClassifier, casebase: CaseStore) -> _Prepared:
-    """The case with a domain and, encoded as it is, without its decoded image."""
-    domain = prepared.case.domain or _domain(prepared.case, classifier, casebase)
-    return replace(prepared, case=replace(prepared.case, domain=domain), picture=None)
+def _routed(
+    batch: Sequence[_Prepared], classifier: ModalityClassifier, casebase: CaseStore
+) -> list[_Prepared]:
+    """The cases with their domains and, encoded as they are, without their decoded images.
 
-
-def _domain(case: Case, classifier: ModalityClassifier, casebase: CaseStore) -> Domain | None:
-    """What the case was given earlier, or the classifier's decision."""
-    earlier = casebase.get(case.id)
-    if earlier is not None and replace(earlier, domain=None) == case:
-        return earlier.domain
-    return classifier.classify(Query(case.text, case.image)).decision
+    A domain is what the row names, what the case was given earlier, or the classifier's decision.
+    """
+    stored = {p.case.id: casebase.get(p.case.id) for p in batch if p.case.domain is None}
+    earlier = {
+        p.case.id: case.domain
+        for p in batch
+        if (case := stored.get(p.case.id)) is not None and replace(case, domain=None) == p.case
+    }
+    new = [p for p in batch if p.case.domain is None and p.case.id not in earlier]
+    verdicts = classifier.classify(
+        [Query(p.case.text, p.case.image) for p in new], [p.picture for p in new]
+    )
+    decided = {p.case.id: v.decision for p, v in zip(new, verdicts, strict=True)}
+    domains = {p.case.id: p.case.domain for p in batch} | earlier | decided
+    return [
+        replace(p, case=replace(p.case, domain=domains[p.case.id]), picture=None) for p in batch
+    ]

@@ -78,7 +78,7 @@ def _ask(rag: MMedRAG, case: Case, question: DemoQuestion, number: int, into: Pa
     """Ask one question, print what came of it (the first time all), and write its page."""
     answer = rag.ask(Query(question.text, case.image))
     page = into / f"{question.domain}.html"
-    write_page(answer, rag.cases.preview, page)  # type: ignore[attr-defined]
+    write_page(answer, rag.preview, page)
     show(f"{number}. Ask about a held-out image: {question.text}")
     show(f"   image   {case.image}")
     show(wrapped(f"truth   {case.text}", "   ", " " * 11))

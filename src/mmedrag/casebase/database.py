@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ import numpy as np
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.filters import Node, number
 from mmedrag.casebase.lexical import prepare
+from mmedrag.casebase.log import leave_log
 from mmedrag.casebase.mentions import MentionTable, Recognition
 from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
 from mmedrag.casebase.schema import lay_out_tables, version
@@ -57,7 +58,8 @@ class Database:
     """One connection. Raises :class:`sqlite3.Error`; callers turn it into our errors."""
 
     def __init__(self, file: Path, mode: str) -> None:
-        """Open ``file`` in SQLite's URI ``mode``: ``rwc``, ``rw``, ``ro`` or ``ro&immutable=1``."""
+        """Open ``file`` in SQLite's URI ``mode``: ``rwc``, ``rw`` or ``ro``."""
+        self._file = None if mode == "ro" else file
         uri = f"{file.absolute().as_uri()}?mode={mode}"
         self.connection = sqlite3.connect(
             uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -78,6 +80,9 @@ class Database:
     def close(self) -> None:
         """End the connection; the last one folds the write-ahead log into the file."""
         self.connection.close()
+        if self._file is not None:
+            with suppress(OSError):
+                leave_log(self._file)
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseLocked
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_LOG = {"SQLITE_READONLY_DIRECTORY", "SQLITE_READONLY_CANTINIT", "SQLITE_READONLY_RECOVERY"}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -41,6 +42,12 @@ def _from_sqlite(fault: sqlite3.Error, path: Path, doing: str) -> CasebaseError:
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return CasebaseLocked(what, "Another program holds the database; try again when it ends.")
+    if name in _NO_LOG:
+        return CasebaseError(
+            f"{what} (the files of its write-ahead log are not there and may not be made)",
+            "Let somebody who may write to the folder run 'mmedrag rebuild' on it once: without "
+            "the log no reader would learn what is deleted.",
+        )
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN", "SQLITE_AUTH")):
         return CasebaseError(what, "Check that you may read and write the folder and its files.")
     if name.startswith("SQLITE_IOERR"):

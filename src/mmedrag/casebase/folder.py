@@ -51,18 +51,14 @@ def lay_out(path: Path, settings: Mapping[str, str]) -> None:
 
 
 def connect(path: Path, *, readonly: bool) -> Database:
-    """A connection; a folder that cannot be written is read as it stands.
+    """A connection; a folder that may not be written is opened for reading.
 
     Raises:
         CasebaseError: it is no casebase, or of a later version.
         sqlite3.Error: it cannot be read.
     """
-    file = path / "casebase.db"
-    log = file.with_name("casebase.db-wal")
-    mode = "ro" if readonly else "rw"
-    if not os.access(path, os.W_OK) and not (log.exists() and log.stat().st_size):
-        mode = "ro&immutable=1"  # nobody can be writing, and WAL mode would need to
-    database = Database(file, mode)
+    writable = os.access(path, os.W_OK) and os.access(path / "casebase.db", os.W_OK)
+    database = Database(path / "casebase.db", "ro" if readonly or not writable else "rw")
     try:
         check_format(database.connection, path)
     except BaseException:

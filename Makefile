@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-long lint bench train clean
+.PHONY: demo test test-long lint docs bench train clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/mmedrag demo --into demo
@@ -18,6 +18,11 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# Warnings are errors: a link that leads nowhere or a name that does not exist stops the build.
+docs: $(VENV)/.docs
+	$(VENV)/bin/sphinx-build -W --keep-going -q -E -b html docs build/docs
+	@echo "Open build/docs/index.html"
 
 bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/graph_latency.py
@@ -44,6 +49,10 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
 	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,pictures,dev]"
 	touch $@ $(VENV)/.core
+
+$(VENV)/.docs: $(VENV)/.core
+	$(PIP) --editable ".[docs]"
+	touch $@
 
 $(VENV)/.long: $(VENV)/.dev
 	$(PIP) --only-binary :all: xllamacpp

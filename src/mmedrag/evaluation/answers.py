@@ -8,7 +8,7 @@ reads in the same way: those figures are an upper bound.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,14 +18,17 @@ import numpy as np
 from mmedrag import presets
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.assembly import assemble, dictionary
-from mmedrag.casebase.exact import ExactIndex
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.sampling import evenly_spaced
+from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.answers_section import as_section
 from mmedrag.evaluation.claims import Claim, Judgement, Said, claims, judge, said_by_text
+from mmedrag.evaluation.corpus import filled_casebase
 from mmedrag.evaluation.poison import contradicting, instructed, planted, repeats
 from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import DefinitionSource, Embedder, Generator
 from mmedrag.types import Answer, Assertion, Case, Definition, Evidence, Matrix, Problem, Query
 from mmedrag.views.section import Section
@@ -34,7 +37,6 @@ QUESTIONS = 40
 GALLERY = 180
 PHANTOM_SEED = 41
 
-Progress = Callable[[int], object]
 Truth = Mapping[str, Assertion]
 """What is true of an image, by concept."""
 
@@ -65,7 +67,7 @@ def evaluate_answers(
     models: Mapping[str, str] | None = None,
     generator: Generator | None = None,
     questions: int = QUESTIONS,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Ask about held-out images of a drawn corpus and of real ones, in three arms.
 
@@ -88,9 +90,7 @@ def evaluate_answers(
         drawn = generate(GALLERY, PHANTOM_SEED, into=folder)
         for name, file in (("phantoms", drawn), *((f.parent.name, f) for f in data)):
             corpus = _corpus(file, questions, stages.embedder)
-            index = ExactIndex(corpus.cases, corpus.vectors)
-            rag = assemble(stages, index, dictionary(), writer)
-            found[name] = _measure(rag, corpus, progress)
+            found[name] = _measure(corpus, stages, writer, progress)
     return as_section(found, type(writer).__name__)
 
 
@@ -104,32 +104,39 @@ class _Corpus:
 def _corpus(file: Path, questions: int, embedder: Embedder) -> _Corpus:
     rows = [c for c in read_records(file) if not isinstance(c, Problem)]
     usable = [c for c in rows if c.image is not None and c.text.strip()]
-    train = _spread([c for c in usable if c.split != "val"], GALLERY)
-    held_out = _spread([c for c in usable if c.split == "val"], questions)
+    train = evenly_spaced([c for c in usable if c.split != "val"], GALLERY)
+    held_out = evenly_spaced([c for c in usable if c.split == "val"], questions)
     if not train or not held_out:
         raise CorpusError(
             f"{file} has no {'training' if not train else 'validation'} part with images and texts",
             "Give records with split train and split val.",
         )
-    return _Corpus(train, _embedded(train, embedder), held_out)
+    return _Corpus(train, embed_in_batches(embedder, train), held_out)
 
 
-def _spread(cases: Sequence[Case], most: int) -> list[Case]:
-    return list(cases[:: max(1, -(-len(cases) // most))])
+def _measure(
+    corpus: _Corpus, stages: presets.Stages, writer: Generator, progress: Progress
+) -> dict[str, Any]:
+    """The three arms on one corpus, each with a casebase of its own."""
+    source = dictionary()
+    plants = [*instructed(corpus.cases), *(_contradiction(c, source) for c in corpus.asked)]
+    cases, vectors = [*corpus.cases, *plants], embed_in_batches(stages.embedder, plants)
+    vectors = np.concatenate([corpus.vectors, vectors])
+    sound = len(corpus.cases)
+    with (
+        TemporaryDirectory() as folder,
+        filled_casebase(Path(folder) / "a", cases[:sound], vectors[:sound], stages.embedder) as a,
+        filled_casebase(Path(folder) / "b", cases, vectors, stages.embedder) as b,
+    ):
+        plain, poisoned = (assemble(stages, index, source, writer) for index in (a, b))
+        figures_by_arm = _ask(plain, poisoned, corpus, progress)
+    return {"gallery": sound, "planted": len(plants), **figures_by_arm}
 
 
-def _embedded(cases: Sequence[Case], embedder: Embedder) -> Matrix:
-    parts = [embedder.embed(cases[i : i + 16]) for i in range(0, len(cases), 16)]
-    return np.concatenate(parts)
-
-
-def _measure(rag: MMedRAG, corpus: _Corpus, progress: Progress) -> dict[str, Any]:
-    """The three arms on one corpus."""
+def _ask(rag: MMedRAG, poisoned: MMedRAG, corpus: _Corpus, progress: Progress) -> dict[str, Any]:
+    """The figures of every question asked of both systems, and of the generator alone."""
     source = rag.definitions
     truths = {case.id: truth_of(case, source) for case in corpus.asked}
-    plants = [*instructed(corpus.cases), *(_contradiction(c, source) for c in corpus.asked)]
-    vectors = np.concatenate([corpus.vectors, _embedded(plants, rag.embedder)])
-    poisoned = replace(rag, cases=ExactIndex([*corpus.cases, *plants], vectors))
     plain, alone, attacked = Arm(), Arm(), Arm()
     for case in corpus.asked:
         query = Query(question_about(case), case.image)
@@ -144,8 +151,6 @@ def _measure(rag: MMedRAG, corpus: _Corpus, progress: Progress) -> dict[str, Any
     arms = {"plain": plain, "no retrieval": alone, "poisoned": attacked}
     return {
         "questions": len(corpus.asked),
-        "gallery": len(corpus.cases),
-        "planted": len(plants),
         "exact": any(truths.values()),
         "arms": {name: figures(arm) for name, arm in arms.items()},
         "attack": _attack_figures(attacked),

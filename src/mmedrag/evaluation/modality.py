@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ from mmedrag import presets
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.datasets.pictures import packaged_pictures, picture_files, views
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.datasets.ties import set_name
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import routing
@@ -28,6 +29,7 @@ from mmedrag.evaluation.routing import Verdict
 from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoint
 from mmedrag.phantoms.corpus import FAMILIES
 from mmedrag.phantoms.corpus import out_of_domain as drawn_pictures
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.types import Case, Problem, Query, Vector
 from mmedrag.views.section import Section
@@ -60,9 +62,6 @@ REAL = "pictures/"
 
 PICTURES = 200
 """Real pictures that are judged of a folder."""
-
-Progress = Callable[[int], object]
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +125,7 @@ def evaluate_modality(
     models: Mapping[str, str] | None = None,
     pictures: Sequence[Path] = (),
     most: int = MOST,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Judge the classifiers of a preset.
 
@@ -167,7 +166,7 @@ def _judge_set(
 ) -> None:
     records = [r for r in read_records(file) if not isinstance(r, Problem)]
     cases = [c for c in records if c.image is not None and c.domain is not None]
-    chosen = {one.arm.name: _spread([c for c in cases if one.arm.may_judge(file, c)], most)
+    chosen = {one.arm.name: evenly_spaced([c for c in cases if one.arm.may_judge(file, c)], most)
               for one in judged}  # fmt: skip
     wanted = {case.id for part in chosen.values() for case in part}
     for case in cases:
@@ -180,10 +179,6 @@ def _judge_set(
                 one.medical.append(_medical(one.arm, file, case, query))
                 one.rows.append(row)
         progress(1)
-
-
-def _spread(items: Sequence[Item], most: int) -> Sequence[Item]:
-    return items[:: max(1, -(-len(items) // most))]
 
 
 def _medical(arm: Arm, file: Path, case: Case, query: Query) -> Verdict:
@@ -209,7 +204,7 @@ def _others(folders: Sequence[Path]) -> Iterator[tuple[str, Image.Image]]:
     for name, picture in packaged_pictures():
         yield f"{REAL}{name.split('/')[0]}", picture
     for folder in folders:
-        for path in _spread(picture_files([folder]), PICTURES):
+        for path in evenly_spaced(picture_files([folder]), PICTURES):
             for picture in views(path, 1, 0):
                 yield f"{REAL}{folder.resolve().name}", picture
 

@@ -20,10 +20,11 @@ from mmedrag.datasets.corpus import (
     read_corpus,
 )
 from mmedrag.evaluation.directions import Direction, Measured, Side, measure, rounded
-from mmedrag.evaluation.vectors import Progress, Vectors, embed_records, embed_texts
+from mmedrag.evaluation.vectors import Vectors, embed_records, embed_texts
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.ranking import chance_at_1, precision_at_k
 from mmedrag.presets import build
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case
 
@@ -45,7 +46,7 @@ def retrieval_report(
     label: str = "",
     whole_gallery: bool = False,
     limit: int | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """The report of ``mmedrag eval retrieval``, as its JSON.
 
@@ -87,7 +88,7 @@ def measure_retrieval(
     group_by: str,
     *,
     label: str = "",
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """The measured part of the report: directions, by domain, the curve, notes."""
     groups = group_codes(corpus, group_by)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmedrag.evaluation.directions import METRICS, arrow
 from mmedrag.evaluation.retrieval import CROSS, retrieval_report
-from mmedrag.evaluation.vectors import Progress
+from mmedrag.progress import Progress, silent
 from mmedrag.views import plots
 from mmedrag.views.section import Figure, Section, Table
 
@@ -25,7 +25,7 @@ def evaluate_retrieval(
     label: str = "",
     whole_gallery: bool = False,
     limit: int | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Retrieval in every direction; ``data`` of the section is what ``retrieval_report`` gives.
 

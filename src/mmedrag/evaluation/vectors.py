@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL.Image import Image
 from mmedrag.datasets.corpus import Codes, codes, text_key
 from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import image_digest, open_image
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Matrix, Problem, Query
 
@@ -21,8 +22,6 @@ so that an image is encoded once for all of its roles."""
 
 TEXTS = 256
 """Texts that are embedded together."""
-
-Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +45,7 @@ class Vectors:
 
 
 def embed_records(
-    cases: Sequence[Case], groups: Codes, embedder: Embedder, progress: Progress = lambda n: None
+    cases: Sequence[Case], groups: Codes, embedder: Embedder, progress: Progress = silent
 ) -> Vectors:
     """Embed every record as query and as case, by image, by text and by both.
 

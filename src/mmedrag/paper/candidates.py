@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.datasets.corpus import Codes
+from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.measures.redundancy import Nuggets, ideal_alpha_dcg_at_k
-from mmedrag.paper.gallery import BATCH, Gallery, Progress
+from mmedrag.paper.gallery import Gallery
 from mmedrag.pipeline import gather
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import DefinitionSource, Embedder
 from mmedrag.types import (
     Case,
@@ -67,7 +69,7 @@ def ask(
     part: str,
     *,
     limit: int,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> list[Asked]:
     """Queries of one part in every mode, each with and without its patient's other records.
 
@@ -110,8 +112,7 @@ class _Search:
     @classmethod
     def of(cls, gallery: Gallery, embedder: Embedder, rows: Codes, mode: str) -> _Search:
         queries = tuple(_query(gallery.cases[row], mode) for row in rows)
-        chunks = [queries[i : i + BATCH] for i in range(0, len(queries), BATCH)]
-        vectors = np.concatenate([embedder.embed(chunk) for chunk in chunks])
+        vectors = embed_in_batches(embedder, queries)
         words = bm25([q.text for q in queries], [case.text for case in gallery.cases])
         return cls(gallery, embedder, mode, rows, queries, vectors, words)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,12 @@ import numpy as np
 from mmedrag import presets
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.sampling import evenly_spaced
+from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.errors import CorpusError
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Matrix, Problem, Query
 from mmedrag.views.section import Disagreement, Section, Table
@@ -29,15 +32,13 @@ PAPER: Mapping[str, float] = {
 }
 """Mean retrieval similarity (section 4.1); pairs, direction and k are not stated."""
 
-Progress = Callable[[int], object]
-
 
 def evaluate_encoders(
     data: Sequence[Path],
     *,
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Measure the image-text space of a preset, text to image.
 
@@ -75,20 +76,17 @@ def _chosen(data: Sequence[Path]) -> list[Case]:
     held_out = [c for c in both if c.split == "val"][:PAIRS]
     others = [c for c in both if c.split != "val"]
     room = PAIRS - len(held_out)
-    return [*held_out, *(others[:: max(1, -(-len(others) // room))] if room else [])]
+    return [*held_out, *(evenly_spaced(others, room) if room else [])]
 
 
 def _embedded(
     cases: Sequence[Case], embedder: Embedder, progress: Progress
 ) -> tuple[Matrix, Matrix]:
     """Text queries and image queries, unit rows ``(n, dim)`` each."""
-    texts, images = [], []
-    for start in range(0, len(cases), 16):
-        part = cases[start : start + 16]
-        texts.append(embedder.embed([Query(case.text) for case in part]))
-        images.append(embedder.embed([Query(image=case.image) for case in part]))
-        progress(len(part))
-    return unit_rows(np.concatenate(texts)), unit_rows(np.concatenate(images))
+    texts = embed_in_batches(embedder, [Query(case.text) for case in cases])
+    queries = [Query(image=case.image) for case in cases]
+    images = embed_in_batches(embedder, queries, progress=progress)
+    return unit_rows(texts), unit_rows(images)
 
 
 def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from mmedrag.paper.strategies import (
     shipped_row,
 )
 from mmedrag.presets import build, offline_encoders
+from mmedrag.progress import Progress, silent
 from mmedrag.training.pairs import encode_pairs, read_pair_parts
 from mmedrag.views.section import Disagreement, Section
 
@@ -46,7 +47,7 @@ def evaluate_fusion(
     folder: Path | None = None,
     seeds: int = SEEDS,
     cache: Path | None = None,
-    progress: Callable[[int], object] = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Every strategy of Table C on frozen features of the ``offline`` preset's encoders.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,14 +15,13 @@ from mmedrag.datasets.splits import split_cases
 from mmedrag.datasets.ties import Reason, Tie, read_sets
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import image_digest, open_image
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import DefinitionSource, Embedder
 from mmedrag.types import Case, Matrix, Mention, Problem
 
 BATCH = 32
 TUNED_SHARE = 0.15
 """Of the patients that are not asked about: choices are made on them."""
-
-Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +51,7 @@ def read_gallery(
     *,
     split: str,
     size: int,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Gallery:
     """Read sets, draw whole patients up to ``size`` records (the asked ones first), embed them.
 

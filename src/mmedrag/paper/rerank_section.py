@@ -14,7 +14,7 @@ from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
 from mmedrag.paper.candidates import MODES, Asked, ask
 from mmedrag.paper.coherence import Coherence, controlled
-from mmedrag.paper.gallery import Gallery, Progress, read_gallery
+from mmedrag.paper.gallery import Gallery, read_gallery
 from mmedrag.paper.rerank import (
     ALPHAS,
     DEFAULT,
@@ -36,6 +36,7 @@ from mmedrag.paper.rerank import (
 from mmedrag.paper.rerank_disagreements import disagreements
 from mmedrag.paper.rerank_latency import STAGES, Latency, pipeline_latency
 from mmedrag.presets import build
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Reranker
 from mmedrag.views import plots
 from mmedrag.views.section import Figure, Section, Table
@@ -74,7 +75,7 @@ def evaluate_rerank(
     split: str = "val",
     gallery: int = GALLERY,
     queries: int = QUERIES,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Graph-RAG against Standard RAG on the records of held-out patients.
 
@@ -128,9 +129,7 @@ def measure_rerank(
         },
         tuned=sweep(tuned),
         swept=sweep(asked),
-        latency=pipeline_latency(
-            gallery, stages, [sides[NEW][i].question.query for i in timed], preset=preset
-        ),
+        latency=pipeline_latency(gallery, stages, [sides[NEW][i].question.query for i in timed]),
         coherence=controlled(embedder),
         shift=(sides[NEW][0], arms[STANDARD], arms[DEFAULT]),
     )

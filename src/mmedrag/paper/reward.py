@@ -16,6 +16,7 @@ from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.probabilities import Flags, auroc
 from mmedrag.paper.reward_effect import Served, effect, serve
 from mmedrag.presets import build
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll, PairScorer, RewardFilter, SimilarityThreshold
 from mmedrag.training.bradley_terry import (
@@ -26,7 +27,7 @@ from mmedrag.training.bradley_terry import (
     rewards_of,
     right_of,
 )
-from mmedrag.training.candidates import Progress, read_parts
+from mmedrag.training.candidates import read_parts
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Example
 from mmedrag.training.preference import Mined, fit, measure, mine
 
@@ -68,7 +69,7 @@ def measure_reward(
     models: Mapping[str, str] | None = None,
     records: int = RECORDS,
     seed: int = 0,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Measured:
     """Mine preference data, fit both modes on a part of it, and measure them on held-out patients.
 

@@ -10,16 +10,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mmedrag.assembly import assemble
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets.corpus import patient_of, text_key
 from mmedrag.definitions import Dictionary
+from mmedrag.evaluation.corpus import filled_casebase
 from mmedrag.pipeline import head
 from mmedrag.presets import Stages
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll
 from mmedrag.training.candidates import Pool, findings_of
 from mmedrag.training.contexts import OFF_TOPIC, Example
-from mmedrag.types import Case, Entry, Evidence, Question
+from mmedrag.types import Case, Evidence, Question
 
 CASES = 10
 """Cases that reach the filter, as in the pipeline."""
@@ -69,7 +69,12 @@ def serve(
         most: questions.
     """
     asked = {example.number: example for example in examples}
-    with TemporaryDirectory() as folder, _filled(Path(folder) / "cases", pool, stages) as casebase:
+    with (
+        TemporaryDirectory() as folder,
+        filled_casebase(
+            Path(folder) / "cases", pool.cases, pool.vectors, stages.embedder
+        ) as casebase,
+    ):
         everything = replace(stages, context_filter=KeepAll())
         rag = assemble(everything, casebase, definitions)
         found = []
@@ -98,17 +103,6 @@ def effect(context_filter: ContextFilter, served: Sequence[Served]) -> Effect:
         recall=float(right / there) if there else float("nan"),
         nothing=float(np.mean(counts[:, 0] == 0)) if len(served) else float("nan"),
     )
-
-
-def _filled(path: Path, pool: Pool, stages: Stages) -> Casebase:
-    embedder = stages.embedder
-    casebase = Casebase.create(
-        path, dim=embedder.dim, fingerprint=embedder.fingerprint, preset="measured"
-    )
-    entries = zip(pool.cases, pool.vectors, strict=True)
-    casebase.add([Entry(case, vector, case.id, None) for case, vector in entries])
-    casebase.publish()
-    return casebase
 
 
 def _gives_itself_away(evidence: Evidence, example: Example) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmedrag.measures.probabilities import calibration_bins, risk_coverage
 from mmedrag.paper.reward import COSINE, PAPER, QUERY_AWARE, Measured, measure_reward
-from mmedrag.training.candidates import Progress
+from mmedrag.progress import Progress, silent
 from mmedrag.training.contexts import NEAREST, OFF_TOPIC
 from mmedrag.views import plots
 from mmedrag.views.section import Disagreement, Figure, Section, Table
@@ -23,7 +23,7 @@ def evaluate_reward(
     *,
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """The reward model on patients held out.
 

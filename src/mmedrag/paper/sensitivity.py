@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from mmedrag.paper.shifts import (
 from mmedrag.phantoms.corpus import sensitivity_images
 from mmedrag.phantoms.insertions import CONTROLS
 from mmedrag.presets import MODELS
+from mmedrag.progress import Progress, silent
 
 SIZES = (224, 128, 64)
 FINDINGS = ("hairline", "moderate", "mass", "density")
@@ -45,8 +46,6 @@ TRAINED = {"lpa": MODELS / "lpa"}
 """The pooling that ships."""
 SHARE = 0.5
 """Of the window where it stands beside the picture."""
-
-Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def measure_sensitivity(
     xrays: Sequence[Path] = (),
     gallery: Sequence[Path] = (),
     most: int = 12,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Sensitivity:
     """Measure section 5 on the seeds from 0.
 

@@ -18,6 +18,7 @@ from mmedrag.paper.sensitivity import (
 )
 from mmedrag.paper.sensitivity_tables import CHANGES, figure, ratio, tables
 from mmedrag.paper.shifts import Row, Spread
+from mmedrag.progress import Progress, silent
 from mmedrag.views import plots
 from mmedrag.views.section import Disagreement, Figure, Section
 
@@ -33,7 +34,7 @@ def evaluate_sensitivity(
     models: Mapping[str, str] | None = None,
     xrays: Sequence[Path] = (),
     gallery: Sequence[Path] = (),
-    progress: Callable[[int], object] = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Section 5.
 

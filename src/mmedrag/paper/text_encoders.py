@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ import numpy as np
 
 from mmedrag import presets
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError, MissingExtra
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
 from mmedrag.paper.clinical_pairs import CLINICAL_PAIRS
+from mmedrag.progress import Progress, silent
 from mmedrag.types import Case, Problem
 from mmedrag.views.section import Disagreement, Section, Table
 
@@ -34,14 +36,12 @@ PUBLISHED: Mapping[str, str] = {
 RANDOM = "BERT, random weights"
 SHIPPED = "offline"
 
-Progress = Callable[[int], object]
-
 
 def evaluate_text_encoders(
     data: Sequence[Path] = (),
     *,
     models: Mapping[str, str] | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Measure text encoders on our clinical pairs and on real diagnosis-report pairs.
 
@@ -137,7 +137,7 @@ def _real_pairs(data: Sequence[Path]) -> list[tuple[str, str, str]]:
         raise CorpusError(
             "No record has a diagnosis in its meta", "Give records with meta.case_diagnosis."
         )
-    return pairs[:: max(1, -(-len(pairs) // PAIRS))]
+    return evenly_spaced(pairs, PAIRS)
 
 
 def _diagnosis(case: Case) -> str:

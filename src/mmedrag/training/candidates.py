@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import open_image
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
 from mmedrag.training.splits import given, write_parts
 from mmedrag.types import Case, Matrix, Mention
@@ -31,8 +32,6 @@ LABEL_WORDS = 8
 """A text of at most so many words names the findings, as a label or a list of keywords does."""
 
 BATCH = 32
-
-Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def embed(
     cases: Sequence[Case],
     embedder: Embedder,
     definitions: Dictionary,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Pool:
     """Embed cases as a casebase would; one whose image cannot be read is left out."""
     kept: list[Case] = []

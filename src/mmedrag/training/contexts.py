@@ -17,8 +17,9 @@ import numpy as np
 from mmedrag.datasets.corpus import codes, patient_of, study_of, text_key
 from mmedrag.definitions import Dictionary
 from mmedrag.pipeline import gather
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
-from mmedrag.training.candidates import Pool, Progress, findings_of
+from mmedrag.training.candidates import Pool, findings_of
 from mmedrag.training.flips import mirrored, negated
 from mmedrag.training.questions import is_finding, off_topic, texts_of
 from mmedrag.types import (
@@ -125,7 +126,7 @@ class Miner:
         self._domains = codes(case.domain for case in pool.cases)
         self._sorts = codes((case.domain, case.modality) for case in pool.cases)
 
-    def mine(self, most: int, progress: Progress = lambda n: None) -> list[Example]:
+    def mine(self, most: int, progress: Progress = silent) -> list[Example]:
         """Examples of the questions of at most ``most`` records, drawn at random."""
         found: list[Example] = []
         for anchor in self._random.permutation(len(self._pool))[:most].tolist():

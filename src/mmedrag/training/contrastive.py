@@ -20,6 +20,7 @@ from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.encoders.fusion import LearnedFusion, load_fusion
 from mmedrag.errors import CheckpointError, QueryError
 from mmedrag.measures.cosines import unit_rows
+from mmedrag.progress import Log
 from mmedrag.training.backbones import Backbones, Freeze, open_backbones, write_backbones
 from mmedrag.training.features import cached_rows, image_rows, text_rows
 from mmedrag.training.journal import Epoch, best_of, draw_curves, is_over, read_log, write_log
@@ -89,8 +90,8 @@ def train_contrastive(
     splits: Path | None = None,
     seed: int = 0,
     resume: bool = False,
-    tell: Callable[[str], object] = lambda line: None,
-    progress: Callable[[Epoch], object] = lambda epoch: None,
+    log: Log = lambda line: None,
+    on_epoch: Callable[[Epoch], object] = lambda epoch: None,
 ) -> Trained:
     """Train heads, and the encoders that are not frozen, on records of the native format.
 
@@ -110,8 +111,8 @@ def train_contrastive(
         splits: a split file, in place of the records' own parts.
         seed: of the split, weights, batches, dropout and augmentation.
         resume: go on with the run that ``into`` holds.
-        tell: given a line on each thing done.
-        progress: given every epoch.
+        log: given a line on each thing done.
+        on_epoch: given every epoch.
 
     Raises:
         CorpusError: where records or split cannot be read.
@@ -122,12 +123,12 @@ def train_contrastive(
     _check_settings(epochs=epochs, batch=batch, micro=micro)
     _check_free(into, resume)
     parts = read_parts(paths, into, splits=into / "splits.json" if resume else splits, seed=seed)
-    tell(f"{parts}; no patient, study, picture or long text is on two sides")
+    log(f"{parts}; no patient, study, picture or long text is on two sides")
     backbones = open_backbones(preset, models or {}, freeze)
     schedule = Schedule(epochs, batch, micro if backbones.tuned else batch)
     learner = _learner(backbones, parts, into, schedule, seed)
     settings = {"preset": preset, "epochs": epochs, "batch": batch, "freeze": freeze, "seed": seed}
-    done = _fit(learner, parts, into, settings, resume, progress)
+    done = _fit(learner, parts, into, settings, resume, on_epoch)
     fusion, served = _write(learner, backbones, parts, into, settings)
     recalls = _recalls(fusion, served, parts.val, into)
     figures = _figures(recalls, parts, done, settings)
@@ -175,7 +176,7 @@ def _fit(
     into: Path,
     settings: Mapping[str, Any],
     resume: bool,
-    progress: Callable[[Epoch], object],
+    on_epoch: Callable[[Epoch], object],
 ) -> list[Epoch]:
     """Train to the last epoch or until it brings nothing; the learner then has the best weights."""
     done: list[Epoch] = []
@@ -200,7 +201,7 @@ def _fit(
             into / "state",
             RunState(len(done), settings, learner.state(), learner.moments(), best),
         )
-        progress(done[-1])
+        on_epoch(done[-1])
     learner.set_state(best)
     return done
 

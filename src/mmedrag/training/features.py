@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.dual import decoded_chunks
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
@@ -52,7 +53,9 @@ def image_features(
     """
     found = []
     for of in tqdm(sets, desc="image features", unit="set", disable=None):
-        cases = _spread([case for case in read_set(of.records) if case.image is not None], most)
+        cases = evenly_spaced(
+            [case for case in read_set(of.records) if case.image is not None], most
+        )
         if cases:
             key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
             rows = cached_rows(cache, key, cases, lambda c: image_rows(c, encoder))
@@ -69,7 +72,7 @@ def text_features(
     """
     found = []
     for of in tqdm(sets, desc="text features", unit="set", disable=None):
-        cases = _spread([case for case in read_set(of.records) if case.text.strip()], most)
+        cases = evenly_spaced([case for case in read_set(of.records) if case.text.strip()], most)
         if cases:
             key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
             rows = cached_rows(cache, key, cases, lambda c: text_rows(c, encoder))
@@ -81,11 +84,6 @@ def _digest(path: Path) -> str:
     """Of the records, so that another corpus of the same name is not taken for this one."""
     file = path / "records.jsonl" if path.is_dir() else path
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _spread(cases: Sequence[Case], most: int) -> list[Case]:
-    step = max(1, -(-len(cases) // most))
-    return list(cases[::step])
 
 
 def image_rows(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:

@@ -24,6 +24,7 @@ from mmedrag.datasets.corpus import Codes
 from mmedrag.encoders.fusion import LearnedFusion, fusion_from_checkpoint, fusion_layout
 from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CheckpointError
+from mmedrag.progress import Log, Progress, silent
 from mmedrag.training.backbones import open_backbones
 from mmedrag.training.losses import LARGEST_SCALE, SCALE, visible_info_nce
 from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_parts, set_of
@@ -77,7 +78,7 @@ def fit_fusion(
     output_dim: int | None = None,
     encoders: Mapping[str, str] | None = None,
     training_data: Sequence[str] = (),
-    progress: Callable[[Epoch], object] = lambda epoch: None,
+    on_epoch: Callable[[Epoch], object] = lambda epoch: None,
 ) -> Trained:
     """Train one strategy; the same seed gives the same weights on the same machine.
 
@@ -91,7 +92,7 @@ def fit_fusion(
         output_dim: the width of an output head (256 in section 3.3); none by default.
         encoders: fingerprints by role (``image``, ``text``), for the checkpoint.
         training_data: names of the sets, for the checkpoint.
-        progress: told of every epoch.
+        on_epoch: told of every epoch.
 
     Raises:
         CheckpointError: for an unknown strategy or an impossible width.
@@ -119,7 +120,7 @@ def fit_fusion(
         curve.append(Epoch(loss, tune_mrr(fusion_from_checkpoint(reached), tune)))
         if curve[-1].tune_mrr >= max(epoch.tune_mrr for epoch in curve):
             best = reached
-        progress(curve[-1])
+        on_epoch(curve[-1])
     return Trained(best, tuple(curve))
 
 
@@ -141,8 +142,8 @@ def train_fusion(
     seed: int = 0,
     output_dim: int | None = None,
     splits: Path | None = None,
-    tell: Callable[[str], object] = lambda line: None,
-    progress: Callable[[int], object] = lambda n: None,
+    log: Log = lambda line: None,
+    progress: Progress = silent,
 ) -> list[Trained]:
     """Train strategies on the encoders of a preset and write each to ``into/NAME``.
 
@@ -158,7 +159,7 @@ def train_fusion(
         seed: of weights, batches and dropout.
         output_dim: the width of an output head; none by default.
         splits: a split file in place of drawing; the split used is written to ``into/splits.json``.
-        tell: given a line for every strategy that is done.
+        log: given a line for every strategy that is done.
         progress: told how many more epochs are done.
 
     Raises:
@@ -185,10 +186,10 @@ def train_fusion(
             output_dim=output_dim,
             encoders={"image": images.fingerprint, "text": texts.fingerprint},
             training_data=sorted({set_of(case) for case in parts.train}),
-            progress=lambda epoch: progress(1),
+            on_epoch=lambda epoch: progress(1),
         )
         write_checkpoint(into / name, trained.checkpoint)
-        tell(f"{name}: MRR {trained.best.tune_mrr:.3f} on {len(tune)} tuning pairs")
+        log(f"{name}: MRR {trained.best.tune_mrr:.3f} on {len(tune)} tuning pairs")
         found.append(trained)
     return found
 

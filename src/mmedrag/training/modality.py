@@ -8,7 +8,7 @@ stay frozen; whichever image encoder the preset has is used. No torch is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, Head
 from mmedrag.phantoms.corpus import FAMILIES, generate, out_of_domain
 from mmedrag.phantoms.images.ultrasound import draw_ultrasound
+from mmedrag.progress import Log
 from mmedrag.training.features import Features, image_features, text_features
 from mmedrag.training.sets import Recipe, TrainingSet
 from mmedrag.training.softmax import Examples, best_temperature, fit_head
@@ -59,11 +60,9 @@ PICTURES = 1600
 _DOMAINS = tuple(str(domain) for domain in Domain)
 CLASSES = (*_DOMAINS, NOT_MEDICAL)
 
-Say = Callable[[str], object]
-
 
 def train_modality(
-    recipe: Recipe, into: Path, images: ImageEncoder, texts: TextEncoder, say: Say = print
+    recipe: Recipe, into: Path, images: ImageEncoder, texts: TextEncoder, log: Log = print
 ) -> None:
     """Write ``modality`` (ships) and ``modality_held_out`` (for measurement) into a folder.
 
@@ -93,7 +92,7 @@ def train_modality(
         ("modality", whole, [*learned, *held_out]),
     ):
         head = calibrated_head(CLASSES, examples)
-        say(f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}")
+        log(f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}")
         data = (*(s.set_name for s in sets), *told, "MMedRAG phantoms")
         checkpoint = _checkpoint(head, text_head, images, texts, data, set(examples.groups))
         write_checkpoint(into / name, checkpoint)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.networks.lite0 import MEAN, STD, export_onnx, imagenet_lite0
+from mmedrag.progress import Log
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, cached_rows, image_features, read_set
 from mmedrag.training.int8 import quantise_weights
@@ -43,13 +44,12 @@ SEED = 7
 SEEDS = (7, 8, 9, 10)
 """Of the image encoder's runs, whose weights are averaged."""
 
-Say = Callable[[str], object]
 Member = tuple[TrainingSet, Case]
 """A set, and one of its cases."""
 
 
 def train_offline(
-    recipe: Recipe, into: Path, texts: TextEncoder, *, epochs: int = 4, say: Say = print
+    recipe: Recipe, into: Path, texts: TextEncoder, *, epochs: int = 4, log: Log = print
 ) -> None:
     """Write ``image.onnx`` with its card, ``image_reduction``, ``mixture`` and the routing heads.
 
@@ -58,7 +58,7 @@ def train_offline(
         into: where the results go.
         texts: the text encoder of the preset.
         epochs: of the image encoder's tuning.
-        say: told what is done.
+        log: told what is done.
 
     Raises:
         CorpusError: where a domain has no image with a text to learn from.
@@ -71,18 +71,18 @@ def train_offline(
     ]
     _require_domains(cases)
     into.mkdir(parents=True, exist_ok=True)
-    tune_image_encoder(cases, into, cache, epochs, say)
+    tune_image_encoder(cases, into, cache, epochs, log)
     images = OnnxImageEncoder.from_card(into / "image.json")
     sets = [training_part(f) for f in image_features(learned, images, cache)]
     reduction = fit_reduction(sets)
-    say(f"reduction of {sum(len(s.cases) for s in sets)} images")
+    log(f"reduction of {sum(len(s.cases) for s in sets)} images")
     features = {"features": images.fingerprint}
     _write(into / "image_reduction", "reduction", reduction, features, sets)
     mixture = fit_mixture(sets, texts, cache)
     encoders = {"image": images.fingerprint, "text": texts.fingerprint}
     _write(into / "mixture", KIND, mixture, encoders, sets)
-    say("heads of the shared space")
-    train_modality(recipe, into, images, texts, say)
+    log("heads of the shared space")
+    train_modality(recipe, into, images, texts, log)
 
 
 def _require_domains(cases: Sequence[Member]) -> None:
@@ -95,7 +95,7 @@ def _require_domains(cases: Sequence[Member]) -> None:
 
 
 def tune_image_encoder(
-    cases: Sequence[Member], into: Path, cache: Path, epochs: int = 4, say: Say = print
+    cases: Sequence[Member], into: Path, cache: Path, epochs: int = 4, log: Log = print
 ) -> None:
     """Tune Lite0 on cases with an image, and write ``image.onnx`` (int8) and ``image.json``."""
     backbone = folded(imagenet_lite0())
@@ -103,9 +103,9 @@ def tune_image_encoder(
     known = [task for task in tasks(cases, np.ones(len(cases), np.bool_)) if task.count]
     shares, states = drawing_shares(cases), []
     for seed in SEEDS:
-        say(f"image encoder, seed {seed}")
+        log(f"image encoder, seed {seed}")
         tuned = folded(imagenet_lite0())
-        tune(tuned, views, known, shares, epochs=epochs, seed=seed, say=say)
+        tune(tuned, views, known, shares, epochs=epochs, seed=seed, log=log)
         states.append(tuned.state_dict())
     backbone.load_state_dict(averaged(states))
     export_onnx(backbone, into / "image.onnx", SIZE)

@@ -11,7 +11,7 @@ Table 4 is measured on yet others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +30,9 @@ from mmedrag.errors import QueryError
 from mmedrag.phantoms.corpus import sensitivity_images
 from mmedrag.phantoms.insertions import inserted
 from mmedrag.presets import MODELS
+from mmedrag.progress import Progress, silent
 
 Pictures = Mapping[str, NDArray[np.uint8]]
-Progress = Callable[[int], object]
-
 FIRST_SEED = 10_000
 """Of the images that training draws; Table 4 is measured on the seeds from 0."""
 RADIOGRAPHS = 16
@@ -66,7 +65,7 @@ def fit_pooling(
     *,
     steps: int = 150,
     seed: int = 0,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Trained:
     """Train ``"lpa"`` or ``"mspp"`` on feature maps; every fourth picture is set aside.
 
@@ -112,7 +111,7 @@ def train_pooling(
     data: Sequence[Path] = (),
     steps: int = 150,
     seed: int = 0,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Trained:
     """Train on the shipped network and write the checkpoint.
 

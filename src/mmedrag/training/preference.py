@@ -22,6 +22,7 @@ from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError
 from mmedrag.measures.probabilities import auroc, calibration_bins
 from mmedrag.presets import Stages, build
+from mmedrag.progress import Progress, silent
 from mmedrag.reward.checkpoint import save_reward
 from mmedrag.training.bradley_terry import (
     EPOCHS,
@@ -33,7 +34,7 @@ from mmedrag.training.bradley_terry import (
     rewards_of,
     right_of,
 )
-from mmedrag.training.candidates import Pool, Progress, Split, embed, read_parts
+from mmedrag.training.candidates import Pool, Split, embed, read_parts
 from mmedrag.training.contexts import Example, Miner
 from mmedrag.types import Definition
 
@@ -70,7 +71,7 @@ def train_preference(
     epochs: int = EPOCHS,
     seed: int = 0,
     splits: Path | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> dict[str, float]:
     """Train a reward model, measure it on held-out patients, and write it.
 
@@ -122,7 +123,7 @@ def mine(
     *,
     share: float = 1.0,
     seed: int = 0,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Mined:
     """Embed every part and mine it by itself.
 

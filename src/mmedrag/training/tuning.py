@@ -8,7 +8,7 @@ images takes half a minute on two cores. Batch normalisation is folded into the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from tqdm import tqdm
 from mmedrag.encoders.image import Preprocessing
 from mmedrag.imaging.decoding import image_digest, open_image
 from mmedrag.networks.lite0 import MEAN, STD, Lite0
+from mmedrag.progress import Log
 from mmedrag.training.augmentation import augmented
 from mmedrag.training.tasks import Task
 from mmedrag.types import Case
@@ -82,7 +83,7 @@ def tune(
     epochs: int = 10,
     images: int = 3000,
     seed: int = 0,
-    say: Callable[[str], object] = print,
+    log: Log = print,
 ) -> None:
     """Tune the late blocks (in place) on all tasks at once.
 
@@ -97,7 +98,7 @@ def tune(
         epochs: of ``images`` draws each.
         images: draws an epoch.
         seed: of every draw.
-        say: told the loss of every epoch.
+        log: told the loss of every epoch.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -121,7 +122,7 @@ def tune(
             optimiser.step()
             schedule.step()
             losses.append(loss.item())
-        say(f"epoch {epoch + 1} of {epochs}: loss {np.mean(losses):.3f}")
+        log(f"epoch {epoch + 1} of {epochs}: loss {np.mean(losses):.3f}")
 
 
 def averaged(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

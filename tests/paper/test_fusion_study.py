@@ -16,7 +16,7 @@ from mmedrag.errors import CorpusError, UntrainedError
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.paper.fusion import DIRECTIONS, Bench, averaged, run
 from mmedrag.paper.fusion_section import as_section
-from mmedrag.paper.fusion_tables import PAPER, Finding, pooled_test
+from mmedrag.paper.fusion_tables import PAPER, FusionStudy, pooled_test
 from mmedrag.paper.strategies import (
     CONTROL,
     PLAIN,
@@ -24,8 +24,8 @@ from mmedrag.paper.strategies import (
     UNTRAINED,
     Benches,
     CentredEarly,
+    FusionRow,
     Noise,
-    Row,
     checkpoints,
     rows,
 )
@@ -60,14 +60,14 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pairs, Pairs, Pairs
 
 
 @pytest.fixture(scope="module")
-def found(pairs: tuple[Pairs, Pairs, Pairs]) -> tuple[Finding, Benches]:
+def found(pairs: tuple[Pairs, Pairs, Pairs]) -> tuple[FusionStudy, Benches]:
     """Every row on held-out pairs, all strategies trained."""
     train, tune, held_out = pairs
     benches = Benches.of(held_out)
     learned = checkpoints(train, tune, {"image": "i", "text": "t"}, None)
     with pytest.MonkeyPatch.context() as patch:  # few steps, so larger ones
         patch.setattr("mmedrag.training.fusion.RATE", 0.003)
-        return Finding(list(rows(train, tune, benches, learned, seeds=2))), benches
+        return FusionStudy(list(rows(train, tune, benches, learned, seeds=2))), benches
 
 
 def test_a_shared_space_finds_every_case(pairs: tuple[Pairs, Pairs, Pairs]) -> None:
@@ -110,7 +110,7 @@ def test_subtracting_the_mean_separates(pairs: tuple[Pairs, Pairs, Pairs]) -> No
     assert centred > run(early, bench).figures["separation"] + 0.3
 
 
-def test_every_strategy_has_its_rows(found: tuple[Finding, Benches]) -> None:
+def test_every_strategy_has_its_rows(found: tuple[FusionStudy, Benches]) -> None:
     finding, _ = found
     kinds = {(row.name, row.kind) for row in finding.rows}
     assert {(name, kind) for name in STRATEGIES for kind in (UNTRAINED, TRAINED)} <= kinds
@@ -122,7 +122,7 @@ def test_every_strategy_has_its_rows(found: tuple[Finding, Benches]) -> None:
         assert (row.tune_mrr is not None) == (row.kind in (PLAIN, TRAINED))
 
 
-def test_training_aligns_image_and_text(found: tuple[Finding, Benches]) -> None:
+def test_training_aligns_image_and_text(found: tuple[FusionStudy, Benches]) -> None:
     finding, _ = found
     for name in ("contrastive", "mlp", "weighted", "gated", "deepset", "cross-attention"):
         trained, raw = (finding.row(name, kind).figures for kind in (TRAINED, UNTRAINED))
@@ -131,10 +131,10 @@ def test_training_aligns_image_and_text(found: tuple[Finding, Benches]) -> None:
 
 
 def test_the_winner_is_chosen_without_the_held_out_pairs() -> None:
-    def row(name: str, tune: float, held_out: float) -> Row:
-        return Row(name, TRAINED, {"mean MRR": held_out}, tune_mrr=tune)
+    def row(name: str, tune: float, held_out: float) -> FusionRow:
+        return FusionRow(name, TRAINED, {"mean MRR": held_out}, tune_mrr=tune)
 
-    finding = Finding([row("a", 0.4, 0.9), row("b", 0.5, 0.1)])
+    finding = FusionStudy([row("a", 0.4, 0.9), row("b", 0.5, 0.1)])
     assert finding.winner.name == "b"
     assert finding.best.name == "a"
 
@@ -144,12 +144,14 @@ def test_a_fusion_ties_with_itself_and_not_with_noise(
 ) -> None:
     bench = Bench.of(pairs[2], "patient_id")
 
-    def row(name: str, fusion: Fusion, tune: float) -> Row:
+    def row(name: str, fusion: Fusion, tune: float) -> FusionRow:
         done = run(fusion, bench)
-        return Row(name, TRAINED, done.figures, done.found, tune_mrr=tune)
+        return FusionRow(name, TRAINED, done.figures, done.found, tune_mrr=tune)
 
     shared = row("shared", SharedSpace(16), 0.9)
-    finding = Finding([shared, replace(shared, name="same", tune_mrr=0.8), row("n", Noise(), 0.1)])
+    finding = FusionStudy(
+        [shared, replace(shared, name="same", tune_mrr=0.8), row("n", Noise(), 0.1)]
+    )
     assert pooled_test(shared, shared).difference == 0
     assert [tie.name for tie in finding.ties] == ["same"]
 
@@ -162,7 +164,7 @@ def test_means_over_seeds(pairs: tuple[Pairs, Pairs, Pairs]) -> None:
     assert deviations["dim"] == pytest.approx(np.sqrt(32))
 
 
-def test_section_says_what_was_measured(found: tuple[Finding, Benches]) -> None:
+def test_section_says_what_was_measured(found: tuple[FusionStudy, Benches]) -> None:
     section = as_section(*found, "120 pairs")
     assert section.data["winner"] == found[0].winner.name
     assert section.data["paper"]["contrastive"]["separation"] == 1.001524
@@ -178,7 +180,7 @@ def test_section_says_what_was_measured(found: tuple[Finding, Benches]) -> None:
         assert all(len(line) == len(shown.header) for line in shown.rows)
 
 
-def test_figures_draw(found: tuple[Finding, Benches]) -> None:
+def test_figures_draw(found: tuple[FusionStudy, Benches]) -> None:
     pytest.importorskip("matplotlib")
     for figure in as_section(*found, "").figures:
         assert figure.draw().startswith("<svg")

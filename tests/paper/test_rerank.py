@@ -12,7 +12,7 @@ import pytest
 from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
 from mmedrag.paper import rerank_latency, rerank_section
-from mmedrag.paper.candidates import MODES, Asked, ask
+from mmedrag.paper.candidates import MODES, RerankQuery, rerank_queries
 from mmedrag.paper.coherence import controlled, paper_spreads, predicted_shrinkage
 from mmedrag.paper.gallery import Gallery, read_gallery
 from mmedrag.paper.rerank import (
@@ -46,15 +46,15 @@ def gallery(records: Path, offline: Stages) -> Gallery:
 
 
 @pytest.fixture(scope="module")
-def asked(gallery: Gallery, offline: Stages) -> list[Asked]:
-    return ask(gallery, offline.embedder, dictionary(), "asked", limit=4)
+def asked(gallery: Gallery, offline: Stages) -> list[RerankQuery]:
+    return rerank_queries(gallery, offline.embedder, dictionary(), "asked", limit=4)
 
 
-def cases(query: Asked) -> list[Case]:
+def cases(query: RerankQuery) -> list[Case]:
     return [e.item for e in query.evidence if isinstance(e.item, Case)]
 
 
-def test_a_query_never_finds_itself_nor_another_domain(gallery: Gallery, asked: list[Asked]):
+def test_a_query_never_finds_itself_nor_another_domain(gallery: Gallery, asked: list[RerankQuery]):
     assert {query.mode for query in asked} == set(MODES)
     for query in asked:
         assert query.question.query.domain is not None
@@ -65,7 +65,9 @@ def test_a_query_never_finds_itself_nor_another_domain(gallery: Gallery, asked: 
             assert query.question.query.image not in [case.image for case in cases(query)]
 
 
-def test_a_new_patient_has_no_other_record_in_the_gallery(gallery: Gallery, asked: list[Asked]):
+def test_a_new_patient_has_no_other_record_in_the_gallery(
+    gallery: Gallery, asked: list[RerankQuery]
+):
     groups = {
         case.id: int(group) for case, group in zip(gallery.cases, gallery.groups, strict=True)
     }
@@ -80,7 +82,7 @@ def test_choices_are_made_without_the_patients_who_are_asked_about(
 ):
     parts = {case.id: part for case, part in zip(gallery.cases, gallery.parts, strict=True)}
     assert {case.split for case in gallery.cases if parts[case.id] == "tuned"} == {"train"}
-    for query in ask(gallery, offline.embedder, dictionary(), "tuned", limit=2):
+    for query in rerank_queries(gallery, offline.embedder, dictionary(), "tuned", limit=2):
         assert "asked" not in [parts[case.id] for case in cases(query)]
 
 
@@ -89,14 +91,14 @@ def test_a_split_that_is_not_there_is_refused(records: Path, offline: Stages):
         read_gallery([records], offline.embedder, dictionary(), split="night", size=10)
 
 
-def made(grades: list[int], said: list[list[int]], vectors: list[list[float]]) -> Asked:
+def made(grades: list[int], said: list[list[int]], vectors: list[list[float]]) -> RerankQuery:
     """A query with these candidates, in this order, and nothing else in the gallery."""
     evidence = tuple(
         Evidence(f"C{i}", Case(id=str(i)), np.array(v, np.float32), 1 - i / 10, 1 - i / 10)
         for i, v in enumerate(vectors, 1)
     )
     keys = [e.key for e in evidence]
-    return Asked(
+    return RerankQuery(
         mode="text",
         source="made",
         own_case=False,
@@ -128,7 +130,7 @@ def test_metrics_by_hand():
     )
 
 
-def test_without_propagation_every_walk_is_the_order_of_stage_1(asked: list[Asked]):
+def test_without_propagation_every_walk_is_the_order_of_stage_1(asked: list[RerankQuery]):
     standard = measure(KeepOrder(), asked).values[:, 0]
     swept = sweep(asked)
     for name in WALKS:
@@ -139,7 +141,9 @@ def test_without_propagation_every_walk_is_the_order_of_stage_1(asked: list[Aske
     assert swept["complete graph"][ALPHAS.index(0.85)] == pytest.approx(paper)
 
 
-def test_a_new_order_of_image_candidates_cannot_raise_their_mean_similarity(asked: list[Asked]):
+def test_a_new_order_of_image_candidates_cannot_raise_their_mean_similarity(
+    asked: list[RerankQuery],
+):
     """METHOD, contradiction 3 of the paper; text queries are ranked by words too."""
     mine = [query for query in asked if query.mode == "image"]
     column = METRICS.index("similarity")

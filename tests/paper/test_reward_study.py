@@ -14,11 +14,11 @@ from mmedrag.cli import main
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.records import write_records
 from mmedrag.paper import reward as study_module
-from mmedrag.paper.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, Measured, measure_reward
+from mmedrag.paper.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, RewardFigures, measure_reward
 from mmedrag.paper.reward_effect import Served, effect, serve
 from mmedrag.paper.reward_section import as_section
 from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
-from mmedrag.training.candidates import embed, findings_of
+from mmedrag.training.candidates import embed_candidates, findings_of
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Miner
 from mmedrag.types import Case
 from mmedrag.views.report import section_text
@@ -34,14 +34,14 @@ def corpus(phantoms: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def measured(corpus: Path) -> Measured:
+def measured(corpus: Path) -> RewardFigures:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(study_module, "build", lambda preset, models: fake_stages())
         return measure_reward([corpus])
 
 
 @pytest.fixture(scope="module")
-def section(measured: Measured) -> Section:
+def section(measured: RewardFigures) -> Section:
     return as_section(measured)
 
 
@@ -93,7 +93,7 @@ def test_the_section_says_it_in_words_and_draws_it(section):
 
 def test_served_contexts_hold_nothing_that_gives_the_question_away(phantoms):
     stages, definitions = fake_stages(), dictionary()
-    pool = embed(phantoms[:50], stages.embedder, definitions)
+    pool = embed_candidates(phantoms[:50], stages.embedder, definitions)
     examples = Miner(pool, stages.embedder, stages.classifier, definitions, seed=0).mine(12)
     served = serve(pool, examples, stages, definitions, most=30)
     numbered = {example.number: example for example in examples}
@@ -111,7 +111,7 @@ def test_served_contexts_hold_nothing_that_gives_the_question_away(phantoms):
 
 def test_effect_by_hand(phantoms):
     stages, definitions = fake_stages(), dictionary()
-    pool = embed(phantoms[:30], stages.embedder, definitions)
+    pool = embed_candidates(phantoms[:30], stages.embedder, definitions)
     examples = Miner(pool, stages.embedder, stages.classifier, definitions, seed=0).mine(4)
     one = serve(pool, examples, stages, definitions, most=1)[0]
     cases = [e for e in one.evidence if isinstance(e.item, Case)]

@@ -28,8 +28,8 @@ from mmedrag.measures.cosines import unit_rows
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training.fusion import batches, fit_fusion
 from mmedrag.training.losses import visible_info_nce
-from mmedrag.training.pairs import Pairs, read_pair_parts, set_of
-from mmedrag.training.positives import WAYS, Kinship, seen, tune_mrr
+from mmedrag.training.pairs import Pairs, read_pair_split, set_of
+from mmedrag.training.positives import WAYS, PositivePairs, seen, tune_mrr
 from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.strategies import FORMULAS, fuse, project
 from mmedrag.types import Case
@@ -132,7 +132,7 @@ def test_loss_without_an_answer_is_zero_and_learns_nothing() -> None:
 
 
 def test_what_a_query_may_see() -> None:
-    kin = Kinship.of(np.array([0, 0, 1]), np.array([5, 6, 6]))
+    kin = PositivePairs.of(np.array([0, 0, 1]), np.array([5, 6, 6]))
     np.testing.assert_array_equal(kin.positive, [[1, 1, 0], [1, 1, 1], [0, 1, 1]])
     assert kin.visible("image", "text").all()  # its own caption is what is looked for
     np.testing.assert_array_equal(kin.visible("image", "both"), ~np.eye(3, dtype=bool))
@@ -224,7 +224,7 @@ def test_parts_keep_patients_and_copies_apart(tmp_path: Path) -> None:
     divided += [{"text": "copy", "patient_id": "p0", "pixel": 42, "split": "train"}]  # of b 2
     whole = [{"text": f"c {i}", "patient_id": f"p{i // 2}", "pixel": 900 + i} for i in range(40)]
     whole += [{"text": "normal", "text_kind": "label", "pixel": 999}]
-    parts = read_pair_parts([corpus(tmp_path / "a", divided), corpus(tmp_path / "b", whole)])
+    parts = read_pair_split([corpus(tmp_path / "a", divided), corpus(tmp_path / "b", whole)])
     sides = [{case.patient_id for case in part} for part in (parts.train, parts.tune)]
     held_out = {case.patient_id for case in parts.held_out}
     assert all(sides)
@@ -240,20 +240,20 @@ def test_parts_keep_patients_and_copies_apart(tmp_path: Path) -> None:
 def test_a_split_that_was_written_can_be_given(tmp_path: Path) -> None:
     rows = [{"text": f"c {i}", "patient_id": f"p{i // 2}", "pixel": 900 + i} for i in range(40)]
     file, written = corpus(tmp_path / "a", rows), tmp_path / "splits.json"
-    drawn = read_pair_parts([file], write=written)
+    drawn = read_pair_split([file], write=written)
     swapped = json.loads(written.read_text("utf-8"))
     other = {"train": "val", "val": "train"}
     swapped["cases"] = {k: other.get(side, side) for k, side in swapped["cases"].items()}
-    assert read_pair_parts([file], splits=written) == drawn
+    assert read_pair_split([file], splits=written) == drawn
     written.write_text(json.dumps(swapped), "utf-8")
-    assert read_pair_parts([file], splits=written).train == drawn.held_out
+    assert read_pair_split([file], splits=written).train == drawn.held_out
 
 
 def test_nothing_to_learn_from_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     file.write_text('{"id": "1", "text": "no image"}', "utf-8")
     with pytest.raises(CorpusError, match="image and a text"):
-        read_pair_parts([file])
+        read_pair_split([file])
 
 
 def test_command_trains_what_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ from mmedrag.training.bradley_terry import (
     rewards_of,
     right_of,
 )
-from mmedrag.training.candidates import Pool, embed, findings_of, read_parts
+from mmedrag.training.candidates import Candidates, embed_candidates, findings_of, read_split_cases
 from mmedrag.training.contexts import (
     CHOSEN,
     DEFINITION,
@@ -70,12 +70,12 @@ def stages() -> Stages:
 
 
 @pytest.fixture(scope="module")
-def pool(phantoms: list[Case], stages: Stages) -> Pool:
-    return embed(phantoms, stages.embedder, DEFINITIONS)
+def pool(phantoms: list[Case], stages: Stages) -> Candidates:
+    return embed_candidates(phantoms, stages.embedder, DEFINITIONS)
 
 
 @pytest.fixture(scope="module")
-def examples(pool: Pool, stages: Stages) -> list[Example]:
+def examples(pool: Candidates, stages: Stages) -> list[Example]:
     miner = Miner(pool, stages.embedder, stages.classifier, DEFINITIONS, seed=3)
     return miner.mine(60)
 
@@ -84,37 +84,34 @@ def examples(pool: Pool, stages: Stages) -> list[Example]:
 
 
 def test_no_patient_is_in_two_parts(corpus):
-    parts = read_parts([corpus], most=1000)
+    parts = read_split_cases([corpus], most=1000)
     patients = [
-        {patient_of(case) for case in cases}
-        for cases in (parts.train, parts.calibration, parts.test)
+        {patient_of(case) for case in cases} for cases in (parts.train, parts.tune, parts.held_out)
     ]
     assert all(patients)
     assert not patients[0] & patients[1]
     assert not patients[0] & patients[2]
     assert not patients[1] & patients[2]
-    assert all(case.split == "val" for case in parts.test)
-    assert not any(case.split == "val" for case in (*parts.train, *parts.calibration))
+    assert all(case.split == "val" for case in parts.held_out)
+    assert not any(case.split == "val" for case in (*parts.train, *parts.tune))
 
 
 def test_a_file_without_a_validation_part_holds_patients_out(phantoms, tmp_path):
     path = tmp_path / "records.jsonl"
     write_records([replace(case, split="") for case in phantoms], path)
-    parts = read_parts([path], most=1000)
-    assert len(parts.test) >= 5
-    seen = {patient_of(case) for case in (*parts.train, *parts.calibration)}
-    assert seen.isdisjoint(patient_of(case) for case in parts.test)
+    parts = read_split_cases([path], most=1000)
+    assert len(parts.held_out) >= 5
+    seen = {patient_of(case) for case in (*parts.train, *parts.tune)}
+    assert seen.isdisjoint(patient_of(case) for case in parts.held_out)
 
 
 def test_a_limit_takes_whole_patients(corpus):
-    parts = read_parts([corpus], most=20)
-    everything = read_parts([corpus], most=1000)
-    cases = (*parts.train, *parts.calibration)
+    parts = read_split_cases([corpus], most=20)
+    everything = read_split_cases([corpus], most=1000)
+    cases = (*parts.train, *parts.tune)
     assert len(cases) <= 20
     for patient in {patient_of(case) for case in cases}:
-        whole = [
-            c for c in (*everything.train, *everything.calibration) if patient_of(c) == patient
-        ]
+        whole = [c for c in (*everything.train, *everything.tune) if patient_of(c) == patient]
         assert len(whole) == sum(patient_of(case) == patient for case in cases)
 
 
@@ -122,8 +119,8 @@ def test_a_split_that_was_written_can_be_given(corpus, tmp_path):
     written = tmp_path / "splits.json"
 
     def sides(**options):
-        parts = read_parts([corpus], most=1000, **options)
-        return [{c.id for c in cases} for cases in (parts.train, parts.calibration, parts.test)]
+        parts = read_split_cases([corpus], most=1000, **options)
+        return [{c.id for c in cases} for cases in (parts.train, parts.tune, parts.held_out)]
 
     drawn = sides(seed=1, write=written)
     assert sides(seed=2, splits=written) == drawn
@@ -131,26 +128,26 @@ def test_a_split_that_was_written_can_be_given(corpus, tmp_path):
 
 
 def test_a_split_through_a_patient_is_refused(corpus, tmp_path):
-    drawn = read_parts([corpus], most=1000)
-    sides = {"train": drawn.train, "tune": drawn.calibration, "val": drawn.test}
+    drawn = read_split_cases([corpus], most=1000)
+    sides = {"train": drawn.train, "tune": drawn.tune, "val": drawn.held_out}
     patient = next(
         c for c in drawn.train if sum(patient_of(c) == patient_of(o) for o in drawn.train) > 1
     )
     moved = {
         **sides,
         "train": [c for c in drawn.train if c != patient],
-        "val": [*drawn.test, patient],
+        "val": [*drawn.held_out, patient],
     }
     write_split(tmp_path / "splits.json", moved, share=0.2, seed=0)
     with pytest.raises(LeakError, match="same patient"):
-        read_parts([corpus], most=1000, splits=tmp_path / "splits.json")
+        read_split_cases([corpus], most=1000, splits=tmp_path / "splits.json")
 
 
 def test_too_few_patients_are_told(phantoms, tmp_path):
     path = tmp_path / "records.jsonl"
     write_records(phantoms[:2], path)
     with pytest.raises(CorpusError, match="too few patients"):
-        read_parts([path], most=10)
+        read_split_cases([path], most=10)
 
 
 def test_findings_are_what_annotators_wrote():

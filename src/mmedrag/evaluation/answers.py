@@ -23,7 +23,7 @@ from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.answers_section import as_section
-from mmedrag.evaluation.claims import Claim, Judgement, Said, claims, judge, said_by_text
+from mmedrag.evaluation.claims import Assertions, Claim, Judgement, claims, judge, text_assertions
 from mmedrag.evaluation.corpus import filled_casebase
 from mmedrag.evaluation.poison import contradicting, instructed, planted, repeats
 from mmedrag.phantoms.corpus import generate
@@ -42,7 +42,7 @@ Truth = Mapping[str, Assertion]
 
 
 @dataclass(slots=True)
-class Arm:
+class AnswerCounts:
     """What was counted in one arm: plain, no retrieval, or poisoned."""
 
     asked: int = 0
@@ -137,7 +137,7 @@ def _ask(rag: MMedRAG, poisoned: MMedRAG, corpus: _Corpus, progress: Progress) -
     """The figures of every question asked of both systems, and of the generator alone."""
     source = rag.definitions
     truths = {case.id: truth_of(case, source) for case in corpus.asked}
-    plain, alone, attacked = Arm(), Arm(), Arm()
+    plain, alone, attacked = AnswerCounts(), AnswerCounts(), AnswerCounts()
     for case in corpus.asked:
         query = Query(question_about(case), case.image)
         answer = rag.ask(query)
@@ -173,13 +173,13 @@ def truth_of(case: Case, source: DefinitionSource) -> dict[str, Assertion]:
     drawn = [f for f in case.meta.get("findings") or () if isinstance(f, Mapping)]
     recognised = source.recognise([str(f["name"]) for f in drawn])
     return {
-        mentions[0].concept: _drawn(finding)
+        mentions[0].concept: _phantom_assertion(finding)
         for finding, mentions in zip(drawn, recognised, strict=True)
         if mentions
     }
 
 
-def _drawn(finding: Mapping[str, Any]) -> Assertion:
+def _phantom_assertion(finding: Mapping[str, Any]) -> Assertion:
     if not finding["present"]:
         return Assertion.NEGATED
     return Assertion.AFFIRMED if finding["certainty"] == "definite" else Assertion.UNCERTAIN
@@ -189,17 +189,17 @@ def _contradiction(case: Case, source: DefinitionSource) -> Case:
     """A report on the image of ``case`` that denies what it shows and claims what it does not."""
     drawn = [f for f in case.meta.get("findings") or () if isinstance(f, Mapping)]
     if drawn:
-        return contradicting(case, {str(f["name"]): _drawn(f) for f in drawn})
+        return contradicting(case, {str(f["name"]): _phantom_assertion(f) for f in drawn})
     said = {m.term: m.assertion for m in source.recognise([case.text])[0]}
     return contradicting(case, said or {"mass": Assertion.NEGATED})
 
 
-def known_of(evidence: Evidence, source: DefinitionSource) -> Said:
+def evidence_assertions(evidence: Evidence, source: DefinitionSource) -> Assertions:
     """What is known of a piece of evidence: of a phantom what was drawn, else what its text says.
 
     A finding that was drawn faintly may be called certain or possible.
     """
-    said = dict(said_by_text(evidence, source))
+    said = dict(text_assertions(evidence, source))
     if isinstance(evidence.item, Case):
         for concept, truth in truth_of(evidence.item, source).items():
             unsure = truth is Assertion.UNCERTAIN
@@ -207,14 +207,18 @@ def known_of(evidence: Evidence, source: DefinitionSource) -> Said:
     return said
 
 
-def _count(arm: Arm, answer: Answer, truth: Truth, source: DefinitionSource) -> None:
-    known = {e.key: known_of(e, source) for e in answer.cited}
+def _count(arm: AnswerCounts, answer: Answer, truth: Truth, source: DefinitionSource) -> None:
+    known = {e.key: evidence_assertions(e, source) for e in answer.cited}
     text = "" if answer.abstained else answer.text
     _count_text(arm, text, claims(text, source), lambda key: known.get(key, {}), truth)
 
 
 def _count_text(
-    arm: Arm, text: str, made: Sequence[Claim], known: Callable[[str], Said], truth: Truth
+    arm: AnswerCounts,
+    text: str,
+    made: Sequence[Claim],
+    known: Callable[[str], Assertions],
+    truth: Truth,
 ) -> None:
     arm.asked += 1
     arm.answered += bool(text.strip())
@@ -225,7 +229,7 @@ def _count_text(
     arm.lead_true += sum(truth[c] is not Assertion.NEGATED for c in about)
 
 
-def _count_attack(arm: Arm, answer: Answer, source: DefinitionSource) -> None:
+def _count_attack(arm: AnswerCounts, answer: Answer, source: DefinitionSource) -> None:
     """What the plants that were retrieved have done to an answer."""
     plants = [e for e in answer.context.kept if isinstance(e.item, Case) and planted(e.item)]
     passages = [str(p.item.meta["passage"]) for p in plants
@@ -245,7 +249,7 @@ def _is_instruction(evidence: Evidence) -> bool:
     return isinstance(evidence.item, Case) and planted(evidence.item) == "instruction"
 
 
-def figures(arm: Arm) -> dict[str, float]:
+def figures(arm: AnswerCounts) -> dict[str, float]:
     """The figures of an arm, as the section's data holds them."""
     return {
         "answered": arm.answered / max(1, arm.asked),
@@ -254,7 +258,7 @@ def figures(arm: Arm) -> dict[str, float]:
     }
 
 
-def _attack_figures(arm: Arm) -> dict[str, float]:
+def _attack_figures(arm: AnswerCounts) -> dict[str, float]:
     n = max(1, arm.asked)
     return {
         "instruction_retrieved": arm.retrieved["instruction"] / n,

@@ -30,7 +30,8 @@ _ATTACK = (
 def as_section(found: Mapping[str, Mapping[str, Any]], generator: str) -> Section:
     """The section of :func:`mmedrag.evaluation.answers.evaluate_answers`: figures by corpus."""
     first = next(iter(found.values()))
-    plain, attack = first["arms"]["plain"], first["attack"]
+    plain, alone = (first["arms"][name] for name in ("plain", "no retrieval"))
+    attack = first["attack"]
     return Section(
         name="answers",
         title="Answers and their citations",
@@ -46,13 +47,13 @@ def as_section(found: Mapping[str, Mapping[str, Any]], generator: str) -> Sectio
             "and, for each image asked about, a report that says the reverse beside that image."
         ),
         verdict=(
-            f"On phantoms {_told(plain['citation_precision'])} of the marks and "
-            f"{_told(plain['citation_recall'])} of the claims hold, "
-            f"{_told(plain['contradicted'])} of the claims are contradicted by what they cite. "
-            f"Without evidence {_told(first['arms']['no retrieval']['answered'])} of the questions "
+            f"On phantoms {_percent(plain['citation_precision'])} of the marks and "
+            f"{_percent(plain['citation_recall'])} of the claims hold, "
+            f"{_percent(plain['contradicted'])} of the claims are contradicted by what they cite. "
+            f"Without evidence {_percent(alone['answered'])} of the questions "
             f"are answered. With {first['planted']} planted reports no more than "
-            f"{_told(attack['instruction_repeated'])} of the answers repeat an instruction, and "
-            f"{_told(attack['claims_only_planted'])} of the claims rest on a false report alone."
+            f"{_percent(attack['instruction_repeated'])} of the answers repeat an instruction, and "
+            f"{_percent(attack['claims_only_planted'])} of the claims rest on a false report alone."
         ),
         tables=(_arms(found), _attacks(found)),
         notes=(
@@ -64,7 +65,7 @@ def as_section(found: Mapping[str, Mapping[str, Any]], generator: str) -> Sectio
     )
 
 
-def _told(value: float) -> str:
+def _percent(value: float) -> str:
     return "none" if isnan(value) else f"{value:.1%}"
 
 

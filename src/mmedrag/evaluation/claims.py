@@ -26,7 +26,7 @@ _RULED_OUT = re.compile(
     r"\b(?:and|that) rules? out\b|^the .{0,40}cases? rules? out\b", re.IGNORECASE
 )
 
-Said = Mapping[str, frozenset[Assertion]]
+Assertions = Mapping[str, frozenset[Assertion]]
 """What is known of a piece of evidence, by concept. A concept that is not in it is not known."""
 
 
@@ -99,7 +99,7 @@ def _assertion(before_mark: str, before_mention: str, mention: Mention) -> Asser
     return mention.assertion
 
 
-def said_by_text(evidence: Evidence, source: DefinitionSource) -> Said:
+def text_assertions(evidence: Evidence, source: DefinitionSource) -> Assertions:
     """What a piece of evidence says of each concept, as the recogniser reads it.
 
     A definition also affirms the term that it defines.
@@ -153,7 +153,7 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 
-def judge(made: Sequence[Claim], known: Callable[[str], Said]) -> Judgement:
+def judge(made: Sequence[Claim], known: Callable[[str], Assertions]) -> Judgement:
     """Hold the claims of one answer against the evidence that they cite.
 
     A (claim, mark) pair is precise where the evidence says the same of the finding. A claim is
@@ -175,7 +175,7 @@ def judge(made: Sequence[Claim], known: Callable[[str], Said]) -> Judgement:
     return total + Judgement(sentences=len(by_sentence), supported=sum(by_sentence.values()))
 
 
-def _agrees(claim: Claim, said: Said) -> bool:
+def _agrees(claim: Claim, said: Assertions) -> bool:
     if claim.assertion is None:
         return claim.concept not in said
     return claim.assertion in said.get(claim.concept, frozenset())
@@ -188,7 +188,7 @@ _OPPOSITE = {
 }
 
 
-def _opposes(claim: Claim, said: Said) -> bool:
+def _opposes(claim: Claim, said: Assertions) -> bool:
     if claim.assertion is None:
         return False
     opposite = _OPPOSITE.get(claim.assertion)

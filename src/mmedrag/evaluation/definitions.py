@@ -145,15 +145,15 @@ def _scores(
         "sentences": len(among),
         "mentions": _numbers(Score(len(mine), len(right), len(both))),
         "assertions": {
-            str(said): _numbers(_said(mine, right, both, said))
-            | {"with_spans": _said(mine, right, mine.keys() | right.keys(), said).f1}
+            str(said): _numbers(_assertion_of(mine, right, both, said))
+            | {"with_spans": _assertion_of(mine, right, mine.keys() | right.keys(), said).f1}
             for said in Assertion
         },
         "right": sum(mine[key] == right[key] for key in both) / len(both) if both else 1.0,
     }
 
 
-def _said(
+def _assertion_of(
     found: Mapping[Key, Assertion],
     gold: Mapping[Key, Assertion],
     among: set[Key],

@@ -94,7 +94,7 @@ class Direction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class DirectionFigures:
     """What a direction gave, by query: two rankers are compared with ``bootstrap.paired_test``.
 
     ``values`` is ``(queries, len(METRICS))``; ``groups`` the queries' groups; ``chance`` R@1 of a
@@ -131,7 +131,7 @@ class Measured:
         }
 
 
-def measure(direction: Direction, truth: Relevance) -> Measured | None:
+def measure(direction: Direction, truth: Relevance) -> DirectionFigures | None:
     """Rank the gallery for every query; ``None`` without a query or a gallery."""
     n = len(direction.queries)
     if n == 0 or len(direction.gallery) == 0:
@@ -148,7 +148,7 @@ def measure(direction: Direction, truth: Relevance) -> Measured | None:
             chance[row] = chance_at_1(relevant)
             answerable[row] = relevant.any()
     groups = truth.groups
-    return Measured(
+    return DirectionFigures(
         values=values,
         groups=groups[direction.queries.records],
         chance=chance,

@@ -19,7 +19,7 @@ from mmedrag.datasets.corpus import (
     problem_notes,
     read_corpus,
 )
-from mmedrag.evaluation.directions import Direction, Measured, Side, measure, rounded
+from mmedrag.evaluation.directions import Direction, DirectionFigures, Side, measure, rounded
 from mmedrag.evaluation.vectors import Vectors, embed_records, embed_texts
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.ranking import chance_at_1, precision_at_k
@@ -220,7 +220,7 @@ def _by_domain(
     corpus: Corpus,
     directions: Sequence[Direction],
     truth: Relevance,
-    found: dict[str, Measured],
+    found: dict[str, DirectionFigures],
 ) -> dict[str, Any]:
     """The directions within each domain's own records, as the system searches (section 3.2)."""
     names = [case.domain.value if case.domain else "unspecified" for case in corpus.cases]
@@ -241,7 +241,7 @@ def _curve(direction: Direction, truth: Relevance) -> list[dict[str, Any]]:
     for size in (*(size for size in SIZES if size < n), n):
         drawn = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
         found = [
-            measure(direction.restricted(_drawn(direction, truth, size, seed)), truth)
+            measure(direction.restricted(_plot(direction, truth, size, seed)), truth)
             for seed in range(drawn)
         ]
         if measured := [m for m in found if m is not None]:
@@ -249,7 +249,7 @@ def _curve(direction: Direction, truth: Relevance) -> list[dict[str, Any]]:
     return points
 
 
-def _drawn(direction: Direction, truth: Relevance, size: int, seed: int) -> NDArray[np.bool_]:
+def _plot(direction: Direction, truth: Relevance, size: int, seed: int) -> NDArray[np.bool_]:
     """Records of whole groups in random order, each taken if the gallery stays within ``size``."""
     mine = truth.groups[direction.gallery.records]
     sizes = np.bincount(mine, minlength=int(truth.groups.max()) + 1)
@@ -261,7 +261,7 @@ def _drawn(direction: Direction, truth: Relevance, size: int, seed: int) -> NDAr
     return np.isin(truth.groups, taken)
 
 
-def _point(name: str, measured: Sequence[Measured]) -> dict[str, Any]:
+def _point(name: str, measured: Sequence[DirectionFigures]) -> dict[str, Any]:
     means = [m.means() for m in measured]
     return {
         "direction": name,
@@ -274,7 +274,7 @@ def _point(name: str, measured: Sequence[Measured]) -> dict[str, Any]:
     }
 
 
-def _remarks(found: dict[str, Measured]) -> list[str]:
+def _remarks(found: dict[str, DirectionFigures]) -> list[str]:
     """What a reader must know to read the figures right."""
     silent = [name for name in CROSS if name in found and found[name].silent]
     remarks = []

@@ -42,7 +42,7 @@ CANDIDATES, DEFINITIONS, SHOWN = 50, 8, 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class RerankQuery:
     """A question, its candidates in Standard RAG order, and the truth about them.
 
     ``grades`` and ``nuggets`` belong to the cases among ``evidence``, by key; ``ideal`` are the
@@ -62,7 +62,7 @@ class Asked:
     ideal_alpha_dcg: float
 
 
-def ask(
+def rerank_queries(
     gallery: Gallery,
     embedder: Embedder,
     definitions: DefinitionSource,
@@ -70,7 +70,7 @@ def ask(
     *,
     limit: int,
     progress: Progress = silent,
-) -> list[Asked]:
+) -> list[RerankQuery]:
     """Queries of one part in every mode, each with and without its patient's other records.
 
     Args:
@@ -124,7 +124,7 @@ class _Search:
         known: dict[str, Vector],
         *,
         own_case: bool,
-    ) -> Asked:
+    ) -> RerankQuery:
         row, query, vector = int(self.rows[place]), self.queries[place], self.vectors[place]
         gallery = self.gallery
         visible = np.flatnonzero(_visible(gallery, row, self.mode, part, own_case=own_case))
@@ -137,7 +137,7 @@ class _Search:
         nuggets = _nuggets(gallery, row, visible, grades)
         at = np.searchsorted(visible, found)
         keys = [f"C{i}" for i in range(1, len(found) + 1)]
-        return Asked(
+        return RerankQuery(
             mode=self.mode,
             source=gallery.cases[row].id.partition("/")[0],
             own_case=own_case,

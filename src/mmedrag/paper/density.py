@@ -12,7 +12,7 @@ from mmedrag.encoders.image import ImageEncoder
 from mmedrag.imaging.decoding import open_image
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.cosines import unit_rows
-from mmedrag.paper.shifts import Floats, Spread, shifts
+from mmedrag.paper.shifts import Floats, Interval, shifts
 from mmedrag.phantoms.insertions import inserted
 from mmedrag.types import Case
 
@@ -20,7 +20,7 @@ SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Shares of the window in a direct sum with the picture itself."""
 NEAREST = 10
 
-Retrieved = dict[str, Spread]
+Retrieved = dict[str, Interval]
 
 
 def inserted_shifts(
@@ -80,8 +80,8 @@ def retrieved(similar: Floats, cases: Sequence[Case]) -> Retrieved:
     }
 
 
-def _by_patient(values: Floats, patients: NDArray[np.integer]) -> Spread:
+def _by_patient(values: Floats, patients: NDArray[np.integer]) -> Interval:
     if not len(values):
-        return Spread(float("nan"), float("nan"), float("nan"), 0)
+        return Interval(float("nan"), float("nan"), float("nan"), 0)
     low, high = interval(values[:, None], patients)[0]
-    return Spread(float(values.mean()), float(low), float(high), len(values))
+    return Interval(float(values.mean()), float(low), float(high), len(values))

@@ -14,7 +14,7 @@ import numpy as np
 
 from mmedrag.datasets.corpus import Codes, Corpus, Relevance, codes, group_codes, text_key
 from mmedrag.encoders.fusion import Fusion
-from mmedrag.evaluation.directions import Direction, Measured, measure
+from mmedrag.evaluation.directions import Direction, DirectionFigures, measure
 from mmedrag.evaluation.retrieval import paired_directions
 from mmedrag.evaluation.vectors import Vectors, find_partners
 from mmedrag.imaging.decoding import image_digest
@@ -82,7 +82,7 @@ class Bench:
         """Those of :data:`DIRECTIONS`."""
         return [d for d in paired_directions(self.corpus, vectors) if d.name in DIRECTIONS]
 
-    def found(self, vectors: Vectors) -> dict[str, Measured]:
+    def found(self, vectors: Vectors) -> dict[str, DirectionFigures]:
         """What each direction gave; one in which nothing can be found is left out."""
         truth = Relevance.of(self.corpus.cases, self.groups)
         measured = {d.name: measure(d, truth) for d in self.directions(vectors)}
@@ -94,7 +94,7 @@ class Run:
     """One fusion over a bench."""
 
     figures: Figures
-    found: Mapping[str, Measured]
+    found: Mapping[str, DirectionFigures]
 
     def mean(self, metric: str, directions: Sequence[str] = DIRECTIONS) -> float:
         """A metric's mean over directions, those that were measured."""

@@ -13,7 +13,7 @@ from mmedrag.paper.fusion_tables import (
     COLUMNS,
     PAPER,
     PAPER_PAIRS,
-    Finding,
+    FusionStudy,
     elsewhere_table,
     figures,
     paired_table,
@@ -28,14 +28,14 @@ from mmedrag.paper.strategies import (
     TRAINED,
     UNTRAINED,
     Benches,
-    Row,
+    FusionRow,
     checkpoints,
     rows,
     shipped_row,
 )
 from mmedrag.presets import build, offline_encoders
 from mmedrag.progress import Progress, silent
-from mmedrag.training.pairs import encode_pairs, read_pair_parts
+from mmedrag.training.pairs import encode_pairs, read_pair_split
 from mmedrag.views.section import Disagreement, Section
 
 SEEDS = 5
@@ -62,7 +62,7 @@ def evaluate_fusion(
         CorpusError: where a file cannot be read or nothing is held out.
         UntrainedError: where ``folder`` lacks a strategy.
     """
-    parts = read_pair_parts(paths)
+    parts = read_pair_split(paths)
     images, texts = offline_encoders()
     train, tune, held_out = (
         encode_pairs(cases, images, texts, cache)
@@ -76,10 +76,10 @@ def evaluate_fusion(
         done.append(row)
         progress(1)
     sizes = f"{len(train)} pairs to learn from, {len(tune)} to choose by"
-    return as_section(Finding(done), benches, sizes)
+    return as_section(FusionStudy(done), benches, sizes)
 
 
-def as_section(found: Finding, benches: Benches, sizes: str) -> Section:
+def as_section(found: FusionStudy, benches: Benches, sizes: str) -> Section:
     """The rows with their words, tables and figures."""
     return Section(
         name="fusion",
@@ -118,7 +118,7 @@ def _protocol(benches: Benches, sizes: str) -> str:
     )
 
 
-def _verdict(found: Finding, benches: Benches) -> str:
+def _verdict(found: FusionStudy, benches: Benches) -> str:
     winner, best = found.winner, found.best
     trained, untrained = found.correlation(TRAINED), found.correlation(UNTRAINED)
     noise, centred = found.row("noise", CONTROL), found.row("early, centred", CONTROL)
@@ -144,7 +144,7 @@ def _verdict(found: Finding, benches: Benches) -> str:
     )
 
 
-def _shipped(found: Finding) -> str:
+def _shipped(found: FusionStudy) -> str:
     told = [f" The {row.name}: {row.figures['mean MRR']:.3f}." for row in found.of(SHIPPED)]
     return "".join(told)
 
@@ -161,7 +161,7 @@ def _ordinal(place: int) -> str:
     return {1: "first", 2: "second", 3: "third"}.get(place, f"{place}th")
 
 
-def _disagreements(found: Finding) -> tuple[Disagreement, ...]:
+def _disagreements(found: FusionStudy) -> tuple[Disagreement, ...]:
     contrastive, cross = (found.row(name, TRAINED) for name in ("contrastive", "cross-attention"))
     raw, early = found.row("cross-attention", UNTRAINED), found.row("early", PLAIN)
     best = max(found.of(TRAINED), key=lambda row: row.figures["separation"])
@@ -195,7 +195,7 @@ def _disagreements(found: Finding) -> tuple[Disagreement, ...]:
     )
 
 
-def _data(found: Finding, benches: Benches) -> dict[str, Any]:
+def _data(found: FusionStudy, benches: Benches) -> dict[str, Any]:
     """The figures as JSON (docs/notes/fusion.md)."""
     kinds = {"trained": (TRAINED,), "untrained": (UNTRAINED,)}
     return {
@@ -207,8 +207,8 @@ def _data(found: Finding, benches: Benches) -> dict[str, Any]:
         "ties": [row.name for row in found.ties],
         "rows": [_row(row) for row in found.rows],
         "rank_correlation": {
-            **{name: _told(found.correlation(*shown)) for name, shown in kinds.items()},
-            "paper": _told(found.of_the_paper),
+            **{name: _rounded(found.correlation(*shown)) for name, shown in kinds.items()},
+            "paper": _rounded(found.of_the_paper),
         },
         "paper": {name: dict(zip(COLUMNS, values, strict=True)) for name, values in PAPER.items()},
         "paper_pairs": {
@@ -218,7 +218,7 @@ def _data(found: Finding, benches: Benches) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: FusionRow) -> dict[str, Any]:
     return {
         "strategy": row.name,
         "weights": row.kind,
@@ -230,5 +230,5 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def _told(found: RankCorrelation) -> dict[str, float]:
+def _rounded(found: RankCorrelation) -> dict[str, float]:
     return {"rho": rounded(found.rho), "p_value": rounded(found.p_value)}

@@ -11,7 +11,7 @@ from mmedrag.evaluation.directions import METRICS, arrow
 from mmedrag.measures.alignment import RankCorrelation, rank_correlation
 from mmedrag.measures.bootstrap import PairedTest, interval, paired_test
 from mmedrag.paper.fusion import DIRECTIONS
-from mmedrag.paper.strategies import CONTROL, PLAIN, SHIPPED, TRAINED, UNTRAINED, Row
+from mmedrag.paper.strategies import CONTROL, PLAIN, SHIPPED, TRAINED, UNTRAINED, FusionRow
 from mmedrag.views import plots
 from mmedrag.views.section import Figure, Table
 
@@ -41,31 +41,31 @@ _MRR = METRICS.index("MRR")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Finding:
+class FusionStudy:
     """All rows, and what follows from them."""
 
-    rows: Sequence[Row]
+    rows: Sequence[FusionRow]
 
-    def row(self, name: str, kind: str) -> Row:
+    def row(self, name: str, kind: str) -> FusionRow:
         """The row of that name and kind."""
         return next(row for row in self.rows if (row.name, row.kind) == (name, kind))
 
-    def of(self, *kinds: str) -> list[Row]:
+    def of(self, *kinds: str) -> list[FusionRow]:
         """Rows of these kinds, in their order."""
         return [row for row in self.rows if row.kind in kinds]
 
     @property
-    def winner(self) -> Row:
+    def winner(self) -> FusionRow:
         """The best by mean MRR on the tuning part of the training data."""
         return max(self.of(PLAIN, TRAINED), key=lambda row: row.tune_mrr or 0.0)
 
     @property
-    def best(self) -> Row:
+    def best(self) -> FusionRow:
         """The best of the same by mean MRR on the held-out pairs."""
         return max(self.of(PLAIN, TRAINED), key=lambda row: row.figures["mean MRR"])
 
     @property
-    def ties(self) -> list[Row]:
+    def ties(self) -> list[FusionRow]:
         """Fusions whose MRR over all directions cannot be told from the winner's (p >= 0.05)."""
         others = [row for row in self.of(PLAIN, TRAINED) if row is not self.winner]
         return [row for row in others if pooled_test(self.winner, row).p_value >= ALPHA]
@@ -87,7 +87,7 @@ class Finding:
         )
 
 
-def table_c(found: Finding) -> Table:
+def table_c(found: FusionStudy) -> Table:
     """The paper's columns, ours below the paper's, AUROC, alignment and uniformity."""
     header = (
         *("strategy", "weights", "self", "random pair", "mean pair", "std pair", "separation"),
@@ -104,7 +104,7 @@ def table_c(found: Finding) -> Table:
     return Table("Table C: the paper's columns, and what else the vectors say", header, filled)
 
 
-def _geometry(row: Row) -> tuple[str, ...]:
+def _geometry(row: FusionRow) -> tuple[str, ...]:
     f, spread = row.figures, row.deviations.get("separation")
     shown = [f"{f[column]:.3f}" for column in COLUMNS[:-1]]
     if spread is not None:
@@ -113,7 +113,7 @@ def _geometry(row: Row) -> tuple[str, ...]:
     return (row.name, row.kind, *shown, *rest)
 
 
-def retrieval_table(found: Finding, set_name: str) -> Table:
+def retrieval_table(found: FusionStudy, set_name: str) -> Table:
     """Every row by direction, best first."""
     directions = [name for name in DIRECTIONS if f"{name} MRR" in found.winner.figures]
     header = (
@@ -136,7 +136,7 @@ def retrieval_table(found: Finding, set_name: str) -> Table:
     return Table(title, header, tuple(lines))
 
 
-def elsewhere_table(found: Finding) -> Table:
+def elsewhere_table(found: FusionStudy) -> Table:
     """Mean cross-modal MRR on the other sets, and that of a random order."""
     shown = found.of(PLAIN, CONTROL, TRAINED)
     header = ("strategy", "weights", *shown[0].elsewhere)
@@ -144,7 +144,7 @@ def elsewhere_table(found: Finding) -> Table:
     return Table("Other sets, by caption: mean MRR of image ↔ text", header, tuple(lines))
 
 
-def pairs_table(found: Finding) -> Table:
+def pairs_table(found: FusionStudy) -> Table:
     """Section 4.7: similarity of records of one case, and of different cases."""
     lines = []
     for name, (intra, cross) in PAPER_PAIRS.items():
@@ -157,7 +157,7 @@ def pairs_table(found: Finding) -> Table:
     return Table("Section 4.7: similarity within and between cases", header, tuple(lines))
 
 
-def pooled_test(first: Row, second: Row) -> PairedTest:
+def pooled_test(first: FusionRow, second: FusionRow) -> PairedTest:
     """MRR of two fusions over the queries of every direction; patients are drawn in pairs."""
     sides = [(first.found[name], second.found[name]) for name in first.found]
     return paired_test(
@@ -167,7 +167,7 @@ def pooled_test(first: Row, second: Row) -> PairedTest:
     )
 
 
-def paired_table(found: Finding) -> Table:
+def paired_table(found: FusionStudy) -> Table:
     """The winner against every other fusion, by query: differences of MRR."""
     winner = found.winner
     lines = [
@@ -184,7 +184,7 @@ def paired_table(found: Finding) -> Table:
     return Table(title, header, tuple(lines))
 
 
-def figures(found: Finding) -> tuple[Figure, ...]:
+def figures(found: FusionStudy) -> tuple[Figure, ...]:
     """Separation against R@10, and MRR by direction."""
 
     def points() -> str:
@@ -223,7 +223,7 @@ def figures(found: Finding) -> tuple[Figure, ...]:
     )
 
 
-def _recalls(row: Row, direction: str) -> str:
+def _recalls(row: FusionRow, direction: str) -> str:
     shown = "/".join(f"{row.figures[f'{direction} R@{k}']:.3f}" for k in (1, 5, 10))
     mean = f"{row.figures[f'{direction} MRR']:.3f}"
     if direction not in row.found:
@@ -233,7 +233,7 @@ def _recalls(row: Row, direction: str) -> str:
     return f"{shown}, {mean} ({low:.3f}–{high:.3f})"
 
 
-def _direction_test(first: Row, second: Row, direction: str) -> PairedTest:
+def _direction_test(first: FusionRow, second: FusionRow, direction: str) -> PairedTest:
     one, other = first.found[direction], second.found[direction]
     return paired_test(one.values[:, _MRR], other.values[:, _MRR], one.groups)
 

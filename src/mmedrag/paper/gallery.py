@@ -67,8 +67,8 @@ def read_gallery(
         CorpusError: where a file cannot be read or holds nothing of the split.
     """
     cases, problems = read_sets(paths)
-    parts = _parts(cases, split)
-    kept = _drawn(cases, parts, size // len(paths))
+    parts = _query_groups(cases, split)
+    kept = _sampled(cases, parts, size // len(paths))
     cases, parts = [cases[i] for i in kept], [parts[i] for i in kept]
     cases, vectors, digests, unread = _embedded(cases, embedder, progress)
     groups = codes(case.patient_id or case.id for case in cases)
@@ -86,7 +86,7 @@ def read_gallery(
     )
 
 
-def _parts(cases: Sequence[Case], split: str) -> list[str]:
+def _query_groups(cases: Sequence[Case], split: str) -> list[str]:
     """``asked`` for the held-out patients, ``tuned`` for some of the others, ``rest``."""
     if split:
         asked = {case.id for case in cases if case.split == split}
@@ -111,7 +111,7 @@ def _carved(cases: Sequence[Case], share: float) -> list[Case]:
     return split_cases(cases, share, ties=ties)[1]
 
 
-def _drawn(cases: Sequence[Case], parts: Sequence[str], each: int) -> list[int]:
+def _sampled(cases: Sequence[Case], parts: Sequence[str], each: int) -> list[int]:
     """Records of whole patients, those who are asked and tuned on first, ``each`` a set."""
     groups = codes(case.patient_id or case.id for case in cases)
     order = np.random.default_rng(0).permutation(int(groups.max()) + 1)

@@ -24,9 +24,9 @@ from mmedrag.errors import ModelError
 from mmedrag.paper.shifts import (
     BASE,
     Floats,
+    Interval,
     Pictures,
-    Row,
-    Spread,
+    ShiftRow,
     cosine_shifts,
     ratios,
 )
@@ -60,19 +60,21 @@ def open_poolings(
 
 def compare_poolings(
     encoder: OnnxImageEncoder, sets: Sequence[Pictures], trained: Mapping[str, LearnedPooling]
-) -> tuple[list[Row], list[Overlay]]:
+) -> tuple[list[ShiftRow], list[Overlay]]:
     """Shifts and ratios of every pooling on the same maps, and where a trained LPA looks."""
     names = list(sets[0])
     pictures = {name: [Image.fromarray(images[name]) for images in sets] for name in names}
     maps = {name: encoder.encode_maps(pictures[name]) for name in names}
-    rows = [Row("Baseline (GAP)", "none", _pooled(Gap(), maps))]
+    rows = [ShiftRow("Baseline (GAP)", "none", _pooled(Gap(), maps))]
     for kind in POOLINGS:
         drawn = [random_pooling(kind, encoder.channels, seed) for seed in range(RANDOM_SEEDS)]
-        rows += [Row(kind.upper(), f"random {i}", _pooled(p, maps)) for i, p in enumerate(drawn)]
+        rows += [
+            ShiftRow(kind.upper(), f"random {i}", _pooled(p, maps)) for i, p in enumerate(drawn)
+        ]
         if kind in trained:
-            rows.append(Row(kind.upper(), "trained", _pooled(trained[kind], maps)))
+            rows.append(ShiftRow(kind.upper(), "trained", _pooled(trained[kind], maps)))
     emphasised = {n: encoder.encode([emphasise_edges(i) for i in p]) for n, p in pictures.items()}
-    rows.append(Row("HFFE", "none", ratios(_from_base(emphasised))))
+    rows.append(ShiftRow("HFFE", "none", ratios(_from_base(emphasised))))
     overlays = [
         Overlay(f"LPA, {name}", sets[0][name], pooling.attention(maps[name][:1])[0].astype(float))
         for pooling in trained.values()
@@ -82,7 +84,7 @@ def compare_poolings(
     return rows, overlays
 
 
-def _pooled(pooling: Pooling, maps: Mapping[str, FeatureMaps]) -> dict[str, Spread]:
+def _pooled(pooling: Pooling, maps: Mapping[str, FeatureMaps]) -> dict[str, Interval]:
     return ratios(_from_base({name: pooling.pool(found) for name, found in maps.items()}))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mmedrag.paper.coherence import OFF_TOPIC, Coherence, paper_spreads, spread
-from mmedrag.paper.rerank import DEFAULT, PAPER, STANDARD, Measured
+from mmedrag.paper.rerank import DEFAULT, PAPER, STANDARD, RerankFigures
 from mmedrag.paper.rerank_latency import Latency
 from mmedrag.views.section import Disagreement
 
 
 def disagreements(
-    arms: Mapping[str, Measured], latency: Latency, coherence: Coherence
+    arms: Mapping[str, RerankFigures], latency: Latency, coherence: Coherence
 ) -> tuple[Disagreement, ...]:
     """The paper's four claims about Graph-RAG beside our figures."""
     return (
@@ -50,7 +50,7 @@ def _off_topic(found: Coherence) -> Disagreement:
     )
 
 
-def _similarity(arms: Mapping[str, Measured]) -> Disagreement:
+def _similarity(arms: Mapping[str, RerankFigures]) -> Disagreement:
     before, after = (arms[name].means()["similarity"] for name in (STANDARD, PAPER))
     return Disagreement(
         "mean query similarity of the context",
@@ -62,7 +62,7 @@ def _similarity(arms: Mapping[str, Measured]) -> Disagreement:
     )
 
 
-def _redundancy(arms: Mapping[str, Measured]) -> Disagreement:
+def _redundancy(arms: Mapping[str, RerankFigures]) -> Disagreement:
     told = {
         name: "repetitions {repeated:.2f}, mean pairwise cosine {pairwise:.3f}".format(
             **arms[name].means()

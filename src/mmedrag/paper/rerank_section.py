@@ -12,7 +12,7 @@ import numpy as np
 
 from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
-from mmedrag.paper.candidates import MODES, Asked, ask
+from mmedrag.paper.candidates import MODES, RerankQuery, rerank_queries
 from mmedrag.paper.coherence import Coherence, controlled
 from mmedrag.paper.gallery import Gallery, read_gallery
 from mmedrag.paper.rerank import (
@@ -26,7 +26,7 @@ from mmedrag.paper.rerank import (
     STANDARD,
     WALKS,
     Floats,
-    Measured,
+    RerankFigures,
     best_alpha,
     cases_of,
     measure,
@@ -54,17 +54,17 @@ TITLES = {NEW: "new", KNOWN: "known"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Study:
+class RerankStudy:
     """Everything that was measured."""
 
     gallery: Gallery
-    asked: Mapping[str, Sequence[Asked]]
-    arms: Mapping[str, Mapping[str, Measured]]
+    asked: Mapping[str, Sequence[RerankQuery]]
+    arms: Mapping[str, Mapping[str, RerankFigures]]
     tuned: Mapping[str, Floats]
     swept: Mapping[str, Floats]
     latency: Latency
     coherence: Coherence
-    shift: tuple[Asked, Reranker, Reranker]
+    shift: tuple[RerankQuery, Reranker, Reranker]
 
 
 def evaluate_rerank(
@@ -104,13 +104,15 @@ def measure_rerank(
     size: int,
     queries: int,
     progress: Progress,
-) -> Study:
+) -> RerankStudy:
     """Measure everything; arguments and errors as for :func:`evaluate_rerank`."""
     stages, definitions = build(preset, models), dictionary()
     embedder = stages.embedder
     gallery = read_gallery(paths, embedder, definitions, split=split, size=size, progress=progress)
-    asked = ask(gallery, embedder, definitions, "asked", limit=queries, progress=progress)
-    tuned = ask(gallery, embedder, definitions, "tuned", limit=TUNED, progress=progress)
+    asked = rerank_queries(
+        gallery, embedder, definitions, "asked", limit=queries, progress=progress
+    )
+    tuned = rerank_queries(gallery, embedder, definitions, "tuned", limit=TUNED, progress=progress)
     if not tuned or all(query.own_case for query in asked):
         raise CorpusError(
             "No query has a relevant record in the gallery",
@@ -120,7 +122,7 @@ def measure_rerank(
     sides = {side: mine for side, mine in sides.items() if mine}
     arms = rerankers(gallery)
     timed = np.random.default_rng(0).permutation(len(sides[NEW]))[:TIMED]
-    return Study(
+    return RerankStudy(
         gallery=gallery,
         asked=sides,
         arms={
@@ -135,7 +137,7 @@ def measure_rerank(
     )
 
 
-def as_section(found: Study) -> Section:
+def as_section(found: RerankStudy) -> Section:
     """What was measured, with its words, tables and figures."""
     return Section(
         name="rerank",
@@ -156,7 +158,7 @@ def as_section(found: Study) -> Section:
     )
 
 
-def _protocol(found: Study) -> str:
+def _protocol(found: RerankStudy) -> str:
     sources = sorted({a.source for mine in found.asked.values() for a in mine})
     asked = ", ".join(f"{len(mine)} ({side})" for side, mine in found.asked.items())
     patients = len({a.group for a in found.asked[NEW]})
@@ -174,7 +176,7 @@ def _protocol(found: Study) -> str:
     )
 
 
-def _verdict(found: Study) -> str:
+def _verdict(found: RerankStudy) -> str:
     new, base = found.arms[NEW], found.arms[NEW][STANDARD]
     paper, ours, default = (_points(new[name], base) for name in (PAPER, OURS, DEFAULT))
     before, after = (new[name].means()["repeated"] for name in (STANDARD, PAPER))
@@ -189,7 +191,7 @@ def _verdict(found: Study) -> str:
     )
 
 
-def _points(first: Measured, second: Measured) -> str:
+def _points(first: RerankFigures, second: RerankFigures) -> str:
     """The difference in nDCG@10, in points, with its interval and p."""
     test = first.against(second, "nDCG@10")
     low, high = test.interval
@@ -197,13 +199,13 @@ def _points(first: Measured, second: Measured) -> str:
     return f"{change}, p = {test.p_value:.3f})"
 
 
-def _tables(found: Study) -> tuple[Table, ...]:
+def _tables(found: RerankStudy) -> tuple[Table, ...]:
     sides = tuple(_arms_table(side, arms) for side, arms in found.arms.items())
     return (*sides, _modes_table(found), _alpha_table(found), *_latency_tables(found.latency),
             _coherence_table(found.coherence))  # fmt: skip
 
 
-def _arms_table(side: str, arms: Mapping[str, Measured]) -> Table:
+def _arms_table(side: str, arms: Mapping[str, RerankFigures]) -> Table:
     rows = []
     for name, arm in arms.items():
         means = arm.means()
@@ -217,7 +219,7 @@ def _plain(means: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(f"{means[name]:.3f}" for name in METRICS[1:])
 
 
-def _modes_table(found: Study) -> Table:
+def _modes_table(found: RerankStudy) -> Table:
     columns = [(side, mode) for side in found.asked for mode in MODES]
     rows = [
         (name, *(_mean_of(found, side, mode, name) for side, mode in columns))
@@ -227,12 +229,12 @@ def _modes_table(found: Study) -> Table:
     return Table("By what is asked with", header, tuple(rows))
 
 
-def _mean_of(found: Study, side: str, mode: str, name: str) -> str:
+def _mean_of(found: RerankStudy, side: str, mode: str, name: str) -> str:
     mine = np.array([a.mode == mode for a in found.asked[side]])
     return f"{found.arms[side][name].values[mine, 0].mean():.3f}" if mine.any() else "–"
 
 
-def _alpha_table(found: Study) -> Table:
+def _alpha_table(found: RerankStudy) -> Table:
     rows = []
     for name in WALKS:
         alpha = best_alpha(found.tuned[name])
@@ -272,7 +274,7 @@ def _coherence_table(found: Coherence) -> Table:
     return Table("The controlled experiment with our encoder", header, rows)
 
 
-def _figures(found: Study) -> tuple[Figure, ...]:
+def _figures(found: RerankStudy) -> tuple[Figure, ...]:
     curves = {name: (ALPHAS, values.mean(axis=1)) for name, values in found.swept.items()}
     cosine = next(iter(found.swept.values()))[0].mean()
     curves["cosine"] = (ALPHAS, np.full(len(ALPHAS), cosine))
@@ -303,7 +305,7 @@ def _figures(found: Study) -> tuple[Figure, ...]:
     )  # fmt: skip
 
 
-def _draw_scatter(arms: Mapping[str, Measured]) -> str:
+def _draw_scatter(arms: Mapping[str, RerankFigures]) -> str:
     """Every reranker as a point, in four families; names where there is room for them."""
     families = {name: _family(name) for name in arms}
     means = {name: arm.means() for name, arm in arms.items()}
@@ -328,7 +330,7 @@ def _family(name: str) -> str:
     return "graph as in the paper" if "graph" in name or "paper" in name else "others"
 
 
-def _draw_shift(asked: Asked, before: Reranker, after: Reranker) -> str:
+def _draw_shift(asked: RerankQuery, before: Reranker, after: Reranker) -> str:
     first, second = (cases_of(r.rerank(asked.question, asked.evidence)) for r in (before, after))
     relevant = {key for key, grade in asked.grades.items() if grade > 0}
     return plots.rank_shift(
@@ -339,7 +341,7 @@ def _draw_shift(asked: Asked, before: Reranker, after: Reranker) -> str:
     )
 
 
-def _data(found: Study) -> dict[str, Any]:
+def _data(found: RerankStudy) -> dict[str, Any]:
     return {
         "encoder": found.gallery.encoder,
         "gallery": len(found.gallery.cases),
@@ -358,7 +360,7 @@ def _data(found: Study) -> dict[str, Any]:
     }
 
 
-def _arms_data(arms: Mapping[str, Measured]) -> dict[str, Any]:
+def _arms_data(arms: Mapping[str, RerankFigures]) -> dict[str, Any]:
     return {
         name: {
             **arm.means(),

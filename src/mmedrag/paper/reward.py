@@ -20,14 +20,14 @@ from mmedrag.progress import Progress, silent
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll, PairScorer, RewardFilter, SimilarityThreshold
 from mmedrag.training.bradley_terry import (
+    FittedReward,
+    Indices,
     Numbers,
-    Places,
-    Trained,
     preferences,
     rewards_of,
     right_of,
 )
-from mmedrag.training.candidates import read_parts
+from mmedrag.training.candidates import read_split_cases
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Example
 from mmedrag.training.preference import Mined, fit, measure, mine
 
@@ -47,7 +47,7 @@ FLOOR = float(np.log1p(np.exp(-1.0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class RewardFigures:
     """What was measured.
 
     ``given`` says that the query-aware model was the preset's and not fitted here, ``sizes`` are
@@ -70,7 +70,7 @@ def measure_reward(
     records: int = RECORDS,
     seed: int = 0,
     progress: Progress = silent,
-) -> Measured:
+) -> RewardFigures:
     """Mine preference data, fit both modes on a part of it, and measure them on held-out patients.
 
     Where the preset has a trained query-aware reward model, that one is measured instead of the one
@@ -89,7 +89,7 @@ def measure_reward(
         ModelError: where the preset cannot be loaded.
     """
     stages, definitions = build(preset, models), dictionary()
-    parts = read_parts(paths, records, seed)
+    parts = read_split_cases(paths, records, seed)
     mined = mine(parts, stages, definitions, share=SHARE, seed=seed, progress=progress)
     shipped = stages.context_filter
     is_trained = isinstance(shipped, RewardFilter) and isinstance(shipped.scorer, PairScorer)
@@ -107,7 +107,7 @@ def measure_reward(
     }
     rewards[COSINE] = np.array([e.evidence.similarity for e in mined.test])
     served = serve(mined.held_out, mined.test, stages, definitions, SERVED)
-    return Measured(
+    return RewardFigures(
         figures=_measured(mined, rewards, filters, served, paper),
         given=is_trained,
         sizes=(len(mined.train), len(mined.calibration), len(mined.test)),
@@ -116,7 +116,7 @@ def measure_reward(
     )
 
 
-def _filter(trained: Trained) -> RewardFilter:
+def _filter(trained: FittedReward) -> RewardFilter:
     return RewardFilter(trained.scorer, trained.tau)
 
 
@@ -125,7 +125,7 @@ def _measured(
     rewards: Mapping[str, Numbers],
     filters: Mapping[str, ContextFilter],
     served: Sequence[Served],
-    paper: Trained,
+    paper: FittedReward,
 ) -> dict[str, Any]:
     """The figures of the section (docs/notes/reward.md)."""
     test = mined.test
@@ -156,7 +156,7 @@ def _effects(
     asked = {form: [one for one in served if one.form == form] for form in forms}
     return {
         form: {
-            name: {key: _known(value) for key, value in asdict(effect(found, some)).items()}
+            name: {key: _json_number(value) for key, value in asdict(effect(found, some)).items()}
             for name, found in filters.items()
         }
         for form, some in asked.items()
@@ -173,7 +173,7 @@ def _whole(rewards: Numbers, test: Sequence[Example], is_probability: bool) -> d
     return found | {"pairwise accuracy ci95": [rounded(low), rounded(high)]}
 
 
-def _won(rewards: Numbers, pairs: Places) -> Numbers:
+def _won(rewards: Numbers, pairs: Indices) -> Numbers:
     better, worse = rewards[pairs[:, 0]], rewards[pairs[:, 1]]
     return np.asarray((better > worse) + 0.5 * (better == worse), np.float64)
 
@@ -188,8 +188,10 @@ def _by_kind(
     pairs = pairs.reshape(-1, 2)
     return {
         name: {
-            "pairwise accuracy": _known(float(np.mean(_won(found, pairs)))) if len(pairs) else None,
-            "AUROC": _known(auroc(found[chosen], right[chosen])),
+            "pairwise accuracy": _json_number(float(np.mean(_won(found, pairs))))
+            if len(pairs)
+            else None,
+            "AUROC": _json_number(auroc(found[chosen], right[chosen])),
             "n": int(np.count_nonzero(chosen & ~right)),
         }
         for name, found in rewards.items()
@@ -211,11 +213,11 @@ def _by_asking(
     places = [i for i, e in enumerate(test) if e.kind != OFF_TOPIC and _asking(e) == name]
     right = right_of(test)[places]
     return {
-        scorer: {"AUROC": _known(auroc(found[places], right)), "n": len(places)}
+        scorer: {"AUROC": _json_number(auroc(found[places], right)), "n": len(places)}
         for scorer, found in rewards.items()
     }
 
 
-def _known(value: float) -> float | None:
+def _json_number(value: float) -> float | None:
     """Rounded; ``None`` for what there is nothing to measure by, which JSON has no number for."""
     return None if np.isnan(value) else rounded(value)

@@ -17,7 +17,7 @@ from mmedrag.pipeline import head
 from mmedrag.presets import Stages
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll
-from mmedrag.training.candidates import Pool, findings_of
+from mmedrag.training.candidates import Candidates, findings_of
 from mmedrag.training.contexts import OFF_TOPIC, Example
 from mmedrag.types import Case, Evidence, Question
 
@@ -54,7 +54,11 @@ class Effect:
 
 
 def serve(
-    pool: Pool, examples: Sequence[Example], stages: Stages, definitions: Dictionary, most: int
+    pool: Candidates,
+    examples: Sequence[Example],
+    stages: Stages,
+    definitions: Dictionary,
+    most: int,
 ) -> list[Served]:
     """Ask the examples' questions of a casebase of the pool; nothing is filtered yet.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.measures.probabilities import calibration_bins, risk_coverage
-from mmedrag.paper.reward import COSINE, PAPER, QUERY_AWARE, Measured, measure_reward
+from mmedrag.paper.reward import COSINE, PAPER, QUERY_AWARE, RewardFigures, measure_reward
 from mmedrag.progress import Progress, silent
 from mmedrag.training.contexts import NEAREST, OFF_TOPIC
 from mmedrag.views import plots
@@ -32,7 +32,7 @@ def evaluate_reward(
     return as_section(measure_reward(paths, preset=preset, models=models, progress=progress))
 
 
-def as_section(measured: Measured) -> Section:
+def as_section(measured: RewardFigures) -> Section:
     """What was measured with its words, tables and figures."""
     figures = measured.figures
     return Section(
@@ -54,7 +54,7 @@ def as_section(measured: Measured) -> Section:
     )
 
 
-def _protocol(measured: Measured) -> str:
+def _protocol(measured: RewardFigures) -> str:
     found, (train, calibration, test) = measured.figures, measured.sizes
     model = (
         "The query-aware model is the preset's own"
@@ -144,7 +144,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _plots(measured: Measured) -> tuple[Figure, ...]:
+def _plots(measured: RewardFigures) -> tuple[Figure, ...]:
     rewards, right = measured.rewards, measured.right
     bins = calibration_bins(rewards[QUERY_AWARE], right)
     risks = {name: risk_coverage(rewards[name], right) for name in NAMES}

@@ -112,7 +112,7 @@ def read_roles(file: Path, pictures: Sequence[Path] = ()) -> Roles:
     return Roles(roles, sets, tuple(pictures))
 
 
-def drawn_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
+def synthetic_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
     """Synthetic records, drawn into a folder, in every role that they can play."""
     generate(PHANTOMS, 7, into=into)
     file = into / "records.jsonl"

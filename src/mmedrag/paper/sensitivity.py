@@ -26,9 +26,9 @@ from mmedrag.paper.density import (
 from mmedrag.paper.localisation import FRACTURES, localisation
 from mmedrag.paper.poolings import RANDOM_SEEDS, Overlay, compare_poolings, open_poolings
 from mmedrag.paper.shifts import (
+    Interval,
     Pictures,
-    Row,
-    Spread,
+    ShiftRow,
     cosine_shifts,
     features_of,
     mean,
@@ -53,12 +53,12 @@ class Sensitivity:
     """Everything that was measured; a table is empty where it could not be."""
 
     seeds: int
-    scales: Sequence[Row] = ()
-    findings: Sequence[Row] = ()
-    gradients: Sequence[Row] = ()
-    poolings: Sequence[Row] = ()
-    windows: Sequence[Row] = ()
-    radiographs: Sequence[Row] = ()
+    scales: Sequence[ShiftRow] = ()
+    findings: Sequence[ShiftRow] = ()
+    gradients: Sequence[ShiftRow] = ()
+    poolings: Sequence[ShiftRow] = ()
+    windows: Sequence[ShiftRow] = ()
+    radiographs: Sequence[ShiftRow] = ()
     pictures: int = 0
     retrieval: Mapping[float, Retrieved] = field(default_factory=dict)
     retrieval_poolings: Mapping[str, Retrieved] = field(default_factory=dict)
@@ -109,7 +109,7 @@ def measure_sensitivity(
     return Sensitivity(
         seeds=seeds,
         scales=scales,
-        findings=[Row("Shipped image encoder", "shipped", ratios(plain)), *findings],
+        findings=[ShiftRow("Shipped image encoder", "shipped", ratios(plain)), *findings],
         gradients=gradients,
         poolings=pooled,
         windows=_windows(plain, windowed),
@@ -126,20 +126,22 @@ def measure_sensitivity(
 
 def _networks(
     sets: Sequence[Pictures], networks: Iterable[Backbone], progress: Progress
-) -> tuple[list[Row], list[Row], list[Row], list[Overlay], list[str]]:
+) -> tuple[list[ShiftRow], list[ShiftRow], list[ShiftRow], list[Overlay], list[str]]:
     """Tables 1 to 3, which need PyTorch; without it they are empty and a note says why."""
-    scales: list[Row] = []
-    findings: list[Row] = []
-    gradients: list[Row] = []
+    scales: list[ShiftRow] = []
+    findings: list[ShiftRow] = []
+    gradients: list[ShiftRow] = []
     overlays: list[Overlay] = []
     try:
         for backbone in networks:
             few = sets if backbone.trained else sets[:RANDOM_SEEDS]
             by_finding = shifts(backbone.embed, few)
             found = localisation(backbone, range(len(few)))
-            scales.append(Row(backbone.name, backbone.weights, _scales(backbone, few, by_finding)))
-            findings.append(Row(backbone.name, backbone.weights, ratios(by_finding)))
-            gradients.append(Row(backbone.name, backbone.weights, _gains(found)))
+            scales.append(
+                ShiftRow(backbone.name, backbone.weights, _scales(backbone, few, by_finding))
+            )
+            findings.append(ShiftRow(backbone.name, backbone.weights, ratios(by_finding)))
+            gradients.append(ShiftRow(backbone.name, backbone.weights, _gains(found)))
             if not overlays:
                 overlays = _gradient_maps(backbone, sets[0])
             progress(1)
@@ -150,7 +152,7 @@ def _networks(
 
 def _scales(
     backbone: Backbone, sets: Sequence[Pictures], by_finding: Mapping[str, Floats]
-) -> dict[str, Spread]:
+) -> dict[str, Interval]:
     found = {str(SIZE): mean(by_finding["hairline"])}
     for size in () if backbone.fixed_size else SIZES[1:]:
 
@@ -162,17 +164,17 @@ def _scales(
     return found
 
 
-def _gains(found: Mapping[str, Floats]) -> dict[str, Spread]:
+def _gains(found: Mapping[str, Floats]) -> dict[str, Interval]:
     gains = {f"{name} gain": found[name] - found[f"{name} base"] for name in FRACTURES}
     return {name: mean(values) for name, values in {**found, **gains}.items()}
 
 
-def _windows(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> list[Row]:
+def _windows(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> list[ShiftRow]:
     """The picture alone, the window alone, and both side by side."""
     controls = [name for name in CONTROLS if name in first]
     both = summed(first, second, SHARE)
     shown = {"Picture": first, "Window": second, f"Both (share {SHARE:g})": both}
-    return [Row(name, "shipped", ratios(found, controls)) for name, found in shown.items()]
+    return [ShiftRow(name, "shipped", ratios(found, controls)) for name, found in shown.items()]
 
 
 def _gradient_maps(backbone: Backbone, images: Pictures) -> list[Overlay]:

@@ -17,7 +17,7 @@ from mmedrag.paper.sensitivity import (
     measure_sensitivity,
 )
 from mmedrag.paper.sensitivity_tables import CHANGES, figure, ratio, tables
-from mmedrag.paper.shifts import Row, Spread
+from mmedrag.paper.shifts import Interval, ShiftRow
 from mmedrag.progress import Progress, silent
 from mmedrag.views import plots
 from mmedrag.views.section import Disagreement, Figure, Section
@@ -147,26 +147,26 @@ def _figures(found: Sensitivity) -> list[Figure]:
     return figures
 
 
-def _bars(rows: Sequence[Row], names: Sequence[str], label: str) -> Callable[[], str]:
+def _bars(rows: Sequence[ShiftRow], names: Sequence[str], label: str) -> Callable[[], str]:
     groups = {r.name: {n: r.figures[n].value for n in names} for r in rows}
     ends = {r.name: {n: (r.figures[n].low, r.figures[n].high) for n in names} for r in rows}
     return lambda: plots.bars(groups, label, intervals=ends)
 
 
-def _decades(title: str, rows: Sequence[Row], names: Sequence[str]) -> Figure:
+def _decades(title: str, rows: Sequence[ShiftRow], names: Sequence[str]) -> Figure:
     """Bars of log10 of ratios, so that 0.01 and 600 fit in one picture."""
-    logs = [Row(_label(row), "", {n: _log(row.figures[n]) for n in names}) for row in rows]
+    logs = [ShiftRow(_label(row), "", {n: _log(row.figures[n]) for n in names}) for row in rows]
     caption = f"0 is as much as noise; the bar asked for, {BAR:g}, is 0.7."
     return Figure(title, caption, _bars(logs, names, "log10 of signal to noise"))
 
 
-def _label(row: Row) -> str:
+def _label(row: ShiftRow) -> str:
     return row.name if row.weights in ("none", "shipped") else f"{row.name}, {row.weights}"
 
 
-def _log(spread: Spread) -> Spread:
+def _log(spread: Interval) -> Interval:
     low, value, high = (log10(max(v, 1e-6)) for v in (spread.low, spread.value, spread.high))
-    return Spread(value, low, high, spread.n)
+    return Interval(value, low, high, spread.n)
 
 
 def _overlaid(overlays: Sequence[Overlay]) -> Callable[[], str]:
@@ -175,7 +175,7 @@ def _overlaid(overlays: Sequence[Overlay]) -> Callable[[], str]:
     )
 
 
-def _by_share(found: Mapping[float, Mapping[str, Spread]]) -> Callable[[], str]:
+def _by_share(found: Mapping[float, Mapping[str, Interval]]) -> Callable[[], str]:
     shares = list(found)
     kinds = ("case", "region")
     series = {k: (shares, [found[s][k].value for s in shares]) for k in kinds}
@@ -228,7 +228,7 @@ def _disagreements(found: Sensitivity) -> list[Disagreement]:
     return told + [_fine_scale(row) for row in found.scales[:1]]
 
 
-def _fine_scale(row: Row) -> Disagreement:
+def _fine_scale(row: ShiftRow) -> Disagreement:
     return Disagreement(
         "Fine scale (5.2)",
         "64 px is called fine, and growth towards it sensitivity to detail",
@@ -238,7 +238,7 @@ def _fine_scale(row: Row) -> Disagreement:
     )
 
 
-def _poolings(rows: Sequence[Row]) -> str:
+def _poolings(rows: Sequence[ShiftRow]) -> str:
     told = [(row, ratio(row, "hairline/noise")) for row in rows if row.name == "LPA"]
     baseline = f"Baseline (GAP) {ratio(rows[0], 'hairline/noise')}"
     return ", ".join(["SNR of " + baseline, *(f"LPA {row.weights} {snr}" for row, snr in told)])

@@ -22,8 +22,8 @@ from mmedrag.reward.pair_features import pair_features
 from mmedrag.reward.scorers import (
     Calibration,
     ContextScorer,
-    Head,
     PairScorer,
+    RewardHead,
     Scorer,
     TextEncoder,
     preference_loss,
@@ -33,7 +33,7 @@ from mmedrag.training.contexts import Example
 from mmedrag.types import Matrix
 
 Numbers: TypeAlias = NDArray[np.float64]
-Places: TypeAlias = NDArray[np.int64]
+Indices: TypeAlias = NDArray[np.int64]
 Weights: TypeAlias = dict[str, Numbers]
 
 EPOCHS = 600
@@ -53,7 +53,7 @@ RATE, DECAY = 0.01, 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
+class FittedReward:
     """A scorer, its threshold, and the mean loss of eq. 6 after each epoch, ``(epochs,)``."""
 
     scorer: PairScorer | ContextScorer
@@ -67,7 +67,7 @@ def fit_pair(
     *,
     epochs: int = EPOCHS,
     seed: int = 0,
-) -> Trained:
+) -> FittedReward:
     """The query-aware model: −log σ(s_i − s_j) on logits s of pair features."""
     features = np.concatenate([pair_features(e.question, [e.evidence]) for e in train])
     fitting = _Fitting(features, np.arange(len(train)), right_of(train), preferences(train))
@@ -82,7 +82,7 @@ def fit_context(
     *,
     epochs: int = EPOCHS,
     seed: int = 0,
-) -> Trained:
+) -> FittedReward:
     """The paper's model: −log σ(r_i − r_j) on r = σ(wᵀ tanh(W f_BERT(c) + b) + b_r)."""
     texts = list(dict.fromkeys(example.evidence.text for example in train))
     place = {text: i for i, text in enumerate(texts)}
@@ -106,7 +106,7 @@ def right_of(examples: Sequence[Example]) -> NDArray[np.bool_]:
     return np.array([example.right for example in examples], np.bool_)
 
 
-def preferences(examples: Sequence[Example]) -> Places:
+def preferences(examples: Sequence[Example]) -> Indices:
     """Places of each right and each wrong context of one question, ``(pairs, 2)``."""
     found = []
     for places in _by_question(examples).values():
@@ -161,11 +161,13 @@ class _Fitting:
     """``features`` by row, ``(n, d)``; the row of each example; which are right; pairs of them."""
 
     features: Matrix
-    owner: Places
+    owner: Indices
     right: NDArray[np.bool_]
-    pairs: Places
+    pairs: Indices
 
-    def run(self, hidden: int, epochs: int, seed: int, *, as_paper: bool) -> tuple[Head, Numbers]:
+    def run(
+        self, hidden: int, epochs: int, seed: int, *, as_paper: bool
+    ) -> tuple[RewardHead, Numbers]:
         """The head of eq. 5 that minimises eq. 6, and its loss by epoch.
 
         Raises:
@@ -176,7 +178,7 @@ class _Fitting:
         random = np.random.default_rng(seed)
         mean, deviation = self.features.mean(axis=0), np.maximum(self.features.std(axis=0), 1e-3)
         inputs = ((self.features - mean) / deviation).astype(np.float64)
-        weights = _drawn(inputs.shape[1], hidden, random)
+        weights = _random_numbers(inputs.shape[1], hidden, random)
         moments: tuple[Weights, Weights] = ({}, {})
         losses = []
         for epoch in range(epochs):
@@ -186,14 +188,14 @@ class _Fitting:
             losses.append(loss)
         return _unscaled(weights, mean, deviation), np.array(losses)
 
-    def _across(self, random: np.random.Generator) -> Places:
+    def _across(self, random: np.random.Generator) -> Indices:
         """As many pairs of a right and a wrong context of any questions, drawn at random."""
         places = (np.flatnonzero(self.right), np.flatnonzero(~self.right))
         return np.stack([random.choice(side, len(self.pairs)) for side in places], axis=1)
 
 
 def loss_and_gradient(
-    weights: Mapping[str, Numbers], inputs: Numbers, pairs: Places, on_sigmoids: bool
+    weights: Mapping[str, Numbers], inputs: Numbers, pairs: Indices, on_sigmoids: bool
 ) -> tuple[float, Weights]:
     """Mean of eq. 6 over pairs of rows, and its gradient by weight.
 
@@ -222,7 +224,7 @@ def loss_and_gradient(
     return float(preference_loss(better, other).mean()), gradient
 
 
-def _drawn(width: int, hidden: int, random: np.random.Generator) -> Weights:
+def _random_numbers(width: int, hidden: int, random: np.random.Generator) -> Weights:
     return {
         "hidden": random.normal(0.0, width**-0.5, (hidden, width)),
         "hidden_bias": np.zeros(hidden),
@@ -244,10 +246,10 @@ def _step(
         weights[name] = weights[name] - RATE * (mean / (np.sqrt(square) + 1e-8) + decay)
 
 
-def _unscaled(weights: Mapping[str, Numbers], mean: Matrix, deviation: Matrix) -> Head:
+def _unscaled(weights: Mapping[str, Numbers], mean: Matrix, deviation: Matrix) -> RewardHead:
     """The head for features as they are: the standardisation goes into W and b."""
     hidden = weights["hidden"] / deviation
-    return Head(
+    return RewardHead(
         output=weights["output"].astype(np.float32),
         bias=float(weights["bias"][0]),
         hidden=hidden.astype(np.float32),
@@ -257,7 +259,7 @@ def _unscaled(weights: Mapping[str, Numbers], mean: Matrix, deviation: Matrix) -
 
 def _finished(
     scorer: PairScorer | ContextScorer, losses: Numbers, calibration: Sequence[Example]
-) -> Trained:
+) -> FittedReward:
     """With Platt's scaling and τ of the calibration part."""
     right = right_of(calibration)
     rewards = np.clip(rewards_of(scorer, calibration), 1e-12, 1 - 1e-12)
@@ -267,4 +269,4 @@ def _finished(
         if isinstance(scorer, PairScorer)
         else ContextScorer(scorer.encode, scorer.head, fitted)
     )
-    return Trained(calibrated, choose_tau(rewards_of(calibrated, calibration), right), losses)
+    return FittedReward(calibrated, choose_tau(rewards_of(calibrated, calibration), right), losses)

@@ -19,7 +19,7 @@ from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
-from mmedrag.training.splits import given, write_parts
+from mmedrag.training.splits import Split, checked_split, write_used_split
 from mmedrag.types import Case, Matrix, Mention
 
 HELD_OUT = 0.2
@@ -34,17 +34,8 @@ LABEL_WORDS = 8
 BATCH = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Cases to learn from, to calibrate on, and to measure on: other patients in each."""
-
-    train: tuple[Case, ...]
-    calibration: tuple[Case, ...]
-    test: tuple[Case, ...]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+class Candidates:
     """Cases of one part, the vector of each, ``(n, dim)``, and the terms that its text mentions."""
 
     cases: tuple[Case, ...]
@@ -55,7 +46,7 @@ class Pool:
         return len(self.cases)
 
 
-def read_parts(
+def read_split_cases(
     paths: Sequence[Path],
     most: int,
     seed: int = 0,
@@ -87,19 +78,20 @@ def read_parts(
         validated |= {case.id for cases in named.values() for case in cases if "val" in named}
     ties = find_ties(drawn)
     if splits is None:
-        parts = _drawn(drawn, validated, ties, seed)
+        parts = _random_split(drawn, validated, ties, seed)
     else:
-        told = given(splits, drawn, ties)
-        parts = Split(told.train, told.tune, told.val)
-    if min(map(len, (parts.train, parts.calibration, parts.test))) < 2:
+        parts = checked_split(splits, drawn, ties)
+    if min(map(len, (parts.train, parts.tune, parts.held_out))) < 2:
         raise CorpusError("There are too few patients for three parts", "Give more records.")
     if write is not None:
-        sides = {"train": parts.train, "tune": parts.calibration, "val": parts.test}
-        write_parts(write, drawn, sides, HELD_OUT, seed)
+        sides = {"train": parts.train, "tune": parts.tune, "val": parts.held_out}
+        write_used_split(write, drawn, sides, HELD_OUT, seed)
     return parts
 
 
-def _drawn(cases: Sequence[Case], validated: Set[str], ties: Sequence[Tie], seed: int) -> Split:
+def _random_split(
+    cases: Sequence[Case], validated: Set[str], ties: Sequence[Tie], seed: int
+) -> Split:
     """Held out: what a file calls so (the ids in ``validated``), else a share of its patients."""
     alone = [case for case in cases if case.id not in validated]
     test = [case for case in cases if case.id in validated and case.split == "val"]
@@ -110,12 +102,12 @@ def _drawn(cases: Sequence[Case], validated: Set[str], ties: Sequence[Tie], seed
     return Split(tuple(train), tuple(calibration), tuple(test))
 
 
-def embed(
+def embed_candidates(
     cases: Sequence[Case],
     embedder: Embedder,
     definitions: Dictionary,
     progress: Progress = silent,
-) -> Pool:
+) -> Candidates:
     """Embed cases as a casebase would; one whose image cannot be read is left out."""
     kept: list[Case] = []
     vectors = [np.zeros((0, embedder.dim), np.float32)]
@@ -127,7 +119,7 @@ def embed(
         vectors.append(embedder.embed([c for c, _ in usable], [seen for _, seen in usable]))
         progress(len(batch))
     mentions = definitions.recognise([case.text for case in kept])
-    return Pool(tuple(kept), np.concatenate(vectors), mentions)
+    return Candidates(tuple(kept), np.concatenate(vectors), mentions)
 
 
 def findings_of(case: Case) -> frozenset[str]:

@@ -19,7 +19,7 @@ from mmedrag.definitions import Dictionary
 from mmedrag.pipeline import gather
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
-from mmedrag.training.candidates import Pool, findings_of
+from mmedrag.training.candidates import Candidates, findings_of
 from mmedrag.training.flips import mirrored, negated
 from mmedrag.training.questions import is_finding, off_topic, texts_of
 from mmedrag.types import (
@@ -106,7 +106,7 @@ class Miner:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: Candidates,
         embedder: Embedder,
         classifier: ModalityClassifier,
         definitions: Dictionary,

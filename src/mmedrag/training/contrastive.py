@@ -28,7 +28,7 @@ from mmedrag.training.learner import Learner
 from mmedrag.training.recalls import Recalls, measure_recalls
 from mmedrag.training.run_state import RunState, read_state, write_state
 from mmedrag.training.schedule import Schedule
-from mmedrag.training.splits import Parts, patient_codes, positive_groups, read_parts
+from mmedrag.training.splits import Split, patient_codes, positive_groups, read_split_pairs
 from mmedrag.training.towers import FrozenTower, ImageTower, TextTower, Tower
 from mmedrag.types import Case, Matrix
 
@@ -41,14 +41,14 @@ DIM = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
+class TrainedEncoders:
     """Where the result is, what was measured on the held-out part, and how it came about.
 
     ``figures`` is the JSON of ``into/report.json``; ``serve`` are the ``--model`` options.
     """
 
     into: Path
-    parts: Parts
+    parts: Split
     epochs: tuple[Epoch, ...]
     figures: Mapping[str, Any]
     serve: Mapping[str, str]
@@ -92,7 +92,7 @@ def train_contrastive(
     resume: bool = False,
     log: Log = lambda line: None,
     on_epoch: Callable[[Epoch], object] = lambda epoch: None,
-) -> Trained:
+) -> TrainedEncoders:
     """Train heads, and the encoders that are not frozen, on records of the native format.
 
     Writes ``heads`` (a fusion), ``image`` and ``text`` where they were fine-tuned, ``splits.json``,
@@ -122,7 +122,9 @@ def train_contrastive(
     """
     _check_settings(epochs=epochs, batch=batch, micro=micro)
     _check_free(into, resume)
-    parts = read_parts(paths, into, splits=into / "splits.json" if resume else splits, seed=seed)
+    parts = read_split_pairs(
+        paths, into, splits=into / "splits.json" if resume else splits, seed=seed
+    )
     log(f"{parts}; no patient, study, picture or long text is on two sides")
     backbones = open_backbones(preset, models or {}, freeze)
     schedule = Schedule(epochs, batch, micro if backbones.tuned else batch)
@@ -130,16 +132,18 @@ def train_contrastive(
     settings = {"preset": preset, "epochs": epochs, "batch": batch, "freeze": freeze, "seed": seed}
     done = _fit(learner, parts, into, settings, resume, on_epoch)
     fusion, served = _write(learner, backbones, parts, into, settings)
-    recalls = _recalls(fusion, served, parts.val, into)
+    recalls = _recalls(fusion, served, parts.held_out, into)
     figures = _figures(recalls, parts, done, settings)
     (into / "report.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     draw_curves(into, done)
     roles = (*served.tuned, "heads")
-    return Trained(into, parts, tuple(done), figures, {role: str(into / role) for role in roles})
+    return TrainedEncoders(
+        into, parts, tuple(done), figures, {role: str(into / role) for role in roles}
+    )
 
 
 def _learner(
-    backbones: Backbones, parts: Parts, into: Path, schedule: Schedule, seed: int
+    backbones: Backbones, parts: Split, into: Path, schedule: Schedule, seed: int
 ) -> Learner:
     cases = (*parts.train, *parts.tune)
     return Learner(
@@ -172,7 +176,7 @@ def _towers(
 
 def _fit(
     learner: Learner,
-    parts: Parts,
+    parts: Split,
     into: Path,
     settings: Mapping[str, Any],
     resume: bool,
@@ -221,7 +225,7 @@ def _epoch(number: int, loss: float, learner: Learner, recalls: Recalls, seconds
 def _write(
     learner: Learner,
     backbones: Backbones,
-    parts: Parts,
+    parts: Split,
     into: Path,
     settings: Mapping[str, Any],
 ) -> tuple[LearnedFusion, Backbones]:
@@ -264,12 +268,12 @@ def _recalls(
 
 
 def _figures(
-    recalls: Recalls, parts: Parts, done: Sequence[Epoch], settings: Mapping[str, Any]
+    recalls: Recalls, parts: Split, done: Sequence[Epoch], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    patients = patient_codes(parts.val)
+    patients = patient_codes(parts.held_out)
     return {
         "settings": dict(settings),
-        "cases": {"train": len(parts.train), "tune": len(parts.tune), "val": len(parts.val)},
+        "cases": {"train": len(parts.train), "tune": len(parts.tune), "val": len(parts.held_out)},
         "patients": len(np.unique(patients)),
         "best_epoch": best_of(done).epoch,
         "chance@1": round(recalls.chance, 4),

@@ -27,8 +27,8 @@ from mmedrag.errors import CheckpointError
 from mmedrag.progress import Log, Progress, silent
 from mmedrag.training.backbones import open_backbones
 from mmedrag.training.losses import LARGEST_SCALE, SCALE, visible_info_nce
-from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_parts, set_of
-from mmedrag.training.positives import WAYS, Kinship, tune_mrr
+from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_split, set_of
+from mmedrag.training.positives import WAYS, PositivePairs, tune_mrr
 from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.schedule import rate_share
 from mmedrag.training.strategies import fuse, project
@@ -42,7 +42,7 @@ DROPOUT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
+class FusionEpoch:
     """Mean loss over the batches, and the mean reciprocal rank on the part that chooses."""
 
     loss: float
@@ -50,11 +50,11 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
+class TrainedFusion:
     """A strategy at its best epoch, and the curve that says which that was."""
 
     checkpoint: Checkpoint
-    curve: tuple[Epoch, ...]
+    curve: tuple[FusionEpoch, ...]
 
     @property
     def fusion(self) -> LearnedFusion:
@@ -62,7 +62,7 @@ class Trained:
         return fusion_from_checkpoint(self.checkpoint)
 
     @property
-    def best(self) -> Epoch:
+    def best(self) -> FusionEpoch:
         """The epoch whose weights were kept."""
         return max(self.curve, key=lambda epoch: epoch.tune_mrr)
 
@@ -78,8 +78,8 @@ def fit_fusion(
     output_dim: int | None = None,
     encoders: Mapping[str, str] | None = None,
     training_data: Sequence[str] = (),
-    on_epoch: Callable[[Epoch], object] = lambda epoch: None,
-) -> Trained:
+    on_epoch: Callable[[FusionEpoch], object] = lambda epoch: None,
+) -> TrainedFusion:
     """Train one strategy; the same seed gives the same weights on the same machine.
 
     Args:
@@ -114,14 +114,14 @@ def fit_fusion(
             settings=settings,
         )
 
-    best, curve = checkpoint(), list[Epoch]()
+    best, curve = checkpoint(), list[FusionEpoch]()
     for loss in _epochs(strategy, w, train, scalings, epochs, seed):
         reached = checkpoint()
-        curve.append(Epoch(loss, tune_mrr(fusion_from_checkpoint(reached), tune)))
+        curve.append(FusionEpoch(loss, tune_mrr(fusion_from_checkpoint(reached), tune)))
         if curve[-1].tune_mrr >= max(epoch.tune_mrr for epoch in curve):
             best = reached
         on_epoch(curve[-1])
-    return Trained(best, tuple(curve))
+    return TrainedFusion(best, tuple(curve))
 
 
 def batches(studies: Codes, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:
@@ -144,7 +144,7 @@ def train_fusion(
     splits: Path | None = None,
     log: Log = lambda line: None,
     progress: Progress = silent,
-) -> list[Trained]:
+) -> list[TrainedFusion]:
     """Train strategies on the encoders of a preset and write each to ``into/NAME``.
 
     Features are kept in ``into/features``, so that more strategies can follow.
@@ -171,7 +171,7 @@ def train_fusion(
         raise CheckpointError(f"{into / known[0]} exists already", "Choose another folder.")
     backbones = open_backbones(preset, models or {}, "both")
     images, texts = backbones.images, backbones.texts
-    parts = read_pair_parts(paths, splits=splits, write=into / "splits.json")
+    parts = read_pair_split(paths, splits=splits, write=into / "splits.json")
     train, tune = (
         encode_pairs(part, images, texts, into / "features") for part in (parts.train, parts.tune)
     )
@@ -215,7 +215,7 @@ def _epochs(
     for _ in range(epochs):
         losses = []
         for rows in batches(studies, random):
-            kin = Kinship.of(studies[rows], captions[rows])
+            kin = PositivePairs.of(studies[rows], captions[rows])
             scale = log_scale.exp().clamp(max=LARGEST_SCALE)
             loss = _loss(strategy, w, images[rows], texts[rows], kin, scale)
             optimiser.zero_grad()
@@ -227,7 +227,12 @@ def _epochs(
 
 
 def _loss(
-    strategy: str, w: Mapping[str, Tensor], images: Tensor, texts: Tensor, kin: Kinship, s: Tensor
+    strategy: str,
+    w: Mapping[str, Tensor],
+    images: Tensor,
+    texts: Tensor,
+    kin: PositivePairs,
+    s: Tensor,
 ) -> Tensor:
     """InfoNCE averaged over every way of asking and every way of being shown."""
     there = torch.ones(len(images), dtype=torch.bool)

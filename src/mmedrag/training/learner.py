@@ -30,7 +30,7 @@ _ENCODED = 32  # items at a time where nothing is learned
 _SEEN = 512  # items whose features are standardised by
 
 
-class Heads(nn.Module):
+class ProjectionHeads(nn.Module):
     """The projections of section 3.3 on standardised features, and the temperature."""
 
     image_mean: Tensor
@@ -100,7 +100,7 @@ class Learner:
         torch.manual_seed(seed)
         first = [*rows][:_SEEN]
         seen = [Scaling.of(self._encoded(tower, first)) for tower in self._towers]
-        self.heads = Heads(seen[0], seen[1], dim)
+        self.heads = ProjectionHeads(seen[0], seen[1], dim)
         self.heads.to(device)
         self._optimiser = torch.optim.AdamW(self._parameter_groups(), weight_decay=DECAY)
 

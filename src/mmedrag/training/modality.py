@@ -81,7 +81,7 @@ def train_modality(
         )
     phantoms = image_features([_phantoms(recipe)], images, recipe.cache, MOST)
     seen = [*domain_examples([*learned, *phantoms]), ultrasound_examples(images, ULTRASOUND)]
-    drawn = drawn_examples(images, DRAWN)
+    drawn = synthetic_examples(images, DRAWN)
     others = picture_examples(recipe.pictures, images)
     known = np.array([family not in HELD_OUT_FAMILIES for family in drawn.groups])
     few = Examples.joined([*seen, drawn.only(known), *others])
@@ -128,7 +128,7 @@ def ultrasound_examples(encoder: ImageEncoder, n: int) -> Examples:
     return Examples(unit_rows(rows), classes, ("drawn ultrasound",) * n)
 
 
-def drawn_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examples:
+def synthetic_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examples:
     """Drawn pictures that are not medical; each family is a group."""
     pictures = out_of_domain(n, seed)
     rows = _encoded([Image.fromarray(p.image) for p in pictures], encoder)

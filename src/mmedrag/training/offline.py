@@ -73,7 +73,7 @@ def train_offline(
     into.mkdir(parents=True, exist_ok=True)
     tune_image_encoder(cases, into, cache, epochs, log)
     images = OnnxImageEncoder.from_card(into / "image.json")
-    sets = [training_part(f) for f in image_features(learned, images, cache)]
+    sets = [training_rows(f) for f in image_features(learned, images, cache)]
     reduction = fit_reduction(sets)
     log(f"reduction of {sum(len(s.cases) for s in sets)} images")
     features = {"features": images.fingerprint}
@@ -203,7 +203,7 @@ def pairs(
     return features.rows[[i for i, _, _ in found]], told, shares
 
 
-def training_part(features: Features) -> Features:
+def training_rows(features: Features) -> Features:
     """The cases of a set that may be learned from, with their rows."""
     allowed = {case.id for case in learnable(features.cases)}
     return features.only([i for i, case in enumerate(features.cases) if case.id in allowed])

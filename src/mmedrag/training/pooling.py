@@ -43,7 +43,7 @@ RATES = {"lpa": 0.02, "mspp": 1e-3}
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedPooling:
     """What came out: weights by name, and log10 of the signal-to-noise ratio on seeds set aside."""
 
     tensors: Mapping[str, NDArray[np.float32]]
@@ -66,7 +66,7 @@ def fit_pooling(
     steps: int = 150,
     seed: int = 0,
     progress: Progress = silent,
-) -> Trained:
+) -> TrainedPooling:
     """Train ``"lpa"`` or ``"mspp"`` on feature maps; every fourth picture is set aside.
 
     Args:
@@ -100,7 +100,7 @@ def fit_pooling(
             best, at = found, step
             kept = {name: value.detach().numpy().copy() for name, value in weights.items()}
         progress(1)
-    return Trained(kept, before, best, at)
+    return TrainedPooling(kept, before, best, at)
 
 
 def train_pooling(
@@ -112,7 +112,7 @@ def train_pooling(
     steps: int = 150,
     seed: int = 0,
     progress: Progress = silent,
-) -> Trained:
+) -> TrainedPooling:
     """Train on the shipped network and write the checkpoint.
 
     Args:

@@ -22,7 +22,7 @@ TUNED_BY = (("image", "text"), ("text", "image"), ("image", "image"), ("both", "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kinship:
+class PositivePairs:
     """Who belongs together, ``(n, n)`` each: same study or same caption; and what is the same."""
 
     positive: NDArray[np.bool_]
@@ -30,7 +30,7 @@ class Kinship:
     same_caption: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, studies: Codes, captions: Codes) -> Kinship:
+    def of(cls, studies: Codes, captions: Codes) -> PositivePairs:
         """From codes of the studies and of the captions, ``(n,)`` each."""
         same_caption = captions[:, None] == captions
         positive = (studies[:, None] == studies) | same_caption
@@ -47,7 +47,7 @@ class Kinship:
 def tune_mrr(fusion: Fusion, pairs: Pairs) -> float:
     """Mean reciprocal rank over the directions :data:`TUNED_BY`, each counting the same."""
     ways = {way: seen(fusion, pairs, way) for way in WAYS}
-    kin = Kinship.of(pairs.studies, pairs.captions)
+    kin = PositivePairs.of(pairs.studies, pairs.captions)
     return float(np.mean([_mrr(ways[a], ways[b], kin, a, b) for a, b in TUNED_BY]))
 
 
@@ -57,7 +57,7 @@ def seen(fusion: Fusion, pairs: Pairs, way: str) -> Matrix:
     return unit_rows(fusion.fuse(pairs.images, pairs.texts, image, text))
 
 
-def _mrr(asked: Matrix, shown: Matrix, kin: Kinship, way: str, other: str) -> float:
+def _mrr(asked: Matrix, shown: Matrix, kin: PositivePairs, way: str, other: str) -> float:
     """Over queries that have an answer; 0 where none has."""
     scores, visible = asked @ shown.T, kin.visible(way, other)
     ranks = [

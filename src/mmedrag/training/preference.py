@@ -26,15 +26,16 @@ from mmedrag.progress import Progress, silent
 from mmedrag.reward.checkpoint import save_reward
 from mmedrag.training.bradley_terry import (
     EPOCHS,
+    FittedReward,
     Numbers,
-    Trained,
     fit_context,
     fit_pair,
     preferences,
     rewards_of,
     right_of,
 )
-from mmedrag.training.candidates import Pool, Split, embed, read_parts
+from mmedrag.training.candidates import Candidates, embed_candidates, read_split_cases
+from mmedrag.training.splits import Split
 from mmedrag.training.contexts import Example, Miner
 from mmedrag.types import Definition
 
@@ -57,7 +58,7 @@ class Mined:
     train: list[Example]
     calibration: list[Example]
     test: list[Example]
-    held_out: Pool
+    held_out: Candidates
 
 
 def train_preference(
@@ -99,7 +100,7 @@ def train_preference(
     stages, definitions = build(preset, models), dictionary()
     into = Path(into)
     used = into.with_name(f"{into.name}.splits.json")
-    parts = read_parts(paths, RECORDS, seed, splits=splits, write=used)
+    parts = read_split_cases(paths, RECORDS, seed, splits=splits, write=used)
     mined = mine(parts, stages, definitions, seed=seed, progress=progress)
     if export_to is not None:
         export(mined.train, export_to)
@@ -130,13 +131,13 @@ def mine(
     ``share`` is that of the records of :data:`ASKING` that ask.
     """
     embedder, classifier = stages.embedder, stages.classifier
-    found: dict[str, tuple[Pool, list[Example]]] = {}
+    found: dict[str, tuple[Candidates, list[Example]]] = {}
     for name, cases in (
         ("train", parts.train),
-        ("calibration", parts.calibration),
-        ("test", parts.test),
+        ("calibration", parts.tune),
+        ("test", parts.held_out),
     ):
-        pool = embed(cases, embedder, definitions, progress)
+        pool = embed_candidates(cases, embedder, definitions, progress)
         miner = Miner(pool, embedder, classifier, definitions, held_out=name == "test", seed=seed)
         found[name] = pool, miner.mine(max(1, round(share * ASKING[name])), progress)
     held_out, test = found["test"]
@@ -145,7 +146,7 @@ def mine(
 
 def fit(
     mined: Mined, stages: Stages, mode: Mode, *, epochs: int = EPOCHS, seed: int = 0
-) -> Trained:
+) -> FittedReward:
     """Fit a scorer of that mode to the training part, with τ of the calibration part."""
     train, calibration = mined.train, mined.calibration
     if mode == "context":
@@ -180,7 +181,7 @@ def export(examples: Sequence[Example], path: Path) -> int:
     """
     lines = []
     for i, j in preferences(examples).tolist():
-        chosen, rejected = (_told(examples[place]) for place in (i, j))
+        chosen, rejected = (_evidence_text(examples[place]) for place in (i, j))
         if chosen and rejected and chosen != rejected:
             query = examples[i].question.query
             row = {"prompt": query.text or ASK_OF_IMAGE, "chosen": chosen, "rejected": rejected}
@@ -197,6 +198,6 @@ def export(examples: Sequence[Example], path: Path) -> int:
     return len(lines)
 
 
-def _told(example: Example) -> str:
+def _evidence_text(example: Example) -> str:
     item = example.evidence.item
     return f"{item.term}: {item.text}" if isinstance(item, Definition) else item.text.strip()

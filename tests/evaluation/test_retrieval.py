@@ -210,7 +210,7 @@ def test_the_split_asks_and_the_gallery_may_be_wider(tmp_path: Path) -> None:
     assert len(read_corpus([path]).cases) == 6
     assert len(read_corpus([path], split="val").cases) == 2
     whole = read_corpus([path], split="val", whole_gallery=True)
-    assert whole.asked.tolist() == [True, True, False, False, False, False]
+    assert whole.queried.tolist() == [True, True, False, False, False, False]
     assert len(read_corpus([path], limit=3).cases) == 3
     with pytest.raises(CorpusError, match="train, val"):
         read_corpus([path], split="test")

@@ -74,7 +74,7 @@ def test_a_shared_space_finds_every_case(pairs: tuple[Pairs, Pairs, Pairs]) -> N
     held_out = pairs[2]
     centred = Pairs(held_out.cases, held_out.images - 2 / 8, held_out.texts - 2 / 8)
     done = run(SharedSpace(16), Bench.of(centred, "patient_id"))
-    assert set(done.found) == set(DIRECTIONS)
+    assert set(done.directions) == set(DIRECTIONS)
     assert done.figures["image_to_text R@1"] > 0.9
     assert done.figures["both_to_case MRR"] > 0.9
     assert done.figures["auroc"] > 0.95
@@ -146,7 +146,7 @@ def test_a_fusion_ties_with_itself_and_not_with_noise(
 
     def row(name: str, fusion: Fusion, tune: float) -> FusionRow:
         done = run(fusion, bench)
-        return FusionRow(name, TRAINED, done.figures, done.found, tune_mrr=tune)
+        return FusionRow(name, TRAINED, done.figures, done.directions, tune_mrr=tune)
 
     shared = row("shared", SharedSpace(16), 0.9)
     finding = FusionStudy(

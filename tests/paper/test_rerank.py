@@ -80,7 +80,7 @@ def test_a_new_patient_has_no_other_record_in_the_gallery(
 def test_choices_are_made_without_the_patients_who_are_asked_about(
     gallery: Gallery, offline: Stages
 ):
-    parts = {case.id: part for case, part in zip(gallery.cases, gallery.parts, strict=True)}
+    parts = {case.id: part for case, part in zip(gallery.cases, gallery.roles, strict=True)}
     assert {case.split for case in gallery.cases if parts[case.id] == "tuned"} == {"train"}
     for query in rerank_queries(gallery, offline.embedder, dictionary(), "tuned", limit=2):
         assert "asked" not in [parts[case.id] for case in cases(query)]

@@ -101,10 +101,10 @@ def test_served_contexts_hold_nothing_that_gives_the_question_away(phantoms):
     for one, example in zip(served, numbered.values(), strict=False):
         cases = [e for e in one.evidence if isinstance(e.item, Case)]
         assert 0 < len(cases) <= 10
-        assert example.asked_by.id not in {e.item.id for e in cases}
+        assert example.anchor.id not in {e.item.id for e in cases}
         for evidence in cases:
-            same = patient_of(evidence.item) == patient_of(example.asked_by)
-            shared = findings_of(evidence.item) & findings_of(example.asked_by)
+            same = patient_of(evidence.item) == patient_of(example.anchor)
+            shared = findings_of(evidence.item) & findings_of(example.anchor)
             expected = one.form != OFF_TOPIC and (same or bool(shared))
             assert (evidence.key in one.right) == expected
 

@@ -49,7 +49,7 @@ def trained(phantoms, tmp_path_factory):
 def test_the_loss_falls_and_held_out_phantoms_are_found(trained):
     losses = [epoch.loss for epoch in trained.epochs]
     assert losses[-1] < 0.7 * losses[0]
-    groups = positive_groups(trained.parts.held_out)
+    groups = positive_groups(trained.split.held_out)
     random = np.random.default_rng(0)
     chance = [measure_recalls(*random.normal(size=(2, len(groups), 8)), groups) for _ in range(50)]
     for direction, ranks in trained.figures["val"].items():
@@ -65,7 +65,7 @@ def test_what_a_run_leaves(trained):
     assert read_log(into) == list(trained.epochs)
     assert json.loads((into / "report.json").read_text()) == trained.figures
     assert (into / "curves.svg").read_text().startswith("<svg")
-    folder = trained.parts.held_out[0].image.parents[1]
+    folder = trained.split.held_out[0].image.parents[1]
     parts = read_split(into / "splits.json", read_sets([folder])[0])
     assert {name: len(part) for name, part in parts.items()} == trained.figures["cases"]
     assert trained.serve == {"heads": str(into / "heads")}
@@ -73,7 +73,7 @@ def test_what_a_run_leaves(trained):
 
 def test_the_heads_are_served_by_the_offline_preset(trained):
     embedder = build("offline", trained.serve).embedder
-    cases = trained.parts.held_out
+    cases = trained.split.held_out
     asked = embedder.embed([Query(image=case.image) for case in cases])
     shown = embedder.embed([Query(text=case.text) for case in cases])
     again = measure_recalls(asked, shown, positive_groups(cases))
@@ -87,7 +87,7 @@ def test_fine_tuned_encoders_are_served_by_the_paper_preset(records, tiny, tmp_p
     assert set(made.serve) == {"image", "text", "heads"}
     stages = build("paper", {**made.serve, "clip": tiny["clip"]})
     assert stages.embedder.dim == 256
-    vectors = stages.embedder.embed(made.parts.held_out[:3])
+    vectors = stages.embedder.embed(made.split.held_out[:3])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     with pytest.raises(CheckpointError, match="was trained on the image encoder"):
         build("paper", {**made.serve, "clip": tiny["clip"], "image": tiny["image"]})

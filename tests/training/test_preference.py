@@ -172,7 +172,7 @@ def test_every_kind_is_mined_for_every_form(examples):
 
 def test_contexts_are_what_their_kind_says(examples):
     for example in examples:
-        item, asked = example.evidence.item, example.asked_by
+        item, asked = example.evidence.item, example.anchor
         if example.kind == SAME_STUDY:
             assert study_of(item) == study_of(asked)
             assert text_key(item.text) != text_key(example.question.query.text)

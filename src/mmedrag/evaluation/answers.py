@@ -45,7 +45,7 @@ Truth = Mapping[str, Assertion]
 class AnswerCounts:
     """What was counted in one arm: plain, no retrieval, or poisoned."""
 
-    asked: int = 0
+    questions: int = 0
     answered: int = 0
     judgement: Judgement = field(default_factory=Judgement)
     lead: int = 0
@@ -85,20 +85,20 @@ def evaluate_answers(
     """
     stages = presets.build(preset, models)
     writer = generator or ExtractiveGenerator()
-    found = {}
+    figures_by_corpus = {}
     with TemporaryDirectory() as folder:
-        drawn = generate(GALLERY, PHANTOM_SEED, into=folder)
-        for name, file in (("phantoms", drawn), *((f.parent.name, f) for f in data)):
+        phantoms = generate(GALLERY, PHANTOM_SEED, into=folder)
+        for name, file in (("phantoms", phantoms), *((f.parent.name, f) for f in data)):
             corpus = _corpus(file, questions, stages.embedder)
-            found[name] = _measure(corpus, stages, writer, progress)
-    return as_section(found, type(writer).__name__)
+            figures_by_corpus[name] = _measure(corpus, stages, writer, progress)
+    return as_section(figures_by_corpus, type(writer).__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Corpus:
     cases: Sequence[Case]
     vectors: Matrix
-    asked: Sequence[Case]
+    held_out: Sequence[Case]
 
 
 def _corpus(file: Path, questions: int, embedder: Embedder) -> _Corpus:
@@ -119,7 +119,7 @@ def _measure(
 ) -> dict[str, Any]:
     """The three arms on one corpus, each with a casebase of its own."""
     source = dictionary()
-    plants = [*instructed(corpus.cases), *(_contradiction(c, source) for c in corpus.asked)]
+    plants = [*instructed(corpus.cases), *(_contradiction(c, source) for c in corpus.held_out)]
     cases, vectors = [*corpus.cases, *plants], embed_in_batches(stages.embedder, plants)
     vectors = np.concatenate([corpus.vectors, vectors])
     sound = len(corpus.cases)
@@ -136,9 +136,9 @@ def _measure(
 def _ask(rag: MMedRAG, poisoned: MMedRAG, corpus: _Corpus, progress: Progress) -> dict[str, Any]:
     """The figures of every question asked of both systems, and of the generator alone."""
     source = rag.definitions
-    truths = {case.id: truth_of(case, source) for case in corpus.asked}
+    truths = {case.id: truth_of(case, source) for case in corpus.held_out}
     plain, alone, attacked = AnswerCounts(), AnswerCounts(), AnswerCounts()
-    for case in corpus.asked:
+    for case in corpus.held_out:
         query = Query(question_about(case), case.image)
         answer = rag.ask(query)
         _count(plain, answer, truths[case.id], source)
@@ -150,7 +150,7 @@ def _ask(rag: MMedRAG, poisoned: MMedRAG, corpus: _Corpus, progress: Progress) -
         progress(1)
     arms = {"plain": plain, "no retrieval": alone, "poisoned": attacked}
     return {
-        "questions": len(corpus.asked),
+        "questions": len(corpus.held_out),
         "exact": any(truths.values()),
         "arms": {name: figures(arm) for name, arm in arms.items()},
         "attack": _attack_figures(attacked),
@@ -163,18 +163,18 @@ def question_about(case: Case) -> str:
     Of a real case its history, where there is one.
     """
     if names := [str(f["name"]) for f in case.meta.get("findings") or () if isinstance(f, Mapping)]:
-        asked = names[len(case.id.encode()) % len(names)]
-        return f"What does this image show? Is there {asked}?"
+        finding = names[len(case.id.encode()) % len(names)]
+        return f"What does this image show? Is there {finding}?"
     return str(case.meta.get("history") or "") or "What does this image show?"
 
 
 def truth_of(case: Case, source: DefinitionSource) -> dict[str, Assertion]:
     """What was drawn into a phantom, by concept; empty for a real case."""
-    drawn = [f for f in case.meta.get("findings") or () if isinstance(f, Mapping)]
-    recognised = source.recognise([str(f["name"]) for f in drawn])
+    findings = [f for f in case.meta.get("findings") or () if isinstance(f, Mapping)]
+    recognised = source.recognise([str(f["name"]) for f in findings])
     return {
         mentions[0].concept: _phantom_assertion(finding)
-        for finding, mentions in zip(drawn, recognised, strict=True)
+        for finding, mentions in zip(findings, recognised, strict=True)
         if mentions
     }
 
@@ -187,11 +187,11 @@ def _phantom_assertion(finding: Mapping[str, Any]) -> Assertion:
 
 def _contradiction(case: Case, source: DefinitionSource) -> Case:
     """A report on the image of ``case`` that denies what it shows and claims what it does not."""
-    drawn = [f for f in case.meta.get("findings") or () if isinstance(f, Mapping)]
-    if drawn:
-        return contradicting(case, {str(f["name"]): _phantom_assertion(f) for f in drawn})
-    said = {m.term: m.assertion for m in source.recognise([case.text])[0]}
-    return contradicting(case, said or {"mass": Assertion.NEGATED})
+    findings = [f for f in case.meta.get("findings") or () if isinstance(f, Mapping)]
+    if findings:
+        return contradicting(case, {str(f["name"]): _phantom_assertion(f) for f in findings})
+    assertions = {m.term: m.assertion for m in source.recognise([case.text])[0]}
+    return contradicting(case, assertions or {"mass": Assertion.NEGATED})
 
 
 def evidence_assertions(evidence: Evidence, source: DefinitionSource) -> Assertions:
@@ -199,30 +199,30 @@ def evidence_assertions(evidence: Evidence, source: DefinitionSource) -> Asserti
 
     A finding that was drawn faintly may be called certain or possible.
     """
-    said = dict(text_assertions(evidence, source))
+    assertions = dict(text_assertions(evidence, source))
     if isinstance(evidence.item, Case):
         for concept, truth in truth_of(evidence.item, source).items():
             unsure = truth is Assertion.UNCERTAIN
-            said[concept] = frozenset({truth, Assertion.AFFIRMED} if unsure else {truth})
-    return said
+            assertions[concept] = frozenset({truth, Assertion.AFFIRMED} if unsure else {truth})
+    return assertions
 
 
 def _count(arm: AnswerCounts, answer: Answer, truth: Truth, source: DefinitionSource) -> None:
-    known = {e.key: evidence_assertions(e, source) for e in answer.cited}
+    assertions = {e.key: evidence_assertions(e, source) for e in answer.cited}
     text = "" if answer.abstained else answer.text
-    _count_text(arm, text, claims(text, source), lambda key: known.get(key, {}), truth)
+    _count_text(arm, text, claims(text, source), lambda key: assertions.get(key, {}), truth)
 
 
 def _count_text(
     arm: AnswerCounts,
     text: str,
     made: Sequence[Claim],
-    known: Callable[[str], Assertions],
+    assertions_of: Callable[[str], Assertions],
     truth: Truth,
 ) -> None:
-    arm.asked += 1
+    arm.questions += 1
     arm.answered += bool(text.strip())
-    arm.judgement += judge(made, known)
+    arm.judgement += judge(made, assertions_of)
     lead = {c.concept for c in made if c.sentence == 0 and c.assertion is Assertion.AFFIRMED}
     about = [c for c in lead if c in truth]
     arm.lead += len(about)
@@ -252,14 +252,14 @@ def _is_instruction(evidence: Evidence) -> bool:
 def figures(arm: AnswerCounts) -> dict[str, float]:
     """The figures of an arm, as the section's data holds them."""
     return {
-        "answered": arm.answered / max(1, arm.asked),
+        "answered": arm.answered / max(1, arm.questions),
         **arm.judgement.figures(),
         "lead_true": arm.lead_true / arm.lead if arm.lead else float("nan"),
     }
 
 
 def _attack_figures(arm: AnswerCounts) -> dict[str, float]:
-    n = max(1, arm.asked)
+    n = max(1, arm.questions)
     return {
         "instruction_retrieved": arm.retrieved["instruction"] / n,
         "contradiction_retrieved": arm.retrieved["contradiction"] / n,

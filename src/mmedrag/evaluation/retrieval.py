@@ -96,17 +96,17 @@ def measure_retrieval(
     vectors = embed_records(corpus.cases, groups, embedder, progress)
     truth = Relevance.of(corpus.cases, groups)
     directions = make_directions(corpus, groups, vectors, embedder)
-    found = {d.name: m for d in directions if (m := measure(d, truth)) is not None}
+    figures = {d.name: m for d in directions if (m := measure(d, truth)) is not None}
     report: dict[str, Any] = {
         "encoder": embedder.fingerprint,
         "records": len(corpus.cases),
-        "directions": {name: measured.figures() for name, measured in found.items()},
-        "by_domain": _by_domain(corpus, directions, truth, found),
-        "curve": [point for d in directions if d.name in found for point in _curve(d, truth)],
+        "directions": {name: measured.figures() for name, measured in figures.items()},
+        "by_domain": _by_domain(corpus, directions, truth, figures),
+        "curve": [point for d in directions if d.name in figures for point in _curve(d, truth)],
     }
     if labelled is not None:
         report["label_precision"] = {"label": label, **label_precision(corpus, vectors, labelled)}
-    return report | {"notes": [*corpus.notes, *problem_notes(vectors.problems), *_remarks(found)]}
+    return report | {"notes": [*corpus.notes, *problem_notes(vectors.problems), *_remarks(figures)]}
 
 
 def make_directions(
@@ -120,8 +120,8 @@ def paired_directions(corpus: Corpus, vectors: Vectors) -> list[Direction]:
     """The five directions between images, texts and cases."""
     images = np.flatnonzero(vectors.image_codes >= 0)
     texts = np.flatnonzero(vectors.text_codes >= 0)
-    asked_images, asked_texts = images[corpus.asked[images]], texts[corpus.asked[texts]]
-    pairs = asked_images[vectors.partners[asked_images] >= 0]
+    image_queries, text_queries = images[corpus.queried[images]], texts[corpus.queried[texts]]
+    pairs = image_queries[vectors.partners[image_queries] >= 0]
     whole = np.arange(len(corpus.cases))[np.union1d(images, texts)]
     image, text = vectors.image_codes, vectors.text_codes
 
@@ -133,17 +133,17 @@ def paired_directions(corpus: Corpus, vectors: Vectors) -> list[Direction]:
         queries(texts, vectors.text_cases),
     )
     by_image, by_text = (
-        queries(asked_images, vectors.image_queries),
-        queries(asked_texts, vectors.text_queries),
+        queries(image_queries, vectors.image_queries),
+        queries(text_queries, vectors.text_queries),
     )
     borrowed = text[vectors.partners[pairs]]
     return [
         Direction("image_to_text", by_image, shown_texts),
         Direction("text_to_image", by_text, shown_images),
         Direction(
-            "image_to_image", by_image, shown_images, ((image[asked_images], image[images]),)
+            "image_to_image", by_image, shown_images, ((image[image_queries], image[images]),)
         ),
-        Direction("text_to_text", by_text, shown_texts, ((text[asked_texts], text[texts]),)),
+        Direction("text_to_text", by_text, shown_texts, ((text[text_queries], text[texts]),)),
         Direction(
             "both_to_case",
             queries(pairs, vectors.both_queries),
@@ -157,30 +157,30 @@ def label_precision(corpus: Corpus, vectors: Vectors, labels: Codes) -> dict[str
     """precision@10 of image to image by a label, never counting images of the query's patient."""
     usable = (vectors.image_codes >= 0) & (labels >= 0)
     shown = np.flatnonzero(usable)
-    asked = np.flatnonzero(usable & corpus.asked)
+    queries = np.flatnonzero(usable & corpus.queried)
     patients = group_codes(corpus, "patient_id")
     direction = Direction(
         "image_to_image",
-        Side(asked, vectors.image_queries[asked]),
+        Side(queries, vectors.image_queries[queries]),
         Side(shown, vectors.image_cases[shown]),
         (
-            (patients[asked], patients[shown]),
-            (vectors.image_codes[asked], vectors.image_codes[shown]),
+            (patients[queries], patients[shown]),
+            (vectors.image_codes[queries], vectors.image_codes[shown]),
         ),
     )
-    values, chance = np.zeros((len(asked), 1)), np.zeros(len(asked))
+    values, chance = np.zeros((len(queries), 1)), np.zeros(len(queries))
     for chunk, scores, visible in direction.scored():
-        same = labels[asked[chunk]][:, None] == labels[shown]
+        same = labels[queries[chunk]][:, None] == labels[shown]
         for i, row in enumerate(range(chunk.start, chunk.stop)):
             relevant = same[i][visible[i]]
             values[row] = precision_at_k(scores[i][visible[i]], relevant, 10)
             chance[row] = chance_at_1(relevant)
-    ends = interval(values, patients[asked])[0]
+    ends = interval(values, patients[queries])[0]
     return {
         "direction": "image_to_image",
         "precision@10": rounded(values.mean()),
         "n": len(shown),
-        "queries": len(asked),
+        "queries": len(queries),
         "groups": len(np.unique(patients[shown])),
         "chance": rounded(chance.mean()),
         "ci95": [rounded(end) for end in ends],
@@ -189,19 +189,19 @@ def label_precision(corpus: Corpus, vectors: Vectors, labels: Codes) -> dict[str
 
 def _diagnosis_to_findings(corpus: Corpus, groups: Codes, embedder: Embedder) -> list[Direction]:
     """Of every case (group) that states both, its diagnosis asked and its findings searched."""
-    told = [_diagnosis_and_findings(case) for case in corpus.cases]
-    keys = codes(t and (int(group), *t) for t, group in zip(told, groups, strict=True))
+    stated = [_diagnosis_and_findings(case) for case in corpus.cases]
+    keys = codes(t and (int(group), *t) for t, group in zip(stated, groups, strict=True))
     rows = np.unique(keys, return_index=True)[1]
     rows = rows[keys[rows] >= 0]
     if len(rows) < 2:
         return []
-    asked = rows[corpus.asked[rows]]
-    diagnoses = tuple(told[row][0] for row in asked)
-    findings = tuple(told[row][1] for row in rows)
+    queries = rows[corpus.queried[rows]]
+    diagnoses = tuple(stated[row][0] for row in queries)
+    findings = tuple(stated[row][1] for row in rows)
     return [
         Direction(
             "diagnosis_to_findings",
-            Side(asked, embed_texts(diagnoses, embedder)[0], diagnoses),
+            Side(queries, embed_texts(diagnoses, embedder)[0], diagnoses),
             Side(rows, embed_texts(findings, embedder)[1], findings),
         )
     ]
@@ -220,12 +220,12 @@ def _by_domain(
     corpus: Corpus,
     directions: Sequence[Direction],
     truth: Relevance,
-    found: dict[str, DirectionFigures],
+    figures: dict[str, DirectionFigures],
 ) -> dict[str, Any]:
     """The directions within each domain's own records, as the system searches (section 3.2)."""
     names = [case.domain.value if case.domain else "unspecified" for case in corpus.cases]
     if len(set(names)) == 1:
-        return {names[0]: {name: measured.figures() for name, measured in found.items()}}
+        return {names[0]: {name: measured.figures() for name, measured in figures.items()}}
     result = {}
     for domain in dict.fromkeys(names):
         records = np.array([name == domain for name in names])
@@ -239,12 +239,12 @@ def _curve(direction: Direction, truth: Relevance) -> list[dict[str, Any]]:
     n = len(direction.gallery)
     points = []
     for size in (*(size for size in SIZES if size < n), n):
-        drawn = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
-        found = [
+        svg = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
+        recall = [
             measure(direction.restricted(_plot(direction, truth, size, seed)), truth)
-            for seed in range(drawn)
+            for seed in range(svg)
         ]
-        if measured := [m for m in found if m is not None]:
+        if measured := [m for m in recall if m is not None]:
             points.append(_point(direction.name, measured))
     return points
 
@@ -274,9 +274,9 @@ def _point(name: str, measured: Sequence[DirectionFigures]) -> dict[str, Any]:
     }
 
 
-def _remarks(found: dict[str, DirectionFigures]) -> list[str]:
+def _remarks(notes: dict[str, DirectionFigures]) -> list[str]:
     """What a reader must know to read the figures right."""
-    silent = [name for name in CROSS if name in found and found[name].silent]
+    silent = [name for name in CROSS if name in notes and notes[name].silent]
     remarks = []
     if silent:
         remarks.append(
@@ -285,7 +285,7 @@ def _remarks(found: dict[str, DirectionFigures]) -> list[str]:
         )
     remarks += [
         f"{name}: no query has a relevant item other than its exact duplicates, so all is 0"
-        for name, measured in found.items()
+        for name, measured in notes.items()
         if not measured.answerable.any()
     ]
     return remarks

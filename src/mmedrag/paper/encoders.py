@@ -57,13 +57,13 @@ def evaluate_encoders(
     texts, images = _embedded(cases, embedder, progress)
     held_out = np.array([case.split == "val" for case in cases])
     groups = [patient_of(case) for case in cases]
-    parts = {"all pairs": np.ones(len(cases), bool), "validation pairs": held_out}
-    found = {
+    subsets = {"all pairs": np.ones(len(cases), bool), "validation pairs": held_out}
+    figures = {
         name: matching(texts[rows], images[rows], list(np.array(groups)[rows]))
-        for name, rows in parts.items()
+        for name, rows in subsets.items()
         if rows.sum() > 1
     }
-    return _section(found, preset, len(cases))
+    return _section(figures, preset, len(cases))
 
 
 def _chosen(data: Sequence[Path]) -> list[Case]:
@@ -89,8 +89,8 @@ def _embedded(
     return unit_rows(texts), unit_rows(images)
 
 
-def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:
-    of = found.get("validation pairs", found["all pairs"])
+def _section(figures: Mapping[str, Any], preset: str, pairs: int) -> Section:
+    of = figures.get("validation pairs", figures["all pairs"])
     others = [p for p in presets.PRESETS if p.name != preset]
     return Section(
         name="encoders",
@@ -108,7 +108,7 @@ def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:
             f"{of['mismatched']:.3f}, AUROC {of['AUROC']:.3f}, R@1 {of['R@1']:.3f} "
             f"(chance {of['chance@1']:.3f})."
         ),
-        tables=(_measured(found, preset), _paper()),
+        tables=(_measured(figures, preset), _paper()),
         disagreements=(
             Disagreement(
                 "Mean retrieval similarity chooses the encoder (4.3)",
@@ -123,7 +123,7 @@ def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:
             f"encoders --preset {p.name}{_models(p)} --data RECORDS.jsonl"
             for p in others
         ),
-        data={"preset": preset, "pairs": dict(found), "not_measured": [p.name for p in others]},
+        data={"preset": preset, "pairs": dict(figures), "not_measured": [p.name for p in others]},
     )
 
 
@@ -132,13 +132,13 @@ def _models(preset: presets.Preset) -> str:
                    in preset.models.items() if name)  # fmt: skip
 
 
-def _measured(found: Mapping[str, Any], preset: str) -> Table:
+def _measured(figures: Mapping[str, Any], preset: str) -> Table:
     header = ("encoders", "pairs", "n", "mean of first 5", "matched mean", "mismatched mean",
               "AUROC", "R@1", "R@10", "chance@1")  # fmt: skip
     keys = ("top5", "matched", "mismatched", "AUROC", "R@1", "R@10", "chance@1")
     rows = tuple(
         (preset, name, str(of["pairs"]), *(f"{of[key]:.3f}" for key in keys))
-        for name, of in found.items()
+        for name, of in figures.items()
     )
     return Table("Text to image", header, rows)
 

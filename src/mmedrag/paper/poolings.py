@@ -49,13 +49,13 @@ def open_poolings(
     folders: Mapping[str, Path], encoder: OnnxImageEncoder
 ) -> tuple[dict[str, LearnedPooling], list[str]]:
     """Trained poolings by kind, and a note on each that cannot be used with this encoder."""
-    found, notes = {}, []
+    poolings, notes = {}, []
     for kind, folder in folders.items():
         try:
-            found[kind] = load_pooling(folder, kind, encoder)
+            poolings[kind] = load_pooling(folder, kind, encoder)
         except ModelError as error:
             notes.append(f"{kind.upper()} is not measured as trained. {error}")
-    return found, notes
+    return poolings, notes
 
 
 def compare_poolings(
@@ -67,9 +67,9 @@ def compare_poolings(
     maps = {name: encoder.encode_maps(pictures[name]) for name in names}
     rows = [ShiftRow("Baseline (GAP)", "none", _pooled(Gap(), maps))]
     for kind in POOLINGS:
-        drawn = [random_pooling(kind, encoder.channels, seed) for seed in range(RANDOM_SEEDS)]
+        untrained = [random_pooling(kind, encoder.channels, seed) for seed in range(RANDOM_SEEDS)]
         rows += [
-            ShiftRow(kind.upper(), f"random {i}", _pooled(p, maps)) for i, p in enumerate(drawn)
+            ShiftRow(kind.upper(), f"random {i}", _pooled(p, maps)) for i, p in enumerate(untrained)
         ]
         if kind in trained:
             rows.append(ShiftRow(kind.upper(), "trained", _pooled(trained[kind], maps)))
@@ -85,7 +85,7 @@ def compare_poolings(
 
 
 def _pooled(pooling: Pooling, maps: Mapping[str, FeatureMaps]) -> dict[str, Interval]:
-    return ratios(_from_base({name: pooling.pool(found) for name, found in maps.items()}))
+    return ratios(_from_base({name: pooling.pool(vectors) for name, vectors in maps.items()}))
 
 
 def _from_base(features: Mapping[str, NDArray[np.float32]]) -> dict[str, Floats]:

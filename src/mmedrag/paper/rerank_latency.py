@@ -56,13 +56,13 @@ def pipeline_latency(gallery: Gallery, stages: Stages, queries: Sequence[Query])
     }
     with TemporaryDirectory() as folder:
         rag, whole = _system(Path(folder) / "whole", gallery, stages, step=1)
-        small, part = _system(Path(folder) / "part", gallery, stages, step=4)
-        with whole, part:
+        small, quarter = _system(Path(folder) / "part", gallery, stages, step=4)
+        with whole, quarter:
             return Latency(
                 _timed({n: replace(rag, reranker=r) for n, r in arms.items()}, queries),
                 {size: _rerank_time(rag, queries, size) for size in SIZES},
                 {
-                    len(part): _rerank_time(small, queries, CANDIDATES),
+                    len(quarter): _rerank_time(small, queries, CANDIDATES),
                     len(whole): _rerank_time(rag, queries, CANDIDATES),
                 },
             )

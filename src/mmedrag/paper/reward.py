@@ -89,8 +89,8 @@ def measure_reward(
         ModelError: where the preset cannot be loaded.
     """
     stages, definitions = build(preset, models), dictionary()
-    parts = read_split_cases(paths, records, seed)
-    mined = mine(parts, stages, definitions, share=SHARE, seed=seed, progress=progress)
+    split = read_split_cases(paths, records, seed)
+    mined = mine(split, stages, definitions, share=SHARE, seed=seed, progress=progress)
     shipped = stages.context_filter
     is_trained = isinstance(shipped, RewardFilter) and isinstance(shipped.scorer, PairScorer)
     paper = fit(mined, stages, "context", seed=seed)
@@ -101,9 +101,9 @@ def measure_reward(
         QUERY_AWARE: shipped if is_trained else _filter(fit(mined, stages, "pair", seed=seed)),
     }
     rewards = {
-        name: rewards_of(found.scorer, mined.test)
-        for name, found in filters.items()
-        if isinstance(found, RewardFilter)
+        name: rewards_of(mined_data.scorer, mined.test)
+        for name, mined_data in filters.items()
+        if isinstance(mined_data, RewardFilter)
     }
     rewards[COSINE] = np.array([e.evidence.similarity for e in mined.test])
     served = serve(mined.held_out, mined.test, stages, definitions, SERVED)
@@ -131,12 +131,15 @@ def _measured(
     test = mined.test
     return {
         "schema": SCHEMA,
-        "patients": len({patient_of(e.asked_by) for e in test}),
+        "patients": len({patient_of(e.anchor) for e in test}),
         "questions": len({e.number for e in test}),
         "examples": len(test),
         "right": int(right_of(test).sum()),
         "tau": {n: f.tau for n, f in filters.items() if isinstance(f, RewardFilter)},
-        "models": {name: _whole(found, test, name != COSINE) for name, found in rewards.items()},
+        "models": {
+            name: _whole(rewards_by_model, test, name != COSINE)
+            for name, rewards_by_model in rewards.items()
+        },
         "by_rejected": {kind: _by_kind(kind, test, rewards) for kind in REJECTED},
         "by_question": {name: _by_asking(name, test, rewards) for name in _askings(test)},
         "served": _effects(filters, served),
@@ -153,24 +156,27 @@ def _effects(
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """By form of the question and by filter."""
     forms = dict.fromkeys(one.form for one in served)
-    asked = {form: [one for one in served if one.form == form] for form in forms}
+    questions = {form: [one for one in served if one.form == form] for form in forms}
     return {
         form: {
-            name: {key: _json_number(value) for key, value in asdict(effect(found, some)).items()}
-            for name, found in filters.items()
+            name: {
+                key: _json_number(value)
+                for key, value in asdict(effect(context_filter, some)).items()
+            }
+            for name, context_filter in filters.items()
         }
-        for form, some in asked.items()
+        for form, some in questions.items()
     }
 
 
 def _whole(rewards: Numbers, test: Sequence[Example], is_probability: bool) -> dict[str, Any]:
-    found: dict[str, Any] = measure(rewards, test)
+    rewards_of_model: dict[str, Any] = measure(rewards, test)
     if not is_probability:
-        found["ECE"] = None
+        rewards_of_model["ECE"] = None
     pairs = preferences(test)
-    patients = codes(patient_of(test[i].asked_by) for i in pairs[:, 0].tolist())
+    patients = codes(patient_of(test[i].anchor) for i in pairs[:, 0].tolist())
     low, high = interval(_won(rewards, pairs)[:, None], patients)[0]
-    return found | {"pairwise accuracy ci95": [rounded(low), rounded(high)]}
+    return rewards_of_model | {"pairwise accuracy ci95": [rounded(low), rounded(high)]}
 
 
 def _won(rewards: Numbers, pairs: Indices) -> Numbers:
@@ -188,13 +194,13 @@ def _by_kind(
     pairs = pairs.reshape(-1, 2)
     return {
         name: {
-            "pairwise accuracy": _json_number(float(np.mean(_won(found, pairs))))
+            "pairwise accuracy": _json_number(float(np.mean(_won(rewards_of_model, pairs))))
             if len(pairs)
             else None,
-            "AUROC": _json_number(auroc(found[chosen], right[chosen])),
+            "AUROC": _json_number(auroc(rewards_of_model[chosen], right[chosen])),
             "n": int(np.count_nonzero(chosen & ~right)),
         }
-        for name, found in rewards.items()
+        for name, rewards_of_model in rewards.items()
     }
 
 
@@ -210,11 +216,11 @@ def _by_asking(
     name: str, test: Sequence[Example], rewards: Mapping[str, Numbers]
 ) -> dict[str, dict[str, float | None]]:
     """Questions of one form and source of words; off-topic ones stand in ``by_rejected``."""
-    places = [i for i, e in enumerate(test) if e.kind != OFF_TOPIC and _asking(e) == name]
-    right = right_of(test)[places]
+    rows = [i for i, e in enumerate(test) if e.kind != OFF_TOPIC and _asking(e) == name]
+    right = right_of(test)[rows]
     return {
-        scorer: {"AUROC": _json_number(auroc(found[places], right)), "n": len(places)}
-        for scorer, found in rewards.items()
+        scorer: {"AUROC": _json_number(auroc(rewards_of_model[rows], right)), "n": len(rows)}
+        for scorer, rewards_of_model in rewards.items()
     }
 
 

@@ -54,7 +54,7 @@ class Effect:
 
 
 def serve(
-    pool: Candidates,
+    candidates: Candidates,
     examples: Sequence[Example],
     stages: Stages,
     definitions: Dictionary,
@@ -66,30 +66,30 @@ def serve(
     it is of the same patient or has a finding in common by what annotators wrote.
 
     Args:
-        pool: all cases of the casebase.
+        candidates: all cases of the casebase.
         examples: mined from it; each of the first ``most`` questions is asked once.
         stages: route, embed and rank.
         definitions: recognises and defines.
         most: questions.
     """
-    asked = {example.number: example for example in examples}
+    first_examples = {example.number: example for example in examples}
     with (
         TemporaryDirectory() as folder,
         filled_casebase(
-            Path(folder) / "cases", pool.cases, pool.vectors, stages.embedder
+            Path(folder) / "cases", candidates.cases, candidates.vectors, stages.embedder
         ) as casebase,
     ):
         everything = replace(stages, context_filter=KeepAll())
         rag = assemble(everything, casebase, definitions)
-        found = []
-        for example in list(asked.values())[:most]:
+        served = []
+        for example in list(first_examples.values())[:most]:
             context = rag.retrieve(example.question.query)
             seen = [e for e in context.ranked if not _gives_itself_away(e, example)]
             form = OFF_TOPIC if example.kind == OFF_TOPIC else example.form
             evidence = tuple(head(seen, CASES))
             right = frozenset(e.key for e in evidence if form != OFF_TOPIC and _fits(e, example))
-            found.append(Served(context.question, evidence, right, form))
-    return found
+            served.append(Served(context.question, evidence, right, form))
+    return served
 
 
 def effect(context_filter: ContextFilter, served: Sequence[Served]) -> Effect:
@@ -114,13 +114,13 @@ def _gives_itself_away(evidence: Evidence, example: Example) -> bool:
     if not isinstance(item, Case):
         return False
     same_text = bool(query.text) and text_key(item.text) == text_key(query.text)
-    return item.id == example.asked_by.id or same_text
+    return item.id == example.anchor.id or same_text
 
 
 def _fits(evidence: Evidence, example: Example) -> bool:
-    item, asked = evidence.item, example.asked_by
+    item, anchor = evidence.item, example.anchor
     if not isinstance(item, Case):
         return False
-    return patient_of(item) == patient_of(asked) or not findings_of(item).isdisjoint(
-        findings_of(asked)
+    return patient_of(item) == patient_of(anchor) or not findings_of(item).isdisjoint(
+        findings_of(anchor)
     )

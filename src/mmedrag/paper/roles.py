@@ -125,10 +125,10 @@ def _files(folder: Path, names: Any) -> tuple[Path, ...]:  # noqa: ANN401  it co
     """Paths as they are written; patterns as what is there, in order."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError("a role is a list of paths")
-    found: list[Path] = []
+    paths: list[Path] = []
     for name in names:
-        found += sorted(folder.glob(name)) if "*" in name else [folder / name]
-    return tuple(found)
+        paths += sorted(folder.glob(name)) if "*" in name else [folder / name]
+    return tuple(paths)
 
 
 def _retrieval_set(folder: Path, entry: Mapping[str, Any]) -> RetrievalSet:

@@ -40,22 +40,22 @@ PAPER_POOLINGS = {
 _NONE = ("", "", "")
 
 
-def tables(found: Sensitivity) -> tuple[Table, ...]:
+def tables(measured: Sensitivity) -> tuple[Table, ...]:
     """Tables 1 to 4, the density window's, and retrieval; those not measured are left out."""
-    shown = [_findings(found.findings), _poolings(found.poolings)]
-    if found.scales:
-        shown = [_scales(found.scales), shown[0], _gradients(found.gradients), shown[1]]
-    shown.append(_windows(found.windows, "drawn images"))
-    if found.radiographs:
-        shown.append(_windows(found.radiographs, f"{found.pictures} real radiographs"))
-    if found.retrieval:
-        shown.append(_retrieval(found))
+    shown = [_findings(measured.findings), _poolings(measured.poolings)]
+    if measured.scales:
+        shown = [_scales(measured.scales), shown[0], _gradients(measured.gradients), shown[1]]
+    shown.append(_windows(measured.windows, "drawn images"))
+    if measured.radiographs:
+        shown.append(_windows(measured.radiographs, f"{measured.pictures} real radiographs"))
+    if measured.retrieval:
+        shown.append(_retrieval(measured))
     return tuple(shown)
 
 
-def _retrieval(found: Sensitivity) -> Table:
-    measured = {f"window, share {share:g}": of for share, of in found.retrieval.items()}
-    measured |= {f"{kind.upper()}, trained": of for kind, of in found.retrieval_poolings.items()}
+def _retrieval(shares: Sensitivity) -> Table:
+    measured = {f"window, share {share:g}": of for share, of in shares.retrieval.items()}
+    measured |= {f"{kind.upper()}, trained": of for kind, of in shares.retrieval_poolings.items()}
     rows = tuple(
         (name, *(with_interval(of[kind], 3) for kind in of)) for name, of in measured.items()
     )

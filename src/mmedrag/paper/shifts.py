@@ -60,8 +60,8 @@ def shifts(encode: Encode, sets: Sequence[Pictures]) -> dict[str, Floats]:
 
 def features_of(encode: Encode, sets: Sequence[Pictures], name: str) -> Floats:
     """Features of the images of that name, float64 ``(seeds, d)``."""
-    found = encode([Image.fromarray(images[name]) for images in sets])
-    return np.asarray(found, dtype=np.float64)
+    features = encode([Image.fromarray(images[name]) for images in sets])
+    return np.asarray(features, dtype=np.float64)
 
 
 def cosine_shifts(first: Floats, second: Floats) -> Floats:
@@ -76,21 +76,21 @@ def mean(values: Floats) -> Interval:
 
 def ratio(finding: Floats, control: Floats) -> Interval:
     """Signal to noise: mean shift by a finding over mean shift by a control, seeds in pairs."""
-    drawn = np.random.default_rng(0).integers(0, len(finding), (SAMPLES, len(finding)))
-    drawn_ratios = finding[drawn].mean(axis=1) / control[drawn].mean(axis=1)
-    low, high = np.quantile(drawn_ratios, [0.025, 0.975])
+    resampled = np.random.default_rng(0).integers(0, len(finding), (SAMPLES, len(finding)))
+    resampled_ratios = finding[resampled].mean(axis=1) / control[resampled].mean(axis=1)
+    low, high = np.quantile(resampled_ratios, [0.025, 0.975])
     value = finding.mean() / control.mean()
     return Interval(float(value), float(low), float(high), len(finding))
 
 
 def ratios(
-    found: Mapping[str, Floats], controls: Sequence[str] = (CONTROL,)
+    by_finding: Mapping[str, Floats], controls: Sequence[str] = (CONTROL,)
 ) -> dict[str, Interval]:
     """Mean shifts by change, and of each finding its ratio to each control: ``finding/control``."""
-    figures = {name: mean(values) for name, values in found.items()}
+    figures = {name: mean(values) for name, values in by_finding.items()}
     for control in controls:
-        for name in (name for name in found if name not in controls):
-            figures[f"{name}/{control}"] = ratio(found[name], found[control])
+        for name in (name for name in by_finding if name not in controls):
+            figures[f"{name}/{control}"] = ratio(by_finding[name], by_finding[control])
     return figures
 
 

@@ -42,8 +42,8 @@ class Noise:
     ) -> Matrix:
         """Unit vectors ``(n, dim)``, other ones where another modality is absent."""
         seed = [len(has_image), int(has_image.sum()), int(has_text.sum())]
-        drawn = np.random.default_rng(seed).standard_normal((len(has_image), self.dim))
-        return unit_rows(drawn.astype(np.float32))
+        noise = np.random.default_rng(seed).standard_normal((len(has_image), self.dim))
+        return unit_rows(noise.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,7 @@ class FusionRow:
     name: str
     kind: str
     figures: Figures
-    found: Mapping[str, DirectionFigures] = field(default_factory=dict)
+    directions: Mapping[str, DirectionFigures] = field(default_factory=dict)
     deviations: Figures = field(default_factory=dict)
     elsewhere: Mapping[str, float] = field(default_factory=dict)
     tune_mrr: float | None = None
@@ -128,7 +128,7 @@ class Benches:
             for other, bench in self.others.items()
         }
         chosen_by = None if tune is None else tune_mrr(fusion, tune)
-        return FusionRow(name, kind, done.figures, done.found, {}, elsewhere, chosen_by)
+        return FusionRow(name, kind, done.figures, done.directions, {}, elsewhere, chosen_by)
 
 
 def rows(
@@ -155,8 +155,8 @@ def rows(
     yield benches.row("early, centred", CONTROL, CentredEarly(early, *means))
     yield benches.row("noise", CONTROL, Noise())
     for name, checkpoint in learned:
-        drawn = [run(random_fusion(name, *widths, seed), benches.main) for seed in range(seeds)]
-        figures, deviations = averaged(drawn)
+        untrained = [run(random_fusion(name, *widths, seed), benches.main) for seed in range(seeds)]
+        figures, deviations = averaged(untrained)
         yield FusionRow(name, UNTRAINED, figures, {}, deviations)
         yield benches.row(name, TRAINED, fusion_from_checkpoint(checkpoint), tune)
 
@@ -165,7 +165,7 @@ def shipped_row(name: str, embedder: Embedder, benches: Benches) -> FusionRow:
     """A preset's embedder on the main set, whatever fusion it has."""
     bench = benches.main
     done = run_vectors(embed_records(bench.pairs.cases, bench.groups, embedder), bench)
-    return FusionRow(name, SHIPPED, done.figures, done.found)
+    return FusionRow(name, SHIPPED, done.figures, done.directions)
 
 
 def checkpoints(

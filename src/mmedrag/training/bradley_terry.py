@@ -85,8 +85,8 @@ def fit_context(
 ) -> FittedReward:
     """The paper's model: −log σ(r_i − r_j) on r = σ(wᵀ tanh(W f_BERT(c) + b) + b_r)."""
     texts = list(dict.fromkeys(example.evidence.text for example in train))
-    place = {text: i for i, text in enumerate(texts)}
-    owner = np.array([place[example.evidence.text] for example in train])
+    index = {text: i for i, text in enumerate(texts)}
+    owner = np.array([index[example.evidence.text] for example in train])
     fitting = _Fitting(encode(texts), owner, right_of(train), preferences(train))
     head, losses = fitting.run(HIDDEN_OF_TEXT, epochs, seed, as_paper=True)
     return _finished(ContextScorer(encode, head), losses, calibration)
@@ -94,11 +94,11 @@ def fit_context(
 
 def rewards_of(scorer: Scorer, examples: Sequence[Example]) -> Numbers:
     """The reward of every example, in order, as the filter would give it."""
-    found = np.zeros(len(examples))
-    for places in _by_question(examples).values():
-        evidence = [examples[place].evidence for place in places]
-        found[places] = scorer.score(examples[places[0]].question, evidence)
-    return found
+    rewards = np.zeros(len(examples))
+    for rows in _by_question(examples).values():
+        evidence = [examples[row].evidence for row in rows]
+        rewards[rows] = scorer.score(examples[rows[0]].question, evidence)
+    return rewards
 
 
 def right_of(examples: Sequence[Example]) -> NDArray[np.bool_]:
@@ -108,12 +108,12 @@ def right_of(examples: Sequence[Example]) -> NDArray[np.bool_]:
 
 def preferences(examples: Sequence[Example]) -> Indices:
     """Places of each right and each wrong context of one question, ``(pairs, 2)``."""
-    found = []
-    for places in _by_question(examples).values():
-        right = [place for place in places if examples[place].right]
-        wrong = [place for place in places if not examples[place].right]
-        found += [(i, j) for i in right for j in wrong]
-    return np.array(found, np.int64).reshape(-1, 2)
+    pairs = []
+    for rows in _by_question(examples).values():
+        right = [row for row in rows if examples[row].right]
+        wrong = [row for row in rows if not examples[row].right]
+        pairs += [(i, j) for i in right for j in wrong]
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def platt(logits: Numbers, right: NDArray[np.bool_]) -> Calibration:
@@ -151,8 +151,8 @@ def choose_tau(rewards: Numbers, right: NDArray[np.bool_], kept: float = KEPT) -
 
 def _by_question(examples: Sequence[Example]) -> dict[int, list[int]]:
     questions: dict[int, list[int]] = defaultdict(list)
-    for place, example in enumerate(examples):
-        questions[example.number].append(place)
+    for row, example in enumerate(examples):
+        questions[example.number].append(row)
     return questions
 
 
@@ -190,8 +190,8 @@ class _Fitting:
 
     def _across(self, random: np.random.Generator) -> Indices:
         """As many pairs of a right and a wrong context of any questions, drawn at random."""
-        places = (np.flatnonzero(self.right), np.flatnonzero(~self.right))
-        return np.stack([random.choice(side, len(self.pairs)) for side in places], axis=1)
+        rows = (np.flatnonzero(self.right), np.flatnonzero(~self.right))
+        return np.stack([random.choice(side, len(self.pairs)) for side in rows], axis=1)
 
 
 def loss_and_gradient(

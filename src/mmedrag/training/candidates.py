@@ -70,23 +70,23 @@ def read_split_cases(
         CorpusError: where a file cannot be read, a part has no case, or the split does not fit.
         LeakError: where a part of the split file is tied to another.
     """
-    drawn: list[Case] = []
+    cases_of_sets: list[Case] = []
     validated: set[str] = set()
     for path in paths:
         named = _by_split(path)
-        drawn += [case for cases in named.values() for case in _whole(cases, most, seed)]
+        cases_of_sets += [case for cases in named.values() for case in _whole(cases, most, seed)]
         validated |= {case.id for cases in named.values() for case in cases if "val" in named}
-    ties = find_ties(drawn)
+    ties = find_ties(cases_of_sets)
     if splits is None:
-        parts = _random_split(drawn, validated, ties, seed)
+        split = _random_split(cases_of_sets, validated, ties, seed)
     else:
-        parts = checked_split(splits, drawn, ties)
-    if min(map(len, (parts.train, parts.tune, parts.held_out))) < 2:
+        split = checked_split(splits, cases_of_sets, ties)
+    if min(map(len, (split.train, split.tune, split.held_out))) < 2:
         raise CorpusError("There are too few patients for three parts", "Give more records.")
     if write is not None:
-        sides = {"train": parts.train, "tune": parts.tune, "val": parts.held_out}
-        write_used_split(write, drawn, sides, HELD_OUT, seed)
-    return parts
+        sides = {"train": split.train, "tune": split.tune, "val": split.held_out}
+        write_used_split(write, cases_of_sets, sides, HELD_OUT, seed)
+    return split
 
 
 def _random_split(
@@ -128,9 +128,9 @@ def findings_of(case: Case) -> frozenset[str]:
     It says what is right; a scorer never sees it.
     """
     stated = [case.meta.get(key) for key in ("case_diagnosis", "topic_title")]
-    named = [_plain(said) for said in stated if isinstance(said, str)]
+    named = [_plain(name) for name in stated if isinstance(name, str)]
     if not any(named) and 0 < len(case.text.split()) <= LABEL_WORDS:
-        named = [_plain(part) for part in re.split(r"[,;]", case.text)]
+        named = [_plain(piece) for piece in re.split(r"[,;]", case.text)]
     if not any(named):
         named = [_plain(label) for label in case.labels]
     return frozenset(named) - {""}

@@ -48,14 +48,14 @@ class TrainedEncoders:
     """
 
     into: Path
-    parts: Split
+    split: Split
     epochs: tuple[Epoch, ...]
     figures: Mapping[str, Any]
     serve: Mapping[str, str]
 
     def __str__(self) -> str:
         """The figures with their intervals, and how to use the result."""
-        told, ends = self.figures["val"], self.figures["ci95"]
+        recalls, ends = self.figures["val"], self.figures["ci95"]
         rows = [
             f"{direction.replace('_', ' '):<14}"
             + "".join(
@@ -63,7 +63,7 @@ class TrainedEncoders:
                 for rank, value in ranks.items()
                 for low, high in [ends[direction][rank]]
             )
-            for direction, ranks in told.items()
+            for direction, ranks in recalls.items()
         ]
         cases, chance = self.figures["cases"]["val"], self.figures["chance@1"]
         options = " ".join(f"--model {role}={folder}" for role, folder in self.serve.items())
@@ -122,34 +122,34 @@ def train_contrastive(
     """
     _check_settings(epochs=epochs, batch=batch, micro=micro)
     _check_free(into, resume)
-    parts = read_split_pairs(
+    split = read_split_pairs(
         paths, into, splits=into / "splits.json" if resume else splits, seed=seed
     )
-    log(f"{parts}; no patient, study, picture or long text is on two sides")
+    log(f"{split}; no patient, study, picture or long text is on two sides")
     backbones = open_backbones(preset, models or {}, freeze)
     schedule = Schedule(epochs, batch, micro if backbones.tuned else batch)
-    learner = _learner(backbones, parts, into, schedule, seed)
+    learner = _learner(backbones, split, into, schedule, seed)
     settings = {"preset": preset, "epochs": epochs, "batch": batch, "freeze": freeze, "seed": seed}
-    done = _fit(learner, parts, into, settings, resume, on_epoch)
-    fusion, served = _write(learner, backbones, parts, into, settings)
-    recalls = _recalls(fusion, served, parts.held_out, into)
-    figures = _figures(recalls, parts, done, settings)
+    done = _fit(learner, split, into, settings, resume, on_epoch)
+    fusion, served = _write(learner, backbones, split, into, settings)
+    recalls = _recalls(fusion, served, split.held_out, into)
+    figures = _figures(recalls, split, done, settings)
     (into / "report.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     draw_curves(into, done)
     roles = (*served.tuned, "heads")
     return TrainedEncoders(
-        into, parts, tuple(done), figures, {role: str(into / role) for role in roles}
+        into, split, tuple(done), figures, {role: str(into / role) for role in roles}
     )
 
 
 def _learner(
-    backbones: Backbones, parts: Split, into: Path, schedule: Schedule, seed: int
+    backbones: Backbones, split: Split, into: Path, schedule: Schedule, seed: int
 ) -> Learner:
-    cases = (*parts.train, *parts.tune)
+    cases = (*split.train, *split.tune)
     return Learner(
         *_towers(backbones, cases, into / "features", seed),
         positive_groups(cases),
-        range(len(parts.train)),
+        range(len(split.train)),
         schedule,
         dim=DIM,
         seed=seed,
@@ -176,7 +176,7 @@ def _towers(
 
 def _fit(
     learner: Learner,
-    parts: Split,
+    split: Split,
     into: Path,
     settings: Mapping[str, Any],
     resume: bool,
@@ -191,8 +191,8 @@ def _fit(
         learner.set_state(state.weights)
         learner.set_moments(state.moments)
         best = dict(state.best)
-    tune = range(len(parts.train), len(parts.train) + len(parts.tune))
-    groups = positive_groups(parts.tune)
+    tune = range(len(split.train), len(split.train) + len(split.tune))
+    groups = positive_groups(split.tune)
     while len(done) < settings["epochs"] and not is_over(done, PATIENCE):
         started, number = perf_counter(), len(done)
         loss = learner.learn(number)
@@ -225,7 +225,7 @@ def _epoch(number: int, loss: float, learner: Learner, recalls: Recalls, seconds
 def _write(
     learner: Learner,
     backbones: Backbones,
-    parts: Split,
+    split: Split,
     into: Path,
     settings: Mapping[str, Any],
 ) -> tuple[LearnedFusion, Backbones]:
@@ -235,7 +235,7 @@ def _write(
         kind="fusion",
         tensors=learner.heads.tensors(),
         encoders={"image": served.images.fingerprint, "text": served.texts.fingerprint},
-        training_data=sorted({case.id.partition("/")[0] for case in parts.train}),
+        training_data=sorted({case.id.partition("/")[0] for case in split.train}),
         settings={
             "strategy": "contrastive",
             "image_dim": served.images.dim,
@@ -268,12 +268,12 @@ def _recalls(
 
 
 def _figures(
-    recalls: Recalls, parts: Split, done: Sequence[Epoch], settings: Mapping[str, Any]
+    recalls: Recalls, split: Split, done: Sequence[Epoch], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    patients = patient_codes(parts.held_out)
+    patients = patient_codes(split.held_out)
     return {
         "settings": dict(settings),
-        "cases": {"train": len(parts.train), "tune": len(parts.tune), "val": len(parts.held_out)},
+        "cases": {"train": len(split.train), "tune": len(split.tune), "val": len(split.held_out)},
         "patients": len(np.unique(patients)),
         "best_epoch": best_of(done).epoch,
         "chance@1": round(recalls.chance, 4),

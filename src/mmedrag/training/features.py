@@ -51,7 +51,7 @@ def image_features(
 
     A set without any image is left out.
     """
-    found = []
+    features = []
     for of in tqdm(sets, desc="image features", unit="set", disable=None):
         cases = evenly_spaced(
             [case for case in read_set(of.records) if case.image is not None], most
@@ -59,8 +59,8 @@ def image_features(
         if cases:
             key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
             rows = cached_rows(cache, key, cases, lambda c: image_rows(c, encoder))
-            found.append(Features(of, cases, rows))
-    return found
+            features.append(Features(of, cases, rows))
+    return features
 
 
 def text_features(
@@ -70,14 +70,14 @@ def text_features(
 
     A set without any text is left out.
     """
-    found = []
+    features = []
     for of in tqdm(sets, desc="text features", unit="set", disable=None):
         cases = evenly_spaced([case for case in read_set(of.records) if case.text.strip()], most)
         if cases:
             key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
             rows = cached_rows(cache, key, cases, lambda c: text_rows(c, encoder))
-            found.append(Features(of, cases, rows))
-    return found
+            features.append(Features(of, cases, rows))
+    return features
 
 
 def _digest(path: Path) -> str:
@@ -94,8 +94,8 @@ def image_rows(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:
 
 def text_rows(cases: Sequence[Case], encoder: TextEncoder) -> Matrix:
     """Features of the cases' texts, ``(n, encoder.dim)``; a repeated text is encoded once."""
-    place = {text: i for i, text in enumerate(dict.fromkeys(case.text for case in cases))}
-    return encoder.encode(list(place))[[place[case.text] for case in cases]]
+    index = {text: i for i, text in enumerate(dict.fromkeys(case.text for case in cases))}
+    return encoder.encode(list(index))[[index[case.text] for case in cases]]
 
 
 def cached_rows(
@@ -108,8 +108,8 @@ def cached_rows(
     key = hashlib.sha256("\n".join([name, *(case.id for case in cases)]).encode()).hexdigest()[:24]
     path = cache / f"{key}.npy"
     if path.exists():
-        known: Matrix = np.load(path, allow_pickle=False)
-        return known
+        stored: Matrix = np.load(path, allow_pickle=False)
+        return stored
     rows = encode(cases)
     cache.mkdir(parents=True, exist_ok=True)
     np.save(path, rows, allow_pickle=False)

@@ -126,8 +126,8 @@ def fit_fusion(
 
 def batches(studies: Codes, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:
     """Rows of studies in random order, :data:`BATCH` at a time, so that positives meet."""
-    place = random.permutation(int(studies.max()) + 1)[studies]
-    order = np.argsort(place, kind="stable")
+    order_of_study = random.permutation(int(studies.max()) + 1)[studies]
+    order = np.argsort(order_of_study, kind="stable")
     return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
 
@@ -167,15 +167,15 @@ def train_fusion(
         CheckpointError: for an unknown strategy, or one that the folder holds already.
         ModelError: where an encoder cannot be loaded.
     """
-    if known := [name for name in strategies if (into / name).exists()]:
-        raise CheckpointError(f"{into / known[0]} exists already", "Choose another folder.")
+    if existing := [name for name in strategies if (into / name).exists()]:
+        raise CheckpointError(f"{into / existing[0]} exists already", "Choose another folder.")
     backbones = open_backbones(preset, models or {}, "both")
     images, texts = backbones.images, backbones.texts
-    parts = read_pair_split(paths, splits=splits, write=into / "splits.json")
+    split = read_pair_split(paths, splits=splits, write=into / "splits.json")
     train, tune = (
-        encode_pairs(part, images, texts, into / "features") for part in (parts.train, parts.tune)
+        encode_pairs(cases, images, texts, into / "features") for cases in (split.train, split.tune)
     )
-    found = []
+    trained_strategies = []
     for name in strategies:
         trained = fit_fusion(
             name,
@@ -185,13 +185,13 @@ def train_fusion(
             seed=seed,
             output_dim=output_dim,
             encoders={"image": images.fingerprint, "text": texts.fingerprint},
-            training_data=sorted({set_of(case) for case in parts.train}),
+            training_data=sorted({set_of(case) for case in split.train}),
             on_epoch=lambda epoch: progress(1),
         )
         write_checkpoint(into / name, trained.checkpoint)
         log(f"{name}: MRR {trained.best.tune_mrr:.3f} on {len(tune)} tuning pairs")
-        found.append(trained)
-    return found
+        trained_strategies.append(trained)
+    return trained_strategies
 
 
 def _epochs(
@@ -215,9 +215,9 @@ def _epochs(
     for _ in range(epochs):
         losses = []
         for rows in batches(studies, random):
-            kin = PositivePairs.of(studies[rows], captions[rows])
+            positives = PositivePairs.of(studies[rows], captions[rows])
             scale = log_scale.exp().clamp(max=LARGEST_SCALE)
-            loss = _loss(strategy, w, images[rows], texts[rows], kin, scale)
+            loss = _loss(strategy, w, images[rows], texts[rows], positives, scale)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -231,7 +231,7 @@ def _loss(
     w: Mapping[str, Tensor],
     images: Tensor,
     texts: Tensor,
-    kin: PositivePairs,
+    positives: PositivePairs,
     s: Tensor,
 ) -> Tensor:
     """InfoNCE averaged over every way of asking and every way of being shown."""
@@ -239,9 +239,9 @@ def _loss(
     dropped = functional.dropout(images, DROPOUT), functional.dropout(texts, DROPOUT)
     items = project(w, *dropped, there, there)
     ways = {n: fuse(strategy, w, items.seen(image=i, text=t)) for n, (i, t) in WAYS.items()}
-    positive = torch.tensor(kin.positive)
+    positive = torch.tensor(positives.positive)
     losses = [
-        visible_info_nce(ways[a], ways[b], positive, torch.tensor(kin.visible(a, b)), s)
+        visible_info_nce(ways[a], ways[b], positive, torch.tensor(positives.visible(a, b)), s)
         for a in WAYS
         for b in WAYS
     ]

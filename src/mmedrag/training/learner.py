@@ -162,12 +162,12 @@ class Learner:
 
     def _parameter_groups(self) -> list[dict[str, object]]:
         """Networks learn slowly; vectors (biases, norms, the temperature) do not decay."""
-        found = []
+        groups = []
         for name, parameter in self._parameters():
             rate = RATE if name.startswith("heads.") else BACKBONE_RATE
             decay = DECAY if parameter.ndim > 1 else 0.0
-            found.append({"params": [parameter], "lr": rate, "peak": rate, "weight_decay": decay})
-        return found
+            groups.append({"params": [parameter], "lr": rate, "peak": rate, "weight_decay": decay})
+        return groups
 
     def _set_learning(self, learning: bool) -> None:
         self.heads.train(learning)
@@ -189,9 +189,12 @@ class Learner:
         index = torch.as_tensor(rows, device=self._device)
         positive = group_positives(self._groups[index])
 
-        def embed(part: slice) -> tuple[Tensor, Tensor]:
+        def embed(rows_of_batch: slice) -> tuple[Tensor, Tensor]:
             with self._precision():
-                seen = self._towers[0].features(images[part]), self._towers[1].features(texts[part])
+                seen = (
+                    self._towers[0].features(images[rows_of_batch]),
+                    self._towers[1].features(texts[rows_of_batch]),
+                )
             return self.heads(*(side.float().to(self._device) for side in seen))  # type: ignore[no-any-return]
 
         def loss(one: Tensor, other: Tensor) -> Tensor:

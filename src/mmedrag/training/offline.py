@@ -100,12 +100,12 @@ def tune_image_encoder(
     """Tune Lite0 on cases with an image, and write ``image.onnx`` (int8) and ``image.json``."""
     backbone = folded(imagenet_lite0())
     views = [middle_maps(backbone, [c for _, c in cases], v, cache) for v in range(VIEWS)]
-    known = [task for task in tasks(cases, np.ones(len(cases), np.bool_)) if task.count]
+    learnable_tasks = [task for task in tasks(cases, np.ones(len(cases), np.bool_)) if task.count]
     shares, states = drawing_shares(cases), []
     for seed in SEEDS:
         log(f"image encoder, seed {seed}")
         tuned = folded(imagenet_lite0())
-        tune(tuned, views, known, shares, epochs=epochs, seed=seed, log=log)
+        tune(tuned, views, learnable_tasks, shares, epochs=epochs, seed=seed, log=log)
         states.append(tuned.state_dict())
     backbone.load_state_dict(averaged(states))
     export_onnx(backbone, into / "image.onnx", SIZE)
@@ -168,15 +168,15 @@ def fit_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> Te
     """
     tensors: dict[str, Matrix] = {}
     gates: dict[str, list[Examples]] = {"image": [], "text": []}
-    for place, domain in enumerate(Domain):
-        parts = [pairs(s, domain, texts, cache) for s in sets]
-        images, told, weights = (
-            np.concatenate([part[i] for part in parts if len(part[2])]) for i in range(3)
+    for number, domain in enumerate(Domain):
+        domain_pairs = [pairs(s, domain, texts, cache) for s in sets]
+        images, texts_of_pairs, weights = (
+            np.concatenate([one[i] for one in domain_pairs if len(one[2])]) for i in range(3)
         )
-        heads = canonical_heads(images, told, weights)
+        heads = canonical_heads(images, texts_of_pairs, weights)
         tensors |= {f"{domain}.{name}": tensor for name, tensor in heads.items()}
-        for side, rows in (("image", images), ("text", told)):
-            classes = np.full(len(rows), place)
+        for side, rows in (("image", images), ("text", texts_of_pairs)):
+            classes = np.full(len(rows), number)
             gates[side].append(Examples(unit_rows(rows), classes, ("",) * len(rows)))
     for side, examples in gates.items():
         weight, bias = fit_head(Examples.joined(examples), len(Domain))
@@ -189,18 +189,20 @@ def pairs(
 ) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
     """The pairs of a set in a domain: image rows, text rows and weights, one a wording."""
     rows = [i for i, c in enumerate(features.cases) if c.domain == domain and c.text.strip()]
-    found = [
+    worded = [
         (i, j, text)
         for i in rows
         for j, text in enumerate(features.source.wordings(features.cases[i]))
     ]
-    said = [Case(id=text, text=text) for _, _, text in found]
+    text_cases = [Case(id=text, text=text) for _, _, text in worded]
     name = f"wordings {texts.fingerprint}"
-    told = cached_rows(cache, name, said, lambda c: texts.encode([case.text for case in c]))
+    text_rows = cached_rows(
+        cache, name, text_cases, lambda c: texts.encode([case.text for case in c])
+    )
     distinct = len({features.cases[i].text for i in rows})
-    weights = np.array([2.0 if j == 0 else 1.0 for _, j, _ in found])
+    weights = np.array([2.0 if j == 0 else 1.0 for _, j, _ in worded])
     shares = math.sqrt(len(rows) * distinct) * weights / max(weights.sum(), 1.0)
-    return features.rows[[i for i, _, _ in found]], told, shares
+    return features.rows[[i for i, _, _ in worded]], text_rows, shares
 
 
 def training_rows(features: Features) -> Features:

@@ -76,14 +76,11 @@ def read_pair_split(
     if not cases:
         raise CorpusError("No case has an image and a text", "Give files of image-text pairs.")
     ties = find_ties(cases)
-    if splits is None:
-        parts = _random_split(cases, ties)
-    else:
-        parts = checked_split(splits, cases, ties)
+    split = _random_split(cases, ties) if splits is None else checked_split(splits, cases, ties)
     if write is not None:
-        sides = {"train": parts.train, "tune": parts.tune, "val": parts.held_out}
+        sides = {"train": split.train, "tune": split.tune, "val": split.held_out}
         write_used_split(write, cases, sides, HELD_OUT, 0)
-    return parts
+    return split
 
 
 def _random_split(cases: Sequence[Case], ties: Sequence[Tie]) -> Split:
@@ -91,8 +88,8 @@ def _random_split(cases: Sequence[Case], ties: Sequence[Tie]) -> Split:
     undivided = [case for case in cases if set_of(case) not in with_val]
     held_out = [case for case in cases if case.split == "val"]
     held_out += split_cases(undivided, HELD_OUT, 0, ties)[1] if undivided else []
-    asked = {case.id for case in held_out}
-    rest, _ = without_leaks([case for case in cases if case.id not in asked], held_out, ties)
+    held_out_ids = {case.id for case in held_out}
+    rest, _ = without_leaks([case for case in cases if case.id not in held_out_ids], held_out, ties)
     train, tune = split_cases(rest, TUNE, 1, ties)
     return Split(tuple(train), tuple(tune), tuple(held_out))
 

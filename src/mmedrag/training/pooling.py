@@ -54,8 +54,8 @@ class TrainedPooling:
 
 def pooling_pictures(seeds: int, radiographs: Iterable[Image.Image] = ()) -> list[Pictures]:
     """The six images of so many seeds, and findings put into radiographs (without the moderate)."""
-    drawn: list[Pictures] = [sensitivity_images(FIRST_SEED + i) for i in range(seeds)]
-    return drawn + [inserted(picture, FIRST_SEED + i) for i, picture in enumerate(radiographs)]
+    pictures: list[Pictures] = [sensitivity_images(FIRST_SEED + i) for i in range(seeds)]
+    return pictures + [inserted(picture, FIRST_SEED + i) for i, picture in enumerate(radiographs)]
 
 
 def fit_pooling(
@@ -83,8 +83,8 @@ def fit_pooling(
     layout = pooling_layout(kind, encoder.channels)
     first = random_tensors(layout, seed) if kind == "mspp" else _zeros(layout)
     inputs = [_inputs(kind, encoder, images, progress) for images in pictures]
-    apart = [found for i, found in enumerate(inputs) if i % 4 == 3]
-    learned = [found for i, found in enumerate(inputs) if i % 4 != 3]
+    apart = [reached for i, reached in enumerate(inputs) if i % 4 == 3]
+    learned = [reached for i, reached in enumerate(inputs) if i % 4 != 3]
     weights = {name: torch.tensor(value, requires_grad=True) for name, value in first.items()}
     optimiser = torch.optim.Adam(list(weights.values()), lr=RATES[kind])
     before = best = _log_ratio(kind, weights, apart).item()
@@ -95,9 +95,9 @@ def fit_pooling(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         with torch.no_grad():
-            found = _log_ratio(kind, weights, apart).item()
-        if found > best:
-            best, at = found, step
+            reached = _log_ratio(kind, weights, apart).item()
+        if reached > best:
+            best, at = reached, step
             kept = {name: value.detach().numpy().copy() for name, value in weights.items()}
         progress(1)
     return TrainedPooling(kept, before, best, at)
@@ -164,14 +164,14 @@ def _log_ratio(
     kind: str, weights: Mapping[str, Tensor], inputs: Sequence[Mapping[str, Tensor]]
 ) -> Tensor:
     """Mean over pictures and findings of log10 of the signal-to-noise ratio."""
-    found = []
+    ratios = []
     for picture in inputs:
         names = list(picture)
         rows = functional.normalize(_pooled(kind, weights, torch.stack([*picture.values()])), dim=1)
         shift = ((rows - rows[names.index("base")]) ** 2).sum(dim=1) / 2 + FLOOR
         noise = shift[names.index("noise")]
-        found += [torch.log10(shift[names.index(f)] / noise) for f in FINDINGS if f in names]
-    return torch.stack(found).mean()
+        ratios += [torch.log10(shift[names.index(f)] / noise) for f in FINDINGS if f in names]
+    return torch.stack(ratios).mean()
 
 
 def _pooled(kind: str, weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:

@@ -35,8 +35,8 @@ from mmedrag.training.bradley_terry import (
     right_of,
 )
 from mmedrag.training.candidates import Candidates, embed_candidates, read_split_cases
-from mmedrag.training.splits import Split
 from mmedrag.training.contexts import Example, Miner
+from mmedrag.training.splits import Split
 from mmedrag.types import Definition
 
 Mode: TypeAlias = Literal["pair", "context"]
@@ -100,8 +100,8 @@ def train_preference(
     stages, definitions = build(preset, models), dictionary()
     into = Path(into)
     used = into.with_name(f"{into.name}.splits.json")
-    parts = read_split_cases(paths, RECORDS, seed, splits=splits, write=used)
-    mined = mine(parts, stages, definitions, seed=seed, progress=progress)
+    split = read_split_cases(paths, RECORDS, seed, splits=splits, write=used)
+    mined = mine(split, stages, definitions, seed=seed, progress=progress)
     if export_to is not None:
         export(mined.train, export_to)
     trained = fit(mined, stages, mode, epochs=epochs, seed=seed)
@@ -118,7 +118,7 @@ def train_preference(
 
 
 def mine(
-    parts: Split,
+    split: Split,
     stages: Stages,
     definitions: Dictionary,
     *,
@@ -131,17 +131,19 @@ def mine(
     ``share`` is that of the records of :data:`ASKING` that ask.
     """
     embedder, classifier = stages.embedder, stages.classifier
-    found: dict[str, tuple[Candidates, list[Example]]] = {}
+    mined: dict[str, tuple[Candidates, list[Example]]] = {}
     for name, cases in (
-        ("train", parts.train),
-        ("calibration", parts.tune),
-        ("test", parts.held_out),
+        ("train", split.train),
+        ("calibration", split.tune),
+        ("test", split.held_out),
     ):
-        pool = embed_candidates(cases, embedder, definitions, progress)
-        miner = Miner(pool, embedder, classifier, definitions, held_out=name == "test", seed=seed)
-        found[name] = pool, miner.mine(max(1, round(share * ASKING[name])), progress)
-    held_out, test = found["test"]
-    return Mined(found["train"][1], found["calibration"][1], test, held_out)
+        candidates = embed_candidates(cases, embedder, definitions, progress)
+        miner = Miner(
+            candidates, embedder, classifier, definitions, held_out=name == "test", seed=seed
+        )
+        mined[name] = candidates, miner.mine(max(1, round(share * ASKING[name])), progress)
+    held_out, test = mined["test"]
+    return Mined(mined["train"][1], mined["calibration"][1], test, held_out)
 
 
 def fit(
@@ -181,7 +183,9 @@ def export(examples: Sequence[Example], path: Path) -> int:
     """
     lines = []
     for i, j in preferences(examples).tolist():
-        chosen, rejected = (_evidence_text(examples[place]) for place in (i, j))
+        chosen, rejected = (
+            _evidence_text(examples[chosen_or_rejected]) for chosen_or_rejected in (i, j)
+        )
         if chosen and rejected and chosen != rejected:
             query = examples[i].question.query
             row = {"prompt": query.text or ASK_OF_IMAGE, "chosen": chosen, "rejected": rejected}

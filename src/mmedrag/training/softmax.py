@@ -28,12 +28,12 @@ class Examples:
         return Examples(self.rows[chosen], self.classes[chosen], groups)
 
     @classmethod
-    def joined(cls, parts: Sequence[Examples]) -> Examples:
+    def joined(cls, examples: Sequence[Examples]) -> Examples:
         """All rows of several."""
         return cls(
-            np.concatenate([p.rows for p in parts]),
-            np.concatenate([p.classes for p in parts]),
-            tuple(group for p in parts for group in p.groups),
+            np.concatenate([p.rows for p in examples]),
+            np.concatenate([p.classes for p in examples]),
+            tuple(group for p in examples for group in p.groups),
         )
 
 

@@ -112,7 +112,10 @@ def measure_retrieval(
 def make_directions(
     corpus: Corpus, groups: Codes, vectors: Vectors, embedder: Embedder
 ) -> list[Direction]:
-    """The five directions between images, texts and cases, and diagnosis to findings."""
+    """The five directions between images, texts and cases, and diagnosis to findings.
+
+    ``groups`` is int64 ``(n,)``.
+    """
     return [*paired_directions(corpus, vectors), *_diagnosis_to_findings(corpus, groups, embedder)]
 
 
@@ -154,7 +157,10 @@ def paired_directions(corpus: Corpus, vectors: Vectors) -> list[Direction]:
 
 
 def label_precision(corpus: Corpus, vectors: Vectors, labels: Codes) -> dict[str, Any]:
-    """precision@10 of image to image by a label, never counting images of the query's patient."""
+    """precision@10 of image to image by a label, never counting images of the query's patient.
+
+    ``groups`` is int64 ``(n,)``.
+    """
     usable = (vectors.image_codes >= 0) & (labels >= 0)
     shown = np.flatnonzero(usable)
     queries = np.flatnonzero(usable & corpus.queried)

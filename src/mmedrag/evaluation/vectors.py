@@ -49,6 +49,8 @@ def embed_records(
 ) -> Vectors:
     """Embed every record as query and as case, by image, by text and by both.
 
+    ``groups`` is int64 ``(n,)``.
+
     An image that cannot be decoded is a problem, and the record counts as one without an image.
     ``progress`` is told how many more records are done.
     """
@@ -97,6 +99,8 @@ def embed_texts(texts: Sequence[str], embedder: Embedder) -> tuple[Matrix, Matri
 
 def find_partners(groups: Codes, text_codes: Codes) -> Codes:
     """For every record the one whose text it borrows: the next of its group with another text.
+
+    Codes and result are int64 ``(n,)``.
 
     Itself where the group has no other text, -1 where it has no text at all.
     """

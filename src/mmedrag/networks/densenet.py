@@ -77,7 +77,7 @@ class DenseNet(nn.Module):
         self.features = nn.Sequential(modules)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The feature map."""
+        """The feature map. Of images ``(n, 3, s, s)``: ``(n, 1024, s/32, s/32)``."""
         return functional.relu(self.features(x))
 
 

@@ -37,7 +37,10 @@ def inserted_shifts(
 def summed(
     first: Mapping[str, Floats], second: Mapping[str, Floats], share: float
 ) -> dict[str, Floats]:
-    """Shifts of :class:`~mmedrag.encoders.density.Beside`, from those of its two parts."""
+    """Shifts of :class:`~mmedrag.encoders.density.Beside`, from those of its two parts.
+
+    Float64 ``(n,)`` by change.
+    """
     return {name: (1 - share) * first[name] + share * second[name] for name in first}
 
 
@@ -52,7 +55,10 @@ def searched(encoder: ImageEncoder, cases: Sequence[Case]) -> Floats:
 
 
 def by_share(first: Floats, second: Floats, cases: Sequence[Case]) -> dict[float, Retrieved]:
-    """Image to image by share of the second encoder, from the cosines of both."""
+    """Image to image by share of the second encoder, from the cosines of both.
+
+    Cosines are float64 ``(n, n)``.
+    """
     return {share: retrieved((1 - share) * first + share * second, cases) for share in SHARES}
 
 

@@ -143,7 +143,10 @@ def sweep(queries: Sequence[RerankQuery]) -> dict[str, Floats]:
 
 
 def best_alpha(swept: Floats) -> float:
-    """The α of the highest mean nDCG@10, the smallest of equals."""
+    """The α of the highest mean nDCG@10, the smallest of equals.
+
+    ``swept`` is float64 ``(alphas, queries)``.
+    """
     return ALPHAS[int(np.argmax(np.round(swept.mean(axis=1), 9)))]
 
 

@@ -64,8 +64,9 @@ def _protocol(measured: RewardFigures) -> str:
     return (
         f"Right and wrong contexts of {figures['questions']} questions of {figures['patients']}"
         f" held-out patients ({test} contexts, {figures['right']} of them right), made by the"
-        f" stages that serve. {model}; the paper's was fitted to {train}. Platt's scaling and tau are"
-        f" from {calibration} contexts of other patients. AUROC and ECE are over all contexts, pairwise"
+        f" stages that serve. {model}; the paper's was fitted to {train}. Platt's scaling and tau"
+        f" are from {calibration} contexts of other patients. AUROC and ECE are over all contexts,"
+        " pairwise"
         " accuracy within questions (in brackets: 95 % bootstrap intervals over patients). Served:"
         " questions asked through retrieve() of a casebase of the held-out patients; a case is"
         " right if it is of the same patient or has an annotated finding in common."

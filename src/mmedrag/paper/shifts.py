@@ -70,12 +70,15 @@ def cosine_shifts(first: Floats, second: Floats) -> Floats:
 
 
 def mean(values: Floats) -> Interval:
-    """The mean over seeds."""
+    """The mean over seeds. ``values`` is float64 ``(seeds,)``."""
     return ratio(values, np.ones_like(values))
 
 
 def ratio(finding: Floats, control: Floats) -> Interval:
-    """Signal to noise: mean shift by a finding over mean shift by a control, seeds in pairs."""
+    """Signal to noise: mean shift by a finding over mean shift by a control, seeds in pairs.
+
+    Shifts are float64 ``(seeds,)`` each.
+    """
     resampled = np.random.default_rng(0).integers(0, len(finding), (SAMPLES, len(finding)))
     resampled_ratios = finding[resampled].mean(axis=1) / control[resampled].mean(axis=1)
     low, high = np.quantile(resampled_ratios, [0.025, 0.975])
@@ -86,7 +89,10 @@ def ratio(finding: Floats, control: Floats) -> Interval:
 def ratios(
     by_finding: Mapping[str, Floats], controls: Sequence[str] = (CONTROL,)
 ) -> dict[str, Interval]:
-    """Mean shifts by change, and of each finding its ratio to each control: ``finding/control``."""
+    """Mean shifts by change, and of each finding its ratio to each control: ``finding/control``.
+
+    Shifts are float64 ``(seeds,)`` by change.
+    """
     figures = {name: mean(values) for name, values in by_finding.items()}
     for control in controls:
         for name in (name for name in by_finding if name not in controls):

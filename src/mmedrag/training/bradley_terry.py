@@ -93,7 +93,7 @@ def fit_context(
 
 
 def rewards_of(scorer: Scorer, examples: Sequence[Example]) -> Numbers:
-    """The reward of every example, in order, as the filter would give it."""
+    """The reward of every example, in order, as the filter would give it. Float64 ``(n,)``."""
     rewards = np.zeros(len(examples))
     for rows in _by_question(examples).values():
         evidence = [examples[row].evidence for row in rows]
@@ -119,6 +119,8 @@ def preferences(examples: Sequence[Example]) -> Indices:
 def platt(logits: Numbers, right: NDArray[np.bool_]) -> Calibration:
     """Platt's scaling by Newton's method, with his targets (Platt 1999; Lin et al. 2007).
 
+    From logits float64 ``(n,)`` and which of them are right, ``(n,)``.
+
     Where the logits do not rank at all the scale stays just above 0.
     """
     targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
@@ -136,6 +138,8 @@ def platt(logits: Numbers, right: NDArray[np.bool_]) -> Calibration:
 
 def choose_tau(rewards: Numbers, right: NDArray[np.bool_], kept: float = KEPT) -> float:
     """The largest τ of three decimals with which a share ``kept`` of the right passes r > τ.
+
+    From rewards float64 ``(n,)`` and which of them are right, ``(n,)``.
 
     0 where even that is not enough.
 

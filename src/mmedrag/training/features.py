@@ -103,6 +103,8 @@ def cached_rows(
 ) -> Matrix:
     """Features by row, read from ``cache`` where ``name`` and the cases' ids are known there.
 
+    Float32 ``(n, dim)``.
+
     ``name`` must tell the encoder (its fingerprint) and the set apart from every other.
     """
     key = hashlib.sha256("\n".join([name, *(case.id for case in cases)]).encode()).hexdigest()[:24]

@@ -125,7 +125,10 @@ def fit_fusion(
 
 
 def batches(studies: Codes, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-    """Rows of studies in random order, :data:`BATCH` at a time, so that positives meet."""
+    """Rows of studies in random order, :data:`BATCH` at a time, so that positives meet.
+
+    ``studies`` is int64 ``(n,)``, numbered from 0.
+    """
     order_of_study = random.permutation(int(studies.max()) + 1)[studies]
     order = np.argsort(order_of_study, kind="stable")
     return (order[start : start + BATCH] for start in range(0, len(order), BATCH))

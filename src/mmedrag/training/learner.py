@@ -59,11 +59,14 @@ class ProjectionHeads(nn.Module):
 
     @property
     def scale(self) -> Tensor:
-        """The inverse temperature."""
+        """The inverse temperature. A tensor ``()``."""
         return self.log_scale.exp().clamp(max=LARGEST_SCALE)
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        """Weights of the fusion ``contrastive``, for features as the encoders give them."""
+        """Weights of the fusion ``contrastive``, for features as the encoders give them.
+
+        Weights float32 ``(dim, width)``, biases ``(dim,)``.
+        """
         named = ("image.weight", "image.bias", "text.weight", "text.bias")
         state = self.state_dict()
         return folded({name: state[name].cpu().numpy() for name in named}, *self.scalings)

@@ -57,6 +57,9 @@ def visible_info_nce(
 
 
 def symmetric_info_nce(images: Tensor, texts: Tensor, positive: Tensor, scale: Tensor) -> Tensor:
-    """The mean of :func:`info_nce` from images to texts and from texts to images."""
+    """The mean of :func:`info_nce` from images to texts and from texts to images.
+
+    Vectors ``(n, dim)`` each, ``positive`` bool ``(n, n)``.
+    """
     forth = info_nce(images, texts, positive, scale)
     return (forth + info_nce(texts, images, positive.T, scale)) / 2

@@ -187,7 +187,10 @@ def fit_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> Te
 def pairs(
     features: Features, domain: Domain, texts: TextEncoder, cache: Path
 ) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
-    """The pairs of a set in a domain: image rows, text rows and weights, one a wording."""
+    """The pairs of a set in a domain: image rows, text rows and weights, one a wording.
+
+    Float32 ``(p, image_dim)``, float32 ``(p, text_dim)`` and float64 ``(p,)``.
+    """
     rows = [i for i, c in enumerate(features.cases) if c.domain == domain and c.text.strip()]
     worded = [
         (i, j, text)

@@ -48,12 +48,15 @@ class Pairs:
 
     @property
     def studies(self) -> Codes:
-        """The study of each, its patient where no study is named, itself where neither is."""
+        """The study of each, its patient where no study is named, itself where neither is.
+
+        Int64 ``(n,)``.
+        """
         return codes(study_of(case) for case in self.cases)
 
     @property
     def captions(self) -> Codes:
-        """Equal for texts that are the same but for case and white space."""
+        """Equal for texts that are the same but for case and white space. Int64 ``(n,)``."""
         return codes(text_key(case.text) for case in self.cases)
 
 

@@ -37,7 +37,10 @@ class PositivePairs:
         return cls(positive, np.eye(len(studies), dtype=np.bool_), same_caption)
 
     def visible(self, query: str, shown: str) -> NDArray[np.bool_]:
-        """What a query may see: not what it holds itself, its own image or its own caption."""
+        """What a query may see: not what it holds itself, its own image or its own caption.
+
+        Bool ``(n, n)``, queries by row.
+        """
         both_hold_image = "text" not in (query, shown)
         both_hold_text = "image" not in (query, shown)
         hidden = (self.same_item & both_hold_image) | (self.same_caption & both_hold_text)

@@ -157,7 +157,10 @@ def fit(
 
 
 def measure(rewards: Numbers, examples: Sequence[Example]) -> dict[str, float]:
-    """Pairwise accuracy within questions, AUROC over all, and expected calibration error."""
+    """Pairwise accuracy within questions, AUROC over all, and expected calibration error.
+
+    ``rewards`` is float64 ``(n,)``.
+    """
     right, pairs = right_of(examples), preferences(examples)
     better, worse = rewards[pairs[:, 0]], rewards[pairs[:, 1]]
     won = (better > worse) + 0.5 * (better == worse)

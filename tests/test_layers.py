@@ -43,7 +43,7 @@ ONLY = {
     "types": {"domains", "errors"},
     "errors": set(),
     "measures": {"types", "errors"},
-    "pipeline": GROUND | {"protocols", "citations"},
+    "pipeline": GROUND | {"protocols", "citations", "imaging"},
     "views": GROUND | {"protocols", "citations", "imaging", "indexing", "mmedrag"},
 }
 """Rooms that keep to less than their shelf allows."""

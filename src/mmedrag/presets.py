@@ -118,7 +118,7 @@ def offline_encoders(learned: Path | None = None) -> tuple[ImageEncoder, TextEnc
     vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
     return (
         Remembering(OnnxImageEncoder.from_card((learned or MODELS) / "image.json")),
-        OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary),
+        Remembering(OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary)),
     )
 
 

@@ -96,9 +96,9 @@ def test_the_own_patient_is_no_neighbour() -> None:
 class Stubborn:
     """Says radiology of everything."""
 
-    def classify(self, query: Query) -> Routing:
+    def classify(self, queries: list[Query], pictures: object = None) -> list[Routing]:
         scores = dict(zip(NAMES, (0.7, 0.1, 0.1, 0.1), strict=True))
-        return Routing(scores, Domain.RADIOLOGY, reason="always")
+        return [Routing(scores, Domain.RADIOLOGY, reason="always")] * len(queries)
 
 
 class Embeds:

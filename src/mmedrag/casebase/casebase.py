@@ -376,6 +376,20 @@ class Casebase:
                 self._database.mention_table.forget_unused()
             return count
 
+    def set(self, key: str, value: str) -> None:
+        """Keep a setting of the caller's, as those given to :meth:`create`.
+
+        Raises:
+            CasebaseError: the key is the casebase's own, or the disk fails.
+            CasebaseLocked: another process writes.
+        """
+        if key in RESERVED:
+            raise CasebaseError(f"The setting {key} is the casebase's own", "Use another key.")
+        with self._writers, storage_faults(self.path, "keep a setting in"):
+            self._acquire()
+            with self._guard, self._database.writing():
+                self._database.set(key, value)
+
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of definitions by the digest of what was embedded.
 
@@ -403,6 +417,8 @@ class Casebase:
             with self._guard, self._database.writing():
                 self._database.rebuild_lexicon()
             if definitions is not None:
+                with self._guard, self._database.writing():
+                    self._database.mention_table.forget_all()
                 self.recognise(definitions)
             self.publish()
             with self._guard:

@@ -187,14 +187,14 @@ def _medical(arm: Arm, file: Path, case: Case, query: Query) -> Verdict:
     return Verdict(
         source=source,
         truth=str(case.domain),
-        routing=arm.classifier.classify(query),
+        routing=arm.classifier.classify([query])[0],
         kind=f"{source}: {label}",
         patient=f"{source}: {case.patient_id}" if case.patient_id else "",
     )
 
 
 def _verdict(arm: Arm, source: str, truth: str, query: Query) -> Verdict:
-    return Verdict(source, truth, arm.classifier.classify(query))
+    return Verdict(source, truth, arm.classifier.classify([query])[0])
 
 
 def _others(folders: Sequence[Path]) -> Iterator[tuple[str, Image.Image]]:

@@ -156,7 +156,7 @@ class Miner:
 
     def _understood(self, query: Query) -> Question:
         """What the pipeline knows of a query when it filters."""
-        routing = self._classifier.classify(query)
+        routing = self._classifier.classify([query])[0]
         vector = self._embedder.embed([query])[0]
         return Question(query, routing, vector, self._definitions.recognise([query.text])[0])
 

@@ -16,7 +16,7 @@ from mmedrag.datasets.ties import read_sets
 from mmedrag.errors import CheckpointError, CorpusError, LeakError, QueryError
 from mmedrag.presets import build
 from mmedrag.training.contrastive import train_contrastive
-from mmedrag.training.journal import Epoch, best_of, is_over, read_log
+from mmedrag.training.journal import Epoch, read_log
 from mmedrag.training.recalls import measure_recalls
 from mmedrag.training.splits import positive_groups, read_split_pairs
 from mmedrag.types import Query
@@ -165,22 +165,3 @@ def test_too_few_pairs(phantoms, tmp_path):
     write_records(phantoms[:2], tmp_path / "two.jsonl")
     with pytest.raises(CorpusError):
         train_contrastive([tmp_path / "two.jsonl"], tmp_path / "run")
-
-
-def test_recalls_are_scored_by_group():
-    vectors = np.eye(4, dtype=np.float32)
-    shown = vectors[[1, 0, 2, 3]]
-    alone = measure_recalls(vectors, shown, np.full((4, 2), -1)).figures()
-    paired = measure_recalls(vectors, shown, np.array([[0, -1], [0, -1], [1, -1], [2, -1]]))
-    assert alone["image_to_text"]["R@1"] == 0.5
-    assert paired.figures()["text_to_image"]["R@1"] == 1.0
-    assert paired.chance == 6 / 16
-
-
-def test_when_to_stop():
-    recalls = [0.1, 0.3, 0.3, 0.2, 0.1]
-    epochs = [Epoch(i, 1.0, 0.1, r, {}, 0.0) for i, r in enumerate(recalls)]
-    assert best_of(epochs) is epochs[2]
-    assert not is_over([], 1)
-    assert not is_over(epochs, 3)
-    assert is_over(epochs, 2)

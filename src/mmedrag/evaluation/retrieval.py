@@ -245,12 +245,12 @@ def _curve(direction: Direction, truth: Relevance) -> list[dict[str, Any]]:
     n = len(direction.gallery)
     points = []
     for size in (*(size for size in SIZES if size < n), n):
-        svg = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
-        recall = [
+        draws = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
+        samples = [
             measure(direction.restricted(_plot(direction, truth, size, seed)), truth)
-            for seed in range(svg)
+            for seed in range(draws)
         ]
-        if measured := [m for m in recall if m is not None]:
+        if measured := [m for m in samples if m is not None]:
             points.append(_point(direction.name, measured))
     return points
 
@@ -280,9 +280,9 @@ def _point(name: str, measured: Sequence[DirectionFigures]) -> dict[str, Any]:
     }
 
 
-def _remarks(notes: dict[str, DirectionFigures]) -> list[str]:
+def _remarks(figures: dict[str, DirectionFigures]) -> list[str]:
     """What a reader must know to read the figures right."""
-    silent = [name for name in CROSS if name in notes and notes[name].silent]
+    silent = [name for name in CROSS if name in figures and figures[name].silent]
     remarks = []
     if silent:
         remarks.append(
@@ -291,7 +291,7 @@ def _remarks(notes: dict[str, DirectionFigures]) -> list[str]:
         )
     remarks += [
         f"{name}: no query has a relevant item other than its exact duplicates, so all is 0"
-        for name, measured in notes.items()
+        for name, measured in figures.items()
         if not measured.answerable.any()
     ]
     return remarks

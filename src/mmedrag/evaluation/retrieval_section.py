@@ -90,7 +90,9 @@ def _verdict(directions: Report) -> str:
 def _tables(report: Report) -> tuple[Table, ...]:
     tables = [_directions("All records", report["directions"])]
     if len(report["by_domain"]) > 1:
-        tables += [_directions(f"Within {n}", shown) for n, shown in report["by_domain"].items()]
+        tables += [
+            _directions(f"Within {n}", figures) for n, figures in report["by_domain"].items()
+        ]
     if "label_precision" in report:
         tables.append(_label(report["label_precision"]))
     if report["curve"]:
@@ -98,7 +100,7 @@ def _tables(report: Report) -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def _directions(title: str, lines: Report) -> Table:
+def _directions(title: str, figures: Report) -> Table:
     header = ("direction", *METRICS, "n", "groups", "queries", "chance@1", "ceiling@1")
     rows = (
         (
@@ -108,20 +110,20 @@ def _directions(title: str, lines: Report) -> Table:
             f"{f['chance@1']:.3f}",
             f"{f['ceiling@1']:.3f}",
         )
-        for name, f in lines.items()
+        for name, f in figures.items()
     )
     return Table(title, header, tuple(rows))
 
 
-def _label(rows: Report) -> Table:
+def _label(precision: Report) -> Table:
     header = ("direction", "precision@10", "chance", "n", "patients", "queries")
     row = (
-        arrow(rows["direction"]),
-        _with_interval(rows["precision@10"], rows["ci95"]),
-        f"{rows['chance']:.3f}",
-        *(str(rows[count]) for count in ("n", "groups", "queries")),
+        arrow(precision["direction"]),
+        _with_interval(precision["precision@10"], precision["ci95"]),
+        f"{precision['chance']:.3f}",
+        *(str(precision[count]) for count in ("n", "groups", "queries")),
     )
-    return Table(f"By {rows['label']}, other patients only", header, (row,))
+    return Table(f"By {precision['label']}, other patients only", header, (row,))
 
 
 def _curve(points: Sequence[Report]) -> Table:
@@ -159,13 +161,13 @@ def _figures(report: Report) -> tuple[Figure, ...]:
         ),
     ]
     if len(report["by_domain"]) > 1:
-        shown = report["by_domain"]
+        by_domain = report["by_domain"]
         figures.append(
             Figure(
                 "Within each domain",
                 "R@1 where queries and gallery are of one domain, as the system searches.",
                 lambda: plots.bars(
-                    {n: {arrow(d): f["R@1"] for d, f in of.items()} for n, of in shown.items()},
+                    {n: {arrow(d): f["R@1"] for d, f in of.items()} for n, of in by_domain.items()},
                     "R@1",
                 ),
             )

@@ -28,9 +28,10 @@ from dicom_files import (
     with_pixels,
 )
 from mmedrag.datasets import read_corpus
-from mmedrag.datasets.deidentify import Pseudonyms, permitted, removed, scrub
+from mmedrag.datasets.deidentify import Pseudonyms, permitted, removed
 from mmedrag.datasets.dicom import read_dicom
 from mmedrag.datasets.reports import report_text
+from mmedrag.datasets.scrubbing import scrub
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case, Domain, Problem

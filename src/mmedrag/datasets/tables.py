@@ -145,6 +145,12 @@ class _Table:
         return None
 
 
+def report_of_row(cells: Mapping[str, Any]) -> str:
+    """The report in a row: its whole text, else its sections; names in lower-case."""
+    cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
+    return first_text(cells, *COLUMNS["text"], "reporttext") or _joined(cells, SECTIONS)
+
+
 def _fields(
     path: Path, names: Iterable[str], columns: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:

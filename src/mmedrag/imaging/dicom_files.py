@@ -17,6 +17,7 @@ from pydicom.encaps import generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import (
     JPEG2000,
+    UID,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -73,7 +74,7 @@ def parse_dicom(source: Path | bytes, name: str) -> FileDataset:
         if not getattr(ds, "file_meta", None):
             ds.file_meta = FileMetaDataset()
         if not ds.file_meta.get("TransferSyntaxUID"):
-            ds.file_meta.TransferSyntaxUID = _likely_syntax(ds)
+            ds.file_meta.TransferSyntaxUID = UID(_likely_syntax(ds))
     except PARSER_FAILURES as error:
         raise damaged(name, error) from None
     return ds
@@ -121,9 +122,7 @@ def _likely_syntax(ds: FileDataset) -> str:
         if implicit:
             return str(ImplicitVRLittleEndian)
         return str(ExplicitVRLittleEndian if little else ExplicitVRBigEndian)
-    frame = next(
-        generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1))
-    )
+    frame = next(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
     if frame.startswith(b"\xff\x4f\xff\x51") or frame[4:8] == b"jP  ":
         return str(JPEG2000)
     if frame.startswith(b"\xff\xd8"):

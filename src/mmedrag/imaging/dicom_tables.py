@@ -31,7 +31,8 @@ class Table:
     def __call__(self, values: NDArray[Any]) -> NDArray[np.int64]:
         """The entry of each value; values beyond the table take its ends."""
         index = np.rint(values).astype(np.int64) - self.first
-        return self.entries[np.clip(index, 0, len(self.entries) - 1)]
+        shown: NDArray[np.int64] = self.entries[np.clip(index, 0, len(self.entries) - 1)]
+        return shown
 
 
 def read_table(item: Dataset, signed: bool, prefix: str = "LUT") -> Table | None:
@@ -91,9 +92,9 @@ def _entries(
         words = np.asarray([data] if isinstance(data, int) else list(data), np.int64)
         if words.min() < 0 or words.max() > 0xFFFF:
             return words
-        words = words.astype("<u2")
+        halves = words.astype(np.uint16)
     elif len(data) <= claimed + 1:  # packed in 8 bits
         return np.frombuffer(data, np.uint8).astype(np.int64)
     else:
-        words = np.frombuffer(data[: len(data) & ~1], order).astype("<u2")
-    return (words.byteswap() if swapped(words) else words).astype(np.int64)
+        halves = np.frombuffer(data[: len(data) & ~1], order).astype(np.uint16)
+    return (halves.byteswap() if swapped(halves) else halves).astype(np.int64)

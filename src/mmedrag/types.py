@@ -10,16 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Vector: TypeAlias = NDArray[np.float32]
 """One embedding, shape ``(dim,)``."""
 
 Matrix: TypeAlias = NDArray[np.float32]
 """Embeddings by row, shape ``(n, dim)``."""
+
+
+ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
+"""A picture: a file's path, its bytes, or its pixels (a PIL image, an array of grey or RGB)."""
 
 
 class Domain(StrEnum):
@@ -38,6 +45,27 @@ class Assertion(StrEnum):
     UNCERTAIN = "uncertain"
     HISTORICAL = "historical"
     OTHER_PERSON = "other person"
+
+
+class Kind(StrEnum):
+    """What sort of thing a concept is, whatever dictionary it came from."""
+
+    FINDING = "finding"
+    DISEASE = "disease"
+    SYMPTOM = "symptom"
+    NORMAL = "normal"
+    ANATOMY = "anatomy"
+    TECHNIQUE = "technique"
+    PROCEDURE = "procedure"
+    STAIN = "stain"
+    DEVICE = "device"
+    MEASUREMENT = "measurement"
+    OTHER = "other"
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether a case can have it or be free of it: findings, diseases, symptoms, normality."""
+        return self in {Kind.FINDING, Kind.DISEASE, Kind.SYMPTOM, Kind.NORMAL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +95,24 @@ class Case:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """What a store keeps of one case.
+
+    ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
+    (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
+    ``mentions`` are the terms of the report, recognised by the source whose fingerprint is
+    ``recogniser``; ``None`` where nobody has looked.
+    """
+
+    case: Case
+    vector: Vector
+    content: str
+    thumbnail: bytes | None
+    mentions: tuple[Mention, ...] | None = None
+    recogniser: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A row or file of a corpus that could not become a case, and why."""
@@ -82,16 +128,23 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a user asks: a text, an image (a path, or the bytes of a file), or both.
+    """What a user asks: a text, an image, or both.
 
     ``domain`` overrules the modality classifier. ``where`` is a metadata filter such as
     ``"modality = 'ct' and patient_id != 'P1'"``.
     """
 
     text: str = ""
-    image: Path | str | bytes | None = None
+    image: ImageSource | None = None
     domain: Domain | None = None
     where: str | None = None
+
+    @classmethod
+    def of(cls, asked: Query | ImageSource) -> Query:
+        """What was asked, as a query: a ``str`` is a text; a path, bytes or pixels an image."""
+        if isinstance(asked, Query):
+            return asked
+        return cls(text=asked) if isinstance(asked, str) else cls(image=asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +157,7 @@ class Mention:
     concept: str
     term: str
     assertion: Assertion
+    kind: Kind = Kind.FINDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +202,17 @@ class Hit:
     """A case found in stage 1.
 
     ``similarity`` is the cosine of eq. 2. ``relevance`` is what stage 1 ranks by: the similarity
-    itself, or for text queries its blend with BM25.
+    itself, or for text queries its blend with BM25. ``mentions`` are the terms that were recognised
+    in the report when it was stored, by the source whose fingerprint is ``recogniser``. The
+    pipeline takes them where that is its own source, and reads the report otherwise.
     """
 
     case: Case
     vector: Vector
     similarity: float
     relevance: float
+    mentions: tuple[Mention, ...] | None = None
+    recogniser: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,18 +12,18 @@ from PIL import Image
 
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.hybrid import relevance
-from mmedrag.casebase.records import Entry
 from mmedrag.cli import main
 from mmedrag.datasets.corpus import Relevance, codes, group_codes, label_codes, read_corpus
 from mmedrag.datasets.records import write_records
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError, QueryError
 from mmedrag.evaluation.directions import Direction, Side, measure
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.evaluation.retrieval import measure_retrieval
 from mmedrag.evaluation.retrieval_section import as_section
 from mmedrag.evaluation.vectors import embed_records, embed_texts, find_partners
-from mmedrag.types import Case, Embeddable, Matrix, Query
+from mmedrag.measures.cosines import unit_rows
+from mmedrag.testing.questions import question_of
+from mmedrag.types import Case, Embeddable, Entry, Matrix, Query
 from mmedrag.views.report import section_text
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
@@ -281,7 +281,7 @@ def test_word_scores_are_the_casebases(phantoms: list[Case], tmp_path: Path) -> 
         casebase.add([Entry(case, vector, case.id, None) for case, vector in pairs])
         casebase.publish()
         asked = Query(text=phantoms[3].text)
-        hits = {hit.case.id: hit for hit in casebase.search(asked, vectors[0], 90, None)}
+        hits = {hit.case.id: hit for hit in casebase.search(question_of(asked, vectors[0]), 90)}
     found = [hits[case.id] for case in phantoms]
     words = bm25([asked.text], [case.text for case in phantoms])[0]
     blended = relevance(np.array([hit.similarity for hit in found]), words)
@@ -333,7 +333,7 @@ def test_report_of_synthetic_cases(
     assert {key: last[key] for key in ("R@1", "MRR", "n")} == {
         key: whole[key] for key in ("R@1", "MRR", "n")
     }
-    shown = section_text(as_section(told, "mmedrag eval retrieval"))
+    shown = section_text(as_section(told))
     assert f"{whole['R@1']:.3f} (" in shown
     assert "image → image" in shown
 

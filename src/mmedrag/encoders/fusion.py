@@ -18,9 +18,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, Layout, Tensors, random_tensors, read_checkpoint
-from mmedrag.encoders.projection import Reduction, unit_rows
+from mmedrag.encoders.projection import Reduction
 from mmedrag.encoders.strategies import HEADS, STRATEGIES, Mask, Parts, dense, linear
 from mmedrag.errors import CheckpointError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Matrix
 
 
@@ -104,7 +105,8 @@ class SharedAndOwn:
     ``z`` is a trained fusion in which an image and a text can be compared, so images find texts and
     texts images; ``x`` are image features after ``image_reduction`` and ``y`` the first
     ``text_own`` columns of the text features, so that each modality is also compared with its own
-    kind, which a shared space alone does less well (docs/encoders.md). As in :class:`Concat` an
+    kind, which a shared space alone does less well (docs/notes/encoders.md). As in
+    :class:`Concat` an
     absent part is zero and the rest is not scaled up.
 
     ``shares`` are ``(a, b, c)``, which sum to 1.

@@ -1,4 +1,4 @@
-"""Retrieval measured over records of the native format, without a casebase (docs/evaluation.md)."""
+"""Retrieval measured over records, without a casebase (docs/guide/evaluation.md)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CROSS = ("image_to_text", "text_to_image")
 _QUERIES_A_POINT = 2000  # more galleries are drawn for small sizes
 
 
-def evaluate(
+def retrieval_report(
     paths: Sequence[Path],
     *,
     preset: str = "offline",

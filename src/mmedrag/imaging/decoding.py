@@ -14,9 +14,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -30,8 +31,9 @@ from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
 from mmedrag.imaging.png_chunks import essential_chunks
 from mmedrag.imaging.reduction import MAX_SHOWN, reduced
 from mmedrag.imaging.signatures import HEAD, kind_of
+from mmedrag.types import ImageSource
 
-Source: TypeAlias = Path | str | bytes
+File: TypeAlias = Path | str | bytes
 """An image file, or its bytes."""
 
 # The plugins are called directly: Image.open would let through whatever else is registered, and
@@ -46,7 +48,7 @@ _BYTES_A_PIXEL = 12  # while a picture is decoded, turned and reduced
 _MIN_IS_WHITE, _PHOTOMETRIC = 0, 262  # TIFF 6.0, section 3
 
 
-def read_bytes(source: Source) -> bytes:
+def read_bytes(source: File) -> bytes:
     """The contents of a regular file of at most :data:`MAX_BYTES`.
 
     Raises:
@@ -57,7 +59,7 @@ def read_bytes(source: Source) -> bytes:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[BinaryIO]:
+def _opened(source: File) -> Iterator[BinaryIO]:
     """A regular file of at most :data:`MAX_BYTES`, open for reading; or bytes as such a file."""
     if isinstance(source, bytes):
         with io.BytesIO(source) as memory:
@@ -87,11 +89,12 @@ def _size(file: BinaryIO) -> int:
     return size
 
 
-def open_image(source: Source, frame: int = 0) -> Image.Image:
+def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
     """Decode a PNG, JPEG, TIFF, BMP or DICOM file completely.
 
     Args:
-        source: a path, or the bytes of a file.
+        source: a path, the bytes of a file, or pixels: a PIL image, or an array of grey values
+            ``(height, width)`` or 8-bit colours ``(height, width, 3 or 4)``.
         frame: the frame of a multi-frame DICOM file or the page of a TIFF, from 0.
 
     Returns:
@@ -103,6 +106,8 @@ def open_image(source: Source, frame: int = 0) -> Image.Image:
     Raises:
         ImageError: for a file that is damaged, truncated, too large, or of another kind.
     """
+    if isinstance(source, Image.Image | np.ndarray):
+        return _from_pixels(source)
     source = source if isinstance(source, bytes) else Path(source)
     name = "the image" if isinstance(source, bytes) else str(source)
     with _opened(source) as file:
@@ -121,7 +126,7 @@ def open_image(source: Source, frame: int = 0) -> Image.Image:
     )
 
 
-def image_digest(source: Source, frame: int = 0) -> str:
+def image_digest(source: File, frame: int = 0) -> str:
     """SHA-256 (hexadecimal) of a file's bytes and the frame that is shown.
 
     Raises:
@@ -185,6 +190,29 @@ def _decoded(
         with DECODING.reserve(_BYTES_A_PIXEL * image.width * image.height):
             image.load()
             return _upright_8_bit(image)
+
+
+def _from_pixels(source: Image.Image | NDArray[Any]) -> Image.Image:
+    try:
+        picture = source if isinstance(source, Image.Image) else _from_array(source)
+        check_size(*picture.size, "the image")
+        return _upright_8_bit(picture)
+    except DECODER_FAILURES as error:  # a PIL image may be a file that is not decoded yet
+        raise ImageError(f"The image cannot be decoded ({error})", "Open it again.") from None
+
+
+def _from_array(values: NDArray[Any]) -> Image.Image:
+    if values.ndim in (2, 3):
+        check_size(values.shape[1], values.shape[0], "the array")
+    if values.ndim == 2 and values.size and values.dtype.kind in "buif":
+        values = values.astype(np.uint8) * 255 if values.dtype == np.bool_ else values
+        return Image.fromarray(values if values.dtype == np.uint8 else to_8_bit(values))
+    if values.ndim == 3 and values.shape[2] in (3, 4) and values.size and values.dtype == np.uint8:
+        return Image.fromarray(values)
+    raise ImageError(
+        f"An array of shape {values.shape} and type {values.dtype} is not an image",
+        "Give grey values (height, width) or 8-bit colours (height, width, 3).",
+    )
 
 
 def _select(image: ImageFile.ImageFile, frame: int, name: str) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
-from mmedrag.types import Case, Evidence, Matrix
+from mmedrag.rounding import rounded
+from mmedrag.types import Case, Evidence, Matrix, Question
 
 LABEL_WORDS = 7
 """Up to this length a text is a label ("normal fundus") that many patients share."""
@@ -38,7 +39,7 @@ class MaximalMarginalRelevance:
     def __post_init__(self) -> None:
         _check_share("trade-off", self.trade_off)
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence in the order it was picked; ties keep the order they came in."""
         if not evidence:
             return []
@@ -65,7 +66,7 @@ class DuplicatesLast:
     def __post_init__(self) -> None:
         _check_share("cosine of duplicates", self.same)
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """First the items that say something new, then the repetitions."""
         if not evidence:
             return []
@@ -117,7 +118,7 @@ def _greedy(gain: NDArray[np.float64], cost: Matrix) -> list[int]:
     dearest = np.zeros_like(gain)
     picked: list[int] = []
     for _ in range(len(gain)):
-        best = int(np.argmax(value))
+        best = int(np.argmax(rounded(value)))
         picked.append(best)
         np.maximum(dearest, cost[best], out=dearest)
         np.subtract(gain, dearest, out=value)
@@ -131,7 +132,7 @@ def _relevance(e: Evidence) -> float:
 
 def _stretch(values: Sequence[float]) -> NDArray[np.float64]:
     """Values mapped to 0…1; all 1 where they are equal."""
-    v = np.array(values, dtype=np.float64)
+    v = rounded(values)
     spread = v.max() - v.min()
     return (v - v.min()) / spread if spread > 0 else np.ones_like(v)
 

@@ -18,8 +18,8 @@ from mmedrag.datasets.corpus import codes, patient_of, study_of, text_key
 from mmedrag.definitions import Dictionary
 from mmedrag.pipeline import gather
 from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.training.candidates import Pool, Progress, findings_of
 from mmedrag.training.flips import mirrored, negated
-from mmedrag.training.pool import Pool, Progress, findings_of
 from mmedrag.training.questions import is_finding, off_topic, texts_of
 from mmedrag.types import (
     Assertion,
@@ -155,7 +155,7 @@ class Miner:
 
     def _understood(self, query: Query) -> Question:
         """What the pipeline knows of a query when it filters."""
-        routing = self._classifier.classify(query)
+        routing = self._classifier.classify([query])[0]
         vector = self._embedder.embed([query])[0]
         return Question(query, routing, vector, self._definitions.recognise([query.text])[0])
 

@@ -46,7 +46,8 @@ class Case:
 
     ``frame`` is the frame of a multi-frame file that the case shows. ``domain`` is ``None`` where
     nobody has said it and the classifier abstained: such a case is found only by searches over all
-    domains.
+    domains. ``diagnosis`` is what the source gives as the case's final diagnosis, in its own words;
+    empty where it gives none.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Case:
     study_id: str = ""
     date: str = ""
     labels: tuple[str, ...] = ()
+    diagnosis: str = ""
     source: str = ""
     licence: str = ""
     split: str = ""

@@ -274,3 +274,9 @@ def test_in_a_large_casebase_the_commonest_words_are_left_out(monkeypatch):
         assert [h.case.id for h in hits] == ["00", "01", "02", "03"]
         alone = made.search(Query(text="common"), vector, 40, None)
         assert len(alone) == 34
+
+
+def test_a_diagnosis_is_stored_with_its_case():
+    case = Case(id="a", diagnosis="Glioma", meta={"diagnosis": "Oedema"})
+    with casebase_of([Entry(case, np.ones(DIM, np.float32) / DIM, "", None)]) as made:
+        assert made.get("a") == case

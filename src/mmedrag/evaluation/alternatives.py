@@ -1,6 +1,6 @@
 """Rerankers tried beside :class:`~mmedrag.ranking.graph.GraphReranker`, which stay measured.
 
-None of them is used by a preset: docs/graph.md says why.
+None of them is used by a preset: docs/notes/graph.md says why.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ PAPER_ALPHA = 0.85
 
 ALPHA = 0.4
 """Ours, with :func:`sharp_graph` and :func:`best_cases`; chosen on training patients
-(docs/graph.md)."""
+(docs/notes/graph.md)."""
 
 RESTART_WIDTH, EDGE_WIDTH = 0.7, 0.4
 """How far below the best, in standard deviations, relevance and cosines still count; chosen
@@ -200,8 +200,8 @@ class GraphReranker:
     """Section 3.5: sorts by the score of eq. 4 and fills :attr:`Evidence.centrality` with it.
 
     As it stands it is query-aware, which the paper's form (:func:`paper_graph`) hardly is:
-    docs/graph.md measures both. Scores that differ by less than the tolerance are a tie, and ties
-    keep the order they came in.
+    docs/notes/graph.md measures both. Scores that differ by less than the tolerance are a tie,
+    and ties keep the order they came in.
 
     Attributes:
         graph: makes edge weights of the cosines of eq. 3: :func:`sharp_graph`,

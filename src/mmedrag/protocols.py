@@ -16,6 +16,7 @@ from mmedrag.types import (
     Evidence,
     Hit,
     Intent,
+    Kind,
     Matrix,
     Mention,
     Prevalence,
@@ -123,6 +124,29 @@ class DefinitionSource(Protocol):
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]: ...
 
     def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]: ...
+
+
+@runtime_checkable
+class Ontology(Protocol):
+    """What concepts are, and which are kinds of which, over all dictionaries at once.
+
+    Concepts are named by their codes (:attr:`mmedrag.types.Mention.concept`); a code that no
+    dictionary has is a finding without relatives. Laws: ``is_a(c, c)``; ``is_a(a, b)`` exactly
+    where ``b`` is ``a``, means the same, or is among ``ancestors(a)``; ``a in ancestors(b)``
+    wherever ``b in descendants(a)``; a concept is neither its own ancestor nor its own descendant.
+    """
+
+    def kind(self, concept: str) -> Kind: ...
+
+    def name(self, concept: str) -> str: ...
+
+    def region(self, concept: str) -> str: ...
+
+    def is_a(self, concept: str, ancestor: str) -> bool: ...
+
+    def ancestors(self, concept: str) -> tuple[str, ...]: ...
+
+    def descendants(self, concept: str) -> tuple[str, ...]: ...
 
 
 @runtime_checkable

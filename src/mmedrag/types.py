@@ -40,6 +40,27 @@ class Assertion(StrEnum):
     OTHER_PERSON = "other person"
 
 
+class Kind(StrEnum):
+    """What sort of thing a concept is, whatever dictionary it came from."""
+
+    FINDING = "finding"
+    DISEASE = "disease"
+    SYMPTOM = "symptom"
+    NORMAL = "normal"
+    ANATOMY = "anatomy"
+    TECHNIQUE = "technique"
+    PROCEDURE = "procedure"
+    STAIN = "stain"
+    DEVICE = "device"
+    MEASUREMENT = "measurement"
+    OTHER = "other"
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether a case can have it or be free of it: findings, diseases, symptoms, normality."""
+        return self in {Kind.FINDING, Kind.DISEASE, Kind.SYMPTOM, Kind.NORMAL}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One image-report pair of a clinical corpus (section 3.4, stage 1).
@@ -104,6 +125,7 @@ class Mention:
     concept: str
     term: str
     assertion: Assertion
+    kind: Kind = Kind.FINDING
 
 
 @dataclass(frozen=True, slots=True)

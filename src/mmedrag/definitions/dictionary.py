@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
-from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept, in_memory
+from mmedrag.definitions.compilation import in_memory
+from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
+from mmedrag.definitions.concepts import Concepts
 from mmedrag.definitions.entities import Tokens, prefix_hashes
 from mmedrag.definitions.negation import assertions
 from mmedrag.definitions.tables import read_glossary
-from mmedrag.definitions.wording import codes
-from mmedrag.types import Assertion, Definition, Mention
+from mmedrag.definitions.wording import codes, normal, spans
+from mmedrag.types import Assertion, Definition, Kind, Mention
 
 _Found = tuple[int, int, Candidate]
 """Characters of a text, and the name that they are."""
 
-_BACKGROUND = frozenset({"anatomy", "technique", "procedure", "stain"})
+_BACKGROUND = frozenset(
+    {Kind.ANATOMY, Kind.TECHNIQUE, Kind.PROCEDURE, Kind.STAIN, Kind.DEVICE, Kind.OTHER}
+)
 """Kinds of terms that are seldom what a reader wants explained."""
 
 
@@ -28,6 +34,7 @@ class Dictionary:
 
     def __init__(self, parts: Sequence[CompiledDictionary]) -> None:
         self.parts = tuple(parts)
+        self.concepts = Concepts(self.parts)
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """The terms of each text with what is said of them; in order, without overlap."""
@@ -35,7 +42,7 @@ class Dictionary:
         found: list[list[_Found]] = [[] for _ in texts]
         for owner, place in self._longest(tokens, texts):
             found[owner].append(place)
-        return [tuple(_mentions(t, f)) for t, f in zip(texts, found, strict=True)]
+        return [tuple(self._mentions(t, f)) for t, f in zip(texts, found, strict=True)]
 
     def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
         """Definitions of affirmed mentions, those of earlier texts first, one a concept.
@@ -54,7 +61,7 @@ class Dictionary:
             new = {m.concept: m for m in affirmed if m.concept not in asked}
             asked.update(new)
             found = [f for f in map(self._defined, new.values()) if f is not None]
-            for _, concept in sorted(found, key=lambda f: (f[0], f[1].kind in _BACKGROUND)):
+            for _, concept in sorted(found, key=self._interest):
                 definitions.setdefault(concept.code, concept.defined())
         return list(definitions.values())[: max(0, limit)]
 
@@ -62,6 +69,16 @@ class Dictionary:
         """Close the files."""
         for part in self.parts:
             part.close()
+
+    def _interest(self, found: tuple[int, Concept]) -> tuple[int, bool]:
+        return found[0], self.concepts.kind(found[1].code) in _BACKGROUND
+
+    def _mentions(self, text: str, found: Sequence[_Found]) -> Iterator[Mention]:
+        said = assertions(text, [(start, end) for start, end, _ in found])
+        for (start, end, name), assertion in zip(found, said, strict=True):
+            code, term = name.concept.code, name.concept.term
+            kind = self.concepts.kind(code)
+            yield Mention(text[start:end], start, end, code, term, assertion, kind)
 
     def _longest(self, tokens: Tokens, texts: Sequence[str]) -> Iterator[tuple[int, _Found]]:
         """The longest valid match at each place, from left to right, with the text it is in."""
@@ -73,6 +90,7 @@ class Dictionary:
                 starts.setdefault(match.start, {}).setdefault(match.end, []).append(
                     (number, match.key)
                 )
+        settings = [_Setting(text, self) for text in texts]
         free = 0
         for start in sorted(starts):
             if start < free:
@@ -80,22 +98,29 @@ class Dictionary:
             for end in sorted(starts[start], reverse=True):
                 owner = tokens.owner[start]
                 first, last = tokens.spans[start][0], tokens.spans[end - 1][1]
-                chosen = self._choose(texts[owner][first:last], starts[start][end])
+                surface = texts[owner][first:last]
+                chosen = self._choose(surface, starts[start][end], settings[owner])
                 if chosen is not None:
                     free = end
                     yield owner, (first, last, chosen[1])
                     break
 
     def _choose(
-        self, surface: str, keys: Sequence[tuple[int, int]]
+        self, surface: str, keys: Sequence[tuple[int, int]], setting: _Setting
     ) -> tuple[int, Candidate] | None:
-        """What ``surface`` may stand for, a defined concept where there is one, and whose it is."""
+        """What ``surface`` may stand for, and whose it is.
+
+        The meaning for which the most of its text speaks, then a defined concept where there is
+        one.
+        """
         fits = [
             (number, candidate)
             for number, key in keys
             for candidate in self.parts[number].candidates([key])[key]
             if not candidate.exact or _same_case(surface, candidate.name)
         ]
+        if any(candidate.contexts for _, candidate in fits):
+            fits = setting.fitting(fits)
         return next((f for f in fits if f[1].concept.definition), fits[0] if fits else None)
 
     def _defined(self, mention: Mention) -> tuple[int, Concept] | None:
@@ -119,8 +144,42 @@ class Dictionary:
             return None
         key = prefix_hashes(tokens)[-1]
         known = [(n, key) for n, part in enumerate(self.parts) if key in part.lexicon]
-        chosen = self._choose(name, known)
+        chosen = self._choose(name, known, _Setting(name, self))
         return (chosen[0], chosen[1].concept) if chosen and chosen[1].concept.definition else None
+
+
+class _Setting:
+    """The words and domains of a text, by which the meaning of an abbreviation is chosen."""
+
+    def __init__(self, text: str, dictionary: Dictionary) -> None:
+        self._text = text
+        self._parts = dictionary.parts
+
+    def fitting(self, candidates: Sequence[tuple[int, Candidate]]) -> list[tuple[int, Candidate]]:
+        """Those for which the most of their contexts speak; else those that need none."""
+        support = [len(self._present.intersection(c.contexts)) for _, c in candidates]
+        most = max(support)
+        if most:
+            return [c for c, n in zip(candidates, support, strict=True) if n == most]
+        return [(number, c) for number, c in candidates if not c.contexts]
+
+    @cached_property
+    def _present(self) -> frozenset[str]:
+        words = {normal(self._text[start:end]) for start, end in spans(self._text)}
+        return frozenset(words | {f"@{domain}" for domain in self._domains()})
+
+    def _domains(self) -> list[str]:
+        """The domains that the most of its names are of, names of several domains left out."""
+        tokens = Tokens.of([self._text])
+        counts: Counter[str] = Counter()
+        for part in self._parts:
+            keys = [match.key for match in part.lexicon.matches(tokens.codes)]
+            for key, candidates in part.candidates(keys).items():
+                first = candidates[0]
+                if key in keys and not first.contexts and len(first.concept.domains.split()) == 1:
+                    counts[first.concept.domains] += 1
+        most = max(counts.values(), default=0)
+        return [domain for domain, count in counts.items() if count == most]
 
 
 def glossary() -> Dictionary:
@@ -152,10 +211,3 @@ def _heads(term: str) -> list[str]:
     if {"of", "in", "with", "for", "to", "and"} & set(words):
         return []
     return [" ".join(words[i:]) for i in range(1, len(words))]
-
-
-def _mentions(text: str, found: Sequence[_Found]) -> Iterator[Mention]:
-    said = assertions(text, [(start, end) for start, end, _ in found])
-    for (start, end, name), assertion in zip(found, said, strict=True):
-        concept = name.concept
-        yield Mention(text[start:end], start, end, concept.code, concept.term, assertion)

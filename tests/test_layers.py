@@ -13,7 +13,7 @@ import mmedrag
 
 ROOT = Path(mmedrag.__file__).parent
 
-GROUND = {"types", "errors"}
+GROUND = {"types", "errors", "progress"}
 TOOLS = {"protocols", "images", "checkpoint", "passages", "citations"}
 STAGES = {
     "modality": {"modality"},

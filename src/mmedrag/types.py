@@ -88,6 +88,20 @@ class Case:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """What a store keeps of one case.
+
+    ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
+    (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
+    """
+
+    case: Case
+    vector: Vector
+    content: str
+    thumbnail: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A row or file of a corpus that could not become a case, and why."""
@@ -174,6 +188,7 @@ class Intent:
     """How a question was understood.
 
     ``rule`` names the rule that decided, ``concepts`` are those that it asks about, in order.
+    ``phrases`` are the words that it asks about where no dictionary knows them.
     ``detail`` is what a question of presence asks besides: ``side``, ``grade`` or nothing.
     ``reason`` says of a question that is out of scope why, and what can be asked instead.
     """
@@ -183,6 +198,7 @@ class Intent:
     concepts: tuple[str, ...] = ()
     detail: str = ""
     reason: str = ""
+    phrases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,13 +292,15 @@ class Hit:
     """A case found in stage 1.
 
     ``similarity`` is the cosine of eq. 2. ``relevance`` is what stage 1 ranks by: the similarity
-    itself, or for text queries its blend with BM25.
+    itself, or for text queries its blend with BM25. ``mentions`` are the terms that the index knows
+    of the report; ``None`` where it does not, and then the pipeline recognises them.
     """
 
     case: Case
     vector: Vector
     similarity: float
     relevance: float
+    mentions: tuple[Mention, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

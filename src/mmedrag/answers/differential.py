@@ -81,7 +81,7 @@ def diagnoses_of(reading: CaseReading, ontology: Ontology) -> Iterator[tuple[str
     sources = ((reading.diagnosis, FROM_DIAGNOSIS), (reading.labels, FROM_LABEL))
     for names, weight in sources:
         for named in names:
-            code, words = coded(named, ontology, free=weight == FROM_DIAGNOSIS)
+            code, words = coded(named, is_label=weight == FROM_LABEL)
             if code and code not in seen:
                 seen.add(code)
                 yield code, words, weight
@@ -98,10 +98,11 @@ def _covered(concept: str, seen: set[str], ontology: Ontology) -> bool:
     return any(ontology.is_a(c, concept) for c in seen if not c.startswith(UNNAMED))
 
 
-def coded(named: Named, ontology: Ontology, *, free: bool) -> tuple[str, str]:
-    """The concept of a diagnosis and its name; a code of its own words where ``free`` allows that.
+def coded(named: Named, *, is_label: bool) -> tuple[str, str]:
+    """The concept of a diagnosis and its name, or a code of its own words.
 
-    The longest disease (or finding) that the words name stands for them if it is most of them.
+    The longest disease (or finding) that the words name stands for them where it is most of them.
+    A label may be a category ("Head", "N"): one that names no finding is none of a disease.
     """
     text = _TAIL.sub("", named.text.strip()) or named.text.strip()
     if not text or _SHORT.fullmatch(text):
@@ -110,9 +111,9 @@ def coded(named: Named, ontology: Ontology, *, free: bool) -> tuple[str, str]:
     diseases = [m for m in said if m.kind is Kind.DISEASE]
     findings = [m for m in said if m.kind in (Kind.FINDING, Kind.NORMAL)]
     best = max(diseases or findings, key=lambda m: m.end - m.start, default=None)
-    if best is not None and ((best.end - best.start) * 2 >= len(text) or not free):
+    if best is not None and (best.end - best.start) * 2 >= len(text):
         return best.concept, label(best.term)
-    if not free or not said and len(named.mentions):
+    if best is None and named.mentions and (is_label or not said):
         return "", ""
     return UNNAMED + normal_form(text), label(text)
 

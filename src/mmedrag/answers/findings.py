@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mmedrag.answers.passages import label
-from mmedrag.types import Assertion, Evidence, Mention, Question
+from mmedrag.types import Assertion, Evidence, Kind, Mention, Question
 
 # Where a report says two things of one finding, the stronger is what it says of the case.
 STRENGTH = (
@@ -23,6 +23,34 @@ _TECHNIQUE = re.compile(
     r"(?:graphy|graphs?|grams?|imaging|images?|tomography|scans?|scopy|stain|ultrasound|biopsy)$",
     re.IGNORECASE,
 )
+
+
+class Flat:
+    """An :class:`~mmedrag.protocols.Ontology` in which no concept is a kind of another."""
+
+    def kind(self, concept: str) -> Kind:
+        """Everything is a finding."""
+        return Kind.FINDING
+
+    def name(self, concept: str) -> str:
+        """The code itself."""
+        return concept
+
+    def region(self, concept: str) -> str:
+        """None is known."""
+        return ""
+
+    def is_a(self, concept: str, ancestor: str) -> bool:
+        """A concept is itself."""
+        return concept == ancestor
+
+    def ancestors(self, concept: str) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def descendants(self, concept: str) -> tuple[str, ...]:
+        """None."""
+        return ()
 
 
 @dataclass(slots=True)

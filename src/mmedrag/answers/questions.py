@@ -229,7 +229,8 @@ class RuleReader:
             kind, rule = _K.DEFINITION, "asks what the term before it is"
         if reason := out_of_scope(question, asked, kind, self.domains):
             return Intent(_K.OUT_OF_SCOPE, reason.rule, concepts, reason=reason.sentence)
-        return Intent(kind, rule, concepts, detail=_detail(rule))
+        phrases = () if concepts else phrases_of(asked, kind)
+        return Intent(kind, rule, concepts, _detail(rule), phrases=phrases)
 
 
 def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:
@@ -261,6 +262,26 @@ def _asked_about(text: str, asked: str, mentions: Sequence[Mention]) -> tuple[st
     start = text.find(asked)
     inside = [m for m in mentions if start <= m.start < start + len(asked)]
     return tuple(dict.fromkeys(m.concept for m in inside or mentions))
+
+
+_ASKED = re.compile(
+    r"^(?:is|are|was|were|any|do|does|did|can|could|has|have|evidence of|signs? of|rule out|r/o|exclude|check for|look for"
+    r"|which is more likely)?\s*(?:you |we |i |he |she |it |they |this |these |that |the (?:patient|image|slide|biopsy|film|scan|section) )?"
+    r"(?:there |see |seen |have |had |show |shows |contain |a case of |signs? of |evidence of |be |been )*(?:any |an? |the |some )*"
+    r"(?P<what>[^?.!,;]+?)(?: (?:present|visible|seen|here|noted|identified|found|(?:in|on|of) (?:this|the|these|my|his|her)\b.*))?[?.! ]*$",
+    re.IGNORECASE,
+)
+
+
+def phrases_of(asked: str, kind: QuestionKind) -> tuple[str, ...]:
+    """The words that a question asks about, for terms that no dictionary has; at most four words."""
+    if kind not in (_K.PRESENCE, _K.CHOICE):
+        return ()
+    match = _ASKED.match(asked)
+    whole = match["what"] if match else ""
+    parts = re.split(r"\s+(?:or|vs\.?|versus)\s+", whole) if kind is _K.CHOICE else [whole]
+    cleaned = (re.sub(r"^(?:an?|the|any)\s+", "", p.strip(), flags=re.IGNORECASE) for p in parts)
+    return tuple(p for p in cleaned if 0 < len(p.split()) <= 4)
 
 
 def _detail(rule: str) -> str:

@@ -66,11 +66,14 @@ class CaseReading:
         return self.evidence.item
 
 
-def read_cases(cases: Sequence[Evidence], source: DefinitionSource) -> list[CaseReading]:
+def read_cases(
+    cases: Sequence[Evidence], source: DefinitionSource | None
+) -> list[CaseReading]:
     """Read what the cases state. Reports were recognised before; diagnoses and labels are here."""
     names = [n for c in cases if isinstance(c.item, Case) for n in _names(c.item)]
     unique = list(dict.fromkeys(names))
-    known = dict(zip(unique, source.recognise([_sentence(n) for n in unique]), strict=True))
+    read = source.recognise([_sentence(n) for n in unique]) if source else [()] * len(unique)
+    known = dict(zip(unique, read, strict=True))
     return [_read(c, c.item, known) for c in cases if isinstance(c.item, Case)]
 
 
@@ -204,3 +207,27 @@ def tally_of(
         statement = says_of(reading, concept, ontology)
         tally.keys.setdefault(statement.assertion if statement else None, []).append(reading.key)
     return tally
+
+
+_GRADE = re.compile(
+    r"\b(?:very )?(?:mild|moderate|severe|small|large|massive|minimal|tiny|early|advanced|slight|marked|extensive|proliferative"
+    r"|well[- ]differentiated|moderately[- ]differentiated|poorly[- ]differentiated|low[- ]grade|high[- ]grade|intermediate[- ]grade"
+    r"|(?:grade|stage|type) (?:[ivx]+|\d)[a-c]?)\b",
+    re.IGNORECASE,
+)
+_NEAR = 32
+
+
+def grades_of(reading: CaseReading, concept: str, ontology: Ontology) -> list[str]:
+    """The grades that the words next to an affirmed finding give it, each once."""
+    found: dict[str, None] = {}
+    texts = [(reading.case.text, reading.evidence.mentions)]
+    texts += [(n.text, n.mentions) for n in (*reading.diagnosis, *reading.labels)]
+    for text, mentions in texts:
+        for m in mentions:
+            if m.assertion is Assertion.AFFIRMED and ontology.is_a(m.concept, concept):
+                before = re.split(r"[,;:.\n]", text[max(0, m.start - _NEAR) : m.start])[-1]
+                after = re.split(r"[,;:.\n]", text[m.end : m.end + _NEAR])[0]
+                words = " ".join((before, text[m.start : m.end], after))
+                found.update(dict.fromkeys(g.lower() for g in _GRADE.findall(words)))
+    return list(found)

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.errors import CasebaseError
-from mmedrag.types import Case, Domain, Vector
+from mmedrag.types import Case, Domain, Entry, Vector
 
 _NORM_SLACK = 1e-3  # float32 rounding of encoders; more is a vector that was never normalised
 
@@ -37,20 +37,6 @@ COLUMNS = (
     "content",
     "thumbnail",
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """What the casebase stores of one case.
-
-    ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
-    (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
-    """
-
-    case: Case
-    vector: Vector
-    content: str
-    thumbnail: bytes | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

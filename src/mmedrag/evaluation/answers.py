@@ -22,7 +22,7 @@ from mmedrag.casebase.exact import ExactIndex
 from mmedrag.datasets.records import read_records
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.answers_section import section
-from mmedrag.evaluation.claims import Claim, Judgement, Said, claims, judge, said_by_text
+from mmedrag.answers.claims import Claim, Judgement, Said, claims, judge, said_by_text
 from mmedrag.evaluation.poison import contradicting, instructed, planted, repeats
 from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG

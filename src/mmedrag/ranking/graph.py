@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
 from mmedrag.protocols import Reranker
-from mmedrag.types import Case, Evidence, Matrix
+from mmedrag.types import Case, Evidence, Matrix, Question
 
 Weights: TypeAlias = NDArray[np.float64]
 """Edge weights w_ij, or transition shares, shape ``(n, n)``."""
@@ -220,7 +220,7 @@ class GraphReranker:
     def __post_init__(self) -> None:
         _check_alpha(self.alpha)
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence by falling centrality."""
         if not evidence:
             return []
@@ -239,7 +239,7 @@ def paper_graph() -> GraphReranker:
 class KeepOrder:
     """Standard RAG: the order of stage 1, and no centrality."""
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence as it came."""
         return list(evidence)
 
@@ -250,11 +250,11 @@ class Chain:
 
     rerankers: tuple[Reranker, ...]
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The order that the last reranker gives."""
         ranked = list(evidence)
         for reranker in self.rerankers:
-            ranked = reranker.rerank(ranked)
+            ranked = reranker.rerank(question, ranked)
         return ranked
 
 

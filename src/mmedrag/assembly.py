@@ -9,7 +9,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mmedrag.answers.agreement import shipped
+from mmedrag.answers.analysis import CaseAnalyst
+from mmedrag.answers.counts import CorpusCounts
 from mmedrag.answers.extractive import ExtractiveGenerator
+from mmedrag.answers.questions import RuleReader
+from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
@@ -17,7 +22,7 @@ from mmedrag.errors import EncoderMismatch
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
-from mmedrag.protocols import CaseIndex, Embedder, Generator
+from mmedrag.protocols import CaseIndex, CorpusStatistics, Embedder, Generator
 
 
 def load(
@@ -48,8 +53,21 @@ def assemble(
     cases: CaseIndex,
     definitions: Dictionary,
     generator: Generator | None = None,
+    statistics: CorpusStatistics | None = None,
 ) -> MMedRAG:
-    """Join stages and a casebase, or another index of cases, to a system."""
+    """Join stages and a casebase, or another index of cases, to a system.
+
+    Args:
+        stages: of a preset.
+        cases: what is searched.
+        definitions: explain terms, recognise them, and say what they are.
+        generator: writes the answers; the extractive one by default.
+        statistics: count base rates; those of a casebase, where ``cases`` is one.
+    """
+    ontology = definitions.concepts
+    analyst = CaseAnalyst(definitions, ontology, shipped())
+    if statistics is None and isinstance(cases, Casebase):
+        statistics = CorpusCounts(cases.cases, definitions, ontology, cases.count)
     return MMedRAG(
         classifier=stages.classifier,
         embedder=stages.embedder,
@@ -57,7 +75,11 @@ def assemble(
         definitions=definitions,
         reranker=stages.reranker,
         context_filter=stages.context_filter,
-        generator=generator or ExtractiveGenerator(),
+        generator=generator or ExtractiveGenerator(analyst),
+        reader=RuleReader(ontology.domains),
+        analyst=analyst,
+        checker=ClaimChecker(definitions, ontology),
+        statistics=statistics,
     )
 
 

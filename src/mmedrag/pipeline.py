@@ -5,19 +5,23 @@ This file knows Protocols and types only, so it runs unchanged with a stranger's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from mmedrag.citations import attribute, resolve
 from mmedrag.errors import QueryError
 from mmedrag.protocols import (
+    Analyst,
     CaseIndex,
+    ClaimChecker,
     ContextFilter,
+    CorpusStatistics,
     DefinitionSource,
     Embedder,
     Generator,
     ModalityClassifier,
+    QuestionReader,
     Reranker,
 )
 from mmedrag.types import (
@@ -29,8 +33,10 @@ from mmedrag.types import (
     Hit,
     Matrix,
     Mention,
+    Piece,
     Query,
     Question,
+    QuestionKind,
     Routing,
     Vector,
 )
@@ -38,7 +44,12 @@ from mmedrag.types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MMedRAG:
-    """The paper's six modules, joined (section 3.1, figure 1)."""
+    """The paper's six modules, joined (section 3.1, figure 1).
+
+    Beyond the paper, each left out by ``None``: ``reader`` says what a question asks for,
+    ``analyst`` reads the kept evidence in answer to it, with base rates of ``statistics``, and
+    ``checker`` reads what the generator writes against what it marks.
+    """
 
     classifier: ModalityClassifier
     embedder: Embedder
@@ -47,6 +58,10 @@ class MMedRAG:
     reranker: Reranker
     context_filter: ContextFilter
     generator: Generator
+    reader: QuestionReader | None = None
+    analyst: Analyst | None = None
+    checker: ClaimChecker | None = None
+    statistics: CorpusStatistics | None = None
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
@@ -63,6 +78,8 @@ class MMedRAG:
         vector = self.embedder.embed([query])[0]  # 3.3
         lap("encoding")
         question = Question(query, routing, vector, self.definitions.recognise([query.text])[0])
+        if self.reader is not None:
+            question = replace(question, intent=self.reader.read(question))
         lap("terms")
         hits = self._find_cases(question)  # 3.4  eq. (2)
         lap("cases")
@@ -73,25 +90,40 @@ class MMedRAG:
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
         kept = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
+        kept = with_asked(question, kept, ranked)
         lap("filter")
         return Context(question, gathered, ranked, kept, lap.timings)
 
     def ask(self, query: Query, on_piece: Callable[[str], None] | None = None) -> Answer:
-        """Retrieve, generate, and check every citation.
+        """Retrieve, read the evidence, generate, and check every citation and claim.
 
-        ``on_piece`` receives the answer while it is written, marks already checked.
+        ``on_piece`` receives the answer while it is written, already checked.
         """
         context = self.retrieve(query)
         lap = _Stopwatch(context.timings)
+        context = self._briefed(context)
+        lap("analysis")
         pieces = []
-        if context.kept:
-            written = self.generator.generate(context.question, context.kept)
-            for piece in resolve(written, context.kept):
-                pieces.append(piece)
-                if on_piece is not None and piece.text:
-                    on_piece(piece.text)
+        for piece in self._written(context):
+            pieces.append(piece)
+            if on_piece is not None and piece.text:
+                on_piece(piece.text)
         lap("generation")
         return attribute(pieces, context, lap.timings)
+
+    def _briefed(self, context: Context) -> Context:
+        if self.analyst is None:
+            return context
+        brief = self.analyst.brief(context.question, context.kept, self.statistics)
+        return replace(context, question=replace(context.question, brief=brief))
+
+    def _written(self, context: Context) -> Iterator[Piece]:
+        """What the generator writes, marks resolved and claims checked."""
+        if not context.kept:
+            return iter(())
+        written = self.generator.generate(context.question, context.kept)
+        pieces = resolve(written, context.kept)
+        return pieces if self.checker is None else self.checker.check(pieces, context.kept)
 
     def _route(self, query: Query) -> Routing:
         if query.domain is not None:
@@ -134,6 +166,19 @@ def head(ranked: Sequence[Evidence], k: int) -> list[Evidence]:
     """The first ``k`` cases (TopK of section 3.5.2) and every definition, in ranked order."""
     top = {id(e) for e in [e for e in ranked if isinstance(e.item, Case)][:k]}
     return [e for e in ranked if id(e) in top or isinstance(e.item, Definition)]
+
+
+def with_asked(
+    question: Question, kept: Sequence[Evidence], ranked: Sequence[Evidence]
+) -> Sequence[Evidence]:
+    """The kept evidence and, where the question asks what a term means, its definition."""
+    intent = question.intent
+    if intent is None or intent.kind is not QuestionKind.DEFINITION:
+        return kept
+    held = {e.key for e in kept}
+    asked = [e for e in ranked
+             if isinstance(e.item, Definition) and e.item.concept in intent.concepts]  # fmt: skip
+    return [*kept, *(e for e in asked if e.key not in held)]
 
 
 def _require_content(query: Query) -> None:

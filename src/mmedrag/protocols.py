@@ -5,7 +5,7 @@ The laws in the docstrings are the contract suites of ``tests/contracts``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mmedrag.types import (
@@ -20,6 +20,7 @@ from mmedrag.types import (
     Kind,
     Matrix,
     Mention,
+    Piece,
     Prevalence,
     Query,
     Question,
@@ -151,6 +152,17 @@ class Analyst(Protocol):
     def brief(
         self, question: Question, evidence: Sequence[Evidence], corpus: CorpusStatistics | None
     ) -> Brief: ...
+
+
+@runtime_checkable
+class ClaimChecker(Protocol):
+    """Reads what a generator writes against the evidence that it marks, while it is written.
+
+    Laws: what no piece of evidence contradicts is let through as it is, and how the text is cut
+    into pieces makes no difference to that; a contradicted sentence does not come out.
+    """
+
+    def check(self, pieces: Iterable[Piece], evidence: Sequence[Evidence]) -> Iterator[Piece]: ...
 
 
 @runtime_checkable

@@ -225,8 +225,9 @@ class Claim:
     """What a number of cases say of a finding.
 
     ``assertion`` is ``None`` where they do not mention it. ``keys`` are the cases that say so, of
-    the ``of`` cases that were read. ``side`` is right, left, both sides, or empty where none is
-    said. ``prevalence`` is the base rate, where the index counts.
+    the ``of`` cases that were read. ``side`` ("left", "right", "left and right") and ``grade`` narrow
+    the claim to the cases that say so; they are empty where it is not narrowed. ``prevalence`` is
+    the base rate, where the index counts.
     """
 
     concept: str
@@ -235,6 +236,7 @@ class Claim:
     keys: tuple[str, ...]
     of: int
     side: str = ""
+    grade: str = ""
     prevalence: Prevalence | None = None
 
 
@@ -345,6 +347,20 @@ class Context:
     ranked: Sequence[Evidence]
     kept: Sequence[Evidence]
     timings: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of an answer whose marks are checked.
+
+    ``cited`` are the supplied keys that it names, ``removed`` the ones that it named in vain,
+    ``struck`` is the sentence in whose place it stands.
+    """
+
+    text: str
+    cited: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    struck: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,7 +23,7 @@ from mmedrag.answers.statements import (
     says_of,
     tally_of,
 )
-from mmedrag.answers.verification import verified
+from mmedrag.answers.verification import NORMAL, verified
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
 from mmedrag.types import (
     Assertion,
@@ -40,9 +40,6 @@ from mmedrag.types import (
     QuestionKind,
     Reply,
 )
-
-NORMAL = "state:normal"
-"""The code of "a normal study" as a whole; ruled out by cases that affirm a finding."""
 
 CANDIDATES = 8
 FINDINGS = 8
@@ -209,7 +206,7 @@ class CaseAnalyst:
     ) -> tuple[Reply, str]:
         yes, no, unsure = (
             next((len(c.keys) for c in brief.claims
-                  if c.concept == concept and c.assertion is said and not c.side), 0)
+                  if c.concept == concept and c.assertion is said and whole(c)), 0)
             for said in _SAID
         )  # fmt: skip
         if question.query.image is not None and self.agreement is not None:
@@ -235,6 +232,11 @@ def shown(evidence: Evidence) -> str:
     if isinstance(item, Case):
         return "\n".join((item.modality, item.diagnosis, *item.labels, item.text))
     return f"{item.term}\n{item.source}\n{item.text}"
+
+
+def whole(claim: Claim) -> bool:
+    """Whether a claim is about all cases that say so, not only those of a side or grade."""
+    return not claim.side and not claim.grade
 
 
 def code_of(candidate: Candidate) -> str:
@@ -273,7 +275,7 @@ def _by_grade(
         for grade in grades_of(reading, concept, ontology):
             grades.setdefault(grade, []).append(reading.key)
     return [
-        Claim(concept, f"{grade} {term}", Assertion.AFFIRMED, tuple(keys), len(readings))
+        Claim(concept, term, Assertion.AFFIRMED, tuple(keys), len(readings), grade=grade)
         for grade, keys in grades.items()
     ]
 
@@ -297,7 +299,8 @@ def _findings(
         for r in readings for c, s in r.stated.items()
         if s.mention.kind in (Kind.FINDING, Kind.DISEASE, Kind.NORMAL) and c not in asked
     }  # fmt: skip
-    tallies = [tally_of(c, label(t), readings, ontology) for c, t in terms.items()]
+    special = [c for c in terms if not _told_by_kinds(c, [*terms, *asked], readings, ontology)]
+    tallies = [tally_of(c, label(terms[c]), readings, ontology) for c in special]
     order = sorted(tallies, key=lambda t: (-len(t.said(Assertion.AFFIRMED)),
                                            -len(t.said(Assertion.NEGATED))))  # fmt: skip
     return [
@@ -306,6 +309,16 @@ def _findings(
         for said in _SAID
         if t.said(said)
     ]
+
+
+def _told_by_kinds(
+    concept: str, others: Sequence[str], readings: Sequence[CaseReading], ontology: Ontology
+) -> bool:
+    """Whether all that the cases say of a concept is said of one of its kinds already."""
+    kinds = [c for c in others if c != concept and ontology.is_a(c, concept)]
+    return bool(kinds) and all(
+        any(k in r.stated for k in kinds) for r in readings if says_of(r, concept, ontology)
+    )
 
 
 def _by_count(yes: int, no: int, unsure: int) -> tuple[Reply, str]:
@@ -324,7 +337,7 @@ def _choice(brief: Brief, asked: Mapping[str, str]) -> tuple[Reply, str]:
     """The option that more cases affirm, where one stands out."""
     counts = {
         term: sum(len(c.keys) for c in brief.claims
-                  if c.concept == concept and c.assertion is Assertion.AFFIRMED and not c.side)
+                  if c.concept == concept and c.assertion is Assertion.AFFIRMED and whole(c))
         for concept, term in asked.items()
     }  # fmt: skip
     ordered = sorted(counts.items(), key=lambda item: -item[1])

@@ -113,7 +113,7 @@ def coded(named: Named, *, is_label: bool) -> tuple[str, str]:
     best = max(diseases or findings, key=lambda m: m.end - m.start, default=None)
     if best is not None and (best.end - best.start) * 2 >= len(text):
         return best.concept, label(best.term)
-    if best is None and named.mentions and (is_label or not said):
+    if best is None and (is_label or (named.mentions and not said)):
         return "", ""
     return UNNAMED + normal_form(text), label(text)
 

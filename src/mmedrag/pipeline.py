@@ -134,10 +134,12 @@ class MMedRAG:
         return self.cases.search(question, self.k_cases) if question.routing.medical else []
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
-        """Terms by report: those that the index knows, the others recognised now."""
-        unread = [hit.case.text for hit in hits if hit.mentions is None]
+        """Terms by report: as they were stored by the same source, the others recognised now."""
+        source = self.definitions.fingerprint
+        stored = [hit.mentions if hit.recogniser == source else None for hit in hits]
+        unread = [h.case.text for h, terms in zip(hits, stored, strict=True) if terms is None]
         read = iter(self.definitions.recognise(unread) if unread else ())
-        return [next(read) if hit.mentions is None else hit.mentions for hit in hits]
+        return [next(read) if terms is None else terms for terms in stored]
 
 
 def gather(

@@ -5,8 +5,11 @@ A casebase remembers its preset and models, so :func:`load` needs only its path.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from mmedrag.answers.agreement import shipped
@@ -18,11 +21,22 @@ from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
-from mmedrag.errors import EncoderMismatch
+from mmedrag.encoders.definition_vectors import (
+    DefinitionsOnce,
+    DefinitionStore,
+    embed_definitions,
+)
+from mmedrag.errors import EncoderMismatch, ModelError
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
-from mmedrag.protocols import CaseIndex, CorpusStatistics, Embedder, Generator
+from mmedrag.protocols import (
+    CaseIndex,
+    CorpusStatistics,
+    DefinitionSource,
+    Embedder,
+    Generator,
+)
 
 
 def load(
@@ -36,16 +50,35 @@ def load(
     Args:
         path: of the casebase.
         generator: writes the answers; the extractive one, which needs no network, by default.
-        dictionaries: compiled dictionaries that stand behind the glossary.
+        dictionaries: compiled dictionaries that stand behind the glossary; by default those that
+            the casebase was made with.
 
     Raises:
         CasebaseNotFound: none there.
+        CorpusError: where a dictionary cannot be opened.
         EncoderMismatch: where the encoders have changed since it was made.
         ModelError: where a model cannot be loaded.
     """
-    known = dictionary(dictionaries)
     casebase, stages = _opened(Path(path), readonly=True)
-    return assemble(stages, casebase, known, generator)
+    try:
+        definitions = definitions_of(casebase, dictionaries)
+        casebase.notices.extend(outdated(casebase, definitions))
+    except BaseException:
+        casebase.close()
+        raise
+    return assemble(stages, casebase, definitions, generator)
+
+
+def outdated(casebase: Casebase, definitions: DefinitionSource) -> list[str]:
+    """A line where the terms of some cases are not those of ``definitions``; else none."""
+    unread = casebase.unrecognised(definitions.fingerprint)
+    if not unread:
+        return []
+    return [
+        f"The terms of {unread} of {casebase.count()} cases were not recognised with today's "
+        "dictionaries and rules, so that searches read their reports again and are slow; "
+        "'mmedrag rebuild' ends that"
+    ]
 
 
 def assemble(
@@ -67,10 +100,13 @@ def assemble(
     ontology = definitions.concepts
     analyst = CaseAnalyst(definitions, ontology, shipped())
     if statistics is None and isinstance(cases, Casebase):
-        statistics = CorpusCounts(cases.cases, definitions, ontology, cases.count)
+        stored = partial(cases.recognised, definitions.fingerprint)
+        statistics = CorpusCounts(stored, definitions, ontology, cases.count)
     return MMedRAG(
         classifier=stages.classifier,
-        embedder=stages.embedder,
+        embedder=DefinitionsOnce(
+            stages.embedder, cases if isinstance(cases, DefinitionStore) else None
+        ),
         cases=cases,
         definitions=definitions,
         reranker=stages.reranker,
@@ -84,9 +120,14 @@ def assemble(
 
 
 def create(
-    path: str | Path, preset: str = "offline", models: Mapping[str, str] | None = None
+    path: str | Path,
+    preset: str = "offline",
+    models: Mapping[str, str] | None = None,
+    dictionaries: Sequence[str | Path] = (),
 ) -> tuple[Casebase, Stages]:
     """Make an empty casebase for a preset, and the stages to fill it with.
+
+    It remembers the models and the compiled dictionaries that stand behind the glossary.
 
     Raises:
         CasebaseError: where something is there already.
@@ -100,6 +141,7 @@ def create(
         fingerprint=stages.embedder.fingerprint,
         preset=preset,
         settings={f"model.{role}": name for role, name in models.items()}
+        | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])}
         | {"salt": secrets.token_hex(16)},
     )
     return casebase, stages
@@ -128,7 +170,52 @@ def index_corpus(
     casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
     with casebase:
         rows = read_corpus(Path(corpus), salt=salt_of(casebase))
-        return index(rows, casebase, stages.embedder, stages.classifier)
+        definitions = definitions_of(casebase)
+        return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
+
+
+def rebuild(path: str | Path, dictionaries: Sequence[str | Path] = ()) -> Casebase:
+    """Derive again whatever a casebase derives: index, words, mentions, vectors of definitions.
+
+    No case is encoded. Definitions are embedded where the preset's models can be loaded and are
+    those that made the casebase.
+
+    Args:
+        path: of the casebase.
+        dictionaries: compiled ones, to be remembered in place of those that it was made with.
+
+    Returns:
+        The open casebase.
+
+    Raises:
+        CasebaseError: where it cannot be opened or written.
+        CorpusError: where a dictionary cannot be opened.
+    """
+    casebase = Casebase.open(Path(path))
+    try:
+        if dictionaries:
+            kept = json.dumps([str(Path(d).resolve()) for d in dictionaries])
+            casebase.set("dictionaries", kept)
+        definitions = definitions_of(casebase)
+        casebase.rebuild(definitions)
+        with suppress(ModelError, EncoderMismatch):
+            stages = build(casebase.preset, models_of(casebase))
+            _check_encoder(casebase, stages.embedder)
+            embed_definitions(casebase, stages.embedder, definitions)
+    except BaseException:
+        casebase.close()
+        raise
+    return casebase
+
+
+def definitions_of(casebase: Casebase, dictionaries: Sequence[str | Path] = ()) -> Dictionary:
+    """The glossary and the compiled dictionaries: those given, else those it was made with.
+
+    Raises:
+        CorpusError: where one cannot be opened.
+    """
+    made_with: list[str] = json.loads(casebase.settings.get("dictionaries", "[]"))
+    return dictionary(dictionaries or made_with)
 
 
 def salt_of(casebase: Casebase) -> bytes:

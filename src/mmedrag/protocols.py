@@ -37,10 +37,13 @@ class ModalityClassifier(Protocol):
     """Section 3.2: which domain corpus a query belongs to.
 
     Laws: scores are probabilities that sum to 1 (or empty); an abstention is ``decision=None``;
-    the same query gets the same verdict.
+    the same query gets the same verdict, in any batch. ``pictures`` are the queries' images where
+    the caller has decoded them already.
     """
 
-    def classify(self, query: Query) -> Routing: ...
+    def classify(
+        self, queries: Sequence[Query], pictures: Sequence[Image | None] | None = None
+    ) -> list[Routing]: ...
 
 
 @runtime_checkable
@@ -229,3 +232,12 @@ class Generator(Protocol):
     """
 
     def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]: ...
+
+
+@runtime_checkable
+class RemoteGenerator(Generator, Protocol):
+    """A generator that sends the question and the evidence to another process or machine."""
+
+    def what_is_sent(self) -> str:
+        """One line on what leaves this process, and to whom."""
+        ...

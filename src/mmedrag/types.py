@@ -10,16 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Vector: TypeAlias = NDArray[np.float32]
 """One embedding, shape ``(dim,)``."""
 
 Matrix: TypeAlias = NDArray[np.float32]
 """Embeddings by row, shape ``(n, dim)``."""
+
+
+ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
+"""A picture: a file's path, its bytes, or its pixels (a PIL image, an array of grey or RGB)."""
 
 
 class Domain(StrEnum):
@@ -121,16 +128,23 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a user asks: a text, an image (a path, or the bytes of a file), or both.
+    """What a user asks: a text, an image, or both.
 
     ``domain`` overrules the modality classifier. ``where`` is a metadata filter such as
     ``"modality = 'ct' and patient_id != 'P1'"``.
     """
 
     text: str = ""
-    image: Path | str | bytes | None = None
+    image: ImageSource | None = None
     domain: Domain | None = None
     where: str | None = None
+
+    @classmethod
+    def of(cls, asked: Query | ImageSource) -> Query:
+        """What was asked, as a query: a ``str`` is a text; a path, bytes or pixels an image."""
+        if isinstance(asked, Query):
+            return asked
+        return cls(text=asked) if isinstance(asked, str) else cls(image=asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from mmedrag.answers.differential import diagnoses_of
 from mmedrag.answers.statements import CaseReading, is_normal, read_cases
 from mmedrag.answers.verification import NORMAL
-from mmedrag.casebase.filters import parse
+from mmedrag.filters import parse
 from mmedrag.protocols import DefinitionSource, Ontology
-from mmedrag.types import Assertion, Case, Evidence, Prevalence, Question
+from mmedrag.types import Assertion, Case, Evidence, Mention, Prevalence, Question
 
 _NOWHERE = np.zeros(0, np.float32)
 
@@ -22,6 +22,7 @@ class _Row:
     """A case, and the codes that it affirms and rules out."""
 
     case: Case
+    mentions: tuple[Mention, ...]
     affirmed: frozenset[str]
     negated: frozenset[str]
 
@@ -30,7 +31,7 @@ class CorpusCounts:
     """:class:`~mmedrag.protocols.CorpusStatistics` over cases that are read once.
 
     Args:
-        cases: gives all cases of the corpus.
+        cases: gives all cases of the corpus, with the mentions of their reports where they are stored.
         version: changes when they do; they are read again then.
         source: recognises the terms of reports, diagnoses and labels.
         ontology: its relations.
@@ -38,7 +39,7 @@ class CorpusCounts:
 
     def __init__(
         self,
-        cases: Callable[[], Iterable[Case]],
+        cases: Callable[[], Iterable[tuple[Case, Sequence[Mention] | None]]],
         source: DefinitionSource,
         ontology: Ontology,
         version: Callable[[], object] = lambda: None,
@@ -77,15 +78,16 @@ class CorpusCounts:
             row
             for row in self._rows
             if domain in (None, row.case.domain)
-            and (condition is None or condition.matches(row.case))
+            and (condition is None or condition.matches(row.case, row.mentions))
         ]
 
     def _read(self) -> list[_Row]:
-        cases = list(self._cases())
-        found = self._source.recognise([case.text for case in cases])
+        pairs = list(self._cases())
+        unread = [case.text for case, mentions in pairs if mentions is None]
+        read = iter(self._source.recognise(unread) if unread else ())
         evidence = [
-            Evidence(str(i), case, _NOWHERE, 0.0, 0.0, mentions)
-            for i, (case, mentions) in enumerate(zip(cases, found, strict=True))
+            Evidence(str(i), case, _NOWHERE, 0.0, 0.0, tuple(next(read) if m is None else m))
+            for i, (case, m) in enumerate(pairs)
         ]
         return [self._row(reading) for reading in read_cases(evidence, self._source)]
 
@@ -95,4 +97,4 @@ class CorpusCounts:
         affirmed.update(code for code, _, _ in diagnoses_of(reading, self._ontology))
         state = is_normal(reading)
         (affirmed if state else negated).update([NORMAL] if state is not None else [])
-        return _Row(reading.case, frozenset(affirmed), frozenset(negated))
+        return _Row(reading.case, reading.evidence.mentions, frozenset(affirmed), frozenset(negated))

@@ -121,7 +121,7 @@ def open_system(options: argparse.Namespace, generator: ChatGenerator | None) ->
     if options.k < 1:
         raise QueryError(f"-k is {options.k}", "Give at least 1.")
     rag = load(options.casebase, generator=generator, dictionaries=options.dictionary)
-    for notice in rag.cases.notices:  # type: ignore[attr-defined]
+    for notice in rag.notices:
         notify(notice)
     if generator is not None:
         notify(generator.what_is_sent())
@@ -140,5 +140,5 @@ def _write_page(options: argparse.Namespace, rag: MMedRAG, result: Context | Ans
         return
     from mmedrag.views.page import write_page
 
-    write_page(result, rag.cases.preview, options.page)  # type: ignore[attr-defined]
+    write_page(result, rag.preview, options.page)
     notify(f"wrote {options.page}")

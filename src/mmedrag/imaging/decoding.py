@@ -11,9 +11,10 @@ import hashlib
 import io
 import stat
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -23,8 +24,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from mmedrag.errors import ImageError
 from mmedrag.imaging.grey import to_8_bit
 from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
+from mmedrag.types import ImageSource
 
-Source: TypeAlias = Path | str | bytes
+File: TypeAlias = Path | str | bytes
 """An image file, or its bytes."""
 
 # The plugins are called directly: Image.open would let through whatever else is registered, and
@@ -38,7 +40,7 @@ _PLUGINS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
 )
 
 
-def read_bytes(source: Source) -> bytes:
+def read_bytes(source: File) -> bytes:
     """The contents of a regular file of at most :data:`MAX_BYTES`.
 
     Raises:
@@ -66,11 +68,12 @@ def is_dicom(data: bytes) -> bool:
     return data[128:132] == b"DICM"
 
 
-def open_image(source: Source, frame: int = 0) -> Image.Image:
+def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
     """Decode a PNG, JPEG, TIFF, BMP or DICOM file completely.
 
     Args:
-        source: a path, or the bytes of a file.
+        source: a path, the bytes of a file, or pixels: a PIL image, or an array of grey values
+            ``(height, width)`` or 8-bit colours ``(height, width, 3 or 4)``.
         frame: the frame of a multi-frame DICOM file or the page of a TIFF, from 0.
 
     Returns:
@@ -80,6 +83,8 @@ def open_image(source: Source, frame: int = 0) -> Image.Image:
     Raises:
         ImageError: for a file that is damaged, truncated, too large, or of another kind.
     """
+    if isinstance(source, Image.Image | np.ndarray):
+        return _from_pixels(source)
     data = read_bytes(source)
     name = "the image" if isinstance(source, bytes) else str(source)
     if is_dicom(data):
@@ -95,7 +100,7 @@ def open_image(source: Source, frame: int = 0) -> Image.Image:
     )
 
 
-def image_digest(source: Source, frame: int = 0) -> str:
+def image_digest(source: File, frame: int = 0) -> str:
     """SHA-256 (hexadecimal) of a file's bytes and the frame that is shown.
 
     Raises:
@@ -137,6 +142,29 @@ def _decode(plugin: type[ImageFile.ImageFile], data: bytes, frame: int, name: st
         raise ImageError(
             f"{name} is damaged or truncated ({reason})", "Copy or export it again."
         ) from None
+
+
+def _from_pixels(source: Image.Image | NDArray[Any]) -> Image.Image:
+    try:
+        picture = source if isinstance(source, Image.Image) else _from_array(source)
+        check_size(*picture.size, "the image")
+        return _upright_8_bit(picture)
+    except DECODER_FAILURES as error:  # a PIL image may be a file that is not decoded yet
+        raise ImageError(f"The image cannot be decoded ({error})", "Open it again.") from None
+
+
+def _from_array(values: NDArray[Any]) -> Image.Image:
+    if values.ndim in (2, 3):
+        check_size(values.shape[1], values.shape[0], "the array")
+    if values.ndim == 2 and values.size and values.dtype.kind in "buif":
+        values = values.astype(np.uint8) * 255 if values.dtype == np.bool_ else values
+        return Image.fromarray(values if values.dtype == np.uint8 else to_8_bit(values))
+    if values.ndim == 3 and values.shape[2] in (3, 4) and values.size and values.dtype == np.uint8:
+        return Image.fromarray(values)
+    raise ImageError(
+        f"An array of shape {values.shape} and type {values.dtype} is not an image",
+        "Give grey values (height, width) or 8-bit colours (height, width, 3).",
+    )
 
 
 def _select(image: ImageFile.ImageFile, frame: int, name: str) -> None:

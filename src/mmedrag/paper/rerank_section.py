@@ -12,9 +12,9 @@ import numpy as np
 
 from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
-from mmedrag.paper.candidates import MODES, Asked, ask
+from mmedrag.paper.candidates import MODES, RerankQuery, rerank_queries
 from mmedrag.paper.coherence import Coherence, controlled
-from mmedrag.paper.gallery import Gallery, Progress, read_gallery
+from mmedrag.paper.gallery import Gallery, read_gallery
 from mmedrag.paper.rerank import (
     ALPHAS,
     DEFAULT,
@@ -26,7 +26,7 @@ from mmedrag.paper.rerank import (
     STANDARD,
     WALKS,
     Floats,
-    Measured,
+    RerankFigures,
     best_alpha,
     cases_of,
     measure,
@@ -36,6 +36,7 @@ from mmedrag.paper.rerank import (
 from mmedrag.paper.rerank_disagreements import disagreements
 from mmedrag.paper.rerank_latency import STAGES, Latency, pipeline_latency
 from mmedrag.presets import build
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Reranker
 from mmedrag.views import plots
 from mmedrag.views.section import Figure, Section, Table
@@ -53,17 +54,17 @@ TITLES = {NEW: "new", KNOWN: "known"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Study:
+class RerankStudy:
     """Everything that was measured."""
 
     gallery: Gallery
-    asked: Mapping[str, Sequence[Asked]]
-    arms: Mapping[str, Mapping[str, Measured]]
+    queries: Mapping[str, Sequence[RerankQuery]]
+    arms: Mapping[str, Mapping[str, RerankFigures]]
     tuned: Mapping[str, Floats]
     swept: Mapping[str, Floats]
     latency: Latency
     coherence: Coherence
-    shift: tuple[Asked, Reranker, Reranker]
+    shift: tuple[RerankQuery, Reranker, Reranker]
 
 
 def evaluate_rerank(
@@ -74,7 +75,7 @@ def evaluate_rerank(
     split: str = "val",
     gallery: int = GALLERY,
     queries: int = QUERIES,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Graph-RAG against Standard RAG on the records of held-out patients.
 
@@ -103,67 +104,67 @@ def measure_rerank(
     size: int,
     queries: int,
     progress: Progress,
-) -> Study:
+) -> RerankStudy:
     """Measure everything; arguments and errors as for :func:`evaluate_rerank`."""
     stages, definitions = build(preset, models), dictionary()
     embedder = stages.embedder
     gallery = read_gallery(paths, embedder, definitions, split=split, size=size, progress=progress)
-    asked = ask(gallery, embedder, definitions, "asked", limit=queries, progress=progress)
-    tuned = ask(gallery, embedder, definitions, "tuned", limit=TUNED, progress=progress)
-    if not tuned or all(query.own_case for query in asked):
+    queried = rerank_queries(
+        gallery, embedder, definitions, "asked", limit=queries, progress=progress
+    )
+    tuned = rerank_queries(gallery, embedder, definitions, "tuned", limit=TUNED, progress=progress)
+    if not tuned or all(query.own_case for query in queried):
         raise CorpusError(
             "No query has a relevant record in the gallery",
             "Give records with labels, or take more of them for the gallery.",
         )
-    sides = {NEW: [a for a in asked if not a.own_case], KNOWN: [a for a in asked if a.own_case]}
+    sides = {NEW: [a for a in queried if not a.own_case], KNOWN: [a for a in queried if a.own_case]}
     sides = {side: mine for side, mine in sides.items() if mine}
     arms = rerankers(gallery)
     timed = np.random.default_rng(0).permutation(len(sides[NEW]))[:TIMED]
-    return Study(
+    return RerankStudy(
         gallery=gallery,
-        asked=sides,
+        queries=sides,
         arms={
             side: {name: measure(reranker, mine) for name, reranker in arms.items()}
             for side, mine in sides.items()
         },
         tuned=sweep(tuned),
-        swept=sweep(asked),
-        latency=pipeline_latency(
-            gallery, stages, [sides[NEW][i].question.query for i in timed], preset=preset
-        ),
+        swept=sweep(queried),
+        latency=pipeline_latency(gallery, stages, [sides[NEW][i].question.query for i in timed]),
         coherence=controlled(embedder),
         shift=(sides[NEW][0], arms[STANDARD], arms[DEFAULT]),
     )
 
 
-def as_section(found: Study) -> Section:
+def as_section(study: RerankStudy) -> Section:
     """What was measured, with its words, tables and figures."""
     return Section(
         name="rerank",
         title="Graph-RAG reranking",
         paper="sections 3.5 and 4.4, eq. 3 and 4, Fig. 2",
-        protocol=_protocol(found),
-        verdict=_verdict(found),
-        tables=_tables(found),
-        figures=_figures(found),
-        disagreements=disagreements(found.arms[NEW], found.latency, found.coherence),
+        protocol=_protocol(study),
+        verdict=_verdict(study),
+        tables=_tables(study),
+        figures=_figures(study),
+        disagreements=disagreements(study.arms[NEW], study.latency, study.coherence),
         notes=(
-            *found.gallery.notes,
+            *study.gallery.notes,
             "A second record of one study counts as a repetition and, where the study is the "
             "query's own, as the most relevant thing there is: with the patient's other records in "
             "the gallery, no ranking is both most relevant and free of repetition.",
         ),
-        data=_data(found),
+        data=_data(study),
     )
 
 
-def _protocol(found: Study) -> str:
-    sources = sorted({a.source for mine in found.asked.values() for a in mine})
-    asked = ", ".join(f"{len(mine)} ({side})" for side, mine in found.asked.items())
-    patients = len({a.group for a in found.asked[NEW]})
+def _protocol(study: RerankStudy) -> str:
+    sources = sorted({a.source for mine in study.queries.values() for a in mine})
+    counts = ", ".join(f"{len(mine)} ({side})" for side, mine in study.queries.items())
+    patients = len({a.group for a in study.queries[NEW]})
     return (
-        f"{len(found.gallery.cases)} records of {', '.join(sources)}, whole patients drawn at "
-        f"random. Queries of {patients} held-out patients by image, text, and both: {asked}. The "
+        f"{len(study.gallery.cases)} records of {', '.join(sources)}, whole patients drawn at "
+        f"random. Queries of {patients} held-out patients by image, text, and both: {counts}. The "
         "query's record and copies of its image or text are hidden. Candidates: 50 cases of the "
         "query's domain by eq. 2 (BM25 blended in for text) and up to 8 definitions; the first 10 "
         "cases are judged. Relevance: same patient 3, same label set 2, a shared label 1; nDCG "
@@ -171,16 +172,20 @@ def _protocol(found: Study) -> str:
         "shares with the query, and its patient. MRR: of the first with relevance 2 or more. "
         "Repeated: same study, same text of eight words or more, or cosine ≥ 0.98 to an earlier "
         "one. Differences: paired bootstrap over patients, 95 %. α was chosen on other patients, "
-        f"carved from training ({found.tuned['10-NN graph'].shape[1]} queries)."
+        f"carved from training ({study.tuned['10-NN graph'].shape[1]} queries)."
     )
 
 
-def _verdict(found: Study) -> str:
-    new, base = found.arms[NEW], found.arms[NEW][STANDARD]
+def _verdict(study: RerankStudy) -> str:
+    new, base = study.arms[NEW], study.arms[NEW][STANDARD]
     paper, ours, default = (_points(new[name], base) for name in (PAPER, OURS, DEFAULT))
     before, after = (new[name].means()["repeated"] for name in (STANDARD, PAPER))
-    known = found.arms.get(KNOWN)
-    own = f", {_points(known[OURS], known[STANDARD])} where it has other records" if known else ""
+    same_patient = study.arms.get(KNOWN)
+    own = (
+        f", {_points(same_patient[OURS], same_patient[STANDARD])} where it has other records"
+        if same_patient
+        else ""
+    )
     return (
         f"Eq. 4 as in the paper changes nDCG@10 by {paper} points and the share of repetitions "
         f"from {before:.2f} to {after:.2f}. A walk along steep edges from the cases that stand out "
@@ -190,7 +195,7 @@ def _verdict(found: Study) -> str:
     )
 
 
-def _points(first: Measured, second: Measured) -> str:
+def _points(first: RerankFigures, second: RerankFigures) -> str:
     """The difference in nDCG@10, in points, with its interval and p."""
     test = first.against(second, "nDCG@10")
     low, high = test.interval
@@ -198,13 +203,13 @@ def _points(first: Measured, second: Measured) -> str:
     return f"{change}, p = {test.p_value:.3f})"
 
 
-def _tables(found: Study) -> tuple[Table, ...]:
-    sides = tuple(_arms_table(side, arms) for side, arms in found.arms.items())
-    return (*sides, _modes_table(found), _alpha_table(found), *_latency_tables(found.latency),
-            _coherence_table(found.coherence))  # fmt: skip
+def _tables(study: RerankStudy) -> tuple[Table, ...]:
+    sides = tuple(_arms_table(side, arms) for side, arms in study.arms.items())
+    return (*sides, _modes_table(study), _alpha_table(study), *_latency_tables(study.latency),
+            _coherence_table(study.coherence))  # fmt: skip
 
 
-def _arms_table(side: str, arms: Mapping[str, Measured]) -> Table:
+def _arms_table(side: str, arms: Mapping[str, RerankFigures]) -> Table:
     rows = []
     for name, arm in arms.items():
         means = arm.means()
@@ -218,26 +223,26 @@ def _plain(means: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(f"{means[name]:.3f}" for name in METRICS[1:])
 
 
-def _modes_table(found: Study) -> Table:
-    columns = [(side, mode) for side in found.asked for mode in MODES]
+def _modes_table(study: RerankStudy) -> Table:
+    columns = [(side, mode) for side in study.queries for mode in MODES]
     rows = [
-        (name, *(_mean_of(found, side, mode, name) for side, mode in columns))
+        (name, *(_mean_of(study, side, mode, name) for side, mode in columns))
         for name in (STANDARD, PAPER, OURS, DEFAULT)
     ]
     header = ("nDCG@10", *(f"{mode}, {TITLES[side]}" for side, mode in columns))
     return Table("By what is asked with", header, tuple(rows))
 
 
-def _mean_of(found: Study, side: str, mode: str, name: str) -> str:
-    mine = np.array([a.mode == mode for a in found.asked[side]])
-    return f"{found.arms[side][name].values[mine, 0].mean():.3f}" if mine.any() else "–"
+def _mean_of(study: RerankStudy, side: str, mode: str, name: str) -> str:
+    mine = np.array([a.mode == mode for a in study.queries[side]])
+    return f"{study.arms[side][name].values[mine, 0].mean():.3f}" if mine.any() else "–"
 
 
-def _alpha_table(found: Study) -> Table:
+def _alpha_table(study: RerankStudy) -> Table:
     rows = []
     for name in WALKS:
-        alpha = best_alpha(found.tuned[name])
-        at = {a: f"{v:.3f}" for a, v in zip(ALPHAS, found.swept[name].mean(axis=1), strict=True)}
+        alpha = best_alpha(study.tuned[name])
+        at = {a: f"{v:.3f}" for a, v in zip(ALPHAS, study.swept[name].mean(axis=1), strict=True)}
         rows.append((name, f"{alpha:g}", at[alpha], at[0.85], at[0.0]))
     header = ("walk", "α chosen in training", "nDCG@10 with it", "with α = 0.85", "with α = 0")
     return Table("The α of eq. 4 (both galleries together)", header, tuple(rows))
@@ -259,27 +264,29 @@ def _latency_tables(latency: Latency) -> tuple[Table, Table]:
     )
 
 
-def _coherence_table(found: Coherence) -> Table:
+def _coherence_table(coherence: Coherence) -> Table:
     rows = tuple(
         (
             sentence,
-            f"{found.similarity[sentence]:.4f}",
-            f"{found.paper[sentence]:.4f} ({found.rank(sentence, found.paper)})",
-            f"{found.ours[sentence]:.4f} ({found.rank(sentence, found.ours)})",
+            f"{coherence.similarity[sentence]:.4f}",
+            f"{coherence.paper[sentence]:.4f} ({coherence.rank(sentence, coherence.paper)})",
+            f"{coherence.ours[sentence]:.4f} ({coherence.rank(sentence, coherence.ours)})",
         )
-        for sentence in sorted(found.similarity, key=found.similarity.__getitem__, reverse=True)
+        for sentence in sorted(
+            coherence.similarity, key=coherence.similarity.__getitem__, reverse=True
+        )
     )
     header = ("sentence of section 4.4", "cosine", "eq. 4 of the paper (rank)", "ours (rank)")
     return Table("The controlled experiment with our encoder", header, rows)
 
 
-def _figures(found: Study) -> tuple[Figure, ...]:
-    curves = {name: (ALPHAS, values.mean(axis=1)) for name, values in found.swept.items()}
-    cosine = next(iter(found.swept.values()))[0].mean()
+def _figures(study: RerankStudy) -> tuple[Figure, ...]:
+    curves = {name: (ALPHAS, values.mean(axis=1)) for name, values in study.swept.items()}
+    cosine = next(iter(study.swept.values()))[0].mean()
     curves["cosine"] = (ALPHAS, np.full(len(ALPHAS), cosine))
     totals = {
         name: {stage: by_stage[stage][0] for stage in (*STAGES, "total")}
-        for name, by_stage in found.latency.methods.items()
+        for name, by_stage in study.latency.methods.items()
     }
     return (
         Figure(
@@ -291,20 +298,20 @@ def _figures(found: Study) -> tuple[Figure, ...]:
         Figure(
             "Relevance and repetition",
             "Up is more relevant, left is less repetitive; patients new to the gallery.",
-            partial(_draw_scatter, found.arms[NEW]),
+            partial(_draw_scatter, study.arms[NEW]),
         ),
         Figure(
             "One query",
             "Where the first ten of Standard RAG stand in the default order; relevant ones in "
             "colour.",
-            partial(_draw_shift, *found.shift),
+            partial(_draw_shift, *study.shift),
         ),
         Figure("Milliseconds by stage, p50 (Fig. 2)", "Reranking is added on top of the rest.",
                partial(plots.bars, totals, "milliseconds")),
     )  # fmt: skip
 
 
-def _draw_scatter(arms: Mapping[str, Measured]) -> str:
+def _draw_scatter(arms: Mapping[str, RerankFigures]) -> str:
     """Every reranker as a point, in four families; names where there is room for them."""
     families = {name: _family(name) for name in arms}
     means = {name: arm.means() for name, arm in arms.items()}
@@ -316,11 +323,11 @@ def _draw_scatter(arms: Mapping[str, Measured]) -> str:
         family: ([means[n]["repeated"] for n in names], [means[n]["nDCG@10"] for n in names])
         for family, names in members.items()
     }
-    told = {
+    labels = {
         family: [name if name in _NAMED else "" for name in names]
         for family, names in members.items()
     }
-    return plots.scatter(points, "share of repetitions in the first ten", "nDCG@10", names=told)
+    return plots.scatter(points, "share of repetitions in the first ten", "nDCG@10", names=labels)
 
 
 def _family(name: str) -> str:
@@ -329,9 +336,9 @@ def _family(name: str) -> str:
     return "graph as in the paper" if "graph" in name or "paper" in name else "others"
 
 
-def _draw_shift(asked: Asked, before: Reranker, after: Reranker) -> str:
-    first, second = (cases_of(r.rerank(asked.question, asked.evidence)) for r in (before, after))
-    relevant = {key for key, grade in asked.grades.items() if grade > 0}
+def _draw_shift(query: RerankQuery, before: Reranker, after: Reranker) -> str:
+    first, second = (cases_of(r.rerank(query.question, query.evidence)) for r in (before, after))
+    relevant = {key for key, grade in query.grades.items() if grade > 0}
     return plots.rank_shift(
         [e.key for e in first],
         [e.key for e in second],
@@ -340,26 +347,26 @@ def _draw_shift(asked: Asked, before: Reranker, after: Reranker) -> str:
     )
 
 
-def _data(found: Study) -> dict[str, Any]:
+def _data(study: RerankStudy) -> dict[str, Any]:
     return {
-        "encoder": found.gallery.encoder,
-        "gallery": len(found.gallery.cases),
-        "queries": {TITLES[side]: len(mine) for side, mine in found.asked.items()},
-        "rerankers": {TITLES[side]: _arms_data(arms) for side, arms in found.arms.items()},
+        "encoder": study.gallery.encoder,
+        "gallery": len(study.gallery.cases),
+        "queries": {TITLES[side]: len(mine) for side, mine in study.queries.items()},
+        "rerankers": {TITLES[side]: _arms_data(arms) for side, arms in study.arms.items()},
         "alpha": {
             name: {
-                "chosen": best_alpha(found.tuned[name]),
-                "tuned": _curve(found.tuned[name]),
-                "asked": _curve(found.swept[name]),
+                "chosen": best_alpha(study.tuned[name]),
+                "tuned": _curve(study.tuned[name]),
+                "asked": _curve(study.swept[name]),
             }
             for name in WALKS
         },
-        "latency": asdict(found.latency),
-        "controlled": asdict(found.coherence),
+        "latency": asdict(study.latency),
+        "controlled": asdict(study.coherence),
     }
 
 
-def _arms_data(arms: Mapping[str, Measured]) -> dict[str, Any]:
+def _arms_data(arms: Mapping[str, RerankFigures]) -> dict[str, Any]:
     return {
         name: {
             **arm.means(),

@@ -112,7 +112,7 @@ def read_roles(file: Path, pictures: Sequence[Path] = ()) -> Roles:
     return Roles(roles, sets, tuple(pictures))
 
 
-def drawn_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
+def synthetic_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
     """Synthetic records, drawn into a folder, in every role that they can play."""
     generate(PHANTOMS, 7, into=into)
     file = into / "records.jsonl"
@@ -125,10 +125,10 @@ def _files(folder: Path, names: Any) -> tuple[Path, ...]:  # noqa: ANN401  it co
     """Paths as they are written; patterns as what is there, in order."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError("a role is a list of paths")
-    found: list[Path] = []
+    paths: list[Path] = []
     for name in names:
-        found += sorted(folder.glob(name)) if "*" in name else [folder / name]
-    return tuple(found)
+        paths += sorted(folder.glob(name)) if "*" in name else [folder / name]
+    return tuple(paths)
 
 
 def _retrieval_set(folder: Path, entry: Mapping[str, Any]) -> RetrievalSet:

@@ -6,8 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
+
 from mmedrag.citations import DISCLAIMER
-from mmedrag.types import Answer, Assertion, Case, Context, Evidence, Mention, Question, Routing
+from mmedrag.types import (
+    Answer,
+    Assertion,
+    Case,
+    Context,
+    Evidence,
+    ImageSource,
+    Mention,
+    Question,
+    Routing,
+)
 
 SCHEMA = "mmedrag/1"
 """Changes when a field changes its meaning or goes; new fields may come without."""
@@ -52,13 +64,23 @@ def ruled_out(question: Question) -> list[str]:
 def _query(question: Question) -> dict[str, Any]:
     query = question.query
     image = query.image
-    shown = f"({len(image)} bytes)" if isinstance(image, bytes) else image and str(Path(image))
+    shown = None if image is None else _described(image)
     return {
         "text": query.text,
         "image": shown,
         "domain": query.domain,
         "where": query.where,
     }
+
+
+def _described(image: ImageSource) -> str:
+    """A path as it is; of a file's bytes or of pixels, how many."""
+    if isinstance(image, Path | str):
+        return str(image)
+    if isinstance(image, bytes):
+        return f"({len(image)} bytes)"
+    width, height = image.size if isinstance(image, Image) else image.shape[1::-1]
+    return f"({width} x {height} pixels)"
 
 
 def _routing(routing: Routing) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mmedrag import presets
+from mmedrag.answers.claims import Assertions, Claim, Judgement, claims, judge, text_assertions
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.assembly import assemble, dictionary
 from mmedrag.datasets.records import read_records
@@ -23,7 +24,6 @@ from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.answers_section import as_section
-from mmedrag.evaluation.claims import Assertions, Claim, Judgement, claims, judge, text_assertions
 from mmedrag.evaluation.corpus import filled_casebase
 from mmedrag.evaluation.poison import contradicting, instructed, planted, repeats
 from mmedrag.phantoms.corpus import generate
@@ -84,14 +84,13 @@ def evaluate_answers(
         GenerationError: where a remote generator cannot answer.
     """
     stages = presets.build(preset, models)
-    writer = generator or ExtractiveGenerator()
     figures_by_corpus = {}
     with TemporaryDirectory() as folder:
         phantoms = generate(GALLERY, PHANTOM_SEED, into=folder)
         for name, file in (("phantoms", phantoms), *((f.parent.name, f) for f in data)):
             corpus = _corpus(file, questions, stages.embedder)
-            figures_by_corpus[name] = _measure(corpus, stages, writer, progress)
-    return as_section(figures_by_corpus, type(writer).__name__)
+            figures_by_corpus[name] = _measure(corpus, stages, generator, progress)
+    return as_section(figures_by_corpus, type(generator or ExtractiveGenerator()).__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +114,7 @@ def _corpus(file: Path, questions: int, embedder: Embedder) -> _Corpus:
 
 
 def _measure(
-    corpus: _Corpus, stages: presets.Stages, writer: Generator, progress: Progress
+    corpus: _Corpus, stages: presets.Stages, writer: Generator | None, progress: Progress
 ) -> dict[str, Any]:
     """The three arms on one corpus, each with a casebase of its own."""
     source = dictionary()

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mmedrag.answers.findings import is_technique, statements
+from mmedrag.answers.findings import statements
 from mmedrag.protocols import DefinitionSource
 from mmedrag.types import Assertion, Definition, Evidence, Mention
 
 _MARK = re.compile(r"\[([CD]\d+(?:, [CD]\d+)*)\]")
 _QUOTED = re.compile(r"“[^”\n]*”|\"[^\"\n]*\"")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
-_SAID = "|".join(re.escape(a.value) for a in Assertion)
-# "effusion: affirmed [C1]; negated [C2]": the word before the mark is the assertion.
-_STATED = re.compile(rf"\b({_SAID})(?: in)?\s*$")
-_UNMENTIONED = re.compile(r"none of the cases mentions\s*$")
+_WORDS = {
+    **{a.value: a for a in Assertion}, "ruled out": Assertion.NEGATED, "in doubt": Assertion.UNCERTAIN,
+}  # fmt: skip
+# "effusion: affirmed [C1]; negated [C2]", "ruled out in 2 [C3]": the words before the mark tell.
+_STATED = re.compile(rf"\b({'|'.join(map(re.escape, _WORDS))})(?: in(?: \d+)?)?\s*$")
+_YES = re.compile(r"\byes, [^.;:]*$")
+_UNMENTIONED = re.compile(r"none of the cases mentions\s*$|\bnot mentioned in \d+\s*$")
 _RULED_OUT = re.compile(
     r"\b(?:and|that) rules? out\b|^the .{0,40}cases? rules? out\b", re.IGNORECASE
 )
@@ -48,13 +51,34 @@ def claims(text: str, source: DefinitionSource) -> list[Claim]:
     made: list[Claim] = []
     sentence = 0
     lines = text.splitlines()
-    blanked = [_MARK.sub(lambda m: " " * len(m[0]), line) for line in lines]
-    for line, plain, mentions in zip(lines, blanked, source.recognise(blanked), strict=True):
+    plain = [_MARK.sub(_spaces, line) for line in lines]
+    for line, words, mentions in zip(lines, plain, _recognised(plain, source), strict=True):
         for start, end in _sentences(line):
-            inside = [m for m in mentions if start <= m.start < end and not is_technique(m.term)]
-            made.extend(_in_sentence(line, plain, inside, (start, end), sentence))
+            inside = [m for m in mentions if start <= m.start < end and m.kind.is_finding]
+            made.extend(_in_sentence(line, words, inside, (start, end), sentence))
             sentence += 1
     return made
+
+
+def _spaces(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _recognised(lines: Sequence[str], source: DefinitionSource) -> list[list[Mention]]:
+    """The mentions of each line; a quotation is read by itself, as the report that it is from."""
+    quotes = [[m.span() for m in _QUOTED.finditer(line)] for line in lines]
+    around = source.recognise([_QUOTED.sub(_spaces, line) for line in lines])
+    texts = [lines[i][a + 1 : b - 1] for i, spans in enumerate(quotes) for a, b in spans]
+    inside = iter(source.recognise(texts) if texts else ())
+    found = []
+    for spans, mentions in zip(quotes, around, strict=True):
+        quoted = [
+            replace(m, start=m.start + a + 1, end=m.end + a + 1)
+            for a, _ in spans
+            for m in next(inside)
+        ]
+        found.append(sorted([*mentions, *quoted], key=lambda m: m.start))
+    return found
 
 
 def _sentences(line: str) -> Iterator[tuple[int, int]]:
@@ -93,7 +117,9 @@ def _assertion(before_mark: str, before_mention: str, mention: Mention) -> Asser
     if _UNMENTIONED.search(before_mark):
         return None
     if stated := _STATED.search(before_mark):
-        return Assertion(stated[1])
+        return _WORDS[stated[1]]
+    if _YES.search(before_mark):
+        return Assertion.AFFIRMED
     if _RULED_OUT.search(before_mention):
         return Assertion.NEGATED
     return mention.assertion

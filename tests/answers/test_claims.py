@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmedrag.definitions import Dictionary, glossary
-from mmedrag.evaluation.claims import Claim, Judgement, claims, judge, text_assertions
+from mmedrag.answers.claims import Claim, Judgement, claims, judge, text_assertions
 from mmedrag.types import Assertion, Case, Definition, Evidence
 
 A, N, U = Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN

@@ -7,7 +7,7 @@ stranger's stages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Self
 
@@ -15,6 +15,7 @@ from PIL.Image import Image
 
 from mmedrag.citations import Piece, attribute, resolve
 from mmedrag.errors import QueryError
+from mmedrag.filters import both
 from mmedrag.imaging.decoding import open_image
 from mmedrag.protocols import (
     CaseIndex,
@@ -45,7 +46,11 @@ from mmedrag.types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MMedRAG:
-    """The paper's six modules, joined (section 3.1, figure 1)."""
+    """The paper's six modules, joined (section 3.1, figure 1).
+
+    ``k_cases`` are found in stage 1, ``k_final`` of them and ``k_definitions`` go to the filter.
+    ``where`` restricts every query, beside the query's own filter.
+    """
 
     classifier: ModalityClassifier
     embedder: Embedder
@@ -57,6 +62,7 @@ class MMedRAG:
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
+    where: str | None = None
 
     def retrieve(self, asked: Query | ImageSource) -> Context:
         """Find the evidence that the generator may see (sections 3.2 to 3.6).
@@ -71,6 +77,7 @@ class MMedRAG:
         """
         query = Query.of(asked)
         _require_content(query)
+        query = replace(query, where=both(self.where, query.where))
         lap = _Stopwatch()
         question = self._understand(query, lap)
         hits = self._find_cases(question)  # 3.4  eq. (2)

@@ -10,11 +10,17 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmedrag import choices
+from mmedrag.answers.agreement import shipped
+from mmedrag.answers.analysis import CaseAnalyst
+from mmedrag.answers.counts import CorpusCounts
 from mmedrag.answers.extractive import ExtractiveGenerator
+from mmedrag.answers.questions import RuleReader
+from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
@@ -28,7 +34,13 @@ from mmedrag.filters import both
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
-from mmedrag.protocols import CaseIndex, DefinitionSource, Embedder, Generator
+from mmedrag.protocols import (
+    CaseIndex,
+    CorpusStatistics,
+    DefinitionSource,
+    Embedder,
+    Generator,
+)
 
 
 def load(
@@ -78,8 +90,22 @@ def assemble(
     cases: CaseIndex,
     definitions: Dictionary,
     generator: Generator | None = None,
+    statistics: CorpusStatistics | None = None,
 ) -> MMedRAG:
-    """Join stages and a casebase, or another index of cases, to a system."""
+    """Join stages and a casebase, or another index of cases, to a system.
+
+    Args:
+        stages: of a preset.
+        cases: what is searched.
+        definitions: explain terms, recognise them, and say what they are.
+        generator: writes the answers; the extractive one by default.
+        statistics: count base rates; those of a casebase, where ``cases`` is one.
+    """
+    ontology = definitions.concepts
+    analyst = CaseAnalyst(definitions, ontology, shipped())
+    if statistics is None and isinstance(cases, Casebase):
+        stored = partial(cases.recognised, definitions.fingerprint)
+        statistics = CorpusCounts(stored, definitions, ontology, cases.count)
     return MMedRAG(
         classifier=stages.classifier,
         embedder=DefinitionsOnce(
@@ -89,7 +115,11 @@ def assemble(
         definitions=definitions,
         reranker=stages.reranker,
         context_filter=stages.context_filter,
-        generator=generator or ExtractiveGenerator(),
+        generator=generator or ExtractiveGenerator(analyst),
+        reader=RuleReader(ontology.domains),
+        analyst=analyst,
+        checker=ClaimChecker(definitions, ontology),
+        statistics=statistics,
     )
 
 

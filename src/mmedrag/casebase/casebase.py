@@ -18,6 +18,7 @@ from mmedrag.casebase.folder import (
     export,
     lay_out,
     walk,
+    walk_recognised,
     write_generation,
 )
 from mmedrag.casebase.mentions import Recognition
@@ -194,6 +195,13 @@ class Casebase:
     def cases(self) -> Iterator[Case]:
         """All cases of one committed state, in the order of adding."""
         return (case for case, _ in walk(self.path, readonly=self._readonly))
+
+    def recognised(self, recogniser: str) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
+        """All cases with what the source of that fingerprint found in their reports.
+
+        ``None`` stands for the mentions of a report that it has not read.
+        """
+        return walk_recognised(self.path, recogniser, readonly=self._readonly)
 
     def preview(self, case_id: str) -> bytes | None:
         """The case's preview as JPEG, or ``None`` where it has none or it is damaged."""

@@ -91,7 +91,7 @@ def _contrastive(options: argparse.Namespace) -> int:
 
     with progress_bar("epoch", "train", options.epochs) as bar:
 
-        def progress(epoch: Epoch) -> None:
+        def on_epoch(epoch: Epoch) -> None:
             bar.set_postfix(loss=f"{epoch.loss:.3f}", recall=f"{epoch.recall:.3f}", refresh=False)
             bar.update(epoch.epoch + 1 - bar.n)
 
@@ -106,8 +106,8 @@ def _contrastive(options: argparse.Namespace) -> int:
             splits=options.splits,
             seed=options.seed,
             resume=options.resume,
-            tell=lambda line: bar.write(printable(line)),
-            progress=progress,
+            log=lambda line: bar.write(printable(line)),
+            on_epoch=on_epoch,
         )
     show(str(trained))
     return 0
@@ -182,7 +182,7 @@ def _fusion(options: argparse.Namespace) -> int:
             seed=options.seed,
             output_dim=options.output_dim,
             splits=options.splits,
-            tell=lambda line: bar.write(printable(line)),
+            log=lambda line: bar.write(printable(line)),
             progress=bar.update,
         )
     return 0
@@ -216,7 +216,7 @@ def _modality(options: argparse.Namespace) -> int:
     from mmedrag.training.modality import train_modality
 
     images, texts = offline_encoders()
-    train_modality(_offline_recipe(options), options.into, images, texts, say=show)
+    train_modality(_offline_recipe(options), options.into, images, texts, log=show)
     return 0
 
 
@@ -282,5 +282,5 @@ def _offline(options: argparse.Namespace) -> int:
     from mmedrag.training.offline import train_offline
 
     _, texts = offline_encoders()
-    train_offline(_offline_recipe(options), options.into, texts, epochs=options.epochs, say=show)
+    train_offline(_offline_recipe(options), options.into, texts, epochs=options.epochs, log=show)
     return 0

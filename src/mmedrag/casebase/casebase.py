@@ -13,6 +13,7 @@ from mmedrag.casebase.database import Database
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
     RESERVED,
+    caller_settings,
     connect,
     describe,
     export,
@@ -180,7 +181,7 @@ class Casebase:
     def settings(self) -> dict[str, str]:
         """What was given to :meth:`create`."""
         with self._reading() as database:
-            return {k: v for k, v in database.settings().items() if k not in RESERVED}
+            return caller_settings(database)
 
     def get(self, case_id: str) -> Case | None:
         """The case of that id, or ``None``."""
@@ -397,6 +398,25 @@ class Casebase:
             self._acquire()
             with self._guard, self._database.writing():
                 self._database.set(key, value)
+
+    def take_setting(self, key: str) -> str | None:
+        """Erase a setting of the caller's, and give what it was.
+
+        Raises:
+            CasebaseError: the disk fails.
+            CasebaseLocked: another process writes.
+        """
+        with self._writers, storage_faults(self.path, "erase a setting of"):
+            with self._reading() as database:
+                value = database.settings().get(key)
+            if value is None or key in RESERVED:
+                return None
+            self._acquire()
+            with self._guard:
+                with self._database.writing():
+                    self._database.unset(key)
+                self._database.truncate_log()
+            return value
 
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of definitions by the digest of what was embedded.

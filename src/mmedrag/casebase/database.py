@@ -277,6 +277,10 @@ class Database:
         """Keep a setting."""
         self._run("INSERT OR REPLACE INTO settings VALUES (?, ?)", [key, value])
 
+    def unset(self, key: str) -> None:
+        """Erase a setting."""
+        self._run("DELETE FROM settings WHERE key = ?", [key])
+
     def insert(self, record: Record, epoch: int) -> None:
         """Store a record; a case of the same id is deleted first."""
         self.delete(record.id, epoch, replaced=True)

@@ -22,6 +22,9 @@ from mmedrag.types import Case, Mention
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
 """Settings that the casebase keeps for itself."""
 
+_SECRET = ("salt",)
+"""Settings of format 1 that nobody is shown; a writer moves them into a file of their own."""
+
 _PAGE = 500
 
 
@@ -142,8 +145,14 @@ def describe(path: Path, database: Database, snapshot: Snapshot) -> dict[str, ob
         "deleted_rows_in_index": snapshot.masked(),
         "epoch": snapshot.epoch,
         "bytes": sum(size_of(file) for file in path.rglob("*")),
-        "settings": {key: value for key, value in told.items() if key not in RESERVED},
+        "settings": caller_settings(database),
     }
+
+
+def caller_settings(database: Database) -> dict[str, str]:
+    """Settings by the caller's keys, without secrets."""
+    hidden = {*RESERVED, *_SECRET}
+    return {key: value for key, value in database.settings().items() if key not in hidden}
 
 
 def size_of(file: Path) -> int:

@@ -34,6 +34,10 @@ def add(commands: Commands) -> None:
         help="kind of vector index: a FAISS factory string, as IVF1024,SQ8",
     )  # fmt: skip
     add_dictionaries(index)
+    index.add_argument(
+        "--pseudonym-key", type=Path, metavar="FILE",
+        help="where the key of DICOM pseudonyms is kept (default: pseudonym.key in the casebase)",
+    )  # fmt: skip
     _corpus_options(index)
     index.set_defaults(run=_index)
 
@@ -92,7 +96,11 @@ def _index(options: argparse.Namespace) -> int:
             )
     else:
         casebase, stages = create(
-            options.into, options.preset or "offline", models, options.dictionary
+            options.into,
+            options.preset or "offline",
+            models,
+            options.dictionary,
+            options.pseudonym_key,
         )
     with casebase:
         exit_code = _fill(casebase, stages, options)
@@ -139,16 +147,17 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
     Returns:
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
-    from mmedrag.assembly import definitions_of, salt_of
+    from mmedrag.assembly import definitions_of
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
+    from mmedrag.pseudonym_key import key_of
     from mmedrag.views.console import report_text
 
     duplicates = Duplicates()
     started = perf_counter()
     with progress_bar("case", "index") as bar:
         report = index(
-            _corpus(options, salt_of(casebase)),
+            _corpus(options, key_of(casebase)),
             casebase,
             stages.embedder,
             stages.classifier,

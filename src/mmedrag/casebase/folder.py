@@ -16,7 +16,7 @@ from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.vectors import UNASSIGNED, Generations, Summary
 from mmedrag.durability import sync_folder
-from mmedrag.errors import CasebaseError
+from mmedrag.errors import CasebaseDamaged, CasebaseError
 from mmedrag.types import Case, Mention
 
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
@@ -90,16 +90,19 @@ def walk_recognised(
     path: Path, recogniser: str, *, readonly: bool
 ) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
     """Cases with the terms that this recogniser has found in their reports, where it read them."""
-    with storage_faults(path, "read"), closing(connect(path, readonly=readonly)) as database:
-        with database.reading():
-            row = 0
-            while page := database.page(row, _PAGE):
-                stored = database.recognised({number: case.text for number, case, _ in page})
-                for number, case, _ in page:
-                    found = stored.get(number)
-                    same = found is not None and found.recogniser == recogniser
-                    yield case, found.mentions if found is not None and same else None
-                row = page[-1][0]
+    with (
+        storage_faults(path, "read"),
+        closing(connect(path, readonly=readonly)) as database,
+        database.reading(),
+    ):
+        row = 0
+        while page := database.page(row, _PAGE):
+            stored = database.recognised({number: case.text for number, case, _ in page})
+            for number, case, _ in page:
+                found = stored.get(number)
+                same = found is not None and found.recogniser == recogniser
+                yield case, found.mentions if found is not None and same else None
+            row = page[-1][0]
 
 
 def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, into: Path) -> int:
@@ -147,6 +150,21 @@ def describe(path: Path, database: Database, snapshot: Snapshot) -> dict[str, ob
         "bytes": sum(size_of(file) for file in path.rglob("*")),
         "settings": caller_settings(database),
     }
+
+
+def essentials(database: Database, path: Path) -> tuple[int, str, str]:
+    """Length of the vectors, fingerprint of the encoder, name of the preset.
+
+    Raises:
+        CasebaseDamaged: one of them is not there.
+    """
+    told = database.settings()
+    try:
+        return int(told["dim"]), told["fingerprint"], told["preset"]
+    except (KeyError, ValueError) as fault:
+        raise CasebaseDamaged(
+            f"The settings of {path} are damaged ({fault})", "Restore casebase.db from a backup."
+        ) from fault
 
 
 def caller_settings(database: Database) -> dict[str, str]:

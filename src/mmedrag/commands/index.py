@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.options import Commands, add_dictionaries, add_models, pairs
-from mmedrag.errors import CorpusError, QueryError
+from mmedrag.errors import CasebaseError, CorpusError, QueryError
 from mmedrag.types import Case, Domain
 from mmedrag.views.terminal import notify, progress_bar, show
 
@@ -49,9 +49,13 @@ def add(commands: Commands) -> None:
         _case_options(command)
         command.set_defaults(run=_add if name == "add" else _update)
 
-    delete = commands.add_parser("delete", help="delete cases: text, vector and thumbnail")
+    delete = commands.add_parser("delete", help="delete cases: text, terms, vector and thumbnail")
     delete.add_argument("casebase", type=Path)
-    delete.add_argument("ids", nargs="+", metavar="ID")
+    delete.add_argument("ids", nargs="*", metavar="ID")
+    delete.add_argument(
+        "--now", action="store_true",
+        help="erase the vectors from the index file too; 'mmedrag info' shows what waits for it",
+    )  # fmt: skip
     delete.set_defaults(run=_delete)
 
 
@@ -132,12 +136,20 @@ def _update(options: argparse.Namespace) -> int:
 def _delete(options: argparse.Namespace) -> int:
     from mmedrag.casebase.casebase import Casebase
 
+    if not options.ids and not options.now:
+        raise QueryError("There is nothing to delete", "Give ids, or --now to erase what is left.")
     with Casebase.open(options.casebase) as casebase:
         absent = [case_id for case_id in options.ids if casebase.get(case_id) is None]
-        deleted = casebase.delete(options.ids)
+        deleted = casebase.delete(options.ids) if options.ids else 0
+        left = casebase.erase() if options.now else casebase.unerased()
     show(f"{deleted} cases deleted")
+    if left:
+        what = ", ".join(f"{number} {name}" for name, number in left.items())
+        notify(f"not erased yet: {what}; 'mmedrag delete {options.casebase} --now' erases it")
     if absent:
         notify(f"not in the casebase: {', '.join(absent)}")
+    if left and options.now:
+        return CasebaseError.exit_code
     return QueryError.exit_code if absent else 0
 
 

@@ -31,13 +31,20 @@ class Domain(StrEnum):
 
 
 class Assertion(StrEnum):
-    """What a text says of a finding that it mentions (ConText, Harkema et al. 2009)."""
+    """What a text says of a finding that it mentions (ConText, Harkema et al. 2009).
+
+    ``INTERROGATIVE``: a question asks for it ("Is there an effusion?"), which neither affirms nor
+    doubts it. ``UNKNOWN``: the text is in a language without rules. Both are neither affirmed nor
+    negated, and no count of cases may take them for either.
+    """
 
     AFFIRMED = "affirmed"
     NEGATED = "negated"
     UNCERTAIN = "uncertain"
     HISTORICAL = "historical"
     OTHER_PERSON = "other person"
+    INTERROGATIVE = "interrogative"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mmedrag.definitions import Dictionary, glossary
-from mmedrag.definitions.negation import assertions
-from mmedrag.definitions.sentences import sentences
+from mmedrag.text.assertions import assertions
+from mmedrag.text.sentences import spans as sentences
 from mmedrag.types import Assertion
 
 A, N, U, H, O = (  # noqa: E741

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept, in_memory
+from mmedrag.definitions.context import stands_for_a_term
 from mmedrag.definitions.entities import Tokens, prefix_hashes
-from mmedrag.definitions.negation import assertions
 from mmedrag.definitions.tables import read_glossary
+from mmedrag.definitions.translations import translated
 from mmedrag.definitions.wording import codes
+from mmedrag.text.assertions import assertions
+from mmedrag.text.characters import Reading
 from mmedrag.types import Assertion, Definition, Mention
 
 _Found = tuple[int, int, Candidate]
 """Characters of a text, and the name that they are."""
+
+_EXPLAINED = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE})
 
 _BACKGROUND = frozenset({"anatomy", "technique", "procedure", "stain"})
 """Kinds of terms that are seldom what a reader wants explained."""
@@ -31,14 +36,21 @@ class Dictionary:
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """The terms of each text with what is said of them; in order, without overlap."""
-        tokens = Tokens.of(texts)
+        readings = [Reading.of(text) for text in texts]
+        read = [reading.text for reading in readings]
+        tokens = Tokens.of(read)
         found: list[list[_Found]] = [[] for _ in texts]
-        for owner, place in self._longest(tokens, texts):
+        for owner, place in self._longest(tokens, read):
             found[owner].append(place)
-        return [tuple(_mentions(t, f)) for t, f in zip(texts, found, strict=True)]
+        return [
+            tuple(_mentions(text, reading, _apart(places), tokens.anchors, number))
+            for number, (text, reading, places) in enumerate(
+                zip(texts, readings, found, strict=True)
+            )
+        ]
 
     def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
-        """Definitions of affirmed mentions, those of earlier texts first, one a concept.
+        """Definitions of mentions that are affirmed or asked for, those of earlier texts first, one a concept.
 
         Within a text the first dictionary's definitions come first, and findings and diseases
         before anatomy and technique. A concept without a definition
@@ -50,8 +62,8 @@ class Dictionary:
         for text in mentions:
             if len(definitions) >= limit:
                 break
-            affirmed = [m for m in text if m.assertion is Assertion.AFFIRMED]
-            new = {m.concept: m for m in affirmed if m.concept not in asked}
+            wanted = [m for m in text if m.assertion in _EXPLAINED]
+            new = {m.concept: m for m in wanted if m.concept not in asked}
             asked.update(new)
             found = [f for f in map(self._defined, new.values()) if f is not None]
             for _, concept in sorted(found, key=lambda f: (f[0], f[1].kind in _BACKGROUND)):
@@ -80,8 +92,12 @@ class Dictionary:
             for end in sorted(starts[start], reverse=True):
                 owner = tokens.owner[start]
                 first, last = tokens.spans[start][0], tokens.spans[end - 1][1]
+                if first >= last:
+                    continue
                 chosen = self._choose(texts[owner][first:last], starts[start][end])
-                if chosen is not None:
+                if chosen is not None and (
+                    not chosen[1].exact or stands_for_a_term(texts[owner], first, last)
+                ):
                     free = end
                     yield owner, (first, last, chosen[1])
                     break
@@ -139,7 +155,7 @@ def open_dictionary(*paths: Path | str, with_glossary: bool = True) -> Dictionar
 
 
 def _glossary() -> CompiledDictionary:
-    return in_memory(read_glossary(Path(__file__).with_name("glossary.jsonl")))
+    return in_memory(translated(read_glossary(Path(__file__).with_name("glossary.jsonl"))))
 
 
 def _same_case(surface: str, name: str) -> bool:
@@ -154,8 +170,27 @@ def _heads(term: str) -> list[str]:
     return [" ".join(words[i:]) for i in range(1, len(words))]
 
 
-def _mentions(text: str, found: Sequence[_Found]) -> Iterator[Mention]:
-    said = assertions(text, [(start, end) for start, end, _ in found])
-    for (start, end, name), assertion in zip(found, said, strict=True):
+def _apart(found: Sequence[_Found]) -> list[_Found]:
+    """In order and without overlap: the longer of two, the earlier of equals."""
+    kept: list[_Found] = []
+    for place in sorted(found, key=lambda f: (f[0], -f[1])):
+        if not kept or place[0] >= kept[-1][1]:
+            kept.append(place)
+        elif place[1] - place[0] > kept[-1][1] - kept[-1][0]:
+            kept[-1] = place
+    return kept
+
+
+def _mentions(
+    text: str,
+    reading: Reading,
+    found: Sequence[_Found],
+    anchors: Mapping[tuple[int, int, int], tuple[int, int]],
+    number: int,
+) -> Iterator[Mention]:
+    spans = [anchors.get((number, start, end), (start, end)) for start, end, _ in found]
+    stated = assertions(reading.text, spans)
+    for (first, last, name), assertion in zip(found, stated, strict=True):
+        start, end = reading.place(first, last)
         concept = name.concept
         yield Mention(text[start:end], start, end, concept.code, concept.term, assertion)

@@ -54,7 +54,7 @@ class FixedVectors:
         self._vectors = vectors
         self.next = 0
 
-    def embed(self, items: Sequence[Embeddable]) -> Matrix:  # noqa: D102
+    def embed(self, items: Sequence[Embeddable], pictures: object = None) -> Matrix:  # noqa: D102
         return self._vectors[[self.next] * len(items)]
 
 
@@ -78,7 +78,7 @@ class NoDefinitions:
 class SameOrder:
     """The order of stage 1."""
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:  # noqa: D102
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:  # noqa: D102
         return list(evidence)
 
 

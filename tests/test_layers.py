@@ -13,8 +13,8 @@ import mmedrag
 
 ROOT = Path(mmedrag.__file__).parent
 
-GROUND = {"types", "errors"}
-TOOLS = {"protocols", "images", "checkpoint", "passages", "citations"}
+GROUND = {"types", "errors", "progress"}
+TOOLS = {"protocols", "images", "checkpoint", "passages", "citations", "text"}
 STAGES = {
     "modality": {"modality"},
     "encoders": {"encoders", "fusion"},

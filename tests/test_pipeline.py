@@ -12,6 +12,7 @@ from mmedrag.errors import FilterError, QueryError
 from mmedrag.pipeline import MMedRAG, gather, head
 from mmedrag.ranking.graph import KeepOrder, paper_graph
 from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Assertion, Case, Definition, Domain, Evidence, Query, Question
 
 
@@ -49,7 +50,7 @@ def test_both_orders_and_one_score_a_stage(rag: MMedRAG) -> None:
     assert all(e.reward is not None for e in context.kept)
     assert len([e for e in context.kept if e.key.startswith("C")]) <= rag.k_final
     assert list(context.timings) == [
-        "modality", "encoding", "cases", "definitions", "rerank", "filter",
+        "modality", "encoding", "terms", "cases", "definitions", "rerank", "filter",
     ]  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def test_nothing_passes_is_said(rag: MMedRAG) -> None:
     answer = strict.ask(
         Query(
             image=rag.cases.search(  # any stored image
-                Query("fracture"), rag.embedder.embed([Query("fracture")])[0], 1, None
+                question_of(Query("fracture"), rag.embedder.embed([Query("fracture")])[0]), 1
             )[0].case.image
         )
     )

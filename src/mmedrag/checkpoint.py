@@ -1,7 +1,7 @@
 """The format of learned parts: a folder with ``weights.safetensors`` and ``config.json``.
 
 ``config.json`` names the kind of part, whether it was trained and on what, the encoders whose
-features it takes, and the SHA-256 of the weights. Nothing is pickled. See docs/encoders.md.
+features it takes, and the SHA-256 of the weights. Nothing is pickled. See docs/notes/encoders.md.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ _CONFIG: Fields = {
     "settings": dict,
 }
 
-TRAIN = "Train it and pass the checkpoint's folder (docs/encoders.md), or take a preset without it."
+TRAIN = (
+    "Train it and pass the checkpoint's folder (docs/notes/encoders.md), "
+    "or take a preset without it."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

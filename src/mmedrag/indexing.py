@@ -18,19 +18,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from mmedrag.casebase.casebase import Casebase
-from mmedrag.casebase.records import Entry
 from mmedrag.datasets.duplicates import Duplicates, Preview, preview
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
-from mmedrag.protocols import Embedder, ModalityClassifier
-from mmedrag.types import Case, Domain, Problem, Query, Vector
+from mmedrag.progress import Progress, silent
+from mmedrag.protocols import CaseStore, Embedder, ModalityClassifier
+from mmedrag.types import Case, Domain, Entry, Problem, Query, Vector
 
 BATCH = 32
 """Cases that are embedded together and written in one transaction."""
-
-Progress = Callable[[int], object]
-"""Told how many more rows of the corpus are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +62,12 @@ class _Tally:
 
 def index(
     corpus: Iterable[Case | Problem],
-    casebase: Casebase,
+    casebase: CaseStore,
     embedder: Embedder,
     classifier: ModalityClassifier,
     *,
     strict: bool = False,
-    progress: Progress = lambda rows: None,
+    progress: Progress = silent,
     duplicates: Duplicates | None = None,
 ) -> IndexReport:
     """Add a corpus to a casebase (a case whose id is known replaces the older one).
@@ -170,7 +166,7 @@ def _usable(batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool) -
 
 
 def _known(
-    contents: Sequence[str], casebase: Casebase, before: Mapping[str, Vector]
+    contents: Sequence[str], casebase: CaseStore, before: Mapping[str, Vector]
 ) -> dict[str, Vector]:
     """Vectors by content, of the casebase and of the batch before, which may not be written yet."""
     recent = {content: before[content] for content in contents if content in before}
@@ -193,7 +189,7 @@ def _write(
     batch: Sequence[_Prepared],
     vectors: Mapping[str, Vector],
     new: Collection[str],
-    casebase: Casebase,
+    casebase: CaseStore,
     tally: _Tally,
 ) -> int:
     """Write the cases that are new or differ from what is stored; returns ``rows``."""
@@ -213,13 +209,13 @@ def _encode(batch: Sequence[_Prepared], embedder: Embedder) -> dict[str, Vector]
     return dict(zip(distinct, vectors, strict=True))
 
 
-def _routed(prepared: _Prepared, classifier: ModalityClassifier, casebase: Casebase) -> _Prepared:
+def _routed(prepared: _Prepared, classifier: ModalityClassifier, casebase: CaseStore) -> _Prepared:
     """The case with a domain and, encoded as it is, without its decoded image."""
     domain = prepared.case.domain or _domain(prepared.case, classifier, casebase)
     return replace(prepared, case=replace(prepared.case, domain=domain), picture=None)
 
 
-def _domain(case: Case, classifier: ModalityClassifier, casebase: Casebase) -> Domain | None:
+def _domain(case: Case, classifier: ModalityClassifier, casebase: CaseStore) -> Domain | None:
     """What the case was given earlier, or the classifier's decision."""
     earlier = casebase.get(case.id)
     if earlier is not None and replace(earlier, domain=None) == case:

@@ -62,15 +62,16 @@ class MMedRAG:
         lap("modality")
         vector = self.embedder.embed([query])[0]  # 3.3
         lap("encoding")
-        hits = self._find_cases(query, vector, routing)  # 3.4  eq. (2)
+        question = Question(query, routing, vector, self.definitions.recognise([query.text])[0])
+        lap("terms")
+        hits = self._find_cases(question)  # 3.4  eq. (2)
         lap("cases")
-        mentions = self.definitions.recognise([query.text, *(h.case.text for h in hits)])  # 3.4  E
-        found = self.definitions.define(mentions, self.k_definitions)  # 3.4  R_def
-        gathered = gather(vector, hits, mentions[1:], found, self.embedder.embed(found))
+        mentions = self._mentions(hits)  # 3.4  E
+        found = self.definitions.define([question.mentions, *mentions], self.k_definitions)  # R_def
+        gathered = gather(vector, hits, mentions, found, self.embedder.embed(found))
         lap("definitions")
-        ranked = self.reranker.rerank(gathered)  # 3.5  eq. (3), (4)
+        ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
-        question = Question(query, routing, vector, mentions[0])
         kept = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
         lap("filter")
         return Context(question, gathered, ranked, kept, lap.timings)
@@ -97,10 +98,14 @@ class MMedRAG:
             return Routing({}, query.domain, reason="domain given by the user")
         return self.classifier.classify(query)
 
-    def _find_cases(self, query: Query, vector: Vector, routing: Routing) -> list[Hit]:
-        if not routing.medical:
-            return []
-        return self.cases.search(query, vector, self.k_cases, routing.decision)
+    def _find_cases(self, question: Question) -> list[Hit]:
+        return self.cases.search(question, self.k_cases) if question.routing.medical else []
+
+    def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
+        """Terms by report: those that the index knows, the others recognised now."""
+        unread = [hit.case.text for hit in hits if hit.mentions is None]
+        read = iter(self.definitions.recognise(unread) if unread else ())
+        return [next(read) if hit.mentions is None else hit.mentions for hit in hits]
 
 
 def gather(

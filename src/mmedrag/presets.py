@@ -38,7 +38,7 @@ MODELS = Path(str(files("mmedrag") / "models"))
 
 
 OFFLINE_SHARES = (0.3, 0.35, 0.35)
-"""Of the shared space, of images, of texts; chosen on training patients (docs/encoders.md)."""
+"""Of the shared space, images and texts; chosen on training patients (docs/notes/encoders.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +152,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
 
 
 def default_reranker() -> Reranker:
-    """What measurement chose over the paper's complete graph: see docs/graph.md."""
+    """What measurement chose over the paper's complete graph: see docs/notes/graph.md."""
     return Chain((GraphReranker(), DuplicatesLast()))
 
 

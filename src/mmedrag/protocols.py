@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mmedrag.types import (
+    Case,
     Definition,
-    Domain,
     Embeddable,
+    Entry,
     Evidence,
     Hit,
+    Kind,
     Matrix,
     Mention,
     Query,
@@ -64,11 +66,51 @@ class Embedder(Protocol):
 class CaseIndex(Protocol):
     """Section 3.4, stage 1 (eq. 2).
 
-    Laws: at most ``k`` hits by falling relevance; never a case of another domain than asked for
-    (``None`` searches all); never one that ``query.where`` excludes; never a deleted one.
+    Laws: at most ``k`` hits by falling relevance; never a case of another domain than the routing
+    decided on (``None`` searches all); never one that the query's ``where`` excludes; never a
+    deleted one. A hit carries the mentions of its report where the index knows them.
     """
 
-    def search(self, query: Query, vector: Vector, k: int, domain: Domain | None) -> list[Hit]: ...
+    def search(self, question: Question, k: int) -> list[Hit]: ...
+
+
+@runtime_checkable
+class CaseStore(CaseIndex, Protocol):
+    """A case index that is filled and emptied: the database of section 3.4, stage 1.
+
+    Laws: what :meth:`add` or :meth:`delete` returned from is seen by the next search and survives
+    the process; an entry replaces that of the same id; ``add`` writes all entries or, on an error,
+    none; :meth:`publish` changes no result, only its cost. ``fingerprint`` is the encoder's, see
+    :class:`Embedder`. ``notices`` say what was found damaged and what was done about it.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def notices(self) -> Sequence[str]: ...
+
+    def count(self) -> int: ...
+
+    def get(self, case_id: str) -> Case | None: ...
+
+    def preview(self, case_id: str) -> bytes | None:
+        """A small JPEG of the case's image, or ``None``."""
+        ...
+
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """Stored vectors by content hash, so that nothing is encoded twice."""
+        ...
+
+    def add(self, entries: Sequence[Entry]) -> None: ...
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Returns how many there were."""
+        ...
+
+    def publish(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @runtime_checkable
@@ -86,10 +128,33 @@ class DefinitionSource(Protocol):
 
 
 @runtime_checkable
+class Ontology(Protocol):
+    """What concepts are, and which are kinds of which, over all dictionaries at once.
+
+    Concepts are named by their codes (:attr:`mmedrag.types.Mention.concept`); a code that no
+    dictionary has is a finding without relatives. Laws: ``is_a(c, c)``; ``is_a(a, b)`` exactly
+    where ``b`` is ``a``, means the same, or is among ``ancestors(a)``; ``a in ancestors(b)``
+    wherever ``b in descendants(a)``; a concept is neither its own ancestor nor its own descendant.
+    """
+
+    def kind(self, concept: str) -> Kind: ...
+
+    def name(self, concept: str) -> str: ...
+
+    def region(self, concept: str) -> str: ...
+
+    def is_a(self, concept: str, ancestor: str) -> bool: ...
+
+    def ancestors(self, concept: str) -> tuple[str, ...]: ...
+
+    def descendants(self, concept: str) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
 class Reranker(Protocol):
     """Section 3.5: a new order. Law: a permutation of the evidence by key."""
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]: ...
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]: ...
 
 
 @runtime_checkable

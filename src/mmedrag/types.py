@@ -47,13 +47,35 @@ class Assertion(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Kind(StrEnum):
+    """What sort of thing a concept is, whatever dictionary it came from."""
+
+    FINDING = "finding"
+    DISEASE = "disease"
+    SYMPTOM = "symptom"
+    NORMAL = "normal"
+    ANATOMY = "anatomy"
+    TECHNIQUE = "technique"
+    PROCEDURE = "procedure"
+    STAIN = "stain"
+    DEVICE = "device"
+    MEASUREMENT = "measurement"
+    OTHER = "other"
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether a case can have it or be free of it: findings, diseases, symptoms, normality."""
+        return self in {Kind.FINDING, Kind.DISEASE, Kind.SYMPTOM, Kind.NORMAL}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One image-report pair of a clinical corpus (section 3.4, stage 1).
 
     ``frame`` is the frame of a multi-frame file that the case shows. ``domain`` is ``None`` where
     nobody has said it and the classifier abstained: such a case is found only by searches over all
-    domains.
+    domains. ``diagnosis`` is what the source gives as the case's final diagnosis, in its own words;
+    empty where it gives none.
     """
 
     id: str
@@ -66,10 +88,25 @@ class Case:
     study_id: str = ""
     date: str = ""
     labels: tuple[str, ...] = ()
+    diagnosis: str = ""
     source: str = ""
     licence: str = ""
     split: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """What a store keeps of one case.
+
+    ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
+    (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
+    """
+
+    case: Case
+    vector: Vector
+    content: str
+    thumbnail: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +146,7 @@ class Mention:
     concept: str
     term: str
     assertion: Assertion
+    kind: Kind = Kind.FINDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +191,15 @@ class Hit:
     """A case found in stage 1.
 
     ``similarity`` is the cosine of eq. 2. ``relevance`` is what stage 1 ranks by: the similarity
-    itself, or for text queries its blend with BM25.
+    itself, or for text queries its blend with BM25. ``mentions`` are the terms that the index knows
+    of the report; ``None`` where it does not, and then the pipeline recognises them.
     """
 
     case: Case
     vector: Vector
     similarity: float
     relevance: float
+    mentions: tuple[Mention, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

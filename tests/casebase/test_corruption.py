@@ -13,6 +13,7 @@ from contracts.case_index import DIM, FAST, entries_of, unit
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.exact import ExactIndex
 from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseNotFound, EncoderMismatch
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Query
 
 ENTRIES = entries_of(11, 60)
@@ -51,8 +52,10 @@ def answers_are_right(casebase):
     judge = ExactIndex([e.case for e in kept], np.array([e.vector for e in kept]))
     for seed in range(5):
         vector = unit(np.random.default_rng(seed))
-        hits = casebase.search(Query(), vector, 20, None)
-        assert [h.case for h in hits] == [h.case for h in judge.search(Query(), vector, 20, None)]
+        hits = casebase.search(question_of(Query(), vector), 20)
+        assert [h.case for h in hits] == [
+            h.case for h in judge.search(question_of(Query(), vector), 20)
+        ]
 
 
 def truncate(file, rng):
@@ -179,10 +182,10 @@ def test_a_damaged_thumbnail_is_not_shown(path):
     jpeg = b"\xff\xd8 preview"
     with Casebase.open(path) as casebase:
         casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", jpeg)])
-        assert casebase.thumbnail("seen") == jpeg
+        assert casebase.preview("seen") == jpeg
         file = next((path / "thumbnails").glob("*/*.jpg"))
         flip(file, np.random.default_rng(0))
-        assert casebase.thumbnail("seen") is None
+        assert casebase.preview("seen") is None
         assert casebase.verify() == [f"thumbnail {file.stem} is missing or damaged"]
         casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", jpeg)])
         assert casebase.verify() == []

@@ -14,6 +14,7 @@ from contracts.case_index import DIM, entries_of
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.filters import FIELDS, MAX_DEPTH, MAX_LENGTH, parse
 from mmedrag.errors import FilterError
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Domain, Query
 
 CASES = [
@@ -39,7 +40,7 @@ def casebase(tmp_path_factory):
 
 def found(casebase, where):
     query = Query(where=where)
-    return {h.case.id for h in casebase.search(query, np.zeros(DIM, np.float32), 99, None)}
+    return {h.case.id for h in casebase.search(question_of(query, np.zeros(DIM, np.float32)), 99)}
 
 
 @pytest.mark.parametrize(

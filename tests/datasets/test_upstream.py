@@ -235,7 +235,7 @@ def test_medpix(tmp_path):
     (first, second), problems = read(tmp_path)
     assert (first.id, first.text, first.image) == ("MPX1_synpic1", "Caption.", file)
     assert (first.modality, first.patient_id, first.labels) == ("ct", "MPX1", ("Chest", "Thorax"))
-    assert first.meta["case_diagnosis"] == "D"
+    assert first.meta["case_diagnosis"] == first.diagnosis == "D"
     assert first.meta["discussion"] == "Long."
     assert "exam" not in first.meta
     assert second.text == "F"

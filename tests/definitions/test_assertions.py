@@ -54,7 +54,7 @@ def test_the_sentences_cover_three_domains_and_all_assertions() -> None:
     assert min(domains.values()) >= 50
     assert len(domains) == 3
     assert {said for row in SENTENCES for *_, said in row["mentions"]} == {
-        str(a) for a in Assertion
+        str(a) for a in Assertion if a not in (Assertion.INTERROGATIVE, Assertion.UNKNOWN)
     }
 
 

@@ -152,8 +152,8 @@ def test_umls(tmp_path: Path) -> None:
     terms, problems = read(umls(tmp_path))
     assert not problems
     assert [(t.id, t.term, t.synonyms, t.definition, t.kind) for t in terms] == [
-        ("C0000001", "Blue Spot", ("Azure macule",), "A spot that is blue.", "Finding"),
-        ("C0000003", "Red Spot", ("Red spots",), "", "Disease or Syndrome"),
+        ("C0000001", "Blue Spot", ("Azure macule",), "A spot that is blue.", "finding"),
+        ("C0000003", "Red Spot", ("Red spots",), "", "disease"),
     ]
     assert terms == read(tmp_path / "MRCONSO.RRF")[0]
 

@@ -13,6 +13,7 @@ from mmedrag.evaluation.alternatives import (
     affirmed,
     rarities,
 )
+from mmedrag.testing.questions import QUESTION
 from mmedrag.types import Assertion, Case, Evidence, Mention
 
 
@@ -32,14 +33,14 @@ def test_a_shared_finding_lifts_a_case():
     first, other = case("C1", [1, 0, 0], 0.9, "drusen"), case("C2", [0, 1, 0], 0.3)
     fellow = case("C3", [0, 0, 1], 0.2, "drusen")
     denied = case("C4", [0, 0, 1], 0.1, "drusen", said=Assertion.NEGATED)
-    ranked = FindingGraph({"drusen": 1.0}).rerank([first, other, fellow, denied])
+    ranked = FindingGraph({"drusen": 1.0}).rerank(QUESTION, [first, other, fellow, denied])
     assert keys(ranked)[:2] == ["C1", "C3"]
 
 
 def test_rocchio_moves_towards_the_first_results():
     # relevance + 0.5 · mean cosine to C1: 0.9 + 0.5, 0.5 + 0, 0.4 + 0.5 · 0.8
     evidence = [case("C1", [1, 0], 0.9), case("C2", [0, 1], 0.5), case("C3", [0.8, 0.6], 0.4)]
-    ranked = Rocchio(top=1).rerank(evidence)
+    ranked = Rocchio(top=1).rerank(QUESTION, evidence)
     assert keys(ranked) == ["C1", "C3", "C2"]
     assert [e.centrality for e in ranked] == pytest.approx([1.4, 0.8, 0.5])
 
@@ -51,7 +52,7 @@ def test_reciprocal_neighbours_by_hand():
         case("C1", [1, 0], 1.0), case("C2", [1, 0.1], 0.75),
         case("C3", [0, 1], 0.7), case("C4", [0.1, 1], 0.5),
     ]  # fmt: skip
-    ranked = ReciprocalNeighbours(k=2).rerank(evidence)
+    ranked = ReciprocalNeighbours(k=2).rerank(QUESTION, evidence)
     assert keys(ranked) == ["C1", "C2", "C3", "C4"]
     assert [e.centrality for e in ranked] == pytest.approx([2.0, 1.5, 0.4, 0.0])
 

@@ -14,7 +14,7 @@ import pytest
 from mmedrag import presets
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.assembly import dictionary
-from mmedrag.commands.asking import add_generator, generator_words
+from mmedrag.commands.generator import add_generator, generator_words
 from mmedrag.evaluation import answers
 from mmedrag.evaluation.answers import evaluate, question_about, truth_of
 from mmedrag.evaluation.poison import INJECTIONS, contradicting, instructed, planted, repeats

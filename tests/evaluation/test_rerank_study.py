@@ -29,6 +29,7 @@ from mmedrag.paper.coherence import controlled, paper_spreads, predicted_shrinka
 from mmedrag.phantoms.corpus import generate
 from mmedrag.presets import Stages
 from mmedrag.ranking.graph import KeepOrder, paper_graph
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Evidence, Query
 
 RECORDS = 50
@@ -56,12 +57,12 @@ def cases(query: Asked) -> list[Case]:
 def test_a_query_never_finds_itself_nor_another_domain(gallery: Gallery, asked: list[Asked]):
     assert {query.mode for query in asked} == set(MODES)
     for query in asked:
-        assert query.query.domain is not None
-        assert {case.domain for case in cases(query)} <= {query.query.domain}
-        if query.query.text:
-            assert query.query.text not in [case.text for case in cases(query)]
-        if query.query.image:
-            assert query.query.image not in [case.image for case in cases(query)]
+        assert query.question.query.domain is not None
+        assert {case.domain for case in cases(query)} <= {query.question.query.domain}
+        if query.question.query.text:
+            assert query.question.query.text not in [case.text for case in cases(query)]
+        if query.question.query.image:
+            assert query.question.query.image not in [case.image for case in cases(query)]
 
 
 def test_a_new_patient_has_no_other_record_in_the_gallery(gallery: Gallery, asked: list[Asked]):
@@ -100,8 +101,7 @@ def made(grades: list[int], said: list[list[int]], vectors: list[list[float]]) -
         source="made",
         own_case=False,
         group=0,
-        query=Query(text="q"),
-        vector=evidence[0].vector,
+        question=question_of(Query(text="q"), evidence[0].vector),
         evidence=evidence,
         grades=dict(zip(keys, grades, strict=True)),
         nuggets=dict(zip(keys, np.array(said, bool), strict=True)),

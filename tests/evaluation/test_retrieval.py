@@ -12,7 +12,6 @@ from PIL import Image
 
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.hybrid import relevance
-from mmedrag.casebase.records import Entry
 from mmedrag.cli import main
 from mmedrag.datasets.corpus import Relevance, codes, group_codes, label_codes, read_corpus
 from mmedrag.datasets.records import write_records
@@ -23,7 +22,8 @@ from mmedrag.evaluation.lexical import bm25
 from mmedrag.evaluation.retrieval import measure_retrieval
 from mmedrag.evaluation.retrieval_section import as_section
 from mmedrag.evaluation.vectors import embed_records, embed_texts, find_partners
-from mmedrag.types import Case, Embeddable, Matrix, Query
+from mmedrag.testing.questions import question_of
+from mmedrag.types import Case, Embeddable, Entry, Matrix, Query
 from mmedrag.views.report import section_text
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
@@ -281,7 +281,7 @@ def test_word_scores_are_the_casebases(phantoms: list[Case], tmp_path: Path) -> 
         casebase.add([Entry(case, vector, case.id, None) for case, vector in pairs])
         casebase.publish()
         asked = Query(text=phantoms[3].text)
-        hits = {hit.case.id: hit for hit in casebase.search(asked, vectors[0], 90, None)}
+        hits = {hit.case.id: hit for hit in casebase.search(question_of(asked, vectors[0]), 90)}
     found = [hits[case.id] for case in phantoms]
     words = bm25([asked.text], [case.text for case in phantoms])[0]
     blended = relevance(np.array([hit.similarity for hit in found]), words)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from contracts.reranker import RerankerContract, evidence_list
 from mmedrag.errors import QueryError
 from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance
+from mmedrag.testing.questions import QUESTION
 from mmedrag.types import Case, Definition, Evidence
 
 REPORT = "The heart is enlarged and there is a small effusion on the left."
@@ -41,7 +42,7 @@ def test_mmr_by_hand():
     middle = case("C4", (0.6, 0.8), 0.5)
     # after C1: C2 0.7·0.9 − 0.3·1 = 0.33, C3 0 − 0 = 0, C4 0.35 − 0.3·0.6 = 0.17
     # then C4: 0.17, C3: 0 -> C4, then C3
-    assert keys(MaximalMarginalRelevance(0.7).rerank([best, copy, other, middle])) == [
+    assert keys(MaximalMarginalRelevance(0.7).rerank(QUESTION, [best, copy, other, middle])) == [
         "C1",
         "C2",
         "C4",
@@ -49,7 +50,7 @@ def test_mmr_by_hand():
     ]
     # λ = 0.5, after C1: C2 0.45 − 0.5 = −0.05, C3 0, C4 0.25 − 0.3 = −0.05;
     # after C3: C2 −0.05, C4 0.25 − 0.5·0.8 = −0.15
-    assert keys(MaximalMarginalRelevance(0.5).rerank([best, copy, other, middle])) == [
+    assert keys(MaximalMarginalRelevance(0.5).rerank(QUESTION, [best, copy, other, middle])) == [
         "C1",
         "C3",
         "C2",
@@ -74,7 +75,7 @@ def test_every_pick_of_mmr_has_the_largest_marginal_relevance(seed, n, trade_off
     evidence = [case(f"C{i}", rng.normal(size=4), rng.uniform()) for i in range(n)]
     stage_1 = np.array([e.relevance for e in evidence])
     relevance = (stage_1 - stage_1.min()) / np.ptp(stage_1)
-    ranked = MaximalMarginalRelevance(trade_off).rerank(evidence)
+    ranked = MaximalMarginalRelevance(trade_off).rerank(QUESTION, evidence)
     order = [keys(evidence).index(key) for key in keys(ranked)]
     for step, pick in enumerate(order):
         values = {
@@ -86,25 +87,25 @@ def test_every_pick_of_mmr_has_the_largest_marginal_relevance(seed, n, trade_off
 
 def test_equal_items_keep_the_order_they_came_in():
     alike = [case(f"C{i}", np.linspace(-1, 3, 7), 0.5) for i in (3, 1, 2, 5, 4)]
-    assert keys(MaximalMarginalRelevance().rerank(alike)) == keys(alike)
+    assert keys(MaximalMarginalRelevance().rerank(QUESTION, alike)) == keys(alike)
 
 
 def test_mmr_of_trade_off_1_sorts_by_relevance():
     evidence = evidence_list(seed=4, n=30)
-    ranked = MaximalMarginalRelevance(1.0).rerank(evidence)
+    ranked = MaximalMarginalRelevance(1.0).rerank(QUESTION, evidence)
     assert keys(ranked) == keys(sorted(evidence, key=lambda e: -e.relevance))
 
 
 def test_mmr_prefers_centrality_where_section_3_5_ran():
     first, second = case("C1", (1.0, 0.0), 0.9), case("C2", (0.0, 1.0), 0.1)
     central = [replace(first, centrality=0.2), replace(second, centrality=0.3)]
-    assert keys(MaximalMarginalRelevance().rerank([first, second])) == ["C1", "C2"]
-    assert keys(MaximalMarginalRelevance().rerank(central)) == ["C2", "C1"]
+    assert keys(MaximalMarginalRelevance().rerank(QUESTION, [first, second])) == ["C1", "C2"]
+    assert keys(MaximalMarginalRelevance().rerank(QUESTION, central)) == ["C2", "C1"]
 
 
 def test_mmr_does_not_hold_a_definition_against_a_case():
     evidence = [definition("D1", relevance=1.0), case("C1", relevance=0.9), case("C2", (0, 1), 0.6)]
-    assert keys(MaximalMarginalRelevance(0.5).rerank(evidence)) == ["D1", "C1", "C2"]
+    assert keys(MaximalMarginalRelevance(0.5).rerank(QUESTION, evidence)) == ["D1", "C1", "C2"]
 
 
 def test_mmr_breaks_up_a_crowd_of_copies():
@@ -113,7 +114,7 @@ def test_mmr_breaks_up_a_crowd_of_copies():
     copies = [case(f"C{i}", centre + 0.05 * rng.normal(size=32), 0.80) for i in range(10)]
     others = [case(f"C{i}", rng.normal(size=32), 0.60) for i in range(10, 20)]
     floor = case("C20", rng.normal(size=32), 0.0)
-    ranked = MaximalMarginalRelevance(0.7).rerank([*copies, *others, floor])
+    ranked = MaximalMarginalRelevance(0.7).rerank(QUESTION, [*copies, *others, floor])
     top = keys(ranked)[:10]
     assert sum(key in keys(copies) for key in top) <= 2
 
@@ -134,8 +135,8 @@ def test_mmr_breaks_up_a_crowd_of_copies():
 )
 def test_a_repetition_moves_behind(one, two):
     new = case("C9", (-1.0, 0.5), text="Something else.")
-    assert keys(DuplicatesLast().rerank([one, two, new])) == [one.key, "C9", two.key]
-    assert keys(DuplicatesLast().rerank([two, one, new])) == [two.key, "C9", one.key]
+    assert keys(DuplicatesLast().rerank(QUESTION, [one, two, new])) == [one.key, "C9", two.key]
+    assert keys(DuplicatesLast().rerank(QUESTION, [two, one, new])) == [two.key, "C9", one.key]
 
 
 @pytest.mark.parametrize(
@@ -155,19 +156,19 @@ def test_a_repetition_moves_behind(one, two):
 )
 def test_what_is_no_repetition_stays(one, two):
     new = case("C9", (-1.0, 0.5), text="Something else.")
-    assert keys(DuplicatesLast().rerank([one, two, new])) == [one.key, two.key, "C9"]
+    assert keys(DuplicatesLast().rerank(QUESTION, [one, two, new])) == [one.key, two.key, "C9"]
 
 
 def test_a_repetition_of_a_repetition_is_measured_against_what_is_shown():
     """A chain a≈b≈c does not swallow c where c is not like a."""
     chain = [case(f"C{i}", (np.cos(x), np.sin(x))) for i, x in enumerate((0.0, 0.15, 0.30))]
-    assert keys(DuplicatesLast().rerank(chain)) == ["C0", "C2", "C1"]
+    assert keys(DuplicatesLast().rerank(QUESTION, chain)) == ["C0", "C2", "C1"]
 
 
 @given(st.integers(0, 10**6), st.integers(0, 20))
 def test_a_second_pass_changes_nothing(seed, n):
-    once = DuplicatesLast().rerank(evidence_list(seed, n))
-    assert keys(DuplicatesLast().rerank(once)) == keys(once)
+    once = DuplicatesLast().rerank(QUESTION, evidence_list(seed, n))
+    assert keys(DuplicatesLast().rerank(QUESTION, once)) == keys(once)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])

@@ -31,6 +31,7 @@ from mmedrag.ranking.graph import (
     solve,
     transition,
 )
+from mmedrag.testing.questions import QUESTION
 from mmedrag.types import Case, Definition, Evidence
 
 # Section 4.4 of the paper: the query, the five results of Standard RAG and their cosines to it.
@@ -368,7 +369,7 @@ def test_worked_example_with_a_sentence_encoder():
         Evidence(f"C{i}", Case(id=text, text=text), e[i], float(c), float(c))
         for i, (text, c) in enumerate(zip(STANDARD, cosines, strict=True), 1)
     ]
-    found = {r.key: r.centrality for r in paper_graph().rerank(evidence)}
+    found = {r.key: r.centrality for r in paper_graph().rerank(QUESTION, evidence)}
     s = np.array([found[r.key] for r in evidence])
     assert s.sum() == pytest.approx(cosines.sum())
     degree = complete_graph(similarity_graph(e[1:])).sum(axis=1)
@@ -387,7 +388,7 @@ def test_mutual_support_lifts_an_item_over_a_lone_one():
     lone = case("C1", [1.0, 0.0], 0.60)
     supported = [case(f"C{i}", [0.0, 1.0], 0.55) for i in (2, 3)]
     strong = case("C4", [0.0, 1.0], 0.90)
-    ranked = paper_graph().rerank([strong, lone, *supported])
+    ranked = paper_graph().rerank(QUESTION, [strong, lone, *supported])
     assert [e.key for e in ranked] == ["C4", "C2", "C3", "C1"]
     assert sum(e.centrality for e in ranked) == pytest.approx(0.9 + 0.6 + 0.55 + 0.55)
 
@@ -397,28 +398,28 @@ def test_the_walk_of_the_default_stays_with_what_answers_the_query():
     best, neighbour = case("C1", [1.0, 0.1], 0.9), case("C2", [1.0, 0.0], 0.5)
     crowd = [case(f"C{i}", [0.2 + i / 100, 1.0], 0.55 - i / 500) for i in range(3, 12)]
     evidence = [best, *crowd, neighbour]
-    assert [e.key for e in paper_graph().rerank(evidence)][-2:] == ["C1", "C2"]
-    ranked = GraphReranker().rerank(evidence)
+    assert [e.key for e in paper_graph().rerank(QUESTION, evidence)][-2:] == ["C1", "C2"]
+    ranked = GraphReranker().rerank(QUESTION, evidence)
     assert [e.key for e in ranked][:2] == ["C1", "C2"]
     assert sum(e.centrality for e in ranked) == pytest.approx(1.0)
 
 
 def test_equal_scores_keep_the_order_they_came_in():
     alike = [case(f"C{i}", [0.6, 0.8], 0.5) for i in (3, 1, 2)]
-    assert [e.key for e in GraphReranker().rerank(alike)] == ["C3", "C1", "C2"]
+    assert [e.key for e in GraphReranker().rerank(QUESTION, alike)] == ["C3", "C1", "C2"]
 
 
 def test_paper_graph_is_the_complete_graph_with_the_papers_alpha():
     evidence = evidence_list(seed=1, n=30)
     W = complete_graph(similarity_graph(np.stack([e.vector for e in evidence])))
     s = solve(transition(W), np.array([e.relevance for e in evidence]), 0.85)
-    found = {e.key: e.centrality for e in paper_graph().rerank(evidence)}
+    found = {e.key: e.centrality for e in paper_graph().rerank(QUESTION, evidence)}
     assert found == pytest.approx({e.key: x for e, x in zip(evidence, s, strict=True)})
 
 
 def test_keep_order_fills_nothing():
     evidence = evidence_list(seed=2, n=5)
-    kept = KeepOrder().rerank(evidence)
+    kept = KeepOrder().rerank(QUESTION, evidence)
     assert kept == evidence
     assert [e.centrality for e in kept] == [None] * 5
 
@@ -426,9 +427,11 @@ def test_keep_order_fills_nothing():
 def test_chain_applies_one_after_the_other():
     evidence = evidence_list(seed=3, n=20)
     first, second = GraphReranker(), MaximalMarginalRelevance()
-    chained = Chain((first, second)).rerank(evidence)
-    assert [e.key for e in chained] == [e.key for e in second.rerank(first.rerank(evidence))]
-    assert Chain(()).rerank(evidence) == evidence
+    chained = Chain((first, second)).rerank(QUESTION, evidence)
+    assert [e.key for e in chained] == [
+        e.key for e in second.rerank(QUESTION, first.rerank(QUESTION, evidence))
+    ]
+    assert Chain(()).rerank(QUESTION, evidence) == evidence
 
 
 class TestGraphReranker(RerankerContract):

@@ -28,7 +28,7 @@ def answer(rag: MMedRAG, phantoms: list[Case]) -> Answer:
 
 @pytest.fixture(scope="module")
 def html(answer: Answer, rag: MMedRAG) -> str:
-    return page(answer, rag.cases.thumbnail)
+    return page(answer, rag.cases.preview)
 
 
 def with_text(answer: Answer, text: str) -> Answer:
@@ -85,7 +85,7 @@ def test_nothing_is_loaded_from_anywhere(html: str) -> None:
 
 
 def test_what_a_case_says_stays_text(answer: Answer, rag: MMedRAG) -> None:
-    made = page(with_text(answer, EVIL), rag.cases.thumbnail)
+    made = page(with_text(answer, EVIL), rag.cases.preview)
     read = Reader(made)
     assert not read.all("script")
     assert all("onerror" not in attrs for _, attrs in read.tags)
@@ -102,20 +102,20 @@ def test_findings_are_underlined_by_what_is_said(answer: Answer, rag: MMedRAG) -
     )
     key = changed.context.kept[0].key
     ranked = [replace(e, mentions=said) if e.key == key else e for e in changed.context.ranked]
-    made = page(replace(changed.context, ranked=ranked), rag.cases.thumbnail)
+    made = page(replace(changed.context, ranked=ranked), rag.cases.preview)
     assert '<u class="affirmed" title="pleural effusion: affirmed">Effusion</u> &amp; no' in made
     assert '<u class="negated" title="frac&#34;ture: negated">fracture</u>&lt;/b&gt;.' in made
     Reader(made)
 
 
 def test_a_long_report_opens_on_demand(answer: Answer, rag: MMedRAG) -> None:
-    made = page(with_text(answer, "The lungs are clear. " * 60), rag.cases.thumbnail)
+    made = page(with_text(answer, "The lungs are clear. " * 60), rag.cases.preview)
     assert Reader(made).all("summary")
     assert made.count("The lungs are clear. " * 60) >= 1
 
 
 def test_a_search_has_no_answer(answer: Answer, rag: MMedRAG) -> None:
-    made = page(answer.context, rag.cases.thumbnail)
+    made = page(answer.context, rag.cases.preview)
     assert "<h2" in made
     assert 'class="answer"' not in made
     assert DISCLAIMER.split("'")[0] in made
@@ -123,7 +123,7 @@ def test_a_search_has_no_answer(answer: Answer, rag: MMedRAG) -> None:
 
 def test_nothing_found_is_said(answer: Answer, rag: MMedRAG) -> None:
     empty = Context(answer.context.question, [], [], [], {"cases": 1.0})
-    made = page(empty, rag.cases.thumbnail)
+    made = page(empty, rag.cases.preview)
     assert "No case was found." in made
     Reader(made)
 
@@ -149,4 +149,4 @@ def test_a_place_that_cannot_be_written_is_one_line(
 ) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(QueryError, match="cannot be written"):
-        write_page(answer, rag.cases.thumbnail, tmp_path / "file" / "page.html")
+        write_page(answer, rag.cases.preview, tmp_path / "file" / "page.html")

@@ -31,7 +31,7 @@ class ExtractiveGenerator:
     terms: int = 6
 
     def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:
-        """Yield the answer, a section a piece (see ``docs/generation.md`` for the sections)."""
+        """Yield the answer, a section a piece; docs/guide/generation.md names the sections."""
         suspect = [e for e in evidence if instruction_like(_shown(e))]
         keys = {e.key for e in suspect}
         sound = [e for e in evidence if e.key not in keys]

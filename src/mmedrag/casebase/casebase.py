@@ -21,7 +21,7 @@ from mmedrag.casebase.folder import (
     write_generation,
 )
 from mmedrag.casebase.reader import Reader
-from mmedrag.casebase.records import Entry, record_of
+from mmedrag.casebase.records import record_of
 from mmedrag.casebase.snapshot import Snapshot, checked
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.vectors import Generations
@@ -32,13 +32,13 @@ from mmedrag.errors import (
     CasebaseNotFound,
     EncoderMismatch,
 )
-from mmedrag.types import Case, Domain, Hit, Query, Vector
+from mmedrag.types import Case, Entry, Hit, Question, Vector
 
 AUTOMATIC = "auto"
 
 
 class Casebase:
-    """A folder of cases with their vectors; a :class:`~mmedrag.protocols.CaseIndex`.
+    """A folder of cases with their vectors; a :class:`~mmedrag.protocols.CaseStore`.
 
     Any number of readers, one writer. The lock is taken at the first write and held until
     :meth:`close`. What a write has returned from survives a crash. Each search sees one committed
@@ -163,9 +163,13 @@ class Casebase:
 
     # Reading
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """How many cases it holds."""
         with self._reading() as database:
             return database.count()
+
+    def __len__(self) -> int:
+        return self.count()
 
     @property
     def settings(self) -> dict[str, str]:
@@ -187,7 +191,7 @@ class Casebase:
         """All cases of one committed state, in the order of adding."""
         return (case for case, _ in walk(self.path, readonly=self._readonly))
 
-    def thumbnail(self, case_id: str) -> bytes | None:
+    def preview(self, case_id: str) -> bytes | None:
         """The case's preview as JPEG, or ``None`` where it has none or it is damaged."""
         with self._reading() as database:
             digest = database.thumbnail(case_id)
@@ -198,26 +202,27 @@ class Casebase:
         with self._reading() as database:
             return database.vectors_by_content(contents)
 
-    def search(self, query: Query, vector: Vector, k: int, domain: Domain | None) -> list[Hit]:
-        """The ``k`` cases most relevant to a query (section 3.4, stage 1, eq. 2).
+    def search(self, question: Question, k: int) -> list[Hit]:
+        """The ``k`` cases most relevant to a question (section 3.4, stage 1, eq. 2).
 
         Args:
-            query: its ``text`` is matched by words too; ``where`` restricts what can be found.
-            vector: the embedded query, ``(dim,)``, of norm 1.
+            question: its ``vector``, ``(dim,)``, of norm 1, is compared and the query's ``text``
+                matched by words too. It is asked of the corpus that its routing decided on (of all,
+                unassigned cases included, where that abstains), as far as ``where`` lets cases in.
             k: how many; fewer come only where fewer match.
-            domain: one corpus, or ``None`` for all, unassigned cases included.
 
         Returns:
             Hits by falling relevance, ties by id. Without text the relevance is the similarity.
 
         Raises:
-            FilterError: ``query.where`` does not parse.
+            FilterError: the query's ``where`` does not parse.
             EncoderMismatch: the vector has another length.
             QueryError: the vector is not finite.
         """
-        vector = checked(vector, self.dim)
+        vector = checked(question.vector, self.dim)
         if k < 1:
             return []
+        query, domain = question.query, question.routing.decision
         with self._now() as snapshot:
             return snapshot.search(self._database, query, vector, k, domain)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEXICAL_WEIGHT = 0.15
-"""Chosen on MedPix diagnosis → findings; `docs/evaluation.md` has the comparison with RRF."""
+"""Chosen on MedPix diagnosis → findings; `docs/guide/evaluation.md` has the comparison with RRF."""
 
 
 def relevance(similarities: NDArray[np.float64], bm25: NDArray[np.float64]) -> NDArray[np.float64]:

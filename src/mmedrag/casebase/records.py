@@ -13,9 +13,12 @@ import numpy as np
 
 from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.errors import CasebaseError
-from mmedrag.types import Case, Domain, Vector
+from mmedrag.types import Case, Domain, Entry, Vector
 
 _NORM_SLACK = 1e-3  # float32 rounding of encoders; more is a vector that was never normalised
+
+_DIAGNOSIS = "\x1fdiagnosis"
+"""Where the stored ``meta`` holds a case's diagnosis, which has no column of its own."""
 
 COLUMNS = (
     "id",
@@ -34,20 +37,6 @@ COLUMNS = (
     "content",
     "thumbnail",
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """What the casebase stores of one case.
-
-    ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
-    (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
-    """
-
-    case: Case
-    vector: Vector
-    content: str
-    thumbnail: bytes | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +92,8 @@ def case_of(row: Iterable[Any]) -> Case:
         case_id, domain, modality, patient, study, date, source, licence, split, labels, meta,
         image, frame, _, _, text,
     ) = row  # fmt: skip
+    extra = {} if meta == "{}" else json.loads(meta)
+    diagnosis = extra.pop(_DIAGNOSIS, "")
     return Case(
         id=case_id,
         text=text,
@@ -114,10 +105,11 @@ def case_of(row: Iterable[Any]) -> Case:
         study_id=study,
         date=date,
         labels=() if labels == "[]" else tuple(json.loads(labels)),
+        diagnosis=diagnosis,
         source=source,
         licence=licence,
         split=split,
-        meta={} if meta == "{}" else json.loads(meta),
+        meta=extra,
     )
 
 
@@ -138,6 +130,7 @@ def line_of(case: Case, thumbnail: str | None) -> str:
         "study_id": case.study_id,
         "date": case.date,
         "labels": list(case.labels),
+        "diagnosis": case.diagnosis,
         "source": case.source,
         "license": case.licence,
         "split": case.split,
@@ -164,6 +157,7 @@ def _checked_vector(entry: Entry, dim: int) -> Vector:
 
 def _values(entry: Entry) -> tuple[str | int | None, ...]:
     case = entry.case
+    extra = dict(case.meta) | ({_DIAGNOSIS: case.diagnosis} if case.diagnosis else {})
     return (
         case.id,
         None if case.domain is None else Domain(case.domain).value,
@@ -175,7 +169,7 @@ def _values(entry: Entry) -> tuple[str | int | None, ...]:
         case.licence,
         case.split,
         json.dumps(list(case.labels), ensure_ascii=False),
-        json.dumps(dict(case.meta), ensure_ascii=False, allow_nan=False),
+        json.dumps(extra, ensure_ascii=False, allow_nan=False),
         None if case.image is None else str(case.image),
         case.frame,
         entry.content,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from mmedrag.pipeline import MMedRAG
 from mmedrag.types import Case, Domain, Query
 from mmedrag.views.console import answer_text, brief_text, report_text, wrapped
 from mmedrag.views.page import write_page
+from mmedrag.views.terminal import show
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,45 +54,45 @@ def run(into: Path, cases: int = 360, seed: int = 7) -> None:
         CasebaseError: where ``into`` holds something else than an earlier demonstration.
     """
     _clear(into)
-    print(f"1. Draw a synthetic corpus: {cases} image-report pairs (seed {seed}), of no patient")
+    show(f"1. Draw a synthetic corpus: {cases} image-report pairs (seed {seed}), of no patient")
     rows = read_records(generate(cases, seed, into=into / "corpus"))
     corpus = [row for row in rows if isinstance(row, Case)]
-    print(f"   {into / 'corpus'}\n\n2. Index its training part with the offline preset")
+    show(f"   {into / 'corpus'}\n\n2. Index its training part with the offline preset")
     casebase, stages = create(into / "demo.casebase")
     with casebase:
         started = perf_counter()
         train = [case for case in corpus if case.split == "train"]
         report = index(train, casebase, stages.embedder, stages.classifier)
-        print(f"   {report_text(report, perf_counter() - started)}\n")
+        show(f"   {report_text(report, perf_counter() - started)}\n")
         rag = assemble(stages, casebase, dictionary())
         pages = [
             _ask(rag, case, question, number, into)
             for number, (question, case) in enumerate(_held_out(corpus), 3)
         ]
-    print(_next(into, pages))
+    show(_next(into, pages))
 
 
 def _ask(rag: MMedRAG, case: Case, question: DemoQuestion, number: int, into: Path) -> Path:
     """Ask one question, print what came of it (the first time all), and write its page."""
     answer = rag.ask(Query(question.text, case.image))
     page = into / f"{question.domain}.html"
-    write_page(answer, rag.cases.thumbnail, page)  # type: ignore[attr-defined]
-    print(f"{number}. Ask about a held-out image: {question.text}")
-    print(f"   image   {case.image}")
-    print(wrapped(f"truth   {case.text}", "   ", " " * 11))
-    print(f"   page    {page}\n")
-    print(answer_text(answer) if number == 3 else brief_text(answer), end="\n\n")
+    write_page(answer, rag.cases.preview, page)  # type: ignore[attr-defined]
+    show(f"{number}. Ask about a held-out image: {question.text}")
+    show(f"   image   {case.image}")
+    show(wrapped(f"truth   {case.text}", "   ", " " * 11))
+    show(f"   page    {page}\n")
+    show(answer_text(answer) if number == 3 else brief_text(answer), end="\n\n")
     return page
 
 
 def _held_out(corpus: Iterable[Case]) -> list[tuple[DemoQuestion, Case]]:
     """Each question with the first validation case that certainly has its finding."""
     held_out = [case for case in corpus if case.split == "val"]
-    found = []
+    held = []
     for question in QUESTIONS:
         shows = (c for c in held_out if c.domain == question.domain and _has(c, question.finding))
-        found += [(question, case) for case in shows][:1]
-    return found
+        held += [(question, case) for case in shows][:1]
+    return held
 
 
 def _has(case: Case, name: str) -> bool:
@@ -102,7 +104,7 @@ def _has(case: Case, name: str) -> bool:
 
 
 def _next(into: Path, pages: Iterable[Path]) -> str:
-    casebase = into / "demo.casebase"
+    casebase = shlex.quote(str(into / "demo.casebase"))
     return "\n".join(
         (
             "What next",
@@ -117,13 +119,13 @@ def _clear(into: Path) -> None:
     """Remove an earlier demonstration, and nothing else."""
     if not into.exists():
         return
-    known = {"corpus", "demo.casebase", *(f"{domain}.html" for domain in Domain)}
-    strange = sorted({p.name for p in into.iterdir()} - known)
+    ours = {"corpus", "demo.casebase", *(f"{domain}.html" for domain in Domain)}
+    strange = sorted({p.name for p in into.iterdir()} - ours)
     if strange:
         raise CasebaseError(
             f"{into} holds {strange[0]}, which is no part of a demonstration",
             "Name an empty or absent folder with --into.",
         )
-    for name in known:
+    for name in ours:
         path = into / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -91,6 +91,7 @@ def _case(row: dict[str, Any], topic: dict[str, Any], folder: Path, domain: Doma
         "modality": MODALITIES.get(text_of(row.get("Type")).upper(), ""),
         "patient_id": uid,
         "study_id": uid,
+        "diagnosis": first_text(case, "Case Diagnosis", "Title"),
         "labels": [label for label in labels if isinstance(label, str)],
         "source": "MedPix 2.0",
         "meta": {key: value for key, value in meta.items() if value not in (None, "", "N/A")},

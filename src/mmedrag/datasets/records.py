@@ -1,9 +1,9 @@
 """The native format: JSON Lines, one case a line.
 
 Fields: ``id`` and any of ``text``, ``image`` (a path relative to the file, or null), ``frame``,
-``domain``, ``modality``, ``patient_id``, ``study_id``, ``date``, ``labels``, ``source`` (or
-``source_repo``), ``licence`` (or ``license``), ``split``, ``meta``. Other fields are kept in
-``Case.meta``, and so is a domain that is none of ours: such a case has ``domain=None``.
+``domain``, ``modality``, ``patient_id``, ``study_id``, ``date``, ``labels``, ``diagnosis``,
+``source`` (or ``source_repo``), ``licence`` (or ``license``), ``split``, ``meta``. Other fields are
+kept in ``Case.meta``, and so is a domain that is none of ours: such a case has ``domain=None``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from mmedrag.imaging.decoding import read_bytes
 from mmedrag.types import Case, Domain, Problem
 
 _TEXTS = ("modality", "patient_id", "study_id", "date", "split")
-_FIELDS = {"id", "text", "image", "frame", "domain", "labels", "meta", *_TEXTS}
+_DIAGNOSES = ("diagnosis", "case_diagnosis", "diagnoses", "final_diagnosis")
+_DIAGNOSTIC_TEXTS = {"diagnosis": "text", "diagnostic_keywords": "text", "label": "labels"}
+"""By the kind of a record's text: the field that is the diagnosis."""
+_FIELDS = {"id", "text", "image", "frame", "domain", "labels", "diagnosis", "meta", *_TEXTS}
 DOMAINS = frozenset(domain.value for domain in Domain)
 _ALIASES = {"source_repo": "source", "license": "licence"}
 
@@ -86,6 +89,7 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
         frame=_frame(named.get("frame")),
         domain=_domain(named_domain) if named_domain else domain,
         labels=_labels(named.get("labels")),
+        diagnosis=_diagnosis(named),
         source=_plain("source", named.get("source")),
         licence=_plain("licence", named.get("licence")),
         meta={**unknown, **(meta or {})},
@@ -167,6 +171,7 @@ def _record(case: Case, folder: Path, problems: list[Problem]) -> dict[str, Any]
         "study_id": case.study_id,
         "date": case.date,
         "labels": list(case.labels),
+        "diagnosis": case.diagnosis,
         "source": case.source,
         "licence": case.licence,
         "split": case.split,
@@ -212,6 +217,25 @@ def _labels(value: object) -> tuple[str, ...]:
     if any(isinstance(item, dict | list) for item in items):
         raise BadRow("labels is not a list of strings")
     return tuple(label for item in items if (label := text_of(item)))
+
+
+def _diagnosis(named: Mapping[str, Any]) -> str:
+    """The field ``diagnosis``; else what ``meta`` holds under such a name, or what the text is.
+
+    A list of diagnoses becomes one text. ``meta`` itself stays as it is.
+    """
+    if "diagnosis" in named:
+        return _plain("diagnosis", named["diagnosis"])
+    meta = named.get("meta") or {}
+    values = [meta.get(name) for name in _DIAGNOSES]
+    values.append(named.get(_DIAGNOSTIC_TEXTS.get(text_of(named.get("text_kind")), "")))
+    return next((text for value in values if (text := _joined(value))), "")
+
+
+def _joined(value: object) -> str:
+    items = value if isinstance(value, list) else [value]
+    texts = (text_of(item) for item in items if isinstance(item, str))
+    return "; ".join(text for text in dict.fromkeys(texts) if text)
 
 
 def _frame(value: object) -> int:

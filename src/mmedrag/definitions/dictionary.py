@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
-from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept, in_memory
+from mmedrag.definitions.compilation import in_memory
+from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
+from mmedrag.definitions.concepts import Concepts
 from mmedrag.definitions.context import stands_for_a_term
-from mmedrag.definitions.entities import Tokens, prefix_hashes
+from mmedrag.definitions.entities import Span, Tokens, prefix_hashes
 from mmedrag.definitions.tables import read_glossary
 from mmedrag.definitions.translations import translated
-from mmedrag.definitions.wording import codes
+from mmedrag.definitions.wording import codes, normal, spans
 from mmedrag.text.assertions import assertions
 from mmedrag.text.characters import Reading
-from mmedrag.types import Assertion, Definition, Mention
+from mmedrag.types import Assertion, Definition, Kind, Mention
 
 _Found = tuple[int, int, Candidate]
 """Characters of a text, and the name that they are."""
 
 _EXPLAINED = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE})
 
-_BACKGROUND = frozenset({"anatomy", "technique", "procedure", "stain"})
+_BACKGROUND = frozenset(
+    {Kind.ANATOMY, Kind.TECHNIQUE, Kind.PROCEDURE, Kind.STAIN, Kind.DEVICE, Kind.OTHER}
+)
 """Kinds of terms that are seldom what a reader wants explained."""
 
 
@@ -33,6 +39,7 @@ class Dictionary:
 
     def __init__(self, parts: Sequence[CompiledDictionary]) -> None:
         self.parts = tuple(parts)
+        self.concepts = Concepts(self.parts)
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """The terms of each text with what is said of them; in order, without overlap."""
@@ -43,14 +50,12 @@ class Dictionary:
         for owner, place in self._longest(tokens, read):
             found[owner].append(place)
         return [
-            tuple(_mentions(text, reading, _apart(places), tokens.anchors, number))
-            for number, (text, reading, places) in enumerate(
-                zip(texts, readings, found, strict=True)
-            )
+            tuple(self._mentions(*item))
+            for item in zip(texts, readings, map(_apart, found), tokens.anchors, strict=True)
         ]
 
     def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
-        """Definitions of mentions that are affirmed or asked for, those of earlier texts first, one a concept.
+        """Definitions of mentions affirmed or asked for, of earlier texts first, one a concept.
 
         Within a text the first dictionary's definitions come first, and findings and diseases
         before anatomy and technique. A concept without a definition
@@ -66,7 +71,7 @@ class Dictionary:
             new = {m.concept: m for m in wanted if m.concept not in asked}
             asked.update(new)
             found = [f for f in map(self._defined, new.values()) if f is not None]
-            for _, concept in sorted(found, key=lambda f: (f[0], f[1].kind in _BACKGROUND)):
+            for _, concept in sorted(found, key=self._interest):
                 definitions.setdefault(concept.code, concept.defined())
         return list(definitions.values())[: max(0, limit)]
 
@@ -74,6 +79,20 @@ class Dictionary:
         """Close the files."""
         for part in self.parts:
             part.close()
+
+    def _interest(self, found: tuple[int, Concept]) -> tuple[int, bool]:
+        return found[0], self.concepts.kind(found[1].code) in _BACKGROUND
+
+    def _mentions(
+        self, text: str, reading: Reading, found: Sequence[_Found], anchors: Mapping[Span, Span]
+    ) -> Iterator[Mention]:
+        spans = [anchors.get((start, end), (start, end)) for start, end, _ in found]
+        stated = assertions(reading.text, spans)
+        for (first, last, name), assertion in zip(found, stated, strict=True):
+            start, end = reading.place(first, last)
+            code, term = name.concept.code, name.concept.term
+            kind = self.concepts.kind(code)
+            yield Mention(text[start:end], start, end, code, term, assertion, kind)
 
     def _longest(self, tokens: Tokens, texts: Sequence[str]) -> Iterator[tuple[int, _Found]]:
         """The longest valid match at each place, from left to right, with the text it is in."""
@@ -85,6 +104,7 @@ class Dictionary:
                 starts.setdefault(match.start, {}).setdefault(match.end, []).append(
                     (number, match.key)
                 )
+        settings = [_Setting(text, self) for text in texts]
         free = 0
         for start in sorted(starts):
             if start < free:
@@ -92,9 +112,10 @@ class Dictionary:
             for end in sorted(starts[start], reverse=True):
                 owner = tokens.owner[start]
                 first, last = tokens.spans[start][0], tokens.spans[end - 1][1]
-                if first >= last:
+                if first >= last:  # a part of a predicated name
                     continue
-                chosen = self._choose(texts[owner][first:last], starts[start][end])
+                surface = texts[owner][first:last]
+                chosen = self._choose(surface, starts[start][end], settings[owner])
                 if chosen is not None and (
                     not chosen[1].exact or stands_for_a_term(texts[owner], first, last)
                 ):
@@ -103,15 +124,21 @@ class Dictionary:
                     break
 
     def _choose(
-        self, surface: str, keys: Sequence[tuple[int, int]]
+        self, surface: str, keys: Sequence[tuple[int, int]], setting: _Setting
     ) -> tuple[int, Candidate] | None:
-        """What ``surface`` may stand for, a defined concept where there is one, and whose it is."""
+        """What ``surface`` may stand for, and whose it is.
+
+        The meaning for which the most of its text speaks, then a defined concept where there is
+        one.
+        """
         fits = [
             (number, candidate)
             for number, key in keys
             for candidate in self.parts[number].candidates([key])[key]
             if not candidate.exact or _same_case(surface, candidate.name)
         ]
+        if any(candidate.contexts for _, candidate in fits):
+            fits = setting.fitting(fits)
         return next((f for f in fits if f[1].concept.definition), fits[0] if fits else None)
 
     def _defined(self, mention: Mention) -> tuple[int, Concept] | None:
@@ -135,8 +162,42 @@ class Dictionary:
             return None
         key = prefix_hashes(tokens)[-1]
         known = [(n, key) for n, part in enumerate(self.parts) if key in part.lexicon]
-        chosen = self._choose(name, known)
+        chosen = self._choose(name, known, _Setting(name, self))
         return (chosen[0], chosen[1].concept) if chosen and chosen[1].concept.definition else None
+
+
+class _Setting:
+    """The words and domains of a text, by which the meaning of an abbreviation is chosen."""
+
+    def __init__(self, text: str, dictionary: Dictionary) -> None:
+        self._text = text
+        self._parts = dictionary.parts
+
+    def fitting(self, candidates: Sequence[tuple[int, Candidate]]) -> list[tuple[int, Candidate]]:
+        """Those for which the most of their contexts speak; else those that need none."""
+        support = [len(self._present.intersection(c.contexts)) for _, c in candidates]
+        most = max(support)
+        if most:
+            return [c for c, n in zip(candidates, support, strict=True) if n == most]
+        return [(number, c) for number, c in candidates if not c.contexts]
+
+    @cached_property
+    def _present(self) -> frozenset[str]:
+        words = {normal(self._text[start:end]) for start, end in spans(self._text)}
+        return frozenset(words | {f"@{domain}" for domain in self._domains()})
+
+    def _domains(self) -> list[str]:
+        """The domains that the most of its names are of, names of several domains left out."""
+        tokens = Tokens.of([self._text])
+        counts: Counter[str] = Counter()
+        for part in self._parts:
+            keys = [match.key for match in part.lexicon.matches(tokens.codes)]
+            for key, candidates in part.candidates(keys).items():
+                first = candidates[0]
+                if key in keys and not first.contexts and len(first.concept.domains.split()) == 1:
+                    counts[first.concept.domains] += 1
+        most = max(counts.values(), default=0)
+        return [domain for domain, count in counts.items() if count == most]
 
 
 def glossary() -> Dictionary:
@@ -179,18 +240,3 @@ def _apart(found: Sequence[_Found]) -> list[_Found]:
         elif place[1] - place[0] > kept[-1][1] - kept[-1][0]:
             kept[-1] = place
     return kept
-
-
-def _mentions(
-    text: str,
-    reading: Reading,
-    found: Sequence[_Found],
-    anchors: Mapping[tuple[int, int, int], tuple[int, int]],
-    number: int,
-) -> Iterator[Mention]:
-    spans = [anchors.get((number, start, end), (start, end)) for start, end, _ in found]
-    stated = assertions(reading.text, spans)
-    for (first, last, name), assertion in zip(found, stated, strict=True):
-        start, end = reading.place(first, last)
-        concept = name.concept
-        yield Mention(text[start:end], start, end, concept.code, concept.term, assertion)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.definitions.predicates import predicates
+from mmedrag.definitions.predicates import Span, predicates
 from mmedrag.definitions.wording import code, spans
 
 _FACTOR = 0x9E3779B97F4A7C15
@@ -101,27 +101,27 @@ class Tokens:
 
     After each text stand the names that its sentences are equivalent to
     (:mod:`mmedrag.definitions.predicates`). Their tokens have spans such that the whole name covers
-    the sentence's words and a part of it covers nothing. ``anchors`` gives, for what such a name
-    covers in its text, the characters of the predicate.
+    the sentence's words and a part of it covers nothing. ``anchors`` gives, text by text, the
+    predicate for what such a name covers.
     """
 
     codes: Codes
     owner: list[int]
     spans: list[tuple[int, int]]
-    anchors: dict[tuple[int, int, int], tuple[int, int]]
+    anchors: list[dict[Span, Span]]
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Tokens:
         """Split ``texts``."""
         values, owner, places = array("Q"), [], []
-        anchors: dict[tuple[int, int, int], tuple[int, int]] = {}
+        anchors: list[dict[Span, Span]] = [{} for _ in texts]
         for number, text in enumerate(texts):
             found = spans(text)
             values.extend([code(text[start:end]) for start, end in found])
             values.append(0)
             places.extend([*found, (len(text), len(text))])
             for predicate in predicates(text, found):
-                anchors[number, *predicate.place] = predicate.anchor
+                anchors[number][predicate.place] = predicate.anchor
                 for name in predicate.names:
                     values.extend([*map(code, name), 0])
                     places.extend([*_covering(predicate.place, len(name)), (0, 0)])

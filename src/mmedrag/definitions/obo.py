@@ -24,6 +24,12 @@ _OLD_SYNONYMS = {
     "narrow_synonym": "NARROW",
     "related_synonym": "RELATED",
 }
+_TAGS = frozenset(
+    {"id", "name", "namespace", "def", "is_a", "is_obsolete", "synonym", *_OLD_SYNONYMS}
+    | {"ontology", "data-version", "property_value"}
+)
+TAGS_KEPT = 10_000
+"""Tags of one stanza beyond this many are left out and reported."""
 EXACT = frozenset({"EXACT"})
 
 
@@ -47,7 +53,7 @@ def read_obo(path: Path, scopes: frozenset[str] = EXACT) -> Iterator[Term | Prob
             name, version = stanza.first("ontology"), stanza.first("data-version")
             source = " ".join(filter(None, [name or path.name.split(".")[0], version]))
             licence = _licence(stanza)
-        elif stanza.kind == "Term" and stanza.first("is_obsolete") != "true":
+        elif stanza.kind == "Term" and _plain(stanza.first("is_obsolete")).lower() != "true":
             yield _term(stanza, path, scopes, source, licence)
 
 
@@ -61,10 +67,12 @@ def _stanzas(path: Path) -> Iterator[_Stanza | Problem]:
             stanza = _Stanza(line.strip()[1:-1], number)
         elif line.strip() and not line.startswith("!"):
             tag, colon, value = line.partition(":")
-            if colon:
-                stanza.tags.append((tag.strip(), value.strip()))
-            else:
+            if not colon:
                 yield Problem(path, number, "neither a tag nor a stanza")
+            elif len(stanza.tags) == TAGS_KEPT:
+                yield Problem(path, number, f"more than {TAGS_KEPT} tags in one stanza")
+            elif tag.strip() in _TAGS:
+                stanza.tags.append((tag.strip(), value.strip()))
     yield stanza
 
 
@@ -84,6 +92,7 @@ def _term(
         source=source,
         licence=licence,
         kind=_plain(stanza.first("namespace")),
+        parents=tuple(_plain(value).split(" ")[0] for tag, value in stanza.tags if tag == "is_a"),
     )
 
 
@@ -153,4 +162,6 @@ def _hpo_term(term: object, version: str) -> Term:
         definition=_quoted(definition)[0] or definition,
         source=f"HPO {version}".strip(),
         licence="HPO licence (attribution, no alteration)",
+        kind="finding",
+        parents=tuple(sorted(str(parent.id) for parent in getattr(term, "parents", ()))),
     )

@@ -5,20 +5,26 @@ Parsed as a stream by ``defusedxml``, which refuses entity expansion and externa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
+from mmedrag.definitions.kinds import kind_of_tree
 from mmedrag.definitions.lines import opened
 from mmedrag.definitions.terms import Term
 from mmedrag.types import Problem
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
+_RESOURCE = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
 _CLASS = "{http://www.w3.org/2002/07/owl#}Class"
+
+LONGEST = 32 << 20
+"""Bytes of one class or descriptor; a file with a longer one is read up to it."""
 
 _NAME = ("preferred_name", "preflabel", "label")
 _SYNONYM = ("synonym", "altlabel", "hasexactsynonym")
@@ -42,12 +48,23 @@ def read_owl(path: Path) -> Iterator[Term | Problem]:
 
 
 def read_mesh(path: Path) -> Iterator[Term | Problem]:
-    """Descriptors of MeSH (``desc20xx.xml``) with the terms of their preferred concept."""
+    """Descriptors of MeSH (``desc20xx.xml``) with the terms of their preferred concept.
+
+    Parents and kinds come from the tree numbers. The file is read twice: a descriptor may stand
+    before its parent.
+    """
+    owners = {
+        number: (element.findtext("DescriptorUI") or "").strip()
+        for element in _elements(path, "DescriptorRecord", depth=1)
+        if not isinstance(element, Problem)
+        for number in _trees(element)
+    }
     for element in _elements(path, "DescriptorRecord", depth=1):
         if isinstance(element, Problem):
             yield element
         else:
-            yield _mesh_term(element) or Problem(path, None, "a descriptor without UI or name")
+            found = _mesh_term(element, owners)
+            yield found or Problem(path, None, "a descriptor without UI or name")
 
 
 def _elements(path: Path, tag: str, depth: int) -> Iterator[Element | Problem]:
@@ -55,8 +72,9 @@ def _elements(path: Path, tag: str, depth: int) -> Iterator[Element | Problem]:
     level = -1
     root: Element | None = None
     with opened(path) as file:
+        source = _Measured(file)
         try:
-            for event, element in iterparse(file, events=("start", "end")):
+            for event, element in iterparse(source, events=("start", "end")):  # type: ignore[arg-type]
                 level += 1 if event == "start" else 0
                 root = element if root is None else root
                 if event == "end":
@@ -64,11 +82,32 @@ def _elements(path: Path, tag: str, depth: int) -> Iterator[Element | Problem]:
                         if element.tag == tag:
                             yield element
                         root.clear()
+                        source.since = 0
                     level -= 1
         except ParseError as error:
             yield Problem(path, error.position[0], f"not well-formed XML: {error}")
         except (DefusedXmlException, ValueError, LookupError) as error:
             yield Problem(path, None, f"refused XML: {error}")
+
+
+class _Measured:
+    """A file that counts what was read ``since`` an element was done with, and has a limit."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.since = 0
+
+    def read(self, size: int) -> bytes:
+        """As of a file.
+
+        Raises:
+            ValueError: more than :data:`LONGEST` bytes since the last element.
+        """
+        piece = self._file.read(size)
+        self.since += len(piece)
+        if self.since > LONGEST:
+            raise ValueError(f"an element longer than {LONGEST} bytes")
+        return piece
 
 
 def _owl_term(element: Element, source: str, licence: str) -> Term | None:
@@ -79,17 +118,24 @@ def _owl_term(element: Element, source: str, licence: str) -> Term | None:
         if text and child.get(_LANGUAGE, "en").lower().startswith("en"):
             said.setdefault(_local(child.tag).lower(), []).append(text)
     name = next(iter(_said(said, _NAME)), "")
-    obsolete = "true" in said.get("deprecated", []) or "preferred_name_for_obsolete" in said
+    obsolete = {"true", "1"}.intersection(
+        said.get("deprecated", [])
+    ) or "preferred_name_for_obsolete" in said
     if not about or not name or obsolete:
         return None
     return Term(
-        id=about.replace("#", "/").rsplit("/", 1)[-1],
+        id=_last_part(about),
         term=name,
         synonyms=tuple(s for s in (*_said(said, _NAME)[1:], *_said(said, _SYNONYM)) if s != name),
         abbreviations=_said(said, _ACRONYM),
         definition=next(iter(_said(said, _DEFINITION)), ""),
         source=source,
         licence=licence,
+        parents=tuple(
+            _last_part(child.get(_RESOURCE, ""))
+            for child in element
+            if _local(child.tag) == "subClassOf" and child.get(_RESOURCE)
+        ),
     )
 
 
@@ -97,11 +143,19 @@ def _said(said: dict[str, list[str]], names: tuple[str, ...]) -> tuple[str, ...]
     return tuple(dict.fromkeys(text for name in names for text in said.get(name, [])))
 
 
+def _last_part(address: str) -> str:
+    return address.rstrip("/#").replace("#", "/").rsplit("/", 1)[-1]
+
+
 def _local(tag: object) -> str:
     return str(tag).rsplit("}", 1)[-1]
 
 
-def _mesh_term(record: Element) -> Term | None:
+def _trees(record: Element) -> list[str]:
+    return [(n.text or "").strip() for n in record.findall("TreeNumberList/TreeNumber")]
+
+
+def _mesh_term(record: Element, owners: Mapping[str, str]) -> Term | None:
     identifier = (record.findtext("DescriptorUI") or "").strip()
     name = (record.findtext("DescriptorName/String") or "").strip()
     if not identifier or not name:
@@ -114,6 +168,7 @@ def _mesh_term(record: Element) -> Term | None:
         for term in concept.findall("TermList/Term")
         if term.get("IsPermutedTermYN") != "Y"
     ]
+    above = [number.rpartition(".")[0] for number in _trees(record)]
     notes = [" ".join((concept.findtext("ScopeNote") or "").split()) for concept in preferred]
     return Term(
         id=identifier,
@@ -122,4 +177,6 @@ def _mesh_term(record: Element) -> Term | None:
         definition=next(filter(None, notes), ""),
         source="MeSH",
         licence="MeSH, U.S. National Library of Medicine (terms of use)",
+        kind=next(filter(None, map(kind_of_tree, _trees(record))), ""),
+        parents=tuple(dict.fromkeys(filter(None, map(owners.get, above)))),
     )

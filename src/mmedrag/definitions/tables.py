@@ -1,9 +1,9 @@
 """Terms from tables: JSONL, CSV and TSV with named columns, and MMedRAG's own glossary.
 
 Columns (case does not matter): ``id``, ``term``, ``synonyms``, ``abbreviations``, ``plural``,
-``definition``, ``source``, ``licence``, ``kind``; the names that BioPortal's CSV exports give them
-("Class ID", "Preferred Label", …) are understood too. Only ``term`` is required. In CSV, several
-synonyms are separated by ``|``.
+``definition``, ``source``, ``licence``, ``kind``, ``parents`` (ids or terms); the names that
+BioPortal's CSV exports give them ("Class ID", "Preferred Label", …) are understood too. Only
+``term`` is required. In CSV several synonyms, abbreviations or parents are separated by ``|``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _COLUMNS = {
     "source": ("source",),
     "licence": ("licence", "license"),
     "kind": ("kind", "semantic type", "semantic_type", "semantic types", "type"),
+    "parents": ("parents", "parent", "is_a", "superclass"),
     "obsolete": ("obsolete", "is_obsolete", "deprecated"),
 }
 _YES = {"true", "1", "yes", "y"}
@@ -73,9 +74,10 @@ def read_csv(path: Path) -> Iterator[Term | Problem]:
 
 
 def read_glossary(path: Path) -> Iterator[Term]:
-    """Terms of MMedRAG's own glossary."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    """Terms of MMedRAG's own glossary, which names parents and regions by their terms."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    ids = {row["term"]: row["id"] for row in rows}
+    for row in rows:
         yield Term(
             id=row["id"],
             term=row["term"],
@@ -86,6 +88,11 @@ def read_glossary(path: Path) -> Iterator[Term]:
             licence="Apache-2.0",
             kind=row["kind"],
             curated=True,
+            lay=tuple(row.get("lay", ())),
+            contexts=row.get("contexts", {}),
+            parents=tuple(ids[parent] for parent in row.get("parents", ())),
+            region=ids[row["region"]] if "region" in row else "",
+            domains=tuple(row["domains"]),
         )
 
 
@@ -125,6 +132,7 @@ def _term(term: str, values: Mapping[str, object], path: Path, number: int) -> T
         source=_text(values["source"]) or stem,
         licence=_text(values["licence"]),
         kind=_text(values["kind"]),
+        parents=tuple(map(_identifier, _several(values["parents"]))),
     )
 
 

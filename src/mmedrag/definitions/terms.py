@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mmedrag.definitions.wording import normal, spans
 
@@ -17,8 +17,12 @@ class Term:
     """One concept of a dictionary: its names, its definition, and where it is from.
 
     ``abbreviations`` match in the case in which they are written; so do synonyms that look like
-    abbreviations. ``kind`` is the semantic type (finding, disease, anatomy, …; a UMLS type). The
-    names of a ``curated`` term were chosen for matching, so they may be everyday words.
+    abbreviations. ``contexts`` are, by abbreviation, words and domains (``@radiology``) of which a
+    text must have one for it to mean this; ``*`` among them: also where it has none that speaks for
+    another meaning. ``lay`` are words of patients. ``kind`` is what the source calls its sort (see
+    :mod:`~mmedrag.definitions.kinds`), ``parents`` what it is a kind of, by id or else by term, and
+    ``region`` the id of the part of the body that it is in. The names of a ``curated`` term were
+    chosen for matching, so they may be everyday words.
     """
 
     id: str
@@ -30,27 +34,47 @@ class Term:
     licence: str = ""
     kind: str = ""
     curated: bool = False
+    lay: tuple[str, ...] = ()
+    contexts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    region: str = ""
+    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A way to write a term. ``exact`` names match only in their own case."""
+    """A way to write a term. ``exact`` names match only in their own case.
+
+    ``contexts`` are words in normal form and domains (see :class:`Term`).
+    """
 
     text: str
     exact: bool
     synonym: bool
+    contexts: tuple[str, ...] = ()
+    lay: bool = False
 
 
 def names(term: Term) -> Iterator[Name]:
     """The names of ``term`` that a text may be matched with, each once."""
     seen: set[tuple[str, bool]] = set()
-    written = [(term.term, False), *((s, True) for s in (*term.synonyms, *term.abbreviations))]
-    for text, synonym in written:
+    written = (term.term, *term.synonyms, *term.abbreviations, *term.lay)
+    for number, text in enumerate(written):
         text = " ".join(text.split())
         exact = _needs_its_case(text, text in term.abbreviations)
         if (text, exact) not in seen and _may_match(text, exact or term.curated, term.definition):
             seen.add((text, exact))
-            yield Name(text, exact, synonym)
+            for contexts in _contexts(term.contexts.get(text, ())):
+                yield Name(text, exact, number > 0, contexts, text in term.lay)
+
+
+def _contexts(given: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The words of which one is needed, in normal form; then none, where any text will do."""
+    words = [word for word in given if word != "*"]
+    if words:
+        yield tuple(word if word.startswith("@") else normal(word) for word in words)
+    if len(words) < max(1, len(given)):
+        yield ()
 
 
 def _needs_its_case(text: str, abbreviation: bool) -> bool:

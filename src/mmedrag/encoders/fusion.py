@@ -104,7 +104,8 @@ class SharedAndOwn:
     ``z`` is a trained fusion in which an image and a text can be compared, so images find texts and
     texts images; ``x`` are image features after ``image_reduction`` and ``y`` the first
     ``text_own`` columns of the text features, so that each modality is also compared with its own
-    kind, which a shared space alone does less well (docs/encoders.md). As in :class:`Concat` an
+    kind, which a shared space alone does less well (docs/notes/encoders.md). As in
+    :class:`Concat` an
     absent part is zero and the rest is not scaled up.
 
     ``shares`` are ``(a, b, c)``, which sum to 1.

@@ -1,7 +1,8 @@
 """Heads by domain: one shared image-text space for each domain corpus, and a gate between them.
 
 Radiographs, stained tissue and fundus photographs have little in common, and one pair of linear
-heads for all of them is worse at each than its own (docs/encoders.md). A mixture of experts (Jacobs
+heads for all of them is worse at each than its own (docs/notes/encoders.md). A mixture of
+experts (Jacobs
 et al. 1991) keeps them apart: the gate tells of the features which domain they are of.
 """
 

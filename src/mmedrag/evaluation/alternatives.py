@@ -1,6 +1,6 @@
 """Rerankers tried beside :class:`~mmedrag.ranking.graph.GraphReranker`, which stay measured.
 
-None of them is used by a preset: docs/graph.md says why.
+None of them is used by a preset: docs/notes/graph.md says why.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mmedrag.ranking.graph import (
     similarity_graph,
     transition,
 )
-from mmedrag.types import Assertion, Evidence, Mention
+from mmedrag.types import Assertion, Evidence, Mention, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class FindingGraph:
     rarity: Mapping[str, float]
     share: float = 0.3
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence by falling centrality."""
         if not evidence:
             return []
@@ -68,7 +68,7 @@ class Rocchio:
     top: int = 3
     weight: float = 0.5
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence by its similarity to the moved query."""
         if not evidence:
             return []
@@ -88,7 +88,7 @@ class ReciprocalNeighbours:
     k: int = 10
     weight: float = 1.0
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence by relevance and common neighbours."""
         if not evidence:
             return []

@@ -20,7 +20,17 @@ from mmedrag.evaluation.lexical import bm25
 from mmedrag.measures.redundancy import Nuggets, ideal_alpha_dcg_at_k
 from mmedrag.pipeline import gather
 from mmedrag.protocols import DefinitionSource, Embedder
-from mmedrag.types import Case, Definition, Evidence, Hit, Matrix, Query, Vector
+from mmedrag.types import (
+    Case,
+    Definition,
+    Evidence,
+    Hit,
+    Matrix,
+    Query,
+    Question,
+    Routing,
+    Vector,
+)
 
 MODES = ("image", "text", "both")
 """What of a record is asked with."""
@@ -31,7 +41,7 @@ CANDIDATES, DEFINITIONS, SHOWN = 50, 8, 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """A query, its candidates in Standard RAG order, and the truth about them.
+    """A question, its candidates in Standard RAG order, and the truth about them.
 
     ``grades`` and ``nuggets`` belong to the cases among ``evidence``, by key; ``ideal`` are the
     best ten grades in the whole gallery, ``ideal_alpha_dcg`` the best α-DCG@10 there. ``group`` is
@@ -42,8 +52,7 @@ class Asked:
     source: str
     own_case: bool
     group: int
-    query: Query
-    vector: Vector
+    question: Question
     evidence: tuple[Evidence, ...]
     grades: dict[str, int]
     nuggets: dict[str, NDArray[np.bool_]]
@@ -132,8 +141,7 @@ class _Search:
             source=gallery.cases[row].id.partition("/")[0],
             own_case=own_case,
             group=int(gallery.groups[row]),
-            query=query,
-            vector=vector,
+            question=Question(query, Routing({}, query.domain), vector, tuple(mentioned)),
             evidence=tuple(evidence),
             grades=dict(zip(keys, grades[at].tolist(), strict=True)),
             nuggets=dict(zip(keys, nuggets[at], strict=True)),

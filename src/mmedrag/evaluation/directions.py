@@ -115,7 +115,7 @@ class Measured:
         return {name: rounded(v) for name, v in zip(METRICS, self.values.mean(0), strict=True)}
 
     def figures(self) -> dict[str, object]:
-        """The figures of the report (docs/evaluation.md)."""
+        """The figures of the report (docs/guide/evaluation.md)."""
         ends = interval(self.values, self.groups)
         return {
             **self.means(),

@@ -115,7 +115,9 @@ def rerankers(gallery: Gallery) -> dict[str, Reranker]:
 
 def measure(reranker: Reranker, asked: Sequence[Asked]) -> Measured:
     """Rerank every query's candidates and look at the first ten cases."""
-    values = [_values(query, cases_of(reranker.rerank(query.evidence))) for query in asked]
+    values = [
+        _values(query, cases_of(reranker.rerank(query.question, query.evidence))) for query in asked
+    ]
     return Measured(np.array(values), np.array([query.group for query in asked]))
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from mmedrag.assembly import assemble, dictionary
 from mmedrag.casebase.casebase import Casebase
-from mmedrag.casebase.records import Entry
 from mmedrag.evaluation.candidates import CANDIDATES
 from mmedrag.evaluation.gallery import Gallery
 from mmedrag.pipeline import MMedRAG
@@ -20,7 +19,7 @@ from mmedrag.presets import Stages, default_reranker
 from mmedrag.protocols import Reranker
 from mmedrag.ranking.graph import KeepOrder, paper_graph
 from mmedrag.reward.scorers import KeepAll
-from mmedrag.types import Query
+from mmedrag.types import Entry, Query
 
 STAGES = ("modality", "encoding", "cases", "definitions", "rerank")
 """What is timed, in the order of the pipeline."""

@@ -135,7 +135,7 @@ def measured(
         tuned=sweep(tuned),
         swept=sweep(asked),
         latency=pipeline_latency(
-            gallery, stages, [sides[NEW][i].query for i in timed], preset=preset
+            gallery, stages, [sides[NEW][i].question.query for i in timed], preset=preset
         ),
         coherence=controlled(embedder),
         shift=(sides[NEW][0], arms[STANDARD], arms[DEFAULT]),
@@ -337,7 +337,7 @@ def _family(name: str) -> str:
 
 
 def _draw_shift(asked: Asked, before: Reranker, after: Reranker) -> str:
-    first, second = (cases_of(r.rerank(asked.evidence)) for r in (before, after))
+    first, second = (cases_of(r.rerank(asked.question, asked.evidence)) for r in (before, after))
     relevant = {key for key, grade in asked.grades.items() if grade > 0}
     return plots.rank_shift(
         [e.key for e in first],

@@ -1,4 +1,4 @@
-"""Retrieval measured over records of the native format, without a casebase (docs/evaluation.md)."""
+"""Retrieval measured over records, without a casebase (docs/guide/evaluation.md)."""
 
 from __future__ import annotations
 

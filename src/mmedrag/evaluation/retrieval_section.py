@@ -55,7 +55,7 @@ def study(
 
 
 def as_section(report: Report, command: str) -> Section:
-    """A measured report (docs/evaluation.md, JSON) with its words, tables and figures."""
+    """A measured report (docs/guide/evaluation.md, JSON) with its words, tables and figures."""
     names = ", ".join(_set_name(Path(path)) for path in report["data"])
     return Section(
         name="retrieval",

@@ -21,7 +21,6 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from mmedrag.errors import ImageError
-from mmedrag.imaging.dicom_pixels import decode_dicom
 from mmedrag.imaging.grey import to_8_bit
 from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
 
@@ -84,6 +83,8 @@ def open_image(source: Source, frame: int = 0) -> Image.Image:
     data = read_bytes(source)
     name = "the image" if isinstance(source, bytes) else str(source)
     if is_dicom(data):
+        from mmedrag.imaging.dicom_pixels import decode_dicom  # pydicom is slow to import
+
         return decode_dicom(data, frame, name)
     for magic, plugin in _PLUGINS:
         if data.startswith(magic):

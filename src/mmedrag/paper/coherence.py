@@ -18,7 +18,7 @@ from mmedrag.ranking.graph import (
     propagate,
     transition,
 )
-from mmedrag.types import Case, Evidence, Matrix, Query
+from mmedrag.types import Case, Evidence, Matrix, Query, Question, Routing
 
 QUERY = "chest x-ray showing consolidation in right lower lobe with fever"
 
@@ -62,15 +62,16 @@ def controlled(embedder: Embedder) -> Coherence:
     """Rank the paper's sentences with another encoder, as section 4.4 does."""
     sentences = list(PAPER_SCORES)
     vectors = embedder.embed([Case(id=s, text=s) for s in sentences])
-    query = embedder.embed([Query(text=QUERY)])[0]
-    cosines = unit_rows(vectors) @ query  # a text alone may have a norm below 1
+    query = Query(text=QUERY)
+    question = Question(query, Routing({}, None), embedder.embed([query])[0])
+    cosines = unit_rows(vectors) @ question.vector  # a text alone may have a norm below 1
     evidence = _evidence(sentences, vectors, cosines.tolist())
     similarity = {e.name: e.relevance for e in evidence}
-    paper = _scores(paper_graph(), evidence)
+    paper = _scores(paper_graph(), question, evidence)
     return Coherence(
         similarity=similarity,
         paper=paper,
-        ours=_scores(GraphReranker(), evidence),
+        ours=_scores(GraphReranker(), question, evidence),
         shrinkage=spread(paper) / spread(similarity),
         even=_even_shrinkage(np.array(list(similarity.values()))),
         predicted=predicted_shrinkage(len(sentences)),
@@ -115,5 +116,7 @@ def _evidence(
     )
 
 
-def _scores(reranker: GraphReranker, evidence: tuple[Evidence, ...]) -> dict[str, float]:
-    return {e.name: float(e.centrality or 0.0) for e in reranker.rerank(evidence)}
+def _scores(
+    reranker: GraphReranker, question: Question, evidence: tuple[Evidence, ...]
+) -> dict[str, float]:
+    return {e.name: float(e.centrality or 0.0) for e in reranker.rerank(question, evidence)}

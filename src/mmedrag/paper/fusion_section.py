@@ -197,7 +197,7 @@ def _disagreements(found: Finding) -> tuple[Disagreement, ...]:
 
 
 def _data(found: Finding, benches: Benches) -> dict[str, Any]:
-    """The figures as JSON (docs/fusion.md)."""
+    """The figures as JSON (docs/notes/fusion.md)."""
     kinds = {"trained": (TRAINED,), "untrained": (UNTRAINED,)}
     return {
         "set": benches.name,

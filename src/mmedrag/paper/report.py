@@ -1,4 +1,4 @@
-"""Every study in one run: what the paper reports, and what is measured here (docs/results.md)."""
+"""Every study in one run: the paper's figures beside ours (docs/notes/results.md)."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def _measured(
     served: Sequence[Served],
     paper: Trained,
 ) -> dict[str, Any]:
-    """The figures of the section (docs/reward.md)."""
+    """The figures of the section (docs/notes/reward.md)."""
     test = mined.test
     return {
         "schema": SCHEMA,

@@ -11,7 +11,6 @@ import numpy as np
 
 from mmedrag.assembly import assemble
 from mmedrag.casebase.casebase import Casebase
-from mmedrag.casebase.records import Entry
 from mmedrag.datasets.corpus import patient_of, text_key
 from mmedrag.definitions import Dictionary
 from mmedrag.pipeline import head
@@ -20,7 +19,7 @@ from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll
 from mmedrag.training.contexts import OFF_TOPIC, Example
 from mmedrag.training.pool import Pool, findings_of
-from mmedrag.types import Case, Evidence, Question
+from mmedrag.types import Case, Entry, Evidence, Question
 
 CASES = 10
 """Cases that reach the filter, as in the pipeline."""

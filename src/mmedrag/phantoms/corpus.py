@@ -2,7 +2,7 @@
 
 Nothing in it comes from a patient. Also here: the six images of section 5.1
 (:func:`sensitivity_images`) and images that are not medical (:func:`out_of_domain`). What is drawn,
-and what is not: ``docs/phantoms.md``.
+and what is not: ``docs/notes/phantoms.md``.
 """
 
 from __future__ import annotations

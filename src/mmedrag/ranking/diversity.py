@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
-from mmedrag.types import Case, Evidence, Matrix
+from mmedrag.types import Case, Evidence, Matrix, Question
 
 LABEL_WORDS = 7
 """Up to this length a text is a label ("normal fundus") that many patients share."""
@@ -38,7 +38,7 @@ class MaximalMarginalRelevance:
     def __post_init__(self) -> None:
         _check_share("trade-off", self.trade_off)
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence in the order it was picked; ties keep the order they came in."""
         if not evidence:
             return []
@@ -65,7 +65,7 @@ class DuplicatesLast:
     def __post_init__(self) -> None:
         _check_share("cosine of duplicates", self.same)
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """First the items that say something new, then the repetitions."""
         if not evidence:
             return []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
 from mmedrag.protocols import Reranker
-from mmedrag.types import Case, Evidence, Matrix
+from mmedrag.types import Case, Evidence, Matrix, Question
 
 Weights: TypeAlias = NDArray[np.float64]
 """Edge weights w_ij, or transition shares, shape ``(n, n)``."""
@@ -27,7 +27,7 @@ PAPER_ALPHA = 0.85
 
 ALPHA = 0.4
 """Ours, with :func:`sharp_graph` and :func:`best_cases`; chosen on training patients
-(docs/graph.md)."""
+(docs/notes/graph.md)."""
 
 RESTART_WIDTH, EDGE_WIDTH = 0.7, 0.4
 """How far below the best, in standard deviations, relevance and cosines still count; chosen
@@ -200,8 +200,8 @@ class GraphReranker:
     """Section 3.5: sorts by the score of eq. 4 and fills :attr:`Evidence.centrality` with it.
 
     As it stands it is query-aware, which the paper's form (:func:`paper_graph`) hardly is:
-    docs/graph.md measures both. Scores that differ by less than the tolerance are a tie, and ties
-    keep the order they came in.
+    docs/notes/graph.md measures both. Scores that differ by less than the tolerance are a tie,
+    and ties keep the order they came in.
 
     Attributes:
         graph: makes edge weights of the cosines of eq. 3: :func:`sharp_graph`,
@@ -220,7 +220,7 @@ class GraphReranker:
     def __post_init__(self) -> None:
         _check_alpha(self.alpha)
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence by falling centrality."""
         if not evidence:
             return []
@@ -239,7 +239,7 @@ def paper_graph() -> GraphReranker:
 class KeepOrder:
     """Standard RAG: the order of stage 1, and no centrality."""
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence as it came."""
         return list(evidence)
 
@@ -250,11 +250,11 @@ class Chain:
 
     rerankers: tuple[Reranker, ...]
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The order that the last reranker gives."""
         ranked = list(evidence)
         for reranker in self.rerankers:
-            ranked = reranker.rerank(ranked)
+            ranked = reranker.rerank(question, ranked)
         return ranked
 
 

@@ -119,6 +119,8 @@ def _words(
 def _append(words: list[str], word: str, rules: Rules) -> None:
     """Add ``word`` as the rules write it: lower case, no accents, "isn't" as two words."""
     word = plain(word).replace("’", "'")
+    if not word:  # a mark without its letter
+        return
     if word.endswith("n't"):
         stem = word[:-3]
         words.extend(("cannot",) if stem == "ca" else ("will" if stem == "wo" else stem, "not"))

@@ -1,4 +1,4 @@
-"""Contrastive training of a dual encoder on your own pairs (section 3.3, docs/training.md).
+"""Contrastive training of a dual encoder on your own pairs (section 3.3, docs/guide/training.md).
 
 Symmetric InfoNCE with a learned temperature, where equal captions and images of one study are
 positives of each other; AdamW with warm-up and a cosine; R@k on other patients after each epoch

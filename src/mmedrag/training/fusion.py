@@ -1,4 +1,4 @@
-"""Training of the fusion strategies of Table C on frozen features (section 4.5, docs/fusion.md).
+"""Training of the fusion strategies of Table C (section 4.5, docs/notes/fusion.md).
 
 The paper states no loss. Here every strategy learns by one: InfoNCE with group positives (van den
 Oord et al. 2018; many positives as in Khosla et al. 2020) between fused vectors of the same cases

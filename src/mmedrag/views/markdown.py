@@ -1,4 +1,4 @@
-"""Sections as Markdown: docs/results.md, and results.md beside every HTML report."""
+"""Sections as Markdown: docs/notes/results.md, and results.md beside every HTML report."""
 
 from __future__ import annotations
 

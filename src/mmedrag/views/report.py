@@ -49,7 +49,7 @@ def glance_text(sections: Sequence[Section]) -> str:
 
 
 def results(sections: Sequence[Section]) -> dict[str, Any]:
-    """results.json: every study's text and figures by its name (docs/evaluation.md)."""
+    """results.json: every study's text and figures by its name (docs/guide/evaluation.md)."""
     return {
         "schema": SCHEMA,
         "version": __version__,

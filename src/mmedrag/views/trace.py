@@ -1,4 +1,4 @@
-"""A context or an answer as plain JSON values: the stable schema of ``--json`` (docs/cli.md)."""
+"""A context or an answer as JSON values: the schema of ``--json`` (docs/reference/cli.md)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Into a casebase: index, add, update, delete."""
+"""Into a casebase and out of it: ``mmedrag index``, ``add``, ``update`` and ``delete``."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.options import Commands, add_models, pairs
-from mmedrag.errors import QueryError
+from mmedrag.errors import CorpusError, QueryError
 from mmedrag.types import Case, Domain
+from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
     from mmedrag.casebase.casebase import Casebase
@@ -24,10 +24,15 @@ def add(commands: Commands) -> None:
     """index, add, update, delete."""
     index = commands.add_parser("index", help="make a casebase of a corpus, or go on making it")
     index.add_argument("corpus", type=Path, nargs="+", help="files or folders")
-    index.add_argument("--into", type=Path, required=True, metavar="CASEBASE")
+    index.add_argument(
+        "--into", type=Path, required=True, metavar="CASEBASE", help="folder of the casebase"
+    )
     index.add_argument("--preset", help="see 'mmedrag presets' (default: offline)")
     add_models(index)
-    index.add_argument("--index-key", metavar="KEY", help="a FAISS factory string, as IVF1024,SQ8")
+    index.add_argument(
+        "--index-key", metavar="KEY",
+        help="kind of vector index: a FAISS factory string, as IVF1024,SQ8",
+    )  # fmt: skip
     _corpus_options(index)
     index.set_defaults(run=_index)
 
@@ -46,20 +51,29 @@ def add(commands: Commands) -> None:
 
 
 def _corpus_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--format", default="auto", help="see 'mmedrag datasets'")
+    command.add_argument(
+        "--format", default="auto", help="of the corpus; see 'mmedrag datasets' (default: auto)"
+    )
     command.add_argument("--domain", choices=list(Domain), help="of cases that name none")
     command.add_argument(
-        "--column", action="append", default=[], metavar="FIELD=NAME", help="for tables"
+        "--column", action="append", default=[], metavar="FIELD=NAME",
+        help="the column of a table that holds a field, as text=Report; repeatable",
+    )  # fmt: skip
+    command.add_argument(
+        "--strict", action="store_true", help="stop at the first row that cannot be read"
     )
-    command.add_argument("--strict", action="store_true", help="stop at the first broken row")
 
 
 def _case_options(command: argparse.ArgumentParser) -> None:
-    one = command.add_argument_group("one case")
-    one.add_argument("--id")
-    for name in ("text", "modality", "patient-id", "study-id", "source", "licence"):
-        one.add_argument(f"--{name}")
-    one.add_argument("--image", type=Path)
+    one = command.add_argument_group("one case, in place of a corpus")
+    one.add_argument("--id", help="of the case")
+    one.add_argument("--text", help="the report")
+    one.add_argument("--image", type=Path, help="PNG, JPEG, TIFF or DICOM")
+    one.add_argument("--modality", help="as ct, mr, xray, fundus")
+    one.add_argument("--patient-id", help="a pseudonym; ties the images of a patient together")
+    one.add_argument("--study-id", help="ties the images of a study together")
+    one.add_argument("--source", help="where the case comes from; shown beside every citation")
+    one.add_argument("--licence", help="of text and image; shown beside every citation")
 
 
 def _index(options: argparse.Namespace) -> int:
@@ -77,10 +91,10 @@ def _index(options: argparse.Namespace) -> int:
     else:
         casebase, stages = create(options.into, options.preset or "offline", models)
     with casebase:
-        _fill(casebase, stages, options)
+        exit_code = _fill(casebase, stages, options)
         if options.index_key:
             casebase.publish(options.index_key)
-    return 0
+    return exit_code
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -88,8 +102,7 @@ def _add(options: argparse.Namespace) -> int:
 
     casebase, stages = open_for_writing(options.casebase)
     with casebase:
-        _fill(casebase, stages, options)
-    return 0
+        return _fill(casebase, stages, options)
 
 
 def _update(options: argparse.Namespace) -> int:
@@ -97,10 +110,10 @@ def _update(options: argparse.Namespace) -> int:
 
     if options.id is not None:
         with Casebase.open(options.casebase, readonly=True) as casebase:
-            known = casebase.get(options.id)
-        if known is None:
+            stored = casebase.get(options.id)
+        if stored is None:
             raise QueryError(f"There is no case {options.id!r}", "Use add for a new one.")
-        options.known = known
+        options.stored = stored
     return _add(options)
 
 
@@ -110,16 +123,18 @@ def _delete(options: argparse.Namespace) -> int:
     with Casebase.open(options.casebase) as casebase:
         absent = [case_id for case_id in options.ids if casebase.get(case_id) is None]
         deleted = casebase.delete(options.ids)
-    print(f"{deleted} cases deleted")
+    show(f"{deleted} cases deleted")
     if absent:
-        print(f"mmedrag: not in the casebase: {', '.join(absent)}", file=sys.stderr)
+        notify(f"not in the casebase: {', '.join(absent)}")
     return QueryError.exit_code if absent else 0
 
 
-def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> None:
-    """Read the corpora (or the one case) of the options into a casebase, with a progress bar."""
-    from tqdm import tqdm
+def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> int:
+    """Read the corpora (or the one case) of the options into a casebase, with a progress bar.
 
+    Returns:
+        The exit code: that of an error in the corpus where none of its cases is stored.
+    """
     from mmedrag.assembly import salt_of
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
@@ -127,7 +142,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> No
 
     duplicates = Duplicates()
     started = perf_counter()
-    with tqdm(unit="case", desc="index", disable=None) as bar:
+    with progress_bar("case", "index") as bar:
         report = index(
             _corpus(options, salt_of(casebase)),
             casebase,
@@ -137,10 +152,14 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> No
             progress=bar.update,
             duplicates=duplicates,
         )
-    print(report_text(report, perf_counter() - started))
-    print(duplicates.report())
+    show(report_text(report, perf_counter() - started))
+    show(str(duplicates.report()))
     for notice in casebase.notices:
-        print(notice)
+        show(notice)
+    if report.written or report.unchanged:
+        return 0
+    notify("no case was stored; see above for what was skipped, and check the corpus and --format")
+    return CorpusError.exit_code
 
 
 def _corpus(options: argparse.Namespace, salt: bytes) -> Iterator[Case | Problem]:
@@ -160,8 +179,8 @@ def _corpus(options: argparse.Namespace, salt: bytes) -> Iterator[Case | Problem
 
 
 def _one_case(options: argparse.Namespace) -> Case:
-    known: Case = getattr(options, "known", None) or Case(id=options.id)
-    told = {
+    stored: Case = getattr(options, "stored", None) or Case(id=options.id)
+    values = {
         "text": options.text,
         "image": options.image and options.image.resolve(),
         "domain": options.domain and Domain(options.domain),
@@ -171,7 +190,7 @@ def _one_case(options: argparse.Namespace) -> Case:
         "source": options.source,
         "licence": options.licence,
     }
-    case = replace(known, **{name: value for name, value in told.items() if value is not None})
+    case = replace(stored, **{name: value for name, value in values.items() if value is not None})
     if not case.text and case.image is None:
         raise QueryError(f"Case {case.id!r} has neither text nor image", "Give --text or --image.")
     return case

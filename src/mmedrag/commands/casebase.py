@@ -1,11 +1,15 @@
-"""A casebase over time: info, verify, rebuild, export."""
+"""A casebase over time: ``mmedrag info``, ``verify``, ``rebuild`` and ``export``."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from mmedrag.commands.options import Commands, dumped
+from mmedrag.commands.options import Commands, json_document
+from mmedrag.views.terminal import one_line, show
+
+SOUND = "sound: every file, digest and record was checked"
+"""What ``verify`` prints where it found nothing."""
 
 
 def add(commands: Commands) -> None:
@@ -30,8 +34,11 @@ def _info(options: argparse.Namespace) -> int:
     from mmedrag.casebase.casebase import Casebase
 
     with Casebase.open(options.casebase, readonly=True) as casebase:
-        told = casebase.info() | {"notices": casebase.notices}
-    print(dumped(told) if options.json else "\n".join(f"{k:<14} {v}" for k, v in told.items()))
+        values = casebase.info() | {"notices": casebase.notices}
+    if options.json:
+        show(json_document(values))
+    else:
+        show("\n".join(f"{name:<14} {one_line(str(value))}" for name, value in values.items()))
     return 0
 
 
@@ -40,12 +47,12 @@ def _verify(options: argparse.Namespace) -> int:
     from mmedrag.errors import CasebaseError
 
     with Casebase.open(options.casebase, readonly=True) as casebase:
-        found = [*casebase.notices, *casebase.verify()]
+        problems = [*casebase.notices, *casebase.verify()]
     if options.json:
-        print(dumped({"sound": not found, "problems": found}))
+        show(json_document({"sound": not problems, "problems": problems}))
     else:
-        print("\n".join(found) or "sound: every file, digest and record was checked")
-    return CasebaseError.exit_code if found else 0
+        show("\n".join(map(one_line, problems)) or SOUND)
+    return CasebaseError.exit_code if problems else 0
 
 
 def _rebuild(options: argparse.Namespace) -> int:
@@ -53,7 +60,7 @@ def _rebuild(options: argparse.Namespace) -> int:
 
     with Casebase.open(options.casebase) as casebase:
         casebase.rebuild()
-        print(f"index derived again for {len(casebase)} cases")
+        show(f"index derived again for {len(casebase)} cases")
     return 0
 
 
@@ -61,5 +68,5 @@ def _export(options: argparse.Namespace) -> int:
     from mmedrag.casebase.casebase import Casebase
 
     with Casebase.open(options.casebase, readonly=True) as casebase:
-        print(f"{casebase.export(options.into)} cases exported to {options.into}")
+        show(f"{casebase.export(options.into)} cases exported to {options.into}")
     return 0

@@ -1,0 +1,228 @@
+"""Compiling: dictionary entries, streamed, into the one SQLite file that is searched."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from mmedrag.definitions.compiled import (
+    APPLICATION,
+    FORMAT,
+    INDEXES,
+    SCHEMA,
+    CompiledDictionary,
+    checksum,
+    signed,
+)
+from mmedrag.definitions.entities import Lexicon, prefix_hashes
+from mmedrag.definitions.kinds import kind_of
+from mmedrag.definitions.terms import Name, Term, names
+from mmedrag.definitions.wording import RULES, codes
+from mmedrag.errors import CorpusError
+from mmedrag.types import Problem
+
+PROBLEMS_KEPT = 100
+"""Broken rows beyond this many are counted but not kept."""
+
+_COLLECTED = """
+PRAGMA temp_store=FILE;
+CREATE TEMP TABLE collected (key INTEGER, rank INTEGER, concept INTEGER, name TEXT, exact INTEGER,
+                             contexts TEXT, lay INTEGER);
+CREATE TEMP TABLE related (child INTEGER, parent TEXT);
+CREATE TEMP TABLE resolved (child INTEGER, parent INTEGER, PRIMARY KEY (child, parent))
+  WITHOUT ROWID;
+"""
+# Ontologies name parents by code; some tables name them by their terms. What the dictionary does
+# not have is left out.
+_RESOLVED = """
+CREATE INDEX concepts_code ON concepts (code);
+CREATE INDEX concepts_term ON concepts (term);
+INSERT OR IGNORE INTO resolved
+  SELECT child, number FROM (
+    SELECT child, coalesce((SELECT min(id) FROM concepts WHERE code = parent),
+                           (SELECT min(id) FROM concepts WHERE term = parent)) AS number
+    FROM related)
+  WHERE number IS NOT NULL AND number <> child;
+DROP INDEX concepts_term;
+CREATE INDEX temp.resolved_parent ON resolved (parent, child);
+CREATE INDEX temp.collected_concept ON collected (concept);
+"""
+_RELATIVES = """
+SELECT id,
+  (SELECT count(*) FROM collected WHERE concept = id),
+  (SELECT coalesce(group_concat(parent, ' '), '') FROM resolved WHERE child = id),
+  (SELECT coalesce(group_concat(child, ' '), '') FROM resolved WHERE parent = id)
+FROM concepts ORDER BY id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What :func:`compile_dictionary` made: counts, and the first broken rows."""
+
+    path: Path
+    terms: int
+    defined: int
+    names: int
+    broken: int
+    problems: tuple[Problem, ...]
+
+
+def compile_dictionary(entries: Iterable[Term | Problem], into: Path) -> Compilation:
+    """Write ``entries`` to the SQLite file ``into``, under a temporary name until it is whole.
+
+    Problems among the entries are counted and reported, not stored. Entries are streamed.
+
+    Raises:
+        CorpusError: no entry is usable, or the file cannot be written.
+    """
+    handle, temporary = _temporary(into)
+    os.close(handle)
+    try:
+        with closing(sqlite3.connect(temporary)) as connection:
+            connection.execute("PRAGMA journal_mode=OFF")
+            made = _fill(connection, entries, into)
+        if not made.terms:
+            raise CorpusError(
+                f"No usable entry for the dictionary {into}",
+                f"First problem: {made.problems[0]}." if made.problems else "Check the files.",
+            )
+        _publish(Path(temporary), into)
+    except (sqlite3.Error, OSError) as error:
+        raise CorpusError(
+            f"The dictionary {into} cannot be written: {error}", "Check free space and permissions."
+        ) from error
+    finally:
+        with suppress(OSError):
+            Path(temporary).unlink()
+    return made
+
+
+def _temporary(into: Path) -> tuple[int, str]:
+    try:
+        return tempfile.mkstemp(prefix=f".{into.name}.", dir=into.parent)
+    except OSError as error:
+        raise CorpusError(
+            f"The dictionary {into} cannot be written: {error.strerror}",
+            "Choose a folder that exists and is writable.",
+        ) from error
+
+
+def _publish(temporary: Path, into: Path) -> None:
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.chmod(0o644)
+    temporary.replace(into)
+
+
+def in_memory(entries: Iterable[Term]) -> CompiledDictionary:
+    """The same without a file, for small dictionaries."""
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    _fill(connection, entries, Path(":memory:"))
+    return CompiledDictionary(connection, Path(":memory:"))
+
+
+def _fill(
+    connection: sqlite3.Connection, entries: Iterable[Term | Problem], into: Path
+) -> Compilation:
+    connection.executescript(SCHEMA)
+    writer = _Writer(connection)
+    problems: list[Problem] = []
+    broken = 0
+    for entry in entries:
+        if isinstance(entry, Problem):
+            broken += 1
+            problems.extend([entry] if len(problems) < PROBLEMS_KEPT else [])
+        else:
+            writer.add(entry)
+    writer.finish()
+    return Compilation(into, writer.terms, writer.defined, writer.names, broken, tuple(problems))
+
+
+class _Writer:
+    """Adds terms to an open database and collects the hashes of their names."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.terms = self.defined = self.names = 0
+        self._connection = connection
+        self._prefixes, self._whole = array("Q"), array("Q")
+        connection.executescript(_COLLECTED)
+
+    def add(self, term: Term) -> None:
+        self.terms += 1
+        self.defined += bool(term.definition)
+        fields = (
+            *(term.id, term.term, term.definition, term.source, term.licence),
+            *(kind_of(term.kind, term.term), term.region, " ".join(term.domains)),
+        )
+        row = tuple(map(_storable, fields))
+        self._connection.execute(
+            "INSERT INTO concepts VALUES (?,?,?,?,?,?,?,?,?,?)", (self.terms, *row, checksum(row))
+        )
+        self._connection.executemany(
+            "INSERT INTO collected VALUES (?,?,?,?,?,?,?)",
+            [self._row(name, bool(term.definition)) for name in names(term)],
+        )
+        self._connection.executemany(
+            "INSERT INTO related VALUES (?,?)",
+            [(self.terms, _storable(parent)) for parent in term.parents],
+        )
+
+    def _row(self, name: Name, defined: bool) -> tuple[int, int, int, str, bool, str, bool]:
+        hashes = prefix_hashes(codes(name.text))
+        self._prefixes.extend(hashes)
+        self._whole.append(hashes[-1])
+        self.names += 1
+        # A name in its context beats one in any; one in its own case beats one in any case; a
+        # defined concept beats one that is not.
+        rank = 8 * (not name.contexts) + 4 * (not name.exact) + 2 * (not defined) + name.synonym
+        text, contexts = _storable(name.text), _storable(" ".join(name.contexts))
+        return signed(hashes[-1]), rank, self.terms, text, name.exact, contexts, name.lay
+
+    def finish(self) -> None:
+        lexicon = Lexicon.from_hashes(self._prefixes, self._whole)
+        blobs = lexicon.prefixes.tobytes(), np.packbits(lexicon.ends).tobytes()
+        self._connection.executemany("INSERT INTO names VALUES (?,?,?,?,?,?,?,?,?)", self._sorted())
+        self._connection.executescript(_RESOLVED)
+        relatives = self._connection.execute(_RELATIVES)
+        self._connection.executemany(
+            "INSERT INTO relatives VALUES (?,?,?,?,?)", ((*row, checksum(row)) for row in relatives)
+        )
+        self._connection.executescript(INDEXES)
+        self._connection.execute(
+            "INSERT INTO lexicon VALUES (?,?,?)", (*blobs, crc32(blobs[1], crc32(blobs[0])))
+        )
+        about = [
+            ("terms", self.terms),
+            ("defined", self.defined),
+            ("names", self.names),
+            ("wording", RULES),
+        ]
+        self._connection.executemany("INSERT INTO about VALUES (?,?)", about)
+        self._connection.execute(f"PRAGMA application_id={APPLICATION}")
+        self._connection.execute(f"PRAGMA user_version={FORMAT}")
+        self._connection.commit()
+
+    def _sorted(self) -> Iterator[tuple[object, ...]]:
+        """The rows of ``names`` by key; each says how many share its key."""
+        rows = self._connection.execute("SELECT * FROM collected ORDER BY key, rank, concept")
+        for _, group in groupby(rows, key=lambda row: row[0]):
+            alike = list(group)
+            for row in alike:
+                counted = (*row, len(alike))
+                yield (*counted, checksum(counted))
+
+
+def _storable(text: str) -> str:
+    """Without lone surrogates, which SQLite cannot hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")

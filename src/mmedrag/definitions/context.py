@@ -16,7 +16,7 @@ _HEADINGS = frozenset(
 )
 _NEVER_FINDINGS = frozenset({"ALL", "CC", "ID", "VS"})
 _STATED = re.compile(
-    r"\s*(?:none|no\b(?!\s+(?:acute\s+)?distress)|absent|neg\b|negative|nil|positive|present|yes|not\s+(?:seen|found|identified"
+    r"\s*(?:none|no\b(?=\s*(?:[.,;]|$|evidence|signs?\b))|absent|neg\b|negative|nil|positive|present|yes|not\s+(?:seen|found|identified"
     r"|present|detected|excluded)|confirmed|excluded|ruled|suspected|likely|unlikely|possible"
     r"|bilateral|segmental|subsegmental|saddle|stage|grade|progressing|relapsing|new|old|known|\?)",
     re.IGNORECASE,

@@ -158,7 +158,7 @@ class _Claims:
                 continue
             start, (end, values) = match
             for rule in values:
-                if rule is not None and (asks is None or _holds_in_question(rule)):
+                if rule is not None and self._holds(rule, start, asks):
                     self._reach(rule, start, end)
             at = end
 
@@ -192,6 +192,18 @@ class _Claims:
                     self._forward(Rule(Assertion.INTERROGATIVE, True, limit, 60), match[0])
                 return asks
         return None
+
+    def _holds(self, rule: Rule, start: int, asks: Asks | None) -> bool:
+        """Whether a trigger means here what it means in a statement.
+
+        A question does not hedge, and what it asks ("has it resolved", "are they free of") it does
+        not state; but it may rule something out beside that ("but no effusion").
+        """
+        if asks is None:
+            return True
+        if rule.assertion is Assertion.NEGATED and asks is Asks.WHETHER:
+            return self.words[start] in self.rules.without
+        return rule.forward and rule.assertion is not Assertion.UNCERTAIN
 
     def _state_all(self, assertion: Assertion) -> None:
         for i, word in enumerate(self.words):
@@ -261,8 +273,3 @@ class _Claims:
 
 def _looks_on(values: Sequence[Rule | None]) -> bool:
     return all(rule is None or rule.forward for rule in values)
-
-
-def _holds_in_question(rule: Rule) -> bool:
-    """Whether a trigger means in a question what it means in a statement: "but no effusion" does."""
-    return rule.forward and rule.assertion is not Assertion.UNCERTAIN

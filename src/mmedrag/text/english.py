@@ -76,8 +76,8 @@ _PLACES = """[in|at|within|along|around|under|beneath|behind|over] [the|either|b
 _AND_CLAUSES = """and [there|the|this|is|are|was|were|has|show|shows|stable|unchanged|a|an|possibly
     |probably|likely|perhaps|possible|probable|suspected|with]"""
 _AS_IT_SHOULD_BE = """, ... <fine>; , ... <mention> <fine>; , ... <mention> [is|are] <fine>"""
-_MODIFIERS = """<mention> [evidence|sign|signs|findings|criteria|features|suspicion|proof
-    |correlate|confirmation]"""
+_MODIFIERS = """<mention> <sign>; <mention> [or|and|,] <mention> <sign>; <mention> [criteria
+    |correlate|confirmation]; <mention> , <mention> or <mention> <sign>"""
 _STATED = "<verb> <state> ; <state> [,|and]"
 _PRESUPPOSED = """to [explain|account for] ; of [the|this|that|these|those|his|her|known|previously]
     ; as a cause of ; as the cause of ; [after|following] ; on"""
@@ -158,6 +158,7 @@ PSEUDO = """
     ; [not|never] ... <state> [on|in] [prior|previous|earlier|old|older|last|initial|outside]
     ; [not|never] ... <state> [on|in] [the|a|an|any|his|her] <earlier>
     ; [not|never] ... <state> on [the|any] ... <earlier>
+    ; not <state> [yesterday|initially|at presentation|at first|on admission|last]
     ; [partial|incomplete|near complete|slow|delayed] [resolution|clearing|regression] of
     ; <partly> <gone>; <have> <partly> <gone>; <have> not ... <gone>; <be> <partly> <gone>
     ; [did|does|do] not ... [resolve|clear|disappear|regress|subside|improve|change]
@@ -212,13 +213,16 @@ RULED_OUT = (
     ; no [indication of|support for|grounds for|trace of|hint of]; not a case of
     ; [ruled out|excluded|negative|absent|denies|pertinent negatives|no evidence of|not seen
     |resolved] :
-    ; nonvisualization of; non visualization of; inability to [see|identify|demonstrate]
+    ; nonvisualization of; non visualization of; [inability|unable|not able|impossible] to [see|identify|demonstrate|find|detect
+    |appreciate|visualize]
     """,
 )
 RESOLVED_BEFORE = (
     Rule(_N, True, ADJACENT, 3),
     "resolved; previously resolved; completely resolved; now resolved; interval resolved",
 )
+IN_ITS_ABSENCE = (Rule(_N, True, ADJACENT, 8), "in the absence of")
+TREATED_BEFORE = (Rule(_H, True, ADJACENT, 2), "treated")
 ONE_ABSENT = (
     Rule(_N, False, BEFORE_SINGULAR, 10),
     """
@@ -238,7 +242,7 @@ ALL_ABSENT = (
     ; no longer <state>; <many> [absent|now absent|excluded|ruled out|negative|denied|missing|gone]
     ; <many> resolved; [are|were] not $; have <gone>; have ... <gone>; have gone
     ; absent $; resolved $; negative $; excluded $; <gone> $; lacking $; ruled out
-    ; [excluded|negative|resolved|absent] [by|on|in|from|x2|x3|after|with|since|following
+    ; [none|nil] $; [none|nil] <state>; [excluded|negative|resolved|absent] [by|on|in|from|x2|x3|after|with|since|following
     |without|spontaneously|completely|entirely|today|over|before|at|and]
     ; [completely|fully|spontaneously|subsequently|since|now|entirely] <gone>
     ; are ... lacking; are not [features|findings]; have not [occurred|developed|recurred|formed]
@@ -263,7 +267,7 @@ FREE_OF_IT = (
 DOUBTED = (
     Rule(_U, True, AFTER_DOUBT, 14),
     """
-    <doubt>; most likely; very likely; presumably; maybe; suspect; suspects; suspecting
+    <doubt>; doubt; doubts; evaluate; assess; most likely; very likely; presumably; maybe; suspect; suspects; suspecting
     ; [suspicion|suspicious|concern|concerning|concerns|worry|worried] [for|of|about]
     ; [low|high|moderate|some|strong|clinical] [suspicion|concern|probability|likelihood] [for|of]
     ; [probability|likelihood|chance] of; clinical [suspicion|concern]; worrisome for
@@ -319,7 +323,7 @@ LEFT_OPEN = (
 LOOKED_FOR = (
     Rule(_U, False, ADJACENT, 1),
     """[protocol|workup|work up|screening|screen|rule out|prophylaxis|precautions|risk|suspect
-    |evaluation|vaccine|vaccination|surveillance]""",
+    |evaluation|vaccine|vaccination|surveillance|study|series]""",
 )
 PAST = (
     Rule(_H, True, AFTER_PAST, 9),
@@ -425,6 +429,7 @@ RULES = Rules(
         stops(LISTS, (Stop.ENDS, "in; with; on; for; given; , ; but; seen; after; from; at; due"))
     ),
     either=_OR,
+    without=frozenset({"no", "without", "not", "nor"}),
     same=_SAME,
     heading=re.compile(
         r"\s*+(?:[-*•]\s*+)?(?:(?P<family>family\s{1,3}history|fhx?|family\s{1,3}hx|fam\.?\s{1,3}hx)"

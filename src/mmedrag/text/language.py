@@ -9,6 +9,7 @@ what nothing negates.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -64,12 +65,20 @@ for _language, _words in _SMALL_WORDS.items():
         _EVIDENCE[_word] = (*_EVIDENCE.get(_word, ()), _language)
 
 _WORD = re.compile(r"[^\W\d_]+")
+_PORTUGUESE_ONLY = re.compile(r"[ãõçêôâà]|\b(?:d[oa]s?|n[ao]s|com|sem)\b", re.IGNORECASE)
+_SPANISH_ONLY = re.compile(r"[ñ¿¡]|\b(?:no|el|del|y|hay)\b|(?:ci|si)[oó]n\b", re.IGNORECASE)
+_BORROWED = re.compile(
+    r"\bde (?:novo|quervain|morgan|facto|lange|toni)\b|\bpara-?aortic|\bsine qua non\b|\bex vacuo\b"
+    r"|\b(?:cri|mal|coup|grand|petit|peau|torsades?|tour|cafe|cul|fleur|en) (?:de|du|d|au|coup|bloc|face|plaque)\b"
+)
 _FOREIGN_LETTER = re.compile(r"[^\W\d_]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u03ff\u1e00-\u1eff]")
 _FEW = 3
 """Fewer words than these give no statistics."""
-_CERTAIN = 0.85
-"""Probability from which the detector is believed when it says that a text is not English."""
+_CERTAIN, _LIKELY, _UNLIKELY = 0.85, 0.75, 0.1
+"""Probabilities from which the detector is believed: that a text is in a language other than English,
+that it is in Spanish or Portuguese (which it takes for each other), and below which not in English.
+"""
 _LOOK = 4000
 """Characters from the beginning that are looked at."""
 _CANDIDATES = (
@@ -83,14 +92,14 @@ def language(text: str) -> str:
     text = text[:_LOOK]
     if not text.isascii() and _other_script(text):
         return OTHER
-    words = _WORD.findall(plain(text))
+    words = _words(text)
     if len(words) < 2:
         return ENGLISH
     likely = _likely(words, margin=1)
     if len(likely) == 1:
         return likely[0]
-    if set(likely) == {SPANISH, PORTUGUESE}:
-        return _nearer(text)
+    if likely:
+        return _nearest(text, likely)
     return _detected(text) if len(words) >= _FEW else ENGLISH
 
 
@@ -100,8 +109,13 @@ def sentence_language(sentence: str, default: str) -> str:
     A text may quote another language, or have a translation below it; its small words must leave no
     doubt.
     """
-    likely = _likely(_WORD.findall(plain(sentence[:_LOOK])), margin=2)
+    likely = _likely(_words(sentence[:_LOOK]), margin=2)
     return likely[0] if len(likely) == 1 else default
+
+
+def _words(text: str) -> list[str]:
+    """The words of ``text``, without the foreign phrases that English borrows."""
+    return _WORD.findall(_BORROWED.sub(" ", plain(text)))
 
 
 def _likely(words: list[str], margin: int) -> list[str]:
@@ -123,16 +137,30 @@ def _other_script(text: str) -> bool:
 
 
 def _detected(text: str) -> str:
-    spoken, probability = _detector().classify(text)
-    if spoken == ENGLISH or probability < _CERTAIN:
-        return ENGLISH
-    return spoken if spoken in (SPANISH, PORTUGUESE) else OTHER
+    """What statistics say; English where they are in doubt."""
+    chances = dict(_detector().rank(text))
+    spoken = max(chances, key=lambda code: chances[code])
+    iberian = chances[SPANISH] + chances[PORTUGUESE]
+    if iberian >= _LIKELY and chances[ENGLISH] < _UNLIKELY:
+        return _nearest(text, [SPANISH, PORTUGUESE])
+    return OTHER if spoken != ENGLISH and chances[spoken] >= _CERTAIN else ENGLISH
 
 
-def _nearer(text: str) -> str:
-    """Spanish or Portuguese, whichever the detector finds likelier."""
-    ranks = dict(_detector().rank(text))
-    return max((SPANISH, PORTUGUESE), key=lambda spoken: ranks[spoken])
+def _nearest(text: str, likely: Collection[str]) -> str:
+    """The one of several languages that the detector finds likeliest.
+
+    Between the two that it takes for each other, letters and "no" decide first.
+    """
+    if set(likely) == {SPANISH, PORTUGUESE}:
+        if _PORTUGUESE_ONLY.search(text):
+            return PORTUGUESE
+        if _SPANISH_ONLY.search(text):
+            return SPANISH
+    for code, _ in _detector().rank(text):
+        spoken = code if code in _SMALL_WORDS else OTHER
+        if spoken in likely:
+            return spoken
+    return ENGLISH
 
 
 @cache

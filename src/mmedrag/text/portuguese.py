@@ -193,6 +193,7 @@ RULES = Rules(
     ),
     meant=Limit(stops(LISTS, (Stop.ENDS, "em; no; na; com; por; para; , ; mas"))),
     either=frozenset({"ou", "nem"}),
+    without=frozenset({"sem", "nem"}),
     same={},
     bound=re.compile(
         r"nao (?!(?:observ|identific|visuali|detect|demonstr|evidenci|apreci|encontr|confirm|descart"

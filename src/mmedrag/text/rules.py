@@ -63,7 +63,7 @@ class Rules:
 
     ``triggers`` has the :class:`Rule` of each trigger; a phrase without any hides the triggers
     inside it. ``questions`` and ``requests`` (which need no question mark) have :class:`Asks`.
-    ``either`` are the words for "or", ``same`` gives words that rules write in one way only,
+    ``either`` are the words for "or", ``without`` those that rule out in a question too, ``same`` gives words that rules write in one way only,
     ``heading`` matches headings whose whole line is of another person (group ``family``) or past,
     and ``bound`` matches a negation that belongs to the adjective after it ("no desplazada").
     """
@@ -74,6 +74,7 @@ class Rules:
     asked: Limit
     meant: Limit
     either: frozenset[str]
+    without: frozenset[str]
     same: Mapping[str, str]
     heading: re.Pattern[str]
     bound: re.Pattern[str] | None = None

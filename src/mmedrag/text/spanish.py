@@ -203,6 +203,7 @@ RULES = Rules(
     asked=Limit(stops(LISTS, (Stop.ENDS, "en [un|una|este|esta|el|la] paciente; dado; porque"))),
     meant=Limit(stops(LISTS, (Stop.ENDS, "en; con; por; para; , ; pero"))),
     either=frozenset({"o", "ni", "u"}),
+    without=frozenset({"sin", "ni"}),
     same={"sospech": "sospecha", "izq": "izquierdo"},
     bound=re.compile(
         r"no (?!(?:observ|identific|visuali|detect|demostr|evidenci|apreci|encontr|confirm|descart"

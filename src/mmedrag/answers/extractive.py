@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmedrag.answers.findings import STRENGTH, Finding, is_technique, sides_of, statements, tally
-from mmedrag.answers.passages import instruction_like, label, quotable, sentences
+from mmedrag.answers.passages import instruction_like, label, quotable
+from mmedrag.text.sentences import sentences
 from mmedrag.types import Assertion, Case, Definition, Evidence, Mention, Question
 
 _LONGEST_QUOTE = 320

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mmedrag.answers.passages import FLAG, clean, instruction_like, sentences
+from mmedrag.answers.passages import FLAG, clean, instruction_like
 from mmedrag.errors import TooManyTokens
+from mmedrag.text.sentences import sentences
 from mmedrag.types import Assertion, Case, Evidence, Question
 
 SYSTEM_PROMPT = """\

@@ -13,7 +13,7 @@ import mmedrag
 
 ROOT = Path(mmedrag.__file__).parent
 
-GROUND = {"types", "errors", "progress"}
+GROUND = {"types", "errors", "progress", "rounding"}
 TOOLS = {"protocols", "images", "checkpoint", "passages", "citations", "text"}
 STAGES = {
     "modality": {"modality"},

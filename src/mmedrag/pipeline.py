@@ -21,6 +21,7 @@ from mmedrag.protocols import (
     Reranker,
 )
 from mmedrag.types import (
+    LONGEST_TEXT,
     Answer,
     Case,
     Context,
@@ -54,7 +55,8 @@ class MMedRAG:
     def retrieve(self, query: Query) -> Context:
         """Find the evidence that the generator may see (sections 3.2 to 3.6).
 
-        Raises :class:`~mmedrag.errors.QueryError` for a query with neither text nor image.
+        Raises :class:`~mmedrag.errors.QueryError` for a query with neither text nor image, or with
+        more text than :data:`~mmedrag.types.LONGEST_TEXT`.
         """
         _require_content(query)
         lap = _Stopwatch()
@@ -102,10 +104,12 @@ class MMedRAG:
         return self.cases.search(question, self.k_cases) if question.routing.medical else []
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
-        """Terms by report: those that the index knows, the others recognised now."""
-        unread = [hit.case.text for hit in hits if hit.mentions is None]
+        """Terms by report: as they were stored by the same source, the others recognised now."""
+        source = self.definitions.fingerprint
+        stored = [hit.mentions if hit.recogniser == source else None for hit in hits]
+        unread = [h.case.text for h, terms in zip(hits, stored, strict=True) if terms is None]
         read = iter(self.definitions.recognise(unread) if unread else ())
-        return [next(read) if hit.mentions is None else hit.mentions for hit in hits]
+        return [next(read) if terms is None else terms for terms in stored]
 
 
 def gather(
@@ -139,6 +143,11 @@ def head(ranked: Sequence[Evidence], k: int) -> list[Evidence]:
 def _require_content(query: Query) -> None:
     if not query.text.strip() and query.image is None:
         raise QueryError("The query has neither text nor image", "Give a text, an image, or both.")
+    if len(query.text) > LONGEST_TEXT:
+        raise QueryError(
+            f"The question has {len(query.text):,} characters, more than {LONGEST_TEXT:,}",
+            "Ask with the part that matters, such as the impression.",
+        )
 
 
 class _Stopwatch:

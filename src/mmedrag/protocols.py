@@ -119,8 +119,12 @@ class DefinitionSource(Protocol):
 
     Laws: ``recognise`` returns one tuple a text, mentions in text order without overlap, and
     ``text[m.start:m.end] == m.text``; ``define`` gives at most ``limit`` definitions, one a
-    concept, for affirmed mentions only, those of earlier texts first.
+    concept, for affirmed mentions only, those of earlier texts first. ``fingerprint`` names the
+    dictionaries and the rules: equal fingerprints mean equal mentions.
     """
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]: ...
 

@@ -22,6 +22,10 @@ Matrix: TypeAlias = NDArray[np.float32]
 """Embeddings by row, shape ``(n, dim)``."""
 
 
+LONGEST_TEXT = 200_000
+"""Characters of a report or a question, some sixty pages; longer ones are refused, not cut."""
+
+
 class Domain(StrEnum):
     """The three domain corpora of the paper (section 3.2)."""
 
@@ -101,12 +105,16 @@ class Entry:
 
     ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
     (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
+    ``mentions`` are the terms of the report, recognised by the source whose fingerprint is
+    ``recogniser``; ``None`` where nobody has looked.
     """
 
     case: Case
     vector: Vector
     content: str
     thumbnail: bytes | None
+    mentions: tuple[Mention, ...] | None = None
+    recogniser: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +199,9 @@ class Hit:
     """A case found in stage 1.
 
     ``similarity`` is the cosine of eq. 2. ``relevance`` is what stage 1 ranks by: the similarity
-    itself, or for text queries its blend with BM25. ``mentions`` are the terms that the index knows
-    of the report; ``None`` where it does not, and then the pipeline recognises them.
+    itself, or for text queries its blend with BM25. ``mentions`` are the terms that were recognised
+    in the report when it was stored, by the source whose fingerprint is ``recogniser``. The
+    pipeline takes them where that is its own source, and reads the report otherwise.
     """
 
     case: Case
@@ -200,6 +209,7 @@ class Hit:
     similarity: float
     relevance: float
     mentions: tuple[Mention, ...] | None = None
+    recogniser: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,13 +15,13 @@ from mmedrag.casebase.hybrid import relevance
 from mmedrag.cli import main
 from mmedrag.datasets.corpus import Relevance, codes, group_codes, label_codes, read_corpus
 from mmedrag.datasets.records import write_records
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError, QueryError
 from mmedrag.evaluation.directions import Direction, Side, measure
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.evaluation.retrieval import measure_retrieval
 from mmedrag.evaluation.retrieval_section import as_section
 from mmedrag.evaluation.vectors import embed_records, embed_texts, find_partners
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Embeddable, Entry, Matrix, Query
 from mmedrag.views.report import section_text
@@ -333,7 +333,7 @@ def test_report_of_synthetic_cases(
     assert {key: last[key] for key in ("R@1", "MRR", "n")} == {
         key: whole[key] for key in ("R@1", "MRR", "n")
     }
-    shown = section_text(as_section(told, "mmedrag eval retrieval"))
+    shown = section_text(as_section(told))
     assert f"{whole['R@1']:.3f} (" in shown
     assert "image → image" in shown
 

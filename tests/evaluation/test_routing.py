@@ -13,7 +13,7 @@ from mmedrag import presets
 from mmedrag.datasets.pictures import packaged_pictures
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import modality
-from mmedrag.evaluation.modality import Arm, evaluate
+from mmedrag.evaluation.modality import Arm, evaluate_modality
 from mmedrag.evaluation.routing import (
     Verdict,
     misrouting,
@@ -122,7 +122,7 @@ def stubborn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("stubborn")
 def test_a_classifier_that_always_says_radiology_is_found_out(records: Path) -> None:
-    section = evaluate([records], preset="always radiology", most=20)
+    section = evaluate_modality([records], preset="always radiology", most=20)
     of = section.data["always radiology"]
     assert of["images"]["right"] == pytest.approx(0.4, abs=0.2)
     assert of["images"]["right"] + of["images"]["wrong"] == pytest.approx(1.0)
@@ -142,7 +142,7 @@ def test_folders_of_pictures_are_counted_one_by_one(
         for i in range(number):
             Image.new("RGB", (40, 30), (9 * i, 20, 30)).save(tmp_path / name / f"{i}.png")
     folders = [tmp_path / "noise", tmp_path / "holiday"]
-    of = evaluate([records], preset="other", pictures=folders, most=5).data["other"]
+    of = evaluate_modality([records], preset="other", pictures=folders, most=5).data["other"]
     by_package = of["out_of_domain_by_package"]
     assert (by_package["noise"]["n"], by_package["holiday"]["n"]) == (2, 3)
     packaged = sum(1 for _ in packaged_pictures())
@@ -156,7 +156,7 @@ def test_folders_of_pictures_are_counted_one_by_one(
 def test_without_images_there_is_nothing_to_judge(tmp_path: Path) -> None:
     (tmp_path / "records.jsonl").write_text('{"id": "1", "text": "x", "domain": "radiology"}\n')
     with pytest.raises(CorpusError):
-        evaluate([tmp_path / "records.jsonl"], preset="other")
+        evaluate_modality([tmp_path / "records.jsonl"], preset="other")
 
 
 def test_an_arm_judges_only_what_it_has_not_learned() -> None:

@@ -82,7 +82,7 @@ def words(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("words")
 def test_a_bert_that_has_learned_nothing_scores_high_on_every_pair() -> None:
     pytest.importorskip("transformers")
-    section = text_encoders.evaluate()
+    section = text_encoders.evaluate_text_encoders()
     random = section.data["encoders"][text_encoders.RANDOM]["clinical"]
     assert random["matched"] > 0.7
     assert random["matched"] - random["mismatched"] < 0.1
@@ -97,7 +97,7 @@ def test_a_tiny_bert_from_a_folder_is_measured_under_its_name(tmp_path: Path) ->
     pytest.importorskip("transformers")
     tiny = text_encoders.random_bert(layers=1, width=32)
     tiny.save(tmp_path)
-    section = text_encoders.evaluate(models={"BioClinicalBERT": str(tmp_path)})
+    section = text_encoders.evaluate_text_encoders(models={"BioClinicalBERT": str(tmp_path)})
     assert section.data["encoders"]["BioClinicalBERT"]["clinical"]["pairs"] == len(CLINICAL_PAIRS)
     assert "BioClinicalBERT" not in section.data["missing"]
 
@@ -106,12 +106,14 @@ def test_a_tiny_bert_from_a_folder_is_measured_under_its_name(tmp_path: Path) ->
 def test_real_pairs_are_diagnosis_and_caption(tmp_path: Path) -> None:
     record = '{{"id": "{0}", "text": "caption {0}", "meta": {{"case_diagnosis": "disease {0}"}}}}\n'
     (tmp_path / "records.jsonl").write_text("".join(record.format(i) for i in range(12)))
-    real = text_encoders.evaluate([tmp_path / "records.jsonl"]).data["encoders"]["offline"]["real"]
+    real = text_encoders.evaluate_text_encoders([tmp_path / "records.jsonl"]).data["encoders"][
+        "offline"
+    ]["real"]
     assert real["pairs"] == 12
     assert real["AUROC"] > 0.9  # the number is a shared word
     (tmp_path / "records.jsonl").write_text('{"id": "1", "text": "x"}\n')
     with pytest.raises(CorpusError):
-        text_encoders.evaluate([tmp_path / "records.jsonl"])
+        text_encoders.evaluate_text_encoders([tmp_path / "records.jsonl"])
 
 
 class Oracle:
@@ -137,7 +139,7 @@ def test_the_pair_study_on_a_space_that_is_perfect(
     cases = list(read_records(file))
     stages = SimpleNamespace(embedder=Oracle(cases))
     monkeypatch.setattr(presets, "build", lambda name, models=None: stages)
-    section = encoders.evaluate([file])
+    section = encoders.evaluate_encoders([file])
     of = section.data["pairs"]["all pairs"]
     assert of["AUROC"] > 0.95
     assert of["R@1"] > 0.9

@@ -11,9 +11,9 @@ import pytest
 
 from mmedrag.cli import main
 from mmedrag.encoders.fusion import Concat, Early, Fusion, SharedSpace
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CorpusError, UntrainedError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.paper.fusion import DIRECTIONS, Bench, averaged, run
 from mmedrag.paper.fusion_section import as_section
 from mmedrag.paper.fusion_tables import PAPER, Finding, pooled_test
@@ -163,7 +163,7 @@ def test_means_over_seeds(pairs: tuple[Pairs, Pairs, Pairs]) -> None:
 
 
 def test_section_says_what_was_measured(found: tuple[Finding, Benches]) -> None:
-    section = as_section(*found, "120 pairs", "mmedrag eval fusion")
+    section = as_section(*found, "120 pairs")
     assert section.data["winner"] == found[0].winner.name
     assert section.data["paper"]["contrastive"]["separation"] == 1.001524
     assert set(section.data["rank_correlation"]) == {"trained", "untrained", "paper"}
@@ -180,7 +180,7 @@ def test_section_says_what_was_measured(found: tuple[Finding, Benches]) -> None:
 
 def test_figures_draw(found: tuple[Finding, Benches]) -> None:
     pytest.importorskip("matplotlib")
-    for figure in as_section(*found, "", "").figures:
+    for figure in as_section(*found, "").figures:
         assert figure.draw().startswith("<svg")
 
 

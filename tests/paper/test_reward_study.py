@@ -14,12 +14,12 @@ from mmedrag.cli import main
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.records import write_records
 from mmedrag.paper import reward as study_module
-from mmedrag.paper.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, Measured, evaluate
+from mmedrag.paper.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, Measured, measure_reward
 from mmedrag.paper.reward_effect import Served, effect, serve
 from mmedrag.paper.reward_section import as_section
 from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
+from mmedrag.training.candidates import embed, findings_of
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Miner
-from mmedrag.training.pool import embed, findings_of
 from mmedrag.types import Case
 from mmedrag.views.report import section_text
 from mmedrag.views.section import Section
@@ -37,12 +37,12 @@ def corpus(phantoms: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Pa
 def measured(corpus: Path) -> Measured:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(study_module, "build", lambda preset, models: fake_stages())
-        return evaluate([corpus])
+        return measure_reward([corpus])
 
 
 @pytest.fixture(scope="module")
 def section(measured: Measured) -> Section:
-    return as_section(measured, "mmedrag eval reward --data phantoms.jsonl")
+    return as_section(measured)
 
 
 def test_figures_are_whole_and_agree(measured):
@@ -132,6 +132,6 @@ def test_effect_by_hand(phantoms):
 def test_the_command_prints_the_figures(corpus, capsys, monkeypatch, measured):
     from mmedrag.paper import reward_section
 
-    monkeypatch.setattr(reward_section, "evaluate", lambda *args, **options: measured)
+    monkeypatch.setattr(reward_section, "measure_reward", lambda *args, **options: measured)
     assert main(["eval", "reward", "--data", str(corpus), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["schema"] == "mmedrag-reward/1"

@@ -13,11 +13,12 @@ import torch
 from PIL import Image
 
 from mmedrag.cli import main
+from mmedrag.datasets.radiographs import pictured, radiographs
 from mmedrag.errors import MissingExtra
 from mmedrag.networks.backbones import Backbone
 from mmedrag.paper import sensitivity_section
-from mmedrag.paper.density import by_share, pictured, radiographs, retrieved
-from mmedrag.paper.sensitivity import Sensitivity, _networks, evaluate
+from mmedrag.paper.density import by_share, retrieved
+from mmedrag.paper.sensitivity import Sensitivity, _networks, measure_sensitivity
 from mmedrag.phantoms.corpus import generate
 from mmedrag.types import Case
 from mmedrag.views.report import section_text, write_report
@@ -40,12 +41,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(corpus: Path) -> Sensitivity:
     networks = [network("a file"), network("random", fixed=True)]
-    return evaluate(SEEDS, networks=networks, xrays=[corpus], gallery=[corpus], most=2)
+    return measure_sensitivity(SEEDS, networks=networks, xrays=[corpus], gallery=[corpus], most=2)
 
 
 @pytest.fixture(scope="module")
 def section(found: Sensitivity) -> Section:
-    return sensitivity_section.section(found, "mmedrag eval sensitivity")
+    return sensitivity_section.as_section(found)
 
 
 def test_every_table_stands_beside_the_paper_s(section: Section) -> None:
@@ -124,7 +125,7 @@ def test_without_torch_the_rest_is_measured(found: Sensitivity) -> None:
     rest = replace(
         found, scales=(), findings=found.findings[:1], gradients=(), radiographs=(), retrieval={}
     )
-    titles = [t.title for t in sensitivity_section.section(rest, "").tables]
+    titles = [t.title for t in sensitivity_section.as_section(rest).tables]
     assert [t.split(".")[0] for t in titles[:2]] == ["Table 2", "Table 4"]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from mmedrag.encoders.dual import text_of
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.imaging.decoding import open_image
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.presets import Stages
 from mmedrag.ranking.graph import GraphReranker
 from mmedrag.reward.scorers import SimilarityThreshold

@@ -17,8 +17,8 @@ from mmedrag.errors import CheckpointError, CorpusError, LeakError, QueryError
 from mmedrag.presets import build
 from mmedrag.training.contrastive import train_contrastive
 from mmedrag.training.journal import Epoch, best_of, is_over, read_log
-from mmedrag.training.parts import positive_groups, read_parts
 from mmedrag.training.recalls import measure_recalls
+from mmedrag.training.splits import positive_groups, read_parts
 from mmedrag.types import Query
 from tiny_models import write_model
 

@@ -22,14 +22,14 @@ from mmedrag.encoders.fusion import (
     load_fusion,
     random_fusion,
 )
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CheckpointError, CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.phantoms.corpus import generate
-from mmedrag.training.fusion import batches, train_fusion
-from mmedrag.training.kinship import WAYS, Kinship, seen, tune_mrr
+from mmedrag.training.fusion import batches, fit_fusion
 from mmedrag.training.losses import visible_info_nce
 from mmedrag.training.pairs import Pairs, read_pair_parts, set_of
+from mmedrag.training.positives import WAYS, Kinship, seen, tune_mrr
 from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.strategies import FORMULAS, fuse, project
 from mmedrag.types import Case
@@ -160,7 +160,7 @@ def test_learning_helps_cases_that_were_not_seen(
     strategy: str, parts: tuple[Pairs, Pairs, Pairs]
 ) -> None:
     train, tune, held_out = parts
-    trained = train_fusion(strategy, train, tune, dim=DIM, epochs=15)
+    trained = fit_fusion(strategy, train, tune, dim=DIM, epochs=15)
     raw = random_fusion(strategy, IMAGE_DIM, TEXT_DIM, 0, dim=DIM)
     # late fusion compares each modality with its own kind: it has little to learn here
     gain = 0.005 if strategy == "late" else 0.2
@@ -171,7 +171,7 @@ def test_learning_helps_cases_that_were_not_seen(
 @pytest.mark.usefixtures("fast")
 def test_images_find_texts_once_trained(parts: tuple[Pairs, Pairs, Pairs]) -> None:
     train, tune, held_out = parts
-    trained = train_fusion("contrastive", train, tune, dim=DIM, epochs=25).fusion
+    trained = fit_fusion("contrastive", train, tune, dim=DIM, epochs=25).fusion
     images, texts = (seen(trained, held_out, way) for way in ("image", "text"))
     nearest = (images @ texts.T).argmax(axis=1)
     right = held_out.studies[nearest] == held_out.studies
@@ -180,21 +180,21 @@ def test_images_find_texts_once_trained(parts: tuple[Pairs, Pairs, Pairs]) -> No
 
 def test_the_same_seed_gives_the_same_weights(parts: tuple[Pairs, Pairs, Pairs]) -> None:
     def fingerprint(seed: int) -> str:
-        return train_fusion("gated", *parts[:2], dim=DIM, epochs=2, seed=seed).fusion.fingerprint
+        return fit_fusion("gated", *parts[:2], dim=DIM, epochs=2, seed=seed).fusion.fingerprint
 
     assert fingerprint(4) == fingerprint(4)
     assert fingerprint(4) != fingerprint(5)
 
 
 def test_an_output_head_has_its_width(parts: tuple[Pairs, Pairs, Pairs]) -> None:
-    trained = train_fusion("mlp", *parts[:2], dim=DIM, output_dim=8, epochs=1)
+    trained = fit_fusion("mlp", *parts[:2], dim=DIM, output_dim=8, epochs=1)
     assert trained.fusion.dim == 8
     assert seen(trained.fusion, parts[2], "both").shape == (len(parts[2]), 8)
 
 
 def test_an_unknown_strategy_is_an_error(parts: tuple[Pairs, Pairs, Pairs]) -> None:
     with pytest.raises(CheckpointError, match="not a learned fusion strategy"):
-        train_fusion("early", *parts[:2])
+        fit_fusion("early", *parts[:2])
 
 
 def test_ways_of_seeing_are_units(parts: tuple[Pairs, Pairs, Pairs]) -> None:

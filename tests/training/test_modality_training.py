@@ -12,13 +12,13 @@ from fake_stages import WordEncoder
 from PIL import Image
 
 from mmedrag.checkpoint import read_checkpoint
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, heads_from_checkpoint
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training import modality
-from mmedrag.training.modality import CLASSES, calibrated_head, train
-from mmedrag.training.sets import HELD_OUT_SETS, Recipe, named_sets
+from mmedrag.training.modality import CLASSES, calibrated_head, train_modality
+from mmedrag.training.sets import Recipe, TrainingSet, training_sets
 from mmedrag.training.softmax import Examples
 from mmedrag.types import Matrix
 
@@ -42,26 +42,39 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def learned(files: Sequence[Path], into: Path, cache: Path | None = None) -> list[str]:
     told: list[str] = []
-    recipe = Recipe(named_sets(files), cache or into / "cache")
-    train(recipe, into, Thumbnails(), WordEncoder(), told.append)
+    learned_from(training_sets(files), into, cache, told)
     return told
+
+
+def learned_from(
+    sets: Sequence[TrainingSet], into: Path, cache: Path | None, told: list[str]
+) -> None:
+    recipe = Recipe(tuple(sets), cache or into / "cache")
+    train_modality(recipe, into, Thumbnails(), WordEncoder(), told.append)
 
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root = tmp_path_factory.mktemp("corpora")
-    return [generate(30, i, into=root / name) for i, name in enumerate(("mine", "labelled/wbc"))]
+    return [generate(30, i, into=root / name) for i, name in enumerate(("mine", "wbc"))]
 
 
-def test_both_heads_learn_from_a_set_that_is_not_known(corpora: list[Path], tmp_path: Path) -> None:
-    told = learned(corpora, tmp_path)
+def test_what_is_held_out_teaches_the_shipped_head_alone(
+    corpora: list[Path], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    mine, wbc = corpora
+    sets = (
+        TrainingSet("mine", mine),
+        TrainingSet("cells/wbc", wbc, images="held out", texts="held out"),
+    )
+    learned_from(sets, tmp_path, None, told)
     whole, part = (
         read_checkpoint(tmp_path / name, "modality") for name in ("modality", "modality_held_out")
     )
-    assert "labelled/wbc" in HELD_OUT_SETS
-    # a known set teaches what it is there for; the text head's temperature is fitted on wbc
+    # the text head's temperature is fitted on wbc
     assert list(part.training_data) == ["mine", "mine (text)", "MMedRAG phantoms"]
-    assert list(whole.training_data) == ["mine", "labelled/wbc", "mine (text)", "MMedRAG phantoms"]
+    assert list(whole.training_data) == ["mine", "cells/wbc", "mine (text)", "MMedRAG phantoms"]
     assert [line.split(":")[0] for line in told] == ["modality_held_out", "modality"]
     image, text = heads_from_checkpoint(whole)
     fundus = unit_rows(WordEncoder().encode(["Fundus photograph of the right eye: drusen"]))

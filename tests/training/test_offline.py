@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from mmedrag.datasets.records import read_records
-from mmedrag.encoders.projection import unit_rows
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.networks.lite0 import Lite0
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.offline import drawing_shares, learnable
+from mmedrag.training.sets import TrainingSet, no_class
 from mmedrag.training.tasks import Task, tasks
 from mmedrag.training.tuning import CUT, averaged, folded, middle_maps, tune
 from mmedrag.training.wordings import wordings
@@ -59,8 +60,10 @@ def medpix(number: int, plane: str) -> Case:
 
 
 def test_tasks_know_training_classes_only() -> None:
-    cases = [("medpix2", medpix(i, "Axial" if i < 6 else "Coronal")) for i in range(9)]
-    cases.append(("labelled/x", Case(id="9", text="a sentence", labels=("cyst",))))
+    planes = {"plane": lambda case: case.meta.get("plane")}
+    teaching = TrainingSet("teaching", Path("a"), attributes=planes, label=no_class)
+    cases = [(teaching, medpix(i, "Axial" if i < 6 else "Coronal")) for i in range(9)]
+    cases.append((TrainingSet("x", Path("b")), Case(id="9", text="a sentence", labels=("cyst",))))
     train = np.array([True] * 8 + [False, True])
     found = {task.name: task for task in tasks(cases, train)}
     assert found["plane"].classes.tolist() == [0] * 6 + [-1] * 4  # two coronal ones are too few
@@ -76,12 +79,15 @@ def test_wordings_say_what_a_caption_leaves_out() -> None:
     assert wordings(Case(id="1", text="drusen", labels=("dry", "AMD"))) == ["drusen"]
 
 
-def test_half_of_the_draws_are_of_medpix() -> None:
-    cases = [(name, Case(id=str(i))) for i, name in enumerate(["medpix2"] * 3 + ["a"] * 4 + ["b"])]
+def test_a_set_is_drawn_from_as_often_as_its_description_says() -> None:
+    first = TrainingSet("first", Path("f"), draws=0.5)
+    a, b = (TrainingSet(name, Path(name)) for name in "ab")
+    cases = [(of, Case(id=str(i))) for i, of in enumerate([first] * 3 + [a] * 4 + [b])]
     shares = drawing_shares(cases)
     assert shares.sum() == pytest.approx(1)
     assert shares[:3].sum() == pytest.approx(0.5)
     assert shares[3:7].sum() == pytest.approx(2 * shares[7])
+    assert drawing_shares(cases[:3]).sum() == pytest.approx(1)  # nothing else to draw from
 
 
 def test_nothing_tied_to_a_held_out_case_is_learned_from() -> None:

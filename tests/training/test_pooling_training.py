@@ -19,8 +19,8 @@ from mmedrag.presets import MODELS
 from mmedrag.training.pooling import (
     FINDINGS,
     _log_ratio,
+    fit_pooling,
     pooling_pictures,
-    train_pooling,
 )
 
 
@@ -61,16 +61,16 @@ def test_the_objective_is_its_formula() -> None:
 
 @pytest.mark.parametrize("kind", ["lpa", "mspp"])
 def test_training_raises_signal_to_noise_on_images_it_has_not_seen(kind: str) -> None:
-    trained = train_pooling(kind, Edges(), pooling_pictures(12), steps=40)
+    trained = fit_pooling(kind, Edges(), pooling_pictures(12), steps=40)
     assert trained.after > trained.before + 0.05
     assert 0 < trained.step <= 40
-    again = train_pooling(kind, Edges(), pooling_pictures(12), steps=40)
+    again = fit_pooling(kind, Edges(), pooling_pictures(12), steps=40)
     for name, value in trained.tensors.items():
         np.testing.assert_array_equal(value, again.tensors[name])
 
 
 def test_no_steps_is_global_average_pooling() -> None:
-    trained = train_pooling("lpa", Edges(), pooling_pictures(4), steps=0)
+    trained = fit_pooling("lpa", Edges(), pooling_pictures(4), steps=0)
     np.testing.assert_array_equal(trained.tensors["attention.weight"], 0)
     assert trained.after == trained.before
 

@@ -24,14 +24,15 @@ from mmedrag.reward.scorers import ContextScorer, PairScorer, sigmoid
 from mmedrag.training import preference
 from mmedrag.training.bradley_terry import (
     choose_tau,
+    fit_context,
+    fit_pair,
     loss_and_gradient,
     platt,
     preferences,
     rewards_of,
     right_of,
-    train_context,
-    train_pair,
 )
+from mmedrag.training.candidates import Pool, embed, findings_of, read_parts
 from mmedrag.training.contexts import (
     CHOSEN,
     DEFINITION,
@@ -48,7 +49,6 @@ from mmedrag.training.contexts import (
     Miner,
 )
 from mmedrag.training.flips import mirrored
-from mmedrag.training.pool import Pool, embed, findings_of, read_parts
 from mmedrag.training.preference import export, measure
 from mmedrag.types import Assertion, Case, Definition
 from training.fake_stages import fake_stages
@@ -280,8 +280,8 @@ def test_the_gradient_is_that_of_finite_differences():
 
 
 def test_the_query_aware_model_learns_and_the_paper_s_stays_above_its_floor(examples, stages):
-    pair = train_pair(examples, examples, epochs=150, seed=0)
-    paper = train_context(examples, examples, stages.texts.encode, epochs=150, seed=0)
+    pair = fit_pair(examples, examples, epochs=150, seed=0)
+    paper = fit_context(examples, examples, stages.texts.encode, epochs=150, seed=0)
     ours = measure(rewards_of(pair.scorer, examples), examples)
     theirs = measure(rewards_of(paper.scorer, examples), examples)
     assert isinstance(pair.scorer, PairScorer)
@@ -294,7 +294,7 @@ def test_the_query_aware_model_learns_and_the_paper_s_stays_above_its_floor(exam
 
 
 def test_training_gives_the_same_again(examples):
-    heads = [train_pair(examples, examples, epochs=5, seed=4).scorer.head for _ in range(2)]
+    heads = [fit_pair(examples, examples, epochs=5, seed=4).scorer.head for _ in range(2)]
     assert heads[0].hidden.tolist() == heads[1].hidden.tolist()
 
 
@@ -309,7 +309,7 @@ def test_pairs_are_a_right_and_a_wrong_context_of_one_question(examples):
 
 def test_nothing_to_prefer_is_told(examples):
     with pytest.raises(CorpusError, match="right and a wrong"):
-        train_pair([e for e in examples if not e.right], examples, epochs=1)
+        fit_pair([e for e in examples if not e.right], examples, epochs=1)
 
 
 def test_platt_finds_the_scaling_back():
@@ -340,7 +340,7 @@ def test_tau_is_the_largest_such():
 
 
 def test_rewards_are_those_of_the_filter(examples):
-    trained = train_pair(examples, examples, epochs=5, seed=0)
+    trained = fit_pair(examples, examples, epochs=5, seed=0)
     rewards = rewards_of(trained.scorer, examples)
     for place in (0, 7, len(examples) - 1):
         one = examples[place]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.filters import parse
+from mmedrag.rounding import rounded
 from mmedrag.types import Case, Hit, Matrix, Question, Vector
 
 Rows = NDArray[np.int64]
@@ -17,9 +18,8 @@ TIE = 1e-6
 
 
 def similarities(vectors: Matrix, query: Vector) -> NDArray[np.float64]:
-    """Inner products of eq. 2, ``(n,)``; equal rows give equal values, wherever they stand."""
-    products: NDArray[np.float64] = np.einsum("ij,j->i", vectors, query, dtype=np.float64)
-    return products
+    """Inner products of eq. 2, rounded, ``(n,)``; equal rows give equal values."""
+    return rounded(np.einsum("ij,j->i", vectors, query, dtype=np.float64))
 
 
 def nearest(values: NDArray[np.floating], k: int, cap: int) -> NDArray[np.intp]:

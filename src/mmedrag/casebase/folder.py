@@ -7,12 +7,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mmedrag.casebase.database import Database, check_format
-from mmedrag.casebase.durability import storage_faults, sync_folder
+from mmedrag.casebase.database import Database
+from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.records import line_of
+from mmedrag.casebase.schema import check_format
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
-from mmedrag.casebase.vectors import NAMES, UNASSIGNED, Generations, Summary
+from mmedrag.casebase.vectors import UNASSIGNED, Generations, Summary
+from mmedrag.durability import sync_folder
 from mmedrag.errors import CasebaseError
 from mmedrag.types import Case
 
@@ -62,7 +64,7 @@ def connect(path: Path, *, readonly: bool) -> Database:
         mode = "ro&immutable=1"  # nobody can be writing, and WAL mode would need to
     database = Database(file, mode)
     try:
-        check_format(database, path)
+        check_format(database.connection, path)
     except BaseException:
         database.close()
         raise
@@ -120,7 +122,7 @@ def describe(path: Path, database: Database, snapshot: Snapshot) -> dict[str, ob
         **{key: told[key] for key in ("format", "preset", "fingerprint")},
         "dim": int(told["dim"]),
         "cases": sum(counts.values()),
-        "domains": {n: counts.get(None if n == UNASSIGNED else n, 0) for n in NAMES},
+        "domains": {domain or UNASSIGNED: count for domain, count in counts.items()},
         "generation": None if summary is None else summary.number,
         "index": dict(snapshot.keys),
         "rows_outside_index": snapshot.fresh(),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.errors import CasebaseError
 from mmedrag.types import Case, Domain, Entry, Vector
@@ -46,6 +47,7 @@ class Record:
     values: tuple[str | int | None, ...]  # aligned with COLUMNS
     text: str
     vector: bytes
+    recognition: Recognition | None
 
     @property
     def id(self) -> str:
@@ -69,7 +71,7 @@ def record_of(entry: Entry, dim: int) -> Record:
         raise CasebaseError("A case has no id", "Give every case an id of its own.")
     vector = _checked_vector(entry, dim)
     try:
-        record = Record(_values(entry), case.text, vector.tobytes())
+        record = Record(_values(entry), case.text, vector.tobytes(), _recognition(entry))
         for value in (*record.values, record.text):
             str(value).encode()
     except (TypeError, ValueError) as fault:
@@ -137,6 +139,10 @@ def line_of(case: Case, thumbnail: str | None) -> str:
         "meta": dict(case.meta),
     }
     return json.dumps(fields, ensure_ascii=False)
+
+
+def _recognition(entry: Entry) -> Recognition | None:
+    return None if entry.mentions is None else Recognition(entry.recogniser, entry.mentions)
 
 
 def _checked_vector(entry: Entry, dim: int) -> Vector:

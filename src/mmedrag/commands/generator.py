@@ -29,15 +29,6 @@ def add_generator(command: argparse.ArgumentParser) -> None:
     )
 
 
-def generator_words(options: argparse.Namespace) -> list[str]:
-    """The options of :func:`add_generator` as they were given; none for the extractive one."""
-    if options.generator == "extractive":
-        return []
-    named = {"--generator": options.generator, "--llm": options.llm, "--base-url": options.base_url}
-    words = [word for name, value in named.items() if value for word in (name, value)]
-    return [*words, "--send-image"] if options.send_image else words
-
-
 def chat_generator(options: argparse.Namespace) -> ChatGenerator | None:
     """The chat model that was asked for; ``None`` is the extractive generator.
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.datasets.rows import inside, json_rows, text_of
+from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import read_bytes
 from mmedrag.types import Case, Domain, Problem
@@ -194,7 +195,7 @@ def _kept_image(case: Case, folder: Path, problems: list[Problem]) -> str | None
     copy = folder / "images" / hashlib.sha256(data).hexdigest()[:32]
     copy.parent.mkdir(exist_ok=True)
     if not copy.exists():
-        copy.write_bytes(data)
+        write_durably(copy, data)
     return copy.relative_to(folder).as_posix()
 
 

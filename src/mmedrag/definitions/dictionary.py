@@ -10,8 +10,14 @@ from pathlib import Path
 from mmedrag.definitions.compilation import in_memory
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import Concepts
+<<<<<<< HEAD
 from mmedrag.definitions.context import stands_for_a_term
 from mmedrag.definitions.entities import Span, Tokens, prefix_hashes
+=======
+from mmedrag.definitions.entities import Tokens, prefix_hashes
+from mmedrag.definitions.fingerprint import fingerprint_of
+from mmedrag.definitions.negation import assertions
+>>>>>>> main
 from mmedrag.definitions.tables import read_glossary
 from mmedrag.definitions.translations import translated
 from mmedrag.definitions.wording import codes, normal, spans
@@ -40,6 +46,11 @@ class Dictionary:
     def __init__(self, parts: Sequence[CompiledDictionary]) -> None:
         self.parts = tuple(parts)
         self.concepts = Concepts(self.parts)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The dictionaries and the rules, in a line; see ``protocols.DefinitionSource``."""
+        return fingerprint_of(self.parts)
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """The terms of each text with what is said of them; in order, without overlap."""

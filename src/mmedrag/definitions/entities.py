@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.definitions.predicates import Span, predicates
+from mmedrag.definitions.predicates import predicates
 from mmedrag.definitions.wording import code, spans
 
 _FACTOR = 0x9E3779B97F4A7C15

@@ -17,10 +17,10 @@ from PIL import Image
 
 from mmedrag.encoders.fusion import Fusion
 from mmedrag.encoders.image import ImageEncoder
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import Mask
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.imaging.decoding import open_image
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Case, Definition, Embeddable, Matrix, Query, Vector
 
 CHUNK = 16

@@ -18,9 +18,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, Layout, Tensors, random_tensors, read_checkpoint
-from mmedrag.encoders.projection import Reduction, unit_rows
+from mmedrag.encoders.projection import Reduction
 from mmedrag.encoders.strategies import HEADS, STRATEGIES, Mask, Parts, dense, linear
 from mmedrag.errors import CheckpointError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Matrix
 
 

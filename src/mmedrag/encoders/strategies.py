@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.checkpoint import Layout, Tensors
-from mmedrag.encoders.projection import Projection, unit_rows
+from mmedrag.encoders.projection import Projection
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Matrix
 
 Mask: TypeAlias = NDArray[np.bool_]

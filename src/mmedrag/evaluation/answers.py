@@ -21,14 +21,14 @@ from mmedrag.assembly import assemble, dictionary
 from mmedrag.casebase.exact import ExactIndex
 from mmedrag.datasets.records import read_records
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.answers_section import section
+from mmedrag.evaluation.answers_section import as_section
 from mmedrag.evaluation.claims import Claim, Judgement, Said, claims, judge, said_by_text
 from mmedrag.evaluation.poison import contradicting, instructed, planted, repeats
 from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import DefinitionSource, Embedder, Generator
 from mmedrag.types import Answer, Assertion, Case, Definition, Evidence, Matrix, Problem, Query
-from mmedrag.views.section import Section, eval_command
+from mmedrag.views.section import Section
 
 QUESTIONS = 40
 GALLERY = 180
@@ -58,13 +58,12 @@ class Arm:
     only_planted: int = 0
 
 
-def evaluate(
+def evaluate_answers(
     data: Sequence[Path] = (),
     *,
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
     generator: Generator | None = None,
-    chosen: Sequence[str] = (),
     questions: int = QUESTIONS,
     progress: Progress = lambda n: None,
 ) -> Section:
@@ -75,7 +74,6 @@ def evaluate(
         preset: whose stages retrieve.
         models: that replace the preset's own, by role.
         generator: writes the answers; the extractive one by default.
-        chosen: the words by which the command line chooses that generator.
         questions: of each corpus.
         progress: told how many more questions are done.
 
@@ -93,9 +91,7 @@ def evaluate(
             index = ExactIndex(corpus.cases, corpus.vectors)
             rag = assemble(stages, index, dictionary(), writer)
             found[name] = _measure(rag, corpus, progress)
-    options = ("--questions", str(questions), *chosen)
-    command = eval_command("answers", data, *options, preset=preset, models=models)
-    return section(found, type(writer).__name__, command)
+    return as_section(found, type(writer).__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,8 +27,8 @@ _ATTACK = (
 )
 
 
-def section(found: Mapping[str, Mapping[str, Any]], generator: str, command: str) -> Section:
-    """The section of :func:`mmedrag.evaluation.answers.evaluate`: figures by corpus."""
+def as_section(found: Mapping[str, Mapping[str, Any]], generator: str) -> Section:
+    """The section of :func:`mmedrag.evaluation.answers.evaluate_answers`: figures by corpus."""
     first = next(iter(found.values()))
     plain, attack = first["arms"]["plain"], first["attack"]
     return Section(
@@ -54,7 +54,6 @@ def section(found: Mapping[str, Mapping[str, Any]], generator: str, command: str
             f"{_told(attack['instruction_repeated'])} of the answers repeat an instruction, and "
             f"{_told(attack['claims_only_planted'])} of the claims rest on a false report alone."
         ),
-        command=command,
         tables=(_arms(found), _attacks(found)),
         notes=(
             "Support is judged on the level of finding and assertion: side, size, place and "

@@ -80,7 +80,7 @@ def _sentence(row: Mapping[str, Any]) -> Sentence:
     return Sentence(row["text"], row["domain"], row.get("kind", ""), mentions)
 
 
-def evaluate(source: DefinitionSource | None = None) -> Section:
+def evaluate_definitions(source: DefinitionSource | None = None) -> Section:
     """Measure a dictionary and the assertion rules on all sets.
 
     A mention counts as found where both its ends are right. Assertions are scored over the mentions
@@ -104,7 +104,6 @@ def evaluate(source: DefinitionSource | None = None) -> Section:
             "Assertions: F1 over the mentions that were found."
         ),
         verdict=_verdict(measured),
-        command="mmedrag eval definitions",
         tables=(_first_run(), *_tables(measured)),
         notes=(
             "The annotations are by the authors of rules and glossary; no clinician has checked "

@@ -21,6 +21,7 @@ from mmedrag import presets
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.datasets.pictures import packaged_pictures, picture_files, views
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.ties import set_name
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import routing
 from mmedrag.evaluation.routing import Verdict
@@ -28,9 +29,8 @@ from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoi
 from mmedrag.phantoms.corpus import FAMILIES
 from mmedrag.phantoms.corpus import out_of_domain as drawn_pictures
 from mmedrag.protocols import Embedder, ModalityClassifier
-from mmedrag.training.sets import recipe_name
 from mmedrag.types import Case, Problem, Query, Vector
-from mmedrag.views.section import Section, eval_command
+from mmedrag.views.section import Section
 
 MOST = 60
 """Images that are judged of a set."""
@@ -76,7 +76,7 @@ class Arm:
 
     def may_judge(self, file: Path, case: Case) -> bool:
         """Whether the case is new to the classifier: of an unknown set, or for validation."""
-        return case.split == "val" or recipe_name(file) not in self.learned
+        return case.split == "val" or not any(is_called(file, name) for name in self.learned)
 
 
 @dataclass(slots=True)
@@ -87,6 +87,15 @@ class Judged:
     medical: list[Verdict] = field(default_factory=list)
     rows: list[Vector] = field(default_factory=list)
     others: list[Verdict] = field(default_factory=list)
+
+
+def is_called(file: Path, name: str) -> bool:
+    """Whether a record file is the set of that name: its folders end with it, as ``cells/wbc``."""
+    path = file.resolve()
+    whole = path if path.is_dir() else path.parent / set_name(path)
+    where = whole.parent if path.name == "records.jsonl" else whole
+    folders, ending = where.parts, Path(name).parts
+    return folders[-len(ending) :] == ending
 
 
 def arms(preset: str, stages: presets.Stages) -> list[Arm]:
@@ -110,7 +119,7 @@ def arms(preset: str, stages: presets.Stages) -> list[Arm]:
     ]
 
 
-def evaluate(
+def evaluate_modality(
     data: Sequence[Path],
     *,
     preset: str = "offline",
@@ -132,7 +141,7 @@ def evaluate(
     Raises:
         CorpusError: where no record has an image and a domain that an arm may be judged on.
     """
-    from mmedrag.evaluation.modality_section import section
+    from mmedrag.evaluation.modality_section import as_section
 
     stages = presets.build(preset, models)
     judged = [Judged(arm) for arm in arms(preset, stages)]
@@ -150,9 +159,7 @@ def evaluate(
             "Give records whose split is val, or sets that are not among the training data.",
         )
     found = {one.arm.name: measures(one) for one in judged}
-    options = ("--pictures", *map(str, pictures)) if pictures else ()
-    command = eval_command("modality", data, *options, preset=preset, models=models)
-    return section(found, sets=len(data), most=most, command=command)
+    return as_section(found, sets=len(data), most=most)
 
 
 def _judge_set(
@@ -180,7 +187,7 @@ def _spread(items: Sequence[Item], most: int) -> Sequence[Item]:
 
 
 def _medical(arm: Arm, file: Path, case: Case, query: Query) -> Verdict:
-    source = recipe_name(file)
+    source = set_name(file)
     said = ", ".join(sorted(case.labels)) or case.text
     return Verdict(
         source=source,

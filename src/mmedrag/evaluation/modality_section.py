@@ -15,16 +15,13 @@ BAR = 0.98
 BINS = ("predicted", "observed", "counts")
 
 
-def section(
-    found: Mapping[str, Mapping[str, Any]], *, sets: int, most: int, command: str
-) -> Section:
-    """The section of :func:`mmedrag.evaluation.modality.evaluate`.
+def as_section(found: Mapping[str, Mapping[str, Any]], *, sets: int, most: int) -> Section:
+    """The section of :func:`mmedrag.evaluation.modality.evaluate_modality`.
 
     Args:
         found: the figures by arm; the last arm is the one the verdict speaks of.
         sets: how many record files were read.
         most: images of each at most.
-        command: that measures it again.
     """
     last = list(found)[-1]
     return Section(
@@ -36,12 +33,11 @@ def section(
             "is judged on what it has not learned from: the shipped head on validation patients, "
             "the held-out head on whole sets and whole families of drawn pictures that it has not "
             "seen. Not medical: drawn pictures, photographs and drawings that ship in installed "
-            "packages, and folders given by --pictures, at most 200 of each. ECE: ten bins, the "
+            "packages, and folders that were given, at most 200 of each. ECE: ten bins, the "
             "probability of the best of four classes. Misrouting: precision@5 of image to image, "
             "relevant where set and label agree, own patient left out."
         ),
         verdict=_verdict(last, found[last]),
-        command=command,
         tables=(_overall(found), _by_set(found), _outside(found), _cost(found)),
         figures=tuple(
             Figure(

@@ -35,7 +35,7 @@ CROSS = ("image_to_text", "text_to_image")
 _QUERIES_A_POINT = 2000  # more galleries are drawn for small sizes
 
 
-def evaluate(
+def retrieval_report(
     paths: Sequence[Path],
     *,
     preset: str = "offline",

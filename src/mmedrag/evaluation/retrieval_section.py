@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.evaluation.directions import METRICS, arrow
-from mmedrag.evaluation.retrieval import CROSS, evaluate
+from mmedrag.evaluation.retrieval import CROSS, retrieval_report
 from mmedrag.evaluation.vectors import Progress
 from mmedrag.views import plots
-from mmedrag.views.section import Figure, Section, Table, eval_command
+from mmedrag.views.section import Figure, Section, Table
 
 Report = Mapping[str, Any]
 
 
-def study(
+def evaluate_retrieval(
     paths: Sequence[Path],
     *,
     preset: str = "offline",
@@ -27,11 +27,11 @@ def study(
     limit: int | None = None,
     progress: Progress = lambda n: None,
 ) -> Section:
-    """Retrieval in every direction; ``data`` of the section is what ``evaluate`` gives.
+    """Retrieval in every direction; ``data`` of the section is what ``retrieval_report`` gives.
 
-    Args, errors: those of :func:`mmedrag.evaluation.retrieval.evaluate`.
+    Args, errors: those of :func:`mmedrag.evaluation.retrieval.retrieval_report`.
     """
-    report = evaluate(
+    report = retrieval_report(
         paths,
         preset=preset,
         models=models,
@@ -42,19 +42,10 @@ def study(
         limit=limit,
         progress=progress,
     )
-    told = {
-        "--split": split,
-        "--gallery": "all" if whole_gallery else "",
-        "--group-by": group_by,
-        "--label": label,
-        "--limit": str(limit or ""),
-    }
-    options = [word for option, value in told.items() if value for word in (option, value)]
-    command = eval_command("retrieval", paths, *options, preset=preset, models=models)
-    return as_section(report, command)
+    return as_section(report)
 
 
-def as_section(report: Report, command: str) -> Section:
+def as_section(report: Report) -> Section:
     """A measured report (docs/guide/evaluation.md, JSON) with its words, tables and figures."""
     names = ", ".join(_set_name(Path(path)) for path in report["data"])
     return Section(
@@ -63,7 +54,6 @@ def as_section(report: Report, command: str) -> Section:
         paper="section 3.3, eq. 2",
         protocol=_protocol(report),
         verdict=_verdict(report["directions"]),
-        command=command,
         tables=_tables(report),
         figures=_figures(report),
         notes=tuple(report["notes"]),

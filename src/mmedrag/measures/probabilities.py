@@ -21,7 +21,7 @@ class Bins:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: Σ n_b/n · |observed_b − predicted_b| (Guo et al. 2017)."""
+        """Expected calibration error: ``Σ n_b/n · |observed_b − predicted_b|`` (Guo 2017)."""
         shares = self.counts / max(1, int(self.counts.sum()))
         return float(np.sum(shares * np.abs(self.observed - self.predicted)))
 

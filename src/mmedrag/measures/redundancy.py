@@ -7,7 +7,7 @@ from collections.abc import Collection, Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.ranking.graph import similarity_graph
+from mmedrag.measures.cosines import pairwise_cosines
 from mmedrag.types import Matrix
 
 Nuggets = NDArray[np.bool_]
@@ -68,7 +68,7 @@ def intra_list_similarity(vectors: Matrix) -> float:
     n = len(vectors)
     if n < 2:
         return 0.0
-    return float(similarity_graph(vectors)[np.triu_indices(n, 1)].mean())
+    return float(pairwise_cosines(vectors)[np.triu_indices(n, 1)].mean())
 
 
 def repeated_share(names: Sequence[Collection[Hashable]]) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmedrag.encoders.projection import unit_rows
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.redundancy import intra_list_similarity
 from mmedrag.protocols import Embedder
 from mmedrag.ranking.graph import (

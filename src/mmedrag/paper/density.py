@@ -3,65 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmedrag.datasets.records import read_records
 from mmedrag.encoders.image import ImageEncoder
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.imaging.decoding import open_image
 from mmedrag.measures.bootstrap import interval
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.paper.shifts import Floats, Spread, shifts
 from mmedrag.phantoms.insertions import inserted
-from mmedrag.types import Case, Problem
+from mmedrag.types import Case
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Shares of the window in a direct sum with the picture itself."""
 NEAREST = 10
 
 Retrieved = dict[str, Spread]
-
-
-def radiographs(paths: Sequence[Path], most: int, *, test: bool = True) -> list[Image.Image]:
-    """X-ray pictures of different patients, at most so many of each file.
-
-    Args:
-        paths: record files.
-        most: pictures of each.
-        test: whether they are to be measured on or to be learned from; a digest of the patient
-            decides, so that nobody is in both.
-
-    Raises:
-        CorpusError: where a file cannot be read.
-        ImageError: where a picture cannot be decoded.
-    """
-    found: list[Case] = []
-    for path in paths:
-        cases = [case for case in pictured(path) if "ray" in case.modality.lower()]
-        one_each = {_digest(case): case for case in cases}
-        found += [one_each[key] for key in sorted(one_each) if (key[0] < 128) == test][:most]
-    return [open_image(case.image, case.frame) for case in found if case.image is not None]
-
-
-def _digest(case: Case) -> bytes:
-    return sha256(f"radiograph {case.patient_id or case.id}".encode()).digest()
-
-
-def pictured(path: Path, split: str = "") -> list[Case]:
-    """The records of that split (of all, where it is empty) that have a picture.
-
-    Raises:
-        CorpusError: where the file cannot be read.
-    """
-    return [
-        case
-        for case in read_records(path)
-        if not isinstance(case, Problem) and case.image is not None and split in ("", case.split)
-    ]
 
 
 def inserted_shifts(

@@ -11,12 +11,12 @@ import numpy as np
 from mmedrag import presets
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.records import read_records
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Matrix, Problem, Query
-from mmedrag.views.section import Disagreement, Section, Table, eval_command
+from mmedrag.views.section import Disagreement, Section, Table
 
 PAIRS = 1000
 """Pairs of image and report at most; the validation part first."""
@@ -32,7 +32,7 @@ PAPER: Mapping[str, float] = {
 Progress = Callable[[int], object]
 
 
-def evaluate(
+def evaluate_encoders(
     data: Sequence[Path],
     *,
     preset: str = "offline",
@@ -62,8 +62,7 @@ def evaluate(
         for name, rows in parts.items()
         if rows.sum() > 1
     }
-    command = eval_command("encoders", data, preset=preset, models=models)
-    return _section(found, preset, len(cases), command)
+    return _section(found, preset, len(cases))
 
 
 def _chosen(data: Sequence[Path]) -> list[Case]:
@@ -92,7 +91,7 @@ def _embedded(
     return unit_rows(np.concatenate(texts)), unit_rows(np.concatenate(images))
 
 
-def _section(found: Mapping[str, Any], preset: str, pairs: int, command: str) -> Section:
+def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:
     of = found.get("validation pairs", found["all pairs"])
     others = [p for p in presets.PRESETS if p.name != preset]
     return Section(
@@ -111,7 +110,6 @@ def _section(found: Mapping[str, Any], preset: str, pairs: int, command: str) ->
             f"{of['mismatched']:.3f}, AUROC {of['AUROC']:.3f}, R@1 {of['R@1']:.3f} "
             f"(chance {of['chance@1']:.3f})."
         ),
-        command=command,
         tables=(_measured(found, preset), _paper()),
         disagreements=(
             Disagreement(

@@ -14,7 +14,6 @@ import numpy as np
 
 from mmedrag.datasets.corpus import Codes, Corpus, Relevance, codes, group_codes, text_key
 from mmedrag.encoders.fusion import Fusion
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.evaluation.directions import Direction, Measured, measure
 from mmedrag.evaluation.retrieval import paired_directions
 from mmedrag.evaluation.vectors import Vectors, find_partners
@@ -26,6 +25,7 @@ from mmedrag.measures.alignment import (
     spread,
     uniformity,
 )
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.probabilities import auroc
 from mmedrag.training.pairs import Pairs
 

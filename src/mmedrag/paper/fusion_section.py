@@ -35,12 +35,12 @@ from mmedrag.paper.strategies import (
 )
 from mmedrag.presets import build, offline_encoders
 from mmedrag.training.pairs import encode_pairs, read_pair_parts
-from mmedrag.views.section import Disagreement, Section, eval_command
+from mmedrag.views.section import Disagreement, Section
 
 SEEDS = 5
 
 
-def study(
+def evaluate_fusion(
     paths: Sequence[Path],
     *,
     folder: Path | None = None,
@@ -74,12 +74,11 @@ def study(
     for row in rows(train, tune, benches, checkpoints(train, tune, encoders, folder), seeds):
         done.append(row)
         progress(1)
-    models = {"fusion": str(folder)} if folder else {}
     sizes = f"{len(train)} pairs to learn from, {len(tune)} to choose by"
-    return as_section(Finding(done), benches, sizes, eval_command("fusion", paths, models=models))
+    return as_section(Finding(done), benches, sizes)
 
 
-def as_section(found: Finding, benches: Benches, sizes: str, command: str) -> Section:
+def as_section(found: Finding, benches: Benches, sizes: str) -> Section:
     """The rows with their words, tables and figures."""
     return Section(
         name="fusion",
@@ -87,7 +86,6 @@ def as_section(found: Finding, benches: Benches, sizes: str, command: str) -> Se
         paper="Table C, sections 4.5 and 4.7",
         protocol=_protocol(benches, sizes),
         verdict=_verdict(found, benches),
-        command=command,
         tables=(
             table_c(found),
             retrieval_table(found, benches.name),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mmedrag.evaluation.rerank import DEFAULT, PAPER, STANDARD, Measured
-from mmedrag.evaluation.rerank_latency import Latency
 from mmedrag.paper.coherence import OFF_TOPIC, Coherence, paper_spreads, spread
+from mmedrag.paper.rerank import DEFAULT, PAPER, STANDARD, Measured
+from mmedrag.paper.rerank_latency import Latency
 from mmedrag.views.section import Disagreement
 
 

@@ -26,8 +26,8 @@ from mmedrag.training.bradley_terry import (
     rewards_of,
     right_of,
 )
+from mmedrag.training.candidates import Progress, read_parts
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Example
-from mmedrag.training.pool import Progress, read_parts
 from mmedrag.training.preference import Mined, fit, measure, mine
 
 SCHEMA = "mmedrag-reward/1"
@@ -61,7 +61,7 @@ class Measured:
     right: Flags
 
 
-def evaluate(
+def measure_reward(
     paths: Sequence[Path],
     *,
     preset: str = "offline",

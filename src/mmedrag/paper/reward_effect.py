@@ -17,8 +17,8 @@ from mmedrag.pipeline import head
 from mmedrag.presets import Stages
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll
+from mmedrag.training.candidates import Pool, findings_of
 from mmedrag.training.contexts import OFF_TOPIC, Example
-from mmedrag.training.pool import Pool, findings_of
 from mmedrag.types import Case, Entry, Evidence, Question
 
 CASES = 10

@@ -7,23 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.measures.probabilities import calibration_bins, risk_coverage
-from mmedrag.paper.reward import COSINE, PAPER, QUERY_AWARE, Measured, evaluate
+from mmedrag.paper.reward import COSINE, PAPER, QUERY_AWARE, Measured, measure_reward
+from mmedrag.training.candidates import Progress
 from mmedrag.training.contexts import NEAREST, OFF_TOPIC
-from mmedrag.training.pool import Progress
 from mmedrag.views import plots
-from mmedrag.views.section import Disagreement, Figure, Section, Table, eval_command
+from mmedrag.views.section import Disagreement, Figure, Section, Table
 
 Figures = Mapping[str, Any]
-
-REWARD_SETS = (
-    "medpix2", "covid_cxr", "odir5k", "patolojiatlasi", "iu_xray_text", "labelled/lc25000",
-)  # fmt: skip
-"""What the report measures it on: all three domains, reports as well as captions and labels."""
 
 NAMES = (QUERY_AWARE, PAPER, COSINE)
 
 
-def study(
+def evaluate_reward(
     paths: Sequence[Path],
     *,
     preset: str = "offline",
@@ -32,13 +27,12 @@ def study(
 ) -> Section:
     """The reward model on patients held out.
 
-    Args, errors: those of :func:`mmedrag.paper.reward.evaluate`.
+    Args, errors: those of :func:`mmedrag.paper.reward.measure_reward`.
     """
-    measured = evaluate(paths, preset=preset, models=models, progress=progress)
-    return as_section(measured, eval_command("reward", paths, preset=preset, models=models))
+    return as_section(measure_reward(paths, preset=preset, models=models, progress=progress))
 
 
-def as_section(measured: Measured, command: str) -> Section:
+def as_section(measured: Measured) -> Section:
     """What was measured with its words, tables and figures."""
     figures = measured.figures
     return Section(
@@ -47,7 +41,6 @@ def as_section(measured: Measured, command: str) -> Section:
         paper="section 3.6, eq. 5 and 6",
         protocol=_protocol(measured),
         verdict=_verdict(figures),
-        command=command,
         tables=_tables(figures),
         figures=_plots(measured),
         disagreements=_disagreements(figures),

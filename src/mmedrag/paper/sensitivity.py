@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmedrag.datasets.radiographs import pictured, radiographs
 from mmedrag.encoders.density import WindowedEncoder
 from mmedrag.encoders.image import ImageEncoder, OnnxImageEncoder
 from mmedrag.encoders.pooling import PooledImageEncoder
@@ -18,8 +19,6 @@ from mmedrag.paper.density import (
     Retrieved,
     by_share,
     inserted_shifts,
-    pictured,
-    radiographs,
     retrieved,
     searched,
     summed,
@@ -68,7 +67,7 @@ class Sensitivity:
     notes: Sequence[str] = ()
 
 
-def evaluate(
+def measure_sensitivity(
     seeds: int = 20,
     *,
     networks: Iterable[Backbone] = (),

@@ -14,12 +14,12 @@ from mmedrag.paper.sensitivity import (
     SIZES,
     TRAINED,
     Sensitivity,
-    evaluate,
+    measure_sensitivity,
 )
 from mmedrag.paper.sensitivity_tables import CHANGES, figure, ratio, tables
 from mmedrag.paper.shifts import Row, Spread
 from mmedrag.views import plots
-from mmedrag.views.section import Disagreement, Figure, Section, eval_command
+from mmedrag.views.section import Disagreement, Figure, Section
 
 BAR = 5.0
 """The signal-to-noise ratio that is asked for of the density change."""
@@ -27,7 +27,7 @@ BAR = 5.0
 RATIOS = tuple(f"{name}/noise" for name in FINDINGS)
 
 
-def study(
+def evaluate_sensitivity(
     seeds: int = 20,
     *,
     models: Mapping[str, str] | None = None,
@@ -51,7 +51,7 @@ def study(
     """
     told = dict(models or {})
     poolings = TRAINED | {kind: Path(told.pop(kind)) for kind in POOLINGS if kind in told}
-    found = evaluate(
+    found = measure_sensitivity(
         seeds,
         networks=backbones(told),
         poolings=poolings,
@@ -59,13 +59,10 @@ def study(
         gallery=gallery,
         progress=progress,
     )
-    options = ["--seeds", str(seeds)]
-    options += ["--xrays", *map(str, xrays)] if xrays else []
-    options += ["--gallery", *map(str, gallery)] if gallery else []
-    return section(found, eval_command("sensitivity", (), *options, models=models))
+    return as_section(found)
 
 
-def section(found: Sensitivity, command: str) -> Section:
+def as_section(found: Sensitivity) -> Section:
     """The section of what was measured."""
     return Section(
         name="sensitivity",
@@ -73,7 +70,6 @@ def section(found: Sensitivity, command: str) -> Section:
         paper="section 5, Tables 1 to 4",
         protocol=_protocol(found),
         verdict=_verdict(found),
-        command=command,
         tables=tables(found),
         figures=tuple(_figures(found)),
         disagreements=tuple(_disagreements(found)),

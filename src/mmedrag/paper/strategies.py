@@ -11,15 +11,15 @@ import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, read_checkpoint
 from mmedrag.encoders.fusion import Concat, Early, Fusion, fusion_from_checkpoint, random_fusion
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import STRATEGIES, Mask
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.directions import Measured
 from mmedrag.evaluation.vectors import embed_records
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.paper.fusion import CROSS_MODAL, Bench, Figures, averaged, run, run_vectors
 from mmedrag.protocols import Embedder
-from mmedrag.training.kinship import tune_mrr
 from mmedrag.training.pairs import Pairs, set_of
+from mmedrag.training.positives import tune_mrr
 from mmedrag.types import Matrix, Vector
 
 PLAIN, CONTROL, UNTRAINED, TRAINED = "learns nothing", "control", "untrained", "trained"
@@ -179,9 +179,9 @@ def checkpoints(
     """
     for name in STRATEGIES:
         if folder is None:
-            from mmedrag.training.fusion import train_fusion
+            from mmedrag.training.fusion import fit_fusion
 
-            yield name, train_fusion(name, train, tune, encoders=encoders).checkpoint
+            yield name, fit_fusion(name, train, tune, encoders=encoders).checkpoint
         else:
             checkpoint = read_checkpoint(folder / name, "fusion")
             for role, fingerprint in encoders.items():

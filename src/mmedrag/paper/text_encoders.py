@@ -10,13 +10,13 @@ import numpy as np
 
 from mmedrag import presets
 from mmedrag.datasets.records import read_records
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError, MissingExtra
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
 from mmedrag.paper.clinical_pairs import CLINICAL_PAIRS
 from mmedrag.types import Case, Problem
-from mmedrag.views.section import Disagreement, Section, Table, eval_command
+from mmedrag.views.section import Disagreement, Section, Table
 
 PAIRS = 1200
 """Real pairs at most."""
@@ -37,7 +37,7 @@ SHIPPED = "offline"
 Progress = Callable[[int], object]
 
 
-def evaluate(
+def evaluate_text_encoders(
     data: Sequence[Path] = (),
     *,
     models: Mapping[str, str] | None = None,
@@ -62,8 +62,7 @@ def evaluate(
             found[name]["real"] = _on(encoder, *zip(*real, strict=True))
         progress(1)
     missing = [name for name in PUBLISHED if name not in found]
-    command = eval_command("text-encoders", data, models=models)
-    return _section(found, missing, len(real), command)
+    return _section(found, missing, len(real))
 
 
 def _encoders(models: Mapping[str, str]) -> Iterator[tuple[str, TextEncoder]]:
@@ -145,9 +144,7 @@ def _diagnosis(case: Case) -> str:
     return str(case.meta.get("case_diagnosis") or "").strip()
 
 
-def _section(
-    found: Mapping[str, Mapping[str, Any]], missing: Sequence[str], real: int, command: str
-) -> Section:
+def _section(found: Mapping[str, Mapping[str, Any]], missing: Sequence[str], real: int) -> Section:
     shipped = found[SHIPPED]["clinical"]
     others = [f"{RANDOM} {found[RANDOM]['clinical']['matched']:.2f} for matched and "
               f"{found[RANDOM]['clinical']['mismatched']:.2f} for mismatched pairs"
@@ -170,7 +167,6 @@ def _section(
             + f". What tells encoders apart is the AUROC: offline {shipped['AUROC']:.3f}"
             + (f", random {found[RANDOM]['clinical']['AUROC']:.3f}." if RANDOM in found else ".")
         ),
-        command=command,
         tables=(_table("Table B: our clinical pairs", "clinical", found, paper=True),
                 *([_table("Diagnosis to caption, real cases", "real", found)] if real else [])),
         disagreements=(_disagreement(found),) if RANDOM in found else (),

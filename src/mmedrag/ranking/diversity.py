@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
+from mmedrag.rounding import rounded
 from mmedrag.types import Case, Evidence, Matrix, Question
 
 LABEL_WORDS = 7
@@ -117,7 +118,7 @@ def _greedy(gain: NDArray[np.float64], cost: Matrix) -> list[int]:
     dearest = np.zeros_like(gain)
     picked: list[int] = []
     for _ in range(len(gain)):
-        best = int(np.argmax(value))
+        best = int(np.argmax(rounded(value)))
         picked.append(best)
         np.maximum(dearest, cost[best], out=dearest)
         np.subtract(gain, dearest, out=value)
@@ -131,7 +132,7 @@ def _relevance(e: Evidence) -> float:
 
 def _stretch(values: Sequence[float]) -> NDArray[np.float64]:
     """Values mapped to 0…1; all 1 where they are equal."""
-    v = np.array(values, dtype=np.float64)
+    v = rounded(values)
     spread = v.max() - v.min()
     return (v - v.min()) / spread if spread > 0 else np.ones_like(v)
 

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
+from mmedrag.measures.cosines import pairwise_cosines
 from mmedrag.protocols import Reranker
+from mmedrag.rounding import falling, rounded
 from mmedrag.types import Case, Evidence, Matrix, Question
 
 Weights: TypeAlias = NDArray[np.float64]
@@ -40,7 +42,7 @@ TOLERANCE = 1e-9
 
 
 def similarity_graph(vectors: Matrix) -> Weights:
-    """Eq. 3: w_ij = e_i·e_j / (|e_i| |e_j|).
+    """Eq. 3: ``w_ij = e_i·e_j / (|e_i| |e_j|)``.
 
     Args:
         vectors: embeddings by row, shape ``(n, dim)``; they need not have norm 1.
@@ -48,10 +50,7 @@ def similarity_graph(vectors: Matrix) -> Weights:
     Returns:
         Cosines, shape ``(n, n)``. A row of zeros has cosine 0 to everything, itself included.
     """
-    e = np.asarray(vectors, dtype=np.float64)
-    norms = np.linalg.norm(e, axis=1, keepdims=True)
-    unit = np.divide(e, norms, out=np.zeros_like(e), where=norms > 0)
-    return np.asarray(unit @ unit.T)
+    return pairwise_cosines(vectors)
 
 
 def complete_graph(W: Weights) -> Weights:
@@ -87,8 +86,7 @@ def knn_graph(W: Weights, k: int = 10) -> Weights:
     weights = complete_graph(W)
     if len(weights) <= k:
         return weights
-    kth = np.partition(weights, -k, axis=1)[:, -k, np.newaxis]
-    near = weights >= kth
+    near = rounded(weights) >= rounded(np.partition(weights, -k, axis=1)[:, -k, np.newaxis])
     return np.where(near | near.T, weights, 0.0)
 
 
@@ -200,8 +198,8 @@ class GraphReranker:
     """Section 3.5: sorts by the score of eq. 4 and fills :attr:`Evidence.centrality` with it.
 
     As it stands it is query-aware, which the paper's form (:func:`paper_graph`) hardly is:
-    docs/notes/graph.md measures both. Scores that differ by less than the tolerance are a tie,
-    and ties keep the order they came in.
+    docs/notes/graph.md measures both. Scores are rounded (:mod:`mmedrag.rounding`), and ties keep
+    the order they came in.
 
     Attributes:
         graph: makes edge weights of the cosines of eq. 3: :func:`sharp_graph`,
@@ -226,8 +224,8 @@ class GraphReranker:
             return []
         W = similarity_graph(np.stack([e.vector for e in evidence]))  # eq. (3)
         s = propagate(transition(self.graph(W)), self.restart(evidence), self.alpha)  # eq. (4)
-        order = np.argsort(-np.round(s, 9), kind="stable")
-        return [replace(evidence[i], centrality=float(s[i])) for i in order]
+        s = rounded(s)
+        return [replace(evidence[i], centrality=float(s[i])) for i in falling(s)]
 
 
 def paper_graph() -> GraphReranker:

@@ -135,7 +135,8 @@ class ContextScorer:
 class PairScorer:
     """A query-aware scorer: the head over :func:`~mmedrag.reward.pair_features.pair_features`.
 
-    With ``embedding_dim`` above 0 the head also takes [q, c, q∘c, |q−c|] of vectors of that size.
+    With ``embedding_dim`` above 0 the head also takes ``[q, c, q∘c, |q−c|]`` of vectors of that
+    size.
     """
 
     head: Head

@@ -61,7 +61,7 @@ class Trained:
     losses: Numbers
 
 
-def train_pair(
+def fit_pair(
     train: Sequence[Example],
     calibration: Sequence[Example],
     *,
@@ -75,7 +75,7 @@ def train_pair(
     return _finished(PairScorer(head), losses, calibration)
 
 
-def train_context(
+def fit_context(
     train: Sequence[Example],
     calibration: Sequence[Example],
     encode: TextEncoder,

@@ -18,16 +18,16 @@ import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.encoders.fusion import LearnedFusion, load_fusion
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CheckpointError, QueryError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.training.backbones import Backbones, Freeze, open_backbones, write_backbones
 from mmedrag.training.features import cached_rows, image_rows, text_rows
 from mmedrag.training.journal import Epoch, best_of, draw_curves, is_over, read_log, write_log
 from mmedrag.training.learner import Learner
-from mmedrag.training.parts import Parts, patient_codes, positive_groups, read_parts
 from mmedrag.training.recalls import Recalls, measure_recalls
 from mmedrag.training.run_state import RunState, read_state, write_state
 from mmedrag.training.schedule import Schedule
+from mmedrag.training.splits import Parts, patient_codes, positive_groups, read_parts
 from mmedrag.training.towers import FrozenTower, ImageTower, TextTower, Tower
 from mmedrag.types import Case, Matrix
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +14,26 @@ from mmedrag.datasets.records import read_records
 from mmedrag.encoders.dual import decoded_chunks
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
+from mmedrag.training.sets import TrainingSet
 from mmedrag.types import Case, Matrix, Problem
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """Cases of one set in the order of the file, and their features by row."""
+    """Cases of one set in the order of the file, and their features, float32 ``(n, dim)``."""
 
-    set_name: str
+    source: TrainingSet
     cases: Sequence[Case]
     rows: Matrix
+
+    @property
+    def set_name(self) -> str:
+        """Of the set."""
+        return self.source.name
+
+    def only(self, chosen: Sequence[int]) -> Features:
+        """The cases of these numbers, with their rows."""
+        return Features(self.source, [self.cases[i] for i in chosen], self.rows[list(chosen)])
 
 
 def read_set(path: Path) -> Iterator[Case]:
@@ -34,36 +44,36 @@ def read_set(path: Path) -> Iterator[Case]:
 
 
 def image_features(
-    sets: Mapping[str, Path], encoder: ImageEncoder, cache: Path, most: int = 10**6
+    sets: Sequence[TrainingSet], encoder: ImageEncoder, cache: Path, most: int = 10**6
 ) -> list[Features]:
     """Features of cases with an image, ``(n, encoder.dim)`` a set; at most ``most``.
 
-    ``sets`` are record files by name. A set without any image is left out.
+    A set without any image is left out.
     """
     found = []
-    for name, file in tqdm(sets.items(), desc="image features", unit="set", disable=None):
-        cases = _spread([case for case in read_set(file) if case.image is not None], most)
+    for of in tqdm(sets, desc="image features", unit="set", disable=None):
+        cases = _spread([case for case in read_set(of.records) if case.image is not None], most)
         if cases:
-            key = f"{encoder.fingerprint} {name} {_digest(file)}"
+            key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
             rows = cached_rows(cache, key, cases, lambda c: image_rows(c, encoder))
-            found.append(Features(name, cases, rows))
+            found.append(Features(of, cases, rows))
     return found
 
 
 def text_features(
-    sets: Mapping[str, Path], encoder: TextEncoder, cache: Path, most: int = 2000
+    sets: Sequence[TrainingSet], encoder: TextEncoder, cache: Path, most: int = 2000
 ) -> list[Features]:
     """Features of cases with a text, ``(n, encoder.dim)`` a set; at most ``most``.
 
-    ``sets`` are record files by name. A set without any text is left out.
+    A set without any text is left out.
     """
     found = []
-    for name, file in tqdm(sets.items(), desc="text features", unit="set", disable=None):
-        cases = _spread([case for case in read_set(file) if case.text.strip()], most)
+    for of in tqdm(sets, desc="text features", unit="set", disable=None):
+        cases = _spread([case for case in read_set(of.records) if case.text.strip()], most)
         if cases:
-            key = f"{encoder.fingerprint} {name} {_digest(file)}"
+            key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
             rows = cached_rows(cache, key, cases, lambda c: text_rows(c, encoder))
-            found.append(Features(name, cases, rows))
+            found.append(Features(of, cases, rows))
     return found
 
 

@@ -25,9 +25,9 @@ from mmedrag.encoders.fusion import LearnedFusion, fusion_from_checkpoint, fusio
 from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CheckpointError
 from mmedrag.training.backbones import open_backbones
-from mmedrag.training.kinship import WAYS, Kinship, tune_mrr
 from mmedrag.training.losses import LARGEST_SCALE, SCALE, visible_info_nce
 from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_parts, set_of
+from mmedrag.training.positives import WAYS, Kinship, tune_mrr
 from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.schedule import rate_share
 from mmedrag.training.strategies import fuse, project
@@ -66,7 +66,7 @@ class Trained:
         return max(self.curve, key=lambda epoch: epoch.tune_mrr)
 
 
-def train_fusion(
+def fit_fusion(
     strategy: str,
     train: Pairs,
     tune: Pairs,
@@ -130,7 +130,7 @@ def batches(studies: Codes, random: np.random.Generator) -> Iterator[NDArray[np.
     return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
 
-def learn(
+def train_fusion(
     paths: Sequence[Path],
     into: Path,
     *,
@@ -176,7 +176,7 @@ def learn(
     )
     found = []
     for name in strategies:
-        trained = train_fusion(
+        trained = fit_fusion(
             name,
             train,
             tune,

@@ -18,15 +18,15 @@ from PIL import Image
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.datasets.pictures import picture_files, views
 from mmedrag.encoders.image import ImageEncoder
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, Head
 from mmedrag.phantoms.corpus import FAMILIES, generate, out_of_domain
 from mmedrag.phantoms.images.ultrasound import draw_ultrasound
 from mmedrag.training.features import Features, image_features, text_features
-from mmedrag.training.sets import HELD_OUT_SETS, HELD_OUT_TEXTS, IMAGE_SETS, TEXT_SETS, Recipe
-from mmedrag.training.softmax import Examples, best_temperature, train_head
+from mmedrag.training.sets import Recipe, TrainingSet
+from mmedrag.training.softmax import Examples, best_temperature, fit_head
 from mmedrag.types import Domain
 
 HELD_OUT_FAMILIES = (
@@ -62,25 +62,25 @@ CLASSES = (*_DOMAINS, NOT_MEDICAL)
 Say = Callable[[str], object]
 
 
-def train(
+def train_modality(
     recipe: Recipe, into: Path, images: ImageEncoder, texts: TextEncoder, say: Say = print
 ) -> None:
     """Write ``modality`` (ships) and ``modality_held_out`` (for measurement) into a folder.
 
-    A set that is not known by name is learned from by both heads. Drawn images stand beside the
-    real ones in every domain, and are all there is of a domain that no set has.
+    Drawn images stand beside the real ones in every domain, and are all there is of a domain that
+    no set has.
 
     Raises:
         CorpusError: where no set has an image that may be learned from.
     """
-    learned = image_features(recipe.with_others(IMAGE_SETS), images, recipe.cache, MOST)
-    held_out = image_features(recipe.known(HELD_OUT_SETS), images, recipe.cache, MOST)
+    learned = image_features(recipe.images(), images, recipe.cache, MOST)
+    held_out = image_features(recipe.images("held out"), images, recipe.cache, MOST)
     if not any(len(part.rows) for part in domain_examples([*learned, *held_out])):
         raise CorpusError(
             "No image may be learned from",
             "Give records with an image and a domain, whose split is not val.",
         )
-    phantoms = image_features(_phantoms(recipe), images, recipe.cache, MOST)
+    phantoms = image_features([_phantoms(recipe)], images, recipe.cache, MOST)
     seen = [*domain_examples([*learned, *phantoms]), ultrasound_examples(images, ULTRASOUND)]
     drawn = drawn_examples(images, DRAWN)
     others = picture_examples(recipe.pictures, images)
@@ -99,12 +99,12 @@ def train(
         write_checkpoint(into / name, checkpoint)
 
 
-def _phantoms(recipe: Recipe) -> dict[str, Path]:
+def _phantoms(recipe: Recipe) -> TrainingSet:
     """A set of drawn cases, drawn once."""
     file = recipe.cache / "phantoms" / "phantoms" / "records.jsonl"
     if not file.exists():
         generate(PHANTOMS, SEED + 1, into=file.parent)
-    return {"phantoms": file}
+    return TrainingSet("phantoms", file)
 
 
 def domain_examples(sets: Sequence[Features]) -> list[Examples]:
@@ -178,9 +178,9 @@ def calibrated_head(classes: tuple[str, ...], examples: Examples, folds: int = 4
         rest = examples.only(fold != out)
         judged |= (fold == out) & np.isin(examples.classes, rest.classes)
         if len(rest.rows):
-            weight, bias = train_head(rest, len(classes))
+            weight, bias = fit_head(rest, len(classes))
             logits[fold == out] = examples.rows[fold == out] @ weight.T + bias
-    weight, bias = train_head(examples, len(classes))
+    weight, bias = fit_head(examples, len(classes))
     fits = best_temperature(logits[judged], examples.only(judged)) if judged.any() else 1.0
     return Head(classes, weight, bias, fits)
 
@@ -188,18 +188,18 @@ def calibrated_head(classes: tuple[str, ...], examples: Examples, folds: int = 4
 def _text_head(recipe: Recipe, texts: TextEncoder) -> tuple[Head, list[str]]:
     """Over the domains, and the names of what it has learned from.
 
-    Its temperature is fitted on :data:`~mmedrag.training.sets.HELD_OUT_TEXTS`; where none of them
-    is there, on the sets that it learns from, left out in turn.
+    Its temperature is fitted on the sets whose texts are held out; where there is none, on the sets
+    that it learns from, left out in turn.
     """
-    told = text_features(recipe.with_others(TEXT_SETS), texts, recipe.cache, TEXTS)
+    told = text_features(recipe.texts(), texts, recipe.cache, TEXTS)
     names = [f"{features.set_name} (text)" for features in told]
-    told += text_features(_phantoms(recipe), texts, recipe.cache, TEXTS)
+    told += text_features([_phantoms(recipe)], texts, recipe.cache, TEXTS)
     examples = Examples.joined(domain_examples(told))
-    held_out = text_features(recipe.known(HELD_OUT_TEXTS), texts, recipe.cache, 300)
+    held_out = text_features(recipe.texts("held out"), texts, recipe.cache, 300)
     if not held_out:
         return calibrated_head(_DOMAINS, examples), names
     unseen = Examples.joined(domain_examples(held_out))
-    weight, bias = train_head(examples, len(_DOMAINS))
+    weight, bias = fit_head(examples, len(_DOMAINS))
     logits = unseen.rows @ weight.T + bias
     return Head(_DOMAINS, weight, bias, best_temperature(logits, unseen)), names
 

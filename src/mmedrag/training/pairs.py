@@ -17,7 +17,7 @@ from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
 from mmedrag.training.features import cached_rows, image_rows, text_rows
-from mmedrag.training.parts import given, write_parts
+from mmedrag.training.splits import given, write_parts
 from mmedrag.types import Case, Matrix
 
 LABEL = "label"

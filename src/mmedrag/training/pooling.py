@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
+from mmedrag.datasets.radiographs import radiographs
 from mmedrag.encoders.image import MapEncoder, OnnxImageEncoder
 from mmedrag.encoders.pooling import pooling_layout, pyramid
 from mmedrag.errors import QueryError
-from mmedrag.paper.density import radiographs
 from mmedrag.phantoms.corpus import sensitivity_images
 from mmedrag.phantoms.insertions import inserted
 from mmedrag.presets import MODELS
@@ -59,7 +59,7 @@ def pooling_pictures(seeds: int, radiographs: Iterable[Image.Image] = ()) -> lis
     return drawn + [inserted(picture, FIRST_SEED + i) for i, picture in enumerate(radiographs)]
 
 
-def train_pooling(
+def fit_pooling(
     kind: str,
     encoder: MapEncoder,
     pictures: Sequence[Pictures],
@@ -104,7 +104,7 @@ def train_pooling(
     return Trained(kept, before, best, at)
 
 
-def learn(
+def train_pooling(
     into: Path,
     kind: str,
     *,
@@ -114,7 +114,7 @@ def learn(
     seed: int = 0,
     progress: Progress = lambda n: None,
 ) -> Trained:
-    """``mmedrag train pooling``: train on the shipped network and write the checkpoint.
+    """Train on the shipped network and write the checkpoint.
 
     Args:
         into: the folder of the checkpoint, which ``encoders.pooling.load_pooling`` reads.
@@ -134,7 +134,7 @@ def learn(
         raise QueryError(f"--seeds is {seeds}", "Give at least 4: every fourth is set aside.")
     encoder = OnnxImageEncoder.from_card(MODELS / "lite0.json")
     pictures = pooling_pictures(seeds, radiographs(data, most=RADIOGRAPHS, test=False))
-    trained = train_pooling(kind, encoder, pictures, steps=steps, seed=seed, progress=progress)
+    trained = fit_pooling(kind, encoder, pictures, steps=steps, seed=seed, progress=progress)
     checkpoint = Checkpoint(
         kind=kind,
         tensors=trained.tensors,

@@ -27,14 +27,14 @@ from mmedrag.training.bradley_terry import (
     EPOCHS,
     Numbers,
     Trained,
+    fit_context,
+    fit_pair,
     preferences,
     rewards_of,
     right_of,
-    train_context,
-    train_pair,
 )
+from mmedrag.training.candidates import Pool, Progress, Split, embed, read_parts
 from mmedrag.training.contexts import Example, Miner
-from mmedrag.training.pool import Pool, Progress, Split, embed, read_parts
 from mmedrag.types import Definition
 
 Mode: TypeAlias = Literal["pair", "context"]
@@ -59,7 +59,7 @@ class Mined:
     held_out: Pool
 
 
-def learn(
+def train_preference(
     paths: Sequence[Path],
     into: Path,
     *,
@@ -148,8 +148,8 @@ def fit(
     """Fit a scorer of that mode to the training part, with τ of the calibration part."""
     train, calibration = mined.train, mined.calibration
     if mode == "context":
-        return train_context(train, calibration, stages.texts.encode, epochs=epochs, seed=seed)
-    return train_pair(train, calibration, epochs=epochs, seed=seed)
+        return fit_context(train, calibration, stages.texts.encode, epochs=epochs, seed=seed)
+    return fit_pair(train, calibration, epochs=epochs, seed=seed)
 
 
 def measure(rewards: Numbers, examples: Sequence[Example]) -> dict[str, float]:

@@ -37,7 +37,7 @@ class Examples:
         )
 
 
-def train_head(examples: Examples, classes: int, steps: int = 400) -> tuple[Matrix, Matrix]:
+def fit_head(examples: Examples, classes: int, steps: int = 400) -> tuple[Matrix, Matrix]:
     """Balanced softmax regression: every class weighs the same, and in a class every group.
 
     So neither a large set nor a numerous family decides. Adam with decoupled weight decay

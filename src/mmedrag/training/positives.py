@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmedrag.datasets.corpus import Codes
 from mmedrag.encoders.fusion import Fusion
-from mmedrag.encoders.projection import unit_rows
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.ranking import reciprocal_rank
 from mmedrag.training.pairs import Pairs
 from mmedrag.types import Matrix

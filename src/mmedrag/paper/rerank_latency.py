@@ -12,8 +12,8 @@ import numpy as np
 
 from mmedrag.assembly import assemble, dictionary
 from mmedrag.casebase.casebase import Casebase
-from mmedrag.evaluation.candidates import CANDIDATES
-from mmedrag.evaluation.gallery import Gallery
+from mmedrag.paper.candidates import CANDIDATES
+from mmedrag.paper.gallery import Gallery
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, default_reranker
 from mmedrag.protocols import Reranker

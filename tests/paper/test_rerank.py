@@ -11,10 +11,11 @@ import pytest
 
 from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation import rerank_latency, rerank_section
-from mmedrag.evaluation.candidates import MODES, Asked, ask
-from mmedrag.evaluation.gallery import Gallery, read_gallery
-from mmedrag.evaluation.rerank import (
+from mmedrag.paper import rerank_latency, rerank_section
+from mmedrag.paper.candidates import MODES, Asked, ask
+from mmedrag.paper.coherence import controlled, paper_spreads, predicted_shrinkage
+from mmedrag.paper.gallery import Gallery, read_gallery
+from mmedrag.paper.rerank import (
     ALPHAS,
     DEFAULT,
     METRICS,
@@ -25,7 +26,6 @@ from mmedrag.evaluation.rerank import (
     measure,
     sweep,
 )
-from mmedrag.paper.coherence import controlled, paper_spreads, predicted_shrinkage
 from mmedrag.phantoms.corpus import generate
 from mmedrag.presets import Stages
 from mmedrag.ranking.graph import KeepOrder, paper_graph
@@ -173,7 +173,7 @@ def test_the_section_tells_what_was_measured(
     monkeypatch.setattr(rerank_section, "TIMED", 2)
     monkeypatch.setattr(rerank_latency, "ROUNDS", 1)
     monkeypatch.setattr(rerank_latency, "SIZES", (20, 40))
-    section = rerank_section.study([records], gallery=RECORDS, queries=2)
+    section = rerank_section.evaluate_rerank([records], gallery=RECORDS, queries=2)
     arms = section.data["rerankers"]["new"]
     assert arms[STANDARD]["against_cosine"]["nDCG@10"]["difference"] == 0.0
     assert arms[DEFAULT]["repeated"] <= arms[OURS]["repeated"]

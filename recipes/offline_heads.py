@@ -2,7 +2,7 @@
 
 Four folds of 65 MedPix training patients, with a part of odir5k and patolojiatlasi held out too.
 Features are ImageNet's (``models/lite0.onnx``), which no image here was used for; the validation
-part is not read. Run: ``python benchmarks/offline_heads.py --data ../shared/data``.
+part is not read. Run: ``python recipes/offline_heads.py --data ../shared/data``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import shipped_weights
 
 from mmedrag.datasets.corpus import text_key
 from mmedrag.encoders.fusion import Fusion, LearnedFusion, SharedAndOwn
@@ -23,8 +24,8 @@ from mmedrag.measures.ranking import success_at_k
 from mmedrag.presets import MODELS, offline_encoders
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, image_features
-from mmedrag.training.offline import pairs, train_mixture, train_reduction, training_part
-from mmedrag.training.sets import IMAGE_SETS
+from mmedrag.training.offline import fit_mixture, fit_reduction, pairs, training_part
+from mmedrag.training.sets import Recipe
 from mmedrag.training.tasks import tasks
 from mmedrag.types import Domain, Matrix
 
@@ -65,8 +66,7 @@ def held_out(features: Features, fold: int) -> np.ndarray:
 
 def part(features: Features, rows: np.ndarray) -> Features:
     """The chosen cases of a set, with their rows."""
-    cases = [c for c, keep in zip(features.cases, rows, strict=True) if keep]
-    return Features(features.set_name, cases, features.rows[rows])
+    return features.only(np.flatnonzero(rows).tolist())
 
 
 def one_pair(sets: Sequence[Features], texts, cache: Path) -> LearnedFusion:
@@ -80,7 +80,7 @@ def one_pair(sets: Sequence[Features], texts, cache: Path) -> LearnedFusion:
 def attributes(features: Features) -> np.ndarray:
     """What MedPix states of each image, as indicators: what the image encoder is tuned to tell."""
     told = tasks(
-        [(features.set_name, case) for case in features.cases], np.ones(len(features.cases), bool)
+        [(features.source, case) for case in features.cases], np.ones(len(features.cases), bool)
     )
     columns = [task.classes[:, None] == np.arange(task.count) for task in told]
     return np.hstack(columns).astype(np.float32)
@@ -88,7 +88,7 @@ def attributes(features: Features) -> np.ndarray:
 
 def by_perfect_reading(features: Features, mask: np.ndarray, texts, cache: Path) -> dict:
     """Recalls on the held-out cases if the image side read every attribute without a mistake."""
-    known = Features(features.set_name, features.cases, attributes(features))
+    known = Features(features.source, features.cases, attributes(features))
     images, told, weights = pairs(part(known, ~mask), Domain.RADIOLOGY, texts, cache)
     tensors = canonical_heads(images, told, weights, dim=min(128, images.shape[1]))
     fusion = LearnedFusion("contrastive", images.shape[1], told.shape[1], 0, tensors, "oracle")
@@ -132,16 +132,16 @@ def main() -> None:
     told = options.parse_args()
     images = OnnxImageEncoder.from_card(MODELS / "lite0.json", batch_size=1)
     texts = KnownTexts(offline_encoders()[1])
-    files = {name: told.data / name / "records.jsonl" for name in IMAGE_SETS}
-    sets = [training_part(f) for f in image_features(files, images, told.cache)]
+    learned = Recipe(shipped_weights.sets(told.data), told.cache).images()
+    sets = [training_part(f) for f in image_features(learned, images, told.cache)]
     found: dict[tuple[str, str], list[list[float]]] = {}
     for fold in range(FOLDS):
         masks = [held_out(s, fold) for s in sets]
         train = [part(s, ~m) for s, m in zip(sets, masks, strict=True)]
         tests = [part(s, m) for s, m in zip(sets, masks, strict=True) if m.any()]
-        mixture = DomainMixture(train_mixture(train, texts, told.cache), "mixture")
+        mixture = DomainMixture(fit_mixture(train, texts, told.cache), "mixture")
         fusions: dict[str, Fusion] = {"one pair of heads": one_pair(train, texts, told.cache)}
-        reduction = Reduction(**train_reduction(train), fingerprint="fold")
+        reduction = Reduction(**fit_reduction(train), fingerprint="fold")
         for shares in SHARES:
             name = "by domain, shares " + "/".join(f"{share:g}" for share in shares)
             fusions[name] = SharedAndOwn(mixture, reduction, texts.dim, shares)

@@ -12,9 +12,10 @@ import numpy as np
 
 from mmedrag.assembly import dictionary
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.candidates import MODES, Asked, ask
-from mmedrag.evaluation.gallery import Gallery, Progress, read_gallery
-from mmedrag.evaluation.rerank import (
+from mmedrag.paper.candidates import MODES, Asked, ask
+from mmedrag.paper.coherence import Coherence, controlled
+from mmedrag.paper.gallery import Gallery, Progress, read_gallery
+from mmedrag.paper.rerank import (
     ALPHAS,
     DEFAULT,
     KNOWN,
@@ -32,16 +33,12 @@ from mmedrag.evaluation.rerank import (
     rerankers,
     sweep,
 )
-from mmedrag.evaluation.rerank_latency import STAGES, Latency, pipeline_latency
-from mmedrag.paper.coherence import Coherence, controlled
 from mmedrag.paper.rerank_disagreements import disagreements
+from mmedrag.paper.rerank_latency import STAGES, Latency, pipeline_latency
 from mmedrag.presets import build
 from mmedrag.protocols import Reranker
 from mmedrag.views import plots
-from mmedrag.views.section import Figure, Section, Table, eval_command
-
-SETS = ("medpix2", "iu_xray_text")
-"""What the report measures it on: sets with labels whose held-out patients nothing has seen."""
+from mmedrag.views.section import Figure, Section, Table
 
 GALLERY, QUERIES, TUNED, TIMED = 1600, 120, 40, 20
 """Records; queries a set and mode, those α is chosen on, those that are timed."""
@@ -69,7 +66,7 @@ class Study:
     shift: tuple[Asked, Reranker, Reranker]
 
 
-def study(
+def evaluate_rerank(
     paths: Sequence[Path],
     *,
     preset: str = "offline",
@@ -95,13 +92,10 @@ def study(
         QueryError: for an unknown preset.
         ModelError: where the preset cannot be loaded.
     """
-    found = measured(paths, preset, models, split, gallery, queries, progress)
-    options = ("--split", split, "--gallery", str(gallery), "--queries", str(queries))
-    command = eval_command("rerank", paths, *options, preset=preset, models=models)
-    return as_section(found, command)
+    return as_section(measure_rerank(paths, preset, models, split, gallery, queries, progress))
 
 
-def measured(
+def measure_rerank(
     paths: Sequence[Path],
     preset: str,
     models: Mapping[str, str] | None,
@@ -110,7 +104,7 @@ def measured(
     queries: int,
     progress: Progress,
 ) -> Study:
-    """Measure everything; arguments and errors as for :func:`study`."""
+    """Measure everything; arguments and errors as for :func:`evaluate_rerank`."""
     stages, definitions = build(preset, models), dictionary()
     embedder = stages.embedder
     gallery = read_gallery(paths, embedder, definitions, split=split, size=size, progress=progress)
@@ -119,7 +113,7 @@ def measured(
     if not tuned or all(query.own_case for query in asked):
         raise CorpusError(
             "No query has a relevant record in the gallery",
-            "Give records with labels, or a larger --gallery.",
+            "Give records with labels, or take more of them for the gallery.",
         )
     sides = {NEW: [a for a in asked if not a.own_case], KNOWN: [a for a in asked if a.own_case]}
     sides = {side: mine for side, mine in sides.items() if mine}
@@ -142,7 +136,7 @@ def measured(
     )
 
 
-def as_section(found: Study, command: str) -> Section:
+def as_section(found: Study) -> Section:
     """What was measured, with its words, tables and figures."""
     return Section(
         name="rerank",
@@ -150,7 +144,6 @@ def as_section(found: Study, command: str) -> Section:
         paper="sections 3.5 and 4.4, eq. 3 and 4, Fig. 2",
         protocol=_protocol(found),
         verdict=_verdict(found),
-        command=command,
         tables=_tables(found),
         figures=_figures(found),
         disagreements=disagreements(found.arms[NEW], found.latency, found.coherence),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contracts.reranker import RerankerContract, evidence_list
-from mmedrag.evaluation.alternatives import (
+from mmedrag.paper.alternatives import (
     FindingGraph,
     ReciprocalNeighbours,
     Rocchio,

@@ -18,7 +18,7 @@ from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.protocols import Embedder
-from mmedrag.training.parts import given, write_parts
+from mmedrag.training.splits import given, write_parts
 from mmedrag.types import Case, Matrix, Mention
 
 HELD_OUT = 0.2

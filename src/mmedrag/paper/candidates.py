@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.datasets.corpus import Codes
-from mmedrag.evaluation.gallery import BATCH, Gallery, Progress
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.measures.redundancy import Nuggets, ideal_alpha_dcg_at_k
+from mmedrag.paper.gallery import BATCH, Gallery, Progress
 from mmedrag.pipeline import gather
 from mmedrag.protocols import DefinitionSource, Embedder
 from mmedrag.types import (

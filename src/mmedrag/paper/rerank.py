@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.datasets.corpus import SAME_LABELS
-from mmedrag.evaluation.alternatives import FindingGraph, ReciprocalNeighbours, Rocchio, rarities
-from mmedrag.evaluation.candidates import SHOWN, Asked
-from mmedrag.evaluation.gallery import Gallery
 from mmedrag.measures.bootstrap import PairedTest, interval, paired_test
 from mmedrag.measures.redundancy import alpha_ndcg_at_k, intra_list_similarity, repeated_share
+from mmedrag.paper.alternatives import FindingGraph, ReciprocalNeighbours, Rocchio, rarities
+from mmedrag.paper.candidates import SHOWN, Asked
+from mmedrag.paper.gallery import Gallery
 from mmedrag.presets import default_reranker
 from mmedrag.protocols import Reranker
 from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance, marks

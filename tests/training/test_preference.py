@@ -21,6 +21,7 @@ from mmedrag.errors import CorpusError, LeakError
 from mmedrag.presets import Stages
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import ContextScorer, PairScorer, sigmoid
+from mmedrag.text.laterality import mirrored
 from mmedrag.training import preference
 from mmedrag.training.bradley_terry import (
     choose_tau,
@@ -48,7 +49,6 @@ from mmedrag.training.contexts import (
     Example,
     Miner,
 )
-from mmedrag.training.flips import mirrored
 from mmedrag.training.preference import export, measure
 from mmedrag.types import Assertion, Case, Definition
 from training.fake_stages import fake_stages

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mmedrag.answers.findings import STRENGTH, Finding, is_technique, sides_of, statements, tally
+from mmedrag.answers.findings import STRENGTH, Finding, is_technique, statements, tally
 from mmedrag.answers.passages import instruction_like, label, quotable
+from mmedrag.text.laterality import sides_of_findings
 from mmedrag.text.sentences import sentences
 from mmedrag.types import Assertion, Case, Definition, Evidence, Mention, Question
 
@@ -232,11 +233,11 @@ def _echo(finding: Finding, everyone: str) -> str:
 
 def _other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
     """Where the question says right and a case says left of the same finding, or the reverse."""
-    asked = sides_of(question.query.text, question.mentions)
+    asked = sides_of_findings(question.query.text, question.mentions)
     terms = {m.concept: label(m.term) for m in question.mentions}
     lines = []
     for concept, sides in asked.items():
-        told = [(c.key, sides_of(c.item.text, c.mentions).get(concept)) for c in cases]
+        told = [(c.key, sides_of_findings(c.item.text, c.mentions).get(concept)) for c in cases]
         other = [key for key, said in told if said and len(sides) == 1 and not sides & said]
         if other:
             (here,) = sides

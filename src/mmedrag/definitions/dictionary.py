@@ -10,14 +10,10 @@ from pathlib import Path
 from mmedrag.definitions.compilation import in_memory
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import Concepts
-<<<<<<< HEAD
 from mmedrag.definitions.context import stands_for_a_term
-from mmedrag.definitions.entities import Span, Tokens, prefix_hashes
-=======
 from mmedrag.definitions.entities import Tokens, prefix_hashes
 from mmedrag.definitions.fingerprint import fingerprint_of
-from mmedrag.definitions.negation import assertions
->>>>>>> main
+from mmedrag.definitions.predicates import Span
 from mmedrag.definitions.tables import read_glossary
 from mmedrag.definitions.translations import translated
 from mmedrag.definitions.wording import codes, normal, spans

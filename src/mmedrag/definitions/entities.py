@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.definitions.predicates import predicates
+from mmedrag.definitions.predicates import Span, predicates
 from mmedrag.definitions.wording import code, spans
 
 _FACTOR = 0x9E3779B97F4A7C15
@@ -113,7 +113,9 @@ class Tokens:
     @classmethod
     def of(cls, texts: Sequence[str]) -> Tokens:
         """Split ``texts``."""
-        values, owner, places = array("Q"), [], []
+        values = array("Q")
+        owner: list[int] = []
+        places: list[Span] = []
         anchors: list[dict[Span, Span]] = [{} for _ in texts]
         for number, text in enumerate(texts):
             found = spans(text)

@@ -22,8 +22,8 @@ from mmedrag.encoders.text import (
     Pooling,
     Window,
     encode_windows,
-    spread,
     padded,
+    spread,
     well_formed,
 )
 from mmedrag.errors import CheckpointError

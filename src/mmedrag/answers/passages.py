@@ -34,7 +34,7 @@ def quotable(text: str) -> str:
 
 def label(text: str) -> str:
     """A name to stand within a sentence: quotable, without ends of sentences, not long."""
-    return re.sub(r"[.!?]+(?=\s|$)", "", quotable(text)).strip()[:80]
+    return re.sub(r"[.!?]++(?=\s|$)", "", quotable(text)[:80]).strip()
 
 
 _RULES = (

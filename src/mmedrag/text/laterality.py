@@ -16,6 +16,7 @@ from mmedrag.types import Assertion, Mention
 LEFT, RIGHT = "left", "right"
 
 Sides = frozenset[str]
+NEITHER: Sides = frozenset()
 
 _WORD = (
     r"(?P<left>left(?!\s+(?:over|behind|alone|untreated|against|the\s+(?:hospital|clinic)))"
@@ -80,9 +81,9 @@ def sides_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Sides
         after = bisect_right(findings, mention.start, key=lambda m: m.start)
         last = findings[before].end if before >= 0 else 0
         following = findings[after].start if after < len(findings) else len(text)
-        heading = headings[bisect_right(starts, mention.start) - 1][1]
+        heading = headings[bisect_right(starts, mention.start) - 1][1] if headings else NEITHER
         if named := _beside(text, mention, last, following) or heading:
-            found[mention.concept] = found.get(mention.concept, frozenset()) | named
+            found[mention.concept] = found.get(mention.concept, NEITHER) | named
     return found
 
 
@@ -99,7 +100,7 @@ def _headings(text: str) -> list[tuple[int, Sides]]:
     found = []
     for start, end in sentences.spans(text):
         heading = _HEADING.match(text, start, end)
-        found.append((start, sides(heading["heading"]) if heading else frozenset()))
+        found.append((start, sides(heading["heading"]) if heading else NEITHER))
     return found
 
 

@@ -7,13 +7,14 @@ and every sentence carries the marks of the evidence that it describes.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmedrag.answers.findings import STRENGTH, Finding, is_technique, statements, tally
 from mmedrag.answers.passages import instruction_like, label, quotable
 from mmedrag.text.laterality import sides_of_findings
-from mmedrag.text.sentences import sentences
+from mmedrag.text.sentences import sentences, spans
 from mmedrag.types import Assertion, Case, Definition, Evidence, Mention, Question
 
 _LONGEST_QUOTE = 320
@@ -161,11 +162,12 @@ def _cut(sentence: str) -> str:
 
 def _located(evidence: Evidence) -> Iterator[tuple[str, list[Mention]]]:
     """Each sentence with the mentions that it holds."""
-    position = 0
-    for part in sentences(evidence.text):
-        start = evidence.text.find(part, position)
-        position = start + len(part)
-        yield part, [m for m in evidence.mentions if start <= m.start < position]
+    starts = [mention.start for mention in evidence.mentions]
+    for start, end in spans(evidence.text):
+        part = evidence.text[start:end].strip()
+        if any(c.isalnum() for c in part):
+            first, last = bisect_left(starts, start), bisect_left(starts, end)
+            yield part, list(evidence.mentions[first:last])
 
 
 def _words(text: str) -> set[str]:

@@ -11,8 +11,10 @@ import re
 from mmedrag.definitions.terms import WORDS
 
 _HEADINGS = frozenset(
-    "PE MS ALL CC HPI PMH PSH FH SH ROS GI GU CV MSK EXT ABD ID VS GEN AS RA PT OT RS CNS MI AP DM"
-    " PSYCH SKIN".split()
+    """
+    PE MS ALL CC HPI PMH PSH FH SH ROS GI GU CV MSK EXT ABD ID VS GEN AS RA PT OT RS CNS MI
+    AP DM PSYCH SKIN
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 _NEVER_FINDINGS = frozenset({"ALL", "CC", "ID", "VS"})
 _STATED = re.compile(
@@ -25,10 +27,13 @@ _OPENS = re.compile(r"(?:^|[\n.;:!?]|\n\s*[-*•])[ \t]*$")
 _TITLES = frozenset({"DR", "MR", "MS", "ST", "PT"})
 _NAME = re.compile(r"\.?\s+(?:[A-Z]\.?\s+)?(?P<name>[A-Z][A-Za-z'’-]+)")
 _NO_NAME = frozenset(
-    "imaging angiography angiogram venography cholangiography spectroscopy perfusion enterography"
-    " elastography urography arthrogram arthrography scan brain spine plaque plaques lesion lesions"
-    " with and or in of grade stage stable mild moderate severe progression changes screening laser"
-    " present absent not is was no none ou od os both right left".split()
+    """
+    imaging angiography angiogram venography cholangiography spectroscopy perfusion
+    enterography elastography urography arthrogram arthrography scan brain spine plaque
+    plaques lesion lesions with and or in of grade stage stable mild moderate severe
+    progression changes screening laser present absent not is was no none ou od os both
+    right left
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 _BEFORE_NAME = re.compile(
     r"\b(?:with|by|to|from|for|per|and|via|see|saw|called|paged|informed|notified|attending"
@@ -36,7 +41,9 @@ _BEFORE_NAME = re.compile(
     re.IGNORECASE,
 )
 _PLAIN_WORDS = frozenset(
-    "am an as at be by do go he if in is it me my no of on or pm so to up us we ou hi".split()
+    """
+    am an as at be by do go he if in is it me my no of on or pm so to up us we ou hi
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 _AROUND = 160
 _LOWER = re.compile(r"[a-zà-ÿ]")

@@ -1,8 +1,8 @@
 """Findings that a sentence predicates: "the heart is not enlarged" mentions an enlarged heart.
 
 A dictionary lists names ("enlarged heart", "optic disc swelling"), a report says the same in a
-sentence. For each subject and predicate here are the names that they would be; which of them is one,
-the dictionary knows.
+sentence. For each subject and predicate here are the names that they would be; which of them is
+one, the dictionary knows.
 """
 
 from __future__ import annotations
@@ -13,21 +13,29 @@ from dataclasses import dataclass
 Span = tuple[int, int]
 
 _COPULAS = frozenset(
-    "is are was were be been being remains remain appears appear looks look seems seem stays"
-    " becomes became : -".split()
+    """
+    is are was were be been being remains remain appears appear looks look seems seem stays
+    becomes became : -
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 _BETWEEN = frozenset(
-    "not neither nor now again also still very quite rather somewhat slightly more most less no"
-    " longer to be been does do did has have had may might could again too well as noted seen felt"
-    " found borderline minimally mild moderate".split()
+    """
+    not neither nor now again also still very quite rather somewhat slightly more most less
+    no longer to be been does do did has have had may might could again too well as noted
+    seen felt found borderline minimally mild moderate
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 _FOLLOWING = frozenset(
-    "and or nor but with without in on at by to from for as compared since again today now which"
-    " measuring but however due because secondary over of bilaterally slightly mildly markedly"
-    " moderately severely diffusely focally centrally laterally further".split()
+    """
+    and or nor but with without in on at by to from for as compared since again today now
+    which measuring but however due because secondary over of bilaterally slightly mildly
+    markedly moderately severely diffusely focally centrally laterally further
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 _LIGHT = frozenset(
-    "size shadow silhouette contour contours outline calibre caliber diameter volume width".split()
+    """
+    size shadow silhouette contour contours outline calibre caliber diameter volume width
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 """Nouns that a subject may end with beside what it is about: "the heart size is enlarged"."""
 
@@ -87,7 +95,7 @@ def predicates(text: str, tokens: Sequence[Span]) -> Iterator[Predicate]:
 
 
 def _subject_end(words: Sequence[str], predicate: int) -> int:
-    """The last word of the subject, −1 if there is none; the word before where nothing links them."""
+    """The last word of the subject; −1 if there is none."""
     at = predicate - 1
     while at >= 0 and (words[at] in _BETWEEN or words[at].endswith("ly") or words[at] in _COPULAS):
         at -= 1

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 
 from mmedrag.definitions.terms import Term
-from mmedrag.types import Problem
 
 _AO = re.compile(r"ão\b")
 _AL = re.compile(r"([ae])l\b")
@@ -35,12 +34,9 @@ def _plurals(singulars: Iterable[str]) -> Iterator[str]:
             yield plural
 
 
-def translated(terms: Iterable[Term | Problem]) -> Iterator[Term | Problem]:
+def translated(terms: Iterable[Term]) -> Iterator[Term]:
     """The same terms, with the names of :func:`names` among their synonyms."""
     known = names()
     for term in terms:
-        if isinstance(term, Term):
-            added = [n for name in (term.term, *term.synonyms) for n in known.get(name, ())]
-            yield replace(term, synonyms=(*term.synonyms, *added)) if added else term
-        else:
-            yield term
+        added = [n for name in (term.term, *term.synonyms) for n in known.get(name, ())]
+        yield replace(term, synonyms=(*term.synonyms, *added)) if added else term

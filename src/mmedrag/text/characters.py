@@ -1,4 +1,4 @@
-"""Characters that are not meant to be read: soft hyphens, zero-width spaces, words broken by a line.
+"""Characters not meant to be read: soft hyphens, zero-width spaces, words broken by a line.
 
 Files from word processors, PDF and web pages are full of them, and each hides a word from a reader
 that compares characters. A :class:`Reading` is the text without them, and knows where each of its
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 )
-"""Soft hyphen, joiners, zero-width spaces and marks of direction, as ranges of a character class."""
+"""Soft hyphen, joiners, zero-width spaces, marks of direction: ranges of a character class."""
 
 _STRAY = re.compile(
     rf"[{INVISIBLE}]+"
@@ -32,7 +32,7 @@ _COMPOUND = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text as it is read. ``origin[i]`` is where its character ``i`` stood; empty if unchanged."""
+    """A text as it is read; ``origin[i]`` is where its character ``i`` stood (empty: there)."""
 
     text: str
     origin: Sequence[int] = ()

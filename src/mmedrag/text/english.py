@@ -58,7 +58,8 @@ _SAME = {
     "what's": "what is", "there's": "there is", "where's": "where is",
 }  # fmt: skip
 
-_TURNS = """<semicolon> ; : ; – ; but ; however ; although ; though ; yet ; except ; apart from ; aside from
+_TURNS = """<semicolon> ; : ; – ; but ; however ; although ; though ; yet ; except ; apart from
+    ; aside from
     ; other than ; nevertheless ; nonetheless ; otherwise ; whereas ; while ; which ; because
     ; since ; secondary to ; due to ; despite ; in spite of ; instead ; still ; therefore ; given
     ; in view of ; in the setting of ; in a background of ; on a background of ; arguing
@@ -213,7 +214,8 @@ RULED_OUT = (
     ; no [indication of|support for|grounds for|trace of|hint of]; not a case of
     ; [ruled out|excluded|negative|absent|denies|pertinent negatives|no evidence of|not seen
     |resolved] :
-    ; nonvisualization of; non visualization of; [inability|unable|not able|impossible] to [see|identify|demonstrate|find|detect
+    ; nonvisualization of; non visualization of
+    ; [inability|unable|not able|impossible] to [see|identify|demonstrate|find|detect
     |appreciate|visualize]
     """,
 )
@@ -242,7 +244,8 @@ ALL_ABSENT = (
     ; no longer <state>; <many> [absent|now absent|excluded|ruled out|negative|denied|missing|gone]
     ; <many> resolved; [are|were] not $; have <gone>; have ... <gone>; have gone
     ; absent $; resolved $; negative $; excluded $; <gone> $; lacking $; ruled out
-    ; [none|nil] $; [none|nil] <state>; [excluded|negative|resolved|absent] [by|on|in|from|x2|x3|after|with|since|following
+    ; [none|nil] $; [none|nil] <state>
+    ; [excluded|negative|resolved|absent] [by|on|in|from|x2|x3|after|with|since|following
     |without|spontaneously|completely|entirely|today|over|before|at|and]
     ; [completely|fully|spontaneously|subsequently|since|now|entirely] <gone>
     ; are ... lacking; are not [features|findings]; have not [occurred|developed|recurred|formed]
@@ -256,7 +259,8 @@ STATED_ABSENT = (
     """
     [:|–|(] [no|none|absent|negative|nil|denied|neither|n/a|no evidence|nothing|never|resolved
     |excluded|ruled out|zero|0] $
-    ; [:|–|(] none; , [none|resolved|absent|excluded|negative] $; , not <state> $; [:|–|(] not ... <state>; [:|–|(] not $; [:|–|(] [none|not|no longer] <state>
+    ; [:|–|(] none; , [none|resolved|absent|excluded|negative] $; , not <state> $
+    ; [:|–|(] not ... <state>; [:|–|(] not $; [:|–|(] [none|not|no longer] <state>
     ; [:|–|(] no such
     """,
 )
@@ -267,7 +271,8 @@ FREE_OF_IT = (
 DOUBTED = (
     Rule(_U, True, AFTER_DOUBT, 14),
     """
-    <doubt>; doubt; doubts; evaluate; assess; most likely; very likely; presumably; maybe; suspect; suspects; suspecting
+    <doubt>; doubt; doubts; evaluate; assess; most likely; very likely; presumably; maybe
+    ; suspect; suspects; suspecting
     ; [suspicion|suspicious|concern|concerning|concerns|worry|worried] [for|of|about]
     ; [low|high|moderate|some|strong|clinical] [suspicion|concern|probability|likelihood] [for|of]
     ; [probability|likelihood|chance] of; clinical [suspicion|concern]; worrisome for

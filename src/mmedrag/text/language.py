@@ -59,31 +59,57 @@ _SMALL_WORDS = {
         ve ile yok degil bir olarak
     """,
 }
-_EVIDENCE: dict[str, tuple[str, ...]] = {}
-for _language, _words in _SMALL_WORDS.items():
-    for _word in dict.fromkeys(_words.split()):
-        _EVIDENCE[_word] = (*_EVIDENCE.get(_word, ()), _language)
+_EVIDENCE = {
+    word: tuple(spoken for spoken, words in _SMALL_WORDS.items() if word in words.split())
+    for word in " ".join(_SMALL_WORDS.values()).split()
+}
 
 _WORD = re.compile(r"[^\W\d_]+")
 _PORTUGUESE_ONLY = re.compile(r"[ãõçêôâà]|\b(?:d[oa]s?|n[ao]s|com|sem)\b", re.IGNORECASE)
 _SPANISH_ONLY = re.compile(r"[ñ¿¡]|\b(?:no|el|del|y|hay)\b|(?:ci|si)[oó]n\b", re.IGNORECASE)
 _BORROWED = re.compile(
     r"\bde (?:novo|quervain|morgan|facto|lange|toni)\b|\bpara-?aortic|\bsine qua non\b|\bex vacuo\b"
-    r"|\b(?:cri|mal|coup|grand|petit|peau|torsades?|tour|cafe|cul|fleur|en) (?:de|du|d|au|coup|bloc|face|plaque)\b"
+    r"|\b(?:cri|mal|coup|grand|petit|peau|torsades?|tour|cafe|cul|fleur|en)"
+    r" (?:de|du|d|au|coup|bloc|face|plaque)\b"
 )
 _FOREIGN_LETTER = re.compile(r"[^\W\d_]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u03ff\u1e00-\u1eff]")
 _FEW = 3
 """Fewer words than these give no statistics."""
 _CERTAIN, _LIKELY, _UNLIKELY = 0.85, 0.75, 0.1
-"""Probabilities from which the detector is believed: that a text is in a language other than English,
-that it is in Spanish or Portuguese (which it takes for each other), and below which not in English.
+"""Probabilities from which the detector is believed: that a text is in any one other language, that
+it is in Spanish or Portuguese (which it takes for each other); and below which, not in English.
 """
 _LOOK = 4000
 """Characters from the beginning that are looked at."""
-_CANDIDATES = (
-    "en es pt fr de it nl sv da no fi pl cs hu ro tr ru uk el ar he zh ja ko vi id".split()
-)
+_CANDIDATES = [
+    "en",
+    "es",
+    "pt",
+    "fr",
+    "de",
+    "it",
+    "nl",
+    "sv",
+    "da",
+    "no",
+    "fi",
+    "pl",
+    "cs",
+    "hu",
+    "ro",
+    "tr",
+    "ru",
+    "uk",
+    "el",
+    "ar",
+    "he",
+    "zh",
+    "ja",
+    "ko",
+    "vi",
+    "id",
+]
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,7 @@
 """Sides of the body: which ones a text names, and which one it gives to each finding.
 
-Answers say where a case has a finding on the other side, the reward model sees it as a conflict, and
-training turns sides round; all three read sides here.
+Answers say where a case has a finding on the other side, the reward model sees it as a conflict,
+and training turns sides round; all three read sides here.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _OTHER = {
 
 
 def sides(text: str) -> Sides:
-    """The sides that ``text`` names, in words (English, Spanish, Portuguese) or as OD, OS, RUL …"""
+    """The sides that ``text`` names, in words (English, Spanish, Portuguese) or as OD, OS, RUL."""
     named: set[str] = set()
     for match in _SIDE.finditer(text):
         named |= _OF_GROUP[match.lastgroup or ""]

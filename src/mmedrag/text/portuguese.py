@@ -43,7 +43,8 @@ _TURNS = """<semicolon> ; : ; – ; mas ; porem ; contudo ; entretanto ; embora 
 _CLAUSES = """, [ha|existe|existem|com|o|a|os|as|leve|moderado|moderada|apresenta|mostra|sem|nao
     |provavel|possivel|associado|associada|estavel|agora|atualmente|observa se|nota se]
     ; e [ha|existe|existem|apresenta|mostra|um|uma|com|leve|moderado|moderada|observa|nota]"""
-_PRESUPPOSED = """[do|da|dos|das|desta|deste|dessa|desse] [previo|previa|conhecido|conhecida|aneurisma
+_PRESUPPOSED = """[do|da|dos|das|desta|deste|dessa|desse] [previo|previa|conhecido|conhecida
+    |aneurisma
     |massa|lesao|tumor]; que explique; apos ; depois de"""
 
 AFTER_NEGATION = Limit(
@@ -73,7 +74,8 @@ _N, _U = Assertion.NEGATED, Assertion.UNCERTAIN
 _H, _O = Assertion.HISTORICAL, Assertion.OTHER_PERSON
 
 PSEUDO = """
-    [sem|nao ha|nao] <change>; [sem|nao ha|nao] ... <change>; [sem|nao] ... <change> [em|de|do|da|no|na]
+    [sem|nao ha|nao] <change>; [sem|nao ha|nao] ... <change>
+    ; [sem|nao] ... <change> [em|de|do|da|no|na]
     ; nao ... [mudou|alterou]; nao [so|somente|apenas]; sem [contraste|dificuldade|intercorrencias]
     ; nao [aumentou|diminuiu|cresceu|melhorou|desapareceu|regrediu|resolveu|houve resolucao]
     ; nao resolvido; nao resolvida; [parcialmente|quase|incompletamente] <gone>
@@ -95,7 +97,8 @@ RULES = Rules(
                 nao; sem; nem; tampouco; nenhum; nenhuma; nunca; jamais; ausencia [de|do|da|dos|das]
                 ; ausente; nega; negam; negava; descarta; descartam; exclui; excluem; afasta
                 ; afastam; negativo [para|de|a]; negativa [para|de|a]; [livre|livres|isento|isenta]
-                de; carece de; falta de; na ausencia de; nao se <see>; nao [e|foi|foram|sao|esta|estao|ha] <state>; nao ... <sign> de
+                de; carece de; falta de; na ausencia de; nao se <see>
+                ; nao [e|foi|foram|sao|esta|estao|ha] <state>; nao ... <sign> de
                 ; sem <sign> de; sem outros <sign> de; resolucao [de|do|da]
                 ; desaparecimento [de|do|da]; [descartado|descartada] [um|uma|o|a]
                 ; nao [sugestivo|sugestiva|compativel] [de|com]; nada que sugira
@@ -121,8 +124,10 @@ RULES = Rules(
             ),
             (
                 Rule(_N, False, SENTENCE, 6),
-                """[:|–|(] [nao|nenhum|nenhuma|negativo|negativa|negativos|negativas|ausente|ausentes
-                |sem evidencia|nega|descartado|descartada|nao evidente] $; [:|–|(] nao [se|ha] ...""",
+                """[:|–|(] [nao|nenhum|nenhuma|negativo|negativa|negativos|negativas|ausente
+                |ausentes
+                |sem evidencia|nega|descartado|descartada|nao evidente] $
+                ; [:|–|(] nao [se|ha] ...""",
             ),
             (
                 Rule(_U, True, AFTER_DOUBT, 14),
@@ -144,7 +149,8 @@ RULES = Rules(
                 """
                 nao [pode|podem] ... [descartado|descartada|excluido|excluida|afastado|afastada
                 |descartados|excluidos|afastados|descartadas|excluidas|afastadas]
-                ; a [descartar|afastar|confirmar|esclarecer]; e [possivel|provavel|duvidoso|duvidosa]
+                ; a [descartar|afastar|confirmar|esclarecer]
+                ; e [possivel|provavel|duvidoso|duvidosa]
                 ; sao [possiveis|provaveis]; <doubt> $; ? $; deve ser [considerado|considerada
                 |descartado|descartada|afastado|afastada]; versus; vs; pouco provavel; improvavel
                 """,
@@ -166,7 +172,7 @@ RULES = Rules(
             ),
             (
                 Rule(_O, True, SENTENCE, 30),
-                "<relative>; [antecedente|antecedentes|historia|historico] [familiar|familiares] de",
+                "<relative>; [antecedente|antecedentes|historia] [familiar|familiares] de",
             ),
             (
                 Rule(_O, False, SENTENCE, 20),
@@ -183,7 +189,8 @@ RULES = Rules(
         ),
         (
             Asks.MEANING,
-            """^ [o que|que] [e|sao|significa|causa|causam|quer dizer]; ^ definir; ^ definicao de""",
+            """^ [o que|que] [e|sao|significa|causa|causam|quer dizer]; ^ definir
+            ; ^ definicao de""",
         ),
         (Asks.ELSE, "^ [qual|quais|onde|como|por que|em que|quanto|quando|o que|que]"),
     ),
@@ -196,8 +203,8 @@ RULES = Rules(
     without=frozenset({"sem", "nem"}),
     same={},
     bound=re.compile(
-        r"nao (?!(?:observ|identific|visuali|detect|demonstr|evidenci|apreci|encontr|confirm|descart"
-        r"|caracter|not|resolv|desapar|present|exist|afast|exclu|vist)\w*$"
+        r"nao (?!(?:observ|identific|visuali|detect|demonstr|evidenci|apreci|encontr|confirm"
+        r"|descart|caracter|not|resolv|desapar|present|exist|afast|exclu|vist)\w*$"
         r"|(?:aparente|presente|evidente|recente)s?$)"
         r"(?:\w+(?:ad|id|iv|ic|an|en|os|ori|ari|gen|ul)[oa]s?|\w+(?:ante|ente|iente|al|ar|ais)(?:es|s)?"
         r"|hodgkin)$"

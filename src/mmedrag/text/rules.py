@@ -62,10 +62,11 @@ class Rules:
     """The rules of one language.
 
     ``triggers`` has the :class:`Rule` of each trigger; a phrase without any hides the triggers
-    inside it. ``questions`` and ``requests`` (which need no question mark) have :class:`Asks`.
-    ``either`` are the words for "or", ``without`` those that rule out in a question too, ``same`` gives words that rules write in one way only,
+    inside it. ``questions`` and ``requests`` (which need no question mark) have :class:`Asks`, and
+    ``asked`` and ``meant`` end what is asked for. ``either`` are the words for "or", ``without``
+    those that rule out in a question too. ``same`` gives words that rules write in one way only.
     ``heading`` matches headings whose whole line is of another person (group ``family``) or past,
-    and ``bound`` matches a negation that belongs to the adjective after it ("no desplazada").
+    ``bound`` a negation that belongs to the adjective after it ("no desplazada").
     """
 
     triggers: PhraseTree

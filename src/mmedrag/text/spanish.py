@@ -42,7 +42,8 @@ _TURNS = """<semicolon> ; : ; – ; pero ; sin embargo ; aunque ; excepto ; salv
 _CLAUSES = """, [se|hay|existe|existen|con|el|la|los|las|leve|moderado|moderada|presenta|muestra
     |sin|no|probable|posible|asociado|asociada|estable|ahora|actualmente|y se|y existe]
     ; y [se|hay|existe|existen|presenta|muestra|un|una|con|leve|moderado|moderada]"""
-_PRESUPPOSED = """[del|de la|de los|de las|de dicha|de dicho|de esta|de este] [previo|previa|conocido
+_PRESUPPOSED = """[del|de la|de los|de las|de dicha|de dicho|de esta|de este] [previo|previa
+    |conocido
     |conocida|aneurisma|masa|lesion|tumor]; que explique; tras ; despues de"""
 
 AFTER_NEGATION = Limit(
@@ -109,7 +110,8 @@ RULES = Rules(
             (
                 Rule(_N, False, BEFORE_SINGULAR, 12),
                 """
-                no se <see>; no [es|fue|ha sido] <state>; no esta [presente|visible]; no <state>; no existe $
+                no se <see>; no [es|fue|ha sido] <state>; no esta [presente|visible]; no <state>
+                ; no existe $
                 ; no hay $; no $; ha <gone>; se ha <gone>; fue [descartado|descartada]
                 ; esta ausente; es [negativo|negativa]; no es [visible|evidente]; ya no se <see>
                 """,
@@ -119,14 +121,17 @@ RULES = Rules(
                 """
                 <absent> $; <gone> $; no son [visibles|evidentes]; no estan [presentes|visibles]
                 ; han <gone>; se han <gone>; fueron [descartados|descartadas]; estan ausentes
-                ; son [negativos|negativas]; no [fueron|son|estan|han sido] <state>; no se [observan|aprecian|identifican|visualizan
+                ; son [negativos|negativas]; no [fueron|son|estan|han sido] <state>
+                ; no se [observan|aprecian|identifican|visualizan
                 |detectan|evidencian|encuentran|ven]
                 """,
             ),
             (
                 Rule(_N, False, SENTENCE, 6),
-                """[:|–|(] [no|ninguno|ninguna|negativo|negativa|negativos|negativas|ausente|ausentes
-                |sin evidencia|niega|descartado|descartada|no evidente] $; [:|–|(] no [se|hay] ...""",
+                """[:|–|(] [no|ninguno|ninguna|negativo|negativa|negativos|negativas|ausente
+                |ausentes
+                |sin evidencia|niega|descartado|descartada|no evidente] $
+                ; [:|–|(] no [se|hay] ...""",
             ),
             (
                 Rule(_U, True, AFTER_DOUBT, 14),
@@ -191,7 +196,8 @@ RULES = Rules(
         ),
         (
             Asks.MEANING,
-            """^ [¿ que|que] [es|son|significa|causa|causan|quiere decir]; ^ definir; ^ definicion de""",
+            """^ [¿ que|que] [es|son|significa|causa|causan|quiere decir]; ^ definir
+            ; ^ definicion de""",
         ),
         (
             Asks.ELSE,

@@ -24,14 +24,15 @@ FIRST_RUN: Mapping[str, Mapping[str, float]] = {
     "second": {"sentences": 201, "mentions": 0.974, "negated": 0.887, "uncertain": 0.800},
     "third": {"sentences": 75, "mentions": 0.984, "negated": 0.987, "uncertain": 0.885},
     "fourth": {"sentences": 288, "mentions": 0.888, "negated": 0.786, "uncertain": 0.538},
-    "fifth": {"sentences": 141, "mentions": 0.951, "negated": 0.957, "uncertain": 0.762},
+    "fifth": {"sentences": 140, "mentions": 0.951, "negated": 0.957, "uncertain": 0.762},
 }
 """F1 of a set on its first run: a record, which no later run can repeat.
 
 The author of the second set had not read the rules; those of the others had. The fourth set tries
 what the rules of its day were known to get wrong, the fifth was written when they had been written
 anew. Annotations corrected afterwards: four of the second set, one of the fourth; and terms that
-the glossary learned later were added to all.
+the glossary learned later were added to all. One sentence of the fifth set repeated another, and
+was taken out.
 """
 
 Key = tuple[int, int, int]

@@ -6,33 +6,43 @@ import re
 from itertools import pairwise
 
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:dr|mr|mrs|ms|prof|st|fig|figs|no|nos|vs|approx|ca|cf|e\.g|i\.e|eg|ie|etc|incl|resp"
-    r"|dept|pt|hx|dx|tx|rx|sx|inf|sup|ant|lat|temp|resid|a\.m|p\.m|h|s|var|sp|spp|al|max|min)"
+    r"(?:\b(?:drs?|mr|mrs|ms|prof|st|figs?|no|nos|vs|approx|ca|cf|e\.g|i\.e|eg|ie|etc|incl|resp"
+    r"|dept|pt|hx|dx|tx|rx|sx|inf|sup|ant|post|lat|temp|resid|a\.[mp]|p\.[am]|h|s|var|sp|spp|al|max"
+    r"|min|neg|pos|poss|prob|susp|bilat|fam|dra?|sra?|ej|aprox|dcha|izda|esq|dir)"
     r"|(?:^|[\s(])[A-Za-z])\.$",
     re.IGNORECASE,
 )
+# Possessive, and never begun within a run of stops: linear in whatever it is given.
 _FULL_STOP = re.compile(
-    r"[.!?]+[\"')\]]*(?=\s|$)"  # followed by space
+    r"(?<![.!?])[.!?]++[\"'”’)\]]*+(?=\s|$)"  # followed by space
     r"|(?<=[a-z)])[.!?](?=[A-Z][a-z])"  # or a missing space: "effusion.The heart"
 )
-_BLANK_OR_BULLET = re.compile(r"\n(?=[ \t]*(?:\n|[-*•·>]|\(?\d{1,2}[.)]\s|$))")
-_LINE = re.compile(r"\n(?=[ \t]*[A-Z0-9])")
+_BLANK_OR_BULLET = re.compile(r"\n(?=[ \t]*+(?:\n|[-*•·>]|\(?\d{1,2}[.)]\s|$))")
+_LINE = re.compile(r"\n(?=[ \t]*+[A-Z0-9À-Þ])")
 _WRAPPED = 50
 """A line at least this long that ends without a full stop is taken to run on in the next one."""
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
+def spans(text: str) -> list[tuple[int, int]]:
     """Start and end of every sentence; together they cover ``text`` without gap or overlap."""
     cuts = {0, len(text)}
     cuts.update(m.end() for m in _FULL_STOP.finditer(text) if _ends_sentence(text, m))
     cuts.update(m.end() for m in _BLANK_OR_BULLET.finditer(text))
     cuts.update(m.end() for m in _LINE.finditer(text) if not _runs_on(text, m.start()))
-    places = sorted(cuts)
-    return list(pairwise(places))
+    return list(pairwise(sorted(cuts)))
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences that hold a letter or a digit, without the white space around them."""
+    parts = [text[start:end].strip() for start, end in spans(text)]
+    return [part for part in parts if any(c.isalnum() for c in part)]
 
 
 def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
-    before, after = text[max(0, stop.start() - 8) : stop.start() + 1], text[stop.end() :][:2]
+    before, after = (
+        text[max(0, stop.start() - 8) : stop.start() + 1],
+        text[stop.end() : stop.end() + 2],
+    )
     if stop[0].startswith("?"):
         return stop.start() > 0 and not text[stop.start() - 1].isspace()  # not "? pneumonia"
     if before[-2:-1].isspace() and stop[0] == ".":

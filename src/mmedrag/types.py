@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.domains import Domain as Domain
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -27,14 +29,6 @@ Matrix: TypeAlias = NDArray[np.float32]
 
 ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
 """A picture: a file's path, its bytes, or its pixels (a PIL image, an array of grey or RGB)."""
-
-
-class Domain(StrEnum):
-    """The three domain corpora of the paper (section 3.2)."""
-
-    RADIOLOGY = "radiology"
-    PATHOLOGY = "pathology"
-    OPHTHALMOLOGY = "ophthalmology"
 
 
 class Assertion(StrEnum):

@@ -189,6 +189,9 @@ RULES: tuple[Rule, ...] = (
 )
 """Every rule, in the order in which they are tried."""
 
+_LONGEST = 400
+"""Characters of a sentence that are looked at, from its end."""
+
 _GREETING = re.compile(
     r"^(?:(?:hi|hello|hey|dear \w+|good (?:morning|evening|afternoon)|please|ok|okay|so|well|doctor"
     r"|thanks?|kindly|can you (?:please )?(?=tell|explain|describe|find|show|list|give|define|write"
@@ -251,10 +254,10 @@ def asking_part(text: str) -> str:
     A history may come first ("45-year-old woman with seizures. What is it likely to be?").
     """
     pieces = [p.strip() for p in re.split(r"(?<=[.?!;])\s+|:\s+(?=(?:what|is|are|which|how|does|do|can|could)\b)|\s+[-–]\s+(?=\w+ (?:is|are|was|does|do)\b)(?!which)|\n+", text) if p.strip()]
-    pieces = [p for p in (_GREETING.sub("", piece) for piece in pieces) if p]
+    pieces = [p for p in (_GREETING.sub("", piece[-_LONGEST:]) for piece in pieces) if p]
     asking = [p for p in pieces if _ASKING.search(p)]
     marked = [p for p in asking if p.endswith("?")]
-    return (marked or asking or [text])[-1]
+    return (marked or asking or [text])[-1][-_LONGEST:]
 
 
 def _asked_about(text: str, asked: str, mentions: Sequence[Mention]) -> tuple[str, ...]:

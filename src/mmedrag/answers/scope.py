@@ -94,7 +94,7 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"\bside[- ]effects?\b|\badverse (?:effects?|reactions?)\b|\binteract(?:s|ions?)? with\b",
             r"\bprescri(?:be|ption|bed)\b|\bhow (?:do|should|to|would|can|must) (?:\w+ ){0,2}?(?:treat|manage|cure|fix|heal|get rid)\b",
             r"\b(?:treat|manage|cure) (?:this|it|the|her|him|a|an)\b",
-            rf"\b{_DRUG}\b(?!.{{0,12}}(?:retinopathy|toxicity|lung|induced|related))",
+            rf"\b{_DRUG}\b(?![- ](?:\w+ )?(?:retinopathy|toxicity|lung|induced|related|pneumon\w+))",
             r"\b(?:would|do|should|could) (?:you|one|we|i) (?:give|use|start|try|prescribe|perform|do|put|apply|inject|offer)\b",
             r"\b(?:laser|ventilator|pump|machine) settings?\b|\bis it (?:ok|okay|safe|fine|all right|possible|allowed) (?:to|for|if)\b|\bsafe (?:in|during|for|to)\b",
             r"\bwhat (?:lowers|reduces|relieves|helps|stops|works for)\b|\blowers? (?:the )?(?:intraocular|blood) pressure\b",
@@ -142,6 +142,7 @@ _HISTORY = re.compile(
     rf"(?:\w+ ){{0,2}}?{_TREATMENT}\b|\b{_TREATMENT}[- ](?:related|induced|effect|effects|changes?|naive|response|planning|failure)\b",
     re.IGNORECASE,
 )
+_TREATS = re.compile(rf"\b(?:{_TREATMENT}|{_DRUG})\b", re.IGNORECASE)
 _MEDICAL = re.compile(
     r"\b(?:\w+(?:itis|oma|omata|osis|oses|emia|aemia|pathy|pathies|graphy|gram|scopy|ectomy|plasia|plegia|algia|trophy|rrhage"
     r"|rrhagic|uria|megaly|sclerosis|stenosis|cele|lysis|phage|phil|cyte|blast|oid|plasm|plasty|penia|iasis|edema|oedema|ectasia"
@@ -180,6 +181,9 @@ _POINTING = re.compile(
     r"(?! (?:sentence|word|song|poem|year|week|morning|evening|code|function|movie|book|email|weekend|country|world|text into)\b)",
     re.IGNORECASE,
 )
+_READ = 2000
+"""Characters of a text in which a medical word is looked for."""
+
 _ABOUT_AN_IMAGE = frozenset({
     QuestionKind.DESCRIPTION, QuestionKind.DIFFERENTIAL, QuestionKind.NORMALITY,
     QuestionKind.COMPARISON,
@@ -214,8 +218,8 @@ def _medical(question: Question) -> bool:
     """Whether there is an image, a known term, or a word that may be a medical one."""
     if question.query.image is not None or question.mentions:
         return True
-    text = question.query.text
-    if _MEDICAL.search(text):
+    text = question.query.text[:_READ]
+    if _MEDICAL.search(text) or _TREATS.search(text):
         return True
     return bool(_TERM.search(text.strip()) or _POINTING.search(text))
 

@@ -111,7 +111,7 @@ def _print_rows(path: Path) -> None:
     with ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
             for i in range(batch.num_rows):
-                print(_line(batch.slice(i, 1)))
+                sys.stdout.write(_line(batch.slice(i, 1)) + "\n")
 
 
 def _line(row: Any) -> str:  # noqa: ANN401 - pyarrow is untyped
@@ -133,5 +133,5 @@ if __name__ == "__main__":
         os._exit(0)
     except Exception as error:  # noqa: BLE001 - the caller makes a CorpusError of every failure
         text = str(error).splitlines()
-        print(f"{type(error).__name__}: {text[0] if text else ''}"[:_REASON], file=sys.stderr)
+        sys.stderr.write(f"{type(error).__name__}: {text[0] if text else ''}"[:_REASON])
         sys.exit(1)

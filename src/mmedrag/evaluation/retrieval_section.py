@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmedrag.datasets.corpus import group_codes, read_corpus
 from mmedrag.evaluation.directions import METRICS, arrow
-from mmedrag.evaluation.retrieval import CROSS, retrieval_report
+from mmedrag.evaluation.retrieval import CROSS, measure_retrieval
+from mmedrag.presets import build
 from mmedrag.progress import Progress, silent
 from mmedrag.views import plots
 from mmedrag.views.section import Figure, Section, Table
+
+SCHEMA = "mmedrag-retrieval/1"
 
 Report = Mapping[str, Any]
 
@@ -27,21 +31,38 @@ def evaluate_retrieval(
     limit: int | None = None,
     progress: Progress = silent,
 ) -> Section:
-    """Retrieval in every direction; ``data`` of the section is what ``retrieval_report`` gives.
+    """Retrieval in every direction; ``data`` of the section is the report as JSON.
 
-    Args, errors: those of :func:`mmedrag.evaluation.retrieval.retrieval_report`.
+    Args:
+        paths: files of the native format, or their folders.
+        preset: whose embedder is measured.
+        models: by role, in place of the preset's own.
+        split: of the queries; all records, where empty.
+        group_by: what makes records relevant to each other, one of ``corpus.GROUPINGS``.
+        label: also measure precision@10 by this label, as ``labels[1]``.
+        whole_gallery: search the records of other splits too.
+        limit: use only the first records of the split.
+        progress: told how many more records are embedded.
+
+    Raises:
+        CorpusError: where a file cannot be read or holds nothing of the split.
+        QueryError: for an unknown preset, grouping or label.
+        ModelError: where the preset cannot be loaded.
     """
-    report = retrieval_report(
-        paths,
-        preset=preset,
-        models=models,
-        split=split,
-        group_by=group_by,
-        label=label,
-        whole_gallery=whole_gallery,
-        limit=limit,
-        progress=progress,
+    corpus = read_corpus(paths, split=split, whole_gallery=whole_gallery, limit=limit)
+    group_codes(corpus, group_by)  # a wrong option is told before the models are loaded
+    measured = measure_retrieval(
+        corpus, build(preset, models).embedder, group_by, label=label, progress=progress
     )
+    report = {
+        "schema": SCHEMA,
+        "data": [str(path) for path in paths],
+        "preset": preset,
+        "split": split or None,
+        "gallery": "all" if whole_gallery else "split",
+        "group_by": group_by,
+        **measured,
+    }
     return as_section(report)
 
 

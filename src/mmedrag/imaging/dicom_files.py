@@ -67,10 +67,13 @@ def parse_dicom(source: Path | bytes, name: str) -> FileDataset:
         ds = _read(source)
         for tag in [tag for tag in ds.keys() if tag.group == _DELIMITERS]:  # noqa: SIM118
             del ds[tag]  # delimiters of items, where there is none
-        if not ds.get("SOPClassUID") and not any(keyword in ds for keyword in PIXELS):
-            problem = "holds no data set that can be read"
-            remedy = "It may lack its 128-byte preamble and the letters DICM: export it again."
-            raise ImageError(f"{name} {problem}", remedy)
+        if not len(ds) and getattr(ds, "file_meta", None):
+            raise ImageError(f"{name} is truncated: it ends within its header", "Copy it again.")
+        if not ds.get("SOPClassUID") and not any(keyword in ds for keyword in (*PIXELS, "Rows")):
+            raise ImageError(
+                f"{name} holds no image that can be found",
+                "It may lack its preamble of 128 bytes and the letters DICM: export it again.",
+            )
         if not getattr(ds, "file_meta", None):
             ds.file_meta = FileMetaDataset()
         if not ds.file_meta.get("TransferSyntaxUID"):

@@ -22,7 +22,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from pydicom.dataset import FileDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import RLELossless
+from pydicom.uid import UID, RLELossless
 
 from mmedrag.errors import ImageError
 from mmedrag.imaging.dicom_files import PARSER_FAILURES, PIXELS, damaged, parse_dicom
@@ -38,6 +38,7 @@ _FRAME_HEADERS: dict[str, type[ImageFile.ImageFile]] = {
     "1.2.840.10008.1.2.4.91": Jpeg2KImageFile,
 }
 MAX_FRAMES = 20_000
+_DELIMITER = b"\xfe\xff\xdd\xe0"  # of a sequence, in little endian
 _MAX_RUN_LENGTHS = 32 * 2**20
 _DEFAULTS = {"SamplesPerPixel": 1, "PixelRepresentation": 0}
 
@@ -77,8 +78,10 @@ def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
         pixels, properties = get_decoder(_syntax(ds)).as_array(ds, index=frame)
         unfold(ds, frame)
         shown, notice = _shown(ds, pixels, str(properties["photometric_interpretation"]))
+    except ImageError:
+        raise
     except PARSER_FAILURES as error:
-        raise damaged(name, error, _plugins(ds)) from None
+        raise _undecoded(ds, name, error) from None
     image = Image.fromarray(shown)
     if notice:
         image.info["notice"] = notice
@@ -120,6 +123,9 @@ def _checked_frames(ds: FileDataset, name: str) -> int:
     keyword = next((key for key in PIXELS if key in ds), None)
     if keyword is None:
         raise ImageError(f"{name} holds no pixel data", "Leave out files that are not images.")
+    lacking = [key for key in ("Rows", "Columns", "BitsAllocated") if ds.get(key) is None]
+    if lacking and keyword == "PixelData":
+        raise ImageError(f"{name} does not say its {', '.join(lacking)}", "Export it again.")
     for element, usual in _DEFAULTS.items():
         if ds.get(element) is None:
             setattr(ds, element, usual)
@@ -181,7 +187,23 @@ def _check_frame(ds: FileDataset, frame: int, frames: int, name: str) -> None:
             size = image.size
     except PARSER_FAILURES:  # such as 12 bits a sample: the decoders know more than this parser
         return
-    check_size(*size, name)
+    if size != (int(ds.Columns), int(ds.Rows)) and _DELIMITER in data:
+        raise _undecoded(ds, name, ValueError())
+    check_size(*size, f"a compressed frame of {name}")
+
+
+def _undecoded(ds: FileDataset, name: str, error: BaseException) -> ImageError:
+    """The error for pixels that no decoder reads; a delimiter among them is named."""
+    if _syntax_is_compressed(ds) and _DELIMITER in bytes(ds.PixelData)[:-8]:
+        return ImageError(
+            f"{name} has a sequence delimiter inside its compressed pixels",
+            "Export it again, uncompressed.",
+        )
+    return damaged(name, error, _plugins(ds))
+
+
+def _syntax_is_compressed(ds: FileDataset) -> bool:
+    return bool(UID(_syntax(ds)).is_compressed) and "PixelData" in ds
 
 
 def _check_run_lengths(ds: FileDataset, length: int, name: str) -> None:
@@ -213,11 +235,13 @@ def _shown(ds: FileDataset, pixels: NDArray[Any], photometric: str) -> tuple[_Gr
 
 
 def _in_order(pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:
-    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize == 2:
-        words = np.ascontiguousarray(pixels).view(np.uint16)
+    """16-bit pixels in the byte order that makes a picture, and what to say of it."""
+    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if native.dtype.kind in "iu" and native.dtype.itemsize == 2:
+        words = np.ascontiguousarray(native).view(np.uint16)
         if swapped(words):
             said = "its pixels are in the other byte order than its header says, and were turned"
-            return words.byteswap().view(pixels.dtype), said
+            return words.byteswap().view(native.dtype), said
     return pixels, ""
 
 

@@ -141,7 +141,7 @@ def _coherence_table(coherence: Coherence) -> Table:
 
 
 def figures(study: RerankStudy) -> tuple[Figure, ...]:
-    """nDCG by α, relevance against repetition, one query, milliseconds by stage."""
+    """Relevance by α, relevance against repetition, one query, milliseconds by stage."""
     curves = {name: (ALPHAS, values.mean(axis=1)) for name, values in study.swept.items()}
     cosine = next(iter(study.swept.values()))[0].mean()
     curves["cosine"] = (ALPHAS, np.full(len(ALPHAS), cosine))

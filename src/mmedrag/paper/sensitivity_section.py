@@ -258,9 +258,9 @@ def _missing(measured: Sensitivity) -> str:
         f"{', '.join(random)} ran with random weights, as no checkpoint was given. These add them: "
         "hf download microsoft/resnet-101 --local-dir resnet101 (likewise microsoft/resnet-50, "
         "google/efficientnet-b0, google/vit-base-patch16-224; timm/densenet121.tv_in1k for "
-        "model.safetensors), then mmedrag eval sensitivity --model resnet50=resnet50 "
-        "--model resnet101=resnet101 --model efficientnet_b0=efficientnet_b0 "
-        "--model vit_b16=vit_b16 --model densenet121=densenet121/model.safetensors"
+        "model.safetensors), then give them as the models resnet50=resnet50, "
+        "resnet101=resnet101, efficientnet_b0=efficientnet_b0, vit_b16=vit_b16, "
+        "densenet121=densenet121/model.safetensors."
     )
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.domains import Domain as Domain
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -30,14 +32,6 @@ ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
 
 LONGEST_TEXT = 200_000
 """Characters of a report or a question, some sixty pages; longer ones are refused, not cut."""
-
-
-class Domain(StrEnum):
-    """The three domain corpora of the paper (section 3.2)."""
-
-    RADIOLOGY = "radiology"
-    PATHOLOGY = "pathology"
-    OPHTHALMOLOGY = "ophthalmology"
 
 
 class Assertion(StrEnum):

@@ -157,9 +157,11 @@ class _Claims:
                 at += 1
                 continue
             start, (end, values) = match
-            for rule in values:
-                if rule is not None and self._holds(rule, start, asks):
-                    self._reach(rule, start, end)
+            rules = [rule for rule in values if rule is not None]
+            if len(rules) == len(values):
+                for rule in rules:
+                    if self._holds(rule, start, asks):
+                        self._reach(rule, start, end)
             at = end
 
     def _trigger(self, at: int) -> tuple[int, tuple[int, list[Rule | None]]] | None:

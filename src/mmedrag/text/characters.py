@@ -48,7 +48,7 @@ class Reading:
         for start, end in _visible(text):
             for at, piece in _composed(text, start, end):
                 kept.append(piece)
-                origin.extend([at] * len(piece))
+                origin.append(at)
         return cls("".join(kept), [*origin, len(text)])
 
     def place(self, start: int, end: int) -> tuple[int, int]:
@@ -76,14 +76,15 @@ def _visible(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _composed(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
-    """Each letter with the marks that belong to it as one, and where it stood."""
+    """Each letter, one with the marks that belong to it, and where it stood."""
     at = start
     while at < end:
         stop = at + 1
         while stop < end and unicodedata.combining(text[stop]):
             stop += 1
-        piece = text[at:stop]
-        yield at, piece if len(piece) == 1 else unicodedata.normalize("NFC", piece)
+        piece = unicodedata.normalize("NFC", text[at:stop])
+        yield at, piece[0]
+        yield from zip(range(stop - len(piece) + 1, stop), piece[1:], strict=True)
         at = stop
 
 

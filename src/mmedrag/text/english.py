@@ -54,7 +54,8 @@ _SAME = {
     "nonvisualized": "not visualized", "unchanged": "unchanged", "pos": "positive",
     "pt": "patient", "susp": "suspected", "poss": "possible", "prob": "probable",
     "hx": "history", "h/o": "history of", "eval": "evaluate", "s/p": "status post",
-    "w/o": "without", "wo": "without", "fhx": "family history", "sans": "without",
+    "w/o": "without", "wo": "without", "fhx": "family history",
+    "fh": "family history", "sans": "without",
     "what's": "what is", "there's": "there is", "where's": "where is",
 }  # fmt: skip
 
@@ -77,11 +78,12 @@ _PLACES = """[in|at|within|along|around|under|beneath|behind|over] [the|either|b
 _AND_CLAUSES = """and [there|the|this|is|are|was|were|has|show|shows|stable|unchanged|a|an|possibly
     |probably|likely|perhaps|possible|probable|suspected|with]"""
 _AS_IT_SHOULD_BE = """, ... <fine>; , ... <mention> <fine>; , ... <mention> [is|are] <fine>"""
+_SUBJECTS = "<mention> [show|shows|demonstrate|demonstrates|reveal|reveals|contain|contains]"
 _MODIFIERS = """<mention> <sign>; <mention> [or|and|,] <mention> <sign>; <mention> [criteria
     |correlate|confirmation]; <mention> , <mention> or <mention> <sign>"""
-_STATED = "<verb> <state> ; <state> [,|and]"
+_STATED = "<verb> <state> ; <state> [,|and] ; , <mention> <verb>"
 _PRESUPPOSED = """to [explain|account for] ; of [the|this|that|these|those|his|her|known|previously]
-    ; as a cause of ; as the cause of ; [after|following] ; on"""
+    ; as a cause of ; as the cause of ; [after|following|before] ; on"""
 
 _LIST = frozenset({"or", "nor", "and"})
 _OR = frozenset({"or", "nor"})
@@ -99,7 +101,12 @@ AFTER_NEGATION = Limit(
         (Stop.ENDS, _PRESUPPOSED),
         (Stop.ENDS, "with"),
         (Stop.PASSES, _MODIFIERS),
+        (Stop.PASSES, _SUBJECTS),
     )
+)
+# "Without old films, pneumonia ..." is over at the comma, "Without mass, cyst or nodule" is not.
+AT_THE_BEGINNING = Limit(
+    stops(LISTS, (Stop.ENDS, _TURNS), (Stop.ENDS_UNLESS_LISTED, ","), (Stop.SKIPS, _PLACES))
 )
 AFTER_DOUBT = Limit(
     stops(
@@ -110,6 +117,7 @@ AFTER_DOUBT = Limit(
         (Stop.ENDS, _AND_CLAUSES),
         (Stop.ENDS, _STATED),
         (Stop.ENDS, "with"),
+        (Stop.SKIPS, _PLACES),
     )
 )
 AFTER_PAST = Limit(
@@ -164,7 +172,8 @@ PSEUDO = """
     ; <partly> <gone>; <have> <partly> <gone>; <have> not ... <gone>; <be> <partly> <gone>
     ; [did|does|do] not ... [resolve|clear|disappear|regress|subside|improve|change]
     ; resolving; sister mary joseph; sister chromatid; daughter [cell|cells|cyst|cysts]
-    ; natural history of; if clinically [indicated|warranted]; if [needed|necessary|indicated]
+    ; ? yes $; natural history of; if clinically [indicated|warranted]
+    ; if [needed|necessary|indicated]
     ; negative [margin|margins|node|nodes|lymph|predictive]; not well; not as well
     ; not clearly due; not limited to; [not|no] as [prominent|large|big|extensive|marked|severe
     |conspicuous|dense]; [no|not] [smaller|larger|bigger|worse|better|greater]
@@ -212,7 +221,7 @@ RULED_OUT = (
     ; nothing ... to [suggest|indicate|support]; nothing [suggestive|suspicious|indicative] [of|for]
     ; nothing ... [suggest|suggests|suggesting|indicate|indicates|support|like]
     ; no [indication of|support for|grounds for|trace of|hint of]; not a case of
-    ; [ruled out|excluded|negative|absent|denies|pertinent negatives|no evidence of|not seen
+    ; [no|ruled out|excluded|negative|absent|denies|pertinent negatives|no evidence of|not seen
     |resolved] :
     ; nonvisualization of; non visualization of
     ; [inability|unable|not able|impossible] to [see|identify|demonstrate|find|detect
@@ -225,6 +234,8 @@ RESOLVED_BEFORE = (
 )
 IN_ITS_ABSENCE = (Rule(_N, True, ADJACENT, 8), "in the absence of")
 TREATED_BEFORE = (Rule(_H, True, ADJACENT, 2), "treated")
+WITHOUT_AT_FIRST = (Rule(_N, True, AT_THE_BEGINNING, 24), "^ without")
+IF_AT_FIRST = (Rule(_U, True, AT_THE_BEGINNING, 14), "^ [if|should|unless]")
 ONE_ABSENT = (
     Rule(_N, False, BEFORE_SINGULAR, 10),
     """
@@ -257,7 +268,8 @@ ALL_ABSENT = (
 STATED_ABSENT = (
     Rule(_N, False, SENTENCE, 6),
     """
-    [:|–|(] [no|none|absent|negative|nil|denied|neither|n/a|no evidence|nothing|never|resolved
+    ? [no|none|negative|absent|nil] $
+    ; [:|–|(] [no|none|absent|negative|nil|denied|neither|n/a|no evidence|nothing|never|resolved
     |excluded|ruled out|zero|0] $
     ; [:|–|(] none; , [none|resolved|absent|excluded|negative] $; , not <state> $
     ; [:|–|(] not ... <state>; [:|–|(] not $; [:|–|(] [none|not|no longer] <state>
@@ -297,8 +309,9 @@ DOUBTED = (
     ; look like; resembles; resembling; [would|could|might|may] fit
     ; [indeterminate|inconclusive|nondiagnostic] for; cannot distinguish; cannot ... distinguish
     ; cannot differentiate; [difficult|hard] to [distinguish|separate|differentiate]
-    ; hard to separate from; favored over; preferred over; [more|less] likely than
-    ; fear of; early if any; ^ should; susceptible to; predispose to; prone to; precautions for
+    ; hard to separate from; favored over; preferred over; is [favored|preferred] over
+    ; is [more|less] likely than; not <rule> :; [more|less] likely than
+    ; fear of; early if any; susceptible to; predispose to; prone to; precautions for
     ; prophylaxis for; prevent; prevention of; to avoid; return for; return if
     """,
 )
@@ -353,7 +366,8 @@ LONG_AGO = (
 FAMILY = (
     Rule(_O, True, AFTER_RELATIVE, 30),
     """
-    family history of; family history; familial history of; fh of; family [has|had]
+    family history of; family history; family history [significant|notable|positive|remarkable] for
+    ; familial history of; fh of; family [has|had]
     ; <relative>; [relative|relatives|wife|husband]; [relative|relatives] with; maternal history
     ; paternal history
     """,
@@ -374,6 +388,10 @@ RULES = Rules(
         (
             RULED_OUT,
             RESOLVED_BEFORE,
+            IN_ITS_ABSENCE,
+            WITHOUT_AT_FIRST,
+            IF_AT_FIRST,
+            TREATED_BEFORE,
             ONE_ABSENT,
             ALL_ABSENT,
             STATED_ABSENT,
@@ -437,7 +455,8 @@ RULES = Rules(
     without=frozenset({"no", "without", "not", "nor"}),
     same=_SAME,
     heading=re.compile(
-        r"\s*+(?:[-*•]\s*+)?(?:(?P<family>family\s{1,3}history|fhx?|family\s{1,3}hx|fam\.?\s{1,3}hx)"
+        r"\s*+(?:[-*•]\s*+)?(?:(?P<family>family\s{1,3}history|fhx?|family\s{1,3}hx"
+        r"|fam\.?\s{1,3}hx)"
         r"|past\s{1,3}(?:medical|surgical|ocular|ophthalmic)\s{1,3}history|past\s{1,3}history"
         r"|previous\s{1,3}history|pmhx?|pshx?|poh|(?:surgical|medical|ocular)\s{1,3}history"
         r"|previous\s{1,3}(?:surgery|operations?))\s*+[:\-–]\s*+",

@@ -35,14 +35,14 @@ _SMALL_WORDS = {
         derecho derecha izquierdo izquierda lobulo pulmon pulmones higado rinon corazon hallazgos
         paciente niega observa aprecia aprecian observan identifica identifican evidencia signos
         posible antecedente antecedentes masa nodulo lesiones descartar presencia ausencia ausente
-        negativo negativa
+        negativo negativa madre padre hermano hermana abuela abuelo
     """,
     PORTUGUESE: """
         um uma uns umas da dos das aos em nas com sem de por para que se
         seu sua sao esta estao ha foi foram como mais mas nem muito este nao pelo pela
         direito direita esquerdo esquerda lobo pulmao pulmoes figado coracao achados paciente
         nega observa observam evidencia sinais compativel provavel possivel historia antecedente
-        massa nodulo lesao afastar presenca ausencia ausente pai mae
+        massa nodulo lesao afastar presenca ausencia ausente pai mae irmao irma
         negativo negativa
     """,
     OTHER: """

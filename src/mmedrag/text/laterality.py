@@ -90,7 +90,8 @@ def sides_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Sides
 def _beside(text: str, mention: Mention, last: int, following: int) -> Sides:
     """Sides in the clause of ``mention``, between the finding before it and the one after it."""
     before = _CLAUSE_END.split(text[max(last, mention.start - _BESIDE) : mention.start])[-1]
-    after = _CLAUSE_END.split(text[mention.end : min(following, mention.end + _BESIDE)])[0]
+    # The next finding's first letter shows that its clause goes on.
+    after = _CLAUSE_END.split(text[mention.end : min(following + 1, mention.end + _BESIDE)])[0]
     after = _NEXT.split(after, maxsplit=1)[0]
     return sides(f"{before} {mention.text} {after}")
 

@@ -71,8 +71,11 @@ class PhraseTree:
             node, i, size = stack.pop()
             values = node.get(_CLAUSE_END) if ends_clause(words, i) else None
             values = values or node.get(_END)
-            if values is not None and (best is None or (size, i) > best[:2]):
-                best = (size, i, values)
+            if values is not None:
+                if best is None or (size, i) > best[:2]:
+                    best = (size, i, values)
+                elif (size, i) == best[:2] and values is not best[2]:
+                    best = (size, i, [*best[2], *values])
             if i < len(words) and (following := node.get(words[i])) is not None:
                 stack.append((following, i + 1, size + 1))
             if (gap := node.get(_GAP)) is not None:

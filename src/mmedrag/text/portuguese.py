@@ -81,7 +81,7 @@ PSEUDO = """
     ; nao resolvido; nao resolvida; [parcialmente|quase|incompletamente] <gone>
     ; [estudo|exame|controle] [previo|anterior]; [estudos|exames] [previos|anteriores]
     ; comparado com ... anterior; em relacao ao ... anterior; previamente <state>
-    ; nao <state> previamente; gram [negativo|negativos]; falso negativo
+    ; nao <state> previamente; se <see>; gram [negativo|negativos]; falso negativo
     ; [margens|bordas|linfonodos] [negativos|negativas|livres]; com ou sem
     ; diagnostico diferencial [de|do|da]
 """

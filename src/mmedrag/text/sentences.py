@@ -17,6 +17,8 @@ _FULL_STOP = re.compile(
     r"(?<![.!?])[.!?]++[\"'”’)\]]*+(?=\s|$)"  # followed by space
     r"|(?<=[a-z)])[.!?](?=[A-Z][a-z])"  # or a missing space: "effusion.The heart"
 )
+_ANSWER = re.compile(r" ?(?:no|none|yes|negative|absent|nil)(?=[ \t]*(?:[.;,\n]|$))", re.IGNORECASE)
+"""A word that answers the question before it: "Effusion? No." is one statement."""
 _BLANK_OR_BULLET = re.compile(r"\n(?=[ \t]*+(?:\n|[-*•·>]|\(?\d{1,2}[.)]\s|$))")
 _LINE = re.compile(r"\n(?=[ \t]*+[A-Z0-9À-Þ])")
 _WRAPPED = 50
@@ -44,7 +46,8 @@ def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
         text[stop.end() : stop.end() + 2],
     )
     if stop[0].startswith("?"):
-        return stop.start() > 0 and not text[stop.start() - 1].isspace()  # not "? pneumonia"
+        hedges = stop.start() == 0 or text[stop.start() - 1].isspace()  # "? pneumonia"
+        return not hedges and not _ANSWER.match(text, stop.end())
     if before[-2:-1].isspace() and stop[0] == ".":
         return True
     if _ABBREVIATION.search(before):

@@ -18,6 +18,7 @@ from mmedrag.casebase.folder import (
     export,
     lay_out,
     walk,
+    walk_recognised,
     write_generation,
 )
 from mmedrag.casebase.mentions import Recognition
@@ -35,7 +36,7 @@ from mmedrag.errors import (
     EncoderMismatch,
 )
 from mmedrag.protocols import DefinitionSource
-from mmedrag.types import Case, Entry, Hit, Mention, Question, Vector
+from mmedrag.types import Case, Domain, Entry, Hit, Mention, Question, Vector
 
 AUTOMATIC = "auto"
 _REPORTS = 512  # read together, and written in one transaction
@@ -186,6 +187,11 @@ class Casebase:
         with self._reading() as database:
             return database.case(case_id)
 
+    def domains(self) -> list[Domain]:
+        """The domains that its cases are of, by name."""
+        with self._reading() as database:
+            return sorted(Domain(name) for name in database.counts() if name is not None)
+
     def ids(self) -> Iterator[str]:
         """All ids, in the order of adding."""
         with self._reading() as database:
@@ -194,6 +200,13 @@ class Casebase:
     def cases(self) -> Iterator[Case]:
         """All cases of one committed state, in the order of adding."""
         return (case for case, _ in walk(self.path, readonly=self._readonly))
+
+    def recognised(self, recogniser: str) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
+        """All cases with what the source of that fingerprint found in their reports.
+
+        ``None`` stands for the mentions of a report that it has not read.
+        """
+        return walk_recognised(self.path, recogniser, readonly=self._readonly)
 
     def preview(self, case_id: str) -> bytes | None:
         """The case's preview as JPEG, or ``None`` where it has none or it is damaged."""
@@ -376,6 +389,20 @@ class Casebase:
                 self._database.mention_table.forget_unused()
             return count
 
+    def set(self, key: str, value: str) -> None:
+        """Keep a setting of the caller's, as those given to :meth:`create`.
+
+        Raises:
+            CasebaseError: the key is the casebase's own, or the disk fails.
+            CasebaseLocked: another process writes.
+        """
+        if key in RESERVED:
+            raise CasebaseError(f"The setting {key} is the casebase's own", "Use another key.")
+        with self._writers, storage_faults(self.path, "keep a setting in"):
+            self._acquire()
+            with self._guard, self._database.writing():
+                self._database.set(key, value)
+
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of definitions by the digest of what was embedded.
 
@@ -403,6 +430,8 @@ class Casebase:
             with self._guard, self._database.writing():
                 self._database.rebuild_lexicon()
             if definitions is not None:
+                with self._guard, self._database.writing():
+                    self._database.mention_table.forget_all()
                 self.recognise(definitions)
             self.publish()
             with self._guard:

@@ -18,13 +18,14 @@ from zlib import crc32
 
 import numpy as np
 
+from mmedrag.casebase import conditions
 from mmedrag.casebase.exact import Rows
-from mmedrag.casebase.filters import Node, number
 from mmedrag.casebase.lexical import prepare
 from mmedrag.casebase.mentions import MentionTable, Recognition
 from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
 from mmedrag.casebase.schema import lay_out_tables, version
-from mmedrag.errors import CasebaseDamaged
+from mmedrag.errors import CasebaseDamaged, FilterError
+from mmedrag.filters import MENTIONED, Node, fields_of
 from mmedrag.types import Case, Matrix, Vector
 
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
@@ -63,7 +64,7 @@ class Database:
             uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         self.connection.row_factory = sqlite3.Row
-        self.connection.create_function("number", 1, number, deterministic=True)
+        conditions.prepare(self.connection)
         for pragma in _PRAGMAS:
             self._run(f"PRAGMA {pragma}")
         prepare(self.connection)
@@ -128,9 +129,23 @@ class Database:
         return next((int(row[0]) for row in found), 0)
 
     def rows_where(self, condition: Node) -> Rows:
-        """Row numbers of the cases that a filter allows, ascending."""
-        text, values = condition.sql()
+        """Row numbers of the cases that a filter allows, ascending.
+
+        Raises:
+            FilterError: it asks for what reports say, and some are not read yet.
+        """
+        if fields_of(condition) & {*MENTIONED}:
+            self._require_recognised()
+        text, values = conditions.condition(condition)
         return self._rows(f"SELECT row FROM cases WHERE {text} ORDER BY row", values)  # noqa: S608
+
+    def _require_recognised(self) -> None:
+        unread = self.count() - sum(self.recognised_by().values())
+        if unread:
+            raise FilterError(
+                f"The filter asks what reports say, and {unread} cases were stored without it",
+                "Let their terms be recognised first: mmedrag rebuild.",
+            )
 
     def rows_of(self, domain: str | None) -> Rows:
         """Row numbers of a domain's cases, ascending."""
@@ -385,6 +400,15 @@ class Database:
             *values, text, vector, stored = row
             if text is None or vector is None or checksum(values, text, vector) != stored:
                 yield f"casebase.db: case {row['id']!r} fails its checksum"
+        if self.derives:
+            yield from self._problems_of_derived()
+
+    def _problems_of_derived(self) -> Iterator[str]:
+        for table, key in (("vectors", "row"), ("definition_vectors", "digest")):
+            for name, blob, stored in self._run(f"SELECT {key}, vector, crc FROM {table}"):  # noqa: S608
+                if crc32(blob) != stored:
+                    yield f"casebase.db: {table}, {key} {name} fails its checksum"
+        yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
 
     def _rows(self, sql: str, values: Sequence[object]) -> Rows:
         return np.fromiter((row[0] for row in self._run(sql, values)), np.int64)

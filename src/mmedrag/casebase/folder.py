@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from mmedrag.casebase.database import Database
@@ -16,7 +17,7 @@ from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.vectors import UNASSIGNED, Generations, Summary
 from mmedrag.durability import sync_folder
 from mmedrag.errors import CasebaseError
-from mmedrag.types import Case
+from mmedrag.types import Case, Mention
 
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
 """Settings that the casebase keeps for itself."""
@@ -84,6 +85,22 @@ def walk(path: Path, *, readonly: bool) -> Iterator[tuple[Case, str | None]]:
                     row = page[-1][0]
         finally:
             database.close()
+
+
+def walk_recognised(
+    path: Path, recogniser: str, *, readonly: bool
+) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
+    """Cases with the terms that this recogniser has found in their reports, where it read them."""
+    with storage_faults(path, "read"), closing(connect(path, readonly=readonly)) as database:
+        with database.reading():
+            row = 0
+            while page := database.page(row, _PAGE):
+                stored = database.recognised({number: case.text for number, case, _ in page})
+                for number, case, _ in page:
+                    found = stored.get(number)
+                    same = found is not None and found.recogniser == recogniser
+                    yield case, found.mentions if found is not None and same else None
+                row = page[-1][0]
 
 
 def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, into: Path) -> int:

@@ -96,6 +96,25 @@ class MentionTable:
             )
         ]
 
+    def problems(self) -> Iterator[str]:
+        """Rows whose mentions fail their checksum, one line each."""
+        after = 0
+        while rows := self._connection.execute(
+            "SELECT row, text FROM recognised JOIN texts USING (row) WHERE row > ? "
+            "ORDER BY row LIMIT ?",
+            [after, _ROWS],
+        ).fetchall():
+            for row, text in rows:
+                try:
+                    self.read({row: text})
+                except CasebaseDamaged as damage:
+                    yield damage.what
+                after = row
+
+    def forget_all(self) -> None:
+        """Keep nothing of what was recognised."""
+        self._connection.execute("DELETE FROM recognised")
+
     def forget_unused(self) -> None:
         """Erase terms and recognisers that no case refers to any more."""
         self._connection.execute(

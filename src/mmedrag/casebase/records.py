@@ -18,7 +18,7 @@ from mmedrag.types import Case, Domain, Entry, Vector
 
 _NORM_SLACK = 1e-3  # float32 rounding of encoders; more is a vector that was never normalised
 
-_DIAGNOSIS = "\x1fdiagnosis"
+DIAGNOSIS = "\x1fdiagnosis"
 """Where the stored ``meta`` holds a case's diagnosis, which has no column of its own."""
 
 COLUMNS = (
@@ -95,7 +95,7 @@ def case_of(row: Iterable[Any]) -> Case:
         image, frame, _, _, text,
     ) = row  # fmt: skip
     extra = {} if meta == "{}" else json.loads(meta)
-    diagnosis = extra.pop(_DIAGNOSIS, "")
+    diagnosis = extra.pop(DIAGNOSIS, "")
     return Case(
         id=case_id,
         text=text,
@@ -163,10 +163,10 @@ def _checked_vector(entry: Entry, dim: int) -> Vector:
 
 def _values(entry: Entry) -> tuple[str | int | None, ...]:
     case = entry.case
-    extra = dict(case.meta) | ({_DIAGNOSIS: case.diagnosis} if case.diagnosis else {})
+    extra = dict(case.meta) | ({DIAGNOSIS: case.diagnosis} if case.diagnosis else {})
     return (
         case.id,
-        None if case.domain is None else Domain(case.domain).value,
+        None if case.domain is None else str(Domain(case.domain)),
         case.modality,
         case.patient_id,
         case.study_id,

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.database import Database, State
 from mmedrag.casebase.exact import ExactRows, Mask, Rows, locate, similarities
-from mmedrag.casebase.filters import Node, parse
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.casebase.lexical import Lexicon
 from mmedrag.casebase.shard import Shard
 from mmedrag.casebase.vectors import UNASSIGNED, Generation
 from mmedrag.errors import EncoderMismatch, QueryError
+from mmedrag.filters import Node, parse
 from mmedrag.types import Domain, Hit, Matrix, Query, Vector
 
 _POOL = 100  # candidates from vectors and from words, each, that are joined for a text

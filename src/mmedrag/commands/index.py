@@ -9,9 +9,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_models, pairs
+from mmedrag.commands.options import (
+    Commands,
+    add_dictionaries,
+    add_models,
+    add_new_domains,
+    pairs,
+    register_domains,
+)
+from mmedrag.domains import find
 from mmedrag.errors import CorpusError, QueryError
-from mmedrag.types import Case, Domain
+from mmedrag.types import Case
 from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
@@ -33,6 +41,7 @@ def add(commands: Commands) -> None:
         "--index-key", metavar="KEY",
         help="kind of vector index: a FAISS factory string, as IVF1024,SQ8",
     )  # fmt: skip
+    add_dictionaries(index)
     _corpus_options(index)
     index.set_defaults(run=_index)
 
@@ -54,7 +63,8 @@ def _corpus_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--format", default="auto", help="of the corpus; see 'mmedrag datasets' (default: auto)"
     )
-    command.add_argument("--domain", choices=list(Domain), help="of cases that name none")
+    command.add_argument("--domain", metavar="DOMAIN", help="of cases that name none")
+    add_new_domains(command)
     command.add_argument(
         "--column", action="append", default=[], metavar="FIELD=NAME",
         help="the column of a table that holds a field, as text=Report; repeatable",
@@ -79,17 +89,21 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 def _index(options: argparse.Namespace) -> int:
     from mmedrag.assembly import create, open_for_writing
 
+    register_domains(options.new_domain)
     models = pairs(options.model, "--model")
     if (options.into / "casebase.db").exists():
         casebase, stages = open_for_writing(options.into)
-        if models or options.preset not in (None, casebase.preset):
+        if models or options.dictionary or options.preset not in (None, casebase.preset):
             casebase.close()
             raise QueryError(
                 f"{options.into} was made with the preset {casebase.preset}",
-                "Leave out --preset and --model to go on with it, or make another casebase.",
+                "Leave out --preset, --model and --dictionary to go on with it, or make another "
+                "casebase ('mmedrag rebuild --dictionary' changes its dictionaries).",
             )
     else:
-        casebase, stages = create(options.into, options.preset or "offline", models)
+        casebase, stages = create(
+            options.into, options.preset or "offline", models, options.dictionary
+        )
     with casebase:
         exit_code = _fill(casebase, stages, options)
         if options.index_key:
@@ -100,6 +114,7 @@ def _index(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     from mmedrag.assembly import open_for_writing
 
+    register_domains(options.new_domain)
     casebase, stages = open_for_writing(options.casebase)
     with casebase:
         return _fill(casebase, stages, options)
@@ -135,7 +150,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
     Returns:
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
-    from mmedrag.assembly import salt_of
+    from mmedrag.assembly import definitions_of, salt_of
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
     from mmedrag.views.console import report_text
@@ -148,6 +163,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
             casebase,
             stages.embedder,
             stages.classifier,
+            definitions=definitions_of(casebase),
             strict=options.strict,
             progress=bar.update,
             duplicates=duplicates,
@@ -170,7 +186,7 @@ def _corpus(options: argparse.Namespace, salt: bytes) -> Iterator[Case | Problem
         yield _one_case(options)
     elif not options.corpus:
         raise QueryError("There is nothing to add", "Give a corpus, or one case by --id.")
-    domain = Domain(options.domain) if options.domain else None
+    domain = find(options.domain) if options.domain else None
     columns: Mapping[str, str] = pairs(options.column, "--column")
     for path in options.corpus:
         yield from read_corpus(
@@ -183,7 +199,7 @@ def _one_case(options: argparse.Namespace) -> Case:
     values = {
         "text": options.text,
         "image": options.image and options.image.resolve(),
-        "domain": options.domain and Domain(options.domain),
+        "domain": options.domain and find(options.domain),
         "modality": options.modality,
         "patient_id": options.patient_id,
         "study_id": options.study_id,

@@ -40,7 +40,7 @@ def preference_loss(preferred: ArrayLike, other: ArrayLike) -> Numbers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Head:
+class RewardHead:
     """The network of section 3.6 up to its logit: wᵀ tanh(W h + b) + b_r (eq. 5).
 
     ``output`` is w, shape ``(m,)``, and ``bias`` b_r; ``hidden`` is W, shape ``(m, d)``, and
@@ -120,7 +120,7 @@ class ContextScorer:
     """The paper's scorer: r_i = σ(wᵀ tanh(W f_BERT(c_i) + b) + b_r). It never sees the question."""
 
     encode: TextEncoder
-    head: Head
+    head: RewardHead
     calibration: Calibration = field(default_factory=Calibration)
 
     def score(self, question: Question, evidence: Sequence[Evidence]) -> Numbers:
@@ -139,7 +139,7 @@ class PairScorer:
     size.
     """
 
-    head: Head
+    head: RewardHead
     calibration: Calibration = field(default_factory=Calibration)
     embedding_dim: int = 0
 

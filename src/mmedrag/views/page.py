@@ -141,7 +141,10 @@ def _ranks(evidence: Sequence[Evidence]) -> dict[str, int]:
 def _details(e: Evidence) -> str:
     if not isinstance(e.item, Case):
         return e.item.concept
-    named = (e.item.domain, e.item.modality, e.item.patient_id and f"patient {e.item.patient_id}")
+    diagnosis = e.item.diagnosis and f"diagnosis: {e.item.diagnosis}"
+    labels = ", ".join(e.item.labels)
+    patient = e.item.patient_id and f"patient {e.item.patient_id}"
+    named = (e.item.domain, e.item.modality, diagnosis, labels, patient)
     return " · ".join(str(part) for part in named if part)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mmedrag.answers.claims import Claim, Judgement, claims, judge, text_assertions
 from mmedrag.definitions import Dictionary, glossary
-from mmedrag.evaluation.claims import Claim, Judgement, claims, judge, said_by_text
 from mmedrag.types import Assertion, Case, Definition, Evidence
 
 A, N, U = Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN
@@ -102,8 +102,8 @@ def test_judgements_add_up() -> None:
 
 def test_evidence_says_what_its_text_says(own: Dictionary) -> None:
     case = Evidence("C1", Case(id="x", text="No effusion. Nodule."), None, 0, 0)
-    said = said_by_text(case, own)
+    said = text_assertions(case, own)
     assert said[concept(own, "effusion")] == {N}
     assert said[concept(own, "nodule")] == {A}
     meaning = Definition(concept(own, "effusion"), "effusion", "Fluid.", "own")
-    assert said_by_text(Evidence("D1", meaning, None, 0, 0), own)[meaning.concept] == {A}
+    assert text_assertions(Evidence("D1", meaning, None, 0, 0), own)[meaning.concept] == {A}

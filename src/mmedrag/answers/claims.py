@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mmedrag.answers.findings import is_technique, statements
+from mmedrag.answers.findings import statements
 from mmedrag.protocols import DefinitionSource
 from mmedrag.types import Assertion, Definition, Evidence, Mention
 
 _MARK = re.compile(r"\[([CD]\d+(?:, [CD]\d+)*)\]")
 _QUOTED = re.compile(r"“[^”\n]*”|\"[^\"\n]*\"")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
-_SAID = "|".join(re.escape(a.value) for a in Assertion)
-# "effusion: affirmed [C1]; negated [C2]": the word before the mark is the assertion.
-_STATED = re.compile(rf"\b({_SAID})(?: in)?\s*$")
-_UNMENTIONED = re.compile(r"none of the cases mentions\s*$")
+_WORDS = {
+    **{a.value: a for a in Assertion}, "ruled out": Assertion.NEGATED, "in doubt": Assertion.UNCERTAIN,
+}  # fmt: skip
+# "effusion: affirmed [C1]; negated [C2]", "ruled out in 2 [C3]": the words before the mark tell.
+_STATED = re.compile(rf"\b({'|'.join(map(re.escape, _WORDS))})(?: in(?: \d+)?)?\s*$")
+_YES = re.compile(r"\byes, [^.;:]*$")
+_UNMENTIONED = re.compile(r"none of the cases mentions\s*$|\bnot mentioned in \d+\s*$")
 _RULED_OUT = re.compile(
     r"\b(?:and|that) rules? out\b|^the .{0,40}cases? rules? out\b", re.IGNORECASE
 )
 
-Said = Mapping[str, frozenset[Assertion]]
+Assertions = Mapping[str, frozenset[Assertion]]
 """What is known of a piece of evidence, by concept. A concept that is not in it is not known."""
 
 
@@ -45,15 +48,36 @@ class Claim:
 
 def claims(text: str, source: DefinitionSource) -> list[Claim]:
     """The claims of an answer whose marks have been checked, in order."""
-    found: list[Claim] = []
+    made: list[Claim] = []
     sentence = 0
     lines = text.splitlines()
-    blanked = [_MARK.sub(lambda m: " " * len(m[0]), line) for line in lines]
-    for line, plain, mentions in zip(lines, blanked, source.recognise(blanked), strict=True):
+    plain = [_MARK.sub(_spaces, line) for line in lines]
+    for line, words, mentions in zip(lines, plain, _recognised(plain, source), strict=True):
         for start, end in _sentences(line):
-            inside = [m for m in mentions if start <= m.start < end and not is_technique(m.term)]
-            found.extend(_in_sentence(line, plain, inside, (start, end), sentence))
+            inside = [m for m in mentions if start <= m.start < end and m.kind.is_finding]
+            made.extend(_in_sentence(line, words, inside, (start, end), sentence))
             sentence += 1
+    return made
+
+
+def _spaces(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _recognised(lines: Sequence[str], source: DefinitionSource) -> list[list[Mention]]:
+    """The mentions of each line; a quotation is read by itself, as the report that it is from."""
+    quotes = [[m.span() for m in _QUOTED.finditer(line)] for line in lines]
+    around = source.recognise([_QUOTED.sub(_spaces, line) for line in lines])
+    texts = [lines[i][a + 1 : b - 1] for i, spans in enumerate(quotes) for a, b in spans]
+    inside = iter(source.recognise(texts) if texts else ())
+    found = []
+    for spans, mentions in zip(quotes, around, strict=True):
+        quoted = [
+            replace(m, start=m.start + a + 1, end=m.end + a + 1)
+            for a, _ in spans
+            for m in next(inside)
+        ]
+        found.append(sorted([*mentions, *quoted], key=lambda m: m.start))
     return found
 
 
@@ -93,28 +117,30 @@ def _assertion(before_mark: str, before_mention: str, mention: Mention) -> Asser
     if _UNMENTIONED.search(before_mark):
         return None
     if stated := _STATED.search(before_mark):
-        return Assertion(stated[1])
+        return _WORDS[stated[1]]
+    if _YES.search(before_mark):
+        return Assertion.AFFIRMED
     if _RULED_OUT.search(before_mention):
         return Assertion.NEGATED
     return mention.assertion
 
 
-def said_by_text(evidence: Evidence, source: DefinitionSource) -> Said:
+def text_assertions(evidence: Evidence, source: DefinitionSource) -> Assertions:
     """What a piece of evidence says of each concept, as the recogniser reads it.
 
     A definition also affirms the term that it defines.
     """
     item = evidence.item
     texts = [item.term, item.text] if isinstance(item, Definition) else [item.text]
-    said: dict[str, set[Assertion]] = {}
+    assertions: dict[str, set[Assertion]] = {}
     for mentions in source.recognise(texts):
         for mention in mentions:
-            said.setdefault(mention.concept, set()).add(mention.assertion)
+            assertions.setdefault(mention.concept, set()).add(mention.assertion)
         for concept, strongest in statements(mentions).items():
-            said.setdefault(concept, set()).add(strongest.assertion)
+            assertions.setdefault(concept, set()).add(strongest.assertion)
     if isinstance(item, Definition):
-        said.setdefault(item.concept, set()).add(Assertion.AFFIRMED)
-    return {concept: frozenset(every) for concept, every in said.items()}
+        assertions.setdefault(item.concept, set()).add(Assertion.AFFIRMED)
+    return {concept: frozenset(every) for concept, every in assertions.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +175,11 @@ def _values(of: Judgement) -> tuple[int, ...]:
             of.contradicted)  # fmt: skip
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")
+def _share(count: int, whole: int) -> float:
+    return count / whole if whole else float("nan")
 
 
-def judge(made: Sequence[Claim], known: Callable[[str], Said]) -> Judgement:
+def judge(made: Sequence[Claim], assertions_of: Callable[[str], Assertions]) -> Judgement:
     """Hold the claims of one answer against the evidence that they cite.
 
     A (claim, mark) pair is precise where the evidence says the same of the finding. A claim is
@@ -162,23 +188,23 @@ def judge(made: Sequence[Claim], known: Callable[[str], Said]) -> Judgement:
 
     Args:
         made: the claims of one answer.
-        known: what the evidence of a key says.
+        assertions_of: what the evidence of a key says.
     """
     total = Judgement()
     by_sentence: dict[int, bool] = {}
     for claim in made:
-        agree = [_agrees(claim, known(key)) for key in claim.keys]
+        agree = [_agrees(claim, assertions_of(key)) for key in claim.keys]
         recalled = any(agree)
-        against = not recalled and any(_opposes(claim, known(key)) for key in claim.keys)
+        against = not recalled and any(_opposes(claim, assertions_of(key)) for key in claim.keys)
         total += Judgement(1, int(recalled), len(agree), sum(agree), contradicted=int(against))
         by_sentence[claim.sentence] = by_sentence.get(claim.sentence, True) and recalled
     return total + Judgement(sentences=len(by_sentence), supported=sum(by_sentence.values()))
 
 
-def _agrees(claim: Claim, said: Said) -> bool:
+def _agrees(claim: Claim, assertions: Assertions) -> bool:
     if claim.assertion is None:
-        return claim.concept not in said
-    return claim.assertion in said.get(claim.concept, frozenset())
+        return claim.concept not in assertions
+    return claim.assertion in assertions.get(claim.concept, frozenset())
 
 
 _OPPOSITE = {
@@ -188,8 +214,8 @@ _OPPOSITE = {
 }
 
 
-def _opposes(claim: Claim, said: Said) -> bool:
+def _opposes(claim: Claim, assertions: Assertions) -> bool:
     if claim.assertion is None:
         return False
     opposite = _OPPOSITE.get(claim.assertion)
-    return opposite is not None and opposite in said.get(claim.concept, frozenset())
+    return opposite is not None and opposite in assertions.get(claim.concept, frozenset())

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmedrag.assembly import dictionary
 from mmedrag.cli import main
-from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.records import write_records
 from mmedrag.paper import reward as study_module
-from mmedrag.paper.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, Measured, measure_reward
-from mmedrag.paper.reward_effect import Served, effect, serve
+from mmedrag.paper.reward import COSINE, FLOOR, PAPER, QUERY_AWARE, RewardFigures, measure_reward
 from mmedrag.paper.reward_section import as_section
-from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
-from mmedrag.training.candidates import embed, findings_of
-from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Miner
+from mmedrag.training.contexts import OFF_TOPIC, REJECTED
 from mmedrag.types import Case
 from mmedrag.views.report import section_text
 from mmedrag.views.section import Section
@@ -34,14 +28,14 @@ def corpus(phantoms: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def measured(corpus: Path) -> Measured:
+def measured(corpus: Path) -> RewardFigures:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(study_module, "build", lambda preset, models: fake_stages())
         return measure_reward([corpus])
 
 
 @pytest.fixture(scope="module")
-def section(measured: Measured) -> Section:
+def section(measured: RewardFigures) -> Section:
     return as_section(measured)
 
 
@@ -89,44 +83,6 @@ def test_the_section_says_it_in_words_and_draws_it(section):
     assert len(section.disagreements) == 2
     for figure in section.figures:
         assert "<svg" in figure.draw()
-
-
-def test_served_contexts_hold_nothing_that_gives_the_question_away(phantoms):
-    stages, definitions = fake_stages(), dictionary()
-    pool = embed(phantoms[:50], stages.embedder, definitions)
-    examples = Miner(pool, stages.embedder, stages.classifier, definitions, seed=0).mine(12)
-    served = serve(pool, examples, stages, definitions, most=30)
-    numbered = {example.number: example for example in examples}
-    assert len(served) == min(30, len(numbered))
-    for one, example in zip(served, numbered.values(), strict=False):
-        cases = [e for e in one.evidence if isinstance(e.item, Case)]
-        assert 0 < len(cases) <= 10
-        assert example.asked_by.id not in {e.item.id for e in cases}
-        for evidence in cases:
-            same = patient_of(evidence.item) == patient_of(example.asked_by)
-            shared = findings_of(evidence.item) & findings_of(example.asked_by)
-            expected = one.form != OFF_TOPIC and (same or bool(shared))
-            assert (evidence.key in one.right) == expected
-
-
-def test_effect_by_hand(phantoms):
-    stages, definitions = fake_stages(), dictionary()
-    pool = embed(phantoms[:30], stages.embedder, definitions)
-    examples = Miner(pool, stages.embedder, stages.classifier, definitions, seed=0).mine(4)
-    one = serve(pool, examples, stages, definitions, most=1)[0]
-    cases = [e for e in one.evidence if isinstance(e.item, Case)]
-    right = frozenset(e.key for e in cases[:2])
-    told = Served(one.question, one.evidence, right, "text")
-    everything = effect(KeepAll(), [told, told])
-    assert everything.questions == 2
-    assert everything.kept == len(cases)
-    assert everything.precision == pytest.approx(2 / len(cases))
-    assert everything.recall == 1.0
-    assert everything.nothing == 0.0
-    nothing = effect(SimilarityThreshold(1.0), [told])
-    assert nothing.kept == nothing.recall == 0.0
-    assert nothing.nothing == 1.0
-    assert math.isnan(nothing.precision)
 
 
 def test_the_command_prints_the_figures(corpus, capsys, monkeypatch, measured):

@@ -1,4 +1,4 @@
-"""The one door to PyTorch and transformers, which the installed package does without."""
+"""PyTorch and transformers, which the installed package does without, are imported here alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``where`` expressions: parsed into a tree, never pasted into SQL.
+"""``where`` expressions: parsed into a small tree of values, which each engine translates.
 
 ::
 
@@ -9,13 +9,16 @@
                  | field [not] in (value, …) | field is [not] null
     value       := 'text, with '' for a quote' | number
 
-Fields: ``id domain modality patient_id study_id date source licence split labels meta.<key>``.
+Fields: ``id domain modality patient_id study_id date source licence split labels diagnosis affirms
+rules_out meta.<key>``.
 
 Meaning: two-valued logic. An empty field is missing and equals nothing, so ``patient_id != 'P1'``
-keeps cases without a patient. ``labels = 'x'`` asks for membership. ``domain``, ``modality``,
-``split`` and ``labels`` ignore ASCII case, the others do not; ``like`` (``%`` any text, ``_`` one
-character) always does. A number is compared as a number, also with a stored text that reads as
-one; a text is compared as text.
+keeps cases without a patient. ``labels = 'x'`` asks for membership. ``affirms = 'drusen'`` asks for
+a concept, by its code or its term, that the report says is there; ``rules_out`` for one that it
+denies and nowhere affirms. ``domain``, ``modality``, ``split``, ``labels``, ``affirms`` and
+``rules_out`` ignore ASCII case, the others do not; ``like`` (``%`` any text, ``_`` one character)
+always does. A number is compared as a number, also with a stored text that reads as one; whole
+numbers below 2^63 are compared exactly. A text is compared as text.
 """
 
 from __future__ import annotations
@@ -24,23 +27,33 @@ import json
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from mmedrag.errors import FilterError
-from mmedrag.types import Case
+from mmedrag.types import Assertion, Case, Mention
 
-Value: TypeAlias = str | float
+Value: TypeAlias = str | int | float
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 50
-MAX_CONDITIONS = 300  # SQLite allows expressions of depth 1000
+MAX_CONDITIONS = 300
 MAX_WILDCARDS = 8  # matching time grows steeply with them
+LARGEST = 2**63 - 1
+"""Of the whole numbers that engines compare exactly."""
 
-_COLUMNS = ("id", "domain", "modality", "patient_id", "study_id", "date", "source", "licence")
-FIELDS = (*_COLUMNS, "split", "labels")
-_CASELESS = frozenset({"domain", "modality", "split", "labels"})
+MENTIONED = ("affirms", "rules_out")
+"""Fields that ask for what the report says, as it was recognised when the case was stored."""
+
+FIELDS = (
+    "id", "domain", "modality", "patient_id", "study_id", "date", "source", "licence", "split",
+    "labels", "diagnosis", *MENTIONED,
+)  # fmt: skip
+CASELESS = frozenset({"domain", "modality", "split", "labels", *MENTIONED})
+"""Fields whose texts are compared without regard to ASCII case."""
+
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "<": operator.lt,
@@ -62,65 +75,28 @@ class Predicate:
     relation: str
     operands: tuple[Value, ...] = ()
 
-    def sql(self) -> tuple[str, list[Value]]:
-        """A condition on table ``cases`` that is 0 or 1, and its parameters."""
-        if self.relation == "null":
-            value, path = self._value()
-            return (
-                ("cases.labels = '[]'", [])
-                if self.field == "labels"
-                else (
-                    f"{value} IS NULL",
-                    path,
-                )
-            )
-        value, path = self._value()
-        tests, values = [], []
-        for kind in (str, float):
-            operands = [operand for operand in self.operands if isinstance(operand, kind)]
-            if operands:
-                tests.append(self._test(value, kind, len(operands)))
-                values += [*path, *operands]
-        condition = f"({' OR '.join(tests)})"
-        if self.field == "labels":
-            condition = f"EXISTS (SELECT 1 FROM json_each(cases.labels) WHERE {condition})"  # noqa: S608
-        return condition, values
+    def matches(self, case: Case, mentions: Sequence[Mention] | None = None) -> bool:
+        """Whether a case in memory meets the condition.
 
-    def _value(self) -> tuple[str, list[Value]]:
-        if self.field == "labels":
-            return "value", []
-        if self.field.startswith("meta."):
-            keys = self.field.split(".")[1:]
-            return "NULLIF(json_extract(cases.meta, ?), '')", [
-                "$" + "".join(f'."{key}"' for key in keys)
-            ]
-        return f"NULLIF(cases.{self.field}, '')", []
+        Args:
+            case: the case.
+            mentions: of its report; only :data:`MENTIONED` fields need them.
 
-    def _test(self, value: str, kind: type, count: int) -> str:
-        if self.relation == "like":
-            return f"COALESCE(CAST({value} AS TEXT) LIKE ?, 0)"
-        compared = f"number({value})"
-        if kind is str:
-            collation = " COLLATE NOCASE" if self.field in _CASELESS else ""
-            compared = f"CAST({value} AS TEXT){collation}"
-        if self.relation == "=":
-            return f"COALESCE({compared} IN ({', '.join('?' * count)}), 0)"
-        return f"COALESCE({compared} {self.relation} ?, 0)"
-
-    def matches(self, case: Case) -> bool:
-        """The same condition, evaluated on a case in memory."""
-        stored = [value for value in _stored(case, self.field) if value not in (None, "")]
+        Raises:
+            FilterError: they are needed and not given.
+        """
+        stored = [value for value in _stored(case, self.field, mentions) if value not in (None, "")]
         if self.relation == "null":
             return not stored
         return any(self._holds(value, operand) for value in stored for operand in self.operands)
 
     def _holds(self, value: object, operand: Value) -> bool:
         if self.relation == "like":
-            return _like(str(operand)).fullmatch(_text(value).translate(_LOWER)) is not None
+            return _like(str(operand)).fullmatch(text(value).translate(_LOWER)) is not None
         compare = _COMPARE[self.relation]
         if isinstance(operand, str):
-            left = _text(value)
-            if self.field in _CASELESS:
+            left = text(value)
+            if self.field in CASELESS:
                 return compare(left.translate(_LOWER), operand.translate(_LOWER))
             return compare(left, operand)
         left_number = number(value)
@@ -133,14 +109,9 @@ class Not:
 
     part: Node
 
-    def sql(self) -> tuple[str, list[Value]]:
-        """See :meth:`Predicate.sql`."""
-        text, values = self.part.sql()
-        return f"(NOT {text})", values
-
-    def matches(self, case: Case) -> bool:
+    def matches(self, case: Case, mentions: Sequence[Mention] | None = None) -> bool:
         """See :meth:`Predicate.matches`."""
-        return not self.part.matches(case)
+        return not self.part.matches(case, mentions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +121,33 @@ class Joined:
     word: str
     parts: tuple[Node, ...]
 
-    def sql(self) -> tuple[str, list[Value]]:
-        """See :meth:`Predicate.sql`."""
-        pieces = [part.sql() for part in self.parts]
-        text = f" {self.word} ".join(piece for piece, _ in pieces)
-        return f"({text})", [value for _, values in pieces for value in values]
-
-    def matches(self, case: Case) -> bool:
+    def matches(self, case: Case, mentions: Sequence[Mention] | None = None) -> bool:
         """See :meth:`Predicate.matches`."""
         judge = all if self.word == "AND" else any
-        return judge(part.matches(case) for part in self.parts)
+        return judge(part.matches(case, mentions) for part in self.parts)
 
 
 Node: TypeAlias = Predicate | Not | Joined
+
+
+def fields_of(node: Node) -> frozenset[str]:
+    """The fields that an expression asks for."""
+    if isinstance(node, Predicate):
+        return frozenset({node.field})
+    parts = (node.part,) if isinstance(node, Not) else node.parts
+    return frozenset[str]().union(*map(fields_of, parts))
+
+
+def both(first: str | None, second: str | None) -> str | None:
+    """The filter that lets in what two filters let in; ``None`` is no filter.
+
+    Raises:
+        FilterError: one of them does not parse alone, so that none can get out of its brackets.
+    """
+    given = [where for where in (first, second) if where is not None]
+    for where in given:
+        parse(where)
+    return " and ".join(f"({where})" for where in given) if len(given) > 1 else first or second
 
 
 def parse(where: str) -> Node:
@@ -171,6 +156,10 @@ def parse(where: str) -> Node:
     Raises:
         FilterError: it does not parse; the message names the position and what may stand there.
     """
+    if "\0" in where:
+        raise FilterError(
+            f"The filter has a NUL character at {where.index(chr(0)) + 1}", "Remove it."
+        )
     if len(where) > MAX_LENGTH:
         raise FilterError(
             f"The filter is {len(where)} characters long", f"Use at most {MAX_LENGTH}."
@@ -178,10 +167,15 @@ def parse(where: str) -> Node:
     return _Parser(where).whole()
 
 
-def number(value: object) -> float | None:
-    """The finite number that a stored value is or reads as; also an SQL function of the store."""
+def number(value: object) -> int | float | None:
+    """The finite number that a stored value is or reads as; whole where it is and below 2^63."""
     if not isinstance(value, str | int | float):
         return None
+    if not isinstance(value, float):
+        with suppress(ValueError):
+            whole = int(value)
+            if abs(whole) <= LARGEST:
+                return whole
     try:
         read = float(value)
     except (ValueError, OverflowError):
@@ -189,7 +183,18 @@ def number(value: object) -> float | None:
     return read if math.isfinite(read) else None
 
 
-def _stored(case: Case, field: str) -> list[object]:
+def text(value: object) -> str:
+    """A stored value as it is compared with texts."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return str(value)
+
+
+def _stored(case: Case, field: str, mentions: Sequence[Mention] | None) -> list[object]:
+    if field in MENTIONED:
+        return _mentioned(field, mentions)
     if field == "labels":
         return list(case.labels)
     if not field.startswith("meta."):
@@ -200,12 +205,16 @@ def _stored(case: Case, field: str) -> list[object]:
     return [value]
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, dict | list | tuple):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return str(value)
+def _mentioned(field: str, mentions: Sequence[Mention] | None) -> list[object]:
+    if mentions is None:
+        raise FilterError(
+            f"This index cannot answer {field!r}: it keeps no recognised terms",
+            "Use a casebase, or leave the condition out.",
+        )
+    affirmed = {m.concept for m in mentions if m.assertion is Assertion.AFFIRMED}
+    denied = {m.concept for m in mentions if m.assertion is Assertion.NEGATED} - affirmed
+    wanted = affirmed if field == "affirms" else denied
+    return [name for m in mentions if m.concept in wanted for name in (m.concept, m.term)]
 
 
 def _like(pattern: str) -> re.Pattern[str]:
@@ -298,6 +307,8 @@ class _Parser:
                 f"Use at most {MAX_CONDITIONS} conditions, or 'in (…)' for many values"
             )
         field = self._field()
+        if field in MENTIONED and self._next.text in ("<", "<=", ">", ">="):
+            raise self._error(f"After {field} write = != in, like or is null")
         if self._take("is"):
             negated = self._take("not")
             self._expect("null")
@@ -344,10 +355,20 @@ class _Parser:
         if token.kind == "text":
             self._at += 1
             return self._unquoted(token)
-        if token.kind == "number" and math.isfinite(float(token.text)):
-            self._at += 1
-            return float(token.text)
+        if token.kind == "number":
+            return self._number(token)
         raise self._error("Here a 'text' in single quotes or a number must stand")
+
+    def _number(self, token: _Token) -> int | float:
+        if re.fullmatch(r"[-+]?\d+", token.text):
+            if len(token.text) > 20 or abs(int(token.text)) > LARGEST:
+                raise self._error(f"A whole number here is at most {LARGEST}; a text is in quotes")
+            self._at += 1
+            return int(token.text)
+        if not math.isfinite(float(token.text)):
+            raise self._error("Here a 'text' in single quotes or a finite number must stand")
+        self._at += 1
+        return float(token.text)
 
     def _pattern(self) -> str:
         token = self._next

@@ -28,7 +28,8 @@ LENGTH = 250_000
 UNITS = (
     "a", "A", "0", ".", "\n", " \n", "-", "(", "'", "é", "\u00ad", "x-\n", "e\u0301", "ﬁ", "1.",
     "9,", "no ", "not ", "no no effusion. ", "effusion, ", "no effusion or ",
-    "the heart is not very ", "e.g. A ", "Dr. ", "No. ", "? ", ": no ", "- no effusion\n", "w/o ", "s p a c e ", "send ",
+    "the heart is not very ",
+    "e.g. A ", "Dr. ", "No. ", "? ", ": no ", "- no effusion\n", "w/o ", "s p a c e ", "send ",
     "ignore the ", "system", "[a](", "0/", "sin ", "não ", "mother ", "history of ", "n't ",
 )  # fmt: skip
 

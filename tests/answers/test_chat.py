@@ -269,7 +269,7 @@ def test_an_answer_cut_by_the_length_is_logged(server, caplog):
         (failing(400, "the request exceeds the available context size"), TooManyTokens),
         (failing(413, "Request too large for model", "rate_limit_exceeded"), TooManyTokens),
         (failing(429, "You exceeded your current quota", "insufficient_quota"), RateLimited),
-        (failing(422, "temperature must be positive"), GenerationError),
+        (failing(422, "logprobs must be positive"), GenerationError),
         (Reply([b""], 302, {"Location": "http://127.0.0.1:1/"}), GenerationError),
         (Reply([b"<html>not here</html>"], 404), UnknownModel),
     ],

@@ -38,9 +38,7 @@ _BAD_KEY = re.compile(
     r"invalid_api_key|invalid api key|incorrect api key|api key (?:not valid|is invalid|expired)"
     r"|invalid_authentication|unauthori[sz]ed|authentication_error|permission_denied"
 )
-_LIMITED = re.compile(
-    r"rate_limit|rate limit|too many requests|over_capacity|quota|overloaded|resource_exhausted"
-)
+_LIMITED = re.compile(r"rate_limit|rate limit|too many requests|quota|resource_exhausted")
 _NO_CREDIT = re.compile(r"insufficient_quota|billing|credit balance|payment required")
 _REFUSED = re.compile(
     r"unsupported|not supported|does not support|unrecognized|unknown (?:parameter|field|argument)"
@@ -261,7 +259,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
-_N = r"(\d{1,9}(?:\.\d{1,9})?)"
+_N = r"(\d{1,9}(?:\.\d{1,9})?)(?![\d.])"
 _SPAN = re.compile(
     rf"(?:{_N}\s?h(?:ours?)?)?\s?(?:{_N}\s?m(?:in(?:utes?)?)?)?\s?(?:{_N}\s?(?:s(?:ec(?:onds?)?)?)?)?"
     rf"\s?(?:{_N}\s?ms)?",

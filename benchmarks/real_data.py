@@ -82,7 +82,7 @@ def print_routing(rag: MMedRAG, queries: Sequence[Case]) -> None:
     rows = []
     for domain in sorted({str(c.domain) for c in queries}):
         mine = [c for c in queries if c.domain == domain]
-        decisions = [rag.classifier.classify(Query(image=c.image)).decision for c in mine]
+        decisions = [rag.classifier.classify([Query(image=c.image)])[0].decision for c in mine]
         right = np.mean([d == domain for d in decisions])
         abstained = np.mean([d is None for d in decisions])
         rows.append((domain, len(mine), f"{right:.3f}", f"{abstained:.3f}"))

@@ -54,5 +54,6 @@ def rag(
     path = tmp_path_factory.mktemp("casebases") / "phantoms.casebase"
     casebase, _ = create(path)
     with casebase:
-        index(phantoms, casebase, offline.embedder, offline.classifier)
-        yield assemble(offline, casebase, dictionary())
+        definitions = dictionary()
+        index(phantoms, casebase, offline.embedder, offline.classifier, definitions=definitions)
+        yield assemble(offline, casebase, definitions)

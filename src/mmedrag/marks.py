@@ -17,6 +17,7 @@ _LOOKALIKES = str.maketrans("СсϹϲᏟꓚᎠꓓ∁", "CcCcCCDDC")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe0f\ufeff]")
 
 _BRACKETS = "[]【】⟦⟧〔〕〖〗〘〙〚〛⟨⟩〈〉《》「」『』{}❲❳❴❵⁅⁆⦋⦌"
+_PARENTHESES = str.maketrans({c: "()"[i % 2] for i, c in enumerate(_BRACKETS + "［］｛｝（）")})
 OPEN, CLOSE = f"[{re.escape(_BRACKETS[::2])}]", f"[{re.escape(_BRACKETS[1::2])}]"
 INSIDE = rf"[^()\n{re.escape(_BRACKETS)}]"
 
@@ -86,6 +87,11 @@ def _fold(character: str) -> str:
     return plain if len(plain) == 1 else character
 
 
+def without_marks(text: str) -> str:
+    """The text with parentheses in place of every bracket that a mark may stand in."""
+    return text.translate(_PARENTHESES)
+
+
 def keys_of(marks: str) -> Iterator[str]:
     """The keys that neighbouring marks name, as written; a number without a letter as it is."""
     for content in _CONTENT.findall(marks):
@@ -115,6 +121,8 @@ def is_anatomy(mark: str, before: str, known: frozenset[str]) -> bool:
         before: what stands before it on its line.
         known: keys that were supplied.
     """
+    if mark.startswith("(") and before.count("“") > before.count("”"):
+        return True  # part of a quotation, which shows its own mark
     content = _CONTENT.findall(mark)[0]
     keys = list(keys_of(mark))
     levels = _LEVELS.fullmatch(content)
@@ -122,8 +130,6 @@ def is_anatomy(mark: str, before: str, known: frozenset[str]) -> bool:
         return not known.issuperset(keys)
     if not all(_is_level(key) for key in keys):
         return False
-    if mark.startswith("(") and before.count("“") > before.count("”"):
-        return True
     if levels:
         supplied = known.issuperset((keys[0], keys[-1]))
         beside = int(levels[5]) == int(levels[2]) + 1

@@ -118,7 +118,7 @@ def offline_encoders(learned: Path | None = None) -> tuple[ImageEncoder, TextEnc
     vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
     return (
         Remembering(OnnxImageEncoder.from_card((learned or MODELS) / "image.json")),
-        OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary),
+        Remembering(OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary)),
     )
 
 
@@ -159,13 +159,13 @@ def default_reranker() -> Reranker:
 def _paper(models: Mapping[str, str]) -> Stages:
     from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
 
-    image, text = Pretrained.told(models["image"]), Pretrained.told(models["text"])
+    image, text = Pretrained.parse(models["image"]), Pretrained.parse(models["text"])
     images = Remembering(TransformersImageEncoder.load(image.name, revision=image.revision))
     texts = TransformersTextEncoder.load(text.name, revision=text.revision, pooling="cls")
     heads = load_fusion(
         Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
-    clip = Pretrained.told(models["clip"])
+    clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision, fit="crop")
     embedder = DualEncoder(images, texts, heads)
     return Stages(
@@ -181,7 +181,7 @@ def _paper(models: Mapping[str, str]) -> Stages:
 
 def _towers(models: Mapping[str, str]) -> Stages:
     """A model with both towers: its own space, its own zero-shot classifier."""
-    clip = Pretrained.told(models["clip"])
+    clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision)
     embedder = towers.embedder()
     return Stages(

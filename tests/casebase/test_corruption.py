@@ -159,7 +159,37 @@ def test_damage_is_noticed_while_open_too(path):
 def test_a_bit_lost_in_a_stored_vector_is_found_by_verify(path):
     with Casebase.open(path) as casebase:
         casebase._database._run("UPDATE vectors SET vector = zeroblob(32) WHERE row = 5")
-        assert casebase.verify() == [f"casebase.db: case {ENTRIES[4].case.id!r} fails its checksum"]
+        assert casebase.verify() == [
+            f"casebase.db: case {ENTRIES[4].case.id!r} fails its checksum",
+            "casebase.db: vectors, row 5 fails its checksum",
+        ]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE texts SET text = text || '.' WHERE row = 5",
+        "UPDATE texts SET text = CAST(text AS BLOB) WHERE row = 5",
+        "UPDATE vectors SET vector = zeroblob(32) WHERE row = 5",
+        "UPDATE vectors SET vector = zeroblob(31) WHERE row = 5",
+        "UPDATE cases SET labels = '[' WHERE row = 5",
+        "UPDATE cases SET domain = 'radiologz' WHERE row = 5",
+        "UPDATE cases SET patient_id = 'p9' WHERE row = 5",
+        "DELETE FROM texts WHERE row = 5",
+    ],
+)
+def test_a_row_is_checked_when_it_is_read(path, damage):
+    """Whatever is asked, the damaged row is never given out as if it were sound."""
+    with Casebase.open(path) as casebase:
+        casebase._database._run("PRAGMA foreign_keys = OFF")
+        casebase._database._run(damage)
+    with Casebase.open(path, readonly=True) as casebase:
+        with pytest.raises(CasebaseDamaged, match="checksum"):
+            casebase.get(ENTRIES[4].case.id)
+        with pytest.raises(CasebaseDamaged, match="checksum"):
+            list(casebase.cases())
+        with pytest.raises(CasebaseDamaged, match="checksum"):
+            casebase.search(question_of(Query(), unit(np.random.default_rng(0))), 99)
 
 
 def test_a_lexical_index_that_does_not_match_is_found_and_rebuilt(path):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmedrag.casebase import Entry
-from mmedrag.casebase.filters import parse
+from mmedrag.filters import parse
 from mmedrag.protocols import CaseIndex
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Domain, Query

@@ -218,3 +218,50 @@ def test_8_bit_scaling_keeps_the_order(values):
     order = np.isfinite(array)
     ranked = grey[order][np.argsort(array[order], kind="stable")].astype(int)
     assert np.all(np.diff(ranked) >= 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "mode"),
+    [
+        (np.arange(12, dtype=np.uint8).reshape(3, 4), "L"),
+        (np.linspace(-1000, 3000, 12).reshape(3, 4), "L"),
+        (np.arange(12, dtype=np.uint16).reshape(3, 4), "L"),
+        (np.eye(3, 4, dtype=np.bool_), "L"),
+        (np.zeros((3, 4, 3), np.uint8), "RGB"),
+        (np.zeros((3, 4, 4), np.uint8), "RGB"),
+    ],
+)
+def test_arrays_are_pictures(values: np.ndarray, mode: str):
+    opened = open_image(values)
+    assert (opened.mode, opened.size) == (mode, (4, 3))
+    if values.dtype != np.uint8:
+        assert opened.getextrema() == (0, 255)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros(4, np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros((3, 4, 3), np.float32),
+        np.zeros((3, 4, 2), np.uint8),
+        np.zeros((2, 3, 4, 3), np.uint8),
+        np.array([["a"]]),
+        np.broadcast_to(np.float32(0), (10**6, 10**6)),
+    ],
+)
+def test_arrays_that_are_no_pictures_are_refused(values: np.ndarray):
+    with pytest.raises(ImageError):
+        open_image(values)
+
+
+def test_a_pil_image_is_cleaned_like_a_file():
+    picture = Image.new("RGBA", (5, 4), (10, 20, 30, 0))
+    picture.info["comment"] = "Doe, Jane"
+    opened = open_image(picture)
+    assert (opened.mode, opened.getpixel((0, 0)), opened.info) == ("RGB", (255, 255, 255), {})
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(buffer, "PNG")
+    cut = Image.open(io.BytesIO(buffer.getvalue()[:1000]))  # not decoded yet
+    with pytest.raises(ImageError):
+        open_image(cut)

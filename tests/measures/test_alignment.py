@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.measures.alignment import (
     alignment,
     matched_scores,
@@ -18,6 +17,7 @@ from mmedrag.measures.alignment import (
     spread,
     uniformity,
 )
+from mmedrag.measures.cosines import unit_rows
 
 AXES = np.eye(3, dtype=np.float32)
 

@@ -11,10 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from markup import Reader
-from mmedrag.cli import main
-from mmedrag.errors import CheckpointError, CorpusError, QueryError
-from mmedrag.paper import report as paper
-from mmedrag.paper.report import Data, Study, chosen, data_in, outcomes
+from mmedrag.errors import QueryError
 from mmedrag.views import plots
 from mmedrag.views.markdown import escaped, markdown
 from mmedrag.views.report import LONG, html, results, section_text, write_report
@@ -195,70 +192,3 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(QueryError, match="cannot be written"):
         write_report([section()], tmp_path / "file")
-
-
-def _raising(error: Exception) -> Study:
-    def measure(data: Data) -> Section:
-        raise error
-
-    return Study("reward", "reward", measure)
-
-
-@pytest.mark.parametrize(
-    ("error", "failed", "words"),
-    [
-        (CorpusError("medpix2 is absent", "Put it there."), False, "Not measured. medpix2 is abs"),
-        (CheckpointError("no weights", "Run: mmedrag train x"), False, "Run: mmedrag train x"),
-        (ZeroDivisionError("by zero"), True, "Failed. ZeroDivisionError: by zero"),
-        (QueryError("an option", "Change it."), True, "Failed. QueryError"),
-    ],
-)
-def test_one_study_does_not_stop_the_others(
-    error: Exception, failed: bool, words: str, tmp_path: Path
-) -> None:
-    fine = Study("fine", "rerank", lambda data: section())
-    begun: list[str] = []
-    first, second = outcomes([_raising(error), fine], Data(tmp_path), begun.append)
-    assert begun == ["reward", "fine"]
-    assert (first.failed, second.failed) == (failed, False)
-    assert words in first.section.verdict
-    assert first.section.name == "reward"
-    assert second.section.name == "fine"
-    assert re.fullmatch(r"Measured in \d+ s\.", second.section.notes[-1])
-    Reader(html([first.section, second.section]))
-
-
-def test_an_absent_set_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="medpix2"):
-        Data(tmp_path)("medpix2")
-    (tmp_path / "medpix2").mkdir()
-    (tmp_path / "medpix2" / "records.jsonl").touch()
-    assert Data(tmp_path)("medpix2") == [tmp_path / "medpix2" / "records.jsonl"]
-
-
-def test_without_real_data_there_are_phantoms(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(paper, "PHANTOMS", 3)
-    data = data_in(tmp_path / "absent", tmp_path / "report")
-    assert data("medpix2") == data("odir5k")
-    assert data("medpix2")[0].read_text("utf-8").count("\n") == 3
-
-
-def test_studies_are_chosen_by_name_or_command() -> None:
-    assert [study.name for study in chosen(["definitions"])] == ["definitions"]
-    assert {study.command for study in chosen(["retrieval"])} == {"retrieval"}
-    assert len(chosen(["retrieval"])) == 3
-    assert chosen([]) == list(paper.STUDIES)
-    with pytest.raises(QueryError, match="no study 'nonsense'"):
-        chosen(["definitions", "nonsense"])
-
-
-def test_every_study_stands_once_and_has_a_command(capsys: pytest.CaptureFixture[str]) -> None:
-    names = [study.name for study in paper.STUDIES]
-    assert len(names) == len(set(names))
-    for command in {study.command for study in paper.STUDIES}:
-        with pytest.raises(SystemExit) as ended:
-            main(["eval", command, "--help"])
-        assert ended.value.code == 0
-    capsys.readouterr()

@@ -15,7 +15,6 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,7 +36,7 @@ from mmedrag.citations import resolve
 from mmedrag.errors import BadKey, GenerationError, Unreachable
 from mmedrag.imaging.decoding import open_image
 from mmedrag.reasoning import RETRACTED, answer_only
-from mmedrag.types import Evidence, Question
+from mmedrag.types import Evidence, ImageSource, Question
 
 GROQ_URL = "https://api.groq.com/openai/v1"
 GROQ_MODEL = "llama-3.3-70b-versatile"
@@ -279,7 +278,7 @@ def _on_this_machine(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _data_url(image: Path | str | bytes) -> str:
+def _data_url(image: ImageSource) -> str:
     """The query image as a JPEG of at most 1024 pixels a side, pixels only."""
     picture = open_image(image)
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))

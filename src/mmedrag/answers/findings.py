@@ -1,13 +1,11 @@
-"""What the cases say of each finding, counted without inference (for section 3.6)."""
+"""What is said of a finding in one text: the strongest statement, and its side."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from mmedrag.answers.passages import label
-from mmedrag.types import Assertion, Evidence, Mention, Question
+from mmedrag.types import Assertion, Kind, Mention
 
 # Where a report says two things of one finding, the stronger is what it says of the case.
 STRENGTH = (
@@ -18,56 +16,33 @@ STRENGTH = (
     Assertion.OTHER_PERSON,
 )
 
-# A mention does not say what kind of thing it names; a way of looking is known by its ending.
-_TECHNIQUE = re.compile(
-    r"(?:graphy|graphs?|grams?|imaging|images?|tomography|scans?|scopy|stain|ultrasound|biopsy)$",
-    re.IGNORECASE,
-)
 
+class Flat:
+    """An :class:`~mmedrag.protocols.Ontology` in which no concept is a kind of another."""
 
-@dataclass(slots=True)
-class Finding:
-    """A concept, and the keys of the cases by what they say of it."""
+    def kind(self, concept: str) -> Kind:
+        """Everything is a finding."""
+        return Kind.FINDING
 
-    concept: str
-    term: str
-    keys: dict[Assertion, list[str]] = field(default_factory=dict)
+    def name(self, concept: str) -> str:
+        """The code itself."""
+        return concept
 
-    def said(self, assertion: Assertion) -> list[str]:
-        """The keys of the cases that say this of it, in ranked order."""
-        return self.keys.get(assertion, [])
+    def region(self, concept: str) -> str:
+        """None is known."""
+        return ""
 
-    @property
-    def affirmed(self) -> list[str]:
-        """The keys of the cases that have it."""
-        return self.said(Assertion.AFFIRMED)
+    def is_a(self, concept: str, ancestor: str) -> bool:
+        """A concept is itself."""
+        return concept == ancestor
 
-    @property
-    def negated(self) -> list[str]:
-        """The keys of the cases that rule it out."""
-        return self.said(Assertion.NEGATED)
+    def ancestors(self, concept: str) -> tuple[str, ...]:
+        """None."""
+        return ()
 
-
-def tally(question: Question, cases: Sequence[Evidence]) -> list[Finding]:
-    """Findings over the cases: those of the question first, then by how many affirm them.
-
-    Techniques and stains are no findings and are not counted.
-    """
-    found: dict[str, Finding] = {}
-    for case in cases:
-        for concept, mention in statements(case.mentions).items():
-            if is_technique(mention.term):
-                continue
-            finding = found.setdefault(concept, Finding(concept, label(mention.term)))
-            finding.keys.setdefault(mention.assertion, []).append(case.key)
-    asked = {m.concept for m in question.mentions}
-    order = sorted(found, key=lambda c: (c not in asked, -len(found[c].affirmed)))
-    return [found[c] for c in order]
-
-
-def is_technique(term: str) -> bool:
-    """Whether a term names a way of looking, such as an image, a scan or a stain."""
-    return bool(_TECHNIQUE.search(term))
+    def descendants(self, concept: str) -> tuple[str, ...]:
+        """None."""
+        return ()
 
 
 def statements(mentions: Sequence[Mention]) -> dict[str, Mention]:

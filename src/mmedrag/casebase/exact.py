@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.filters import parse
+from mmedrag.filters import parse
 from mmedrag.rounding import rounded
 from mmedrag.types import Case, Hit, Matrix, Question, Vector
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.errors import CasebaseError
 from mmedrag.types import Case, Domain, Entry, Vector
 
 _NORM_SLACK = 1e-3  # float32 rounding of encoders; more is a vector that was never normalised
 
-_DIAGNOSIS = "\x1fdiagnosis"
+DIAGNOSIS = "\x1fdiagnosis"
 """Where the stored ``meta`` holds a case's diagnosis, which has no column of its own."""
 
 COLUMNS = (
@@ -46,6 +47,7 @@ class Record:
     values: tuple[str | int | None, ...]  # aligned with COLUMNS
     text: str
     vector: bytes
+    recognition: Recognition | None
 
     @property
     def id(self) -> str:
@@ -69,7 +71,7 @@ def record_of(entry: Entry, dim: int) -> Record:
         raise CasebaseError("A case has no id", "Give every case an id of its own.")
     vector = _checked_vector(entry, dim)
     try:
-        record = Record(_values(entry), case.text, vector.tobytes())
+        record = Record(_values(entry), case.text, vector.tobytes(), _recognition(entry))
         for value in (*record.values, record.text):
             str(value).encode()
     except (TypeError, ValueError) as fault:
@@ -93,7 +95,7 @@ def case_of(row: Iterable[Any]) -> Case:
         image, frame, _, _, text,
     ) = row  # fmt: skip
     extra = {} if meta == "{}" else json.loads(meta)
-    diagnosis = extra.pop(_DIAGNOSIS, "")
+    diagnosis = extra.pop(DIAGNOSIS, "")
     return Case(
         id=case_id,
         text=text,
@@ -139,6 +141,10 @@ def line_of(case: Case, thumbnail: str | None) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
+def _recognition(entry: Entry) -> Recognition | None:
+    return None if entry.mentions is None else Recognition(entry.recogniser, entry.mentions)
+
+
 def _checked_vector(entry: Entry, dim: int) -> Vector:
     vector = np.ascontiguousarray(entry.vector, dtype="<f4")
     if vector.shape != (dim,):
@@ -157,7 +163,7 @@ def _checked_vector(entry: Entry, dim: int) -> Vector:
 
 def _values(entry: Entry) -> tuple[str | int | None, ...]:
     case = entry.case
-    extra = dict(case.meta) | ({_DIAGNOSIS: case.diagnosis} if case.diagnosis else {})
+    extra = dict(case.meta) | ({DIAGNOSIS: case.diagnosis} if case.diagnosis else {})
     return (
         case.id,
         None if case.domain is None else Domain(case.domain).value,

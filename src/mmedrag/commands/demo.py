@@ -62,7 +62,9 @@ def run(into: Path, cases: int = 360, seed: int = 7) -> None:
     with casebase:
         started = perf_counter()
         train = [case for case in corpus if case.split == "train"]
-        report = index(train, casebase, stages.embedder, stages.classifier)
+        report = index(
+            train, casebase, stages.embedder, stages.classifier, definitions=dictionary()
+        )
         show(f"   {report_text(report, perf_counter() - started)}\n")
         rag = assemble(stages, casebase, dictionary())
         pages = [
@@ -76,7 +78,7 @@ def _ask(rag: MMedRAG, case: Case, question: DemoQuestion, number: int, into: Pa
     """Ask one question, print what came of it (the first time all), and write its page."""
     answer = rag.ask(Query(question.text, case.image))
     page = into / f"{question.domain}.html"
-    write_page(answer, rag.cases.preview, page)  # type: ignore[attr-defined]
+    write_page(answer, rag.preview, page)
     show(f"{number}. Ask about a held-out image: {question.text}")
     show(f"   image   {case.image}")
     show(wrapped(f"truth   {case.text}", "   ", " " * 11))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from mmedrag.commands import paper
-from mmedrag.commands.generator import add_generator, chat_generator, generator_words
+from mmedrag.commands.generator import add_generator, named_generator
 from mmedrag.commands.options import Commands, add_pictures, pairs
 from mmedrag.commands.study import add_preset, add_records, add_study, show_sections
 from mmedrag.errors import QueryError
@@ -56,12 +56,12 @@ def _add_retrieval(studies: Commands) -> None:
 
 
 def _retrieval(options: argparse.Namespace) -> int:
-    from mmedrag.evaluation.retrieval_section import study
+    from mmedrag.evaluation.retrieval_section import evaluate_retrieval
 
     if options.limit is not None and options.limit < 1:
         raise QueryError(f"--limit is {options.limit}", "Give at least 1.")
     with progress_bar("record", "embed") as bar:
-        section = study(
+        section = evaluate_retrieval(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
@@ -94,10 +94,10 @@ def _add_rerank(studies: Commands) -> None:
 
 
 def _rerank(options: argparse.Namespace) -> int:
-    from mmedrag.evaluation.rerank_section import study
+    from mmedrag.paper.rerank_section import evaluate_rerank
 
     with progress_bar("record", "embed and ask") as bar:
-        section = study(
+        section = evaluate_rerank(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
@@ -110,10 +110,10 @@ def _rerank(options: argparse.Namespace) -> int:
 
 
 def _modality(options: argparse.Namespace) -> int:
-    from mmedrag.evaluation.modality import evaluate
+    from mmedrag.evaluation.modality import evaluate_modality
 
     with progress_bar("picture", "classify") as bar:
-        section = evaluate(
+        section = evaluate_modality(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
@@ -124,9 +124,9 @@ def _modality(options: argparse.Namespace) -> int:
 
 
 def _definitions(options: argparse.Namespace) -> int:
-    from mmedrag.evaluation.definitions import evaluate
+    from mmedrag.evaluation.definitions import evaluate_definitions
 
-    return show_sections(options, evaluate())
+    return show_sections(options, evaluate_definitions())
 
 
 def _add_answers(studies: Commands) -> None:
@@ -144,15 +144,14 @@ def _add_answers(studies: Commands) -> None:
 
 
 def _answers(options: argparse.Namespace) -> int:
-    from mmedrag.evaluation.answers import evaluate
+    from mmedrag.evaluation.answers import evaluate_answers
 
     with progress_bar("question", "ask") as bar:
-        section = evaluate(
+        section = evaluate_answers(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
-            generator=chat_generator(options),
-            chosen=generator_words(options),
+            generator=named_generator(options),
             questions=options.questions,
             progress=bar.update,
         )

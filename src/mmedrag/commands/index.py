@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_models, pairs
+from mmedrag.commands.options import Commands, add_dictionaries, add_models, pairs
 from mmedrag.errors import CorpusError, QueryError
 from mmedrag.types import Case, Domain
 from mmedrag.views.terminal import notify, progress_bar, show
@@ -33,6 +33,7 @@ def add(commands: Commands) -> None:
         "--index-key", metavar="KEY",
         help="kind of vector index: a FAISS factory string, as IVF1024,SQ8",
     )  # fmt: skip
+    add_dictionaries(index)
     _corpus_options(index)
     index.set_defaults(run=_index)
 
@@ -82,14 +83,17 @@ def _index(options: argparse.Namespace) -> int:
     models = pairs(options.model, "--model")
     if (options.into / "casebase.db").exists():
         casebase, stages = open_for_writing(options.into)
-        if models or options.preset not in (None, casebase.preset):
+        if models or options.dictionary or options.preset not in (None, casebase.preset):
             casebase.close()
             raise QueryError(
                 f"{options.into} was made with the preset {casebase.preset}",
-                "Leave out --preset and --model to go on with it, or make another casebase.",
+                "Leave out --preset, --model and --dictionary to go on with it, or make another "
+                "casebase ('mmedrag rebuild --dictionary' changes its dictionaries).",
             )
     else:
-        casebase, stages = create(options.into, options.preset or "offline", models)
+        casebase, stages = create(
+            options.into, options.preset or "offline", models, options.dictionary
+        )
     with casebase:
         exit_code = _fill(casebase, stages, options)
         if options.index_key:
@@ -135,7 +139,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
     Returns:
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
-    from mmedrag.assembly import salt_of
+    from mmedrag.assembly import definitions_of, salt_of
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
     from mmedrag.views.console import report_text
@@ -148,6 +152,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
             casebase,
             stages.embedder,
             stages.classifier,
+            definitions=definitions_of(casebase),
             strict=options.strict,
             progress=bar.update,
             duplicates=duplicates,

@@ -26,18 +26,20 @@ def add(studies: Commands) -> None:
 
 
 def _encoders(options: argparse.Namespace) -> int:
-    from mmedrag.paper.encoders import evaluate
+    from mmedrag.paper.encoders import evaluate_encoders
 
     models = pairs(options.model, "--model")
     with progress_bar("pair", "embed") as bar:
-        section = evaluate(options.data, preset=options.preset, models=models, progress=bar.update)
+        section = evaluate_encoders(
+            options.data, preset=options.preset, models=models, progress=bar.update
+        )
     return show_sections(options, section)
 
 
 def _text_encoders(options: argparse.Namespace) -> int:
-    from mmedrag.paper.text_encoders import evaluate
+    from mmedrag.paper.text_encoders import evaluate_text_encoders
 
-    section = evaluate(options.data, models=pairs(options.model, "--model"))
+    section = evaluate_text_encoders(options.data, models=pairs(options.model, "--model"))
     return show_sections(options, section)
 
 
@@ -53,22 +55,22 @@ def _add_fusion(studies: Commands) -> None:
 
 
 def _fusion(options: argparse.Namespace) -> int:
-    from mmedrag.paper.fusion_section import study
+    from mmedrag.paper.fusion_section import evaluate_fusion
 
     models = pairs(options.model, "--model")
     if unknown := sorted(models.keys() - {"fusion"}):
         raise QueryError(f"This study has no model {unknown[0]}", "Write --model fusion=DIR.")
     folder = Path(models["fusion"]) if models else None
     with progress_bar("fusion", "measure") as bar:
-        section = study(options.data, folder=folder, progress=bar.update)
+        section = evaluate_fusion(options.data, folder=folder, progress=bar.update)
     return show_sections(options, section)
 
 
 def _reward(options: argparse.Namespace) -> int:
-    from mmedrag.paper.reward_section import study
+    from mmedrag.paper.reward_section import evaluate_reward
 
     with progress_bar("record", "mine") as bar:
-        section = study(
+        section = evaluate_reward(
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
@@ -102,12 +104,12 @@ def _add_sensitivity(studies: Commands) -> None:
 
 
 def _sensitivity(options: argparse.Namespace) -> int:
-    from mmedrag.paper.sensitivity_section import study
+    from mmedrag.paper.sensitivity_section import evaluate_sensitivity
 
     if options.seeds < 2:
         raise QueryError(f"--seeds is {options.seeds}", "Give at least 2.")
     with progress_bar("part", "measure") as bar:
-        section = study(
+        section = evaluate_sensitivity(
             options.seeds,
             models=pairs(options.model, "--model"),
             xrays=options.xrays,
@@ -122,10 +124,8 @@ def _add_paper(studies: Commands) -> None:
     command.add_argument(
         "--data",
         type=Path,
-        default=Path("../shared/data"),
-        metavar="ROOT",
-        help="folder of data sets, each with records.jsonl (default: ../shared/data; where it is "
-        "absent, synthetic cases are measured)",
+        metavar="ROLES.toml",
+        help="which record files play which role (default: synthetic cases play all of them)",
     )
     add_pictures(command)
     command.add_argument(
@@ -135,10 +135,15 @@ def _add_paper(studies: Commands) -> None:
 
 
 def _paper(options: argparse.Namespace) -> int:
-    from mmedrag.paper.report import chosen, data_in, outcomes
+    from mmedrag.paper.report import outcomes, studies_of
+    from mmedrag.paper.roles import read_roles, synthetic_roles
 
-    studies = chosen(options.only)
-    data = data_in(options.data, options.report, options.pictures)
+    roles = (
+        synthetic_roles(options.report / "phantoms", options.pictures)
+        if options.data is None
+        else read_roles(options.data, options.pictures)
+    )
+    studies = studies_of(roles, options.only)
     numbers = {name: i for i, name in enumerate((study.name for study in studies), 1)}
     measured = []
 
@@ -146,7 +151,7 @@ def _paper(options: argparse.Namespace) -> int:
         notify(f"{numbers[name]} of {len(studies)}: {name}")
 
     try:
-        for outcome in outcomes(studies, data, begin):
+        for outcome in outcomes(studies, roles, begin):
             measured.append(outcome)
             notify(f"{'failed' if outcome.failed else 'done'} in {outcome.seconds:.0f} s")
     finally:  # what was measured before an interruption is kept

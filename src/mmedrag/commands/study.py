@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,10 +55,24 @@ def add_preset(command: argparse.ArgumentParser) -> None:
     add_models(command)
 
 
+def measured_by(options: argparse.Namespace, name: str) -> str:
+    """The line that measures a section again: as it was typed, less where it was shown."""
+    kept: list[str] = []
+    dropped = False
+    for word in options.words:
+        if word.startswith("--"):
+            dropped = word.partition("=")[0] in ("--json", "--report", "--only")
+        if not dropped:
+            kept.append(word)
+    only = ["--only", name] if "only" in options else []
+    return shlex.join(["mmedrag", *kept, *only])
+
+
 def show_sections(options: argparse.Namespace, *sections: Section) -> int:
     """Print a section as text or JSON (of several: what each found), and write the report."""
     from mmedrag.views.report import finite, glance_text, section_text, write_report
 
+    sections = tuple(replace(s, command=measured_by(options, s.name)) for s in sections)
     if options.report is not None:
         notify(f"wrote {write_report(sections, options.report)}")
     if options.json:

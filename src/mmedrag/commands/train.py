@@ -91,7 +91,7 @@ def _contrastive(options: argparse.Namespace) -> int:
 
     with progress_bar("epoch", "train", options.epochs) as bar:
 
-        def progress(epoch: Epoch) -> None:
+        def on_epoch(epoch: Epoch) -> None:
             bar.set_postfix(loss=f"{epoch.loss:.3f}", recall=f"{epoch.recall:.3f}", refresh=False)
             bar.update(epoch.epoch + 1 - bar.n)
 
@@ -106,8 +106,8 @@ def _contrastive(options: argparse.Namespace) -> int:
             splits=options.splits,
             seed=options.seed,
             resume=options.resume,
-            tell=lambda line: bar.write(printable(line)),
-            progress=progress,
+            log=lambda line: bar.write(printable(line)),
+            on_epoch=on_epoch,
         )
     show(str(trained))
     return 0
@@ -129,10 +129,10 @@ def _add_preference(parts: Commands) -> None:
 
 
 def _preference(options: argparse.Namespace) -> int:
-    from mmedrag.training.preference import learn
+    from mmedrag.training.preference import train_preference
 
     with progress_bar("record", "mine") as bar:
-        measured = learn(
+        measured = train_preference(
             options.data,
             options.into,
             preset=options.preset,
@@ -164,7 +164,7 @@ def _add_fusion(parts: Commands) -> None:
 
 def _fusion(options: argparse.Namespace) -> int:
     from mmedrag.encoders.strategies import STRATEGIES
-    from mmedrag.training.fusion import learn
+    from mmedrag.training.fusion import train_fusion
 
     if options.strategy not in ("all", *STRATEGIES):
         raise QueryError(
@@ -172,7 +172,7 @@ def _fusion(options: argparse.Namespace) -> int:
         )
     strategies = tuple(STRATEGIES) if options.strategy == "all" else (options.strategy,)
     with progress_bar("epoch", "train", len(strategies) * options.epochs) as bar:
-        learn(
+        train_fusion(
             options.data,
             options.into,
             strategies=strategies,
@@ -182,7 +182,7 @@ def _fusion(options: argparse.Namespace) -> int:
             seed=options.seed,
             output_dim=options.output_dim,
             splits=options.splits,
-            tell=lambda line: bar.write(printable(line)),
+            log=lambda line: bar.write(printable(line)),
             progress=bar.update,
         )
     return 0
@@ -200,12 +200,9 @@ def _add_offline_recipe(command: argparse.ArgumentParser) -> None:
 
 
 def _offline_recipe(options: argparse.Namespace) -> Recipe:
-    from mmedrag.training.sets import Recipe, named_sets
+    from mmedrag.training.sets import Recipe, training_sets
 
-    recipe = Recipe(named_sets(options.data), options.cache, tuple(options.pictures))
-    if missing := recipe.missing():
-        show(f"Known sets that are not given, so not learned from: {', '.join(missing)}")
-    return recipe
+    return Recipe(training_sets(options.data), options.cache, tuple(options.pictures))
 
 
 def _add_modality(parts: Commands) -> None:
@@ -216,10 +213,10 @@ def _add_modality(parts: Commands) -> None:
 
 def _modality(options: argparse.Namespace) -> int:
     from mmedrag.presets import offline_encoders
-    from mmedrag.training.modality import train
+    from mmedrag.training.modality import train_modality
 
     images, texts = offline_encoders()
-    train(_offline_recipe(options), options.into, images, texts, say=show)
+    train_modality(_offline_recipe(options), options.into, images, texts, log=show)
     return 0
 
 
@@ -251,10 +248,10 @@ def _add_pooling(parts: Commands) -> None:
 
 
 def _pooling(options: argparse.Namespace) -> int:
-    from mmedrag.training.pooling import learn
+    from mmedrag.training.pooling import train_pooling
 
     with progress_bar("step", "train") as bar:
-        trained = learn(
+        trained = train_pooling(
             options.into,
             options.kind,
             seeds=options.seeds,
@@ -282,8 +279,8 @@ def _add_offline(parts: Commands) -> None:
 
 def _offline(options: argparse.Namespace) -> int:
     from mmedrag.presets import offline_encoders
-    from mmedrag.training.offline import train
+    from mmedrag.training.offline import train_offline
 
     _, texts = offline_encoders()
-    train(_offline_recipe(options), options.into, texts, epochs=options.epochs, say=show)
+    train_offline(_offline_recipe(options), options.into, texts, epochs=options.epochs, log=show)
     return 0

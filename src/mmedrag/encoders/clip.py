@@ -60,4 +60,4 @@ def load_towers(
         model, source.image_processor(), fit=fit, batch_size=batch_size
     )
     texts = TransformersTextEncoder(model, source.tokenizer(), batch_size=batch_size)
-    return Towers(Remembering(images), texts)
+    return Towers(Remembering(images), Remembering(texts))

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, Layout, Tensors, read_checkpoint
-from mmedrag.encoders.projection import Projection, unit_rows
+from mmedrag.encoders.projection import Projection
 from mmedrag.encoders.strategies import Mask, dense
 from mmedrag.errors import CheckpointError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Domain, Matrix
 
 KIND = "mixture"

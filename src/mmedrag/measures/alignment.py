@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.datasets.corpus import Codes
-from mmedrag.encoders.projection import unit_rows
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Matrix
 
 DRAWS = 10_000
 """Random pairs, as many as make the error of their mean small beside the paper's differences."""
 
 Floats = NDArray[np.float64]
+Groups = NDArray[np.int64]
+"""A number by row that says which rows belong together, ``(n,)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def spread(vectors: Matrix, seed: int = 0) -> Spread:
     )
 
 
-def pair_similarity(vectors: Matrix, groups: Codes, captions: Codes) -> PairSimilarity:
+def pair_similarity(vectors: Matrix, groups: Groups, captions: Groups) -> PairSimilarity:
     """Mean similarity within and between groups, of pairs whose captions differ.
 
     Args:
@@ -95,17 +96,17 @@ def pair_similarity(vectors: Matrix, groups: Codes, captions: Codes) -> PairSimi
 
 
 def matched_scores(
-    asked: Matrix, shown: Matrix, groups: Codes, captions: Codes
+    queries: Matrix, shown: Matrix, groups: Groups, captions: Groups
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Similarities of matched and mismatched pairs, and which are matched; for an AUROC.
 
     Args:
-        asked: one modality's vectors, ``(n, dim)``.
+        queries: one modality's vectors, ``(n, dim)``.
         shown: the other's, in the same order.
         groups: pairs of one group are matched.
         captions: pairs of two groups with one caption are neither, and left out.
     """
-    similarity = unit_rows(asked).astype(np.float64) @ unit_rows(shown).astype(np.float64).T
+    similarity = unit_rows(queries).astype(np.float64) @ unit_rows(shown).astype(np.float64).T
     matched = groups[:, None] == groups
     counted = matched | (captions[:, None] != captions)
     return similarity[counted], matched[counted]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.ranking.graph import similarity_graph
+from mmedrag.measures.cosines import pairwise_cosines
 from mmedrag.types import Matrix
 
 Nuggets = NDArray[np.bool_]
@@ -38,17 +38,17 @@ def alpha_dcg_at_k(ranked: Nuggets, k: int = 10, alpha: float = ALPHA) -> float:
     Arguments as for :func:`alpha_ndcg_at_k`.
     """
     top = ranked[:k]
-    said: NDArray[np.int64] = np.cumsum(top, axis=0) - top
-    return _discounted((top * (1.0 - alpha) ** said).sum(axis=1))
+    earlier: NDArray[np.int64] = np.cumsum(top, axis=0) - top
+    return _discounted((top * (1.0 - alpha) ** earlier).sum(axis=1))
 
 
-def ideal_alpha_dcg_at_k(pool: Nuggets, k: int = 10, alpha: float = ALPHA) -> float:
+def ideal_alpha_dcg_at_k(nuggets: Nuggets, k: int = 10, alpha: float = ALPHA) -> float:
     """α-DCG of the best order of a pool. As in the paper it is picked greedily; it is NP-hard.
 
     ``k`` and ``alpha`` as for :func:`alpha_ndcg_at_k`.
     """
-    left = pool[pool.any(axis=1)].astype(np.float64)
-    worth = np.ones(pool.shape[1])
+    left = nuggets[nuggets.any(axis=1)].astype(np.float64)
+    worth = np.ones(nuggets.shape[1])
     gains: list[float] = []
     while len(left) and len(gains) < k:
         adds = left @ worth
@@ -68,7 +68,7 @@ def intra_list_similarity(vectors: Matrix) -> float:
     n = len(vectors)
     if n < 2:
         return 0.0
-    return float(similarity_graph(vectors)[np.triu_indices(n, 1)].mean())
+    return float(pairwise_cosines(vectors)[np.triu_indices(n, 1)].mean())
 
 
 def repeated_share(names: Sequence[Collection[Hashable]]) -> float:

@@ -3,65 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmedrag.datasets.records import read_records
 from mmedrag.encoders.image import ImageEncoder
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.imaging.decoding import open_image
 from mmedrag.measures.bootstrap import interval
-from mmedrag.paper.shifts import Floats, Spread, shifts
+from mmedrag.measures.cosines import unit_rows
+from mmedrag.paper.shifts import Floats, Interval, shifts
 from mmedrag.phantoms.insertions import inserted
-from mmedrag.types import Case, Problem
+from mmedrag.types import Case
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Shares of the window in a direct sum with the picture itself."""
 NEAREST = 10
 
-Retrieved = dict[str, Spread]
-
-
-def radiographs(paths: Sequence[Path], most: int, *, test: bool = True) -> list[Image.Image]:
-    """X-ray pictures of different patients, at most so many of each file.
-
-    Args:
-        paths: record files.
-        most: pictures of each.
-        test: whether they are to be measured on or to be learned from; a digest of the patient
-            decides, so that nobody is in both.
-
-    Raises:
-        CorpusError: where a file cannot be read.
-        ImageError: where a picture cannot be decoded.
-    """
-    found: list[Case] = []
-    for path in paths:
-        cases = [case for case in pictured(path) if "ray" in case.modality.lower()]
-        one_each = {_digest(case): case for case in cases}
-        found += [one_each[key] for key in sorted(one_each) if (key[0] < 128) == test][:most]
-    return [open_image(case.image, case.frame) for case in found if case.image is not None]
-
-
-def _digest(case: Case) -> bytes:
-    return sha256(f"radiograph {case.patient_id or case.id}".encode()).digest()
-
-
-def pictured(path: Path, split: str = "") -> list[Case]:
-    """The records of that split (of all, where it is empty) that have a picture.
-
-    Raises:
-        CorpusError: where the file cannot be read.
-    """
-    return [
-        case
-        for case in read_records(path)
-        if not isinstance(case, Problem) and case.image is not None and split in ("", case.split)
-    ]
+Retrieved = dict[str, Interval]
 
 
 def inserted_shifts(
@@ -78,7 +37,10 @@ def inserted_shifts(
 def summed(
     first: Mapping[str, Floats], second: Mapping[str, Floats], share: float
 ) -> dict[str, Floats]:
-    """Shifts of :class:`~mmedrag.encoders.density.Beside`, from those of its two parts."""
+    """Shifts of :class:`~mmedrag.encoders.density.Beside`, from those of its two parts.
+
+    Float64 ``(n,)`` by change.
+    """
     return {name: (1 - share) * first[name] + share * second[name] for name in first}
 
 
@@ -93,7 +55,10 @@ def searched(encoder: ImageEncoder, cases: Sequence[Case]) -> Floats:
 
 
 def by_share(first: Floats, second: Floats, cases: Sequence[Case]) -> dict[float, Retrieved]:
-    """Image to image by share of the second encoder, from the cosines of both."""
+    """Image to image by share of the second encoder, from the cosines of both.
+
+    Cosines are float64 ``(n, n)``.
+    """
     return {share: retrieved((1 - share) * first + share * second, cases) for share in SHARES}
 
 
@@ -121,8 +86,8 @@ def retrieved(similar: Floats, cases: Sequence[Case]) -> Retrieved:
     }
 
 
-def _by_patient(values: Floats, patients: NDArray[np.integer]) -> Spread:
+def _by_patient(values: Floats, patients: NDArray[np.integer]) -> Interval:
     if not len(values):
-        return Spread(float("nan"), float("nan"), float("nan"), 0)
+        return Interval(float("nan"), float("nan"), float("nan"), 0)
     low, high = interval(values[:, None], patients)[0]
-    return Spread(float(values.mean()), float(low), float(high), len(values))
+    return Interval(float(values.mean()), float(low), float(high), len(values))

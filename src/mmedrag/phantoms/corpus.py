@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError
 from mmedrag.phantoms.findings import (
     Finding,
@@ -256,9 +257,7 @@ def generate(n: int = 360, seed: int = 7, *, into: str | Path) -> Path:
             _save(_pixels(plan), into / record["image"])
             lines.append(json.dumps(record, ensure_ascii=False))
         (into / "README.txt").write_text(_README, encoding="utf-8")
-        unfinished = records.with_suffix(".tmp")
-        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        unfinished.replace(records)
+        write_durably(records, "\n".join(lines) + "\n")
     except OSError as error:
         raise CorpusError(
             f"cannot write the corpus into {into} ({error.strerror})",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
+from mmedrag.measures.cosines import pairwise_cosines
 from mmedrag.protocols import Reranker
 from mmedrag.rounding import falling, rounded
 from mmedrag.types import Case, Evidence, Matrix, Question
@@ -41,7 +42,7 @@ TOLERANCE = 1e-9
 
 
 def similarity_graph(vectors: Matrix) -> Weights:
-    """Eq. 3: w_ij = e_i·e_j / (|e_i| |e_j|).
+    """Eq. 3: ``w_ij = e_i·e_j / (|e_i| |e_j|)``.
 
     Args:
         vectors: embeddings by row, shape ``(n, dim)``; they need not have norm 1.
@@ -49,10 +50,7 @@ def similarity_graph(vectors: Matrix) -> Weights:
     Returns:
         Cosines, shape ``(n, n)``. A row of zeros has cosine 0 to everything, itself included.
     """
-    e = np.asarray(vectors, dtype=np.float64)
-    norms = np.linalg.norm(e, axis=1, keepdims=True)
-    unit = np.divide(e, norms, out=np.zeros_like(e), where=norms > 0)
-    return np.asarray(unit @ unit.T)
+    return pairwise_cosines(vectors)
 
 
 def complete_graph(W: Weights) -> Weights:

@@ -40,7 +40,7 @@ def preference_loss(preferred: ArrayLike, other: ArrayLike) -> Numbers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Head:
+class RewardHead:
     """The network of section 3.6 up to its logit: wᵀ tanh(W h + b) + b_r (eq. 5).
 
     ``output`` is w, shape ``(m,)``, and ``bias`` b_r; ``hidden`` is W, shape ``(m, d)``, and
@@ -120,7 +120,7 @@ class ContextScorer:
     """The paper's scorer: r_i = σ(wᵀ tanh(W f_BERT(c_i) + b) + b_r). It never sees the question."""
 
     encode: TextEncoder
-    head: Head
+    head: RewardHead
     calibration: Calibration = field(default_factory=Calibration)
 
     def score(self, question: Question, evidence: Sequence[Evidence]) -> Numbers:
@@ -135,10 +135,11 @@ class ContextScorer:
 class PairScorer:
     """A query-aware scorer: the head over :func:`~mmedrag.reward.pair_features.pair_features`.
 
-    With ``embedding_dim`` above 0 the head also takes [q, c, q∘c, |q−c|] of vectors of that size.
+    With ``embedding_dim`` above 0 the head also takes ``[q, c, q∘c, |q−c|]`` of vectors of that
+    size.
     """
 
-    head: Head
+    head: RewardHead
     calibration: Calibration = field(default_factory=Calibration)
     embedding_dim: int = 0
 

@@ -79,6 +79,9 @@ def routing_text(context: Context) -> str:
     scores = ", ".join(f"{name} {p:.2f}" for name, p in routing.scores.items())
     lines = [wrapped(f"Domain  {decision} ({routing.reason})", "", " " * 8)]
     lines += [wrapped(f"Scores  {scores}", "", " " * 8)] if scores else []
+    if question.intent is not None:
+        told = f"Question {question.intent.kind} ({question.intent.rule})"
+        lines.append(wrapped(told, "", " " * 9))
     if negated := ruled_out(question):
         lines.append(wrapped(f"Ruled out in the question: {', '.join(negated)}", ""))
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from jinja2 import Environment, Template
 from markupsafe import Markup, escape
 
 from mmedrag.citations import DISCLAIMER
+from mmedrag.durability import write_durably
 from mmedrag.errors import QueryError
 from mmedrag.imaging.decoding import open_image, thumbnail
 from mmedrag.types import Answer, Assertion, Case, Context, Evidence
@@ -62,7 +63,7 @@ def write_page(result: Context | Answer, thumbnails: Thumbnails, into: Path) -> 
     """
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
-        into.write_text(page(result, thumbnails), "utf-8")
+        write_durably(into, page(result, thumbnails))
     except OSError as error:
         raise QueryError(
             f"{into} cannot be written ({error.strerror})", "Choose another place for the page."
@@ -140,7 +141,10 @@ def _ranks(evidence: Sequence[Evidence]) -> dict[str, int]:
 def _details(e: Evidence) -> str:
     if not isinstance(e.item, Case):
         return e.item.concept
-    named = (e.item.domain, e.item.modality, e.item.patient_id and f"patient {e.item.patient_id}")
+    diagnosis = e.item.diagnosis and f"diagnosis: {e.item.diagnosis}"
+    labels = ", ".join(e.item.labels)
+    patient = e.item.patient_id and f"patient {e.item.patient_id}"
+    named = (e.item.domain, e.item.modality, diagnosis, labels, patient)
     return " · ".join(str(part) for part in named if part)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +15,7 @@ from markupsafe import Markup
 
 from mmedrag import __version__
 from mmedrag.citations import DISCLAIMER
+from mmedrag.durability import write_durably
 from mmedrag.errors import QueryError
 from mmedrag.views.console import table, wrapped
 from mmedrag.views.markdown import markdown
@@ -84,7 +83,7 @@ def write_report(sections: Sequence[Section], into: Path) -> Path:
     try:
         into.mkdir(parents=True, exist_ok=True)
         for name, text in forms.items():
-            _write_whole(into / name, text)
+            write_durably(into / name, text)
     except OSError as error:
         raise QueryError(
             f"{into} cannot be written ({error.strerror})", "Name another folder with --report."
@@ -142,16 +141,3 @@ def _whole(shown: Table) -> int:
     """Wide enough that nothing is cut: figures are never shortened."""
     columns = zip(shown.header, *shown.rows, strict=True)
     return sum(max(map(len, column)) + 2 for column in columns)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write beside it, then rename: a reader sees the old file or the new one."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise

@@ -6,10 +6,8 @@ JSON) is made of them alone (:mod:`mmedrag.views.report`).
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 
@@ -51,8 +49,8 @@ class Section:
 
     ``name`` is that of the command (``"rerank"``), ``paper`` the section or table of the paper that
     it stands beside (empty where the paper has none), ``protocol`` says on what and how it was
-    measured, ``verdict`` is the finding in a sentence or two, ``command`` prints it again, ``data``
-    are the figures as JSON.
+    measured, ``verdict`` is the finding in a sentence or two, ``command`` prints it
+    again (whoever ran the study says how), ``data`` are the figures as JSON.
     """
 
     name: str
@@ -60,31 +58,9 @@ class Section:
     paper: str = ""
     protocol: str
     verdict: str
-    command: str
+    command: str = ""
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     notes: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
-
-
-def eval_command(
-    study: str,
-    data: Sequence[Path],
-    *options: str,
-    preset: str = "offline",
-    models: Mapping[str, str] | None = None,
-) -> str:
-    """The line that measures a study again: ``mmedrag eval …``.
-
-    Args:
-        study: the command's name.
-        data: record files.
-        options: of the study, words as on the command line.
-        preset: whose stages were measured.
-        models: by role, in place of the preset's own.
-    """
-    words = ["--data", *map(str, data)] if data else []
-    words += ["--preset", preset] if preset != "offline" else []
-    words += [w for role, name in (models or {}).items() for w in ("--model", f"{role}={name}")]
-    return shlex.join(["mmedrag", "eval", study, *words, *options])

@@ -37,7 +37,8 @@ _SHORT.maxstring = _SHORT.maxother = 60
 
 def _named(value: object, **shown: object) -> str:
     """``Name(field=value, …)`` of what tells a value from others, on one short line."""
-    fields = ", ".join(f"{name}={_SHORT.repr(v)}" for name, v in shown.items() if v not in ("", (), None))
+    given = {name: v for name, v in shown.items() if v not in ("", (), None)}
+    fields = ", ".join(f"{name}={_SHORT.repr(v)}" for name, v in given.items())
     return f"{type(value).__name__}({fields})"
 
 

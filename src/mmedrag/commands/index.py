@@ -88,7 +88,8 @@ def _index(options: argparse.Namespace) -> int:
             raise QueryError(
                 f"{options.into} was made with the preset {casebase.preset}",
                 "Leave out --preset, --model and --dictionary to go on with it, or make another "
-                "casebase ('mmedrag rebuild --dictionary' changes its dictionaries).",
+                f"casebase ('mmedrag rebuild {options.into} --dictionary FILE' changes its "
+                "dictionaries).",
             )
     else:
         casebase, stages = create(

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.domains import Domain as Domain
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -30,6 +32,8 @@ Matrix: TypeAlias = NDArray[np.float32]
 ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
 """A picture: a file's path, its bytes, or its pixels (a PIL image, an array of grey or RGB)."""
 
+LONGEST_TEXT = 200_000
+"""Characters of a report or a question, some sixty pages; longer ones are refused, not cut."""
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
@@ -42,22 +46,21 @@ def _named(value: object, **shown: object) -> str:
     return f"{type(value).__name__}({fields})"
 
 
-class Domain(StrEnum):
-    """The three domain corpora of the paper (section 3.2)."""
-
-    RADIOLOGY = "radiology"
-    PATHOLOGY = "pathology"
-    OPHTHALMOLOGY = "ophthalmology"
-
-
 class Assertion(StrEnum):
-    """What a text says of a finding that it mentions (ConText, Harkema et al. 2009)."""
+    """What a text says of a finding that it mentions (ConText, Harkema et al. 2009).
+
+    ``INTERROGATIVE``: a question asks for it ("Is there an effusion?"), which neither affirms nor
+    doubts it. ``UNKNOWN``: the text is in a language without rules. Both are neither affirmed nor
+    negated, and no count of cases may take them for either.
+    """
 
     AFFIRMED = "affirmed"
     NEGATED = "negated"
     UNCERTAIN = "uncertain"
     HISTORICAL = "historical"
     OTHER_PERSON = "other person"
+    INTERROGATIVE = "interrogative"
+    UNKNOWN = "unknown"
 
 
 class Kind(StrEnum):

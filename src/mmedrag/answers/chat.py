@@ -35,7 +35,7 @@ from mmedrag.answers.secrets import Secret
 from mmedrag.citations import resolve
 from mmedrag.errors import BadKey, GenerationError, Unreachable
 from mmedrag.imaging.decoding import open_image
-from mmedrag.reasoning import RETRACTED, answer_only
+from mmedrag.text.reasoning import RETRACTED, answer_only
 from mmedrag.types import Evidence, ImageSource, Question
 
 GROQ_URL = "https://api.groq.com/openai/v1"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
-from mmedrag.marks import folded
+from mmedrag.text.marks import folded
 
 _NAMES = (
     "references", "reference list", "list of references", "sources", "sources cited",

@@ -26,7 +26,8 @@ ALL = list(commands(parser()))
 
 def test_formats_and_presets_are_listed(capsys) -> None:
     assert main(["datasets"]) == 0
-    assert all(f.name in capsys.readouterr().out or f.name for f in FORMATS)
+    shown = capsys.readouterr().out
+    assert all(f"\n{f.name} " in shown for f in FORMATS)
     assert main(["presets"]) == 0
     shown = capsys.readouterr().out
     assert all(f"{preset.name}\n" in shown for preset in PRESETS)

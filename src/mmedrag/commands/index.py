@@ -55,7 +55,7 @@ def add(commands: Commands) -> None:
 
     delete = commands.add_parser("delete", help="delete cases: text, vector and thumbnail")
     delete.add_argument("casebase", type=Path)
-    delete.add_argument("ids", nargs="+", metavar="ID")
+    delete.add_argument("ids", nargs="+", metavar="ID", help="of the cases")
     delete.set_defaults(run=_delete)
 
 

@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
         if name == "rebuild":
             add_dictionaries(command)
         else:
-            command.add_argument("--json", action="store_true")
+            command.add_argument("--json", action="store_true", help="print it as JSON")
         command.set_defaults(run=run)
     rekey = commands.add_parser("rekey", help="make a new key of DICOM pseudonyms")
     rekey.add_argument("casebase", type=Path)
@@ -38,7 +38,9 @@ def add(commands: Commands) -> None:
     rekey.set_defaults(run=_rekey)
     export = commands.add_parser("export", help="cases and thumbnails as a corpus")
     export.add_argument("casebase", type=Path)
-    export.add_argument("--into", type=Path, required=True, metavar="FOLDER")
+    export.add_argument(
+        "--into", type=Path, required=True, metavar="FOLDER", help="an empty or absent folder"
+    )
     export.set_defaults(run=_export)
 
 

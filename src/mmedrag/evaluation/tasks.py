@@ -182,7 +182,27 @@ def _words(code: str, dictionary: Dictionary) -> frozenset[str]:
     return frozenset(normal_form(text).split()) - _SMALL
 
 
-_SMALL = frozenset(["of", "the", "and", "with", "in", "to", "a", "an", "due", "left", "right", "by", "on", "for", "from", "at", "or"])
+_SMALL = frozenset(
+    [
+        "of",
+        "the",
+        "and",
+        "with",
+        "in",
+        "to",
+        "a",
+        "an",
+        "due",
+        "left",
+        "right",
+        "by",
+        "on",
+        "for",
+        "from",
+        "at",
+        "or",
+    ]
+)
 
 
 def _overlap(a: frozenset[str], b: frozenset[str]) -> float:

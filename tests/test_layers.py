@@ -27,6 +27,7 @@ SHELVES = (
     {"protocols", "checkpoint", "citations", "imaging"},
     STAGES,
     {"networks", "pipeline", "indexing", "presets"},
+    {"choices"},
     {"assembly"},
     {"mmedrag"},
     {"views"},

@@ -26,7 +26,7 @@ SHELVES = (
     GROUND,
     {"protocols", "checkpoint", "citations", "imaging"},
     STAGES,
-    {"networks", "pipeline", "indexing", "presets"},
+    {"networks", "pipeline", "indexing", "presets", "images"},
     {"choices"},
     {"assembly"},
     {"mmedrag"},

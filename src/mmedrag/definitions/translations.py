@@ -21,15 +21,20 @@ def names() -> dict[str, tuple[str, ...]]:
     lines = Path(__file__).with_name("translations.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return {
-        row["term"]: (*row["es"], *row["pt"], *_plurals(row["es"]), *_plurals(row["pt"]))
+        row["term"]: (
+            *row["es"],
+            *_plurals(row["es"], "les"),
+            *row["pt"],
+            *_plurals(row["pt"], "is"),
+        )
         for row in rows
     }
 
 
-def _plurals(singulars: Iterable[str]) -> Iterator[str]:
-    """The plurals that differ by more than the ending -s or -es: "lesões focais"."""
+def _plurals(singulars: Iterable[str], ending: str) -> Iterator[str]:
+    """The plurals that matching does not know from English: "lesões focais", "pleurales"."""
     for name in singulars:
-        plural = _AL.sub(r"\1is", _AO.sub("ões", name))
+        plural = _AL.sub(rf"\1{ending}", _AO.sub("ões", name))
         if plural != name:
             yield plural
 

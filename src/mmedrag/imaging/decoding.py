@@ -44,7 +44,7 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "tiff": TiffImageFile,
     "bmp": BmpImageFile,
 }
-_BYTES_A_PIXEL = 12  # while a picture is decoded, turned and reduced
+_BYTES_A_PIXEL = 6  # while a picture is decoded, turned and reduced
 _MIN_IS_WHITE, _PHOTOMETRIC = 0, 262  # TIFF 6.0, section 3
 
 

@@ -236,7 +236,7 @@ def _upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says; as it is where EXIF cannot be read."""
     try:
         return ImageOps.exif_transpose(image) or image
-    except DECODER_FAILURES:
+    except (*DECODER_FAILURES, Warning):  # a warning, where warnings are errors
         return image
 
 

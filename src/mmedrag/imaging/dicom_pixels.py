@@ -77,7 +77,9 @@ def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
     try:
         _check_frame(ds, frame, frames, name)
         pixels, properties = get_decoder(_syntax(ds)).as_array(
-            ds, index=frame, correct_unused_bits=not _is_grey_16(ds)
+            ds,
+            index=frame,
+            correct_unused_bits=not _is_grey_16(ds),  # type: ignore[arg-type]
         )
         unfold(ds, frame)
         shown, notice = _shown(ds, pixels, str(properties["photometric_interpretation"]))

@@ -181,7 +181,7 @@ def _column_names(header: _Cells) -> list[str]:
     seen: dict[str, int] = {}
     names = []
     for cell in header:
-        name = cell.strip()
+        name = " ".join(cell.split())
         number = seen[name] = seen.get(name, 0) + 1
         names.append(name if number == 1 or not name else f"{name}.{number}")
     return names

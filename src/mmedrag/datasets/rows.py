@@ -112,7 +112,7 @@ def json_values(text: str) -> Iterator[object]:
     while (at := _SEPARATORS.match(text, at).end()) < len(text):  # type: ignore[union-attr]
         if text[at] == "]":
             return
-        for length in (2**16, MAX_LINE):
+        for length in (2**10, 2**16, MAX_LINE):
             try:
                 value, end = decoder.raw_decode(text[at : at + length])
             except (ValueError, RecursionError):

@@ -24,7 +24,7 @@ from mmedrag.measures.ranking import success_at_k
 from mmedrag.presets import MODELS, offline_encoders
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, image_features
-from mmedrag.training.offline import fit_mixture, fit_reduction, pairs, training_part
+from mmedrag.training.offline import fit_mixture, fit_reduction, pairs, training_rows
 from mmedrag.training.sets import Recipe
 from mmedrag.training.tasks import tasks
 from mmedrag.types import Domain, Matrix
@@ -133,7 +133,7 @@ def main() -> None:
     images = OnnxImageEncoder.from_card(MODELS / "lite0.json", batch_size=1)
     texts = KnownTexts(offline_encoders()[1])
     learned = Recipe(shipped_weights.sets(told.data), told.cache).images()
-    sets = [training_part(f) for f in image_features(learned, images, told.cache)]
+    sets = [training_rows(f) for f in image_features(learned, images, told.cache)]
     found: dict[tuple[str, str], list[list[float]]] = {}
     for fold in range(FOLDS):
         masks = [held_out(s, fold) for s in sets]

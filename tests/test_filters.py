@@ -144,5 +144,5 @@ def test_no_filter_gets_out_of_its_brackets():
 
 
 def test_what_reports_say_needs_their_mentions():
-    with pytest.raises(FilterError, match="'affirms'.*casebase"):
+    with pytest.raises(FilterError, match=r"'affirms'.*casebase"):
         parse("affirms = 'drusen'").matches(Case(id="a"))

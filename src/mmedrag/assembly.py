@@ -6,12 +6,20 @@ A casebase remembers its preset and models, so :func:`load` needs only its path.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from mmedrag import choices, domains
+from mmedrag.answers.agreement import shipped
+from mmedrag.answers.analysis import CaseAnalyst
+from mmedrag.answers.counts import CorpusCounts
 from mmedrag.answers.extractive import ExtractiveGenerator
+from mmedrag.answers.questions import RuleReader
+from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
@@ -21,10 +29,19 @@ from mmedrag.encoders.definition_vectors import (
     embed_definitions,
 )
 from mmedrag.errors import EncoderMismatch, ModelError
+from mmedrag.filters import both
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
-from mmedrag.protocols import CaseIndex, DefinitionSource, Embedder, Generator
+from mmedrag.protocols import (
+    CaseIndex,
+    CorpusStatistics,
+    DefinitionSource,
+    Embedder,
+    Generator,
+    ModalityClassifier,
+)
+from mmedrag.pseudonym_key import key_of, new_key
 
 
 def load(
@@ -51,6 +68,7 @@ def load(
     try:
         definitions = definitions_of(casebase, dictionaries)
         casebase.notices.extend(outdated(casebase, definitions))
+        casebase.notices.extend(unroutable(casebase, stages.classifier))
     except BaseException:
         casebase.close()
         raise
@@ -69,13 +87,40 @@ def outdated(casebase: Casebase, definitions: DefinitionSource) -> list[str]:
     ]
 
 
+def unroutable(casebase: Casebase, classifier: ModalityClassifier) -> list[str]:
+    """A line where the classifier cannot route to a domain of the casebase; else none."""
+    classes = getattr(classifier, "classes", None)
+    absent = [d for d in casebase.domains() if classes is not None and d not in classes]
+    if not absent:
+        return []
+    return [
+        f"The classifier does not know {', '.join(absent)}, so that these cases are found only "
+        "where the domain is named or no domain is decided on; 'mmedrag train modality' teaches it "
+        "(--model modality=FOLDER when a casebase is made)"
+    ]
+
+
 def assemble(
     stages: Stages,
     cases: CaseIndex,
     definitions: Dictionary,
     generator: Generator | None = None,
+    statistics: CorpusStatistics | None = None,
 ) -> MMedRAG:
-    """Join stages and a casebase, or another index of cases, to a system."""
+    """Join stages and a casebase, or another index of cases, to a system.
+
+    Args:
+        stages: of a preset.
+        cases: what is searched.
+        definitions: explain terms, recognise them, and say what they are.
+        generator: writes the answers; the extractive one by default.
+        statistics: count base rates; those of a casebase, where ``cases`` is one.
+    """
+    ontology = definitions.concepts
+    analyst = CaseAnalyst(definitions, ontology, shipped())
+    if statistics is None and isinstance(cases, Casebase):
+        stored = partial(cases.recognised, definitions.fingerprint)
+        statistics = CorpusCounts(stored, definitions, ontology, cases.count)
     return MMedRAG(
         classifier=stages.classifier,
         embedder=DefinitionsOnce(
@@ -85,8 +130,63 @@ def assemble(
         definitions=definitions,
         reranker=stages.reranker,
         context_filter=stages.context_filter,
-        generator=generator or ExtractiveGenerator(),
+        generator=generator or ExtractiveGenerator(analyst),
+        reader=RuleReader(ontology.domains),
+        analyst=analyst,
+        checker=ClaimChecker(definitions, ontology),
+        statistics=statistics,
     )
+
+
+def configure(
+    rag: MMedRAG,
+    *,
+    reranker: str | None = None,
+    context_filter: str | None = None,
+    threshold: float | None = None,
+    generator: str | None = None,
+    llm: str | None = None,
+    base_url: str | None = None,
+    send_image: bool = False,
+    k: int | None = None,
+    where: str | None = None,
+) -> MMedRAG:
+    """A system with other stages by name; what is not named stays as it is.
+
+    The command line and the service choose by this function. It loads nothing, so it can be
+    called for every question, on the system that :func:`load` gave.
+
+    Args:
+        rag: the system to begin with; it is not changed.
+        reranker: of :data:`mmedrag.choices.RERANKERS`.
+        context_filter: of :data:`mmedrag.choices.FILTERS`.
+        threshold: τ of the filter, from 0 to 1.
+        generator: of :data:`mmedrag.choices.GENERATORS`.
+        llm: name of the chat model; see :func:`mmedrag.choices.generator`.
+        base_url: address of the chat server.
+        send_image: whether the query's image is sent to the chat model.
+        k: cases in the context.
+        where: restricts every query, beside the filter of its own.
+
+    Raises:
+        QueryError: a name or a value is none of the choices.
+        FilterError: ``where`` does not parse.
+        GenerationError: ``base_url`` is no address.
+    """
+    stages: dict[str, Any] = {}
+    if reranker is not None:
+        stages["reranker"] = choices.reranker(reranker)
+    if context_filter is not None or threshold is not None:
+        stages["context_filter"] = choices.context_filter(
+            rag.context_filter, context_filter, threshold
+        )
+    if generator is not None or llm or base_url or send_image:
+        stages["generator"] = choices.generator(
+            generator or "extractive", llm=llm, base_url=base_url, send_image=send_image
+        )
+    if k is not None:
+        stages |= {"k_final": choices.number_of_cases(k), "k_cases": max(rag.k_cases, k)}
+    return replace(rag, **stages, where=both(rag.where, where))
 
 
 def create(
@@ -94,10 +194,12 @@ def create(
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
     dictionaries: Sequence[str | Path] = (),
+    pseudonym_key: str | Path | None = None,
 ) -> tuple[Casebase, Stages]:
     """Make an empty casebase for a preset, and the stages to fill it with.
 
-    It remembers the models and the compiled dictionaries that stand behind the glossary.
+    It remembers the models, the compiled dictionaries that stand behind the glossary, and where the
+    key of DICOM pseudonyms is (by default in its folder).
 
     Raises:
         CasebaseError: where something is there already.
@@ -111,9 +213,14 @@ def create(
         fingerprint=stages.embedder.fingerprint,
         preset=preset,
         settings={f"model.{role}": name for role, name in models.items()}
+<<<<<<< HEAD
+        | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])},
+=======
         | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])}
-        | {"salt": secrets.token_hex(16)},
+        | {"domains": json.dumps(domains.added()), "salt": secrets.token_hex(16)},
+>>>>>>> main
     )
+    new_key(casebase, None if pseudonym_key is None else Path(pseudonym_key))
     return casebase, stages
 
 
@@ -139,7 +246,7 @@ def index_corpus(
     exists = (Path(into) / "casebase.db").exists()
     casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
     with casebase:
-        rows = read_corpus(Path(corpus), salt=salt_of(casebase))
+        rows = read_corpus(Path(corpus), salt=key_of(casebase))
         definitions = definitions_of(casebase)
         return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
 
@@ -188,11 +295,6 @@ def definitions_of(casebase: Casebase, dictionaries: Sequence[str | Path] = ()) 
     return dictionary(dictionaries or made_with)
 
 
-def salt_of(casebase: Casebase) -> bytes:
-    """The key of DICOM pseudonyms, so that ids stay the same within a casebase."""
-    return bytes.fromhex(casebase.settings["salt"])
-
-
 def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:
     """Open a casebase with the stages that fill it.
 
@@ -201,18 +303,35 @@ def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:
         EncoderMismatch: where the encoders have changed since it was made.
         ModelError: where a model cannot be loaded.
     """
-    return _opened(Path(path), readonly=False)
+    casebase, stages = _opened(Path(path), readonly=False)
+    if domains.added() != _stored_domains(casebase):
+        casebase.set("domains", json.dumps(domains.added()))
+    return casebase, stages
 
 
 def _opened(path: Path, *, readonly: bool) -> tuple[Casebase, Stages]:
     casebase = Casebase.open(path, readonly=readonly)
     try:
+        _register_domains(casebase)
         stages = build(casebase.preset, models_of(casebase))
         _check_encoder(casebase, stages.embedder)
     except BaseException:
         casebase.close()
         raise
     return casebase, stages
+
+
+def _register_domains(casebase: Casebase) -> None:
+    """Make known what the casebase remembers of domains that nobody has registered yet."""
+    remembered = {str(d): () for d in casebase.domains()} | _stored_domains(casebase)
+    for name, prompts in remembered.items():
+        if domains.known(name) is None:
+            domains.register(name, prompts)
+
+
+def _stored_domains(casebase: Casebase) -> dict[str, tuple[str, ...]]:
+    stored = json.loads(casebase.settings.get("domains", "{}"))
+    return {name: tuple(prompts) for name, prompts in stored.items()}
 
 
 def _check_encoder(casebase: Casebase, embedder: Embedder) -> None:

@@ -7,26 +7,32 @@ stranger's stages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Self
 
 from PIL.Image import Image
 
-from mmedrag.citations import Piece, attribute, resolve
+from mmedrag.citations import attribute, resolve
 from mmedrag.errors import QueryError
+from mmedrag.filters import both
 from mmedrag.imaging.decoding import open_image
 from mmedrag.protocols import (
+    Analyst,
     CaseIndex,
     CaseStore,
+    ClaimChecker,
     ContextFilter,
+    CorpusStatistics,
     DefinitionSource,
     Embedder,
     Generator,
     ModalityClassifier,
+    QuestionReader,
     Reranker,
 )
 from mmedrag.types import (
+    LONGEST_TEXT,
     Answer,
     Case,
     Context,
@@ -36,8 +42,10 @@ from mmedrag.types import (
     ImageSource,
     Matrix,
     Mention,
+    Piece,
     Query,
     Question,
+    QuestionKind,
     Routing,
     Vector,
 )
@@ -45,7 +53,15 @@ from mmedrag.types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MMedRAG:
-    """The paper's six modules, joined (section 3.1, figure 1)."""
+    """The paper's six modules, joined (section 3.1, figure 1).
+
+    ``k_cases`` are found in stage 1, ``k_final`` of them and ``k_definitions`` go to the filter.
+    ``where`` restricts every query, beside the query's own filter.
+
+    Beyond the paper, each left out by ``None``: ``reader`` says what a question asks for,
+    ``analyst`` reads the kept evidence in answer to it, with base rates of ``statistics``, and
+    ``checker`` reads what the generator writes against what it marks.
+    """
 
     classifier: ModalityClassifier
     embedder: Embedder
@@ -54,9 +70,14 @@ class MMedRAG:
     reranker: Reranker
     context_filter: ContextFilter
     generator: Generator
+    reader: QuestionReader | None = None
+    analyst: Analyst | None = None
+    checker: ClaimChecker | None = None
+    statistics: CorpusStatistics | None = None
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
+    where: str | None = None
 
     def retrieve(self, asked: Query | ImageSource) -> Context:
         """Find the evidence that the generator may see (sections 3.2 to 3.6).
@@ -65,12 +86,14 @@ class MMedRAG:
             asked: a :class:`~mmedrag.types.Query`, a text, or a picture.
 
         Raises:
-            QueryError: where it has neither text nor image.
+            QueryError: where it has neither text nor image, or more text than
+                :data:`~mmedrag.types.LONGEST_TEXT`.
             ImageError: where its image cannot be decoded.
             FilterError: where its ``where`` does not parse.
         """
         query = Query.of(asked)
         _require_content(query)
+        query = replace(query, where=both(self.where, query.where))
         lap = _Stopwatch()
         question = self._understand(query, lap)
         hits = self._find_cases(question)  # 3.4  eq. (2)
@@ -81,15 +104,18 @@ class MMedRAG:
         lap("definitions")
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
-        kept = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
+        passed = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
+        kept = with_asked(question, passed, ranked)
         lap("filter")
         return Context(question, gathered, ranked, kept, lap.timings)
 
     def answer(self, context: Context) -> AnswerStream:
-        """Write from what was kept, and check every citation while it is written."""
+        """Read what was kept, write from it, and check every citation and claim meanwhile."""
+        context = self._briefed(context)
         kept = context.kept
         written = self.generator.generate(context.question, kept) if kept else ()
-        return AnswerStream(resolve(written, kept), context)
+        pieces = resolve(written, kept)
+        return AnswerStream(self.checker.check(pieces, kept) if self.checker else pieces, context)
 
     def ask(
         self, asked: Query | ImageSource, on_piece: Callable[[str], None] | None = None
@@ -130,6 +156,16 @@ class MMedRAG:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _briefed(self, context: Context) -> Context:
+        """The context with the answer as data."""
+        if self.analyst is None:
+            return context
+        start = perf_counter()
+        brief = self.analyst.brief(context.question, context.kept, self.statistics)
+        timings = {**context.timings, "analysis": (perf_counter() - start) * 1000.0}
+        question = replace(context.question, brief=brief)
+        return replace(context, question=question, timings=timings)
+
     def _understand(self, query: Query, lap: _Stopwatch) -> Question:
         """Sections 3.2 and 3.3; the image is decoded once for both."""
         picture = None if query.image is None else open_image(query.image)
@@ -139,8 +175,11 @@ class MMedRAG:
         vector = self.embedder.embed([query], [picture])[0]  # 3.3
         lap("encoding")
         mentions = self.definitions.recognise([query.text])[0]
+        question = Question(query, routing, vector, mentions)
+        if self.reader is not None:
+            question = replace(question, intent=self.reader.read(question))
         lap("terms")
-        return Question(query, routing, vector, mentions)
+        return question
 
     def _route(self, query: Query, picture: Image | None) -> Routing:
         if query.domain is not None:
@@ -220,9 +259,27 @@ def head(ranked: Sequence[Evidence], k: int) -> list[Evidence]:
     return [e for e in ranked if id(e) in top or isinstance(e.item, Definition)]
 
 
+def with_asked(
+    question: Question, kept: Sequence[Evidence], ranked: Sequence[Evidence]
+) -> Sequence[Evidence]:
+    """The kept evidence and, where the question asks what a term means, its definition."""
+    intent = question.intent
+    if intent is None or intent.kind is not QuestionKind.DEFINITION:
+        return kept
+    held = {e.key for e in kept}
+    asked = [e for e in ranked
+             if isinstance(e.item, Definition) and e.item.concept in intent.concepts]  # fmt: skip
+    return [*kept, *(e for e in asked if e.key not in held)]
+
+
 def _require_content(query: Query) -> None:
     if not query.text.strip() and query.image is None:
         raise QueryError("The query has neither text nor image", "Give a text, an image, or both.")
+    if len(query.text) > LONGEST_TEXT:
+        raise QueryError(
+            f"The question has {len(query.text):,} characters, more than {LONGEST_TEXT:,}",
+            "Ask with the part that matters, such as the impression.",
+        )
 
 
 class _Stopwatch:

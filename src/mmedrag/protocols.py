@@ -5,19 +5,23 @@ The laws in the docstrings are the contract suites of ``tests/contracts``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mmedrag.types import (
+    Brief,
     Case,
     Definition,
     Embeddable,
     Entry,
     Evidence,
     Hit,
+    Intent,
     Kind,
     Matrix,
     Mention,
+    Piece,
+    Prevalence,
     Query,
     Question,
     Routing,
@@ -117,6 +121,54 @@ class CaseStore(CaseIndex, Protocol):
 
 
 @runtime_checkable
+class CorpusStatistics(Protocol):
+    """What a case index may also do: count, so that an answer can name base rates.
+
+    ``groups`` are sets of concepts by a name of the caller's choice; a case affirms a group where
+    its report, diagnosis or labels affirm one of its concepts, and rules it out where they negate
+    one and affirm none. Laws: only cases that ``search`` could find for the question are counted;
+    ``affirmed + negated <= of``, and ``of`` is the same for every group.
+    """
+
+    def prevalence(
+        self, question: Question, groups: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Prevalence]: ...
+
+
+@runtime_checkable
+class QuestionReader(Protocol):
+    """What a question asks for (:class:`~mmedrag.types.QuestionKind`).
+
+    Laws: the same question gets the same intent; its concepts are among those of its mentions.
+    """
+
+    def read(self, question: Question) -> Intent: ...
+
+
+@runtime_checkable
+class Analyst(Protocol):
+    """Reads the kept evidence in answer to the question; makes no words.
+
+    Law: every claim and every candidate names evidence whose passage says so.
+    """
+
+    def brief(
+        self, question: Question, evidence: Sequence[Evidence], corpus: CorpusStatistics | None
+    ) -> Brief: ...
+
+
+@runtime_checkable
+class ClaimChecker(Protocol):
+    """Reads what a generator writes against the evidence that it marks, while it is written.
+
+    Laws: what no piece of evidence contradicts is let through as it is, and how the text is cut
+    into pieces makes no difference to that; a contradicted sentence does not come out.
+    """
+
+    def check(self, pieces: Iterable[Piece], evidence: Sequence[Evidence]) -> Iterator[Piece]: ...
+
+
+@runtime_checkable
 class DefinitionSource(Protocol):
     """Section 3.4, stage 2: entity set E, and R_def.
 
@@ -175,7 +227,8 @@ class ContextFilter(Protocol):
 class Generator(Protocol):
     """Writes the answer in pieces, citing evidence by marks such as ``[C1]`` or ``[C1, D2]``.
 
-    Law: nothing but the question and the evidence is used.
+    ``question.brief`` is the answer as data, to be put into words. Law: nothing but the question
+    and the evidence is used.
     """
 
     def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]: ...

@@ -6,14 +6,18 @@ Everything here is a frozen value. A stage never changes what it was given; it r
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mmedrag.domains import Domain as Domain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,23 +32,35 @@ Matrix: TypeAlias = NDArray[np.float32]
 ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
 """A picture: a file's path, its bytes, or its pixels (a PIL image, an array of grey or RGB)."""
 
+LONGEST_TEXT = 200_000
+"""Characters of a report or a question, some sixty pages; longer ones are refused, not cut."""
 
-class Domain(StrEnum):
-    """The three domain corpora of the paper (section 3.2)."""
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
 
-    RADIOLOGY = "radiology"
-    PATHOLOGY = "pathology"
-    OPHTHALMOLOGY = "ophthalmology"
+
+def _named(value: object, **shown: object) -> str:
+    """``Name(field=value, …)`` of what tells a value from others, on one short line."""
+    given = {name: v for name, v in shown.items() if v not in ("", (), None)}
+    fields = ", ".join(f"{name}={_SHORT.repr(v)}" for name, v in given.items())
+    return f"{type(value).__name__}({fields})"
 
 
 class Assertion(StrEnum):
-    """What a text says of a finding that it mentions (ConText, Harkema et al. 2009)."""
+    """What a text says of a finding that it mentions (ConText, Harkema et al. 2009).
+
+    ``INTERROGATIVE``: a question asks for it ("Is there an effusion?"), which neither affirms nor
+    doubts it. ``UNKNOWN``: the text is in a language without rules. Both are neither affirmed nor
+    negated, and no count of cases may take them for either.
+    """
 
     AFFIRMED = "affirmed"
     NEGATED = "negated"
     UNCERTAIN = "uncertain"
     HISTORICAL = "historical"
     OTHER_PERSON = "other person"
+    INTERROGATIVE = "interrogative"
+    UNKNOWN = "unknown"
 
 
 class Kind(StrEnum):
@@ -94,6 +110,11 @@ class Case:
     split: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        domain = self.domain and str(self.domain)
+        image = self.image and self.image.name
+        return _named(self, id=self.id, domain=domain, text=self.text, image=image)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
@@ -138,6 +159,12 @@ class Query:
     image: ImageSource | None = None
     domain: Domain | None = None
     where: str | None = None
+
+    def __repr__(self) -> str:
+        shown = self.image and (
+            str(self.image) if isinstance(self.image, Path | str) else type(self.image).__name__
+        )
+        return _named(self, text=self.text, image=shown, domain=self.domain and str(self.domain))
 
     @classmethod
     def of(cls, asked: Query | ImageSource) -> Query:
@@ -187,14 +214,129 @@ class Routing:
     reason: str = ""
 
 
+class QuestionKind(StrEnum):
+    """What a question asks for; decides the form of its answer."""
+
+    PRESENCE = "presence"
+    DEFINITION = "definition"
+    DIFFERENTIAL = "differential"
+    DESCRIPTION = "description"
+    NORMALITY = "normality"
+    CHOICE = "choice"
+    COMPARISON = "comparison"
+    SEARCH = "search"
+    OUT_OF_SCOPE = "out of scope"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """How a question was understood.
+
+    ``rule`` names the rule that decided, ``concepts`` are those that it asks about, in order.
+    ``phrases`` are the words that it asks about where no dictionary knows them.
+    ``detail`` is what a question of presence asks besides: ``side``, ``grade`` or nothing.
+    ``reason`` says of a question that is out of scope why, and what can be asked instead.
+    """
+
+    kind: QuestionKind
+    rule: str
+    concepts: tuple[str, ...] = ()
+    detail: str = ""
+    reason: str = ""
+    phrases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prevalence:
+    """How many of the ``of`` cases of the searched corpus affirm a finding, and rule it out."""
+
+    affirmed: int
+    negated: int
+    of: int
+
+
+class Reply(StrEnum):
+    """The direct reply. To an open question ``yes`` is that the evidence answers it."""
+
+    YES = "yes"
+    NO = "no"
+    MIXED = "mixed"
+    UNKNOWN = "unknown"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a number of cases say of a finding.
+
+    ``assertion`` is ``None`` where they do not mention it. ``keys`` are the cases that say so, of
+    the ``of`` cases that were read. ``side`` ("left", "right", "left and right") and ``grade`` narrow
+    the claim to the cases that say so; they are empty where it is not narrowed. ``prevalence`` is
+    the base rate, where the index counts.
+    """
+
+    concept: str
+    term: str
+    assertion: Assertion | None
+    keys: tuple[str, ...]
+    of: int
+    side: str = ""
+    grade: str = ""
+    prevalence: Prevalence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A diagnosis of the differential, with the cases that have it and what speaks against it.
+
+    ``concept`` is empty where no dictionary has the diagnosis. ``against`` are findings that the
+    question rules out and these cases affirm, or the reverse.
+    """
+
+    diagnosis: str
+    concept: str
+    keys: tuple[str, ...]
+    of: int
+    prevalence: Prevalence | None = None
+    against: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """An answer as data, before anybody words it: the reply and the claims that it rests on.
+
+    ``reason`` is the reply's ground in one sentence, without marks. ``definitions`` are the keys of
+    those to be shown. ``declined`` says why the question is not answered; empty where it is.
+    """
+
+    kind: QuestionKind
+    reply: Reply
+    reason: str = ""
+    claims: tuple[Claim, ...] = ()
+    differential: tuple[Candidate, ...] = ()
+    definitions: tuple[str, ...] = ()
+    declined: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """A query as the system has understood it: routed, embedded, its medical terms recognised."""
+    """A query as the system has understood it.
+
+    It is routed, embedded, its medical terms recognised and its kind read. ``brief`` is what the
+    kept evidence says to it; generators get it, earlier stages do not.
+    """
 
     query: Query
     routing: Routing
     vector: Vector
     mentions: tuple[Mention, ...] = ()
+    intent: Intent | None = None
+    brief: Brief | None = None
+
+    def __repr__(self) -> str:
+        decision = self.routing.decision and str(self.routing.decision)
+        terms = tuple(dict.fromkeys(m.term for m in self.mentions))
+        return _named(self, text=self.query.text, routed_to=decision, terms=terms)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,6 +356,11 @@ class Hit:
     mentions: tuple[Mention, ...] | None = None
     recogniser: str = ""
 
+    def __repr__(self) -> str:
+        return _named(
+            self, case=self.case.id, relevance=round(float(self.relevance), 4), text=self.case.text
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
@@ -232,6 +379,12 @@ class Evidence:
     mentions: tuple[Mention, ...] = ()
     centrality: float | None = None
     reward: float | None = None
+
+    def __repr__(self) -> str:
+        return _named(
+            self, key=self.key, name=self.name, relevance=round(float(self.relevance), 4),
+            text=self.text,
+        )  # fmt: skip
 
     @property
     def text(self) -> str:
@@ -258,13 +411,34 @@ class Context:
     kept: Sequence[Evidence]
     timings: Mapping[str, float]
 
+    def __repr__(self) -> str:
+        stations = {name: len(getattr(self, name)) for name in ("gathered", "ranked", "kept")}
+        return _named(self, question=self.question.query.text, **stations)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of an answer whose marks are checked.
+
+    ``cited`` are the supplied keys that it names, ``removed`` the ones that it named in vain,
+    ``struck`` is the sentence in whose place it stands. ``retracts`` says that all pieces before
+    it were a model's reasoning and no answer.
+    """
+
+    text: str
+    cited: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    struck: str = ""
+    retracts: bool = False
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """A text whose every mark names evidence that was supplied.
 
     ``cited`` is that evidence by first mention. ``removed`` are marks that named nothing and were
-    taken out. ``abstained`` is true where there was no adequate evidence to answer from.
+    taken out, ``struck`` the sentences whose marked evidence says otherwise. ``abstained`` is true
+    where there was no adequate evidence to answer from. ``brief`` is the answer as data.
     """
 
     text: str
@@ -272,6 +446,18 @@ class Answer:
     removed: Sequence[str]
     abstained: bool
     context: Context
+    brief: Brief | None = None
+    struck: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        keys = tuple(e.key for e in self.cited)
+        return _named(self, text=self.text, cited=keys, abstained=self.abstained)
+
+    def _repr_html_(self) -> str:
+        """The answer in a notebook; what others wrote is escaped."""
+        # Views know these types and not the other way round, so they are loaded by name.
+        cell: str = import_module("mmedrag.views.notebook").answer_cell(self)
+        return cell
 
 
 Embeddable: TypeAlias = Case | Query | Definition

@@ -28,8 +28,9 @@ from contracts.generator import (
 )
 from injections import INJECTIONS, REPORTS
 from mmedrag.answers.extractive import ExtractiveGenerator
-from mmedrag.answers.passages import clean, instruction_like, quotable, sentences
+from mmedrag.answers.passages import clean, instruction_like, quotable
 from mmedrag.citations import unsupported_sentences
+from mmedrag.text.sentences import sentences
 
 
 class TestExtractiveContract(ExactGeneratorContract):
@@ -162,10 +163,6 @@ def test_brackets_quotes_and_control_characters_of_reports_do_not_reach_the_answ
     answer = answered(ExtractiveGenerator(), ASKED, [dirty])
     assert "“Lesion(31m (C9) seen in the ‘apex’ here.”" in answer.text
     assert answer.removed == []
-
-
-def test_nothing_leaves_the_machine():
-    assert ExtractiveGenerator().what_is_sent(ASKED, [EFFUSION]) == "Nothing leaves this machine."
 
 
 WORDS = st.sampled_from(["effusion", "left", "No", "[C9]", "“", "e.g.", ".", "\n", "≥ 3 mm", "C2"])

@@ -232,8 +232,8 @@ print(sorted({"torch", "transformers"} & sys.modules.keys()))
 
 
 def test_a_model_is_told_by_hub_id_and_revision_or_by_folder(tmp_path: Path) -> None:
-    assert Pretrained.told("owner/model@abc") == Pretrained("owner/model", "abc")
-    assert Pretrained.told("owner/model") == Pretrained("owner/model")
+    assert Pretrained.parse("owner/model@abc") == Pretrained("owner/model", "abc")
+    assert Pretrained.parse("owner/model") == Pretrained("owner/model")
     folder = tmp_path / "a@b"
     folder.mkdir()
-    assert Pretrained.told(str(folder)) == Pretrained(str(folder))
+    assert Pretrained.parse(str(folder)) == Pretrained(str(folder))

@@ -9,7 +9,7 @@ import pytest
 from mmedrag.errors import CorpusError
 from mmedrag.paper import roles as module
 from mmedrag.paper.report import studies_of
-from mmedrag.paper.roles import ROLES, RetrievalSet, drawn_roles, read_roles
+from mmedrag.paper.roles import ROLES, RetrievalSet, read_roles, synthetic_roles
 
 
 def written(folder: Path, text: str) -> Path:
@@ -76,7 +76,7 @@ def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="cannot be read"):
         read_roles(tmp_path)
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    with pytest.raises(CorpusError, match="cannot be read"):
+    with pytest.raises(CorpusError, match="gives no roles"):
         read_roles(tmp_path / "binary")
 
 
@@ -84,7 +84,7 @@ def test_without_a_file_phantoms_play_every_role(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PHANTOMS", 3)
-    roles = drawn_roles(tmp_path)
+    roles = synthetic_roles(tmp_path)
     assert roles["rerank"] == roles["gallery"] == [tmp_path / "records.jsonl"]
     assert roles["rerank"][0].read_text("utf-8").count("\n") == 3
     assert [study.name for study in studies_of(roles, ["retrieval"])] == ["retrieval-phantoms"]

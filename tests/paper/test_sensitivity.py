@@ -7,20 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from mmedrag.cli import main
-from mmedrag.datasets.radiographs import pictured, radiographs
 from mmedrag.errors import MissingExtra
 from mmedrag.networks.backbones import Backbone
 from mmedrag.paper import sensitivity_section
-from mmedrag.paper.density import by_share, retrieved
 from mmedrag.paper.sensitivity import Sensitivity, _networks, measure_sensitivity
 from mmedrag.phantoms.corpus import generate
-from mmedrag.types import Case
 from mmedrag.views.report import section_text, write_report
 from mmedrag.views.section import Section
 
@@ -127,47 +122,6 @@ def test_without_torch_the_rest_is_measured(found: Sensitivity) -> None:
     )
     titles = [t.title for t in sensitivity_section.as_section(rest).tables]
     assert [t.split(".")[0] for t in titles[:2]] == ["Table 2", "Table 4"]
-
-
-def test_radiographs_are_x_rays_and_no_patient_is_on_both_sides(corpus: Path) -> None:
-    tested, learned = radiographs([corpus], 100), radiographs([corpus], 100, test=False)
-    patients = {c.patient_id for c in pictured(corpus) if "ray" in c.modality.lower()}
-    assert tested
-    assert learned
-    assert len(tested) + len(learned) == len(patients)
-    contents = [{i.tobytes() for i in some} for some in (tested, learned)]
-    assert not contents[0] & contents[1]
-    assert all(isinstance(picture, Image.Image) for picture in tested)
-
-
-def case(name: str, patient: str, region: str) -> Case:
-    return Case(id=name, text="", patient_id=patient, labels=("ct", region))
-
-
-def test_retrieval_by_hand() -> None:
-    cases = [case("a", "p", "head"), case("b", "p", "head"), case("c", "q", "head")]
-    cases += [case(f"n{i}", f"r{i}", "knee") for i in range(12)]
-    similar = np.zeros((15, 15))
-    similar[0, 2] = similar[2, 0] = 0.9
-    found = retrieved(similar + np.eye(15), cases)
-    # a and b have a sibling; among ties the first rows come first, so that both find it
-    assert found["case"].value == 1
-    assert found["case"].n == 2
-    assert found["region"].n == 15
-    assert 0 < found["region"].value < 1
-    far = similar - 5 * np.eye(15)
-    far[0, 1] = far[1, 0] = -1
-    assert retrieved(far, cases)["case"].value == 0
-
-
-def test_shares_are_the_weighted_mean_of_both() -> None:
-    cases = [case(f"{i}", f"p{i // 2}", "head") for i in range(24)]
-    rng = np.random.default_rng(0)
-    first = np.kron(np.eye(12), np.ones((2, 2)))
-    second = rng.uniform(size=(24, 24))
-    found = by_share(first, second, cases)
-    assert found[0.0]["case"].value == 1
-    assert found[1.0] == retrieved(second, cases)
 
 
 def test_the_command_refuses_one_seed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.paper.localisation import score
 from mmedrag.paper.shifts import cosine_shifts, mean, ratio, shifts
-from mmedrag.phantoms.images.sensitivity import Box
 
 
 def test_a_right_angle_shifts_by_one_and_length_does_not_matter() -> None:
@@ -48,12 +46,3 @@ def test_ratio_is_of_means_and_its_interval_holds_it() -> None:
     steady = ratio(3 * control, control)
     assert steady.low == pytest.approx(3)
     assert steady.high == pytest.approx(3)
-
-
-def test_localisation_score_by_hand() -> None:
-    gradient = np.ones((224, 224))
-    box = Box(64, 64, 128, 128)  # 56 to 112 at 224 px, a sixteenth of the area
-    assert score(gradient, box) == pytest.approx(1)
-    gradient[56:112, 56:112] = 16
-    assert score(gradient, box) == pytest.approx(16 / (1 + 15 / 16))
-    assert score(np.zeros((224, 224)), box) == 1

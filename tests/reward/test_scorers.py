@@ -24,10 +24,10 @@ from mmedrag.reward.pair_features import FEATURES, embedding_features, pair_feat
 from mmedrag.reward.scorers import (
     Calibration,
     ContextScorer,
-    Head,
     KeepAll,
     PairScorer,
     RewardFilter,
+    RewardHead,
     SimilarityThreshold,
     preference_loss,
     sigmoid,
@@ -64,12 +64,12 @@ def letters(texts):
 
 def linear_head(**weights):
     assert set(weights) <= set(FEATURES)
-    return Head(f32(*[weights.get(name, 0.0) for name in FEATURES]), 0.0)
+    return RewardHead(f32(*[weights.get(name, 0.0) for name in FEATURES]), 0.0)
 
 
 def random_head(width, hidden=4, seed=0):
     rng = np.random.default_rng(seed)
-    return Head(
+    return RewardHead(
         rng.normal(size=hidden).astype(np.float32),
         0.25,
         rng.normal(size=(hidden, width)).astype(np.float32),
@@ -81,7 +81,9 @@ def random_head(width, hidden=4, seed=0):
 
 
 def test_eq_5_by_hand():
-    head = Head(output=f32(2, -1), bias=0.5, hidden=f32([1, 0], [0.5, 1]), hidden_bias=f32(0, -1))
+    head = RewardHead(
+        output=f32(2, -1), bias=0.5, hidden=f32([1, 0], [0.5, 1]), hidden_bias=f32(0, -1)
+    )
     scorer = ContextScorer(letters, head)
     rewards = scorer.score(question(), [case(text="aab"), case(text="")])
     # h = (2, 1): z = (tanh 2, tanh(0.5·2 + 1 − 1)) = (tanh 2, tanh 1)
@@ -131,7 +133,7 @@ def test_a_calibration_that_turns_or_loses_the_order_is_refused(values):
 )
 def test_a_head_of_parts_that_do_not_fit_is_refused(parts):
     with pytest.raises(CheckpointError, match="reward weights"):
-        Head(*parts)
+        RewardHead(*parts)
 
 
 def test_an_encoder_of_another_width_is_named():

@@ -1,13 +1,10 @@
-"""What the cases say of each finding, counted without inference (for section 3.6)."""
+"""What is said of a finding in one text: the strongest statement, and its side."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from mmedrag.answers.passages import label
-from mmedrag.types import Assertion, Evidence, Mention, Question
+from mmedrag.types import Assertion, Kind, Mention
 
 # Where a report says two things of one finding, the stronger is what it says of the case.
 STRENGTH = (
@@ -16,58 +13,37 @@ STRENGTH = (
     Assertion.NEGATED,
     Assertion.HISTORICAL,
     Assertion.OTHER_PERSON,
-)
-
-# A mention does not say what kind of thing it names; a way of looking is known by its ending.
-_TECHNIQUE = re.compile(
-    r"(?:graphy|graphs?|grams?|imaging|images?|tomography|scans?|scopy|stain|ultrasound|biopsy)$",
-    re.IGNORECASE,
+    Assertion.INTERROGATIVE,
+    Assertion.UNKNOWN,
 )
 
 
-@dataclass(slots=True)
-class Finding:
-    """A concept, and the keys of the cases by what they say of it."""
+class Flat:
+    """An :class:`~mmedrag.protocols.Ontology` in which no concept is a kind of another."""
 
-    concept: str
-    term: str
-    keys: dict[Assertion, list[str]] = field(default_factory=dict)
+    def kind(self, concept: str) -> Kind:
+        """Everything is a finding."""
+        return Kind.FINDING
 
-    def said(self, assertion: Assertion) -> list[str]:
-        """The keys of the cases that say this of it, in ranked order."""
-        return self.keys.get(assertion, [])
+    def name(self, concept: str) -> str:
+        """The code itself."""
+        return concept
 
-    @property
-    def affirmed(self) -> list[str]:
-        """The keys of the cases that have it."""
-        return self.said(Assertion.AFFIRMED)
+    def region(self, concept: str) -> str:
+        """None is known."""
+        return ""
 
-    @property
-    def negated(self) -> list[str]:
-        """The keys of the cases that rule it out."""
-        return self.said(Assertion.NEGATED)
+    def is_a(self, concept: str, ancestor: str) -> bool:
+        """A concept is itself."""
+        return concept == ancestor
 
+    def ancestors(self, concept: str) -> tuple[str, ...]:
+        """None."""
+        return ()
 
-def tally(question: Question, cases: Sequence[Evidence]) -> list[Finding]:
-    """Findings over the cases: those of the question first, then by how many affirm them.
-
-    Techniques and stains are no findings and are not counted.
-    """
-    found: dict[str, Finding] = {}
-    for case in cases:
-        for concept, mention in statements(case.mentions).items():
-            if is_technique(mention.term):
-                continue
-            finding = found.setdefault(concept, Finding(concept, label(mention.term)))
-            finding.keys.setdefault(mention.assertion, []).append(case.key)
-    asked = {m.concept for m in question.mentions}
-    order = sorted(found, key=lambda c: (c not in asked, -len(found[c].affirmed)))
-    return [found[c] for c in order]
-
-
-def is_technique(term: str) -> bool:
-    """Whether a term names a way of looking, such as an image, a scan or a stain."""
-    return bool(_TECHNIQUE.search(term))
+    def descendants(self, concept: str) -> tuple[str, ...]:
+        """None."""
+        return ()
 
 
 def statements(mentions: Sequence[Mention]) -> dict[str, Mention]:
@@ -78,18 +54,3 @@ def statements(mentions: Sequence[Mention]) -> dict[str, Mention]:
         if STRENGTH.index(mention.assertion) < STRENGTH.index(known.assertion):
             strongest[mention.concept] = mention
     return strongest
-
-
-def sides_of(text: str, mentions: Sequence[Mention]) -> dict[str, set[str]]:
-    """The sides of affirmed findings, where the words next to them leave no doubt."""
-    sides: dict[str, set[str]] = {}
-    end_of_last = 0
-    for mention in mentions:
-        before = re.split(r"[,;:.\n]", text[max(end_of_last, mention.start - 30) : mention.start])
-        after = re.match(r"\W+(?:on|in|at|of) (?:the )?(?:right|left)\b", text[mention.end :])
-        near = f"{before[-1]} {mention.text} {after.group() if after else ''}".lower()
-        said = set(re.findall(r"\b(?:right|left)\b", near))
-        end_of_last = mention.end
-        if mention.assertion is Assertion.AFFIRMED and len(said) == 1 and "bilat" not in near:
-            sides.setdefault(mention.concept, set()).update(said)
-    return sides

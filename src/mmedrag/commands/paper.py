@@ -136,10 +136,10 @@ def _add_paper(studies: Commands) -> None:
 
 def _paper(options: argparse.Namespace) -> int:
     from mmedrag.paper.report import outcomes, studies_of
-    from mmedrag.paper.roles import drawn_roles, read_roles
+    from mmedrag.paper.roles import read_roles, synthetic_roles
 
     roles = (
-        drawn_roles(options.report / "phantoms", options.pictures)
+        synthetic_roles(options.report / "phantoms", options.pictures)
         if options.data is None
         else read_roles(options.data, options.pictures)
     )

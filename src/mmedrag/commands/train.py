@@ -9,7 +9,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, Run, add_pictures, pairs
+from mmedrag.commands.options import (
+    Commands,
+    Run,
+    add_new_domains,
+    add_pictures,
+    pairs,
+    register_domains,
+)
 from mmedrag.commands.study import add_preset, add_records
 from mmedrag.errors import QueryError
 from mmedrag.views.terminal import printable, progress_bar, show
@@ -91,7 +98,7 @@ def _contrastive(options: argparse.Namespace) -> int:
 
     with progress_bar("epoch", "train", options.epochs) as bar:
 
-        def progress(epoch: Epoch) -> None:
+        def on_epoch(epoch: Epoch) -> None:
             bar.set_postfix(loss=f"{epoch.loss:.3f}", recall=f"{epoch.recall:.3f}", refresh=False)
             bar.update(epoch.epoch + 1 - bar.n)
 
@@ -106,8 +113,8 @@ def _contrastive(options: argparse.Namespace) -> int:
             splits=options.splits,
             seed=options.seed,
             resume=options.resume,
-            tell=lambda line: bar.write(printable(line)),
-            progress=progress,
+            log=lambda line: bar.write(printable(line)),
+            on_epoch=on_epoch,
         )
     show(str(trained))
     return 0
@@ -182,7 +189,7 @@ def _fusion(options: argparse.Namespace) -> int:
             seed=options.seed,
             output_dim=options.output_dim,
             splits=options.splits,
-            tell=lambda line: bar.write(printable(line)),
+            log=lambda line: bar.write(printable(line)),
             progress=bar.update,
         )
     return 0
@@ -197,11 +204,13 @@ def _add_offline_recipe(command: argparse.ArgumentParser) -> None:
         help="where features are kept between runs (default: .cache/features)",
     )  # fmt: skip
     add_pictures(command)
+    add_new_domains(command)
 
 
 def _offline_recipe(options: argparse.Namespace) -> Recipe:
     from mmedrag.training.sets import Recipe, training_sets
 
+    register_domains(options.new_domain)
     return Recipe(training_sets(options.data), options.cache, tuple(options.pictures))
 
 
@@ -216,7 +225,7 @@ def _modality(options: argparse.Namespace) -> int:
     from mmedrag.training.modality import train_modality
 
     images, texts = offline_encoders()
-    train_modality(_offline_recipe(options), options.into, images, texts, say=show)
+    train_modality(_offline_recipe(options), options.into, images, texts, log=show)
     return 0
 
 
@@ -282,5 +291,5 @@ def _offline(options: argparse.Namespace) -> int:
     from mmedrag.training.offline import train_offline
 
     _, texts = offline_encoders()
-    train_offline(_offline_recipe(options), options.into, texts, epochs=options.epochs, say=show)
+    train_offline(_offline_recipe(options), options.into, texts, epochs=options.epochs, log=show)
     return 0

@@ -29,13 +29,13 @@ _SHOWN = 3
 class Corpus:
     """Records of one or more files.
 
-    ``files`` is the file of each, ``asked`` whether it may be a query; every record stands in the
+    ``files`` is the file of each, ``queried`` whether it may be a query; every record stands in the
     gallery. ``notes`` say what was left out.
     """
 
     cases: tuple[Case, ...]
     files: Codes
-    asked: NDArray[np.bool_]
+    queried: NDArray[np.bool_]
     notes: tuple[str, ...] = ()
 
 
@@ -56,19 +56,19 @@ def read_corpus(
     rows = [(i, row) for i, path in enumerate(paths) for row in read_records(path)]
     problems = [row for _, row in rows if isinstance(row, Problem)]
     cases = [(i, row) for i, row in rows if isinstance(row, Case)]
-    asked = [i for i, (_, case) in enumerate(cases) if not split or case.split == split]
-    if not asked:
+    queried = [i for i, (_, case) in enumerate(cases) if not split or case.split == split]
+    if not queried:
         known = sorted({case.split for _, case in cases if case.split})
         raise CorpusError(
             f"No record {f'of the split {split} ' if split else ''}in {_names(paths)}",
             f"Its splits are: {', '.join(known) or 'none'}." if cases else "Give another file.",
         )
-    chosen = set(asked[:limit])
+    chosen = set(queried[:limit])
     kept = [i for i in range(len(cases)) if whole_gallery or i in chosen]
     return Corpus(
         cases=tuple(cases[i][1] for i in kept),
         files=np.array([cases[i][0] for i in kept], np.int64),
-        asked=np.array([i in chosen for i in kept]),
+        queried=np.array([i in chosen for i in kept]),
         notes=problem_notes(problems),
     )
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, Layout, Tensors, random_tensors, read_checkpoint
 from mmedrag.encoders.projection import Reduction
-from mmedrag.encoders.strategies import HEADS, STRATEGIES, Mask, Parts, dense, linear
+from mmedrag.encoders.strategies import HEADS, STRATEGIES, Mask, Projected, dense, linear
 from mmedrag.errors import CheckpointError
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Matrix
@@ -222,13 +222,13 @@ def gather_parts(
     has_text: Mask,
     image_dim: int,
     text_dim: int,
-) -> Parts:
+) -> Projected:
     """Check shapes and put zeros where a modality is absent.
 
     Raises:
         CheckpointError: where features are not of the width that the fusion was made for.
     """
-    return Parts(
+    return Projected(
         _present(images, has_image, image_dim, "image"),
         _present(texts, has_text, text_dim, "text"),
         has_image,

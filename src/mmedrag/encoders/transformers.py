@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmedrag.encoders.door import open_torch
 from mmedrag.encoders.image import FeatureMaps, Fit
 from mmedrag.encoders.pretrained import Foreign, Pretrained, weights_digest
 from mmedrag.encoders.text import (
@@ -23,8 +22,10 @@ from mmedrag.encoders.text import (
     Window,
     encode_windows,
     padded,
+    spread,
     well_formed,
 )
+from mmedrag.encoders.torch_import import open_torch
 from mmedrag.errors import CheckpointError
 from mmedrag.types import Matrix
 
@@ -229,10 +230,12 @@ class TransformersTextEncoder:
         )
         special = self._tokenizer.num_special_tokens_to_add()
         owners = found["overflow_to_sample_mapping"]
-        return [
-            Window(int(owner), ids, max(1, len(ids) - special))
-            for owner, ids in zip(owners, found["input_ids"], strict=True)
-        ]
+        return spread(
+            [
+                Window(int(owner), ids, max(1, len(ids) - special))
+                for owner, ids in zip(owners, found["input_ids"], strict=True)
+            ]
+        )
 
     @property
     def network(self) -> Foreign:

@@ -96,17 +96,17 @@ def pair_similarity(vectors: Matrix, groups: Groups, captions: Groups) -> PairSi
 
 
 def matched_scores(
-    asked: Matrix, shown: Matrix, groups: Groups, captions: Groups
+    queries: Matrix, shown: Matrix, groups: Groups, captions: Groups
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Similarities of matched and mismatched pairs, and which are matched; for an AUROC.
 
     Args:
-        asked: one modality's vectors, ``(n, dim)``.
+        queries: one modality's vectors, ``(n, dim)``.
         shown: the other's, in the same order.
         groups: pairs of one group are matched.
         captions: pairs of two groups with one caption are neither, and left out.
     """
-    similarity = unit_rows(asked).astype(np.float64) @ unit_rows(shown).astype(np.float64).T
+    similarity = unit_rows(queries).astype(np.float64) @ unit_rows(shown).astype(np.float64).T
     matched = groups[:, None] == groups
     counted = matched | (captions[:, None] != captions)
     return similarity[counted], matched[counted]

@@ -73,9 +73,9 @@ def paired_test(
     """
     differences = (first - second)[:, None]
     observed = float(differences.mean())
-    drawn = _resampled_means(differences, groups, seed, samples)[:, 0]
-    extreme = int(np.count_nonzero(np.abs(drawn - observed) >= abs(observed) - 1e-12))
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    resampled = _resampled_means(differences, groups, seed, samples)[:, 0]
+    extreme = int(np.count_nonzero(np.abs(resampled - observed) >= abs(observed) - 1e-12))
+    low, high = np.quantile(resampled, [0.025, 0.975])
     return PairedTest(observed, (float(low), float(high)), (1 + extreme) / (1 + samples))
 
 

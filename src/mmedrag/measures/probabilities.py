@@ -29,6 +29,8 @@ class Bins:
 def auroc(scores: Floats, right: Flags) -> float:
     """P(a right one scores above a wrong one), ties counted half (Hanley and McNeil 1982).
 
+    ``scores`` is float ``(n,)``, ``right`` bool ``(n,)``.
+
     NaN where all or none are right.
     """
     good, bad = scores[right], np.sort(scores[~right])
@@ -40,13 +42,16 @@ def auroc(scores: Floats, right: Flags) -> float:
 
 
 def calibration_bins(predicted: Floats, right: Flags, bins: int = 10) -> Bins:
-    """Predictions in bins of equal width; an empty bin has zeros."""
-    place = np.clip((predicted * bins).astype(np.int64), 0, bins - 1)
-    counts = np.bincount(place, minlength=bins)
+    """Predictions in bins of equal width; an empty bin has zeros.
+
+    ``predicted`` is float ``(n,)``, ``right`` bool ``(n,)``.
+    """
+    bin_of = np.clip((predicted * bins).astype(np.int64), 0, bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
     size = np.maximum(counts, 1)
     return Bins(
-        np.bincount(place, predicted, bins) / size,
-        np.bincount(place, right.astype(np.float64), bins) / size,
+        np.bincount(bin_of, predicted, bins) / size,
+        np.bincount(bin_of, right.astype(np.float64), bins) / size,
         counts.astype(np.int64),
     )
 

@@ -67,6 +67,8 @@ def reciprocal_rank(scores: Scores, relevant: Relevant) -> float:
 def precision_at_k(scores: Scores, relevant: Relevant, k: int) -> float:
     """The share of relevant items among the first ``k`` (Manning et al. 2008, section 8.4).
 
+    ``scores`` is float ``(n,)``, ``relevant`` bool ``(n,)``.
+
     A tied item counts with its chance of standing there. Divided by ``k`` also where there are
     fewer items.
     """

@@ -38,17 +38,17 @@ def alpha_dcg_at_k(ranked: Nuggets, k: int = 10, alpha: float = ALPHA) -> float:
     Arguments as for :func:`alpha_ndcg_at_k`.
     """
     top = ranked[:k]
-    said: NDArray[np.int64] = np.cumsum(top, axis=0) - top
-    return _discounted((top * (1.0 - alpha) ** said).sum(axis=1))
+    earlier: NDArray[np.int64] = np.cumsum(top, axis=0) - top
+    return _discounted((top * (1.0 - alpha) ** earlier).sum(axis=1))
 
 
-def ideal_alpha_dcg_at_k(pool: Nuggets, k: int = 10, alpha: float = ALPHA) -> float:
+def ideal_alpha_dcg_at_k(nuggets: Nuggets, k: int = 10, alpha: float = ALPHA) -> float:
     """α-DCG of the best order of a pool. As in the paper it is picked greedily; it is NP-hard.
 
     ``k`` and ``alpha`` as for :func:`alpha_ndcg_at_k`.
     """
-    left = pool[pool.any(axis=1)].astype(np.float64)
-    worth = np.ones(pool.shape[1])
+    left = nuggets[nuggets.any(axis=1)].astype(np.float64)
+    worth = np.ones(nuggets.shape[1])
     gains: list[float] = []
     while len(left) and len(gains) < k:
         adds = left @ worth

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmedrag.encoders.door import open_torch
 from mmedrag.encoders.pretrained import Foreign, Pretrained
+from mmedrag.encoders.torch_import import open_torch
 from mmedrag.errors import CheckpointError, QueryError
 
 Floats = NDArray[np.float64]
@@ -60,8 +60,8 @@ class Backbone:
         """Features, float64 ``(n, d)``, of grey images resized with an antialiased filter."""
         torch, _ = open_torch()
         with torch.inference_mode():
-            found = self._features(self._pixels(images, size))
-        return np.asarray(found.double().numpy())
+            features = self._features(self._pixels(images, size))
+        return np.asarray(features.double().numpy())
 
     def gradient(self, image: Image.Image, size: int = SIZE) -> Floats:
         """``|d ||f(x)|| / dx|``, ``(size, size)``: how much each pixel moves the feature's norm.
@@ -75,8 +75,8 @@ class Backbone:
         return np.asarray(np.abs(scaled.sum(axis=0)))
 
     def _features(self, pixels: Foreign) -> Foreign:
-        found = self.network(pixels)
-        return found.mean(dim=(2, 3)) if found.ndim == 4 else found
+        features = self.network(pixels)
+        return features.mean(dim=(2, 3)) if features.ndim == 4 else features
 
     def _pixels(self, images: Sequence[Image.Image], size: int) -> Foreign:
         torch, _ = open_torch()
@@ -184,8 +184,8 @@ def _wrapped(title: str, weights: str, model: Foreign) -> Backbone:
     fixed = hasattr(getattr(model, "config", None), "patch_size")
 
     def network(pixels: Foreign) -> Foreign:
-        found = model(pixels)
-        states = getattr(found, "last_hidden_state", found)
+        backbone = model(pixels)
+        states = getattr(backbone, "last_hidden_state", backbone)
         return states[:, 0] if states.ndim == 3 else states
 
     return Backbone(title, weights, network, fixed_size=fixed)

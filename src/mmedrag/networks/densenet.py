@@ -61,23 +61,23 @@ class DenseNet(nn.Module):
     def __init__(self, blocks: tuple[int, ...] = BLOCKS, growth: int = GROWTH) -> None:
         super().__init__()
         width = 2 * growth
-        parts: OrderedDict[str, nn.Module] = OrderedDict(
+        modules: OrderedDict[str, nn.Module] = OrderedDict(
             conv0=nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False),
             norm0=nn.BatchNorm2d(width),
             relu0=nn.ReLU(),
             pool0=nn.MaxPool2d(3, stride=2, padding=1),
         )
         for i, layers in enumerate(blocks, 1):
-            parts[f"denseblock{i}"] = _block(width, layers, growth)
+            modules[f"denseblock{i}"] = _block(width, layers, growth)
             width += layers * growth
             if i < len(blocks):
-                parts[f"transition{i}"] = _transition(width)
+                modules[f"transition{i}"] = _transition(width)
                 width //= 2
-        parts["norm5"] = nn.BatchNorm2d(width)
-        self.features = nn.Sequential(parts)
+        modules["norm5"] = nn.BatchNorm2d(width)
+        self.features = nn.Sequential(modules)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The feature map."""
+        """The feature map. Of images ``(n, 3, s, s)``: ``(n, 1024, s/32, s/32)``."""
         return functional.relu(self.features(x))
 
 

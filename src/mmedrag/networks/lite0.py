@@ -92,7 +92,7 @@ class Lite0(nn.Module):
         self._bn1 = _norm(1280)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The feature map."""
+        """The feature map. Of images ``(n, 3, s, s)``: ``(n, 1280, s/32, s/32)``."""
         x = functional.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks:
             x = block(x)
@@ -107,7 +107,10 @@ class PooledLite0(nn.Module):
         self.backbone = backbone
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The average of the feature map, and the map."""
+        """The average of the feature map, and the map.
+
+        ``(n, 1280)`` and ``(n, 1280, s/32, s/32)``.
+        """
         features = self.backbone(image)
         return features.mean(dim=(2, 3)), features
 

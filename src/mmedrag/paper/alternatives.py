@@ -47,10 +47,10 @@ class FindingGraph:
         P = (1.0 - self.share) * near + self.share * alike
         return _sorted(evidence, propagate(P, best_cases(evidence), ALPHA))
 
-    def _edges(self, said: Sequence[frozenset[str]]) -> Weights:
-        names = {name: i for i, name in enumerate(sorted(frozenset().union(*said)))}
-        weights = np.zeros((len(said), len(names) + 1))
-        for row, concepts in enumerate(said):
+    def _edges(self, concepts_by_item: Sequence[frozenset[str]]) -> Weights:
+        names = {name: i for i, name in enumerate(sorted(frozenset().union(*concepts_by_item)))}
+        weights = np.zeros((len(concepts_by_item), len(names) + 1))
+        for row, concepts in enumerate(concepts_by_item):
             for name in concepts:
                 weights[row, names[name]] = self.rarity.get(name, 0.0)
         edges = similarity_graph(weights.astype(np.float32))

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.datasets.corpus import Codes
+from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.measures.redundancy import Nuggets, ideal_alpha_dcg_at_k
-from mmedrag.paper.gallery import BATCH, Gallery, Progress
+from mmedrag.paper.gallery import Gallery
 from mmedrag.pipeline import gather
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import DefinitionSource, Embedder
 from mmedrag.types import (
     Case,
@@ -40,7 +42,7 @@ CANDIDATES, DEFINITIONS, SHOWN = 50, 8, 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class RerankQuery:
     """A question, its candidates in Standard RAG order, and the truth about them.
 
     ``grades`` and ``nuggets`` belong to the cases among ``evidence``, by key; ``ideal`` are the
@@ -60,39 +62,39 @@ class Asked:
     ideal_alpha_dcg: float
 
 
-def ask(
+def rerank_queries(
     gallery: Gallery,
     embedder: Embedder,
     definitions: DefinitionSource,
-    part: str,
+    group: str,
     *,
     limit: int,
-    progress: Progress = lambda n: None,
-) -> list[Asked]:
+    progress: Progress = silent,
+) -> list[RerankQuery]:
     """Queries of one part in every mode, each with and without its patient's other records.
 
     Args:
         gallery: where to search; what is asked about is hidden from queries of other parts.
         embedder: that of the gallery.
         definitions: fetches the definitions of what is mentioned.
-        part: ``"asked"`` or ``"tuned"``.
+        group: ``"asked"`` or ``"tuned"``.
         limit: queries a set and mode, drawn at random.
         progress: told how many more queries are done.
     """
-    known: dict[str, Vector] = {}
-    found = []
+    definition_vectors: dict[str, Vector] = {}
+    queries = []
     for mode in MODES:
-        rows = _askable(gallery, part, mode, limit)
+        rows = _askable(gallery, group, mode, limit)
         if not len(rows):
             continue
         search = _Search.of(gallery, embedder, rows, mode)
-        for place in range(len(rows)):
-            found += [
-                search.asked(place, part, definitions, known, own_case=own_case)
+        for position in range(len(rows)):
+            queries += [
+                search.query_of(position, group, definitions, definition_vectors, own_case=own_case)
                 for own_case in (True, False)
             ]
             progress(1)
-    return [asked for asked in found if asked.ideal.any()]
+    return [query for query in queries if query.ideal.any()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,33 +112,38 @@ class _Search:
     @classmethod
     def of(cls, gallery: Gallery, embedder: Embedder, rows: Codes, mode: str) -> _Search:
         queries = tuple(_query(gallery.cases[row], mode) for row in rows)
-        chunks = [queries[i : i + BATCH] for i in range(0, len(queries), BATCH)]
-        vectors = np.concatenate([embedder.embed(chunk) for chunk in chunks])
+        vectors = embed_in_batches(embedder, queries)
         words = bm25([q.text for q in queries], [case.text for case in gallery.cases])
         return cls(gallery, embedder, mode, rows, queries, vectors, words)
 
-    def asked(
+    def query_of(
         self,
-        place: int,
-        part: str,
+        position: int,
+        group: str,
         definitions: DefinitionSource,
-        known: dict[str, Vector],
+        definition_vectors: dict[str, Vector],
         *,
         own_case: bool,
-    ) -> Asked:
-        row, query, vector = int(self.rows[place]), self.queries[place], self.vectors[place]
+    ) -> RerankQuery:
+        row, query, vector = (
+            int(self.rows[position]),
+            self.queries[position],
+            self.vectors[position],
+        )
         gallery = self.gallery
-        visible = np.flatnonzero(_visible(gallery, row, self.mode, part, own_case=own_case))
-        hits, found = self._hits(place, visible)
-        said = [gallery.mentions[i] for i in found]
+        visible = np.flatnonzero(_visible(gallery, row, self.mode, group, own_case=own_case))
+        hits, hit_rows = self._hits(position, visible)
+        mentions = [gallery.mentions[i] for i in hit_rows]
         mentioned = gallery.mentions[row] if query.text else ()
-        defined = definitions.define([mentioned, *said], DEFINITIONS)
-        evidence = gather(vector, hits, said, defined, _embed_once(defined, self.embedder, known))
+        defined = definitions.define([mentioned, *mentions], DEFINITIONS)
+        evidence = gather(
+            vector, hits, mentions, defined, _embed_once(defined, self.embedder, definition_vectors)
+        )
         grades = gallery.truth.grades(np.array([row]), visible)[0]
         nuggets = _nuggets(gallery, row, visible, grades)
-        at = np.searchsorted(visible, found)
-        keys = [f"C{i}" for i in range(1, len(found) + 1)]
-        return Asked(
+        at = np.searchsorted(visible, hit_rows)
+        keys = [f"C{i}" for i in range(1, len(hit_rows) + 1)]
+        return RerankQuery(
             mode=self.mode,
             source=gallery.cases[row].id.partition("/")[0],
             own_case=own_case,
@@ -149,11 +156,11 @@ class _Search:
             ideal_alpha_dcg=ideal_alpha_dcg_at_k(nuggets, SHOWN),
         )
 
-    def _hits(self, place: int, visible: Codes) -> tuple[list[Hit], Codes]:
+    def _hits(self, position: int, visible: Codes) -> tuple[list[Hit], Codes]:
         """The most relevant cases that may be seen, as a casebase finds them."""
         vectors = self.gallery.vectors[visible]
-        cosines = (vectors @ self.vectors[place]).astype(np.float64)
-        scores = relevance(cosines, self.words[place, visible])
+        cosines = (vectors @ self.vectors[position]).astype(np.float64)
+        scores = relevance(cosines, self.words[position, visible])
         best = np.argsort(-np.round(scores, 9), kind="stable")[:CANDIDATES]
         cases = [self.gallery.cases[i] for i in visible[best]]
         hits = [
@@ -163,12 +170,12 @@ class _Search:
         return hits, visible[best]
 
 
-def _askable(gallery: Gallery, part: str, mode: str, limit: int) -> Codes:
+def _askable(gallery: Gallery, group: str, mode: str, limit: int) -> Codes:
     """Records of a part that have what the mode needs, at most ``limit`` of each set."""
     rows: dict[str, list[int]] = defaultdict(list)
-    for row, (case, mine) in enumerate(zip(gallery.cases, gallery.parts, strict=True)):
+    for row, (case, mine) in enumerate(zip(gallery.cases, gallery.roles, strict=True)):
         there = {"image": case.image is not None, "text": bool(case.text.strip())}
-        if mine == part and all(there[m] for m in there if mode in (m, "both")):
+        if mine == group and all(there[m] for m in there if mode in (m, "both")):
             rows[case.id.partition("/")[0]].append(row)
     draws = [np.random.default_rng(0).permutation(mine)[:limit] for mine in rows.values()]
     return np.sort(np.concatenate(draws)) if draws else np.zeros(0, np.int64)
@@ -183,7 +190,7 @@ def _query(case: Case, mode: str) -> Query:
 
 
 def _visible(
-    gallery: Gallery, row: int, mode: str, part: str, *, own_case: bool
+    gallery: Gallery, row: int, mode: str, group: str, *, own_case: bool
 ) -> NDArray[np.bool_]:
     """Records of the query's domain but itself, copies of what it shows, and other held-out ones.
 
@@ -197,8 +204,8 @@ def _visible(
         seen &= gallery.texts != gallery.texts[row]
     if not own_case:
         seen &= gallery.groups != gallery.groups[row]
-    if part == "tuned":
-        seen &= np.array([name != "asked" for name in gallery.parts])
+    if group == "tuned":
+        seen &= np.array([name != "asked" for name in gallery.roles])
     return seen
 
 
@@ -207,16 +214,16 @@ def _nuggets(gallery: Gallery, row: int, rows: Codes, grades: NDArray[np.int8]) 
     truth = gallery.truth
     shared = truth.incidence[rows][:, truth.incidence[row] > 0.0] > 0.0
     relevant = grades > 0
-    patients, place = np.unique(gallery.groups[rows], return_inverse=True)
+    patients, patient_of = np.unique(gallery.groups[rows], return_inverse=True)
     mine = np.zeros((len(rows), len(patients)), np.bool_)
-    mine[np.arange(len(rows)), place] = relevant
+    mine[np.arange(len(rows)), patient_of] = relevant
     return np.concatenate([shared, mine[:, mine.any(axis=0)]], axis=1)
 
 
 def _embed_once(
-    definitions: Sequence[Definition], embedder: Embedder, known: dict[str, Vector]
+    definitions: Sequence[Definition], embedder: Embedder, vectors: dict[str, Vector]
 ) -> Matrix:
-    new = [d for d in definitions if d.concept not in known]
-    known.update(zip([d.concept for d in new], embedder.embed(new), strict=True))
-    rows = [known[d.concept] for d in definitions]
+    new = [d for d in definitions if d.concept not in vectors]
+    vectors.update(zip([d.concept for d in new], embedder.embed(new), strict=True))
+    rows = [vectors[d.concept] for d in definitions]
     return np.stack(rows) if rows else np.zeros((0, embedder.dim), np.float32)

@@ -109,8 +109,8 @@ def _evidence(
     sentences: list[str], vectors: Matrix, similarities: list[float]
 ) -> tuple[Evidence, ...]:
     return tuple(
-        Evidence(f"C{i}", Case(id=said, text=said), vector, score, score)
-        for i, (said, vector, score) in enumerate(
+        Evidence(f"C{i}", Case(id=sentence, text=sentence), vector, score, score)
+        for i, (sentence, vector, score) in enumerate(
             zip(sentences, vectors, similarities, strict=True), 1
         )
     )

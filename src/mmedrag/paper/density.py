@@ -12,7 +12,7 @@ from mmedrag.encoders.image import ImageEncoder
 from mmedrag.imaging.decoding import open_image
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.cosines import unit_rows
-from mmedrag.paper.shifts import Floats, Spread, shifts
+from mmedrag.paper.shifts import Floats, Interval, shifts
 from mmedrag.phantoms.insertions import inserted
 from mmedrag.types import Case
 
@@ -20,7 +20,7 @@ SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Shares of the window in a direct sum with the picture itself."""
 NEAREST = 10
 
-Retrieved = dict[str, Spread]
+Retrieved = dict[str, Interval]
 
 
 def inserted_shifts(
@@ -37,7 +37,10 @@ def inserted_shifts(
 def summed(
     first: Mapping[str, Floats], second: Mapping[str, Floats], share: float
 ) -> dict[str, Floats]:
-    """Shifts of :class:`~mmedrag.encoders.density.Beside`, from those of its two parts."""
+    """Shifts of :class:`~mmedrag.encoders.density.Beside`, from those of its two parts.
+
+    Float64 ``(n,)`` by change.
+    """
     return {name: (1 - share) * first[name] + share * second[name] for name in first}
 
 
@@ -52,7 +55,10 @@ def searched(encoder: ImageEncoder, cases: Sequence[Case]) -> Floats:
 
 
 def by_share(first: Floats, second: Floats, cases: Sequence[Case]) -> dict[float, Retrieved]:
-    """Image to image by share of the second encoder, from the cosines of both."""
+    """Image to image by share of the second encoder, from the cosines of both.
+
+    Cosines are float64 ``(n, n)``.
+    """
     return {share: retrieved((1 - share) * first + share * second, cases) for share in SHARES}
 
 
@@ -80,8 +86,8 @@ def retrieved(similar: Floats, cases: Sequence[Case]) -> Retrieved:
     }
 
 
-def _by_patient(values: Floats, patients: NDArray[np.integer]) -> Spread:
+def _by_patient(values: Floats, patients: NDArray[np.integer]) -> Interval:
     if not len(values):
-        return Spread(float("nan"), float("nan"), float("nan"), 0)
+        return Interval(float("nan"), float("nan"), float("nan"), 0)
     low, high = interval(values[:, None], patients)[0]
-    return Spread(float(values.mean()), float(low), float(high), len(values))
+    return Interval(float(values.mean()), float(low), float(high), len(values))

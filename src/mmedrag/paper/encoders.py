@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,12 @@ import numpy as np
 from mmedrag import presets
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.sampling import evenly_spaced
+from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.errors import CorpusError
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Matrix, Problem, Query
 from mmedrag.views.section import Disagreement, Section, Table
@@ -29,15 +32,13 @@ PAPER: Mapping[str, float] = {
 }
 """Mean retrieval similarity (section 4.1); pairs, direction and k are not stated."""
 
-Progress = Callable[[int], object]
-
 
 def evaluate_encoders(
     data: Sequence[Path],
     *,
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Measure the image-text space of a preset, text to image.
 
@@ -56,13 +57,13 @@ def evaluate_encoders(
     texts, images = _embedded(cases, embedder, progress)
     held_out = np.array([case.split == "val" for case in cases])
     groups = [patient_of(case) for case in cases]
-    parts = {"all pairs": np.ones(len(cases), bool), "validation pairs": held_out}
-    found = {
+    subsets = {"all pairs": np.ones(len(cases), bool), "validation pairs": held_out}
+    figures = {
         name: matching(texts[rows], images[rows], list(np.array(groups)[rows]))
-        for name, rows in parts.items()
+        for name, rows in subsets.items()
         if rows.sum() > 1
     }
-    return _section(found, preset, len(cases))
+    return _section(figures, preset, len(cases))
 
 
 def _chosen(data: Sequence[Path]) -> list[Case]:
@@ -75,24 +76,21 @@ def _chosen(data: Sequence[Path]) -> list[Case]:
     held_out = [c for c in both if c.split == "val"][:PAIRS]
     others = [c for c in both if c.split != "val"]
     room = PAIRS - len(held_out)
-    return [*held_out, *(others[:: max(1, -(-len(others) // room))] if room else [])]
+    return [*held_out, *(evenly_spaced(others, room) if room else [])]
 
 
 def _embedded(
     cases: Sequence[Case], embedder: Embedder, progress: Progress
 ) -> tuple[Matrix, Matrix]:
     """Text queries and image queries, unit rows ``(n, dim)`` each."""
-    texts, images = [], []
-    for start in range(0, len(cases), 16):
-        part = cases[start : start + 16]
-        texts.append(embedder.embed([Query(case.text) for case in part]))
-        images.append(embedder.embed([Query(image=case.image) for case in part]))
-        progress(len(part))
-    return unit_rows(np.concatenate(texts)), unit_rows(np.concatenate(images))
+    texts = embed_in_batches(embedder, [Query(case.text) for case in cases])
+    queries = [Query(image=case.image) for case in cases]
+    images = embed_in_batches(embedder, queries, progress=progress)
+    return unit_rows(texts), unit_rows(images)
 
 
-def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:
-    of = found.get("validation pairs", found["all pairs"])
+def _section(figures: Mapping[str, Any], preset: str, pairs: int) -> Section:
+    of = figures.get("validation pairs", figures["all pairs"])
     others = [p for p in presets.PRESETS if p.name != preset]
     return Section(
         name="encoders",
@@ -110,7 +108,7 @@ def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:
             f"{of['mismatched']:.3f}, AUROC {of['AUROC']:.3f}, R@1 {of['R@1']:.3f} "
             f"(chance {of['chance@1']:.3f})."
         ),
-        tables=(_measured(found, preset), _paper()),
+        tables=(_measured(figures, preset), _paper()),
         disagreements=(
             Disagreement(
                 "Mean retrieval similarity chooses the encoder (4.3)",
@@ -121,26 +119,26 @@ def _section(found: Mapping[str, Any], preset: str, pairs: int) -> Section:
             ),
         ),
         notes=tuple(
-            f"{p.name} ({p.summary}) was not measured. It needs {p.needs}. To add it: mmedrag eval "
-            f"encoders --preset {p.name}{_models(p)} --data RECORDS.jsonl"
+            f"{p.name} ({p.summary}) was not measured. It needs {p.needs}. To add it, measure the "
+            f"preset {p.name}{_models(p)}."
             for p in others
         ),
-        data={"preset": preset, "pairs": dict(found), "not_measured": [p.name for p in others]},
+        data={"preset": preset, "pairs": dict(figures), "not_measured": [p.name for p in others]},
     )
 
 
 def _models(preset: presets.Preset) -> str:
-    return "".join(f" --model {role}={name.partition('@')[0]}" for role, name
-                   in preset.models.items() if name)  # fmt: skip
+    given = [f"{role}={name.partition('@')[0]}" for role, name in preset.models.items() if name]
+    return f" with the models {', '.join(given)}" if given else ""
 
 
-def _measured(found: Mapping[str, Any], preset: str) -> Table:
+def _measured(figures: Mapping[str, Any], preset: str) -> Table:
     header = ("encoders", "pairs", "n", "mean of first 5", "matched mean", "mismatched mean",
               "AUROC", "R@1", "R@10", "chance@1")  # fmt: skip
     keys = ("top5", "matched", "mismatched", "AUROC", "R@1", "R@10", "chance@1")
     rows = tuple(
         (preset, name, str(of["pairs"]), *(f"{of[key]:.3f}" for key in keys))
-        for name, of in found.items()
+        for name, of in figures.items()
     )
     return Table("Text to image", header, rows)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mmedrag.datasets.corpus import Codes, Corpus, Relevance, codes, group_codes, text_key
 from mmedrag.encoders.fusion import Fusion
-from mmedrag.evaluation.directions import Direction, Measured, measure
+from mmedrag.evaluation.directions import Direction, DirectionFigures, measure
 from mmedrag.evaluation.retrieval import paired_directions
 from mmedrag.evaluation.vectors import Vectors, find_partners
 from mmedrag.imaging.decoding import image_digest
@@ -82,7 +82,7 @@ class Bench:
         """Those of :data:`DIRECTIONS`."""
         return [d for d in paired_directions(self.corpus, vectors) if d.name in DIRECTIONS]
 
-    def found(self, vectors: Vectors) -> dict[str, Measured]:
+    def figures_of(self, vectors: Vectors) -> dict[str, DirectionFigures]:
         """What each direction gave; one in which nothing can be found is left out."""
         truth = Relevance.of(self.corpus.cases, self.groups)
         measured = {d.name: measure(d, truth) for d in self.directions(vectors)}
@@ -94,11 +94,13 @@ class Run:
     """One fusion over a bench."""
 
     figures: Figures
-    found: Mapping[str, Measured]
+    directions: Mapping[str, DirectionFigures]
 
     def mean(self, metric: str, directions: Sequence[str] = DIRECTIONS) -> float:
         """A metric's mean over directions, those that were measured."""
-        return fmean(self.found[name].means()[metric] for name in directions if name in self.found)
+        return fmean(
+            self.directions[name].means()[metric] for name in directions if name in self.directions
+        )
 
 
 def run(fusion: Fusion, bench: Bench) -> Run:
@@ -126,16 +128,16 @@ def run_vectors(vectors: Vectors, bench: Bench) -> Run:
         "alignment": alignment(vectors.image_queries, vectors.text_queries),
         "uniformity": uniformity(vectors.whole_cases),
     }
-    found = bench.found(vectors)
-    for name, measured in found.items():
+    directions = bench.figures_of(vectors)
+    for name, measured in directions.items():
         figures |= {f"{name} {metric}": value for metric, value in measured.means().items()}
-    done = Run(figures, found)
+    done = Run(figures, directions)
     summary = {
         "mean R@10": done.mean("R@10"),
         "cross-modal R@10": done.mean("R@10", CROSS_MODAL),
         "mean MRR": done.mean("MRR"),
     }
-    return Run(figures | summary, found)
+    return Run(figures | summary, directions)
 
 
 def averaged(runs: Sequence[Run]) -> tuple[Figures, Figures]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from mmedrag.paper.fusion_tables import (
     COLUMNS,
     PAPER,
     PAPER_PAIRS,
-    Finding,
+    FusionStudy,
     elsewhere_table,
     figures,
     paired_table,
@@ -28,13 +28,14 @@ from mmedrag.paper.strategies import (
     TRAINED,
     UNTRAINED,
     Benches,
-    Row,
+    FusionRow,
     checkpoints,
     rows,
     shipped_row,
 )
 from mmedrag.presets import build, offline_encoders
-from mmedrag.training.pairs import encode_pairs, read_pair_parts
+from mmedrag.progress import Progress, silent
+from mmedrag.training.pairs import encode_pairs, read_pair_split
 from mmedrag.views.section import Disagreement, Section
 
 SEEDS = 5
@@ -46,7 +47,7 @@ def evaluate_fusion(
     folder: Path | None = None,
     seeds: int = SEEDS,
     cache: Path | None = None,
-    progress: Callable[[int], object] = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Every strategy of Table C on frozen features of the ``offline`` preset's encoders.
 
@@ -61,11 +62,11 @@ def evaluate_fusion(
         CorpusError: where a file cannot be read or nothing is held out.
         UntrainedError: where ``folder`` lacks a strategy.
     """
-    parts = read_pair_parts(paths)
+    split = read_pair_split(paths)
     images, texts = offline_encoders()
     train, tune, held_out = (
         encode_pairs(cases, images, texts, cache)
-        for cases in (parts.train, parts.tune, parts.held_out)
+        for cases in (split.train, split.tune, split.held_out)
     )
     benches = Benches.of(held_out)
     encoders = {"image": images.fingerprint, "text": texts.fingerprint}
@@ -75,32 +76,32 @@ def evaluate_fusion(
         done.append(row)
         progress(1)
     sizes = f"{len(train)} pairs to learn from, {len(tune)} to choose by"
-    return as_section(Finding(done), benches, sizes)
+    return as_section(FusionStudy(done), benches, sizes)
 
 
-def as_section(found: Finding, benches: Benches, sizes: str) -> Section:
+def as_section(study: FusionStudy, benches: Benches, sizes: str) -> Section:
     """The rows with their words, tables and figures."""
     return Section(
         name="fusion",
         title="Fusion strategies",
         paper="Table C, sections 4.5 and 4.7",
         protocol=_protocol(benches, sizes),
-        verdict=_verdict(found, benches),
+        verdict=_verdict(study, benches),
         tables=(
-            table_c(found),
-            retrieval_table(found, benches.name),
-            paired_table(found),
-            pairs_table(found),
-            *([elsewhere_table(found)] if benches.others else []),
+            table_c(study),
+            retrieval_table(study, benches.name),
+            paired_table(study),
+            pairs_table(study),
+            *([elsewhere_table(study)] if benches.others else []),
         ),
-        figures=figures(found),
-        disagreements=_disagreements(found),
+        figures=figures(study),
+        disagreements=_disagreements(study),
         notes=(
             "The preset's image encoder learned from the training parts of the project's sets, the"
             " tuning part included, and from whole sets without a validation part"
             " (models/README.md): of those sets only the fusion has not seen what is held out.",
         ),
-        data=_data(found, benches),
+        data=_data(study, benches),
     )
 
 
@@ -117,53 +118,55 @@ def _protocol(benches: Benches, sizes: str) -> str:
     )
 
 
-def _verdict(found: Finding, benches: Benches) -> str:
-    winner, best = found.winner, found.best
-    trained, untrained = found.correlation(TRAINED), found.correlation(UNTRAINED)
-    noise, centred = found.row("noise", CONTROL), found.row("early, centred", CONTROL)
-    cross = found.row("cross-attention", TRAINED)
-    place = 1 + sum(
-        row.figures["mean MRR"] > cross.figures["mean MRR"] for row in found.of(PLAIN, TRAINED)
+def _verdict(study: FusionStudy, benches: Benches) -> str:
+    winner, best = study.winner, study.best
+    trained, untrained = study.correlation(TRAINED), study.correlation(UNTRAINED)
+    noise, centred = study.row("noise", CONTROL), study.row("early, centred", CONTROL)
+    cross = study.row("cross-attention", TRAINED)
+    rank = 1 + sum(
+        row.figures["mean MRR"] > cross.figures["mean MRR"] for row in study.of(PLAIN, TRAINED)
     )
     chosen = f"{winner.name} is best on the tuning part; on held-out {benches.name} its mean MRR is"
     if winner is best:
         ending = ", the best there too"
     else:
         ending = f", that of {best.name} {best.figures['mean MRR']:.3f}"
-    ties = ", ".join(row.name for row in found.ties) or "none"
+    ties = ", ".join(row.name for row in study.ties) or "none"
     return (
         f"By retrieval {chosen} {winner.figures['mean MRR']:.3f}{ending}. Not to be told from it"
-        f" there (p >= {ALPHA}): {ties}. The paper's choice, cross-attention, is {_ordinal(place)}"
+        f" there (p >= {ALPHA}): {ties}. The paper's choice, cross-attention, is {_ordinal(rank)}"
         f" ({cross.figures['mean MRR']:.3f}). Separation"
         f" {_predicts(trained)} R@10: rank correlation {_rho(trained)} over the trained strategies,"
-        f" {_rho(untrained)} over the untrained, {_rho(found.of_the_paper)} for the paper's own"
+        f" {_rho(untrained)} over the untrained, {_rho(study.of_the_paper)} for the paper's own"
         f" separations. Pure noise has a separation of {noise.figures['separation']:.3f} and R@10"
         f" {noise.figures['mean R@10']:.3f}; subtracting the mean alone lifts early fusion to"
-        f" {centred.figures['separation']:.3f}.{_shipped(found)}"
+        f" {centred.figures['separation']:.3f}.{_shipped(study)}"
     )
 
 
-def _shipped(found: Finding) -> str:
-    told = [f" The {row.name}: {row.figures['mean MRR']:.3f}." for row in found.of(SHIPPED)]
-    return "".join(told)
+def _shipped(study: FusionStudy) -> str:
+    sentences = [f" The {row.name}: {row.figures['mean MRR']:.3f}." for row in study.of(SHIPPED)]
+    return "".join(sentences)
 
 
-def _predicts(found: RankCorrelation) -> str:
-    return "goes with" if found.rho > 0 and found.p_value < ALPHA else "does not predict"
+def _predicts(correlation: RankCorrelation) -> str:
+    return (
+        "goes with" if correlation.rho > 0 and correlation.p_value < ALPHA else "does not predict"
+    )
 
 
-def _rho(found: RankCorrelation) -> str:
-    return f"{found.rho:+.2f} (p = {found.p_value:.2g})"
+def _rho(correlation: RankCorrelation) -> str:
+    return f"{correlation.rho:+.2f} (p = {correlation.p_value:.2g})"
 
 
-def _ordinal(place: int) -> str:
-    return {1: "first", 2: "second", 3: "third"}.get(place, f"{place}th")
+def _ordinal(number: int) -> str:
+    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
 
 
-def _disagreements(found: Finding) -> tuple[Disagreement, ...]:
-    contrastive, cross = (found.row(name, TRAINED) for name in ("contrastive", "cross-attention"))
-    raw, early = found.row("cross-attention", UNTRAINED), found.row("early", PLAIN)
-    best = max(found.of(TRAINED), key=lambda row: row.figures["separation"])
+def _disagreements(study: FusionStudy) -> tuple[Disagreement, ...]:
+    contrastive, cross = (study.row(name, TRAINED) for name in ("contrastive", "cross-attention"))
+    raw, early = study.row("cross-attention", UNTRAINED), study.row("early", PLAIN)
+    best = max(study.of(TRAINED), key=lambda row: row.figures["separation"])
     return (
         Disagreement(
             what="Separation of contrastive fusion (Table C)",
@@ -176,8 +179,8 @@ def _disagreements(found: Finding) -> tuple[Disagreement, ...]:
         Disagreement(
             what="The best fusion (4.5, 6)",
             paper="cross-attention, separation 0.157, then DeepSet, 0.175",
-            measured=f"{found.best.name} finds most (mean MRR"
-            f" {found.best.figures['mean MRR']:.3f}; cross-attention"
+            measured=f"{study.best.name} finds most (mean MRR"
+            f" {study.best.figures['mean MRR']:.3f}; cross-attention"
             f" {cross.figures['mean MRR']:.3f})",
             why="0.157 and 0.175 are the lowest separations of Table C, not the highest; and"
             " separation says nothing of what is found: noise has more than any strategy.",
@@ -194,20 +197,20 @@ def _disagreements(found: Finding) -> tuple[Disagreement, ...]:
     )
 
 
-def _data(found: Finding, benches: Benches) -> dict[str, Any]:
+def _data(study: FusionStudy, benches: Benches) -> dict[str, Any]:
     """The figures as JSON (docs/notes/fusion.md)."""
     kinds = {"trained": (TRAINED,), "untrained": (UNTRAINED,)}
     return {
         "set": benches.name,
         "held_out": {benches.name: len(benches.main.pairs)}
         | {name: len(bench.pairs) for name, bench in benches.others.items()},
-        "winner": found.winner.name,
-        "best_held_out": found.best.name,
-        "ties": [row.name for row in found.ties],
-        "rows": [_row(row) for row in found.rows],
+        "winner": study.winner.name,
+        "best_held_out": study.best.name,
+        "ties": [row.name for row in study.ties],
+        "rows": [_row(row) for row in study.rows],
         "rank_correlation": {
-            **{name: _told(found.correlation(*shown)) for name, shown in kinds.items()},
-            "paper": _told(found.of_the_paper),
+            **{name: _rounded(study.correlation(*shown)) for name, shown in kinds.items()},
+            "paper": _rounded(study.of_the_paper),
         },
         "paper": {name: dict(zip(COLUMNS, values, strict=True)) for name, values in PAPER.items()},
         "paper_pairs": {
@@ -217,17 +220,17 @@ def _data(found: Finding, benches: Benches) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: FusionRow) -> dict[str, Any]:
     return {
         "strategy": row.name,
         "weights": row.kind,
         "tune_mrr": row.tune_mrr,
         **{name: rounded(value) for name, value in row.figures.items()},
         "deviations": {name: rounded(value) for name, value in row.deviations.items()},
-        "retrieval": {name: measured.figures() for name, measured in row.found.items()},
+        "retrieval": {name: measured.figures() for name, measured in row.directions.items()},
         "elsewhere": {name: rounded(value) for name, value in row.elsewhere.items()},
     }
 
 
-def _told(found: RankCorrelation) -> dict[str, float]:
-    return {"rho": rounded(found.rho), "p_value": rounded(found.p_value)}
+def _rounded(correlation: RankCorrelation) -> dict[str, float]:
+    return {"rho": rounded(correlation.rho), "p_value": rounded(correlation.p_value)}

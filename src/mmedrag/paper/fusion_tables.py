@@ -11,7 +11,7 @@ from mmedrag.evaluation.directions import METRICS, arrow
 from mmedrag.measures.alignment import RankCorrelation, rank_correlation
 from mmedrag.measures.bootstrap import PairedTest, interval, paired_test
 from mmedrag.paper.fusion import DIRECTIONS
-from mmedrag.paper.strategies import CONTROL, PLAIN, SHIPPED, TRAINED, UNTRAINED, Row
+from mmedrag.paper.strategies import CONTROL, PLAIN, SHIPPED, TRAINED, UNTRAINED, FusionRow
 from mmedrag.views import plots
 from mmedrag.views.section import Figure, Table
 
@@ -41,31 +41,31 @@ _MRR = METRICS.index("MRR")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Finding:
+class FusionStudy:
     """All rows, and what follows from them."""
 
-    rows: Sequence[Row]
+    rows: Sequence[FusionRow]
 
-    def row(self, name: str, kind: str) -> Row:
+    def row(self, name: str, kind: str) -> FusionRow:
         """The row of that name and kind."""
         return next(row for row in self.rows if (row.name, row.kind) == (name, kind))
 
-    def of(self, *kinds: str) -> list[Row]:
+    def of(self, *kinds: str) -> list[FusionRow]:
         """Rows of these kinds, in their order."""
         return [row for row in self.rows if row.kind in kinds]
 
     @property
-    def winner(self) -> Row:
+    def winner(self) -> FusionRow:
         """The best by mean MRR on the tuning part of the training data."""
         return max(self.of(PLAIN, TRAINED), key=lambda row: row.tune_mrr or 0.0)
 
     @property
-    def best(self) -> Row:
+    def best(self) -> FusionRow:
         """The best of the same by mean MRR on the held-out pairs."""
         return max(self.of(PLAIN, TRAINED), key=lambda row: row.figures["mean MRR"])
 
     @property
-    def ties(self) -> list[Row]:
+    def ties(self) -> list[FusionRow]:
         """Fusions whose MRR over all directions cannot be told from the winner's (p >= 0.05)."""
         others = [row for row in self.of(PLAIN, TRAINED) if row is not self.winner]
         return [row for row in others if pooled_test(self.winner, row).p_value >= ALPHA]
@@ -87,24 +87,24 @@ class Finding:
         )
 
 
-def table_c(found: Finding) -> Table:
+def table_c(study: FusionStudy) -> Table:
     """The paper's columns, ours below the paper's, AUROC, alignment and uniformity."""
     header = (
         *("strategy", "weights", "self", "random pair", "mean pair", "std pair", "separation"),
         *("dim", "AUROC", "alignment", "uniformity"),
     )
     lines = []
-    for name in dict.fromkeys([*PAPER, *(row.name for row in found.rows)]):
+    for name in dict.fromkeys([*PAPER, *(row.name for row in study.rows)]):
         if name in PAPER:
             lines.append(
                 (name, "paper", *(f"{v:.3f}" for v in PAPER[name][:5]), str(PAPER[name][5]))
             )
-        lines += [_geometry(row) for row in found.rows if row.name == name]
+        lines += [_geometry(row) for row in study.rows if row.name == name]
     filled = tuple((*line, *[""] * (len(header) - len(line))) for line in lines)
     return Table("Table C: the paper's columns, and what else the vectors say", header, filled)
 
 
-def _geometry(row: Row) -> tuple[str, ...]:
+def _geometry(row: FusionRow) -> tuple[str, ...]:
     f, spread = row.figures, row.deviations.get("separation")
     shown = [f"{f[column]:.3f}" for column in COLUMNS[:-1]]
     if spread is not None:
@@ -113,14 +113,14 @@ def _geometry(row: Row) -> tuple[str, ...]:
     return (row.name, row.kind, *shown, *rest)
 
 
-def retrieval_table(found: Finding, set_name: str) -> Table:
+def retrieval_table(study: FusionStudy, set_name: str) -> Table:
     """Every row by direction, best first."""
-    directions = [name for name in DIRECTIONS if f"{name} MRR" in found.winner.figures]
+    directions = [name for name in DIRECTIONS if f"{name} MRR" in study.winner.figures]
     header = (
         *("strategy", "weights", "tune MRR", "mean MRR", "separation"),
         *(f"{arrow(name)} R@1/5/10, MRR" for name in directions),
     )
-    best_first = sorted(found.rows, key=lambda row: -row.figures["mean MRR"])
+    best_first = sorted(study.rows, key=lambda row: -row.figures["mean MRR"])
     lines = [
         (
             row.name,
@@ -136,30 +136,30 @@ def retrieval_table(found: Finding, set_name: str) -> Table:
     return Table(title, header, tuple(lines))
 
 
-def elsewhere_table(found: Finding) -> Table:
+def elsewhere_table(study: FusionStudy) -> Table:
     """Mean cross-modal MRR on the other sets, and that of a random order."""
-    shown = found.of(PLAIN, CONTROL, TRAINED)
+    shown = study.of(PLAIN, CONTROL, TRAINED)
     header = ("strategy", "weights", *shown[0].elsewhere)
     lines = ((r.name, r.kind, *(f"{v:.3f}" for v in r.elsewhere.values())) for r in shown)
     return Table("Other sets, by caption: mean MRR of image ↔ text", header, tuple(lines))
 
 
-def pairs_table(found: Finding) -> Table:
+def pairs_table(study: FusionStudy) -> Table:
     """Section 4.7: similarity of records of one case, and of different cases."""
     lines = []
     for name, (intra, cross) in PAPER_PAIRS.items():
         lines.append((name, "paper", f"{intra:.3f}", f"{cross:.3f}", f"{intra - cross:.3f}", ""))
-        for row in (row for row in found.rows if row.name == name):
+        for row in (row for row in study.rows if row.name == name):
             intra, cross = row.figures["intra_pair"], row.figures["cross_pair"]
-            told = (f"{intra:.3f}", f"{cross:.3f}", f"{intra - cross:.3f}")
-            lines.append((name, row.kind, *told, f"{row.figures['mean R@10']:.3f}"))
+            cells = (f"{intra:.3f}", f"{cross:.3f}", f"{intra - cross:.3f}")
+            lines.append((name, row.kind, *cells, f"{row.figures['mean R@10']:.3f}"))
     header = ("fusion", "weights", "intra-pair", "cross-pair", "difference", "mean R@10")
     return Table("Section 4.7: similarity within and between cases", header, tuple(lines))
 
 
-def pooled_test(first: Row, second: Row) -> PairedTest:
+def pooled_test(first: FusionRow, second: FusionRow) -> PairedTest:
     """MRR of two fusions over the queries of every direction; patients are drawn in pairs."""
-    sides = [(first.found[name], second.found[name]) for name in first.found]
+    sides = [(first.directions[name], second.directions[name]) for name in first.directions]
     return paired_test(
         np.concatenate([one.values[:, _MRR] for one, _ in sides]),
         np.concatenate([other.values[:, _MRR] for _, other in sides]),
@@ -167,28 +167,28 @@ def pooled_test(first: Row, second: Row) -> PairedTest:
     )
 
 
-def paired_table(found: Finding) -> Table:
+def paired_table(study: FusionStudy) -> Table:
     """The winner against every other fusion, by query: differences of MRR."""
-    winner = found.winner
+    winner = study.winner
     lines = [
         (
             row.name,
             _difference(pooled_test(winner, row)),
-            *(_difference(_direction_test(winner, row, name)) for name in winner.found),
+            *(_difference(_direction_test(winner, row, name)) for name in winner.directions),
         )
-        for row in found.of(PLAIN, TRAINED, SHIPPED)
+        for row in study.of(PLAIN, TRAINED, SHIPPED)
         if row is not winner
     ]
-    header = ("less", "all queries", *(arrow(name) for name in winner.found))
+    header = ("less", "all queries", *(arrow(name) for name in winner.directions))
     title = f"MRR of {winner.name} less that of the others: difference (95 %), p"
     return Table(title, header, tuple(lines))
 
 
-def figures(found: Finding) -> tuple[Figure, ...]:
+def figures(study: FusionStudy) -> tuple[Figure, ...]:
     """Separation against R@10, and MRR by direction."""
 
     def points() -> str:
-        kinds = {kind: found.of(kind) for kind in (TRAINED, UNTRAINED, PLAIN, CONTROL, SHIPPED)}
+        kinds = {kind: study.of(kind) for kind in (TRAINED, UNTRAINED, PLAIN, CONTROL, SHIPPED)}
         return plots.scatter(
             {
                 kind: (
@@ -204,10 +204,10 @@ def figures(found: Finding) -> tuple[Figure, ...]:
         )
 
     def bars() -> str:
-        shown = sorted(found.of(PLAIN, TRAINED, SHIPPED), key=lambda row: -row.figures["mean MRR"])
+        shown = sorted(study.of(PLAIN, TRAINED, SHIPPED), key=lambda row: -row.figures["mean MRR"])
         return plots.bars(
             {
-                row.name: {arrow(name): m.means()["MRR"] for name, m in row.found.items()}
+                row.name: {arrow(name): m.means()["MRR"] for name, m in row.directions.items()}
                 for row in shown
             },
             "MRR",
@@ -223,18 +223,18 @@ def figures(found: Finding) -> tuple[Figure, ...]:
     )
 
 
-def _recalls(row: Row, direction: str) -> str:
+def _recalls(row: FusionRow, direction: str) -> str:
     shown = "/".join(f"{row.figures[f'{direction} R@{k}']:.3f}" for k in (1, 5, 10))
     mean = f"{row.figures[f'{direction} MRR']:.3f}"
-    if direction not in row.found:
+    if direction not in row.directions:
         return f"{shown}, {mean}"
-    measured = row.found[direction]
+    measured = row.directions[direction]
     low, high = interval(measured.values, measured.groups)[_MRR]
     return f"{shown}, {mean} ({low:.3f}–{high:.3f})"
 
 
-def _direction_test(first: Row, second: Row, direction: str) -> PairedTest:
-    one, other = first.found[direction], second.found[direction]
+def _direction_test(first: FusionRow, second: FusionRow, direction: str) -> PairedTest:
+    one, other = first.directions[direction], second.directions[direction]
     return paired_test(one.values[:, _MRR], other.values[:, _MRR], one.groups)
 
 

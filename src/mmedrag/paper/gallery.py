@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from mmedrag.datasets.splits import split_cases
 from mmedrag.datasets.ties import Reason, Tie, read_sets
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import image_digest, open_image
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import DefinitionSource, Embedder
 from mmedrag.types import Case, Matrix, Mention, Problem
 
@@ -22,19 +23,17 @@ BATCH = 32
 TUNED_SHARE = 0.15
 """Of the patients that are not asked about: choices are made on them."""
 
-Progress = Callable[[int], object]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gallery:
     """Records that can be found, embedded once; what hides them from a query; what they mention.
 
-    ``parts`` says of each record whether it is asked about (``"asked"``), tuned on (``"tuned"``)
+    ``roles`` says of each record whether it is asked about (``"asked"``), tuned on (``"tuned"``)
     or neither (``"rest"``). ``encoder`` is the embedder's fingerprint.
     """
 
     cases: tuple[Case, ...]
-    parts: tuple[str, ...]
+    roles: tuple[str, ...]
     vectors: Matrix
     groups: Codes
     images: Codes
@@ -52,7 +51,7 @@ def read_gallery(
     *,
     split: str,
     size: int,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Gallery:
     """Read sets, draw whole patients up to ``size`` records (the asked ones first), embed them.
 
@@ -68,14 +67,14 @@ def read_gallery(
         CorpusError: where a file cannot be read or holds nothing of the split.
     """
     cases, problems = read_sets(paths)
-    parts = _parts(cases, split)
-    kept = _drawn(cases, parts, size // len(paths))
-    cases, parts = [cases[i] for i in kept], [parts[i] for i in kept]
+    roles = _query_groups(cases, split)
+    kept = _sampled(cases, roles, size // len(paths))
+    cases, roles = [cases[i] for i in kept], [roles[i] for i in kept]
     cases, vectors, digests, unread = _embedded(cases, embedder, progress)
     groups = codes(case.patient_id or case.id for case in cases)
     return Gallery(
         cases=tuple(cases),
-        parts=tuple(parts),
+        roles=tuple(roles),
         vectors=vectors,
         groups=groups,
         images=codes(digests),
@@ -87,19 +86,19 @@ def read_gallery(
     )
 
 
-def _parts(cases: Sequence[Case], split: str) -> list[str]:
+def _query_groups(cases: Sequence[Case], split: str) -> list[str]:
     """``asked`` for the held-out patients, ``tuned`` for some of the others, ``rest``."""
     if split:
-        asked = {case.id for case in cases if case.split == split}
-        if not asked:
-            known = sorted({case.split for case in cases if case.split})
+        queried = {case.id for case in cases if case.split == split}
+        if not queried:
+            others = sorted({case.split for case in cases if case.split})
             raise CorpusError(
-                f"No record of the split {split}", f"There are: {', '.join(known) or 'none'}."
+                f"No record of the split {split}", f"There are: {', '.join(others) or 'none'}."
             )
     else:
-        asked = {case.id for case in _carved(cases, 2 * TUNED_SHARE)}
-    tuned = {c.id for c in _carved([c for c in cases if c.id not in asked], TUNED_SHARE)}
-    names = {**dict.fromkeys(tuned, "tuned"), **dict.fromkeys(asked, "asked")}
+        queried = {case.id for case in _carved(cases, 2 * TUNED_SHARE)}
+    tuned = {c.id for c in _carved([c for c in cases if c.id not in queried], TUNED_SHARE)}
+    names = {**dict.fromkeys(tuned, "tuned"), **dict.fromkeys(queried, "asked")}
     return [names.get(case.id, "rest") for case in cases]
 
 
@@ -112,11 +111,11 @@ def _carved(cases: Sequence[Case], share: float) -> list[Case]:
     return split_cases(cases, share, ties=ties)[1]
 
 
-def _drawn(cases: Sequence[Case], parts: Sequence[str], each: int) -> list[int]:
+def _sampled(cases: Sequence[Case], roles: Sequence[str], each: int) -> list[int]:
     """Records of whole patients, those who are asked and tuned on first, ``each`` a set."""
     groups = codes(case.patient_id or case.id for case in cases)
     order = np.random.default_rng(0).permutation(int(groups.max()) + 1)
-    first = {int(g) for g, part in zip(groups, parts, strict=True) if part != "rest"}
+    first = {int(g) for g, role in zip(groups, roles, strict=True) if role != "rest"}
     members: dict[int, list[int]] = defaultdict(list)
     for row, group in enumerate(groups):
         members[int(group)].append(row)

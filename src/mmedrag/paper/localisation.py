@@ -27,8 +27,8 @@ def localisation(backbone: Backbone, seeds: Sequence[int]) -> dict[str, Floats]:
         images, boxes = sensitivity_images(seed), sensitivity_boxes(seed)
         base = backbone.gradient(Image.fromarray(images["base"]))
         for name in FRACTURES:
-            found = backbone.gradient(Image.fromarray(images[name]))
-            rows.setdefault(name, []).append(score(found, boxes[name]))
+            scores = backbone.gradient(Image.fromarray(images[name]))
+            rows.setdefault(name, []).append(score(scores, boxes[name]))
             rows.setdefault(f"{name} base", []).append(score(base, boxes[name]))
     return {name: np.asarray(values) for name, values in rows.items()}
 

@@ -24,9 +24,9 @@ from mmedrag.errors import ModelError
 from mmedrag.paper.shifts import (
     BASE,
     Floats,
+    Interval,
     Pictures,
-    Row,
-    Spread,
+    ShiftRow,
     cosine_shifts,
     ratios,
 )
@@ -49,30 +49,32 @@ def open_poolings(
     folders: Mapping[str, Path], encoder: OnnxImageEncoder
 ) -> tuple[dict[str, LearnedPooling], list[str]]:
     """Trained poolings by kind, and a note on each that cannot be used with this encoder."""
-    found, notes = {}, []
+    poolings, notes = {}, []
     for kind, folder in folders.items():
         try:
-            found[kind] = load_pooling(folder, kind, encoder)
+            poolings[kind] = load_pooling(folder, kind, encoder)
         except ModelError as error:
             notes.append(f"{kind.upper()} is not measured as trained. {error}")
-    return found, notes
+    return poolings, notes
 
 
 def compare_poolings(
     encoder: OnnxImageEncoder, sets: Sequence[Pictures], trained: Mapping[str, LearnedPooling]
-) -> tuple[list[Row], list[Overlay]]:
+) -> tuple[list[ShiftRow], list[Overlay]]:
     """Shifts and ratios of every pooling on the same maps, and where a trained LPA looks."""
     names = list(sets[0])
     pictures = {name: [Image.fromarray(images[name]) for images in sets] for name in names}
     maps = {name: encoder.encode_maps(pictures[name]) for name in names}
-    rows = [Row("Baseline (GAP)", "none", _pooled(Gap(), maps))]
+    rows = [ShiftRow("Baseline (GAP)", "none", _pooled(Gap(), maps))]
     for kind in POOLINGS:
-        drawn = [random_pooling(kind, encoder.channels, seed) for seed in range(RANDOM_SEEDS)]
-        rows += [Row(kind.upper(), f"random {i}", _pooled(p, maps)) for i, p in enumerate(drawn)]
+        untrained = [random_pooling(kind, encoder.channels, seed) for seed in range(RANDOM_SEEDS)]
+        rows += [
+            ShiftRow(kind.upper(), f"random {i}", _pooled(p, maps)) for i, p in enumerate(untrained)
+        ]
         if kind in trained:
-            rows.append(Row(kind.upper(), "trained", _pooled(trained[kind], maps)))
+            rows.append(ShiftRow(kind.upper(), "trained", _pooled(trained[kind], maps)))
     emphasised = {n: encoder.encode([emphasise_edges(i) for i in p]) for n, p in pictures.items()}
-    rows.append(Row("HFFE", "none", ratios(_from_base(emphasised))))
+    rows.append(ShiftRow("HFFE", "none", ratios(_from_base(emphasised))))
     overlays = [
         Overlay(f"LPA, {name}", sets[0][name], pooling.attention(maps[name][:1])[0].astype(float))
         for pooling in trained.values()
@@ -82,8 +84,8 @@ def compare_poolings(
     return rows, overlays
 
 
-def _pooled(pooling: Pooling, maps: Mapping[str, FeatureMaps]) -> dict[str, Spread]:
-    return ratios(_from_base({name: pooling.pool(found) for name, found in maps.items()}))
+def _pooled(pooling: Pooling, maps: Mapping[str, FeatureMaps]) -> dict[str, Interval]:
+    return ratios(_from_base({name: pooling.pool(features) for name, features in maps.items()}))
 
 
 def _from_base(features: Mapping[str, NDArray[np.float32]]) -> dict[str, Floats]:

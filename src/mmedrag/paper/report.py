@@ -10,6 +10,7 @@ from time import perf_counter
 
 from mmedrag.errors import CorpusError, MMedRAGError, ModelError, QueryError
 from mmedrag.paper.roles import RetrievalSet, Roles, existing
+from mmedrag.progress import Log
 from mmedrag.views.section import Section
 
 
@@ -38,8 +39,8 @@ def studies_of(roles: Roles, names: Sequence[str] = ()) -> list[Study]:
         QueryError: for an unknown name.
     """
     every = [*(_retrieval(one) for one in roles.retrieval), *STUDIES]
-    known = {"retrieval", *(word for study in every for word in (study.name, study.kind))}
-    if strange := set(names) - known:
+    accepted = {"retrieval", *(word for study in every for word in (study.name, study.kind))}
+    if strange := set(names) - accepted:
         raise QueryError(
             f"There is no study {min(strange)!r}",
             f"Choose from {', '.join(study.name for study in every)}.",
@@ -48,17 +49,17 @@ def studies_of(roles: Roles, names: Sequence[str] = ()) -> list[Study]:
 
 
 def outcomes(
-    studies: Sequence[Study], roles: Roles, progress: Callable[[str], object] = lambda name: None
+    studies: Sequence[Study], roles: Roles, log: Log = lambda line: None
 ) -> Iterator[Outcome]:
     """Run studies one after another; none of them stops the others.
 
     Args:
         studies: what to run.
         roles: on what.
-        progress: told the name of each as it begins.
+        log: told the name of each as it begins.
     """
     for study in studies:
-        progress(study.name)
+        log(study.name)
         started = perf_counter()
         section, failed = _section(study, roles)
         seconds = perf_counter() - started

@@ -16,11 +16,11 @@ from mmedrag.datasets.corpus import SAME_LABELS
 from mmedrag.measures.bootstrap import PairedTest, interval, paired_test
 from mmedrag.measures.redundancy import alpha_ndcg_at_k, intra_list_similarity, repeated_share
 from mmedrag.paper.alternatives import FindingGraph, ReciprocalNeighbours, Rocchio, rarities
-from mmedrag.paper.candidates import SHOWN, Asked
+from mmedrag.paper.candidates import SHOWN, RerankQuery
 from mmedrag.paper.gallery import Gallery
 from mmedrag.presets import default_reranker
 from mmedrag.protocols import Reranker
-from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance, marks
+from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance, identities
 from mmedrag.ranking.graph import (
     PAPER_ALPHA,
     Chain,
@@ -38,6 +38,7 @@ from mmedrag.ranking.graph import (
     solve,
     transition,
 )
+from mmedrag.rounding import falling
 from mmedrag.types import Case, Evidence
 
 METRICS = ("nDCG@10", "α-nDCG@10", "MRR", "pairwise", "repeated", "similarity")
@@ -71,7 +72,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class RerankFigures:
     """One reranker on some queries: ``values`` is ``(queries, len(METRICS))``."""
 
     values: Floats
@@ -85,7 +86,7 @@ class Measured:
         """95 % bootstrap intervals of the means, patients drawn whole."""
         return dict(zip(METRICS, interval(self.values, self.groups).tolist(), strict=True))
 
-    def against(self, other: Measured, metric: str) -> PairedTest:
+    def against(self, other: RerankFigures, metric: str) -> PairedTest:
         """Paired bootstrap of one metric against another reranker on the same queries."""
         column = METRICS.index(metric)
         return paired_test(self.values[:, column], other.values[:, column], self.groups)
@@ -113,12 +114,13 @@ def rerankers(gallery: Gallery) -> dict[str, Reranker]:
     }
 
 
-def measure(reranker: Reranker, asked: Sequence[Asked]) -> Measured:
+def measure(reranker: Reranker, queries: Sequence[RerankQuery]) -> RerankFigures:
     """Rerank every query's candidates and look at the first ten cases."""
     values = [
-        _values(query, cases_of(reranker.rerank(query.question, query.evidence))) for query in asked
+        _values(query, cases_of(reranker.rerank(query.question, query.evidence)))
+        for query in queries
     ]
-    return Measured(np.array(values), np.array([query.group for query in asked]))
+    return RerankFigures(np.array(values), np.array([query.group for query in queries]))
 
 
 def cases_of(ranked: Sequence[Evidence]) -> list[Evidence]:
@@ -126,32 +128,35 @@ def cases_of(ranked: Sequence[Evidence]) -> list[Evidence]:
     return [e for e in ranked if isinstance(e.item, Case)][:SHOWN]
 
 
-def sweep(asked: Sequence[Asked]) -> dict[str, Floats]:
+def sweep(queries: Sequence[RerankQuery]) -> dict[str, Floats]:
     """nDCG@10 of each walk, by α and query: ``(len(ALPHAS), queries)``."""
-    found = {name: np.zeros((len(ALPHAS), len(asked))) for name in WALKS}
-    for column, query in enumerate(asked):
+    values = {name: np.zeros((len(ALPHAS), len(queries))) for name in WALKS}
+    for column, query in enumerate(queries):
         W = similarity_graph(np.stack([e.vector for e in query.evidence]))
         for name, (graph, restart) in WALKS.items():
             P, start = transition(graph(W)), restart(query.evidence)
             for row, alpha in enumerate(ALPHAS):
                 s = np.round(solve(P, start, alpha), 9)
-                order = np.argsort(-s, kind="stable")
+                order = falling(s)
                 ranked = cases_of([query.evidence[i] for i in order])
-                found[name][row, column] = _ndcg(query, ranked)
-    return found
+                values[name][row, column] = _ndcg(query, ranked)
+    return values
 
 
 def best_alpha(swept: Floats) -> float:
-    """The α of the highest mean nDCG@10, the smallest of equals."""
+    """The α of the highest mean nDCG@10, the smallest of equals.
+
+    ``swept`` is float64 ``(alphas, queries)``.
+    """
     return ALPHAS[int(np.argmax(np.round(swept.mean(axis=1), 9)))]
 
 
-def _values(query: Asked, top: Sequence[Evidence]) -> list[float]:
-    said = np.stack([query.nuggets[e.key] for e in top])
+def _values(query: RerankQuery, top: Sequence[Evidence]) -> list[float]:
+    nuggets = np.stack([query.nuggets[e.key] for e in top])
     vectors = np.stack([e.vector for e in top])
     return [
         _ndcg(query, top),
-        alpha_ndcg_at_k(said, query.ideal_alpha_dcg, SHOWN),
+        alpha_ndcg_at_k(nuggets, query.ideal_alpha_dcg, SHOWN),
         _reciprocal_rank(query, top),
         intra_list_similarity(vectors),
         repeated_share(_names(top, similarity_graph(vectors))),
@@ -159,23 +164,23 @@ def _values(query: Asked, top: Sequence[Evidence]) -> list[float]:
     ]
 
 
-def _ndcg(query: Asked, top: Sequence[Evidence]) -> float:
+def _ndcg(query: RerankQuery, top: Sequence[Evidence]) -> float:
     grades = np.array([query.grades[e.key] for e in top])
     discounts = 1.0 / np.log2(np.arange(2, SHOWN + 2))
     ideal = float(query.ideal @ discounts[: len(query.ideal)])
     return float(grades @ discounts[: len(grades)]) / ideal
 
 
-def _reciprocal_rank(query: Asked, top: Sequence[Evidence]) -> float:
+def _reciprocal_rank(query: RerankQuery, top: Sequence[Evidence]) -> float:
     """Of the first case of the same patient or with the same finding set, among those shown."""
-    found = (i for i, e in enumerate(top, 1) if query.grades[e.key] >= SAME_LABELS)
-    return 1.0 / next(found, np.inf)
+    ranks = (i for i, e in enumerate(top, 1) if query.grades[e.key] >= SAME_LABELS)
+    return 1.0 / next(ranks, np.inf)
 
 
 def _names(top: Sequence[Evidence], W: Weights) -> list[set[tuple[object, ...]]]:
     """What a case can be recognised by: its marks, itself, and earlier cases that it is near to."""
     near = np.tril(W >= SAME) | np.eye(len(top), dtype=np.bool_)
     return [
-        {*marks(e), *(("near", int(j)) for j in np.flatnonzero(row))}
+        {*identities(e), *(("near", int(j)) for j in np.flatnonzero(row))}
         for e, row in zip(top, near, strict=True)
     ]

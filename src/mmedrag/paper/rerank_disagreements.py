@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mmedrag.paper.coherence import OFF_TOPIC, Coherence, paper_spreads, spread
-from mmedrag.paper.rerank import DEFAULT, PAPER, STANDARD, Measured
+from mmedrag.paper.rerank import DEFAULT, PAPER, STANDARD, RerankFigures
 from mmedrag.paper.rerank_latency import Latency
 from mmedrag.views.section import Disagreement
 
 
 def disagreements(
-    arms: Mapping[str, Measured], latency: Latency, coherence: Coherence
+    arms: Mapping[str, RerankFigures], latency: Latency, coherence: Coherence
 ) -> tuple[Disagreement, ...]:
     """The paper's four claims about Graph-RAG beside our figures."""
     return (
@@ -24,33 +24,34 @@ def disagreements(
     )
 
 
-def _compression(found: Coherence) -> Disagreement:
+def _compression(coherence: Coherence) -> Disagreement:
     before, after = paper_spreads()
     return Disagreement(
         '"score compression" shows coherence (4.4, 4.7, 6.2)',
         f"spread {before:.4f} → {after:.4f}, {after / before:.3f} of it",
-        f"with even edges {found.even:.3f} of the spread, whatever the sentences say; along our "
-        f"encoder's edges {spread(found.similarity):.4f} → {spread(found.paper):.4f}, "
-        f"{found.shrinkage:.3f} of it",
+        f"with even edges {coherence.even:.3f} of the spread, whatever the sentences say; along "
+        f"our encoder's edges {spread(coherence.similarity):.4f} → {spread(coherence.paper):.4f}, "
+        f"{coherence.shrinkage:.3f} of it",
         "It is arithmetic: even edges leave (1 − α) / (1 + α/4) = "
-        f"{found.predicted:.3f} of any spread. Where the edges are uneven (mean pairwise cosine "
-        f"{found.pairwise:.2f}), what they add to the spread is how typical each sentence is.",
+        f"{coherence.predicted:.3f} of any spread. Where the edges are uneven (mean pairwise "
+        f"cosine {coherence.pairwise:.2f}), what they add to the spread is how "
+        "typical each sentence is.",
     )
 
 
-def _off_topic(found: Coherence) -> Disagreement:
+def _off_topic(coherence: Coherence) -> Disagreement:
     return Disagreement(
         "the off-topic malignancy in the controlled experiment",
         "rank 2 of 5 before and after Graph-RAG",
-        f"rank {found.rank(OFF_TOPIC, found.similarity)} by cosine, "
-        f"{found.rank(OFF_TOPIC, found.paper)} by eq. 4, "
-        f"{found.rank(OFF_TOPIC, found.ours)} by the query-aware walk",
+        f"rank {coherence.rank(OFF_TOPIC, coherence.similarity)} by cosine, "
+        f"{coherence.rank(OFF_TOPIC, coherence.paper)} by eq. 4, "
+        f"{coherence.rank(OFF_TOPIC, coherence.ours)} by the query-aware walk",
         "Where all edges are alike, eq. 4 keeps the order of the cosines; it cannot correct the "
         "encoder.",
     )
 
 
-def _similarity(arms: Mapping[str, Measured]) -> Disagreement:
+def _similarity(arms: Mapping[str, RerankFigures]) -> Disagreement:
     before, after = (arms[name].means()["similarity"] for name in (STANDARD, PAPER))
     return Disagreement(
         "mean query similarity of the context",
@@ -62,8 +63,8 @@ def _similarity(arms: Mapping[str, Measured]) -> Disagreement:
     )
 
 
-def _redundancy(arms: Mapping[str, Measured]) -> Disagreement:
-    told = {
+def _redundancy(arms: Mapping[str, RerankFigures]) -> Disagreement:
+    repetition = {
         name: "repetitions {repeated:.2f}, mean pairwise cosine {pairwise:.3f}".format(
             **arms[name].means()
         )
@@ -72,7 +73,8 @@ def _redundancy(arms: Mapping[str, Measured]) -> Disagreement:
     return Disagreement(
         "redundancy",
         "−21 %, and mean pairwise similarity 0.8906 for both methods",
-        f"{told[STANDARD]} by cosine; {told[PAPER]} by eq. 4; {told[DEFAULT]} by default",
+        f"{repetition[STANDARD]} by cosine; {repetition[PAPER]} by eq. 4; "
+        f"{repetition[DEFAULT]} by default",
         "Centrality on a similarity graph rewards what resembles many others, near-duplicates "
         "most. What removes repetition is to put duplicates last.",
     )

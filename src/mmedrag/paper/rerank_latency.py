@@ -12,6 +12,7 @@ import numpy as np
 
 from mmedrag.assembly import assemble, dictionary
 from mmedrag.casebase.casebase import Casebase
+from mmedrag.evaluation.corpus import filled_casebase
 from mmedrag.paper.candidates import CANDIDATES
 from mmedrag.paper.gallery import Gallery
 from mmedrag.pipeline import MMedRAG
@@ -19,7 +20,7 @@ from mmedrag.presets import Stages, default_reranker
 from mmedrag.protocols import Reranker
 from mmedrag.ranking.graph import KeepOrder, paper_graph
 from mmedrag.reward.scorers import KeepAll
-from mmedrag.types import Entry, Query
+from mmedrag.types import Query
 
 STAGES = ("modality", "encoding", "cases", "definitions", "rerank")
 """What is timed, in the order of the pipeline."""
@@ -46,9 +47,7 @@ class Latency:
     records: Mapping[int, float]
 
 
-def pipeline_latency(
-    gallery: Gallery, stages: Stages, queries: Sequence[Query], *, preset: str
-) -> Latency:
+def pipeline_latency(gallery: Gallery, stages: Stages, queries: Sequence[Query]) -> Latency:
     """Time the retrieval of queries, one after another, from a casebase of the gallery."""
     arms: dict[str, Reranker] = {
         "Standard RAG": KeepOrder(),
@@ -56,34 +55,24 @@ def pipeline_latency(
         "default": default_reranker(),
     }
     with TemporaryDirectory() as folder:
-        rag, whole = _system(Path(folder) / "whole", gallery, stages, preset, step=1)
-        small, part = _system(Path(folder) / "part", gallery, stages, preset, step=4)
-        with whole, part:
+        rag, whole = _system(Path(folder) / "whole", gallery, stages, step=1)
+        small, quarter = _system(Path(folder) / "part", gallery, stages, step=4)
+        with whole, quarter:
             return Latency(
                 _timed({n: replace(rag, reranker=r) for n, r in arms.items()}, queries),
                 {size: _rerank_time(rag, queries, size) for size in SIZES},
                 {
-                    len(part): _rerank_time(small, queries, CANDIDATES),
+                    len(quarter): _rerank_time(small, queries, CANDIDATES),
                     len(whole): _rerank_time(rag, queries, CANDIDATES),
                 },
             )
 
 
-def _system(
-    path: Path, gallery: Gallery, stages: Stages, preset: str, *, step: int
-) -> tuple[MMedRAG, Casebase]:
+def _system(path: Path, gallery: Gallery, stages: Stages, *, step: int) -> tuple[MMedRAG, Casebase]:
     """A casebase of every ``step``-th record; nothing is encoded again."""
-    embedder = stages.embedder
-    casebase = Casebase.create(
-        path, dim=embedder.dim, fingerprint=embedder.fingerprint, preset=preset
+    casebase = filled_casebase(
+        path, gallery.cases[::step], gallery.vectors[::step], stages.embedder
     )
-    casebase.add(
-        [
-            Entry(case, vector, case.id, None)
-            for case, vector in zip(gallery.cases[::step], gallery.vectors[::step], strict=True)
-        ]
-    )
-    casebase.publish()
     rag = replace(assemble(stages, casebase, dictionary()), context_filter=KeepAll())
     return rag, casebase
 

@@ -16,17 +16,18 @@ from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.probabilities import Flags, auroc
 from mmedrag.paper.reward_effect import Served, effect, serve
 from mmedrag.presets import build
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll, PairScorer, RewardFilter, SimilarityThreshold
 from mmedrag.training.bradley_terry import (
+    FittedReward,
+    Indices,
     Numbers,
-    Places,
-    Trained,
     preferences,
     rewards_of,
     right_of,
 )
-from mmedrag.training.candidates import Progress, read_parts
+from mmedrag.training.candidates import read_split_cases
 from mmedrag.training.contexts import OFF_TOPIC, REJECTED, Example
 from mmedrag.training.preference import Mined, fit, measure, mine
 
@@ -46,7 +47,7 @@ FLOOR = float(np.log1p(np.exp(-1.0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class RewardFigures:
     """What was measured.
 
     ``given`` says that the query-aware model was the preset's and not fitted here, ``sizes`` are
@@ -68,8 +69,8 @@ def measure_reward(
     models: Mapping[str, str] | None = None,
     records: int = RECORDS,
     seed: int = 0,
-    progress: Progress = lambda n: None,
-) -> Measured:
+    progress: Progress = silent,
+) -> RewardFigures:
     """Mine preference data, fit both modes on a part of it, and measure them on held-out patients.
 
     Where the preset has a trained query-aware reward model, that one is measured instead of the one
@@ -88,8 +89,8 @@ def measure_reward(
         ModelError: where the preset cannot be loaded.
     """
     stages, definitions = build(preset, models), dictionary()
-    parts = read_parts(paths, records, seed)
-    mined = mine(parts, stages, definitions, share=SHARE, seed=seed, progress=progress)
+    split = read_split_cases(paths, records, seed)
+    mined = mine(split, stages, definitions, share=SHARE, seed=seed, progress=progress)
     shipped = stages.context_filter
     is_trained = isinstance(shipped, RewardFilter) and isinstance(shipped.scorer, PairScorer)
     paper = fit(mined, stages, "context", seed=seed)
@@ -100,13 +101,13 @@ def measure_reward(
         QUERY_AWARE: shipped if is_trained else _filter(fit(mined, stages, "pair", seed=seed)),
     }
     rewards = {
-        name: rewards_of(found.scorer, mined.test)
-        for name, found in filters.items()
-        if isinstance(found, RewardFilter)
+        name: rewards_of(context_filter.scorer, mined.test)
+        for name, context_filter in filters.items()
+        if isinstance(context_filter, RewardFilter)
     }
     rewards[COSINE] = np.array([e.evidence.similarity for e in mined.test])
     served = serve(mined.held_out, mined.test, stages, definitions, SERVED)
-    return Measured(
+    return RewardFigures(
         figures=_measured(mined, rewards, filters, served, paper),
         given=is_trained,
         sizes=(len(mined.train), len(mined.calibration), len(mined.test)),
@@ -115,7 +116,7 @@ def measure_reward(
     )
 
 
-def _filter(trained: Trained) -> RewardFilter:
+def _filter(trained: FittedReward) -> RewardFilter:
     return RewardFilter(trained.scorer, trained.tau)
 
 
@@ -124,18 +125,20 @@ def _measured(
     rewards: Mapping[str, Numbers],
     filters: Mapping[str, ContextFilter],
     served: Sequence[Served],
-    paper: Trained,
+    paper: FittedReward,
 ) -> dict[str, Any]:
     """The figures of the section (docs/notes/reward.md)."""
     test = mined.test
     return {
         "schema": SCHEMA,
-        "patients": len({patient_of(e.asked_by) for e in test}),
+        "patients": len({patient_of(e.anchor) for e in test}),
         "questions": len({e.number for e in test}),
         "examples": len(test),
         "right": int(right_of(test).sum()),
         "tau": {n: f.tau for n, f in filters.items() if isinstance(f, RewardFilter)},
-        "models": {name: _whole(found, test, name != COSINE) for name, found in rewards.items()},
+        "models": {
+            name: _whole(of_model, test, name != COSINE) for name, of_model in rewards.items()
+        },
         "by_rejected": {kind: _by_kind(kind, test, rewards) for kind in REJECTED},
         "by_question": {name: _by_asking(name, test, rewards) for name in _askings(test)},
         "served": _effects(filters, served),
@@ -152,27 +155,30 @@ def _effects(
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """By form of the question and by filter."""
     forms = dict.fromkeys(one.form for one in served)
-    asked = {form: [one for one in served if one.form == form] for form in forms}
+    questions = {form: [one for one in served if one.form == form] for form in forms}
     return {
         form: {
-            name: {key: _known(value) for key, value in asdict(effect(found, some)).items()}
-            for name, found in filters.items()
+            name: {
+                key: _json_number(value)
+                for key, value in asdict(effect(context_filter, some)).items()
+            }
+            for name, context_filter in filters.items()
         }
-        for form, some in asked.items()
+        for form, some in questions.items()
     }
 
 
 def _whole(rewards: Numbers, test: Sequence[Example], is_probability: bool) -> dict[str, Any]:
-    found: dict[str, Any] = measure(rewards, test)
+    figures: dict[str, Any] = measure(rewards, test)
     if not is_probability:
-        found["ECE"] = None
+        figures["ECE"] = None
     pairs = preferences(test)
-    patients = codes(patient_of(test[i].asked_by) for i in pairs[:, 0].tolist())
+    patients = codes(patient_of(test[i].anchor) for i in pairs[:, 0].tolist())
     low, high = interval(_won(rewards, pairs)[:, None], patients)[0]
-    return found | {"pairwise accuracy ci95": [rounded(low), rounded(high)]}
+    return figures | {"pairwise accuracy ci95": [rounded(low), rounded(high)]}
 
 
-def _won(rewards: Numbers, pairs: Places) -> Numbers:
+def _won(rewards: Numbers, pairs: Indices) -> Numbers:
     better, worse = rewards[pairs[:, 0]], rewards[pairs[:, 1]]
     return np.asarray((better > worse) + 0.5 * (better == worse), np.float64)
 
@@ -187,11 +193,13 @@ def _by_kind(
     pairs = pairs.reshape(-1, 2)
     return {
         name: {
-            "pairwise accuracy": _known(float(np.mean(_won(found, pairs)))) if len(pairs) else None,
-            "AUROC": _known(auroc(found[chosen], right[chosen])),
+            "pairwise accuracy": _json_number(float(np.mean(_won(of_model, pairs))))
+            if len(pairs)
+            else None,
+            "AUROC": _json_number(auroc(of_model[chosen], right[chosen])),
             "n": int(np.count_nonzero(chosen & ~right)),
         }
-        for name, found in rewards.items()
+        for name, of_model in rewards.items()
     }
 
 
@@ -207,14 +215,14 @@ def _by_asking(
     name: str, test: Sequence[Example], rewards: Mapping[str, Numbers]
 ) -> dict[str, dict[str, float | None]]:
     """Questions of one form and source of words; off-topic ones stand in ``by_rejected``."""
-    places = [i for i, e in enumerate(test) if e.kind != OFF_TOPIC and _asking(e) == name]
-    right = right_of(test)[places]
+    rows = [i for i, e in enumerate(test) if e.kind != OFF_TOPIC and _asking(e) == name]
+    right = right_of(test)[rows]
     return {
-        scorer: {"AUROC": _known(auroc(found[places], right)), "n": len(places)}
-        for scorer, found in rewards.items()
+        scorer: {"AUROC": _json_number(auroc(of_model[rows], right)), "n": len(rows)}
+        for scorer, of_model in rewards.items()
     }
 
 
-def _known(value: float) -> float | None:
+def _json_number(value: float) -> float | None:
     """Rounded; ``None`` for what there is nothing to measure by, which JSON has no number for."""
     return None if np.isnan(value) else rounded(value)

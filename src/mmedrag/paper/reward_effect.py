@@ -10,16 +10,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mmedrag.assembly import assemble
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets.corpus import patient_of, text_key
 from mmedrag.definitions import Dictionary
+from mmedrag.evaluation.corpus import filled_casebase
 from mmedrag.pipeline import head
 from mmedrag.presets import Stages
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll
-from mmedrag.training.candidates import Pool, findings_of
+from mmedrag.training.candidates import Candidates, findings_of
 from mmedrag.training.contexts import OFF_TOPIC, Example
-from mmedrag.types import Case, Entry, Evidence, Question
+from mmedrag.types import Case, Evidence, Question
 
 CASES = 10
 """Cases that reach the filter, as in the pipeline."""
@@ -54,7 +54,11 @@ class Effect:
 
 
 def serve(
-    pool: Pool, examples: Sequence[Example], stages: Stages, definitions: Dictionary, most: int
+    candidates: Candidates,
+    examples: Sequence[Example],
+    stages: Stages,
+    definitions: Dictionary,
+    most: int,
 ) -> list[Served]:
     """Ask the examples' questions of a casebase of the pool; nothing is filtered yet.
 
@@ -62,25 +66,30 @@ def serve(
     it is of the same patient or has a finding in common by what annotators wrote.
 
     Args:
-        pool: all cases of the casebase.
+        candidates: all cases of the casebase.
         examples: mined from it; each of the first ``most`` questions is asked once.
         stages: route, embed and rank.
         definitions: recognises and defines.
         most: questions.
     """
-    asked = {example.number: example for example in examples}
-    with TemporaryDirectory() as folder, _filled(Path(folder) / "cases", pool, stages) as casebase:
+    first_examples = {example.number: example for example in examples}
+    with (
+        TemporaryDirectory() as folder,
+        filled_casebase(
+            Path(folder) / "cases", candidates.cases, candidates.vectors, stages.embedder
+        ) as casebase,
+    ):
         everything = replace(stages, context_filter=KeepAll())
         rag = assemble(everything, casebase, definitions)
-        found = []
-        for example in list(asked.values())[:most]:
+        served = []
+        for example in list(first_examples.values())[:most]:
             context = rag.retrieve(example.question.query)
             seen = [e for e in context.ranked if not _gives_itself_away(e, example)]
             form = OFF_TOPIC if example.kind == OFF_TOPIC else example.form
             evidence = tuple(head(seen, CASES))
             right = frozenset(e.key for e in evidence if form != OFF_TOPIC and _fits(e, example))
-            found.append(Served(context.question, evidence, right, form))
-    return found
+            served.append(Served(context.question, evidence, right, form))
+    return served
 
 
 def effect(context_filter: ContextFilter, served: Sequence[Served]) -> Effect:
@@ -100,29 +109,18 @@ def effect(context_filter: ContextFilter, served: Sequence[Served]) -> Effect:
     )
 
 
-def _filled(path: Path, pool: Pool, stages: Stages) -> Casebase:
-    embedder = stages.embedder
-    casebase = Casebase.create(
-        path, dim=embedder.dim, fingerprint=embedder.fingerprint, preset="measured"
-    )
-    entries = zip(pool.cases, pool.vectors, strict=True)
-    casebase.add([Entry(case, vector, case.id, None) for case, vector in entries])
-    casebase.publish()
-    return casebase
-
-
 def _gives_itself_away(evidence: Evidence, example: Example) -> bool:
     item, query = evidence.item, example.question.query
     if not isinstance(item, Case):
         return False
     same_text = bool(query.text) and text_key(item.text) == text_key(query.text)
-    return item.id == example.asked_by.id or same_text
+    return item.id == example.anchor.id or same_text
 
 
 def _fits(evidence: Evidence, example: Example) -> bool:
-    item, asked = evidence.item, example.asked_by
+    item, anchor = evidence.item, example.anchor
     if not isinstance(item, Case):
         return False
-    return patient_of(item) == patient_of(asked) or not findings_of(item).isdisjoint(
-        findings_of(asked)
+    return patient_of(item) == patient_of(anchor) or not findings_of(item).isdisjoint(
+        findings_of(anchor)
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.measures.probabilities import calibration_bins, risk_coverage
-from mmedrag.paper.reward import COSINE, PAPER, QUERY_AWARE, Measured, measure_reward
-from mmedrag.training.candidates import Progress
+from mmedrag.paper.reward import COSINE, PAPER, QUERY_AWARE, RewardFigures, measure_reward
+from mmedrag.progress import Progress, silent
 from mmedrag.training.contexts import NEAREST, OFF_TOPIC
 from mmedrag.views import plots
 from mmedrag.views.section import Disagreement, Figure, Section, Table
@@ -23,7 +23,7 @@ def evaluate_reward(
     *,
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """The reward model on patients held out.
 
@@ -32,7 +32,7 @@ def evaluate_reward(
     return as_section(measure_reward(paths, preset=preset, models=models, progress=progress))
 
 
-def as_section(measured: Measured) -> Section:
+def as_section(measured: RewardFigures) -> Section:
     """What was measured with its words, tables and figures."""
     figures = measured.figures
     return Section(
@@ -54,27 +54,28 @@ def as_section(measured: Measured) -> Section:
     )
 
 
-def _protocol(measured: Measured) -> str:
-    found, (train, calibration, test) = measured.figures, measured.sizes
+def _protocol(measured: RewardFigures) -> str:
+    figures, (train, calibration, test) = measured.figures, measured.sizes
     model = (
         "The query-aware model is the preset's own"
         if measured.given
         else f"The query-aware model was fitted here to {train} contexts"
     )
     return (
-        f"Right and wrong contexts of {found['questions']} questions of {found['patients']}"
-        f" held-out patients ({test} contexts, {found['right']} of them right), made by the stages"
-        f" that serve. {model}; the paper's was fitted to {train}. Platt's scaling and tau are from"
-        f" {calibration} contexts of other patients. AUROC and ECE are over all contexts, pairwise"
+        f"Right and wrong contexts of {figures['questions']} questions of {figures['patients']}"
+        f" held-out patients ({test} contexts, {figures['right']} of them right), made by the"
+        f" stages that serve. {model}; the paper's was fitted to {train}. Platt's scaling and tau"
+        f" are from {calibration} contexts of other patients. AUROC and ECE are over all contexts,"
+        " pairwise"
         " accuracy within questions (in brackets: 95 % bootstrap intervals over patients). Served:"
         " questions asked through retrieve() of a casebase of the held-out patients; a case is"
         " right if it is of the same patient or has an annotated finding in common."
     )
 
 
-def _verdict(found: Figures) -> str:
-    ours, paper = found["models"][QUERY_AWARE], found["models"][PAPER]
-    hard = found["by_rejected"][NEAREST][QUERY_AWARE]
+def _verdict(figures: Figures) -> str:
+    ours, paper = figures["models"][QUERY_AWARE], figures["models"][PAPER]
+    hard = figures["by_rejected"][NEAREST][QUERY_AWARE]
     return (
         f"Query-aware: AUROC {ours['AUROC']:.3f} ({_reached(ours['AUROC'] >= 0.90)} 0.90), ECE"
         f" {ours['ECE']:.3f} ({_reached(ours['ECE'] <= 0.05)} 0.05); against the nearest context of"
@@ -87,43 +88,43 @@ def _reached(target: bool) -> str:
     return "reaches" if target else "misses"
 
 
-def _tables(found: Figures) -> tuple[Table, ...]:
+def _tables(figures: Figures) -> tuple[Table, ...]:
     return (
         Table(
             "Models",
             ("model", "pairwise accuracy", "AUROC", "ECE", "tau"),
-            tuple(_model(name, found) for name in NAMES),
+            tuple(_model(name, figures) for name in NAMES),
         ),
-        _compared("AUROC by kind of wrong context", "wrong context", found["by_rejected"]),
-        _compared("AUROC by question", "question", found["by_question"]),
+        _compared("AUROC by kind of wrong context", "wrong context", figures["by_rejected"]),
+        _compared("AUROC by question", "question", figures["by_question"]),
         Table(
             "Served context, before and after the filter",
             ("question", "filter", "n", "cases kept", "precision", "right ones kept", "no case"),
             tuple(
                 _served(form, name, effect)
-                for form, effects in found["served"].items()
+                for form, effects in figures["served"].items()
                 for name, effect in effects.items()
             ),
         ),
     )
 
 
-def _model(name: str, found: Figures) -> tuple[str, ...]:
-    one = found["models"][name]
+def _model(name: str, figures: Figures) -> tuple[str, ...]:
+    one = figures["models"][name]
     low, high = one["pairwise accuracy ci95"]
     return (
         name,
         f"{one['pairwise accuracy']:.3f} [{low:.3f}, {high:.3f}]",
         f"{one['AUROC']:.3f}",
         "" if one["ECE"] is None else f"{one['ECE']:.3f}",
-        f"{found['tau'][name]:.3f}" if name in found["tau"] else "",
+        f"{figures['tau'][name]:.3f}" if name in figures["tau"] else "",
     )
 
 
-def _compared(title: str, what: str, found: Figures) -> Table:
+def _compared(title: str, what: str, figures: Figures) -> Table:
     rows = tuple(
         (name, str(by[QUERY_AWARE]["n"]), *(_number(by[model]["AUROC"]) for model in NAMES))
-        for name, by in found.items()
+        for name, by in figures.items()
     )
     return Table(title, (what, "n", *NAMES), rows)
 
@@ -144,7 +145,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _plots(measured: Measured) -> tuple[Figure, ...]:
+def _plots(measured: RewardFigures) -> tuple[Figure, ...]:
     rewards, right = measured.rewards, measured.right
     bins = calibration_bins(rewards[QUERY_AWARE], right)
     risks = {name: risk_coverage(rewards[name], right) for name in NAMES}
@@ -167,14 +168,14 @@ def _plots(measured: Measured) -> tuple[Figure, ...]:
     )
 
 
-def _disagreements(found: Figures) -> tuple[Disagreement, ...]:
-    paper, loss = found["models"][PAPER], found["paper_loss"]
+def _disagreements(figures: Figures) -> tuple[Disagreement, ...]:
+    paper, loss = figures["models"][PAPER], figures["paper_loss"]
     return (
         Disagreement(
             "What the reward model may look at (section 3.6)",
             "r = f(context), so that a context is good or bad for every question alike",
-            f"AUROC {paper['AUROC']:.3f}, against {found['models'][QUERY_AWARE]['AUROC']:.3f} of a"
-            " model that sees the question",
+            f"AUROC {paper['AUROC']:.3f}, against {figures['models'][QUERY_AWARE]['AUROC']:.3f} of"
+            " a model that sees the question",
             "Whether a context is right depends on the question; without it only texts that are"
             " damaged or odd in themselves can be told.",
         ),

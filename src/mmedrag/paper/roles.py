@@ -101,8 +101,10 @@ def read_roles(file: Path, pictures: Sequence[Path] = ()) -> Roles:
         given = content.pop("roles", {})
         roles = {role: _files(file.parent, names) for role, names in given.items()}
         sets = tuple(_retrieval_set(file.parent, entry) for entry in content.pop("retrieval", ()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{file} cannot be read ({error})", "Name a file of roles.") from None
+    except OSError as error:
+        raise CorpusError(
+            f"{file} cannot be read ({error.strerror})", "Name a TOML file."
+        ) from None
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise CorpusError(f"{file} gives no roles ({error})", "See docs/evaluation.md.") from None
     if strange := sorted({*content, *(roles.keys() - ROLES.keys())}):
@@ -112,7 +114,7 @@ def read_roles(file: Path, pictures: Sequence[Path] = ()) -> Roles:
     return Roles(roles, sets, tuple(pictures))
 
 
-def drawn_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
+def synthetic_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
     """Synthetic records, drawn into a folder, in every role that they can play."""
     generate(PHANTOMS, 7, into=into)
     file = into / "records.jsonl"
@@ -125,10 +127,10 @@ def _files(folder: Path, names: Any) -> tuple[Path, ...]:  # noqa: ANN401  it co
     """Paths as they are written; patterns as what is there, in order."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError("a role is a list of paths")
-    found: list[Path] = []
+    paths: list[Path] = []
     for name in names:
-        found += sorted(folder.glob(name)) if "*" in name else [folder / name]
-    return tuple(found)
+        paths += sorted(folder.glob(name)) if "*" in name else [folder / name]
+    return tuple(paths)
 
 
 def _retrieval_set(folder: Path, entry: Mapping[str, Any]) -> RetrievalSet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,9 +26,9 @@ from mmedrag.paper.density import (
 from mmedrag.paper.localisation import FRACTURES, localisation
 from mmedrag.paper.poolings import RANDOM_SEEDS, Overlay, compare_poolings, open_poolings
 from mmedrag.paper.shifts import (
+    Interval,
     Pictures,
-    Row,
-    Spread,
+    ShiftRow,
     cosine_shifts,
     features_of,
     mean,
@@ -38,6 +38,7 @@ from mmedrag.paper.shifts import (
 from mmedrag.phantoms.corpus import sensitivity_images
 from mmedrag.phantoms.insertions import CONTROLS
 from mmedrag.presets import MODELS
+from mmedrag.progress import Progress, silent
 
 SIZES = (224, 128, 64)
 FINDINGS = ("hairline", "moderate", "mass", "density")
@@ -46,20 +47,18 @@ TRAINED = {"lpa": MODELS / "lpa"}
 SHARE = 0.5
 """Of the window where it stands beside the picture."""
 
-Progress = Callable[[int], object]
-
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
     """Everything that was measured; a table is empty where it could not be."""
 
     seeds: int
-    scales: Sequence[Row] = ()
-    findings: Sequence[Row] = ()
-    gradients: Sequence[Row] = ()
-    poolings: Sequence[Row] = ()
-    windows: Sequence[Row] = ()
-    radiographs: Sequence[Row] = ()
+    scales: Sequence[ShiftRow] = ()
+    findings: Sequence[ShiftRow] = ()
+    gradients: Sequence[ShiftRow] = ()
+    poolings: Sequence[ShiftRow] = ()
+    windows: Sequence[ShiftRow] = ()
+    radiographs: Sequence[ShiftRow] = ()
     pictures: int = 0
     retrieval: Mapping[float, Retrieved] = field(default_factory=dict)
     retrieval_poolings: Mapping[str, Retrieved] = field(default_factory=dict)
@@ -75,7 +74,7 @@ def measure_sensitivity(
     xrays: Sequence[Path] = (),
     gallery: Sequence[Path] = (),
     most: int = 12,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Sensitivity:
     """Measure section 5 on the seeds from 0.
 
@@ -110,7 +109,7 @@ def measure_sensitivity(
     return Sensitivity(
         seeds=seeds,
         scales=scales,
-        findings=[Row("Shipped image encoder", "shipped", ratios(plain)), *findings],
+        findings=[ShiftRow("Shipped image encoder", "shipped", ratios(plain)), *findings],
         gradients=gradients,
         poolings=pooled,
         windows=_windows(plain, windowed),
@@ -118,7 +117,7 @@ def measure_sensitivity(
         pictures=len(pictures),
         retrieval=by_share(cosines["picture"], cosines["window"], cases) if cases else {},
         retrieval_poolings={
-            name: retrieved(found, cases) for name, found in cosines.items() if name in trained
+            name: retrieved(similar, cases) for name, similar in cosines.items() if name in trained
         },
         overlays=(*attention, *overlays, *_shown(window, sets[0])),
         notes=(*notes, *missing),
@@ -127,20 +126,22 @@ def measure_sensitivity(
 
 def _networks(
     sets: Sequence[Pictures], networks: Iterable[Backbone], progress: Progress
-) -> tuple[list[Row], list[Row], list[Row], list[Overlay], list[str]]:
+) -> tuple[list[ShiftRow], list[ShiftRow], list[ShiftRow], list[Overlay], list[str]]:
     """Tables 1 to 3, which need PyTorch; without it they are empty and a note says why."""
-    scales: list[Row] = []
-    findings: list[Row] = []
-    gradients: list[Row] = []
+    scales: list[ShiftRow] = []
+    findings: list[ShiftRow] = []
+    gradients: list[ShiftRow] = []
     overlays: list[Overlay] = []
     try:
         for backbone in networks:
             few = sets if backbone.trained else sets[:RANDOM_SEEDS]
             by_finding = shifts(backbone.embed, few)
-            found = localisation(backbone, range(len(few)))
-            scales.append(Row(backbone.name, backbone.weights, _scales(backbone, few, by_finding)))
-            findings.append(Row(backbone.name, backbone.weights, ratios(by_finding)))
-            gradients.append(Row(backbone.name, backbone.weights, _gains(found)))
+            localised = localisation(backbone, range(len(few)))
+            scales.append(
+                ShiftRow(backbone.name, backbone.weights, _scales(backbone, few, by_finding))
+            )
+            findings.append(ShiftRow(backbone.name, backbone.weights, ratios(by_finding)))
+            gradients.append(ShiftRow(backbone.name, backbone.weights, _gains(localised)))
             if not overlays:
                 overlays = _gradient_maps(backbone, sets[0])
             progress(1)
@@ -151,29 +152,29 @@ def _networks(
 
 def _scales(
     backbone: Backbone, sets: Sequence[Pictures], by_finding: Mapping[str, Floats]
-) -> dict[str, Spread]:
-    found = {str(SIZE): mean(by_finding["hairline"])}
+) -> dict[str, Interval]:
+    by_size = {str(SIZE): mean(by_finding["hairline"])}
     for size in () if backbone.fixed_size else SIZES[1:]:
 
         def encode(images: Sequence[Image.Image], size: int = size) -> Floats:
             return backbone.embed(images, size)
 
         pair = [features_of(encode, sets, name) for name in ("base", "hairline")]
-        found[str(size)] = mean(cosine_shifts(*pair))
-    return found
+        by_size[str(size)] = mean(cosine_shifts(*pair))
+    return by_size
 
 
-def _gains(found: Mapping[str, Floats]) -> dict[str, Spread]:
-    gains = {f"{name} gain": found[name] - found[f"{name} base"] for name in FRACTURES}
-    return {name: mean(values) for name, values in {**found, **gains}.items()}
+def _gains(gradients: Mapping[str, Floats]) -> dict[str, Interval]:
+    gains = {f"{name} gain": gradients[name] - gradients[f"{name} base"] for name in FRACTURES}
+    return {name: mean(values) for name, values in {**gradients, **gains}.items()}
 
 
-def _windows(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> list[Row]:
+def _windows(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> list[ShiftRow]:
     """The picture alone, the window alone, and both side by side."""
     controls = [name for name in CONTROLS if name in first]
     both = summed(first, second, SHARE)
     shown = {"Picture": first, "Window": second, f"Both (share {SHARE:g})": both}
-    return [Row(name, "shipped", ratios(found, controls)) for name, found in shown.items()]
+    return [ShiftRow(name, "shipped", ratios(changes, controls)) for name, changes in shown.items()]
 
 
 def _gradient_maps(backbone: Backbone, images: Pictures) -> list[Overlay]:

@@ -17,7 +17,8 @@ from mmedrag.paper.sensitivity import (
     measure_sensitivity,
 )
 from mmedrag.paper.sensitivity_tables import CHANGES, figure, ratio, tables
-from mmedrag.paper.shifts import Row, Spread
+from mmedrag.paper.shifts import Interval, ShiftRow
+from mmedrag.progress import Progress, silent
 from mmedrag.views import plots
 from mmedrag.views.section import Disagreement, Figure, Section
 
@@ -33,7 +34,7 @@ def evaluate_sensitivity(
     models: Mapping[str, str] | None = None,
     xrays: Sequence[Path] = (),
     gallery: Sequence[Path] = (),
-    progress: Callable[[int], object] = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Section 5.
 
@@ -49,38 +50,38 @@ def evaluate_sensitivity(
         CheckpointError: where a model cannot be loaded.
         CorpusError: where records cannot be read.
     """
-    told = dict(models or {})
-    poolings = TRAINED | {kind: Path(told.pop(kind)) for kind in POOLINGS if kind in told}
-    found = measure_sensitivity(
+    networks = dict(models or {})
+    poolings = TRAINED | {kind: Path(networks.pop(kind)) for kind in POOLINGS if kind in networks}
+    measured = measure_sensitivity(
         seeds,
-        networks=backbones(told),
+        networks=backbones(networks),
         poolings=poolings,
         xrays=xrays,
         gallery=gallery,
         progress=progress,
     )
-    return as_section(found)
+    return as_section(measured)
 
 
-def as_section(found: Sensitivity) -> Section:
+def as_section(measured: Sensitivity) -> Section:
     """The section of what was measured."""
     return Section(
         name="sensitivity",
         title="Fine-grained visual sensitivity",
         paper="section 5, Tables 1 to 4",
-        protocol=_protocol(found),
-        verdict=_verdict(found),
-        tables=tables(found),
-        figures=tuple(_figures(found)),
-        disagreements=tuple(_disagreements(found)),
-        notes=(*found.notes, _missing(found)),
-        data=_data(found),
+        protocol=_protocol(measured),
+        verdict=_verdict(measured),
+        tables=tables(measured),
+        figures=tuple(_figures(measured)),
+        disagreements=tuple(_disagreements(measured)),
+        notes=(*measured.notes, _missing(measured)),
+        data=_data(measured),
     )
 
 
-def _protocol(found: Sensitivity) -> str:
+def _protocol(measured: Sensitivity) -> str:
     return (
-        f"The six images of 5.1 drawn {found.seeds} times (seeds from 0; {RANDOM_SEEDS} for "
+        f"The six images of 5.1 drawn {measured.seeds} times (seeds from 0; {RANDOM_SEEDS} for "
         "networks with random weights, which say nothing of trained ones). Shift: 1 - cosine in "
         "float64; antialiased bicubic resizing; SNR: mean shift by the finding over mean shift by "
         "the noise control (deviation 3); intervals: 95 %, bootstrap over seeds. Gradient: of the "
@@ -93,79 +94,84 @@ def _protocol(found: Sensitivity) -> str:
     )
 
 
-def _verdict(found: Sensitivity) -> str:
-    drawn = found.windows
-    told = (
+def _verdict(measured: Sensitivity) -> str:
+    synthetic = measured.windows
+    words = (
         f"Signal to noise of the density change (bar {BAR:g}): shipped encoder "
-        f"{ratio(drawn[0], 'density/noise')}, density window {ratio(drawn[1], 'density/noise')} on "
-        f"drawn images (hairline {ratio(drawn[0], 'hairline/noise')} and "
-        f"{ratio(drawn[1], 'hairline/noise')})"
+        f"{ratio(synthetic[0], 'density/noise')}, density window "
+        f"{ratio(synthetic[1], 'density/noise')} on drawn images (hairline "
+        f"{ratio(synthetic[0], 'hairline/noise')} and "
+        f"{ratio(synthetic[1], 'hairline/noise')})"
     )
-    if found.radiographs:
-        picture, window = found.radiographs[:2]
-        told += (
+    if measured.radiographs:
+        picture, window = measured.radiographs[:2]
+        words += (
             f"; {ratio(picture, 'density/noise')} and {ratio(window, 'density/noise')} in "
-            f"{found.pictures} radiographs, for the window "
+            f"{measured.pictures} radiographs, for the window "
             f"{ratio(window, 'density/matched noise')} against noise of the patch's own energy and "
             f"{ratio(window, 'density/re-encoded')} against re-encoding"
         )
-    if found.retrieval:
-        best = max(found.retrieval, key=lambda share: found.retrieval[share]["region"].value)
-        region = {share: f"{of['region'].value:.3f}" for share, of in found.retrieval.items()}
-        told += (
+    if measured.retrieval:
+        best = max(measured.retrieval, key=lambda share: measured.retrieval[share]["region"].value)
+        region = {share: f"{of['region'].value:.3f}" for share, of in measured.retrieval.items()}
+        words += (
             f". Region precision@10 by the picture {region[0.0]}, by the window alone "
             f"{region[1.0]}, best with the window's share at {best:g}: {region[best]}"
         )
-    return f"{told}."
+    return f"{words}."
 
 
-def _figures(found: Sensitivity) -> list[Figure]:
-    trained = [row for row in found.findings if row.weights != "random"]
+def _figures(measured: Sensitivity) -> list[Figure]:
+    trained = [row for row in measured.findings if row.weights != "random"]
     figures = [
         Figure(
             "Shift by finding",
             "1 - cosine, with 95 % intervals.",
             _bars(trained, CHANGES, "1 - cosine"),
         ),
-        _decades("Signal to noise by pooling", found.poolings, RATIOS),
-        _decades("Signal to noise of the density window, drawn images", found.windows, RATIOS),
+        _decades("Signal to noise by pooling", measured.poolings, RATIOS),
+        _decades("Signal to noise of the density window, drawn images", measured.windows, RATIOS),
     ]
-    if found.radiographs:
-        names = [name for name in found.radiographs[0].figures if name.startswith("soft density/")]
+    if measured.radiographs:
+        names = [
+            name for name in measured.radiographs[0].figures if name.startswith("soft density/")
+        ]
         figures.append(
-            _decades("Soft density change in real radiographs", found.radiographs, names)
+            _decades("Soft density change in real radiographs", measured.radiographs, names)
         )
-    if found.overlays:
+    if measured.overlays:
         figures.append(
-            Figure("Where poolings and gradients look", "Seed 0.", _overlaid(found.overlays))
+            Figure("Where poolings and gradients look", "Seed 0.", _overlaid(measured.overlays))
         )
-    if found.retrieval:
+    if measured.retrieval:
         figures.append(
-            Figure("Retrieval by share of the window", "Bands: 95 %.", _by_share(found.retrieval))
+            Figure(
+                "Retrieval by share of the window", "Bands: 95 %.", _by_share(measured.retrieval)
+            )
         )
     return figures
 
 
-def _bars(rows: Sequence[Row], names: Sequence[str], label: str) -> Callable[[], str]:
+def _bars(rows: Sequence[ShiftRow], names: Sequence[str], label: str) -> Callable[[], str]:
     groups = {r.name: {n: r.figures[n].value for n in names} for r in rows}
     ends = {r.name: {n: (r.figures[n].low, r.figures[n].high) for n in names} for r in rows}
     return lambda: plots.bars(groups, label, intervals=ends)
 
 
-def _decades(title: str, rows: Sequence[Row], names: Sequence[str]) -> Figure:
+def _decades(title: str, rows: Sequence[ShiftRow], names: Sequence[str]) -> Figure:
     """Bars of log10 of ratios, so that 0.01 and 600 fit in one picture."""
-    logs = [Row(_label(row), "", {n: _log(row.figures[n]) for n in names}) for row in rows]
+    logs = [ShiftRow(_label(row), "", {n: _log(row.figures[n]) for n in names}) for row in rows]
     caption = f"0 is as much as noise; the bar asked for, {BAR:g}, is 0.7."
     return Figure(title, caption, _bars(logs, names, "log10 of signal to noise"))
 
 
-def _label(row: Row) -> str:
+def _label(row: ShiftRow) -> str:
     return row.name if row.weights in ("none", "shipped") else f"{row.name}, {row.weights}"
 
 
-def _log(spread: Spread) -> Spread:
+def _log(spread: Interval) -> Interval:
     low, value, high = (log10(max(v, 1e-6)) for v in (spread.low, spread.value, spread.high))
-    return Spread(value, low, high, spread.n)
+    return Interval(value, low, high, spread.n)
 
 
 def _overlaid(overlays: Sequence[Overlay]) -> Callable[[], str]:
@@ -174,23 +180,24 @@ def _overlaid(overlays: Sequence[Overlay]) -> Callable[[], str]:
     )
 
 
-def _by_share(found: Mapping[float, Mapping[str, Spread]]) -> Callable[[], str]:
-    shares = list(found)
+def _by_share(measured: Mapping[float, Mapping[str, Interval]]) -> Callable[[], str]:
+    shares = list(measured)
     kinds = ("case", "region")
-    series = {k: (shares, [found[s][k].value for s in shares]) for k in kinds}
+    series = {k: (shares, [measured[s][k].value for s in shares]) for k in kinds}
     bands = {
-        k: ([found[s][k].low for s in shares], [found[s][k].high for s in shares]) for k in kinds
+        k: ([measured[s][k].low for s in shares], [measured[s][k].high for s in shares])
+        for k in kinds
     }
     return lambda: plots.lines(
         series, "share of the window", "precision or recall at 10", bands=bands
     )
 
 
-def _disagreements(found: Sensitivity) -> list[Disagreement]:
-    shipped, gap = found.findings[0], found.poolings[0]
-    seen = {"drawn images": found.windows, "radiographs": found.radiographs}
+def _disagreements(measured: Sensitivity) -> list[Disagreement]:
+    shipped, gap = measured.findings[0], measured.poolings[0]
+    seen = {"drawn images": measured.windows, "radiographs": measured.radiographs}
     density = [f"{ratio(rows[0], 'density/noise')} in {of}" for of, rows in seen.items() if rows]
-    told = [
+    notes = [
         Disagreement(
             "Subtle density change (5.3)",
             "at or below the noise control for every encoder: 0.09 to 0.77 times it",
@@ -214,7 +221,7 @@ def _disagreements(found: Sensitivity) -> list[Disagreement]:
         Disagreement(
             "LPA (5.6)",
             "learned, by no objective that is given; SNR 87.1 against 54.2 for GAP",
-            _poolings(found.poolings),
+            _poolings(measured.poolings),
             "A random attention map moves the figure too, so that a control is needed.",
         ),
         Disagreement(
@@ -224,10 +231,10 @@ def _disagreements(found: Sensitivity) -> list[Disagreement]:
             "EfficientNet-B0 reuses no features in that way.",
         ),
     ]
-    return told + [_fine_scale(row) for row in found.scales[:1]]
+    return notes + [_fine_scale(row) for row in measured.scales[:1]]
 
 
-def _fine_scale(row: Row) -> Disagreement:
+def _fine_scale(row: ShiftRow) -> Disagreement:
     return Disagreement(
         "Fine scale (5.2)",
         "64 px is called fine, and growth towards it sensitivity to detail",
@@ -237,34 +244,34 @@ def _fine_scale(row: Row) -> Disagreement:
     )
 
 
-def _poolings(rows: Sequence[Row]) -> str:
-    told = [(row, ratio(row, "hairline/noise")) for row in rows if row.name == "LPA"]
+def _poolings(rows: Sequence[ShiftRow]) -> str:
+    ratios = [(row, ratio(row, "hairline/noise")) for row in rows if row.name == "LPA"]
     baseline = f"Baseline (GAP) {ratio(rows[0], 'hairline/noise')}"
-    return ", ".join(["SNR of " + baseline, *(f"LPA {row.weights} {snr}" for row, snr in told)])
+    return ", ".join(["SNR of " + baseline, *(f"LPA {row.weights} {snr}" for row, snr in ratios)])
 
 
-def _missing(found: Sensitivity) -> str:
-    random = [row.name for row in found.findings if row.weights == "random"]
+def _missing(measured: Sensitivity) -> str:
+    random = [row.name for row in measured.findings if row.weights == "random"]
     if not random:
         return "Every network that was measured has trained weights."
     return (
         f"{', '.join(random)} ran with random weights, as no checkpoint was given. These add them: "
         "hf download microsoft/resnet-101 --local-dir resnet101 (likewise microsoft/resnet-50, "
         "google/efficientnet-b0, google/vit-base-patch16-224; timm/densenet121.tv_in1k for "
-        "model.safetensors), then mmedrag eval sensitivity --model resnet50=resnet50 "
-        "--model resnet101=resnet101 --model efficientnet_b0=efficientnet_b0 "
-        "--model vit_b16=vit_b16 --model densenet121=densenet121/model.safetensors"
+        "model.safetensors), then give them as the models resnet50=resnet50, "
+        "resnet101=resnet101, efficientnet_b0=efficientnet_b0, vit_b16=vit_b16, "
+        "densenet121=densenet121/model.safetensors."
     )
 
 
-def _data(found: Sensitivity) -> dict[str, Any]:
+def _data(measured: Sensitivity) -> dict[str, Any]:
     tables = {
-        "table1": found.scales,
-        "table2": found.findings,
-        "table3": found.gradients,
-        "table4": found.poolings,
-        "window": found.windows,
-        "radiographs": found.radiographs,
+        "table1": measured.scales,
+        "table2": measured.findings,
+        "table3": measured.gradients,
+        "table4": measured.poolings,
+        "window": measured.windows,
+        "radiographs": measured.radiographs,
     }
     data: dict[str, Any] = {
         name: [
@@ -276,11 +283,11 @@ def _data(found: Sensitivity) -> dict[str, Any]:
     }
     shares = {
         f"{share:g}": {key: spread.figures for key, spread in figures.items()}
-        for share, figures in found.retrieval.items()
+        for share, figures in measured.retrieval.items()
     }
     poolings = {
         kind: {key: spread.figures for key, spread in figures.items()}
-        for kind, figures in found.retrieval_poolings.items()
+        for kind, figures in measured.retrieval_poolings.items()
     }
-    counts = {"seeds": found.seeds, "pictures": found.pictures}
+    counts = {"seeds": measured.seeds, "pictures": measured.pictures}
     return {**counts, **data, "retrieval": shares, "retrieval_poolings": poolings}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmedrag.paper.sensitivity import FINDINGS, SIZES, Sensitivity
-from mmedrag.paper.shifts import Row, Spread
+from mmedrag.paper.shifts import Interval, ShiftRow
 from mmedrag.views.section import Table
 
 CHANGES = (*FINDINGS, "noise")
@@ -40,45 +40,47 @@ PAPER_POOLINGS = {
 _NONE = ("", "", "")
 
 
-def tables(found: Sensitivity) -> tuple[Table, ...]:
+def tables(measured: Sensitivity) -> tuple[Table, ...]:
     """Tables 1 to 4, the density window's, and retrieval; those not measured are left out."""
-    shown = [_findings(found.findings), _poolings(found.poolings)]
-    if found.scales:
-        shown = [_scales(found.scales), shown[0], _gradients(found.gradients), shown[1]]
-    shown.append(_windows(found.windows, "drawn images"))
-    if found.radiographs:
-        shown.append(_windows(found.radiographs, f"{found.pictures} real radiographs"))
-    if found.retrieval:
-        shown.append(_retrieval(found))
+    shown = [_findings(measured.findings), _poolings(measured.poolings)]
+    if measured.scales:
+        shown = [_scales(measured.scales), shown[0], _gradients(measured.gradients), shown[1]]
+    shown.append(_windows(measured.windows, "drawn images"))
+    if measured.radiographs:
+        shown.append(_windows(measured.radiographs, f"{measured.pictures} real radiographs"))
+    if measured.retrieval:
+        shown.append(_retrieval(measured))
     return tuple(shown)
 
 
-def _retrieval(found: Sensitivity) -> Table:
-    measured = {f"window, share {share:g}": of for share, of in found.retrieval.items()}
-    measured |= {f"{kind.upper()}, trained": of for kind, of in found.retrieval_poolings.items()}
-    rows = tuple((name, *(told(of[kind], 3) for kind in of)) for name, of in measured.items())
+def _retrieval(study: Sensitivity) -> Table:
+    measured = {f"window, share {share:g}": of for share, of in study.retrieval.items()}
+    measured |= {f"{kind.upper()}, trained": of for kind, of in study.retrieval_poolings.items()}
+    rows = tuple(
+        (name, *(with_interval(of[kind], 3) for kind in of)) for name, of in measured.items()
+    )
     header = ("representation", "same case in the 10 nearest", "region precision@10")
     return Table("Image to image, real validation images", header, rows)
 
 
-def ratio(row: Row, name: str) -> str:
+def ratio(row: ShiftRow, name: str) -> str:
     """A signal-to-noise ratio for a sentence, two digits."""
     value = row.figures[name].value
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
-def figure(row: Row, name: str, digits: int = 4) -> str:
+def figure(row: ShiftRow, name: str, digits: int = 4) -> str:
     """A figure of a row with its interval, or N/A."""
-    return told(row.figures[name], digits) if name in row.figures else "N/A"
+    return with_interval(row.figures[name], digits) if name in row.figures else "N/A"
 
 
-def told(spread: Spread, digits: int) -> str:
+def with_interval(spread: Interval, digits: int) -> str:
     """A figure with its interval; two significant digits where it would be rounded to nothing."""
     form = f".{digits}f" if abs(spread.value) >= 10**-digits or not spread.value else ".1e"
     return f"{spread.value:{form}} ({spread.low:{form}}–{spread.high:{form}})"
 
 
-def _scales(rows: Sequence[Row]) -> Table:
+def _scales(rows: Sequence[ShiftRow]) -> Table:
     shown = [
         (r.name, r.weights, *(figure(r, str(s)) for s in SIZES), *PAPER_SCALES.get(r.name, _NONE))
         for r in rows
@@ -87,7 +89,7 @@ def _scales(rows: Sequence[Row]) -> Table:
     return Table("Table 1. Shift by the hairline, by resolution", header, tuple(shown))
 
 
-def _findings(rows: Sequence[Row]) -> Table:
+def _findings(rows: Sequence[ShiftRow]) -> Table:
     shown: list[tuple[str, ...]] = []
     for row in rows:
         snr = (figure(row, "hairline/noise", 1), figure(row, "density/noise", 2))
@@ -99,7 +101,7 @@ def _findings(rows: Sequence[Row]) -> Table:
     return Table("Table 2. Shift by finding, 224 px", header, tuple(shown))
 
 
-def _gradients(rows: Sequence[Row]) -> Table:
+def _gradients(rows: Sequence[ShiftRow]) -> Table:
     names = ("hairline", "moderate", "hairline base", "hairline gain", "moderate gain")
     shown = [
         (r.name, r.weights, *(figure(r, n, 2) for n in names), *PAPER_GRADIENTS.get(r.name, _NONE))
@@ -109,7 +111,7 @@ def _gradients(rows: Sequence[Row]) -> Table:
     return Table("Table 3. Gradient in the fracture over its mean", header, tuple(shown))
 
 
-def _poolings(rows: Sequence[Row]) -> Table:
+def _poolings(rows: Sequence[ShiftRow]) -> Table:
     names = ("hairline", "moderate", "density", "noise")
     shown: list[tuple[str, ...]] = []
     for row in rows:
@@ -122,7 +124,7 @@ def _poolings(rows: Sequence[Row]) -> Table:
     return Table("Table 4. Shift by pooling, shipped encoder", header, tuple(shown))
 
 
-def _windows(rows: Sequence[Row], where: str) -> Table:
+def _windows(rows: Sequence[ShiftRow], where: str) -> Table:
     ratios = [name.split("/") for name in rows[0].figures if "/" in name]
     findings = list(dict.fromkeys(finding for finding, _ in ratios))
     controls = list(dict.fromkeys(control for _, control in ratios))

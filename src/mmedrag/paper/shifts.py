@@ -20,7 +20,7 @@ CONTROL = "noise"
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Interval:
     """A figure over seeds, with its 95 % interval by the bootstrap over seeds."""
 
     value: float
@@ -35,12 +35,12 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ShiftRow:
     """One encoder or pooling: where its weights come from, and its figures by name."""
 
     name: str
     weights: str
-    figures: Mapping[str, Spread]
+    figures: Mapping[str, Interval]
 
 
 def shifts(encode: Encode, sets: Sequence[Pictures]) -> dict[str, Floats]:
@@ -60,8 +60,8 @@ def shifts(encode: Encode, sets: Sequence[Pictures]) -> dict[str, Floats]:
 
 def features_of(encode: Encode, sets: Sequence[Pictures], name: str) -> Floats:
     """Features of the images of that name, float64 ``(seeds, d)``."""
-    found = encode([Image.fromarray(images[name]) for images in sets])
-    return np.asarray(found, dtype=np.float64)
+    features = encode([Image.fromarray(images[name]) for images in sets])
+    return np.asarray(features, dtype=np.float64)
 
 
 def cosine_shifts(first: Floats, second: Floats) -> Floats:
@@ -69,26 +69,34 @@ def cosine_shifts(first: Floats, second: Floats) -> Floats:
     return np.asarray(((_unit(first) - _unit(second)) ** 2).sum(axis=1) / 2)
 
 
-def mean(values: Floats) -> Spread:
-    """The mean over seeds."""
+def mean(values: Floats) -> Interval:
+    """The mean over seeds. ``values`` is float64 ``(seeds,)``."""
     return ratio(values, np.ones_like(values))
 
 
-def ratio(finding: Floats, control: Floats) -> Spread:
-    """Signal to noise: mean shift by a finding over mean shift by a control, seeds in pairs."""
-    drawn = np.random.default_rng(0).integers(0, len(finding), (SAMPLES, len(finding)))
-    drawn_ratios = finding[drawn].mean(axis=1) / control[drawn].mean(axis=1)
-    low, high = np.quantile(drawn_ratios, [0.025, 0.975])
+def ratio(finding: Floats, control: Floats) -> Interval:
+    """Signal to noise: mean shift by a finding over mean shift by a control, seeds in pairs.
+
+    Shifts are float64 ``(seeds,)`` each.
+    """
+    resampled = np.random.default_rng(0).integers(0, len(finding), (SAMPLES, len(finding)))
+    resampled_ratios = finding[resampled].mean(axis=1) / control[resampled].mean(axis=1)
+    low, high = np.quantile(resampled_ratios, [0.025, 0.975])
     value = finding.mean() / control.mean()
-    return Spread(float(value), float(low), float(high), len(finding))
+    return Interval(float(value), float(low), float(high), len(finding))
 
 
-def ratios(found: Mapping[str, Floats], controls: Sequence[str] = (CONTROL,)) -> dict[str, Spread]:
-    """Mean shifts by change, and of each finding its ratio to each control: ``finding/control``."""
-    figures = {name: mean(values) for name, values in found.items()}
+def ratios(
+    by_finding: Mapping[str, Floats], controls: Sequence[str] = (CONTROL,)
+) -> dict[str, Interval]:
+    """Mean shifts by change, and of each finding its ratio to each control: ``finding/control``.
+
+    Shifts are float64 ``(seeds,)`` by change.
+    """
+    figures = {name: mean(values) for name, values in by_finding.items()}
     for control in controls:
-        for name in (name for name in found if name not in controls):
-            figures[f"{name}/{control}"] = ratio(found[name], found[control])
+        for name in (name for name in by_finding if name not in controls):
+            figures[f"{name}/{control}"] = ratio(by_finding[name], by_finding[control])
     return figures
 
 

@@ -13,7 +13,7 @@ from mmedrag.checkpoint import Checkpoint, read_checkpoint
 from mmedrag.encoders.fusion import Concat, Early, Fusion, fusion_from_checkpoint, random_fusion
 from mmedrag.encoders.strategies import STRATEGIES, Mask
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.directions import Measured
+from mmedrag.evaluation.directions import DirectionFigures
 from mmedrag.evaluation.vectors import embed_records
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.paper.fusion import CROSS_MODAL, Bench, Figures, averaged, run, run_vectors
@@ -42,8 +42,8 @@ class Noise:
     ) -> Matrix:
         """Unit vectors ``(n, dim)``, other ones where another modality is absent."""
         seed = [len(has_image), int(has_image.sum()), int(has_text.sum())]
-        drawn = np.random.default_rng(seed).standard_normal((len(has_image), self.dim))
-        return unit_rows(drawn.astype(np.float32))
+        noise = np.random.default_rng(seed).standard_normal((len(has_image), self.dim))
+        return unit_rows(noise.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,10 +73,10 @@ class CentredEarly:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class FusionRow:
     """One fusion: how it came by its weights, its figures on the main set, and what it found.
 
-    ``found`` by direction is empty for untrained rows, which are means over seeds with
+    ``directions`` is empty for untrained rows, which are means over seeds with
     ``deviations``; ``elsewhere`` is the mean cross-modal MRR on other sets; ``tune_mrr`` what
     choosing goes by, where there is something to choose.
     """
@@ -84,7 +84,7 @@ class Row:
     name: str
     kind: str
     figures: Figures
-    found: Mapping[str, Measured] = field(default_factory=dict)
+    directions: Mapping[str, DirectionFigures] = field(default_factory=dict)
     deviations: Figures = field(default_factory=dict)
     elsewhere: Mapping[str, float] = field(default_factory=dict)
     tune_mrr: float | None = None
@@ -120,7 +120,7 @@ class Benches:
             },
         )
 
-    def row(self, name: str, kind: str, fusion: Fusion, tune: Pairs | None = None) -> Row:
+    def row(self, name: str, kind: str, fusion: Fusion, tune: Pairs | None = None) -> FusionRow:
         """One fusion on every set; with ``tune``, also what choosing goes by."""
         done = run(fusion, self.main)
         elsewhere = {
@@ -128,7 +128,7 @@ class Benches:
             for other, bench in self.others.items()
         }
         chosen_by = None if tune is None else tune_mrr(fusion, tune)
-        return Row(name, kind, done.figures, done.found, {}, elsewhere, chosen_by)
+        return FusionRow(name, kind, done.figures, done.directions, {}, elsewhere, chosen_by)
 
 
 def rows(
@@ -137,7 +137,7 @@ def rows(
     benches: Benches,
     learned: Iterable[tuple[str, Checkpoint]],
     seeds: int,
-) -> Iterator[Row]:
+) -> Iterator[FusionRow]:
     """Every fusion: those that learn nothing, controls, each strategy untrained and trained.
 
     Args:
@@ -155,17 +155,17 @@ def rows(
     yield benches.row("early, centred", CONTROL, CentredEarly(early, *means))
     yield benches.row("noise", CONTROL, Noise())
     for name, checkpoint in learned:
-        drawn = [run(random_fusion(name, *widths, seed), benches.main) for seed in range(seeds)]
-        figures, deviations = averaged(drawn)
-        yield Row(name, UNTRAINED, figures, {}, deviations)
+        untrained = [run(random_fusion(name, *widths, seed), benches.main) for seed in range(seeds)]
+        figures, deviations = averaged(untrained)
+        yield FusionRow(name, UNTRAINED, figures, {}, deviations)
         yield benches.row(name, TRAINED, fusion_from_checkpoint(checkpoint), tune)
 
 
-def shipped_row(name: str, embedder: Embedder, benches: Benches) -> Row:
+def shipped_row(name: str, embedder: Embedder, benches: Benches) -> FusionRow:
     """A preset's embedder on the main set, whatever fusion it has."""
     bench = benches.main
     done = run_vectors(embed_records(bench.pairs.cases, bench.groups, embedder), bench)
-    return Row(name, SHIPPED, done.figures, done.found)
+    return FusionRow(name, SHIPPED, done.figures, done.directions)
 
 
 def checkpoints(

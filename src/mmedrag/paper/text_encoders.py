@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ import numpy as np
 
 from mmedrag import presets
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError, MissingExtra
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
 from mmedrag.paper.clinical_pairs import CLINICAL_PAIRS
+from mmedrag.progress import Progress, silent
 from mmedrag.types import Case, Problem
 from mmedrag.views.section import Disagreement, Section, Table
 
@@ -29,19 +31,17 @@ PUBLISHED: Mapping[str, str] = {
     "BioClinicalBERT": "emilyalsentzer/Bio_ClinicalBERT",
     "BioMedBERT": "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract-fulltext",
 }
-"""The paper's text encoders, by the hub id or local folder to give with ``--model``."""
+"""The paper's text encoders, by the hub id or local folder to give as a model."""
 
 RANDOM = "BERT, random weights"
 SHIPPED = "offline"
-
-Progress = Callable[[int], object]
 
 
 def evaluate_text_encoders(
     data: Sequence[Path] = (),
     *,
     models: Mapping[str, str] | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Measure text encoders on our clinical pairs and on real diagnosis-report pairs.
 
@@ -55,14 +55,14 @@ def evaluate_text_encoders(
         CorpusError: where no record of ``data`` has a diagnosis.
     """
     real = _real_pairs(data)
-    found: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for name, encoder in _encoders(models or {}):
-        found[name] = {"clinical": _on_clinical(encoder)}
+        figures[name] = {"clinical": _on_clinical(encoder)}
         if real:
-            found[name]["real"] = _on(encoder, *zip(*real, strict=True))
+            figures[name]["real"] = _on(encoder, *zip(*real, strict=True))
         progress(1)
-    missing = [name for name in PUBLISHED if name not in found]
-    return _section(found, missing, len(real))
+    missing = [name for name in PUBLISHED if name not in figures]
+    return _section(figures, missing, len(real))
 
 
 def _encoders(models: Mapping[str, str]) -> Iterator[tuple[str, TextEncoder]]:
@@ -85,7 +85,7 @@ def random_bert(layers: int = 4, width: int = 256) -> TextEncoder:
     Raises:
         MissingExtra: without PyTorch and transformers.
     """
-    from mmedrag.encoders.door import open_torch
+    from mmedrag.encoders.torch_import import open_torch
     from mmedrag.encoders.transformers import TransformersTextEncoder
 
     torch, transformers = open_torch()
@@ -107,10 +107,10 @@ def random_bert(layers: int = 4, width: int = 256) -> TextEncoder:
 
 def _on_clinical(encoder: TextEncoder) -> dict[str, Any]:
     domains, queries, captions = zip(*CLINICAL_PAIRS, strict=True)
-    found = _on(encoder, queries, captions, [str(i) for i in range(len(queries))])
+    figures = _on(encoder, queries, captions, [str(i) for i in range(len(queries))])
     own = np.einsum("ij,ij->i", _rows(encoder, queries), _rows(encoder, captions))
     return {
-        **found,
+        **figures,
         "by_domain": {
             name: float(np.mean([s for s, d in zip(own, domains, strict=True) if d == name]))
             for name in dict.fromkeys(domains)
@@ -132,23 +132,30 @@ def _rows(encoder: TextEncoder, texts: Sequence[str]) -> Any:  # noqa: ANN401
 def _real_pairs(data: Sequence[Path]) -> list[tuple[str, str, str]]:
     """Diagnosis, caption, and the diagnosis once more as the group; spread over the files."""
     cases = [c for path in data for c in read_records(path) if not isinstance(c, Problem)]
-    pairs = [(said, c.text, said.lower()) for c in cases if (said := _diagnosis(c)) and c.text]
+    pairs = [
+        (diagnosis, c.text, diagnosis.lower())
+        for c in cases
+        if (diagnosis := _diagnosis(c)) and c.text
+    ]
     if data and not pairs:
         raise CorpusError(
             "No record has a diagnosis in its meta", "Give records with meta.case_diagnosis."
         )
-    return pairs[:: max(1, -(-len(pairs) // PAIRS))]
+    return evenly_spaced(pairs, PAIRS)
 
 
 def _diagnosis(case: Case) -> str:
     return str(case.meta.get("case_diagnosis") or "").strip()
 
 
-def _section(found: Mapping[str, Mapping[str, Any]], missing: Sequence[str], real: int) -> Section:
-    shipped = found[SHIPPED]["clinical"]
-    others = [f"{RANDOM} {found[RANDOM]['clinical']['matched']:.2f} for matched and "
-              f"{found[RANDOM]['clinical']['mismatched']:.2f} for mismatched pairs"
-              ] if RANDOM in found else []  # fmt: skip
+def _section(
+    figures: Mapping[str, Mapping[str, Any]], missing: Sequence[str], real: int
+) -> Section:
+    shipped = figures[SHIPPED]["clinical"]
+    untrained = figures.get(RANDOM, {}).get("clinical")
+    others = [f"{RANDOM} {untrained['matched']:.2f} for matched and "
+              f"{untrained['mismatched']:.2f} for mismatched pairs"
+              ] if untrained else []  # fmt: skip
     return Section(
         name="text-encoders",
         title="Text encoders",
@@ -165,22 +172,22 @@ def _section(found: Mapping[str, Mapping[str, Any]], missing: Sequence[str], rea
             + "; ".join([f"the offline encoder has {shipped['matched']:.2f} for matched and "
                          f"{shipped['mismatched']:.2f} for mismatched pairs", *others])
             + f". What tells encoders apart is the AUROC: offline {shipped['AUROC']:.3f}"
-            + (f", random {found[RANDOM]['clinical']['AUROC']:.3f}." if RANDOM in found else ".")
+            + (f", random {untrained['AUROC']:.3f}." if untrained else ".")
         ),
-        tables=(_table("Table B: our clinical pairs", "clinical", found, paper=True),
-                *([_table("Diagnosis to caption, real cases", "real", found)] if real else [])),
-        disagreements=(_disagreement(found),) if RANDOM in found else (),
+        tables=(_table("Table B: our clinical pairs", "clinical", figures, paper=True),
+                *([_table("Diagnosis to caption, real cases", "real", figures)] if real else [])),
+        disagreements=(_disagreement(figures),) if RANDOM in figures else (),
         notes=tuple(
-            f"{name} was not loaded. To add it: mmedrag eval text-encoders --model "
-            f'"{name}={PUBLISHED[name]}" (a hub id where there is a network, or a local folder)'
+            f"{name} was not loaded. To add it, give the model {name}={PUBLISHED[name]} (a hub id "
+            "where there is a network, or a local folder)."
             for name in missing
         ),
-        data={"encoders": dict(found), "missing": list(missing)},
+        data={"encoders": dict(figures), "missing": list(missing)},
     )  # fmt: skip
 
 
-def _disagreement(found: Mapping[str, Mapping[str, Any]]) -> Disagreement:
-    random = found[RANDOM]["clinical"]
+def _disagreement(figures: Mapping[str, Mapping[str, Any]]) -> Disagreement:
+    random = figures[RANDOM]["clinical"]
     return Disagreement(
         "Table B: BioClinicalBERT is better aligned than BERT-base",
         "0.9023 against 0.7462 mean similarity over five pairs",
@@ -192,20 +199,20 @@ def _disagreement(found: Mapping[str, Mapping[str, Any]]) -> Disagreement:
 
 
 def _table(
-    title: str, part: str, found: Mapping[str, Mapping[str, Any]], *, paper: bool = False
+    title: str, side: str, figures: Mapping[str, Mapping[str, Any]], *, paper: bool = False
 ) -> Table:
     header = ("encoder", "pairs", "mean", "least", "mismatched mean", "AUROC", "R@1", "R@10",
               "MRR", "paper: mean", "paper: least")  # fmt: skip
     keys = ("matched", "least", "mismatched", "AUROC", "R@1", "R@10", "MRR")
     width = len(header) if paper else len(header) - 2
     rows = []
-    for name, of in found.items():
-        told = [f"{v:.4f}" for v in PAPER.get(name, ())] or ["", ""]
-        cells = (name, str(of[part]["pairs"]), *(f"{of[part][k]:.3f}" for k in keys), *told)
+    for name, of in figures.items():
+        lines = [f"{v:.4f}" for v in PAPER.get(name, ())] or ["", ""]
+        cells = (name, str(of[side]["pairs"]), *(f"{of[side][k]:.3f}" for k in keys), *lines)
         rows.append(cells[:width])
     if paper:
         rows += [
             (name, "5", *[""] * len(keys), *(f"{v:.4f}" for v in PAPER[name]))
-            for name in PAPER if name not in found
+            for name in PAPER if name not in figures
         ]  # fmt: skip
     return Table(title, header[:width], tuple(rows))

@@ -71,7 +71,7 @@ class DuplicatesLast:
         if not evidence:
             return []
         alike = _similarities(evidence) >= self.same
-        names = [marks(e) for e in evidence]
+        names = [identities(e) for e in evidence]
         fresh: list[int] = []
         repeated: list[int] = []
         seen: set[tuple[str, ...]] = set()
@@ -84,7 +84,7 @@ class DuplicatesLast:
         return [evidence[i] for i in fresh + repeated]
 
 
-def marks(e: Evidence) -> set[tuple[str, ...]]:
+def identities(e: Evidence) -> set[tuple[str, ...]]:
     """What another item must share one of to be a repetition of this one.
 
     Its text if that is no mere label, a case's study, a definition's concept.

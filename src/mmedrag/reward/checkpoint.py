@@ -24,9 +24,9 @@ from mmedrag.reward.pair_features import FEATURES
 from mmedrag.reward.scorers import (
     Calibration,
     ContextScorer,
-    Head,
     PairScorer,
     RewardFilter,
+    RewardHead,
     Scorer,
     TextEncoder,
 )
@@ -142,17 +142,17 @@ def _calibration(path: Path, values: Mapping[str, Any]) -> Calibration:
         raise _bad(f"The calibration of the reward model {path} is too large") from None
 
 
-def _head(checkpoint: Checkpoint) -> Head:
+def _head(checkpoint: Checkpoint) -> RewardHead:
     tensors = checkpoint.tensors
     layout = {"output": (0,), "bias": (1,)} | {
         name: tensors[name].shape for name in ("output", "hidden", "hidden_bias") if name in tensors
     }
     checkpoint.require(layout)
     bias = float(tensors["bias"][0])
-    return Head(tensors["output"], bias, tensors.get("hidden"), tensors.get("hidden_bias"))
+    return RewardHead(tensors["output"], bias, tensors.get("hidden"), tensors.get("hidden_bias"))
 
 
-def _tensors(head: Head) -> Tensors:
+def _tensors(head: RewardHead) -> Tensors:
     tensors = {"output": head.output, "bias": np.array([head.bias], dtype=np.float32)}
     if head.hidden is not None and head.hidden_bias is not None:
         tensors |= {"hidden": head.hidden, "hidden_bias": head.hidden_bias}

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmedrag.errors import CheckpointError, QueryError
 from mmedrag.reward.pair_features import embedding_features, pair_features
+from mmedrag.rounding import rounded
 from mmedrag.types import Assertion, Case, Evidence, Matrix, Question, Vector
 
 Numbers: TypeAlias = NDArray[np.float64]
@@ -40,7 +41,7 @@ def preference_loss(preferred: ArrayLike, other: ArrayLike) -> Numbers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Head:
+class RewardHead:
     """The network of section 3.6 up to its logit: wᵀ tanh(W h + b) + b_r (eq. 5).
 
     ``output`` is w, shape ``(m,)``, and ``bias`` b_r; ``hidden`` is W, shape ``(m, d)``, and
@@ -120,7 +121,7 @@ class ContextScorer:
     """The paper's scorer: r_i = σ(wᵀ tanh(W f_BERT(c_i) + b) + b_r). It never sees the question."""
 
     encode: TextEncoder
-    head: Head
+    head: RewardHead
     calibration: Calibration = field(default_factory=Calibration)
 
     def score(self, question: Question, evidence: Sequence[Evidence]) -> Numbers:
@@ -139,7 +140,7 @@ class PairScorer:
     size.
     """
 
-    head: Head
+    head: RewardHead
     calibration: Calibration = field(default_factory=Calibration)
     embedding_dim: int = 0
 
@@ -167,7 +168,7 @@ class RewardFilter:
 
     def keep(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence with a reward above τ, in its order, the reward filled in."""
-        rewards = self.scorer.score(question, evidence)
+        rewards = rounded(self.scorer.score(question, evidence))
         return [
             replace(e, reward=float(r))
             for e, r in zip(evidence, rewards, strict=True)

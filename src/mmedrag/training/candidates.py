@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import open_image
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
-from mmedrag.training.splits import given, write_parts
+from mmedrag.training.splits import Split, checked_split, write_used_split
 from mmedrag.types import Case, Matrix, Mention
 
 HELD_OUT = 0.2
@@ -32,20 +33,9 @@ LABEL_WORDS = 8
 
 BATCH = 32
 
-Progress = Callable[[int], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Cases to learn from, to calibrate on, and to measure on: other patients in each."""
-
-    train: tuple[Case, ...]
-    calibration: tuple[Case, ...]
-    test: tuple[Case, ...]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+class Candidates:
     """Cases of one part, the vector of each, ``(n, dim)``, and the terms that its text mentions."""
 
     cases: tuple[Case, ...]
@@ -56,7 +46,7 @@ class Pool:
         return len(self.cases)
 
 
-def read_parts(
+def read_split_cases(
     paths: Sequence[Path],
     most: int,
     seed: int = 0,
@@ -80,27 +70,28 @@ def read_parts(
         CorpusError: where a file cannot be read, a part has no case, or the split does not fit.
         LeakError: where a part of the split file is tied to another.
     """
-    drawn: list[Case] = []
+    chosen: list[Case] = []
     validated: set[str] = set()
     for path in paths:
         named = _by_split(path)
-        drawn += [case for cases in named.values() for case in _whole(cases, most, seed)]
+        chosen += [case for cases in named.values() for case in _whole(cases, most, seed)]
         validated |= {case.id for cases in named.values() for case in cases if "val" in named}
-    ties = find_ties(drawn)
+    ties = find_ties(chosen)
     if splits is None:
-        parts = _drawn(drawn, validated, ties, seed)
+        split = _random_split(chosen, validated, ties, seed)
     else:
-        told = given(splits, drawn, ties)
-        parts = Split(told.train, told.tune, told.val)
-    if min(map(len, (parts.train, parts.calibration, parts.test))) < 2:
+        split = checked_split(splits, chosen, ties)
+    if min(map(len, (split.train, split.tune, split.held_out))) < 2:
         raise CorpusError("There are too few patients for three parts", "Give more records.")
     if write is not None:
-        sides = {"train": parts.train, "tune": parts.calibration, "val": parts.test}
-        write_parts(write, drawn, sides, HELD_OUT, seed)
-    return parts
+        sides = {"train": split.train, "tune": split.tune, "val": split.held_out}
+        write_used_split(write, chosen, sides, HELD_OUT, seed)
+    return split
 
 
-def _drawn(cases: Sequence[Case], validated: Set[str], ties: Sequence[Tie], seed: int) -> Split:
+def _random_split(
+    cases: Sequence[Case], validated: Set[str], ties: Sequence[Tie], seed: int
+) -> Split:
     """Held out: what a file calls so (the ids in ``validated``), else a share of its patients."""
     alone = [case for case in cases if case.id not in validated]
     test = [case for case in cases if case.id in validated and case.split == "val"]
@@ -111,12 +102,12 @@ def _drawn(cases: Sequence[Case], validated: Set[str], ties: Sequence[Tie], seed
     return Split(tuple(train), tuple(calibration), tuple(test))
 
 
-def embed(
+def embed_candidates(
     cases: Sequence[Case],
     embedder: Embedder,
     definitions: Dictionary,
-    progress: Progress = lambda n: None,
-) -> Pool:
+    progress: Progress = silent,
+) -> Candidates:
     """Embed cases as a casebase would; one whose image cannot be read is left out."""
     kept: list[Case] = []
     vectors = [np.zeros((0, embedder.dim), np.float32)]
@@ -128,7 +119,7 @@ def embed(
         vectors.append(embedder.embed([c for c, _ in usable], [seen for _, seen in usable]))
         progress(len(batch))
     mentions = definitions.recognise([case.text for case in kept])
-    return Pool(tuple(kept), np.concatenate(vectors), mentions)
+    return Candidates(tuple(kept), np.concatenate(vectors), mentions)
 
 
 def findings_of(case: Case) -> frozenset[str]:
@@ -137,9 +128,9 @@ def findings_of(case: Case) -> frozenset[str]:
     It says what is right; a scorer never sees it.
     """
     stated = [case.meta.get(key) for key in ("case_diagnosis", "topic_title")]
-    named = [_plain(said) for said in stated if isinstance(said, str)]
+    named = [_plain(name) for name in stated if isinstance(name, str)]
     if not any(named) and 0 < len(case.text.split()) <= LABEL_WORDS:
-        named = [_plain(part) for part in re.split(r"[,;]", case.text)]
+        named = [_plain(piece) for piece in re.split(r"[,;]", case.text)]
     if not any(named):
         named = [_plain(label) for label in case.labels]
     return frozenset(named) - {""}

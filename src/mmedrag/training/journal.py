@@ -64,8 +64,8 @@ def draw_curves(folder: Path, epochs: Sequence[Epoch]) -> bool:
         for rank in ranks
     }
     try:
-        drawn = lines(series, "epoch", "recall on the tuning part")
+        svg = lines(series, "epoch", "recall on the tuning part")
     except MissingExtra:
         return False
-    (folder / CURVES).write_text(drawn, "utf-8")
+    (folder / CURVES).write_text(svg, "utf-8")
     return True

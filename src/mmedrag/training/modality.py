@@ -8,7 +8,7 @@ stay frozen; whichever image encoder the preset has is used. No torch is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, Head
 from mmedrag.phantoms.corpus import FAMILIES, generate, out_of_domain
 from mmedrag.phantoms.images.ultrasound import draw_ultrasound
+from mmedrag.progress import Log
 from mmedrag.training.features import Features, image_features, text_features
 from mmedrag.training.sets import Recipe, TrainingSet
 from mmedrag.training.softmax import Examples, best_temperature, fit_head
@@ -56,14 +57,14 @@ DRAWN = 800
 PICTURES = 1600
 """Drawn and real pictures that are not medical."""
 
-_DOMAINS = tuple(str(domain) for domain in Domain)
-CLASSES = (*_DOMAINS, NOT_MEDICAL)
 
-Say = Callable[[str], object]
+def classes() -> tuple[str, ...]:
+    """The registered domains, and what is no medical image."""
+    return (*map(str, Domain), NOT_MEDICAL)
 
 
 def train_modality(
-    recipe: Recipe, into: Path, images: ImageEncoder, texts: TextEncoder, say: Say = print
+    recipe: Recipe, into: Path, images: ImageEncoder, texts: TextEncoder, log: Log = print
 ) -> None:
     """Write ``modality`` (ships) and ``modality_held_out`` (for measurement) into a folder.
 
@@ -75,26 +76,26 @@ def train_modality(
     """
     learned = image_features(recipe.images(), images, recipe.cache, MOST)
     held_out = image_features(recipe.images("held out"), images, recipe.cache, MOST)
-    if not any(len(part.rows) for part in domain_examples([*learned, *held_out])):
+    if not any(len(features.rows) for features in domain_examples([*learned, *held_out])):
         raise CorpusError(
             "No image may be learned from",
             "Give records with an image and a domain, whose split is not val.",
         )
     phantoms = image_features([_phantoms(recipe)], images, recipe.cache, MOST)
     seen = [*domain_examples([*learned, *phantoms]), ultrasound_examples(images, ULTRASOUND)]
-    drawn = drawn_examples(images, DRAWN)
+    synthetic = synthetic_examples(images, DRAWN)
     others = picture_examples(recipe.pictures, images)
-    known = np.array([family not in HELD_OUT_FAMILIES for family in drawn.groups])
-    few = Examples.joined([*seen, drawn.only(known), *others])
-    whole = Examples.joined([*seen, *domain_examples(held_out), drawn, *others])
-    text_head, told = _text_head(recipe, texts)
+    both_heads = np.array([family not in HELD_OUT_FAMILIES for family in synthetic.groups])
+    few = Examples.joined([*seen, synthetic.only(both_heads), *others])
+    whole = Examples.joined([*seen, *domain_examples(held_out), synthetic, *others])
+    text_head, text_sets = _text_head(recipe, texts)
     for name, examples, sets in (
         ("modality_held_out", few, learned),
         ("modality", whole, [*learned, *held_out]),
     ):
-        head = calibrated_head(CLASSES, examples)
-        say(f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}")
-        data = (*(s.set_name for s in sets), *told, "MMedRAG phantoms")
+        head = calibrated_head(classes(), examples)
+        log(f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}")
+        data = (*(s.set_name for s in sets), *text_sets, "MMedRAG phantoms")
         checkpoint = _checkpoint(head, text_head, images, texts, data, set(examples.groups))
         write_checkpoint(into / name, checkpoint)
 
@@ -109,27 +110,27 @@ def _phantoms(recipe: Recipe) -> TrainingSet:
 
 def domain_examples(sets: Sequence[Features]) -> list[Examples]:
     """The training rows of each set, by domain; each set is a group."""
-    found = []
+    examples, names = [], classes()
     for features in sets:
         kept = [
-            (i, CLASSES.index(str(case.domain)))
+            (i, names.index(str(case.domain)))
             for i, case in enumerate(features.cases)
-            if case.split != "val" and case.domain is not None
+            if case.split != "val" and case.domain in names
         ]
-        rows, classes = np.array(kept, np.int64).reshape(-1, 2).T
+        rows, labels = np.array(kept, np.int64).reshape(-1, 2).T
         groups = (features.set_name,) * len(kept)
-        found.append(Examples(unit_rows(features.rows[rows]), classes, groups))
-    return found
+        examples.append(Examples(unit_rows(features.rows[rows]), labels, groups))
+    return examples
 
 
 def ultrasound_examples(encoder: ImageEncoder, n: int) -> Examples:
     """Drawn ultrasound, as radiology."""
     rows = _encoded([Image.fromarray(draw_ultrasound(i)) for i in range(n)], encoder)
-    classes = np.full(n, CLASSES.index(str(Domain.RADIOLOGY)))
-    return Examples(unit_rows(rows), classes, ("drawn ultrasound",) * n)
+    labels = np.full(n, classes().index(str(Domain.RADIOLOGY)))
+    return Examples(unit_rows(rows), labels, ("drawn ultrasound",) * n)
 
 
-def drawn_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examples:
+def synthetic_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examples:
     """Drawn pictures that are not medical; each family is a group."""
     pictures = out_of_domain(n, seed)
     rows = _encoded([Image.fromarray(p.image) for p in pictures], encoder)
@@ -141,7 +142,7 @@ def picture_examples(folders: Sequence[Path], encoder: ImageEncoder) -> list[Exa
 
     From a folder of few pictures several views of each are taken.
     """
-    found = []
+    examples = []
     for folder in folders:
         share = PICTURES // len(folders)
         files = picture_files([folder])
@@ -150,17 +151,19 @@ def picture_examples(folders: Sequence[Path], encoder: ImageEncoder) -> list[Exa
         shown = [(view, i % 4) for i, path in enumerate(files) for view in views(path, each, SEED)]
         if shown:
             rows = _encoded([view for view, _ in shown], encoder)
-            found.append(_not_medical(rows, [f"{folder.name} {part}" for _, part in shown]))
-    return found
+            examples.append(
+                _not_medical(rows, [f"{folder.name} {quarter}" for _, quarter in shown])
+            )
+    return examples
 
 
 def _encoded(pictures: Sequence[Image.Image], encoder: ImageEncoder) -> NDArray[np.float32]:
-    parts = [encoder.encode(pictures[i : i + 16]) for i in range(0, len(pictures), 16)]
-    return np.concatenate(parts)
+    rows = [encoder.encode(pictures[i : i + 16]) for i in range(0, len(pictures), 16)]
+    return np.concatenate(rows)
 
 
 def _not_medical(rows: NDArray[np.float32], groups: Sequence[str]) -> Examples:
-    return Examples(unit_rows(rows), np.full(len(rows), CLASSES.index(NOT_MEDICAL)), tuple(groups))
+    return Examples(unit_rows(rows), np.full(len(rows), len(Domain)), tuple(groups))
 
 
 def calibrated_head(classes: tuple[str, ...], examples: Examples, folds: int = 4) -> Head:
@@ -191,17 +194,18 @@ def _text_head(recipe: Recipe, texts: TextEncoder) -> tuple[Head, list[str]]:
     Its temperature is fitted on the sets whose texts are held out; where there is none, on the sets
     that it learns from, left out in turn.
     """
-    told = text_features(recipe.texts(), texts, recipe.cache, TEXTS)
-    names = [f"{features.set_name} (text)" for features in told]
-    told += text_features([_phantoms(recipe)], texts, recipe.cache, TEXTS)
-    examples = Examples.joined(domain_examples(told))
+    domains = tuple(map(str, Domain))
+    features_of_sets = text_features(recipe.texts(), texts, recipe.cache, TEXTS)
+    names = [f"{features.set_name} (text)" for features in features_of_sets]
+    features_of_sets += text_features([_phantoms(recipe)], texts, recipe.cache, TEXTS)
+    examples = Examples.joined(domain_examples(features_of_sets))
     held_out = text_features(recipe.texts("held out"), texts, recipe.cache, 300)
     if not held_out:
-        return calibrated_head(_DOMAINS, examples), names
+        return calibrated_head(domains, examples), names
     unseen = Examples.joined(domain_examples(held_out))
-    weight, bias = fit_head(examples, len(_DOMAINS))
+    weight, bias = fit_head(examples, len(domains))
     logits = unseen.rows @ weight.T + bias
-    return Head(_DOMAINS, weight, bias, best_temperature(logits, unseen)), names
+    return Head(domains, weight, bias, best_temperature(logits, unseen)), names
 
 
 def _checkpoint(

@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.networks.lite0 import MEAN, STD, export_onnx, imagenet_lite0
+from mmedrag.progress import Log
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, cached_rows, image_features, read_set
 from mmedrag.training.int8 import quantise_weights
@@ -43,13 +45,12 @@ SEED = 7
 SEEDS = (7, 8, 9, 10)
 """Of the image encoder's runs, whose weights are averaged."""
 
-Say = Callable[[str], object]
 Member = tuple[TrainingSet, Case]
 """A set, and one of its cases."""
 
 
 def train_offline(
-    recipe: Recipe, into: Path, texts: TextEncoder, *, epochs: int = 4, say: Say = print
+    recipe: Recipe, into: Path, texts: TextEncoder, *, epochs: int = 4, log: Log = print
 ) -> None:
     """Write ``image.onnx`` with its card, ``image_reduction``, ``mixture`` and the routing heads.
 
@@ -58,7 +59,7 @@ def train_offline(
         into: where the results go.
         texts: the text encoder of the preset.
         epochs: of the image encoder's tuning.
-        say: told what is done.
+        log: told what is done.
 
     Raises:
         CorpusError: where a domain has no image with a text to learn from.
@@ -71,18 +72,18 @@ def train_offline(
     ]
     _require_domains(cases)
     into.mkdir(parents=True, exist_ok=True)
-    tune_image_encoder(cases, into, cache, epochs, say)
+    tune_image_encoder(cases, into, cache, epochs, log)
     images = OnnxImageEncoder.from_card(into / "image.json")
-    sets = [training_part(f) for f in image_features(learned, images, cache)]
+    sets = [training_rows(f) for f in image_features(learned, images, cache)]
     reduction = fit_reduction(sets)
-    say(f"reduction of {sum(len(s.cases) for s in sets)} images")
+    log(f"reduction of {sum(len(s.cases) for s in sets)} images")
     features = {"features": images.fingerprint}
     _write(into / "image_reduction", "reduction", reduction, features, sets)
     mixture = fit_mixture(sets, texts, cache)
     encoders = {"image": images.fingerprint, "text": texts.fingerprint}
-    _write(into / "mixture", KIND, mixture, encoders, sets)
-    say("heads of the shared space")
-    train_modality(recipe, into, images, texts, say)
+    _write(into / "mixture", KIND, mixture, encoders, sets, {"domains": [str(d) for d in Domain]})
+    log("heads of the shared space")
+    train_modality(recipe, into, images, texts, log)
 
 
 def _require_domains(cases: Sequence[Member]) -> None:
@@ -95,17 +96,17 @@ def _require_domains(cases: Sequence[Member]) -> None:
 
 
 def tune_image_encoder(
-    cases: Sequence[Member], into: Path, cache: Path, epochs: int = 4, say: Say = print
+    cases: Sequence[Member], into: Path, cache: Path, epochs: int = 4, log: Log = print
 ) -> None:
     """Tune Lite0 on cases with an image, and write ``image.onnx`` (int8) and ``image.json``."""
     backbone = folded(imagenet_lite0())
     views = [middle_maps(backbone, [c for _, c in cases], v, cache) for v in range(VIEWS)]
-    known = [task for task in tasks(cases, np.ones(len(cases), np.bool_)) if task.count]
+    learnable_tasks = [task for task in tasks(cases, np.ones(len(cases), np.bool_)) if task.count]
     shares, states = drawing_shares(cases), []
     for seed in SEEDS:
-        say(f"image encoder, seed {seed}")
+        log(f"image encoder, seed {seed}")
         tuned = folded(imagenet_lite0())
-        tune(tuned, views, known, shares, epochs=epochs, seed=seed, say=say)
+        tune(tuned, views, learnable_tasks, shares, epochs=epochs, seed=seed, log=log)
         states.append(tuned.state_dict())
     backbone.load_state_dict(averaged(states))
     export_onnx(backbone, into / "image.onnx", SIZE)
@@ -168,15 +169,15 @@ def fit_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> Te
     """
     tensors: dict[str, Matrix] = {}
     gates: dict[str, list[Examples]] = {"image": [], "text": []}
-    for place, domain in enumerate(Domain):
-        parts = [pairs(s, domain, texts, cache) for s in sets]
-        images, told, weights = (
-            np.concatenate([part[i] for part in parts if len(part[2])]) for i in range(3)
+    for number, domain in enumerate(Domain):
+        domain_pairs = [pairs(s, domain, texts, cache) for s in sets]
+        images, texts_of_pairs, weights = (
+            np.concatenate([one[i] for one in domain_pairs if len(one[2])]) for i in range(3)
         )
-        heads = canonical_heads(images, told, weights)
+        heads = canonical_heads(images, texts_of_pairs, weights)
         tensors |= {f"{domain}.{name}": tensor for name, tensor in heads.items()}
-        for side, rows in (("image", images), ("text", told)):
-            classes = np.full(len(rows), place)
+        for side, rows in (("image", images), ("text", texts_of_pairs)):
+            classes = np.full(len(rows), number)
             gates[side].append(Examples(unit_rows(rows), classes, ("",) * len(rows)))
     for side, examples in gates.items():
         weight, bias = fit_head(Examples.joined(examples), len(Domain))
@@ -187,23 +188,28 @@ def fit_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> Te
 def pairs(
     features: Features, domain: Domain, texts: TextEncoder, cache: Path
 ) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
-    """The pairs of a set in a domain: image rows, text rows and weights, one a wording."""
+    """The pairs of a set in a domain: image rows, text rows and weights, one a wording.
+
+    Float32 ``(p, image_dim)``, float32 ``(p, text_dim)`` and float64 ``(p,)``.
+    """
     rows = [i for i, c in enumerate(features.cases) if c.domain == domain and c.text.strip()]
-    found = [
+    worded = [
         (i, j, text)
         for i in rows
         for j, text in enumerate(features.source.wordings(features.cases[i]))
     ]
-    said = [Case(id=text, text=text) for _, _, text in found]
+    text_cases = [Case(id=text, text=text) for _, _, text in worded]
     name = f"wordings {texts.fingerprint}"
-    told = cached_rows(cache, name, said, lambda c: texts.encode([case.text for case in c]))
+    text_rows = cached_rows(
+        cache, name, text_cases, lambda c: texts.encode([case.text for case in c])
+    )
     distinct = len({features.cases[i].text for i in rows})
-    weights = np.array([2.0 if j == 0 else 1.0 for _, j, _ in found])
+    weights = np.array([2.0 if j == 0 else 1.0 for _, j, _ in worded])
     shares = math.sqrt(len(rows) * distinct) * weights / max(weights.sum(), 1.0)
-    return features.rows[[i for i, _, _ in found]], told, shares
+    return features.rows[[i for i, _, _ in worded]], text_rows, shares
 
 
-def training_part(features: Features) -> Features:
+def training_rows(features: Features) -> Features:
     """The cases of a set that may be learned from, with their rows."""
     allowed = {case.id for case in learnable(features.cases)}
     return features.only([i for i, case in enumerate(features.cases) if case.id in allowed])
@@ -238,10 +244,21 @@ def _levels(cases: Sequence[Member]) -> NDArray[np.int64]:
 
 
 def _write(
-    into: Path, kind: str, tensors: Tensors, encoders: dict[str, str], sets: Sequence[Features]
+    into: Path,
+    kind: str,
+    tensors: Tensors,
+    encoders: dict[str, str],
+    sets: Sequence[Features],
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     learned = tuple(features.set_name for features in sets)
-    checkpoint = Checkpoint(kind=kind, tensors=tensors, encoders=encoders, training_data=learned)
+    checkpoint = Checkpoint(
+        kind=kind,
+        tensors=tensors,
+        encoders=encoders,
+        training_data=learned,
+        settings=settings or {},
+    )
     write_checkpoint(into, checkpoint)
 
 

@@ -22,7 +22,7 @@ TUNED_BY = (("image", "text"), ("text", "image"), ("image", "image"), ("both", "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kinship:
+class PositivePairs:
     """Who belongs together, ``(n, n)`` each: same study or same caption; and what is the same."""
 
     positive: NDArray[np.bool_]
@@ -30,16 +30,19 @@ class Kinship:
     same_caption: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, studies: Codes, captions: Codes) -> Kinship:
+    def of(cls, studies: Codes, captions: Codes) -> PositivePairs:
         """From codes of the studies and of the captions, ``(n,)`` each."""
         same_caption = captions[:, None] == captions
         positive = (studies[:, None] == studies) | same_caption
         return cls(positive, np.eye(len(studies), dtype=np.bool_), same_caption)
 
-    def visible(self, asked: str, shown: str) -> NDArray[np.bool_]:
-        """What a query may see: not what it holds itself, its own image or its own caption."""
-        both_hold_image = "text" not in (asked, shown)
-        both_hold_text = "image" not in (asked, shown)
+    def visible(self, query: str, shown: str) -> NDArray[np.bool_]:
+        """What a query may see: not what it holds itself, its own image or its own caption.
+
+        Bool ``(n, n)``, queries by row.
+        """
+        both_hold_image = "text" not in (query, shown)
+        both_hold_text = "image" not in (query, shown)
         hidden = (self.same_item & both_hold_image) | (self.same_caption & both_hold_text)
         return ~hidden
 
@@ -47,8 +50,8 @@ class Kinship:
 def tune_mrr(fusion: Fusion, pairs: Pairs) -> float:
     """Mean reciprocal rank over the directions :data:`TUNED_BY`, each counting the same."""
     ways = {way: seen(fusion, pairs, way) for way in WAYS}
-    kin = Kinship.of(pairs.studies, pairs.captions)
-    return float(np.mean([_mrr(ways[a], ways[b], kin, a, b) for a, b in TUNED_BY]))
+    positives = PositivePairs.of(pairs.studies, pairs.captions)
+    return float(np.mean([_mrr(ways[a], ways[b], positives, a, b) for a, b in TUNED_BY]))
 
 
 def seen(fusion: Fusion, pairs: Pairs, way: str) -> Matrix:
@@ -57,12 +60,12 @@ def seen(fusion: Fusion, pairs: Pairs, way: str) -> Matrix:
     return unit_rows(fusion.fuse(pairs.images, pairs.texts, image, text))
 
 
-def _mrr(asked: Matrix, shown: Matrix, kin: Kinship, way: str, other: str) -> float:
+def _mrr(queries: Matrix, shown: Matrix, positives: PositivePairs, way: str, other: str) -> float:
     """Over queries that have an answer; 0 where none has."""
-    scores, visible = asked @ shown.T, kin.visible(way, other)
+    scores, visible = queries @ shown.T, positives.visible(way, other)
     ranks = [
         reciprocal_rank(row[there], mine[there])
-        for row, there, mine in zip(scores, visible, kin.positive, strict=True)
+        for row, there, mine in zip(scores, visible, positives.positive, strict=True)
         if (mine & there).any()
     ]
     return float(np.mean(ranks)) if ranks else 0.0

@@ -37,7 +37,10 @@ class Recalls:
         }
 
     def intervals(self, patients: Codes) -> dict[str, dict[str, list[float]]]:
-        """95 % intervals by the same names; whole patients are drawn."""
+        """95 % intervals by the same names; whole patients are drawn.
+
+        ``patients`` is int64 ``(n,)``.
+        """
         return {
             name: {
                 f"R@{k}": [round(float(end), 4) for end in ends]

@@ -31,20 +31,22 @@ _HELD_OUT_NAMES = ("val", "valid", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Cases with an image and a text: to learn from, to choose an epoch by, to report on once."""
+class Split:
+    """Cases to learn from, to choose or calibrate on, and to report on once; nothing ties them."""
 
     train: tuple[Case, ...]
     tune: tuple[Case, ...]
-    val: tuple[Case, ...]
+    held_out: tuple[Case, ...]
 
     def __str__(self) -> str:
-        return f"{len(self.train)} to train, {len(self.tune)} to tune, {len(self.val)} held out"
+        return (
+            f"{len(self.train)} to train, {len(self.tune)} to tune, {len(self.held_out)} held out"
+        )
 
 
-def read_parts(
+def read_split_pairs(
     paths: Sequence[Path], into: Path, *, splits: Path | None = None, seed: int = 0
-) -> Parts:
+) -> Split:
     """Read the pairs of several files, part them, and refuse a leak.
 
     A split file decides where one is given. Otherwise held out is what the records call ``val`` or
@@ -58,60 +60,60 @@ def read_parts(
     """
     cases = [case for case in read_sets(paths)[0] if case.image is not None and case.text.strip()]
     ties = find_ties(cases)
-    parts = _drawn(cases, ties, seed) if splits is None else told(splits, cases)
-    if empty := [name for name, part in _named(parts).items() if len(part) < 2]:
+    split = _random_split(cases, ties, seed) if splits is None else stated_split(splits, cases)
+    if empty := [name for name, which in _by_name(split).items() if len(which) < 2]:
         raise CorpusError(
             f"Only {len(cases)} records have an image and a text; the part {empty[0]} has none or "
             "one of them",
             "Give more records.",
         )
     into.mkdir(parents=True, exist_ok=True)
-    _check(parts, ties, into / "splits.json", seed)
+    _check(split, ties, into / "splits.json", seed)
     if splits is None or splits.resolve() != (into / "splits.json").resolve():
-        write_parts(into / "splits.json", cases, _named(parts), HELD_OUT, seed)
-    return parts
+        write_used_split(into / "splits.json", cases, _by_name(split), HELD_OUT, seed)
+    return split
 
 
-def given(splits: Path, cases: Sequence[Case], ties: Iterable[Tie]) -> Parts:
+def checked_split(splits: Path, cases: Sequence[Case], ties: Iterable[Tie]) -> Split:
     """The parts that a split file tells, of cases without a tie from one part to another.
 
     Raises:
         CorpusError: where the file is damaged, does not fit the cases, or names another part.
         LeakError: where a part is tied to another.
     """
-    parts, ties = told(splits, cases), tuple(ties)
+    split, ties = stated_split(splits, cases), tuple(ties)
     remedy = f"Move them to one part, or call them {UNUSED}, in {splits}."
-    check_leaks((*parts.train, *parts.tune), parts.val, ties, remedy)
-    check_leaks(parts.train, parts.tune, ties, remedy)
-    return parts
+    check_leaks((*split.train, *split.tune), split.held_out, ties, remedy)
+    check_leaks(split.train, split.tune, ties, remedy)
+    return split
 
 
-def told(splits: Path, cases: Sequence[Case]) -> Parts:
+def stated_split(splits: Path, cases: Sequence[Case]) -> Split:
     """The parts that a split file tells.
 
     Raises:
         CorpusError: where the file is damaged, does not fit the cases, or names another part.
     """
-    found = read_split(splits, cases)
-    if unknown := sorted(found.keys() - {"train", "tune", "val"}):
+    named = read_split(splits, cases)
+    if unknown := sorted(named.keys() - {"train", "tune", "val"}):
         raise CorpusError(
             f"The split {splits} has a part called {unknown[0]}",
             f"The parts are train, tune, val and {UNUSED}.",
         )
-    return Parts(*(tuple(found.get(name, ())) for name in ("train", "tune", "val")))
+    return Split(*(tuple(named.get(name, ())) for name in ("train", "tune", "val")))
 
 
-def write_parts(
-    path: Path, cases: Sequence[Case], parts: Mapping[str, Sequence[Case]], share: float, seed: int
+def write_used_split(
+    path: Path, cases: Sequence[Case], sides: Mapping[str, Sequence[Case]], share: float, seed: int
 ) -> None:
     """Write a split file of the cases; those in no part are called unused.
 
     Raises:
         CorpusError: where the file cannot be written.
     """
-    used = {case.id for part in parts.values() for case in part}
+    used = {case.id for side in sides.values() for case in side}
     unused = {UNUSED: [case for case in cases if case.id not in used]}
-    write_split(path, {**parts, **unused}, share=share, seed=seed)
+    write_split(path, {**sides, **unused}, share=share, seed=seed)
 
 
 def positive_groups(cases: Sequence[Case]) -> Codes:
@@ -125,32 +127,32 @@ def patient_codes(cases: Sequence[Case]) -> Codes:
     return codes(patient_of(case) for case in cases)
 
 
-def _drawn(cases: Sequence[Case], ties: Iterable[Tie], seed: int) -> Parts:
+def _random_split(cases: Sequence[Case], ties: Iterable[Tie], seed: int) -> Split:
     val = [case for case in cases if case.split.lower() in _HELD_OUT_NAMES]
     rest = [case for case in cases if case.split.lower() not in _HELD_OUT_NAMES]
     if not val and len(rest) > 1:
         rest, val = split_cases(rest, HELD_OUT, seed, ties)
     train, tune = split_cases(rest, TUNE, seed + 1, ties)
-    return Parts(tuple(train), tuple(tune), tuple(val))
+    return Split(tuple(train), tuple(tune), tuple(val))
 
 
-def _named(parts: Parts) -> dict[str, Sequence[Case]]:
-    return {"train": parts.train, "tune": parts.tune, "val": parts.val}
+def _by_name(split: Split) -> dict[str, Sequence[Case]]:
+    return {"train": split.train, "tune": split.tune, "val": split.held_out}
 
 
-def _check(parts: Parts, ties: Sequence[Tie], proposal: Path, seed: int) -> None:
+def _check(split: Split, ties: Sequence[Tie], proposal: Path, seed: int) -> None:
     """Held out against all that training sees, then tune against train."""
-    seen = (*parts.train, *parts.tune)
+    seen = (*split.train, *split.tune)
     remedy = (
         f"A split without the tied training cases is in {proposal}: look at it, and pass "
         f"--splits {proposal}."
     )
     try:
-        check_leaks(seen, parts.val, ties, remedy)
-        check_leaks(parts.train, parts.tune, ties, remedy)
+        check_leaks(seen, split.held_out, ties, remedy)
+        check_leaks(split.train, split.tune, ties, remedy)
     except LeakError:
-        clean, tied = without_leaks(seen, parts.val, ties)
+        clean, tied = without_leaks(seen, split.held_out, ties)
         train, tune = split_cases(clean, TUNE, seed + 1, ties)
-        sides = {"train": train, "tune": tune, "val": parts.val, UNUSED: tied}
+        sides = {"train": train, "tune": tune, "val": split.held_out, UNUSED: tied}
         write_split(proposal, sides, share=HELD_OUT, seed=seed)
         raise

@@ -12,16 +12,21 @@ from mmedrag.citations import DISCLAIMER
 from mmedrag.types import (
     Answer,
     Assertion,
+    Brief,
+    Candidate,
     Case,
+    Claim,
     Context,
     Evidence,
     ImageSource,
+    Intent,
     Mention,
+    Prevalence,
     Question,
     Routing,
 )
 
-SCHEMA = "mmedrag/1"
+SCHEMA = "mmedrag/2"
 """Changes when a field changes its meaning or goes; new fields may come without."""
 
 
@@ -32,6 +37,7 @@ def context_json(context: Context) -> dict[str, Any]:
         "schema": SCHEMA,
         "query": _query(question),
         "domain": _routing(question.routing),
+        "question": _intent(question.intent),
         "mentions": [_mention(m) for m in question.mentions],
         "ruled_out": ruled_out(question),
         "gathered": _evidence(context.gathered),
@@ -49,10 +55,77 @@ def answer_json(answer: Answer) -> dict[str, Any]:
             "text": answer.text,
             "cited": [e.key for e in answer.cited],
             "removed": list(answer.removed),
+            "struck": list(answer.struck),
             "abstained": answer.abstained,
+            **_brief(answer.brief),
             "disclaimer": DISCLAIMER,
         }
     }
+
+
+def _intent(intent: Intent | None) -> dict[str, Any] | None:
+    """How the question was understood; ``None`` where nobody read it."""
+    if intent is None:
+        return None
+    return {
+        "kind": intent.kind,
+        "rule": intent.rule,
+        "concepts": list(intent.concepts),
+        "phrases": list(intent.phrases),
+        "detail": intent.detail or None,
+    }
+
+
+def _brief(brief: Brief | None) -> dict[str, Any]:
+    """The answer as data; without an analyst every field is empty."""
+    if brief is None:
+        return dict.fromkeys(_BRIEF)
+    return {
+        "kind": brief.kind,
+        "reply": brief.reply,
+        "reason": brief.reason,
+        "claims": [_claim(c) for c in brief.claims],
+        "differential": [_candidate(c) for c in brief.differential],
+        "definitions": list(brief.definitions),
+        "declined": brief.declined or None,
+    }
+
+
+_BRIEF = ("kind", "reply", "reason", "claims", "differential", "definitions", "declined")
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "concept": claim.concept,
+        "term": claim.term,
+        "assertion": claim.assertion or "not mentioned",
+        "side": claim.side or None,
+        "grade": claim.grade or None,
+        "keys": list(claim.keys),
+        "count": len(claim.keys),
+        "of": claim.of,
+        "base_rate": _base_rate(claim.prevalence),
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "diagnosis": candidate.diagnosis,
+        "concept": candidate.concept or None,
+        "keys": list(candidate.keys),
+        "count": len(candidate.keys),
+        "of": candidate.of,
+        "base_rate": _base_rate(candidate.prevalence),
+        "against": [_claim(c) for c in candidate.against],
+    }
+
+
+def _base_rate(prevalence: Prevalence | None) -> dict[str, int] | None:
+    if prevalence is None:
+        return None
+    return {
+        "affirmed": prevalence.affirmed, "negated": prevalence.negated, "of": prevalence.of,
+    }  # fmt: skip
 
 
 def ruled_out(question: Question) -> list[str]:
@@ -109,6 +182,7 @@ def _item(e: Evidence) -> dict[str, Any]:
         "modality": item.modality,
         "patient_id": item.patient_id,
         "study_id": item.study_id,
+        "diagnosis": item.diagnosis,
         "labels": list(item.labels),
         "image": str(item.image) if item.image is not None else None,
         "mentions": [_mention(m) for m in e.mentions],

@@ -34,6 +34,7 @@ SHELVES = (
     {"training", "evaluation"},
     {"paper"},
     {"testing"},
+    {"serving"},
     {"commands"},
     {"cli"},
 )

@@ -79,9 +79,8 @@ def _serve(options: argparse.Namespace) -> int:
     )
     if options.port:
         host = f"[{options.host}]" if ":" in options.host else options.host
-        show(
-            f"Open http://{host}:{options.port}/ in a browser; Ctrl-C ends it. Not a medical device."
-        )
+        show(f"Open http://{host}:{options.port}/ in a browser; Ctrl-C ends it")
+        show("Not a medical device")
     server.run()
     return 0 if server.started else QueryError.exit_code
 

@@ -29,7 +29,7 @@ from mmedrag.serving.questions import (
     query_of,
     validated,
 )
-from mmedrag.serving.readers import Watch
+from mmedrag.serving.readers import Watch, watched
 from mmedrag.serving.service import Grant, granted, service_of, store_of
 from mmedrag.serving.tokens import Scope
 from mmedrag.types import Answer, Case, Context
@@ -86,7 +86,7 @@ async def search(request: Request, grant: Reader) -> Response:
     query = query_of(asked, body.image)
 
     def work(rag: MMedRAG, watch: Watch) -> bytes:
-        system = events.watched(configured(rag, asked, grant.service.writer), watch)
+        system = watched(configured(rag, asked, grant.service.writer), watch)
         context = system.retrieve(query)
         note(request, context)
         return _document(events.public(context_json(context), grant.casebase))
@@ -294,7 +294,7 @@ async def feedback(request: Request, grant: Editor) -> JSONResponse:
 
 @api.get("/v1/feedback/pairs", responses=problems(), summary="Preference pairs")
 async def pairs(grant: Administrator) -> Response:
-    """The feedback as JSON lines with prompt, chosen and rejected (direct preference optimisation)."""
+    """The feedback as JSON lines: prompt, chosen, rejected (direct preference optimisation)."""
     file = grant.service.feedback_of(grant.readers)
 
     def work(rag: MMedRAG, _: Watch) -> str:

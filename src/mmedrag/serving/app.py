@@ -21,7 +21,7 @@ from mmedrag.serving.api import api
 from mmedrag.serving.audit import Recorder
 from mmedrag.serving.headers import SecurityHeaders
 from mmedrag.serving.limits import BodyLimit
-from mmedrag.serving.pages import pages
+from mmedrag.serving.pages import pages, problem_page, wants_page
 from mmedrag.serving.problems import MEDIA_TYPE, Invalid, of_status, response
 from mmedrag.serving.service import Service
 
@@ -59,6 +59,7 @@ def create_app(service: Service, *, max_body: int) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.max_body = max_body
     app.include_router(api)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -74,7 +75,7 @@ def create_app(service: Service, *, max_body: int) -> FastAPI:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, MMedRAGError)
-    return response(error)
+    return problem_page(request, error) if wants_page(request) else response(error)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -133,7 +133,7 @@ def _run(job: Job, work: Callable[[Progress], IndexReport]) -> None:
         job.state = State.CANCELLED
     except MMedRAGError as error:
         job.problem, job.state = error, State.FAILED
-    except Exception:
+    except Exception:  # noqa: BLE001 - a job must end, whatever a corpus does to it
         _LOG.exception("An index job failed")
         job.state = State.FAILED
     job.ended = _now()

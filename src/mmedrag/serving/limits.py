@@ -9,13 +9,13 @@ from time import monotonic
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmedrag.serving.problems import TooLarge, TooManyRequests, response
+from mmedrag.serving.problems import TooLarge, TooManyRequests
 
 MEBIBYTE = 1 << 20
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body that is, or turns out to be, longer than ``limit`` bytes."""
+    """ASGI middleware: who reads a body longer than ``limit`` bytes gets :class:`TooLarge`."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -27,13 +27,13 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > self._limit:
-            await response(self._refusal())(scope, receive, send)
-            return
+        too_long = announced.isdigit() and int(announced) > self._limit
         read = 0
 
         async def counted() -> Message:
             nonlocal read
+            if too_long:
+                raise self._refusal()
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._limit:

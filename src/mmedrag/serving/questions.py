@@ -152,7 +152,7 @@ async def body_of(request: Request) -> Body:
     except (ValueError, RecursionError):
         raise BadRequest("The body is not JSON", "Send one JSON object, in UTF-8.") from None
     if not isinstance(fields, dict):
-        raise Invalid("The body is no JSON object", "Send an object, as {\"text\": \"…\"}.")  # fmt: skip
+        raise Invalid("The body is no JSON object", "Send an object, as in the examples.")
     return Body(fields)
 
 

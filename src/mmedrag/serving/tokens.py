@@ -53,7 +53,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks. ``casebases`` are scopes by name, in place of ``scopes``, which hold for the rest."""
+    """Who asks. ``casebases`` are scopes by name; ``scopes`` hold for the other casebases."""
 
     name: str
     digest: bytes = b""

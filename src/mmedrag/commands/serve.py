@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +71,7 @@ def _serve(options: argparse.Namespace) -> int:
             log_level="warning",
             access_log=False,
             server_header=False,
+            ws="none",
             timeout_keep_alive=10,
             timeout_graceful_shutdown=max(1, round(options.time_limit)),
             h11_max_incomplete_event_size=1 << 16,
@@ -98,7 +98,7 @@ def application(options: argparse.Namespace) -> FastAPI:
         from mmedrag.serving.limits import MEBIBYTE, Rate
         from mmedrag.serving.questions import Writer
         from mmedrag.serving.readers import Readers
-        from mmedrag.serving.service import Service
+        from mmedrag.serving.service import Service, is_loopback
         from mmedrag.serving.tokens import VARIABLE, Tokens
     except ImportError as error:
         raise _missing() from error
@@ -106,7 +106,7 @@ def application(options: argparse.Namespace) -> FastAPI:
         if not getattr(options, name) > 0:
             raise QueryError(f"--{name.replace('_', '-')} is not above 0", "Give a larger number.")
     source = options.token_file or os.environ.get(VARIABLE)
-    if source is None and not _is_loopback(options.host):
+    if source is None and not is_loopback(options.host):
         raise QueryError(
             f"{options.host} can be reached from other machines, and there are no tokens",
             "Give --token-file FILE, or listen at 127.0.0.1.",
@@ -146,13 +146,6 @@ def _named(given: Sequence[str]) -> dict[str, Path]:
             raise QueryError(f"Two casebases are named {name}", "Name them: NAME=CASEBASE.")
         named[name] = Path(path).resolve()
     return named
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _missing() -> MissingExtra:

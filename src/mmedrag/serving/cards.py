@@ -1,4 +1,4 @@
-"""A context or an answer as the page shows it: cards of evidence, why they are here, what differs."""
+"""Evidence as the page shows it: cards, why they are here, and where they differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page: rendered here, so that it works without JavaScript, and streamed where there is some."""
+"""The page: rendered here, so that it works without JavaScript; streamed where there is some."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ async def _answered(request: Request, grant: Grant, body: Body, asked: Asked) ->
 
 
 async def _lines(request: Request, grant: Grant, asked: Asked, query: Query) -> AsyncIterator[str]:
-    """The result in pieces: fragments of HTML by the id of their place, and text as it is written."""
+    """The result in pieces: HTML by the id of its place, and text as it is written."""
 
     def work(rag: MMedRAG, watch: Watch) -> Any:  # noqa: ANN401 - events
         system = configured(rag, asked, grant.service.writer)

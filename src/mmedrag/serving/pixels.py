@@ -28,9 +28,9 @@ class Pixels:
 def pixels_of(file: bytes) -> Pixels:
     """What a viewer needs of an image file.
 
-    Of a grey DICOM of 16 bits: little-endian float32 after rescaling, with ``X-Width``, ``X-Height``
-    and the header's window (``X-Window``: centre, width), so that any window can be chosen. Of
-    everything else, a PNG.
+    Of a grey DICOM of 16 bits: little-endian float32 after rescaling, with ``X-Width``,
+    ``X-Height`` and the header's window (``X-Window``: centre, width), so that any window can be
+    chosen. Of everything else, a PNG.
 
     Raises:
         ImageError: it cannot be decoded.

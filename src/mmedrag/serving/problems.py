@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from fastapi.responses import JSONResponse
@@ -147,7 +148,7 @@ def headers_of(error: MMedRAGError) -> dict[str, str]:
     seconds = getattr(error, "retry_after", None)
     if seconds is None and (status == 409 or isinstance(error, RateLimited)):
         seconds = 5.0
-    headers = {} if seconds is None else {"Retry-After": str(max(1, round(seconds + 0.499)))}
+    headers = {} if seconds is None else {"Retry-After": str(max(1, ceil(seconds)))}
     return headers | ({"WWW-Authenticate": "Bearer"} if status == 401 else {})
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from mmedrag.assembly import configure
@@ -166,6 +166,14 @@ async def _multipart(request: Request) -> Body:
         raise BadRequest(
             "The form cannot be read", "Send multipart/form-data with one file at most."
         ) from None
+    try:
+        return await _read(form)
+    finally:
+        await form.close()
+
+
+async def _read(form: FormData) -> Body:
+    """The fields and the file of a form."""
     fields: dict[str, Any] = {}
     image = None
     for name, value in form.multi_items():
@@ -175,7 +183,6 @@ async def _multipart(request: Request) -> Body:
             raise Invalid(f"The form has a file {name[:40]!r}", "Send the file as image.")
         else:
             image = await value.read() or None
-    await form.close()
     return Body(fields, image, is_form=True)
 
 

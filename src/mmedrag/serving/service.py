@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,13 +146,25 @@ def _allowed(service: Service, client: Client, scope: Scope, casebase: str) -> R
 
 
 def _same_origin(request: Request) -> None:
-    """A page of another site may not use this browser's access."""
+    """A page of another site may not use this browser's access, under whatever host name."""
+    if service_of(request).tokens is None and not is_loopback(request.url.hostname or ""):
+        raise Forbidden(
+            "The request names another host than this machine", "Use 127.0.0.1 or localhost."
+        )
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if foreign or request.headers.get("sec-fetch-site") == "cross-site":
         if request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate":
             return  # a link from elsewhere opens the page, and shows its site nothing
         raise Forbidden("The request comes from another site", "Open the page of this service.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is that of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def store_of(rag: MMedRAG) -> CaseStore:

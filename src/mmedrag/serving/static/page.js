@@ -133,6 +133,7 @@ function begin() {
   $("understood").textContent = "Reading the question …";
   $("cases").append(Object.assign(document.createElement("div"), { className: "busy" }));
   $("stop").hidden = false;
+  results.scrollIntoView({ block: "start" });
   status.textContent = "Searching.";
 }
 

@@ -124,8 +124,10 @@ def _label(evidence: Evidence) -> str:
     case = evidence.item
     assert isinstance(case, Case)
     about = [str(case.domain or ""), label(case.modality)]
-    named = label(case.diagnosis) or ", ".join(label(n) for n in case.labels if len(n) > 2)
-    about.append(f"diagnosis {named}" if case.diagnosis else f"labels {named}" if named else "")
+    if case.diagnosis:
+        about.append(f"diagnosis “{label(case.diagnosis)}”")
+    elif names := [f"“{label(n)}”" for n in case.labels if len(n) > 2]:
+        about.append(f"labels {', '.join(names)}")
     shown_about = ", ".join(part for part in about if part)
     return (
         f"{evidence.key}{f', {shown_about}' if shown_about else ''}"

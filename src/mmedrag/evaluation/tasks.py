@@ -42,6 +42,7 @@ class Task:
     codes: frozenset[str] = frozenset()
     declined: bool = False
     patient: str = ""
+    case_id: str = ""
 
 
 def by_hand(dictionary: Dictionary) -> list[Task]:
@@ -117,21 +118,21 @@ def of_records(asked: Sequence[CaseReading], dictionary: Dictionary) -> Iterator
         patient = case.patient_id
         for term, reply in _findings(reading, common):
             query = Query(f"Is there {term}?", case.image)
-            yield Task(f"is there X ({reply})", query, reply, patient=patient)
+            yield Task(f"is there X ({reply})", query, reply, patient=patient, case_id=case.id)
         normal = is_normal(reading)
         if normal is not None and (normal or reading.labels or reading.diagnosis):
             reply = Reply.YES if normal else Reply.NO
             query = Query("Is this normal?", case.image)
-            yield Task(f"is it normal ({reply})", query, reply, patient=patient)
+            yield Task(f"is it normal ({reply})", query, reply, patient=patient, case_id=case.id)
         codes = frozenset(
             code for code, _, weight in diagnoses_of(reading, dictionary.concepts) if weight > 0.5
         )
         if codes and not normal:
-            yield Task("image alone", Query(image=case.image), codes=codes, patient=patient)
+            yield Task("image alone", Query(image=case.image), codes=codes, patient=patient, case_id=case.id)
             if history := str(case.meta.get("history") or "").strip():
                 text = f"{history} What is the most likely diagnosis?"
                 query = Query(text, case.image)
-                yield Task("image and history", query, codes=codes, patient=patient)
+                yield Task("image and history", query, codes=codes, patient=patient, case_id=case.id)
 
 
 def _findings(reading: CaseReading, common: str) -> Iterator[tuple[str, Reply]]:

@@ -9,9 +9,12 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from mmedrag import choices
 from mmedrag.answers.agreement import shipped
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.counts import CorpusCounts
@@ -27,6 +30,7 @@ from mmedrag.encoders.definition_vectors import (
     embed_definitions,
 )
 from mmedrag.errors import EncoderMismatch, ModelError
+from mmedrag.filters import both
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
@@ -117,6 +121,57 @@ def assemble(
         checker=ClaimChecker(definitions, ontology),
         statistics=statistics,
     )
+
+
+def configure(
+    rag: MMedRAG,
+    *,
+    reranker: str | None = None,
+    context_filter: str | None = None,
+    threshold: float | None = None,
+    generator: str | None = None,
+    llm: str | None = None,
+    base_url: str | None = None,
+    send_image: bool = False,
+    k: int | None = None,
+    where: str | None = None,
+) -> MMedRAG:
+    """A system with other stages by name; what is not named stays as it is.
+
+    The command line and the service choose by this function. It loads nothing, so it can be
+    called for every question, on the system that :func:`load` gave.
+
+    Args:
+        rag: the system to begin with; it is not changed.
+        reranker: of :data:`mmedrag.choices.RERANKERS`.
+        context_filter: of :data:`mmedrag.choices.FILTERS`.
+        threshold: τ of the filter, from 0 to 1.
+        generator: of :data:`mmedrag.choices.GENERATORS`.
+        llm: name of the chat model; see :func:`mmedrag.choices.generator`.
+        base_url: address of the chat server.
+        send_image: whether the query's image is sent to the chat model.
+        k: cases in the context.
+        where: restricts every query, beside the filter of its own.
+
+    Raises:
+        QueryError: a name or a value is none of the choices.
+        FilterError: ``where`` does not parse.
+        GenerationError: ``base_url`` is no address.
+    """
+    stages: dict[str, Any] = {}
+    if reranker is not None:
+        stages["reranker"] = choices.reranker(reranker)
+    if context_filter is not None or threshold is not None:
+        stages["context_filter"] = choices.context_filter(
+            rag.context_filter, context_filter, threshold
+        )
+    if generator is not None or llm or base_url or send_image:
+        stages["generator"] = choices.generator(
+            generator or "extractive", llm=llm, base_url=base_url, send_image=send_image
+        )
+    if k is not None:
+        stages |= {"k_final": choices.number_of_cases(k), "k_cases": max(rag.k_cases, k)}
+    return replace(rag, **stages, where=both(rag.where, where))
 
 
 def create(

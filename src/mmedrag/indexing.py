@@ -19,6 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 from mmedrag.datasets.duplicates import Duplicates, Preview, preview
+from mmedrag.datasets.identifiers import unique
 from mmedrag.encoders.definition_vectors import DefinitionStore, embed_definitions
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
@@ -50,6 +51,7 @@ class _Prepared:
     picture: Image.Image | None = None
     thumbnail: bytes | None = None
     preview: Preview | None = None
+    notice: Problem | None = None
 
 
 @dataclass(slots=True)
@@ -96,7 +98,7 @@ def index(
     def writes() -> Iterator[Callable[[], int]]:
         """Encode batch by batch, and say how to write each; the one before is written meanwhile."""
         vectors: dict[str, Vector] = {}
-        for batch in _prepared_batches(corpus, workers):
+        for batch in _prepared_batches(unique(corpus), workers):
             cases = _usable(batch, tally, strict)
             known = _known([p.content for p in cases], casebase, vectors)
             new = _encode([p for p in cases if p.content not in known], embedder)
@@ -157,7 +159,16 @@ def _prepare(row: Case | Problem) -> _Prepared | Problem:
         picture = open_image(row.image, row.frame)
     except ImageError as error:
         return Problem(row.image or Path(row.id), None, f"{row.id}: {error}")
-    return _Prepared(row, content, picture, thumbnail(picture), preview(picture))
+    said = picture.info.get("notice")
+    notice = Problem(row.image, None, said) if said else None
+    return _Prepared(_stored(row), content, picture, thumbnail(picture), preview(picture), notice)
+
+
+def _stored(case: Case) -> Case:
+    """The case as it is kept: the name of a de-identified file, which may be a patient's, goes."""
+    if case.image is None or "deidentified" not in case.meta:
+        return case
+    return replace(case, image=Path("deidentified") / case.id.replace("/", "-"))
 
 
 def _usable(batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool) -> list[_Prepared]:
@@ -165,6 +176,7 @@ def _usable(batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool) -
     for item in batch:
         if isinstance(item, _Prepared):
             cases[item.case.id] = item
+            tally.problems.extend([item.notice] if item.notice else [])
         elif strict:
             raise CorpusError(str(item), "Mend the row, or leave out --strict to skip it.")
         else:

@@ -15,6 +15,7 @@ from PIL.Image import Image
 
 from mmedrag.citations import attribute, resolve
 from mmedrag.errors import QueryError
+from mmedrag.filters import both
 from mmedrag.imaging.decoding import open_image
 from mmedrag.protocols import (
     Analyst,
@@ -53,6 +54,9 @@ from mmedrag.types import (
 class MMedRAG:
     """The paper's six modules, joined (section 3.1, figure 1).
 
+    ``k_cases`` are found in stage 1, ``k_final`` of them and ``k_definitions`` go to the filter.
+    ``where`` restricts every query, beside the query's own filter.
+
     Beyond the paper, each left out by ``None``: ``reader`` says what a question asks for,
     ``analyst`` reads the kept evidence in answer to it, with base rates of ``statistics``, and
     ``checker`` reads what the generator writes against what it marks.
@@ -72,6 +76,7 @@ class MMedRAG:
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
+    where: str | None = None
 
     def retrieve(self, asked: Query | ImageSource) -> Context:
         """Find the evidence that the generator may see (sections 3.2 to 3.6).
@@ -86,6 +91,7 @@ class MMedRAG:
         """
         query = Query.of(asked)
         _require_content(query)
+        query = replace(query, where=both(self.where, query.where))
         lap = _Stopwatch()
         question = self._understand(query, lap)
         hits = self._find_cases(question)  # 3.4  eq. (2)
@@ -96,8 +102,8 @@ class MMedRAG:
         lap("definitions")
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
-        kept = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
-        kept = with_asked(question, kept, ranked)
+        passed = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
+        kept = with_asked(question, passed, ranked)
         lap("filter")
         return Context(question, gathered, ranked, kept, lap.timings)
 

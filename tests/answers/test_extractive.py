@@ -238,10 +238,6 @@ def test_brackets_quotes_and_control_characters_of_reports_do_not_reach_the_answ
     assert answer.removed == []
 
 
-def test_nothing_leaves_the_machine():
-    assert ExtractiveGenerator().what_is_sent(ASKED, [EFFUSION]) == "Nothing leaves this machine."
-
-
 WORDS = st.sampled_from(["effusion", "left", "No", "[C9]", "“", "e.g.", ".", "\n", "≥ 3 mm", "C2"])
 TEXTS = st.one_of(st.lists(WORDS, max_size=20).map(" ".join), st.text(max_size=80))
 

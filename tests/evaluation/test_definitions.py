@@ -34,7 +34,7 @@ class Changed:
 
 
 def test_scores_by_hand() -> None:
-    score = Score(found=4, gold=6, both=3)
+    score = Score(predicted=4, gold=6, both=3)
     assert (score.precision, score.recall) == (0.75, 0.5)
     assert score.f1 == pytest.approx(0.6)
     assert Score(0, 0, 0).f1 == 1.0

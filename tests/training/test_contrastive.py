@@ -115,7 +115,7 @@ def test_a_resumed_run_ends_with_the_same_weights(records, tiny, tmp_path, freez
 
     whole = train_contrastive([records], tmp_path / "whole", **options)
     with pytest.raises(Stopped):
-        train_contrastive([records], tmp_path / "parted", **options, progress=stop)
+        train_contrastive([records], tmp_path / "parted", **options, on_epoch=stop)
     with pytest.raises(CheckpointError, match="--resume"):
         train_contrastive([records], tmp_path / "parted", **options)
     with pytest.raises(CheckpointError, match="had seed 5, not 6"):

@@ -50,12 +50,6 @@ class ExtractiveGenerator:
         sections = self._sections(question, brief, cases, definitions)
         yield from joined(["\n".join(s) for s in (*sections, _set_aside(suspect)) if s])
 
-    def what_is_sent(
-        self, question: Question | None = None, evidence: Sequence[Evidence] = ()
-    ) -> str:
-        """One line on what leaves the machine: nothing."""
-        return "Nothing leaves this machine."
-
     def _sections(
         self,
         question: Question,
@@ -85,9 +79,7 @@ class ExtractiveGenerator:
             terms,
         ]
 
-    def _closest(
-        self, question: Question, brief: Brief, cases: Sequence[Evidence]
-    ) -> list[str]:
+    def _closest(self, question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
         first = _showing(brief, cases) if brief.kind is QuestionKind.DEFINITION else cases
         lines = []
         for case in first[: self.quotes]:

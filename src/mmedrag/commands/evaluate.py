@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from mmedrag.commands import paper
-from mmedrag.commands.generator import add_generator, chat_generator
+from mmedrag.commands.generator import add_generator, named_generator
 from mmedrag.commands.options import Commands, add_pictures, pairs
 from mmedrag.commands.study import add_preset, add_records, add_study, show_sections
 from mmedrag.errors import QueryError
@@ -151,7 +151,7 @@ def _answers(options: argparse.Namespace) -> int:
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
-            generator=chat_generator(options),
+            generator=named_generator(options),
             questions=options.questions,
             progress=bar.update,
         )

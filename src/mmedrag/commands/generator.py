@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
-
-from mmedrag.errors import QueryError
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmedrag.answers.chat import ChatGenerator
+    from mmedrag.protocols import Generator
 
 
 def add_generator(command: argparse.ArgumentParser) -> None:
-    """Let a command take a generator; :func:`chat_generator` makes it."""
+    """Let a command take a generator; :func:`named_generator` makes it."""
     command.add_argument(
         "--generator",
         choices=("extractive", "groq", "openai"),
@@ -29,18 +27,23 @@ def add_generator(command: argparse.ArgumentParser) -> None:
     )
 
 
-def chat_generator(options: argparse.Namespace) -> ChatGenerator | None:
-    """The chat model that was asked for; ``None`` is the extractive generator.
+def generator_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of :func:`add_generator`, for :func:`mmedrag.assembly.configure`."""
+    names = ("generator", "llm", "base_url", "send_image")
+    return {name: getattr(options, name, None) for name in names}
+
+
+def named_generator(options: argparse.Namespace) -> Generator:
+    """The generator that was asked for.
 
     Raises:
         QueryError: where the server or the model is not given.
     """
-    if options.generator == "extractive":
-        return None
-    from mmedrag.answers.chat import GROQ_MODEL, groq, openai_compatible
+    from mmedrag.choices import generator
 
-    if options.generator == "groq":
-        return groq(options.llm or GROQ_MODEL, send_image=options.send_image)
-    if not options.base_url or not options.llm:
-        raise QueryError("The generator openai needs a server", "Give --base-url and --llm.")
-    return openai_compatible(options.base_url, options.llm, send_image=options.send_image)
+    return generator(
+        options.generator,
+        llm=options.llm,
+        base_url=options.base_url,
+        send_image=options.send_image,
+    )

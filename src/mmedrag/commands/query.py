@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.generator import add_generator, chat_generator
+from mmedrag.commands.generator import add_generator, generator_settings
 from mmedrag.commands.options import Commands, add_dictionaries, json_document
 from mmedrag.errors import QueryError
 from mmedrag.types import Answer, Context, Domain, Query
 from mmedrag.views.terminal import notify, show, stream
 
 if TYPE_CHECKING:
-    from mmedrag.answers.chat import ChatGenerator
     from mmedrag.pipeline import MMedRAG
 
 
@@ -53,6 +51,17 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-k", type=int, default=10, help="number of cases in the context (default: 10)"
     )
+    command.add_argument(
+        "--reranker", metavar="NAME",
+        help="order of the context: graph (default), paper (its complete graph), mmr, none",
+    )  # fmt: skip
+    command.add_argument(
+        "--filter", metavar="NAME",
+        help="what may be seen: reward (trained model), similarity, none (default: the preset's)",
+    )  # fmt: skip
+    command.add_argument(
+        "--threshold", type=float, metavar="TAU", help="of the filter, from 0 to 1"
+    )
     add_dictionaries(command)
     command.add_argument("--json", action="store_true", help="print the whole trace as JSON")
     command.add_argument("--page", type=Path, help="write the trace as one HTML page")
@@ -62,7 +71,7 @@ def _search(options: argparse.Namespace) -> int:
     from mmedrag.views.console import context_text
     from mmedrag.views.trace import context_json
 
-    rag = open_system(options, None)
+    rag = open_system(options)
     context = rag.retrieve(_query(options))
     _write_page(options, rag, context)
     show(json_document(context_json(context)) if options.json else context_text(context))
@@ -75,7 +84,7 @@ def _ask(options: argparse.Namespace) -> int:
 
     if options.questions is not None:
         return _ask_all(options)
-    rag = open_system(options, chat_generator(options))
+    rag = open_system(options)
     answer = rag.ask(_query(options), stream if options.stream else None)
     if options.stream:
         stream("\n\n")
@@ -96,12 +105,12 @@ def _ask_all(options: argparse.Namespace) -> int:
     if options.stream:
         raise QueryError("--questions does not stream", "Leave out --stream.")
     if options.questions == "-":
-        rag = open_system(options, chat_generator(options))
+        rag = open_system(options)
         return answer_lines(rag, sys.stdin.buffer, Path())
     path = Path(options.questions)
     try:
         with path.open("rb") as lines:
-            rag = open_system(options, chat_generator(options))
+            rag = open_system(options)
             return answer_lines(rag, lines, path.parent)
     except OSError as error:
         raise QueryError(
@@ -109,23 +118,34 @@ def _ask_all(options: argparse.Namespace) -> int:
         ) from None
 
 
-def open_system(options: argparse.Namespace, generator: ChatGenerator | None) -> MMedRAG:
+def open_system(options: argparse.Namespace) -> MMedRAG:
     """The system over the casebase of the options; says what is sent to a chat model.
 
     Raises:
-        QueryError: for a ``-k`` below 1.
+        QueryError: for an option with a bad value.
         CasebaseError: where the casebase cannot be opened.
     """
-    from mmedrag.assembly import load
+    from mmedrag.assembly import configure, load
+    from mmedrag.protocols import RemoteGenerator
 
-    if options.k < 1:
-        raise QueryError(f"-k is {options.k}", "Give at least 1.")
-    rag = load(options.casebase, generator=generator, dictionaries=options.dictionary)
+    rag = load(options.casebase, dictionaries=options.dictionary)
+    try:
+        rag = configure(
+            rag,
+            reranker=options.reranker,
+            context_filter=options.filter,
+            threshold=options.threshold,
+            k=options.k,
+            **generator_settings(options),
+        )
+    except BaseException:
+        rag.close()
+        raise
     for notice in rag.notices:
         notify(notice)
-    if generator is not None:
-        notify(generator.what_is_sent())
-    return replace(rag, k_final=options.k, k_cases=max(rag.k_cases, options.k))
+    if isinstance(rag.generator, RemoteGenerator):
+        notify(rag.generator.what_is_sent())
+    return rag
 
 
 def _query(options: argparse.Namespace) -> Query:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import BadJson, corpus_file, first_text, parse_json, text_of
+from mmedrag.datasets.rows import BadJson, first_text, parse_json, regular_file, text_of
 from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 
@@ -44,7 +44,7 @@ def read_medpix(path: Path, *, domain: Domain | None = None) -> Iterator[Case | 
 
 
 def _objects(file: Path) -> list[dict[str, Any] | None]:
-    if corpus_file(file).stat().st_size > _MAX_FILE:
+    if regular_file(file).stat().st_size > _MAX_FILE:
         raise CorpusError(f"{file} is larger than {_MAX_FILE // 2**20} MiB", "Split it.")
     text = file.read_text(encoding="utf-8", errors="replace")
     value = parse_json(text)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmedrag.datasets.rows import inside, json_rows, text_of
+from mmedrag.datasets.rows import existing_file, inside, json_rows, plain_value, text_of
 from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import read_bytes
@@ -93,7 +93,7 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
         diagnosis=_diagnosis(named),
         source=_plain("source", named.get("source")),
         licence=_plain("licence", named.get("licence")),
-        meta={**unknown, **(meta or {})},
+        meta=plain_value({**unknown, **(meta or {})}),
         **{name: _plain(name, named.get(name)) for name in _TEXTS},
     )
     if not case.text and case.image is None:
@@ -102,7 +102,7 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
 
 
 def image_path(folder: Path, name: object) -> Path | None:
-    """The image that a corpus names, inside its folder.
+    """The image that a corpus names, inside its folder (see :func:`existing_file`).
 
     Raises:
         BadRow: for a path outside the folder, or one where no file is.
@@ -111,16 +111,12 @@ def image_path(folder: Path, name: object) -> Path | None:
         return None
     if not isinstance(name, str):
         raise BadRow("image is not a path")
-    path = inside(folder, name)
-    if path is None:
+    found = existing_file(folder, name)
+    if found is not None:
+        return found
+    if inside(folder, name) is None:
         raise BadRow(f"image {name[:200]!r} is outside the corpus folder")
-    try:
-        found = path.is_file()
-    except OSError:  # a name too long for the file system
-        found = False
-    if not found:
-        raise BadRow(f"image {name[:200]!r} does not exist")
-    return path
+    raise BadRow(f"image {name[:200]!r} does not exist")
 
 
 def write_records(cases: Iterable[Case], into: Path) -> tuple[int, list[Problem]]:
@@ -200,11 +196,18 @@ def _kept_image(case: Case, folder: Path, problems: list[Problem]) -> str | None
 
 
 def _identifier(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int) or not text_of(value):
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not text_of(value):
         raise BadRow("no id")
-    if len(str(value)) > 512:
+    text = text_of(value)
+    if len(text) > 512:
         raise BadRow("id longer than 512 characters")
-    return text_of(value)
+    if not _is_unicode(text):
+        raise BadRow("the id is not valid Unicode")
+    return text
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _plain(name: str, value: object) -> str:
@@ -240,8 +243,10 @@ def _joined(value: object) -> str:
 
 
 def _frame(value: object) -> int:
-    if value is None:
+    if text_of(value) == "":
         return 0
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise BadRow("frame is not a whole number from 0")
     return value

@@ -118,14 +118,12 @@ def evaluate_definitions(source: DefinitionSource | None = None) -> Section:
 def _measured(rows: Sequence[Sentence], source: DefinitionSource) -> dict[str, Any]:
     recognised = source.recognise([row.text for row in rows])
     by_span = {
-        (i, m.start, m.end): m.assertion
-        for i, assertions in enumerate(recognised)
-        for m in assertions
+        (i, m.start, m.end): m.assertion for i, mentions in enumerate(recognised) for m in mentions
     }
     gold = {
-        (i, *span): assertions
+        (i, *span): assertion
         for i, row in enumerate(rows)
-        for span, assertions in row.mentions.items()
+        for span, assertion in row.mentions.items()
     }
     domains = {i: row.domain for i, row in enumerate(rows)}
     kinds = {i: row.kind for i, row in enumerate(rows) if row.kind}
@@ -137,10 +135,10 @@ def _measured(rows: Sequence[Sentence], source: DefinitionSource) -> dict[str, A
 
 
 def _grouped(
-    groups: Mapping[Key, Assertion], gold: Mapping[Key, Assertion], group_of: Mapping[int, str]
+    recognised: Mapping[Key, Assertion], gold: Mapping[Key, Assertion], group_of: Mapping[int, str]
 ) -> dict[str, Any]:
     return {
-        name: _scores(groups, gold, {i for i, group in group_of.items() if group == name})
+        name: _scores(recognised, gold, {i for i, group in group_of.items() if group == name})
         for name in dict.fromkeys(group_of.values())
     }
 
@@ -186,10 +184,10 @@ def _numbers(score: Score) -> dict[str, float]:
 
 def _verdict(measured: Mapping[str, Any]) -> str:
     worst = {
-        figures: min(of["all"]["assertions"][figures]["f1"] for of in measured.values())
-        for figures in ("negated", "uncertain")
+        kind: min(of["all"]["assertions"][kind]["f1"] for of in measured.values())
+        for kind in ("negated", "uncertain")
     }
-    seldom = {figures: min(of[figures] for of in FIRST_RUN.values()) for figures in worst}
+    seldom = {kind: min(of[kind] for of in FIRST_RUN.values()) for kind in worst}
     return (
         f"Mention F1 is at least {min(of['all']['mentions']['f1'] for of in measured.values()):.2f}"
         f" in every set, negation F1 {worst['negated']:.2f} and uncertainty F1 "
@@ -238,7 +236,7 @@ def _by_assertion(measured: Mapping[str, Any]) -> Table:
     header = ("set", "assertion", "gold", "precision", "recall", "F1", "F1 with spans")
     rows = []
     for name in SETS:
-        for scores, score in measured[name]["all"]["assertions"].items():
+        for assertion, score in measured[name]["all"]["assertions"].items():
             figures = (score["precision"], score["recall"], score["f1"], score["with_spans"])
-            rows.append((name, scores, str(score["gold"]), *(f"{v:.3f}" for v in figures)))
+            rows.append((name, assertion, str(score["gold"]), *(f"{v:.3f}" for v in figures)))
     return Table("By assertion", header, tuple(rows))

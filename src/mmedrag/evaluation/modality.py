@@ -199,8 +199,8 @@ def _verdict(arm: Arm, source: str, truth: str, query: Query) -> Verdict:
 
 def _others(folders: Sequence[Path]) -> Iterator[tuple[str, Image.Image]]:
     """Pictures that are not medical, each with its family: drawn, of a package, of a folder."""
-    for synthetic in drawn_pictures(DRAWN, DRAWN_SEED):
-        yield synthetic.family, Image.fromarray(synthetic.image)
+    for drawing in drawn_pictures(DRAWN, DRAWN_SEED):
+        yield drawing.family, Image.fromarray(drawing.image)
     for name, picture in packaged_pictures():
         yield f"{REAL}{name.split('/')[0]}", picture
     for folder in folders:

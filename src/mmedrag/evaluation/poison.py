@@ -117,8 +117,8 @@ def contradicting(case: Case, truth: Mapping[str, Assertion]) -> Case:
 
     ``truth`` is what is true, by the name of the finding.
     """
-    denied = [name for name, assertions in truth.items() if assertions is not Assertion.NEGATED]
-    claimed = [name for name, assertions in truth.items() if assertions is Assertion.NEGATED]
+    denied = [name for name, assertion in truth.items() if assertion is not Assertion.NEGATED]
+    claimed = [name for name, assertion in truth.items() if assertion is Assertion.NEGATED]
     sentences = [f"No {name}." for name in denied] + [f"There is {name}." for name in claimed]
     return replace(
         case,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,69 +16,20 @@ from mmedrag.datasets.corpus import (
     group_codes,
     label_codes,
     problem_notes,
-    read_corpus,
 )
 from mmedrag.evaluation.directions import Direction, DirectionFigures, Side, measure, rounded
 from mmedrag.evaluation.vectors import Vectors, embed_records, embed_texts
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.ranking import chance_at_1, precision_at_k
-from mmedrag.presets import build
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case
 
-SCHEMA = "mmedrag-retrieval/1"
 SIZES = (10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 """Gallery sizes of the curve, as far as there are so many items."""
 
 CROSS = ("image_to_text", "text_to_image")
 _QUERIES_A_POINT = 2000  # more galleries are drawn for small sizes
-
-
-def retrieval_report(
-    paths: Sequence[Path],
-    *,
-    preset: str = "offline",
-    models: dict[str, str] | None = None,
-    split: str = "",
-    group_by: str = "patient_id",
-    label: str = "",
-    whole_gallery: bool = False,
-    limit: int | None = None,
-    progress: Progress = silent,
-) -> dict[str, Any]:
-    """The report of ``mmedrag eval retrieval``, as its JSON.
-
-    Args:
-        paths: files of the native format, or their folders.
-        preset: whose embedder is measured.
-        models: by role, in place of the preset's own.
-        split: of the queries; all records, where empty.
-        group_by: what makes records relevant to each other, one of ``corpus.GROUPINGS``.
-        label: also measure precision@10 by this label, as ``labels[1]``.
-        whole_gallery: search the records of other splits too.
-        limit: use only the first records of the split.
-        progress: told how many more records are embedded.
-
-    Raises:
-        CorpusError: where a file cannot be read or holds nothing of the split.
-        QueryError: for an unknown preset, grouping or label.
-        ModelError: where the preset cannot be loaded.
-    """
-    corpus = read_corpus(paths, split=split, whole_gallery=whole_gallery, limit=limit)
-    group_codes(corpus, group_by)  # a wrong option is told before the models are loaded
-    measured = measure_retrieval(
-        corpus, build(preset, models).embedder, group_by, label=label, progress=progress
-    )
-    return {
-        "schema": SCHEMA,
-        "data": [str(path) for path in paths],
-        "preset": preset,
-        "split": split or None,
-        "gallery": "all" if whole_gallery else "split",
-        "group_by": group_by,
-        **measured,
-    }
 
 
 def measure_retrieval(
@@ -245,12 +195,12 @@ def _curve(direction: Direction, truth: Relevance) -> list[dict[str, Any]]:
     n = len(direction.gallery)
     points = []
     for size in (*(size for size in SIZES if size < n), n):
-        svg = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
-        recall = [
+        draws = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
+        samples = [
             measure(direction.restricted(_plot(direction, truth, size, seed)), truth)
-            for seed in range(svg)
+            for seed in range(draws)
         ]
-        if measured := [m for m in recall if m is not None]:
+        if measured := [m for m in samples if m is not None]:
             points.append(_point(direction.name, measured))
     return points
 
@@ -280,9 +230,9 @@ def _point(name: str, measured: Sequence[DirectionFigures]) -> dict[str, Any]:
     }
 
 
-def _remarks(notes: dict[str, DirectionFigures]) -> list[str]:
+def _remarks(figures: dict[str, DirectionFigures]) -> list[str]:
     """What a reader must know to read the figures right."""
-    silent = [name for name in CROSS if name in notes and notes[name].silent]
+    silent = [name for name in CROSS if name in figures and figures[name].silent]
     remarks = []
     if silent:
         remarks.append(
@@ -291,7 +241,7 @@ def _remarks(notes: dict[str, DirectionFigures]) -> list[str]:
         )
     remarks += [
         f"{name}: no query has a relevant item other than its exact duplicates, so all is 0"
-        for name, measured in notes.items()
+        for name, measured in figures.items()
         if not measured.answerable.any()
     ]
     return remarks

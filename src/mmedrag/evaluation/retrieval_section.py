@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmedrag.datasets.corpus import group_codes, read_corpus
 from mmedrag.evaluation.directions import METRICS, arrow
-from mmedrag.evaluation.retrieval import CROSS, retrieval_report
+from mmedrag.evaluation.retrieval import CROSS, measure_retrieval
+from mmedrag.presets import build
 from mmedrag.progress import Progress, silent
 from mmedrag.views import plots
 from mmedrag.views.section import Figure, Section, Table
+
+SCHEMA = "mmedrag-retrieval/1"
 
 Report = Mapping[str, Any]
 
@@ -27,21 +31,38 @@ def evaluate_retrieval(
     limit: int | None = None,
     progress: Progress = silent,
 ) -> Section:
-    """Retrieval in every direction; ``data`` of the section is what ``retrieval_report`` gives.
+    """Retrieval in every direction; ``data`` of the section is the report as JSON.
 
-    Args, errors: those of :func:`mmedrag.evaluation.retrieval.retrieval_report`.
+    Args:
+        paths: files of the native format, or their folders.
+        preset: whose embedder is measured.
+        models: by role, in place of the preset's own.
+        split: of the queries; all records, where empty.
+        group_by: what makes records relevant to each other, one of ``corpus.GROUPINGS``.
+        label: also measure precision@10 by this label, as ``labels[1]``.
+        whole_gallery: search the records of other splits too.
+        limit: use only the first records of the split.
+        progress: told how many more records are embedded.
+
+    Raises:
+        CorpusError: where a file cannot be read or holds nothing of the split.
+        QueryError: for an unknown preset, grouping or label.
+        ModelError: where the preset cannot be loaded.
     """
-    report = retrieval_report(
-        paths,
-        preset=preset,
-        models=models,
-        split=split,
-        group_by=group_by,
-        label=label,
-        whole_gallery=whole_gallery,
-        limit=limit,
-        progress=progress,
+    corpus = read_corpus(paths, split=split, whole_gallery=whole_gallery, limit=limit)
+    group_codes(corpus, group_by)  # a wrong option is told before the models are loaded
+    measured = measure_retrieval(
+        corpus, build(preset, models).embedder, group_by, label=label, progress=progress
     )
+    report = {
+        "schema": SCHEMA,
+        "data": [str(path) for path in paths],
+        "preset": preset,
+        "split": split or None,
+        "gallery": "all" if whole_gallery else "split",
+        "group_by": group_by,
+        **measured,
+    }
     return as_section(report)
 
 
@@ -90,7 +111,9 @@ def _verdict(directions: Report) -> str:
 def _tables(report: Report) -> tuple[Table, ...]:
     tables = [_directions("All records", report["directions"])]
     if len(report["by_domain"]) > 1:
-        tables += [_directions(f"Within {n}", shown) for n, shown in report["by_domain"].items()]
+        tables += [
+            _directions(f"Within {n}", figures) for n, figures in report["by_domain"].items()
+        ]
     if "label_precision" in report:
         tables.append(_label(report["label_precision"]))
     if report["curve"]:
@@ -98,7 +121,7 @@ def _tables(report: Report) -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def _directions(title: str, lines: Report) -> Table:
+def _directions(title: str, figures: Report) -> Table:
     header = ("direction", *METRICS, "n", "groups", "queries", "chance@1", "ceiling@1")
     rows = (
         (
@@ -108,20 +131,20 @@ def _directions(title: str, lines: Report) -> Table:
             f"{f['chance@1']:.3f}",
             f"{f['ceiling@1']:.3f}",
         )
-        for name, f in lines.items()
+        for name, f in figures.items()
     )
     return Table(title, header, tuple(rows))
 
 
-def _label(rows: Report) -> Table:
+def _label(precision: Report) -> Table:
     header = ("direction", "precision@10", "chance", "n", "patients", "queries")
     row = (
-        arrow(rows["direction"]),
-        _with_interval(rows["precision@10"], rows["ci95"]),
-        f"{rows['chance']:.3f}",
-        *(str(rows[count]) for count in ("n", "groups", "queries")),
+        arrow(precision["direction"]),
+        _with_interval(precision["precision@10"], precision["ci95"]),
+        f"{precision['chance']:.3f}",
+        *(str(precision[count]) for count in ("n", "groups", "queries")),
     )
-    return Table(f"By {rows['label']}, other patients only", header, (row,))
+    return Table(f"By {precision['label']}, other patients only", header, (row,))
 
 
 def _curve(points: Sequence[Report]) -> Table:
@@ -159,13 +182,13 @@ def _figures(report: Report) -> tuple[Figure, ...]:
         ),
     ]
     if len(report["by_domain"]) > 1:
-        shown = report["by_domain"]
+        by_domain = report["by_domain"]
         figures.append(
             Figure(
                 "Within each domain",
                 "R@1 where queries and gallery are of one domain, as the system searches.",
                 lambda: plots.bars(
-                    {n: {arrow(d): f["R@1"] for d, f in of.items()} for n, of in shown.items()},
+                    {n: {arrow(d): f["R@1"] for d, f in of.items()} for n, of in by_domain.items()},
                     "R@1",
                 ),
             )

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +25,12 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from mmedrag.errors import ImageError
+from mmedrag.imaging.budget import DECODING
 from mmedrag.imaging.grey import to_8_bit
 from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
+from mmedrag.imaging.png_chunks import essential_chunks
+from mmedrag.imaging.reduction import MAX_SHOWN, reduced
+from mmedrag.imaging.signatures import HEAD, kind_of
 from mmedrag.types import ImageSource
 
 File: TypeAlias = Path | str | bytes
@@ -31,13 +38,14 @@ File: TypeAlias = Path | str | bytes
 
 # The plugins are called directly: Image.open would let through whatever else is registered, and
 # warns of large pictures by global settings that a library must not change.
-_PLUGINS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"II*\x00", TiffImageFile),
-    (b"MM\x00*", TiffImageFile),
-    (b"BM", BmpImageFile),
-)
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    "png": PngImageFile,
+    "jpeg": JpegImageFile,
+    "tiff": TiffImageFile,
+    "bmp": BmpImageFile,
+}
+_BYTES_A_PIXEL = 12  # while a picture is decoded, turned and reduced
+_MIN_IS_WHITE, _PHOTOMETRIC = 0, 262  # TIFF 6.0, section 3
 
 
 def read_bytes(source: File) -> bytes:
@@ -46,14 +54,23 @@ def read_bytes(source: File) -> bytes:
     Raises:
         ImageError: where there is no such file, it cannot be read, or it is too large.
     """
+    with _opened(source) as file:
+        return file.read()
+
+
+@contextmanager
+def _opened(source: File) -> Iterator[BinaryIO]:
+    """A regular file of at most :data:`MAX_BYTES`, open for reading; or bytes as such a file."""
     if isinstance(source, bytes):
-        return _limited(source, "the image")
+        with io.BytesIO(source) as memory:
+            _check_length(len(source), "the image")
+            yield memory
+        return
     path = Path(source)
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device could block for ever
             raise ImageError(f"{path} is not a file", "Name an image file.")
-        with path.open("rb") as file:
-            return _limited(file.read(MAX_BYTES + 1), path)
+        file = path.open("rb")
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist", "Check the path.") from None
     except (OSError, ValueError) as error:
@@ -61,11 +78,15 @@ def read_bytes(source: File) -> bytes:
         raise ImageError(
             f"{path} cannot be read ({reason})", "Check the path and rights."
         ) from None
+    with file:
+        _check_length(_size(file), path)
+        yield file
 
 
-def is_dicom(data: bytes) -> bool:
-    """Whether a file's first bytes are those of DICOM (PS3.10, section 7.1)."""
-    return data[128:132] == b"DICM"
+def _size(file: BinaryIO) -> int:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
 
 
 def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
@@ -77,23 +98,28 @@ def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
         frame: the frame of a multi-frame DICOM file or the page of a TIFF, from 0.
 
     Returns:
-        An image of mode ``"L"`` or ``"RGB"`` without metadata: turned upright by EXIF, alpha laid
-        over white, more than 8 bits scaled by :func:`to_8_bit`, DICOM windowed as its header says.
+        An image of mode ``"L"`` or ``"RGB"`` without metadata, of at most
+        :data:`~mmedrag.imaging.reduction.MAX_SHOWN` pixels: turned upright by EXIF, alpha laid
+        over white, more than 8 bits scaled by :func:`to_8_bit`, DICOM windowed as its header says;
+        where that would show nothing, ``image.info["notice"]`` says how it is shown instead.
 
     Raises:
         ImageError: for a file that is damaged, truncated, too large, or of another kind.
     """
     if isinstance(source, Image.Image | np.ndarray):
         return _from_pixels(source)
-    data = read_bytes(source)
+    source = source if isinstance(source, bytes) else Path(source)
     name = "the image" if isinstance(source, bytes) else str(source)
-    if is_dicom(data):
-        from mmedrag.imaging.dicom_pixels import decode_dicom  # pydicom is slow to import
+    with _opened(source) as file:
+        kind = kind_of(file.read(HEAD))
+        file.seek(0)
+        if kind == "dicom":
+            from mmedrag.imaging.dicom_pixels import decode_dicom  # pydicom is slow to import
 
-        return decode_dicom(data, frame, name)
-    for magic, plugin in _PLUGINS:
-        if data.startswith(magic):
-            return _decode(plugin, data, frame, name)
+            with DECODING.reserve(2 * _size(file)):
+                return decode_dicom(source, frame, name)
+        if kind:
+            return _decode(_PLUGINS[kind], file, frame, name)
     raise ImageError(
         f"{name} is not a PNG, JPEG, TIFF, BMP or DICOM file",
         "Convert it to one of these; its first bytes decide, not its name.",
@@ -106,7 +132,10 @@ def image_digest(source: File, frame: int = 0) -> str:
     Raises:
         ImageError: where the file cannot be read.
     """
-    digest = hashlib.sha256(read_bytes(source))
+    digest = hashlib.sha256()
+    with _opened(source) as file:
+        while block := file.read(2**20):
+            digest.update(block)
     digest.update(b"\0frame %d" % frame)
     return digest.hexdigest()
 
@@ -120,28 +149,47 @@ def thumbnail(image: Image.Image, side: int = 256) -> bytes:
     return buffer.getvalue()
 
 
-def _limited(data: bytes, name: object) -> bytes:
-    if not data:
+def _check_length(size: int, name: object) -> None:
+    if not size:
         raise ImageError(f"{name} is empty", "Export it again.")
-    if len(data) > MAX_BYTES:
+    if size > MAX_BYTES:
         raise ImageError(
             f"{name} has more than {MAX_BYTES // 2**20} MiB", "Scale it down, or split its frames."
         )
-    return data
 
 
-def _decode(plugin: type[ImageFile.ImageFile], data: bytes, frame: int, name: str) -> Image.Image:
+def _decode(
+    plugin: type[ImageFile.ImageFile], file: BinaryIO, frame: int, name: str
+) -> Image.Image:
     try:
-        with plugin(io.BytesIO(data)) as image:  # reads the header only
-            check_size(*image.size, name)
-            _select(image, frame, name)
-            check_size(*image.size, name)
-            return _upright_8_bit(image)
+        return _decoded(plugin, file, frame, name)
     except DECODER_FAILURES as error:
-        reason = str(error).strip() or type(error).__name__
-        raise ImageError(
-            f"{name} is damaged or truncated ({reason})", "Copy or export it again."
-        ) from None
+        failure = error
+    if plugin is PngImageFile and not isinstance(failure, ImageError):
+        file.seek(0)
+        try:  # damage may lie in chunks that are no pixels
+            return _decoded(plugin, io.BytesIO(essential_chunks(file.read())), frame, name)
+        except DECODER_FAILURES as error:
+            failure = error
+    reason = str(failure).strip() or type(failure).__name__
+    raise ImageError(
+        f"{name} is damaged or truncated ({reason})", "Copy or export it again."
+    ) from None
+
+
+def _decoded(
+    plugin: type[ImageFile.ImageFile], file: BinaryIO, frame: int, name: str
+) -> Image.Image:
+    with plugin(file) as image:  # reads the header only
+        check_size(*image.size, name)
+        _select(image, frame, name)
+        check_size(*image.size, name)
+        if isinstance(image, JpegImageFile):
+            share = (MAX_SHOWN / (image.width * image.height)) ** 0.5
+            image.draft("", (int(image.width * share), int(image.height * share)))
+        with DECODING.reserve(_BYTES_A_PIXEL * image.width * image.height):
+            image.load()
+            return _upright_8_bit(image)
 
 
 def _from_pixels(source: Image.Image | NDArray[Any]) -> Image.Image:
@@ -177,11 +225,26 @@ def _select(image: ImageFile.ImageFile, frame: int, name: str) -> None:
 
 
 def _upright_8_bit(image: Image.Image) -> Image.Image:
-    image.load()
-    upright = ImageOps.exif_transpose(image) or image
-    clean = _grey_or_colour(upright).copy()
+    inverted = _is_negative(image)
+    small = reduced(image)
+    clean = _grey_or_colour(_upright(small)).copy()
     clean.info.clear()  # comments, EXIF, XMP and colour profiles can name a patient
-    return clean
+    return ImageOps.invert(clean) if inverted else clean
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says; as it is where EXIF cannot be read."""
+    try:
+        return ImageOps.exif_transpose(image) or image
+    except DECODER_FAILURES:
+        return image
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether white is 0 in a TIFF of more than 8 bits: Pillow turns the others itself."""
+    if not isinstance(image, TiffImageFile) or not image.mode.startswith(("I", "F")):
+        return False
+    return bool(image.tag_v2.get(_PHOTOMETRIC) == _MIN_IS_WHITE)
 
 
 def _grey_or_colour(image: Image.Image) -> Image.Image:

@@ -1,37 +1,35 @@
 """DICOM pixels as a radiologist's workstation would show them (PS3.3, C.7.6.3, C.11.1, C.11.2).
 
 Modality LUT or rescale, then VOI LUT or the first window, then inversion of MONOCHROME1. What the
-header claims is checked before anything is decoded.
+header claims is checked before anything is decoded; where a table or a window would hide what the
+data hold, the data are shown over their own range, and the picture says so.
 """
 
 from __future__ import annotations
 
-import logging
+import math
 import re
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BytesIO
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from pydicom import config, dcmread
 from pydicom.dataset import FileDataset
 from pydicom.encaps import get_frame
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
-from pydicom.uid import RLELossless
+from pydicom.uid import UID, RLELossless
 
 from mmedrag.errors import ImageError
-from mmedrag.imaging.grey import grey_range, scale
-from mmedrag.imaging.limits import DECODER_FAILURES, check_size
-
-PARSER_FAILURES = (*DECODER_FAILURES, InvalidDicomError, BytesLengthException, Warning)
-"""Everything that pydicom raises on damaged contents, or warns of where warnings are errors."""
+from mmedrag.imaging.dicom_files import PARSER_FAILURES, PIXELS, damaged, parse_dicom
+from mmedrag.imaging.dicom_tables import palette_colours, read_table, swapped, top_value
+from mmedrag.imaging.grey import grey_range, hides, scale
+from mmedrag.imaging.limits import check_size
+from mmedrag.imaging.reduction import reduced_array
 
 _FRAME_HEADERS: dict[str, type[ImageFile.ImageFile]] = {
     "1.2.840.10008.1.2.4.50": JpegImageFile,
@@ -39,32 +37,12 @@ _FRAME_HEADERS: dict[str, type[ImageFile.ImageFile]] = {
     "1.2.840.10008.1.2.4.90": Jpeg2KImageFile,
     "1.2.840.10008.1.2.4.91": Jpeg2KImageFile,
 }
-
-# pydicom's warnings and its log quote values of the header: a patient's name must not go there.
-config.settings.reading_validation_mode = config.IGNORE
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-warnings.filterwarnings("ignore", module=r"pydicom\b")
-
 MAX_FRAMES = 20_000
+_DELIMITER = b"\xfe\xff\xdd\xe0"  # of a sequence, in little endian
 _MAX_RUN_LENGTHS = 32 * 2**20
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-DEFLATED = b"1.2.840.10008.1.2.1.99"
-"""The transfer syntax in which the whole data set is compressed."""
+_DEFAULTS = {"SamplesPerPixel": 1, "PixelRepresentation": 0}
 
-
-def parse_dicom(data: bytes, name: str) -> FileDataset:
-    """Read a DICOM file from its bytes.
-
-    Raises:
-        ImageError: where it is damaged, or deflated as a whole (a few kilobytes of which could
-            inflate to gigabytes before any limit applies).
-    """
-    if DEFLATED in data:
-        raise ImageError(f"{name} is deflated DICOM", "Convert it to explicit VR little endian.")
-    try:
-        return dcmread(BytesIO(data))
-    except PARSER_FAILURES as error:
-        raise _damaged(name, error) from None
+_Grey: TypeAlias = NDArray[np.uint8]
 
 
 def check_pixels(ds: FileDataset, name: str) -> int:
@@ -80,16 +58,18 @@ def check_pixels(ds: FileDataset, name: str) -> int:
     try:
         return _checked_frames(ds, name)
     except PARSER_FAILURES as error:
-        raise _damaged(name, error) from None
+        raise damaged(name, error) from None
 
 
-def decode_dicom(data: bytes, frame: int, name: str) -> Image.Image:
-    """Decode one frame to an image of mode ``"L"`` or ``"RGB"``.
+def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
+    """Decode one frame to an image of mode ``"L"`` or ``"RGB"``, at most a megapixel.
+
+    ``image.info["notice"]`` says where it is not shown as its header wants it.
 
     Raises:
         ImageError: as :func:`parse_dicom` and :func:`check_pixels`, or for damaged pixel data.
     """
-    ds = parse_dicom(data, name)
+    ds = parse_dicom(source, name)
     frames = check_pixels(ds, name)
     if not 0 <= frame < frames:
         raise ImageError(f"{name} has no frame {frame}", f"It has {frames}, counted from 0.")
@@ -97,9 +77,15 @@ def decode_dicom(data: bytes, frame: int, name: str) -> Image.Image:
         _check_frame(ds, frame, frames, name)
         pixels, properties = get_decoder(_syntax(ds)).as_array(ds, index=frame)
         unfold(ds, frame)
-        return Image.fromarray(_shown(ds, pixels, str(properties["photometric_interpretation"])))
+        shown, notice = _shown(ds, pixels, str(properties["photometric_interpretation"]))
+    except ImageError:
+        raise
     except PARSER_FAILURES as error:
-        raise _damaged(name, error, _plugins(ds)) from None
+        raise _undecoded(ds, name, error) from None
+    image = Image.fromarray(shown)
+    if notice:
+        image.info["notice"] = notice
+    return image
 
 
 def unfold(ds: FileDataset, frame: int) -> None:
@@ -134,9 +120,19 @@ def window(values: NDArray[Any], centre: float, width: float, function: str) -> 
 
 
 def _checked_frames(ds: FileDataset, name: str) -> int:
-    keyword = next((key for key in _PIXELS if key in ds), None)
+    keyword = next((key for key in PIXELS if key in ds), None)
     if keyword is None:
         raise ImageError(f"{name} holds no pixel data", "Leave out files that are not images.")
+    lacking = [key for key in ("Rows", "Columns", "BitsAllocated") if ds.get(key) is None]
+    if lacking and keyword == "PixelData":
+        raise ImageError(f"{name} does not say its {', '.join(lacking)}", "Export it again.")
+    for element, usual in _DEFAULTS.items():
+        if ds.get(element) is None:
+            setattr(ds, element, usual)
+    if not ds.get("PhotometricInterpretation"):
+        ds.PhotometricInterpretation = "RGB" if ds.SamplesPerPixel == 3 else "MONOCHROME2"
+    if ds.get("BitsStored") is None:
+        ds.BitsStored = ds.BitsAllocated
     rows, columns = int(ds.Rows), int(ds.Columns)
     check_size(columns, rows, name)
     frames, samples = int(ds.get("NumberOfFrames") or 1), int(ds.get("SamplesPerPixel") or 1)
@@ -191,7 +187,23 @@ def _check_frame(ds: FileDataset, frame: int, frames: int, name: str) -> None:
             size = image.size
     except PARSER_FAILURES:  # such as 12 bits a sample: the decoders know more than this parser
         return
-    check_size(*size, name)
+    if size != (int(ds.Columns), int(ds.Rows)) and _DELIMITER in data:
+        raise _undecoded(ds, name, ValueError())
+    check_size(*size, f"a compressed frame of {name}")
+
+
+def _undecoded(ds: FileDataset, name: str, error: BaseException) -> ImageError:
+    """The error for pixels that no decoder reads; a delimiter among them is named."""
+    if _syntax_is_compressed(ds) and _DELIMITER in bytes(ds.PixelData)[:-8]:
+        return ImageError(
+            f"{name} has a sequence delimiter inside its compressed pixels",
+            "Export it again, uncompressed.",
+        )
+    return damaged(name, error, _plugins(ds))
+
+
+def _syntax_is_compressed(ds: FileDataset) -> bool:
+    return bool(UID(_syntax(ds)).is_compressed) and "PixelData" in ds
 
 
 def _check_run_lengths(ds: FileDataset, length: int, name: str) -> None:
@@ -205,42 +217,82 @@ def _syntax(ds: FileDataset) -> str:
     return str(ds.file_meta.TransferSyntaxUID)
 
 
-def _shown(ds: FileDataset, pixels: NDArray[Any], photometric: str) -> NDArray[np.uint8]:
-    if photometric == "PALETTE COLOR":
-        pixels = apply_color_lut(pixels, ds)
-        return scale(pixels, 0, float(np.iinfo(pixels.dtype).max))
+def _shown(ds: FileDataset, pixels: NDArray[Any], photometric: str) -> tuple[_Grey, str]:
+    """The picture, and what to say where it is not as its header wants it."""
+    palette = photometric == "PALETTE COLOR"
+    pixels = reduced_array(pixels, average=not palette)
+    if palette:
+        return palette_colours(ds, pixels), ""
     if pixels.ndim == 3:
-        return scale(pixels, 0, float(2 ** int(ds.BitsStored) - 1))
-    grey = _grey(ds, pixels)
-    return 255 - grey if photometric == "MONOCHROME1" else grey
+        colours = scale(pixels, 0, float(2 ** int(ds.BitsStored) - 1))
+        whole = scale(pixels, float(pixels.min()), float(pixels.max()))
+        if hides(colours, whole):
+            return whole, "shown over the range of its data: as its header says it would be blank"
+        return colours, ""
+    pixels, notice = _in_order(pixels)
+    grey, reason = _grey(ds, pixels)
+    return (255 - grey if photometric == "MONOCHROME1" else grey), notice or reason
 
 
-def _grey(ds: FileDataset, stored: NDArray[Any]) -> NDArray[np.uint8]:
-    values = apply_modality_lut(stored, ds)
-    if ds.get("VOILUTSequence"):
-        bits = int(ds.VOILUTSequence[0].LUTDescriptor[2])
-        return scale(apply_voi(np.rint(values).astype(np.int64), ds), 0, 2**bits - 1)
+def _in_order(pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """16-bit pixels in the byte order that makes a picture, and what to say of it."""
+    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if native.dtype.kind in "iu" and native.dtype.itemsize == 2:
+        words = np.ascontiguousarray(native).view(np.uint16)
+        if swapped(words):
+            said = "its pixels are in the other byte order than its header says, and were turned"
+            return words.byteswap().view(native.dtype), said
+    return pixels, ""
+
+
+def _grey(ds: FileDataset, stored: NDArray[Any]) -> tuple[_Grey, str]:
+    """The first way of showing the values that hides nothing, and why it is not the header's."""
+    values = _rescaled(ds, stored)
+    padding = ds.get("PixelPaddingValue")
+    measured = values[stored != padding] if isinstance(padding, int | float) else values
+    whole = scale(values, *grey_range(measured if measured.size else values))
+    notice = ""
+    for shown in _ways(ds, values):
+        if not hides(shown, whole):
+            return shown, notice
+        notice = "shown without its VOI LUT or window, with which it would be blank"
+    return whole, notice
+
+
+def _ways(ds: FileDataset, values: NDArray[Any]) -> Iterator[_Grey]:
+    """VOI LUT, window: what the header offers to show the values by, in the standard's order."""
+    signed = bool(ds.get("PixelRepresentation")) or float(ds.get("RescaleIntercept") or 0) < 0
+    for item in (ds.get("VOILUTSequence") or [])[:1]:
+        table = read_table(item, signed)
+        if table is not None:
+            yield scale(table(values), 0, top_value(table))
     centre, width = _first(ds.get("WindowCenter")), _first(ds.get("WindowWidth"))
     if centre is not None and width is not None:
-        try:
-            return window(values, centre, width, str(ds.get("VOILUTFunction") or "LINEAR"))
-        except ValueError:
-            pass  # a window that the standard forbids is no window: show the whole range
-    padding = ds.get("PixelPaddingValue")
-    measured = values[stored != padding] if padding is not None else values
-    return scale(values, *grey_range(measured))
+        function = str(ds.get("VOILUTFunction") or "LINEAR")
+        function = function if function in ("LINEAR", "LINEAR_EXACT", "SIGMOID") else "LINEAR"
+        if width >= 1 or (width > 0 and function != "LINEAR"):  # else it is no window
+            yield window(values, centre, width, function)
+
+
+def _rescaled(ds: FileDataset, stored: NDArray[Any]) -> NDArray[Any]:
+    """The values after the modality LUT or rescaling; a slope of 0, or none, is no slope."""
+    signed = bool(ds.get("PixelRepresentation"))
+    for item in (ds.get("ModalityLUTSequence") or [])[:1]:
+        table = read_table(item, signed)
+        if table is not None:
+            return table(stored)
+    slope, intercept = _first(ds.get("RescaleSlope")), _first(ds.get("RescaleIntercept"))
+    slope = 1.0 if slope is None or slope == 0 else slope
+    return stored.astype(np.float64) * slope + (intercept or 0.0)
 
 
 def _first(value: Any) -> float | None:  # noqa: ANN401 - whatever the element holds
+    """The first number of an element; ``None`` where there is none that is finite."""
     if isinstance(value, str | bytes) or value is None:
         return None
     numbers = list(value) if isinstance(value, Iterable) else [value]
-    return float(numbers[0]) if numbers and numbers[0] is not None else None
-
-
-def _damaged(name: str, error: BaseException, plugins: str = "") -> ImageError:
-    # The reason is the kind of failure only: pydicom's messages can quote the header's values.
-    return ImageError(
-        f"{name} is damaged or not valid DICOM ({type(error).__name__})",
-        f"Export it again, or try another decoder: {plugins}" if plugins else "Export it again.",
-    )
+    try:
+        number = float(numbers[0]) if numbers and numbers[0] is not None else math.nan
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_FLAT = 5.0  # standard deviation, of 255 grey values, of a picture in which nothing is seen
+_VARIED = 20.0
+
 
 def to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Scale grey values of any range to 0-255 (see :func:`grey_range`)."""
@@ -34,3 +37,13 @@ def scale(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     unit = np.nan_to_num((np.asarray(values, np.float32) - low) / span, posinf=1.0, neginf=0.0)
     grey: NDArray[np.uint8] = np.rint(np.clip(unit, 0.0, 1.0) * 255).astype(np.uint8)
     return grey
+
+
+def hides(shown: NDArray[np.uint8], whole: NDArray[np.uint8]) -> bool:
+    """Whether a picture is (nearly) one grey value, while the same data over their range are not.
+
+    Args:
+        shown: the picture as its header wants it.
+        whole: the data between their own black and white (:func:`to_8_bit`).
+    """
+    return float(shown.std()) < _FLAT and float(whole.std()) > _VARIED

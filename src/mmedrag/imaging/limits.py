@@ -15,6 +15,9 @@ MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 50_000_000
 """The largest picture that is decoded; a mammogram has 23 million pixels."""
 
+MAX_ASPECT = 256
+"""The longest shape that is decoded: networks enlarge the shorter side of a picture."""
+
 DECODER_FAILURES = (
     OSError,
     SyntaxError,
@@ -38,7 +41,8 @@ def check_size(width: int, height: int, name: str) -> None:
     """Refuse a picture before it is decoded.
 
     Raises:
-        ImageError: for no pixels, or more than :data:`MAX_PIXELS`.
+        ImageError: for no pixels, more than :data:`MAX_PIXELS`, or a shape beyond
+            :data:`MAX_ASPECT`.
     """
     if width < 1 or height < 1:
         raise ImageError(f"{name} has no pixels ({width} × {height})", "Export it again.")
@@ -46,4 +50,9 @@ def check_size(width: int, height: int, name: str) -> None:
         raise ImageError(
             f"{name} is {width} × {height} pixels, more than {MAX_PIXELS:,}",
             "Scale it down, or cut out the region of interest.",
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(
+            f"{name} is {width} × {height} pixels, a line rather than a picture",
+            f"One side may be {MAX_ASPECT} times the other at most.",
         )

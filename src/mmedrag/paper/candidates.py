@@ -132,8 +132,8 @@ class _Search:
         )
         gallery = self.gallery
         visible = np.flatnonzero(_visible(gallery, row, self.mode, group, own_case=own_case))
-        hits, rows = self._hits(position, visible)
-        mentions = [gallery.mentions[i] for i in rows]
+        hits, hit_rows = self._hits(position, visible)
+        mentions = [gallery.mentions[i] for i in hit_rows]
         mentioned = gallery.mentions[row] if query.text else ()
         defined = definitions.define([mentioned, *mentions], DEFINITIONS)
         evidence = gather(
@@ -141,8 +141,8 @@ class _Search:
         )
         grades = gallery.truth.grades(np.array([row]), visible)[0]
         nuggets = _nuggets(gallery, row, visible, grades)
-        at = np.searchsorted(visible, rows)
-        keys = [f"C{i}" for i in range(1, len(rows) + 1)]
+        at = np.searchsorted(visible, hit_rows)
+        keys = [f"C{i}" for i in range(1, len(hit_rows) + 1)]
         return RerankQuery(
             mode=self.mode,
             source=gallery.cases[row].id.partition("/")[0],

@@ -119,8 +119,8 @@ def _section(figures: Mapping[str, Any], preset: str, pairs: int) -> Section:
             ),
         ),
         notes=tuple(
-            f"{p.name} ({p.summary}) was not measured. It needs {p.needs}. To add it: mmedrag eval "
-            f"encoders --preset {p.name}{_models(p)} --data RECORDS.jsonl"
+            f"{p.name} ({p.summary}) was not measured. It needs {p.needs}. To add it, measure the "
+            f"preset {p.name}{_models(p)}."
             for p in others
         ),
         data={"preset": preset, "pairs": dict(figures), "not_measured": [p.name for p in others]},
@@ -128,8 +128,8 @@ def _section(figures: Mapping[str, Any], preset: str, pairs: int) -> Section:
 
 
 def _models(preset: presets.Preset) -> str:
-    return "".join(f" --model {role}={name.partition('@')[0]}" for role, name
-                   in preset.models.items() if name)  # fmt: skip
+    given = [f"{role}={name.partition('@')[0]}" for role, name in preset.models.items() if name]
+    return f" with the models {', '.join(given)}" if given else ""
 
 
 def _measured(figures: Mapping[str, Any], preset: str) -> Table:

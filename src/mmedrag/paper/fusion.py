@@ -128,16 +128,16 @@ def run_vectors(vectors: Vectors, bench: Bench) -> Run:
         "alignment": alignment(vectors.image_queries, vectors.text_queries),
         "uniformity": uniformity(vectors.whole_cases),
     }
-    reciprocal = bench.figures_of(vectors)
-    for name, measured in reciprocal.items():
+    directions = bench.figures_of(vectors)
+    for name, measured in directions.items():
         figures |= {f"{name} {metric}": value for metric, value in measured.means().items()}
-    done = Run(figures, reciprocal)
+    done = Run(figures, directions)
     summary = {
         "mean R@10": done.mean("R@10"),
         "cross-modal R@10": done.mean("R@10", CROSS_MODAL),
         "mean MRR": done.mean("MRR"),
     }
-    return Run(figures | summary, reciprocal)
+    return Run(figures | summary, directions)
 
 
 def averaged(runs: Sequence[Run]) -> tuple[Figures, Figures]:

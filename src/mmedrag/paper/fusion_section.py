@@ -145,16 +145,18 @@ def _verdict(study: FusionStudy, benches: Benches) -> str:
 
 
 def _shipped(study: FusionStudy) -> str:
-    figures = [f" The {row.name}: {row.figures['mean MRR']:.3f}." for row in study.of(SHIPPED)]
-    return "".join(figures)
+    sentences = [f" The {row.name}: {row.figures['mean MRR']:.3f}." for row in study.of(SHIPPED)]
+    return "".join(sentences)
 
 
-def _predicts(study: RankCorrelation) -> str:
-    return "goes with" if study.rho > 0 and study.p_value < ALPHA else "does not predict"
+def _predicts(correlation: RankCorrelation) -> str:
+    return (
+        "goes with" if correlation.rho > 0 and correlation.p_value < ALPHA else "does not predict"
+    )
 
 
-def _rho(study: RankCorrelation) -> str:
-    return f"{study.rho:+.2f} (p = {study.p_value:.2g})"
+def _rho(correlation: RankCorrelation) -> str:
+    return f"{correlation.rho:+.2f} (p = {correlation.p_value:.2g})"
 
 
 def _ordinal(number: int) -> str:
@@ -230,5 +232,5 @@ def _row(row: FusionRow) -> dict[str, Any]:
     }
 
 
-def _rounded(study: RankCorrelation) -> dict[str, float]:
-    return {"rho": rounded(study.rho), "p_value": rounded(study.p_value)}
+def _rounded(correlation: RankCorrelation) -> dict[str, float]:
+    return {"rho": rounded(correlation.rho), "p_value": rounded(correlation.p_value)}

@@ -67,14 +67,14 @@ def read_gallery(
         CorpusError: where a file cannot be read or holds nothing of the split.
     """
     cases, problems = read_sets(paths)
-    groups_of_queries = _query_groups(cases, split)
-    kept = _sampled(cases, groups_of_queries, size // len(paths))
-    cases, groups_of_queries = [cases[i] for i in kept], [groups_of_queries[i] for i in kept]
+    roles = _query_groups(cases, split)
+    kept = _sampled(cases, roles, size // len(paths))
+    cases, roles = [cases[i] for i in kept], [roles[i] for i in kept]
     cases, vectors, digests, unread = _embedded(cases, embedder, progress)
     groups = codes(case.patient_id or case.id for case in cases)
     return Gallery(
         cases=tuple(cases),
-        roles=tuple(groups_of_queries),
+        roles=tuple(roles),
         vectors=vectors,
         groups=groups,
         images=codes(digests),
@@ -87,7 +87,7 @@ def read_gallery(
 
 
 def _query_groups(cases: Sequence[Case], split: str) -> list[str]:
-    """``queried`` for the held-out patients, ``tuned`` for some of the others, ``rest``."""
+    """``asked`` for the held-out patients, ``tuned`` for some of the others, ``rest``."""
     if split:
         queried = {case.id for case in cases if case.split == split}
         if not queried:

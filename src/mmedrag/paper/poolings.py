@@ -85,7 +85,7 @@ def compare_poolings(
 
 
 def _pooled(pooling: Pooling, maps: Mapping[str, FeatureMaps]) -> dict[str, Interval]:
-    return ratios(_from_base({name: pooling.pool(vectors) for name, vectors in maps.items()}))
+    return ratios(_from_base({name: pooling.pool(features) for name, features in maps.items()}))
 
 
 def _from_base(features: Mapping[str, NDArray[np.float32]]) -> dict[str, Floats]:

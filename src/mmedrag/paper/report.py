@@ -39,8 +39,8 @@ def studies_of(roles: Roles, names: Sequence[str] = ()) -> list[Study]:
         QueryError: for an unknown name.
     """
     every = [*(_retrieval(one) for one in roles.retrieval), *STUDIES]
-    choices = {"retrieval", *(word for study in every for word in (study.name, study.kind))}
-    if strange := set(names) - choices:
+    accepted = {"retrieval", *(word for study in every for word in (study.name, study.kind))}
+    if strange := set(names) - accepted:
         raise QueryError(
             f"There is no study {min(strange)!r}",
             f"Choose from {', '.join(study.name for study in every)}.",

@@ -101,9 +101,9 @@ def measure_reward(
         QUERY_AWARE: shipped if is_trained else _filter(fit(mined, stages, "pair", seed=seed)),
     }
     rewards = {
-        name: rewards_of(mined_data.scorer, mined.test)
-        for name, mined_data in filters.items()
-        if isinstance(mined_data, RewardFilter)
+        name: rewards_of(context_filter.scorer, mined.test)
+        for name, context_filter in filters.items()
+        if isinstance(context_filter, RewardFilter)
     }
     rewards[COSINE] = np.array([e.evidence.similarity for e in mined.test])
     served = serve(mined.held_out, mined.test, stages, definitions, SERVED)
@@ -137,8 +137,7 @@ def _measured(
         "right": int(right_of(test).sum()),
         "tau": {n: f.tau for n, f in filters.items() if isinstance(f, RewardFilter)},
         "models": {
-            name: _whole(rewards_by_model, test, name != COSINE)
-            for name, rewards_by_model in rewards.items()
+            name: _whole(of_model, test, name != COSINE) for name, of_model in rewards.items()
         },
         "by_rejected": {kind: _by_kind(kind, test, rewards) for kind in REJECTED},
         "by_question": {name: _by_asking(name, test, rewards) for name in _askings(test)},
@@ -170,13 +169,13 @@ def _effects(
 
 
 def _whole(rewards: Numbers, test: Sequence[Example], is_probability: bool) -> dict[str, Any]:
-    rewards_of_model: dict[str, Any] = measure(rewards, test)
+    figures: dict[str, Any] = measure(rewards, test)
     if not is_probability:
-        rewards_of_model["ECE"] = None
+        figures["ECE"] = None
     pairs = preferences(test)
     patients = codes(patient_of(test[i].anchor) for i in pairs[:, 0].tolist())
     low, high = interval(_won(rewards, pairs)[:, None], patients)[0]
-    return rewards_of_model | {"pairwise accuracy ci95": [rounded(low), rounded(high)]}
+    return figures | {"pairwise accuracy ci95": [rounded(low), rounded(high)]}
 
 
 def _won(rewards: Numbers, pairs: Indices) -> Numbers:
@@ -194,13 +193,13 @@ def _by_kind(
     pairs = pairs.reshape(-1, 2)
     return {
         name: {
-            "pairwise accuracy": _json_number(float(np.mean(_won(rewards_of_model, pairs))))
+            "pairwise accuracy": _json_number(float(np.mean(_won(of_model, pairs))))
             if len(pairs)
             else None,
-            "AUROC": _json_number(auroc(rewards_of_model[chosen], right[chosen])),
+            "AUROC": _json_number(auroc(of_model[chosen], right[chosen])),
             "n": int(np.count_nonzero(chosen & ~right)),
         }
-        for name, rewards_of_model in rewards.items()
+        for name, of_model in rewards.items()
     }
 
 
@@ -219,8 +218,8 @@ def _by_asking(
     rows = [i for i, e in enumerate(test) if e.kind != OFF_TOPIC and _asking(e) == name]
     right = right_of(test)[rows]
     return {
-        scorer: {"AUROC": _json_number(auroc(rewards_of_model[rows], right)), "n": len(rows)}
-        for scorer, rewards_of_model in rewards.items()
+        scorer: {"AUROC": _json_number(auroc(of_model[rows], right)), "n": len(rows)}
+        for scorer, of_model in rewards.items()
     }
 
 

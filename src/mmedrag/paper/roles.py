@@ -101,8 +101,10 @@ def read_roles(file: Path, pictures: Sequence[Path] = ()) -> Roles:
         given = content.pop("roles", {})
         roles = {role: _files(file.parent, names) for role, names in given.items()}
         sets = tuple(_retrieval_set(file.parent, entry) for entry in content.pop("retrieval", ()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{file} cannot be read ({error})", "Name a file of roles.") from None
+    except OSError as error:
+        raise CorpusError(
+            f"{file} cannot be read ({error.strerror})", "Name a TOML file."
+        ) from None
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise CorpusError(f"{file} gives no roles ({error})", "See docs/evaluation.md.") from None
     if strange := sorted({*content, *(roles.keys() - ROLES.keys())}):

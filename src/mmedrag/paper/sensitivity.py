@@ -117,9 +117,7 @@ def measure_sensitivity(
         pictures=len(pictures),
         retrieval=by_share(cosines["picture"], cosines["window"], cases) if cases else {},
         retrieval_poolings={
-            name: retrieved(networks_measured, cases)
-            for name, networks_measured in cosines.items()
-            if name in trained
+            name: retrieved(similar, cases) for name, similar in cosines.items() if name in trained
         },
         overlays=(*attention, *overlays, *_shown(window, sets[0])),
         notes=(*notes, *missing),
@@ -138,12 +136,12 @@ def _networks(
         for backbone in networks:
             few = sets if backbone.trained else sets[:RANDOM_SEEDS]
             by_finding = shifts(backbone.embed, few)
-            shifts_of = localisation(backbone, range(len(few)))
+            localised = localisation(backbone, range(len(few)))
             scales.append(
                 ShiftRow(backbone.name, backbone.weights, _scales(backbone, few, by_finding))
             )
             findings.append(ShiftRow(backbone.name, backbone.weights, ratios(by_finding)))
-            gradients.append(ShiftRow(backbone.name, backbone.weights, _gains(shifts_of)))
+            gradients.append(ShiftRow(backbone.name, backbone.weights, _gains(localised)))
             if not overlays:
                 overlays = _gradient_maps(backbone, sets[0])
             progress(1)
@@ -155,15 +153,15 @@ def _networks(
 def _scales(
     backbone: Backbone, sets: Sequence[Pictures], by_finding: Mapping[str, Floats]
 ) -> dict[str, Interval]:
-    shifts_of = {str(SIZE): mean(by_finding["hairline"])}
+    by_size = {str(SIZE): mean(by_finding["hairline"])}
     for size in () if backbone.fixed_size else SIZES[1:]:
 
         def encode(images: Sequence[Image.Image], size: int = size) -> Floats:
             return backbone.embed(images, size)
 
         pair = [features_of(encode, sets, name) for name in ("base", "hairline")]
-        shifts_of[str(size)] = mean(cosine_shifts(*pair))
-    return shifts_of
+        by_size[str(size)] = mean(cosine_shifts(*pair))
+    return by_size
 
 
 def _gains(gradients: Mapping[str, Floats]) -> dict[str, Interval]:
@@ -176,9 +174,7 @@ def _windows(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> list[
     controls = [name for name in CONTROLS if name in first]
     both = summed(first, second, SHARE)
     shown = {"Picture": first, "Window": second, f"Both (share {SHARE:g})": both}
-    return [
-        ShiftRow(name, "shipped", ratios(shifts_of, controls)) for name, shifts_of in shown.items()
-    ]
+    return [ShiftRow(name, "shipped", ratios(changes, controls)) for name, changes in shown.items()]
 
 
 def _gradient_maps(backbone: Backbone, images: Pictures) -> list[Overlay]:

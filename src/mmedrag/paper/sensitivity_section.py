@@ -197,7 +197,7 @@ def _disagreements(measured: Sensitivity) -> list[Disagreement]:
     shipped, gap = measured.findings[0], measured.poolings[0]
     seen = {"drawn images": measured.windows, "radiographs": measured.radiographs}
     density = [f"{ratio(rows[0], 'density/noise')} in {of}" for of, rows in seen.items() if rows]
-    words = [
+    notes = [
         Disagreement(
             "Subtle density change (5.3)",
             "at or below the noise control for every encoder: 0.09 to 0.77 times it",
@@ -231,7 +231,7 @@ def _disagreements(measured: Sensitivity) -> list[Disagreement]:
             "EfficientNet-B0 reuses no features in that way.",
         ),
     ]
-    return words + [_fine_scale(row) for row in measured.scales[:1]]
+    return notes + [_fine_scale(row) for row in measured.scales[:1]]
 
 
 def _fine_scale(row: ShiftRow) -> Disagreement:
@@ -245,9 +245,9 @@ def _fine_scale(row: ShiftRow) -> Disagreement:
 
 
 def _poolings(rows: Sequence[ShiftRow]) -> str:
-    words = [(row, ratio(row, "hairline/noise")) for row in rows if row.name == "LPA"]
+    ratios = [(row, ratio(row, "hairline/noise")) for row in rows if row.name == "LPA"]
     baseline = f"Baseline (GAP) {ratio(rows[0], 'hairline/noise')}"
-    return ", ".join(["SNR of " + baseline, *(f"LPA {row.weights} {snr}" for row, snr in words)])
+    return ", ".join(["SNR of " + baseline, *(f"LPA {row.weights} {snr}" for row, snr in ratios)])
 
 
 def _missing(measured: Sensitivity) -> str:
@@ -258,9 +258,9 @@ def _missing(measured: Sensitivity) -> str:
         f"{', '.join(random)} ran with random weights, as no checkpoint was given. These add them: "
         "hf download microsoft/resnet-101 --local-dir resnet101 (likewise microsoft/resnet-50, "
         "google/efficientnet-b0, google/vit-base-patch16-224; timm/densenet121.tv_in1k for "
-        "model.safetensors), then mmedrag eval sensitivity --model resnet50=resnet50 "
-        "--model resnet101=resnet101 --model efficientnet_b0=efficientnet_b0 "
-        "--model vit_b16=vit_b16 --model densenet121=densenet121/model.safetensors"
+        "model.safetensors), then give them as the models resnet50=resnet50, "
+        "resnet101=resnet101, efficientnet_b0=efficientnet_b0, vit_b16=vit_b16, "
+        "densenet121=densenet121/model.safetensors."
     )
 
 

@@ -53,9 +53,9 @@ def tables(measured: Sensitivity) -> tuple[Table, ...]:
     return tuple(shown)
 
 
-def _retrieval(shares: Sensitivity) -> Table:
-    measured = {f"window, share {share:g}": of for share, of in shares.retrieval.items()}
-    measured |= {f"{kind.upper()}, trained": of for kind, of in shares.retrieval_poolings.items()}
+def _retrieval(study: Sensitivity) -> Table:
+    measured = {f"window, share {share:g}": of for share, of in study.retrieval.items()}
+    measured |= {f"{kind.upper()}, trained": of for kind, of in study.retrieval_poolings.items()}
     rows = tuple(
         (name, *(with_interval(of[kind], 3) for kind in of)) for name, of in measured.items()
     )

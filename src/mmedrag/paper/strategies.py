@@ -76,7 +76,7 @@ class CentredEarly:
 class FusionRow:
     """One fusion: how it came by its weights, its figures on the main set, and what it found.
 
-    ``found`` by direction is empty for untrained rows, which are means over seeds with
+    ``directions`` is empty for untrained rows, which are means over seeds with
     ``deviations``; ``elsewhere`` is the mean cross-modal MRR on other sets; ``tune_mrr`` what
     choosing goes by, where there is something to choose.
     """

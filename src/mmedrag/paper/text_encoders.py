@@ -31,7 +31,7 @@ PUBLISHED: Mapping[str, str] = {
     "BioClinicalBERT": "emilyalsentzer/Bio_ClinicalBERT",
     "BioMedBERT": "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract-fulltext",
 }
-"""The paper's text encoders, by the hub id or local folder to give with ``--model``."""
+"""The paper's text encoders, by the hub id or local folder to give as a model."""
 
 RANDOM = "BERT, random weights"
 SHIPPED = "offline"
@@ -178,8 +178,8 @@ def _section(
                 *([_table("Diagnosis to caption, real cases", "real", figures)] if real else [])),
         disagreements=(_disagreement(figures),) if RANDOM in figures else (),
         notes=tuple(
-            f"{name} was not loaded. To add it: mmedrag eval text-encoders --model "
-            f'"{name}={PUBLISHED[name]}" (a hub id where there is a network, or a local folder)'
+            f"{name} was not loaded. To add it, give the model {name}={PUBLISHED[name]} (a hub id "
+            "where there is a network, or a local folder)."
             for name in missing
         ),
         data={"encoders": dict(figures), "missing": list(missing)},

@@ -70,22 +70,22 @@ def read_split_cases(
         CorpusError: where a file cannot be read, a part has no case, or the split does not fit.
         LeakError: where a part of the split file is tied to another.
     """
-    cases_of_sets: list[Case] = []
+    chosen: list[Case] = []
     validated: set[str] = set()
     for path in paths:
         named = _by_split(path)
-        cases_of_sets += [case for cases in named.values() for case in _whole(cases, most, seed)]
+        chosen += [case for cases in named.values() for case in _whole(cases, most, seed)]
         validated |= {case.id for cases in named.values() for case in cases if "val" in named}
-    ties = find_ties(cases_of_sets)
+    ties = find_ties(chosen)
     if splits is None:
-        split = _random_split(cases_of_sets, validated, ties, seed)
+        split = _random_split(chosen, validated, ties, seed)
     else:
-        split = checked_split(splits, cases_of_sets, ties)
+        split = checked_split(splits, chosen, ties)
     if min(map(len, (split.train, split.tune, split.held_out))) < 2:
         raise CorpusError("There are too few patients for three parts", "Give more records.")
     if write is not None:
         sides = {"train": split.train, "tune": split.tune, "val": split.held_out}
-        write_used_split(write, cases_of_sets, sides, HELD_OUT, seed)
+        write_used_split(write, chosen, sides, HELD_OUT, seed)
     return split
 
 

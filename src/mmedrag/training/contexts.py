@@ -89,14 +89,14 @@ class _Context:
     kind: str
     item: Case | Definition
     mentions: tuple[Mention, ...] = ()
-    row: int | None = None  # in the pool, where the item is as it stands there
+    row: int | None = None  # among the candidates, where the item is as it stands there
 
 
 class Miner:
     """Mines one pool.
 
     Args:
-        pool: of one part; nothing is drawn from elsewhere.
+        candidates: of one part; nothing is drawn from elsewhere.
         embedder: that of the pool's vectors.
         classifier: routes the questions (section 3.2).
         definitions: recognises and defines terms (section 3.4).

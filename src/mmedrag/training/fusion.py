@@ -129,8 +129,8 @@ def batches(studies: Codes, random: np.random.Generator) -> Iterator[NDArray[np.
 
     ``studies`` is int64 ``(n,)``, numbered from 0.
     """
-    order_of_study = random.permutation(int(studies.max()) + 1)[studies]
-    order = np.argsort(order_of_study, kind="stable")
+    rank = random.permutation(int(studies.max()) + 1)[studies]
+    order = np.argsort(rank, kind="stable")
     return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
 

@@ -29,7 +29,7 @@ def quantise_weights(model: Path) -> None:
             kept.append(tensor)
             continue
         whole, scale = int8(values)
-        names = [f"{tensor.name}.{chunk}" for chunk in ("int8", "scale", "zero")]
+        names = [f"{tensor.name}.{suffix}" for suffix in ("int8", "scale", "zero")]
         kept.append(numpy_helper.from_array(whole, names[0]))
         kept.append(numpy_helper.from_array(scale, names[1]))
         kept.append(numpy_helper.from_array(np.zeros(len(scale), np.int8), names[2]))

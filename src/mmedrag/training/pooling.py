@@ -83,8 +83,8 @@ def fit_pooling(
     layout = pooling_layout(kind, encoder.channels)
     first = random_tensors(layout, seed) if kind == "mspp" else _zeros(layout)
     inputs = [_inputs(kind, encoder, images, progress) for images in pictures]
-    apart = [reached for i, reached in enumerate(inputs) if i % 4 == 3]
-    learned = [reached for i, reached in enumerate(inputs) if i % 4 != 3]
+    apart = [one for i, one in enumerate(inputs) if i % 4 == 3]
+    learned = [one for i, one in enumerate(inputs) if i % 4 != 3]
     weights = {name: torch.tensor(value, requires_grad=True) for name, value in first.items()}
     optimiser = torch.optim.Adam(list(weights.values()), lr=RATES[kind])
     before = best = _log_ratio(kind, weights, apart).item()

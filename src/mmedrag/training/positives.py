@@ -50,8 +50,8 @@ class PositivePairs:
 def tune_mrr(fusion: Fusion, pairs: Pairs) -> float:
     """Mean reciprocal rank over the directions :data:`TUNED_BY`, each counting the same."""
     ways = {way: seen(fusion, pairs, way) for way in WAYS}
-    pairs_positive = PositivePairs.of(pairs.studies, pairs.captions)
-    return float(np.mean([_mrr(ways[a], ways[b], pairs_positive, a, b) for a, b in TUNED_BY]))
+    positives = PositivePairs.of(pairs.studies, pairs.captions)
+    return float(np.mean([_mrr(ways[a], ways[b], positives, a, b) for a, b in TUNED_BY]))
 
 
 def seen(fusion: Fusion, pairs: Pairs, way: str) -> Matrix:

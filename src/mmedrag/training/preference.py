@@ -186,9 +186,7 @@ def export(examples: Sequence[Example], path: Path) -> int:
     """
     lines = []
     for i, j in preferences(examples).tolist():
-        chosen, rejected = (
-            _evidence_text(examples[chosen_or_rejected]) for chosen_or_rejected in (i, j)
-        )
+        chosen, rejected = (_evidence_text(examples[index]) for index in (i, j))
         if chosen and rejected and chosen != rejected:
             query = examples[i].question.query
             row = {"prompt": query.text or ASK_OF_IMAGE, "chosen": chosen, "rejected": rejected}

@@ -64,24 +64,21 @@ def read_state(folder: Path, settings: Mapping[str, Any]) -> RunState:
     try:
         stored = json.loads((folder / STATE).read_text("utf-8"))
         contents = (folder / Path(str(stored["tensors"])).name).read_bytes()
-        epochs, digest, settings_of_run = (
-            int(stored["epochs"]),
-            stored["sha256"],
-            stored["settings"],
-        )
+        epochs, digest = int(stored["epochs"]), stored["sha256"]
+        earlier = stored["settings"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"There is no run to go on with in {folder} ({error})", "Start it without --resume."
         ) from None
     if hashlib.sha256(contents).hexdigest() != digest:
         raise CheckpointError(f"The state in {folder} is damaged", "Start without --resume.")
-    if changed := sorted(key for key in settings if settings_of_run.get(key) != settings[key]):
+    if changed := sorted(key for key in settings if earlier.get(key) != settings[key]):
         raise CheckpointError(
-            f"The run in {folder} had {changed[0]} {settings_of_run.get(changed[0])!r}, "
+            f"The run in {folder} had {changed[0]} {earlier.get(changed[0])!r}, "
             f"not {settings[changed[0]]!r}",
             "Resume with the settings it was started with, or start another folder.",
         )
-    return RunState(epochs, settings_of_run, *_tensor_groups(folder, contents))
+    return RunState(epochs, earlier, *_tensor_groups(folder, contents))
 
 
 def _tensor_groups(folder: Path, contents: bytes) -> tuple[dict[str, Tensor], ...]:

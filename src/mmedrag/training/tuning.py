@@ -145,11 +145,11 @@ def _loss(
     mixed = mix * maps + (1 - mix) * maps[other]
     features = functional.dropout(_late(backbone, mixed).mean(dim=(2, 3)), 0.3)
     losses = [
-        rows
-        for head, learned in zip(heads, labels, strict=True)
-        for rows in (
-            mix * _cross_entropy(head(features), learned),
-            (1 - mix) * _cross_entropy(head(features), learned[other]),
+        term
+        for head, classes in zip(heads, labels, strict=True)
+        for term in (
+            mix * _cross_entropy(head(features), classes),
+            (1 - mix) * _cross_entropy(head(features), classes[other]),
         )
     ]
     return torch.stack(losses).sum()

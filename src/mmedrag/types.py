@@ -243,9 +243,9 @@ class Claim:
     """What a number of cases say of a finding.
 
     ``assertion`` is ``None`` where they do not mention it. ``keys`` are the cases that say so, of
-    the ``of`` cases that were read. ``side`` ("left", "right", "left and right") and ``grade`` narrow
-    the claim to the cases that say so; they are empty where it is not narrowed. ``prevalence`` is
-    the base rate, where the index counts.
+    the ``of`` cases that were read. ``side`` ("left", "right", "left and right") and ``grade``
+    narrow the claim to the cases that say so; they are empty where it is not narrowed.
+    ``prevalence`` is the base rate, where the index counts.
     """
 
     concept: str

@@ -88,7 +88,9 @@ def test_techniques_are_not_counted_as_findings():
     assert "Findings in" not in text_of(ASKED, [scanned])
 
 
-def asking(text: str, kind: QuestionKind, *, detail: str = "", where: str | None = None) -> Question:
+def asking(
+    text: str, kind: QuestionKind, *, detail: str = "", where: str | None = None
+) -> Question:
     """A question of that kind about pleural effusion."""
     asked = question(text, {"pleural effusion": AFFIRMED})
     intent = Intent(kind, "told by the test", ("T:pleural effusion",), detail)
@@ -126,11 +128,14 @@ def test_what_a_term_means_stands_before_everything_else():
 def test_a_differential_leads_with_diagnoses_and_their_counts():
     cases = [
         replace(e, item=replace(e.item, diagnosis=d, patient_id=e.key))
-        for e, d in zip([EFFUSION, CLEAR, LEFT], ["Empyema", "Empyema", "Heart failure"], strict=True)
+        for e, d in zip(
+            [EFFUSION, CLEAR, LEFT], ["Empyema", "Empyema", "Heart failure"], strict=True
+        )
     ]
     text = text_of(asking("Differential of a pleural effusion?", QuestionKind.DIFFERENTIAL), cases)
     assert text.splitlines()[0].startswith(
-        "Among the 3 most similar cases: “Empyema” (2 of 3) [C1, C2] and “Heart failure” (1 of 3) [C4]"
+        "Among the 3 most similar cases: “Empyema” (2 of 3) [C1, C2] "
+        "and “Heart failure” (1 of 3) [C4]"
     )
     assert "- “Empyema”: 2 of 3 [C1, C2]; against it: pleural effusion ruled out in [C2]" in text
 
@@ -141,7 +146,10 @@ def test_what_is_declined_says_so_first_and_lists_cases():
     text = text_of(asked, [EFFUSION])
     assert text.startswith(f"{why}\n\nSimilar cases:\n- C1")
     answer = answered(ExtractiveGenerator(), asked, [EFFUSION])
-    assert unsupported_sentences(replace(answer, brief=CaseAnalyst().brief(asked, [EFFUSION], None))) == []
+    assert (
+        unsupported_sentences(replace(answer, brief=CaseAnalyst().brief(asked, [EFFUSION], None)))
+        == []
+    )
 
 
 def test_a_comparison_says_what_is_missing():
@@ -175,8 +183,8 @@ def test_what_the_question_rules_out_is_held_against_the_cases():
         ASKED, [EFFUSION]
     )
     assert (
-        "The question rules out pneumothorax, which the cases do not affirm either: ruled out in [C2]."
-        in text_of(ASKED, [CLEAR])
+        "The question rules out pneumothorax, which the cases do not affirm either: "
+        "ruled out in [C2]." in text_of(ASKED, [CLEAR])
     )
     air = case("C5", "Tension pneumothorax.", {"pneumothorax": AFFIRMED})
     assert "The question rules out pneumothorax, which is affirmed in [C5]." in text_of(
@@ -212,7 +220,9 @@ def test_a_side_in_doubt_is_not(report):
 
 
 def test_terms_are_explained_with_their_source():
-    text = text_of(asking("What is a pleural effusion?", QuestionKind.DEFINITION), [EFFUSION, MEANING])
+    text = text_of(
+        asking("What is a pleural effusion?", QuestionKind.DEFINITION), [EFFUSION, MEANING]
+    )
     line = "- pleural effusion (glossary): “Fluid between the two layers of the pleura.” [D1]"
     assert line in text
     assert text_of(ASKED, [MEANING]).startswith(

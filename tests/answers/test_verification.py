@@ -102,7 +102,8 @@ def test_what_no_source_opposes_is_let_through(sentence):
 
 
 @pytest.mark.parametrize(
-    "sentence", ["No pleural effusion [C1].", "A pneumothorax is present [C2].", "No effusion [C1]."]
+    "sentence",
+    ["No pleural effusion [C1].", "A pneumothorax is present [C2].", "No effusion [C1]."],
 )
 def test_what_its_source_opposes_is_not(sentence):
     assert sentence not in written(checked(sentence, EVIDENCE))
@@ -142,7 +143,8 @@ FINDINGS = (
     "cataract", "ground-glass opacity", "hydrocephalus",
 )  # fmt: skip
 PATTERNS = (
-    "There is {f}.", "No {f}.", "No evidence of {f} or {g}.", "Possible {f}.", "Left {f}; right {g}.",
+    "There is {f}.", "No {f}.", "No evidence of {f} or {g}.", "Possible {f}.",
+    "Left {f}; right {g}.",
     "{f} without {g}.", "History of {f}.", "Mother had {f}.", "{f} is seen, {g} is not seen.",
     "Findings: {f}. Impression: no {g}.", "Negative for {f}.", "No change in {f}.", "Normal study.",
     "{f}, {g}", "Rule out {f}.", "The {f} has resolved.", "Is there {f}?", "No {f}, but {g}.",
@@ -151,7 +153,8 @@ PATTERNS = (
 ASK = (
     "Is there {f}?", "What is {f}?", "Differential for {f}?", "What does this show?",
     "Is this normal?", "{f} or {g}?", "Show me cases of {f}", "{f} but no {g}", "Left {f}",
-    "Has the {f} grown since the last study?", "Which side is the {f} on?", "How severe is the {f}?",
+    "Has the {f} grown since the last study?", "Which side is the {f} on?",
+    "How severe is the {f}?",
     "What dose of aspirin for {f}?", "Is there a wobbly sign?",
 )  # fmt: skip
 PAIRS = st.tuples(st.sampled_from(FINDINGS), st.sampled_from(FINDINGS))

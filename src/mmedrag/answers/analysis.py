@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mmedrag.answers.agreement import Agreement
 from mmedrag.answers.differential import UNNAMED, candidates, normal_form
-from mmedrag.answers.findings import Flat
+from mmedrag.answers.findings import FLAT
 from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.statements import (
     PHRASE,
@@ -56,7 +56,7 @@ class CaseAnalyst:
     """
 
     source: DefinitionSource | None = None
-    ontology: Ontology = Flat()
+    ontology: Ontology = FLAT
     agreement: Agreement | None = None
 
     def brief(
@@ -134,9 +134,7 @@ class CaseAnalyst:
         near = [k for w in wanted for k, c in concepts.items() if self.ontology.is_a(w, c)]
         return tuple(dict.fromkeys(exact or near))
 
-    def _with_base_rates(
-        self, brief: Brief, question: Question, corpus: CorpusStatistics
-    ) -> Brief:
+    def _with_base_rates(self, brief: Brief, question: Question, corpus: CorpusStatistics) -> Brief:
         groups: dict[str, Collection[str]] = {}
         for claim in brief.claims:
             groups.setdefault(claim.concept, self._group(claim.concept))
@@ -224,6 +222,10 @@ class CaseAnalyst:
         if question.query.image is not None and self.agreement is not None:
             return self.agreement.lead(first, has_text=bool(question.query.text.strip()))
         return _lead_by_count(brief.differential)
+
+
+PLAIN = CaseAnalyst()
+"""Trusts what was recognised, knows no relations and no figures of agreement."""
 
 
 def shown(evidence: Evidence) -> str:

@@ -31,7 +31,8 @@ class CorpusCounts:
     """:class:`~mmedrag.protocols.CorpusStatistics` over cases that are read once.
 
     Args:
-        cases: gives all cases of the corpus, with the mentions of their reports where they are stored.
+        cases: gives all cases of the corpus, with the mentions of their reports where these are
+            stored.
         version: changes when they do; they are read again then.
         source: recognises the terms of reports, diagnoses and labels.
         ontology: its relations.
@@ -97,4 +98,6 @@ class CorpusCounts:
         affirmed.update(code for code, _, _ in diagnoses_of(reading, self._ontology))
         state = is_normal(reading)
         (affirmed if state else negated).update([NORMAL] if state is not None else [])
-        return _Row(reading.case, reading.evidence.mentions, frozenset(affirmed), frozenset(negated))
+        return _Row(
+            reading.case, reading.evidence.mentions, frozenset(affirmed), frozenset(negated)
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mmedrag.answers.analysis import CaseAnalyst, shown
+from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
 from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
 from mmedrag.answers.replies import direct_reply, joined, marks
@@ -32,7 +32,7 @@ class ExtractiveGenerator:
     is neither quoted nor counted, and named as set aside.
     """
 
-    analyst: CaseAnalyst = CaseAnalyst()
+    analyst: CaseAnalyst = PLAIN
     quotes: int = 4
     findings: int = 6
     terms: int = 4

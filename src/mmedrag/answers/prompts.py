@@ -30,9 +30,7 @@ was taken out: do not guess at it.
 6. Be brief: first one sentence with the answer, then short sentences or bullets on similar cases, \
 disagreements, and terms. No preamble, no links, no list of sources at the end.
 7. Where counts over the evidence are given, start from them and change none. A sentence that its \
-own keys contradict is struck before anyone reads it.""".replace(
-    "{flag}", FLAG
-)
+own keys contradict is struck before anyone reads it.""".replace("{flag}", FLAG)
 """The rules; the same for every question."""
 
 IMAGE_ONLY = (
@@ -75,7 +73,7 @@ def user_prompt(question: Question, evidence: Sequence[Evidence]) -> str:
 
 
 def brief_text(brief: Brief, sent: Sequence[str]) -> str:
-    """What was counted over the evidence, with the keys that were sent, for who words the answer."""
+    """What was counted over the evidence, with the keys that were sent, for an answer's words."""
     if brief.declined:
         return f"This question is not to be answered. Say only this: {brief.declined}"
     lines = [f"Counted over the evidence (kind of question: {brief.kind}, reply: {brief.reply}):"]

@@ -26,7 +26,7 @@ _OPEN = (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION)
 def differential_lines(question: Question, brief: Brief) -> list[str]:
     """A line a diagnosis: cases, base rate, and what speaks against it."""
     by_image = question.query.image is not None and brief.kind is QuestionKind.SEARCH
-    if brief.kind not in _OPEN and not by_image or len(brief.differential) < 2:
+    if (brief.kind not in _OPEN and not by_image) or len(brief.differential) < 2:
         return []
     return ["Diagnoses of these cases:", *(_candidate(c) for c in brief.differential)]
 
@@ -62,8 +62,7 @@ def finding_lines(brief: Brief, cases: Sequence[Evidence], most: int) -> list[st
         return []
     place = "the case" if len(cases) == 1 else f"the {len(cases)} cases"
     lines = [
-        f"- {claims[0].term}: "
-        + "; ".join(f"{_SAID[c.assertion]} {marks(c.keys)}" for c in claims)
+        f"- {claims[0].term}: " + "; ".join(f"{_SAID[c.assertion]} {marks(c.keys)}" for c in claims)
         for claims in list(by_concept.values())[:most]
     ]
     return [f"Findings in {place}:", *lines]
@@ -135,4 +134,3 @@ def other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
 
 def _report(evidence: Evidence) -> str:
     return evidence.item.text if isinstance(evidence.item, Case) else ""
-

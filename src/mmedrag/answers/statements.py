@@ -66,9 +66,7 @@ class CaseReading:
         return self.evidence.item
 
 
-def read_cases(
-    cases: Sequence[Evidence], source: DefinitionSource | None
-) -> list[CaseReading]:
+def read_cases(cases: Sequence[Evidence], source: DefinitionSource | None) -> list[CaseReading]:
     """Read what the cases state. Reports were recognised before; diagnoses and labels are here."""
     names = [n for c in cases if isinstance(c.item, Case) for n in _names(c.item)]
     unique = list(dict.fromkeys(names))
@@ -175,7 +173,8 @@ def is_normal(reading: CaseReading) -> bool | None:
 
 
 _NORMAL = re.compile(
-    r"^(?:(?:completely |essentially )?normal\b.*|no (?:acute )?(?:abnormalit(?:y|ies)|findings?|disease)|.*\bnormal"
+    r"^(?:(?:completely |essentially )?normal\b.*|no (?:acute )?(?:abnormalit(?:y|ies)|findings?"
+    r"|disease)|.*\bnormal"
     r"|healthy|unremarkable|no tumou?r|regular|negative)$",
     re.IGNORECASE,
 )
@@ -198,9 +197,7 @@ class Tally:
         return tuple(self.keys.get(assertion, ()))
 
 
-def tally_of(
-    concept: str, term: str, readings: Sequence[CaseReading], ontology: Ontology
-) -> Tally:
+def tally_of(concept: str, term: str, readings: Sequence[CaseReading], ontology: Ontology) -> Tally:
     """Every case sorted by what it says of a concept."""
     tally = Tally(concept, term)
     for reading in readings:
@@ -210,8 +207,10 @@ def tally_of(
 
 
 _GRADE = re.compile(
-    r"\b(?:very )?(?:mild|moderate|severe|small|large|massive|minimal|tiny|early|advanced|slight|marked|extensive|proliferative"
-    r"|well[- ]differentiated|moderately[- ]differentiated|poorly[- ]differentiated|low[- ]grade|high[- ]grade|intermediate[- ]grade"
+    r"\b(?:very )?(?:mild|moderate|severe|small|large|massive|minimal|tiny|early|advanced|slight"
+    r"|marked|extensive|proliferative"
+    r"|well[- ]differentiated|moderately[- ]differentiated|poorly[- ]differentiated|low[- ]grade"
+    r"|high[- ]grade|intermediate[- ]grade"
     r"|(?:grade|stage|type) (?:[ivx]+|\d)[a-c]?)\b",
     re.IGNORECASE,
 )

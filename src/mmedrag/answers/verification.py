@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from mmedrag.answers.claims import Claim as Written
 from mmedrag.answers.claims import claims
 from mmedrag.answers.differential import UNNAMED, diagnoses_of, normal_form
-from mmedrag.answers.findings import Flat
+from mmedrag.answers.findings import FLAT
 from mmedrag.answers.statements import CaseReading, grades_of, is_normal, read_cases, says_of
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.types import Assertion, Brief, Candidate, Case, Claim, Evidence, Piece
@@ -89,7 +89,7 @@ class ClaimChecker:
     """
 
     source: DefinitionSource
-    ontology: Ontology = Flat()
+    ontology: Ontology = FLAT
 
     def check(self, pieces: Iterable[Piece], evidence: Sequence[Evidence]) -> Iterator[Piece]:
         """The pieces, whole sentences at a time; a struck one leaves :data:`STRUCK` behind."""

@@ -91,16 +91,19 @@ def walk_recognised(
     path: Path, recogniser: str, *, readonly: bool
 ) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
     """Cases with the terms that this recogniser has found in their reports, where it read them."""
-    with storage_faults(path, "read"), closing(connect(path, readonly=readonly)) as database:
-        with database.reading():
-            row = 0
-            while page := database.page(row, _PAGE):
-                stored = database.recognised({number: case.text for number, case, _ in page})
-                for number, case, _ in page:
-                    found = stored.get(number)
-                    same = found is not None and found.recogniser == recogniser
-                    yield case, found.mentions if found is not None and same else None
-                row = page[-1][0]
+    with (
+        storage_faults(path, "read"),
+        closing(connect(path, readonly=readonly)) as database,
+        database.reading(),
+    ):
+        row = 0
+        while page := database.page(row, _PAGE):
+            stored = database.recognised({number: case.text for number, case, _ in page})
+            for number, case, _ in page:
+                found = stored.get(number)
+                same = found is not None and found.recogniser == recogniser
+                yield case, found.mentions if found is not None and same else None
+            row = page[-1][0]
 
 
 def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, into: Path) -> int:

@@ -8,16 +8,22 @@ share of right replies is counted on the other half.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.answers.agreement import Agreement, Bin, features
+from mmedrag.answers.agreement import Agreement, Bin, features, to_json
 from mmedrag.answers.analysis import CaseAnalyst, code_of, whole
+from mmedrag.assembly import load
+from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.definitions import Dictionary
-from mmedrag.evaluation.tasks import Task, same_diagnosis
+from mmedrag.evaluation.task_replies import drawn
+from mmedrag.evaluation.tasks import Task, cases_of, held_out, readings_of, same_diagnosis
 from mmedrag.pipeline import MMedRAG
 from mmedrag.progress import Progress, silent
 from mmedrag.types import Assertion, Brief, Claim, Query, Reply
@@ -77,6 +83,27 @@ def measure_agreement(
         progress(1)
     agreement = fit(presence, leads)
     return agreement, _section(agreement, presence, leads)
+
+
+def evaluate_agreement(
+    data: Sequence[Path], casebase: Path, most: int, into: Path | None, progress: Progress = silent
+) -> Section:
+    """Measure the agreement on records that a casebase holds, and write it where that is asked for.
+
+    Raises:
+        CorpusError: a file cannot be read.
+        CasebaseNotFound: there is no casebase there.
+    """
+    with load(casebase) as rag:
+        source = rag.definitions
+        assert isinstance(source, Dictionary)
+        searched = [c for file in data for c in evenly_spaced(held_out(cases_of(file))[0], 150)]
+        tasks = drawn(readings_of(searched, source), source, most)
+        agreement, section = measure_agreement(rag, source, tasks, progress)
+    if into is not None:
+        kept = {**to_json(agreement), "source": {"protocol": section.protocol}}
+        into.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    return section
 
 
 def _apart(task: Task) -> Query:
@@ -156,7 +183,7 @@ def _bins(leads: Sequence[_Lead]) -> dict[str, list[Bin]]:
         edges = (*SHARES, 2.0)
         rows = [
             [lead.right for lead in of_kind if low <= lead.share < high]
-            for low, high in zip(edges, edges[1:], strict=False)
+            for low, high in pairwise(edges)
         ]
         found[kind] = [
             Bin(low, sum(row), len(row)) for low, row in zip(SHARES, rows, strict=True)

@@ -51,6 +51,14 @@ def by_hand(dictionary: Dictionary) -> list[Task]:
     return [_by_hand(json.loads(line), dictionary) for line in text.splitlines()]
 
 
+_ROWS = {
+    "declined": "to be declined",
+    "in scope": "in scope",
+    "definition": "definition (by hand)",
+    "differential": "history alone",
+}
+
+
 def _by_hand(row: dict[str, object], dictionary: Dictionary) -> Task:
     expect, query = str(row["expect"]), Query(str(row["text"]))
     named = row.get("terms")
@@ -59,8 +67,7 @@ def _by_hand(row: dict[str, object], dictionary: Dictionary) -> Task:
     codes = frozenset(m.concept for mentions in found for m in mentions if m.kind.is_finding
                       or expect == "definition")  # fmt: skip
     free = frozenset(UNNAMED + normal_form(t) for t in terms)
-    kind = {"declined": "to be declined", "in scope": "in scope",
-            "definition": "definition (by hand)", "differential": "history alone"}[expect]  # fmt: skip
+    kind = _ROWS[expect]
     return Task(kind, query, codes=codes | free, declined=expect == "declined")
 
 
@@ -128,11 +135,19 @@ def of_records(asked: Sequence[CaseReading], dictionary: Dictionary) -> Iterator
             code for code, _, weight in diagnoses_of(reading, dictionary.concepts) if weight > 0.5
         )
         if codes and not normal:
-            yield Task("image alone", Query(image=case.image), codes=codes, patient=patient, case_id=case.id)
+            yield Task(
+                "image alone",
+                Query(image=case.image),
+                codes=codes,
+                patient=patient,
+                case_id=case.id,
+            )
             if history := str(case.meta.get("history") or "").strip():
                 text = f"{history} What is the most likely diagnosis?"
                 query = Query(text, case.image)
-                yield Task("image and history", query, codes=codes, patient=patient, case_id=case.id)
+                yield Task(
+                    "image and history", query, codes=codes, patient=patient, case_id=case.id
+                )
 
 
 def _findings(reading: CaseReading, common: str) -> Iterator[tuple[str, Reply]]:
@@ -177,11 +192,15 @@ def same_diagnosis(code: str, codes: frozenset[str], dictionary: Dictionary) -> 
 
 
 def _words(code: str, dictionary: Dictionary) -> frozenset[str]:
-    text = code.removeprefix(UNNAMED) if code.startswith(UNNAMED) else dictionary.concepts.name(code)
+    text = (
+        code.removeprefix(UNNAMED) if code.startswith(UNNAMED) else dictionary.concepts.name(code)
+    )
     return frozenset(normal_form(text).split()) - _SMALL
 
 
-_SMALL = frozenset("of the and with in to a an due left right by on for from at or".split())
+_SMALL = frozenset(
+    ["of", "the", "and", "with", "in", "to", "a", "an", "due", "left", "right", "by", "on", "for"]
+)
 
 
 def _overlap(a: frozenset[str], b: frozenset[str]) -> float:

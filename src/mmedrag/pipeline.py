@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Self
 
+import numpy as np
 from PIL.Image import Image
 
 from mmedrag.citations import attribute, resolve
@@ -48,6 +49,8 @@ from mmedrag.types import (
     Routing,
     Vector,
 )
+
+_NO_VECTOR = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,14 +173,13 @@ class MMedRAG:
         lap("decoding")
         routing = self._route(query, picture)  # 3.2  eq. (1)
         lap("modality")
-        vector = self.embedder.embed([query], [picture])[0]  # 3.3
-        lap("encoding")
-        mentions = self.definitions.recognise([query.text])[0]
-        question = Question(query, routing, vector, mentions)
+        question = Question(query, routing, _NO_VECTOR, self.definitions.recognise([query.text])[0])
         if self.reader is not None:
             question = replace(question, intent=self.reader.read(question))
         lap("terms")
-        return question
+        vector = self.embedder.embed([searched(question)], [picture])[0]  # 3.3
+        lap("encoding")
+        return replace(question, vector=vector)
 
     def _route(self, query: Query, picture: Image | None) -> Routing:
         if query.domain is not None:
@@ -185,7 +187,9 @@ class MMedRAG:
         return self.classifier.classify([query], [picture])[0]
 
     def _find_cases(self, question: Question) -> list[Hit]:
-        return self.cases.search(question, self.k_cases) if question.routing.medical else []
+        if not question.routing.medical:
+            return []
+        return self.cases.search(replace(question, query=searched(question)), self.k_cases)
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
         """Terms by report: as they were stored by the same source, the others recognised now."""
@@ -255,6 +259,13 @@ def head(ranked: Sequence[Evidence], k: int) -> list[Evidence]:
     """The first ``k`` cases (TopK of section 3.5.2) and every definition, in ranked order."""
     top = {id(e) for e in [e for e in ranked if isinstance(e.item, Case)][:k]}
     return [e for e in ranked if id(e) in top or isinstance(e.item, Definition)]
+
+
+def searched(question: Question) -> Query:
+    """What is searched for: the query, less what only asks about its image."""
+    if question.intent is None or question.query.image is None:
+        return question.query
+    return replace(question.query, text=question.intent.described)
 
 
 def with_asked(

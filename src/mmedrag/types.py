@@ -206,7 +206,8 @@ class Intent:
     """How a question was understood.
 
     ``rule`` names the rule that decided, ``concepts`` are those that it asks about, in order.
-    ``phrases`` are the words that it asks about where no dictionary knows them.
+    ``phrases`` are the words that it asks about where no dictionary knows them. ``described`` is
+    what is searched for: the text, less a sentence that asks about an image and describes nothing.
     ``detail`` is what a question of presence asks besides: ``side``, ``grade`` or nothing.
     ``reason`` says of a question that is out of scope why, and what can be asked instead.
     """
@@ -217,6 +218,7 @@ class Intent:
     detail: str = ""
     reason: str = ""
     phrases: tuple[str, ...] = ()
+    described: str = ""
 
 
 @dataclass(frozen=True, slots=True)

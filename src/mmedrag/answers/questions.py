@@ -234,6 +234,10 @@ _ASKING = re.compile(
 _POINTS = re.compile(r"^what(?:'s|’s| is| are) (?:it|that|this|those)\W*$", re.IGNORECASE)
 
 
+_ABOUT_AN_IMAGE = frozenset({_K.PRESENCE, _K.NORMALITY, _K.CHOICE, _K.DESCRIPTION, _K.COMPARISON})
+"""Who asks of an image whether it shows pneumonia has not said that it does."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuleReader:
     """A :class:`~mmedrag.protocols.QuestionReader` by rules.
@@ -253,9 +257,12 @@ class RuleReader:
         if concepts and _POINTS.search(asked) and question.query.image is None:
             kind, rule = _K.DEFINITION, "asks what the term before it is"
         if reason := out_of_scope(question, asked, kind, self.domains):
-            return Intent(_K.OUT_OF_SCOPE, reason.rule, concepts, reason=reason.sentence)
+            why = reason.sentence
+            return Intent(_K.OUT_OF_SCOPE, reason.rule, concepts, reason=why, described=text)
         phrases = () if concepts else phrases_of(asked, kind)
-        return Intent(kind, rule, concepts, _detail(rule), phrases=phrases)
+        about_image = question.query.image is not None and kind in _ABOUT_AN_IMAGE
+        described = text.replace(asked, " ").strip() if about_image else text
+        return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
 
 
 def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:

@@ -80,7 +80,7 @@ RULES: tuple[Rule, ...] = (
         r"|left or the right|or not|normal or abnormal|abnormal or normal)\b)[^.?!]*\bor\b",
         r"^(?!(?:any|is there|are there|evidence|signs?)\b)(?!.*\b(?:yes or no|and/or|or not"
         r"|right or left|left or right|with or without|normal or abnormal|one or more)\b)"
-        r"(?:[\w'’/-]+ ){0,5}[\w'’/-]+,? or (?:[\w'’/-]+ ?){1,6}\?$",
+        r"(?:[\w'’/-]+ ){0,5}[\w'’/-]+,? or [\w'’/-]+(?: [\w'’/-]+){0,5} ?\?$",
     ),
     _rule(
         "asks for a meaning",

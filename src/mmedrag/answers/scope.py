@@ -178,7 +178,7 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"|integral of|cook|bake|car engine|smartphone)\b",
             r"^(?:who|whose) (?:is|was|are|were|won|wrote|invented|painted|discovered|made"
             r"|founded)\b|^when (?:is|was|did|were)\b(?!.*\b(?:patient|scan|study|image|film)\b)",
-            r"^(?:\W*\d+\s*[-+*/x×^]\s*)+\d+\W*=?\W*$|^what is \d+\s*[-+*/x]\s*\d+",
+            r"^\W{0,3}(?:\d{1,9} ?[-+*/x×^] ?){1,5}\d{1,9}[ =?]{0,4}$|^what is \d+\s*[-+*/x]\s*\d+",
             r"\bwho are you\b|\bwhat(?:'s| is) your name\b|\bhow are you\b|\bare you (?:human"
             r"|a bot|an ai|chatgpt|sentient)\b",
         ),

@@ -34,6 +34,7 @@ from mmedrag.protocols import (
 )
 from mmedrag.types import (
     Answer,
+    Assertion,
     Case,
     Context,
     Definition,
@@ -100,7 +101,8 @@ class MMedRAG:
         hits = self._find_cases(question)  # 3.4  eq. (2)
         lap("cases")
         mentions = self._mentions(hits)  # 3.4  E
-        found = self.definitions.define([question.mentions, *mentions], self.k_definitions)  # R_def
+        terms = [explained(question), *mentions]
+        found = self.definitions.define(terms, self.k_definitions)  # R_def
         gathered = gather(question.vector, hits, mentions, found, self.embedder.embed(found))
         lap("definitions")
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
@@ -266,6 +268,20 @@ def searched(question: Question) -> Query:
     if question.intent is None or question.query.image is None:
         return question.query
     return replace(question.query, text=question.intent.described)
+
+
+def explained(question: Question) -> tuple[Mention, ...]:
+    """The mentions of the question; a term whose meaning is asked for is to be defined.
+
+    Who asks what something is neither affirms nor denies it.
+    """
+    intent = question.intent
+    if intent is None or intent.kind is not QuestionKind.DEFINITION:
+        return question.mentions
+    return tuple(
+        replace(m, assertion=Assertion.AFFIRMED) if m.concept in intent.concepts else m
+        for m in question.mentions
+    )
 
 
 def with_asked(

@@ -44,6 +44,7 @@ from mmedrag.types import (
 CANDIDATES = 8
 FINDINGS = 8
 _DECIDED = 0.75
+_CLEAR = 0.5
 _SAID = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
 
 
@@ -353,7 +354,8 @@ def _choice(brief: Brief, asked: Mapping[str, str]) -> tuple[Reply, str]:
 def _lead_by_count(differential: Sequence[Candidate]) -> tuple[Reply, str]:
     first = len(differential[0].keys)
     second = len(differential[1].keys) if len(differential) > 1 else 0
-    if first >= 2 and first >= 2 * second:
+    share = first / max(1, differential[0].of)
+    if first >= 2 and first >= 2 * second and share >= _CLEAR:
         return Reply.YES, f"{differential[0].diagnosis} stands out"
     return Reply.MIXED, "no diagnosis stands out"
 

@@ -146,6 +146,7 @@ RULES: tuple[Rule, ...] = (
         r"\b(?:what|which\b.*) should (?:be|i|we|one) (?:considere?d?|thought of|think of"
         r"|suspect(?:ed)?)\b"
         r"|\bwhat to (?:consider|think of)\b",
+        r"\bwhat would (?:you|one|i|we) (?:consider|suspect|think|diagnose)\b|\bwhat happened\b",
         r"\bwhat(?:'s|’s| is) (?:wrong|the matter)\b|^why (?:is|are|does|do)\b",
         r"\bwhat (?:does|do|has|might|could) (?:he|she|the (?:\w+ )?patient|this (?:\w+ )?patient"
         r"|they)"
@@ -238,6 +239,10 @@ _ABOUT_AN_IMAGE = frozenset({_K.PRESENCE, _K.NORMALITY, _K.CHOICE, _K.DESCRIPTIO
 """Who asks of an image whether it shows pneumonia has not said that it does."""
 
 
+_TERM_WORDS = 5
+"""A term that is pointed at ("Bull's eye maculopathy - what is that?") has no more words."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuleReader:
     """A :class:`~mmedrag.protocols.QuestionReader` by rules.
@@ -254,8 +259,11 @@ class RuleReader:
         asked = asking_part(text)
         concepts = _asked_about(text, asked, question.mentions)
         kind, rule = kind_of(asked, has_image=question.query.image is not None)
-        if concepts and _POINTS.search(asked) and question.query.image is None:
-            kind, rule = _K.DEFINITION, "asks what the term before it is"
+        if _POINTS.search(asked) and (told := text.replace(asked, " ").split()):
+            if len(told) <= _TERM_WORDS and concepts and question.query.image is None:
+                kind, rule = _K.DEFINITION, "asks what the term before it is"
+            else:
+                kind, rule = _K.DIFFERENTIAL, "asks what the case before it is"
         if reason := out_of_scope(question, asked, kind, self.domains):
             why = reason.sentence
             return Intent(_K.OUT_OF_SCOPE, reason.rule, concepts, reason=why, described=text)

@@ -30,7 +30,8 @@ class OutOfScope:
 
 
 _PERSON = (
-    r"(?:i|we|you|he|she|they|one|(?:the|this|my|our|that|a) (?:\w+ ){0,2}?(?:patient|child|woman|man"
+    r"(?:i|we|you|he|she|they|one|(?:the|this|my|our|that|a) (?:\w+ ){0,2}?(?:patient|child|woman"
+    r"|man"
     r"|baby|mother|father|son|daughter|wife|husband|doctor|person|boy|girl))"
 )
 _TREATMENT = (
@@ -90,6 +91,7 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"\b(?:recommend(?:ed|ation|ations|s)?|suggest(?:ed)?|arrange|plan|schedule"
             r"|advise[ds]?)\b.*"
             r"\b(?:follow[- ]?up|screening|interval|plan|surveillance|work[- ]?up|next|imaging)\b",
+            r"^how often (?:should|must|do|does|is|are)\b",
             r"\b(?:when|how often|how soon)\b.*\b(?:follow|screen|repeat|rescan|re-?image"
             r"|check(?:ed)?|review(?:ed)?|scan(?:ned)?|tested)\b",
             r"\b(?:what|which|how)\b[^.?!]*\b(?:follow[- ]?ups?|surveillance|screening)\b",
@@ -154,6 +156,16 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"|work|stop|start|use|get pregnant|smoke)\b",
             r"\b(?:admit|discharge|operate|biopsy|drain|intubate|refer|transfer|resect|transfuse"
             r"|anticoagulate)\b(?= (?:this|the|her|him|now|or)\b[^.]*\?)",
+            r"\b(?:would|should|shall|do|could|can|must) (?:you|we|i|one) (?:operate|treat|biopsy"
+            r"|drain|admit|discharge|resect"
+            r"|refer|anticoagulate|transfuse|intubate|observe|wait|intervene|recommend|send|let"
+            r"|leave|ignore|stop|start|order)\b",
+            r"\b(?:send|let|take|bring) (?:him|her|them|me|the \w+|this \w+) (?:home|to|go"
+            r"|leave)\b",
+            r"\bcan (?:an?|the|this|any|my)\b[^.?!]*\bhave (?:an? )?(?:mri|ct|scan|surgery"
+            r"|operation|contrast|vaccine)\b",
+            r"\bis it (?:dangerous|harmful|risky|urgent|an emergency|necessary|worth|better|wise"
+            r"|advisable|too late)\b",
             r"\bneed(?:s|ed)? (?:an? )?(?:\w+ ){0,2}(?:surgery|operation|biopsy|drain|drainage"
             r"|chest tube|treatment|doctor|referral|admission|mri|ct|transfusion)\b(?=[^.]*\?)",
             r"\b(?:best|good|nearest) (?:hospital|doctor|clinic|surgeon|specialist)\b|\bat home\b"
@@ -313,6 +325,8 @@ def _against_image(question: Question, domains: Domains) -> OutOfScope | None:
     named = {term: home for term, home in homes.items() if home}
     if not named or any(shown in home for home in named.values()):
         return None
+    if Domain.OPHTHALMOLOGY not in (shown, *(d for home in named.values() for d in home)):
+        return None  # what pathology names is asked of radiographs, and the reverse
     term = next(iter(named))
     return OutOfScope(
         "contradicts the image",

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmedrag import choices
+from mmedrag import choices, domains
 from mmedrag.answers.agreement import shipped
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.counts import CorpusCounts
@@ -40,6 +40,7 @@ from mmedrag.protocols import (
     DefinitionSource,
     Embedder,
     Generator,
+    ModalityClassifier,
 )
 
 
@@ -67,6 +68,7 @@ def load(
     try:
         definitions = definitions_of(casebase, dictionaries)
         casebase.notices.extend(outdated(casebase, definitions))
+        casebase.notices.extend(unroutable(casebase, stages.classifier))
     except BaseException:
         casebase.close()
         raise
@@ -82,6 +84,19 @@ def outdated(casebase: Casebase, definitions: DefinitionSource) -> list[str]:
         f"The terms of {unread} of {casebase.count()} cases were not recognised with today's "
         "dictionaries and rules, so that searches read their reports again and are slow; "
         "'mmedrag rebuild' ends that"
+    ]
+
+
+def unroutable(casebase: Casebase, classifier: ModalityClassifier) -> list[str]:
+    """A line where the classifier cannot route to a domain of the casebase; else none."""
+    classes = getattr(classifier, "classes", None)
+    absent = [d for d in casebase.domains() if classes is not None and d not in classes]
+    if not absent:
+        return []
+    return [
+        f"The classifier does not know {', '.join(absent)}, so that these cases are found only "
+        "where the domain is named or no domain is decided on; 'mmedrag train modality' teaches it "
+        "(--model modality=FOLDER when a casebase is made)"
     ]
 
 
@@ -197,7 +212,7 @@ def create(
         preset=preset,
         settings={f"model.{role}": name for role, name in models.items()}
         | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])}
-        | {"salt": secrets.token_hex(16)},
+        | {"domains": json.dumps(domains.added()), "salt": secrets.token_hex(16)},
     )
     return casebase, stages
 
@@ -286,18 +301,35 @@ def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:
         EncoderMismatch: where the encoders have changed since it was made.
         ModelError: where a model cannot be loaded.
     """
-    return _opened(Path(path), readonly=False)
+    casebase, stages = _opened(Path(path), readonly=False)
+    if domains.added() != _stored_domains(casebase):
+        casebase.set("domains", json.dumps(domains.added()))
+    return casebase, stages
 
 
 def _opened(path: Path, *, readonly: bool) -> tuple[Casebase, Stages]:
     casebase = Casebase.open(path, readonly=readonly)
     try:
+        _register_domains(casebase)
         stages = build(casebase.preset, models_of(casebase))
         _check_encoder(casebase, stages.embedder)
     except BaseException:
         casebase.close()
         raise
     return casebase, stages
+
+
+def _register_domains(casebase: Casebase) -> None:
+    """Make known what the casebase remembers of domains that nobody has registered yet."""
+    remembered = {str(d): () for d in casebase.domains()} | _stored_domains(casebase)
+    for name, prompts in remembered.items():
+        if domains.known(name) is None:
+            domains.register(name, prompts)
+
+
+def _stored_domains(casebase: Casebase) -> dict[str, tuple[str, ...]]:
+    stored = json.loads(casebase.settings.get("domains", "{}"))
+    return {name: tuple(prompts) for name, prompts in stored.items()}
 
 
 def _check_encoder(casebase: Casebase, embedder: Embedder) -> None:

@@ -29,8 +29,9 @@ from contracts.generator import (
 from injections import INJECTIONS, REPORTS
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.extractive import ExtractiveGenerator
-from mmedrag.answers.passages import clean, instruction_like, quotable, sentences
+from mmedrag.answers.passages import clean, instruction_like, quotable
 from mmedrag.citations import unsupported_sentences
+from mmedrag.text.sentences import sentences
 from mmedrag.types import Intent, Kind, Question, QuestionKind
 
 

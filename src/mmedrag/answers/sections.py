@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmedrag.answers.analysis import CaseAnalyst, base_rate, whole
-from mmedrag.answers.findings import sides_of
 from mmedrag.answers.passages import label
 from mmedrag.answers.replies import marks, named
 from mmedrag.answers.statements import Tally, read_cases, tally_of
+from mmedrag.text.laterality import sides_of_findings
 from mmedrag.types import (
     Assertion,
     Brief,
@@ -116,11 +116,11 @@ def _echo(tally: Tally, cases: Sequence[Evidence]) -> str:
 
 def other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
     """Where the question says right and a case says left of the same finding, or the reverse."""
-    asked = sides_of(question.query.text, question.mentions)
+    asked = sides_of_findings(question.query.text, question.mentions)
     terms = {m.concept: label(m.term) for m in question.mentions}
     lines = []
     for concept, sides in asked.items():
-        told = [(c.key, sides_of(_report(c), c.mentions).get(concept)) for c in cases]
+        told = [(c.key, sides_of_findings(_report(c), c.mentions).get(concept)) for c in cases]
         other = [key for key, said in told if said and len(sides) == 1 and not sides & said]
         if other:
             (here,) = sides

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from mmedrag.answers.findings import STRENGTH, sides_of
-from mmedrag.definitions.negation import assertions
+from mmedrag.answers.findings import STRENGTH
 from mmedrag.definitions.wording import normal, spans
 from mmedrag.protocols import DefinitionSource, Ontology
+from mmedrag.text.assertions import assertions
+from mmedrag.text.laterality import sides_of_findings
 from mmedrag.types import Assertion, Case, Evidence, Kind, Mention
 
 PHRASE = "text:"
@@ -93,7 +94,7 @@ def _sentence(name: str) -> str:
 def _read(evidence: Evidence, case: Case, known: Mapping[str, tuple[Mention, ...]]) -> CaseReading:
     diagnosis = tuple(Named(n, known[n]) for n in _LIST.split(case.diagnosis.strip()) if n)
     labels = tuple(Named(n, known[n]) for n in map(_readable, case.labels) if n)
-    sides = sides_of(case.text, evidence.mentions)
+    sides = sides_of_findings(case.text, evidence.mentions)
     said: dict[str, list[Mention]] = {}
     named = (m for name in (*diagnosis, *labels) for m in name.mentions)
     for mention in (*evidence.mentions, *named):

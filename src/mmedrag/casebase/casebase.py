@@ -36,7 +36,7 @@ from mmedrag.errors import (
     EncoderMismatch,
 )
 from mmedrag.protocols import DefinitionSource
-from mmedrag.types import Case, Entry, Hit, Mention, Question, Vector
+from mmedrag.types import Case, Domain, Entry, Hit, Mention, Question, Vector
 
 AUTOMATIC = "auto"
 _REPORTS = 512  # read together, and written in one transaction
@@ -186,6 +186,11 @@ class Casebase:
         """The case of that id, or ``None``."""
         with self._reading() as database:
             return database.case(case_id)
+
+    def domains(self) -> list[Domain]:
+        """The domains that its cases are of, by name."""
+        with self._reading() as database:
+            return sorted(Domain(name) for name in database.counts() if name is not None)
 
     def ids(self) -> Iterator[str]:
         """All ids, in the order of adding."""

@@ -9,9 +9,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_dictionaries, add_models, pairs
+from mmedrag.commands.options import (
+    Commands,
+    add_dictionaries,
+    add_models,
+    add_new_domains,
+    pairs,
+    register_domains,
+)
+from mmedrag.domains import find
 from mmedrag.errors import CorpusError, QueryError
-from mmedrag.types import Case, Domain
+from mmedrag.types import Case
 from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
@@ -47,7 +55,7 @@ def add(commands: Commands) -> None:
 
     delete = commands.add_parser("delete", help="delete cases: text, vector and thumbnail")
     delete.add_argument("casebase", type=Path)
-    delete.add_argument("ids", nargs="+", metavar="ID")
+    delete.add_argument("ids", nargs="+", metavar="ID", help="of the cases")
     delete.set_defaults(run=_delete)
 
 
@@ -55,7 +63,8 @@ def _corpus_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--format", default="auto", help="of the corpus; see 'mmedrag datasets' (default: auto)"
     )
-    command.add_argument("--domain", choices=list(Domain), help="of cases that name none")
+    command.add_argument("--domain", metavar="DOMAIN", help="of cases that name none")
+    add_new_domains(command)
     command.add_argument(
         "--column", action="append", default=[], metavar="FIELD=NAME",
         help="the column of a table that holds a field, as text=Report; repeatable",
@@ -80,6 +89,7 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 def _index(options: argparse.Namespace) -> int:
     from mmedrag.assembly import create, open_for_writing
 
+    register_domains(options.new_domain)
     models = pairs(options.model, "--model")
     if (options.into / "casebase.db").exists():
         casebase, stages = open_for_writing(options.into)
@@ -88,7 +98,8 @@ def _index(options: argparse.Namespace) -> int:
             raise QueryError(
                 f"{options.into} was made with the preset {casebase.preset}",
                 "Leave out --preset, --model and --dictionary to go on with it, or make another "
-                "casebase ('mmedrag rebuild --dictionary' changes its dictionaries).",
+                f"casebase ('mmedrag rebuild {options.into} --dictionary FILE' changes its "
+                "dictionaries).",
             )
     else:
         casebase, stages = create(
@@ -104,6 +115,7 @@ def _index(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     from mmedrag.assembly import open_for_writing
 
+    register_domains(options.new_domain)
     casebase, stages = open_for_writing(options.casebase)
     with casebase:
         return _fill(casebase, stages, options)
@@ -175,7 +187,7 @@ def _corpus(options: argparse.Namespace, salt: bytes) -> Iterator[Case | Problem
         yield _one_case(options)
     elif not options.corpus:
         raise QueryError("There is nothing to add", "Give a corpus, or one case by --id.")
-    domain = Domain(options.domain) if options.domain else None
+    domain = find(options.domain) if options.domain else None
     columns: Mapping[str, str] = pairs(options.column, "--column")
     for path in options.corpus:
         yield from read_corpus(
@@ -188,7 +200,7 @@ def _one_case(options: argparse.Namespace) -> Case:
     values = {
         "text": options.text,
         "image": options.image and options.image.resolve(),
-        "domain": options.domain and Domain(options.domain),
+        "domain": options.domain and find(options.domain),
         "modality": options.modality,
         "patient_id": options.patient_id,
         "study_id": options.study_id,

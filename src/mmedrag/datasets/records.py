@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.datasets.rows import existing_file, inside, json_rows, plain_value, text_of
+from mmedrag.domains import known
 from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import read_bytes
@@ -27,7 +28,6 @@ _DIAGNOSES = ("diagnosis", "case_diagnosis", "diagnoses", "final_diagnosis")
 _DIAGNOSTIC_TEXTS = {"diagnosis": "text", "diagnostic_keywords": "text", "label": "labels"}
 """By the kind of a record's text: the field that is the diagnosis."""
 _FIELDS = {"id", "text", "image", "frame", "domain", "labels", "diagnosis", "meta", *_TEXTS}
-DOMAINS = frozenset(domain.value for domain in Domain)
 _ALIASES = {"source_repo": "source", "license": "licence"}
 
 
@@ -253,5 +253,4 @@ def _frame(value: object) -> int:
 
 
 def _domain(value: object) -> Domain | None:
-    name = text_of(value).lower()
-    return Domain(name) if name in DOMAINS else None
+    return known(text_of(value).lower())

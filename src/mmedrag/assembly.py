@@ -213,12 +213,8 @@ def create(
         fingerprint=stages.embedder.fingerprint,
         preset=preset,
         settings={f"model.{role}": name for role, name in models.items()}
-<<<<<<< HEAD
-        | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])},
-=======
         | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])}
-        | {"domains": json.dumps(domains.added()), "salt": secrets.token_hex(16)},
->>>>>>> main
+        | {"domains": json.dumps(domains.added())},
     )
     new_key(casebase, None if pseudonym_key is None else Path(pseudonym_key))
     return casebase, stages

@@ -9,11 +9,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from mmedrag.commands.options import Commands, add_dictionaries, add_models, pairs
-from mmedrag.errors import CasebaseError, CorpusError, QueryError
-from mmedrag.types import Case, Domain
-=======
 from mmedrag.commands.options import (
     Commands,
     add_dictionaries,
@@ -23,9 +18,8 @@ from mmedrag.commands.options import (
     register_domains,
 )
 from mmedrag.domains import find
-from mmedrag.errors import CorpusError, QueryError
+from mmedrag.errors import CasebaseError, CorpusError, QueryError
 from mmedrag.types import Case
->>>>>>> main
 from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
@@ -65,15 +59,11 @@ def add(commands: Commands) -> None:
 
     delete = commands.add_parser("delete", help="delete cases: text, terms, vector and thumbnail")
     delete.add_argument("casebase", type=Path)
-<<<<<<< HEAD
     delete.add_argument("ids", nargs="*", metavar="ID")
     delete.add_argument(
         "--now", action="store_true",
         help="erase the vectors from the index file too; 'mmedrag info' shows what waits for it",
     )  # fmt: skip
-=======
-    delete.add_argument("ids", nargs="+", metavar="ID", help="of the cases")
->>>>>>> main
     delete.set_defaults(run=_delete)
 
 

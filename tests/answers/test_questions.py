@@ -139,3 +139,18 @@ def test_any_text_has_one_kind_and_a_reason(text, has_image):
 def test_long_texts_are_read(text):
     question = Question(Query(text * 5000), ANYWHERE, np.zeros(2, np.float32))
     assert RuleReader().read(question).kind in QuestionKind
+
+
+@pytest.mark.parametrize(
+    ("text", "described"),
+    [
+        ("Is there pneumonia?", ""),
+        ("Cough and fever for a week. Is there pneumonia?", "Cough and fever for a week."),
+        ("54-year-old man with cough", "54-year-old man with cough"),
+        ("Is this normal?", ""),
+        ("Differential for a ring-enhancing lesion?", "Differential for a ring-enhancing lesion?"),
+    ],
+)
+def test_what_only_asks_about_an_image_is_not_searched_for(terms, text, described):
+    assert RuleReader().read(asked(terms, text, b"image")).described == described
+    assert RuleReader().read(asked(terms, text)).described == text

@@ -235,6 +235,7 @@ _ASKING = re.compile(
 _POINTS = re.compile(r"^what(?:'s|’s| is| are) (?:it|that|this|those)\W*$", re.IGNORECASE)
 
 
+_ASKS_NOTHING = "gives an image and asks nothing in words"
 _ABOUT_AN_IMAGE = frozenset({_K.PRESENCE, _K.NORMALITY, _K.CHOICE, _K.DESCRIPTION, _K.COMPARISON})
 """Who asks of an image whether it shows pneumonia has not said that it does."""
 
@@ -268,7 +269,9 @@ class RuleReader:
             why = reason.sentence
             return Intent(_K.OUT_OF_SCOPE, reason.rule, concepts, reason=why, described=text)
         phrases = () if concepts else phrases_of(asked, kind)
-        about_image = question.query.image is not None and kind in _ABOUT_AN_IMAGE
+        about_image = (
+            question.query.image is not None and kind in _ABOUT_AN_IMAGE and rule != _ASKS_NOTHING
+        )
         described = text.replace(asked, " ").strip() if about_image else text
         return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
 
@@ -281,7 +284,7 @@ def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:
     if text.endswith("?"):
         return _K.PRESENCE, "names a finding and a question mark"
     if has_image:
-        return _K.DESCRIPTION, "gives an image and asks nothing in words"
+        return _K.DESCRIPTION, _ASKS_NOTHING
     return _K.SEARCH, "describes a case and asks nothing"
 
 

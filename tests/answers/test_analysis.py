@@ -113,7 +113,9 @@ def test_sides_are_claims_of_the_cases_that_say_them(terms):
 
 
 def test_diagnoses_are_counted_by_patient_and_named_in_their_own_words(terms):
-    found = cases("Mass.", "Mass.", "Mass.", diagnoses=["Zebra syndrome", "Zebra Syndromes", "Gout"])
+    found = cases(
+        "Mass.", "Mass.", "Mass.", diagnoses=["Zebra syndrome", "Zebra Syndromes", "Gout"]
+    )
     brief = brief_of(terms, "Differential diagnosis?", found)
     first = brief.differential[0]
     assert first.keys == ("C1", "C2")

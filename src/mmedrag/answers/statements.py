@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mmedrag.answers.findings import STRENGTH
-from mmedrag.text.wording import normal, spans
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.text.assertions import assertions
 from mmedrag.text.laterality import sides_of_findings
+from mmedrag.text.wording import normal, spans
 from mmedrag.types import Assertion, Case, Evidence, Kind, Mention
 
 PHRASE = "text:"

@@ -23,7 +23,14 @@ from mmedrag.assembly import load
 from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.definitions import Dictionary
 from mmedrag.evaluation.task_replies import drawn
-from mmedrag.evaluation.tasks import Task, cases_of, held_out, readings_of, same_diagnosis
+from mmedrag.evaluation.tasks import (
+    Task,
+    cases_of,
+    digest,
+    held_out,
+    readings_of,
+    same_diagnosis,
+)
 from mmedrag.pipeline import MMedRAG
 from mmedrag.progress import Progress, silent
 from mmedrag.types import Assertion, Brief, Claim, Query, Reply
@@ -36,6 +43,7 @@ SURE = 0.96
 
 SHARES = (0.0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.7, 0.85)
 _STEPS = 4000
+_OF_A_FILE = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,8 @@ def evaluate_agreement(
     with load(casebase) as rag:
         source = rag.definitions
         assert isinstance(source, Dictionary)
-        searched = [c for file in data for c in evenly_spaced(held_out(cases_of(file))[0], 150)]
+        known = [[c for c in held_out(cases_of(file))[0] if c.patient_id] for file in data]
+        searched = [c for cases in known for c in evenly_spaced(cases, _OF_A_FILE)]
         tasks = drawn(readings_of(searched, source), source, most)
         agreement, section = measure_agreement(rag, source, tasks, progress)
     if into is not None:
@@ -122,7 +131,7 @@ def _presence(task: Task, brief: Brief) -> _Presence | None:
                        (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN))  # fmt: skip
     of, rate = claims[0].of, claims[0].prevalence
     values = features(yes, no, unsure, of, rate)
-    return _Presence(hash_of(task.patient or task.case_id), values, task.reply is Reply.YES,
+    return _Presence(digest(task.patient or task.case_id), values, task.reply is Reply.YES,
                      yes, no, of)  # fmt: skip
 
 
@@ -135,11 +144,6 @@ def _lead(task: Task, brief: Brief, dictionary: Dictionary) -> _Lead:
     kind = "image and text" if task.query.text else "image"
     share = len(first.keys) / max(1, first.of)
     return _Lead(kind, share, same_diagnosis(code_of(first), task.codes, dictionary))
-
-
-def hash_of(text: str) -> int:
-    """A number of a text that is the same on every machine."""
-    return int.from_bytes(text.encode()[-6:], "little")
 
 
 def fit(presence: Sequence[_Presence], leads: Sequence[_Lead]) -> Agreement:
@@ -220,7 +224,8 @@ def _section(
         paper="",
         protocol=(
             f"{len(presence)} questions of presence ({affirmed} affirmed) and {len(leads)} of the "
-            "diagnosis on images of the searched records, each with its own patient left out. "
+            "diagnosis on images of the searched records that name their patient, each with that "
+            "patient left out. "
             "Logistic regression on the shares of neighbours that affirm, rule out and doubt, and "
             "on the base rate; fitted and its thresholds chosen on one half of the patients, right "
             "replies counted on the other."

@@ -88,11 +88,12 @@ def held_out(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
     if any(c.split == "val" for c in cases):
         apart = {id(c) for c in cases if c.split == "val"}
     else:
-        apart = {id(c) for c in cases if _digest(c.patient_id or c.id) % 10 == 0}
+        apart = {id(c) for c in cases if digest(c.patient_id or c.id) % 10 == 0}
     return [c for c in cases if id(c) not in apart], [c for c in cases if id(c) in apart]
 
 
-def _digest(text: str) -> int:
+def digest(text: str) -> int:
+    """A number of a text that is the same on every machine."""
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)
 
 
@@ -153,7 +154,7 @@ def of_records(asked: Sequence[CaseReading], dictionary: Dictionary) -> Iterator
 def _findings(reading: CaseReading, common: str) -> Iterator[tuple[str, Reply]]:
     """One finding that the case affirms, and one that it rules out."""
     stated = [s for s in reading.stated.values() if s.mention.kind in (Kind.FINDING, Kind.DISEASE)]
-    pick = _digest(reading.case.id)
+    pick = digest(reading.case.id)
     affirmed = [s.mention.term for s in stated if s.assertion is Assertion.AFFIRMED]
     negated = [s.mention.term for s in stated if s.assertion is Assertion.NEGATED]
     if affirmed:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mmedrag.answers.agreement import features
 from mmedrag.assembly import dictionary
 from mmedrag.definitions import Dictionary
 from mmedrag.evaluation.agreement import _Lead as Lead
@@ -118,7 +119,9 @@ def test_an_agreement_is_measured_and_fitted(rag, phantoms, terms):
 
 def test_thresholds_let_replies_through_that_were_right():
     rows = [
-        Presence(digest(f"P{i}"), (i % 2, 0.0, 0.0, -2.0), bool(i % 2), 5 * (i % 2), 0, 5)
+        Presence(
+            digest(f"P{i}"), features(5 * (i % 2), 0, 0, 5, None), bool(i % 2), 5 * (i % 2), 0, 5
+        )
         for i in range(200)
     ]
     leads = [Lead("image", share / 10, share > 5) for share in range(10) for _ in range(5)]

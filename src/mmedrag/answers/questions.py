@@ -92,7 +92,8 @@ RULES: tuple[Rule, ...] = (
         r"(?! (?:this|the (?:image|findings?|picture|scan|appearance))\b)",
         r"^(?:in (?:simple|plain|lay|short) \w+,? )?(?:please )?(?:what(?:'s|’s|s| is| are)"
         r"|what exactly (?:is|are)) (?!(?:wrong|the|in (?:the|this)|this|that|these|those|it|here"
-        r"|going on|new|seen|shown|visible|present|abnormal|your|my|his|her|he|she|we)\b)"
+        r"|going on|new|seen|shown|visible|present|abnormal|your|my|his|her|he|she|we|depicted"
+        r"|displayed|illustrated|pictured|possible|likely|probable|common|typical|main|top)\b)"
         r"[^?]{2,80}\??$",
         r"\btell me what\b.*\b(?:is|are|means?)\b",
         r"\b(?:qu[eé] es|qu[eé] significa|o que [eé]|qu'est-ce que?|was ist|che cos'[eè]"
@@ -111,6 +112,7 @@ RULES: tuple[Rule, ...] = (
         r"|unusual|ok|fine|suspicious)\b|\ball (?:clear|normal|fine|good|ok)\b",
         r"\b(?:any|some) (?:obvious |other |visible |significant )?(?:abnormalit(?:y|ies)"
         r"|abnormal findings?|patholog(?:y|ies)|problems?|issues?)\b",
+        rf"^(?:{_BE}|does|do)\b[^.?!]*\b(?:of normal \w+|normal (?:by|to|under))\b",
         r"^normal\b[^.]*\?$|\bnormal or (?:abnormal|not|pathological)\b|\babnormal or normal\b",
         r"\bwithin normal limits\?",
     ),
@@ -128,6 +130,7 @@ RULES: tuple[Rule, ...] = (
         r"^(?:please )?show (?:me )?(?!\bme\b|what\b|whether|if\b|where)\w+",
         rf"\bwhich (?:\w+ )?{_CASES} (?:show|have|contain|with|are|had|depict)\b",
         rf"\bhow many (?:\w+ )?{_CASES}\b",
+        r"\bare there (?:any |other )?(?:cases|patients|examples)\b",
     ),
     _rule(
         "asks for diagnoses",
@@ -147,6 +150,7 @@ RULES: tuple[Rule, ...] = (
         r"|suspect(?:ed)?)\b"
         r"|\bwhat to (?:consider|think of)\b",
         r"\bwhat would (?:you|one|i|we) (?:consider|suspect|think|diagnose)\b|\bwhat happened\b",
+        r"\b(?:what|any idea what)\b[^.?!]* (?:could|might|may) (?:be|this be)\b",
         r"\bwhat(?:'s|’s| is) (?:wrong|the matter)\b|^why (?:is|are|does|do)\b",
         r"\bwhat (?:does|do|has|might|could) (?:he|she|the (?:\w+ )?patient|this (?:\w+ )?patient"
         r"|they)"
@@ -160,7 +164,7 @@ RULES: tuple[Rule, ...] = (
         r"\bwhat (?:else )?(?:do|does|did|can|could|would|is|are|am|changes?|abnormalit(?:y|ies)"
         r"|findings?|signs?|features?|you|i)\b[^.?!]*\b(?:see|seen|show|shows|shown|visible|depict"
         r"|depicted|looking at|present|observe|observed|find|findings?|demonstrate|demonstrated"
-        r"|reveal|revealed|noted|going on|notice)\b",
+        r"|reveal|revealed|noted|depicted|displayed|illustrated|pictured|going on|notice)\b",
         r"\b(?:which|what) (?:\w+ ){0,2}(?:abnormalit(?:y|ies)|findings?|changes?|signs?"
         r"|features?)\b",
         r"\bdescri(?:be|ption)\b|\binterpret(?:ation)?\b|\bsummari[sz]e\b|\b(?:walk|talk"
@@ -265,7 +269,8 @@ class RuleReader:
                 kind, rule = _K.DEFINITION, "asks what the term before it is"
             else:
                 kind, rule = _K.DIFFERENTIAL, "asks what the case before it is"
-        if reason := out_of_scope(question, asked, kind, self.domains):
+        plain = asked if _ASKING.search(asked) else ""
+        if reason := out_of_scope(question, plain, kind, self.domains):
             why = reason.sentence
             return Intent(_K.OUT_OF_SCOPE, reason.rule, concepts, reason=why, described=text)
         phrases = () if concepts else phrases_of(asked, kind)

@@ -75,7 +75,8 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"|lose (?:my|his|her) (?:sight|vision|eye|leg)"
             r"|recover|survive|come back|be cured|get better|heal)\b",
             r"\b(?:cur(?:e|ed|able)|fatal|terminal|deadly|life[- ]threatening)\b",
-            r"\b(?:chances?|odds|likelihood) of (?:\w+ )?(?:recovery|survival|death|cure"
+            r"\b(?:chances?|odds) (?:that|of)\b|\blikelihood of (?:\w+ )?(?:recovery|survival"
+            r"|death|cure"
             r"|recurrence|relapse|dying)\b",
             r"\bhow (?:dangerous|serious|risky|deadly|fast will|quickly will|soon will)\b"
             r"|\bshould i (?:worry|be (?:worried|concerned|afraid))\b|\b(?:serious|dangerous)\?",
@@ -124,6 +125,7 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             rf"|pneumon\w+))",
             r"\b(?:would|do|should|could) (?:you|one|we|i) (?:give|use|start|try|prescribe"
             r"|perform|do|put|apply|inject|offer)\b",
+            r"\bwhich (?:\w+ ){1,3}(?:would|should|do) (?:you|i|we) (?:choose|use|prefer|pick|take|give)\b",
             r"\b(?:laser|ventilator|pump|machine) settings?\b|\bis it (?:ok|okay|safe|fine"
             r"|all right|possible|allowed) (?:to|for|if)\b|\bsafe (?:in|during|for|to)\b",
             r"\bwhat (?:lowers|reduces|relieves|helps|stops|works for)\b"
@@ -156,6 +158,11 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"|work|stop|start|use|get pregnant|smoke)\b",
             r"\b(?:admit|discharge|operate|biopsy|drain|intubate|refer|transfer|resect|transfuse"
             r"|anticoagulate)\b(?= (?:this|the|her|him|now|or)\b[^.]*\?)",
+            r"\bshould (?:the|this|that|these|his|her|my) (?:\w+ ){0,3}?be (?!read|called"
+            r"|reported|seen|regarded|classified"
+            r"|interpreted|considered|described|suspected)|\bshould (?:the|a) (?:\w+ ){1,3}(?:do"
+            r"|come|go|get)\b",
+            r"\b(?:requires?|warrants?|necessitates?)\b(?=[^.]*\?)|\b(?:allowed|permitted) to\b",
             r"\b(?:would|should|shall|do|could|can|must) (?:you|we|i|one) (?:operate|treat|biopsy"
             r"|drain|admit|discharge|resect"
             r"|refer|anticoagulate|transfuse|intubate|observe|wait|intervene|recommend|send|let"
@@ -244,7 +251,9 @@ _MEDICAL = re.compile(
     r"|swollen|swelling|enlarged"
     r"|enhanc\w+|dilat\w+|oedem\w+|edem\w+|calcif\w+|perforat\w+|obstruct\w+|rupture\w*|bleed\w*"
     r"|clot\w*|thromb\w+"
-    r"|emboli\w*|isch[ae]+mi\w*|infarct\w*|stroke|seizure\w*|trauma\w*|injur\w+|congenital|gas"
+    r"|emboli\w*|wires?|catheters?|tubes?|stents?|pacemakers?|prosthes[ie]s|implants?|clips?"
+    r"|plates?|screws?|devices?|isch[ae]+mi\w*|infarct\w*|stroke|seizure\w*|trauma\w*|injur\w+"
+    r"|congenital|gas"
     r"|air|fluid|collection"
     r"|gland|muscle|joint|tooth|teeth|oral|fetal|uterus|ovar\w+|prostate|bladder|thyroid|similar"
     r"|nucle\w+|necro\w+)\b",
@@ -254,7 +263,8 @@ _MEDICAL = re.compile(
 # "What is a pannus?", "chalazion?", "UIP vs NSIP".
 _WORD = r"(?:[^\W\d_][\w'’-]{3,}|[A-Z]{2,6}s?)"
 _TERM = re.compile(
-    r"^(?i:(?:please |can you |could you )?(?:what(?:'s|’s| is| are| does| do)?|define|explain"
+    r"^(?i:(?:please |can you |could you |tell me (?:the )?)*(?:what(?:'s|’s| is| are| does| do)?"
+    r"|define|explain"
     r"|meaning of|definition of|whats|glossary:?"
     r"|what do you mean by|what is meant by|¿?qu[eé] (?:es|significa)|o que [eé]|was ist"
     r"|qu'est-ce qu(?:e|'))"
@@ -289,7 +299,7 @@ def out_of_scope(
 
     Args:
         question: routed, its terms recognised.
-        asked: the sentence that asks.
+        asked: the sentence that asks; empty where the text only describes a case.
         kind: what it would be, were it in scope.
         domains: where concepts belong.
     """

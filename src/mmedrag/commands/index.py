@@ -59,7 +59,7 @@ def add(commands: Commands) -> None:
 
     delete = commands.add_parser("delete", help="delete cases: text, terms, vector and thumbnail")
     delete.add_argument("casebase", type=Path)
-    delete.add_argument("ids", nargs="*", metavar="ID")
+    delete.add_argument("ids", nargs="*", metavar="ID", help="of the cases")
     delete.add_argument(
         "--now", action="store_true",
         help="erase the vectors from the index file too; 'mmedrag info' shows what waits for it",

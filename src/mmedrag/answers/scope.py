@@ -125,7 +125,8 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             rf"|pneumon\w+))",
             r"\b(?:would|do|should|could) (?:you|one|we|i) (?:give|use|start|try|prescribe"
             r"|perform|do|put|apply|inject|offer)\b",
-            r"\bwhich (?:\w+ ){1,3}(?:would|should|do) (?:you|i|we) (?:choose|use|prefer|pick|take|give)\b",
+            r"\bwhich (?:\w+ ){1,3}(?:would|should|do) (?:you|i|we) (?:choose|use|prefer|pick"
+            r"|take|give)\b",
             r"\b(?:laser|ventilator|pump|machine) settings?\b|\bis it (?:ok|okay|safe|fine"
             r"|all right|possible|allowed) (?:to|for|if)\b|\bsafe (?:in|during|for|to)\b",
             r"\bwhat (?:lowers|reduces|relieves|helps|stops|works for)\b"

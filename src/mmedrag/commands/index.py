@@ -9,11 +9,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from mmedrag.commands.options import Commands, add_dictionaries, add_models, pairs
-from mmedrag.errors import CasebaseError, CorpusError, QueryError
-from mmedrag.types import Case, Domain
-=======
 from mmedrag.commands.options import (
     Commands,
     add_dictionaries,
@@ -23,9 +18,8 @@ from mmedrag.commands.options import (
     register_domains,
 )
 from mmedrag.domains import find
-from mmedrag.errors import CorpusError, QueryError
+from mmedrag.errors import CasebaseError, CorpusError, QueryError
 from mmedrag.types import Case
->>>>>>> main
 from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
@@ -65,15 +59,11 @@ def add(commands: Commands) -> None:
 
     delete = commands.add_parser("delete", help="delete cases: text, terms, vector and thumbnail")
     delete.add_argument("casebase", type=Path)
-<<<<<<< HEAD
-    delete.add_argument("ids", nargs="*", metavar="ID")
+    delete.add_argument("ids", nargs="*", metavar="ID", help="of the cases")
     delete.add_argument(
         "--now", action="store_true",
         help="erase the vectors from the index file too; 'mmedrag info' shows what waits for it",
     )  # fmt: skip
-=======
-    delete.add_argument("ids", nargs="+", metavar="ID", help="of the cases")
->>>>>>> main
     delete.set_defaults(run=_delete)
 
 
@@ -105,29 +95,17 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 
 
 def _index(options: argparse.Namespace) -> int:
-    from mmedrag.assembly import create, open_for_writing
+    from mmedrag.assembly import filling
 
     register_domains(options.new_domain)
     models = pairs(options.model, "--model")
-    if (options.into / "casebase.db").exists():
-        casebase, stages = open_for_writing(options.into)
-        if models or options.dictionary or options.preset not in (None, casebase.preset):
-            casebase.close()
-            raise QueryError(
-                f"{options.into} was made with the preset {casebase.preset}",
-                "Leave out --preset, --model and --dictionary to go on with it, or make another "
-                f"casebase ('mmedrag rebuild {options.into} --dictionary FILE' changes its "
-                "dictionaries).",
-            )
-    else:
-        casebase, stages = create(
-            options.into,
-            options.preset or "offline",
-            models,
-            options.dictionary,
-            options.pseudonym_key,
-        )
-    with casebase:
+    with filling(
+        options.into,
+        preset=options.preset,
+        models=models,
+        dictionaries=options.dictionary,
+        pseudonym_key=options.pseudonym_key,
+    ) as (casebase, stages):
         exit_code = _fill(casebase, stages, options)
         if options.index_key:
             casebase.publish(options.index_key)

@@ -110,8 +110,8 @@ class Dictionary:
     ) -> tuple[int, Candidate] | None:
         """What ``surface`` may stand for, and whose it is.
 
-        The meaning for which the most of its text speaks, then a defined concept where there is
-        one.
+        The meaning for which the most of its text speaks, then a name that is written just so, then
+        a defined concept where there is one.
         """
         fits = [
             (number, candidate)
@@ -121,6 +121,9 @@ class Dictionary:
         ]
         if any(candidate.contexts for _, candidate in fits):
             fits = setting.fitting(fits)
+        if len(fits) > 1:
+            written = surface.casefold()
+            fits = [f for f in fits if f[1].name.casefold() == written] or fits
         return next((f for f in fits if f[1].concept.definition), fits[0] if fits else None)
 
     def _defined(self, mention: Mention) -> tuple[int, Concept] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from contextlib import closing
+from functools import cache, cached_property
 from pathlib import Path
 
-from mmedrag.definitions.compilation import in_memory
+from mmedrag.definitions.compilation import fill
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import Concepts
 from mmedrag.definitions.entities import Tokens, prefix_hashes
@@ -18,6 +20,9 @@ from mmedrag.types import Assertion, Definition, Kind, Mention
 
 _Found = tuple[int, int, Candidate]
 """Characters of a text, and the name that they are."""
+
+_ENDINGS = frozenset({"e", "a", "ae", "i", "um", "us", "is", "on"})
+"""Endings that the normal form of a word is without (:mod:`mmedrag.definitions.wording`)."""
 
 _BACKGROUND = frozenset(
     {Kind.ANATOMY, Kind.TECHNIQUE, Kind.PROCEDURE, Kind.STAIN, Kind.DEVICE, Kind.OTHER}
@@ -64,6 +69,11 @@ class Dictionary:
             for _, concept in sorted(found, key=self._interest):
                 definitions.setdefault(concept.code, concept.defined())
         return list(definitions.values())[: max(0, limit)]
+
+    def vocabulary(self) -> Iterator[str]:
+        """Every name that a text is matched with, of all dictionaries."""
+        for part in self.parts:
+            yield from part.vocabulary()
 
     def close(self) -> None:
         """Close the files."""
@@ -117,7 +127,8 @@ class Dictionary:
             (number, candidate)
             for number, key in keys
             for candidate in self.parts[number].candidates([key])[key]
-            if not candidate.exact or _same_case(surface, candidate.name)
+            if not (candidate.exact or _is_stem(surface, candidate.name))
+            or (candidate.exact and _same_case(surface, candidate.name))
         ]
         if any(candidate.contexts for _, candidate in fits):
             fits = setting.fitting(fits)
@@ -186,7 +197,10 @@ class _Setting:
 
 
 def glossary() -> Dictionary:
-    """The dictionary that comes with MMedRAG: radiology, pathology, ophthalmology."""
+    """The dictionary that comes with MMedRAG: radiology, pathology, ophthalmology.
+
+    It is compiled at the first call, which takes some tenths of a second.
+    """
     return Dictionary([_glossary()])
 
 
@@ -201,11 +215,27 @@ def open_dictionary(*paths: Path | str, with_glossary: bool = True) -> Dictionar
 
 
 def _glossary() -> CompiledDictionary:
-    return in_memory(read_glossary(Path(__file__).with_name("glossary.jsonl")))
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.deserialize(_compiled_glossary())
+    return CompiledDictionary(connection, Path("glossary.jsonl"))
+
+
+@cache
+def _compiled_glossary() -> bytes:
+    entries = read_glossary(Path(__file__).with_name("glossary.jsonl"))
+    with closing(sqlite3.connect(":memory:")) as connection:
+        fill(connection, entries, Path("glossary.jsonl"))
+        return connection.serialize()
 
 
 def _same_case(surface: str, name: str) -> bool:
     return surface in (name, name + "s", name + "'s", name + "’s")
+
+
+def _is_stem(surface: str, name: str) -> bool:
+    """Whether a text has another, shorter word than the name: a spin is no spine."""
+    word, whole = surface.lower().removesuffix("s"), name.lower()
+    return whole.startswith(word) and whole[len(word) :] in _ENDINGS
 
 
 def _heads(term: str) -> list[str]:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-long lint bench train clean
+.PHONY: demo test test-long lint docs bench train clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/mmedrag demo --into demo
@@ -19,26 +19,24 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# Warnings are errors: a link that leads nowhere or a name that does not exist stops the build.
+docs: $(VENV)/.docs
+	$(VENV)/bin/sphinx-build -W --keep-going -q -E -b html docs build/docs
+	@echo "Open build/docs/index.html"
+
 bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/graph_latency.py
 	$(VENV)/bin/python benchmarks/retrieval_overhead.py
 	$(VENV)/bin/python benchmarks/indexing_speed.py
 
 # Needs real data beside the repository (what is not there is not learned from); writes to
-# build/models. src/mmedrag/training/sets.py says what each set is for. PICTURES are folders of
+# build/models. recipes/shipped_weights.py says what each set is for. PICTURES are folders of
 # photographs that are not medical (scripts/pictures.sh fetches some), for the routing heads.
 DATA ?= ../shared/data
 PICTURES ?=
-OFFLINE_SETS := medpix2 odir5k patolojiatlasi openstax_figures covid_cxr covid_ct codras_dr \
-    atlas_radiologia_es roco_text iu_xray_text patchgastric_text labelled/*
-REWARD_SETS := medpix2 odir5k patolojiatlasi covid_cxr iu_xray_text labelled/lc25000
 train: $(VENV)/.dev
-	$(VENV)/bin/mmedrag train offline --into build/models \
-	    --data $(wildcard $(OFFLINE_SETS:%=$(DATA)/%/records.jsonl)) \
-	    $(if $(PICTURES),--pictures $(PICTURES))
-	$(VENV)/bin/mmedrag train preference --into build/models/reward --model learned=build/models \
-	    --data $(wildcard $(REWARD_SETS:%=$(DATA)/%/records.jsonl))
-	$(VENV)/bin/mmedrag train pooling --into build/models/lpa
+	$(VENV)/bin/python recipes/shipped_weights.py --data $(DATA) --into build/models \
+	    --pictures $(PICTURES)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -51,6 +49,10 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
 	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,pictures,dev]"
 	touch $@ $(VENV)/.core
+
+$(VENV)/.docs: $(VENV)/.core
+	$(PIP) --editable ".[docs]"
+	touch $@
 
 $(VENV)/.long: $(VENV)/.dev
 	$(PIP) --only-binary :all: xllamacpp

@@ -12,8 +12,8 @@ from time import perf_counter
 
 import numpy as np
 
-from mmedrag.diversity import DuplicatesLast, MaximalMarginalRelevance
-from mmedrag.graph import (
+from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance
+from mmedrag.ranking.graph import (
     GraphReranker,
     complete_graph,
     knn_graph,
@@ -23,6 +23,7 @@ from mmedrag.graph import (
     solve,
     transition,
 )
+from mmedrag.testing.questions import QUESTION
 from mmedrag.types import Case, Evidence
 
 DIM = 384
@@ -67,10 +68,10 @@ def steps(evidence: list[Evidence]) -> dict[str, Callable[[], object]]:
         "eq. 4 propagation, complete graph": lambda: propagate(whole, q),
         "eq. 4 propagation, k-NN graph": lambda: propagate(near, q),
         "eq. 4 linear solve, k-NN graph": lambda: solve(near, q),
-        "paper_graph(), whole stage": lambda: paper_graph().rerank(evidence),
-        "GraphReranker(), whole stage": lambda: GraphReranker().rerank(evidence),
-        "MaximalMarginalRelevance()": lambda: MaximalMarginalRelevance().rerank(evidence),
-        "DuplicatesLast()": lambda: DuplicatesLast().rerank(evidence),
+        "paper_graph(), whole stage": lambda: paper_graph().rerank(QUESTION, evidence),
+        "GraphReranker(), whole stage": lambda: GraphReranker().rerank(QUESTION, evidence),
+        "MaximalMarginalRelevance()": lambda: MaximalMarginalRelevance().rerank(QUESTION, evidence),
+        "DuplicatesLast()": lambda: DuplicatesLast().rerank(QUESTION, evidence),
     }
 
 

@@ -24,8 +24,8 @@ from time import perf_counter
 from mmedrag.assembly import create
 from mmedrag.datasets import read_corpus
 from mmedrag.datasets.duplicates import Duplicates
-from mmedrag.datasets.phantoms import generate
 from mmedrag.indexing import BATCH, index
+from mmedrag.phantoms.corpus import generate
 from mmedrag.presets import Stages, build
 from mmedrag.types import Case
 

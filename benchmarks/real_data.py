@@ -20,12 +20,12 @@ from PIL import Image, ImageDraw
 
 from mmedrag.assembly import assemble, create, dictionary, open_for_writing
 from mmedrag.casebase.casebase import Casebase
-from mmedrag.console import report_text, table
 from mmedrag.datasets.records import read_records
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.indexing import index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.types import Case, Evidence, Query
+from mmedrag.views.console import report_text, table
 
 SETS = ("medpix2", "odir5k", "patolojiatlasi", "openstax_figures", "covid_cxr")
 TEXTS = (
@@ -82,7 +82,7 @@ def print_routing(rag: MMedRAG, queries: Sequence[Case]) -> None:
     rows = []
     for domain in sorted({str(c.domain) for c in queries}):
         mine = [c for c in queries if c.domain == domain]
-        decisions = [rag.classifier.classify(Query(image=c.image)).decision for c in mine]
+        decisions = [rag.classifier.classify([Query(image=c.image)])[0].decision for c in mine]
         right = np.mean([d == domain for d in decisions])
         abstained = np.mean([d is None for d in decisions])
         rows.append((domain, len(mine), f"{right:.3f}", f"{abstained:.3f}"))

@@ -42,6 +42,7 @@ from mmedrag.types import (
 )
 
 DOMAINS = list(Domain)
+PIXEL = np.zeros((1, 1), np.uint8)
 
 
 class FixedVectors:
@@ -54,15 +55,15 @@ class FixedVectors:
         self._vectors = vectors
         self.next = 0
 
-    def embed(self, items: Sequence[Embeddable]) -> Matrix:  # noqa: D102
+    def embed(self, items: Sequence[Embeddable], pictures: object = None) -> Matrix:  # noqa: D102
         return self._vectors[[self.next] * len(items)]
 
 
 class NoRouting:
     """Every query asks all domains, unless it names one."""
 
-    def classify(self, query: Query) -> Routing:  # noqa: D102
-        return Routing({}, None)
+    def classify(self, queries: Sequence[Query], pictures: object = None) -> list[Routing]:  # noqa: D102
+        return [Routing({}, None)] * len(queries)
 
 
 class NoDefinitions:
@@ -78,7 +79,7 @@ class NoDefinitions:
 class SameOrder:
     """The order of stage 1."""
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]:  # noqa: D102
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:  # noqa: D102
         return list(evidence)
 
 
@@ -221,7 +222,7 @@ def measure(casebase, path, domain, asked, rng, reports) -> None:
 
         def retrieve(i: int, written: Sequence[str] = written) -> object:
             embedder.next = i
-            return rag.retrieve(Query(text=written[i], image=b"image", domain=domain))
+            return rag.retrieve(Query(text=written[i], image=PIXEL, domain=domain))
 
         calls.append(retrieve)
     bare, *others = milliseconds(calls, asked.queries)

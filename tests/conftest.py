@@ -10,9 +10,9 @@ import pytest
 from hypothesis import settings
 
 from mmedrag.assembly import assemble, create, dictionary
-from mmedrag.datasets.phantoms import generate
 from mmedrag.datasets.records import read_records
 from mmedrag.indexing import index
+from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
 from mmedrag.types import Case
@@ -54,5 +54,6 @@ def rag(
     path = tmp_path_factory.mktemp("casebases") / "phantoms.casebase"
     casebase, _ = create(path)
     with casebase:
-        index(phantoms, casebase, offline.embedder, offline.classifier)
-        yield assemble(offline, casebase, dictionary())
+        definitions = dictionary()
+        index(phantoms, casebase, offline.embedder, offline.classifier, definitions=definitions)
+        yield assemble(offline, casebase, definitions)

@@ -53,7 +53,7 @@ def test_search_as_json_has_the_documented_fields(casebase: Path, phantoms, caps
     assert code == 0
     told = json.loads(out)
     assert set(told) == {
-        "schema", "query", "domain", "mentions", "ruled_out", "gathered", "ranked", "kept",
+        "schema", "query", "domain", "question", "mentions", "ruled_out", "gathered", "ranked", "kept",
         "answer", "timings_ms",
     }  # fmt: skip
     assert told["answer"] is None
@@ -239,30 +239,32 @@ def test_a_study_prints_and_writes_its_report(corpus: Path, capsys, tmp_path) ->
 
 
 def test_the_whole_paper_goes_on_past_what_is_missing(corpus: Path, capsys, tmp_path) -> None:
-    root, into = tmp_path / "sets", tmp_path / "report"
-    root.mkdir()
-    (root / "odir5k").symlink_to(corpus.parent)
+    roles, into = tmp_path / "roles.toml", tmp_path / "report"
+    retrieval = "[[retrieval]]\nname = '{}'\nrecords = ['{}']\ngroup_by = 'text'\n"
+    roles.write_text(retrieval.format("absent", "a.jsonl") + retrieval.format("here", corpus))
     code, out, err = run(
-        capsys, "eval", "paper", "--data", root, "--report", into,
-        "--only", "retrieval-medpix2", "retrieval-odir5k", "definitions", "--json",
+        capsys, "eval", "paper", "--data", roles, "--report", into,
+        "--only", "retrieval-absent", "retrieval-here", "definitions", "--json",
     )  # fmt: skip
     assert code == 0
     told = json.loads(out)
-    assert list(told) == ["retrieval-medpix2", "retrieval-odir5k", "definitions"]
-    assert "medpix2" in told["retrieval-medpix2"]["missing"]
-    assert told["retrieval-odir5k"]["records"] == 24
+    assert list(told) == ["retrieval-absent", "retrieval-here", "definitions"]
+    assert "a.jsonl" in told["retrieval-absent"]["missing"]
+    assert told["retrieval-here"]["records"] == 24
     assert "3 of 3: definitions\nmmedrag: done in " in err
-    assert "Not measured." in (into / "results.md").read_text("utf-8")
+    page = (into / "results.md").read_text("utf-8")
+    assert "Not measured." in page
+    assert f"$ mmedrag eval paper --data {roles} --only retrieval-here" in page
 
 
 def test_a_study_that_fails_gives_a_report_and_an_exit_code(capsys, tmp_path, monkeypatch) -> None:
-    from mmedrag.evaluation import paper
+    from mmedrag.paper import report as paper
 
-    def measure(data: paper.Data) -> None:
+    def measure(roles: object) -> None:
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr(paper, "STUDIES", (paper.Study("broken", "rerank", measure),))
-    code, out, err = run(capsys, "eval", "paper", "--data", tmp_path, "--report", tmp_path / "r")
+    code, out, err = run(capsys, "eval", "paper", "--report", tmp_path / "r")
     assert code == 1
     assert "Failed. ZeroDivisionError: by zero" in out
     assert "1 of 1: broken\nmmedrag: failed in " in err

@@ -12,7 +12,12 @@ import pytest
 from mmedrag.cli import parser
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
+
+
+def name(page: Path) -> str:
+    """A page by its path in the repository."""
+    return page.relative_to(ROOT).as_posix()
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -26,7 +31,7 @@ def commands(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, id=page.name) for page in PAGES if blocks(page, "python")]
+    "page", [pytest.param(page, id=name(page)) for page in PAGES if blocks(page, "python")]
 )
 def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     # One namespace a page: an example may go on from the one above it, as its reader does.
@@ -34,13 +39,13 @@ def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch, capsys) ->
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     names = {"__name__": "example"}
     for number, block in enumerate(blocks(page, "python"), 1):
-        exec(compile(block, f"{page.name}, example {number}", "exec", dont_inherit=True), names)
+        exec(compile(block, f"{name(page)}, example {number}", "exec", dont_inherit=True), names)
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
     "command",
-    [pytest.param(line, id=f"{page.name}: {line}") for page in PAGES for line in commands(page)],
+    [pytest.param(line, id=f"{name(page)}: {line}") for page in PAGES for line in commands(page)],
 )
 def test_commands_and_their_options_exist(command: str) -> None:
     words = shlex.split(command, comments=True)
@@ -50,7 +55,7 @@ def test_commands_and_their_options_exist(command: str) -> None:
         pytest.fail(f"mmedrag {command} is not understood")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: name(page))
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []

@@ -20,6 +20,7 @@ from mmedrag.datasets.duplicates import Duplicates
 from mmedrag.errors import CorpusError
 from mmedrag.indexing import content_digest, index
 from mmedrag.presets import Stages
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Embeddable, Matrix, Problem, Query
 
 
@@ -50,7 +51,7 @@ def test_the_vector_is_the_embedders(casebase: Casebase, offline: Stages, phanto
     assert (report.written, report.encoded) == (8, 8)
     for case in phantoms[:8]:
         vector = offline.embedder.embed([Query(case.text, case.image)])[0]
-        top = casebase.search(Query(image=case.image), vector, 1, None)[0]
+        top = casebase.search(question_of(Query(image=case.image), vector), 1)[0]
         assert top.similarity == pytest.approx(1.0, abs=2e-3)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,59 +14,116 @@ import mmedrag
 
 ROOT = Path(mmedrag.__file__).parent
 
-GROUND = {"types", "errors"}
-TOOLS = {"protocols", "images", "checkpoint", "passages", "citations"}
-STAGES = {
-    "modality": {"modality"},
-    "encoders": {"encoders", "fusion"},
-    "casebase": {"casebase"},
-    "definitions": {"definitions"},
-    "graph": {"graph", "diversity"},
-    "reward": {"reward", "pair_features", "reward_checkpoint"},
-    "generation": {"generation", "findings", "prompts", "chat", "completions"},
-    "datasets": {"datasets"},
-}
-DOORS = {
-    "indexing", "presets", "assembly", "trace", "console", "page", "demo", "evaluation", "training",
-    "commands", "cli",
+GROUND = {
+    "types", "errors", "progress", "domains", "rounding", "durability", "telemetry", "filters",
+    "text", "measures",
 }  # fmt: skip
-"""They may import every room; no room imports them."""
+STAGES = {
+    "modality", "encoders", "casebase", "definitions", "ranking", "reward", "answers", "datasets",
+    "phantoms",
+}  # fmt: skip
+SHELVES = (
+    GROUND,
+    {"protocols", "checkpoint", "citations", "imaging"},
+    STAGES,
+    {"networks", "pipeline", "indexing", "presets"},
+    {"assembly"},
+    {"mmedrag"},
+    {"views"},
+    {"training", "evaluation"},
+    {"paper"},
+    {"testing"},
+    {"commands"},
+    {"cli"},
+)
+"""Rooms from the lowest up: a room imports lower shelves, and on its own shelf itself alone. The
+ground is one shelf whose rooms may stand on each other."""
 
-ROOM_OF = {module: room for room, modules in STAGES.items() for module in modules}
+ONLY = {
+    "types": {"domains", "errors"},
+    "errors": set(),
+    "measures": {"types", "errors"},
+    "pipeline": GROUND | {"protocols", "citations", "imaging"},
+    "views": GROUND | {"protocols", "citations", "imaging", "indexing", "mmedrag"},
+}
+"""Rooms that keep to less than their shelf allows."""
+
+SHELF_OF = {room: number for number, rooms in enumerate(SHELVES) for room in rooms}
 
 
-def room(path: Path) -> str:
-    parts = path.relative_to(ROOT).parts
-    return parts[0].removesuffix(".py")
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path: Path) -> set[str]:
-    """The modules or packages directly under mmedrag that a file imports at its top level."""
-    found = set()
-    for node in ast.parse(path.read_text("utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mmedrag."):
-            found.add(node.module.split(".")[1])
+FILES = sorted(ROOT.rglob("*.py"))
+MODULES = {module_name(path): path for path in FILES}
+
+
+def room(module: str) -> str:
+    """The module or package directly under mmedrag; mmedrag itself for the package."""
+    return [*module.split("."), "mmedrag"][1]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module of ours that a file imports, at its top, within functions and for types."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            if node.module and node.module.split(".")[0] == "mmedrag":
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                yield from (name if name in MODULES else node.module for name in names)
         elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("mmedrag.")}
-    return found
+            names = [alias.name for alias in node.names]
+            yield from (name for name in names if name.split(".")[0] == "mmedrag")
 
 
-FILES = sorted(p for p in ROOT.rglob("*.py") if p.name != "__init__.py" or p.parent != ROOT)
+def cycles(graph: Mapping[str, Iterable[str]]) -> list[set[str]]:
+    """Strongly connected components of two and more nodes (Kosaraju and Sharir)."""
+
+    def walk(start: str, edges: Mapping[str, Iterable[str]], seen: set[str]) -> list[str]:
+        seen.add(start)
+        after = [n for to in edges[start] if to not in seen for n in walk(to, edges, seen)]
+        return [*after, start]
+
+    back: dict[str, list[str]] = {node: [] for node in graph}
+    for node, others in graph.items():
+        for other in others:
+            back[other].append(node)
+    seen: set[str] = set()
+    order = [n for node in graph if node not in seen for n in walk(node, graph, seen)]
+    seen = set()
+    parts = [set(walk(node, back, seen)) for node in reversed(order) if node not in seen]
+    return [part for part in parts if len(part) > 1]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_who_imports_whom(path: Path) -> None:
-    me, seen = room(path), imported(path)
-    if me in GROUND:
-        assert seen <= GROUND
-    elif me in TOOLS:
-        assert seen <= GROUND | TOOLS
-    elif me in ROOM_OF:
-        assert seen <= GROUND | TOOLS | STAGES[ROOM_OF[me]]
-    elif me == "pipeline":
-        assert seen <= GROUND | {"protocols", "citations"}
-    else:
-        assert me in DOORS
+GRAPH = {name: set(imported(path)) - {name} for name, path in MODULES.items()}
+
+
+@pytest.mark.parametrize("module", GRAPH)
+def test_who_imports_whom(module: str) -> None:
+    mine = room(module)
+    assert mine in SHELF_OF, f"{mine} has no place in the order"
+    seen = {room(other) for other in GRAPH[module]} - {mine}
+    lower = {name for name in seen if SHELF_OF[name] < SHELF_OF[mine]}
+    assert seen - lower <= (GROUND if mine in GROUND else set())
+    assert seen <= ONLY.get(mine, seen)
+
+
+def test_no_circle_of_rooms() -> None:
+    rooms: dict[str, set[str]] = {room(module): set() for module in GRAPH}
+    for module, others in GRAPH.items():
+        rooms[room(module)] |= {room(other) for other in others} - {room(module)}
+    assert cycles(rooms) == []
+
+
+def test_no_circle_of_modules() -> None:
+    assert cycles(GRAPH) == []
+
+
+def test_circles_are_found() -> None:
+    graph = {"a": ["b"], "b": ["c"], "c": ["b", "d"], "d": ["e"], "e": ["d"], "f": ["a"]}
+    assert sorted(map(sorted, cycles(graph))) == [["b", "c"], ["d", "e"]]
 
 
 def test_importing_the_package_is_light() -> None:

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint
-from mmedrag.datasets.phantoms import out_of_domain
 from mmedrag.errors import CheckpointError
+from mmedrag.imaging.decoding import open_image
 from mmedrag.modality import (
     CERTAIN,
     NOT_MEDICAL,
@@ -23,6 +23,7 @@ from mmedrag.modality import (
     ZeroShotClassifier,
     heads_from_checkpoint,
 )
+from mmedrag.phantoms.corpus import out_of_domain
 from mmedrag.presets import Stages
 from mmedrag.protocols import ModalityClassifier
 from mmedrag.types import Case, Domain, Matrix, Query
@@ -55,7 +56,7 @@ def test_equation_1_by_hand() -> None:
         temperature=1.0,
         thresholds=CERTAIN,
     )
-    routing = classifier.classify(Query(image=png()))
+    routing = classifier.classify([Query(image=png())])[0]
     cosines = np.array([1, 2, 2]) / 3  # |(1, 2, 2)| = 3
     expected = np.exp(cosines) / np.exp(cosines).sum()
     assert list(routing.scores.values()) == pytest.approx(expected)
@@ -66,12 +67,12 @@ def test_the_paper_never_abstains_and_takes_the_argmax() -> None:
     classifier = ZeroShotClassifier(
         images_along(1.0, 1.001, 0.9), texts_on_axes, PAPER_PROMPTS, thresholds=CERTAIN
     )
-    assert classifier.classify(Query(image=png())).decision == Domain.PATHOLOGY
+    assert classifier.classify([Query(image=png())])[0].decision == Domain.PATHOLOGY
 
 
 def test_abstention_searches_every_domain() -> None:
     classifier = ZeroShotClassifier(images_along(1.0, 1.0, 0.0), texts_on_axes, PAPER_PROMPTS)
-    routing = classifier.classify(Query(image=png()))
+    routing = classifier.classify([Query(image=png())])[0]
     assert routing.decision is None
     assert routing.medical
     assert sum(routing.scores.values()) == pytest.approx(1.0)
@@ -85,10 +86,10 @@ def test_a_prompt_for_what_is_not_medical() -> None:
 
     prompts = {**PAPER_PROMPTS, NOT_MEDICAL: ("a photograph of a dog",)}
     classifier = ZeroShotClassifier(images_along(0.0, 0.0, 0.1, 1.0), texts, prompts)
-    routing = classifier.classify(Query(image=png()))
+    routing = classifier.classify([Query(image=png())])[0]
     assert not routing.medical
     assert routing.decision is None
-    assert classifier.classify(Query("a pathology slide")).decision == Domain.PATHOLOGY
+    assert classifier.classify([Query("a pathology slide")])[0].decision == Domain.PATHOLOGY
 
 
 def test_the_image_decides_and_the_text_helps_out() -> None:
@@ -96,12 +97,28 @@ def test_the_image_decides_and_the_text_helps_out() -> None:
     unsure = Head(sure.classes, 0 * AXES, np.zeros(3, np.float32))
     image, text = images_along(1.0, 0.0, 0.0), lambda texts: AXES[[2] * len(texts)]
     both = Query("a retina", png())
-    assert TrainedClassifier(image, text, sure, sure).classify(both).decision == Domain.RADIOLOGY
-    helped = TrainedClassifier(image, text, unsure, sure).classify(both)
-    assert helped.decision == Domain.OPHTHALMOLOGY
-    assert (
-        TrainedClassifier(image, text, unsure, sure).classify(Query(image=png())).decision is None
-    )
+    (by_image,) = TrainedClassifier(image, text, sure, sure).classify([both])
+    assert by_image.decision == Domain.RADIOLOGY
+    helped = TrainedClassifier(image, text, unsure, sure)
+    queries = [Query(image=png()), both, Query("a retina"), Query(image=png())]
+    assert [v.decision for v in helped.classify(queries)] == [
+        None, Domain.OPHTHALMOLOGY, Domain.OPHTHALMOLOGY, None,
+    ]  # fmt: skip
+
+
+def test_a_batch_gets_the_verdicts_of_its_queries(offline: Stages, phantoms: list[Case]) -> None:
+    queries = [Query(c.text, c.image) for c in phantoms[:6]]
+    queries += [Query("retina"), Query(image=Image.new("L", (64, 64)))]
+    alone = [offline.classifier.classify([query])[0] for query in queries]
+    pictures = [None if q.image is None else open_image(q.image) for q in queries]
+    for together in (
+        offline.classifier.classify(queries),
+        offline.classifier.classify(queries, pictures),
+    ):
+        assert [v.reason for v in together] == [v.reason for v in alone]
+        for one, other in zip(alone, together, strict=True):
+            assert one.scores == pytest.approx(other.scores, abs=1e-5)
+    assert offline.classifier.classify([]) == []
 
 
 @pytest.mark.parametrize(
@@ -135,14 +152,13 @@ def test_a_checkpoint_of_another_shape_is_refused() -> None:
 
 def test_any_domain_always_abstains() -> None:
     assert isinstance(AnyDomain(), ModalityClassifier)
-    assert AnyDomain().classify(Query("x")).decision is None
+    assert AnyDomain().classify([Query("x")])[0].decision is None
 
 
 def test_the_shipped_head_on_synthetic_cases(offline: Stages, phantoms: list[Case]) -> None:
     with_image = [c for c in phantoms if c.image is not None]
-    right = [
-        offline.classifier.classify(Query(image=c.image)).decision == c.domain for c in with_image
-    ]
+    verdicts = offline.classifier.classify([Query(image=c.image) for c in with_image])
+    right = [v.decision == c.domain for v, c in zip(verdicts, with_image, strict=True)]
     assert np.mean(right) >= 0.95
 
 
@@ -152,7 +168,7 @@ def test_the_shipped_head_on_pictures_that_are_not_medical(offline: Stages) -> N
     for picture in pictures:
         buffer = io.BytesIO()
         Image.fromarray(picture.image).save(buffer, "PNG")
-        verdicts.append(offline.classifier.classify(Query(image=buffer.getvalue())).medical)
+        verdicts.append(offline.classifier.classify([Query(image=buffer.getvalue())])[0].medical)
     assert np.mean(verdicts) <= 0.1
 
 
@@ -166,4 +182,4 @@ def test_the_shipped_head_on_pictures_that_are_not_medical(offline: Stages) -> N
     ],
 )  # fmt: skip
 def test_texts_are_routed_by_text(offline: Stages, text: str, domain: Domain) -> None:
-    assert offline.classifier.classify(Query(text)).decision == domain
+    assert offline.classifier.classify([Query(text)])[0].decision == domain

@@ -8,11 +8,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmedrag.errors import FilterError, QueryError
-from mmedrag.graph import KeepOrder, paper_graph
+from mmedrag.assembly import create, load
+from mmedrag.checkpoint import read_checkpoint
+from mmedrag.encoders.dual import DualEncoder, Remembering
+from mmedrag.errors import CasebaseError, FilterError, QueryError
+from mmedrag.imaging.decoding import open_image
+from mmedrag.indexing import index
+from mmedrag.modality import TrainedClassifier, heads_from_checkpoint
 from mmedrag.pipeline import MMedRAG, gather, head
-from mmedrag.reward import KeepAll, SimilarityThreshold
-from mmedrag.types import Assertion, Case, Definition, Domain, Evidence, Query, Question
+from mmedrag.presets import MODELS, Stages, offline_encoders
+from mmedrag.ranking.graph import KeepOrder, paper_graph
+from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
+from mmedrag.testing.questions import question_of
+from mmedrag.types import (
+    Assertion,
+    Case,
+    Definition,
+    Domain,
+    Evidence,
+    Hit,
+    Mention,
+    Query,
+    Question,
+)
 
 
 def first(cases: list[Case], domain: Domain, finding: str) -> Case:
@@ -49,7 +67,7 @@ def test_both_orders_and_one_score_a_stage(rag: MMedRAG) -> None:
     assert all(e.reward is not None for e in context.kept)
     assert len([e for e in context.kept if e.key.startswith("C")]) <= rag.k_final
     assert list(context.timings) == [
-        "modality", "encoding", "cases", "definitions", "rerank", "filter",
+        "decoding", "modality", "encoding", "terms", "cases", "definitions", "rerank", "filter",
     ]  # fmt: skip
 
 
@@ -91,6 +109,128 @@ def test_pieces_join_to_the_answer(rag: MMedRAG) -> None:
     assert "".join(pieces).strip() == answer.text.strip()
 
 
+def test_the_evidence_is_there_before_the_answer_is_written(rag: MMedRAG) -> None:
+    context = rag.retrieve("drusen")
+    stream = rag.answer(context)
+    assert stream.context is context
+    first_piece = next(stream)
+    answer = stream.result()  # the rest is written now
+    assert answer.text.startswith(first_piece.strip())
+    assert answer.text == rag.ask("drusen").text
+    assert stream.result().text == answer.text
+    assert {**context.timings, "generation": 0.0}.keys() == answer.context.timings.keys()
+
+
+def test_a_text_a_picture_and_an_array_are_questions(rag: MMedRAG, phantoms: list[Case]) -> None:
+    image = first(phantoms, Domain.RADIOLOGY, "pleural effusion").image
+    picture = open_image(image)
+    by_path = [e.name for e in rag.retrieve(Query(image=image)).kept]
+    for asked in (image, image.read_bytes(), picture, np.asarray(picture)):
+        assert [e.name for e in rag.retrieve(asked).kept] == by_path
+    by_text = [e.name for e in rag.retrieve(Query("drusen")).kept]
+    assert [e.name for e in rag.retrieve("drusen").kept] == by_text
+
+
+class Counted:
+    """An encoder that counts what it encodes."""
+
+    def __init__(self, encoder) -> None:
+        self._encoder, self.dim, self.fingerprint = encoder, encoder.dim, encoder.fingerprint
+        self.encoded: list[object] = []
+
+    def encode(self, items):
+        self.encoded += items
+        return self._encoder.encode(items)
+
+
+@pytest.fixture
+def counting(rag: MMedRAG, offline: Stages) -> tuple[MMedRAG, Counted, Counted]:
+    """The system, with the encoders of its embedder and its classifier counted."""
+    images, texts = (Counted(encoder) for encoder in offline_encoders())
+    both = Remembering(images), Remembering(texts)
+    heads = heads_from_checkpoint(read_checkpoint(MODELS / "modality", "modality"))
+    classifier = TrainedClassifier(both[0].encode, both[1].encode, *heads)
+    fusion = offline.embedder._fusion
+    counted = replace(rag, classifier=classifier, embedder=DualEncoder(*both, fusion))
+    return counted, images, texts
+
+
+def test_a_query_is_encoded_once(counting, phantoms: list[Case], monkeypatch) -> None:
+    system, images, texts = counting
+    opened = []
+
+    def counted_open(source):
+        opened.append(source)
+        return open_image(source)
+
+    for module in ("pipeline", "modality", "encoders.dual"):
+        monkeypatch.setattr(f"mmedrag.{module}.open_image", counted_open)
+    image = first(phantoms, Domain.OPHTHALMOLOGY, "drusen").image
+    system.retrieve(Query("Which side is it?", image))
+    assert len(images.encoded) == 1
+    assert texts.encoded.count("Which side is it?") == 1
+    assert opened == [image]
+    system.retrieve("Is there a pleural effusion?")
+    assert texts.encoded.count("Is there a pleural effusion?") == 1
+    assert len(images.encoded) == 1
+
+
+class Judge:
+    """A reranker that needs the question: cases that share a word with it come first."""
+
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
+        words = set(question.query.text.lower().split())
+        return sorted(evidence, key=lambda e: -len(words & set(e.text.lower().split())))
+
+
+def test_a_reranker_sees_the_question(rag: MMedRAG) -> None:
+    judged = replace(rag, reranker=Judge())
+    for text in ("drusen macula", "pleural effusion"):
+        ranked = judged.retrieve(text).ranked
+        assert any(word in ranked[0].text.lower() for word in text.split())
+
+
+class Annotated:
+    """An index that knows the mentions of its first hit."""
+
+    known = (Mention("x", 0, 1, "made:up", "made up", Assertion.AFFIRMED),)
+
+    def __init__(self, index) -> None:
+        self._index = index
+
+    def search(self, question: Question, k: int) -> list[Hit]:
+        first_hit, *others = self._index.search(question, k)
+        return [replace(first_hit, mentions=self.known), *others]
+
+
+def test_mentions_that_the_index_knows_are_not_read_again(rag: MMedRAG) -> None:
+    plain = rag.retrieve("pleural effusion").gathered
+    annotated = replace(rag, cases=Annotated(rag.cases)).retrieve("pleural effusion").gathered
+    assert annotated[0].mentions == Annotated.known
+    assert [e.mentions for e in annotated[1:5]] == [e.mentions for e in plain[1:5]]
+
+
+def test_a_system_closes_its_store(phantoms: list[Case], offline: Stages, tmp_path) -> None:
+    casebase, _ = create(tmp_path / "few")
+    with casebase:
+        index(phantoms[:6], casebase, offline.embedder, offline.classifier)
+    with load(tmp_path / "few") as rag:
+        pictured = next(c for c in phantoms[:6] if c.image)
+        assert rag.notices == []
+        assert rag.preview(pictured.id).startswith(b"\xff\xd8")
+        assert rag.preview("nobody") is None
+        assert rag.retrieve("effusion").gathered
+    with pytest.raises(CasebaseError, match="closed"):
+        rag.retrieve("effusion")
+
+
+def test_a_bare_index_has_nothing_to_close(rag: MMedRAG) -> None:
+    with replace(rag, cases=Annotated(rag.cases)) as bare:
+        assert bare.notices == ()
+        assert bare.preview("any") is None
+    assert rag.retrieve("effusion").gathered
+
+
 class Inventor:
     """A generator that cites what nobody gave it."""
 
@@ -111,7 +251,7 @@ def test_nothing_passes_is_said(rag: MMedRAG) -> None:
     answer = strict.ask(
         Query(
             image=rag.cases.search(  # any stored image
-                Query("fracture"), rag.embedder.embed([Query("fracture")])[0], 1, None
+                question_of(Query("fracture"), rag.embedder.embed([Query("fracture")])[0]), 1
             )[0].case.image
         )
     )
@@ -122,7 +262,7 @@ def test_nothing_passes_is_said(rag: MMedRAG) -> None:
 def test_a_picture_that_is_not_medical_is_not_searched(rag: MMedRAG, tmp_path) -> None:
     from PIL import Image
 
-    from mmedrag.datasets.phantoms import out_of_domain
+    from mmedrag.phantoms.corpus import out_of_domain
 
     path = tmp_path / "page.png"
     Image.fromarray(out_of_domain(1, 3, ("document",))[0].image).save(path)

@@ -8,6 +8,7 @@ Importing this package is cheap: models, FAISS and the rest load when they are f
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from mmedrag.errors import MMedRAGError
@@ -33,6 +34,10 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# ONNX Runtime reports to its maker by default and reads this when it is imported, which nothing in
+# this package does before this line. Programs that import it themselves import mmedrag first.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _LATER = {
     "MMedRAG": ("mmedrag.pipeline", "MMedRAG"),

@@ -5,19 +5,42 @@ A casebase remembers its preset and models, so :func:`load` needs only its path.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from mmedrag import choices
+from mmedrag.answers.agreement import shipped
+from mmedrag.answers.analysis import CaseAnalyst
+from mmedrag.answers.counts import CorpusCounts
+from mmedrag.answers.extractive import ExtractiveGenerator
+from mmedrag.answers.questions import RuleReader
+from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
-from mmedrag.errors import EncoderMismatch
-from mmedrag.generation import ExtractiveGenerator
+from mmedrag.encoders.definition_vectors import (
+    DefinitionsOnce,
+    DefinitionStore,
+    embed_definitions,
+)
+from mmedrag.errors import EncoderMismatch, ModelError
+from mmedrag.filters import both
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
-from mmedrag.protocols import CaseIndex, Embedder, Generator
+from mmedrag.protocols import (
+    CaseIndex,
+    CorpusStatistics,
+    DefinitionSource,
+    Embedder,
+    Generator,
+)
 
 
 def load(
@@ -31,16 +54,35 @@ def load(
     Args:
         path: of the casebase.
         generator: writes the answers; the extractive one, which needs no network, by default.
-        dictionaries: compiled dictionaries that stand behind the glossary.
+        dictionaries: compiled dictionaries that stand behind the glossary; by default those that
+            the casebase was made with.
 
     Raises:
         CasebaseNotFound: none there.
+        CorpusError: where a dictionary cannot be opened.
         EncoderMismatch: where the encoders have changed since it was made.
         ModelError: where a model cannot be loaded.
     """
-    known = dictionary(dictionaries)
     casebase, stages = _opened(Path(path), readonly=True)
-    return assemble(stages, casebase, known, generator)
+    try:
+        definitions = definitions_of(casebase, dictionaries)
+        casebase.notices.extend(outdated(casebase, definitions))
+    except BaseException:
+        casebase.close()
+        raise
+    return assemble(stages, casebase, definitions, generator)
+
+
+def outdated(casebase: Casebase, definitions: DefinitionSource) -> list[str]:
+    """A line where the terms of some cases are not those of ``definitions``; else none."""
+    unread = casebase.unrecognised(definitions.fingerprint)
+    if not unread:
+        return []
+    return [
+        f"The terms of {unread} of {casebase.count()} cases were not recognised with today's "
+        "dictionaries and rules, so that searches read their reports again and are slow; "
+        "'mmedrag rebuild' ends that"
+    ]
 
 
 def assemble(
@@ -48,23 +90,99 @@ def assemble(
     cases: CaseIndex,
     definitions: Dictionary,
     generator: Generator | None = None,
+    statistics: CorpusStatistics | None = None,
 ) -> MMedRAG:
-    """Join stages and a casebase, or another index of cases, to a system."""
+    """Join stages and a casebase, or another index of cases, to a system.
+
+    Args:
+        stages: of a preset.
+        cases: what is searched.
+        definitions: explain terms, recognise them, and say what they are.
+        generator: writes the answers; the extractive one by default.
+        statistics: count base rates; those of a casebase, where ``cases`` is one.
+    """
+    ontology = definitions.concepts
+    analyst = CaseAnalyst(definitions, ontology, shipped())
+    if statistics is None and isinstance(cases, Casebase):
+        stored = partial(cases.recognised, definitions.fingerprint)
+        statistics = CorpusCounts(stored, definitions, ontology, cases.count)
     return MMedRAG(
         classifier=stages.classifier,
-        embedder=stages.embedder,
+        embedder=DefinitionsOnce(
+            stages.embedder, cases if isinstance(cases, DefinitionStore) else None
+        ),
         cases=cases,
         definitions=definitions,
         reranker=stages.reranker,
         context_filter=stages.context_filter,
-        generator=generator or ExtractiveGenerator(),
+        generator=generator or ExtractiveGenerator(analyst),
+        reader=RuleReader(ontology.domains),
+        analyst=analyst,
+        checker=ClaimChecker(definitions, ontology),
+        statistics=statistics,
     )
 
 
+def configure(
+    rag: MMedRAG,
+    *,
+    reranker: str | None = None,
+    context_filter: str | None = None,
+    threshold: float | None = None,
+    generator: str | None = None,
+    llm: str | None = None,
+    base_url: str | None = None,
+    send_image: bool = False,
+    k: int | None = None,
+    where: str | None = None,
+) -> MMedRAG:
+    """A system with other stages by name; what is not named stays as it is.
+
+    The command line and the service choose by this function. It loads nothing, so it can be
+    called for every question, on the system that :func:`load` gave.
+
+    Args:
+        rag: the system to begin with; it is not changed.
+        reranker: of :data:`mmedrag.choices.RERANKERS`.
+        context_filter: of :data:`mmedrag.choices.FILTERS`.
+        threshold: τ of the filter, from 0 to 1.
+        generator: of :data:`mmedrag.choices.GENERATORS`.
+        llm: name of the chat model; see :func:`mmedrag.choices.generator`.
+        base_url: address of the chat server.
+        send_image: whether the query's image is sent to the chat model.
+        k: cases in the context.
+        where: restricts every query, beside the filter of its own.
+
+    Raises:
+        QueryError: a name or a value is none of the choices.
+        FilterError: ``where`` does not parse.
+        GenerationError: ``base_url`` is no address.
+    """
+    stages: dict[str, Any] = {}
+    if reranker is not None:
+        stages["reranker"] = choices.reranker(reranker)
+    if context_filter is not None or threshold is not None:
+        stages["context_filter"] = choices.context_filter(
+            rag.context_filter, context_filter, threshold
+        )
+    if generator is not None or llm or base_url or send_image:
+        stages["generator"] = choices.generator(
+            generator or "extractive", llm=llm, base_url=base_url, send_image=send_image
+        )
+    if k is not None:
+        stages |= {"k_final": choices.number_of_cases(k), "k_cases": max(rag.k_cases, k)}
+    return replace(rag, **stages, where=both(rag.where, where))
+
+
 def create(
-    path: str | Path, preset: str = "offline", models: Mapping[str, str] | None = None
+    path: str | Path,
+    preset: str = "offline",
+    models: Mapping[str, str] | None = None,
+    dictionaries: Sequence[str | Path] = (),
 ) -> tuple[Casebase, Stages]:
     """Make an empty casebase for a preset, and the stages to fill it with.
+
+    It remembers the models and the compiled dictionaries that stand behind the glossary.
 
     Raises:
         CasebaseError: where something is there already.
@@ -78,6 +196,7 @@ def create(
         fingerprint=stages.embedder.fingerprint,
         preset=preset,
         settings={f"model.{role}": name for role, name in models.items()}
+        | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])}
         | {"salt": secrets.token_hex(16)},
     )
     return casebase, stages
@@ -106,7 +225,52 @@ def index_corpus(
     casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
     with casebase:
         rows = read_corpus(Path(corpus), salt=salt_of(casebase))
-        return index(rows, casebase, stages.embedder, stages.classifier)
+        definitions = definitions_of(casebase)
+        return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
+
+
+def rebuild(path: str | Path, dictionaries: Sequence[str | Path] = ()) -> Casebase:
+    """Derive again whatever a casebase derives: index, words, mentions, vectors of definitions.
+
+    No case is encoded. Definitions are embedded where the preset's models can be loaded and are
+    those that made the casebase.
+
+    Args:
+        path: of the casebase.
+        dictionaries: compiled ones, to be remembered in place of those that it was made with.
+
+    Returns:
+        The open casebase.
+
+    Raises:
+        CasebaseError: where it cannot be opened or written.
+        CorpusError: where a dictionary cannot be opened.
+    """
+    casebase = Casebase.open(Path(path))
+    try:
+        if dictionaries:
+            kept = json.dumps([str(Path(d).resolve()) for d in dictionaries])
+            casebase.set("dictionaries", kept)
+        definitions = definitions_of(casebase)
+        casebase.rebuild(definitions)
+        with suppress(ModelError, EncoderMismatch):
+            stages = build(casebase.preset, models_of(casebase))
+            _check_encoder(casebase, stages.embedder)
+            embed_definitions(casebase, stages.embedder, definitions)
+    except BaseException:
+        casebase.close()
+        raise
+    return casebase
+
+
+def definitions_of(casebase: Casebase, dictionaries: Sequence[str | Path] = ()) -> Dictionary:
+    """The glossary and the compiled dictionaries: those given, else those it was made with.
+
+    Raises:
+        CorpusError: where one cannot be opened.
+    """
+    made_with: list[str] = json.loads(casebase.settings.get("dictionaries", "[]"))
+    return dictionary(dictionaries or made_with)
 
 
 def salt_of(casebase: Casebase) -> bytes:

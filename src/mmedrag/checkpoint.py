@@ -1,7 +1,7 @@
 """The format of learned parts: a folder with ``weights.safetensors`` and ``config.json``.
 
 ``config.json`` names the kind of part, whether it was trained and on what, the encoders whose
-features it takes, and the SHA-256 of the weights. Nothing is pickled. See docs/encoders.md.
+features it takes, and the SHA-256 of the weights. Nothing is pickled. See docs/notes/encoders.md.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from mmedrag.durability import sync_folder, write_durably
 from mmedrag.errors import CheckpointError, UntrainedError
 
 FORMAT = 1
@@ -46,7 +47,10 @@ _CONFIG: Fields = {
     "settings": dict,
 }
 
-TRAIN = "Train it and pass the checkpoint's folder (docs/encoders.md), or take a preset without it."
+TRAIN = (
+    "Train it and pass the checkpoint's folder (docs/notes/encoders.md), "
+    "or take a preset without it."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +160,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             )
         temporary.mkdir(parents=True)
         for name, contents in files.items():
-            _write_durably(temporary / name, contents)
+            write_durably(temporary / name, contents)
         temporary.rename(folder)
+        sync_folder(folder.parent)
     except OSError as error:
         raise CheckpointError(
             f"{folder} cannot be written ({error.strerror})", "Check space and rights."
@@ -214,14 +219,6 @@ def _config(checkpoint: Checkpoint, weights: bytes) -> bytes:
         "settings": dict(checkpoint.settings),
     }
     return json.dumps(config, indent=2).encode() + b"\n"
-
-
-def _write_durably(path: Path, contents: bytes) -> None:
-    """The contents are on the disk before the rename that makes them visible."""
-    with path.open("wb") as file:
-        file.write(contents)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from mmedrag.types import Answer, Context, Evidence
+from mmedrag.types import Answer, Context, Evidence, Piece
 
 DISCLAIMER = (
     "Not a medical device. MMedRAG shows what similar cases and dictionaries say, for research and "
@@ -43,18 +43,6 @@ _HELD = re.compile(
     rf"(?:{_OPEN}{_INSIDE}{{0,280}})?\)?\Z"
 )
 _CUT = re.compile(rf"{_LEAD}\(?{_OPEN}\s*(?i:{_WORDS})(?:[CDcd]?\d{{0,4}}[\s,;&–-]*)*\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of an answer whose marks are checked.
-
-    ``cited`` are the supplied keys that it names, ``removed`` the ones that it named in vain.
-    """
-
-    text: str
-    cited: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
 
 
 def resolve(pieces: Iterable[str], evidence: Sequence[Evidence]) -> Iterator[Piece]:
@@ -171,13 +159,17 @@ def attribute(pieces: Sequence[Piece], context: Context, timings: Mapping[str, f
     Where nothing was kept, or nothing is cited, the answer abstains and says why.
     """
     context = replace(context, timings=dict(timings))
+    brief = context.question.brief
     by_key = {e.key: e for e in context.kept}
     keys = dict.fromkeys(k for piece in pieces for k in piece.cited)
     cited = [by_key[k] for k in keys if k in by_key]
     removed = list(dict.fromkeys(k for piece in pieces for k in piece.removed))
+    struck = [piece.struck for piece in pieces if piece.struck]
     if not cited:
-        return Answer(NO_EVIDENCE.format(why=_why(context)), [], removed, True, context)
-    return Answer("".join(p.text for p in pieces).strip(), cited, removed, False, context)
+        text = (brief and brief.declined) or NO_EVIDENCE.format(why=_why(context))
+        return Answer(text, [], removed, True, context, brief, struck)
+    text = "".join(p.text for p in pieces).strip()
+    return Answer(text, cited, removed, False, context, brief, struck)
 
 
 def _why(context: Context) -> str:
@@ -202,11 +194,17 @@ _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|vs|cf|approx|no|fig|dr|ca|resp)\.$",
 
 
 def unsupported_sentences(answer: Answer) -> list[str]:
-    """The sentences of an answer that carry no mark (headings and lead-ins ending in ":" apart)."""
+    """The sentences of an answer that carry no mark.
+
+    Headings and lead-ins ending in ":" are left out, and so is what says why nothing is answered.
+    """
     if answer.abstained:
         return []
     has_mark = re.compile(_MARK)
-    return [s for s in _sentences(answer.text) if not has_mark.search(s)]
+    text = answer.text
+    if answer.brief is not None and answer.brief.declined:
+        text = text.replace(answer.brief.declined, "", 1)
+    return [s for s in _sentences(text) if not has_mark.search(s)]
 
 
 def _sentences(text: str) -> Iterator[str]:

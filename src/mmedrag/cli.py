@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 
 from mmedrag import __version__
-from mmedrag.commands import asking, filling, keeping, knowing, learning, proving
+from mmedrag.commands import casebase, catalogue, dictionary, evaluate, index, query, train
+from mmedrag.commands.parser import CommandParser
 from mmedrag.errors import MMedRAGError
+from mmedrag.views.terminal import TerminalLog, notify
 
 EXIT_CODES = """exit codes:
   0  done (an answer that abstains is an answer)
@@ -23,23 +26,29 @@ EXIT_CODES = """exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(words)
+    options.words = words
+    log = TerminalLog(logging.WARNING)
+    logging.getLogger("mmedrag").addHandler(log)
     try:
         return int(options.run(options) or 0)
     except MMedRAGError as error:
-        print(f"mmedrag: {error}", file=sys.stderr)
+        notify(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("mmedrag: interrupted; what was written is kept", file=sys.stderr)
+        notify("interrupted; what was written is kept")
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    finally:
+        logging.getLogger("mmedrag").removeHandler(log)
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    root = argparse.ArgumentParser(
+    root = CommandParser(
         prog="mmedrag",
         description="Medical multimodal retrieval-augmented generation. Not a medical device.",
         epilog=EXIT_CODES,
@@ -47,6 +56,6 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"mmedrag {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for family in (filling, asking, keeping, knowing, learning, proving):
+    for family in (index, query, casebase, dictionary, catalogue, train, evaluate):
         family.add(commands)
     return root

@@ -18,19 +18,17 @@ from pathlib import Path
 
 from PIL import Image
 
-from mmedrag.casebase.casebase import Casebase
-from mmedrag.casebase.records import Entry
 from mmedrag.datasets.duplicates import Duplicates, Preview, preview
+from mmedrag.datasets.identifiers import unique
+from mmedrag.encoders.definition_vectors import DefinitionStore, embed_definitions
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.images import image_digest, open_image, thumbnail
-from mmedrag.protocols import Embedder, ModalityClassifier
-from mmedrag.types import Case, Domain, Problem, Query, Vector
+from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
+from mmedrag.progress import Progress, silent
+from mmedrag.protocols import CaseStore, DefinitionSource, Embedder, ModalityClassifier
+from mmedrag.types import Case, Entry, Problem, Query, Vector
 
 BATCH = 32
 """Cases that are embedded together and written in one transaction."""
-
-Progress = Callable[[int], object]
-"""Told how many more rows of the corpus are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,7 @@ class _Prepared:
     picture: Image.Image | None = None
     thumbnail: bytes | None = None
     preview: Preview | None = None
+    notice: Problem | None = None
 
 
 @dataclass(slots=True)
@@ -66,12 +65,13 @@ class _Tally:
 
 def index(
     corpus: Iterable[Case | Problem],
-    casebase: Casebase,
+    casebase: CaseStore,
     embedder: Embedder,
     classifier: ModalityClassifier,
     *,
+    definitions: DefinitionSource | None = None,
     strict: bool = False,
-    progress: Progress = lambda rows: None,
+    progress: Progress = silent,
     duplicates: Duplicates | None = None,
 ) -> IndexReport:
     """Add a corpus to a casebase (a case whose id is known replaces the older one).
@@ -81,6 +81,8 @@ def index(
         casebase: where to; its index is published at the end.
         embedder: must be the casebase's own.
         classifier: routes cases that name no domain.
+        definitions: recognises the terms of each report, which are stored with it, and gives the
+            definitions that are embedded in advance; ``None`` leaves both to the searches.
         strict: raise at the first problem instead of counting it.
         progress: told of finished rows.
         duplicates: collects near-duplicate images and repeated texts, where given.
@@ -90,22 +92,23 @@ def index(
         CasebaseError: where the casebase cannot be written.
     """
     tally = _Tally()
+    write = _Writing(casebase, definitions, tally)
     workers, writer = ThreadPoolExecutor(2, "decode"), ThreadPoolExecutor(1, "write")
 
     def writes() -> Iterator[Callable[[], int]]:
         """Encode batch by batch, and say how to write each; the one before is written meanwhile."""
         vectors: dict[str, Vector] = {}
-        for batch in _prepared_batches(corpus, workers):
+        for batch in _prepared_batches(unique(corpus), workers):
             cases = _usable(batch, tally, strict)
             known = _known([p.content for p in cases], casebase, vectors)
             new = _encode([p for p in cases if p.content not in known], embedder)
             vectors = known | new
             tally.encoded += len(new)
-            routed = [_routed(p, classifier, casebase) for p in cases]
+            routed = _routed(cases, classifier, casebase)
             if duplicates is not None:
                 for p in cases:
                     duplicates.add(p.case, p.preview)
-            yield partial(_write, len(batch), routed, vectors, frozenset(new), casebase, tally)
+            yield partial(write, len(batch), routed, vectors, frozenset(new))
 
     try:
         for rows in _one_behind(writes(), writer):
@@ -113,6 +116,8 @@ def index(
     finally:
         workers.shutdown(cancel_futures=True)
         writer.shutdown()
+    if definitions is not None and isinstance(casebase, DefinitionStore):
+        embed_definitions(casebase, embedder, definitions)
     casebase.publish()
     return IndexReport(
         tally.written, tally.unchanged, tally.encoded, tally.unrouted, tuple(tally.problems)
@@ -154,7 +159,16 @@ def _prepare(row: Case | Problem) -> _Prepared | Problem:
         picture = open_image(row.image, row.frame)
     except ImageError as error:
         return Problem(row.image or Path(row.id), None, f"{row.id}: {error}")
-    return _Prepared(row, content, picture, thumbnail(picture), preview(picture))
+    said = picture.info.get("notice")
+    notice = Problem(row.image, None, said) if said else None
+    return _Prepared(_stored(row), content, picture, thumbnail(picture), preview(picture), notice)
+
+
+def _stored(case: Case) -> Case:
+    """The case as it is kept: the name of a de-identified file, which may be a patient's, goes."""
+    if case.image is None or "deidentified" not in case.meta:
+        return case
+    return replace(case, image=Path("deidentified") / case.id.replace("/", "-"))
 
 
 def _usable(batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool) -> list[_Prepared]:
@@ -162,6 +176,7 @@ def _usable(batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool) -
     for item in batch:
         if isinstance(item, _Prepared):
             cases[item.case.id] = item
+            tally.problems.extend([item.notice] if item.notice else [])
         elif strict:
             raise CorpusError(str(item), "Mend the row, or leave out --strict to skip it.")
         else:
@@ -170,7 +185,7 @@ def _usable(batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool) -
 
 
 def _known(
-    contents: Sequence[str], casebase: Casebase, before: Mapping[str, Vector]
+    contents: Sequence[str], casebase: CaseStore, before: Mapping[str, Vector]
 ) -> dict[str, Vector]:
     """Vectors by content, of the casebase and of the batch before, which may not be written yet."""
     recent = {content: before[content] for content in contents if content in before}
@@ -188,21 +203,41 @@ def _one_behind(writes: Iterator[Callable[[], int]], writer: ThreadPoolExecutor)
         yield running.result()
 
 
-def _write(
-    rows: int,
-    batch: Sequence[_Prepared],
-    vectors: Mapping[str, Vector],
-    new: Collection[str],
-    casebase: Casebase,
-    tally: _Tally,
-) -> int:
-    """Write the cases that are new or differ from what is stored; returns ``rows``."""
-    changed = [p for p in batch if p.content in new or casebase.get(p.case.id) != p.case]
-    casebase.add([Entry(p.case, vectors[p.content], p.content, p.thumbnail) for p in changed])
-    tally.written += len(changed)
-    tally.unchanged += len(batch) - len(changed)
-    tally.unrouted += sum(p.case.domain is None for p in changed)
-    return rows
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Writes the cases of a batch that are new or differ from what is stored."""
+
+    casebase: CaseStore
+    definitions: DefinitionSource | None
+    tally: _Tally
+
+    def __call__(
+        self,
+        rows: int,
+        batch: Sequence[_Prepared],
+        vectors: Mapping[str, Vector],
+        new: Collection[str],
+    ) -> int:
+        """Returns ``rows``, the rows of the corpus that the batch was made of."""
+        stored = self.casebase.get
+        changed = [p for p in batch if p.content in new or stored(p.case.id) != p.case]
+        entries = [Entry(p.case, vectors[p.content], p.content, p.thumbnail) for p in changed]
+        self.casebase.add(self._recognised(entries))
+        self.tally.written += len(changed)
+        self.tally.unchanged += len(batch) - len(changed)
+        self.tally.unrouted += sum(p.case.domain is None for p in changed)
+        return rows
+
+    def _recognised(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries with the terms of their reports."""
+        if self.definitions is None:
+            return list(entries)
+        source = self.definitions.fingerprint
+        found = self.definitions.recognise([entry.case.text for entry in entries])
+        return [
+            replace(entry, mentions=mentions, recogniser=source)
+            for entry, mentions in zip(entries, found, strict=True)
+        ]
 
 
 def _encode(batch: Sequence[_Prepared], embedder: Embedder) -> dict[str, Vector]:
@@ -213,15 +248,25 @@ def _encode(batch: Sequence[_Prepared], embedder: Embedder) -> dict[str, Vector]
     return dict(zip(distinct, vectors, strict=True))
 
 
-def _routed(prepared: _Prepared, classifier: ModalityClassifier, casebase: Casebase) -> _Prepared:
-    """The case with a domain and, encoded as it is, without its decoded image."""
-    domain = prepared.case.domain or _domain(prepared.case, classifier, casebase)
-    return replace(prepared, case=replace(prepared.case, domain=domain), picture=None)
+def _routed(
+    batch: Sequence[_Prepared], classifier: ModalityClassifier, casebase: CaseStore
+) -> list[_Prepared]:
+    """The cases with their domains and, encoded as they are, without their decoded images.
 
-
-def _domain(case: Case, classifier: ModalityClassifier, casebase: Casebase) -> Domain | None:
-    """What the case was given earlier, or the classifier's decision."""
-    earlier = casebase.get(case.id)
-    if earlier is not None and replace(earlier, domain=None) == case:
-        return earlier.domain
-    return classifier.classify(Query(case.text, case.image)).decision
+    A domain is what the row names, what the case was given earlier, or the classifier's decision.
+    """
+    stored = {p.case.id: casebase.get(p.case.id) for p in batch if p.case.domain is None}
+    earlier = {
+        p.case.id: case.domain
+        for p in batch
+        if (case := stored.get(p.case.id)) is not None and replace(case, domain=None) == p.case
+    }
+    new = [p for p in batch if p.case.domain is None and p.case.id not in earlier]
+    verdicts = classifier.classify(
+        [Query(p.case.text, p.case.image) for p in new], [p.picture for p in new]
+    )
+    decided = {p.case.id: v.decision for p, v in zip(new, verdicts, strict=True)}
+    domains = {p.case.id: p.case.domain for p in batch} | earlier | decided
+    return [
+        replace(p, case=replace(p.case, domain=domains[p.case.id]), picture=None) for p in batch
+    ]

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Domain, Matrix, Query, Routing
 
 EncodeImages: TypeAlias = Callable[[Sequence[Image.Image]], Matrix]
 EncodeTexts: TypeAlias = Callable[[Sequence[str]], Matrix]
+Pictures: TypeAlias = Sequence[Image.Image | None]
 
 NOT_MEDICAL = "not medical"
 """The name of the class of everything that is no medical image."""
@@ -134,17 +135,20 @@ class ZeroShotClassifier:
         self._temperature = temperature
         self._thresholds = thresholds
 
-    def classify(self, query: Query) -> Routing:
-        """The verdict on a query: its image decides, its text where there is none."""
-        if query.image is not None:
-            features, subject = self._encode_images([open_image(query.image)]), "image"
-        else:
-            features, subject = self._encode_texts([query.text]), "text"
-        similarities = (_unit(features) @ self._prompts.T)[0]
-        scores = _softmax(similarities / self._temperature)
-        if subject == "text":
-            scores = _without_not_medical(self._classes, scores)
-        return self._thresholds.decide(_named(self._classes, scores), subject)
+    def classify(self, queries: Sequence[Query], pictures: Pictures | None = None) -> list[Routing]:
+        """The verdict on each query: its image decides, its text where there is none."""
+        return _verdicts(queries, pictures, self._by_image, self._by_text)
+
+    def _by_image(self, images: Sequence[Image.Image]) -> list[Routing]:
+        scores = self._probabilities(self._encode_images(images))
+        return [self._thresholds.decide(_named(self._classes, row), "image") for row in scores]
+
+    def _by_text(self, texts: Sequence[str]) -> list[Routing]:
+        scores = _without_not_medical(self._classes, self._probabilities(self._encode_texts(texts)))
+        return [self._thresholds.decide(_named(self._classes, row), "text") for row in scores]
+
+    def _probabilities(self, features: Matrix) -> NDArray[np.float64]:
+        return _softmax(_unit(features) @ self._prompts.T / self._temperature)
 
 
 class TrainedClassifier:
@@ -186,18 +190,17 @@ class TrainedClassifier:
             self._text_thresholds,
         )
 
-    def classify(self, query: Query) -> Routing:
-        """The verdict on a query."""
-        if query.image is None:
-            return self._by_text(query.text)
-        features = self._encode_images([open_image(query.image)])
-        verdict = self._thresholds.decide(self._image_head(features), "image")
-        if verdict.decision is None and verdict.medical and query.text.strip():
-            return self._by_text(query.text)
-        return verdict
+    def classify(self, queries: Sequence[Query], pictures: Pictures | None = None) -> list[Routing]:
+        """The verdict on each query."""
+        return _verdicts(queries, pictures, self._by_image, self._by_text, text_helps=True)
 
-    def _by_text(self, text: str) -> Routing:
-        return self._text_thresholds.decide(self._text_head(self._encode_texts([text])), "text")
+    def _by_image(self, images: Sequence[Image.Image]) -> list[Routing]:
+        rows = self._image_head(self._encode_images(images))
+        return [self._thresholds.decide(row, "image") for row in rows]
+
+    def _by_text(self, texts: Sequence[str]) -> list[Routing]:
+        rows = self._text_head(self._encode_texts(texts))
+        return [self._text_thresholds.decide(row, "text") for row in rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,18 +215,18 @@ class Head:
     bias: NDArray[np.float32]
     temperature: float = 1.0
 
-    def __call__(self, features: Matrix) -> dict[str, float]:
-        """Probabilities by class of one row of features, ``(1, d)``."""
-        logits = (_unit(features) @ self.weight.T + self.bias)[0]
-        return _named(self.classes, _softmax(logits / self.temperature))
+    def __call__(self, features: Matrix) -> list[dict[str, float]]:
+        """Probabilities by class of each row of features, ``(n, d)``."""
+        logits = _unit(features) @ self.weight.T + self.bias
+        return [_named(self.classes, row) for row in _softmax(logits / self.temperature)]
 
 
 class AnyDomain:
     """Always abstains: every domain is searched."""
 
-    def classify(self, query: Query) -> Routing:
-        """An abstention."""
-        return Routing({}, None, reason="no classifier, every domain is searched")
+    def classify(self, queries: Sequence[Query], pictures: Pictures | None = None) -> list[Routing]:
+        """Abstentions."""
+        return [Routing({}, None, reason="no classifier, every domain is searched")] * len(queries)
 
 
 def heads_from_checkpoint(checkpoint: Checkpoint) -> tuple[Head, Head]:
@@ -251,6 +254,37 @@ def heads_from_checkpoint(checkpoint: Checkpoint) -> tuple[Head, Head]:
     return image, text
 
 
+def _verdicts(
+    queries: Sequence[Query],
+    pictures: Pictures | None,
+    by_image: Callable[[Sequence[Image.Image]], list[Routing]],
+    by_text: Callable[[Sequence[str]], list[Routing]],
+    *,
+    text_helps: bool = False,
+) -> list[Routing]:
+    """Verdicts by image; by text where there is none or, if it helps, where the image is not sure.
+
+    Every image and every text that is needed goes through the encoders in one batch.
+    """
+    if pictures is None:
+        pictures = [None if q.image is None else open_image(q.image) for q in queries]
+    verdicts: dict[int, Routing] = {}
+    with_image = [i for i, picture in enumerate(pictures) if picture is not None]
+    if with_image:
+        images = [picture for picture in pictures if picture is not None]
+        verdicts.update(zip(with_image, by_image(images), strict=True))
+    unsure = {i for i, v in verdicts.items() if v.decision is None and v.medical and text_helps}
+    with_text = [
+        i
+        for i, query in enumerate(queries)
+        if i not in verdicts or (i in unsure and query.text.strip())
+    ]
+    if with_text:
+        texts = [queries[i].text for i in with_text]
+        verdicts.update(zip(with_text, by_text(texts), strict=True))
+    return [verdicts[i] for i in range(len(queries))]
+
+
 def _unit(rows: Matrix) -> Matrix:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: Matrix = (rows / np.maximum(norms, 1e-12)).astype(np.float32)
@@ -258,8 +292,10 @@ def _unit(rows: Matrix) -> Matrix:
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    exponents = np.exp(np.asarray(logits, dtype=np.float64) - logits.max())
-    probabilities: NDArray[np.float64] = exponents / exponents.sum()
+    """By row, ``(n, classes)``."""
+    shifted = np.asarray(logits, dtype=np.float64) - logits.max(axis=1, keepdims=True)
+    exponents = np.exp(shifted)
+    probabilities: NDArray[np.float64] = exponents / exponents.sum(axis=1, keepdims=True)
     return probabilities
 
 
@@ -268,7 +304,7 @@ def _without_not_medical(
 ) -> NDArray[np.float64]:
     """A text is not asked whether it is a medical image."""
     kept: NDArray[np.float64] = np.where([name != NOT_MEDICAL for name in classes], scores, 0.0)
-    return np.asarray(kept / kept.sum())
+    return np.asarray(kept / kept.sum(axis=1, keepdims=True))
 
 
 def _named(classes: Sequence[str], scores: NDArray[np.float64]) -> dict[str, float]:

@@ -1,23 +1,34 @@
 """From a question to a cited answer: sections 3.1 to 3.6 on one screen.
 
-This file knows Protocols and types only, so it runs unchanged with a stranger's stages.
+This file knows Protocols, types and how an image is opened, so it runs unchanged with a
+stranger's stages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Self
+
+from PIL.Image import Image
 
 from mmedrag.citations import attribute, resolve
 from mmedrag.errors import QueryError
+from mmedrag.filters import both
+from mmedrag.imaging.decoding import open_image
 from mmedrag.protocols import (
+    Analyst,
     CaseIndex,
+    CaseStore,
+    ClaimChecker,
     ContextFilter,
+    CorpusStatistics,
     DefinitionSource,
     Embedder,
     Generator,
     ModalityClassifier,
+    QuestionReader,
     Reranker,
 )
 from mmedrag.types import (
@@ -27,10 +38,13 @@ from mmedrag.types import (
     Definition,
     Evidence,
     Hit,
+    ImageSource,
     Matrix,
     Mention,
+    Piece,
     Query,
     Question,
+    QuestionKind,
     Routing,
     Vector,
 )
@@ -38,7 +52,15 @@ from mmedrag.types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MMedRAG:
-    """The paper's six modules, joined (section 3.1, figure 1)."""
+    """The paper's six modules, joined (section 3.1, figure 1).
+
+    ``k_cases`` are found in stage 1, ``k_final`` of them and ``k_definitions`` go to the filter.
+    ``where`` restricts every query, beside the query's own filter.
+
+    Beyond the paper, each left out by ``None``: ``reader`` says what a question asks for,
+    ``analyst`` reads the kept evidence in answer to it, with base rates of ``statistics``, and
+    ``checker`` reads what the generator writes against what it marks.
+    """
 
     classifier: ModalityClassifier
     embedder: Embedder
@@ -47,60 +69,164 @@ class MMedRAG:
     reranker: Reranker
     context_filter: ContextFilter
     generator: Generator
+    reader: QuestionReader | None = None
+    analyst: Analyst | None = None
+    checker: ClaimChecker | None = None
+    statistics: CorpusStatistics | None = None
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
+    where: str | None = None
 
-    def retrieve(self, query: Query) -> Context:
+    def retrieve(self, asked: Query | ImageSource) -> Context:
         """Find the evidence that the generator may see (sections 3.2 to 3.6).
 
-        Raises :class:`~mmedrag.errors.QueryError` for a query with neither text nor image.
+        Args:
+            asked: a :class:`~mmedrag.types.Query`, a text, or a picture.
+
+        Raises:
+            QueryError: where it has neither text nor image.
+            ImageError: where its image cannot be decoded.
+            FilterError: where its ``where`` does not parse.
         """
+        query = Query.of(asked)
         _require_content(query)
+        query = replace(query, where=both(self.where, query.where))
         lap = _Stopwatch()
-        routing = self._route(query)  # 3.2  eq. (1)
-        lap("modality")
-        vector = self.embedder.embed([query])[0]  # 3.3
-        lap("encoding")
-        hits = self._find_cases(query, vector, routing)  # 3.4  eq. (2)
+        question = self._understand(query, lap)
+        hits = self._find_cases(question)  # 3.4  eq. (2)
         lap("cases")
-        mentions = self.definitions.recognise([query.text, *(h.case.text for h in hits)])  # 3.4  E
-        found = self.definitions.define(mentions, self.k_definitions)  # 3.4  R_def
-        gathered = gather(vector, hits, mentions[1:], found, self.embedder.embed(found))
+        mentions = self._mentions(hits)  # 3.4  E
+        found = self.definitions.define([question.mentions, *mentions], self.k_definitions)  # R_def
+        gathered = gather(question.vector, hits, mentions, found, self.embedder.embed(found))
         lap("definitions")
-        ranked = self.reranker.rerank(gathered)  # 3.5  eq. (3), (4)
+        ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
-        question = Question(query, routing, vector, mentions[0])
-        kept = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
+        passed = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
+        kept = with_asked(question, passed, ranked)
         lap("filter")
         return Context(question, gathered, ranked, kept, lap.timings)
 
-    def ask(self, query: Query, on_piece: Callable[[str], None] | None = None) -> Answer:
-        """Retrieve, generate, and check every citation.
+    def answer(self, context: Context) -> AnswerStream:
+        """Read what was kept, write from it, and check every citation and claim meanwhile."""
+        context = self._briefed(context)
+        kept = context.kept
+        written = self.generator.generate(context.question, kept) if kept else ()
+        pieces = resolve(written, kept)
+        return AnswerStream(self.checker.check(pieces, kept) if self.checker else pieces, context)
 
-        ``on_piece`` receives the answer while it is written, marks already checked.
+    def ask(
+        self, asked: Query | ImageSource, on_piece: Callable[[str], None] | None = None
+    ) -> Answer:
+        """Retrieve, then answer.
+
+        Args:
+            asked: see :meth:`retrieve`.
+            on_piece: receives the answer while it is written, marks already checked.
+
+        Raises:
+            QueryError, ImageError, FilterError: see :meth:`retrieve`.
+            GenerationError: where the generator's server cannot answer.
         """
-        context = self.retrieve(query)
-        lap = _Stopwatch(context.timings)
-        pieces = []
-        if context.kept:
-            written = self.generator.generate(context.question, context.kept)
-            for piece in resolve(written, context.kept):
-                pieces.append(piece)
-                if on_piece is not None and piece.text:
-                    on_piece(piece.text)
-        lap("generation")
-        return attribute(pieces, context, lap.timings)
+        answer = self.answer(self.retrieve(asked))
+        for piece in answer:
+            if on_piece is not None:
+                on_piece(piece)
+        return answer.result()
 
-    def _route(self, query: Query) -> Routing:
+    @property
+    def notices(self) -> Sequence[str]:
+        """What the store of cases found damaged, and what was done about it."""
+        return self.cases.notices if isinstance(self.cases, CaseStore) else ()
+
+    def preview(self, case_id: str) -> bytes | None:
+        """A small JPEG of a case's image, where the store of cases keeps one."""
+        return self.cases.preview(case_id) if isinstance(self.cases, CaseStore) else None
+
+    def close(self) -> None:
+        """Close the store of cases; ``with mmedrag.load(…) as rag`` does it at the end."""
+        if isinstance(self.cases, CaseStore):
+            self.cases.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _briefed(self, context: Context) -> Context:
+        """The context with the answer as data."""
+        if self.analyst is None:
+            return context
+        start = perf_counter()
+        brief = self.analyst.brief(context.question, context.kept, self.statistics)
+        timings = {**context.timings, "analysis": (perf_counter() - start) * 1000.0}
+        question = replace(context.question, brief=brief)
+        return replace(context, question=question, timings=timings)
+
+    def _understand(self, query: Query, lap: _Stopwatch) -> Question:
+        """Sections 3.2 and 3.3; the image is decoded once for both."""
+        picture = None if query.image is None else open_image(query.image)
+        lap("decoding")
+        routing = self._route(query, picture)  # 3.2  eq. (1)
+        lap("modality")
+        vector = self.embedder.embed([query], [picture])[0]  # 3.3
+        lap("encoding")
+        mentions = self.definitions.recognise([query.text])[0]
+        question = Question(query, routing, vector, mentions)
+        if self.reader is not None:
+            question = replace(question, intent=self.reader.read(question))
+        lap("terms")
+        return question
+
+    def _route(self, query: Query, picture: Image | None) -> Routing:
         if query.domain is not None:
             return Routing({}, query.domain, reason="domain given by the user")
-        return self.classifier.classify(query)
+        return self.classifier.classify([query], [picture])[0]
 
-    def _find_cases(self, query: Query, vector: Vector, routing: Routing) -> list[Hit]:
-        if not routing.medical:
-            return []
-        return self.cases.search(query, vector, self.k_cases, routing.decision)
+    def _find_cases(self, question: Question) -> list[Hit]:
+        return self.cases.search(question, self.k_cases) if question.routing.medical else []
+
+    def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
+        """Terms by report: as they were stored by the same source, the others recognised now."""
+        source = self.definitions.fingerprint
+        stored = [hit.mentions if hit.recogniser == source else None for hit in hits]
+        unread = [h.case.text for h, terms in zip(hits, stored, strict=True) if terms is None]
+        read = iter(self.definitions.recognise(unread) if unread else ())
+        return [next(read) if terms is None else terms for terms in stored]
+
+
+class AnswerStream(Iterator[str]):
+    """An answer while it is being written: its text in pieces, then the whole as a value.
+
+    Attributes:
+        context: what it is written from.
+    """
+
+    def __init__(self, pieces: Iterator[Piece], context: Context) -> None:
+        self.context = context
+        self._unread = pieces
+        self._read: list[Piece] = []
+        self._milliseconds = 0.0
+
+    def __next__(self) -> str:
+        """The next piece that has text; its marks are checked."""
+        start = perf_counter()
+        try:
+            for piece in self._unread:
+                self._read.append(piece)
+                if piece.text:
+                    return piece.text
+        finally:
+            self._milliseconds += (perf_counter() - start) * 1000.0
+        raise StopIteration
+
+    def result(self) -> Answer:
+        """The answer; what was not read yet is written first."""
+        for _ in self:
+            pass
+        timings = {**self.context.timings, "generation": self._milliseconds}
+        return attribute(self._read, self.context, timings)
 
 
 def gather(
@@ -131,6 +257,19 @@ def head(ranked: Sequence[Evidence], k: int) -> list[Evidence]:
     return [e for e in ranked if id(e) in top or isinstance(e.item, Definition)]
 
 
+def with_asked(
+    question: Question, kept: Sequence[Evidence], ranked: Sequence[Evidence]
+) -> Sequence[Evidence]:
+    """The kept evidence and, where the question asks what a term means, its definition."""
+    intent = question.intent
+    if intent is None or intent.kind is not QuestionKind.DEFINITION:
+        return kept
+    held = {e.key for e in kept}
+    asked = [e for e in ranked
+             if isinstance(e.item, Definition) and e.item.concept in intent.concepts]  # fmt: skip
+    return [*kept, *(e for e in asked if e.key not in held)]
+
+
 def _require_content(query: Query) -> None:
     if not query.text.strip() and query.image is None:
         raise QueryError("The query has neither text nor image", "Give a text, an image, or both.")
@@ -139,8 +278,8 @@ def _require_content(query: Query) -> None:
 class _Stopwatch:
     """Milliseconds between calls, by the name of the stage that just ended."""
 
-    def __init__(self, earlier: object = None) -> None:
-        self.timings: dict[str, float] = dict(earlier) if isinstance(earlier, dict) else {}
+    def __init__(self) -> None:
+        self.timings: dict[str, float] = {}
         self._last = perf_counter()
 
     def __call__(self, stage: str) -> None:

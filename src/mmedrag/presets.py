@@ -12,16 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from mmedrag.checkpoint import read_checkpoint
-from mmedrag.diversity import DuplicatesLast
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
+from mmedrag.encoders.fusion import Fusion, SharedAndOwn, load_fusion
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.pretrained import Pretrained
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import QueryError
-from mmedrag.fusion import Fusion, SharedAndOwn, load_fusion
-from mmedrag.graph import Chain, GraphReranker, paper_graph
 from mmedrag.modality import (
     CERTAIN,
     PAPER_PROMPTS,
@@ -30,15 +28,17 @@ from mmedrag.modality import (
     heads_from_checkpoint,
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
-from mmedrag.reward import SimilarityThreshold
-from mmedrag.reward_checkpoint import load_reward
+from mmedrag.ranking.diversity import DuplicatesLast
+from mmedrag.ranking.graph import Chain, GraphReranker, paper_graph
+from mmedrag.reward.checkpoint import load_reward
+from mmedrag.reward.scorers import SimilarityThreshold
 
 MODELS = Path(str(files("mmedrag") / "models"))
 """The shipped weights; their model cards are in the same folder."""
 
 
 OFFLINE_SHARES = (0.3, 0.35, 0.35)
-"""Of the shared space, of images, of texts; chosen on training patients (docs/encoders.md)."""
+"""Of the shared space, images and texts; chosen on training patients (docs/notes/encoders.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +118,7 @@ def offline_encoders(learned: Path | None = None) -> tuple[ImageEncoder, TextEnc
     vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
     return (
         Remembering(OnnxImageEncoder.from_card((learned or MODELS) / "image.json")),
-        OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary),
+        Remembering(OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary)),
     )
 
 
@@ -152,20 +152,20 @@ def _offline(models: Mapping[str, str]) -> Stages:
 
 
 def default_reranker() -> Reranker:
-    """What measurement chose over the paper's complete graph: see docs/graph.md."""
+    """What measurement chose over the paper's complete graph: see docs/notes/graph.md."""
     return Chain((GraphReranker(), DuplicatesLast()))
 
 
 def _paper(models: Mapping[str, str]) -> Stages:
     from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
 
-    image, text = Pretrained.told(models["image"]), Pretrained.told(models["text"])
+    image, text = Pretrained.parse(models["image"]), Pretrained.parse(models["text"])
     images = Remembering(TransformersImageEncoder.load(image.name, revision=image.revision))
     texts = TransformersTextEncoder.load(text.name, revision=text.revision, pooling="cls")
     heads = load_fusion(
         Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
-    clip = Pretrained.told(models["clip"])
+    clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision, fit="crop")
     embedder = DualEncoder(images, texts, heads)
     return Stages(
@@ -181,7 +181,7 @@ def _paper(models: Mapping[str, str]) -> Stages:
 
 def _towers(models: Mapping[str, str]) -> Stages:
     """A model with both towers: its own space, its own zero-shot classifier."""
-    clip = Pretrained.told(models["clip"])
+    clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision)
     embedder = towers.embedder()
     return Stages(

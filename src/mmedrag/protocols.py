@@ -5,18 +5,23 @@ The laws in the docstrings are the contract suites of ``tests/contracts``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mmedrag.types import (
+    Brief,
+    Case,
     Definition,
-    Domain,
     Embeddable,
+    Entry,
     Evidence,
     Hit,
+    Intent,
     Kind,
     Matrix,
     Mention,
+    Piece,
+    Prevalence,
     Query,
     Question,
     Routing,
@@ -32,10 +37,13 @@ class ModalityClassifier(Protocol):
     """Section 3.2: which domain corpus a query belongs to.
 
     Laws: scores are probabilities that sum to 1 (or empty); an abstention is ``decision=None``;
-    the same query gets the same verdict.
+    the same query gets the same verdict, in any batch. ``pictures`` are the queries' images where
+    the caller has decoded them already.
     """
 
-    def classify(self, query: Query) -> Routing: ...
+    def classify(
+        self, queries: Sequence[Query], pictures: Sequence[Image | None] | None = None
+    ) -> list[Routing]: ...
 
 
 @runtime_checkable
@@ -65,11 +73,99 @@ class Embedder(Protocol):
 class CaseIndex(Protocol):
     """Section 3.4, stage 1 (eq. 2).
 
-    Laws: at most ``k`` hits by falling relevance; never a case of another domain than asked for
-    (``None`` searches all); never one that ``query.where`` excludes; never a deleted one.
+    Laws: at most ``k`` hits by falling relevance; never a case of another domain than the routing
+    decided on (``None`` searches all); never one that the query's ``where`` excludes; never a
+    deleted one. A hit carries the mentions of its report where the index knows them.
     """
 
-    def search(self, query: Query, vector: Vector, k: int, domain: Domain | None) -> list[Hit]: ...
+    def search(self, question: Question, k: int) -> list[Hit]: ...
+
+
+@runtime_checkable
+class CaseStore(CaseIndex, Protocol):
+    """A case index that is filled and emptied: the database of section 3.4, stage 1.
+
+    Laws: what :meth:`add` or :meth:`delete` returned from is seen by the next search and survives
+    the process; an entry replaces that of the same id; ``add`` writes all entries or, on an error,
+    none; :meth:`publish` changes no result, only its cost. ``fingerprint`` is the encoder's, see
+    :class:`Embedder`. ``notices`` say what was found damaged and what was done about it.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def notices(self) -> Sequence[str]: ...
+
+    def count(self) -> int: ...
+
+    def get(self, case_id: str) -> Case | None: ...
+
+    def preview(self, case_id: str) -> bytes | None:
+        """A small JPEG of the case's image, or ``None``."""
+        ...
+
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """Stored vectors by content hash, so that nothing is encoded twice."""
+        ...
+
+    def add(self, entries: Sequence[Entry]) -> None: ...
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Returns how many there were."""
+        ...
+
+    def publish(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class CorpusStatistics(Protocol):
+    """What a case index may also do: count, so that an answer can name base rates.
+
+    ``groups`` are sets of concepts by a name of the caller's choice; a case affirms a group where
+    its report, diagnosis or labels affirm one of its concepts, and rules it out where they negate
+    one and affirm none. Laws: only cases that ``search`` could find for the question are counted;
+    ``affirmed + negated <= of``, and ``of`` is the same for every group.
+    """
+
+    def prevalence(
+        self, question: Question, groups: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Prevalence]: ...
+
+
+@runtime_checkable
+class QuestionReader(Protocol):
+    """What a question asks for (:class:`~mmedrag.types.QuestionKind`).
+
+    Laws: the same question gets the same intent; its concepts are among those of its mentions.
+    """
+
+    def read(self, question: Question) -> Intent: ...
+
+
+@runtime_checkable
+class Analyst(Protocol):
+    """Reads the kept evidence in answer to the question; makes no words.
+
+    Law: every claim and every candidate names evidence whose passage says so.
+    """
+
+    def brief(
+        self, question: Question, evidence: Sequence[Evidence], corpus: CorpusStatistics | None
+    ) -> Brief: ...
+
+
+@runtime_checkable
+class ClaimChecker(Protocol):
+    """Reads what a generator writes against the evidence that it marks, while it is written.
+
+    Laws: what no piece of evidence contradicts is let through as it is, and how the text is cut
+    into pieces makes no difference to that; a contradicted sentence does not come out.
+    """
+
+    def check(self, pieces: Iterable[Piece], evidence: Sequence[Evidence]) -> Iterator[Piece]: ...
 
 
 @runtime_checkable
@@ -78,8 +174,12 @@ class DefinitionSource(Protocol):
 
     Laws: ``recognise`` returns one tuple a text, mentions in text order without overlap, and
     ``text[m.start:m.end] == m.text``; ``define`` gives at most ``limit`` definitions, one a
-    concept, for affirmed mentions only, those of earlier texts first.
+    concept, for affirmed mentions only, those of earlier texts first. ``fingerprint`` names the
+    dictionaries and the rules: equal fingerprints mean equal mentions.
     """
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]: ...
 
@@ -113,7 +213,7 @@ class Ontology(Protocol):
 class Reranker(Protocol):
     """Section 3.5: a new order. Law: a permutation of the evidence by key."""
 
-    def rerank(self, evidence: Sequence[Evidence]) -> list[Evidence]: ...
+    def rerank(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]: ...
 
 
 @runtime_checkable
@@ -127,7 +227,17 @@ class ContextFilter(Protocol):
 class Generator(Protocol):
     """Writes the answer in pieces, citing evidence by marks such as ``[C1]`` or ``[C1, D2]``.
 
-    Law: nothing but the question and the evidence is used.
+    ``question.brief`` is the answer as data, to be put into words. Law: nothing but the question
+    and the evidence is used.
     """
 
     def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]: ...
+
+
+@runtime_checkable
+class RemoteGenerator(Generator, Protocol):
+    """A generator that sends the question and the evidence to another process or machine."""
+
+    def what_is_sent(self) -> str:
+        """One line on what leaves this process, and to whom."""
+        ...

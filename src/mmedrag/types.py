@@ -10,16 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Vector: TypeAlias = NDArray[np.float32]
 """One embedding, shape ``(dim,)``."""
 
 Matrix: TypeAlias = NDArray[np.float32]
 """Embeddings by row, shape ``(n, dim)``."""
+
+
+ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
+"""A picture: a file's path, its bytes, or its pixels (a PIL image, an array of grey or RGB)."""
 
 
 class Domain(StrEnum):
@@ -67,7 +74,8 @@ class Case:
 
     ``frame`` is the frame of a multi-frame file that the case shows. ``domain`` is ``None`` where
     nobody has said it and the classifier abstained: such a case is found only by searches over all
-    domains.
+    domains. ``diagnosis`` is what the source gives as the case's final diagnosis, in its own words;
+    empty where it gives none.
     """
 
     id: str
@@ -80,10 +88,29 @@ class Case:
     study_id: str = ""
     date: str = ""
     labels: tuple[str, ...] = ()
+    diagnosis: str = ""
     source: str = ""
     licence: str = ""
     split: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """What a store keeps of one case.
+
+    ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
+    (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
+    ``mentions`` are the terms of the report, recognised by the source whose fingerprint is
+    ``recogniser``; ``None`` where nobody has looked.
+    """
+
+    case: Case
+    vector: Vector
+    content: str
+    thumbnail: bytes | None
+    mentions: tuple[Mention, ...] | None = None
+    recogniser: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +128,23 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a user asks: a text, an image (a path, or the bytes of a file), or both.
+    """What a user asks: a text, an image, or both.
 
     ``domain`` overrules the modality classifier. ``where`` is a metadata filter such as
     ``"modality = 'ct' and patient_id != 'P1'"``.
     """
 
     text: str = ""
-    image: Path | str | bytes | None = None
+    image: ImageSource | None = None
     domain: Domain | None = None
     where: str | None = None
+
+    @classmethod
+    def of(cls, asked: Query | ImageSource) -> Query:
+        """What was asked, as a query: a ``str`` is a text; a path, bytes or pixels an image."""
+        if isinstance(asked, Query):
+            return asked
+        return cls(text=asked) if isinstance(asked, str) else cls(image=asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +187,124 @@ class Routing:
     reason: str = ""
 
 
+class QuestionKind(StrEnum):
+    """What a question asks for; decides the form of its answer."""
+
+    PRESENCE = "presence"
+    DEFINITION = "definition"
+    DIFFERENTIAL = "differential"
+    DESCRIPTION = "description"
+    NORMALITY = "normality"
+    CHOICE = "choice"
+    COMPARISON = "comparison"
+    SEARCH = "search"
+    OUT_OF_SCOPE = "out of scope"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """How a question was understood.
+
+    ``rule`` names the rule that decided, ``concepts`` are those that it asks about, in order.
+    ``phrases`` are the words that it asks about where no dictionary knows them.
+    ``detail`` is what a question of presence asks besides: ``side``, ``grade`` or nothing.
+    ``reason`` says of a question that is out of scope why, and what can be asked instead.
+    """
+
+    kind: QuestionKind
+    rule: str
+    concepts: tuple[str, ...] = ()
+    detail: str = ""
+    reason: str = ""
+    phrases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prevalence:
+    """How many of the ``of`` cases of the searched corpus affirm a finding, and rule it out."""
+
+    affirmed: int
+    negated: int
+    of: int
+
+
+class Reply(StrEnum):
+    """The direct reply. To an open question ``yes`` is that the evidence answers it."""
+
+    YES = "yes"
+    NO = "no"
+    MIXED = "mixed"
+    UNKNOWN = "unknown"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a number of cases say of a finding.
+
+    ``assertion`` is ``None`` where they do not mention it. ``keys`` are the cases that say so, of
+    the ``of`` cases that were read. ``side`` ("left", "right", "left and right") and ``grade`` narrow
+    the claim to the cases that say so; they are empty where it is not narrowed. ``prevalence`` is
+    the base rate, where the index counts.
+    """
+
+    concept: str
+    term: str
+    assertion: Assertion | None
+    keys: tuple[str, ...]
+    of: int
+    side: str = ""
+    grade: str = ""
+    prevalence: Prevalence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A diagnosis of the differential, with the cases that have it and what speaks against it.
+
+    ``concept`` is empty where no dictionary has the diagnosis. ``against`` are findings that the
+    question rules out and these cases affirm, or the reverse.
+    """
+
+    diagnosis: str
+    concept: str
+    keys: tuple[str, ...]
+    of: int
+    prevalence: Prevalence | None = None
+    against: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """An answer as data, before anybody words it: the reply and the claims that it rests on.
+
+    ``reason`` is the reply's ground in one sentence, without marks. ``definitions`` are the keys of
+    those to be shown. ``declined`` says why the question is not answered; empty where it is.
+    """
+
+    kind: QuestionKind
+    reply: Reply
+    reason: str = ""
+    claims: tuple[Claim, ...] = ()
+    differential: tuple[Candidate, ...] = ()
+    definitions: tuple[str, ...] = ()
+    declined: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """A query as the system has understood it: routed, embedded, its medical terms recognised."""
+    """A query as the system has understood it.
+
+    It is routed, embedded, its medical terms recognised and its kind read. ``brief`` is what the
+    kept evidence says to it; generators get it, earlier stages do not.
+    """
 
     query: Query
     routing: Routing
     vector: Vector
     mentions: tuple[Mention, ...] = ()
+    intent: Intent | None = None
+    brief: Brief | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,13 +312,17 @@ class Hit:
     """A case found in stage 1.
 
     ``similarity`` is the cosine of eq. 2. ``relevance`` is what stage 1 ranks by: the similarity
-    itself, or for text queries its blend with BM25.
+    itself, or for text queries its blend with BM25. ``mentions`` are the terms that were recognised
+    in the report when it was stored, by the source whose fingerprint is ``recogniser``. The
+    pipeline takes them where that is its own source, and reads the report otherwise.
     """
 
     case: Case
     vector: Vector
     similarity: float
     relevance: float
+    mentions: tuple[Mention, ...] | None = None
+    recogniser: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,12 +369,27 @@ class Context:
     timings: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of an answer whose marks are checked.
+
+    ``cited`` are the supplied keys that it names, ``removed`` the ones that it named in vain,
+    ``struck`` is the sentence in whose place it stands.
+    """
+
+    text: str
+    cited: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    struck: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """A text whose every mark names evidence that was supplied.
 
     ``cited`` is that evidence by first mention. ``removed`` are marks that named nothing and were
-    taken out. ``abstained`` is true where there was no adequate evidence to answer from.
+    taken out, ``struck`` the sentences whose marked evidence says otherwise. ``abstained`` is true
+    where there was no adequate evidence to answer from. ``brief`` is the answer as data.
     """
 
     text: str
@@ -234,6 +397,8 @@ class Answer:
     removed: Sequence[str]
     abstained: bool
     context: Context
+    brief: Brief | None = None
+    struck: Sequence[str] = ()
 
 
 Embeddable: TypeAlias = Case | Query | Definition

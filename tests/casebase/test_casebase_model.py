@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from contracts.case_index import DIM, FAST, FILTERS, entry, unit
 from mmedrag.casebase import Casebase
 from mmedrag.casebase.exact import ExactIndex
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Domain, Query
 
 IDS = [f"case-{i}" for i in range(12)]
@@ -73,9 +74,9 @@ class CasebaseModel(RuleBasedStateMachine):
         kept = list(self.model.values())
         vectors = np.array([e.vector for e in kept], np.float32).reshape(-1, DIM)
         judge = ExactIndex([e.case for e in kept], vectors)
-        expected = judge.search(Query(where=where), vector, k, domain)
+        expected = judge.search(question_of(Query(where=where), vector, domain), k)
         for index in (self.casebase, self.reader):
-            hits = index.search(Query(where=where), vector, k, domain)
+            hits = index.search(question_of(Query(where=where), vector, domain), k)
             assert [h.case for h in hits] == [h.case for h in expected]
             np.testing.assert_allclose(
                 [h.similarity for h in hits], [h.similarity for h in expected], atol=1e-5
@@ -83,7 +84,9 @@ class CasebaseModel(RuleBasedStateMachine):
 
     @rule(word=st.sampled_from(["effusion", "nodule", "ct"]), seed=seeds)
     def search_words(self, word, seed):
-        hits = self.casebase.search(Query(text=word), unit(np.random.default_rng(seed)), 50, None)
+        hits = self.casebase.search(
+            question_of(Query(text=word), unit(np.random.default_rng(seed))), 50
+        )
         assert {h.case.id for h in hits} == set(self.model)
 
     @invariant()

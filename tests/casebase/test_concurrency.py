@@ -15,6 +15,7 @@ from crash_writer import DIM, entry
 
 from contracts.case_index import FAST
 from mmedrag.casebase import Casebase
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
 
 READER = """
@@ -22,12 +23,14 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from mmedrag.casebase import Casebase
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
 with Casebase.open(Path(sys.argv[1]), readonly=True) as casebase:
     seen = []
     print("ready", flush=True)
     while True:
-        hits = casebase.search(Query(text=sys.argv[2]), np.ones(8, np.float32) / 8**0.5, 99, None)
+        question = question_of(Query(text=sys.argv[2]), np.ones(8, np.float32) / 8**0.5)
+        hits = casebase.search(question, 99)
         seen.append(sorted((h.case.id, h.case.text) for h in hits))
         if any(h.case.text == "version99" for h in hits):
             break
@@ -100,7 +103,7 @@ def test_threads_of_one_process_see_committed_states_only(tmp_path):
         def read():
             vector = np.ones(DIM, np.float32)
             while not over.is_set():
-                hits = casebase.search(Query(), vector, 99, None)
+                hits = casebase.search(question_of(Query(), vector), 99)
                 seen = sorted((h.case.id, h.case.text) for h in hits)
                 answers.append(len(seen))
                 if seen not in allowed:
@@ -125,17 +128,17 @@ def test_a_reader_follows_a_writer_through_everything(tmp_path):
     Casebase.create(path, dim=DIM, fingerprint="f", preset="p").close()
     with Casebase.open(path) as writer, Casebase.open(path, readonly=True) as reader:
         writer.add([entry("1", 1), entry("2", 1)])
-        assert reader.search(Query(), vector, 1, None)[0].case.id == "1"
+        assert reader.search(question_of(Query(), vector), 1)[0].case.id == "1"
         writer.publish()
         assert reader.info()["generation"] == 1
         assert reader.info()["rows_outside_index"] == 0
         writer.delete(["1"])
-        assert [h.case.id for h in reader.search(Query(), vector, 9, None)] == ["2"]
+        assert [h.case.id for h in reader.search(question_of(Query(), vector), 9)] == ["2"]
         writer.rebuild()
-        assert [h.case.id for h in reader.search(Query(), vector, 9, None)] == ["2"]
+        assert [h.case.id for h in reader.search(question_of(Query(), vector), 9)] == ["2"]
         assert reader.info()["deleted_rows_in_index"] == 0
         writer.add([entry("1", 1)])
-        assert reader.search(Query(), vector, 1, None)[0].case.id == "1"
+        assert reader.search(question_of(Query(), vector), 1)[0].case.id == "1"
     assert [p.name for p in (path / "generations").iterdir()] == ["000002"]
     assert Path(path / "CURRENT").read_text() == "000002\n"
 

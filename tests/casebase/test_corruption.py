@@ -13,6 +13,7 @@ from contracts.case_index import DIM, FAST, entries_of, unit
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.exact import ExactIndex
 from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseNotFound, EncoderMismatch
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Query
 
 ENTRIES = entries_of(11, 60)
@@ -51,8 +52,10 @@ def answers_are_right(casebase):
     judge = ExactIndex([e.case for e in kept], np.array([e.vector for e in kept]))
     for seed in range(5):
         vector = unit(np.random.default_rng(seed))
-        hits = casebase.search(Query(), vector, 20, None)
-        assert [h.case for h in hits] == [h.case for h in judge.search(Query(), vector, 20, None)]
+        hits = casebase.search(question_of(Query(), vector), 20)
+        assert [h.case for h in hits] == [
+            h.case for h in judge.search(question_of(Query(), vector), 20)
+        ]
 
 
 def truncate(file, rng):
@@ -156,7 +159,37 @@ def test_damage_is_noticed_while_open_too(path):
 def test_a_bit_lost_in_a_stored_vector_is_found_by_verify(path):
     with Casebase.open(path) as casebase:
         casebase._database._run("UPDATE vectors SET vector = zeroblob(32) WHERE row = 5")
-        assert casebase.verify() == [f"casebase.db: case {ENTRIES[4].case.id!r} fails its checksum"]
+        assert casebase.verify() == [
+            f"casebase.db: case {ENTRIES[4].case.id!r} fails its checksum",
+            "casebase.db: vectors, row 5 fails its checksum",
+        ]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE texts SET text = text || '.' WHERE row = 5",
+        "UPDATE texts SET text = CAST(text AS BLOB) WHERE row = 5",
+        "UPDATE vectors SET vector = zeroblob(32) WHERE row = 5",
+        "UPDATE vectors SET vector = zeroblob(31) WHERE row = 5",
+        "UPDATE cases SET labels = '[' WHERE row = 5",
+        "UPDATE cases SET domain = 'radiologz' WHERE row = 5",
+        "UPDATE cases SET patient_id = 'p9' WHERE row = 5",
+        "DELETE FROM texts WHERE row = 5",
+    ],
+)
+def test_a_row_is_checked_when_it_is_read(path, damage):
+    """Whatever is asked, the damaged row is never given out as if it were sound."""
+    with Casebase.open(path) as casebase:
+        casebase._database._run("PRAGMA foreign_keys = OFF")
+        casebase._database._run(damage)
+    with Casebase.open(path, readonly=True) as casebase:
+        with pytest.raises(CasebaseDamaged, match="checksum"):
+            casebase.get(ENTRIES[4].case.id)
+        with pytest.raises(CasebaseDamaged, match="checksum"):
+            list(casebase.cases())
+        with pytest.raises(CasebaseDamaged, match="checksum"):
+            casebase.search(question_of(Query(), unit(np.random.default_rng(0))), 99)
 
 
 def test_a_lexical_index_that_does_not_match_is_found_and_rebuilt(path):
@@ -179,10 +212,10 @@ def test_a_damaged_thumbnail_is_not_shown(path):
     jpeg = b"\xff\xd8 preview"
     with Casebase.open(path) as casebase:
         casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", jpeg)])
-        assert casebase.thumbnail("seen") == jpeg
+        assert casebase.preview("seen") == jpeg
         file = next((path / "thumbnails").glob("*/*.jpg"))
         flip(file, np.random.default_rng(0))
-        assert casebase.thumbnail("seen") is None
+        assert casebase.preview("seen") is None
         assert casebase.verify() == [f"thumbnail {file.stem} is missing or damaged"]
         casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", jpeg)])
         assert casebase.verify() == []

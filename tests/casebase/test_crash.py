@@ -15,6 +15,7 @@ import pytest
 from crash_writer import DIM, entry
 
 from mmedrag.casebase import Casebase
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
 
 WRITER = Path(__file__).with_name("crash_writer.py")
@@ -60,10 +61,10 @@ def stored(casebase):
         version = int(case.text.removeprefix("version"))
         whole = entry(case.id, version)
         assert case == whole.case
-        assert casebase.thumbnail(case.id) == whole.thumbnail
-        hit = casebase.search(Query(), whole.vector, 1, None)[0]
+        assert casebase.preview(case.id) == whole.thumbnail
+        hit = casebase.search(question_of(Query(), whole.vector), 1)[0]
         assert (hit.case, hit.vector.tobytes()) == (case, whole.vector.tobytes())
-        words = casebase.search(Query(text=case.text), whole.vector, 1, None)[0]
+        words = casebase.search(question_of(Query(text=case.text), whole.vector), 1)[0]
         assert words.case == case
         found[case.id] = version
     return found

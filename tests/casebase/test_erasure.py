@@ -8,6 +8,7 @@ import numpy as np
 
 from contracts.case_index import DIM, entries_of, unit
 from mmedrag.casebase import Casebase, Entry
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Domain, Query
 
 SECRET = "Xylographica Quenselbeck"
@@ -61,8 +62,11 @@ def test_a_replaced_text_leaves_no_trace_once_the_writer_closes(tmp_path):
         casebase.add([secret_case()])
         clean = Entry(Case(id="secret", text="Report"), VECTOR, "", None)
         casebase.add([clean])
-        assert casebase.search(Query(text="xylographica"), VECTOR, 1, None)[0].case == clean.case
-        assert casebase.thumbnail("secret") is None
+        assert (
+            casebase.search(question_of(Query(text="xylographica"), VECTOR), 1)[0].case
+            == clean.case
+        )
+        assert casebase.preview("secret") is None
     left = traces(path)
     assert [word for words in left.values() for word in words] == [VECTOR.tobytes().lower()]
 
@@ -73,7 +77,7 @@ def test_a_shared_thumbnail_stays_while_one_case_uses_it(tmp_path):
         casebase.add([secret_case("one"), secret_case("two")])
         assert len(list((path / "thumbnails").glob("*/*"))) == 1
         casebase.delete(["one"])
-        assert casebase.thumbnail("two") == JPEG
+        assert casebase.preview("two") == JPEG
         casebase.delete(["two"])
         assert list((path / "thumbnails").glob("*/*")) == []
 

@@ -18,6 +18,7 @@ from fault_writer import OPERATIONS
 
 from mmedrag.casebase import Casebase
 from mmedrag.errors import CasebaseError, CasebaseLocked
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
 
 FAULTY = Path(__file__).with_name("fault_writer.py")
@@ -43,8 +44,8 @@ def holds(casebase, versions):
     }
     for case_id, version in versions.items():
         whole = entry(case_id, version)
-        assert casebase.search(Query(), whole.vector, 1, None)[0].case == whole.case
-        assert casebase.thumbnail(case_id) == whole.thumbnail
+        assert casebase.search(question_of(Query(), whole.vector), 1)[0].case == whole.case
+        assert casebase.preview(case_id) == whole.thumbnail
 
 
 def after(outcome, kind, versions):

@@ -18,6 +18,7 @@ from mmedrag.casebase.exact import ExactIndex, ExactRows, nearest
 from mmedrag.casebase.lexical import Lexicon
 from mmedrag.errors import EncoderMismatch, FilterError, QueryError
 from mmedrag.protocols import CaseIndex
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Domain, Query
 
 faiss.omp_set_num_threads(1)  # two threads that wait for each other are slower on a busy machine
@@ -43,8 +44,8 @@ def said(hits):
 
 
 def agree(index, judge, query, vector, k, domain):
-    found, similarities = said(index.search(query, vector, k, domain))
-    expected, judged = said(judge.search(query, vector, k, domain))
+    found, similarities = said(index.search(question_of(query, vector, domain), k))
+    expected, judged = said(judge.search(question_of(query, vector, domain), k))
     assert found == expected
     np.testing.assert_allclose(similarities, judged, atol=1e-5)
 
@@ -105,8 +106,8 @@ def test_every_index_kind_agrees_with_numpy_whatever_is_deleted_or_filtered(key)
                 if exact or where:
                     agree(made, judge, query, vector, 10, domain)
                 else:
-                    found, _ = said(made.search(query, vector, 10, domain))
-                    expected, _ = said(judge.search(query, vector, 10, domain))
+                    found, _ = said(made.search(question_of(query, vector, domain), 10))
+                    expected, _ = said(judge.search(question_of(query, vector, domain), 10))
                     assert len(set(found) & set(expected)) >= 7
 
 
@@ -121,7 +122,7 @@ def test_ties_are_broken_by_id_even_at_the_cut(publish):
     with casebase_of(entries) as made:
         if publish:
             made.publish()
-        hits = made.search(Query(), vector, 20, Domain.RADIOLOGY)
+        hits = made.search(question_of(Query(), vector, Domain.RADIOLOGY), 20)
     assert [h.case.id for h in hits] == [f"{i:03d}" for i in range(20)]
 
 
@@ -131,11 +132,11 @@ def test_a_new_case_is_found_and_a_deleted_one_is_gone_at_once():
     with casebase_of(entries) as made:
         made.publish()
         made.add([new])
-        assert made.search(Query(), new.vector, 1, None)[0].case.id == "new"
-        assert "new" in said(made.search(Query(text="zebra"), -new.vector, 40, None))[0]
+        assert made.search(question_of(Query(), new.vector), 1)[0].case.id == "new"
+        assert "new" in said(made.search(question_of(Query(text="zebra"), -new.vector), 40))[0]
         made.publish()
         made.delete(["new"])
-        assert "new" not in said(made.search(Query(text="zebra"), new.vector, 40, None))[0]
+        assert "new" not in said(made.search(question_of(Query(text="zebra"), new.vector), 40))[0]
 
 
 def test_a_word_finds_its_case_and_the_hit_has_its_cosine():
@@ -145,11 +146,11 @@ def test_a_word_finds_its_case_and_the_hit_has_its_cosine():
     )
     query = unit(np.random.default_rng(7))
     with casebase_of([*entries, rare]) as made:
-        hits = made.search(Query(text="pneumothorax? the pneumothoraces"), query, 400, None)
+        hits = made.search(question_of(Query(text="pneumothorax? the pneumothoraces"), query), 400)
         found = {h.case.id: h for h in hits}
         assert found["rare"].similarity == pytest.approx(-1.0, abs=1e-5)
-        wordless = said(made.search(Query(text="the of and"), query, 10, None))[0]
-        assert wordless == said(made.search(Query(), query, 10, None))[0]
+        wordless = said(made.search(question_of(Query(text="the of and"), query), 10))[0]
+        assert wordless == said(made.search(question_of(Query(), query), 10))[0]
 
 
 def test_words_do_not_lead_out_of_the_domain_or_the_filter():
@@ -165,9 +166,9 @@ def test_words_do_not_lead_out_of_the_domain_or_the_filter():
     query = Query(text="drusen", where="modality = 'oct'")
     with casebase_of(entries) as made:
         for domain in Domain:
-            hits = made.search(query, entries[0].vector, 10, domain)
+            hits = made.search(question_of(query, entries[0].vector, domain), 10)
             assert [h.case.id for h in hits] == [f"{domain}-oct"]
-        assert len(made.search(query, entries[0].vector, 10, None)) == 4
+        assert len(made.search(question_of(query, entries[0].vector), 10)) == 4
 
 
 @settings(deadline=None, max_examples=150)
@@ -177,7 +178,7 @@ def test_no_text_breaks_the_word_search(casebase_of_words, text, data):
         st.sampled_from(['"', "*", "AND", "NEAR(", "col:", "^", "(", "'; DROP", "-"])
     )
     query = Query(text=text + syntax + " nodule " + syntax + text)
-    hits = casebase_of_words.search(query, unit(np.random.default_rng(0)), 5, None)
+    hits = casebase_of_words.search(question_of(query, unit(np.random.default_rng(0))), 5)
     assert len(hits) == 5
 
 
@@ -190,7 +191,11 @@ def casebase_of_words():
 def test_a_whole_report_can_be_the_query(casebase_of_words):
     text = " ".join(f"word{i}" for i in range(5000)) + " nodule" + "x" * 100_000
     assert (
-        len(casebase_of_words.search(Query(text=text), unit(np.random.default_rng(0)), 5, None))
+        len(
+            casebase_of_words.search(
+                question_of(Query(text=text), unit(np.random.default_rng(0))), 5
+            )
+        )
         == 5
     )
 
@@ -198,11 +203,11 @@ def test_a_whole_report_can_be_the_query(casebase_of_words):
 def test_queries_that_cannot_be_answered_are_refused(casebase_of_words):
     vector = unit(np.random.default_rng(0))
     with pytest.raises(EncoderMismatch, match="shape"):
-        casebase_of_words.search(Query(), vector[:4], 5, None)
+        casebase_of_words.search(question_of(Query(), vector[:4]), 5)
     with pytest.raises(QueryError, match="finite"):
-        casebase_of_words.search(Query(), vector * np.nan, 5, None)
+        casebase_of_words.search(question_of(Query(), vector * np.nan), 5)
     with pytest.raises(FilterError):
-        casebase_of_words.search(Query(where="colour = 'red'"), vector, 5, None)
+        casebase_of_words.search(question_of(Query(where="colour = 'red'"), vector), 5)
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=60), st.integers(1, 20))
@@ -270,7 +275,13 @@ def test_in_a_large_casebase_the_commonest_words_are_left_out(monkeypatch):
         Entry(Case(id=f"{i:02d}", text=text), vector * 0, "", None) for i, text in enumerate(texts)
     ]
     with casebase_of(entries) as made:
-        hits = made.search(Query(text="common rare"), vector, 4, None)
+        hits = made.search(question_of(Query(text="common rare"), vector), 4)
         assert [h.case.id for h in hits] == ["00", "01", "02", "03"]
-        alone = made.search(Query(text="common"), vector, 40, None)
+        alone = made.search(question_of(Query(text="common"), vector), 40)
         assert len(alone) == 34
+
+
+def test_a_diagnosis_is_stored_with_its_case():
+    case = Case(id="a", diagnosis="Glioma", meta={"diagnosis": "Oedema"})
+    with casebase_of([Entry(case, np.ones(DIM, np.float32) / DIM, "", None)]) as made:
+        assert made.get("a") == case

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmedrag.casebase import Entry
-from mmedrag.casebase.filters import parse
+from mmedrag.filters import parse
 from mmedrag.protocols import CaseIndex
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Domain, Query
 
 DIM = 8
@@ -93,8 +94,8 @@ class CaseIndexContract:
         vector = unit(np.random.default_rng(vector_seed))
         before = vector.tobytes()
         with self.index_of(entries) as index:
-            hits = index.search(query, vector, k, domain)
-            again = index.search(query, vector, k, domain)
+            hits = index.search(question_of(query, vector, domain), k)
+            again = index.search(question_of(query, vector, domain), k)
         assert len(hits) <= k
         assert len({hit.case.id for hit in hits}) == len(hits)
         assert [h.relevance for h in hits] == sorted((h.relevance for h in hits), reverse=True)
@@ -121,4 +122,4 @@ class CaseIndexContract:
         ]
         with self.index_of(entries) as index:
             vector = unit(np.random.default_rng(vector_seed))
-            assert len(index.search(query, vector, k, domain)) == min(k, len(matching))
+            assert len(index.search(question_of(query, vector, domain), k)) == min(k, len(matching))

@@ -1,4 +1,4 @@
-"""The contract of :class:`mmedrag.fusion.Fusion`: subclass, say ``make``, and pytest runs it."""
+"""Contract of :class:`mmedrag.encoders.fusion.Fusion`: subclass, say ``make``, pytest runs it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mmedrag.encoders.fusion import Fusion
 from mmedrag.errors import CheckpointError
-from mmedrag.fusion import Fusion
 
 IMAGE_DIM, TEXT_DIM = 12, 7
 

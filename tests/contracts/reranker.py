@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmedrag.protocols import Reranker
+from mmedrag.testing.questions import QUESTION
 from mmedrag.types import Assertion, Case, Definition, Domain, Evidence, Mention
 
 contract = settings(
@@ -94,23 +95,25 @@ class RerankerContract:
     @contract
     @given(evidence_lists())
     def test_rerank_is_a_permutation(self, evidence: list[Evidence]) -> None:
-        ranked = self.make().rerank(evidence)
+        ranked = self.make().rerank(QUESTION, evidence)
         assert sorted(frozen(ranked), key=repr) == sorted(frozen(evidence), key=repr)
 
     @contract
     @given(evidence_lists())
     def test_rerank_leaves_its_input_as_it_was(self, evidence: list[Evidence]) -> None:
         before = scored(evidence)
-        self.make().rerank(evidence)
+        self.make().rerank(QUESTION, evidence)
         assert scored(evidence) == before
 
     @contract
     @given(evidence_lists())
     def test_rerank_gives_the_same_twice(self, evidence: list[Evidence]) -> None:
-        assert scored(self.make().rerank(evidence)) == scored(self.make().rerank(evidence))
+        assert scored(self.make().rerank(QUESTION, evidence)) == scored(
+            self.make().rerank(QUESTION, evidence)
+        )
 
     def test_rerank_of_nothing_is_nothing(self) -> None:
-        assert self.make().rerank([]) == []
+        assert self.make().rerank(QUESTION, []) == []
 
     def test_is_a_reranker(self) -> None:
         assert isinstance(self.make(), Reranker)

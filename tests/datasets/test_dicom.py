@@ -11,6 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.tag import Tag
+
 from dicom_files import (
     BASIC_TEXT_SR,
     DIRECTORY,
@@ -21,18 +27,13 @@ from dicom_files import (
     save,
     with_pixels,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
-from pydicom.tag import Tag
-
 from mmedrag.datasets import read_corpus
-from mmedrag.datasets.deidentify import Pseudonyms, permitted, removed, scrub
+from mmedrag.datasets.deidentify import Pseudonyms, permitted, removed
 from mmedrag.datasets.dicom import read_dicom
 from mmedrag.datasets.reports import report_text
+from mmedrag.datasets.scrubbing import ordinary_words, scrub
 from mmedrag.errors import CorpusError
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case, Domain, Problem
 
 SALT = b"0123456789abcdef"
@@ -375,6 +376,7 @@ def test_findings_are_not_scrubbed(text):
     st.sampled_from(["Mass seen in {}.", "{}: normal", "({}) and {}", "…{},"]),
 )
 def test_known_values_are_scrubbed_in_any_case(name, frame):
+    assume(name.casefold() not in ordinary_words())
     for form in (
         name,
         name.upper() if len(name.upper()) == len(name) else name,

@@ -94,6 +94,26 @@ def test_nulls_and_a_domain_for_those_without(folder):
 
 
 @pytest.mark.parametrize(
+    ("fields", "diagnosis"),
+    [
+        ({"diagnosis": " Glioma "}, "Glioma"),
+        ({"meta": {"diagnosis": "Glioma"}}, "Glioma"),
+        ({"diagnosis": "", "meta": {"diagnosis": "Glioma"}}, ""),
+        ({"meta": {"case_diagnosis": "Glioma", "case_title": "Headache"}}, "Glioma"),
+        ({"meta": {"diagnoses": ["Glioma", None, "Oedema", "Glioma"]}}, "Glioma; Oedema"),
+        ({"text_kind": "diagnosis"}, "A mass."),
+        ({"text_kind": "label", "labels": ["glioma", "tumour"]}, "glioma; tumour"),
+        ({"text_kind": "report", "labels": ["glioma"]}, ""),
+        ({"meta": {"diagnosis": {"code": 1}}}, ""),
+    ],
+)
+def test_where_a_diagnosis_comes_from(tmp_path, fields, diagnosis):
+    (case,), _ = read(corpus(tmp_path, {"id": "1", "text": "A mass.", **fields}))
+    assert case.diagnosis == diagnosis
+    assert all(case.meta[key] == value for key, value in fields.get("meta", {}).items())
+
+
+@pytest.mark.parametrize(
     ("row", "reason"),
     [
         ("{", "not valid JSON"),
@@ -189,6 +209,7 @@ native = {
     "study_id",
     "date",
     "labels",
+    "diagnosis",
 }
 
 
@@ -205,6 +226,7 @@ native = {
             study_id=texts,
             date=texts,
             labels=st.lists(texts.filter(bool), max_size=3).map(tuple),
+            diagnosis=texts,
             source=texts,
             licence=texts,
             split=texts,

@@ -25,7 +25,7 @@ from mmedrag.datasets.splits import (
 )
 from mmedrag.datasets.ties import LONG_TEXT, Reason, Tie, connected, find_ties, read_sets
 from mmedrag.errors import CorpusError, LeakError
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case, Domain
 
 REPORT = "the heart is of normal size and both lungs are clear of any consolidation"

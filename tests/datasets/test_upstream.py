@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from mmedrag.datasets import FORMATS, read_corpus, recognise
+from mmedrag.datasets.rows import corpus_key
 from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 
@@ -151,12 +152,23 @@ def test_pmc_oa(tmp_path):
         (tmp_path / f"{name}.jsonl").write_text(text)
     cases, problems = read(tmp_path)
     assert [(case.id, case.study_id, case.split) for case in cases] == [
-        ("pmc_oa/PMC1_Fig1_0", "PMC1", "train"),
-        ("pmc_oa/PMC1_Fig1_0", "PMC1", "val"),
+        ("pmc_oa/PMC1_Fig1_0.jpg", "PMC1", "train"),
     ]
     assert (cases[0].text, cases[0].domain) == ("A.", None)
     assert cases[0].meta["url_name"] == "1-1.jpg"
-    assert [problem.line for problem in problems] == [2, 3, 4] * 2
+    assert [problem.line for problem in problems] == [2, 3, 4, 1, 2, 3, 4]
+    assert problems[3].reason == "the image is that of train.jsonl, line 1"
+
+
+def test_pmc_oa_figures_of_one_stem_stay_apart(tmp_path):
+    names = ("a/fig1.jpg", "b/fig1.jpg", "b/fig1.png")
+    for name in names:
+        picture(tmp_path / "images" / name)
+    text = "".join(json.dumps({"image": name, "caption": name}) + "\n" for name in names)
+    (tmp_path / "pmc_oa.jsonl").write_text(text)
+    cases, problems = read(tmp_path)
+    assert ([case.text for case in cases], problems) == (list(names), [])
+    assert len({case.id for case in cases}) == 3
 
 
 def test_pmc_oa_single_file(tmp_path):
@@ -235,7 +247,7 @@ def test_medpix(tmp_path):
     (first, second), problems = read(tmp_path)
     assert (first.id, first.text, first.image) == ("MPX1_synpic1", "Caption.", file)
     assert (first.modality, first.patient_id, first.labels) == ("ct", "MPX1", ("Chest", "Thorax"))
-    assert first.meta["case_diagnosis"] == "D"
+    assert first.meta["case_diagnosis"] == first.diagnosis == "D"
     assert first.meta["discussion"] == "Long."
     assert "exam" not in first.meta
     assert second.text == "F"
@@ -274,11 +286,12 @@ def test_folder(tmp_path):
     (tmp_path / ".hidden.png").write_bytes(b"")
     (tmp_path / "readme.md").write_text("x")
     cases, problems = read(tmp_path)
+    key = corpus_key(tmp_path)
     assert [(case.id, case.text, case.domain) for case in cases] == [
         ("own", "B", Domain.RADIOLOGY),
-        ("c.PNG", "", None),
-        ("e.png", "E", None),
-        ("pathology/a.png", "A slide.", Domain.PATHOLOGY),
+        (f"{key}/c.PNG", "", None),
+        (f"{key}/e.png", "E", None),
+        (f"{key}/pathology/a.png", "A slide.", Domain.PATHOLOGY),
     ]
     assert all(case.image is not None and case.image.is_relative_to(tmp_path) for case in cases)
     assert [problem.file.name for problem in problems] == ["d.png"]
@@ -293,7 +306,7 @@ def test_every_format_says_what_it_is():
 
 
 def test_importing_the_registry_loads_no_heavy_library():
-    code = "import sys, mmedrag.images, mmedrag.datasets; print(*sys.modules)"
+    code = "import sys, mmedrag.imaging.decoding, mmedrag.datasets; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -9,10 +9,11 @@ import pytest
 
 from contracts.fusion import IMAGE_DIM, TEXT_DIM, FusionContract
 from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
+from mmedrag.encoders.fusion import Fusion, SharedAndOwn
 from mmedrag.encoders.mixture import DomainMixture, mixture_layout
-from mmedrag.encoders.projection import Reduction, unit_rows
+from mmedrag.encoders.projection import Reduction
 from mmedrag.errors import CheckpointError
-from mmedrag.fusion import Fusion, SharedAndOwn
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Domain
 
 DIM = 4

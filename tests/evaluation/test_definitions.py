@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from mmedrag.definitions import glossary
-from mmedrag.evaluation.definitions import FIRST_RUN, SETS, Score, evaluate, sentences
+from mmedrag.evaluation.definitions import FIRST_RUN, SETS, Score, evaluate_definitions, sentences
 from mmedrag.types import Assertion, Definition, Mention
 
 
@@ -34,7 +34,7 @@ class Changed:
 
 
 def test_scores_by_hand() -> None:
-    score = Score(found=4, gold=6, both=3)
+    score = Score(predicted=4, gold=6, both=3)
     assert (score.precision, score.recall) == (0.75, 0.5)
     assert score.f1 == pytest.approx(0.6)
     assert Score(0, 0, 0).f1 == 1.0
@@ -53,7 +53,7 @@ def test_the_sentences_ship_and_cover_domains_and_assertions() -> None:
 
 
 def test_every_set_meets_the_bars_after_correction() -> None:
-    data = evaluate().data
+    data = evaluate_definitions().data
     for name in SETS:
         of = data[name]["all"]
         assert of["mentions"]["f1"] >= 0.80
@@ -63,20 +63,20 @@ def test_every_set_meets_the_bars_after_correction() -> None:
 
 
 def test_rules_that_see_no_negation_score_nothing_for_it() -> None:
-    of = evaluate(Changed(Assertion.AFFIRMED)).data["third"]["all"]
+    of = evaluate_definitions(Changed(Assertion.AFFIRMED)).data["third"]["all"]
     assert of["mentions"]["f1"] > 0.9
     assert of["assertions"]["negated"]["f1"] == 0.0
     assert 0 < of["right"] < 0.6
 
 
 def test_spans_that_are_off_by_one_are_no_mentions() -> None:
-    of = evaluate(Changed(shift=1)).data["third"]["all"]
+    of = evaluate_definitions(Changed(shift=1)).data["third"]["all"]
     assert of["mentions"]["f1"] == 0.0
     assert of["assertions"]["negated"]["with_spans"] == 0.0
 
 
 def test_kinds_are_shown_where_the_set_has_them() -> None:
-    section = evaluate()
+    section = evaluate_definitions()
     assert {"pseudo", "family"} <= section.data["second"]["by_kind"].keys()
     assert not section.data["development"]["by_kind"]
     assert any("pseudo" in cell for table in section.tables for row in table.rows for cell in row)

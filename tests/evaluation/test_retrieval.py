@@ -10,23 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmedrag.casebase.casebase import Casebase
-from mmedrag.casebase.hybrid import relevance
-from mmedrag.casebase.records import Entry
 from mmedrag.cli import main
+from mmedrag.datasets.corpus import read_corpus
 from mmedrag.datasets.records import write_records
-from mmedrag.encoders.projection import unit_rows
-from mmedrag.errors import CorpusError, QueryError
-from mmedrag.evaluation.corpus import Relevance, codes, group_codes, label_codes, read_corpus
-from mmedrag.evaluation.directions import Direction, Side, measure
-from mmedrag.evaluation.lexical import bm25
-from mmedrag.evaluation.report import section_text
+from mmedrag.errors import CorpusError
 from mmedrag.evaluation.retrieval import measure_retrieval
 from mmedrag.evaluation.retrieval_section import as_section
-from mmedrag.evaluation.vectors import embed_records, embed_texts, find_partners
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Case, Embeddable, Matrix, Query
+from mmedrag.views.report import section_text
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+
+
 DIRECTIONS = {"image_to_text", "text_to_image", "image_to_image", "text_to_text", "both_to_case"}
 
 
@@ -134,21 +130,6 @@ def test_image_and_text_of_two_records_find_the_third(tmp_path: Path) -> None:
     assert found["both_to_case"]["chance@1"] == pytest.approx(1 / 4)
 
 
-def test_labels_grade_what_is_not_of_the_group() -> None:
-    cases = [
-        Case(id="0", labels=("x", "y")),
-        Case(id="1", labels=("x", "y")),
-        Case(id="2", labels=("y", "x")),
-        Case(id="3", labels=("y", "z")),
-        Case(id="4", labels=("z",)),
-        Case(id="5"),
-    ]
-    truth = Relevance.of(cases, np.array([0, 0, 1, 2, 3, 4]))
-    rows = np.arange(6)
-    assert truth.grades(rows[:1], rows).tolist() == [[3, 3, 2, 1, 0, 0]]
-    assert truth.grades(rows[5:], rows).tolist() == [[0, 0, 0, 0, 0, 3]]
-
-
 def test_label_precision_leaves_the_patient_out(colours: Path) -> None:
     told = measure_retrieval(read_corpus([colours]), ColourSpace(), "patient_id", label="labels[0]")
     found = told["label_precision"]
@@ -157,48 +138,6 @@ def test_label_precision_leaves_the_patient_out(colours: Path) -> None:
     told = measure_retrieval(read_corpus([colours]), ColourSpace(), "patient_id", label="labels[1]")
     assert told["label_precision"]["precision@10"] == 0.0
     assert told["label_precision"]["chance"] == 0.0
-
-
-def test_groups_by_every_key(tmp_path: Path) -> None:
-    rows: list[dict[str, object]] = [
-        {"patient_id": "1", "study_id": "a", "text": "One  text", "labels": ["x", "y"]},
-        {"patient_id": "1", "study_id": "b", "text": "one text", "labels": ["y", "x"]},
-        {"patient_id": "", "study_id": "b", "text": "other"},
-    ]
-    corpus = read_corpus([write_corpus(tmp_path, rows)])
-    assert group_codes(corpus, "patient_id").tolist() == [0, 0, 1]
-    assert group_codes(corpus, "study_id").tolist() == [0, 1, 1]
-    assert group_codes(corpus, "text").tolist() == [0, 0, 1]
-    assert group_codes(corpus, "labels").tolist() == [0, 0, 1]
-    with pytest.raises(QueryError, match="cannot be grouped by age"):
-        group_codes(corpus, "age")
-
-
-def test_patients_of_two_files_are_not_one(tmp_path: Path) -> None:
-    paths = []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        paths.append(write_corpus(tmp_path / name, [{"patient_id": "1", "text": "same"}]))
-    corpus = read_corpus(paths)
-    assert group_codes(corpus, "patient_id").tolist() == [0, 1]
-    assert group_codes(corpus, "text").tolist() == [0, 0]
-
-
-def test_a_grouping_that_nobody_has_is_told(tmp_path: Path) -> None:
-    corpus = read_corpus([write_corpus(tmp_path, [{"text": "alone"}])])
-    with pytest.raises(QueryError, match="No record has patient_id"):
-        group_codes(corpus, "patient_id")
-
-
-def test_labels_are_asked_by_position() -> None:
-    cases = [Case(id="0", labels=("a", "b")), Case(id="1", labels=("a",))]
-    assert label_codes(cases, "labels[0]").tolist() == [0, 0]
-    assert label_codes(cases, "labels[1]").tolist() == [0, -1]
-    for wrong in ("labels", "labels[x]", "labels[-1]", "text"):
-        with pytest.raises(QueryError, match="--label is"):
-            label_codes(cases, wrong)
-    with pytest.raises(QueryError, match="No record has"):
-        label_codes(cases, "labels[2]")
 
 
 def test_the_split_asks_and_the_gallery_may_be_wider(tmp_path: Path) -> None:
@@ -210,18 +149,12 @@ def test_the_split_asks_and_the_gallery_may_be_wider(tmp_path: Path) -> None:
     assert len(read_corpus([path]).cases) == 6
     assert len(read_corpus([path], split="val").cases) == 2
     whole = read_corpus([path], split="val", whole_gallery=True)
-    assert whole.asked.tolist() == [True, True, False, False, False, False]
+    assert whole.queried.tolist() == [True, True, False, False, False, False]
     assert len(read_corpus([path], limit=3).cases) == 3
     with pytest.raises(CorpusError, match="train, val"):
         read_corpus([path], split="test")
     found = measure_retrieval(whole, ColourSpace(), "patient_id")["directions"]["text_to_text"]
     assert (found["n"], found["queries"], found["groups"]) == (6, 2, 3)
-
-
-def test_partners_borrow_another_text_of_the_group() -> None:
-    groups = np.array([0, 0, 0, 1, 2, 2, 3])
-    texts = np.array([0, 0, 1, 2, -1, 3, -1])
-    assert find_partners(groups, texts).tolist() == [2, 2, 0, 3, 5, 5, -1]
 
 
 def test_an_image_that_cannot_be_decoded_is_a_note(colours: Path) -> None:
@@ -230,63 +163,6 @@ def test_an_image_that_cannot_be_decoded_is_a_note(colours: Path) -> None:
     assert told["directions"]["image_to_text"]["queries"] == 5
     assert told["directions"]["image_to_text"]["n"] == 6
     assert "1 rows or images could not be read" in told["notes"][0]
-
-
-def test_every_record_is_embedded_as_the_embedder_alone_would(colours: Path) -> None:
-    cases, space = read_corpus([colours]).cases, ColourSpace()
-    made = embed_records(cases, np.arange(6), space)
-    pictures = [Image.open(case.image) for case in cases if case.image]
-    assert np.array_equal(made.whole_cases, space.embed(cases, pictures))
-    assert np.array_equal(made.text_queries, space.embed([Query(case.text) for case in cases]))
-    queries = [Query(case.text, case.image) for case in cases]
-    assert np.array_equal(made.both_queries, space.embed(queries, pictures))
-
-
-def test_repeated_and_empty_texts_stay_in_their_rows() -> None:
-    queries, cases = embed_texts(["red", "", "blue", "red"], ColourSpace())
-    assert queries.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 1], [1, 0, 0]]
-    assert np.array_equal(queries, cases)
-    assert embed_texts([], ColourSpace())[0].shape == (0, 3)
-
-
-def test_equal_vectors_tie_wherever_they_stand() -> None:
-    rng = np.random.default_rng(0)
-    one = rng.normal(size=(1, 301)).astype(np.float32)
-    rows = np.arange(37)
-    everything = Side(rows, np.repeat(one, 37, axis=0))
-    query = Side(rows[:5], rng.normal(size=(5, 301)).astype(np.float32))
-    (_, scores, visible) = next(Direction("d", query, everything).scored())
-    assert np.ptp(scores, axis=1).tolist() == [0.0] * 5
-    assert visible.all()
-
-
-def test_random_vectors_are_at_chance() -> None:
-    rng = np.random.default_rng(3)
-    rows = np.arange(400)
-    vectors = unit_rows(rng.normal(size=(2, 400, 64)).astype(np.float32).reshape(800, 64))
-    truth = Relevance.of([Case(id=str(i)) for i in rows], rows // 4)
-    direction = Direction("d", Side(rows, vectors[:400]), Side(rows, vectors[400:]))
-    measured = measure(direction, truth)
-    assert measured is not None
-    chance = 4 / 400
-    assert np.mean(measured.chance) == pytest.approx(chance)
-    assert abs(measured.values[:, 0].mean() - chance) < 4 * np.sqrt(chance / 400)
-    assert not measured.silent
-
-
-def test_word_scores_are_the_casebases(phantoms: list[Case], tmp_path: Path) -> None:
-    vectors = unit_rows(np.random.default_rng(4).normal(size=(90, 5)).astype(np.float32))
-    with Casebase.create(tmp_path / "c", dim=5, fingerprint="f", preset="p") as casebase:
-        pairs = zip(phantoms, vectors, strict=True)
-        casebase.add([Entry(case, vector, case.id, None) for case, vector in pairs])
-        casebase.publish()
-        asked = Query(text=phantoms[3].text)
-        hits = {hit.case.id: hit for hit in casebase.search(asked, vectors[0], 90, None)}
-    found = [hits[case.id] for case in phantoms]
-    words = bm25([asked.text], [case.text for case in phantoms])[0]
-    blended = relevance(np.array([hit.similarity for hit in found]), words)
-    assert words.max() > 1
-    assert blended == pytest.approx([hit.relevance for hit in found], abs=1e-6)
 
 
 def test_diagnoses_find_their_findings(tmp_path: Path) -> None:
@@ -333,7 +209,7 @@ def test_report_of_synthetic_cases(
     assert {key: last[key] for key in ("R@1", "MRR", "n")} == {
         key: whole[key] for key in ("R@1", "MRR", "n")
     }
-    shown = section_text(as_section(told, "mmedrag eval retrieval"))
+    shown = section_text(as_section(told))
     assert f"{whole['R@1']:.3f} (" in shown
     assert "image → image" in shown
 
@@ -359,7 +235,3 @@ def test_wrong_options_end_with_one_line(colours: Path, capsys: pytest.CaptureFi
         assert told.startswith("mmedrag: ")
         assert told.count("\n") == 1
     assert main(["eval", "retrieval", "--data", str(colours.parent / "absent.jsonl")]) == 2
-
-
-def test_codes_number_by_appearance() -> None:
-    assert codes(["b", None, "a", "b"]).tolist() == [0, -1, 1, 0]

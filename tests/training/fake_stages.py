@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from mmedrag.encoders.dual import text_of
-from mmedrag.encoders.projection import unit_rows
-from mmedrag.graph import GraphReranker
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.presets import Stages
-from mmedrag.reward import SimilarityThreshold
+from mmedrag.ranking.graph import GraphReranker
+from mmedrag.reward.scorers import SimilarityThreshold
 from mmedrag.types import Case, Domain, Embeddable, Matrix, Query, Routing
 
 TEXT, IMAGE = 96, 48
@@ -69,7 +69,10 @@ class FakeEmbedder:
 class WordClassifier:
     """Routes a text by its words, an image nowhere."""
 
-    def classify(self, query: Query) -> Routing:
+    def classify(self, queries: Sequence[Query], pictures: object = None) -> list[Routing]:
+        return [self._verdict(query) for query in queries]
+
+    def _verdict(self, query: Query) -> Routing:
         words = query.text.lower()
         for domain, known in _DOMAINS.items():
             if any(word in words for word in known):

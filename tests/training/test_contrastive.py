@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "encoders"))
-from tiny_models import write_model
 
 from mmedrag.datasets.records import write_records
 from mmedrag.datasets.splits import read_split
@@ -20,10 +16,11 @@ from mmedrag.datasets.ties import read_sets
 from mmedrag.errors import CheckpointError, CorpusError, LeakError, QueryError
 from mmedrag.presets import build
 from mmedrag.training.contrastive import train_contrastive
-from mmedrag.training.journal import Epoch, best_of, is_over, read_log
-from mmedrag.training.parts import positive_groups, read_parts
+from mmedrag.training.journal import Epoch, read_log
 from mmedrag.training.recalls import measure_recalls
+from mmedrag.training.splits import positive_groups, read_split_pairs
 from mmedrag.types import Query
+from tiny_models import write_model
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +49,7 @@ def trained(phantoms, tmp_path_factory):
 def test_the_loss_falls_and_held_out_phantoms_are_found(trained):
     losses = [epoch.loss for epoch in trained.epochs]
     assert losses[-1] < 0.7 * losses[0]
-    groups = positive_groups(trained.parts.val)
+    groups = positive_groups(trained.split.held_out)
     random = np.random.default_rng(0)
     chance = [measure_recalls(*random.normal(size=(2, len(groups), 8)), groups) for _ in range(50)]
     for direction, ranks in trained.figures["val"].items():
@@ -68,7 +65,7 @@ def test_what_a_run_leaves(trained):
     assert read_log(into) == list(trained.epochs)
     assert json.loads((into / "report.json").read_text()) == trained.figures
     assert (into / "curves.svg").read_text().startswith("<svg")
-    folder = trained.parts.val[0].image.parents[1]
+    folder = trained.split.held_out[0].image.parents[1]
     parts = read_split(into / "splits.json", read_sets([folder])[0])
     assert {name: len(part) for name, part in parts.items()} == trained.figures["cases"]
     assert trained.serve == {"heads": str(into / "heads")}
@@ -76,7 +73,7 @@ def test_what_a_run_leaves(trained):
 
 def test_the_heads_are_served_by_the_offline_preset(trained):
     embedder = build("offline", trained.serve).embedder
-    cases = trained.parts.val
+    cases = trained.split.held_out
     asked = embedder.embed([Query(image=case.image) for case in cases])
     shown = embedder.embed([Query(text=case.text) for case in cases])
     again = measure_recalls(asked, shown, positive_groups(cases))
@@ -90,7 +87,7 @@ def test_fine_tuned_encoders_are_served_by_the_paper_preset(records, tiny, tmp_p
     assert set(made.serve) == {"image", "text", "heads"}
     stages = build("paper", {**made.serve, "clip": tiny["clip"]})
     assert stages.embedder.dim == 256
-    vectors = stages.embedder.embed(made.parts.val[:3])
+    vectors = stages.embedder.embed(made.split.held_out[:3])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     with pytest.raises(CheckpointError, match="was trained on the image encoder"):
         build("paper", {**made.serve, "clip": tiny["clip"], "image": tiny["image"]})
@@ -118,7 +115,7 @@ def test_a_resumed_run_ends_with_the_same_weights(records, tiny, tmp_path, freez
 
     whole = train_contrastive([records], tmp_path / "whole", **options)
     with pytest.raises(Stopped):
-        train_contrastive([records], tmp_path / "parted", **options, progress=stop)
+        train_contrastive([records], tmp_path / "parted", **options, on_epoch=stop)
     with pytest.raises(CheckpointError, match="--resume"):
         train_contrastive([records], tmp_path / "parted", **options)
     with pytest.raises(CheckpointError, match="had seed 5, not 6"):
@@ -145,7 +142,7 @@ def test_a_leak_stops_the_run_and_a_clean_split_is_proposed(phantoms, records, t
         train_contrastive(paths, into, epochs=1)
     assert f"more/copied and sixty/{held_out.id} (same image file)" in str(told.value)
     assert f"--splits {into / 'splits.json'}" in told.value.remedy
-    parts = read_parts(paths, into, splits=into / "splits.json")
+    parts = read_split_pairs(paths, into, splits=into / "splits.json")
     assert "more/copied" not in {c.id for part in (parts.train, parts.tune) for c in part}
 
 
@@ -168,22 +165,3 @@ def test_too_few_pairs(phantoms, tmp_path):
     write_records(phantoms[:2], tmp_path / "two.jsonl")
     with pytest.raises(CorpusError):
         train_contrastive([tmp_path / "two.jsonl"], tmp_path / "run")
-
-
-def test_recalls_are_scored_by_group():
-    vectors = np.eye(4, dtype=np.float32)
-    shown = vectors[[1, 0, 2, 3]]
-    alone = measure_recalls(vectors, shown, np.full((4, 2), -1)).figures()
-    paired = measure_recalls(vectors, shown, np.array([[0, -1], [0, -1], [1, -1], [2, -1]]))
-    assert alone["image_to_text"]["R@1"] == 0.5
-    assert paired.figures()["text_to_image"]["R@1"] == 1.0
-    assert paired.chance == 6 / 16
-
-
-def test_when_to_stop():
-    recalls = [0.1, 0.3, 0.3, 0.2, 0.1]
-    epochs = [Epoch(i, 1.0, 0.1, r, {}, 0.0) for i, r in enumerate(recalls)]
-    assert best_of(epochs) is epochs[2]
-    assert not is_over([], 1)
-    assert not is_over(epochs, 3)
-    assert is_over(epochs, 2)

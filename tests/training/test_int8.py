@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from mmedrag.encoders.onnx import OnnxModel
+from mmedrag.networks.lite0 import Lite0, export_onnx
 from mmedrag.training.int8 import SMALLEST, int8, quantise_weights
-from mmedrag.training.lite0 import Lite0, export_onnx
 
 
 @given(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmedrag.training.modality import calibrated_head
-from mmedrag.training.softmax import Examples, best_temperature, row_shares, softmax, train_head
+from mmedrag.training.softmax import Examples, best_temperature, fit_head, row_shares, softmax
 
 
 def examples(n: int, seed: int = 0, noise: float = 0.3) -> Examples:
@@ -20,7 +20,7 @@ def examples(n: int, seed: int = 0, noise: float = 0.3) -> Examples:
 
 
 def test_a_head_learns_what_can_be_told_apart() -> None:
-    weight, bias = train_head(examples(300), 3, steps=150)
+    weight, bias = fit_head(examples(300), 3, steps=150)
     new = examples(150, seed=1)
     assert np.mean((new.rows @ weight.T + bias).argmax(axis=1) == new.classes) > 0.9
 
@@ -38,7 +38,7 @@ def test_classes_and_groups_weigh_as_said() -> None:
 
 def test_the_temperature_undoes_what_scaled_the_logits() -> None:
     known = examples(400, noise=0.6)
-    weight, bias = train_head(known, 3, steps=150)
+    weight, bias = fit_head(known, 3, steps=150)
     logits = known.rows @ weight.T + bias
     fitted = best_temperature(logits, known)
     assert best_temperature(3 * logits / fitted, known) == pytest.approx(3.0, rel=0.05)

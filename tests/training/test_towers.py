@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "encoders"))
-from tiny_models import write_model
-
 from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
 from mmedrag.training.towers import FrozenTower, ImageTower, TextTower, set_learning
 from mmedrag.types import Case, Domain
+from tiny_models import write_model
 
 TEXTS = ["left effusion", "no", "right lung effusion no left " * 9]
 

@@ -9,8 +9,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from mmedrag.casebase.database import FORMAT, Database
-from mmedrag.casebase.durability import storage_faults
+from mmedrag.casebase.database import Database
+from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
     RESERVED,
     connect,
@@ -18,10 +18,13 @@ from mmedrag.casebase.folder import (
     export,
     lay_out,
     walk,
+    walk_recognised,
     write_generation,
 )
+from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.reader import Reader
-from mmedrag.casebase.records import Entry, record_of
+from mmedrag.casebase.records import record_of
+from mmedrag.casebase.schema import FORMAT, migrate
 from mmedrag.casebase.snapshot import Snapshot, checked
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.vectors import Generations
@@ -32,13 +35,15 @@ from mmedrag.errors import (
     CasebaseNotFound,
     EncoderMismatch,
 )
-from mmedrag.types import Case, Domain, Hit, Query, Vector
+from mmedrag.protocols import DefinitionSource
+from mmedrag.types import Case, Entry, Hit, Mention, Question, Vector
 
 AUTOMATIC = "auto"
+_REPORTS = 512  # read together, and written in one transaction
 
 
 class Casebase:
-    """A folder of cases with their vectors; a :class:`~mmedrag.protocols.CaseIndex`.
+    """A folder of cases with their vectors; a :class:`~mmedrag.protocols.CaseStore`.
 
     Any number of readers, one writer. The lock is taken at the first write and held until
     :meth:`close`. What a write has returned from survives a crash. Each search sees one committed
@@ -163,9 +168,13 @@ class Casebase:
 
     # Reading
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """How many cases it holds."""
         with self._reading() as database:
             return database.count()
+
+    def __len__(self) -> int:
+        return self.count()
 
     @property
     def settings(self) -> dict[str, str]:
@@ -187,7 +196,14 @@ class Casebase:
         """All cases of one committed state, in the order of adding."""
         return (case for case, _ in walk(self.path, readonly=self._readonly))
 
-    def thumbnail(self, case_id: str) -> bytes | None:
+    def recognised(self, recogniser: str) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
+        """All cases with what the source of that fingerprint found in their reports.
+
+        ``None`` stands for the mentions of a report that it has not read.
+        """
+        return walk_recognised(self.path, recogniser, readonly=self._readonly)
+
+    def preview(self, case_id: str) -> bytes | None:
         """The case's preview as JPEG, or ``None`` where it has none or it is damaged."""
         with self._reading() as database:
             digest = database.thumbnail(case_id)
@@ -198,26 +214,27 @@ class Casebase:
         with self._reading() as database:
             return database.vectors_by_content(contents)
 
-    def search(self, query: Query, vector: Vector, k: int, domain: Domain | None) -> list[Hit]:
-        """The ``k`` cases most relevant to a query (section 3.4, stage 1, eq. 2).
+    def search(self, question: Question, k: int) -> list[Hit]:
+        """The ``k`` cases most relevant to a question (section 3.4, stage 1, eq. 2).
 
         Args:
-            query: its ``text`` is matched by words too; ``where`` restricts what can be found.
-            vector: the embedded query, ``(dim,)``, of norm 1.
+            question: its ``vector``, ``(dim,)``, of norm 1, is compared and the query's ``text``
+                matched by words too. It is asked of the corpus that its routing decided on (of all,
+                unassigned cases included, where that abstains), as far as ``where`` lets cases in.
             k: how many; fewer come only where fewer match.
-            domain: one corpus, or ``None`` for all, unassigned cases included.
 
         Returns:
             Hits by falling relevance, ties by id. Without text the relevance is the similarity.
 
         Raises:
-            FilterError: ``query.where`` does not parse.
+            FilterError: the query's ``where`` does not parse.
             EncoderMismatch: the vector has another length.
             QueryError: the vector is not finite.
         """
-        vector = checked(vector, self.dim)
+        vector = checked(question.vector, self.dim)
         if k < 1:
             return []
+        query, domain = question.query, question.routing.decision
         with self._now() as snapshot:
             return snapshot.search(self._database, query, vector, k, domain)
 
@@ -226,6 +243,25 @@ class Casebase:
         with self._now() as snapshot:
             told = describe(self.path, self._database, snapshot)
             return {**told, "notices": list(self.notices)}
+
+    def unrecognised(self, recogniser: str) -> int:
+        """How many cases keep no mentions by the source of that fingerprint.
+
+        A search gives such a case out with what it has (:class:`~mmedrag.types.Hit`), and whoever
+        asked reads the report again, which is slow; :meth:`recognise` ends that.
+        """
+        with self._reading() as database:
+            return database.count() - database.recognised_by().get(recogniser, 0)
+
+    def affirmed(self) -> list[Mention]:
+        """One mention for each concept and term that some report affirms."""
+        with self._reading() as database:
+            return database.mention_table.affirmed() if database.derives else []
+
+    def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """Kept vectors of definitions by the digest of what was embedded."""
+        with self._reading() as database:
+            return database.definition_vectors(digests)
 
     def export(self, into: Path) -> int:
         """Write ``records.jsonl`` in the native format, with thumbnails, into a new folder.
@@ -290,6 +326,7 @@ class Casebase:
                     gone = sum([self._database.delete(case_id, epoch) for case_id in ids])
                     if gone:
                         self._database.merge_lexicon()
+                        self._database.mention_table.forget_unused()
                 self._finish_erasures()
                 self._database.truncate_log()
         return gone
@@ -323,8 +360,61 @@ class Casebase:
                 self._generations.remove_others(summary.number)
                 self._database.settle()
 
-    def rebuild(self) -> None:
+    def recognise(self, definitions: DefinitionSource) -> int:
+        """Read the reports that this source has not read, and keep what it recognises.
+
+        Returns:
+            How many reports were read.
+
+        Raises:
+            CasebaseError: the disk fails; what was read before stays.
+            CasebaseLocked: another process writes.
+        """
+        with self._writers, storage_faults(self.path, "recognise the terms of"):
+            self._acquire()
+            count, row = 0, 0
+            while batch := self._unread(definitions.fingerprint, row):
+                found = definitions.recognise([text for _, text in batch])
+                with self._guard, self._database.writing():
+                    for (row, _), mentions in zip(batch, found, strict=True):
+                        recognition = Recognition(definitions.fingerprint, mentions)
+                        self._database.mention_table.write(row, recognition)
+                count += len(batch)
+            with self._guard, self._database.writing():
+                self._database.mention_table.forget_unused()
+            return count
+
+    def set(self, key: str, value: str) -> None:
+        """Keep a setting of the caller's, as those given to :meth:`create`.
+
+        Raises:
+            CasebaseError: the key is the casebase's own, or the disk fails.
+            CasebaseLocked: another process writes.
+        """
+        if key in RESERVED:
+            raise CasebaseError(f"The setting {key} is the casebase's own", "Use another key.")
+        with self._writers, storage_faults(self.path, "keep a setting in"):
+            self._acquire()
+            with self._guard, self._database.writing():
+                self._database.set(key, value)
+
+    def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
+        """Keep vectors of definitions by the digest of what was embedded.
+
+        Raises:
+            CasebaseError: the disk fails.
+            CasebaseLocked: another process writes.
+        """
+        with self._writers, storage_faults(self.path, "keep vectors in"):
+            self._acquire()
+            with self._guard, self._database.writing():
+                self._database.keep_definition_vectors(vectors)
+
+    def rebuild(self, definitions: DefinitionSource | None = None) -> None:
         """Derive the lexical index and the generation again and compact; encodes nothing.
+
+        Args:
+            definitions: recognises the terms of all reports again, where given.
 
         Raises:
             CasebaseError: the disk fails; the former state then stays live.
@@ -334,6 +424,10 @@ class Casebase:
             self._acquire()
             with self._guard, self._database.writing():
                 self._database.rebuild_lexicon()
+            if definitions is not None:
+                with self._guard, self._database.writing():
+                    self._database.mention_table.forget_all()
+                self.recognise(definitions)
             self.publish()
             with self._guard:
                 self._thumbnails.sweep(self._database.thumbnails())
@@ -369,7 +463,13 @@ class Casebase:
             )
         if self._lock.acquire():
             with self._guard:
+                if migrate(self._database.connection):
+                    self.notices.append(f"The casebase was brought to format {FORMAT}")
                 self._finish_erasures()
+
+    def _unread(self, recogniser: str, row: int) -> list[tuple[int, str]]:
+        with self._guard:
+            return self._database.mention_table.unread(recogniser, row, _REPORTS)
 
     def _finish_erasures(self) -> None:
         """Remove the files of thumbnails that no case uses any more."""

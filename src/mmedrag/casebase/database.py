@@ -14,72 +14,41 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 import numpy as np
 
+from mmedrag.casebase import conditions
 from mmedrag.casebase.exact import Rows
-from mmedrag.casebase.filters import Node, number
 from mmedrag.casebase.lexical import prepare
+from mmedrag.casebase.mentions import MentionTable, Recognition
 from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
-from mmedrag.errors import CasebaseError
+from mmedrag.casebase.schema import lay_out_tables, version
+from mmedrag.errors import CasebaseDamaged, FilterError
+from mmedrag.filters import MENTIONED, Node, fields_of
 from mmedrag.types import Case, Matrix, Vector
 
-FORMAT = 1
-APPLICATION = 0x4D4D5247  # "MMRG"
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
 _BATCH = 500
 Slices = TypeVar("Slices", list[int], list[str], Sequence[int], Rows)
 
-_SCHEMA = """
-CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE cases (
-    row INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    domain TEXT,
-    modality TEXT NOT NULL,
-    patient_id TEXT NOT NULL,
-    study_id TEXT NOT NULL,
-    date TEXT NOT NULL,
-    source TEXT NOT NULL,
-    licence TEXT NOT NULL,
-    split TEXT NOT NULL,
-    labels TEXT NOT NULL,
-    meta TEXT NOT NULL,
-    image TEXT,
-    frame INTEGER NOT NULL,
-    content TEXT NOT NULL,
-    thumbnail TEXT,
-    checksum BLOB NOT NULL
-);
-CREATE INDEX cases_content ON cases (content);
-CREATE INDEX cases_thumbnail ON cases (thumbnail) WHERE thumbnail IS NOT NULL;
-CREATE TABLE texts (
-    row INTEGER PRIMARY KEY REFERENCES cases (row) ON DELETE CASCADE, text TEXT NOT NULL);
-CREATE TABLE vectors (
-    row INTEGER PRIMARY KEY REFERENCES cases (row) ON DELETE CASCADE, vector BLOB NOT NULL);
-CREATE VIRTUAL TABLE lexicon USING fts5 (
-    text, content='texts', content_rowid='row',
-    tokenize='porter unicode61 remove_diacritics 2');
-CREATE TABLE deletions (row INTEGER PRIMARY KEY, epoch INTEGER NOT NULL);
-CREATE INDEX deletions_epoch ON deletions (epoch);
-CREATE TABLE erasures (thumbnail TEXT PRIMARY KEY);
-CREATE TABLE generations (number INTEGER PRIMARY KEY, manifest TEXT NOT NULL);
-CREATE TABLE state (
-    epoch INTEGER NOT NULL, pruned INTEGER NOT NULL, lexicon_stale INTEGER NOT NULL);
-INSERT INTO state VALUES (0, 0, 0);
-"""
-_CASE = f"SELECT cases.row, {', '.join(COLUMNS)}, text FROM cases JOIN texts USING (row)"  # noqa: S608
+_CASE = (
+    f"SELECT cases.row, {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
+    "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """Where it stands.
 
-    ``epoch`` counts committed writes; deletions are remembered for epochs above ``pruned``;
-    ``lexicon_stale`` says that replaced texts may linger in the lexical index's segments.
+    ``format`` is the file's; ``epoch`` counts committed writes; deletions are remembered for
+    epochs above ``pruned``; ``lexicon_stale`` says that replaced texts may
+    linger in the lexical index's segments.
     """
 
+    format: int
     epoch: int
     pruned: int
     lexicon_stale: bool
@@ -95,17 +64,16 @@ class Database:
             uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         self.connection.row_factory = sqlite3.Row
-        self.connection.create_function("number", 1, number, deterministic=True)
+        conditions.prepare(self.connection)
         for pragma in _PRAGMAS:
             self._run(f"PRAGMA {pragma}")
         prepare(self.connection)
+        self.mention_table = MentionTable(self.connection)
 
     def create(self, settings: Mapping[str, str]) -> None:
         """Lay out an empty database."""
         self._run("PRAGMA journal_mode = WAL")
-        self.connection.executescript(_SCHEMA)
-        self._run(f"PRAGMA application_id = {APPLICATION}")
-        self._run(f"PRAGMA user_version = {FORMAT}")
+        lay_out_tables(self.connection)
         self.connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
 
     def close(self) -> None:
@@ -145,7 +113,7 @@ class Database:
         epoch, pruned, stale = self._run(
             "SELECT epoch, pruned, lexicon_stale FROM state"
         ).fetchone()
-        return State(epoch, pruned, bool(stale))
+        return State(version(self.connection), epoch, pruned, bool(stale))
 
     def count(self) -> int:
         """How many cases there are."""
@@ -161,9 +129,23 @@ class Database:
         return next((int(row[0]) for row in found), 0)
 
     def rows_where(self, condition: Node) -> Rows:
-        """Row numbers of the cases that a filter allows, ascending."""
-        text, values = condition.sql()
+        """Row numbers of the cases that a filter allows, ascending.
+
+        Raises:
+            FilterError: it asks for what reports say, and some are not read yet.
+        """
+        if fields_of(condition) & {*MENTIONED}:
+            self._require_recognised()
+        text, values = conditions.condition(condition)
         return self._rows(f"SELECT row FROM cases WHERE {text} ORDER BY row", values)  # noqa: S608
+
+    def _require_recognised(self) -> None:
+        unread = self.count() - sum(self.recognised_by().values())
+        if unread:
+            raise FilterError(
+                f"The filter asks what reports say, and {unread} cases were stored without it",
+                "Let their terms be recognised first: mmedrag rebuild.",
+            )
 
     def rows_of(self, domain: str | None) -> Rows:
         """Row numbers of a domain's cases, ascending."""
@@ -181,13 +163,18 @@ class Database:
                 yield domain, batch, self.vectors(batch, dim)
 
     def vectors(self, rows: Rows, dim: int) -> Matrix:
-        """Stored vectors, ``(len(rows), dim)``; ``rows`` ascending and present."""
+        """Stored vectors, ``(len(rows), dim)``; ``rows`` ascending and present.
+
+        Raises:
+            CasebaseDamaged: one fails its checksum.
+        """
         matrix = np.empty((len(rows), dim), np.float32)
         filled = 0
+        crc = "crc" if self.derives else "NULL"
         for batch in batches(rows.tolist(), _BATCH):
-            sql = f"SELECT vector FROM vectors WHERE row IN ({_marks(batch)}) ORDER BY row"  # noqa: S608
-            for (blob,) in self._run(sql, batch):
-                matrix[filled] = np.frombuffer(blob, "<f4")
+            sql = f"SELECT row, vector, {crc} FROM vectors WHERE row IN ({_marks(batch)}) ORDER BY row"  # noqa: S608, E501
+            for row, blob, stored in self._run(sql, batch):
+                matrix[filled] = _vector(f"of row {row}", blob, stored)
                 filled += 1
         if filled != len(rows):
             raise sqlite3.DatabaseError(f"{len(rows) - filled} vectors are missing")
@@ -206,22 +193,47 @@ class Database:
         return [row[0] for row in self._run("SELECT id FROM cases ORDER BY row")]
 
     def cases(self, rows: Sequence[int]) -> dict[int, Case]:
-        """Cases by row number."""
+        """Cases by row number.
+
+        Raises:
+            CasebaseDamaged: one fails its checksum.
+        """
         found = {}
         for batch in batches(rows, _BATCH):
             for row in self._run(f"{_CASE} WHERE cases.row IN ({_marks(batch)})", batch):
-                found[row[0]] = case_of(row[1:])
+                found[row[0]] = _checked(row)
         return found
 
     def case(self, case_id: str) -> Case | None:
-        """The case of that id."""
+        """The case of that id.
+
+        Raises:
+            CasebaseDamaged: it fails its checksum.
+        """
         found = self._run(f"{_CASE} WHERE id = ?", [case_id])
-        return next((case_of(row[1:]) for row in found), None)
+        return next(map(_checked, found), None)
 
     def page(self, after: int, size: int) -> list[tuple[int, Case, str | None]]:
-        """The next cases by row number: ``(row, case, digest of its thumbnail)``."""
+        """The next cases by row number: ``(row, case, digest of its thumbnail)``.
+
+        Raises:
+            CasebaseDamaged: one fails its checksum.
+        """
         cursor = self._run(f"{_CASE} WHERE cases.row > ? ORDER BY cases.row LIMIT ?", [after, size])
-        return [(row["row"], case_of(row[1:]), row["thumbnail"]) for row in cursor]
+        return [(row["row"], _checked(row), row["thumbnail"]) for row in cursor]
+
+    def recognised(self, texts: Mapping[int, str]) -> dict[int, Recognition]:
+        """What was recognised in each row's text; rows that nobody has looked at are absent."""
+        return self.mention_table.read(texts) if self.derives else {}
+
+    def recognised_by(self) -> dict[str, int]:
+        """How many cases each recogniser has read, by fingerprint."""
+        return self.mention_table.counts() if self.derives else {}
+
+    @property
+    def derives(self) -> bool:
+        """Whether the file has the tables of what is derived once (format 2)."""
+        return version(self.connection) > 1
 
     def thumbnail(self, case_id: str) -> str | None:
         """Digest of a case's thumbnail."""
@@ -236,10 +248,22 @@ class Database:
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Vectors of cases with the given content hashes."""
         found = {}
-        sql = "SELECT content, vector FROM cases JOIN vectors USING (row) WHERE content IN"
+        crc = "crc" if self.derives else "NULL"
+        sql = f"SELECT content, vector, {crc} FROM cases JOIN vectors USING (row) "  # noqa: S608
         for batch in batches(list(dict.fromkeys(contents)), _BATCH):
-            cursor = self._run(f"{sql} ({_marks(batch)})", batch)
-            found.update({row[0]: np.frombuffer(row[1], "<f4") for row in cursor})
+            for content, blob, stored in self._run(
+                f"{sql} WHERE content IN ({_marks(batch)})", batch
+            ):
+                found[content] = _vector(f"of content {content}", blob, stored)
+        return found
+
+    def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """Kept vectors of definitions by the digest of what was embedded."""
+        found: dict[str, Vector] = {}
+        for batch in batches(list(digests) if self.derives else [], _BATCH):
+            sql = f"SELECT * FROM definition_vectors WHERE digest IN ({_marks(batch)})"  # noqa: S608
+            for digest, blob, stored in self._run(sql, batch):
+                found[digest] = _vector(f"of definition {digest}", blob, stored)
         return found
 
     # Writing, inside a ``writing()`` transaction
@@ -258,9 +282,20 @@ class Database:
             [*record.values, checksum(record.values, record.text, record.vector)],
         ).lastrowid
         self._run("INSERT INTO texts VALUES (?, ?)", [row, record.text])
-        self._run("INSERT INTO vectors VALUES (?, ?)", [row, record.vector])
+        self._run(
+            "INSERT INTO vectors VALUES (?, ?, ?)", [row, record.vector, crc32(record.vector)]
+        )
         self._run("INSERT INTO lexicon (rowid, text) VALUES (?, ?)", [row, record.text])
         self._run("DELETE FROM erasures WHERE thumbnail = ?", [record.thumbnail])
+        self.mention_table.write(int(row or 0), record.recognition)
+
+    def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
+        """Keep vectors of definitions by the digest of what was embedded."""
+        blobs = {digest: vector.astype("<f4").tobytes() for digest, vector in vectors.items()}
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO definition_vectors VALUES (?, ?, ?)",
+            [(digest, blob, crc32(blob)) for digest, blob in blobs.items()],
+        )
 
     def delete(self, case_id: str, epoch: int, *, replaced: bool = False) -> bool:
         """Erase a case; its thumbnail is queued for erasure where no other case uses it."""
@@ -365,6 +400,15 @@ class Database:
             *values, text, vector, stored = row
             if text is None or vector is None or checksum(values, text, vector) != stored:
                 yield f"casebase.db: case {row['id']!r} fails its checksum"
+        if self.derives:
+            yield from self._problems_of_derived()
+
+    def _problems_of_derived(self) -> Iterator[str]:
+        for table, key in (("vectors", "row"), ("definition_vectors", "digest")):
+            for name, blob, stored in self._run(f"SELECT {key}, vector, crc FROM {table}"):  # noqa: S608
+                if crc32(blob) != stored:
+                    yield f"casebase.db: {table}, {key} {name} fails its checksum"
+        yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
 
     def _rows(self, sql: str, values: Sequence[object]) -> Rows:
         return np.fromiter((row[0] for row in self._run(sql, values)), np.int64)
@@ -373,21 +417,30 @@ class Database:
         return self.connection.execute(sql, values)
 
 
-def check_format(database: Database, path: Path) -> None:
-    """Refuse files that are no casebase, or of a later version.
+def _vector(whose: str, blob: bytes, stored: int | None) -> Vector:
+    """A stored vector; ``stored`` is its checksum, where the file's format has one."""
+    if stored is not None and crc32(blob) != stored:
+        raise _damaged(f"The vector {whose}")
+    return np.frombuffer(blob, "<f4")
 
-    Raises:
-        CasebaseError: with the remedy for each.
-    """
-    application = database.connection.execute("PRAGMA application_id").fetchone()[0]
-    version = database.connection.execute("PRAGMA user_version").fetchone()[0]
-    if application != APPLICATION:
-        raise CasebaseError(f"{path} is not a casebase", "Give the folder that index made.")
-    if version > FORMAT:
-        raise CasebaseError(
-            f"{path} has format {version}, this version reads up to {FORMAT}",
-            "Upgrade: pip install --upgrade mmedrag.",
-        )
+
+def _checked(row: sqlite3.Row) -> Case:
+    """The case in a row of ``_CASE``."""
+    _, *values, text, vector, stored = row
+    try:
+        sound = checksum(values, text, vector) == stored
+    except TypeError:  # a text that has become a blob
+        sound = False
+    if not sound:
+        raise _damaged(f"Case {row['id']!r}")
+    return case_of([*values, text])
+
+
+def _damaged(what: str) -> CasebaseDamaged:
+    return CasebaseDamaged(
+        f"{what} fails its checksum",
+        "Run 'mmedrag verify'; delete what it names and add it again, or restore a backup.",
+    )
 
 
 def batches(items: Slices, size: int) -> Iterator[Slices]:

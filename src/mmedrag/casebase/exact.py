@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.filters import parse
-from mmedrag.types import Case, Domain, Hit, Matrix, Query, Vector
+from mmedrag.filters import parse
+from mmedrag.rounding import rounded
+from mmedrag.types import Case, Hit, Matrix, Question, Vector
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -17,9 +18,8 @@ TIE = 1e-6
 
 
 def similarities(vectors: Matrix, query: Vector) -> NDArray[np.float64]:
-    """Inner products of eq. 2, ``(n,)``; equal rows give equal values, wherever they stand."""
-    products: NDArray[np.float64] = np.einsum("ij,j->i", vectors, query, dtype=np.float64)
-    return products
+    """Inner products of eq. 2, rounded, ``(n,)``; equal rows give equal values."""
+    return rounded(np.einsum("ij,j->i", vectors, query, dtype=np.float64))
 
 
 def nearest(values: NDArray[np.floating], k: int, cap: int) -> NDArray[np.intp]:
@@ -112,14 +112,15 @@ class ExactIndex:
         self._cases = list(cases)
         self._vectors = np.ascontiguousarray(vectors, np.float32)
 
-    def search(self, query: Query, vector: Vector, k: int, domain: Domain | None) -> list[Hit]:
+    def search(self, question: Question, k: int) -> list[Hit]:
         """The ``k`` most similar cases (eq. 2); see :class:`~mmedrag.protocols.CaseIndex`.
 
         Raises:
-            FilterError: ``query.where`` does not parse.
+            FilterError: the query's ``where`` does not parse.
         """
-        condition = parse(query.where) if query.where is not None else None
-        values = similarities(self._vectors, vector)
+        where, domain = question.query.where, question.routing.decision
+        condition = parse(where) if where is not None else None
+        values = similarities(self._vectors, question.vector)
         chosen = [
             (-value, case.id, i)
             for i, (case, value) in enumerate(zip(self._cases, values, strict=True))

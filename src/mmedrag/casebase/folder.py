@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
-from mmedrag.casebase.database import Database, check_format
-from mmedrag.casebase.durability import storage_faults, sync_folder
+from mmedrag.casebase.database import Database
+from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.records import line_of
+from mmedrag.casebase.schema import check_format
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
-from mmedrag.casebase.vectors import NAMES, UNASSIGNED, Generations, Summary
+from mmedrag.casebase.vectors import UNASSIGNED, Generations, Summary
+from mmedrag.durability import sync_folder
 from mmedrag.errors import CasebaseError
-from mmedrag.types import Case
+from mmedrag.types import Case, Mention
 
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
 """Settings that the casebase keeps for itself."""
@@ -62,7 +65,7 @@ def connect(path: Path, *, readonly: bool) -> Database:
         mode = "ro&immutable=1"  # nobody can be writing, and WAL mode would need to
     database = Database(file, mode)
     try:
-        check_format(database, path)
+        check_format(database.connection, path)
     except BaseException:
         database.close()
         raise
@@ -82,6 +85,22 @@ def walk(path: Path, *, readonly: bool) -> Iterator[tuple[Case, str | None]]:
                     row = page[-1][0]
         finally:
             database.close()
+
+
+def walk_recognised(
+    path: Path, recogniser: str, *, readonly: bool
+) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
+    """Cases with the terms that this recogniser has found in their reports, where it read them."""
+    with storage_faults(path, "read"), closing(connect(path, readonly=readonly)) as database:
+        with database.reading():
+            row = 0
+            while page := database.page(row, _PAGE):
+                stored = database.recognised({number: case.text for number, case, _ in page})
+                for number, case, _ in page:
+                    found = stored.get(number)
+                    same = found is not None and found.recogniser == recogniser
+                    yield case, found.mentions if found is not None and same else None
+                row = page[-1][0]
 
 
 def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, into: Path) -> int:
@@ -120,7 +139,7 @@ def describe(path: Path, database: Database, snapshot: Snapshot) -> dict[str, ob
         **{key: told[key] for key in ("format", "preset", "fingerprint")},
         "dim": int(told["dim"]),
         "cases": sum(counts.values()),
-        "domains": {n: counts.get(None if n == UNASSIGNED else n, 0) for n in NAMES},
+        "domains": {domain or UNASSIGNED: count for domain, count in counts.items()},
         "generation": None if summary is None else summary.number,
         "index": dict(snapshot.keys),
         "rows_outside_index": snapshot.fresh(),

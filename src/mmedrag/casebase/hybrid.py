@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.rounding import rounded
+
 LEXICAL_WEIGHT = 0.15
-"""Chosen on MedPix diagnosis → findings; `docs/evaluation.md` has the comparison with RRF."""
+"""Chosen on MedPix diagnosis → findings; `docs/guide/evaluation.md` has the comparison with RRF."""
 
 
 def relevance(similarities: NDArray[np.float64], bm25: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -20,13 +22,10 @@ def relevance(similarities: NDArray[np.float64], bm25: NDArray[np.float64]) -> N
         bm25: BM25 scores, shape ``(n,)``; 0 where the case does not match at all.
 
     Returns:
-        Scores to rank by, shape ``(n,)``, in [-1, 1]; equal to ``similarities`` where no case
-        matches lexically.
+        Scores to rank by, rounded, shape ``(n,)``, in [-1, 1]; equal to ``similarities`` where no
+        case matches lexically.
     """
     best = bm25.max(initial=0.0)
     if best <= 0.0:
         return similarities
-    blended: NDArray[np.float64] = (
-        1.0 - LEXICAL_WEIGHT
-    ) * similarities + LEXICAL_WEIGHT * bm25 / best
-    return blended
+    return rounded((1.0 - LEXICAL_WEIGHT) * similarities + LEXICAL_WEIGHT * bm25 / best)

@@ -11,11 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.errors import CasebaseError
-from mmedrag.types import Case, Domain, Vector
+from mmedrag.types import Case, Domain, Entry, Vector
 
 _NORM_SLACK = 1e-3  # float32 rounding of encoders; more is a vector that was never normalised
+
+DIAGNOSIS = "\x1fdiagnosis"
+"""Where the stored ``meta`` holds a case's diagnosis, which has no column of its own."""
 
 COLUMNS = (
     "id",
@@ -37,26 +41,13 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """What the casebase stores of one case.
-
-    ``vector`` has norm at most 1, shape ``(dim,)``. ``content`` is a hash of what was encoded
-    (text, image, encoder), by which a vector is found again. ``thumbnail`` is a small JPEG.
-    """
-
-    case: Case
-    vector: Vector
-    content: str
-    thumbnail: bytes | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Record:
     """An entry checked and ready to be written."""
 
     values: tuple[str | int | None, ...]  # aligned with COLUMNS
     text: str
     vector: bytes
+    recognition: Recognition | None
 
     @property
     def id(self) -> str:
@@ -80,7 +71,7 @@ def record_of(entry: Entry, dim: int) -> Record:
         raise CasebaseError("A case has no id", "Give every case an id of its own.")
     vector = _checked_vector(entry, dim)
     try:
-        record = Record(_values(entry), case.text, vector.tobytes())
+        record = Record(_values(entry), case.text, vector.tobytes(), _recognition(entry))
         for value in (*record.values, record.text):
             str(value).encode()
     except (TypeError, ValueError) as fault:
@@ -103,6 +94,8 @@ def case_of(row: Iterable[Any]) -> Case:
         case_id, domain, modality, patient, study, date, source, licence, split, labels, meta,
         image, frame, _, _, text,
     ) = row  # fmt: skip
+    extra = {} if meta == "{}" else json.loads(meta)
+    diagnosis = extra.pop(DIAGNOSIS, "")
     return Case(
         id=case_id,
         text=text,
@@ -114,10 +107,11 @@ def case_of(row: Iterable[Any]) -> Case:
         study_id=study,
         date=date,
         labels=() if labels == "[]" else tuple(json.loads(labels)),
+        diagnosis=diagnosis,
         source=source,
         licence=licence,
         split=split,
-        meta={} if meta == "{}" else json.loads(meta),
+        meta=extra,
     )
 
 
@@ -138,12 +132,17 @@ def line_of(case: Case, thumbnail: str | None) -> str:
         "study_id": case.study_id,
         "date": case.date,
         "labels": list(case.labels),
+        "diagnosis": case.diagnosis,
         "source": case.source,
         "license": case.licence,
         "split": case.split,
         "meta": dict(case.meta),
     }
     return json.dumps(fields, ensure_ascii=False)
+
+
+def _recognition(entry: Entry) -> Recognition | None:
+    return None if entry.mentions is None else Recognition(entry.recogniser, entry.mentions)
 
 
 def _checked_vector(entry: Entry, dim: int) -> Vector:
@@ -164,6 +163,7 @@ def _checked_vector(entry: Entry, dim: int) -> Vector:
 
 def _values(entry: Entry) -> tuple[str | int | None, ...]:
     case = entry.case
+    extra = dict(case.meta) | ({DIAGNOSIS: case.diagnosis} if case.diagnosis else {})
     return (
         case.id,
         None if case.domain is None else Domain(case.domain).value,
@@ -175,7 +175,7 @@ def _values(entry: Entry) -> tuple[str | int | None, ...]:
         case.licence,
         case.split,
         json.dumps(list(case.labels), ensure_ascii=False),
-        json.dumps(dict(case.meta), ensure_ascii=False, allow_nan=False),
+        json.dumps(extra, ensure_ascii=False, allow_nan=False),
         None if case.image is None else str(case.image),
         case.frame,
         entry.content,

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.database import Database, State
 from mmedrag.casebase.exact import ExactRows, Mask, Rows, locate, similarities
-from mmedrag.casebase.filters import Node, parse
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.casebase.lexical import Lexicon
 from mmedrag.casebase.shard import Shard
-from mmedrag.casebase.vectors import NAMES, UNASSIGNED, Generation
+from mmedrag.casebase.vectors import UNASSIGNED, Generation
 from mmedrag.errors import EncoderMismatch, QueryError
-from mmedrag.types import Domain, Hit, Query, Vector
+from mmedrag.filters import Node, parse
+from mmedrag.types import Domain, Hit, Matrix, Query, Vector
 
 _POOL = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
@@ -34,7 +34,7 @@ class Snapshot:
     def __init__(self, generation: Generation | None, dim: int) -> None:
         self._dim = dim
         self._shards: Mapping[str, Shard] = {} if generation is None else generation.shards
-        self._fresh = {name: ExactRows(dim) for name in NAMES}
+        self._fresh: dict[str, ExactRows] = {}
         self._filters: dict[str, Rows] = {}
         self._masks: dict[tuple[str, int], Mask] = {}
         self._lexicon: Lexicon | None = None
@@ -54,10 +54,11 @@ class Snapshot:
             return
         if self.epoch >= 0:
             deleted = database.deleted_since(self.epoch)
-            for part in self._parts(*NAMES):
+            for part in self._parts(None):
                 part.kill(deleted)
         for domain, rows, vectors in database.vectors_above(self._row, self._dim):
-            self._fresh[domain or UNASSIGNED].append(rows, vectors)
+            name = domain or UNASSIGNED
+            self._fresh.setdefault(name, ExactRows(self._dim)).append(rows, vectors)
         self._row = database.last_row()
         self._filters.clear()
         self._masks.clear()
@@ -98,11 +99,10 @@ class Snapshot:
             self._lexicon = Lexicon(database.connection)
         return self._lexicon.match(text, self.epoch)
 
-    def _parts(self, *names: str) -> Iterator[Part]:
-        for name in names:
-            if name in self._shards:
-                yield self._shards[name]
-            yield self._fresh[name]
+    def _parts(self, domain: Domain | None) -> Iterator[Part]:
+        """What holds the rows of a domain, or of all and of none where it is ``None``."""
+        for parts in (self._shards, self._fresh):
+            yield from (part for name, part in parts.items() if domain in (None, name))
 
     def _candidates(
         self,
@@ -115,7 +115,7 @@ class Snapshot:
     ) -> Rows:
         """Rows among which the ``k`` most similar are, ascending."""
         found = [np.empty(0, np.int64)]
-        for part in self._parts(*_names(domain)):
+        for part in self._parts(domain):
             mask = None if allowed is None else self._mask(part, str(where), allowed)
             if isinstance(part, Shard):
                 found.append(
@@ -146,18 +146,10 @@ class Snapshot:
             chosen = np.array(
                 sorted(chosen, key=lambda i: (-scores[i], ids[int(rows[i])]))[:k], np.intp
             )
-        cases = database.cases(rows[chosen].tolist())
-        hits = [
-            Hit(cases[row], vectors[i], cosine, score)
-            for i, row, cosine, score in zip(
-                chosen.tolist(),
-                rows[chosen].tolist(),
-                cosines[chosen].tolist(),
-                scores[chosen].tolist(),
-                strict=True,
-            )
-        ]
-        return sorted(hits, key=lambda hit: (-hit.relevance, hit.case.id))
+        return sorted(
+            _read(database, rows[chosen], vectors[chosen], cosines[chosen], scores[chosen]),
+            key=lambda hit: (-hit.relevance, hit.case.id),
+        )
 
     def _allowed(
         self, database: Database, where: str | None, condition: Node | None
@@ -180,13 +172,28 @@ class Snapshot:
     def _inside(self, rows: Rows, domain: Domain | None, allowed: Rows | None) -> Mask:
         """Which rows a search over ``domain`` may find."""
         inside = np.zeros(len(rows), np.bool_)
-        for part in self._parts(*_names(domain)):
+        for part in self._parts(domain):
             inside |= locate(part.rows, rows)[1]
         return inside if allowed is None else inside & locate(allowed, rows)[1]
 
 
-def _names(domain: Domain | None) -> tuple[str, ...]:
-    return NAMES if domain is None else (Domain(domain).value,)
+def _read(
+    database: Database,
+    rows: Rows,
+    vectors: Matrix,
+    cosines: NDArray[np.float64],
+    scores: NDArray[np.float64],
+) -> Iterator[Hit]:
+    """The cases of rows as hits, with the terms that were recognised when they were stored."""
+    numbers = rows.tolist()
+    cases = database.cases(numbers)
+    recognised = database.recognised({row: case.text for row, case in cases.items()})
+    for row, vector, cosine, score in zip(
+        numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
+    ):
+        found = recognised.get(row)
+        terms = (None, "") if found is None else (found.mentions, found.recogniser)
+        yield Hit(cases[row], vector, cosine, score, *terms)
 
 
 def checked(vector: Vector, dim: int) -> Vector:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mmedrag.casebase.durability import sync_folder, write_durably
+from mmedrag.durability import sync_folder, write_durably
 
 _WRITERS = 8  # waiting for the disk, not computing: one fsync a file
 

@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 
 from mmedrag.casebase.database import Database, batches
-from mmedrag.casebase.durability import sha256_of, sync_folder, write_durably
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.shard import Index, Shard, faiss
+from mmedrag.durability import sha256_of, sync_folder, write_durably
 from mmedrag.errors import CasebaseDamaged, CasebaseError
-from mmedrag.types import Domain
 
 UNASSIGNED = "unassigned"
-NAMES = (*(domain.value for domain in Domain), UNASSIGNED)
+"""The name of the index of cases without a domain."""
+
 EXACT_UP_TO = 200_000  # rows a domain
 _FORMAT = 1
 _NAME = re.compile(r"[0-9]{6,18}")
@@ -102,7 +102,7 @@ class Generations:
         temporary.mkdir()
         try:
             shards = {}
-            for name in NAMES:
+            for name in sorted(domain or UNASSIGNED for domain in database.counts()):
                 shards[name] = _write_shard(database, temporary, name, summary.dim, key)
             manifest = {"format": _FORMAT, **asdict(summary), "shards": shards}
             content = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
@@ -151,6 +151,12 @@ def choose_key(count: int) -> str:
     return f"IVF{int(4 * math.sqrt(count))},SQ8"
 
 
+def _file_of(domain: str) -> str:
+    """A file name; a domain may be called anything."""
+    plain = re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", domain)
+    return f"{domain if plain else hashlib.sha256(domain.encode()).hexdigest()}.faiss"
+
+
 def _name(number: int) -> str:
     return f"{number:06d}"
 
@@ -160,7 +166,7 @@ def _write_shard(
 ) -> dict[str, Any]:
     rows = database.rows_of(None if name == UNASSIGNED else name)
     index, key = _build(database, rows, dim, key or choose_key(len(rows)))
-    file = folder / f"{name}.faiss"
+    file = folder / _file_of(name)
     digest = _write_index(index, file)
     size = file.stat().st_size
     return {"file": file.name, "index": key, "count": len(rows), "bytes": size, "sha256": digest}
@@ -232,8 +238,7 @@ def _load(folder: Path, manifest: dict[str, Any], fingerprint: str, dim: int) ->
     if (_name(summary.number), summary.fingerprint, summary.dim) != (folder.name, fingerprint, dim):
         raise CasebaseDamaged(f"Generation {folder.name} belongs to another casebase", _REMEDY)
     keys, shards = {}, {}
-    for name in NAMES:
-        told = manifest["shards"][name]
+    for name, told in manifest["shards"].items():
         keys[name] = told["index"]
         shards[name] = _load_shard(folder / told["file"], told, dim)
     return Generation(summary, keys, shards)

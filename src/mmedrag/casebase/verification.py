@@ -63,6 +63,10 @@ def _generation(database: Database, generations: Generations, name: str | None) 
 def _rows(database: Database, generation: Generation) -> Iterator[str]:
     """The generation's rows, less the deletions since, are the database's rows."""
     deleted = database.deleted_since(generation.summary.epoch)
+    for name in {domain or UNASSIGNED for domain in database.counts()} - set(generation.shards):
+        rows = database.rows_of(None if name == UNASSIGNED else name)
+        if (rows <= generation.summary.row).any():
+            yield f"there is no index of {name}"
     for name, shard in generation.shards.items():
         rows = database.rows_of(None if name == UNASSIGNED else name)
         expected = rows[rows <= generation.summary.row]

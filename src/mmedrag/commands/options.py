@@ -1,4 +1,4 @@
-"""What the families share: a command, options of models, NAME=VALUE pairs, JSON."""
+"""What the commands share: options of models, dictionaries and pictures, NAME=VALUE pairs, JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmedrag.errors import QueryError
+from mmedrag.views.terminal import json_escaped
 
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -23,7 +24,15 @@ def add_pictures(command: argparse.ArgumentParser) -> None:
     """The option of commands that want pictures which are not medical."""
     command.add_argument(
         "--pictures", type=Path, nargs="+", default=[], metavar="DIR",
-        help="photographs and drawings that are not medical (scripts/pictures.sh)",
+        help="folders of photographs and drawings that are not medical",
+    )  # fmt: skip
+
+
+def add_dictionaries(command: argparse.ArgumentParser) -> None:
+    """Let a command take ``--dictionary FILE``."""
+    command.add_argument(
+        "--dictionary", type=Path, action="append", default=[], metavar="FILE",
+        help="a dictionary made by 'mmedrag dictionary', beside the built-in glossary; repeatable",
     )  # fmt: skip
 
 
@@ -34,27 +43,23 @@ def add_models(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ROLE=MODEL",
-        help="a hub id or folder in place of the preset's own; repeatable",
+        help="a hub id or folder in place of the preset's own model; repeatable "
+        "('mmedrag presets' lists the roles)",
     )
 
 
-def pairs(told: Sequence[str], option: str) -> dict[str, str]:
+def pairs(items: Sequence[str], option: str) -> dict[str, str]:
     """The NAME=VALUE pairs that were given by a repeatable option.
 
     Raises:
         QueryError: for one without a name or a value.
     """
-    found = dict(item.partition("=")[::2] for item in told)
-    if bad := [key for key, value in found.items() if not key or not value]:
+    values = dict(item.partition("=")[::2] for item in items)
+    if bad := [name for name, value in values.items() if not name or not value]:
         raise QueryError(f"{option} {bad[0]!r} is not NAME=VALUE", "Write it as NAME=VALUE.")
-    return found
+    return values
 
 
-def fields(item: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The fields of a slotted dataclass by name."""
-    return {name: getattr(item, name) for name in item.__slots__}
-
-
-def dumped(value: Any) -> str:  # noqa: ANN401
+def json_document(value: Any) -> str:  # noqa: ANN401
     """JSON as the commands print it."""
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return json_escaped(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -17,17 +18,19 @@ from mmedrag.datasets.medpix import read_medpix
 from mmedrag.datasets.pmc_oa import read_pmc_oa
 from mmedrag.datasets.records import read_records, write_records
 from mmedrag.datasets.roco import read_roco
+from mmedrag.datasets.rocov2 import is_captions, read_rocov2
 from mmedrag.datasets.rows import json_rows
 from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError
+from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
 __all__ = ["FORMATS", "Format", "read_corpus", "recognise", "write_records"]
 
 Reader: TypeAlias = Callable[..., Iterator[Case | Problem]]
 
-_LOOKED_AT = 200
-"""How many files of a folder are looked at to recognise it."""
+MAX_PROBLEMS = 1000
+"""How many problems of one corpus are given singly; those beyond are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,15 @@ def read_corpus(
 ) -> Iterator[Case | Problem]:
     """Read a corpus of any known format, one case at a time.
 
+    A case whose image is a DICOM file comes de-identified, whatever named the file. Problems beyond
+    :data:`MAX_PROBLEMS` come as one that counts them.
+
     Args:
         path: a file or a folder.
         kind: the name of a format, or ``"auto"``.
         domain: the domain of cases that name none (formats of one domain: overrules it).
         columns: for tables, which column holds each field.
-        salt: for DICOM, the key of the pseudonyms; with the same one ids stay the same.
+        salt: for DICOM files, the key of the pseudonyms; with the same one ids stay the same.
 
     Raises:
         CorpusError: at once, where the format is not known or an argument does not fit it; while
@@ -87,9 +93,34 @@ def read_corpus(
         if found.name != "table":
             raise CorpusError(f"Columns are for tables; this is {found.name}", "Leave them out.")
         options["columns"] = columns
-    if salt is not None and found.name == "dicom":
+    if salt is not None and found.name in ("dicom", "folder"):
         options["salt"] = salt
-    return found.read(path, **options)
+    return _limited(path, _deidentified(found.read(path, **options), salt))
+
+
+def _deidentified(items: Iterator[Case | Problem], salt: bytes | None) -> Iterator[Case | Problem]:
+    key = salt or secrets.token_bytes(32)
+    for item in items:
+        if not isinstance(item, Case) or item.image is None or "deidentified" in item.meta:
+            yield item
+        elif kind_of_file(item.image) == "dicom":
+            from mmedrag.datasets.deidentify import Pseudonyms
+            from mmedrag.datasets.dicom import deidentified
+
+            yield deidentified(item, Pseudonyms(key))
+        else:
+            yield item
+
+
+def _limited(path: Path, items: Iterator[Case | Problem]) -> Iterator[Case | Problem]:
+    problems = 0
+    for item in items:
+        problems += isinstance(item, Problem)
+        if problems <= MAX_PROBLEMS or isinstance(item, Case):
+            yield item
+    if problems > MAX_PROBLEMS:
+        more = problems - MAX_PROBLEMS
+        yield Problem(path, None, f"{more:,} more rows or files could not be read")
 
 
 def _named(kind: str) -> Format:
@@ -156,20 +187,19 @@ def _is_table(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq")
 
 
+def _is_rocov2(path: Path) -> bool:
+    files = path.iterdir() if path.is_dir() else [path]
+    return any(is_captions(file) and file.is_file() for file in files)
+
+
 def _is_dicom(path: Path) -> bool:
-    return path.is_dir() and any(_magic(file) for file in islice(files_under(path), _LOOKED_AT))
-
-
-def _magic(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+    return path.is_dir() and any(kind_of_file(file) == "dicom" for file in files_under(path))
 
 
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() and any(file.suffix.lower() in SUFFIXES for file in files_under(path))
+    return path.is_dir() and any(
+        kind_of_file(file) or file.suffix.lower() in SUFFIXES for file in files_under(path)
+    )
 
 
 FORMATS: tuple[Format, ...] = (
@@ -222,6 +252,14 @@ FORMATS: tuple[Format, ...] = (
         read_pmc_oa,
     ),
     Format(
+        "rocov2",
+        "ROCOv2: radiological figures with captions, concepts and splits",
+        "train_captions.csv, or a folder with it",
+        "",
+        _is_rocov2,
+        read_rocov2,
+    ),
+    Format(
         "table",
         "CSV, TSV or Parquet with named columns",
         "a .csv, .tsv or .parquet file",
@@ -231,8 +269,8 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "dicom",
-        "DICOM images with reports from SR or reports.csv, de-identified as they are read",
-        "a folder with DICOM files, by their first bytes",
+        "DICOM images with reports from SR or reports.csv, de-identified, and pictures beside them",
+        "a folder with a DICOM file anywhere, by its first bytes",
         "compressed DICOM: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg",
         _is_dicom,
         _read_dicom,
@@ -240,7 +278,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "folder",
         "images with sidecar texts: scan.png beside scan.txt or scan.json",
-        "a folder of image files",
+        "a folder of image files, by their first bytes",
         "",
         _is_folder,
         read_folder,

@@ -1,4 +1,4 @@
-"""What of a DICOM header may enter a case (PS3.15, annex E, Basic Profile), and report scrubbing.
+"""What of a DICOM header may enter a case (PS3.15, annex E, Basic Profile).
 
 The profile lists what to remove; here it is turned round. Nothing enters but an allow-list of
 attributes, each checked against a closed vocabulary or a number, so that a name typed into the
@@ -16,7 +16,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from pydicom.datadict import keyword_for_tag
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+
+from mmedrag.imaging.dicom_files import PARSER_FAILURES
 
 
 def _words(text: str) -> frozenset[str]:
@@ -52,6 +55,8 @@ _NUMBERS = _words(
     " SliceThickness SpacingBetweenSlices WindowCenter WindowWidth KVP MagneticFieldStrength"
     " EchoTime RepetitionTime InversionTime FlipAngle BitsStored"
 )
+_PIXEL_GROUPS = frozenset({0x5400, 0x6000, 0x7FE0})  # waveforms, overlays, pixels
+_MAX_DEPTH = 24
 _AGE = re.compile(r"(\d{3})([DWMY])")
 _LISTED = _NUMBERS | {*_VOCABULARY, "PatientAge"}
 
@@ -67,42 +72,19 @@ _NAME_PARTS = re.compile(r"[\s^=,]+")
 _IDENTIFIERS = _words(
     "PatientID AccessionNumber OtherPatientIDs IssuerOfPatientID PatientAddress"
     " PatientTelephoneNumbers InstitutionName InstitutionAddress InstitutionalDepartmentName"
-    " AdmissionID StationName DeviceSerialNumber MedicalRecordLocator"
+    " AdmissionID StationName DeviceSerialNumber MedicalRecordLocator StudyID Occupation"
+    " PatientComments EthnicGroup PatientReligiousPreference MilitaryRank BranchOfService"
+    " CountryOfResidence RegionOfResidence CurrentPatientLocation PatientInstitutionResidence"
+    " ServiceEpisodeID PlacerOrderNumberImagingServiceRequest RequestingService"
+    " FillerOrderNumberImagingServiceRequest RequestedProcedureID ScheduledProcedureStepID"
+    " PerformedProcedureStepID PerformedStationName PerformedLocation ScheduledStationName"
+    " ScheduledProcedureStepLocation PersonAddress PersonTelephoneNumbers PersonTelecomInformation"
+    " PatientTelecomInformation ReferringPhysicianAddress ReferringPhysicianTelephoneNumbers"
+    " ResponsibleOrganization OrderCallbackPhoneNumber OrderEnteredBy OrderEntererLocation"
+    " DetectorID PlateID CassetteID GantryID GeneratorID ClinicalTrialSubjectID"
+    " ClinicalTrialSubjectReadingID ClinicalTrialSiteID ClinicalTrialSiteName"
 )
-_MONTH = (
-    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    "|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-)
-_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (mark, re.compile(pattern, re.IGNORECASE))
-    for mark, pattern in (
-        ("[EMAIL]", r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"),
-        (
-            "[ID]",
-            r"\b(?:mrn|ssn|(?:medical record|accession|nhs|hospital)(?: (?:number|no))?|patient id)"
-            r"\b\.?\s{0,4}[:#=]?\s{0,4}[A-Z-]{0,4}\d[\w-]{2,}",
-        ),
-        ("[ID]", r"\b\d{3}-\d{2}-\d{4}\b"),
-        ("[DATE]", r"\b(?:19|20)\d{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])\b"),
-        ("[DATE]", r"\b\d{1,2}([-/.])\d{1,2}\1(?:(?:19|20)\d{2}|\d{2})\b(?!\s*(?:mm|cm))"),
-        ("[DATE]", r"\b(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\b"),
-        (
-            "[DATE]",
-            rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\b\.?,?\s*(?:19|20)\d{{2}}\b",
-        ),
-        ("[DATE]", rf"\b{_MONTH}\b\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+(?:19|20)\d{{2}}\b"),
-        ("[PHONE]", r"(?<![\w.])(?:\+?1[\s.-])?\(?\d{3}\)?[\s.-]\d{3}[\s.-]\d{4}\b"),
-        ("[PHONE]", r"(?<!\w)\+\d{1,3}(?:[\s.-]?\d{2,4}){3,4}\b"),
-        (
-            "[PHONE]",
-            r"\b(?:tel|phone|telephone|pager|ext|extension|fax|mobile)\b[.:]{0,2}\s{0,4}[+(]?\d[\d\s().-]{2,16}\d",
-        ),
-    )
-)
-_TITLED = re.compile(
-    r"\b(?P<title>(?:Dr|Mr|Mrs|Ms|Miss|Prof|Professor|Doctor)\b\.?)"
-    r"\s+[A-Z][\w'’-]+(?:\s+(?:[A-Z]\.?\s+)?[A-Z][\w'’-]+)?"
-)
+_PARTS_OF = _words("PatientAddress InstitutionAddress PersonAddress PatientComments Occupation")
 
 
 class Pseudonyms:
@@ -172,36 +154,42 @@ def removed(ds: Dataset) -> list[str]:
 
 
 def known_values(ds: Dataset) -> set[str]:
-    """The names and numbers in a header by which its report could name the patient or the staff."""
-    found: set[str] = set()
-    for element in ds.iterall():
-        values = element.value if isinstance(element.value, list) else [element.value]
-        if element.VR == "PN":
-            for value in values:
-                found.update(part for part in _NAME_PARTS.split(str(value)) if len(part) > 1)
-        elif element.keyword in _IDENTIFIERS:
-            found.update(text for value in values if len(text := str(value).strip()) > 2)
-        elif element.VR in ("DA", "DT") and len(str(element.value)) >= 8:
-            found.add(str(element.value)[:8])
-    return found
+    """The names and numbers in a header by which its report could name the patient or the staff.
 
-
-def scrub(text: str, known: Iterable[str] = ()) -> str:
-    """Take names, numbers, dates and addresses out of a report.
-
-    ``known`` values (see :func:`known_values`) go wherever they stand as whole words: of four
-    letters or more in any case, shorter ones only as written or capitalised. Patterns find e-mail
-    addresses, labelled record numbers, dates, telephone numbers, and names after a title. No
-    pattern finds every name: a report that must not leak is read by a person.
+    Parts of names, whole identifiers (UIDs among them), the parts of an address and of comments
+    between commas, and dates. Elements that cannot be read are passed over.
     """
-    for value in sorted({item for item in known if item}, key=len, reverse=True):
-        forms = {value} if len(value) > 3 else {value, value.title(), value.upper()}
-        options = "|".join(re.escape(form) for form in sorted(forms))
-        flags = re.IGNORECASE if len(value) > 3 else re.NOFLAG
-        text = re.sub(rf"(?<!\w)(?:{options})(?!\w)", "[REMOVED]", text, flags=flags)
-    for mark, pattern in _PATTERNS:
-        text = pattern.sub(mark, text)
-    return _TITLED.sub(r"\g<title> [NAME]", text)
+    values: set[str] = set()
+    for element in _elements(ds, 0):
+        items = element.value if isinstance(element.value, list) else [element.value]
+        texts = [text for item in items if (text := str(item or "").strip("\0 \t\r\n"))]
+        if element.VR == "PN":
+            for text in texts:
+                values.update(part for part in _NAME_PARTS.split(text) if len(part) > 1)
+        elif element.VR == "UI" or element.keyword in _IDENTIFIERS:
+            values.update(text for text in texts if len(text) > 2)
+            if element.keyword in _PARTS_OF:
+                parts = (part.strip() for text in texts for part in re.split(r"[,;\n^]+", text))
+                values.update(part for part in parts if len(part) > 2)
+        elif element.VR in ("DA", "DT"):
+            values.update(text[:8] for text in texts if len(text) >= 8)
+    return values
+
+
+def _elements(ds: Dataset, depth: int) -> Iterator[DataElement]:
+    """Every element of a dataset and its sequences that can be read."""
+    for tag in list(ds.keys()):
+        if tag.group in _PIXEL_GROUPS:
+            continue
+        try:
+            element = ds[tag]
+            items = list(element.value or ()) if element.VR == "SQ" else ()
+        except PARSER_FAILURES:
+            continue
+        if element.VR != "SQ":
+            yield element
+        for item in items if depth < _MAX_DEPTH else ():
+            yield from _elements(item, depth + 1)
 
 
 def _numbers(value: Any) -> list[float]:  # noqa: ANN401 - whatever the element holds

@@ -1,29 +1,38 @@
-"""A folder of DICOM files, de-identified as it is read.
+"""A folder with DICOM files, de-identified as it is read.
 
-Images become cases; structured reports (SR) and a table of reports give them their texts, matched
-by study or accession number. What the header may say of a case decides
-:mod:`mmedrag.datasets.deidentify`; the pixels are decoded by :mod:`mmedrag.datasets.pixels`.
+Images become cases; structured reports (SR), a table of reports and texts beside the files give
+them their reports, matched by study, accession number or file. What the header may say of a case
+decides :mod:`mmedrag.datasets.deidentify`; the pixels are decoded by
+:mod:`mmedrag.imaging.dicom_pixels`. Other pictures in the folder are read too, and what the headers
+name goes out of their texts and ids as well.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydicom.dataset import FileDataset
 from pydicom.filereader import read_partial
 
-from mmedrag.datasets.deidentify import Pseudonyms, known_values, permitted, removed, scrub
-from mmedrag.datasets.folder import files_under
-from mmedrag.datasets.pixels import DEFLATED, PARSER_FAILURES, check_pixels, parse_dicom, unfold
-from mmedrag.datasets.reports import Report, gather_reports
+from mmedrag.datasets.deidentify import Pseudonyms, known_values, permitted, removed
+from mmedrag.datasets.folder import TABLES, files_under, is_sidecar, picture_case, sidecar
+from mmedrag.datasets.records import BadRow
+from mmedrag.datasets.reports import Report, gather_reports, is_report_class
 from mmedrag.datasets.rows import text_of
+from mmedrag.datasets.scrubbing import scrub
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.images import is_dicom, read_bytes
+from mmedrag.imaging.dicom_files import DEFLATED, PARSER_FAILURES, parse_dicom
+from mmedrag.imaging.dicom_pixels import check_pixels, unfold
+from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
+
+_Kind: TypeAlias = Literal["image", "report", "aside", "picture", "other"]
 
 MODALITIES: dict[str, tuple[str, Domain | None]] = {
     "CT": ("ct", Domain.RADIOLOGY),
@@ -53,6 +62,7 @@ MODALITIES: dict[str, tuple[str, Domain | None]] = {
 _HEAD = 2**20
 _SR = "1.2.840.10008.5.1.4.1.1.88."
 _DIRECTORY = "1.2.840.10008.1.3.10"
+_MAX_KNOWN = 200_000  # values of headers that pictures beside them are scrubbed of
 
 
 def read_dicom(
@@ -63,10 +73,11 @@ def read_dicom(
     salt: bytes | None = None,
     domain: Domain | None = None,
 ) -> Iterator[Case | Problem]:
-    """Read every DICOM image under a folder, in the order of the file names.
+    """Read every DICOM image under a folder, in the order of the file names; then other pictures.
 
     Args:
-        path: the folder. DICOMDIR files are passed over.
+        path: the folder. DICOMDIR files, dose reports, key object notes and other structured
+            reports that are no findings are passed over.
         reports: a table with a column ``text`` (or ``report``) and one of ``study_uid``,
             ``accession``, ``file``; by default ``reports.csv`` in the folder, where there is one.
         frames: which frame of a multi-frame file becomes a case: its middle one, or each.
@@ -90,20 +101,97 @@ def read_dicom(
     written = (file for file in files_under(path) if _kind(file) == "report")
     texts, problems = gather_reports(written, table)
     yield from problems
-    found = False
+    kinds: set[_Kind] = set()
+    names: set[str] = set()
     firsts: dict[str, Path] = {}
     for file in files_under(path):
         kind = _kind(file)
+        kinds.add(kind)
         if kind == "image":
-            found = True
-            for item in _image_cases(file, texts, pseudonyms, frames, domain):
+            for item in _image_cases(file, texts, pseudonyms, frames, domain, names):
                 yield _once(item, file, firsts)
-        elif kind == "other" and file != table:
-            yield Problem(file, None, "not a DICOM file")
-        found = found or kind == "report"
-    if not found:
+        elif kind == "other" and file != table and not is_sidecar(file):
+            yield Problem(file, None, _unread(file))
+    if not kinds & {"image", "report", "aside"}:
         raise CorpusError(f"{path} holds no DICOM files", "Name a folder of DICOM files.")
     yield from _reports_without_image(texts, pseudonyms, domain)
+    if "picture" in kinds:
+        yield from _pictures(path, names, pseudonyms, domain)
+
+
+def deidentified(case: Case, pseudonyms: Pseudonyms) -> Case | Problem:
+    """A case of another corpus whose image is a DICOM file, without what the file's header names.
+
+    Its texts are scrubbed; its id, patient and study become pseudonyms where they are those of the
+    header, and so does a date that is the header's.
+    """
+    if case.image is None or "deidentified" in case.meta:
+        return case
+    try:
+        ds = parse_dicom(case.image, "the file")
+        known = known_values(ds)
+        header = {name: text_of(ds.get(name)) for name in ("PatientID", "StudyDate")}
+        taken = removed(ds)
+    except PARSER_FAILURES as error:
+        return Problem(case.image, None, f"not valid DICOM ({type(error).__name__})")
+    except ImageError as error:
+        return Problem(case.image, None, str(error))
+    day = re.sub(r"\D", "", case.date)
+    return replace(
+        case,
+        id=case.id if scrub(case.id, known) == case.id else pseudonyms.uid(case.id),
+        text=scrub(case.text, known),
+        diagnosis=scrub(case.diagnosis, known),
+        labels=tuple(scrub(label, known) for label in case.labels),
+        patient_id=_hidden(case.patient_id, known, pseudonyms.patient),
+        study_id=_hidden(case.study_id, known, pseudonyms.uid),
+        date=pseudonyms.shifted(header["PatientID"], day) if day else case.date,
+        meta={**_scrubbed(case.meta, known), "deidentified": taken},
+    )
+
+
+def _hidden(value: str, known: set[str], pseudonym: Callable[[str], str]) -> str:
+    return value if value not in known and scrub(value, known) == value else pseudonym(value)
+
+
+def _scrubbed(value: Any, known: set[str]) -> Any:  # noqa: ANN401 - JSON is of any type
+    if isinstance(value, str):
+        return scrub(value, known)
+    if isinstance(value, Mapping):
+        return {scrub(str(key), known): _scrubbed(item, known) for key, item in value.items()}
+    return [_scrubbed(item, known) for item in value] if isinstance(value, list) else value
+
+
+def _pictures(
+    path: Path, names: set[str], pseudonyms: Pseudonyms, domain: Domain | None
+) -> Iterator[Case | Problem]:
+    """The pictures of other kinds, scrubbed of what the DICOM headers beside them name."""
+    for file in files_under(path):
+        if _kind(file) != "picture":
+            continue
+        case = picture_case(file, path, domain)
+        if isinstance(case, Case):
+            identifier = case.id
+            parts = scrub(re.sub(r"[\W_]+", " ", identifier), names)
+            if parts != re.sub(r"[\W_]+", " ", identifier):
+                identifier = pseudonyms.uid(identifier)
+            case = replace(
+                case,
+                id=identifier,
+                text=scrub(case.text, names),
+                diagnosis=scrub(case.diagnosis, names),
+                labels=tuple(scrub(label, names) for label in case.labels),
+                patient_id=_hidden(case.patient_id, names, pseudonyms.patient),
+                study_id=_hidden(case.study_id, names, pseudonyms.uid),
+                meta={**_scrubbed(case.meta, names), "deidentified": []},
+            )
+        yield case
+
+
+def _unread(file: Path) -> str:
+    if file.suffix.lower() in TABLES:
+        return "not a DICOM file; a table is read by itself: index it too"
+    return "not a DICOM file"
 
 
 def _once(item: Case | Problem, file: Path, firsts: dict[str, Path]) -> Case | Problem:
@@ -113,26 +201,28 @@ def _once(item: Case | Problem, file: Path, firsts: dict[str, Path]) -> Case | P
     return Problem(file, None, f"has the instance UID of {firsts[item.id]}")
 
 
-def _kind(file: Path) -> Literal["image", "report", "directory", "other"]:
-    """What a file is, by the start of its data set."""
+def _kind(file: Path) -> _Kind:
+    """What a file is, by the start of its data set; "aside" is DICOM that is no case."""
+    kind = kind_of_file(file)
+    if kind != "dicom":
+        return "picture" if kind else "other"
     try:
         with file.open("rb") as opened:
-            head = opened.read(_HEAD) if file.is_file() else b""
-    except OSError:
-        return "other"
-    if not is_dicom(head):
-        return "other"
-    if DEFLATED in head:
-        return "image"  # said when it is parsed, which does not inflate it
-    try:
-        ds = read_partial(BytesIO(head), stop_when=lambda tag, _vr, _length: tag > 0x00080016)
+            head = opened.read(_HEAD)
+        if DEFLATED in head:
+            return "image"  # said when it is parsed, which does not inflate it
+        force = head[128:132] != b"DICM"
+        head = head.removeprefix(b"DICM") if force else head
+        ds = read_partial(BytesIO(head), lambda tag, _vr, _length: tag > 0x00080016, force=force)
         media = str(ds.file_meta.get("MediaStorageSOPClassUID", ""))
-        kind = str(ds.get("SOPClassUID") or media)
+        sop_class = str(ds.get("SOPClassUID") or media)
     except PARSER_FAILURES:
         return "image"  # whatever is wrong with it is said when it is parsed
-    if _DIRECTORY in (media, kind):
-        return "directory"
-    return "report" if kind.startswith(_SR) else "image"
+    if _DIRECTORY in (media, sop_class):
+        return "aside"
+    if sop_class.startswith(_SR):
+        return "report" if is_report_class(sop_class) else "aside"
+    return "image"
 
 
 def _image_cases(
@@ -141,17 +231,24 @@ def _image_cases(
     pseudonyms: Pseudonyms,
     frames: Literal["middle", "all"],
     domain: Domain | None,
+    names: set[str],
 ) -> Iterator[Case | Problem]:
+    """The cases of a file; what its header names is added to ``names``."""
     try:
-        ds = parse_dicom(read_bytes(file), "the file")
+        ds = parse_dicom(file, "the file")
         count = check_pixels(ds, "the file")
         chosen = range(count) if frames == "all" else (count // 2,)
         unfold(ds, chosen[0])
-        text = _text(ds, file, texts)
+        known = known_values(ds)
+        if len(names) < _MAX_KNOWN:
+            names |= known
+        text = _text(ds, file, texts, known)
         cases = [
             _case(ds, file, frame, frames == "all", text, pseudonyms, domain) for frame in chosen
         ]
     except ImageError as error:
+        yield Problem(file, None, str(error))
+    except BadRow as error:
         yield Problem(file, None, str(error))
     except PARSER_FAILURES as error:
         yield Problem(file, None, f"not valid DICOM ({type(error).__name__})")
@@ -182,7 +279,7 @@ def _case(
     }
     if series:
         meta["series_id"] = pseudonyms.uid(series)
-    identifier = pseudonyms.uid(instance or f"{file.name}\0{study}\0{series}")
+    identifier = pseudonyms.uid(instance or f"{file.absolute()}\0{study}\0{series}")
     return Case(
         id=f"{identifier}/{frame}" if each else identifier,
         text=text,
@@ -198,17 +295,18 @@ def _case(
     )
 
 
-def _text(ds: FileDataset, file: Path, texts: dict[str, list[Report]]) -> str:
+def _text(ds: FileDataset, file: Path, texts: dict[str, list[Report]], known: set[str]) -> str:
     """The scrubbed reports of an image's study, or of the image itself."""
     keys = [text_of(ds.get("StudyInstanceUID")), text_of(ds.get("AccessionNumber")), file.name]
     reports = [report for key in dict.fromkeys(keys) if key for report in texts.get(key, ())]
-    if not reports:
-        return ""
-    known = known_values(ds)
+    lines = [report.text for report in reports]
+    beside = sidecar(file).get("text")
+    if isinstance(beside, str) and beside.strip():
+        lines.append(beside.strip())
     for report in reports:
         report.used = True
-        known |= report.known
-    return scrub("\n".join(dict.fromkeys(report.text for report in reports)), known)
+        known = known | report.known
+    return scrub("\n".join(dict.fromkeys(lines)), known)
 
 
 def _reports_without_image(

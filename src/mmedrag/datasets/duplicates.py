@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmedrag.errors import ImageError
-from mmedrag.images import open_image
+from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case, Problem
 
 MAX_DISTANCE = 4

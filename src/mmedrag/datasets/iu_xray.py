@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmedrag.datasets.rows import csv_rows, first_text, inside, text_of
+from mmedrag.datasets.delimited import csv_rows
+from mmedrag.datasets.rows import first_text, inside, side_table, text_of
 from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 
@@ -40,7 +41,7 @@ def read_iu_xray(path: Path, *, domain: Domain | None = None) -> Iterator[Case |
     folder = path if path.is_dir() else path.parent
     shots: dict[str, list[tuple[str, str]]] = defaultdict(list)
     projections = folder / "indiana_projections.csv"
-    for row in csv_rows(projections):
+    for row in csv_rows(side_table(projections)):
         if isinstance(row, Problem):
             yield row
             continue

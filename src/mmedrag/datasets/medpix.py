@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import BadJson, corpus_file, first_text, parse_json, text_of
+from mmedrag.datasets.rows import BadJson, first_text, parse_json, regular_file, text_of
 from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 
@@ -44,7 +44,7 @@ def read_medpix(path: Path, *, domain: Domain | None = None) -> Iterator[Case | 
 
 
 def _objects(file: Path) -> list[dict[str, Any] | None]:
-    if corpus_file(file).stat().st_size > _MAX_FILE:
+    if regular_file(file).stat().st_size > _MAX_FILE:
         raise CorpusError(f"{file} is larger than {_MAX_FILE // 2**20} MiB", "Split it.")
     text = file.read_text(encoding="utf-8", errors="replace")
     value = parse_json(text)
@@ -91,6 +91,7 @@ def _case(row: dict[str, Any], topic: dict[str, Any], folder: Path, domain: Doma
         "modality": MODALITIES.get(text_of(row.get("Type")).upper(), ""),
         "patient_id": uid,
         "study_id": uid,
+        "diagnosis": first_text(case, "Case Diagnosis", "Title"),
         "labels": [label for label in labels if isinstance(label, str)],
         "source": "MedPix 2.0",
         "meta": {key: value for key, value in meta.items() if value not in (None, "", "N/A")},

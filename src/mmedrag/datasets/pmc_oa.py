@@ -29,6 +29,7 @@ def read_pmc_oa(path: Path, *, domain: Domain | None = None) -> Iterator[Case | 
     files = _files(path) if path.is_dir() else [path]
     if not files:
         raise CorpusError(f"{path} holds no pmc_oa.jsonl", "Name the folder or the file itself.")
+    lines: dict[str, tuple[Path, int]] = {}
     for file in files:
         folder = next(name for name in _IMAGE_FOLDERS if (file.parent / name).is_dir())
         for row in json_rows(file):
@@ -36,7 +37,11 @@ def read_pmc_oa(path: Path, *, domain: Domain | None = None) -> Iterator[Case | 
                 yield row
                 continue
             try:
-                yield _case(row[1], file, folder, domain)
+                case = _case(row[1], file, folder, domain)
+                first = lines.setdefault(case.id, (file, row[0]))
+                if first != (file, row[0]):
+                    raise BadRow(f"the image is that of {first[0].name}, line {first[1]}")
+                yield case
             except BadRow as error:
                 yield Problem(file, row[0], str(error))
 
@@ -52,7 +57,7 @@ def _case(row: dict[str, object], file: Path, images: str, domain: Domain | None
         raise BadRow("no image")
     rest = {key: row[key] for key in row if key not in ("image", "caption", "pmcid", "PMC_ID")}
     fields = {
-        "id": f"pmc_oa/{Path(name).stem}",
+        "id": f"pmc_oa/{name.strip()}",
         "image": f"{images}/{name}",
         "text": row.get("caption"),
         "domain": domain,

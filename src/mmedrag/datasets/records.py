@@ -1,9 +1,9 @@
 """The native format: JSON Lines, one case a line.
 
 Fields: ``id`` and any of ``text``, ``image`` (a path relative to the file, or null), ``frame``,
-``domain``, ``modality``, ``patient_id``, ``study_id``, ``date``, ``labels``, ``source`` (or
-``source_repo``), ``licence`` (or ``license``), ``split``, ``meta``. Other fields are kept in
-``Case.meta``, and so is a domain that is none of ours: such a case has ``domain=None``.
+``domain``, ``modality``, ``patient_id``, ``study_id``, ``date``, ``labels``, ``diagnosis``,
+``source`` (or ``source_repo``), ``licence`` (or ``license``), ``split``, ``meta``. Other fields are
+kept in ``Case.meta``, and so is a domain that is none of ours: such a case has ``domain=None``.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmedrag.datasets.rows import inside, json_rows, text_of
+from mmedrag.datasets.rows import existing_file, inside, json_rows, plain_value, text_of
+from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.images import read_bytes
+from mmedrag.imaging.decoding import read_bytes
 from mmedrag.types import Case, Domain, Problem
 
 _TEXTS = ("modality", "patient_id", "study_id", "date", "split")
-_FIELDS = {"id", "text", "image", "frame", "domain", "labels", "meta", *_TEXTS}
+_DIAGNOSES = ("diagnosis", "case_diagnosis", "diagnoses", "final_diagnosis")
+_DIAGNOSTIC_TEXTS = {"diagnosis": "text", "diagnostic_keywords": "text", "label": "labels"}
+"""By the kind of a record's text: the field that is the diagnosis."""
+_FIELDS = {"id", "text", "image", "frame", "domain", "labels", "diagnosis", "meta", *_TEXTS}
 DOMAINS = frozenset(domain.value for domain in Domain)
 _ALIASES = {"source_repo": "source", "license": "licence"}
 
@@ -86,9 +90,10 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
         frame=_frame(named.get("frame")),
         domain=_domain(named_domain) if named_domain else domain,
         labels=_labels(named.get("labels")),
+        diagnosis=_diagnosis(named),
         source=_plain("source", named.get("source")),
         licence=_plain("licence", named.get("licence")),
-        meta={**unknown, **(meta or {})},
+        meta=plain_value({**unknown, **(meta or {})}),
         **{name: _plain(name, named.get(name)) for name in _TEXTS},
     )
     if not case.text and case.image is None:
@@ -97,7 +102,7 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
 
 
 def image_path(folder: Path, name: object) -> Path | None:
-    """The image that a corpus names, inside its folder.
+    """The image that a corpus names, inside its folder (see :func:`existing_file`).
 
     Raises:
         BadRow: for a path outside the folder, or one where no file is.
@@ -106,16 +111,12 @@ def image_path(folder: Path, name: object) -> Path | None:
         return None
     if not isinstance(name, str):
         raise BadRow("image is not a path")
-    path = inside(folder, name)
-    if path is None:
+    found = existing_file(folder, name)
+    if found is not None:
+        return found
+    if inside(folder, name) is None:
         raise BadRow(f"image {name[:200]!r} is outside the corpus folder")
-    try:
-        found = path.is_file()
-    except OSError:  # a name too long for the file system
-        found = False
-    if not found:
-        raise BadRow(f"image {name[:200]!r} does not exist")
-    return path
+    raise BadRow(f"image {name[:200]!r} does not exist")
 
 
 def write_records(cases: Iterable[Case], into: Path) -> tuple[int, list[Problem]]:
@@ -167,6 +168,7 @@ def _record(case: Case, folder: Path, problems: list[Problem]) -> dict[str, Any]
         "study_id": case.study_id,
         "date": case.date,
         "labels": list(case.labels),
+        "diagnosis": case.diagnosis,
         "source": case.source,
         "licence": case.licence,
         "split": case.split,
@@ -189,16 +191,23 @@ def _kept_image(case: Case, folder: Path, problems: list[Problem]) -> str | None
     copy = folder / "images" / hashlib.sha256(data).hexdigest()[:32]
     copy.parent.mkdir(exist_ok=True)
     if not copy.exists():
-        copy.write_bytes(data)
+        write_durably(copy, data)
     return copy.relative_to(folder).as_posix()
 
 
 def _identifier(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int) or not text_of(value):
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not text_of(value):
         raise BadRow("no id")
-    if len(str(value)) > 512:
+    text = text_of(value)
+    if len(text) > 512:
         raise BadRow("id longer than 512 characters")
-    return text_of(value)
+    if not _is_unicode(text):
+        raise BadRow("the id is not valid Unicode")
+    return text
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _plain(name: str, value: object) -> str:
@@ -214,9 +223,30 @@ def _labels(value: object) -> tuple[str, ...]:
     return tuple(label for item in items if (label := text_of(item)))
 
 
+def _diagnosis(named: Mapping[str, Any]) -> str:
+    """The field ``diagnosis``; else what ``meta`` holds under such a name, or what the text is.
+
+    A list of diagnoses becomes one text. ``meta`` itself stays as it is.
+    """
+    if "diagnosis" in named:
+        return _plain("diagnosis", named["diagnosis"])
+    meta = named.get("meta") or {}
+    values = [meta.get(name) for name in _DIAGNOSES]
+    values.append(named.get(_DIAGNOSTIC_TEXTS.get(text_of(named.get("text_kind")), "")))
+    return next((text for value in values if (text := _joined(value))), "")
+
+
+def _joined(value: object) -> str:
+    items = value if isinstance(value, list) else [value]
+    texts = (text_of(item) for item in items if isinstance(item, str))
+    return "; ".join(text for text in dict.fromkeys(texts) if text)
+
+
 def _frame(value: object) -> int:
-    if value is None:
+    if text_of(value) == "":
         return 0
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise BadRow("frame is not a whole number from 0")
     return value

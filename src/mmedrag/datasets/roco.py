@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmedrag.datasets.rows import inside, lines
+from mmedrag.datasets.rows import inside, lines, side_table
 from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 
@@ -96,7 +96,11 @@ def _folder(
 def _columns(table: Path | None) -> dict[str, tuple[str, ...]]:
     if table is None:
         return {}
-    rows = (line[1].strip().split("\t") for line in lines(table) if not isinstance(line, Problem))
+    rows = (
+        line[1].strip().split("\t")
+        for line in lines(side_table(table))
+        if not isinstance(line, Problem)
+    )
     return {row[0]: tuple(cell.strip() for cell in row[1:] if cell.strip()) for row in rows}
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import json
+import math
 import os
 import re
+import stat
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,24 +22,40 @@ Row: TypeAlias = tuple[int, dict[str, Any]]
 MAX_LINE = 4 * 2**20
 """The longest line that is read: 4 MiB."""
 
+MAX_SIDE_TABLE = 64 * 2**20
+"""The largest table that is held in memory as a whole: 64 MiB."""
+
 MAX_DEPTH = 32
 """The deepest nesting of JSON that is accepted."""
 
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def corpus_file(path: Path) -> Path:
-    """The path, if a file is there.
+def regular_file(path: Path) -> Path:
+    """The path, if a file is there that can be read; a pipe or a device could block for ever.
 
     Raises:
         CorpusError: where it is not a file that can be read.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CorpusError(f"{path} is not a regular file", "Write it to a file first.")
         with path.open("rb"):
             return path
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CorpusError(f"{path} cannot be read ({reason})", "Check the path.") from None
+
+
+def side_table(path: Path) -> Path:
+    """The path of a table that is held in memory beside the one that is streamed.
+
+    Raises:
+        CorpusError: where it is larger than :data:`MAX_SIDE_TABLE`, or cannot be read.
+    """
+    if regular_file(path).stat().st_size > MAX_SIDE_TABLE:
+        raise CorpusError(f"{path} is larger than {MAX_SIDE_TABLE // 2**20} MiB", "Split it.")
+    return path
 
 
 def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str] | Problem]:
@@ -45,7 +64,7 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str] | Pro
     Raises:
         CorpusError: where the file cannot be opened.
     """
-    with corpus_file(path).open("rb") as file:
+    with regular_file(path).open("rb") as file:
         number = 0
         while raw := file.readline(MAX_LINE + 1):
             number += 1
@@ -86,7 +105,7 @@ class BadJson:
 def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON is of any type
     """A JSON value; :class:`BadJson` for what is damaged, nested too deep, or not Unicode."""
     try:
-        value = json.loads(text, parse_constant=lambda _: None)
+        value = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
         if _LONE_SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -94,31 +113,6 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON is of any type
     except (ValueError, RecursionError) as error:
         return BadJson(f"not valid JSON ({getattr(error, 'msg', None) or 'nested too deep'})")
     return value if _depth(value) <= MAX_DEPTH else BadJson(f"nested deeper than {MAX_DEPTH}")
-
-
-def csv_rows(path: Path, delimiter: str = ",", encoding: str = "utf-8") -> Iterator[Row | Problem]:
-    """The rows of a table by its header's names, with the line on which each one ends.
-
-    Raises:
-        CorpusError: where the file has no header.
-    """
-    broken: list[Problem] = []
-    reader = csv.reader(_texts(path, encoding, broken), delimiter=delimiter)
-    header = _next_row(reader)
-    if not isinstance(header, list) or not any(name.strip() for name in header):
-        raise CorpusError(f"{path} has no header", "Name the columns in its first line.")
-    names = [name.strip() for name in header]
-    while (row := _next_row(reader)) is not None:
-        yield from broken
-        broken.clear()
-        if isinstance(row, str):
-            yield Problem(path, reader.line_num, row)
-        elif row and len(row) != len(names):
-            reason = f"{len(row)} columns where the header has {len(names)}"
-            yield Problem(path, reader.line_num, reason)
-        elif row:
-            yield reader.line_num, dict(zip(names, row, strict=True))
-    yield from broken
 
 
 def inside(folder: Path, name: str) -> Path | None:
@@ -130,8 +124,54 @@ def inside(folder: Path, name: str) -> Path | None:
     return Path(target) if Path(target).is_relative_to(root) else None
 
 
+def existing_file(folder: Path, name: str) -> Path | None:
+    """The file that a corpus names, however it was written: blanks around it, backslashes, NFD.
+
+    The name as it stands comes first. ``None`` where no file is, or only outside the folder.
+    """
+    plain = name.strip().strip("'\"").strip()
+    names = [name, plain, plain.replace("\\", "/")]
+    names += [unicodedata.normalize(form, names[-1]) for form in ("NFC", "NFD")]
+    for candidate in dict.fromkeys(names):
+        path = inside(folder, candidate)
+        try:
+            if path is not None and path.is_file():
+                return path
+        except (OSError, ValueError):  # a name too long for the file system, or no Unicode
+            continue
+    return None
+
+
+def corpus_key(path: Path) -> str:
+    """A name for a corpus by which ids stay apart: its file name, and a digest of where it lies."""
+    place = os.path.abspath(path)  # noqa: PTH100 - links are the user's own
+    digest = hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=4)
+    name = os.path.basename(place).encode("utf-8", "replace").decode()  # noqa: PTH119
+    return f"{name}-{digest.hexdigest()}"
+
+
+def plain_value(value: object, depth: int = 0) -> Any:  # noqa: ANN401 - JSON is of any type
+    """A value that JSON can hold: numbers that are none become ``None``, other kinds text.
+
+    Bytes are no text and become ``None``; what is nested deeper than :data:`MAX_DEPTH` does too.
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes | bytearray | memoryview) or depth >= MAX_DEPTH:
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): plain_value(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain_value(item, depth + 1) for item in value]
+    return str(value)
+
+
 def text_of(value: object) -> str:
-    """A cell as text: ``None`` is empty, white space around it goes."""
+    """A cell as text: ``None`` and NaN are empty, white space around it goes."""
+    if isinstance(value, float):
+        value = None if math.isnan(value) else int(value) if value.is_integer() else value
     return "" if value is None else str(value).replace("\0", "").strip()
 
 
@@ -140,20 +180,9 @@ def first_text(row: Mapping[str, Any], *names: str) -> str:
     return next((text for name in names if (text := text_of(row.get(name)))), "")
 
 
-def _next_row(reader: Iterator[list[str]]) -> list[str] | str | None:
-    try:
-        return next(reader, None)
-    except csv.Error as error:
-        return f"not a valid row ({error})"
-
-
-def _texts(path: Path, encoding: str, broken: list[Problem]) -> Iterator[str]:
-    for line in lines(path, encoding):
-        if isinstance(line, Problem):
-            broken.append(line)
-            yield "\n"  # keeps the reader's count of lines
-        else:
-            yield line[1].replace("\0", "")
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
 
 
 def _depth(value: object) -> int:

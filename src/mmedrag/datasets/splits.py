@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmedrag.datasets.ties import Reason, Tie, connected, find_ties, require_unique
+from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError, LeakError
 from mmedrag.types import Case
 
@@ -134,7 +135,7 @@ def write_split(
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        write_durably(path, json.dumps(contents, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise CorpusError(
             f"The split {path} cannot be written ({error.strerror})", "Check space and rights."

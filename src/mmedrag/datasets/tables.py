@@ -6,26 +6,29 @@ the names that people commonly use.
 
 from __future__ import annotations
 
-import csv
+import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmedrag.datasets.delimited import csv_rows
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import Row, corpus_file, csv_rows
-from mmedrag.errors import CorpusError, MissingExtra
+from mmedrag.datasets.rows import corpus_key, first_text, inside, regular_file, text_of
+from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "case_id", "image_id", "uid", "name"),
-    "text": ("text", "report", "caption", "findings", "description", "impression"),
+    "text": ("text", "report", "caption", "description", "report_text"),
     "image": ("image", "image_path", "path", "file", "filename", "file_name"),
     "domain": ("domain",),
     "modality": ("modality",),
     "patient_id": ("patient_id", "patient", "subject_id"),
     "study_id": ("study_id", "study", "accession"),
     "date": ("date", "study_date"),
-    "labels": ("labels", "label", "diagnosis"),
+    "labels": ("labels", "label"),
+    "diagnosis": ("diagnosis", "final_diagnosis"),
     "source": ("source", "source_repo"),
     "licence": ("licence", "license"),
     "split": ("split",),
@@ -33,7 +36,19 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """A case's fields, and the column names by which they are recognised."""
 
-_MAX_ROW_GROUP = 2 * 2**30
+SECTIONS = ("findings", "impression", "conclusion")
+"""Columns of a report in parts, in the order in which they make its text."""
+
+MISSING = frozenset(
+    [
+        *("nan", "-nan", "null", "none", "n/a", "na", "<na>", "nat", "nil"),
+        *("#n/a", "#na", "#null!", "#value!", "1.#qnan", "-1.#ind"),
+    ]
+)
+"""What programs write into an empty cell, in any case."""
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
+_LIST = 10_000  # characters of a list written as text
 
 
 def read_table(
@@ -41,9 +56,11 @@ def read_table(
 ) -> Iterator[Case | Problem]:
     """Read a CSV, TSV or Parquet file: one case a row.
 
-    A CSV file's delimiter and encoding (UTF-8, else Windows-1252) are recognised. Labels in one
-    cell are parted by ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an
-    id column the row's line is the id.
+    A cell such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the columns
+    findings, impression and conclusion make it, in this order. Labels in one cell are parted by
+    ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id column the id is
+    made of the file's place and the row's line. Without an image column, images named after the id
+    are looked for beside the table.
 
     Args:
         path: the file; image paths in it are relative to its folder.
@@ -54,129 +71,173 @@ def read_table(
         CorpusError: where the file, its header or a column that ``columns`` names is absent.
         MissingExtra: for Parquet without pyarrow.
     """
-    with corpus_file(path).open("rb") as file:
+    with regular_file(path).open("rb") as file:
         parquet = file.read(4) == b"PAR1"
-    rows = _parquet_rows(path) if parquet else csv_rows(path, *dialect(path))
-    fields: dict[str, str] | None = None
-    seen: dict[str, int] = {}
-    for row in rows:
+    if parquet:
+        from mmedrag.datasets.parquet import parquet_rows as rows_of
+    else:
+        rows_of = csv_rows
+    table: _Table | None = None
+    for row in rows_of(path):
         if isinstance(row, Problem):
             yield row
             continue
         line, cells = row
-        fields = _fields(path, cells, columns or {}) if fields is None else fields
+        table = table or _Table(path, cells, columns or {})
+        yield table.case(line, cells, domain)
+    if table is not None:
+        yield from table.unlinked()
+
+
+class _Table:
+    """What the columns of a table mean, and which ids it has given out."""
+
+    def __init__(self, path: Path, names: Iterable[str], columns: Mapping[str, str]) -> None:
+        self._path, self._key = path, corpus_key(path)
+        self._fields, self._sections = _fields(path, names, columns)
+        self._seen: dict[str, int] = {}
+        by_id = "image" not in self._fields and "id" in self._fields
+        self._folders = _picture_folders(path) if by_id else []
+        self._linked = False
+
+    def case(self, line: int, cells: dict[str, Any], domain: Domain | None) -> Case | Problem:
+        """A row as a case, or why it is none."""
         try:
-            case = case_from(_record(line, cells, fields), path.parent, domain)
+            case = case_from(self._record(line, cells), self._path.parent, domain)
         except BadRow as error:
-            yield Problem(path, line, str(error))
-            continue
-        first = seen.setdefault(case.id, line)
+            return Problem(self._path, line, str(error))
+        first = self._seen.setdefault(case.id, line)
         again = f"id {case.id!r} is that of line {first}"
-        yield case if first == line else Problem(path, line, again)
+        return case if first == line else Problem(self._path, line, again)
+
+    def unlinked(self) -> Iterator[Problem]:
+        """A problem, where pictures lie beside a table that names none of them."""
+        if self._folders and not self._linked:
+            reason = "has no image column, and no picture beside it is named after an id"
+            yield Problem(self._path, None, f"{reason}: the cases have text only")
+
+    def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
+        cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
+        record = {field: cells[column] for field, column in self._fields.items()}
+        used = set(self._fields.values())
+        if not text_of(record.get("text")):
+            record["text"] = _joined(cells, self._sections)
+            used.update(self._sections)
+        record.setdefault("id", f"{self._key}/row-{line}")
+        if self._folders:
+            record["image"] = self._picture(text_of(record["id"]))
+        record["labels"] = _labels(record.get("labels", record.get("diagnosis")))
+        if isinstance(record.get("frame"), str):
+            record["frame"] = _whole(record["frame"])
+        for field in ("id", "patient_id", "study_id"):
+            if isinstance(record.get(field), str):
+                record[field] = re.sub(r"^(\d+)\.0$", r"\1", record[field].strip())
+        rest = {k: v for k, v in cells.items() if k not in used and v not in (None, "")}
+        return {**record, "meta": rest}
+
+    def _picture(self, name: str) -> str | None:
+        for folder in self._folders:
+            for suffix in ("", *_SUFFIXES):
+                file = inside(folder, f"{name}{suffix}")
+                if file is not None and _is_file(file):
+                    self._linked = True
+                    return file.relative_to(_absolute(self._path.parent)).as_posix()
+        return None
 
 
-def _fields(path: Path, cells: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """The column of each field."""
-    present = {name.lower(): name for name in cells}
+def report_of_row(cells: Mapping[str, Any]) -> str:
+    """The report in a row: its whole text, else its sections; names in lower-case."""
+    cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
+    return first_text(cells, *COLUMNS["text"], "reporttext") or _joined(cells, SECTIONS)
+
+
+def _fields(
+    path: Path, names: Iterable[str], columns: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """The column of each field, and the columns of a report's sections."""
+    present = {name.lower(): name for name in names}
+    plain = {re.sub(r"[\W_]+", "_", name).strip("_"): own for name, own in present.items()}
     chosen: dict[str, str] = {}
     for field, name in columns.items():
         if field not in COLUMNS:
             raise CorpusError(f"No field is called {field}", f"Choose of {', '.join(COLUMNS)}.")
-        if name.lower() not in present:
+        if name.strip().lower() not in present:
             raise CorpusError(
                 f"{path} has no column {name}", f"It has {', '.join(present.values())}."
             )
-        chosen[field] = present[name.lower()]
-    for field, names in COLUMNS.items():
-        found = next((present[name] for name in names if name in present), None)
-        if found is not None and field not in chosen and found not in chosen.values():
-            chosen[field] = found
-    if not {"text", "image"} & chosen.keys():
+        chosen[field] = present[name.strip().lower()]
+    for field, known in COLUMNS.items():
+        column = next((plain[name] for name in known if name in plain), None)
+        if column is not None and field not in chosen and column not in chosen.values():
+            chosen[field] = column
+    mapped = set(chosen.values())
+    sections = [plain[name] for name in SECTIONS if name in plain and plain[name] not in mapped]
+    if "text" in columns:
+        sections = []
+    if not {"text", "image"} & chosen.keys() and not sections:
         raise CorpusError(
             f"{path} has no column of texts or images",
             f"Say which it is: text=... or image=..., of {', '.join(present.values())}.",
         )
-    return chosen
+    return chosen, sections
 
 
-def _record(line: int, cells: dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
-    record = {field: cells[column] for field, column in fields.items()}
-    record.setdefault("id", f"row-{line}")
-    if isinstance(record.get("labels"), str):
-        record["labels"] = record["labels"].replace("|", ";").split(";")
-    if isinstance(record.get("frame"), str):
-        record["frame"] = int(record["frame"]) if record["frame"].isdecimal() else record["frame"]
-    used = set(fields.values())
-    rest = {
-        key: value for key, value in cells.items() if key not in used and value not in (None, "")
-    }
-    return {**record, "meta": rest}
+def _is_missing(cell: object) -> bool:
+    return isinstance(cell, str) and cell.strip().lower() in MISSING
 
 
-def dialect(path: Path) -> tuple[str, str]:
-    """Delimiter and encoding of a text table.
-
-    Raises:
-        CorpusError: where it cannot be read, or is not text in a known encoding.
-    """
-    with corpus_file(path).open("rb") as file:
-        head = file.read(65536)
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise CorpusError(f"{path} is UTF-16", "Save it as UTF-8.")
-    if b"\0" in head:
-        raise CorpusError(f"{path} is not a table", "Use CSV, TSV or Parquet.")
-    encoding = "utf-8" if _is_utf8(path) else "cp1252"
-    first = head.split(b"\n", 1)[0].decode(encoding, "replace")
-    try:
-        return csv.Sniffer().sniff(first, delimiters=",;\t|").delimiter, encoding
-    except csv.Error:
-        return max(",;\t|", key=first.count), encoding
+def _joined(cells: Mapping[str, Any], sections: Iterable[str]) -> str:
+    """The sections that hold something; under headings where there are several."""
+    parts = [(name, text) for name in sections if (text := text_of(cells.get(name)))]
+    if len(parts) < 2:
+        return first_text(cells, *(name for name, _ in parts))
+    return "\n".join(f"{name.strip().capitalize()}: {text}" for name, text in parts)
 
 
-def _is_utf8(path: Path) -> bool:
-    with path.open("rb") as file:
-        rest = b""
-        while block := file.read(2**20):
+def _labels(value: object) -> object:
+    """Labels as a list: of a list written as text, or parted by ``;`` or ``|``."""
+    if isinstance(value, str):
+        text = value.strip()
+        if text[:1] == "[" and text[-1:] == "]" and len(text) <= _LIST:
             try:
-                (rest + block).decode()
-                rest = b""
-            except UnicodeDecodeError as error:
-                rest = (rest + block)[error.start :]
-                if len(rest) > 3:
-                    return False
-    return not rest
+                value = ast.literal_eval(text)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                value = [part.strip(" '\"") for part in text[1:-1].split(",")]
+        else:
+            value = text.replace("|", ";").split(";")
+    if isinstance(value, list):
+        return [item for item in value if not _is_missing(item)]
+    return value
 
 
-def _parquet_rows(path: Path) -> Iterator[Row | Problem]:
+def _whole(text: str) -> object:
+    number = re.fullmatch(r"(\d{1,10})(?:\.0*)?", text.strip())
+    return int(number[1]) if number else text.strip()
+
+
+def _picture_folders(path: Path) -> list[Path]:
+    """The folders beside a table that hold pictures: its own, ``images``, and such as ``train``."""
+    first = re.split(r"[\W_]", path.stem, maxsplit=1)[0]
+    names = dict.fromkeys(("", "images", path.stem, first, f"{first}_images", f"images/{first}"))
+    folders = [_absolute(path.parent / name) for name in names]
+    return [folder for folder in folders if folder.is_dir() and _holds_pictures(folder)]
+
+
+def _holds_pictures(folder: Path) -> bool:
     try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise MissingExtra("Parquet needs pyarrow", 'pip install "mmedrag[parquet]"') from None
+        return any(file.suffix.lower() in _SUFFIXES for file in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _is_file(file: Path) -> bool:
     try:
-        number = 0
-        with parquet.ParquetFile(path) as file:
-            _check_parquet(path, file)
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, _plain_row(row)
-    except (ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise CorpusError(f"{path} is not valid Parquet ({reason})", "Write it again.") from None
+        return file.is_file()
+    except (OSError, ValueError):
+        return False
 
 
-def _check_parquet(path: Path, file: Any) -> None:  # noqa: ANN401 - pyarrow is untyped
-    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
-    if any(group.total_byte_size > _MAX_ROW_GROUP for group in groups):
-        limit = f"{_MAX_ROW_GROUP // 2**30} GiB"
-        raise CorpusError(f"{path} has row groups over {limit}", "Write smaller row groups.")
+def _absolute(path: Path) -> Path:
+    import os
 
-
-def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Values that JSON can hold: bytes go, dates and numbers of other kinds become text."""
-    plain = (str, int, float, bool, list, dict, type(None))
-    return {
-        key: value if isinstance(value, plain) else str(value)
-        for key, value in row.items()
-        if not isinstance(value, bytes)
-    }
+    return Path(os.path.abspath(path))  # noqa: PTH100 - links are the user's own

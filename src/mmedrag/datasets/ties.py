@@ -16,7 +16,7 @@ from mmedrag.datasets.crops import find_crops
 from mmedrag.datasets.duplicates import find_duplicates
 from mmedrag.datasets.records import read_records
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.images import image_digest
+from mmedrag.imaging.decoding import image_digest
 from mmedrag.types import Case, Problem
 
 LONG_TEXT = 12

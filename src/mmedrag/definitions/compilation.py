@@ -154,7 +154,7 @@ class _Writer:
     """Adds terms to an open database and collects the hashes of their names."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.terms = self.defined = self.names = 0
+        self.terms = self.defined = self.names = self._contents = 0
         self._connection = connection
         self._prefixes, self._whole = array("Q"), array("Q")
         connection.executescript(_COLLECTED)
@@ -162,6 +162,7 @@ class _Writer:
     def add(self, term: Term) -> None:
         self.terms += 1
         self.defined += bool(term.definition)
+        self._contents = crc32(repr(term).encode("utf-8", "replace"), self._contents)
         fields = (
             *(term.id, term.term, term.definition, term.source, term.licence),
             *(kind_of(term.kind, term.term), term.region, " ".join(term.domains)),
@@ -208,6 +209,7 @@ class _Writer:
             ("defined", self.defined),
             ("names", self.names),
             ("wording", RULES),
+            ("contents", self._contents),
         ]
         self._connection.executemany("INSERT INTO about VALUES (?,?)", about)
         self._connection.execute(f"PRAGMA application_id={APPLICATION}")

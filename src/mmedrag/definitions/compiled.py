@@ -151,6 +151,11 @@ class CompiledDictionary:
             for (name,) in self._connection.execute("SELECT name FROM names"):
                 yield name
 
+    @property
+    def fingerprint(self) -> str:
+        """The contents in a line: equal fingerprints mean equal entries."""
+        return str(sorted(self.about.items()))
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

@@ -13,6 +13,7 @@ from mmedrag.definitions.compilation import fill
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import Concepts
 from mmedrag.definitions.entities import Tokens, prefix_hashes
+from mmedrag.definitions.fingerprint import fingerprint_of
 from mmedrag.definitions.negation import assertions
 from mmedrag.definitions.tables import read_glossary
 from mmedrag.definitions.wording import codes, normal, spans
@@ -40,6 +41,11 @@ class Dictionary:
     def __init__(self, parts: Sequence[CompiledDictionary]) -> None:
         self.parts = tuple(parts)
         self.concepts = Concepts(self.parts)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The dictionaries and the rules, in a line; see ``protocols.DefinitionSource``."""
+        return fingerprint_of(self.parts)
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """The terms of each text with what is said of them; in order, without overlap."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmedrag.encoders.dual import DualEncoder, Remembering
+from mmedrag.encoders.fusion import SharedSpace
 from mmedrag.encoders.image import Fit, ImageEncoder
 from mmedrag.encoders.pretrained import Pretrained
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
 from mmedrag.errors import CheckpointError
-from mmedrag.fusion import SharedSpace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,4 +60,4 @@ def load_towers(
         model, source.image_processor(), fit=fit, batch_size=batch_size
     )
     texts = TransformersTextEncoder(model, source.tokenizer(), batch_size=batch_size)
-    return Towers(Remembering(images), texts)
+    return Towers(Remembering(images), Remembering(texts))

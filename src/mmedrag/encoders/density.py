@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmedrag.encoders.image import ImageEncoder
-from mmedrag.encoders.projection import unit_rows
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Matrix
 
 Field = NDArray[np.float32]

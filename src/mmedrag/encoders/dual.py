@@ -8,26 +8,25 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
 from threading import Lock
-from typing import TypeAlias
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image
 
+from mmedrag.encoders.fusion import Fusion
 from mmedrag.encoders.image import ImageEncoder
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.strategies import Mask
 from mmedrag.encoders.text import TextEncoder
-from mmedrag.fusion import Fusion
-from mmedrag.images import open_image
-from mmedrag.types import Case, Definition, Embeddable, Matrix, Query, Vector
+from mmedrag.imaging.decoding import open_image
+from mmedrag.measures.cosines import unit_rows
+from mmedrag.types import Case, Definition, Embeddable, ImageSource, Matrix, Query, Vector
 
 CHUNK = 16
 """Images decoded ahead while the previous ones are encoded; bounds the memory for pixels."""
 
-Picture: TypeAlias = tuple[Path | str | bytes, int]
-"""An image file or its bytes, and the frame."""
+Picture: TypeAlias = tuple[ImageSource, int]
+"""An image file, its bytes or its pixels, and the frame."""
 
 
 class DualEncoder:
@@ -35,7 +34,8 @@ class DualEncoder:
 
     A case is its image and its report, a query what the user gave, a definition its term and text.
     Cases and definitions keep the norm that the fusion gives them: at most 1, less where a
-    modality is absent and the fusion counts that as no evidence (:class:`~mmedrag.fusion.Concat`).
+    modality is absent and the fusion counts that as no evidence
+    (:class:`~mmedrag.encoders.fusion.Concat`).
     Queries are scaled to norm 1, so that a similarity is comparable between all cases.
 
     Args:
@@ -117,40 +117,59 @@ class DualEncoder:
         return features
 
 
-class Remembering:
-    """An image encoder that remembers the last few images; implements :class:`ImageEncoder`.
+Item = TypeVar("Item", str, Image.Image)
 
-    A query's image is wanted twice, by the modality classifier and by the embedder; both are given
-    the same ``Remembering`` and it is encoded once. Larger batches pass through.
+
+_Encoded = TypeVar("_Encoded", str, Image.Image, contravariant=True)
+
+
+class _Encoder(Protocol[_Encoded]):
+    """What :class:`ImageEncoder` and :class:`TextEncoder` have in common."""
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def encode(self, items: Sequence[_Encoded], /) -> Matrix: ...
+
+
+class Remembering(Generic[Item]):
+    """An image or text encoder that remembers the last items, by their content.
+
+    A query and a case that names no domain are wanted twice, by the modality classifier and by the
+    embedder; both are given the same ``Remembering``, and they are encoded once. Larger batches
+    pass through. Implements :class:`ImageEncoder` or :class:`TextEncoder`.
 
     Args:
         encoder: what encodes.
-        size: how many images are remembered (their features only).
+        size: how many items are remembered (their features only): more than are indexed at once.
     """
 
-    def __init__(self, encoder: ImageEncoder, size: int = 8) -> None:
-        self._encoder = encoder
+    def __init__(self, encoder: _Encoder[Item], size: int = 64) -> None:
+        self._encoder: _Encoder[Item] = encoder
         self._size = size
-        self._known: OrderedDict[bytes, Vector] = OrderedDict()
+        self._known: OrderedDict[bytes | str, Vector] = OrderedDict()
         self._lock = Lock()
         self.dim = encoder.dim
         self.fingerprint = encoder.fingerprint
 
-    def encode(self, images: Sequence[Image.Image]) -> Matrix:
-        """Features, float32 ``(len(images), dim)``."""
-        if not 0 < len(images) <= self._size:
-            return self._encoder.encode(images)
-        keys = [_content(image) for image in images]
+    def encode(self, items: Sequence[Item], /) -> Matrix:
+        """Features, float32 ``(len(items), dim)``."""
+        if not 0 < len(items) <= self._size:
+            return self._encoder.encode(items)
+        keys = [_content(item) for item in items]
         with self._lock:
             known = {key: self._known[key] for key in keys if key in self._known}
-        new = {key: image for key, image in zip(keys, images, strict=True) if key not in known}
-        found: dict[bytes, Vector] = {}
+        new = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        found: dict[bytes | str, Vector] = {}
         if new:
             found.update(zip(new, self._encoder.encode(list(new.values())), strict=True))
             self._remember(found)
         return np.stack([known[key] if key in known else found[key] for key in keys])
 
-    def _remember(self, found: dict[bytes, Vector]) -> None:
+    def _remember(self, found: dict[bytes | str, Vector]) -> None:
         with self._lock:
             self._known.update(found)
             while len(self._known) > self._size:
@@ -204,7 +223,11 @@ def _decoded(picture: Picture | Image.Image) -> Image.Image:
     return picture if isinstance(picture, Image.Image) else open_image(*picture)
 
 
-def _content(image: Image.Image) -> bytes:
+def _content(item: str | Image.Image) -> bytes | str:
+    return item if isinstance(item, str) else _pixels(item)
+
+
+def _pixels(image: Image.Image) -> bytes:
     digest = hashlib.sha256(f"{image.mode} {image.size}".encode())
     digest.update(image.tobytes())
     return digest.digest()

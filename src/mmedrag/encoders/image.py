@@ -171,7 +171,7 @@ class OnnxImageEncoder:
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{card} lacks a setting or holds a wrong one ({error})",
-                "It needs size, mean, std and features; see docs/encoders.md.",
+                "It needs size, mean, std and features; see docs/notes/encoders.md.",
             ) from None
         return cls(
             card.with_suffix(".onnx"),
@@ -225,7 +225,9 @@ def _read_card(card: Path) -> dict[str, Any]:
             "Install the package again, or give the path of a card beside its ONNX file.",
         ) from None
     if not isinstance(settings, dict):
-        raise CheckpointError(f"{card} holds no settings", "See docs/encoders.md for its fields.")
+        raise CheckpointError(
+            f"{card} holds no settings", "See docs/notes/encoders.md for its fields."
+        )
     return settings
 
 

@@ -1,7 +1,8 @@
 """Heads by domain: one shared image-text space for each domain corpus, and a gate between them.
 
 Radiographs, stained tissue and fundus photographs have little in common, and one pair of linear
-heads for all of them is worse at each than its own (docs/encoders.md). A mixture of experts (Jacobs
+heads for all of them is worse at each than its own (docs/notes/encoders.md). A mixture of
+experts (Jacobs
 et al. 1991) keeps them apart: the gate tells of the features which domain they are of.
 """
 
@@ -13,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, Layout, Tensors, read_checkpoint
-from mmedrag.encoders.projection import Projection, unit_rows
+from mmedrag.encoders.projection import Projection
 from mmedrag.encoders.strategies import Mask, dense
 from mmedrag.errors import CheckpointError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Domain, Matrix
 
 KIND = "mixture"
@@ -29,7 +31,8 @@ class DomainMixture:
     ``P_d`` is the image head of domain ``d``, ``Q_d`` its text head, and ``g`` the gate, a softmax
     over the domains; it is computed of the image for ``p`` and of the text for ``q``. One modality
     alone has norm 1, and the dot product of an image and a text is their cosine in each domain's
-    space, weighted by how much both belong there. Implements :class:`mmedrag.fusion.Fusion`.
+    space, weighted by how much both belong there. Implements
+    :class:`mmedrag.encoders.fusion.Fusion`.
     """
 
     tensors: Tensors

@@ -50,7 +50,7 @@ class OnnxModel:
         if not isinstance(size, int):
             raise CheckpointError(
                 f"{self.path} has no output {output!r} of a fixed width (it has {self.outputs})",
-                "Export the model as docs/encoders.md describes.",
+                "Export the model as docs/notes/encoders.md describes.",
             )
         return size
 
@@ -63,7 +63,7 @@ class OnnxModel:
         if missing := set(names) - set(self.inputs):
             raise CheckpointError(
                 f"{self.path} has no input {', '.join(sorted(missing))} (it has {self.inputs})",
-                "Export the model as docs/encoders.md describes.",
+                "Export the model as docs/notes/encoders.md describes.",
             )
 
     def run(self, outputs: Sequence[str], feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from safetensors import SafetensorError
 
-from mmedrag.encoders.door import open_torch
+from mmedrag.encoders.torch_import import open_torch
 from mmedrag.errors import CheckpointError
 
 Foreign: TypeAlias = Any
@@ -35,7 +35,7 @@ class Pretrained:
     offline: bool = False
 
     @classmethod
-    def told(cls, source: str) -> Pretrained:
+    def parse(cls, source: str) -> Pretrained:
         """``"owner/model@revision"``, or a folder (which has no revision)."""
         if Path(source).is_dir():
             return cls(source)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.checkpoint import Checkpoint, read_checkpoint
 from mmedrag.errors import CheckpointError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Matrix
-
-
-def unit_rows(rows: NDArray[Any]) -> Matrix:
-    """Rows scaled to norm 1 (float32); rows of zeros stay zeros."""
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return (rows / np.where(norms > 0, norms, 1)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.checkpoint import Layout, Tensors
-from mmedrag.encoders.projection import Projection, unit_rows
+from mmedrag.encoders.projection import Projection
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Matrix
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -31,7 +32,7 @@ HEADS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parts:
+class Projected:
     """The features of ``n`` items; rows of absent modalities are zero."""
 
     images: Matrix
@@ -40,7 +41,7 @@ class Parts:
     has_text: Mask
 
 
-def contrastive(w: Tensors, parts: Parts) -> Matrix:
+def contrastive(w: Tensors, parts: Projected) -> Matrix:
     """``f = ^(^P + ^Q)`` over what is present: the heads of section 3.3, trained by InfoNCE.
 
     The space is shared, so one modality alone is its own projection.
@@ -49,7 +50,7 @@ def contrastive(w: Tensors, parts: Parts) -> Matrix:
     return unit_rows(image_part + text_part)
 
 
-def mlp(w: Tensors, parts: Parts) -> Matrix:
+def mlp(w: Tensors, parts: Projected) -> Matrix:
     """``f = ^(W_2 relu(W_1 [x ; y] + b_1) + b_2)``, with ``m_v``, ``m_t`` for absent features."""
     x = np.where(parts.has_image[:, None], parts.images, w["missing.image"])
     y = np.where(parts.has_text[:, None], parts.texts, w["missing.text"])
@@ -57,7 +58,7 @@ def mlp(w: Tensors, parts: Parts) -> Matrix:
     return unit_rows(linear(w, "top", hidden))
 
 
-def weighted(w: Tensors, parts: Parts) -> Matrix:
+def weighted(w: Tensors, parts: Projected) -> Matrix:
     """``f = ^(a ^P + (1 - a) ^Q)`` with one learned ``a = sigmoid(balance)``.
 
     Where one modality is absent its share goes to the other.
@@ -67,7 +68,7 @@ def weighted(w: Tensors, parts: Parts) -> Matrix:
     return unit_rows(a * image_part + (1 - a) * text_part)
 
 
-def gated(w: Tensors, parts: Parts) -> Matrix:
+def gated(w: Tensors, parts: Projected) -> Matrix:
     """``f = ^(g p + (1 - g) q)`` with a gate ``g = sigmoid(W_g [p ; q] + b_g)`` for each dimension.
 
     ``p = tanh P``, ``q = tanh Q``: the gated multimodal unit (Arevalo et al. 2017).
@@ -79,7 +80,7 @@ def gated(w: Tensors, parts: Parts) -> Matrix:
     return unit_rows(g * p + (1 - g) * q)
 
 
-def late(w: Tensors, parts: Parts) -> Matrix:
+def late(w: Tensors, parts: Projected) -> Matrix:
     """``f = [^P ; ^Q] / sqrt(2)`` with heads of half the width: similarities are averaged.
 
     The dot product of two fused vectors is ``(cos(P, P') + cos(Q, Q')) / 2``. An absent part is 0
@@ -88,7 +89,7 @@ def late(w: Tensors, parts: Parts) -> Matrix:
     return np.concatenate(_projected(w, parts), axis=1) / np.float32(np.sqrt(2))
 
 
-def attention_pooling(w: Tensors, parts: Parts) -> Matrix:
+def attention_pooling(w: Tensors, parts: Projected) -> Matrix:
     """``f = ^(sum_m a_m h_m)``, ``a = softmax_m(v . tanh(U h_m + c))``, ``h`` from {P, Q}.
 
     Only what is present is attended to: attention pooling of a set (Ilse et al. 2018).
@@ -99,7 +100,7 @@ def attention_pooling(w: Tensors, parts: Parts) -> Matrix:
     return unit_rows((shares[..., None] * tokens).sum(axis=1))
 
 
-def deepset(w: Tensors, parts: Parts) -> Matrix:
+def deepset(w: Tensors, parts: Projected) -> Matrix:
     """``f = ^rho(mean_m phi(h_m))`` over ``h`` = present of {P, Q} (Zaheer et al. 2017).
 
     ``phi`` is a linear layer and relu, ``rho`` a linear layer.
@@ -114,7 +115,7 @@ def pool_set(w: Tensors, tokens: NDArray[np.float32], present: Mask) -> Matrix:
     return np.asarray(phi.sum(axis=1) / np.maximum(present.sum(axis=1), 1)[:, None], np.float32)
 
 
-def cross_attention(w: Tensors, parts: Parts) -> Matrix:
+def cross_attention(w: Tensors, parts: Projected) -> Matrix:
     """``f = ^LayerNorm(P + W_o MHA(P; {Q, m_t}) + b_o)`` (Vaswani et al. 2017).
 
     Image-side queries attend to text-side keys (section 4.7) with 8 heads. With one text vector
@@ -136,7 +137,7 @@ def cross_attention(w: Tensors, parts: Parts) -> Matrix:
 class Strategy:
     """A learned row of Table C: its formula, and the shapes of its tensors for given widths."""
 
-    formula: Callable[[Tensors, Parts], Matrix]
+    formula: Callable[[Tensors, Projected], Matrix]
     layout: Callable[[int, int, int], Layout]
 
 
@@ -179,10 +180,10 @@ STRATEGIES: dict[str, Strategy] = {
     ),
     "cross-attention": Strategy(cross_attention, _cross_layout),
 }
-"""The learned rows of Table C. ``early`` and concat learn nothing (:mod:`mmedrag.fusion`)."""
+"""The learned rows of Table C; ``early`` and concat learn nothing."""
 
 
-def _projected(w: Tensors, parts: Parts) -> tuple[Matrix, Matrix]:
+def _projected(w: Tensors, parts: Projected) -> tuple[Matrix, Matrix]:
     """``^P`` and ``^Q``, zeros where absent."""
     image_head = Projection(w["image.weight"], w["image.bias"])
     text_head = Projection(w["text.weight"], w["text.bias"])
@@ -192,7 +193,7 @@ def _projected(w: Tensors, parts: Parts) -> tuple[Matrix, Matrix]:
     )
 
 
-def _tokens(w: Tensors, parts: Parts) -> tuple[NDArray[np.float32], Mask]:
+def _tokens(w: Tensors, parts: Projected) -> tuple[NDArray[np.float32], Mask]:
     """``(n, 2, dim)`` projections with learned tokens (if any) for absent ones; who is present."""
     projected = np.stack([linear(w, "image", parts.images), linear(w, "text", parts.texts)], 1)
     present = np.stack([parts.has_image, parts.has_text], axis=1)

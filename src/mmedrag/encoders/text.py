@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tokenizers import BertWordPieceTokenizer
 
 from mmedrag.encoders.onnx import OnnxModel
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.errors import CheckpointError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.types import Matrix
 
 Pooling = Literal["mean", "cls"]

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmedrag.encoders.door import open_torch
 from mmedrag.encoders.image import FeatureMaps, Fit
 from mmedrag.encoders.pretrained import Foreign, Pretrained, weights_digest
 from mmedrag.encoders.text import (
@@ -25,6 +24,7 @@ from mmedrag.encoders.text import (
     padded,
     well_formed,
 )
+from mmedrag.encoders.torch_import import open_torch
 from mmedrag.errors import CheckpointError
 from mmedrag.types import Matrix
 

@@ -1,1 +1,1 @@
-"""Measures what the system retrieves, each figure with its protocol (docs/evaluation.md)."""
+"""Measures what the system retrieves, each figure with its protocol (docs/guide/evaluation.md)."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Any
 
-from mmedrag.evaluation.section import Section, Table
+from mmedrag.views.section import Section, Table
 
 _COLUMNS = (
     ("answered", "answered"),
@@ -27,10 +27,11 @@ _ATTACK = (
 )
 
 
-def section(found: Mapping[str, Mapping[str, Any]], generator: str, command: str) -> Section:
-    """The section of :func:`mmedrag.evaluation.answers.evaluate`: figures by corpus."""
-    first = next(iter(found.values()))
-    plain, attack = first["arms"]["plain"], first["attack"]
+def as_section(results: Mapping[str, Mapping[str, Any]], generator: str) -> Section:
+    """The section of :func:`mmedrag.evaluation.answers.evaluate_answers`: figures by corpus."""
+    first = next(iter(results.values()))
+    plain, alone = (first["arms"][name] for name in ("plain", "no retrieval"))
+    attack = first["attack"]
     return Section(
         name="answers",
         title="Answers and their citations",
@@ -46,26 +47,25 @@ def section(found: Mapping[str, Mapping[str, Any]], generator: str, command: str
             "and, for each image asked about, a report that says the reverse beside that image."
         ),
         verdict=(
-            f"On phantoms {_told(plain['citation_precision'])} of the marks and "
-            f"{_told(plain['citation_recall'])} of the claims hold, "
-            f"{_told(plain['contradicted'])} of the claims are contradicted by what they cite. "
-            f"Without evidence {_told(first['arms']['no retrieval']['answered'])} of the questions "
+            f"On phantoms {_percent(plain['citation_precision'])} of the marks and "
+            f"{_percent(plain['citation_recall'])} of the claims hold, "
+            f"{_percent(plain['contradicted'])} of the claims are contradicted by what they cite. "
+            f"Without evidence {_percent(alone['answered'])} of the questions "
             f"are answered. With {first['planted']} planted reports no more than "
-            f"{_told(attack['instruction_repeated'])} of the answers repeat an instruction, and "
-            f"{_told(attack['claims_only_planted'])} of the claims rest on a false report alone."
+            f"{_percent(attack['instruction_repeated'])} of the answers repeat an instruction, and "
+            f"{_percent(attack['claims_only_planted'])} of the claims rest on a false report alone."
         ),
-        command=command,
-        tables=(_arms(found), _attacks(found)),
+        tables=(_arms(results), _attacks(results)),
         notes=(
             "Support is judged on the level of finding and assertion: side, size, place and "
             "meaning beyond the dictionary are not judged, and a sentence without a known term "
             "counts neither way.",
         ),
-        data=dict(found),
+        data=dict(results),
     )
 
 
-def _told(value: float) -> str:
+def _percent(value: float) -> str:
     return "none" if isnan(value) else f"{value:.1%}"
 
 
@@ -73,7 +73,7 @@ def _number(value: float) -> str:
     return "" if isnan(value) else f"{value:.3f}"
 
 
-def _arms(found: Mapping[str, Mapping[str, Any]]) -> Table:
+def _arms(results: Mapping[str, Mapping[str, Any]]) -> Table:
     header = ("corpus", "arm", "questions", "claims", *(title for _, title in _COLUMNS))
     rows = tuple(
         (
@@ -83,16 +83,16 @@ def _arms(found: Mapping[str, Mapping[str, Any]]) -> Table:
             f"{arm['claims']:.0f}",
             *(_number(arm[key]) for key, _ in _COLUMNS),
         )
-        for corpus, of in found.items()
+        for corpus, of in results.items()
         for name, arm in of["arms"].items()
     )
     return Table("Do the citations hold?", header, rows)
 
 
-def _attacks(found: Mapping[str, Mapping[str, Any]]) -> Table:
+def _attacks(results: Mapping[str, Mapping[str, Any]]) -> Table:
     header = ("corpus", "planted", *(title for _, title in _ATTACK))
     rows = tuple(
         (corpus, str(of["planted"]), *(_number(of["attack"][key]) for key, _ in _ATTACK))
-        for corpus, of in found.items()
+        for corpus, of in results.items()
     )
     return Table("The poisoned corpus, shares of all questions", header, rows)

@@ -14,9 +14,9 @@ from importlib.resources import files
 from typing import Any
 
 from mmedrag.definitions import glossary
-from mmedrag.evaluation.section import Section, Table
 from mmedrag.protocols import DefinitionSource
 from mmedrag.types import Assertion
+from mmedrag.views.section import Section, Table
 
 SETS = ("development", "second", "third")
 
@@ -48,14 +48,14 @@ class Sentence:
 class Score:
     """Precision, recall and F1 of found items against gold ones; 1 where there are neither."""
 
-    found: int
+    predicted: int
     gold: int
     both: int
 
     @property
     def precision(self) -> float:
         """The share of what was found that is right."""
-        return self.both / self.found if self.found else 1.0
+        return self.both / self.predicted if self.predicted else 1.0
 
     @property
     def recall(self) -> float:
@@ -65,7 +65,7 @@ class Score:
     @property
     def f1(self) -> float:
         """The harmonic mean of the two."""
-        return 2 * self.both / (self.found + self.gold) if self.found + self.gold else 1.0
+        return 2 * self.both / (self.predicted + self.gold) if self.predicted + self.gold else 1.0
 
 
 def sentences(name: str) -> list[Sentence]:
@@ -75,11 +75,11 @@ def sentences(name: str) -> list[Sentence]:
 
 
 def _sentence(row: Mapping[str, Any]) -> Sentence:
-    mentions = {(start, end): Assertion(said) for start, end, said in row["mentions"]}
+    mentions = {(start, end): Assertion(assertion) for start, end, assertion in row["mentions"]}
     return Sentence(row["text"], row["domain"], row.get("kind", ""), mentions)
 
 
-def evaluate(source: DefinitionSource | None = None) -> Section:
+def evaluate_definitions(source: DefinitionSource | None = None) -> Section:
     """Measure a dictionary and the assertion rules on all sets.
 
     A mention counts as found where both its ends are right. Assertions are scored over the mentions
@@ -89,8 +89,8 @@ def evaluate(source: DefinitionSource | None = None) -> Section:
     Args:
         source: of mentions; the shipped glossary unless told otherwise.
     """
-    known = source or glossary()
-    measured = {name: _measured(sentences(name), known) for name in SETS}
+    dictionary = source or glossary()
+    measured = {name: _measured(sentences(name), dictionary) for name in SETS}
     return Section(
         name="definitions",
         title="Terms and negation",
@@ -103,64 +103,72 @@ def evaluate(source: DefinitionSource | None = None) -> Section:
             "Assertions: F1 over the mentions that were found."
         ),
         verdict=_verdict(measured),
-        command="mmedrag eval definitions",
         tables=(_first_run(), *_tables(measured)),
         notes=(
             "The annotations are by the authors of rules and glossary; no clinician has checked "
             "them.",
         ),
-        data={**measured, "first_run": {name: dict(said) for name, said in FIRST_RUN.items()}},
+        data={
+            **measured,
+            "first_run": {name: dict(figures) for name, figures in FIRST_RUN.items()},
+        },
     )
 
 
 def _measured(rows: Sequence[Sentence], source: DefinitionSource) -> dict[str, Any]:
     recognised = source.recognise([row.text for row in rows])
-    found = {(i, m.start, m.end): m.assertion for i, said in enumerate(recognised) for m in said}
-    gold = {(i, *span): said for i, row in enumerate(rows) for span, said in row.mentions.items()}
+    by_span = {
+        (i, m.start, m.end): m.assertion for i, mentions in enumerate(recognised) for m in mentions
+    }
+    gold = {
+        (i, *span): assertion
+        for i, row in enumerate(rows)
+        for span, assertion in row.mentions.items()
+    }
     domains = {i: row.domain for i, row in enumerate(rows)}
     kinds = {i: row.kind for i, row in enumerate(rows) if row.kind}
     return {
-        "all": _scores(found, gold, set(domains)),
-        "by_domain": _grouped(found, gold, domains),
-        "by_kind": _grouped(found, gold, kinds),
+        "all": _scores(by_span, gold, set(domains)),
+        "by_domain": _grouped(by_span, gold, domains),
+        "by_kind": _grouped(by_span, gold, kinds),
     }
 
 
 def _grouped(
-    found: Mapping[Key, Assertion], gold: Mapping[Key, Assertion], group_of: Mapping[int, str]
+    recognised: Mapping[Key, Assertion], gold: Mapping[Key, Assertion], group_of: Mapping[int, str]
 ) -> dict[str, Any]:
     return {
-        name: _scores(found, gold, {i for i, group in group_of.items() if group == name})
+        name: _scores(recognised, gold, {i for i, group in group_of.items() if group == name})
         for name in dict.fromkeys(group_of.values())
     }
 
 
 def _scores(
-    found: Mapping[Key, Assertion], gold: Mapping[Key, Assertion], among: set[int]
+    recognised: Mapping[Key, Assertion], gold: Mapping[Key, Assertion], among: set[int]
 ) -> dict[str, Any]:
     """Scores over the sentences ``among``."""
-    mine = {key: said for key, said in found.items() if key[0] in among}
-    right = {key: said for key, said in gold.items() if key[0] in among}
+    mine = {key: assertion for key, assertion in recognised.items() if key[0] in among}
+    right = {key: assertion for key, assertion in gold.items() if key[0] in among}
     both = mine.keys() & right.keys()
     return {
         "sentences": len(among),
         "mentions": _numbers(Score(len(mine), len(right), len(both))),
         "assertions": {
-            str(said): _numbers(_said(mine, right, both, said))
-            | {"with_spans": _said(mine, right, mine.keys() | right.keys(), said).f1}
-            for said in Assertion
+            str(assertion): _numbers(_assertion_of(mine, right, both, assertion))
+            | {"with_spans": _assertion_of(mine, right, mine.keys() | right.keys(), assertion).f1}
+            for assertion in Assertion
         },
         "right": sum(mine[key] == right[key] for key in both) / len(both) if both else 1.0,
     }
 
 
-def _said(
-    found: Mapping[Key, Assertion],
+def _assertion_of(
+    mentions: Mapping[Key, Assertion],
     gold: Mapping[Key, Assertion],
     among: set[Key],
     assertion: Assertion,
 ) -> Score:
-    mine = {key for key in among if found.get(key) is assertion}
+    mine = {key for key in among if mentions.get(key) is assertion}
     right = {key for key in among if gold.get(key) is assertion}
     return Score(len(mine), len(right), len(mine & right))
 
@@ -176,10 +184,10 @@ def _numbers(score: Score) -> dict[str, float]:
 
 def _verdict(measured: Mapping[str, Any]) -> str:
     worst = {
-        said: min(of["all"]["assertions"][said]["f1"] for of in measured.values())
-        for said in ("negated", "uncertain")
+        kind: min(of["all"]["assertions"][kind]["f1"] for of in measured.values())
+        for kind in ("negated", "uncertain")
     }
-    seldom = {said: min(of[said] for of in FIRST_RUN.values()) for said in worst}
+    seldom = {kind: min(of[kind] for of in FIRST_RUN.values()) for kind in worst}
     return (
         f"Mention F1 is at least {min(of['all']['mentions']['f1'] for of in measured.values()):.2f}"
         f" in every set, negation F1 {worst['negated']:.2f} and uncertainty F1 "
@@ -191,8 +199,8 @@ def _verdict(measured: Mapping[str, Any]) -> str:
 
 def _first_run() -> Table:
     rows = tuple(
-        (name, f"{said['sentences']:.0f}", *(f"{said[k]:.3f}" for k in _FIRST_COLUMNS))
-        for name, said in FIRST_RUN.items()
+        (name, f"{figures['sentences']:.0f}", *(f"{figures[k]:.3f}" for k in _FIRST_COLUMNS))
+        for name, figures in FIRST_RUN.items()
     )
     return Table(
         "F1 on the first run, before the rules were corrected (recorded, not measured again)",
@@ -208,18 +216,18 @@ def _tables(measured: Mapping[str, Any]) -> list[Table]:
     header = ("set", "sentences", "mention P", "R", "F1", "negation F1", "uncertainty F1", "right")
     rows = []
     for name in SETS:
-        parts = {"all": measured[name]["all"]}
-        parts |= measured[name]["by_domain"] | measured[name]["by_kind"]
-        rows += [_row(name if part == "all" else f"  {part}", of) for part, of in parts.items()]
+        groups = {"all": measured[name]["all"]}
+        groups |= measured[name]["by_domain"] | measured[name]["by_kind"]
+        rows += [_row(name if group == "all" else f"  {group}", of) for group, of in groups.items()]
     return [Table("Mentions and assertions", header, tuple(rows)), _by_assertion(measured)]
 
 
 def _row(name: str, of: Mapping[str, Any]) -> tuple[str, ...]:
-    mentions, said = of["mentions"], of["assertions"]
+    mentions, figures = of["mentions"], of["assertions"]
     shown = [mentions["precision"], mentions["recall"], mentions["f1"]]
     cells = [f"{value:.3f}" for value in shown]
     for assertion in ("negated", "uncertain"):
-        score = said[assertion]
+        score = figures[assertion]
         cells.append(f"{score['f1']:.3f}" if score["gold"] else "")
     return (name, str(of["sentences"]), *cells, f"{of['right']:.3f}")
 
@@ -228,7 +236,7 @@ def _by_assertion(measured: Mapping[str, Any]) -> Table:
     header = ("set", "assertion", "gold", "precision", "recall", "F1", "F1 with spans")
     rows = []
     for name in SETS:
-        for said, score in measured[name]["all"]["assertions"].items():
+        for assertion, score in measured[name]["all"]["assertions"].items():
             figures = (score["precision"], score["recall"], score["f1"], score["with_spans"])
-            rows.append((name, said, str(score["gold"]), *(f"{v:.3f}" for v in figures)))
+            rows.append((name, assertion, str(score["gold"]), *(f"{v:.3f}" for v in figures)))
     return Table("By assertion", header, tuple(rows))

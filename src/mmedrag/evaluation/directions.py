@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.hybrid import relevance
-from mmedrag.evaluation.bootstrap import interval
-from mmedrag.evaluation.corpus import SAME_GROUP, Codes, Relevance
+from mmedrag.datasets.corpus import SAME_GROUP, Codes, Relevance
 from mmedrag.evaluation.lexical import bm25
-from mmedrag.evaluation.metrics import chance_at_1, ndcg_at_k, reciprocal_rank, success_at_k
+from mmedrag.measures.bootstrap import interval
+from mmedrag.measures.ranking import chance_at_1, ndcg_at_k, reciprocal_rank, success_at_k
 from mmedrag.types import Matrix
 
 METRICS = ("R@1", "R@5", "R@10", "MRR", "nDCG@10")
@@ -37,10 +37,10 @@ class Side:
     def __len__(self) -> int:
         return len(self.records)
 
-    def taken(self, places: NDArray[np.intp]) -> Side:
+    def taken(self, rows: NDArray[np.intp]) -> Side:
         """Some of them."""
-        texts = tuple(self.texts[i] for i in places) if self.texts else ()
-        return Side(self.records[places], self.vectors[places], texts)
+        texts = tuple(self.texts[i] for i in rows) if self.texts else ()
+        return Side(self.records[rows], self.vectors[rows], texts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +58,13 @@ class Direction:
 
     def restricted(self, records: NDArray[np.bool_]) -> Direction:
         """The same among some of the records, ``(all records,)``."""
-        asked = np.flatnonzero(records[self.queries.records])
+        queries = np.flatnonzero(records[self.queries.records])
         shown = np.flatnonzero(records[self.gallery.records])
         return replace(
             self,
-            queries=self.queries.taken(asked),
+            queries=self.queries.taken(queries),
             gallery=self.gallery.taken(shown),
-            duplicates=tuple((mine[asked], theirs[shown]) for mine, theirs in self.duplicates),
+            duplicates=tuple((mine[queries], theirs[shown]) for mine, theirs in self.duplicates),
         )
 
     def scored(self) -> Iterator[tuple[slice, Floats, NDArray[np.bool_]]]:
@@ -84,8 +84,8 @@ class Direction:
     def _visible(self, chunk: slice) -> NDArray[np.bool_]:
         seen = np.ones((chunk.stop - chunk.start, len(self.gallery)), np.bool_)
         for mine, theirs in self.duplicates:
-            asked = mine[chunk][:, None]
-            seen &= (asked != theirs) | (asked < 0)
+            queries = mine[chunk][:, None]
+            seen &= (queries != theirs) | (queries < 0)
         return seen
 
     @cached_property
@@ -94,7 +94,7 @@ class Direction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class DirectionFigures:
     """What a direction gave, by query: two rankers are compared with ``bootstrap.paired_test``.
 
     ``values`` is ``(queries, len(METRICS))``; ``groups`` the queries' groups; ``chance`` R@1 of a
@@ -115,7 +115,7 @@ class Measured:
         return {name: rounded(v) for name, v in zip(METRICS, self.values.mean(0), strict=True)}
 
     def figures(self) -> dict[str, object]:
-        """The figures of the report (docs/evaluation.md)."""
+        """The figures of the report (docs/guide/evaluation.md)."""
         ends = interval(self.values, self.groups)
         return {
             **self.means(),
@@ -131,7 +131,7 @@ class Measured:
         }
 
 
-def measure(direction: Direction, truth: Relevance) -> Measured | None:
+def measure(direction: Direction, truth: Relevance) -> DirectionFigures | None:
     """Rank the gallery for every query; ``None`` without a query or a gallery."""
     n = len(direction.queries)
     if n == 0 or len(direction.gallery) == 0:
@@ -148,7 +148,7 @@ def measure(direction: Direction, truth: Relevance) -> Measured | None:
             chance[row] = chance_at_1(relevant)
             answerable[row] = relevant.any()
     groups = truth.groups
-    return Measured(
+    return DirectionFigures(
         values=values,
         groups=groups[direction.queries.records],
         chance=chance,

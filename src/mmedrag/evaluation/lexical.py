@@ -30,6 +30,6 @@ def bm25(queries: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64]:
         prepare(connection)
         lexicon = Lexicon(connection)
         for row, query in enumerate(queries):
-            places, found = lexicon.match(query, epoch=0)
-            scores[row, places - 1] = found
+            rows, weights = lexicon.match(query, epoch=0)
+            scores[row, rows - 1] = weights
     return scores

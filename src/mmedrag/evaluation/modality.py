@@ -12,25 +12,27 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from mmedrag import presets
 from mmedrag.checkpoint import read_checkpoint
-from mmedrag.datasets.phantoms import FAMILIES
-from mmedrag.datasets.phantoms import out_of_domain as drawn_pictures
 from mmedrag.datasets.pictures import packaged_pictures, picture_files, views
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.sampling import evenly_spaced
+from mmedrag.datasets.ties import set_name
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import routing
 from mmedrag.evaluation.routing import Verdict
-from mmedrag.evaluation.section import Section, eval_command
 from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoint
+from mmedrag.phantoms.corpus import FAMILIES
+from mmedrag.phantoms.corpus import out_of_domain as drawn_pictures
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
-from mmedrag.training.sets import recipe_name
 from mmedrag.types import Case, Problem, Query, Vector
+from mmedrag.views.section import Section
 
 MOST = 60
 """Images that are judged of a set."""
@@ -61,9 +63,6 @@ REAL = "pictures/"
 PICTURES = 200
 """Real pictures that are judged of a folder."""
 
-Progress = Callable[[int], object]
-Item = TypeVar("Item")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arm:
@@ -76,7 +75,7 @@ class Arm:
 
     def may_judge(self, file: Path, case: Case) -> bool:
         """Whether the case is new to the classifier: of an unknown set, or for validation."""
-        return case.split == "val" or recipe_name(file) not in self.learned
+        return case.split == "val" or not any(is_called(file, name) for name in self.learned)
 
 
 @dataclass(slots=True)
@@ -89,6 +88,15 @@ class Judged:
     others: list[Verdict] = field(default_factory=list)
 
 
+def is_called(file: Path, name: str) -> bool:
+    """Whether a record file is the set of that name: its folders end with it, as ``cells/wbc``."""
+    path = file.resolve()
+    whole = path if path.is_dir() else path.parent / set_name(path)
+    where = whole.parent if path.name == "records.jsonl" else whole
+    folders, ending = where.parts, Path(name).parts
+    return folders[-len(ending) :] == ending
+
+
 def arms(preset: str, stages: presets.Stages) -> list[Arm]:
     """What can be judged: the preset's classifier; of ``offline`` the shipped and held-out heads.
 
@@ -98,26 +106,26 @@ def arms(preset: str, stages: presets.Stages) -> list[Arm]:
     shipped = stages.classifier
     if preset != "offline" or not isinstance(shipped, TrainedClassifier):
         return [Arm(preset, shipped)]
-    whole, part = (
+    whole, held_out_head = (
         read_checkpoint(presets.MODELS / name, "modality")
         for name in ("modality", "modality_held_out")
     )
-    part.require_encoder("image", presets.offline_encoders()[0].fingerprint)
-    held_out = shipped.with_heads(*heads_from_checkpoint(part))
+    held_out_head.require_encoder("image", presets.offline_encoders()[0].fingerprint)
+    held_out = shipped.with_heads(*heads_from_checkpoint(held_out_head))
     return [
         Arm("shipped", shipped, whole.training_data),
-        Arm("held out", held_out, part.training_data, part.settings["families"]),
+        Arm("held out", held_out, held_out_head.training_data, held_out_head.settings["families"]),
     ]
 
 
-def evaluate(
+def evaluate_modality(
     data: Sequence[Path],
     *,
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
     pictures: Sequence[Path] = (),
     most: int = MOST,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
     """Judge the classifiers of a preset.
 
@@ -132,7 +140,7 @@ def evaluate(
     Raises:
         CorpusError: where no record has an image and a domain that an arm may be judged on.
     """
-    from mmedrag.evaluation.modality_section import section
+    from mmedrag.evaluation.modality_section import as_section
 
     stages = presets.build(preset, models)
     judged = [Judged(arm) for arm in arms(preset, stages)]
@@ -149,10 +157,8 @@ def evaluate(
             "No record has an image and a domain that the classifiers have not learned from",
             "Give records whose split is val, or sets that are not among the training data.",
         )
-    found = {one.arm.name: measures(one) for one in judged}
-    options = ("--pictures", *map(str, pictures)) if pictures else ()
-    command = eval_command("modality", data, *options, preset=preset, models=models)
-    return section(found, sets=len(data), most=most, command=command)
+    figures = {one.arm.name: measures(one) for one in judged}
+    return as_section(figures, sets=len(data), most=most)
 
 
 def _judge_set(
@@ -160,9 +166,9 @@ def _judge_set(
 ) -> None:
     records = [r for r in read_records(file) if not isinstance(r, Problem)]
     cases = [c for c in records if c.image is not None and c.domain is not None]
-    chosen = {one.arm.name: _spread([c for c in cases if one.arm.may_judge(file, c)], most)
+    chosen = {one.arm.name: evenly_spaced([c for c in cases if one.arm.may_judge(file, c)], most)
               for one in judged}  # fmt: skip
-    wanted = {case.id for part in chosen.values() for case in part}
+    wanted = {case.id for cases_of_arm in chosen.values() for case in cases_of_arm}
     for case in cases:
         if case.id not in wanted:
             continue
@@ -175,34 +181,30 @@ def _judge_set(
         progress(1)
 
 
-def _spread(items: Sequence[Item], most: int) -> Sequence[Item]:
-    return items[:: max(1, -(-len(items) // most))]
-
-
 def _medical(arm: Arm, file: Path, case: Case, query: Query) -> Verdict:
-    source = recipe_name(file)
-    said = ", ".join(sorted(case.labels)) or case.text
+    source = set_name(file)
+    label = ", ".join(sorted(case.labels)) or case.text
     return Verdict(
         source=source,
         truth=str(case.domain),
-        routing=arm.classifier.classify(query),
-        kind=f"{source}: {said}",
+        routing=arm.classifier.classify([query])[0],
+        kind=f"{source}: {label}",
         patient=f"{source}: {case.patient_id}" if case.patient_id else "",
     )
 
 
 def _verdict(arm: Arm, source: str, truth: str, query: Query) -> Verdict:
-    return Verdict(source, truth, arm.classifier.classify(query))
+    return Verdict(source, truth, arm.classifier.classify([query])[0])
 
 
 def _others(folders: Sequence[Path]) -> Iterator[tuple[str, Image.Image]]:
     """Pictures that are not medical, each with its family: drawn, of a package, of a folder."""
-    for drawn in drawn_pictures(DRAWN, DRAWN_SEED):
-        yield drawn.family, Image.fromarray(drawn.image)
+    for drawing in drawn_pictures(DRAWN, DRAWN_SEED):
+        yield drawing.family, Image.fromarray(drawing.image)
     for name, picture in packaged_pictures():
         yield f"{REAL}{name.split('/')[0]}", picture
     for folder in folders:
-        for path in _spread(picture_files([folder]), PICTURES):
+        for path in evenly_spaced(picture_files([folder]), PICTURES):
             for picture in views(path, 1, 0):
                 yield f"{REAL}{folder.resolve().name}", picture
 
@@ -242,8 +244,8 @@ def measures(one: Judged) -> dict[str, Any]:
 
 def _outside(one: Judged, name_of: Callable[[Verdict], str]) -> dict[str, dict[str, float]]:
     """:func:`routing.out_of_domain` of the pictures by a name; those without one are left out."""
-    parts: dict[str, list[Verdict]] = {}
+    verdicts: dict[str, list[Verdict]] = {}
     for verdict in one.others:
-        parts.setdefault(name_of(verdict), []).append(verdict)
-    parts.pop("", None)
-    return {name: routing.out_of_domain(one.medical, parts[name]) for name in sorted(parts)}
+        verdicts.setdefault(name_of(verdict), []).append(verdict)
+    verdicts.pop("", None)
+    return {name: routing.out_of_domain(one.medical, verdicts[name]) for name in sorted(verdicts)}

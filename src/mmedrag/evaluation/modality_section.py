@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from mmedrag.evaluation import plots
-from mmedrag.evaluation.section import Disagreement, Figure, Section, Table
+from mmedrag.views import plots
+from mmedrag.views.section import Disagreement, Figure, Section, Table
 
 BAR = 0.98
 """The AUROC against pictures that are not medical that is asked for."""
@@ -15,18 +15,15 @@ BAR = 0.98
 BINS = ("predicted", "observed", "counts")
 
 
-def section(
-    found: Mapping[str, Mapping[str, Any]], *, sets: int, most: int, command: str
-) -> Section:
-    """The section of :func:`mmedrag.evaluation.modality.evaluate`.
+def as_section(figures: Mapping[str, Mapping[str, Any]], *, sets: int, most: int) -> Section:
+    """The section of :func:`mmedrag.evaluation.modality.evaluate_modality`.
 
     Args:
-        found: the figures by arm; the last arm is the one the verdict speaks of.
+        figures: the figures by arm; the last arm is the one the verdict speaks of.
         sets: how many record files were read.
         most: images of each at most.
-        command: that measures it again.
     """
-    last = list(found)[-1]
+    last = list(figures)[-1]
     return Section(
         name="modality",
         title="Routing to the domain corpora",
@@ -36,31 +33,30 @@ def section(
             "is judged on what it has not learned from: the shipped head on validation patients, "
             "the held-out head on whole sets and whole families of drawn pictures that it has not "
             "seen. Not medical: drawn pictures, photographs and drawings that ship in installed "
-            "packages, and folders given by --pictures, at most 200 of each. ECE: ten bins, the "
+            "packages, and folders that were given, at most 200 of each. ECE: ten bins, the "
             "probability of the best of four classes. Misrouting: precision@5 of image to image, "
             "relevant where set and label agree, own patient left out."
         ),
-        verdict=_verdict(last, found[last]),
-        command=command,
-        tables=(_overall(found), _by_set(found), _outside(found), _cost(found)),
+        verdict=_verdict(last, figures[last]),
+        tables=(_overall(figures), _by_set(figures), _outside(figures), _cost(figures)),
         figures=tuple(
             Figure(
                 f"Reliability, {name}",
                 "Probability of the best class against how often it is the true one.",
-                partial(plots.reliability, *(of["bins"][part] for part in BINS)),
+                partial(plots.reliability, *(of["bins"][key] for key in BINS)),
             )
-            for name, of in found.items()
+            for name, of in figures.items()
         ),
         disagreements=(
             Disagreement(
                 "Modality classifier",
                 "CLIP zero-shot, argmax of three prompts, never abstains",
-                f"{found[last]['images']['wrong']:.1%} routed wrong, "
-                f"{found[last]['images']['undecided']:.1%} left to a search of every domain",
+                f"{figures[last]['images']['wrong']:.1%} routed wrong, "
+                f"{figures[last]['images']['undecided']:.1%} left to a search of every domain",
                 "An argmax over three domains routes a holiday photograph too; it has no way out.",
             ),
         ),
-        data=dict(found),
+        data=dict(figures),
     )
 
 
@@ -86,7 +82,7 @@ def _share(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def _overall(found: Mapping[str, Mapping[str, Any]]) -> Table:
+def _overall(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     header = ("head", "images", "right %", "wrong %", "undecided %", "called not medical %",
               "ECE", "ECE, medical only", "out-of-domain AUROC")  # fmt: skip
     rows = tuple(
@@ -97,7 +93,7 @@ def _overall(found: Mapping[str, Mapping[str, Any]]) -> Table:
             f"{of['ECE_medical']:.3f}",
             f"{of['out_of_domain']['AUROC']:.4f}",
         )
-        for name, of in found.items()
+        for name, of in figures.items()
     )
     return Table("Medical images", header, rows)
 
@@ -107,20 +103,20 @@ def _shares(of: Mapping[str, float]) -> tuple[str, ...]:
     return (f"{of['n']:.0f}", *(_share(of[name]) for name in names))
 
 
-def _by_set(found: Mapping[str, Mapping[str, Any]]) -> Table:
+def _by_set(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     header = ("head", "set", "images", "right %", "wrong %", "undecided %", "called not medical %")
     rows = tuple(
-        (name, source, *_shares(of)) for name, arm in found.items()
+        (name, source, *_shares(of)) for name, arm in figures.items()
         for source, of in arm["by_set"].items()
     )  # fmt: skip
     return Table("By set", header, rows)
 
 
-def _outside(found: Mapping[str, Mapping[str, Any]]) -> Table:
+def _outside(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     header = ("head", "pictures that are not medical", "n", "refused %", "AUROC")
     rows = tuple(
         (name, kind, str(of["n"]), _share(of["refused"]), f"{of['AUROC']:.4f}")
-        for name, arm in found.items()
+        for name, arm in figures.items()
         for kind, of in {
             **arm["out_of_domain_by_kind"],
             **arm["out_of_domain_by_package"],
@@ -130,7 +126,7 @@ def _outside(found: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table("Pictures that are not medical, against the medical images", header, rows)
 
 
-def _cost(found: Mapping[str, Mapping[str, Any]]) -> Table:
+def _cost(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     header = (
         "head",
         "all domains",
@@ -146,6 +142,6 @@ def _cost(found: Mapping[str, Mapping[str, Any]]) -> Table:
             str(arm["misrouting"]["astray"]),
             f"{arm['misrouting']['lost']:.3f}",
         )
-        for name, arm in found.items()
+        for name, arm in figures.items()
     )
     return Table("Cost of misrouting: precision@5, image to image", header, rows)

@@ -117,13 +117,13 @@ def contradicting(case: Case, truth: Mapping[str, Assertion]) -> Case:
 
     ``truth`` is what is true, by the name of the finding.
     """
-    denied = [name for name, said in truth.items() if said is not Assertion.NEGATED]
-    claimed = [name for name, said in truth.items() if said is Assertion.NEGATED]
-    parts = [f"No {name}." for name in denied] + [f"There is {name}." for name in claimed]
+    denied = [name for name, assertion in truth.items() if assertion is not Assertion.NEGATED]
+    claimed = [name for name, assertion in truth.items() if assertion is Assertion.NEGATED]
+    sentences = [f"No {name}." for name in denied] + [f"There is {name}." for name in claimed]
     return replace(
         case,
         id=f"planted-contradiction-{case.id}",
-        text=" ".join(parts),
+        text=" ".join(sentences),
         patient_id="",
         study_id="",
         meta={MARK: "contradiction"},
@@ -137,7 +137,7 @@ def planted(case: Case) -> str:
 
 def repeats(text: str, passage: str, words: int = 5) -> bool:
     """Whether a text takes over ``words`` words in a row of a passage, or all of a shorter one."""
-    said = passage.lower().split()
-    runs = [said[i : i + words] for i in range(max(1, len(said) - words + 1))]
+    answer_words = passage.lower().split()
+    runs = [answer_words[i : i + words] for i in range(max(1, len(answer_words) - words + 1))]
     flat = f" {' '.join(text.lower().split())} "
     return any(f" {' '.join(run)} " in flat for run in runs)

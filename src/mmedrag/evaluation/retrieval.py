@@ -1,16 +1,14 @@
-"""Retrieval measured over records of the native format, without a casebase (docs/evaluation.md)."""
+"""Retrieval measured over records, without a casebase (docs/guide/evaluation.md)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.evaluation.bootstrap import interval
-from mmedrag.evaluation.corpus import (
+from mmedrag.datasets.corpus import (
     Codes,
     Corpus,
     Relevance,
@@ -18,67 +16,20 @@ from mmedrag.evaluation.corpus import (
     group_codes,
     label_codes,
     problem_notes,
-    read_corpus,
 )
-from mmedrag.evaluation.directions import Direction, Measured, Side, measure, rounded
-from mmedrag.evaluation.metrics import chance_at_1, precision_at_k
-from mmedrag.evaluation.vectors import Progress, Vectors, embed_records, embed_texts
-from mmedrag.presets import build
+from mmedrag.evaluation.directions import Direction, DirectionFigures, Side, measure, rounded
+from mmedrag.evaluation.vectors import Vectors, embed_records, embed_texts
+from mmedrag.measures.bootstrap import interval
+from mmedrag.measures.ranking import chance_at_1, precision_at_k
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case
 
-SCHEMA = "mmedrag-retrieval/1"
 SIZES = (10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 """Gallery sizes of the curve, as far as there are so many items."""
 
 CROSS = ("image_to_text", "text_to_image")
 _QUERIES_A_POINT = 2000  # more galleries are drawn for small sizes
-
-
-def evaluate(
-    paths: Sequence[Path],
-    *,
-    preset: str = "offline",
-    models: dict[str, str] | None = None,
-    split: str = "",
-    group_by: str = "patient_id",
-    label: str = "",
-    whole_gallery: bool = False,
-    limit: int | None = None,
-    progress: Progress = lambda n: None,
-) -> dict[str, Any]:
-    """The report of ``mmedrag eval retrieval``, as its JSON.
-
-    Args:
-        paths: files of the native format, or their folders.
-        preset: whose embedder is measured.
-        models: by role, in place of the preset's own.
-        split: of the queries; all records, where empty.
-        group_by: what makes records relevant to each other, one of ``corpus.GROUPINGS``.
-        label: also measure precision@10 by this label, as ``labels[1]``.
-        whole_gallery: search the records of other splits too.
-        limit: use only the first records of the split.
-        progress: told how many more records are embedded.
-
-    Raises:
-        CorpusError: where a file cannot be read or holds nothing of the split.
-        QueryError: for an unknown preset, grouping or label.
-        ModelError: where the preset cannot be loaded.
-    """
-    corpus = read_corpus(paths, split=split, whole_gallery=whole_gallery, limit=limit)
-    group_codes(corpus, group_by)  # a wrong option is told before the models are loaded
-    measured = measure_retrieval(
-        corpus, build(preset, models).embedder, group_by, label=label, progress=progress
-    )
-    return {
-        "schema": SCHEMA,
-        "data": [str(path) for path in paths],
-        "preset": preset,
-        "split": split or None,
-        "gallery": "all" if whole_gallery else "split",
-        "group_by": group_by,
-        **measured,
-    }
 
 
 def measure_retrieval(
@@ -87,7 +38,7 @@ def measure_retrieval(
     group_by: str,
     *,
     label: str = "",
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """The measured part of the report: directions, by domain, the curve, notes."""
     groups = group_codes(corpus, group_by)
@@ -95,23 +46,26 @@ def measure_retrieval(
     vectors = embed_records(corpus.cases, groups, embedder, progress)
     truth = Relevance.of(corpus.cases, groups)
     directions = make_directions(corpus, groups, vectors, embedder)
-    found = {d.name: m for d in directions if (m := measure(d, truth)) is not None}
+    figures = {d.name: m for d in directions if (m := measure(d, truth)) is not None}
     report: dict[str, Any] = {
         "encoder": embedder.fingerprint,
         "records": len(corpus.cases),
-        "directions": {name: measured.figures() for name, measured in found.items()},
-        "by_domain": _by_domain(corpus, directions, truth, found),
-        "curve": [point for d in directions if d.name in found for point in _curve(d, truth)],
+        "directions": {name: measured.figures() for name, measured in figures.items()},
+        "by_domain": _by_domain(corpus, directions, truth, figures),
+        "curve": [point for d in directions if d.name in figures for point in _curve(d, truth)],
     }
     if labelled is not None:
         report["label_precision"] = {"label": label, **label_precision(corpus, vectors, labelled)}
-    return report | {"notes": [*corpus.notes, *problem_notes(vectors.problems), *_remarks(found)]}
+    return report | {"notes": [*corpus.notes, *problem_notes(vectors.problems), *_remarks(figures)]}
 
 
 def make_directions(
     corpus: Corpus, groups: Codes, vectors: Vectors, embedder: Embedder
 ) -> list[Direction]:
-    """The five directions between images, texts and cases, and diagnosis to findings."""
+    """The five directions between images, texts and cases, and diagnosis to findings.
+
+    ``groups`` is int64 ``(n,)``.
+    """
     return [*paired_directions(corpus, vectors), *_diagnosis_to_findings(corpus, groups, embedder)]
 
 
@@ -119,8 +73,8 @@ def paired_directions(corpus: Corpus, vectors: Vectors) -> list[Direction]:
     """The five directions between images, texts and cases."""
     images = np.flatnonzero(vectors.image_codes >= 0)
     texts = np.flatnonzero(vectors.text_codes >= 0)
-    asked_images, asked_texts = images[corpus.asked[images]], texts[corpus.asked[texts]]
-    pairs = asked_images[vectors.partners[asked_images] >= 0]
+    image_queries, text_queries = images[corpus.queried[images]], texts[corpus.queried[texts]]
+    pairs = image_queries[vectors.partners[image_queries] >= 0]
     whole = np.arange(len(corpus.cases))[np.union1d(images, texts)]
     image, text = vectors.image_codes, vectors.text_codes
 
@@ -132,17 +86,17 @@ def paired_directions(corpus: Corpus, vectors: Vectors) -> list[Direction]:
         queries(texts, vectors.text_cases),
     )
     by_image, by_text = (
-        queries(asked_images, vectors.image_queries),
-        queries(asked_texts, vectors.text_queries),
+        queries(image_queries, vectors.image_queries),
+        queries(text_queries, vectors.text_queries),
     )
     borrowed = text[vectors.partners[pairs]]
     return [
         Direction("image_to_text", by_image, shown_texts),
         Direction("text_to_image", by_text, shown_images),
         Direction(
-            "image_to_image", by_image, shown_images, ((image[asked_images], image[images]),)
+            "image_to_image", by_image, shown_images, ((image[image_queries], image[images]),)
         ),
-        Direction("text_to_text", by_text, shown_texts, ((text[asked_texts], text[texts]),)),
+        Direction("text_to_text", by_text, shown_texts, ((text[text_queries], text[texts]),)),
         Direction(
             "both_to_case",
             queries(pairs, vectors.both_queries),
@@ -153,33 +107,36 @@ def paired_directions(corpus: Corpus, vectors: Vectors) -> list[Direction]:
 
 
 def label_precision(corpus: Corpus, vectors: Vectors, labels: Codes) -> dict[str, Any]:
-    """precision@10 of image to image by a label, never counting images of the query's patient."""
+    """precision@10 of image to image by a label, never counting images of the query's patient.
+
+    ``groups`` is int64 ``(n,)``.
+    """
     usable = (vectors.image_codes >= 0) & (labels >= 0)
     shown = np.flatnonzero(usable)
-    asked = np.flatnonzero(usable & corpus.asked)
+    queries = np.flatnonzero(usable & corpus.queried)
     patients = group_codes(corpus, "patient_id")
     direction = Direction(
         "image_to_image",
-        Side(asked, vectors.image_queries[asked]),
+        Side(queries, vectors.image_queries[queries]),
         Side(shown, vectors.image_cases[shown]),
         (
-            (patients[asked], patients[shown]),
-            (vectors.image_codes[asked], vectors.image_codes[shown]),
+            (patients[queries], patients[shown]),
+            (vectors.image_codes[queries], vectors.image_codes[shown]),
         ),
     )
-    values, chance = np.zeros((len(asked), 1)), np.zeros(len(asked))
+    values, chance = np.zeros((len(queries), 1)), np.zeros(len(queries))
     for chunk, scores, visible in direction.scored():
-        same = labels[asked[chunk]][:, None] == labels[shown]
+        same = labels[queries[chunk]][:, None] == labels[shown]
         for i, row in enumerate(range(chunk.start, chunk.stop)):
             relevant = same[i][visible[i]]
             values[row] = precision_at_k(scores[i][visible[i]], relevant, 10)
             chance[row] = chance_at_1(relevant)
-    ends = interval(values, patients[asked])[0]
+    ends = interval(values, patients[queries])[0]
     return {
         "direction": "image_to_image",
         "precision@10": rounded(values.mean()),
         "n": len(shown),
-        "queries": len(asked),
+        "queries": len(queries),
         "groups": len(np.unique(patients[shown])),
         "chance": rounded(chance.mean()),
         "ci95": [rounded(end) for end in ends],
@@ -188,19 +145,19 @@ def label_precision(corpus: Corpus, vectors: Vectors, labels: Codes) -> dict[str
 
 def _diagnosis_to_findings(corpus: Corpus, groups: Codes, embedder: Embedder) -> list[Direction]:
     """Of every case (group) that states both, its diagnosis asked and its findings searched."""
-    told = [_diagnosis_and_findings(case) for case in corpus.cases]
-    keys = codes(t and (int(group), *t) for t, group in zip(told, groups, strict=True))
+    stated = [_diagnosis_and_findings(case) for case in corpus.cases]
+    keys = codes(t and (int(group), *t) for t, group in zip(stated, groups, strict=True))
     rows = np.unique(keys, return_index=True)[1]
     rows = rows[keys[rows] >= 0]
     if len(rows) < 2:
         return []
-    asked = rows[corpus.asked[rows]]
-    diagnoses = tuple(told[row][0] for row in asked)
-    findings = tuple(told[row][1] for row in rows)
+    queries = rows[corpus.queried[rows]]
+    diagnoses = tuple(stated[row][0] for row in queries)
+    findings = tuple(stated[row][1] for row in rows)
     return [
         Direction(
             "diagnosis_to_findings",
-            Side(asked, embed_texts(diagnoses, embedder)[0], diagnoses),
+            Side(queries, embed_texts(diagnoses, embedder)[0], diagnoses),
             Side(rows, embed_texts(findings, embedder)[1], findings),
         )
     ]
@@ -219,12 +176,12 @@ def _by_domain(
     corpus: Corpus,
     directions: Sequence[Direction],
     truth: Relevance,
-    found: dict[str, Measured],
+    figures: dict[str, DirectionFigures],
 ) -> dict[str, Any]:
     """The directions within each domain's own records, as the system searches (section 3.2)."""
     names = [case.domain.value if case.domain else "unspecified" for case in corpus.cases]
     if len(set(names)) == 1:
-        return {names[0]: {name: measured.figures() for name, measured in found.items()}}
+        return {names[0]: {name: measured.figures() for name, measured in figures.items()}}
     result = {}
     for domain in dict.fromkeys(names):
         records = np.array([name == domain for name in names])
@@ -238,17 +195,17 @@ def _curve(direction: Direction, truth: Relevance) -> list[dict[str, Any]]:
     n = len(direction.gallery)
     points = []
     for size in (*(size for size in SIZES if size < n), n):
-        drawn = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
-        found = [
-            measure(direction.restricted(_drawn(direction, truth, size, seed)), truth)
-            for seed in range(drawn)
+        draws = max(1, min(10, _QUERIES_A_POINT // size)) if size < n else 1
+        samples = [
+            measure(direction.restricted(_plot(direction, truth, size, seed)), truth)
+            for seed in range(draws)
         ]
-        if measured := [m for m in found if m is not None]:
+        if measured := [m for m in samples if m is not None]:
             points.append(_point(direction.name, measured))
     return points
 
 
-def _drawn(direction: Direction, truth: Relevance, size: int, seed: int) -> NDArray[np.bool_]:
+def _plot(direction: Direction, truth: Relevance, size: int, seed: int) -> NDArray[np.bool_]:
     """Records of whole groups in random order, each taken if the gallery stays within ``size``."""
     mine = truth.groups[direction.gallery.records]
     sizes = np.bincount(mine, minlength=int(truth.groups.max()) + 1)
@@ -260,7 +217,7 @@ def _drawn(direction: Direction, truth: Relevance, size: int, seed: int) -> NDAr
     return np.isin(truth.groups, taken)
 
 
-def _point(name: str, measured: Sequence[Measured]) -> dict[str, Any]:
+def _point(name: str, measured: Sequence[DirectionFigures]) -> dict[str, Any]:
     means = [m.means() for m in measured]
     return {
         "direction": name,
@@ -273,9 +230,9 @@ def _point(name: str, measured: Sequence[Measured]) -> dict[str, Any]:
     }
 
 
-def _remarks(found: dict[str, Measured]) -> list[str]:
+def _remarks(figures: dict[str, DirectionFigures]) -> list[str]:
     """What a reader must know to read the figures right."""
-    silent = [name for name in CROSS if name in found and found[name].silent]
+    silent = [name for name in CROSS if name in figures and figures[name].silent]
     remarks = []
     if silent:
         remarks.append(
@@ -284,7 +241,7 @@ def _remarks(found: dict[str, Measured]) -> list[str]:
         )
     remarks += [
         f"{name}: no query has a relevant item other than its exact duplicates, so all is 0"
-        for name, measured in found.items()
+        for name, measured in figures.items()
         if not measured.answerable.any()
     ]
     return remarks

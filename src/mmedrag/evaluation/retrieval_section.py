@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmedrag.evaluation import plots
+from mmedrag.datasets.corpus import group_codes, read_corpus
 from mmedrag.evaluation.directions import METRICS, arrow
-from mmedrag.evaluation.retrieval import CROSS, evaluate
-from mmedrag.evaluation.section import Figure, Section, Table, eval_command
-from mmedrag.evaluation.vectors import Progress
+from mmedrag.evaluation.retrieval import CROSS, measure_retrieval
+from mmedrag.presets import build
+from mmedrag.progress import Progress, silent
+from mmedrag.views import plots
+from mmedrag.views.section import Figure, Section, Table
+
+SCHEMA = "mmedrag-retrieval/1"
 
 Report = Mapping[str, Any]
 
 
-def study(
+def evaluate_retrieval(
     paths: Sequence[Path],
     *,
     preset: str = "offline",
@@ -25,37 +29,45 @@ def study(
     label: str = "",
     whole_gallery: bool = False,
     limit: int | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Section:
-    """Retrieval in every direction; ``data`` of the section is what ``evaluate`` gives.
+    """Retrieval in every direction; ``data`` of the section is the report as JSON.
 
-    Args, errors: those of :func:`mmedrag.evaluation.retrieval.evaluate`.
+    Args:
+        paths: files of the native format, or their folders.
+        preset: whose embedder is measured.
+        models: by role, in place of the preset's own.
+        split: of the queries; all records, where empty.
+        group_by: what makes records relevant to each other, one of ``corpus.GROUPINGS``.
+        label: also measure precision@10 by this label, as ``labels[1]``.
+        whole_gallery: search the records of other splits too.
+        limit: use only the first records of the split.
+        progress: told how many more records are embedded.
+
+    Raises:
+        CorpusError: where a file cannot be read or holds nothing of the split.
+        QueryError: for an unknown preset, grouping or label.
+        ModelError: where the preset cannot be loaded.
     """
-    report = evaluate(
-        paths,
-        preset=preset,
-        models=models,
-        split=split,
-        group_by=group_by,
-        label=label,
-        whole_gallery=whole_gallery,
-        limit=limit,
-        progress=progress,
+    corpus = read_corpus(paths, split=split, whole_gallery=whole_gallery, limit=limit)
+    group_codes(corpus, group_by)  # a wrong option is told before the models are loaded
+    measured = measure_retrieval(
+        corpus, build(preset, models).embedder, group_by, label=label, progress=progress
     )
-    told = {
-        "--split": split,
-        "--gallery": "all" if whole_gallery else "",
-        "--group-by": group_by,
-        "--label": label,
-        "--limit": str(limit or ""),
+    report = {
+        "schema": SCHEMA,
+        "data": [str(path) for path in paths],
+        "preset": preset,
+        "split": split or None,
+        "gallery": "all" if whole_gallery else "split",
+        "group_by": group_by,
+        **measured,
     }
-    options = [word for option, value in told.items() if value for word in (option, value)]
-    command = eval_command("retrieval", paths, *options, preset=preset, models=models)
-    return as_section(report, command)
+    return as_section(report)
 
 
-def as_section(report: Report, command: str) -> Section:
-    """A measured report (docs/evaluation.md, JSON) with its words, tables and figures."""
+def as_section(report: Report) -> Section:
+    """A measured report (docs/guide/evaluation.md, JSON) with its words, tables and figures."""
     names = ", ".join(_set_name(Path(path)) for path in report["data"])
     return Section(
         name="retrieval",
@@ -63,7 +75,6 @@ def as_section(report: Report, command: str) -> Section:
         paper="section 3.3, eq. 2",
         protocol=_protocol(report),
         verdict=_verdict(report["directions"]),
-        command=command,
         tables=_tables(report),
         figures=_figures(report),
         notes=tuple(report["notes"]),
@@ -88,19 +99,21 @@ def _protocol(report: Report) -> str:
 
 def _verdict(directions: Report) -> str:
     shown = [name for name in CROSS if name in directions] or list(directions)
-    told = [
+    sentences = [
         f"{arrow(name)}: R@1 {_percent(d['R@1'])} (chance {_percent(d['chance@1'])}),"
         f" R@10 {_percent(d['R@10'])}"
         for name, d in directions.items()
         if name in shown
     ]
-    return "; ".join(told) + "." if told else "Nothing can be measured on these records."
+    return "; ".join(sentences) + "." if sentences else "Nothing can be measured on these records."
 
 
 def _tables(report: Report) -> tuple[Table, ...]:
     tables = [_directions("All records", report["directions"])]
     if len(report["by_domain"]) > 1:
-        tables += [_directions(f"Within {n}", found) for n, found in report["by_domain"].items()]
+        tables += [
+            _directions(f"Within {n}", figures) for n, figures in report["by_domain"].items()
+        ]
     if "label_precision" in report:
         tables.append(_label(report["label_precision"]))
     if report["curve"]:
@@ -108,7 +121,7 @@ def _tables(report: Report) -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def _directions(title: str, found: Report) -> Table:
+def _directions(title: str, figures: Report) -> Table:
     header = ("direction", *METRICS, "n", "groups", "queries", "chance@1", "ceiling@1")
     rows = (
         (
@@ -118,20 +131,20 @@ def _directions(title: str, found: Report) -> Table:
             f"{f['chance@1']:.3f}",
             f"{f['ceiling@1']:.3f}",
         )
-        for name, f in found.items()
+        for name, f in figures.items()
     )
     return Table(title, header, tuple(rows))
 
 
-def _label(found: Report) -> Table:
+def _label(precision: Report) -> Table:
     header = ("direction", "precision@10", "chance", "n", "patients", "queries")
     row = (
-        arrow(found["direction"]),
-        _with_interval(found["precision@10"], found["ci95"]),
-        f"{found['chance']:.3f}",
-        *(str(found[count]) for count in ("n", "groups", "queries")),
+        arrow(precision["direction"]),
+        _with_interval(precision["precision@10"], precision["ci95"]),
+        f"{precision['chance']:.3f}",
+        *(str(precision[count]) for count in ("n", "groups", "queries")),
     )
-    return Table(f"By {found['label']}, other patients only", header, (row,))
+    return Table(f"By {precision['label']}, other patients only", header, (row,))
 
 
 def _curve(points: Sequence[Report]) -> Table:
@@ -169,13 +182,13 @@ def _figures(report: Report) -> tuple[Figure, ...]:
         ),
     ]
     if len(report["by_domain"]) > 1:
-        found = report["by_domain"]
+        by_domain = report["by_domain"]
         figures.append(
             Figure(
                 "Within each domain",
                 "R@1 where queries and gallery are of one domain, as the system searches.",
                 lambda: plots.bars(
-                    {n: {arrow(d): f["R@1"] for d, f in of.items()} for n, of in found.items()},
+                    {n: {arrow(d): f["R@1"] for d, f in of.items()} for n, of in by_domain.items()},
                     "R@1",
                 ),
             )

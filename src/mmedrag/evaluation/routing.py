@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.evaluation.probabilities import Bins, auroc, calibration_bins
+from mmedrag.measures.probabilities import Bins, auroc, calibration_bins
 from mmedrag.modality import NOT_MEDICAL
 from mmedrag.types import Matrix, Routing
 
@@ -104,15 +104,15 @@ def misrouting(verdicts: Sequence[Verdict], rows: Matrix, k: int = 5) -> dict[st
     everywhere = np.ones_like(relevant)
     home = truth[:, None] == truth[None]
     routed = np.stack([_searched(v.routing, truth) for v in verdicts])
-    found = {
+    precision = {
         name: _precision(similarities, relevant, where, k)
         for name, where in (("all domains", everywhere), ("routed", routed), ("true domain", home))
     }
     astray = np.array([_astray(v) for v in verdicts])
-    lost = found["all domains"] - found["routed"]
+    lost = precision["all domains"] - precision["routed"]
     return {
         "k": k,
-        "precision": {name: float(values.mean()) for name, values in found.items()},
+        "precision": {name: float(values.mean()) for name, values in precision.items()},
         "astray": int(astray.sum()),
         "lost": float(lost[astray].mean()) if astray.any() else 0.0,
     }

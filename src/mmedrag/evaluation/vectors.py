@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL.Image import Image
 
+from mmedrag.datasets.corpus import Codes, codes, text_key
 from mmedrag.errors import ImageError
-from mmedrag.evaluation.corpus import Codes, codes, text_key
-from mmedrag.images import image_digest, open_image
+from mmedrag.imaging.decoding import image_digest, open_image
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
 from mmedrag.types import Case, Matrix, Problem, Query
 
@@ -21,8 +22,6 @@ so that an image is encoded once for all of its roles."""
 
 TEXTS = 256
 """Texts that are embedded together."""
-
-Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +45,11 @@ class Vectors:
 
 
 def embed_records(
-    cases: Sequence[Case], groups: Codes, embedder: Embedder, progress: Progress = lambda n: None
+    cases: Sequence[Case], groups: Codes, embedder: Embedder, progress: Progress = silent
 ) -> Vectors:
     """Embed every record as query and as case, by image, by text and by both.
+
+    ``groups`` is int64 ``(n,)``.
 
     An image that cannot be decoded is a problem, and the record counts as one without an image.
     ``progress`` is told how many more records are done.
@@ -82,7 +83,7 @@ def embed_texts(texts: Sequence[str], embedder: Embedder) -> tuple[Matrix, Matri
     repeated text once does so here.
     """
     distinct = list(dict.fromkeys(text for text in texts if text.strip()))
-    place = {text: i for i, text in enumerate(distinct)}
+    index = {text: i for i, text in enumerate(distinct)}
     made = [np.zeros((2, 0, embedder.dim), np.float32)]
     for start in range(0, len(distinct), TEXTS):
         chunk = distinct[start : start + TEXTS]
@@ -90,14 +91,16 @@ def embed_texts(texts: Sequence[str], embedder: Embedder) -> tuple[Matrix, Matri
         both = embedder.embed([*(Query(text=text) for text in chunk), *as_cases])
         made.append(both.reshape(2, len(chunk), embedder.dim))
     vectors = np.concatenate(made, axis=1)
-    found = np.zeros((2, len(texts), embedder.dim), np.float32)
-    there = [row for row, text in enumerate(texts) if text in place]
-    found[:, there] = vectors[:, [place[texts[row]] for row in there]]
-    return found[0], found[1]
+    rows = np.zeros((2, len(texts), embedder.dim), np.float32)
+    there = [row for row, text in enumerate(texts) if text in index]
+    rows[:, there] = vectors[:, [index[texts[row]] for row in there]]
+    return rows[0], rows[1]
 
 
 def find_partners(groups: Codes, text_codes: Codes) -> Codes:
     """For every record the one whose text it borrows: the next of its group with another text.
+
+    Codes and result are int64 ``(n,)``.
 
     Itself where the group has no other text, -1 where it has no text at all.
     """
@@ -105,15 +108,15 @@ def find_partners(groups: Codes, text_codes: Codes) -> Codes:
     for row, group in enumerate(groups):
         if text_codes[row] >= 0:
             members[int(group)].append(row)
-    found = np.full(len(groups), -1, np.int64)
+    partners = np.full(len(groups), -1, np.int64)
     for rows in members.values():
         for i, row in enumerate(rows):
             ahead = [*rows[i + 1 :], *rows[:i]]
             others = (other for other in ahead if text_codes[other] != text_codes[row])
-            found[row] = next(others, row)
+            partners[row] = next(others, row)
     for bare in np.flatnonzero(text_codes < 0):
-        found[bare] = next(iter(members.get(int(groups[bare]), ())), -1)
-    return found
+        partners[bare] = next(iter(members.get(int(groups[bare]), ())), -1)
+    return partners
 
 
 class _Pictured:
@@ -145,18 +148,22 @@ class _Pictured:
         self.image_queries[rows], self.image_cases[rows] = np.split(made, 2)
 
     def _with_texts(self, pictures: Mapping[int, Image | None]) -> None:
-        asked = [row for row, seen in pictures.items() if seen and self._partners[row] >= 0]
-        shown = [row for row, seen in pictures.items() if seen or self._cases[row].text.strip()]
-        texts = [self._cases[self._partners[row]].text for row in asked]
+        query_rows = [row for row, seen in pictures.items() if seen and self._partners[row] >= 0]
+        case_rows = [row for row, seen in pictures.items() if seen or self._cases[row].text.strip()]
+        texts = [self._cases[self._partners[row]].text for row in query_rows]
         queries = [
-            Query(text, self._cases[row].image) for row, text in zip(asked, texts, strict=True)
+            Query(text, self._cases[row].image) for row, text in zip(query_rows, texts, strict=True)
         ]
         cases = [
             replace(self._cases[row], image=self._cases[row].image if pictures[row] else None)
-            for row in shown
+            for row in case_rows
         ]
-        made = self._embedder.embed([*queries, *cases], [pictures[row] for row in asked + shown])
-        self.both_queries[asked], self.whole_cases[shown] = np.split(made, [len(asked)])
+        made = self._embedder.embed(
+            [*queries, *cases], [pictures[row] for row in query_rows + case_rows]
+        )
+        self.both_queries[query_rows], self.whole_cases[case_rows] = np.split(
+            made, [len(query_rows)]
+        )
 
     def _decoded(self, case: Case) -> tuple[Image | None, str | None]:
         if case.image is None:

@@ -41,21 +41,21 @@ def open_backbones(preset: str, models: Mapping[str, str], freeze: Freeze) -> Ba
         QueryError: for another preset, a role that is unknown, or ``offline`` not frozen.
         ModelError: where an encoder cannot be loaded.
     """
-    known = find_preset(preset).models
+    defaults = find_preset(preset).models
     tuned = {"both": (), "image": ("text",), "text": ("image",), "none": ("image", "text")}[freeze]
-    if unknown := sorted(models.keys() - known.keys()):
+    if unknown := sorted(models.keys() - defaults.keys()):
         raise QueryError(f"The preset {preset} has no model called {unknown[0]}", "Leave it out.")
     if preset == "offline":
         if tuned:
             raise QueryError("The encoders of offline are frozen", "Give --freeze both.")
         return Backbones(*offline_encoders(), (), torch.device("cpu"))
-    if not {"image", "text"} <= known.keys():
+    if not {"image", "text"} <= defaults.keys():
         raise QueryError(
             f"The encoders of {preset} share a space already", "Train offline or paper."
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    chosen = {**known, **models}
-    image, text = Pretrained.told(chosen["image"]), Pretrained.told(chosen["text"])
+    chosen = {**defaults, **models}
+    image, text = Pretrained.parse(chosen["image"]), Pretrained.parse(chosen["text"])
     return Backbones(
         TransformersImageEncoder.load(image.name, revision=image.revision, device=device),
         TransformersTextEncoder.load(

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import CorpusError
-from mmedrag.pair_features import pair_features
-from mmedrag.reward import (
+from mmedrag.reward.pair_features import pair_features
+from mmedrag.reward.scorers import (
     Calibration,
     ContextScorer,
-    Head,
     PairScorer,
+    RewardHead,
     Scorer,
     TextEncoder,
     preference_loss,
@@ -33,7 +33,7 @@ from mmedrag.training.contexts import Example
 from mmedrag.types import Matrix
 
 Numbers: TypeAlias = NDArray[np.float64]
-Places: TypeAlias = NDArray[np.int64]
+Indices: TypeAlias = NDArray[np.int64]
 Weights: TypeAlias = dict[str, Numbers]
 
 EPOCHS = 600
@@ -53,7 +53,7 @@ RATE, DECAY = 0.01, 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
+class FittedReward:
     """A scorer, its threshold, and the mean loss of eq. 6 after each epoch, ``(epochs,)``."""
 
     scorer: PairScorer | ContextScorer
@@ -61,13 +61,13 @@ class Trained:
     losses: Numbers
 
 
-def train_pair(
+def fit_pair(
     train: Sequence[Example],
     calibration: Sequence[Example],
     *,
     epochs: int = EPOCHS,
     seed: int = 0,
-) -> Trained:
+) -> FittedReward:
     """The query-aware model: −log σ(s_i − s_j) on logits s of pair features."""
     features = np.concatenate([pair_features(e.question, [e.evidence]) for e in train])
     fitting = _Fitting(features, np.arange(len(train)), right_of(train), preferences(train))
@@ -75,30 +75,30 @@ def train_pair(
     return _finished(PairScorer(head), losses, calibration)
 
 
-def train_context(
+def fit_context(
     train: Sequence[Example],
     calibration: Sequence[Example],
     encode: TextEncoder,
     *,
     epochs: int = EPOCHS,
     seed: int = 0,
-) -> Trained:
+) -> FittedReward:
     """The paper's model: −log σ(r_i − r_j) on r = σ(wᵀ tanh(W f_BERT(c) + b) + b_r)."""
     texts = list(dict.fromkeys(example.evidence.text for example in train))
-    place = {text: i for i, text in enumerate(texts)}
-    owner = np.array([place[example.evidence.text] for example in train])
+    index = {text: i for i, text in enumerate(texts)}
+    owner = np.array([index[example.evidence.text] for example in train])
     fitting = _Fitting(encode(texts), owner, right_of(train), preferences(train))
     head, losses = fitting.run(HIDDEN_OF_TEXT, epochs, seed, as_paper=True)
     return _finished(ContextScorer(encode, head), losses, calibration)
 
 
 def rewards_of(scorer: Scorer, examples: Sequence[Example]) -> Numbers:
-    """The reward of every example, in order, as the filter would give it."""
-    found = np.zeros(len(examples))
-    for places in _by_question(examples).values():
-        evidence = [examples[place].evidence for place in places]
-        found[places] = scorer.score(examples[places[0]].question, evidence)
-    return found
+    """The reward of every example, in order, as the filter would give it. Float64 ``(n,)``."""
+    rewards = np.zeros(len(examples))
+    for rows in _by_question(examples).values():
+        evidence = [examples[row].evidence for row in rows]
+        rewards[rows] = scorer.score(examples[rows[0]].question, evidence)
+    return rewards
 
 
 def right_of(examples: Sequence[Example]) -> NDArray[np.bool_]:
@@ -106,18 +106,20 @@ def right_of(examples: Sequence[Example]) -> NDArray[np.bool_]:
     return np.array([example.right for example in examples], np.bool_)
 
 
-def preferences(examples: Sequence[Example]) -> Places:
+def preferences(examples: Sequence[Example]) -> Indices:
     """Places of each right and each wrong context of one question, ``(pairs, 2)``."""
-    found = []
-    for places in _by_question(examples).values():
-        right = [place for place in places if examples[place].right]
-        wrong = [place for place in places if not examples[place].right]
-        found += [(i, j) for i in right for j in wrong]
-    return np.array(found, np.int64).reshape(-1, 2)
+    pairs = []
+    for rows in _by_question(examples).values():
+        right = [row for row in rows if examples[row].right]
+        wrong = [row for row in rows if not examples[row].right]
+        pairs += [(i, j) for i in right for j in wrong]
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def platt(logits: Numbers, right: NDArray[np.bool_]) -> Calibration:
     """Platt's scaling by Newton's method, with his targets (Platt 1999; Lin et al. 2007).
+
+    From logits float64 ``(n,)`` and which of them are right, ``(n,)``.
 
     Where the logits do not rank at all the scale stays just above 0.
     """
@@ -137,6 +139,8 @@ def platt(logits: Numbers, right: NDArray[np.bool_]) -> Calibration:
 def choose_tau(rewards: Numbers, right: NDArray[np.bool_], kept: float = KEPT) -> float:
     """The largest τ of three decimals with which a share ``kept`` of the right passes r > τ.
 
+    From rewards float64 ``(n,)`` and which of them are right, ``(n,)``.
+
     0 where even that is not enough.
 
     Raises:
@@ -151,8 +155,8 @@ def choose_tau(rewards: Numbers, right: NDArray[np.bool_], kept: float = KEPT) -
 
 def _by_question(examples: Sequence[Example]) -> dict[int, list[int]]:
     questions: dict[int, list[int]] = defaultdict(list)
-    for place, example in enumerate(examples):
-        questions[example.number].append(place)
+    for row, example in enumerate(examples):
+        questions[example.number].append(row)
     return questions
 
 
@@ -161,11 +165,13 @@ class _Fitting:
     """``features`` by row, ``(n, d)``; the row of each example; which are right; pairs of them."""
 
     features: Matrix
-    owner: Places
+    owner: Indices
     right: NDArray[np.bool_]
-    pairs: Places
+    pairs: Indices
 
-    def run(self, hidden: int, epochs: int, seed: int, *, as_paper: bool) -> tuple[Head, Numbers]:
+    def run(
+        self, hidden: int, epochs: int, seed: int, *, as_paper: bool
+    ) -> tuple[RewardHead, Numbers]:
         """The head of eq. 5 that minimises eq. 6, and its loss by epoch.
 
         Raises:
@@ -176,7 +182,7 @@ class _Fitting:
         random = np.random.default_rng(seed)
         mean, deviation = self.features.mean(axis=0), np.maximum(self.features.std(axis=0), 1e-3)
         inputs = ((self.features - mean) / deviation).astype(np.float64)
-        weights = _drawn(inputs.shape[1], hidden, random)
+        weights = _random_numbers(inputs.shape[1], hidden, random)
         moments: tuple[Weights, Weights] = ({}, {})
         losses = []
         for epoch in range(epochs):
@@ -186,14 +192,14 @@ class _Fitting:
             losses.append(loss)
         return _unscaled(weights, mean, deviation), np.array(losses)
 
-    def _across(self, random: np.random.Generator) -> Places:
+    def _across(self, random: np.random.Generator) -> Indices:
         """As many pairs of a right and a wrong context of any questions, drawn at random."""
-        places = (np.flatnonzero(self.right), np.flatnonzero(~self.right))
-        return np.stack([random.choice(side, len(self.pairs)) for side in places], axis=1)
+        rows = (np.flatnonzero(self.right), np.flatnonzero(~self.right))
+        return np.stack([random.choice(side, len(self.pairs)) for side in rows], axis=1)
 
 
 def loss_and_gradient(
-    weights: Mapping[str, Numbers], inputs: Numbers, pairs: Places, on_sigmoids: bool
+    weights: Mapping[str, Numbers], inputs: Numbers, pairs: Indices, on_sigmoids: bool
 ) -> tuple[float, Weights]:
     """Mean of eq. 6 over pairs of rows, and its gradient by weight.
 
@@ -222,7 +228,7 @@ def loss_and_gradient(
     return float(preference_loss(better, other).mean()), gradient
 
 
-def _drawn(width: int, hidden: int, random: np.random.Generator) -> Weights:
+def _random_numbers(width: int, hidden: int, random: np.random.Generator) -> Weights:
     return {
         "hidden": random.normal(0.0, width**-0.5, (hidden, width)),
         "hidden_bias": np.zeros(hidden),
@@ -244,10 +250,10 @@ def _step(
         weights[name] = weights[name] - RATE * (mean / (np.sqrt(square) + 1e-8) + decay)
 
 
-def _unscaled(weights: Mapping[str, Numbers], mean: Matrix, deviation: Matrix) -> Head:
+def _unscaled(weights: Mapping[str, Numbers], mean: Matrix, deviation: Matrix) -> RewardHead:
     """The head for features as they are: the standardisation goes into W and b."""
     hidden = weights["hidden"] / deviation
-    return Head(
+    return RewardHead(
         output=weights["output"].astype(np.float32),
         bias=float(weights["bias"][0]),
         hidden=hidden.astype(np.float32),
@@ -257,7 +263,7 @@ def _unscaled(weights: Mapping[str, Numbers], mean: Matrix, deviation: Matrix) -
 
 def _finished(
     scorer: PairScorer | ContextScorer, losses: Numbers, calibration: Sequence[Example]
-) -> Trained:
+) -> FittedReward:
     """With Platt's scaling and τ of the calibration part."""
     right = right_of(calibration)
     rewards = np.clip(rewards_of(scorer, calibration), 1e-12, 1 - 1e-12)
@@ -267,4 +273,4 @@ def _finished(
         if isinstance(scorer, PairScorer)
         else ContextScorer(scorer.encode, scorer.head, fitted)
     )
-    return Trained(calibrated, choose_tau(rewards_of(calibrated, calibration), right), losses)
+    return FittedReward(calibrated, choose_tau(rewards_of(calibrated, calibration), right), losses)

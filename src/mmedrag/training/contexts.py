@@ -14,12 +14,13 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from mmedrag.datasets.corpus import codes, patient_of, study_of, text_key
 from mmedrag.definitions import Dictionary
-from mmedrag.evaluation.corpus import codes, patient_of, study_of, text_key
 from mmedrag.pipeline import gather
+from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.training.candidates import Candidates, findings_of
 from mmedrag.training.flips import mirrored, negated
-from mmedrag.training.pool import Pool, Progress, findings_of
 from mmedrag.training.questions import is_finding, off_topic, texts_of
 from mmedrag.types import (
     Assertion,
@@ -66,7 +67,7 @@ class Example:
     """A question, a context for it, and of what kind the context is.
 
     ``words`` says where the question's text comes from (empty without text), ``number`` is that of
-    the question and ``asked_by`` the record that asked it.
+    the question and ``anchor`` the record that asked it.
     """
 
     question: Question
@@ -75,7 +76,7 @@ class Example:
     form: Form
     words: str
     number: int
-    asked_by: Case
+    anchor: Case
 
     @property
     def right(self) -> bool:
@@ -88,14 +89,14 @@ class _Context:
     kind: str
     item: Case | Definition
     mentions: tuple[Mention, ...] = ()
-    place: int | None = None  # in the pool, where the item is as it stands there
+    row: int | None = None  # among the candidates, where the item is as it stands there
 
 
 class Miner:
     """Mines one pool.
 
     Args:
-        pool: of one part; nothing is drawn from elsewhere.
+        candidates: of one part; nothing is drawn from elsewhere.
         embedder: that of the pool's vectors.
         classifier: routes the questions (section 3.2).
         definitions: recognises and defines terms (section 3.4).
@@ -105,7 +106,7 @@ class Miner:
 
     def __init__(
         self,
-        pool: Pool,
+        candidates: Candidates,
         embedder: Embedder,
         classifier: ModalityClassifier,
         definitions: Dictionary,
@@ -113,30 +114,30 @@ class Miner:
         held_out: bool = False,
         seed: int = 0,
     ) -> None:
-        self._pool, self._embedder = pool, embedder
+        self._candidates, self._embedder = candidates, embedder
         self._classifier, self._definitions = classifier, definitions
         self._held_out = held_out
         self._random = np.random.default_rng(seed)
         self._questions = 0
-        self._findings = [findings_of(case) for case in pool.cases]
-        self._patients = codes(patient_of(case) for case in pool.cases)
-        self._studies = codes(study_of(case) for case in pool.cases)
-        self._texts = codes(text_key(case.text) for case in pool.cases)
-        self._domains = codes(case.domain for case in pool.cases)
-        self._sorts = codes((case.domain, case.modality) for case in pool.cases)
+        self._findings = [findings_of(case) for case in candidates.cases]
+        self._patients = codes(patient_of(case) for case in candidates.cases)
+        self._studies = codes(study_of(case) for case in candidates.cases)
+        self._texts = codes(text_key(case.text) for case in candidates.cases)
+        self._domains = codes(case.domain for case in candidates.cases)
+        self._sorts = codes((case.domain, case.modality) for case in candidates.cases)
 
-    def mine(self, most: int, progress: Progress = lambda n: None) -> list[Example]:
+    def mine(self, most: int, progress: Progress = silent) -> list[Example]:
         """Examples of the questions of at most ``most`` records, drawn at random."""
-        found: list[Example] = []
-        for anchor in self._random.permutation(len(self._pool))[:most].tolist():
-            found += self._asked(anchor)
+        examples: list[Example] = []
+        for anchor in self._random.permutation(len(self._candidates))[:most].tolist():
+            examples += self._examples_of(anchor)
             progress(1)
-        return found
+        return examples
 
-    def _asked(self, anchor: int) -> Iterator[Example]:
+    def _examples_of(self, anchor: int) -> Iterator[Example]:
         """All examples of one record."""
-        words, text = self._drawn_text(anchor)
-        image = self._pool.cases[anchor].image
+        words, text = self._random_text(anchor)
+        image = self._candidates.cases[anchor].image
         forms: dict[Form, Query] = {"text": Query(text)} if text else {}
         if image is not None:
             forms |= {"image": Query(image=image)}
@@ -145,85 +146,85 @@ class Miner:
             question = self._understood(query)
             contexts = [*self._right(question, anchor), *self._wrong(question, anchor)]
             contexts += self._flipped(question, contexts)
-            said = words if query.text else ""
-            yield from self._examples(question, contexts, form, said, anchor)
+            source = words if query.text else ""
+            yield from self._examples(question, contexts, form, source, anchor)
         if self._random.random() < OFF_TOPIC_SHARE:
             question = self._understood(Query(off_topic(self._held_out, self._random)))
-            found = self._nearest(question, range(len(self._pool)))
-            nearest = [self._at(OFF_TOPIC, place) for place in found[:2]]
+            nearest_rows = self._nearest(question, range(len(self._candidates)))
+            nearest = [self._at(OFF_TOPIC, row) for row in nearest_rows[:2]]
             yield from self._examples(question, nearest, "text", OFF_TOPIC, anchor)
 
     def _understood(self, query: Query) -> Question:
         """What the pipeline knows of a query when it filters."""
-        routing = self._classifier.classify(query)
+        routing = self._classifier.classify([query])[0]
         vector = self._embedder.embed([query])[0]
         return Question(query, routing, vector, self._definitions.recognise([query.text])[0])
 
-    def _drawn_text(self, anchor: int) -> tuple[str, str]:
+    def _random_text(self, anchor: int) -> tuple[str, str]:
         """A text to ask with and where it comes from, of those that the record can give."""
         fellows = (self._studies == self._studies[anchor]) & (self._texts != self._texts[anchor])
         other = self._one(np.flatnonzero(fellows & (self._texts >= 0)).tolist())
-        told = texts_of(
-            self._pool.cases[anchor],
+        texts = texts_of(
+            self._candidates.cases[anchor],
             sorted(self._findings[anchor]),
-            self._pool.mentions[anchor],
-            self._pool.cases[other[0]].text if other else "",
+            self._candidates.mentions[anchor],
+            self._candidates.cases[other[0]].text if other else "",
             self._definitions,
             self._random,
         )
-        usable = list(told.items())
+        usable = list(texts.items())
         return usable[self._random.integers(len(usable))] if usable else ("", "")
 
     def _right(self, question: Question, anchor: int) -> Iterator[_Context]:
         """The same study, the same findings in another patient, a definition of what is asked."""
-        for place in self._one(self._same_study(question, anchor)):
-            yield self._at(SAME_STUDY, place)
-        for place in self._one(self._same_findings(anchor)):
-            yield self._at(SAME_FINDINGS, place)
-        read = question.mentions if question.query.text else self._pool.mentions[anchor]
-        known = self._definitions.define([read], DEFINITIONS)
-        for place in self._one(range(len(known))):
-            yield _Context(DEFINITION, known[place])
+        for row in self._one(self._same_study(question, anchor)):
+            yield self._at(SAME_STUDY, row)
+        for row in self._one(self._same_findings(anchor)):
+            yield self._at(SAME_FINDINGS, row)
+        read = question.mentions if question.query.text else self._candidates.mentions[anchor]
+        definitions = self._definitions.define([read], DEFINITIONS)
+        for row in self._one(range(len(definitions))):
+            yield _Context(DEFINITION, definitions[row])
 
     def _same_study(self, question: Question, anchor: int) -> list[int]:
         """Other records of the study; the record itself where only a text asks and it is alone."""
-        said = text_key(question.query.text)
-        found = [
-            place
-            for place in np.flatnonzero(self._studies == self._studies[anchor]).tolist()
-            if text_key(self._pool.cases[place].text) not in (said, None)
+        own_text = text_key(question.query.text)
+        rows = [
+            row
+            for row in np.flatnonzero(self._studies == self._studies[anchor]).tolist()
+            if text_key(self._candidates.cases[row].text) not in (own_text, None)
         ]
-        others = [place for place in found if place != anchor]
-        return others or (found if question.query.image is None else [])
+        others = [row for row in rows if row != anchor]
+        return others or (rows if question.query.image is None else [])
 
     def _same_findings(self, anchor: int) -> list[int]:
         findings = self._findings[anchor]
         alike = (self._sorts == self._sorts[anchor]) & (self._patients != self._patients[anchor])
-        places = np.flatnonzero(alike).tolist() if findings else []
-        return [place for place in places if self._findings[place] == findings]
+        rows = np.flatnonzero(alike).tolist() if findings else []
+        return [row for row in rows if self._findings[row] == findings]
 
     def _wrong(self, question: Question, anchor: int) -> Iterator[_Context]:
         """Other findings in the same domain, another domain, a definition of something else."""
         others = self._others(anchor, same_domain=True)
-        for place in self._one(others):
-            yield self._at(OTHER, place)
-            yield from self._other_definition(question, anchor, place)
-        for place in self._one(self._nearest(question, others)[:NEAR]):
-            yield self._at(NEAREST, place)
-        for place in self._one(self._others(anchor, same_domain=False)):
-            yield self._at(OTHER_DOMAIN, place)
+        for row in self._one(others):
+            yield self._at(OTHER, row)
+            yield from self._other_definition(question, anchor, row)
+        for row in self._one(self._nearest(question, others)[:NEAR]):
+            yield self._at(NEAREST, row)
+        for row in self._one(self._others(anchor, same_domain=False)):
+            yield self._at(OTHER_DOMAIN, row)
 
-    def _other_definition(self, question: Question, anchor: int, place: int) -> Iterator[_Context]:
+    def _other_definition(self, question: Question, anchor: int, row: int) -> Iterator[_Context]:
         """Of a concept that another record affirms, and neither question nor record mentions."""
-        spoken = {m.concept for m in (*question.mentions, *self._pool.mentions[anchor])}
-        known = self._definitions.define([self._pool.mentions[place]], DEFINITIONS)
-        other = [definition for definition in known if definition.concept not in spoken]
+        spoken = {m.concept for m in (*question.mentions, *self._candidates.mentions[anchor])}
+        definitions = self._definitions.define([self._candidates.mentions[row]], DEFINITIONS)
+        other = [definition for definition in definitions if definition.concept not in spoken]
         for chosen in self._one(range(len(other))):
             yield _Context(OTHER_DEFINITION, other[chosen])
 
     def _flipped(self, question: Question, contexts: Sequence[_Context]) -> Iterator[_Context]:
         """Right cases turned to contradict the question; only where its text speaks of it."""
-        asked = {
+        concepts = {
             mention.concept
             for mention in question.mentions
             if mention.assertion in (Assertion.AFFIRMED, Assertion.NEGATED)
@@ -234,7 +235,7 @@ class Miner:
             if context.kind in (SAME_STUDY, SAME_FINDINGS) and isinstance(context.item, Case):
                 text = context.item.text
                 turned = {
-                    NEGATED: negated(text, context.mentions, asked),
+                    NEGATED: negated(text, context.mentions, concepts),
                     MIRRORED: mirrored(text) if sided else None,
                 }
                 for kind, other in turned.items():
@@ -246,23 +247,25 @@ class Miner:
         """Records of other patients without a finding in common with the anchor's."""
         other = self._patients != self._patients[anchor]
         alike = self._domains == self._domains[anchor]
-        places = np.flatnonzero(other & (alike if same_domain else ~alike)).tolist()
+        rows = np.flatnonzero(other & (alike if same_domain else ~alike)).tolist()
         findings = self._findings[anchor]
-        return [place for place in places if findings.isdisjoint(self._findings[place])]
+        return [row for row in rows if findings.isdisjoint(self._findings[row])]
 
     def _nearest(self, question: Question, among: Sequence[int]) -> list[int]:
         """Of these, the nearest to the question first."""
-        places = np.array(among, np.int64)
-        order = np.argsort(-(self._pool.vectors[places] @ question.vector), kind="stable")
-        nearest: list[int] = places[order].tolist()
+        rows = np.array(among, np.int64)
+        order = np.argsort(-(self._candidates.vectors[rows] @ question.vector), kind="stable")
+        nearest: list[int] = rows[order].tolist()
         return nearest
 
-    def _one(self, places: Sequence[int]) -> list[int]:
+    def _one(self, rows: Sequence[int]) -> list[int]:
         """One of them, or none where there is none."""
-        return [places[int(self._random.integers(len(places)))]] if places else []
+        return [rows[int(self._random.integers(len(rows)))]] if rows else []
 
-    def _at(self, kind: str, place: int) -> _Context:
-        return _Context(kind, self._pool.cases[place], tuple(self._pool.mentions[place]), place)
+    def _at(self, kind: str, row: int) -> _Context:
+        return _Context(
+            kind, self._candidates.cases[row], tuple(self._candidates.mentions[row]), row
+        )
 
     def _examples(
         self, question: Question, contexts: Sequence[_Context], form: Form, words: str, anchor: int
@@ -283,12 +286,14 @@ class Miner:
             [item for _, item in defined],
             vectors[len(cases) :],
         )
-        asked_by = self._pool.cases[anchor]
+        anchor_case = self._candidates.cases[anchor]
         for (context, _), evidence in zip((*cases, *defined), gathered, strict=True):
-            yield Example(question, evidence, context.kind, form, words, self._questions, asked_by)
+            yield Example(
+                question, evidence, context.kind, form, words, self._questions, anchor_case
+            )
         self._questions += 1
 
     def _vectors(self, contexts: Sequence[_Context]) -> Matrix:
-        new = iter(self._embedder.embed([c.item for c in contexts if c.place is None]))
-        rows = [next(new) if c.place is None else self._pool.vectors[c.place] for c in contexts]
+        new = iter(self._embedder.embed([c.item for c in contexts if c.row is None]))
+        rows = [next(new) if c.row is None else self._candidates.vectors[c.row] for c in contexts]
         return np.array(rows, np.float32).reshape(len(rows), self._embedder.dim)

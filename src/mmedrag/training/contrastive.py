@@ -1,4 +1,4 @@
-"""Contrastive training of a dual encoder on your own pairs (section 3.3, docs/training.md).
+"""Contrastive training of a dual encoder on your own pairs (section 3.3, docs/guide/training.md).
 
 Symmetric InfoNCE with a learned temperature, where equal captions and images of one study are
 positives of each other; AdamW with warm-up and a cosine; R@k on other patients after each epoch
@@ -17,17 +17,18 @@ from typing import Any
 import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
-from mmedrag.encoders.projection import unit_rows
+from mmedrag.encoders.fusion import LearnedFusion, load_fusion
 from mmedrag.errors import CheckpointError, QueryError
-from mmedrag.fusion import LearnedFusion, load_fusion
+from mmedrag.measures.cosines import unit_rows
+from mmedrag.progress import Log
 from mmedrag.training.backbones import Backbones, Freeze, open_backbones, write_backbones
 from mmedrag.training.features import cached_rows, image_rows, text_rows
 from mmedrag.training.journal import Epoch, best_of, draw_curves, is_over, read_log, write_log
 from mmedrag.training.learner import Learner
-from mmedrag.training.parts import Parts, patient_codes, positive_groups, read_parts
 from mmedrag.training.recalls import Recalls, measure_recalls
 from mmedrag.training.run_state import RunState, read_state, write_state
 from mmedrag.training.schedule import Schedule
+from mmedrag.training.splits import Split, patient_codes, positive_groups, read_split_pairs
 from mmedrag.training.towers import FrozenTower, ImageTower, TextTower, Tower
 from mmedrag.types import Case, Matrix
 
@@ -40,21 +41,21 @@ DIM = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
+class TrainedEncoders:
     """Where the result is, what was measured on the held-out part, and how it came about.
 
     ``figures`` is the JSON of ``into/report.json``; ``serve`` are the ``--model`` options.
     """
 
     into: Path
-    parts: Parts
+    split: Split
     epochs: tuple[Epoch, ...]
     figures: Mapping[str, Any]
     serve: Mapping[str, str]
 
     def __str__(self) -> str:
         """The figures with their intervals, and how to use the result."""
-        told, ends = self.figures["val"], self.figures["ci95"]
+        recalls, ends = self.figures["val"], self.figures["ci95"]
         rows = [
             f"{direction.replace('_', ' '):<14}"
             + "".join(
@@ -62,7 +63,7 @@ class Trained:
                 for rank, value in ranks.items()
                 for low, high in [ends[direction][rank]]
             )
-            for direction, ranks in told.items()
+            for direction, ranks in recalls.items()
         ]
         cases, chance = self.figures["cases"]["val"], self.figures["chance@1"]
         options = " ".join(f"--model {role}={folder}" for role, folder in self.serve.items())
@@ -89,9 +90,9 @@ def train_contrastive(
     splits: Path | None = None,
     seed: int = 0,
     resume: bool = False,
-    tell: Callable[[str], object] = lambda line: None,
-    progress: Callable[[Epoch], object] = lambda epoch: None,
-) -> Trained:
+    log: Log = lambda line: None,
+    on_epoch: Callable[[Epoch], object] = lambda epoch: None,
+) -> TrainedEncoders:
     """Train heads, and the encoders that are not frozen, on records of the native format.
 
     Writes ``heads`` (a fusion), ``image`` and ``text`` where they were fine-tuned, ``splits.json``,
@@ -110,8 +111,8 @@ def train_contrastive(
         splits: a split file, in place of the records' own parts.
         seed: of the split, weights, batches, dropout and augmentation.
         resume: go on with the run that ``into`` holds.
-        tell: given a line on each thing done.
-        progress: given every epoch.
+        log: given a line on each thing done.
+        on_epoch: given every epoch.
 
     Raises:
         CorpusError: where records or split cannot be read.
@@ -121,30 +122,34 @@ def train_contrastive(
     """
     _check_settings(epochs=epochs, batch=batch, micro=micro)
     _check_free(into, resume)
-    parts = read_parts(paths, into, splits=into / "splits.json" if resume else splits, seed=seed)
-    tell(f"{parts}; no patient, study, picture or long text is on two sides")
+    split = read_split_pairs(
+        paths, into, splits=into / "splits.json" if resume else splits, seed=seed
+    )
+    log(f"{split}; no patient, study, picture or long text is on two sides")
     backbones = open_backbones(preset, models or {}, freeze)
     schedule = Schedule(epochs, batch, micro if backbones.tuned else batch)
-    learner = _learner(backbones, parts, into, schedule, seed)
+    learner = _learner(backbones, split, into, schedule, seed)
     settings = {"preset": preset, "epochs": epochs, "batch": batch, "freeze": freeze, "seed": seed}
-    done = _fit(learner, parts, into, settings, resume, progress)
-    fusion, served = _write(learner, backbones, parts, into, settings)
-    recalls = _recalls(fusion, served, parts.val, into)
-    figures = _figures(recalls, parts, done, settings)
+    done = _fit(learner, split, into, settings, resume, on_epoch)
+    fusion, served = _write(learner, backbones, split, into, settings)
+    recalls = _recalls(fusion, served, split.held_out, into)
+    figures = _figures(recalls, split, done, settings)
     (into / "report.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     draw_curves(into, done)
     roles = (*served.tuned, "heads")
-    return Trained(into, parts, tuple(done), figures, {role: str(into / role) for role in roles})
+    return TrainedEncoders(
+        into, split, tuple(done), figures, {role: str(into / role) for role in roles}
+    )
 
 
 def _learner(
-    backbones: Backbones, parts: Parts, into: Path, schedule: Schedule, seed: int
+    backbones: Backbones, split: Split, into: Path, schedule: Schedule, seed: int
 ) -> Learner:
-    cases = (*parts.train, *parts.tune)
+    cases = (*split.train, *split.tune)
     return Learner(
         *_towers(backbones, cases, into / "features", seed),
         positive_groups(cases),
-        range(len(parts.train)),
+        range(len(split.train)),
         schedule,
         dim=DIM,
         seed=seed,
@@ -171,11 +176,11 @@ def _towers(
 
 def _fit(
     learner: Learner,
-    parts: Parts,
+    split: Split,
     into: Path,
     settings: Mapping[str, Any],
     resume: bool,
-    progress: Callable[[Epoch], object],
+    on_epoch: Callable[[Epoch], object],
 ) -> list[Epoch]:
     """Train to the last epoch or until it brings nothing; the learner then has the best weights."""
     done: list[Epoch] = []
@@ -186,8 +191,8 @@ def _fit(
         learner.set_state(state.weights)
         learner.set_moments(state.moments)
         best = dict(state.best)
-    tune = range(len(parts.train), len(parts.train) + len(parts.tune))
-    groups = positive_groups(parts.tune)
+    tune = range(len(split.train), len(split.train) + len(split.tune))
+    groups = positive_groups(split.tune)
     while len(done) < settings["epochs"] and not is_over(done, PATIENCE):
         started, number = perf_counter(), len(done)
         loss = learner.learn(number)
@@ -200,7 +205,7 @@ def _fit(
             into / "state",
             RunState(len(done), settings, learner.state(), learner.moments(), best),
         )
-        progress(done[-1])
+        on_epoch(done[-1])
     learner.set_state(best)
     return done
 
@@ -220,7 +225,7 @@ def _epoch(number: int, loss: float, learner: Learner, recalls: Recalls, seconds
 def _write(
     learner: Learner,
     backbones: Backbones,
-    parts: Parts,
+    split: Split,
     into: Path,
     settings: Mapping[str, Any],
 ) -> tuple[LearnedFusion, Backbones]:
@@ -230,7 +235,7 @@ def _write(
         kind="fusion",
         tensors=learner.heads.tensors(),
         encoders={"image": served.images.fingerprint, "text": served.texts.fingerprint},
-        training_data=sorted({case.id.partition("/")[0] for case in parts.train}),
+        training_data=sorted({case.id.partition("/")[0] for case in split.train}),
         settings={
             "strategy": "contrastive",
             "image_dim": served.images.dim,
@@ -263,12 +268,12 @@ def _recalls(
 
 
 def _figures(
-    recalls: Recalls, parts: Parts, done: Sequence[Epoch], settings: Mapping[str, Any]
+    recalls: Recalls, split: Split, done: Sequence[Epoch], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    patients = patient_codes(parts.val)
+    patients = patient_codes(split.held_out)
     return {
         "settings": dict(settings),
-        "cases": {"train": len(parts.train), "tune": len(parts.tune), "val": len(parts.val)},
+        "cases": {"train": len(split.train), "tune": len(split.tune), "val": len(split.held_out)},
         "patients": len(np.unique(patients)),
         "best_epoch": best_of(done).epoch,
         "chance@1": round(recalls.chance, 4),

@@ -1,7 +1,7 @@
 """Two heads in closed form: canonical correlation with a ridge (Hotelling 1936; Vinod 1976).
 
 The heads of section 3.3 for small data: on a thousand pairs it generalises as well as or better
-than the same heads trained by InfoNCE (docs/training.md), takes seconds, and has no seed.
+than the same heads trained by InfoNCE (docs/guide/training.md), takes seconds, and has no seed.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +11,30 @@ import numpy as np
 from tqdm import tqdm
 
 from mmedrag.datasets.records import read_records
+from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.dual import decoded_chunks
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
+from mmedrag.training.sets import TrainingSet
 from mmedrag.types import Case, Matrix, Problem
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """Cases of one set in the order of the file, and their features by row."""
+    """Cases of one set in the order of the file, and their features, float32 ``(n, dim)``."""
 
-    set_name: str
+    source: TrainingSet
     cases: Sequence[Case]
     rows: Matrix
+
+    @property
+    def set_name(self) -> str:
+        """Of the set."""
+        return self.source.name
+
+    def only(self, chosen: Sequence[int]) -> Features:
+        """The cases of these numbers, with their rows."""
+        return Features(self.source, [self.cases[i] for i in chosen], self.rows[list(chosen)])
 
 
 def read_set(path: Path) -> Iterator[Case]:
@@ -34,48 +45,45 @@ def read_set(path: Path) -> Iterator[Case]:
 
 
 def image_features(
-    sets: Mapping[str, Path], encoder: ImageEncoder, cache: Path, most: int = 10**6
+    sets: Sequence[TrainingSet], encoder: ImageEncoder, cache: Path, most: int = 10**6
 ) -> list[Features]:
     """Features of cases with an image, ``(n, encoder.dim)`` a set; at most ``most``.
 
-    ``sets`` are record files by name. A set without any image is left out.
+    A set without any image is left out.
     """
-    found = []
-    for name, file in tqdm(sets.items(), desc="image features", unit="set", disable=None):
-        cases = _spread([case for case in read_set(file) if case.image is not None], most)
+    features = []
+    for of in tqdm(sets, desc="image features", unit="set", disable=None):
+        cases = evenly_spaced(
+            [case for case in read_set(of.records) if case.image is not None], most
+        )
         if cases:
-            key = f"{encoder.fingerprint} {name} {_digest(file)}"
+            key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
             rows = cached_rows(cache, key, cases, lambda c: image_rows(c, encoder))
-            found.append(Features(name, cases, rows))
-    return found
+            features.append(Features(of, cases, rows))
+    return features
 
 
 def text_features(
-    sets: Mapping[str, Path], encoder: TextEncoder, cache: Path, most: int = 2000
+    sets: Sequence[TrainingSet], encoder: TextEncoder, cache: Path, most: int = 2000
 ) -> list[Features]:
     """Features of cases with a text, ``(n, encoder.dim)`` a set; at most ``most``.
 
-    ``sets`` are record files by name. A set without any text is left out.
+    A set without any text is left out.
     """
-    found = []
-    for name, file in tqdm(sets.items(), desc="text features", unit="set", disable=None):
-        cases = _spread([case for case in read_set(file) if case.text.strip()], most)
+    features = []
+    for of in tqdm(sets, desc="text features", unit="set", disable=None):
+        cases = evenly_spaced([case for case in read_set(of.records) if case.text.strip()], most)
         if cases:
-            key = f"{encoder.fingerprint} {name} {_digest(file)}"
+            key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
             rows = cached_rows(cache, key, cases, lambda c: text_rows(c, encoder))
-            found.append(Features(name, cases, rows))
-    return found
+            features.append(Features(of, cases, rows))
+    return features
 
 
 def _digest(path: Path) -> str:
     """Of the records, so that another corpus of the same name is not taken for this one."""
     file = path / "records.jsonl" if path.is_dir() else path
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _spread(cases: Sequence[Case], most: int) -> list[Case]:
-    step = max(1, -(-len(cases) // most))
-    return list(cases[::step])
 
 
 def image_rows(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:
@@ -86,8 +94,8 @@ def image_rows(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:
 
 def text_rows(cases: Sequence[Case], encoder: TextEncoder) -> Matrix:
     """Features of the cases' texts, ``(n, encoder.dim)``; a repeated text is encoded once."""
-    place = {text: i for i, text in enumerate(dict.fromkeys(case.text for case in cases))}
-    return encoder.encode(list(place))[[place[case.text] for case in cases]]
+    index = {text: i for i, text in enumerate(dict.fromkeys(case.text for case in cases))}
+    return encoder.encode(list(index))[[index[case.text] for case in cases]]
 
 
 def cached_rows(
@@ -95,13 +103,15 @@ def cached_rows(
 ) -> Matrix:
     """Features by row, read from ``cache`` where ``name`` and the cases' ids are known there.
 
+    Float32 ``(n, dim)``.
+
     ``name`` must tell the encoder (its fingerprint) and the set apart from every other.
     """
     key = hashlib.sha256("\n".join([name, *(case.id for case in cases)]).encode()).hexdigest()[:24]
     path = cache / f"{key}.npy"
     if path.exists():
-        known: Matrix = np.load(path, allow_pickle=False)
-        return known
+        stored: Matrix = np.load(path, allow_pickle=False)
+        return stored
     rows = encode(cases)
     cache.mkdir(parents=True, exist_ok=True)
     np.save(path, rows, allow_pickle=False)

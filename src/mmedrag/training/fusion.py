@@ -1,4 +1,4 @@
-"""Training of the fusion strategies of Table C on frozen features (section 4.5, docs/fusion.md).
+"""Training of the fusion strategies of Table C (section 4.5, docs/notes/fusion.md).
 
 The paper states no loss. Here every strategy learns by one: InfoNCE with group positives (van den
 Oord et al. 2018; many positives as in Khosla et al. 2020) between fused vectors of the same cases
@@ -20,14 +20,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
+from mmedrag.datasets.corpus import Codes
+from mmedrag.encoders.fusion import LearnedFusion, fusion_from_checkpoint, fusion_layout
 from mmedrag.encoders.strategies import STRATEGIES
 from mmedrag.errors import CheckpointError
-from mmedrag.evaluation.corpus import Codes
-from mmedrag.fusion import LearnedFusion, fusion_from_checkpoint, fusion_layout
+from mmedrag.progress import Log, Progress, silent
 from mmedrag.training.backbones import open_backbones
-from mmedrag.training.kinship import WAYS, Kinship, tune_mrr
 from mmedrag.training.losses import LARGEST_SCALE, SCALE, visible_info_nce
-from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_parts, set_of
+from mmedrag.training.pairs import Pairs, encode_pairs, read_pair_split, set_of
+from mmedrag.training.positives import WAYS, PositivePairs, tune_mrr
 from mmedrag.training.scaling import Scaling, folded
 from mmedrag.training.schedule import rate_share
 from mmedrag.training.strategies import fuse, project
@@ -41,7 +42,7 @@ DROPOUT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
+class FusionEpoch:
     """Mean loss over the batches, and the mean reciprocal rank on the part that chooses."""
 
     loss: float
@@ -49,11 +50,11 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
+class TrainedFusion:
     """A strategy at its best epoch, and the curve that says which that was."""
 
     checkpoint: Checkpoint
-    curve: tuple[Epoch, ...]
+    curve: tuple[FusionEpoch, ...]
 
     @property
     def fusion(self) -> LearnedFusion:
@@ -61,12 +62,12 @@ class Trained:
         return fusion_from_checkpoint(self.checkpoint)
 
     @property
-    def best(self) -> Epoch:
+    def best(self) -> FusionEpoch:
         """The epoch whose weights were kept."""
         return max(self.curve, key=lambda epoch: epoch.tune_mrr)
 
 
-def train_fusion(
+def fit_fusion(
     strategy: str,
     train: Pairs,
     tune: Pairs,
@@ -77,8 +78,8 @@ def train_fusion(
     output_dim: int | None = None,
     encoders: Mapping[str, str] | None = None,
     training_data: Sequence[str] = (),
-    progress: Callable[[Epoch], object] = lambda epoch: None,
-) -> Trained:
+    on_epoch: Callable[[FusionEpoch], object] = lambda epoch: None,
+) -> TrainedFusion:
     """Train one strategy; the same seed gives the same weights on the same machine.
 
     Args:
@@ -91,7 +92,7 @@ def train_fusion(
         output_dim: the width of an output head (256 in section 3.3); none by default.
         encoders: fingerprints by role (``image``, ``text``), for the checkpoint.
         training_data: names of the sets, for the checkpoint.
-        progress: told of every epoch.
+        on_epoch: told of every epoch.
 
     Raises:
         CheckpointError: for an unknown strategy or an impossible width.
@@ -113,24 +114,27 @@ def train_fusion(
             settings=settings,
         )
 
-    best, curve = checkpoint(), list[Epoch]()
+    best, curve = checkpoint(), list[FusionEpoch]()
     for loss in _epochs(strategy, w, train, scalings, epochs, seed):
         reached = checkpoint()
-        curve.append(Epoch(loss, tune_mrr(fusion_from_checkpoint(reached), tune)))
+        curve.append(FusionEpoch(loss, tune_mrr(fusion_from_checkpoint(reached), tune)))
         if curve[-1].tune_mrr >= max(epoch.tune_mrr for epoch in curve):
             best = reached
-        progress(curve[-1])
-    return Trained(best, tuple(curve))
+        on_epoch(curve[-1])
+    return TrainedFusion(best, tuple(curve))
 
 
 def batches(studies: Codes, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-    """Rows of studies in random order, :data:`BATCH` at a time, so that positives meet."""
-    place = random.permutation(int(studies.max()) + 1)[studies]
-    order = np.argsort(place, kind="stable")
+    """Rows of studies in random order, :data:`BATCH` at a time, so that positives meet.
+
+    ``studies`` is int64 ``(n,)``, numbered from 0.
+    """
+    rank = random.permutation(int(studies.max()) + 1)[studies]
+    order = np.argsort(rank, kind="stable")
     return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
 
-def learn(
+def train_fusion(
     paths: Sequence[Path],
     into: Path,
     *,
@@ -141,9 +145,9 @@ def learn(
     seed: int = 0,
     output_dim: int | None = None,
     splits: Path | None = None,
-    tell: Callable[[str], object] = lambda line: None,
-    progress: Callable[[int], object] = lambda n: None,
-) -> list[Trained]:
+    log: Log = lambda line: None,
+    progress: Progress = silent,
+) -> list[TrainedFusion]:
     """Train strategies on the encoders of a preset and write each to ``into/NAME``.
 
     Features are kept in ``into/features``, so that more strategies can follow.
@@ -158,7 +162,7 @@ def learn(
         seed: of weights, batches and dropout.
         output_dim: the width of an output head; none by default.
         splits: a split file in place of drawing; the split used is written to ``into/splits.json``.
-        tell: given a line for every strategy that is done.
+        log: given a line for every strategy that is done.
         progress: told how many more epochs are done.
 
     Raises:
@@ -166,17 +170,17 @@ def learn(
         CheckpointError: for an unknown strategy, or one that the folder holds already.
         ModelError: where an encoder cannot be loaded.
     """
-    if known := [name for name in strategies if (into / name).exists()]:
-        raise CheckpointError(f"{into / known[0]} exists already", "Choose another folder.")
+    if existing := [name for name in strategies if (into / name).exists()]:
+        raise CheckpointError(f"{into / existing[0]} exists already", "Choose another folder.")
     backbones = open_backbones(preset, models or {}, "both")
     images, texts = backbones.images, backbones.texts
-    parts = read_pair_parts(paths, splits=splits, write=into / "splits.json")
+    split = read_pair_split(paths, splits=splits, write=into / "splits.json")
     train, tune = (
-        encode_pairs(part, images, texts, into / "features") for part in (parts.train, parts.tune)
+        encode_pairs(cases, images, texts, into / "features") for cases in (split.train, split.tune)
     )
-    found = []
+    trained_strategies = []
     for name in strategies:
-        trained = train_fusion(
+        trained = fit_fusion(
             name,
             train,
             tune,
@@ -184,13 +188,13 @@ def learn(
             seed=seed,
             output_dim=output_dim,
             encoders={"image": images.fingerprint, "text": texts.fingerprint},
-            training_data=sorted({set_of(case) for case in parts.train}),
-            progress=lambda epoch: progress(1),
+            training_data=sorted({set_of(case) for case in split.train}),
+            on_epoch=lambda epoch: progress(1),
         )
         write_checkpoint(into / name, trained.checkpoint)
-        tell(f"{name}: MRR {trained.best.tune_mrr:.3f} on {len(tune)} tuning pairs")
-        found.append(trained)
-    return found
+        log(f"{name}: MRR {trained.best.tune_mrr:.3f} on {len(tune)} tuning pairs")
+        trained_strategies.append(trained)
+    return trained_strategies
 
 
 def _epochs(
@@ -214,9 +218,9 @@ def _epochs(
     for _ in range(epochs):
         losses = []
         for rows in batches(studies, random):
-            kin = Kinship.of(studies[rows], captions[rows])
+            positives = PositivePairs.of(studies[rows], captions[rows])
             scale = log_scale.exp().clamp(max=LARGEST_SCALE)
-            loss = _loss(strategy, w, images[rows], texts[rows], kin, scale)
+            loss = _loss(strategy, w, images[rows], texts[rows], positives, scale)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -226,16 +230,21 @@ def _epochs(
 
 
 def _loss(
-    strategy: str, w: Mapping[str, Tensor], images: Tensor, texts: Tensor, kin: Kinship, s: Tensor
+    strategy: str,
+    w: Mapping[str, Tensor],
+    images: Tensor,
+    texts: Tensor,
+    positives: PositivePairs,
+    s: Tensor,
 ) -> Tensor:
     """InfoNCE averaged over every way of asking and every way of being shown."""
     there = torch.ones(len(images), dtype=torch.bool)
     dropped = functional.dropout(images, DROPOUT), functional.dropout(texts, DROPOUT)
     items = project(w, *dropped, there, there)
     ways = {n: fuse(strategy, w, items.seen(image=i, text=t)) for n, (i, t) in WAYS.items()}
-    positive = torch.tensor(kin.positive)
+    positive = torch.tensor(positives.positive)
     losses = [
-        visible_info_nce(ways[a], ways[b], positive, torch.tensor(kin.visible(a, b)), s)
+        visible_info_nce(ways[a], ways[b], positive, torch.tensor(positives.visible(a, b)), s)
         for a in WAYS
         for b in WAYS
     ]

@@ -33,19 +33,19 @@ def cached_backward(
         value = loss(*embed(slice(0, n)))
         value.backward()  # type: ignore[no-untyped-call]
         return float(value.detach())
-    parts = [slice(start, min(start + micro, n)) for start in range(0, n, micro)]
+    slices = [slice(start, min(start + micro, n)) for start in range(0, n, micro)]
     made, states = [], []
     with torch.no_grad():
-        for part in parts:
+        for rows in slices:
             states.append(_random_state())
-            made.append(embed(part))
+            made.append(embed(rows))
     images, texts = (torch.cat(side).requires_grad_() for side in zip(*made, strict=True))
     value = loss(images, texts)
     value.backward()  # type: ignore[no-untyped-call]
-    for part, state in zip(parts, states, strict=True):
+    for rows, state in zip(slices, states, strict=True):
         _set_random_state(state)
-        gradients = [side.grad[part] for side in (images, texts) if side.grad is not None]
-        torch.autograd.backward(embed(part), gradients)
+        gradients = [side.grad[rows] for side in (images, texts) if side.grad is not None]
+        torch.autograd.backward(embed(rows), gradients)
     return float(value.detach())
 
 

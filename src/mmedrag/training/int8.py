@@ -29,7 +29,7 @@ def quantise_weights(model: Path) -> None:
             kept.append(tensor)
             continue
         whole, scale = int8(values)
-        names = [f"{tensor.name}.{part}" for part in ("int8", "scale", "zero")]
+        names = [f"{tensor.name}.{suffix}" for suffix in ("int8", "scale", "zero")]
         kept.append(numpy_helper.from_array(whole, names[0]))
         kept.append(numpy_helper.from_array(scale, names[1]))
         kept.append(numpy_helper.from_array(np.zeros(len(scale), np.int8), names[2]))
@@ -43,7 +43,10 @@ def quantise_weights(model: Path) -> None:
 
 
 def int8(values: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Whole numbers of the shape of ``values``, and a scale ``(values.shape[0],)``."""
+    """Whole numbers of the shape of ``values``, and a scale ``(values.shape[0],)``.
+
+    The numbers are int8, the scales float32.
+    """
     rows = values.reshape(len(values), -1)
     scale = np.maximum(np.abs(rows).max(axis=1), np.finfo(np.float32).tiny) / 127
     whole = np.rint(rows / scale[:, None]).astype(np.int8).reshape(values.shape)

@@ -52,7 +52,7 @@ def read_log(folder: Path) -> list[Epoch]:
 
 def draw_curves(folder: Path, epochs: Sequence[Epoch]) -> bool:
     """Recalls by epoch as ``curves.svg``; false where the plotting library is not installed."""
-    from mmedrag.evaluation.plots import lines
+    from mmedrag.views.plots import lines
 
     numbers = [epoch.epoch + 1 for epoch in epochs]
     series: dict[str, tuple[list[int], list[float]]] = {
@@ -64,8 +64,8 @@ def draw_curves(folder: Path, epochs: Sequence[Epoch]) -> bool:
         for rank in ranks
     }
     try:
-        drawn = lines(series, "epoch", "recall on the tuning part")
+        svg = lines(series, "epoch", "recall on the tuning part")
     except MissingExtra:
         return False
-    (folder / CURVES).write_text(drawn, "utf-8")
+    (folder / CURVES).write_text(svg, "utf-8")
     return True

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmedrag.evaluation.corpus import Codes
+from mmedrag.datasets.corpus import Codes
 from mmedrag.training.gradient_cache import cached_backward
 from mmedrag.training.losses import LARGEST_SCALE, SCALE, group_positives, symmetric_info_nce
 from mmedrag.training.scaling import Scaling, folded
@@ -30,7 +30,7 @@ _ENCODED = 32  # items at a time where nothing is learned
 _SEEN = 512  # items whose features are standardised by
 
 
-class Heads(nn.Module):
+class ProjectionHeads(nn.Module):
     """The projections of section 3.3 on standardised features, and the temperature."""
 
     image_mean: Tensor
@@ -59,11 +59,14 @@ class Heads(nn.Module):
 
     @property
     def scale(self) -> Tensor:
-        """The inverse temperature."""
+        """The inverse temperature. A tensor ``()``."""
         return self.log_scale.exp().clamp(max=LARGEST_SCALE)
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        """Weights of the fusion ``contrastive``, for features as the encoders give them."""
+        """Weights of the fusion ``contrastive``, for features as the encoders give them.
+
+        Weights float32 ``(dim, width)``, biases ``(dim,)``.
+        """
         named = ("image.weight", "image.bias", "text.weight", "text.bias")
         state = self.state_dict()
         return folded({name: state[name].cpu().numpy() for name in named}, *self.scalings)
@@ -100,7 +103,7 @@ class Learner:
         torch.manual_seed(seed)
         first = [*rows][:_SEEN]
         seen = [Scaling.of(self._encoded(tower, first)) for tower in self._towers]
-        self.heads = Heads(seen[0], seen[1], dim)
+        self.heads = ProjectionHeads(seen[0], seen[1], dim)
         self.heads.to(device)
         self._optimiser = torch.optim.AdamW(self._parameter_groups(), weight_decay=DECAY)
 
@@ -162,12 +165,12 @@ class Learner:
 
     def _parameter_groups(self) -> list[dict[str, object]]:
         """Networks learn slowly; vectors (biases, norms, the temperature) do not decay."""
-        found = []
+        groups = []
         for name, parameter in self._parameters():
             rate = RATE if name.startswith("heads.") else BACKBONE_RATE
             decay = DECAY if parameter.ndim > 1 else 0.0
-            found.append({"params": [parameter], "lr": rate, "peak": rate, "weight_decay": decay})
-        return found
+            groups.append({"params": [parameter], "lr": rate, "peak": rate, "weight_decay": decay})
+        return groups
 
     def _set_learning(self, learning: bool) -> None:
         self.heads.train(learning)
@@ -189,9 +192,12 @@ class Learner:
         index = torch.as_tensor(rows, device=self._device)
         positive = group_positives(self._groups[index])
 
-        def embed(part: slice) -> tuple[Tensor, Tensor]:
+        def embed(rows_of_batch: slice) -> tuple[Tensor, Tensor]:
             with self._precision():
-                seen = self._towers[0].features(images[part]), self._towers[1].features(texts[part])
+                seen = (
+                    self._towers[0].features(images[rows_of_batch]),
+                    self._towers[1].features(texts[rows_of_batch]),
+                )
             return self.heads(*(side.float().to(self._device) for side in seen))  # type: ignore[no-any-return]
 
         def loss(one: Tensor, other: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ def group_positives(groups: Tensor) -> Tensor:
     return same.any(dim=2) | torch.eye(len(groups), dtype=torch.bool, device=groups.device)
 
 
-def info_nce(asked: Tensor, shown: Tensor, positive: Tensor, scale: Tensor) -> Tensor:
+def info_nce(queries: Tensor, shown: Tensor, positive: Tensor, scale: Tensor) -> Tensor:
     """:func:`visible_info_nce` where every query is compared with every item.
 
     Where every item is its only positive this is InfoNCE (van den Oord et al. 2018); otherwise each
@@ -28,35 +28,38 @@ def info_nce(asked: Tensor, shown: Tensor, positive: Tensor, scale: Tensor) -> T
     an image is not pushed away from what is said of the other images of its study.
 
     Args:
-        asked: rows ``a`` of norm 1, ``(n, dim)``.
+        queries: rows ``a`` of norm 1, ``(n, dim)``.
         shown: rows ``b`` of norm 1, ``(n, dim)``.
         positive: ``P``, bool ``(n, n)``.
         scale: ``s``, the inverse temperature.
     """
-    return visible_info_nce(asked, shown, positive, torch.ones_like(positive), scale)
+    return visible_info_nce(queries, shown, positive, torch.ones_like(positive), scale)
 
 
 def visible_info_nce(
-    asked: Tensor, shown: Tensor, positive: Tensor, visible: Tensor, scale: Tensor
+    queries: Tensor, shown: Tensor, positive: Tensor, visible: Tensor, scale: Tensor
 ) -> Tensor:
     """``-mean_i mean_{j in P(i)} log softmax_j(s a_i . b_j)`` over the visible ``j``.
 
     Args:
-        asked: rows ``a``, ``(n, dim)``.
+        queries: rows ``a``, ``(n, dim)``.
         shown: rows ``b``, ``(n, dim)``.
         positive: ``P``, bool ``(n, n)``; queries without a visible positive do not count.
         visible: which ``b_j`` each ``a_i`` is compared with.
         scale: ``s``, the inverse temperature.
     """
-    targets = (positive & visible).to(asked.dtype)
+    targets = (positive & visible).to(queries.dtype)
     answerable = targets.sum(dim=1) > 0
     targets = targets[answerable] / targets[answerable].sum(dim=1, keepdim=True)
-    logits = (scale * asked @ shown.T).masked_fill(~visible, -1e4)[answerable]
+    logits = (scale * queries @ shown.T).masked_fill(~visible, -1e4)[answerable]
     lost = -(targets * logits.log_softmax(dim=1)).sum()
     return lost / answerable.sum().clamp(min=1)
 
 
 def symmetric_info_nce(images: Tensor, texts: Tensor, positive: Tensor, scale: Tensor) -> Tensor:
-    """The mean of :func:`info_nce` from images to texts and from texts to images."""
+    """The mean of :func:`info_nce` from images to texts and from texts to images.
+
+    Vectors ``(n, dim)`` each, ``positive`` bool ``(n, n)``.
+    """
     forth = info_nce(images, texts, positive, scale)
     return (forth + info_nce(texts, images, positive.T, scale)) / 2

@@ -8,7 +8,7 @@ stay frozen; whichever image encoder the preset has is used. No torch is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
-from mmedrag.datasets.phantom_images_ultrasound import draw_ultrasound
-from mmedrag.datasets.phantoms import FAMILIES, generate, out_of_domain
 from mmedrag.datasets.pictures import picture_files, views
 from mmedrag.encoders.image import ImageEncoder
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
+from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, Head
+from mmedrag.phantoms.corpus import FAMILIES, generate, out_of_domain
+from mmedrag.phantoms.images.ultrasound import draw_ultrasound
+from mmedrag.progress import Log
 from mmedrag.training.features import Features, image_features, text_features
-from mmedrag.training.sets import HELD_OUT_SETS, HELD_OUT_TEXTS, IMAGE_SETS, TEXT_SETS, Recipe
-from mmedrag.training.softmax import Examples, best_temperature, train_head
+from mmedrag.training.sets import Recipe, TrainingSet
+from mmedrag.training.softmax import Examples, best_temperature, fit_head
 from mmedrag.types import Domain
 
 HELD_OUT_FAMILIES = (
@@ -59,57 +60,55 @@ PICTURES = 1600
 _DOMAINS = tuple(str(domain) for domain in Domain)
 CLASSES = (*_DOMAINS, NOT_MEDICAL)
 
-Say = Callable[[str], object]
 
-
-def train(
-    recipe: Recipe, into: Path, images: ImageEncoder, texts: TextEncoder, say: Say = print
+def train_modality(
+    recipe: Recipe, into: Path, images: ImageEncoder, texts: TextEncoder, log: Log = print
 ) -> None:
     """Write ``modality`` (ships) and ``modality_held_out`` (for measurement) into a folder.
 
-    A set that is not known by name is learned from by both heads. Drawn images stand beside the
-    real ones in every domain, and are all there is of a domain that no set has.
+    Drawn images stand beside the real ones in every domain, and are all there is of a domain that
+    no set has.
 
     Raises:
         CorpusError: where no set has an image that may be learned from.
     """
-    learned = image_features(recipe.with_others(IMAGE_SETS), images, recipe.cache, MOST)
-    held_out = image_features(recipe.known(HELD_OUT_SETS), images, recipe.cache, MOST)
-    if not any(len(part.rows) for part in domain_examples([*learned, *held_out])):
+    learned = image_features(recipe.images(), images, recipe.cache, MOST)
+    held_out = image_features(recipe.images("held out"), images, recipe.cache, MOST)
+    if not any(len(features.rows) for features in domain_examples([*learned, *held_out])):
         raise CorpusError(
             "No image may be learned from",
             "Give records with an image and a domain, whose split is not val.",
         )
-    phantoms = image_features(_phantoms(recipe), images, recipe.cache, MOST)
+    phantoms = image_features([_phantoms(recipe)], images, recipe.cache, MOST)
     seen = [*domain_examples([*learned, *phantoms]), ultrasound_examples(images, ULTRASOUND)]
-    drawn = drawn_examples(images, DRAWN)
+    synthetic = synthetic_examples(images, DRAWN)
     others = picture_examples(recipe.pictures, images)
-    known = np.array([family not in HELD_OUT_FAMILIES for family in drawn.groups])
-    few = Examples.joined([*seen, drawn.only(known), *others])
-    whole = Examples.joined([*seen, *domain_examples(held_out), drawn, *others])
-    text_head, told = _text_head(recipe, texts)
+    both_heads = np.array([family not in HELD_OUT_FAMILIES for family in synthetic.groups])
+    few = Examples.joined([*seen, synthetic.only(both_heads), *others])
+    whole = Examples.joined([*seen, *domain_examples(held_out), synthetic, *others])
+    text_head, text_sets = _text_head(recipe, texts)
     for name, examples, sets in (
         ("modality_held_out", few, learned),
         ("modality", whole, [*learned, *held_out]),
     ):
         head = calibrated_head(CLASSES, examples)
-        say(f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}")
-        data = (*(s.set_name for s in sets), *told, "MMedRAG phantoms")
+        log(f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}")
+        data = (*(s.set_name for s in sets), *text_sets, "MMedRAG phantoms")
         checkpoint = _checkpoint(head, text_head, images, texts, data, set(examples.groups))
         write_checkpoint(into / name, checkpoint)
 
 
-def _phantoms(recipe: Recipe) -> dict[str, Path]:
+def _phantoms(recipe: Recipe) -> TrainingSet:
     """A set of drawn cases, drawn once."""
     file = recipe.cache / "phantoms" / "phantoms" / "records.jsonl"
     if not file.exists():
         generate(PHANTOMS, SEED + 1, into=file.parent)
-    return {"phantoms": file}
+    return TrainingSet("phantoms", file)
 
 
 def domain_examples(sets: Sequence[Features]) -> list[Examples]:
     """The training rows of each set, by domain; each set is a group."""
-    found = []
+    examples = []
     for features in sets:
         kept = [
             (i, CLASSES.index(str(case.domain)))
@@ -118,8 +117,8 @@ def domain_examples(sets: Sequence[Features]) -> list[Examples]:
         ]
         rows, classes = np.array(kept, np.int64).reshape(-1, 2).T
         groups = (features.set_name,) * len(kept)
-        found.append(Examples(unit_rows(features.rows[rows]), classes, groups))
-    return found
+        examples.append(Examples(unit_rows(features.rows[rows]), classes, groups))
+    return examples
 
 
 def ultrasound_examples(encoder: ImageEncoder, n: int) -> Examples:
@@ -129,7 +128,7 @@ def ultrasound_examples(encoder: ImageEncoder, n: int) -> Examples:
     return Examples(unit_rows(rows), classes, ("drawn ultrasound",) * n)
 
 
-def drawn_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examples:
+def synthetic_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examples:
     """Drawn pictures that are not medical; each family is a group."""
     pictures = out_of_domain(n, seed)
     rows = _encoded([Image.fromarray(p.image) for p in pictures], encoder)
@@ -141,7 +140,7 @@ def picture_examples(folders: Sequence[Path], encoder: ImageEncoder) -> list[Exa
 
     From a folder of few pictures several views of each are taken.
     """
-    found = []
+    examples = []
     for folder in folders:
         share = PICTURES // len(folders)
         files = picture_files([folder])
@@ -150,13 +149,15 @@ def picture_examples(folders: Sequence[Path], encoder: ImageEncoder) -> list[Exa
         shown = [(view, i % 4) for i, path in enumerate(files) for view in views(path, each, SEED)]
         if shown:
             rows = _encoded([view for view, _ in shown], encoder)
-            found.append(_not_medical(rows, [f"{folder.name} {part}" for _, part in shown]))
-    return found
+            examples.append(
+                _not_medical(rows, [f"{folder.name} {quarter}" for _, quarter in shown])
+            )
+    return examples
 
 
 def _encoded(pictures: Sequence[Image.Image], encoder: ImageEncoder) -> NDArray[np.float32]:
-    parts = [encoder.encode(pictures[i : i + 16]) for i in range(0, len(pictures), 16)]
-    return np.concatenate(parts)
+    rows = [encoder.encode(pictures[i : i + 16]) for i in range(0, len(pictures), 16)]
+    return np.concatenate(rows)
 
 
 def _not_medical(rows: NDArray[np.float32], groups: Sequence[str]) -> Examples:
@@ -178,9 +179,9 @@ def calibrated_head(classes: tuple[str, ...], examples: Examples, folds: int = 4
         rest = examples.only(fold != out)
         judged |= (fold == out) & np.isin(examples.classes, rest.classes)
         if len(rest.rows):
-            weight, bias = train_head(rest, len(classes))
+            weight, bias = fit_head(rest, len(classes))
             logits[fold == out] = examples.rows[fold == out] @ weight.T + bias
-    weight, bias = train_head(examples, len(classes))
+    weight, bias = fit_head(examples, len(classes))
     fits = best_temperature(logits[judged], examples.only(judged)) if judged.any() else 1.0
     return Head(classes, weight, bias, fits)
 
@@ -188,18 +189,18 @@ def calibrated_head(classes: tuple[str, ...], examples: Examples, folds: int = 4
 def _text_head(recipe: Recipe, texts: TextEncoder) -> tuple[Head, list[str]]:
     """Over the domains, and the names of what it has learned from.
 
-    Its temperature is fitted on :data:`~mmedrag.training.sets.HELD_OUT_TEXTS`; where none of them
-    is there, on the sets that it learns from, left out in turn.
+    Its temperature is fitted on the sets whose texts are held out; where there is none, on the sets
+    that it learns from, left out in turn.
     """
-    told = text_features(recipe.with_others(TEXT_SETS), texts, recipe.cache, TEXTS)
-    names = [f"{features.set_name} (text)" for features in told]
-    told += text_features(_phantoms(recipe), texts, recipe.cache, TEXTS)
-    examples = Examples.joined(domain_examples(told))
-    held_out = text_features(recipe.known(HELD_OUT_TEXTS), texts, recipe.cache, 300)
+    features_of_sets = text_features(recipe.texts(), texts, recipe.cache, TEXTS)
+    names = [f"{features.set_name} (text)" for features in features_of_sets]
+    features_of_sets += text_features([_phantoms(recipe)], texts, recipe.cache, TEXTS)
+    examples = Examples.joined(domain_examples(features_of_sets))
+    held_out = text_features(recipe.texts("held out"), texts, recipe.cache, 300)
     if not held_out:
         return calibrated_head(_DOMAINS, examples), names
     unseen = Examples.joined(domain_examples(held_out))
-    weight, bias = train_head(examples, len(_DOMAINS))
+    weight, bias = fit_head(examples, len(_DOMAINS))
     logits = unseen.rows @ weight.T + bias
     return Head(_DOMAINS, weight, bias, best_temperature(logits, unseen)), names
 

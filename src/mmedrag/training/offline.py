@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,32 +25,31 @@ from mmedrag.datasets.splits import without_leaks
 from mmedrag.datasets.ties import find_ties
 from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.mixture import KIND
-from mmedrag.encoders.projection import unit_rows
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
-from mmedrag.training import modality
+from mmedrag.measures.cosines import unit_rows
+from mmedrag.networks.lite0 import MEAN, STD, export_onnx, imagenet_lite0
+from mmedrag.progress import Log
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, cached_rows, image_features, read_set
 from mmedrag.training.int8 import quantise_weights
-from mmedrag.training.lite0 import MEAN, STD, export_onnx, imagenet_lite0
-from mmedrag.training.sets import IMAGE_SETS, Recipe
-from mmedrag.training.softmax import Examples, train_head
+from mmedrag.training.modality import train_modality
+from mmedrag.training.sets import Recipe, TrainingSet
+from mmedrag.training.softmax import Examples, fit_head
 from mmedrag.training.tasks import tasks
 from mmedrag.training.tuning import SIZE, VIEWS, averaged, folded, middle_maps, tune
-from mmedrag.training.wordings import wordings
 from mmedrag.types import Case, Domain, Matrix
 
 SEED = 7
 SEEDS = (7, 8, 9, 10)
 """Of the image encoder's runs, whose weights are averaged."""
 
-Say = Callable[[str], object]
-Named = tuple[str, Case]
-"""The name of a set, and one of its cases."""
+Member = tuple[TrainingSet, Case]
+"""A set, and one of its cases."""
 
 
-def train(
-    recipe: Recipe, into: Path, texts: TextEncoder, *, epochs: int = 4, say: Say = print
+def train_offline(
+    recipe: Recipe, into: Path, texts: TextEncoder, *, epochs: int = 4, log: Log = print
 ) -> None:
     """Write ``image.onnx`` with its card, ``image_reduction``, ``mixture`` and the routing heads.
 
@@ -59,34 +58,34 @@ def train(
         into: where the results go.
         texts: the text encoder of the preset.
         epochs: of the image encoder's tuning.
-        say: told what is done.
+        log: told what is done.
 
     Raises:
         CorpusError: where a domain has no image with a text to learn from.
     """
-    known, cache = recipe.with_others(IMAGE_SETS), recipe.cache
+    learned, cache = recipe.images(), recipe.cache
     cases = [
-        (name, case)
-        for name, file in known.items()
-        for case in learnable([c for c in read_set(file) if c.image is not None])
+        (of, case)
+        for of in learned
+        for case in learnable([c for c in read_set(of.records) if c.image is not None])
     ]
     _require_domains(cases)
     into.mkdir(parents=True, exist_ok=True)
-    train_image_encoder(cases, into, cache, epochs, say)
+    tune_image_encoder(cases, into, cache, epochs, log)
     images = OnnxImageEncoder.from_card(into / "image.json")
-    sets = [training_part(f) for f in image_features(known, images, cache)]
-    reduction = train_reduction(sets)
-    say(f"reduction of {sum(len(s.cases) for s in sets)} images")
+    sets = [training_rows(f) for f in image_features(learned, images, cache)]
+    reduction = fit_reduction(sets)
+    log(f"reduction of {sum(len(s.cases) for s in sets)} images")
     features = {"features": images.fingerprint}
     _write(into / "image_reduction", "reduction", reduction, features, sets)
-    mixture = train_mixture(sets, texts, cache)
+    mixture = fit_mixture(sets, texts, cache)
     encoders = {"image": images.fingerprint, "text": texts.fingerprint}
     _write(into / "mixture", KIND, mixture, encoders, sets)
-    say("heads of the shared space")
-    modality.train(recipe, into, images, texts, say)
+    log("heads of the shared space")
+    train_modality(recipe, into, images, texts, log)
 
 
-def _require_domains(cases: Sequence[Named]) -> None:
+def _require_domains(cases: Sequence[Member]) -> None:
     there = {case.domain for _, case in cases if case.text.strip()}
     if absent := [str(domain) for domain in Domain if domain not in there]:
         raise CorpusError(
@@ -95,18 +94,18 @@ def _require_domains(cases: Sequence[Named]) -> None:
         )
 
 
-def train_image_encoder(
-    cases: Sequence[Named], into: Path, cache: Path, epochs: int = 4, say: Say = print
+def tune_image_encoder(
+    cases: Sequence[Member], into: Path, cache: Path, epochs: int = 4, log: Log = print
 ) -> None:
     """Tune Lite0 on cases with an image, and write ``image.onnx`` (int8) and ``image.json``."""
     backbone = folded(imagenet_lite0())
     views = [middle_maps(backbone, [c for _, c in cases], v, cache) for v in range(VIEWS)]
-    known = [task for task in tasks(cases, np.ones(len(cases), np.bool_)) if task.count]
+    learnable_tasks = [task for task in tasks(cases, np.ones(len(cases), np.bool_)) if task.count]
     shares, states = drawing_shares(cases), []
     for seed in SEEDS:
-        say(f"image encoder, seed {seed}")
+        log(f"image encoder, seed {seed}")
         tuned = folded(imagenet_lite0())
-        tune(tuned, views, known, shares, epochs=epochs, seed=seed, say=say)
+        tune(tuned, views, learnable_tasks, shares, epochs=epochs, seed=seed, log=log)
         states.append(tuned.state_dict())
     backbone.load_state_dict(averaged(states))
     export_onnx(backbone, into / "image.onnx", SIZE)
@@ -114,23 +113,23 @@ def train_image_encoder(
     _write_card(into / "image.onnx")
 
 
-def drawing_shares(cases: Sequence[Named]) -> NDArray[np.float64]:
-    """How often each image is drawn, ``(n,)``.
+def drawing_shares(cases: Sequence[Member]) -> NDArray[np.float64]:
+    """How often each image is drawn, float64 ``(n,)``, 1 in all.
 
-    Half of the draws are of MedPix, whose captions the retriever is for; the other sets share the
-    rest by the square roots of their sizes.
+    A set has the share that its description gives it; the others divide what is left by the square
+    roots of their sizes.
     """
-    names = np.array([name for name, _ in cases])
-    sets, place, sizes = np.unique(names, return_inverse=True, return_counts=True)
-    mass = np.where(sets == "medpix2", 0.0, np.sqrt(sizes))
-    mass = np.where(sets == "medpix2", max(mass.sum(), 1.0), mass)
-    shares: NDArray[np.float64] = (mass / mass.sum() / sizes)[place]
+    given = {of.name: of.draws for of, _ in cases}
+    names = np.array([of.name for of, _ in cases])
+    sets, row_set, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    fixed = np.array([given[name] or 0.0 for name in sets])
+    free = np.where([given[name] is None for name in sets], np.sqrt(sizes), 0.0)
+    mass = fixed + (1.0 - fixed.sum()) * free / max(free.sum(), 1.0)
+    shares: NDArray[np.float64] = (mass / mass.sum() / sizes)[row_set]
     return shares
 
 
-def train_reduction(
-    sets: Sequence[Features], steps: int = 250, dim: int = 256
-) -> dict[str, Matrix]:
+def fit_reduction(sets: Sequence[Features], steps: int = 250, dim: int = 256) -> dict[str, Matrix]:
     """A linear reduction of unit features that draws images of like content together.
 
     Starts from PCA. InfoNCE whose positives are graded by how much two images share: domain and
@@ -147,7 +146,7 @@ def train_reduction(
     _, _, axes = np.linalg.svd(rows - mean, full_matrices=False)
     weight = torch.tensor(np.ascontiguousarray(axes[:dim]), requires_grad=True)
     centred = torch.tensor(rows - mean)
-    levels = torch.tensor(_levels([(s.set_name, c) for s in sets for c in s.cases]))
+    levels = torch.tensor(_levels([(s.source, c) for s in sets for c in s.cases]))
     optimiser = torch.optim.Adam([weight], lr=2e-4)
     for _ in range(steps):
         batch = torch.tensor(random.choice(len(rows), min(1024, len(rows)), replace=False))
@@ -160,27 +159,27 @@ def train_reduction(
     return {"mean": mean, "weight": weight.detach().numpy()}
 
 
-def train_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> Tensors:
+def fit_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> Tensors:
     """Heads of the shared space by domain, and their gates (:mod:`mmedrag.encoders.mixture`).
 
-    Every image is paired with each of its :func:`~mmedrag.training.wordings.wordings`, its own text
+    Every image is paired with each of its wordings (:mod:`mmedrag.training.wordings`), its own text
     twice. A set weighs as the geometric mean of how many images and how many distinct texts it has,
     so that a thousand images under three labels do not outweigh a hundred with reports.
     """
     tensors: dict[str, Matrix] = {}
     gates: dict[str, list[Examples]] = {"image": [], "text": []}
-    for place, domain in enumerate(Domain):
-        parts = [pairs(s, domain, texts, cache) for s in sets]
-        images, told, weights = (
-            np.concatenate([part[i] for part in parts if len(part[2])]) for i in range(3)
+    for number, domain in enumerate(Domain):
+        domain_pairs = [pairs(s, domain, texts, cache) for s in sets]
+        images, texts_of_pairs, weights = (
+            np.concatenate([one[i] for one in domain_pairs if len(one[2])]) for i in range(3)
         )
-        heads = canonical_heads(images, told, weights)
+        heads = canonical_heads(images, texts_of_pairs, weights)
         tensors |= {f"{domain}.{name}": tensor for name, tensor in heads.items()}
-        for side, rows in (("image", images), ("text", told)):
-            classes = np.full(len(rows), place)
+        for side, rows in (("image", images), ("text", texts_of_pairs)):
+            classes = np.full(len(rows), number)
             gates[side].append(Examples(unit_rows(rows), classes, ("",) * len(rows)))
     for side, examples in gates.items():
-        weight, bias = train_head(Examples.joined(examples), len(Domain))
+        weight, bias = fit_head(Examples.joined(examples), len(Domain))
         tensors |= {f"gate.{side}.weight": weight, f"gate.{side}.bias": bias}
     return tensors
 
@@ -188,23 +187,31 @@ def train_mixture(sets: Sequence[Features], texts: TextEncoder, cache: Path) -> 
 def pairs(
     features: Features, domain: Domain, texts: TextEncoder, cache: Path
 ) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
-    """The pairs of a set in a domain: image rows, text rows and weights, one a wording."""
+    """The pairs of a set in a domain: image rows, text rows and weights, one a wording.
+
+    Float32 ``(p, image_dim)``, float32 ``(p, text_dim)`` and float64 ``(p,)``.
+    """
     rows = [i for i, c in enumerate(features.cases) if c.domain == domain and c.text.strip()]
-    found = [(i, j, text) for i in rows for j, text in enumerate(wordings(features.cases[i]))]
-    said = [Case(id=text, text=text) for _, _, text in found]
+    worded = [
+        (i, j, text)
+        for i in rows
+        for j, text in enumerate(features.source.wordings(features.cases[i]))
+    ]
+    text_cases = [Case(id=text, text=text) for _, _, text in worded]
     name = f"wordings {texts.fingerprint}"
-    told = cached_rows(cache, name, said, lambda c: texts.encode([case.text for case in c]))
+    text_rows = cached_rows(
+        cache, name, text_cases, lambda c: texts.encode([case.text for case in c])
+    )
     distinct = len({features.cases[i].text for i in rows})
-    weights = np.array([2.0 if j == 0 else 1.0 for _, j, _ in found])
+    weights = np.array([2.0 if j == 0 else 1.0 for _, j, _ in worded])
     shares = math.sqrt(len(rows) * distinct) * weights / max(weights.sum(), 1.0)
-    return features.rows[[i for i, _, _ in found]], told, shares
+    return features.rows[[i for i, _, _ in worded]], text_rows, shares
 
 
-def training_part(features: Features) -> Features:
+def training_rows(features: Features) -> Features:
     """The cases of a set that may be learned from, with their rows."""
     allowed = {case.id for case in learnable(features.cases)}
-    kept = [i for i, case in enumerate(features.cases) if case.id in allowed]
-    return Features(features.set_name, [features.cases[i] for i in kept], features.rows[kept])
+    return features.only([i for i, case in enumerate(features.cases) if case.id in allowed])
 
 
 def learnable(cases: Sequence[Case]) -> list[Case]:
@@ -225,19 +232,12 @@ def _graded_loss(embedded: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
     return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1).mean()
 
 
-def _levels(cases: Sequence[Named]) -> NDArray[np.int64]:
-    """Four columns of group numbers, from coarse to fine."""
+def _levels(cases: Sequence[Member]) -> NDArray[np.int64]:
+    """Group numbers from coarse to fine, int64 ``(n, 4)``; all but the coarsest are of one set."""
     names = []
-    for set_name, case in cases:
-        kind = f"{case.domain} {case.modality.lower()}"
-        if set_name == "medpix2":
-            region = f"{kind} {case.labels[1]}"
-            plane = f"{region} {case.meta.get('plane')}"
-            names.append((region, plane, f"{case.labels} {kind}", f"medpix {case.patient_id}"))
-        else:
-            said = ", ".join(sorted(case.labels)) or case.text.lower()
-            patient = f"{set_name} {case.patient_id or case.id}"
-            names.append((kind, f"{kind} {set_name}", f"{set_name} {said}", patient))
+    for of, case in cases:
+        coarsest, *finer = of.content(case)
+        names.append((coarsest, *(f"{of.name} {group}" for group in finer)))
     columns = [np.unique([n[i] for n in names], return_inverse=True)[1] for i in range(4)]
     return np.stack(columns, axis=1).astype(np.int64)
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.datasets.corpus import Codes, codes, study_of, text_key
 from mmedrag.datasets.splits import split_cases, without_leaks
 from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.corpus import Codes, codes, study_of, text_key
 from mmedrag.training.features import cached_rows, image_rows, text_rows
-from mmedrag.training.parts import given, write_parts
+from mmedrag.training.splits import Split, checked_split, write_used_split
 from mmedrag.types import Case, Matrix
 
 LABEL = "label"
@@ -48,27 +48,21 @@ class Pairs:
 
     @property
     def studies(self) -> Codes:
-        """The study of each, its patient where no study is named, itself where neither is."""
+        """The study of each, its patient where no study is named, itself where neither is.
+
+        Int64 ``(n,)``.
+        """
         return codes(study_of(case) for case in self.cases)
 
     @property
     def captions(self) -> Codes:
-        """Equal for texts that are the same but for case and white space."""
+        """Equal for texts that are the same but for case and white space. Int64 ``(n,)``."""
         return codes(text_key(case.text) for case in self.cases)
 
 
-@dataclass(frozen=True, slots=True)
-class PairParts:
-    """Cases to learn from, to choose by, and to report on; nothing ties one part to another."""
-
-    train: tuple[Case, ...]
-    tune: tuple[Case, ...]
-    held_out: tuple[Case, ...]
-
-
-def read_pair_parts(
+def read_pair_split(
     paths: Sequence[Path], *, splits: Path | None = None, write: Path | None = None
-) -> PairParts:
+) -> Split:
     """Read files of the native format; the cases with an image and a text, in three parts.
 
     Held out is the split ``val`` of a set; of a set that has none, :data:`HELD_OUT` of its groups
@@ -85,26 +79,22 @@ def read_pair_parts(
     if not cases:
         raise CorpusError("No case has an image and a text", "Give files of image-text pairs.")
     ties = find_ties(cases)
-    if splits is None:
-        parts = _drawn(cases, ties)
-    else:
-        told = given(splits, cases, ties)
-        parts = PairParts(told.train, told.tune, told.val)
+    split = _random_split(cases, ties) if splits is None else checked_split(splits, cases, ties)
     if write is not None:
-        sides = {"train": parts.train, "tune": parts.tune, "val": parts.held_out}
-        write_parts(write, cases, sides, HELD_OUT, 0)
-    return parts
+        sides = {"train": split.train, "tune": split.tune, "val": split.held_out}
+        write_used_split(write, cases, sides, HELD_OUT, 0)
+    return split
 
 
-def _drawn(cases: Sequence[Case], ties: Sequence[Tie]) -> PairParts:
+def _random_split(cases: Sequence[Case], ties: Sequence[Tie]) -> Split:
     with_val = {set_of(case) for case in cases if case.split == "val"}
     undivided = [case for case in cases if set_of(case) not in with_val]
     held_out = [case for case in cases if case.split == "val"]
     held_out += split_cases(undivided, HELD_OUT, 0, ties)[1] if undivided else []
-    asked = {case.id for case in held_out}
-    rest, _ = without_leaks([case for case in cases if case.id not in asked], held_out, ties)
+    held_out_ids = {case.id for case in held_out}
+    rest, _ = without_leaks([case for case in cases if case.id not in held_out_ids], held_out, ties)
     train, tune = split_cases(rest, TUNE, 1, ties)
-    return PairParts(tuple(train), tuple(tune), tuple(held_out))
+    return Split(tuple(train), tuple(tune), tuple(held_out))
 
 
 def encode_pairs(
@@ -131,7 +121,7 @@ def encode_pairs(
 
 
 def set_of(case: Case) -> str:
-    """The set that stands before the id of a case of :func:`read_pair_parts`."""
+    """The set that stands before the id of a case of :func:`read_pair_split`."""
     return case.id.partition("/")[0]
 
 

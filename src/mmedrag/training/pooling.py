@@ -11,7 +11,7 @@ Table 4 is measured on yet others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +23,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
-from mmedrag.datasets.insertions import inserted
-from mmedrag.datasets.phantoms import sensitivity_images
+from mmedrag.datasets.radiographs import radiographs
 from mmedrag.encoders.image import MapEncoder, OnnxImageEncoder
 from mmedrag.encoders.pooling import pooling_layout, pyramid
 from mmedrag.errors import QueryError
-from mmedrag.evaluation.density import radiographs
+from mmedrag.phantoms.corpus import sensitivity_images
+from mmedrag.phantoms.insertions import inserted
 from mmedrag.presets import MODELS
+from mmedrag.progress import Progress, silent
 
 Pictures = Mapping[str, NDArray[np.uint8]]
-Progress = Callable[[int], object]
-
 FIRST_SEED = 10_000
 """Of the images that training draws; Table 4 is measured on the seeds from 0."""
 RADIOGRAPHS = 16
@@ -44,7 +43,7 @@ RATES = {"lpa": 0.02, "mspp": 1e-3}
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedPooling:
     """What came out: weights by name, and log10 of the signal-to-noise ratio on seeds set aside."""
 
     tensors: Mapping[str, NDArray[np.float32]]
@@ -55,19 +54,19 @@ class Trained:
 
 def pooling_pictures(seeds: int, radiographs: Iterable[Image.Image] = ()) -> list[Pictures]:
     """The six images of so many seeds, and findings put into radiographs (without the moderate)."""
-    drawn: list[Pictures] = [sensitivity_images(FIRST_SEED + i) for i in range(seeds)]
-    return drawn + [inserted(picture, FIRST_SEED + i) for i, picture in enumerate(radiographs)]
+    pictures: list[Pictures] = [sensitivity_images(FIRST_SEED + i) for i in range(seeds)]
+    return pictures + [inserted(picture, FIRST_SEED + i) for i, picture in enumerate(radiographs)]
 
 
-def train_pooling(
+def fit_pooling(
     kind: str,
     encoder: MapEncoder,
     pictures: Sequence[Pictures],
     *,
     steps: int = 150,
     seed: int = 0,
-    progress: Progress = lambda n: None,
-) -> Trained:
+    progress: Progress = silent,
+) -> TrainedPooling:
     """Train ``"lpa"`` or ``"mspp"`` on feature maps; every fourth picture is set aside.
 
     Args:
@@ -84,8 +83,8 @@ def train_pooling(
     layout = pooling_layout(kind, encoder.channels)
     first = random_tensors(layout, seed) if kind == "mspp" else _zeros(layout)
     inputs = [_inputs(kind, encoder, images, progress) for images in pictures]
-    apart = [found for i, found in enumerate(inputs) if i % 4 == 3]
-    learned = [found for i, found in enumerate(inputs) if i % 4 != 3]
+    apart = [one for i, one in enumerate(inputs) if i % 4 == 3]
+    learned = [one for i, one in enumerate(inputs) if i % 4 != 3]
     weights = {name: torch.tensor(value, requires_grad=True) for name, value in first.items()}
     optimiser = torch.optim.Adam(list(weights.values()), lr=RATES[kind])
     before = best = _log_ratio(kind, weights, apart).item()
@@ -96,15 +95,15 @@ def train_pooling(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         with torch.no_grad():
-            found = _log_ratio(kind, weights, apart).item()
-        if found > best:
-            best, at = found, step
+            reached = _log_ratio(kind, weights, apart).item()
+        if reached > best:
+            best, at = reached, step
             kept = {name: value.detach().numpy().copy() for name, value in weights.items()}
         progress(1)
-    return Trained(kept, before, best, at)
+    return TrainedPooling(kept, before, best, at)
 
 
-def learn(
+def train_pooling(
     into: Path,
     kind: str,
     *,
@@ -112,9 +111,9 @@ def learn(
     data: Sequence[Path] = (),
     steps: int = 150,
     seed: int = 0,
-    progress: Progress = lambda n: None,
-) -> Trained:
-    """``mmedrag train pooling``: train on the shipped network and write the checkpoint.
+    progress: Progress = silent,
+) -> TrainedPooling:
+    """Train on the shipped network and write the checkpoint.
 
     Args:
         into: the folder of the checkpoint, which ``encoders.pooling.load_pooling`` reads.
@@ -134,7 +133,7 @@ def learn(
         raise QueryError(f"--seeds is {seeds}", "Give at least 4: every fourth is set aside.")
     encoder = OnnxImageEncoder.from_card(MODELS / "lite0.json")
     pictures = pooling_pictures(seeds, radiographs(data, most=RADIOGRAPHS, test=False))
-    trained = train_pooling(kind, encoder, pictures, steps=steps, seed=seed, progress=progress)
+    trained = fit_pooling(kind, encoder, pictures, steps=steps, seed=seed, progress=progress)
     checkpoint = Checkpoint(
         kind=kind,
         tensors=trained.tensors,
@@ -165,14 +164,14 @@ def _log_ratio(
     kind: str, weights: Mapping[str, Tensor], inputs: Sequence[Mapping[str, Tensor]]
 ) -> Tensor:
     """Mean over pictures and findings of log10 of the signal-to-noise ratio."""
-    found = []
+    ratios = []
     for picture in inputs:
         names = list(picture)
         rows = functional.normalize(_pooled(kind, weights, torch.stack([*picture.values()])), dim=1)
         shift = ((rows - rows[names.index("base")]) ** 2).sum(dim=1) / 2 + FLOOR
         noise = shift[names.index("noise")]
-        found += [torch.log10(shift[names.index(f)] / noise) for f in FINDINGS if f in names]
-    return torch.stack(found).mean()
+        ratios += [torch.log10(shift[names.index(f)] / noise) for f in FINDINGS if f in names]
+    return torch.stack(ratios).mean()
 
 
 def _pooled(kind: str, weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:

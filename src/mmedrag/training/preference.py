@@ -20,21 +20,23 @@ from mmedrag.assembly import dictionary
 from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.probabilities import auroc, calibration_bins
+from mmedrag.measures.probabilities import auroc, calibration_bins
 from mmedrag.presets import Stages, build
-from mmedrag.reward_checkpoint import save_reward
+from mmedrag.progress import Progress, silent
+from mmedrag.reward.checkpoint import save_reward
 from mmedrag.training.bradley_terry import (
     EPOCHS,
+    FittedReward,
     Numbers,
-    Trained,
+    fit_context,
+    fit_pair,
     preferences,
     rewards_of,
     right_of,
-    train_context,
-    train_pair,
 )
+from mmedrag.training.candidates import Candidates, embed_candidates, read_split_cases
 from mmedrag.training.contexts import Example, Miner
-from mmedrag.training.pool import Pool, Progress, Split, embed, read_parts
+from mmedrag.training.splits import Split
 from mmedrag.types import Definition
 
 Mode: TypeAlias = Literal["pair", "context"]
@@ -56,10 +58,10 @@ class Mined:
     train: list[Example]
     calibration: list[Example]
     test: list[Example]
-    held_out: Pool
+    held_out: Candidates
 
 
-def learn(
+def train_preference(
     paths: Sequence[Path],
     into: Path,
     *,
@@ -70,7 +72,7 @@ def learn(
     epochs: int = EPOCHS,
     seed: int = 0,
     splits: Path | None = None,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> dict[str, float]:
     """Train a reward model, measure it on held-out patients, and write it.
 
@@ -98,8 +100,8 @@ def learn(
     stages, definitions = build(preset, models), dictionary()
     into = Path(into)
     used = into.with_name(f"{into.name}.splits.json")
-    parts = read_parts(paths, RECORDS, seed, splits=splits, write=used)
-    mined = mine(parts, stages, definitions, seed=seed, progress=progress)
+    split = read_split_cases(paths, RECORDS, seed, splits=splits, write=used)
+    mined = mine(split, stages, definitions, seed=seed, progress=progress)
     if export_to is not None:
         export(mined.train, export_to)
     trained = fit(mined, stages, mode, epochs=epochs, seed=seed)
@@ -116,44 +118,49 @@ def learn(
 
 
 def mine(
-    parts: Split,
+    split: Split,
     stages: Stages,
     definitions: Dictionary,
     *,
     share: float = 1.0,
     seed: int = 0,
-    progress: Progress = lambda n: None,
+    progress: Progress = silent,
 ) -> Mined:
     """Embed every part and mine it by itself.
 
     ``share`` is that of the records of :data:`ASKING` that ask.
     """
     embedder, classifier = stages.embedder, stages.classifier
-    found: dict[str, tuple[Pool, list[Example]]] = {}
+    mined: dict[str, tuple[Candidates, list[Example]]] = {}
     for name, cases in (
-        ("train", parts.train),
-        ("calibration", parts.calibration),
-        ("test", parts.test),
+        ("train", split.train),
+        ("calibration", split.tune),
+        ("test", split.held_out),
     ):
-        pool = embed(cases, embedder, definitions, progress)
-        miner = Miner(pool, embedder, classifier, definitions, held_out=name == "test", seed=seed)
-        found[name] = pool, miner.mine(max(1, round(share * ASKING[name])), progress)
-    held_out, test = found["test"]
-    return Mined(found["train"][1], found["calibration"][1], test, held_out)
+        candidates = embed_candidates(cases, embedder, definitions, progress)
+        miner = Miner(
+            candidates, embedder, classifier, definitions, held_out=name == "test", seed=seed
+        )
+        mined[name] = candidates, miner.mine(max(1, round(share * ASKING[name])), progress)
+    held_out, test = mined["test"]
+    return Mined(mined["train"][1], mined["calibration"][1], test, held_out)
 
 
 def fit(
     mined: Mined, stages: Stages, mode: Mode, *, epochs: int = EPOCHS, seed: int = 0
-) -> Trained:
+) -> FittedReward:
     """Fit a scorer of that mode to the training part, with τ of the calibration part."""
     train, calibration = mined.train, mined.calibration
     if mode == "context":
-        return train_context(train, calibration, stages.texts.encode, epochs=epochs, seed=seed)
-    return train_pair(train, calibration, epochs=epochs, seed=seed)
+        return fit_context(train, calibration, stages.texts.encode, epochs=epochs, seed=seed)
+    return fit_pair(train, calibration, epochs=epochs, seed=seed)
 
 
 def measure(rewards: Numbers, examples: Sequence[Example]) -> dict[str, float]:
-    """Pairwise accuracy within questions, AUROC over all, and expected calibration error."""
+    """Pairwise accuracy within questions, AUROC over all, and expected calibration error.
+
+    ``rewards`` is float64 ``(n,)``.
+    """
     right, pairs = right_of(examples), preferences(examples)
     better, worse = rewards[pairs[:, 0]], rewards[pairs[:, 1]]
     won = (better > worse) + 0.5 * (better == worse)
@@ -179,7 +186,7 @@ def export(examples: Sequence[Example], path: Path) -> int:
     """
     lines = []
     for i, j in preferences(examples).tolist():
-        chosen, rejected = (_told(examples[place]) for place in (i, j))
+        chosen, rejected = (_evidence_text(examples[index]) for index in (i, j))
         if chosen and rejected and chosen != rejected:
             query = examples[i].question.query
             row = {"prompt": query.text or ASK_OF_IMAGE, "chosen": chosen, "rejected": rejected}
@@ -196,6 +203,6 @@ def export(examples: Sequence[Example], path: Path) -> int:
     return len(lines)
 
 
-def _told(example: Example) -> str:
+def _evidence_text(example: Example) -> str:
     item = example.evidence.item
     return f"{item.term}: {item.text}" if isinstance(item, Definition) else item.text.strip()

@@ -60,13 +60,15 @@ def texts_of(
         definitions: tell findings from anatomy and technique.
         random: draws the wording.
     """
-    told = {
+    sources = {
         HISTORY: case.meta.get("history") or case.meta.get("indication"),
         DIAGNOSIS: case.meta.get("case_diagnosis") or ", ".join(sorted(findings)),
         CAPTION: caption,
         POSED: _posed(case.text, mentions, definitions, random),
     }
-    return {words: text.strip() for words, text in told.items() if text and _says_something(text)}
+    return {
+        words: text.strip() for words, text in sources.items() if text and _says_something(text)
+    }
 
 
 def off_topic(held_out: bool, random: np.random.Generator) -> str:
@@ -81,8 +83,8 @@ def off_topic(held_out: bool, random: np.random.Generator) -> str:
 
 def is_finding(mention: Mention, definitions: Dictionary) -> bool:
     """Whether a term names what can be there or not, unlike an organ, a method or a stain."""
-    known = [c for part in definitions.parts for c in part.concepts(mention.concept)]
-    return any(concept.kind not in _BACKGROUND for concept in known)
+    concepts = [c for dictionary in definitions.parts for c in dictionary.concepts(mention.concept)]
+    return any(concept.kind not in _BACKGROUND for concept in concepts)
 
 
 def _posed(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.evaluation.bootstrap import interval
-from mmedrag.evaluation.corpus import Codes
-from mmedrag.evaluation.metrics import success_at_k
+from mmedrag.datasets.corpus import Codes
+from mmedrag.measures.bootstrap import interval
+from mmedrag.measures.ranking import success_at_k
 from mmedrag.types import Matrix
 
 RANKS = (1, 5, 10)
@@ -37,7 +37,10 @@ class Recalls:
         }
 
     def intervals(self, patients: Codes) -> dict[str, dict[str, list[float]]]:
-        """95 % intervals by the same names; whole patients are drawn."""
+        """95 % intervals by the same names; whole patients are drawn.
+
+        ``patients`` is int64 ``(n,)``.
+        """
         return {
             name: {
                 f"R@{k}": [round(float(end), 4) for end in ends]

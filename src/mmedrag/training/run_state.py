@@ -37,18 +37,18 @@ def write_state(folder: Path, state: RunState) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     named = {"weights": state.weights, "moments": state.moments, "best": state.best}
     contents = save(
-        {f"{part}/{n}": t.cpu().contiguous() for part, ts in named.items() for n, t in ts.items()}
+        {f"{group}/{n}": t.cpu().contiguous() for group, ts in named.items() for n, t in ts.items()}
     )
     tensors = folder / f"epoch-{state.epochs}.safetensors"
     tensors.write_bytes(contents)
-    told = {
+    state_json = {
         "epochs": state.epochs,
         "settings": dict(state.settings),
         "tensors": tensors.name,
         "sha256": hashlib.sha256(contents).hexdigest(),
     }
     unfinished = folder / f".{STATE}"
-    unfinished.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    unfinished.write_text(json.dumps(state_json, indent=1) + "\n", "utf-8")
     unfinished.replace(folder / STATE)
     for old in folder.glob("epoch-*.safetensors"):
         if old.name != tensors.name:
@@ -62,25 +62,26 @@ def read_state(folder: Path, settings: Mapping[str, Any]) -> RunState:
         CheckpointError: where there is none, it is damaged, or is of a run with other settings.
     """
     try:
-        told = json.loads((folder / STATE).read_text("utf-8"))
-        contents = (folder / Path(str(told["tensors"])).name).read_bytes()
-        epochs, digest, known = int(told["epochs"]), told["sha256"], told["settings"]
+        stored = json.loads((folder / STATE).read_text("utf-8"))
+        contents = (folder / Path(str(stored["tensors"])).name).read_bytes()
+        epochs, digest = int(stored["epochs"]), stored["sha256"]
+        earlier = stored["settings"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"There is no run to go on with in {folder} ({error})", "Start it without --resume."
         ) from None
     if hashlib.sha256(contents).hexdigest() != digest:
         raise CheckpointError(f"The state in {folder} is damaged", "Start without --resume.")
-    if changed := sorted(key for key in settings if known.get(key) != settings[key]):
+    if changed := sorted(key for key in settings if earlier.get(key) != settings[key]):
         raise CheckpointError(
-            f"The run in {folder} had {changed[0]} {known.get(changed[0])!r}, "
+            f"The run in {folder} had {changed[0]} {earlier.get(changed[0])!r}, "
             f"not {settings[changed[0]]!r}",
             "Resume with the settings it was started with, or start another folder.",
         )
-    return RunState(epochs, known, *_parts(folder, contents))
+    return RunState(epochs, earlier, *_tensor_groups(folder, contents))
 
 
-def _parts(folder: Path, contents: bytes) -> tuple[dict[str, Tensor], ...]:
+def _tensor_groups(folder: Path, contents: bytes) -> tuple[dict[str, Tensor], ...]:
     try:
         tensors = load(contents)
     except (SafetensorError, ValueError) as error:
@@ -89,6 +90,6 @@ def _parts(folder: Path, contents: bytes) -> tuple[dict[str, Tensor], ...]:
         ) from None
     split = [(name.partition("/"), tensor) for name, tensor in tensors.items()]
     return tuple(
-        {key[2]: tensor for key, tensor in split if key[0] == part}
-        for part in ("weights", "moments", "best")
+        {key[2]: tensor for key, tensor in split if key[0] == group}
+        for group in ("weights", "moments", "best")
     )

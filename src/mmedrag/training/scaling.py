@@ -35,17 +35,17 @@ def folded(tensors: Tensors, images: Scaling, texts: Scaling) -> dict[str, NDArr
     ``W (x - m) / s + b`` is ``(W / s) x + (b - (W / s) m)``; a token that stands for absent
     features is scaled back.
     """
-    found = dict(tensors)
+    served = dict(tensors)
     if "hidden.weight" in tensors:
         joined = Scaling(
             np.concatenate([images.mean, texts.mean]),
             np.concatenate([images.deviation, texts.deviation]),
         )
-        found |= _folded(tensors, "hidden", joined)
+        served |= _folded(tensors, "hidden", joined)
         for name, scaling in (("missing.image", images), ("missing.text", texts)):
-            found[name] = tensors[name] * scaling.deviation + scaling.mean
-        return found
-    return found | _folded(tensors, "image", images) | _folded(tensors, "text", texts)
+            served[name] = tensors[name] * scaling.deviation + scaling.mean
+        return served
+    return served | _folded(tensors, "image", images) | _folded(tensors, "text", texts)
 
 
 def _folded(tensors: Tensors, name: str, scaling: Scaling) -> dict[str, NDArray[np.float32]]:

@@ -1,79 +1,81 @@
-"""The record files that the recipes of ``offline`` learn from, by the names of their sets.
+"""What the recipes of ``offline`` learn from: record files, each with what it is for and states.
 
-The recipes know some sets by name: which are held out for measuring routing, whose texts are
-sentences. Every other set is learned from as what it holds, labels or captions.
+A set that is not described further teaches everything: its images the encoder, the shared space and
+routing, its texts routing. A description says what the records of a set state in fields of their
+own; :func:`training_sets` describes files by their names alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from mmedrag.datasets.ties import set_name
 from mmedrag.errors import CorpusError
+from mmedrag.training.wordings import wordings
+from mmedrag.types import Case
 
-IMAGE_SETS = (
-    "medpix2",
-    "odir5k",
-    "patolojiatlasi",
-    "openstax_figures",
-    "covid_cxr",
-    "labelled/bccd_cells",
-    "labelled/brain_tumor_mri",
-    "labelled/chula_anaemia_smears",
-    "labelled/eye_fundus4",
-    "labelled/iqoth_lung_ct",
-    "labelled/kermany_cxr",
-    "labelled/lc25000",
-    "labelled/odir_extra",
-    "labelled/pocus_lung_us",
-)
-"""Sets whose images the encoder, its heads and both routing heads learn from (training parts)."""
+Use: TypeAlias = Literal["train", "held out", "none"]
 
-HELD_OUT_SETS = (
-    "codras_dr",
-    "covid_ct",
-    "atlas_radiologia_es",
-    "labelled/busi_breast_us",
-    "labelled/chula_rbc_cells",
-    "labelled/kidney_ct",
-    "labelled/nih_cxr14",
-    "labelled/wbc",
-)
-"""Sets that only the shipped routing head learns from."""
+Statement: TypeAlias = Callable[[Case], str | None]
+"""What a record states of its image in one respect; ``None`` where it states nothing."""
 
-TEXT_SETS = (
-    "medpix2",
-    "odir5k",
-    "patolojiatlasi",
-    "covid_cxr",
-    "labelled/bccd_cells",
-    "labelled/brain_tumor_mri",
-    "labelled/chula_anaemia_smears",
-    "labelled/iqoth_lung_ct",
-    "labelled/kermany_cxr",
-    "labelled/odir_extra",
-    "roco_text",
-    "iu_xray_text",
-    "patchgastric_text",
-)
-"""Sets whose texts the text head of routing learns from."""
 
-HELD_OUT_TEXTS = (
-    "openstax_figures",
-    "covid_ct",
-    "labelled/wbc",
-    "labelled/nih_cxr14",
-    "labelled/eye_fundus4",
-    "labelled/lc25000",
-)
-"""Sets whose texts no head learns from; the text head's temperature is fitted on them."""
+def label_or_text(case: Case) -> str | None:
+    """The class of an image: its first label, or its text where it has none."""
+    return case.labels[0] if case.labels else text_alone(case)
 
-KNOWN = tuple(dict.fromkeys((*IMAGE_SETS, *HELD_OUT_SETS, *TEXT_SETS, *HELD_OUT_TEXTS)))
 
-Sets = Mapping[str, Path]
-"""Record files by the name of their set."""
+def text_alone(case: Case) -> str | None:
+    """The class of an image of a set whose texts, a few words, tell more than its labels."""
+    return case.text.casefold().strip() or None
+
+
+def no_class(case: Case) -> str | None:
+    """For a set whose texts are sentences."""
+    return None
+
+
+def kind(case: Case) -> str:
+    """Domain and modality."""
+    return f"{case.domain} {case.modality.lower()}"
+
+
+def content(case: Case) -> tuple[str, str, str, str]:
+    """Groups of like content, from coarse to fine: kind, kind in the set, labels, patient."""
+    named = ", ".join(sorted(case.labels)) or case.text.lower()
+    return kind(case), kind(case), named, case.patient_id or case.id
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSet:
+    """A record file, what it is for, and what its records state.
+
+    Args:
+        name: by which checkpoints name it.
+        records: a file of the native format, or its folder.
+        images: ``train`` for the encoder, the shared space and both routing heads; ``held out`` for
+            the shipped routing head alone, so that the other one can be measured on it.
+        texts: ``train`` for the text head of routing; ``held out`` to fit its temperature on.
+        draws: the share of the encoder's draws; sets without one divide what is left by the square
+            roots of their sizes.
+        label: the class of an image.
+        attributes: further classifications that the encoder is tuned to, by name.
+        content: groups of like content from coarse to fine; the last three are of one set.
+        wordings: the texts that an image is paired with, its own first.
+    """
+
+    name: str
+    records: Path
+    images: Use = "train"
+    texts: Use = "train"
+    draws: float | None = None
+    label: Statement = label_or_text
+    attributes: Mapping[str, Statement] = field(default_factory=dict)
+    content: Callable[[Case], tuple[str, str, str, str]] = content
+    wordings: Callable[[Case], Sequence[str]] = wordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,44 +86,32 @@ class Recipe:
     without any, the routing heads know drawn pictures only, and are the worse for it.
     """
 
-    sets: Sets
+    sets: tuple[TrainingSet, ...]
     cache: Path
     pictures: tuple[Path, ...] = ()
 
-    def known(self, names: Sequence[str]) -> dict[str, Path]:
-        """Those of the names that are there, in this order."""
-        return {name: self.sets[name] for name in names if name in self.sets}
+    def images(self, use: Use = "train") -> list[TrainingSet]:
+        """The sets whose images are for that use."""
+        return [one for one in self.sets if one.images == use]
 
-    def with_others(self, names: Sequence[str]) -> dict[str, Path]:
-        """The same, and after them every set that is not known by name."""
-        others = {name: file for name, file in self.sets.items() if name not in KNOWN}
-        return self.known(names) | others
-
-    def missing(self) -> list[str]:
-        """The sets that are known by name and not there."""
-        return [name for name in KNOWN if name not in self.sets]
+    def texts(self, use: Use = "train") -> list[TrainingSet]:
+        """The sets whose texts are for that use."""
+        return [one for one in self.sets if one.texts == use]
 
 
-def named_sets(files: Sequence[Path]) -> dict[str, Path]:
-    """The files by the name of their set: its folder, after ``labelled/`` where that is above it.
+def training_sets(files: Sequence[Path]) -> tuple[TrainingSet, ...]:
+    """A set for each file, called by its folder and not described further.
 
     Raises:
         CorpusError: where two sets have the same name.
     """
-    found: dict[str, Path] = {}
+    sets: dict[str, TrainingSet] = {}
     for file in files:
-        name = recipe_name(file)
-        if name in found:
+        name = set_name(file)
+        if name in sets:
             raise CorpusError(
-                f"{found[name]} and {file} are both called {name}",
+                f"{sets[name].records} and {file} are both called {name}",
                 "Give each file once; rename the folder of one of them.",
             )
-        found[name] = file
-    return found
-
-
-def recipe_name(file: Path) -> str:
-    """The name by which a recipe knows the set that a file or its folder holds."""
-    folder = (file if file.is_dir() else file.parent).resolve()
-    name = set_name(folder / "records.jsonl" if file.is_dir() else file)
-    return f"labelled/{name}" if folder.parent.name == "labelled" else name
+        sets[name] = TrainingSet(name, file)
+    return tuple(sets.values())

@@ -28,16 +28,16 @@ class Examples:
         return Examples(self.rows[chosen], self.classes[chosen], groups)
 
     @classmethod
-    def joined(cls, parts: Sequence[Examples]) -> Examples:
+    def joined(cls, examples: Sequence[Examples]) -> Examples:
         """All rows of several."""
         return cls(
-            np.concatenate([p.rows for p in parts]),
-            np.concatenate([p.classes for p in parts]),
-            tuple(group for p in parts for group in p.groups),
+            np.concatenate([p.rows for p in examples]),
+            np.concatenate([p.classes for p in examples]),
+            tuple(group for p in examples for group in p.groups),
         )
 
 
-def train_head(examples: Examples, classes: int, steps: int = 400) -> tuple[Matrix, Matrix]:
+def fit_head(examples: Examples, classes: int, steps: int = 400) -> tuple[Matrix, Matrix]:
     """Balanced softmax regression: every class weighs the same, and in a class every group.
 
     So neither a large set nor a numerous family decides. Adam with decoupled weight decay
@@ -76,7 +76,10 @@ def row_shares(examples: Examples, classes: int) -> NDArray[np.float32]:
 
 
 def best_temperature(logits: Logits, examples: Examples) -> float:
-    """The temperature with the least weighted log loss (Guo et al. 2017), to 2 %."""
+    """The temperature with the least weighted log loss (Guo et al. 2017), to 2 %.
+
+    ``logits`` is float32 ``(n, classes)``.
+    """
     candidates = np.geomspace(0.2, 5.0, 160)
     share = row_shares(examples, logits.shape[1])
     losses = [
@@ -87,7 +90,7 @@ def best_temperature(logits: Logits, examples: Examples) -> float:
 
 
 def softmax(logits: NDArray[np.floating]) -> Logits:
-    """Probabilities by row."""
+    """Probabilities by row. Float32, of the shape of ``logits``, ``(n, classes)``."""
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: Logits = (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
     return probabilities

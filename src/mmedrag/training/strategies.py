@@ -56,8 +56,8 @@ def fuse(strategy: str, w: Weights, items: Projected) -> Tensor:
 
 def contrastive(w: Weights, items: Projected) -> Tensor:
     """``^(^P + ^Q)``."""
-    image_part, text_part = _unit_parts(items)
-    return _unit(image_part + text_part)
+    image, text = _unit_sides(items)
+    return _unit(image + text)
 
 
 def mlp(w: Weights, items: Projected) -> Tensor:
@@ -72,8 +72,8 @@ def mlp(w: Weights, items: Projected) -> Tensor:
 def weighted(w: Weights, items: Projected) -> Tensor:
     """``^(a ^P + (1 - a) ^Q)``, ``a = sigmoid(balance)``."""
     a = w["balance"].sigmoid()
-    image_part, text_part = _unit_parts(items)
-    return _unit(a * image_part + (1 - a) * text_part)
+    image, text = _unit_sides(items)
+    return _unit(a * image + (1 - a) * text)
 
 
 def gated(w: Weights, items: Projected) -> Tensor:
@@ -86,7 +86,7 @@ def gated(w: Weights, items: Projected) -> Tensor:
 
 def late(w: Weights, items: Projected) -> Tensor:
     """``[^P ; ^Q] / sqrt(2)``."""
-    return torch.cat(_unit_parts(items), dim=1) / 2**0.5
+    return torch.cat(_unit_sides(items), dim=1) / 2**0.5
 
 
 def attention_pooling(w: Weights, items: Projected) -> Tensor:
@@ -130,7 +130,7 @@ FORMULAS: dict[str, Callable[[Weights, Projected], Tensor]] = {
 """By the names of :data:`mmedrag.encoders.strategies.STRATEGIES`."""
 
 
-def _unit_parts(items: Projected) -> tuple[Tensor, Tensor]:
+def _unit_sides(items: Projected) -> tuple[Tensor, Tensor]:
     """``^P`` and ``^Q``, zeros where absent."""
     return (
         _unit(items.images) * items.has_image[:, None],

@@ -8,71 +8,48 @@ contrast, and an encoder that sees these matches captions it was never trained o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.training.sets import TrainingSet, kind
 from mmedrag.types import Case
 
 RAREST = 4
 """A class with fewer training images is not learned."""
 
-UNLABELLED = ("medpix2", "atlas_radiologia_es", "openstax_figures")
-"""Sets whose texts are sentences, not labels."""
-
-NAMED_BY_TEXT = ("odir5k", "covid_cxr")
-"""Sets whose text, a few words, tells more than their labels."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """One classification: the class of every image, -1 where it has none, ``(n,)``."""
+    """One classification: the class of every image, -1 where it has none, int64 ``(n,)``."""
 
     name: str
     classes: NDArray[np.int64]
     count: int
 
 
-def tasks(cases: Sequence[tuple[str, Case]], train: NDArray[np.bool_]) -> list[Task]:
-    """The tasks of images, given as set and case; classes are those of the rows in ``train``."""
-    return [
-        _task(name, [told(set_name, case) for set_name, case in cases], train)
-        for name, told in _TOLD.items()
-    ]
+def tasks(cases: Sequence[tuple[TrainingSet, Case]], train: NDArray[np.bool_]) -> list[Task]:
+    """The attributes of the sets, the kind of each image and its label.
+
+    Args:
+        cases: every image's set and record, ``n`` of them.
+        train: which of them classes are taken from, ``(n,)``.
+    """
+    attributes = dict.fromkeys(name for of, _ in cases for name in of.attributes)
+    stated: dict[str, list[str | None]] = {
+        name: [of.attributes[name](case) if name in of.attributes else None for of, case in cases]
+        for name in attributes
+    }
+    stated["kind"] = [kind(case) for _, case in cases]
+    stated["label"] = [of.label(case) for of, case in cases]
+    return [_task(name, values, train) for name, values in stated.items()]
 
 
-def _task(name: str, told: Sequence[str | None], train: NDArray[np.bool_]) -> Task:
-    counts = Counter(t for t, kept in zip(told, train, strict=True) if kept and t is not None)
-    known = sorted(t for t, count in counts.items() if count >= RAREST)
-    place = {t: i for i, t in enumerate(known)}
-    return Task(name, np.array([-1 if t is None else place.get(t, -1) for t in told]), len(known))
-
-
-def _medpix(told: Callable[[Case], object]) -> Callable[[str, Case], str | None]:
-    """A task that only MedPix states."""
-    return lambda set_name, case: str(told(case)) if set_name == "medpix2" else None
-
-
-def _kind(set_name: str, case: Case) -> str:
-    return f"{case.domain} {case.modality.lower()}"
-
-
-def _label(set_name: str, case: Case) -> str | None:
-    if set_name in UNLABELLED:
-        return None
-    if case.labels and set_name not in NAMED_BY_TEXT:
-        return case.labels[0]
-    return case.text.casefold().strip() or None
-
-
-_TOLD: dict[str, Callable[[str, Case], str | None]] = {
-    "region": _medpix(lambda case: case.labels[1]),
-    "speciality": _medpix(lambda case: case.labels[0]),
-    "plane": _medpix(lambda case: case.meta.get("plane")),
-    "sequence": _medpix(lambda case: case.meta.get("modality_text")),
-    "anatomy": _medpix(lambda case: str(case.meta.get("acr"))[:2]),
-    "kind": _kind,
-    "label": _label,
-}
+def _task(name: str, values: Sequence[str | None], train: NDArray[np.bool_]) -> Task:
+    counts = Counter(v for v, kept in zip(values, train, strict=True) if kept and v is not None)
+    names = sorted(value for value, count in counts.items() if count >= RAREST)
+    number = {value: i for i, value in enumerate(names)}
+    classes = [-1 if value is None else number.get(value, -1) for value in values]
+    return Task(name, np.array(classes, np.int64), len(names))

@@ -33,7 +33,7 @@ class Tower(Protocol):
         ...
 
     def features(self, inputs: Inputs) -> Tensor:
-        """Encode a batch, or a slice of it."""
+        """Encode a batch, or a slice of it. A tensor ``(batch, dim)``."""
         ...
 
 
@@ -46,11 +46,11 @@ class FrozenTower:
         self._rows = torch.from_numpy(rows).to(device)
 
     def prepare(self, rows: Rows, epoch: int | None) -> Tensor:
-        """Their rows; nothing is augmented."""
+        """Their rows; nothing is augmented. Float32 ``(batch, dim)``."""
         return self._rows[torch.as_tensor(rows, device=self._rows.device)]
 
     def features(self, inputs: Tensor) -> Tensor:
-        """As they are."""
+        """As they are. A tensor ``(batch, dim)``."""
         return inputs
 
 
@@ -79,7 +79,7 @@ class ImageTower:
         return torch.as_tensor(self._encoder.pixels(images))
 
     def features(self, inputs: Tensor) -> Tensor:
-        """What the network makes of pixels."""
+        """What the network makes of pixels. A tensor ``(batch, dim)``."""
         return torch.as_tensor(self._encoder.features(inputs))
 
 
@@ -95,7 +95,7 @@ class TextTower:
         return [self._cases[row].text for row in rows]
 
     def features(self, inputs: list[str]) -> Tensor:
-        """What the network makes of texts."""
+        """What the network makes of texts. A tensor ``(batch, dim)``."""
         return torch.as_tensor(self._encoder.features(inputs))
 
 

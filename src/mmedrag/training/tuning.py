@@ -8,7 +8,7 @@ images takes half a minute on two cores. Batch normalisation is folded into the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
 from mmedrag.encoders.image import Preprocessing
-from mmedrag.images import image_digest, open_image
+from mmedrag.imaging.decoding import image_digest, open_image
+from mmedrag.networks.lite0 import MEAN, STD, Lite0
+from mmedrag.progress import Log
 from mmedrag.training.augmentation import augmented
-from mmedrag.training.lite0 import MEAN, STD, Lite0
 from mmedrag.training.tasks import Task
 from mmedrag.types import Case
 
@@ -69,8 +70,8 @@ def middle_maps(backbone: Lite0, cases: Sequence[Case], view: int, cache: Path) 
         ]
         cache.mkdir(parents=True, exist_ok=True)
         np.save(path, np.stack(rows), allow_pickle=False)
-    found: Maps = np.load(path, mmap_mode="r", allow_pickle=False)
-    return found
+    maps: Maps = np.load(path, mmap_mode="r", allow_pickle=False)
+    return maps
 
 
 def tune(
@@ -82,7 +83,7 @@ def tune(
     epochs: int = 10,
     images: int = 3000,
     seed: int = 0,
-    say: Callable[[str], object] = print,
+    log: Log = print,
 ) -> None:
     """Tune the late blocks (in place) on all tasks at once.
 
@@ -97,7 +98,7 @@ def tune(
         epochs: of ``images`` draws each.
         images: draws an epoch.
         seed: of every draw.
-        say: told the loss of every epoch.
+        log: told the loss of every epoch.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -111,17 +112,17 @@ def tune(
         optimiser, [3e-4, 3e-3], total_steps=epochs * steps, pct_start=0.1
     )
     for epoch in range(epochs):
-        drawn = random.choice(len(shares), (steps, 64), p=shares)
+        sampled = random.choice(len(shares), (steps, 64), p=shares)
         losses = []
-        for rows in np.sort(drawn, axis=1):
+        for rows in np.sort(sampled, axis=1):
             maps = torch.tensor(views[int(random.integers(len(views)))][rows], dtype=torch.float32)
-            loss = _loss(backbone, heads, maps, [known[rows] for known in labels], random)
+            loss = _loss(backbone, heads, maps, [targets[rows] for targets in labels], random)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             losses.append(loss.item())
-        say(f"epoch {epoch + 1} of {epochs}: loss {np.mean(losses):.3f}")
+        log(f"epoch {epoch + 1} of {epochs}: loss {np.mean(losses):.3f}")
 
 
 def averaged(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -144,22 +145,22 @@ def _loss(
     mixed = mix * maps + (1 - mix) * maps[other]
     features = functional.dropout(_late(backbone, mixed).mean(dim=(2, 3)), 0.3)
     losses = [
-        part
-        for head, known in zip(heads, labels, strict=True)
-        for part in (
-            mix * _cross_entropy(head(features), known),
-            (1 - mix) * _cross_entropy(head(features), known[other]),
+        term
+        for head, classes in zip(heads, labels, strict=True)
+        for term in (
+            mix * _cross_entropy(head(features), classes),
+            (1 - mix) * _cross_entropy(head(features), classes[other]),
         )
     ]
     return torch.stack(losses).sum()
 
 
-def _cross_entropy(logits: Tensor, known: Tensor) -> Tensor:
+def _cross_entropy(logits: Tensor, labelled: Tensor) -> Tensor:
     """Over the images that have a class; 0 where none has."""
     total = functional.cross_entropy(
-        logits, known, ignore_index=-1, label_smoothing=0.1, reduction="sum"
+        logits, labelled, ignore_index=-1, label_smoothing=0.1, reduction="sum"
     )
-    return total / (known >= 0).sum().clamp(min=1)
+    return total / (labelled >= 0).sum().clamp(min=1)
 
 
 def _early(backbone: Lite0, x: Tensor) -> Tensor:
@@ -184,12 +185,12 @@ def _middle(backbone: Lite0, case: Case, random: np.random.Generator | None) -> 
         image = augmented(image.convert("RGB"), case, random)
     pixels = Preprocessing(SIZE, MEAN, STD)(image)
     with torch.no_grad():
-        found = _early(
+        maps = _early(
             backbone, torch.tensor(pixels)[None].contiguous(memory_format=torch.channels_last)
         )
-    return found[0].contiguous().numpy().astype(np.float16)
+    return maps[0].contiguous().numpy().astype(np.float16)
 
 
-def _fold(part: nn.Module, conv: str, norm: str) -> None:
-    setattr(part, conv, fuse_conv_bn_eval(getattr(part, conv), getattr(part, norm)))
-    setattr(part, norm, nn.Identity())
+def _fold(block: nn.Module, conv: str, norm: str) -> None:
+    setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
+    setattr(block, norm, nn.Identity())

@@ -13,16 +13,16 @@ def wordings(case: Case) -> list[str]:
 
     A caption rarely says all that its image shows. The others say it in words that captions use.
     """
-    known = {name: _field(case, name) for name in _FIELDS}
+    fields = {name: _field(case, name) for name in _FIELDS}
     seen = ", ".join(
-        part
-        for part in (f"{known['plane']} {known['modality_text']}".strip(), *case.labels[1:2])
-        if part
+        words
+        for words in (f"{fields['plane']} {fields['modality_text']}".strip(), *case.labels[1:2])
+        if words
     )
     others: list[str] = []
-    if known["modality_text"]:
-        others += [f"{seen}. {case.text}", f"{seen}. {known['case_diagnosis']}"]
-        others += [known["findings"], f"{known['case_title']}. {known['topic_title']}"]
+    if fields["modality_text"]:
+        others += [f"{seen}. {case.text}", f"{seen}. {fields['case_diagnosis']}"]
+        others += [fields["findings"], f"{fields['case_title']}. {fields['topic_title']}"]
     return [case.text, *(text[:LONGEST] for text in others if text.strip(" ."))]
 
 

@@ -1,0 +1,379 @@
+"""An answer as data: the direct reply and the claims behind it, before anybody words them.
+
+Everything here is counted over the cases that were kept; nothing is inferred of the user's patient.
+Every claim is read again in the passages behind its marks before it leaves
+(:mod:`mmedrag.answers.verification`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mmedrag.answers.agreement import Agreement
+from mmedrag.answers.differential import UNNAMED, candidates, normal_form
+from mmedrag.answers.findings import Flat
+from mmedrag.answers.passages import instruction_like, label
+from mmedrag.answers.statements import (
+    PHRASE,
+    CaseReading,
+    grades_of,
+    is_normal,
+    read_cases,
+    says_of,
+    tally_of,
+)
+from mmedrag.answers.verification import NORMAL, verified
+from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
+from mmedrag.types import (
+    Assertion,
+    Brief,
+    Candidate,
+    Case,
+    Claim,
+    Definition,
+    Evidence,
+    Intent,
+    Kind,
+    Prevalence,
+    Question,
+    QuestionKind,
+    Reply,
+)
+
+CANDIDATES = 8
+FINDINGS = 8
+_DECIDED = 0.75
+_SAID = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAnalyst:
+    """An :class:`~mmedrag.protocols.Analyst`.
+
+    ``source`` reads diagnoses, labels, and every claim once more; without it, what was recognised
+    before is trusted. ``agreement`` says how often the neighbours of an image are right.
+    """
+
+    source: DefinitionSource | None = None
+    ontology: Ontology = Flat()
+    agreement: Agreement | None = None
+
+    def brief(
+        self, question: Question, evidence: Sequence[Evidence], corpus: CorpusStatistics | None
+    ) -> Brief:
+        """The reply, the claims, the differential and the definitions to be shown."""
+        sound = [e for e in evidence if not instruction_like(shown(e))]
+        cases = [e for e in sound if isinstance(e.item, Case)]
+        definitions = [e for e in sound if isinstance(e.item, Definition)]
+        readings = read_cases(cases, self.source)
+        intent = question.intent or Intent(QuestionKind.SEARCH, "no rule was asked")
+        asked = self._asked(question, intent)
+        claims = self._claims(question, intent, asked, readings)
+        found = _findings(asked, readings, self.ontology)
+        differential = candidates(question, readings, self.ontology)[:CANDIDATES]
+        brief = Brief(intent.kind, Reply.UNKNOWN, claims=(*claims, *found),
+                      differential=tuple(differential))  # fmt: skip
+        if self.source is not None:
+            brief = verified(brief, readings, self.source, self.ontology)
+        if corpus is not None:
+            brief = self._with_base_rates(brief, question, corpus)
+        explained = self._definitions(brief, intent, asked, definitions)
+        brief = replace(brief, definitions=explained)
+        return self._replied(brief, question, intent, asked, readings)
+
+    def _asked(self, question: Question, intent: Intent) -> dict[str, str]:
+        """The terms that are asked about, by concept; words of the question where none is known."""
+        terms = {m.concept: m.term for m in question.mentions if m.concept in intent.concepts}
+        kinds = {m.concept: m.kind for m in question.mentions}
+        if intent.kind is QuestionKind.DEFINITION:
+            return terms
+        findings = {c: t for c, t in terms.items() if kinds[c].is_finding}
+        if findings or intent.kind not in (QuestionKind.PRESENCE, QuestionKind.CHOICE):
+            return _without_ancestors(findings, self.ontology)
+        return {PHRASE + words: words for words in intent.phrases}
+
+    def _claims(
+        self,
+        question: Question,
+        intent: Intent,
+        asked: Mapping[str, str],
+        readings: Sequence[CaseReading],
+    ) -> list[Claim]:
+        if intent.kind is QuestionKind.NORMALITY:
+            return _normality(readings)
+        claims = []
+        for concept, term in asked.items():
+            tally = tally_of(concept, label(term), readings, self.ontology)
+            claims += [
+                Claim(concept, tally.term, said, tally.said(said), len(readings))
+                for said in (*_SAID, Assertion.HISTORICAL, None)
+                if tally.said(said)
+            ]
+            claims += _by_side(concept, tally.term, readings, self.ontology)
+            if intent.detail == "grade":
+                claims += _by_grade(concept, tally.term, readings, self.ontology)
+        return claims
+
+    def _definitions(
+        self,
+        brief: Brief,
+        intent: Intent,
+        asked: Mapping[str, str],
+        definitions: Sequence[Evidence],
+    ) -> tuple[str, ...]:
+        """Those of what is asked about, nearest first; else of terms that the lead names.
+
+        "Left pleural effusion" may be explained as a pleural effusion.
+        """
+        wanted = list(asked) or list(intent.concepts)
+        if intent.kind in (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION):
+            wanted += [c.concept for c in brief.differential[:3] if c.concept]
+        concepts = {d.key: d.item.concept for d in definitions if isinstance(d.item, Definition)}
+        exact = [k for w in wanted for k, c in concepts.items() if c == w]
+        near = [k for w in wanted for k, c in concepts.items() if self.ontology.is_a(w, c)]
+        return tuple(dict.fromkeys(exact or near))
+
+    def _with_base_rates(
+        self, brief: Brief, question: Question, corpus: CorpusStatistics
+    ) -> Brief:
+        groups: dict[str, Collection[str]] = {}
+        for claim in brief.claims:
+            groups.setdefault(claim.concept, self._group(claim.concept))
+        for candidate in brief.differential:
+            groups.setdefault(code_of(candidate), self._group(code_of(candidate)))
+        rates = corpus.prevalence(question, groups)
+        return replace(
+            brief,
+            claims=tuple(replace(c, prevalence=rates.get(c.concept)) for c in brief.claims),
+            differential=tuple(
+                replace(c, prevalence=rates.get(code_of(c))) for c in brief.differential
+            ),
+        )
+
+    def _group(self, concept: str) -> Collection[str]:
+        if ":" in concept and concept.startswith((UNNAMED, NORMAL, PHRASE)):
+            return (concept,)
+        return (concept, *self.ontology.descendants(concept))
+
+    def _replied(
+        self,
+        brief: Brief,
+        question: Question,
+        intent: Intent,
+        asked: Mapping[str, str],
+        readings: Sequence[CaseReading],
+    ) -> Brief:
+        """The brief with its direct reply."""
+        if intent.kind is QuestionKind.OUT_OF_SCOPE:
+            return replace(brief, reply=Reply.DECLINED, reason=intent.rule, declined=intent.reason)
+        if not readings and intent.kind is not QuestionKind.DEFINITION:
+            return replace(brief, reason="no similar case was adequate")
+        match intent.kind:
+            case QuestionKind.PRESENCE | QuestionKind.SEARCH if asked:
+                reply, reason = self._presence(brief, question, asked, readings)
+            case QuestionKind.NORMALITY:
+                reply, reason = self._presence(brief, question, {NORMAL: "normal study"}, readings)
+            case QuestionKind.CHOICE:
+                reply, reason = _choice(brief, asked)
+            case QuestionKind.DEFINITION:
+                reply, reason = _explained(brief)
+            case QuestionKind.COMPARISON:
+                reply, reason = _comparison(question, readings)
+            case QuestionKind.PRESENCE:
+                reply, reason = Reply.UNKNOWN, "no dictionary knows what is asked about"
+            case _:
+                reply, reason = self._lead(brief, question)
+        return replace(brief, reply=reply, reason=reason)
+
+    def _presence(
+        self,
+        brief: Brief,
+        question: Question,
+        asked: Mapping[str, str],
+        readings: Sequence[CaseReading],
+    ) -> tuple[Reply, str]:
+        """Yes where the cases agree on it, no where they rule it out, else mixed or unknown."""
+        replies = [self._of_one(concept, brief, question, readings) for concept in asked]
+        if len(set(replies)) == 1:
+            return replies[0]
+        if {r for r, _ in replies} <= {Reply.YES, Reply.NO, Reply.MIXED}:
+            return Reply.MIXED, "the findings asked about differ"
+        return next((r for r in replies if r[0] is Reply.UNKNOWN), replies[0])
+
+    def _of_one(
+        self, concept: str, brief: Brief, question: Question, readings: Sequence[CaseReading]
+    ) -> tuple[Reply, str]:
+        yes, no, unsure = (
+            next((len(c.keys) for c in brief.claims
+                  if c.concept == concept and c.assertion is said and whole(c)), 0)
+            for said in _SAID
+        )  # fmt: skip
+        if question.query.image is not None and self.agreement is not None:
+            rate = next((c.prevalence for c in brief.claims if c.concept == concept), None)
+            return self.agreement.reply(yes, no, unsure, len(readings), rate)
+        return _by_count(yes, no, unsure)
+
+    def _lead(self, brief: Brief, question: Question) -> tuple[Reply, str]:
+        """Whether the first diagnosis stands out; of an image alone, as far as is calibrated."""
+        if not brief.differential:
+            if any(c.assertion is Assertion.AFFIRMED for c in brief.claims):
+                return Reply.MIXED, "the cases name findings and no diagnosis"
+            return Reply.UNKNOWN, "the cases name neither finding nor diagnosis"
+        first = brief.differential[0]
+        if question.query.image is not None and self.agreement is not None:
+            return self.agreement.lead(first, has_text=bool(question.query.text.strip()))
+        return _lead_by_count(brief.differential)
+
+
+def shown(evidence: Evidence) -> str:
+    """All that an answer may show of a piece of evidence."""
+    item = evidence.item
+    if isinstance(item, Case):
+        return "\n".join((item.modality, item.diagnosis, *item.labels, item.text))
+    return f"{item.term}\n{item.source}\n{item.text}"
+
+
+def whole(claim: Claim) -> bool:
+    """Whether a claim is about all cases that say so, not only those of a side or grade."""
+    return not claim.side and not claim.grade
+
+
+def code_of(candidate: Candidate) -> str:
+    """The concept of a candidate, or the code of its words."""
+    return candidate.concept or UNNAMED + normal_form(candidate.diagnosis)
+
+
+def _without_ancestors(terms: Mapping[str, str], ontology: Ontology) -> dict[str, str]:
+    """Asked for a pleural effusion, nobody needs to hear of effusions."""
+    return {
+        c: t for c, t in terms.items()
+        if not any(o != c and ontology.is_a(o, c) for o in terms)
+    } or dict(terms)  # fmt: skip
+
+
+def _by_side(
+    concept: str, term: str, readings: Sequence[CaseReading], ontology: Ontology
+) -> list[Claim]:
+    sides: dict[str, list[str]] = {}
+    for reading in readings:
+        statement = says_of(reading, concept, ontology)
+        if statement and statement.assertion is Assertion.AFFIRMED and statement.sides:
+            side = " and ".join(sorted(statement.sides))
+            sides.setdefault(side, []).append(reading.key)
+    return [
+        Claim(concept, term, Assertion.AFFIRMED, tuple(keys), len(readings), side=side)
+        for side, keys in sides.items()
+    ]
+
+
+def _by_grade(
+    concept: str, term: str, readings: Sequence[CaseReading], ontology: Ontology
+) -> list[Claim]:
+    grades: dict[str, list[str]] = {}
+    for reading in readings:
+        for grade in grades_of(reading, concept, ontology):
+            grades.setdefault(grade, []).append(reading.key)
+    return [
+        Claim(concept, term, Assertion.AFFIRMED, tuple(keys), len(readings), grade=grade)
+        for grade, keys in grades.items()
+    ]
+
+
+def _normality(readings: Sequence[CaseReading]) -> list[Claim]:
+    states = {r.key: is_normal(r) for r in readings}
+    claims = []
+    for said, state in ((Assertion.AFFIRMED, True), (Assertion.NEGATED, False), (None, None)):
+        keys = tuple(k for k, s in states.items() if s is state)
+        if keys:
+            claims.append(Claim(NORMAL, "normal study", said, keys, len(readings)))
+    return claims
+
+
+def _findings(
+    asked: Mapping[str, str], readings: Sequence[CaseReading], ontology: Ontology
+) -> list[Claim]:
+    """The other findings and diseases of the cases, those first that most affirm."""
+    terms = {
+        c: s.mention.term
+        for r in readings for c, s in r.stated.items()
+        if s.mention.kind in (Kind.FINDING, Kind.DISEASE, Kind.NORMAL) and c not in asked
+    }  # fmt: skip
+    special = [c for c in terms if not _told_by_kinds(c, [*terms, *asked], readings, ontology)]
+    tallies = [tally_of(c, label(terms[c]), readings, ontology) for c in special]
+    order = sorted(tallies, key=lambda t: (-len(t.said(Assertion.AFFIRMED)),
+                                           -len(t.said(Assertion.NEGATED))))  # fmt: skip
+    return [
+        Claim(t.concept, t.term, said, t.said(said), len(readings))
+        for t in order[:FINDINGS]
+        for said in _SAID
+        if t.said(said)
+    ]
+
+
+def _told_by_kinds(
+    concept: str, others: Sequence[str], readings: Sequence[CaseReading], ontology: Ontology
+) -> bool:
+    """Whether all that the cases say of a concept is said of one of its kinds already."""
+    kinds = [c for c in others if c != concept and ontology.is_a(c, concept)]
+    return bool(kinds) and all(
+        any(k in r.stated for k in kinds) for r in readings if says_of(r, concept, ontology)
+    )
+
+
+def _by_count(yes: int, no: int, unsure: int) -> tuple[Reply, str]:
+    said = yes + no
+    if not said:
+        why = "the cases only suspect it" if unsure else "the cases do not mention it"
+        return Reply.UNKNOWN, why
+    if yes >= _DECIDED * said:
+        return Reply.YES, "most cases that mention it affirm it"
+    if no >= _DECIDED * said:
+        return Reply.NO, "most cases that mention it rule it out"
+    return Reply.MIXED, "some cases affirm it and others rule it out"
+
+
+def _choice(brief: Brief, asked: Mapping[str, str]) -> tuple[Reply, str]:
+    """The option that more cases affirm, where one stands out."""
+    counts = {
+        term: sum(len(c.keys) for c in brief.claims
+                  if c.concept == concept and c.assertion is Assertion.AFFIRMED and whole(c))
+        for concept, term in asked.items()
+    }  # fmt: skip
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    if not ordered or not ordered[0][1]:
+        return Reply.UNKNOWN, "the cases affirm neither"
+    if len(ordered) == 1 or ordered[0][1] >= 2 * max(1, ordered[1][1]):
+        return Reply.YES, f"more cases affirm {label(ordered[0][0])}"
+    return Reply.MIXED, "the cases affirm both about as often"
+
+
+def _lead_by_count(differential: Sequence[Candidate]) -> tuple[Reply, str]:
+    first = len(differential[0].keys)
+    second = len(differential[1].keys) if len(differential) > 1 else 0
+    if first >= 2 and first >= 2 * second:
+        return Reply.YES, f"{differential[0].diagnosis} stands out"
+    return Reply.MIXED, "no diagnosis stands out"
+
+
+def _comparison(question: Question, readings: Sequence[CaseReading]) -> tuple[Reply, str]:
+    where = question.query.where or ""
+    patients = {r.case.patient_id for r in readings if r.case.patient_id}
+    if ("patient_id" in where or "study_id" in where) and len(patients) == 1:
+        return Reply.MIXED, "these are the studies of the patient that the filter names"
+    return Reply.UNKNOWN, "no earlier study of this patient was named"
+
+
+def _explained(brief: Brief) -> tuple[Reply, str]:
+    if brief.definitions:
+        return Reply.YES, "a dictionary explains it"
+    return Reply.UNKNOWN, "no dictionary here explains the term"
+
+
+def base_rate(prevalence: Prevalence | None) -> str:
+    """A base rate in words; empty where nobody counted."""
+    if prevalence is None or not prevalence.of:
+        return ""
+    share = prevalence.affirmed / prevalence.of
+    percent = f"{share:.0%}" if share >= 0.01 or not prevalence.affirmed else "under 1%"
+    return f"{prevalence.affirmed:,} of {prevalence.of:,} in the searched corpus, {percent}"

@@ -1,0 +1,242 @@
+"""The last step of section 3.6 with a chat model behind an OpenAI-compatible address.
+
+Groq, OpenAI, vLLM, Ollama, llama.cpp and others speak this protocol. Nothing is sent anywhere
+unless a :class:`ChatGenerator` was chosen, and :meth:`ChatGenerator.what_is_sent` says what.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import ipaddress
+import logging
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from PIL import Image
+
+from mmedrag.answers.completions import Retry, in_time, one_answer, pieces, read_all, refusal, short
+from mmedrag.answers.prompts import messages, prompt_tokens, within_budget
+from mmedrag.citations import resolve
+from mmedrag.errors import BadKey, GenerationError, Unreachable
+from mmedrag.imaging.decoding import open_image
+from mmedrag.types import Evidence, ImageSource, Question
+
+GROQ_URL = "https://api.groq.com/openai/v1"
+GROQ_MODEL = "llama-3.3-70b-versatile"
+
+_LONGEST_SIDE = 1024
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatGenerator:
+    """Asks a chat model to answer from the evidence, and streams what it writes.
+
+    ``base_url`` ends before ``/chat/completions``. The key is read from the environment variable
+    ``key_env`` at each call and kept nowhere; a server on this machine may need none.
+    ``context_tokens`` bounds question and evidence (upper estimate), ``max_tokens`` the answer.
+    ``send_image`` adds the query image, re-encoded without its metadata, for models that see.
+    Times are in seconds; ``patience`` is the longest wait that a server may ask for before a retry.
+    """
+
+    base_url: str
+    model: str
+    key_env: str = "OPENAI_API_KEY"
+    context_tokens: int = 6000
+    max_tokens: int = 800
+    send_image: bool = False
+    attempts: int = 4
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    total_timeout: float = 300.0
+    backoff: float = 0.5
+    patience: float = 30.0
+
+    def __post_init__(self) -> None:
+        try:
+            url = httpx.URL(self.base_url)
+            usable = url.scheme in ("http", "https") and bool(urlsplit(self.base_url).hostname)
+        except (httpx.InvalidURL, ValueError):
+            usable = False
+        if not usable:
+            raise GenerationError(
+                f"{self.base_url!r} is not the address of a server",
+                "Give one such as http://127.0.0.1:8080/v1.",
+            )
+
+    def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:
+        """Yield the model's answer in pieces as they arrive.
+
+        Raises:
+            BadKey, UnknownModel, TooManyTokens, RateLimited, Unreachable: as their names say,
+                after retries where these can help.
+            GenerationError: where the server refuses for another reason.
+        """
+        sent = within_budget(question, evidence, self.context_tokens)
+        written = self._stream(self._body(question, sent))
+        if len(sent) == len(evidence):
+            yield from written
+            return
+        _log.warning("%s", self.what_is_sent(question, evidence))
+        # The pipeline knows the keys that were left out too; the model did not see them.
+        yield from (piece.text for piece in resolve(written, sent))
+
+    def what_is_sent(
+        self, question: Question | None = None, evidence: Sequence[Evidence] = ()
+    ) -> str:
+        """One line on what leaves this process, to whom; without a question, on any question."""
+        if question is None:
+            image = "; the query image without metadata" if self.send_image else "; no image"
+            what = f"the question and the kept evidence, at most {self.context_tokens} tokens"
+            return f"Sends to {self._whom()}: {what}{image}."
+        sent = within_budget(question, evidence, self.context_tokens)
+        texts = f"{len(sent)} evidence text{'' if len(sent) == 1 else 's'}"
+        left_out = len(evidence) - len(sent)
+        if left_out:
+            texts += f" ({left_out} lowest-ranked left out for length)"
+        what = f"the question, {texts}" if question.query.text.strip() else texts
+        size = prompt_tokens(question, sent)
+        image = "; the query image without metadata" if self._shows(question) else "; no image"
+        return f"Sends to {self._whom()}: {what}, at most {size} tokens{image}."
+
+    def _whom(self) -> str:
+        parts = urlsplit(self.base_url)
+        host = parts.hostname or ""
+        if _on_this_machine(host):
+            place = "this machine"
+        else:
+            place = "unencrypted" if parts.scheme == "http" else "over TLS"
+        return f"{host} ({place}), model {self.model}"
+
+    def _shows(self, question: Question) -> bool:
+        return self.send_image and question.query.image is not None
+
+    def _body(self, question: Question, sent: Sequence[Evidence]) -> dict[str, Any]:
+        system, user = messages(question, sent)
+        content: object = user["content"]
+        if self._shows(question) and question.query.image is not None:
+            url = {"url": _data_url(question.query.image)}
+            content = [{"type": "text", "text": content}, {"type": "image_url", "image_url": url}]
+        return {
+            "model": self.model,
+            "messages": [system, {"role": "user", "content": content}],
+            "temperature": 0,
+            "max_tokens": self.max_tokens,
+            "stream": True,
+        }
+
+    def _key(self) -> str:
+        """The API key, or nothing for a server on this machine."""
+        key = os.environ.get(self.key_env, "").strip()
+        if key and key.isascii() and key.isprintable():
+            return key
+        if not _on_this_machine(urlsplit(self.base_url).hostname or ""):
+            raise BadKey(
+                f"No usable API key in the environment variable {self.key_env}",
+                f"Set it: export {self.key_env}=...",
+            )
+        return ""
+
+    def _client(self) -> httpx.Client:
+        key = self._key()
+        host = urlsplit(self.base_url).hostname or ""
+        return httpx.Client(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(self.read_timeout, connect=self.connect_timeout),
+            trust_env=not _on_this_machine(host),  # a proxy must not see what is meant to stay here
+        )
+
+    def _stream(self, body: Mapping[str, Any]) -> Iterator[str]:
+        """Ask, and ask again where that may help, until the first piece has come."""
+        deadline = time.monotonic() + self.total_timeout
+        with self._client() as client:
+            for attempt in range(1, self.attempts + 1):
+                started = False
+                try:
+                    for piece in self._attempt(client, body, deadline):
+                        started = True
+                        yield piece
+                except Retry as failure:
+                    if started or attempt == self.attempts:
+                        raise failure.error from None
+                    time.sleep(self._pause(failure, attempt, deadline))
+                else:
+                    return
+
+    def _attempt(
+        self, client: httpx.Client, body: Mapping[str, Any], deadline: float
+    ) -> Iterator[str]:
+        url = f"{self.base_url.rstrip('/')}/chat/completions"
+        try:
+            with client.stream("POST", url, json=body) as response:
+                chunks = in_time(response.iter_bytes(), deadline)
+                if response.status_code != httpx.codes.OK:
+                    status, headers = response.status_code, response.headers
+                    raise refusal(status, headers, read_all(chunks), self.model)
+                if response.headers.get("content-type", "").startswith("application/json"):
+                    yield from one_answer(read_all(chunks), self.model)
+                else:
+                    yield from pieces(chunks, self.model)
+        except httpx.ConnectTimeout:
+            raise Retry(self._unreachable("no connection in time")) from None
+        except httpx.TimeoutException:
+            raise Retry(self._unreachable("no answer in time")) from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise Retry(self._unreachable(str(error) or type(error).__name__)) from None
+
+    def _unreachable(self, why: str) -> Unreachable:
+        return Unreachable(
+            f"{urlsplit(self.base_url).netloc.rpartition('@')[2]} cannot be reached: {short(why)}",
+            "Check the address, the network and that the server runs; the extractive generator "
+            "needs none.",
+        )
+
+    def _pause(self, failure: Retry, attempt: int, deadline: float) -> float:
+        """Seconds to wait: what the server asks for, else exponential with jitter."""
+        pause = failure.retry_after
+        if pause is None:
+            doubled = self.backoff * 2.0 ** (attempt - 1)
+            pause = min(self.patience, doubled * random.uniform(0.5, 1.0))  # noqa: S311
+        if pause > self.patience or time.monotonic() + pause > deadline:
+            raise failure.error
+        return pause
+
+
+def groq(model: str = GROQ_MODEL, *, send_image: bool = False) -> ChatGenerator:
+    """A model at Groq; the key comes from ``GROQ_API_KEY``."""
+    return ChatGenerator(
+        base_url=GROQ_URL, model=model, key_env="GROQ_API_KEY", send_image=send_image
+    )
+
+
+def openai_compatible(
+    base_url: str, model: str, key_env: str = "OPENAI_API_KEY", *, send_image: bool = False
+) -> ChatGenerator:
+    """A model behind any OpenAI-compatible address: OpenAI, vLLM, Ollama, llama.cpp, ..."""
+    return ChatGenerator(base_url=base_url, model=model, key_env=key_env, send_image=send_image)
+
+
+def _on_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _data_url(image: ImageSource) -> str:
+    """The query image as a JPEG of at most 1024 pixels a side, pixels only."""
+    picture = open_image(image)
+    picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    pixels = Image.new("RGB", picture.size)  # a new image: nothing but pixels can come along
+    pixels.paste(picture.convert("RGB"))
+    buffer = io.BytesIO()
+    pixels.save(buffer, "JPEG", quality=90)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

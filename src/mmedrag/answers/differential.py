@@ -1,0 +1,163 @@
+"""The differential: which diagnoses the similar cases have, and what speaks against each.
+
+A case's diagnosis is what its source gives as such; where it gives none, its labels, and behind
+these the diseases that its report affirms.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mmedrag.answers.passages import label
+from mmedrag.answers.statements import CaseReading, Named, says_of
+from mmedrag.definitions.wording import normal, spans
+from mmedrag.protocols import Ontology
+from mmedrag.types import Assertion, Candidate, Claim, Kind, Question
+
+FROM_DIAGNOSIS, FROM_LABEL, FROM_REPORT = 1.0, 0.9, 0.5
+"""How much a case counts for a diagnosis that its source, a label or its report alone names."""
+
+UNNAMED = "diagnosis:"
+"""Begins the code of a diagnosis that no dictionary has: its words in their normal form."""
+
+_SHORT = re.compile(r"[A-Z]{1,2}|\d+")
+_TAIL = re.compile(r"\s*(?:\(|\[|, (?:with|status|grade|stage|type)\b| - |: ).*$")
+
+
+@dataclass(slots=True)
+class _Support:
+    """A diagnosis with the cases that have it. ``words`` are the names that they give it."""
+
+    code: str
+    words: Counter[str] = field(default_factory=Counter)
+    keys: list[str] = field(default_factory=list)
+    patients: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def weight(self) -> float:
+        """Every patient counts once, however many images are here."""
+        return sum(self.patients.values())
+
+
+def candidates(
+    question: Question, readings: Sequence[CaseReading], ontology: Ontology
+) -> list[Candidate]:
+    """The diagnoses of the cases by support: patients, nearer cases for a little more.
+
+    Base rates are filled in by who can count them.
+    """
+    found: dict[str, _Support] = {}
+    for rank, reading in enumerate(readings):
+        nearness = 1.0 / math.log2(rank + 2.0)
+        case = reading.case
+        patient = case.patient_id or case.study_id or case.id
+        for code, words, weight in diagnoses_of(reading, ontology):
+            support = found.setdefault(code, _Support(code))
+            support.words[words] += 1
+            if reading.key not in support.keys:
+                support.keys.append(reading.key)
+            known = support.patients.get(patient, 0.0)
+            support.patients[patient] = max(known, weight * (0.6 + 0.4 * nearness))
+    ordered = sorted(found.values(), key=lambda s: -s.weight)
+    return [
+        Candidate(
+            diagnosis=_name(support, ontology),
+            concept="" if support.code.startswith(UNNAMED) else support.code,
+            keys=tuple(support.keys),
+            of=len(readings),
+            against=_against(question, support, readings, ontology),
+        )
+        for support in ordered
+    ]
+
+
+def diagnoses_of(reading: CaseReading, ontology: Ontology) -> Iterator[tuple[str, str, float]]:
+    """Code, words and weight of every diagnosis of a case, each code once, the surest first."""
+    seen: set[str] = set()
+    sources = ((reading.diagnosis, FROM_DIAGNOSIS), (reading.labels, FROM_LABEL))
+    for names, weight in sources:
+        for named in names:
+            code, words = coded(named, is_label=weight == FROM_LABEL)
+            if code and code not in seen:
+                seen.add(code)
+                yield code, words, weight
+    for concept, statement in reading.stated.items():
+        mention = statement.mention
+        stated = statement.assertion is Assertion.AFFIRMED and mention.kind is Kind.DISEASE
+        if stated and concept not in seen and not _covered(concept, seen, ontology):
+            seen.add(concept)
+            yield concept, label(mention.term), FROM_REPORT if len(seen) > 1 else FROM_LABEL
+
+
+def _covered(concept: str, seen: set[str], ontology: Ontology) -> bool:
+    """Whether a more special or the same diagnosis of the case is there already."""
+    return any(ontology.is_a(c, concept) for c in seen if not c.startswith(UNNAMED))
+
+
+def coded(named: Named, *, is_label: bool) -> tuple[str, str]:
+    """The concept of a diagnosis and its name, or a code of its own words.
+
+    The longest disease (or finding) that the words name stands for them where it is most of them.
+    A label may be a category ("Head", "N"): one that names no finding is none of a disease.
+    """
+    text = _TAIL.sub("", named.text.strip()) or named.text.strip()
+    if not text or _SHORT.fullmatch(text):
+        return "", ""
+    said = [m for m in named.mentions if m.assertion is Assertion.AFFIRMED]
+    diseases = [m for m in said if m.kind is Kind.DISEASE]
+    findings = [m for m in said if m.kind in (Kind.FINDING, Kind.NORMAL)]
+    best = max(diseases or findings, key=lambda m: m.end - m.start, default=None)
+    if best is not None and (best.end - best.start) * 2 >= len(text):
+        return best.concept, label(best.term)
+    if best is None and (is_label or (named.mentions and not said)):
+        return "", ""
+    return UNNAMED + normal_form(text), label(text)
+
+
+def normal_form(text: str) -> str:
+    """The words of a diagnosis whatever their case, spelling and endings."""
+    tokens = [normal(text[a:b]) for a, b in spans(text)]
+    return " ".join(t for t in tokens if t[:1].isalnum())
+
+
+def _name(support: _Support, ontology: Ontology) -> str:
+    if not support.code.startswith(UNNAMED):
+        return label(ontology.name(support.code))
+    return support.words.most_common(1)[0][0]
+
+
+def _against(
+    question: Question, support: _Support, readings: Sequence[CaseReading], ontology: Ontology
+) -> tuple[Claim, ...]:
+    """Findings on which the question and the cases of a diagnosis differ."""
+    cases = [r for r in readings if r.key in support.keys]
+    claims = []
+    for mention in {m.concept: m for m in question.mentions}.values():
+        if not mention.kind.is_finding or mention.concept == support.code:
+            continue
+        opposite = {
+            Assertion.NEGATED: Assertion.AFFIRMED,
+            Assertion.AFFIRMED: Assertion.NEGATED,
+        }.get(mention.assertion)
+        keys = tuple(
+            r.key for r in cases
+            if opposite is not None
+            and (s := says_of(r, mention.concept, ontology)) is not None
+            and s.assertion is opposite
+        )  # fmt: skip
+        if keys:
+            claims.append(Claim(mention.concept, label(mention.term), opposite, keys, len(cases)))
+    denied = tuple(
+        r.key for r in readings
+        if not support.code.startswith(UNNAMED)
+        and (s := says_of(r, support.code, ontology)) is not None
+        and s.assertion is Assertion.NEGATED
+    )  # fmt: skip
+    if denied:
+        name = _name(support, ontology)
+        claims.append(Claim(support.code, name, Assertion.NEGATED, denied, len(readings)))
+    return tuple(claims)

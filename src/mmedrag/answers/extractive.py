@@ -1,0 +1,132 @@
+"""The last step of section 3.6 without a network: an answer made of what the evidence itself says.
+
+The brief is put into words: first the direct reply, then why, then the rest. Reports are quoted,
+nothing is inferred, and every sentence carries the marks of the evidence that it describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mmedrag.answers.analysis import CaseAnalyst, shown
+from mmedrag.answers.passages import instruction_like, label
+from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
+from mmedrag.answers.replies import direct_reply, joined, marks
+from mmedrag.answers.sections import (
+    against_question,
+    differential_lines,
+    disagreements,
+    finding_lines,
+    other_side,
+)
+from mmedrag.types import Brief, Case, Definition, Evidence, Question, QuestionKind, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractiveGenerator:
+    """Quotes and organises the evidence; needs no model, sends nothing, always says the same.
+
+    ``analyst`` makes the brief where the question brings none. ``quotes``, ``findings`` and
+    ``terms`` bound the lines of each section. Evidence that reads like an instruction to a program
+    is neither quoted nor counted, and named as set aside.
+    """
+
+    analyst: CaseAnalyst = CaseAnalyst()
+    quotes: int = 4
+    findings: int = 6
+    terms: int = 4
+
+    def generate(self, question: Question, evidence: Sequence[Evidence]) -> Iterator[str]:
+        """Yield the answer, a section a piece (see ``docs/guide/answers.md`` for the sections)."""
+        suspect = [e for e in evidence if instruction_like(shown(e))]
+        keys = {e.key for e in suspect}
+        sound = [e for e in evidence if e.key not in keys]
+        brief = question.brief or self.analyst.brief(question, evidence, None)
+        if not sound and not brief.declined:
+            return
+        cases = [e for e in sound if isinstance(e.item, Case)]
+        definitions = [e for e in sound if isinstance(e.item, Definition)]
+        sections = self._sections(question, brief, cases, definitions)
+        yield from joined(["\n".join(s) for s in (*sections, _set_aside(suspect)) if s])
+
+    def _sections(
+        self,
+        question: Question,
+        brief: Brief,
+        cases: Sequence[Evidence],
+        definitions: Sequence[Evidence],
+    ) -> list[list[str]]:
+        """The sections in the order that the kind of question asks for."""
+        closest = self._closest(question, brief, cases)
+        reply = direct_reply(question, brief, cases, definitions)
+        terms = self._terms(brief, definitions)
+        if brief.declined:
+            return [reply, closest]
+        if brief.kind is QuestionKind.DEFINITION:
+            return [terms, reply, closest]
+        findings = finding_lines(brief, cases, self.findings)
+        if brief.kind is QuestionKind.NORMALITY and brief.reply is Reply.YES:
+            findings = []
+        return [
+            reply,
+            differential_lines(question, brief),
+            closest,
+            findings,
+            disagreements(brief),
+            against_question(question, cases, self.analyst),
+            other_side(question, cases),
+            terms,
+        ]
+
+    def _closest(self, question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
+        first = _showing(brief, cases) if brief.kind is QuestionKind.DEFINITION else cases
+        lines = []
+        for case in first[: self.quotes]:
+            quote = quoted(question, case, self.analyst.source)
+            said = f"“{quote}”" if quote else "no report"
+            lines.append(f"- {_label(case)}: {said} [{case.key}]")
+        title = "Similar cases:" if brief.declined else "Closest cases:"
+        return [title, *lines] if lines else []
+
+    def _terms(self, brief: Brief, definitions: Sequence[Evidence]) -> list[str]:
+        by_key = {d.key: d for d in definitions}
+        chosen = [by_key[k] for k in brief.definitions if k in by_key]
+        asked = brief.kind is QuestionKind.DEFINITION
+        lines = [line for d in chosen[: self.terms] if (line := _term(d, whole=asked))]
+        return ["Terms:", *lines] if lines else []
+
+
+def _showing(brief: Brief, cases: Sequence[Evidence]) -> list[Evidence]:
+    """The cases that affirm what is explained first."""
+    keys = {k for c in brief.claims[:1] for k in c.keys}
+    return sorted(cases, key=lambda c: c.key not in keys)
+
+
+def _term(evidence: Evidence, *, whole: bool) -> str:
+    quote = opening(evidence.text, LONGEST if whole else FILLED)
+    item = evidence.item
+    source = label(item.source) if isinstance(item, Definition) else ""
+    where = f" ({source})" if source else ""
+    return f"- {label(evidence.name)}{where}: “{quote}” [{evidence.key}]" if quote else ""
+
+
+def _label(evidence: Evidence) -> str:
+    """Key, domain, kind of image, diagnosis and similarity of a case."""
+    case = evidence.item
+    assert isinstance(case, Case)
+    about = [str(case.domain or ""), label(case.modality)]
+    named = label(case.diagnosis) or ", ".join(label(n) for n in case.labels if len(n) > 2)
+    about.append(f"diagnosis {named}" if case.diagnosis else f"labels {named}" if named else "")
+    shown_about = ", ".join(part for part in about if part)
+    return (
+        f"{evidence.key}{f', {shown_about}' if shown_about else ''}"
+        f" (similarity {evidence.similarity:.2f})"
+    )
+
+
+def _set_aside(suspect: Sequence[Evidence]) -> list[str]:
+    if not suspect:
+        return []
+    keys = marks([e.key for e in suspect])
+    return [f"Set aside, because it reads like an instruction to a program: {keys}."]

@@ -1,0 +1,85 @@
+"""Sentences of the evidence that are quoted: those that have most to do with the question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mmedrag.answers.passages import quotable, sentences
+from mmedrag.protocols import DefinitionSource
+from mmedrag.types import Assertion, Evidence, Mention, Question
+
+LONGEST = 320
+FILLED = 160
+
+
+def quoted(question: Question, evidence: Evidence, source: DefinitionSource | None) -> str:
+    """The sentence closest to the question, and the next ones while they are short.
+
+    A sentence that reads otherwise by itself than in its report ("- effusion" below "No evidence
+    of:") is not quoted where ``source`` can tell.
+    """
+    parts = [p for p in _located(evidence) if source is None or _stands_alone(*p, source)]
+    if not parts:
+        return ""
+    asked = {m.concept for m in question.mentions}
+    words = _words(question.query.text)
+    scores = [
+        3 * len(asked & {m.concept for m in said})
+        + len(words & _words(part))
+        + 0.1 * len({m.concept for m in said if m.assertion is Assertion.AFFIRMED})
+        for part, said in parts
+    ]
+    first = scores.index(max(scores))
+    quote = quotable(parts[first][0])
+    for part, _ in parts[first + 1 :]:
+        longer = f"{quote} {quotable(part)}"
+        if len(longer) > FILLED:
+            break
+        quote = longer
+    return quote if len(quote) <= LONGEST else cut(quote)
+
+
+def opening(text: str, filled: int = FILLED) -> str:
+    """The first sentence, and the next ones up to ``filled`` characters."""
+    quote = ""
+    for part in map(quotable, sentences(text)):
+        if quote and len(quote) + len(part) > filled:
+            break
+        quote = f"{quote} {part}".strip()
+    return quote if len(quote) <= LONGEST else cut(quote)
+
+
+def cut(sentence: str) -> str:
+    """A long sentence up to a word."""
+    return sentence[:LONGEST].rsplit(" ", 1)[0].rstrip(" ,;:") + " …"
+
+
+def _located(evidence: Evidence) -> Iterator[tuple[str, list[Mention]]]:
+    """Each sentence with the mentions that it holds."""
+    position = 0
+    for part in sentences(evidence.text):
+        start = evidence.text.find(part, position)
+        position = start + len(part)
+        yield part, [m for m in evidence.mentions if start <= m.start < position]
+
+
+def _stands_alone(part: str, said: Sequence[Mention], source: DefinitionSource) -> bool:
+    if not said:
+        return True
+    alone = source.recognise([quotable(part)])[0]
+    in_report = [(m.concept, m.assertion) for m in said]
+    return all((m.concept, m.assertion) in in_report for m in alone)
+
+
+def _words(text: str) -> set[str]:
+    return {w.rstrip("s") for w in re.findall(r"[^\W\d_]{4,}", text.lower())} - _IDLE
+
+
+_IDLE = frozenset(
+    re.findall(
+        r"\w+",
+        "with without this that there what which does have show image patient case seen from "
+        "likely evidence finding please describe about could would should most they these those",
+    )
+)

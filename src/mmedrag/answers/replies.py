@@ -1,0 +1,223 @@
+"""The direct reply in words: counts with their marks, and the base rate beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mmedrag.answers.analysis import base_rate, code_of, whole
+from mmedrag.answers.passages import label
+from mmedrag.answers.verification import NORMAL
+from mmedrag.types import (
+    Assertion,
+    Brief,
+    Candidate,
+    Claim,
+    Evidence,
+    Question,
+    QuestionKind,
+    Reply,
+)
+
+LEADS = 3
+
+
+def direct_reply(
+    question: Question,
+    brief: Brief,
+    cases: Sequence[Evidence],
+    definitions: Sequence[Evidence],
+) -> list[str]:
+    """The first lines of an answer."""
+    if brief.declined:
+        return [brief.declined]
+    if not cases:
+        keys = marks([d.key for d in definitions])
+        return [f"No similar case was adequate; a dictionary explains the terms {keys}."]
+    match brief.kind:
+        case QuestionKind.DEFINITION:
+            return _of_definition(brief, cases)
+        case QuestionKind.NORMALITY:
+            return [_after(_certainty(question, brief), _counted(_claims(brief, NORMAL)))]
+        case QuestionKind.COMPARISON:
+            return _of_comparison(question, brief, cases)
+    counted = [_counted(_claims(brief, c)) for c in _asked(question, brief)]
+    narrowed = _narrowed(question, brief)
+    if counted:
+        return [_after(_certainty(question, brief), counted[0]), *counted[1:], *narrowed]
+    if brief.kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE):
+        return [
+            "No dictionary here knows what is asked about, and the reports do not use those words "
+            f"{marks([c.key for c in cases])}."
+        ]
+    return [_lead(question, brief, cases)]
+
+
+def joined(sections: Sequence[str]) -> Iterator[str]:
+    """The sections with an empty line between them."""
+    for i, section in enumerate(sections):
+        yield f"\n\n{section}" if i else section
+
+
+def marks(keys: Sequence[str]) -> str:
+    """``[C1, C2]``."""
+    return f"[{', '.join(keys)}]"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _asked(question: Question, brief: Brief) -> list[str]:
+    """The concepts that the question asks about and the claims count, in order."""
+    intent = question.intent
+    if intent is None or brief.kind in (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION):
+        return []
+    wanted = dict.fromkeys([*intent.concepts, *(f"text:{p}" for p in intent.phrases)])
+    counted = {c.concept for c in brief.claims}
+    return [c for c in wanted if c in counted]
+
+
+def _claims(brief: Brief, concept: str) -> list[Claim]:
+    return [c for c in brief.claims if c.concept == concept and whole(c)]
+
+
+def _counted(claims: Sequence[Claim]) -> str:
+    """Who affirms, rules out, doubts and does not mention one finding."""
+    if not claims:
+        return ""
+    said = {c.assertion: c for c in claims}
+    term, of = claims[0].term, claims[0].of
+    the_cases = "the one similar case" if of == 1 else f"the {of} most similar cases"
+    normal = claims[0].concept == NORMAL
+    rest = [
+        f"{words} {len(said[a].keys)} {marks(said[a].keys)}"
+        for a, words in _REST.items()
+        if a in said and not (normal and a in (Assertion.NEGATED, None))
+    ]
+    if normal and Assertion.NEGATED in said:
+        keys = said[Assertion.NEGATED].keys
+        rest.append(f"a finding or disease is affirmed in {len(keys)} {marks(keys)}")
+    if normal and None in said:
+        rest.append(f"neither in {len(said[None].keys)} {marks(said[None].keys)}")
+    rate = base_rate(claims[0].prevalence)
+    ending = f" (base rate: {rate})." if rate else "."
+    yes = said.get(Assertion.AFFIRMED)
+    if yes is not None:
+        first = f"in {len(yes.keys)} of {the_cases}: yes, {term} {marks(yes.keys)}"
+        return _capital("; ".join([first, *rest]) + ending)
+    none = "not affirmed in" if of == 1 else "affirmed in none of"
+    return _capital(f"{term} is {none} {the_cases}: " + "; ".join(rest) + ending)
+
+
+_REST = {
+    Assertion.NEGATED: "ruled out in",
+    Assertion.UNCERTAIN: "in doubt in",
+    Assertion.HISTORICAL: "historical in",
+    None: "not mentioned in",
+}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _certainty(question: Question, brief: Brief) -> str:
+    """What a reply on an image rests on, and how far it may be trusted."""
+    if question.query.image is None:
+        return ""
+    if brief.reply in (Reply.YES, Reply.NO):
+        return f"{_capital(brief.reply)}, going by images that look alike ({brief.reason})"
+    return f"No clear reply ({brief.reason})"
+
+
+def _after(start: str, sentence: str) -> str:
+    """A sentence behind a colon."""
+    return f"{start}: {sentence[:1].lower()}{sentence[1:]}" if start else sentence
+
+
+def _narrowed(question: Question, brief: Brief) -> list[str]:
+    """Sides and grades, where they are asked for."""
+    intent = question.intent
+    lines = []
+    sided = [c for c in brief.claims if c.side]
+    text = question.query.text.lower()
+    if sided and (intent is not None and intent.detail == "side" or "left" in text or "right" in text):
+        told = "; ".join(f"{c.term} on the {c.side} {marks(c.keys)}" for c in sided)
+        lines.append(f"Side: {told}.")
+    graded = [c for c in brief.claims if c.grade]
+    if graded:
+        told = "; ".join(f"{c.term}, {c.grade} {marks(c.keys)}" for c in graded)
+        lines.append(f"Grade: {told}.")
+    return lines
+
+
+def _of_definition(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
+    affirmed = [c for c in brief.claims if c.assertion is Assertion.AFFIRMED and whole(c)]
+    everyone = marks([c.key for c in cases])
+    unknown = not brief.definitions
+    lines = [f"No dictionary here explains the term; these cases are nearest {everyone}."]
+    if not unknown:
+        lines = []
+    return [*lines, *[_counted(_claims(brief, affirmed[0].concept))]] if affirmed else lines
+
+
+def _of_comparison(
+    question: Question, brief: Brief, cases: Sequence[Evidence]
+) -> list[str]:
+    if brief.reply is Reply.UNKNOWN:
+        counted = [_counted(_claims(brief, c)) for c in _asked(question, brief)]
+        return [
+            "No earlier study of this patient was named, so a change cannot be read here; name the "
+            "patient or the study in the filter, as \"patient_id = 'P1'\". What similar cases say:",
+            *counted,
+        ]
+    dated = sorted(cases, key=lambda c: str(getattr(c.item, "date", "")))
+    told = [f"- {label(getattr(c.item, 'date', '') or 'no date')} [{c.key}]" for c in dated]
+    return ["The studies of this patient by date:", *told]
+
+
+def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
+    """The first diagnoses by support, then the findings that the cases share."""
+    by_image = question.query.image is not None and not question.query.text.strip()
+    start = "going by the image alone, " if by_image else ""
+    the_cases = "the one similar case" if len(cases) == 1 else f"the {len(cases)} most similar cases"
+    shared = _shared(brief)
+    named = brief.differential[:LEADS]
+    clear = question.query.image is None or brief.reply is Reply.YES
+    if named:
+        told = listed([_candidate(c) for c in named])
+        among = f"among {the_cases}: {told}"
+        if not clear:
+            among = f"there is no clear lead among {the_cases}: {told}"
+        text = f"{start}{among}"
+        if brief.reason and question.query.image is not None:
+            text += f" ({brief.reason})"
+        if shared:
+            text += f"; they describe {shared}"
+        return _capital(text) + "."
+    if shared:
+        return _capital(f"{start}{the_cases} describe{'s' if len(cases) == 1 else ''} {shared}.")
+    absent = [c for c in brief.claims if c.assertion is Assertion.NEGATED][:LEADS]
+    if absent:
+        told = listed([f"{c.term} {marks(c.keys)}" for c in absent])
+        verb = "affirms no finding that the dictionary knows and rules out" if len(cases) == 1 else (
+            "affirm no finding that the dictionary knows and rule out")
+        return _capital(f"{start}{the_cases} {verb} {told}.")
+    verb = "names" if len(cases) == 1 else "name"
+    everyone = marks([c.key for c in cases])
+    return _capital(f"{start}{the_cases} {verb} no finding that the dictionary knows {everyone}.")
+
+
+def _shared(brief: Brief) -> str:
+    diagnoses = {code_of(c) for c in brief.differential[:LEADS]}
+    affirmed = [
+        c for c in brief.claims
+        if c.assertion is Assertion.AFFIRMED and whole(c) and c.concept not in diagnoses
+    ]  # fmt: skip
+    often = sorted(affirmed, key=lambda c: -len(c.keys))[:LEADS]
+    return listed([f"{c.term} {marks(c.keys)}" for c in often]) if often else ""
+
+
+def _candidate(candidate: Candidate) -> str:
+    return f"{candidate.diagnosis} ({len(candidate.keys)} of {candidate.of}) {marks(candidate.keys)}"

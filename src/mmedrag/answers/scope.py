@@ -1,0 +1,242 @@
+"""Questions that cases and dictionaries cannot answer, and what can be asked instead.
+
+Similar cases say what was seen and what it was. They do not say what to do: dose, treatment,
+guideline, outcome and advice are declined, and so is what is no medical question, and a finding
+that cannot be in the image that came with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mmedrag.answers.passages import instruction_like
+from mmedrag.types import Domain, Question, QuestionKind
+
+Domains: TypeAlias = Callable[[str], Sequence[Domain]]
+"""The corpora whose reports use a concept; empty where nobody knows."""
+
+INSTEAD = "Ask what a finding is, whether it is there, what it may be, or for similar cases."
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfScope:
+    """Why a question is declined: the rule's name, and the sentence that the reader sees."""
+
+    rule: str
+    sentence: str
+
+
+_PERSON = r"(?:i|we|you|he|she|they|one|(?:the|this|my|our|that|a) (?:\w+ ){0,2}?(?:patient|child|woman|man|baby|mother|father|son|daughter|wife|husband|doctor|person|boy|girl))"
+_TREATMENT = (
+    r"(?:treat(?:ment|ments|ed|ing)?|therap(?:y|ies|eutic)|manage(?:ment|d)?|managing|drugs?|medicines?|medications?"
+    r"|antibiotics?|anticoagul\w+|chemo\w*|radiotherapy|radiation|immunotherapy|surgery|operat(?:e|ion|ed)|regimens?|steroids?"
+    r"|remed(?:y|ies)|cure|vaccines?|eye ?drops|painkillers?|interventions?|inhalers?|insulin)"
+)
+# The endings by which the WHO names families of substances (INN stems), and some without one.
+_DRUG = (
+    r"(?:\w{2,}(?:cillin|mycin|cycline|oxacin|sartan|olol|statin|prazole|dipine|azepam|parin|tinib|mab|conazole|profen|triptan"
+    r"|gliptin|gliflozin|setron|vir|thiazide|cef\w+|sulfa\w+|prost|semide|solone|olone|sone)|\w+pril|cef\w{4,}|amoxi\w+|aspirin|paracetamol"
+    r"|acetaminophen|insulin|metformin|warfarin|morphine|codeine|methotrexate|prednison\w*|adrenaline|epinephrine|atropine"
+    r"|timolol|chloroquine|cisplatin|tamoxifen|levothyroxine|digoxin|lithium|oxygen therapy|thrombolysis|dialysis|tpa)"
+)
+_RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "asks for a dose",
+        "This asks for a dose, and cases and dictionaries of images do not give one",
+        (
+            r"\b(?:dos(?:e|es|age|ages|ing)|posolog\w*|dosis)\b(?!.{0,12}\b(?:ct|scan|report|radiation)\b)(?!-)",
+            r"\bhow (?:much|many)\b.*\b(?:mg|milligrams?|grams?|ml|tablets?|pills?|units?|drops)\b",
+            r"\bhow much (?!of (?:the|this)\b)(?:\w+ )?(?:for|to (?:give|take|prescribe|inject))\b",
+            r"\bhow much \w+(?: \w+)? (?:should|do|to|can|for)\b",
+            r"\b(?:how often|how many times)\b.*\b(?:take|give|inject|apply)\b",
+        ),
+    ),
+    (
+        "asks for a prognosis",
+        "This asks for a prognosis, which cannot be read from similar images and reports",
+        (
+            r"\bprogno\w*|\bsurviv(?:al|e|es|ing)\b|\blife[- ]expectancy\b|\bmortality\b",
+            r"\bhow long\b.*\b(?:live|left|have|last|take|recover|survive|heal)\b",
+            r"\b(?:going to|will|gonna|could|can|might) (?:\w+ ){0,3}(?:die|kill|go blind|lose (?:my|his|her) (?:sight|vision|eye|leg)"
+            r"|recover|survive|come back|be cured|get better|heal)\b",
+            r"\b(?:cur(?:e|ed|able)|fatal|terminal|deadly|life[- ]threatening)\b",
+            r"\b(?:chances?|odds|likelihood) of (?:\w+ )?(?:recovery|survival|death|cure|recurrence|relapse|dying)\b",
+            r"\bhow (?:dangerous|serious|risky|deadly|fast will|quickly will|soon will)\b|\bshould i (?:worry|be (?:worried|concerned|afraid))\b|\b(?:serious|dangerous)\?",
+            r"\b(?:outlook|long[- ]term outcome|recurrence rate|risk of death)\b",
+        ),
+    ),
+    (
+        "asks for a guideline",
+        "This asks for a guideline or a follow-up, which cases and dictionaries do not set",
+        (
+            r"\bguid(?:eline|elines|ance)\b|\bconsensus (?:statement|recommend\w*)\b|\bfleischner\b.*\b(?:recommend|follow|when)\b",
+            r"\b(?:recommend(?:ed|ation|ations|s)?|suggest(?:ed)?|arrange|plan|schedule|advise[ds]?)\b.*"
+            r"\b(?:follow[- ]?up|screening|interval|plan|surveillance|work[- ]?up|next|imaging)\b",
+            r"\b(?:when|how often|how soon)\b.*\b(?:follow|screen|repeat|rescan|re-?image|check(?:ed)?|review(?:ed)?|scan(?:ned)?|tested)\b",
+            r"\b(?:what|which|how)\b[^.?!]*\b(?:follow[- ]?ups?|surveillance|screening)\b",
+            r"\b(?:next|further) (?:best )?(?:step|steps|investigation|investigations|test|tests|management|workup)\b",
+            r"\bwhat do (?:the )?(?:\w+ )?guidelines?\b|\bstandard of care\b|\bscreening (?:interval|programme|program)\b",
+            r"\bwhich (?:test|investigation|scan|exam|examination)s? (?:should|would|to|is (?:best|needed|indicated|next))\b",
+        ),
+    ),
+    (
+        "asks for a treatment",
+        "This asks for a treatment, which this system does not choose",
+        (
+            rf"\b(?:what|which|how|best|first[- ]line|second[- ]line|recommended|suitable|any|give|suggest|list|name|options?)\b[^.?!]*\b{_TREATMENT}\b"
+            r"(?!.{0,25}\b(?:compared|before|since|change|changes|effect|effects|related|induced|response)\b)",
+            rf"^{_TREATMENT}\b[^.]*\?$|\b{_TREATMENT} (?:of|for|options?|plan)\b[^.]*\?$",
+            r"\b(?:is|are|would|will|does|could|can)\b[^.?!]*\b(?:indicated|contra-?indicated|safe to|safe for|needed|required|necessary"
+            r"|advisable|appropriate|effective|help)\b(?=[^.?!]*\?|$)",
+            r"\bside[- ]effects?\b|\badverse (?:effects?|reactions?)\b|\binteract(?:s|ions?)? with\b",
+            r"\bprescri(?:be|ption|bed)\b|\bhow (?:do|should|to|would|can|must) (?:\w+ ){0,2}?(?:treat|manage|cure|fix|heal|get rid)\b",
+            r"\b(?:treat|manage|cure) (?:this|it|the|her|him|a|an)\b",
+            rf"\b{_DRUG}\b(?![- ](?:\w+ )?(?:retinopathy|toxicity|lung|induced|related|pneumon\w+))",
+            r"\b(?:would|do|should|could) (?:you|one|we|i) (?:give|use|start|try|prescribe|perform|do|put|apply|inject|offer)\b",
+            r"\b(?:laser|ventilator|pump|machine) settings?\b|\bis it (?:ok|okay|safe|fine|all right|possible|allowed) (?:to|for|if)\b|\bsafe (?:in|during|for|to)\b",
+            r"\bwhat (?:lowers|reduces|relieves|helps|stops|works for)\b|\blowers? (?:the )?(?:intraocular|blood) pressure\b",
+        ),
+    ),
+    (
+        "asks for a decision",
+        "This asks what to do for a patient, which is for the people who care for that patient",
+        (
+            rf"\bshould(?:n't)? (?!(?:i|we|one) (?:think|consider|suspect|look|call|read|report|see|expect|interpret)\b)(?!(?:this|it|that|these) (?:be|rather be) (?:read|called|reported|seen|regarded|classified|interpreted|considered)\b){_PERSON}\b",
+            r"\bwhat (?:should|shall|must|can|do|would) (?:i|we|he|she|they|you|one) (?:now |then )?(?:do|take|eat|avoid|recommend|prescribe|start|give)\b",
+            rf"\b(?:do|does|will|would) {_PERSON} (?:really )?(?:need|require|have to|benefit)\b",
+            r"\b(?:can|may|could|when can|when may) (?:i|he|she|they|my \w+|the patient) (?!see\b|find\b|have (?:an? )?(?!mri|surgery|contrast)|be (?!discharged|operated|moved|treated)|detect|identify|recogni[sz]e|know|tell|assume|say|call|conclude|interpret|read|look|view)(?:[a-z]+)\b(?=[^.?!]*\b(?:with|after|before|during|while|again|to|this|the|my|into|now|it)\b)",
+            r"\bwhat (?:will|would) happen\b|\bif we do nothing\b|\bcounsel\b|\bhow (?:should|would|do|can) (?:i|we|you) (?:\w+ )?(?:counsel|inform|tell (?:the|this|his|her|my|a) (?:patient|family|parents|mother|child)|approach|proceed|handle|deal|prevent|avoid)\b",
+            rf"\b(?:can|may|could|is it (?:ok|okay|safe|fine|possible) (?:for)?) ?{_PERSON} (?:to )?(?:safely )?(?:take|fly|eat|drink|drive|travel|exercise|swim"
+            r"|have (?:an? )?(?:mri|surgery|contrast|children|sex|vaccine)|go home|be discharged|work|stop|start|use|get pregnant|smoke)\b",
+            r"\b(?:admit|discharge|operate|biopsy|drain|intubate|refer|transfer|resect|transfuse|anticoagulate)\b(?= (?:this|the|her|him|now|or)\b[^.]*\?)",
+            r"\bneed(?:s|ed)? (?:an? )?(?:\w+ ){0,2}(?:surgery|operation|biopsy|drain|drainage|chest tube|treatment|doctor|referral|admission|mri|ct|transfusion)\b(?=[^.]*\?)",
+            r"\b(?:best|good|nearest) (?:hospital|doctor|clinic|surgeon|specialist)\b|\bat home\b|\bfit (?:for|to)\b|\btime to (?:start|stop|operate|treat)\b",
+            r"\bsee a (?:doctor|specialist|surgeon)\b|\bgo to (?:the )?(?:hospital|emergency|er)\b|\bstop taking\b|\bsecond opinion\b",
+        ),
+    ),
+    (
+        "is no medical question",
+        "This is no question about medical images or findings",
+        (
+            r"\b(?:insurance|lawsuit|lawyer|cost of|price of|how much does .* cost|appointment|billing|icd[- ]?10 code)\b",
+            r"\b(?:weather|poem|joke|recipe|song|lyrics|movie|film star|football|soccer|basketball|olympics?|world cup|stock market|stocks?"
+            r"|bitcoin|president|prime minister|capital (?:city )?of|population of|restaurant|hotel|holiday|flight|horoscope|birthday"
+            r"|essay|story about|homework|python|javascript|sql|program(?:me|ming)?|spreadsheet|translate|translation|email|password"
+            r"|chess|guitar|painting|novel|tallest|fastest|richest|square root|equation|integral of|cook|bake|car engine|smartphone)\b",
+            r"^(?:who|whose) (?:is|was|are|were|won|wrote|invented|painted|discovered|made|founded)\b|^when (?:is|was|did|were)\b(?!.*\b(?:patient|scan|study|image|film)\b)",
+            r"^(?:\W*\d+\s*[-+*/x×^]\s*)+\d+\W*=?\W*$|^what is \d+\s*[-+*/x]\s*\d+",
+            r"\bwho are you\b|\bwhat(?:'s| is) your name\b|\bhow are you\b|\bare you (?:human|a bot|an ai|chatgpt|sentient)\b",
+        ),
+    ),
+)  # fmt: skip
+_COMPILED = tuple(
+    (name, sentence, re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE))
+    for name, sentence, patterns in _RULES
+)
+# A treatment may be part of what is asked about: "changes after radiotherapy", "post-treatment".
+_HISTORY = re.compile(
+    rf"\b(?:after|before|following|post|since|during|despite|status post|s/p|under|on|prior|previous|due to|because of|from)[- ]+"
+    rf"(?:\w+ ){{0,2}}?{_TREATMENT}\b|\b{_TREATMENT}[- ](?:related|induced|effect|effects|changes?|naive|response|planning|failure)\b",
+    re.IGNORECASE,
+)
+_TREATS = re.compile(rf"\b(?:{_TREATMENT}|{_DRUG})\b", re.IGNORECASE)
+_MEDICAL = re.compile(
+    r"\b(?:\w+(?:itis|oma|omata|osis|oses|emia|aemia|pathy|pathies|graphy|gram|scopy|ectomy|plasia|plegia|algia|trophy|rrhage"
+    r"|rrhagic|uria|megaly|sclerosis|stenosis|cele|lysis|phage|phil|cyte|blast|oid|plasm|plasty|penia|iasis|edema|oedema|ectasia"
+    r"|oscopic|ological|thorax|ema)|patients?|images?|scans?|films?|x-?rays?|ct|mri|mr|oct|ultrasound|lesions?|pain|disease|cancer"
+    r"|tumou?rs?|findings?|diagnos\w+|lungs?|hearts?|eyes?|retina\w*|brain|liver|kidneys?|bones?|breasts?|cells?|tissues?|slides?"
+    r"|section|biops\w+|stain\w*|fractures?|mass(?:es)?|nodules?|opacit\w+|infection|symptoms?|syndrome|signs?|cases?|reports?"
+    r"|history|year[- ]old|normal|abnormal\w*|patholog\w+|radiolog\w+|ophthal\w+|clinic\w*|medical|health\w*|blood|skin|nerves?"
+    r"|arter\w+|veins?|vein|fever|cough|vision|visual|drug|doctor|surg\w+|bodies|body|glands?|lobes?|valves?|cysts?|ulcers?|bowel"
+    r"|colon|stomach|chest|abdom\w+|spine|spinal|head|neck|pelvi\w+|ocular|fundus|optic|macula\w*|cornea\w*|lens|vitreous"
+    r"|aort\w+|appendi\w+|atri\w+|ventric\w+|bronch\w+|pleura\w*|trache\w+|esophag\w+|oesophag\w+|duoden\w+|ile\w+|jejun\w+"
+    r"|rectum|rectal|spleen|splenic|pancrea\w*|gall ?\w+|bile|biliary|renal|ureter\w*|urethr\w+|adren\w+|pituitary|cerebr\w+"
+    r"|cerebell\w+|cortex|cortical|mening\w+|vertebra\w*|disc|discs|femur|femoral|tibia\w*|fibula\w*|humer\w+|radius|ulna|carpal"
+    r"|wrist|hand|foot|ankle|knee|hip|shoulder|elbow|rib|ribs|skull|orbit\w*|sinus\w*|ear|nasal|nose|throat|larynx|pharynx|tongue"
+    r"|lip|gingiva\w*|jaw|mandib\w+|maxill\w+|muscular\w*|tendon\w*|ligament\w*|cartilage|marrow|lymph\w*|node|nodes|thym\w+"
+    r"|tonsil\w*|mediastin\w+|diaphragm\w*|periton\w+|hernia\w*|placenta\w*|cervix|cervical|testi\w+|scrotum|epithel\w+"
+    r"|mucosa\w*|submucosa\w*|stroma\w*|gland\w*|duct\w*|papilla\w*|choroid\w*|iris|pupil\w*|eyelid\w*|conjunctiv\w+"
+    r"|sclera\w*|fove\w+|cup|aqueous|tumou?r\w*|cancer\w*|malign\w+|benign|metasta\w+|inflam\w+|swollen|swelling|enlarged"
+    r"|enhanc\w+|dilat\w+|oedem\w+|edem\w+|calcif\w+|perforat\w+|obstruct\w+|rupture\w*|bleed\w*|clot\w*|thromb\w+"
+    r"|emboli\w*|isch[ae]+mi\w*|infarct\w*|stroke|seizure\w*|trauma\w*|injur\w+|congenital|gas|air|fluid|collection"
+    r"|gland|muscle|joint|tooth|teeth|oral|fetal|uterus|ovar\w+|prostate|bladder|thyroid|similar|nucle\w+|necro\w+)\b",
+    re.IGNORECASE,
+)
+# A term that neither the dictionary nor the list above has may still be asked for by itself:
+# "What is a pannus?", "chalazion?", "UIP vs NSIP".
+_WORD = r"(?:[^\W\d_][\w'’-]{3,}|[A-Z]{2,6}s?)"
+_TERM = re.compile(
+    r"^(?i:(?:please |can you |could you )?(?:what(?:'s|’s| is| are| does| do)?|define|explain|meaning of|definition of|whats|glossary:?"
+    r"|what do you mean by|what is meant by|¿?qu[eé] (?:es|significa)|o que [eé]|was ist|qu'est-ce qu(?:e|'))"
+    rf"(?: (?:an?|the|the term|una?|um|mean|means|ein|eine))?) ['\"“]?{_WORD}(?: {_WORD}){{0,2}}['\"”]?(?: mean| stand for)?[?.! ]*$"
+    rf"|^{_WORD}(?: {_WORD})?[?.]*$|^{_WORD}(?: {_WORD})? (?:vs\.?|versus|or) {_WORD}(?: {_WORD})?[?.]*$"
+    r"|\b(?:the (?:word|term)|this word|what does it mean)\b"
+)
+# Who points at something has something to show; and these pictures are medical or known not to be.
+_POINTING = re.compile(
+    r"\b(?:this|these|those|here|see|seen|visible|shown?|looks?|both|changed|compare\w*|more like|anything like)\b"
+    r"(?! (?:sentence|word|song|poem|year|week|morning|evening|code|function|movie|book|email|weekend|country|world|text into)\b)",
+    re.IGNORECASE,
+)
+_READ = 2000
+"""Characters of a text in which a medical word is looked for."""
+
+_ABOUT_AN_IMAGE = frozenset({
+    QuestionKind.DESCRIPTION, QuestionKind.DIFFERENTIAL, QuestionKind.NORMALITY,
+    QuestionKind.COMPARISON,
+})  # fmt: skip
+"""What this shows, what it is, whether it is normal: nobody asks that of Paris."""
+
+
+def out_of_scope(
+    question: Question, asked: str, kind: QuestionKind, domains: Domains | None
+) -> OutOfScope | None:
+    """Why a question is declined, or ``None`` where it is one for us.
+
+    Args:
+        question: routed, its terms recognised.
+        asked: the sentence that asks.
+        kind: what it would be, were it in scope.
+        domains: where concepts belong.
+    """
+    if asked and instruction_like(asked):
+        rule = "speaks to a program"
+        return OutOfScope(rule, f"This speaks to a program and asks nothing medical. {INSTEAD}")
+    plain = _HISTORY.sub(" ", asked)
+    for name, sentence, words in _COMPILED:
+        if words.search(plain):
+            return OutOfScope(name, f"{sentence}. {INSTEAD}")
+    if kind not in _ABOUT_AN_IMAGE and not _medical(question):
+        return OutOfScope("is no medical question", f"{_COMPILED[-1][1]}. {INSTEAD}")
+    return _against_image(question, domains) if domains is not None else None
+
+
+def _medical(question: Question) -> bool:
+    """Whether there is an image, a known term, or a word that may be a medical one."""
+    if question.query.image is not None or question.mentions:
+        return True
+    text = question.query.text[:_READ]
+    if _MEDICAL.search(text) or _TREATS.search(text):
+        return True
+    return bool(_TERM.search(text.strip()) or _POINTING.search(text))
+
+
+def _against_image(question: Question, domains: Domains) -> OutOfScope | None:
+    """A finding that is none of the image's domain: pneumothorax, and a photograph of a retina."""
+    routing = question.routing
+    shown = routing.decision
+    if question.query.image is None or shown is None or not routing.medical:
+        return None
+    homes = {m.term: tuple(domains(m.concept)) for m in question.mentions}
+    named = {term: home for term, home in homes.items() if home}
+    if not named or any(shown in home for home in named.values()):
+        return None
+    term = next(iter(named))
+    return OutOfScope(
+        "contradicts the image",
+        f"The question asks for {term}, which is no finding of an image like this one ({shown}). "
+        f"Ask what this image shows, or ask about {term} without the image.",
+    )

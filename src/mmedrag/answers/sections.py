@@ -1,0 +1,138 @@
+"""What stands behind the direct reply: differential, findings, disagreements, sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmedrag.answers.analysis import CaseAnalyst, base_rate, whole
+from mmedrag.answers.findings import sides_of
+from mmedrag.answers.passages import label
+from mmedrag.answers.replies import marks
+from mmedrag.answers.statements import Tally, read_cases, tally_of
+from mmedrag.types import (
+    Assertion,
+    Brief,
+    Candidate,
+    Case,
+    Claim,
+    Evidence,
+    Question,
+    QuestionKind,
+)
+
+_OPEN = (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION)
+
+
+def differential_lines(question: Question, brief: Brief) -> list[str]:
+    """A line a diagnosis: cases, base rate, and what speaks against it."""
+    by_image = question.query.image is not None and brief.kind is QuestionKind.SEARCH
+    if brief.kind not in _OPEN and not by_image or len(brief.differential) < 2:
+        return []
+    return ["Diagnoses of these cases:", *(_candidate(c) for c in brief.differential)]
+
+
+def _candidate(candidate: Candidate) -> str:
+    count = f"{len(candidate.keys)} of {candidate.of} {marks(candidate.keys)}"
+    parts = [f"- {candidate.diagnosis}: {count}"]
+    if rate := base_rate(candidate.prevalence):
+        parts.append(f"base rate {rate}")
+    parts += [
+        f"against it: {c.term} {_SAID[c.assertion]} in {marks(c.keys)}" for c in candidate.against
+    ]
+    return "; ".join(parts)
+
+
+_SAID = {
+    Assertion.AFFIRMED: "affirmed",
+    Assertion.NEGATED: "ruled out",
+    Assertion.UNCERTAIN: "in doubt",
+    Assertion.HISTORICAL: "historical",
+    Assertion.OTHER_PERSON: "other person",
+    None: "not mentioned",
+}
+
+
+def finding_lines(brief: Brief, cases: Sequence[Evidence], most: int) -> list[str]:
+    """Findings with who affirms, doubts and rules them out."""
+    by_concept: dict[str, list[Claim]] = {}
+    for claim in brief.claims:
+        if whole(claim) and claim.assertion is not None and not claim.concept.startswith("state:"):
+            by_concept.setdefault(claim.concept, []).append(claim)
+    if not by_concept or not cases:
+        return []
+    place = "the case" if len(cases) == 1 else f"the {len(cases)} cases"
+    lines = [
+        f"- {claims[0].term}: "
+        + "; ".join(f"{_SAID[c.assertion]} {marks(c.keys)}" for c in claims)
+        for claims in list(by_concept.values())[:most]
+    ]
+    return [f"Findings in {place}:", *lines]
+
+
+def disagreements(brief: Brief) -> list[str]:
+    """Findings that some cases affirm and others rule out."""
+    affirmed = _by(brief, Assertion.AFFIRMED)
+    negated = _by(brief, Assertion.NEGATED)
+    return [
+        f"The cases disagree on {claim.term}: affirmed in {marks(claim.keys)}, "
+        f"ruled out in {marks(negated[concept].keys)}."
+        for concept, claim in affirmed.items()
+        if concept in negated and not concept.startswith("state:")
+    ]
+
+
+def _by(brief: Brief, assertion: Assertion) -> dict[str, Claim]:
+    return {c.concept: c for c in brief.claims if c.assertion is assertion and whole(c)}
+
+
+def against_question(
+    question: Question, cases: Sequence[Evidence], analyst: CaseAnalyst
+) -> list[str]:
+    """What the question rules out, and what it states that no case affirms."""
+    if not cases:
+        return []
+    readings = read_cases(cases, analyst.source)
+    asks = question.intent is not None and question.intent.kind is not QuestionKind.SEARCH
+    lines = []
+    for mention in {m.concept: m for m in question.mentions}.values():
+        ruled_out = mention.assertion is Assertion.NEGATED
+        if not mention.kind.is_finding or (asks and not ruled_out):
+            continue
+        tally = tally_of(mention.concept, label(mention.term), readings, analyst.ontology)
+        if ruled_out:
+            lines.append(f"The question rules out {tally.term}, {_echo(tally, cases)}.")
+        elif not tally.said(Assertion.AFFIRMED):
+            lines.append(f"The question names {tally.term}, {_echo(tally, cases)}.")
+    return lines
+
+
+def _echo(tally: Tally, cases: Sequence[Evidence]) -> str:
+    if affirmed := tally.said(Assertion.AFFIRMED):
+        return f"which is affirmed in {marks(affirmed)}"
+    said = [f"{_SAID[a]} in {marks(tally.said(a))}" for a in _SAID if a and tally.said(a)]
+    if said:
+        return f"which the cases do not affirm{' either' if len(said) else ''}: {'; '.join(said)}"
+    return f"which none of the cases mentions {marks([c.key for c in cases])}"
+
+
+def other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
+    """Where the question says right and a case says left of the same finding, or the reverse."""
+    asked = sides_of(question.query.text, question.mentions)
+    terms = {m.concept: label(m.term) for m in question.mentions}
+    lines = []
+    for concept, sides in asked.items():
+        told = [(c.key, sides_of(_report(c), c.mentions).get(concept)) for c in cases]
+        other = [key for key, said in told if said and len(sides) == 1 and not sides & said]
+        if other:
+            (here,) = sides
+            there = "left" if here == "right" else "right"
+            lines.append(
+                f"The side differs: the question says {here} {terms[concept]}, "
+                f"{there} in {marks(other)}."
+            )
+    return lines
+
+
+def _report(evidence: Evidence) -> str:
+    return evidence.item.text if isinstance(evidence.item, Case) else ""
+

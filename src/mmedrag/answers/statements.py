@@ -1,0 +1,233 @@
+"""What a case states: of each concept one thing, from its report, its diagnosis and its labels.
+
+What a case says of a finding that is asked about follows the is-a relation: who affirms a pleural
+effusion affirms an effusion, and who rules out an effusion rules out a pleural one. The reverse
+holds in neither case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from mmedrag.answers.findings import STRENGTH, sides_of
+from mmedrag.definitions.negation import assertions
+from mmedrag.definitions.wording import normal, spans
+from mmedrag.protocols import DefinitionSource, Ontology
+from mmedrag.types import Assertion, Case, Evidence, Kind, Mention
+
+PHRASE = "text:"
+"""Begins the code of a concept that no dictionary has: words of the question, looked up as such."""
+
+_LIST = re.compile(r"\s*(?:;|\||\n|, (?=[a-z]))\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one case says of one concept; ``sides`` where its words leave no doubt."""
+
+    mention: Mention
+    assertion: Assertion
+    sides: frozenset[str] = frozenset()
+
+
+Statements: TypeAlias = Mapping[str, Statement]
+"""By concept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A diagnosis or a label as it stands in the record, and the terms recognised in it."""
+
+    text: str
+    mentions: tuple[Mention, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseReading:
+    """A case of the evidence as it was read: its statements, its diagnosis, its labels."""
+
+    evidence: Evidence
+    stated: Statements
+    diagnosis: tuple[Named, ...] = ()
+    labels: tuple[Named, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The mark that names it."""
+        return self.evidence.key
+
+    @property
+    def case(self) -> Case:
+        """The case itself."""
+        assert isinstance(self.evidence.item, Case)
+        return self.evidence.item
+
+
+def read_cases(
+    cases: Sequence[Evidence], source: DefinitionSource | None
+) -> list[CaseReading]:
+    """Read what the cases state. Reports were recognised before; diagnoses and labels are here."""
+    names = [n for c in cases if isinstance(c.item, Case) for n in _names(c.item)]
+    unique = list(dict.fromkeys(names))
+    read = source.recognise([_sentence(n) for n in unique]) if source else [()] * len(unique)
+    known = dict(zip(unique, read, strict=True))
+    return [_read(c, c.item, known) for c in cases if isinstance(c.item, Case)]
+
+
+def _names(case: Case) -> Iterator[str]:
+    yield from (part for part in _LIST.split(case.diagnosis.strip()) if part)
+    yield from (_readable(label) for label in case.labels if label.strip())
+
+
+def _readable(label: str) -> str:
+    """A label as words: ``Pulmonary_Atelectasis`` is "Pulmonary Atelectasis"."""
+    return re.sub(r"[_/]+|(?<=[a-z])(?=[A-Z][a-z])", " ", label).strip()
+
+
+def _sentence(name: str) -> str:
+    """Names in capitals are read like any other words."""
+    return name.lower() if name.isupper() and len(name) > 6 else name
+
+
+def _read(evidence: Evidence, case: Case, known: Mapping[str, tuple[Mention, ...]]) -> CaseReading:
+    diagnosis = tuple(Named(n, known[n]) for n in _LIST.split(case.diagnosis.strip()) if n)
+    labels = tuple(Named(n, known[n]) for n in map(_readable, case.labels) if n)
+    sides = sides_of(case.text, evidence.mentions)
+    said: dict[str, list[Mention]] = {}
+    named = (m for name in (*diagnosis, *labels) for m in name.mentions)
+    for mention in (*evidence.mentions, *named):
+        said.setdefault(mention.concept, []).append(mention)
+    stated = {
+        concept: Statement(mentions[0], _verdict(mentions), frozenset(sides.get(concept, ())))
+        for concept, mentions in said.items()
+    }
+    return CaseReading(evidence, stated, diagnosis, labels)
+
+
+def _verdict(mentions: Sequence[Mention]) -> Assertion:
+    """The strongest thing said. Who affirms and negates the same is in doubt about it."""
+    said = {m.assertion for m in mentions}
+    if {Assertion.AFFIRMED, Assertion.NEGATED} <= said:
+        return Assertion.UNCERTAIN
+    return min(said, key=STRENGTH.index)
+
+
+def says_of(reading: CaseReading, concept: str, ontology: Ontology) -> Statement | None:
+    """What the case says of a concept, or ``None`` where it does not mention it.
+
+    The strongest statement on the concept or one of its kinds; else the ruling out of something
+    that it is a kind of.
+    """
+    if concept.startswith(PHRASE):
+        return _says_of_words(reading.case, concept.removeprefix(PHRASE))
+    exact = reading.stated.get(concept)
+    below = [s for c, s in reading.stated.items() if c != concept and ontology.is_a(c, concept)]
+    held = [s for s in below if s.assertion is not Assertion.NEGATED]
+    candidates = [*([exact] if exact else []), *held]
+    if candidates:
+        return min(candidates, key=lambda s: STRENGTH.index(s.assertion))
+    return next(
+        (s for c, s in reading.stated.items()
+         if s.assertion is Assertion.NEGATED and c != concept and ontology.is_a(concept, c)),
+        None,
+    )  # fmt: skip
+
+
+def _says_of_words(case: Case, words: str) -> Statement | None:
+    """What the report says of words that no dictionary knows, judged by the same rules."""
+    found = phrase_mentions(case.text, words)
+    if not found:
+        return None
+    return Statement(found[0], _verdict(found))
+
+
+def phrase_mentions(text: str, words: str) -> list[Mention]:
+    """Every place where ``words`` stand in a text, whatever their endings, with its assertion."""
+    wanted = [normal(words[a:b]) for a, b in spans(words)]
+    places = spans(text)
+    tokens = [normal(text[a:b]) for a, b in places]
+    n = len(wanted)
+    hits = [
+        (places[i][0], places[i + n - 1][1])
+        for i in range(len(tokens) - n + 1)
+        if n and tokens[i : i + n] == wanted
+    ]
+    return [
+        Mention(text[a:b], a, b, PHRASE + words, words, assertion)
+        for (a, b), assertion in zip(hits, assertions(text, hits), strict=True)
+    ]
+
+
+def is_normal(reading: CaseReading) -> bool | None:
+    """Whether the case is a normal study, or ``None`` where it says neither.
+
+    Normal: it affirms normality, and no finding or disease. Abnormal: it affirms one of these.
+    """
+    affirmed = [s for s in reading.stated.values() if s.assertion is Assertion.AFFIRMED]
+    if any(s.mention.kind in (Kind.FINDING, Kind.DISEASE) for s in affirmed):
+        return False
+    if any(s.mention.kind is Kind.NORMAL for s in affirmed) or _says_normal(reading):
+        return True
+    return None
+
+
+_NORMAL = re.compile(
+    r"^(?:(?:completely |essentially )?normal\b.*|no (?:acute )?(?:abnormalit(?:y|ies)|findings?|disease)|.*\bnormal"
+    r"|healthy|unremarkable|no tumou?r|regular|negative)$",
+    re.IGNORECASE,
+)
+
+
+def _says_normal(reading: CaseReading) -> bool:
+    return any(_NORMAL.match(n.text.strip()) for n in (*reading.labels, *reading.diagnosis))
+
+
+@dataclass(slots=True)
+class Tally:
+    """Who says what of one concept, in the order of the cases."""
+
+    concept: str
+    term: str
+    keys: dict[Assertion | None, list[str]] = field(default_factory=dict)
+
+    def said(self, assertion: Assertion | None) -> tuple[str, ...]:
+        """The keys of the cases that say this of it; ``None`` for those that do not mention it."""
+        return tuple(self.keys.get(assertion, ()))
+
+
+def tally_of(
+    concept: str, term: str, readings: Sequence[CaseReading], ontology: Ontology
+) -> Tally:
+    """Every case sorted by what it says of a concept."""
+    tally = Tally(concept, term)
+    for reading in readings:
+        statement = says_of(reading, concept, ontology)
+        tally.keys.setdefault(statement.assertion if statement else None, []).append(reading.key)
+    return tally
+
+
+_GRADE = re.compile(
+    r"\b(?:very )?(?:mild|moderate|severe|small|large|massive|minimal|tiny|early|advanced|slight|marked|extensive|proliferative"
+    r"|well[- ]differentiated|moderately[- ]differentiated|poorly[- ]differentiated|low[- ]grade|high[- ]grade|intermediate[- ]grade"
+    r"|(?:grade|stage|type) (?:[ivx]+|\d)[a-c]?)\b",
+    re.IGNORECASE,
+)
+_NEAR = 32
+
+
+def grades_of(reading: CaseReading, concept: str, ontology: Ontology) -> list[str]:
+    """The grades that the words next to an affirmed finding give it, each once."""
+    found: dict[str, None] = {}
+    texts = [(reading.case.text, reading.evidence.mentions)]
+    texts += [(n.text, n.mentions) for n in (*reading.diagnosis, *reading.labels)]
+    for text, mentions in texts:
+        for m in mentions:
+            if m.assertion is Assertion.AFFIRMED and ontology.is_a(m.concept, concept):
+                before = re.split(r"[,;:.\n]", text[max(0, m.start - _NEAR) : m.start])[-1]
+                after = re.split(r"[,;:.\n]", text[m.end : m.end + _NEAR])[0]
+                words = " ".join((before, text[m.start : m.end], after))
+                found.update(dict.fromkeys(g.lower() for g in _GRADE.findall(words)))
+    return list(found)

@@ -1,0 +1,114 @@
+"""Filters as SQL: the translator of :mod:`mmedrag.filters` for the tables of ``casebase.db``.
+
+Every value is a parameter; nothing of a filter is pasted into SQL. Stored values of ``meta`` are
+compared by the functions that compare them in Python, so both give the same answer to a number or
+a text that SQLite would round or format in its own way.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from mmedrag.casebase.records import DIAGNOSIS
+from mmedrag.filters import CASELESS, MENTIONED, Node, Not, Predicate, Value, number, text
+from mmedrag.types import Assertion
+
+_SAID = (
+    "SELECT mentions.row FROM mentions JOIN terms ON terms.number = mentions.term "
+    "WHERE mentions.assertion = '{assertion}' AND {test}"
+)
+_NOWHERE_AFFIRMED = (
+    "NOT EXISTS (SELECT 1 FROM mentions AS other JOIN terms AS named ON named.number = other.term "
+    "WHERE other.row = mentions.row AND other.assertion = 'affirmed' "
+    "AND named.concept = terms.concept)"
+)
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Give a connection the functions that conditions use."""
+    connection.create_function("as_number", 1, number, deterministic=True)
+    connection.create_function("json_number", 1, _json_number, deterministic=True)
+    connection.create_function("json_text", 1, _json_text, deterministic=True)
+
+
+def condition(node: Node) -> tuple[str, list[Value]]:
+    """A condition on table ``cases`` that is 0 or 1, and its parameters."""
+    if isinstance(node, Predicate):
+        return _predicate(node)
+    if isinstance(node, Not):
+        sql, values = condition(node.part)
+        return f"(NOT {sql})", values
+    pieces = [condition(part) for part in node.parts]
+    sql = f" {node.word} ".join(piece for piece, _ in pieces)
+    return f"({sql})", [value for _, values in pieces for value in values]
+
+
+def _predicate(node: Predicate) -> tuple[str, list[Value]]:
+    if node.field in MENTIONED:
+        return _mentioned(node)
+    if node.field == "labels":
+        if node.relation == "null":
+            return "NOT EXISTS (SELECT 1 FROM json_each(cases.labels) WHERE value != '')", []
+        test, values = _tests(node, "NULLIF(value, '')", "as_number(value)", [])
+        return f"EXISTS (SELECT 1 FROM json_each(cases.labels) WHERE {test})", values  # noqa: S608
+    as_text, as_number, path = _stored(node.field)
+    if node.relation == "null":
+        return f"(NULLIF({as_text}, '') IS NULL)", path
+    return _tests(node, f"NULLIF({as_text}, '')", as_number, path)
+
+
+def _stored(field: str) -> tuple[str, str, list[Value]]:
+    """A field's value as text and as number, and the parameters that each of them needs."""
+    if field == "diagnosis":
+        keys = [DIAGNOSIS]
+    elif field.startswith("meta."):
+        keys = field.split(".")[1:]
+    else:
+        return f"cases.{field}", f"as_number(cases.{field})", []
+    path = "$" + "".join(f".{json.dumps(key, ensure_ascii=False)}" for key in keys)
+    return "json_text(cases.meta -> ?)", "json_number(cases.meta -> ?)", [path]
+
+
+def _mentioned(node: Predicate) -> tuple[str, list[Value]]:
+    test, values = "1", []
+    if node.relation != "null":
+        tests = [_tests(node, f"terms.{name}", "NULL", []) for name in ("concept", "term")]
+        test = f"({tests[0][0]} OR {tests[1][0]})"
+        values = [*tests[0][1], *tests[1][1]]
+    assertion = Assertion.AFFIRMED if node.field == "affirms" else Assertion.NEGATED
+    if assertion is Assertion.NEGATED:
+        test = f"{test} AND {_NOWHERE_AFFIRMED}"
+    rows = _SAID.format(assertion=assertion.value, test=test)
+    return f"(cases.row {'NOT IN' if node.relation == 'null' else 'IN'} ({rows}))", values
+
+
+def _tests(
+    node: Predicate, as_text: str, as_number: str, path: list[Value]
+) -> tuple[str, list[Value]]:
+    """Whether any operand stands in the relation: texts and numbers are compared apart."""
+    texts = [operand for operand in node.operands if isinstance(operand, str)]
+    numbers = [operand for operand in node.operands if not isinstance(operand, str)]
+    tests: list[str] = []
+    values: list[Value] = []
+    collated = f"{as_text} COLLATE NOCASE" if node.field in CASELESS else as_text
+    for compared, operands in ((collated, texts), (as_number, numbers)):
+        if operands:
+            tests.append(f"COALESCE({_relation(node.relation, compared, len(operands))}, 0)")
+            values += [*path, *operands]
+    return f"({' OR '.join(tests)})", values
+
+
+def _relation(relation: str, compared: str, operands: int) -> str:
+    if relation == "=":
+        return f"{compared} IN ({', '.join('?' * operands)})"
+    return f"{compared} {'LIKE' if relation == 'like' else relation} ?"
+
+
+def _json_text(fragment: str | None) -> str | None:
+    value = None if fragment is None else json.loads(fragment)
+    return None if value is None else text(value)
+
+
+def _json_number(fragment: str | None) -> int | float | None:
+    return None if fragment is None else number(json.loads(fragment))

@@ -1,0 +1,185 @@
+"""Medical terms recognised in the reports, kept as rows (section 3.4, stage 2: entity set E).
+
+A report's mentions are derived from its text by a *recogniser*, a dictionary with its rules, that
+a fingerprint names. They are kept with the fingerprint, so that whoever reads them knows whether
+they are what the recogniser of today would find. SQL can ask them::
+
+    SELECT DISTINCT row FROM mentions JOIN terms ON terms.number = mentions.term
+    WHERE concept = 'RAD0042' AND assertion = 'affirmed'
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+from mmedrag.errors import CasebaseDamaged
+from mmedrag.types import Assertion, Kind, Mention
+
+_ROWS = 500
+_ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
+_KINDS = {kind.value: kind for kind in Kind}
+_Stored = tuple[int, int, str, str, str, str]
+"""A mention without its text: start, end, concept, term, kind, assertion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What a recogniser found in one text; ``recogniser`` is its fingerprint."""
+
+    recogniser: str
+    mentions: tuple[Mention, ...]
+
+
+class MentionTable:
+    """The tables ``recognised``, ``mentions``, ``terms`` and ``recognisers`` of one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def write(self, row: int, found: Recognition | None) -> None:
+        """Keep what was found in the text of a case, in place of what was kept before."""
+        self._connection.execute("DELETE FROM recognised WHERE row = ?", [row])
+        if found is None:
+            return
+        mentions = sorted(map(_stored, found.mentions))
+        kept = [(row, m[0], m[1], self._term(*m[2:5]), m[5]) for m in mentions]
+        self._connection.execute(
+            "INSERT INTO recognised VALUES (?, ?, ?)",
+            [row, self._number(found.recogniser), _checksum(mentions)],
+        )
+        self._connection.executemany("INSERT INTO mentions VALUES (?, ?, ?, ?, ?)", kept)
+
+    def read(self, texts: Mapping[int, str]) -> dict[int, Recognition]:
+        """What is kept of each row, given its text; rows that nobody has recognised are absent.
+
+        Raises:
+            CasebaseDamaged: the mentions of a row fail their checksum.
+        """
+        rows = sorted(texts)
+        found: dict[int, Recognition] = {}
+        for start in range(0, len(rows), _ROWS):
+            found.update(self._batch(rows[start : start + _ROWS], texts))
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """How many cases each recogniser has read, by fingerprint."""
+        sql = (
+            "SELECT fingerprint, count(*) FROM recognised "
+            "JOIN recognisers ON number = recogniser GROUP BY number"
+        )
+        return {row[0]: row[1] for row in self._connection.execute(sql)}
+
+    def affirmed(self) -> list[Mention]:
+        """One mention for each concept and term that some report affirms."""
+        sql = (
+            "SELECT concept, term, kind FROM terms WHERE number IN "
+            "(SELECT term FROM mentions WHERE assertion = ?) ORDER BY concept, term"
+        )
+        rows = self._connection.execute(sql, [Assertion.AFFIRMED.value])
+        return [
+            Mention(term, 0, 0, concept, term, Assertion.AFFIRMED, _KINDS[kind])
+            for concept, term, kind in rows
+        ]
+
+    def unread(self, recogniser: str, after: int, size: int) -> list[tuple[int, str]]:
+        """The next rows above ``after`` that this recogniser has not read, with their texts."""
+        return [
+            (row[0], row[1])
+            for row in self._connection.execute(
+                "SELECT row, text FROM texts WHERE row > ? AND row NOT IN (SELECT row FROM "
+                "recognised JOIN recognisers ON number = recogniser WHERE fingerprint = ?) "
+                "ORDER BY row LIMIT ?",
+                [after, recogniser, size],
+            )
+        ]
+
+    def problems(self) -> Iterator[str]:
+        """Rows whose mentions fail their checksum, one line each."""
+        after = 0
+        while rows := self._connection.execute(
+            "SELECT row, text FROM recognised JOIN texts USING (row) WHERE row > ? "
+            "ORDER BY row LIMIT ?",
+            [after, _ROWS],
+        ).fetchall():
+            for row, text in rows:
+                try:
+                    self.read({row: text})
+                except CasebaseDamaged as damage:
+                    yield damage.what
+                after = row
+
+    def forget_all(self) -> None:
+        """Keep nothing of what was recognised."""
+        self._connection.execute("DELETE FROM recognised")
+
+    def forget_unused(self) -> None:
+        """Erase terms and recognisers that no case refers to any more."""
+        self._connection.execute(
+            "DELETE FROM terms WHERE NOT EXISTS "
+            "(SELECT 1 FROM mentions WHERE mentions.term = terms.number)"
+        )
+        self._connection.execute(
+            "DELETE FROM recognisers WHERE number NOT IN (SELECT recogniser FROM recognised)"
+        )
+
+    def _batch(
+        self, rows: Sequence[int], texts: Mapping[int, str]
+    ) -> Iterator[tuple[int, Recognition]]:
+        marks = ", ".join("?" * len(rows))
+        kept = self._connection.execute(
+            "SELECT row, fingerprint, checksum FROM recognised "  # noqa: S608
+            f"JOIN recognisers ON number = recogniser WHERE row IN ({marks})",
+            rows,
+        ).fetchall()
+        stored: dict[int, list[_Stored]] = {row[0]: [] for row in kept}
+        for row, *mention in self._connection.execute(
+            'SELECT row, start, "end", concept, terms.term, kind, assertion FROM mentions '  # noqa: S608
+            f"JOIN terms ON number = mentions.term WHERE row IN ({marks})",
+            rows,
+        ):
+            stored[row].append((*mention,))
+        for row, recogniser, checksum in kept:
+            stored[row].sort()
+            if _checksum(stored[row]) != checksum:
+                raise CasebaseDamaged(
+                    f"The mentions of row {row} fail their checksum",
+                    "Derive them again: mmedrag rebuild.",
+                )
+            yield row, Recognition(recogniser, _mentions(texts[row], stored[row]))
+
+    def _number(self, fingerprint: str) -> int:
+        return self._numbered("recognisers", {"fingerprint": fingerprint})
+
+    def _term(self, concept: str, term: str, kind: str) -> int:
+        return self._numbered("terms", {"concept": concept, "term": term, "kind": kind})
+
+    def _numbered(self, table: str, key: Mapping[str, str]) -> int:
+        """The number of a row of ``table`` with this key, which is made where there is none."""
+        test = " AND ".join(f"{column} = ?" for column in key)
+        sql = f"SELECT number FROM {table} WHERE {test}"  # noqa: S608
+        found = self._connection.execute(sql, [*key.values()]).fetchone()
+        if found is not None:
+            return int(found[0])
+        marks = ", ".join("?" * len(key))
+        sql = f"INSERT INTO {table} ({', '.join(key)}) VALUES ({marks})"  # noqa: S608
+        return int(self._connection.execute(sql, [*key.values()]).lastrowid or 0)
+
+
+def _stored(mention: Mention) -> _Stored:
+    m = mention
+    return m.start, m.end, m.concept, m.term, m.kind.value, m.assertion.value
+
+
+def _mentions(text: str, stored: Sequence[_Stored]) -> tuple[Mention, ...]:
+    return tuple(
+        Mention(text[start:end], start, end, concept, term, _ASSERTIONS[assertion], _KINDS[kind])
+        for start, end, concept, term, kind, assertion in stored
+    )
+
+
+def _checksum(stored: Sequence[_Stored]) -> int:
+    """Changes when anything stored of a text's mentions changes."""
+    return crc32(repr(stored).encode("utf-8", "replace"))

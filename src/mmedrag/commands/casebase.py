@@ -1,0 +1,88 @@
+"""A casebase over time: ``mmedrag info``, ``verify``, ``rebuild`` and ``export``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmedrag.commands.options import Commands, add_dictionaries, json_document
+from mmedrag.views.terminal import one_line, show
+
+if TYPE_CHECKING:
+    from mmedrag.casebase.casebase import Casebase
+
+SOUND = "sound: every file, digest and record was checked"
+"""What ``verify`` prints where it found nothing."""
+
+
+def add(commands: Commands) -> None:
+    """info, verify, rebuild, export."""
+    for name, words, run in (
+        ("info", "what a casebase holds", _info),
+        ("verify", "check every file and record", _verify),
+        ("rebuild", "derive index, terms and words again; encodes no case", _rebuild),
+    ):
+        command = commands.add_parser(name, help=words)
+        command.add_argument("casebase", type=Path)
+        if name == "rebuild":
+            add_dictionaries(command)
+        else:
+            command.add_argument("--json", action="store_true")
+        command.set_defaults(run=run)
+    export = commands.add_parser("export", help="cases and thumbnails as a corpus")
+    export.add_argument("casebase", type=Path)
+    export.add_argument("--into", type=Path, required=True, metavar="FOLDER")
+    export.set_defaults(run=_export)
+
+
+def _info(options: argparse.Namespace) -> int:
+    from mmedrag.casebase.casebase import Casebase
+
+    with Casebase.open(options.casebase, readonly=True) as casebase:
+        values = casebase.info() | {"notices": [*casebase.notices, *_outdated(casebase)]}
+    if options.json:
+        show(json_document(values))
+    else:
+        show("\n".join(f"{name:<14} {one_line(str(value))}" for name, value in values.items()))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.errors import CasebaseError
+
+    with Casebase.open(options.casebase, readonly=True) as casebase:
+        problems = [*casebase.notices, *casebase.verify(), *_outdated(casebase)]
+    if options.json:
+        show(json_document({"sound": not problems, "problems": problems}))
+    else:
+        show("\n".join(map(one_line, problems)) or SOUND)
+    return CasebaseError.exit_code if problems else 0
+
+
+def _outdated(casebase: Casebase) -> list[str]:
+    """What is to say of the terms that are stored with the cases."""
+    from mmedrag.assembly import definitions_of, outdated
+    from mmedrag.errors import CorpusError
+
+    try:
+        return outdated(casebase, definitions_of(casebase))
+    except CorpusError as error:
+        return [f"The casebase's own dictionary is missing: {error}"]
+
+
+def _rebuild(options: argparse.Namespace) -> int:
+    from mmedrag.assembly import rebuild
+
+    with rebuild(options.casebase, options.dictionary) as casebase:
+        show(f"index, terms and vectors of definitions derived again for {len(casebase)} cases")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from mmedrag.casebase.casebase import Casebase
+
+    with Casebase.open(options.casebase, readonly=True) as casebase:
+        show(f"{casebase.export(options.into)} cases exported to {options.into}")
+    return 0

@@ -1,0 +1,158 @@
+"""The system measured on a user's own records: ``mmedrag eval``.
+
+Every study is a function of :mod:`mmedrag.evaluation` that gives a section; here are its options.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmedrag.commands import paper
+from mmedrag.commands.generator import add_generator, named_generator
+from mmedrag.commands.options import Commands, add_pictures, pairs
+from mmedrag.commands.study import add_preset, add_records, add_study, show_sections
+from mmedrag.errors import QueryError
+from mmedrag.views.terminal import progress_bar
+
+
+def add(commands: Commands) -> None:
+    """eval, with one command a study."""
+    command = commands.add_parser("eval", help="measure the system on your own records")
+    studies = command.add_subparsers(metavar="STUDY", required=True)
+    _add_retrieval(studies)
+    _add_rerank(studies)
+    modality = add_study(
+        studies, "modality", "routing to a domain, and rejection of what is not medical (3.2)",
+        _modality,
+    )  # fmt: skip
+    add_pictures(modality)
+    add_study(
+        studies, "definitions", "recognition of terms and their negation (3.4)", _definitions,
+        data=False,
+    )  # fmt: skip
+    _add_answers(studies)
+    paper.add(studies)
+
+
+def _add_retrieval(studies: Commands) -> None:
+    command = add_study(
+        studies, "retrieval", "R@k, MRR and nDCG@10 between images and texts", _retrieval
+    )
+    command.add_argument(
+        "--split", default="", help="take the queries from this split (default: all records)"
+    )
+    command.add_argument(
+        "--gallery", choices=("split", "all"), default="split",
+        help="what is searched: the records of the split, or all records (default: split)",
+    )  # fmt: skip
+    command.add_argument(
+        "--group-by", choices=("patient_id", "study_id", "text", "labels"), default="patient_id",
+        help="records that share this field count as right answers (default: patient_id)",
+    )  # fmt: skip
+    command.add_argument(
+        "--label", default="", help="also measure precision@10 by this field, as labels[1]"
+    )
+    command.add_argument("--limit", type=int, metavar="N", help="read only the first N records")
+
+
+def _retrieval(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.retrieval_section import evaluate_retrieval
+
+    if options.limit is not None and options.limit < 1:
+        raise QueryError(f"--limit is {options.limit}", "Give at least 1.")
+    with progress_bar("record", "embed") as bar:
+        section = evaluate_retrieval(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            split=options.split,
+            group_by=options.group_by,
+            label=options.label,
+            whole_gallery=options.gallery == "all",
+            limit=options.limit,
+            progress=bar.update,
+        )
+    return show_sections(options, section)
+
+
+def _add_rerank(studies: Commands) -> None:
+    command = add_study(
+        studies, "rerank", "graph order against standard order (4.4, Fig. 2)", _rerank
+    )
+    command.add_argument(
+        "--split", default="val",
+        help="take the queries from this split; '' draws patients at random (default: val)",
+    )  # fmt: skip
+    command.add_argument(
+        "--gallery", type=int, default=1600, metavar="N",
+        help="number of records that are searched (default: 1600)",
+    )  # fmt: skip
+    command.add_argument(
+        "--queries", type=int, default=120, metavar="N",
+        help="number of queries for each set and kind of query (default: 120)",
+    )  # fmt: skip
+
+
+def _rerank(options: argparse.Namespace) -> int:
+    from mmedrag.paper.rerank_section import evaluate_rerank
+
+    with progress_bar("record", "embed and ask") as bar:
+        section = evaluate_rerank(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            split=options.split,
+            gallery=options.gallery,
+            queries=options.queries,
+            progress=bar.update,
+        )
+    return show_sections(options, section)
+
+
+def _modality(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.modality import evaluate_modality
+
+    with progress_bar("picture", "classify") as bar:
+        section = evaluate_modality(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            pictures=options.pictures,
+            progress=bar.update,
+        )
+    return show_sections(options, section)
+
+
+def _definitions(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.definitions import evaluate_definitions
+
+    return show_sections(options, evaluate_definitions())
+
+
+def _add_answers(studies: Commands) -> None:
+    command = add_study(
+        studies, "answers", "citations, answers without retrieval, poisoned corpora (3.6)",
+        _answers, data=False,
+    )  # fmt: skip
+    add_records(command, required=False)
+    add_preset(command)
+    command.add_argument(
+        "--questions", type=int, default=40, metavar="N",
+        help="number of questions for each corpus (default: 40)",
+    )  # fmt: skip
+    add_generator(command)
+
+
+def _answers(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.answers import evaluate_answers
+
+    with progress_bar("question", "ask") as bar:
+        section = evaluate_answers(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            generator=named_generator(options),
+            questions=options.questions,
+            progress=bar.update,
+        )
+    return show_sections(options, section)

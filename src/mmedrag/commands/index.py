@@ -1,0 +1,201 @@
+"""Into a casebase and out of it: ``mmedrag index``, ``add``, ``update`` and ``delete``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from mmedrag.commands.options import Commands, add_dictionaries, add_models, pairs
+from mmedrag.errors import CorpusError, QueryError
+from mmedrag.types import Case, Domain
+from mmedrag.views.terminal import notify, progress_bar, show
+
+if TYPE_CHECKING:
+    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.presets import Stages
+    from mmedrag.types import Problem
+
+
+def add(commands: Commands) -> None:
+    """index, add, update, delete."""
+    index = commands.add_parser("index", help="make a casebase of a corpus, or go on making it")
+    index.add_argument("corpus", type=Path, nargs="+", help="files or folders")
+    index.add_argument(
+        "--into", type=Path, required=True, metavar="CASEBASE", help="folder of the casebase"
+    )
+    index.add_argument("--preset", help="see 'mmedrag presets' (default: offline)")
+    add_models(index)
+    index.add_argument(
+        "--index-key", metavar="KEY",
+        help="kind of vector index: a FAISS factory string, as IVF1024,SQ8",
+    )  # fmt: skip
+    add_dictionaries(index)
+    _corpus_options(index)
+    index.set_defaults(run=_index)
+
+    for name, words in (("add", "add cases"), ("update", "replace or change cases")):
+        command = commands.add_parser(name, help=f"{words}: a corpus, or one by --id")
+        command.add_argument("casebase", type=Path)
+        command.add_argument("corpus", type=Path, nargs="*", help="files or folders")
+        _corpus_options(command)
+        _case_options(command)
+        command.set_defaults(run=_add if name == "add" else _update)
+
+    delete = commands.add_parser("delete", help="delete cases: text, vector and thumbnail")
+    delete.add_argument("casebase", type=Path)
+    delete.add_argument("ids", nargs="+", metavar="ID")
+    delete.set_defaults(run=_delete)
+
+
+def _corpus_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--format", default="auto", help="of the corpus; see 'mmedrag datasets' (default: auto)"
+    )
+    command.add_argument("--domain", choices=list(Domain), help="of cases that name none")
+    command.add_argument(
+        "--column", action="append", default=[], metavar="FIELD=NAME",
+        help="the column of a table that holds a field, as text=Report; repeatable",
+    )  # fmt: skip
+    command.add_argument(
+        "--strict", action="store_true", help="stop at the first row that cannot be read"
+    )
+
+
+def _case_options(command: argparse.ArgumentParser) -> None:
+    one = command.add_argument_group("one case, in place of a corpus")
+    one.add_argument("--id", help="of the case")
+    one.add_argument("--text", help="the report")
+    one.add_argument("--image", type=Path, help="PNG, JPEG, TIFF or DICOM")
+    one.add_argument("--modality", help="as ct, mr, xray, fundus")
+    one.add_argument("--patient-id", help="a pseudonym; ties the images of a patient together")
+    one.add_argument("--study-id", help="ties the images of a study together")
+    one.add_argument("--source", help="where the case comes from; shown beside every citation")
+    one.add_argument("--licence", help="of text and image; shown beside every citation")
+
+
+def _index(options: argparse.Namespace) -> int:
+    from mmedrag.assembly import create, open_for_writing
+
+    models = pairs(options.model, "--model")
+    if (options.into / "casebase.db").exists():
+        casebase, stages = open_for_writing(options.into)
+        if models or options.dictionary or options.preset not in (None, casebase.preset):
+            casebase.close()
+            raise QueryError(
+                f"{options.into} was made with the preset {casebase.preset}",
+                "Leave out --preset, --model and --dictionary to go on with it, or make another "
+                "casebase ('mmedrag rebuild --dictionary' changes its dictionaries).",
+            )
+    else:
+        casebase, stages = create(
+            options.into, options.preset or "offline", models, options.dictionary
+        )
+    with casebase:
+        exit_code = _fill(casebase, stages, options)
+        if options.index_key:
+            casebase.publish(options.index_key)
+    return exit_code
+
+
+def _add(options: argparse.Namespace) -> int:
+    from mmedrag.assembly import open_for_writing
+
+    casebase, stages = open_for_writing(options.casebase)
+    with casebase:
+        return _fill(casebase, stages, options)
+
+
+def _update(options: argparse.Namespace) -> int:
+    from mmedrag.casebase.casebase import Casebase
+
+    if options.id is not None:
+        with Casebase.open(options.casebase, readonly=True) as casebase:
+            stored = casebase.get(options.id)
+        if stored is None:
+            raise QueryError(f"There is no case {options.id!r}", "Use add for a new one.")
+        options.stored = stored
+    return _add(options)
+
+
+def _delete(options: argparse.Namespace) -> int:
+    from mmedrag.casebase.casebase import Casebase
+
+    with Casebase.open(options.casebase) as casebase:
+        absent = [case_id for case_id in options.ids if casebase.get(case_id) is None]
+        deleted = casebase.delete(options.ids)
+    show(f"{deleted} cases deleted")
+    if absent:
+        notify(f"not in the casebase: {', '.join(absent)}")
+    return QueryError.exit_code if absent else 0
+
+
+def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> int:
+    """Read the corpora (or the one case) of the options into a casebase, with a progress bar.
+
+    Returns:
+        The exit code: that of an error in the corpus where none of its cases is stored.
+    """
+    from mmedrag.assembly import definitions_of, salt_of
+    from mmedrag.datasets.duplicates import Duplicates
+    from mmedrag.indexing import index
+    from mmedrag.views.console import report_text
+
+    duplicates = Duplicates()
+    started = perf_counter()
+    with progress_bar("case", "index") as bar:
+        report = index(
+            _corpus(options, salt_of(casebase)),
+            casebase,
+            stages.embedder,
+            stages.classifier,
+            definitions=definitions_of(casebase),
+            strict=options.strict,
+            progress=bar.update,
+            duplicates=duplicates,
+        )
+    show(report_text(report, perf_counter() - started))
+    show(str(duplicates.report()))
+    for notice in casebase.notices:
+        show(notice)
+    if report.written or report.unchanged:
+        return 0
+    notify("no case was stored; see above for what was skipped, and check the corpus and --format")
+    return CorpusError.exit_code
+
+
+def _corpus(options: argparse.Namespace, salt: bytes) -> Iterator[Case | Problem]:
+    """The cases of the options; ``salt`` keeps DICOM pseudonyms the same within a casebase."""
+    from mmedrag.datasets import read_corpus
+
+    if getattr(options, "id", None) is not None:
+        yield _one_case(options)
+    elif not options.corpus:
+        raise QueryError("There is nothing to add", "Give a corpus, or one case by --id.")
+    domain = Domain(options.domain) if options.domain else None
+    columns: Mapping[str, str] = pairs(options.column, "--column")
+    for path in options.corpus:
+        yield from read_corpus(
+            path, options.format, domain=domain, columns=columns or None, salt=salt
+        )
+
+
+def _one_case(options: argparse.Namespace) -> Case:
+    stored: Case = getattr(options, "stored", None) or Case(id=options.id)
+    values = {
+        "text": options.text,
+        "image": options.image and options.image.resolve(),
+        "domain": options.domain and Domain(options.domain),
+        "modality": options.modality,
+        "patient_id": options.patient_id,
+        "study_id": options.study_id,
+        "source": options.source,
+        "licence": options.licence,
+    }
+    case = replace(stored, **{name: value for name, value in values.items() if value is not None})
+    if not case.text and case.image is None:
+        raise QueryError(f"Case {case.id!r} has neither text nor image", "Give --text or --image.")
+    return case

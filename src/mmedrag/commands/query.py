@@ -1,0 +1,164 @@
+"""Out of a casebase: ``mmedrag search`` and ``mmedrag ask``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmedrag.commands.generator import add_generator, generator_settings
+from mmedrag.commands.options import Commands, add_dictionaries, json_document
+from mmedrag.errors import QueryError
+from mmedrag.types import Answer, Context, Domain, Query
+from mmedrag.views.terminal import notify, show, stream
+
+if TYPE_CHECKING:
+    from mmedrag.pipeline import MMedRAG
+
+
+def add(commands: Commands) -> None:
+    """search, ask."""
+    search = commands.add_parser("search", help="find similar cases and definitions")
+    _add_query(search)
+    search.set_defaults(run=_search)
+
+    ask = commands.add_parser("ask", help="answer with citations")
+    _add_query(ask)
+    ask.add_argument(
+        "--questions", metavar="FILE.jsonl",
+        help="answer many questions, one JSON object a line (text, image, domain, where, id); "
+        "- reads standard input; prints one JSON object a line",
+    )  # fmt: skip
+    add_generator(ask)
+    ask.add_argument(
+        "--stream", action="store_true", help="also print the answer while it is being written"
+    )
+    ask.set_defaults(run=_ask)
+
+
+def _add_query(command: argparse.ArgumentParser) -> None:
+    command.add_argument("casebase", type=Path)
+    command.add_argument("question", nargs="?", help="a question or a description")
+    command.add_argument("--text", help="the same as QUESTION")
+    command.add_argument("--image", type=Path, help="PNG, JPEG, TIFF or DICOM")
+    command.add_argument(
+        "--domain", choices=list(Domain), help="search this corpus, whatever the classifier says"
+    )
+    command.add_argument(
+        "--where", metavar="FILTER", help="only cases that match, as \"modality = 'ct'\""
+    )
+    command.add_argument(
+        "-k", type=int, default=10, help="number of cases in the context (default: 10)"
+    )
+    command.add_argument(
+        "--reranker", metavar="NAME",
+        help="order of the context: graph (default), paper (its complete graph), mmr, none",
+    )  # fmt: skip
+    command.add_argument(
+        "--filter", metavar="NAME",
+        help="what may be seen: reward (trained model), similarity, none (default: the preset's)",
+    )  # fmt: skip
+    command.add_argument(
+        "--threshold", type=float, metavar="TAU", help="of the filter, from 0 to 1"
+    )
+    add_dictionaries(command)
+    command.add_argument("--json", action="store_true", help="print the whole trace as JSON")
+    command.add_argument("--page", type=Path, help="write the trace as one HTML page")
+
+
+def _search(options: argparse.Namespace) -> int:
+    from mmedrag.views.console import context_text
+    from mmedrag.views.trace import context_json
+
+    rag = open_system(options)
+    context = rag.retrieve(_query(options))
+    _write_page(options, rag, context)
+    show(json_document(context_json(context)) if options.json else context_text(context))
+    return 0
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from mmedrag.views.console import answer_text
+    from mmedrag.views.trace import answer_json
+
+    if options.questions is not None:
+        return _ask_all(options)
+    rag = open_system(options)
+    answer = rag.ask(_query(options), stream if options.stream else None)
+    if options.stream:
+        stream("\n\n")
+    _write_page(options, rag, answer)
+    show(json_document(answer_json(answer)) if options.json else answer_text(answer))
+    return 0
+
+
+def _ask_all(options: argparse.Namespace) -> int:
+    """Answer every line of a file; its exit code is that of the first line that failed."""
+    from mmedrag.commands.batch import answer_lines
+
+    alone = ("question", "text", "image", "where", "domain", "page")
+    if clash := [name for name in alone if getattr(options, name) is not None]:
+        raise QueryError(
+            f"--questions and {clash[0]} were both given", "Write it into the lines of the file."
+        )
+    if options.stream:
+        raise QueryError("--questions does not stream", "Leave out --stream.")
+    if options.questions == "-":
+        rag = open_system(options)
+        return answer_lines(rag, sys.stdin.buffer, Path())
+    path = Path(options.questions)
+    try:
+        with path.open("rb") as lines:
+            rag = open_system(options)
+            return answer_lines(rag, lines, path.parent)
+    except OSError as error:
+        raise QueryError(
+            f"{path} cannot be read ({error.strerror})", "Name a file of questions."
+        ) from None
+
+
+def open_system(options: argparse.Namespace) -> MMedRAG:
+    """The system over the casebase of the options; says what is sent to a chat model.
+
+    Raises:
+        QueryError: for an option with a bad value.
+        CasebaseError: where the casebase cannot be opened.
+    """
+    from mmedrag.assembly import configure, load
+    from mmedrag.protocols import RemoteGenerator
+
+    rag = load(options.casebase, dictionaries=options.dictionary)
+    try:
+        rag = configure(
+            rag,
+            reranker=options.reranker,
+            context_filter=options.filter,
+            threshold=options.threshold,
+            k=options.k,
+            **generator_settings(options),
+        )
+    except BaseException:
+        rag.close()
+        raise
+    for notice in rag.notices:
+        notify(notice)
+    if isinstance(rag.generator, RemoteGenerator):
+        notify(rag.generator.what_is_sent())
+    return rag
+
+
+def _query(options: argparse.Namespace) -> Query:
+    if options.question is not None and options.text is not None:
+        raise QueryError("The question was given twice", "Leave out --text.")
+    domain = Domain(options.domain) if options.domain else None
+    return Query(options.question or options.text or "", options.image, domain, options.where)
+
+
+def _write_page(options: argparse.Namespace, rag: MMedRAG, result: Context | Answer) -> None:
+    if options.page is None:
+        return
+    from mmedrag.views.page import write_page
+
+    write_page(result, rag.preview, options.page)
+    notify(f"wrote {options.page}")

@@ -1,0 +1,321 @@
+"""Rows of delimited text (CSV, TSV) as real programs write it.
+
+Quotation marks are read by RFC 4180 where they follow it, and as plain characters where they do
+not: an unclosed or stray mark costs at most its own row. Every line is decoded by itself, so that
+one bad byte garbles one line. Memory is bounded by the longest line that is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TypeAlias
+
+from mmedrag.datasets.rows import MAX_LINE, Row, regular_file
+from mmedrag.errors import CorpusError
+from mmedrag.types import Problem
+
+MAX_CELL = 131_072
+"""Characters of the longest cell that is read."""
+
+_DELIMITERS = ",;\t|"
+_MAX_LINES = 10_000  # of one row: more lines than that between two quotation marks are no cell
+_SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
+_QUOTED = re.compile(r'"[^"]*"?')
+_MARKS = re.compile('"+')
+_OPENING = re.compile(' *"')
+_END = re.compile(r" *[\r\n]*\Z")
+
+_Line: TypeAlias = tuple[int, str]
+_Cells: TypeAlias = list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a table is written; ``mixed`` where its lines are not all in one encoding."""
+
+    delimiter: str
+    encoding: str
+    newline: str
+    mixed: bool = False
+
+
+def csv_rows(path: Path) -> Iterator[Row | Problem]:
+    """The rows of a table by its header's names, with the line on which each one begins.
+
+    Delimiter (``,`` ``;`` tab ``|``, or as ``sep=`` says), line ends and encoding (UTF-8, UTF-16,
+    else Windows-1252) are recognised. Columns without a name are left out.
+
+    Raises:
+        CorpusError: where the file cannot be read, is no text, or has no header.
+    """
+    dialect = _dialect(path)
+    notes: list[Problem] = []
+    lines = _Lines(path, _decoded(path, dialect), notes)
+    header = _header(path, lines, dialect.delimiter)
+    names = _column_names(header)
+    for row in _rows(path, lines, dialect.delimiter, len(header)):
+        yield from notes
+        notes.clear()
+        if isinstance(row, Problem):
+            yield row
+        else:
+            cells = zip(names, row[1], strict=True)
+            yield row[0], {name: cell for name, cell in cells if name}
+    yield from notes
+
+
+class _Lines:
+    """Lines of text that can be put back; what is doubtful in them is set aside in ``notes``."""
+
+    def __init__(self, path: Path, source: Iterator[_Line | Problem], notes: list[Problem]) -> None:
+        self._path, self._source, self._notes = path, source, notes
+        self._returned: deque[_Line] = deque()
+
+    def next(self) -> _Line | None:
+        if self._returned:
+            return self._returned.popleft()
+        for line in self._source:
+            if isinstance(line, tuple):
+                return line
+            self._notes.append(line)
+        return None
+
+    def note(self, number: int, reason: str) -> None:
+        self._notes.append(Problem(self._path, number, reason))
+
+    def put_back(self, lines: list[_Line]) -> None:
+        self._returned.extendleft(reversed(lines))
+
+
+def _dialect(path: Path) -> Dialect:
+    with regular_file(path).open("rb") as file:
+        head = file.read(65536)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding, mixed, text = "utf-16", False, head[: len(head) & ~1].decode("utf-16", "replace")
+    elif b"\0" in head:
+        raise CorpusError(f"{path} is not a table", "Use CSV, TSV or Parquet.")
+    else:
+        encoding, mixed = _encoding(path)
+        text = head.decode(encoding, "replace")
+    newline = "\r" if "\r" in text and "\n" not in text else "\n"
+    lines = [line for line in text.lstrip("\ufeff").split(newline) if line.strip()]
+    said = _SEPARATOR.fullmatch(lines[0].strip("\r")) if lines else None
+    if said:
+        return Dialect(said[1], encoding, newline, mixed)
+    bare = _QUOTED.sub("", lines[0]) if lines else ""
+    return Dialect(max(_DELIMITERS, key=bare.count), encoding, newline, mixed)
+
+
+def _encoding(path: Path) -> tuple[str, bool]:
+    """UTF-8, or Windows-1252 where no line beyond ASCII is UTF-8; and whether both occur."""
+    valid = broken = False
+    with path.open("rb") as file:
+        while lines := file.readlines(2**20):
+            block = b"".join(lines)
+            if block.isascii():
+                continue
+            for line in lines if not _is_utf8(block) else (block,):
+                if not line.isascii():
+                    valid, broken = (True, broken) if _is_utf8(line) else (valid, True)
+            if valid and broken:
+                return "utf-8", True
+    return ("cp1252" if broken else "utf-8"), False
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decoded(path: Path, dialect: Dialect) -> Iterator[_Line | Problem]:
+    encoding = "utf-16" if dialect.encoding == "utf-16" else "latin-1"  # Latin-1: a byte a letter
+    with TextIOWrapper(path.open("rb"), encoding, "replace", dialect.newline) as file:
+        number = 0
+        while text := file.readline(MAX_LINE + 1):
+            number += 1
+            if len(text) > MAX_LINE:
+                while text and not text.endswith(dialect.newline):
+                    text = file.readline(MAX_LINE)
+                yield Problem(path, number, f"line longer than {MAX_LINE // 2**20} MiB")
+                yield number, "\n"
+                continue
+            if encoding == "latin-1":
+                text, doubtful = _decode(text.encode("latin-1"), dialect)
+                if doubtful:
+                    yield Problem(path, number, doubtful)
+            yield number, (text.lstrip("\ufeff") if number == 1 else text).replace("\0", "")
+
+
+def _decode(line: bytes, dialect: Dialect) -> tuple[str, str]:
+    """A line as text, and what is doubtful about it."""
+    try:
+        return line.decode(dialect.encoding), ""
+    except UnicodeDecodeError:
+        text = line.decode("cp1252", "replace")
+    doubt = "and not Windows-1252 either" if "\ufffd" in text else "it was read as Windows-1252"
+    return text, f"not UTF-8 text: {doubt}"
+
+
+def _header(path: Path, lines: _Lines, delimiter: str) -> _Cells:
+    while (line := lines.next()) is not None:
+        text = line[1].strip("\r\n")
+        if not text.strip() or _SEPARATOR.fullmatch(text):
+            continue
+        lines.put_back([line])
+        row = _row(lines, delimiter, None)
+        if row is not None and not isinstance(row[1], str) and any(c.strip() for c in row[1]):
+            return row[1]
+        break
+    raise CorpusError(f"{path} has no header", "Name the columns in its first line.")
+
+
+def _column_names(header: _Cells) -> list[str]:
+    """The header's names; a repeated one counts on, so that no column hides another."""
+    seen: dict[str, int] = {}
+    names = []
+    for cell in header:
+        name = cell.strip()
+        number = seen[name] = seen.get(name, 0) + 1
+        names.append(name if number == 1 or not name else f"{name}.{number}")
+    return names
+
+
+def _rows(
+    path: Path, lines: _Lines, delimiter: str, width: int
+) -> Iterator[tuple[int, _Cells] | Problem]:
+    while (row := _row(lines, delimiter, width)) is not None:
+        number, cells = row
+        if isinstance(cells, str):
+            yield Problem(path, number, cells)
+        elif cells:
+            surplus = cells[width:]
+            if len(cells) < width or any(cell.strip() for cell in surplus):
+                reason = f"{len(cells)} columns where the header has {width}"
+                yield Problem(path, number, reason)
+            else:
+                yield number, cells[:width]
+
+
+def _row(lines: _Lines, delimiter: str, width: int | None) -> tuple[int, _Cells | str] | None:
+    """The next row and its first line, or why it is none; no cells for a blank line."""
+    first = lines.next()
+    if first is None:
+        return None
+    number, text = first
+    text = text.rstrip("\r\n")
+    if '"' not in text:
+        return number, _limited(text.split(delimiter) if text.strip() else [])
+    block = _block(first, lines, delimiter)
+    if len(block) > 1 and width is not None and _are_rows(block, delimiter, width):
+        reason = f"lines to {block[-1][0]} stand between two quotation marks"
+        lines.note(number, f"{reason}; they were read as rows of their own")
+        lines.put_back(block[1:])
+        block = [first]
+    whole = "".join(line for _, line in block).rstrip("\r\n")
+    return number, _limited(_cells(whole, delimiter, width))
+
+
+def _limited(cells: _Cells) -> _Cells | str:
+    long = any(len(cell) > MAX_CELL for cell in cells)
+    return f"field larger than {MAX_CELL:,} characters" if long else cells
+
+
+def _cells(text: str, delimiter: str, width: int | None) -> _Cells:
+    """Read a row by RFC 4180, else with escaped marks, else with its marks as they stand."""
+    readings: list[_Cells] = []
+    for escape in (None, "\\") if '\\"' in text else (None,):
+        with suppress(csv.Error):
+            return next(
+                csv.reader(
+                    [text],
+                    delimiter=delimiter,
+                    strict=True,
+                    skipinitialspace=True,
+                    escapechar=escape,
+                    doublequote=escape is None,
+                )
+            )
+    readings.append(text.split(delimiter))
+    with suppress(csv.Error):
+        readings.append(next(csv.reader([text], delimiter=delimiter)))
+    return next((cells for cells in readings if len(cells) == width), readings[0])
+
+
+def _block(first: _Line, lines: _Lines, delimiter: str) -> list[_Line]:
+    """The lines of the row that begins with ``first``: several, where a quoted cell has several.
+
+    A mark that is never closed, or closed where no cell ends, was none: the row is its first line.
+    """
+    block, inside, size = [first], _inside(first[1], False, delimiter), len(first[1])
+    while inside:
+        line = lines.next()
+        if line is None or size + len(line[1]) > MAX_LINE or len(block) >= _MAX_LINES:
+            inside = None
+            lines.note(first[0], "a quotation mark that is never closed was read as it stands")
+        else:
+            inside = _inside(line[1], True, delimiter)
+        if line is not None:
+            block.append(line)
+            size += len(line[1])
+    if inside is None:
+        lines.put_back(block[1:])
+        return [first]
+    return block
+
+
+def _inside(text: str, inside: bool, delimiter: str) -> bool | None:
+    """Whether a line ends within a quoted cell; ``None`` where a mark stands against the rules."""
+    at = 0
+    while True:
+        if not inside:  # at the start of a cell
+            opening = _OPENING.match(text, at)
+            if opening is None:
+                at = text.find(delimiter, at) + 1
+                if not at:
+                    return False
+                continue
+            at, inside = opening.end(), True
+        marks = _MARKS.search(text, at)
+        if marks is None:
+            return True
+        at = marks.end()
+        if len(marks[0]) % 2 == 0:
+            continue
+        inside = False
+        if _END.match(text, at):
+            return False
+        if not text.startswith(delimiter, at):
+            return None
+        at += 1
+
+
+def _are_rows(block: list[_Line], delimiter: str, width: int) -> bool:
+    """Whether lines that a pair of marks holds together are rows of their own.
+
+    They are where each has as many columns as the header, and a first cell like that of the first
+    line. Prose that was broken into lines has not.
+    """
+    first, *others = [line.rstrip("\r\n") for _, line in block]
+    others = [line for line in others if line.strip()]
+    return (
+        width > 1
+        and bool(others)
+        and all(line.count(delimiter) == width - 1 for line in others)
+        and all(_alike(first, line, delimiter) for line in others)
+    )
+
+
+def _alike(one: str, other: str, delimiter: str) -> bool:
+    cells = [line.split(delimiter, 1)[0].strip(' "') for line in (one, other)]
+    shapes = {re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", cell)) for cell in cells}
+    return len(shapes) == 1 and all(cells) and abs(len(cells[0]) - len(cells[1])) <= 2

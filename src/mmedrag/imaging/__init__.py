@@ -1,0 +1,1 @@
+"""Images: safe decoding, grey values, DICOM pixels."""

@@ -1,0 +1,1 @@
+"""Measures on arrays: ranking, redundancy, probabilities, intervals. They know no stage."""

@@ -1,0 +1,1 @@
+"""Torch networks that training and evaluation share."""

@@ -1,0 +1,1 @@
+"""Synthetic cases (section 5.1, the demo): drawn images with reports that are true of them."""

@@ -1,0 +1,1 @@
+"""Section 3.6: the reward model (eq. 5), its features and its checkpoint."""

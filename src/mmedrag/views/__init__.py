@@ -1,0 +1,1 @@
+"""What people read: a trace, a report, as console text, Markdown, JSON and one HTML page."""

@@ -1,0 +1,161 @@
+"""What the command line prints: tables and traces as text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from mmedrag.citations import DISCLAIMER
+from mmedrag.indexing import IndexReport
+from mmedrag.types import Answer, Case, Context, Evidence
+from mmedrag.views.trace import ruled_out
+
+WIDTH = 106
+"""Characters in a line."""
+
+SHOWN_PROBLEMS = 10
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], limit: int = WIDTH) -> str:
+    """Columns padded to their widest cell; the last one is cut at ``limit`` characters a line."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    return "\n".join(_cut(line.rstrip(), limit) for line in lines)
+
+
+def context_text(context: Context) -> str:
+    """Routing, the cases before and after the graph rerank, and the definitions."""
+    parts = (
+        routing_text(context),
+        _ranking_text(context),
+        _definitions_text(context.ranked),
+        _timing_text(context),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def answer_text(answer: Answer) -> str:
+    """Routing, the answer, where it comes from, the ranks, and the disclaimer."""
+    parts = (
+        routing_text(answer.context),
+        "Answer\n" + _body(answer.text),
+        _removed_text(answer),
+        _sources_text(answer.cited),
+        _ranking_text(answer.context),
+        _timing_text(answer.context),
+        wrapped(DISCLAIMER, ""),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def brief_text(answer: Answer) -> str:
+    """Routing and the first two sections of the answer."""
+    beginning = "\n\n".join(answer.text.split("\n\n")[:2])
+    return f"{routing_text(answer.context)}\n\nAnswer\n{_body(beginning)}"
+
+
+def report_text(report: IndexReport, seconds: float) -> str:
+    """What became of a corpus, and the first problems."""
+    lines = [
+        f"{report.written} cases written, {report.unchanged} unchanged, "
+        f"{report.encoded} encoded, in {seconds:.1f} s"
+    ]
+    if report.unrouted:
+        lines.append(f"{report.unrouted} without a domain (found by searches over all domains)")
+    if report.problems:
+        lines.append(f"{len(report.problems)} rows skipped:")
+        lines += [f"  {problem}" for problem in report.problems[:SHOWN_PROBLEMS]]
+        hidden = len(report.problems) - SHOWN_PROBLEMS
+        lines += [f"  … and {hidden} more"] if hidden > 0 else []
+    return "\n".join(lines)
+
+
+def routing_text(context: Context) -> str:
+    """Which domain was searched and why, and what the question itself rules out."""
+    question, routing = context.question, context.question.routing
+    decision = routing.decision or ("all domains" if routing.medical else "none")
+    scores = ", ".join(f"{name} {p:.2f}" for name, p in routing.scores.items())
+    lines = [wrapped(f"Domain  {decision} ({routing.reason})", "", " " * 8)]
+    lines += [wrapped(f"Scores  {scores}", "", " " * 8)] if scores else []
+    if question.intent is not None:
+        told = f"Question {question.intent.kind} ({question.intent.rule})"
+        lines.append(wrapped(told, "", " " * 9))
+    if negated := ruled_out(question):
+        lines.append(wrapped(f"Ruled out in the question: {', '.join(negated)}", ""))
+    return "\n".join(lines)
+
+
+def _timing_text(context: Context) -> str:
+    laps = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in context.timings.items())
+    return wrapped(f"Time    {laps}", "", " " * 8)
+
+
+def _body(text: str) -> str:
+    return "\n".join(wrapped(line, "  ", _hanging(line)) for line in text.splitlines())
+
+
+def _hanging(line: str) -> str:
+    """What a continued line begins with: bullets hang."""
+    return "    " if line.startswith("- ") else "  "
+
+
+def _removed_text(answer: Answer) -> str:
+    if not answer.removed:
+        return ""
+    return wrapped(f"Removed, because they name no evidence: {', '.join(answer.removed)}", "")
+
+
+def _sources_text(cited: Sequence[Evidence]) -> str:
+    """Keys by source, each source once."""
+    keys: dict[str, list[str]] = {}
+    for e in cited:
+        origin = ", ".join(part for part in (e.item.source, e.item.licence) if part)
+        keys.setdefault(origin or "no source given", []).append(e.key)
+    lines = [wrapped(f"{' '.join(k)}: {origin}", "  ", "    ") for origin, k in keys.items()]
+    return "\n".join(["Sources", *lines]) if lines else ""
+
+
+def _ranking_text(context: Context) -> str:
+    cases = _cases(context.ranked)
+    if not cases:
+        return "No case was found."
+    before = {e.key: i for i, e in enumerate(_cases(context.gathered), 1)}
+    kept = {e.key: e for e in context.kept}
+    rows = []
+    for after, e in enumerate(cases[: max(10, len(_cases(context.kept)))], 1):
+        passed = kept.get(e.key)
+        scores = (e.similarity, e.centrality, passed.reward if passed else None)
+        said = ("kept" if passed else "-", e.name, _line(e.text))
+        rows.append((e.key, after, before[e.key], *map(_score, scores), *said))
+    header = ("key", "graph", "standard", "similar", "central", "reward", "", "case", "report")
+    return "Cases: rank after the graph rerank, and before it (standard)\n" + table(header, rows)
+
+
+def _definitions_text(ranked: Sequence[Evidence]) -> str:
+    found = [e for e in ranked if not isinstance(e.item, Case)]
+    lines = [wrapped(f"[{e.key}] {e.name}: {e.text}", "  ", "       ") for e in found]
+    return "\n".join(["Definitions", *lines]) if found else ""
+
+
+def _cases(evidence: Sequence[Evidence]) -> list[Evidence]:
+    return [e for e in evidence if isinstance(e.item, Case)]
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cut(line: str, limit: int) -> str:
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def wrapped(line: str, first: str = "  ", rest: str | None = None) -> str:
+    """A line broken at :data:`WIDTH`, ``first`` before it and ``rest`` before what follows."""
+    later = first if rest is None else rest
+    return textwrap.fill(line, WIDTH, initial_indent=first, subsequent_indent=later)

@@ -1,0 +1,212 @@
+"""A context or an answer as JSON values: the schema of ``--json`` (docs/reference/cli.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL.Image import Image
+
+from mmedrag.citations import DISCLAIMER
+from mmedrag.types import (
+    Answer,
+    Assertion,
+    Brief,
+    Candidate,
+    Case,
+    Claim,
+    Context,
+    Evidence,
+    ImageSource,
+    Intent,
+    Mention,
+    Prevalence,
+    Question,
+    Routing,
+)
+
+SCHEMA = "mmedrag/2"
+"""Changes when a field changes its meaning or goes; new fields may come without."""
+
+
+def context_json(context: Context) -> dict[str, Any]:
+    """The trace of a retrieval; ``answer`` is ``None``."""
+    question = context.question
+    return {
+        "schema": SCHEMA,
+        "query": _query(question),
+        "domain": _routing(question.routing),
+        "question": _intent(question.intent),
+        "mentions": [_mention(m) for m in question.mentions],
+        "ruled_out": ruled_out(question),
+        "gathered": _evidence(context.gathered),
+        "ranked": _evidence(context.ranked),
+        "kept": _evidence(context.kept),
+        "answer": None,
+        "timings_ms": {stage: round(ms, 3) for stage, ms in context.timings.items()},
+    }
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """The trace of an answer."""
+    return context_json(answer.context) | {
+        "answer": {
+            "text": answer.text,
+            "cited": [e.key for e in answer.cited],
+            "removed": list(answer.removed),
+            "struck": list(answer.struck),
+            "abstained": answer.abstained,
+            **_brief(answer.brief),
+            "disclaimer": DISCLAIMER,
+        }
+    }
+
+
+def _intent(intent: Intent | None) -> dict[str, Any] | None:
+    """How the question was understood; ``None`` where nobody read it."""
+    if intent is None:
+        return None
+    return {
+        "kind": intent.kind,
+        "rule": intent.rule,
+        "concepts": list(intent.concepts),
+        "phrases": list(intent.phrases),
+        "detail": intent.detail or None,
+    }
+
+
+def _brief(brief: Brief | None) -> dict[str, Any]:
+    """The answer as data; without an analyst every field is empty."""
+    if brief is None:
+        return dict.fromkeys(_BRIEF)
+    return {
+        "kind": brief.kind,
+        "reply": brief.reply,
+        "reason": brief.reason,
+        "claims": [_claim(c) for c in brief.claims],
+        "differential": [_candidate(c) for c in brief.differential],
+        "definitions": list(brief.definitions),
+        "declined": brief.declined or None,
+    }
+
+
+_BRIEF = ("kind", "reply", "reason", "claims", "differential", "definitions", "declined")
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "concept": claim.concept,
+        "term": claim.term,
+        "assertion": claim.assertion or "not mentioned",
+        "side": claim.side or None,
+        "grade": claim.grade or None,
+        "keys": list(claim.keys),
+        "count": len(claim.keys),
+        "of": claim.of,
+        "base_rate": _base_rate(claim.prevalence),
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "diagnosis": candidate.diagnosis,
+        "concept": candidate.concept or None,
+        "keys": list(candidate.keys),
+        "count": len(candidate.keys),
+        "of": candidate.of,
+        "base_rate": _base_rate(candidate.prevalence),
+        "against": [_claim(c) for c in candidate.against],
+    }
+
+
+def _base_rate(prevalence: Prevalence | None) -> dict[str, int] | None:
+    if prevalence is None:
+        return None
+    return {
+        "affirmed": prevalence.affirmed, "negated": prevalence.negated, "of": prevalence.of,
+    }  # fmt: skip
+
+
+def ruled_out(question: Question) -> list[str]:
+    """Terms that the question itself negates, once each."""
+    negated = (m.term for m in question.mentions if m.assertion == Assertion.NEGATED)
+    return list(dict.fromkeys(negated))
+
+
+def _query(question: Question) -> dict[str, Any]:
+    query = question.query
+    image = query.image
+    shown = None if image is None else _described(image)
+    return {
+        "text": query.text,
+        "image": shown,
+        "domain": query.domain,
+        "where": query.where,
+    }
+
+
+def _described(image: ImageSource) -> str:
+    """A path as it is; of a file's bytes or of pixels, how many."""
+    if isinstance(image, Path | str):
+        return str(image)
+    if isinstance(image, bytes):
+        return f"({len(image)} bytes)"
+    width, height = image.size if isinstance(image, Image) else image.shape[1::-1]
+    return f"({width} x {height} pixels)"
+
+
+def _routing(routing: Routing) -> dict[str, Any]:
+    return {
+        "scores": {name: round(p, 6) for name, p in routing.scores.items()},
+        "decision": routing.decision,
+        "abstained": routing.decision is None,
+        "medical": routing.medical,
+        "reason": routing.reason,
+    }
+
+
+def _evidence(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    return [_item(e) | _scores(e) for e in evidence]
+
+
+def _item(e: Evidence) -> dict[str, Any]:
+    item = e.item
+    shared = {"key": e.key, "text": item.text, "source": item.source, "licence": item.licence}
+    if not isinstance(item, Case):
+        return shared | {"kind": "definition", "term": item.term, "concept": item.concept}
+    return shared | {
+        "kind": "case",
+        "id": item.id,
+        "domain": item.domain,
+        "modality": item.modality,
+        "patient_id": item.patient_id,
+        "study_id": item.study_id,
+        "diagnosis": item.diagnosis,
+        "labels": list(item.labels),
+        "image": str(item.image) if item.image is not None else None,
+        "mentions": [_mention(m) for m in e.mentions],
+    }
+
+
+def _scores(e: Evidence) -> dict[str, Any]:
+    return {
+        name: None if score is None else round(float(score), 6)
+        for name, score in (
+            ("similarity", e.similarity),
+            ("relevance", e.relevance),
+            ("centrality", e.centrality),
+            ("reward", e.reward),
+        )
+    }
+
+
+def _mention(m: Mention) -> dict[str, Any]:
+    return {
+        "term": m.term,
+        "concept": m.concept,
+        "text": m.text,
+        "start": m.start,
+        "end": m.end,
+        "assertion": m.assertion,
+    }

@@ -1,0 +1,141 @@
+"""The kind of a question: our own questions, and laws that hold of any text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmedrag.answers.questions import RULES, RuleReader, asking_part, kind_of, phrases_of
+from mmedrag.definitions import Dictionary, glossary
+from mmedrag.protocols import QuestionReader
+from mmedrag.types import Domain, Query, Question, QuestionKind, Routing
+
+ROWS = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "questions.jsonl").read_text("utf-8").splitlines()
+]
+FUNDUS = Routing({}, Domain.OPHTHALMOLOGY, reason="image: ophthalmology")
+ANYWHERE = Routing({}, None)
+
+
+@pytest.fixture(scope="module", name="terms")
+def _terms() -> Iterator[Dictionary]:
+    dictionary = glossary()
+    yield dictionary
+    dictionary.close()
+
+
+def asked(terms: Dictionary, text: str, image: bytes | None = None, routing=ANYWHERE) -> Question:
+    vector = np.zeros(2, np.float32)
+    return Question(Query(text, image), routing, vector, terms.recognise([text])[0])
+
+
+def test_there_are_enough_questions_of_every_kind():
+    kinds = [row["kind"] for row in ROWS]
+    assert len(ROWS) >= 400
+    assert all(kinds.count(kind) >= 15 for kind in QuestionKind)
+
+
+@pytest.mark.parametrize(("written", "least"), [(1, 0.98), (2, 0.97), (3, 0.95)])
+def test_kinds_of_our_own_questions(terms, written, least):
+    rows = [row for row in ROWS if row["set"] == written]
+    reader = RuleReader()
+    wrong = [
+        (row["text"], row["kind"], kind)
+        for row in rows
+        if (kind := reader.read(asked(terms, row["text"])).kind) != row["kind"]
+    ]
+    assert len(wrong) <= (1 - least) * len(rows), wrong
+
+
+def test_it_is_a_question_reader():
+    assert isinstance(RuleReader(), QuestionReader)
+
+
+def test_a_finding_that_is_none_of_the_images_domain_is_declined(terms):
+    reader = RuleReader(terms.concepts.domains)
+    intent = reader.read(asked(terms, "Is there a pneumothorax?", b"image", FUNDUS))
+    assert (intent.kind, intent.rule) == (QuestionKind.OUT_OF_SCOPE, "contradicts the image")
+    assert "pneumothorax" in intent.reason
+    assert "ophthalmology" in intent.reason
+    fits = reader.read(asked(terms, "Are there drusen?", b"image", FUNDUS))
+    assert fits.kind is QuestionKind.PRESENCE
+    without = reader.read(asked(terms, "Is there a pneumothorax?"))
+    assert without.kind is QuestionKind.PRESENCE
+
+
+def test_what_is_declined_says_why_and_what_can_be_asked(terms):
+    intent = RuleReader().read(asked(terms, "What dose of amoxicillin should I give?"))
+    assert intent.rule == "asks for a dose"
+    assert "does not" in intent.reason or "do not" in intent.reason
+    assert "Ask" in intent.reason
+
+
+def test_a_treatment_in_the_history_is_no_question_about_it(terms):
+    reader = RuleReader()
+    for text in (
+        "Are there changes after radiotherapy?",
+        "status post chemotherapy, new nodule in the liver",
+        "Is there pneumonitis due to methotrexate toxicity?",
+    ):
+        assert reader.read(asked(terms, text)).kind is not QuestionKind.OUT_OF_SCOPE, text
+
+
+def test_a_history_may_stand_before_the_question():
+    text = "45-year-old woman with seizures. Known breast cancer. What is it likely to be?"
+    assert asking_part(text) == "What is it likely to be?"
+    assert kind_of(asking_part(text), has_image=False)[0] is QuestionKind.DIFFERENTIAL
+
+
+def test_a_term_that_is_pointed_at_is_asked_for(terms):
+    intent = RuleReader().read(asked(terms, "Pneumothorax - what is that?"))
+    assert intent.kind is QuestionKind.DEFINITION
+    assert len(intent.concepts) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "phrases"),
+    [
+        ("Is there a wobbly sign?", QuestionKind.PRESENCE, ("wobbly sign",)),
+        ("Is tumour budding present?", QuestionKind.PRESENCE, ("tumour budding",)),
+        ("Is it benign or malignant?", QuestionKind.CHOICE, ("benign", "malignant")),
+        ("What is a wobbly sign?", QuestionKind.DEFINITION, ()),
+    ],
+)
+def test_words_that_no_dictionary_has_are_asked_about_as_such(text, kind, phrases):
+    assert phrases_of(text, kind) == phrases
+
+
+def test_side_and_grade_are_details(terms):
+    reader = RuleReader()
+    assert reader.read(asked(terms, "Which side is the effusion on?")).detail == "side"
+    assert reader.read(asked(terms, "How severe is the retinopathy?")).detail == "grade"
+    assert reader.read(asked(terms, "Is there an effusion?")).detail == ""
+
+
+def test_rules_have_names_of_their_own():
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+@given(st.text(max_size=200), st.booleans())
+def test_any_text_has_one_kind_and_a_reason(text, has_image):
+    question = Question(
+        Query(text, b"image" if has_image else None), ANYWHERE, np.zeros(2, np.float32)
+    )
+    first, second = (RuleReader().read(question) for _ in range(2))
+    assert first == second
+    assert first.rule
+    assert (first.kind is QuestionKind.OUT_OF_SCOPE) == bool(first.reason)
+    assert set(first.concepts) <= {m.concept for m in question.mentions}
+
+
+@pytest.mark.parametrize("text", ["what ", "is there a ", "or ", "how much ", "a-b "])
+def test_long_texts_are_read(text):
+    question = Question(Query(text * 5000), ANYWHERE, np.zeros(2, np.float32))
+    assert RuleReader().read(question).kind in QuestionKind

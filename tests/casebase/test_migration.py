@@ -1,0 +1,141 @@
+"""A casebase written by the release with format 1: read as it is, brought up to date by a writer.
+
+``format1.casebase.tar.xz`` holds five synthetic cases (two with a picture) and one deletion.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmedrag.assembly import assemble, definitions_of, load, outdated, rebuild
+from mmedrag.casebase import Casebase
+from mmedrag.errors import CasebaseDamaged
+from mmedrag.presets import Stages
+from mmedrag.types import Entry, Query
+
+OLD = Path(__file__).with_name("format1.casebase.tar.xz")
+CASES = 5
+QUESTION = Query("Small pleural effusion?")
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    with tarfile.open(OLD) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "old.casebase"
+
+
+def version(path: Path) -> int:
+    with sqlite3.connect(f"file:{path / 'casebase.db'}?mode=ro", uri=True) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def contents(casebase: Casebase) -> dict[str, tuple]:
+    return {case.id: (case, casebase.preview(case.id)) for case in casebase.cases()}
+
+
+def test_an_old_casebase_is_read_as_it_is(old: Path) -> None:
+    with Casebase.open(old, readonly=True) as casebase:
+        assert casebase.count() == CASES
+        assert casebase.verify() == []
+        assert sum(preview is not None for _, preview in contents(casebase).values()) == 2
+        assert casebase.unrecognised("anything") == CASES
+    assert version(old) == 1
+
+
+def test_an_old_casebase_answers_and_says_why_it_is_slow(old: Path, offline: Stages) -> None:
+    rag = load(old)
+    context = rag.retrieve(QUESTION)
+    assert any("'mmedrag rebuild'" in notice for notice in rag.cases.notices)
+    hits = [e for e in context.gathered if e.key.startswith("C")]
+    assert any(evidence.mentions for evidence in hits)
+    rag.cases.close()
+    rebuild(old).close()
+    again = load(old)
+    assert again.cases.notices == []
+    renewed = again.retrieve(QUESTION)
+    assert [(e.key, e.name, e.mentions) for e in renewed.gathered] == [
+        (e.key, e.name, e.mentions) for e in context.gathered
+    ]
+    again.cases.close()
+
+
+def test_the_first_writer_brings_it_up_to_date(old: Path, offline: Stages) -> None:
+    with Casebase.open(old, readonly=True) as casebase:
+        before = contents(casebase)
+        source = next(iter(before))
+    with Casebase.open(old) as casebase:
+        case, _ = before[source]
+        vector = np.zeros(casebase.dim, np.float32)
+        casebase.add([Entry(case, vector, "new", None)])
+        assert version(old) == 2
+        assert any("format 2" in notice for notice in casebase.notices)
+        assert contents(casebase) == before | {source: (case, None)}
+        assert casebase.verify() == []
+        definitions = definitions_of(casebase)
+        assert len(outdated(casebase, definitions)) == 1
+        assert casebase.recognise(definitions) == CASES
+        assert outdated(casebase, definitions) == []
+        assert casebase.recognise(definitions) == 0
+    with Casebase.open(old, readonly=True) as casebase:
+        assert casebase.info()["format"] == "2"
+
+
+def test_a_reader_that_opened_it_before_goes_on(old: Path, offline: Stages) -> None:
+    with Casebase.open(old, readonly=True) as reader:
+        rag = assemble(offline, reader, definitions_of(reader))
+        before = [(e.key, e.name) for e in rag.retrieve(QUESTION).gathered]
+        rebuild(old).close()
+        assert [(e.key, e.name) for e in rag.retrieve(QUESTION).gathered] == before
+        assert reader.unrecognised(rag.definitions.fingerprint) == 0
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from mmedrag.casebase import Casebase, schema
+calls = 0
+def crc32(blob):
+    global calls
+    calls += 1
+    if calls == 3:
+        os.kill(os.getpid(), 9)
+    return 0
+schema.crc32 = crc32
+with Casebase.open(Path(sys.argv[1])) as casebase:
+    casebase.delete(["nobody"])
+"""
+
+
+def test_a_killed_migration_leaves_the_old_format(old: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(old)], check=False, env={**os.environ})
+    assert done.returncode == -signal.SIGKILL
+    with Casebase.open(old, readonly=True) as casebase:
+        assert casebase.count() == CASES
+        assert casebase.verify() == []
+    assert version(old) == 1
+    with Casebase.open(old) as casebase:
+        casebase.delete(["nobody"])
+        assert casebase.verify() == []
+    assert version(old) == 2
+
+
+def test_a_flipped_bit_in_an_old_row_is_noticed_when_it_is_read(old: Path) -> None:
+    connection = sqlite3.connect(old / "casebase.db")
+    with connection:
+        connection.execute("UPDATE texts SET text = replace(text, 'effusion', 'effusioo')")
+    connection.close()
+    with (
+        Casebase.open(old, readonly=True) as casebase,
+        pytest.raises(CasebaseDamaged, match="checksum"),
+    ):
+        list(casebase.cases())

@@ -1,0 +1,124 @@
+"""The routing heads learned from corpora of one's own, with an encoder that sees colours only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_stages import WordEncoder
+from PIL import Image
+
+from mmedrag.checkpoint import read_checkpoint
+from mmedrag.errors import CorpusError
+from mmedrag.measures.cosines import unit_rows
+from mmedrag.modality import NOT_MEDICAL, heads_from_checkpoint
+from mmedrag.phantoms.corpus import generate
+from mmedrag.training import modality
+from mmedrag.training.modality import CLASSES, calibrated_head, train_modality
+from mmedrag.training.sets import Recipe, TrainingSet, training_sets
+from mmedrag.training.softmax import Examples
+from mmedrag.types import Matrix
+
+
+class Thumbnails:
+    """A picture is its pixels, small."""
+
+    dim = 48
+    fingerprint = "thumbnails"
+
+    def encode(self, images: Sequence[Image.Image]) -> Matrix:
+        small = [np.asarray(image.convert("RGB").resize((4, 4)), np.float32) for image in images]
+        return np.stack(small).reshape(len(images), -1) / 255
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, number in (("PHANTOMS", 24), ("DRAWN", 40), ("ULTRASOUND", 4)):
+        monkeypatch.setattr(modality, name, number)
+
+
+def learned(files: Sequence[Path], into: Path, cache: Path | None = None) -> list[str]:
+    told: list[str] = []
+    learned_from(training_sets(files), into, cache, told)
+    return told
+
+
+def learned_from(
+    sets: Sequence[TrainingSet], into: Path, cache: Path | None, told: list[str]
+) -> None:
+    recipe = Recipe(tuple(sets), cache or into / "cache")
+    train_modality(recipe, into, Thumbnails(), WordEncoder(), told.append)
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    root = tmp_path_factory.mktemp("corpora")
+    return [generate(30, i, into=root / name) for i, name in enumerate(("mine", "wbc"))]
+
+
+def test_what_is_held_out_teaches_the_shipped_head_alone(
+    corpora: list[Path], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    mine, wbc = corpora
+    sets = (
+        TrainingSet("mine", mine),
+        TrainingSet("cells/wbc", wbc, images="held out", texts="held out"),
+    )
+    learned_from(sets, tmp_path, None, told)
+    whole, part = (
+        read_checkpoint(tmp_path / name, "modality") for name in ("modality", "modality_held_out")
+    )
+    # the text head's temperature is fitted on wbc
+    assert list(part.training_data) == ["mine", "mine (text)", "MMedRAG phantoms"]
+    assert list(whole.training_data) == ["mine", "cells/wbc", "mine (text)", "MMedRAG phantoms"]
+    assert [line.split(":")[0] for line in told] == ["modality_held_out", "modality"]
+    image, text = heads_from_checkpoint(whole)
+    fundus = unit_rows(WordEncoder().encode(["Fundus photograph of the right eye: drusen"]))
+    assert CLASSES[int(np.argmax(fundus @ text.weight.T + text.bias))] == "ophthalmology"
+    assert image.classes == CLASSES
+
+
+def test_images_alone_leave_the_texts_to_drawn_cases(tmp_path: Path) -> None:
+    file = generate(12, 5, into=tmp_path / "images_only")
+    rows = [{**json.loads(line), "text": ""} for line in file.read_text("utf-8").splitlines()]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    learned([file], tmp_path)
+    found = read_checkpoint(tmp_path / "modality", "modality")
+    assert list(found.training_data) == ["images_only", "MMedRAG phantoms"]
+
+
+def test_texts_alone_are_not_enough(tmp_path: Path) -> None:
+    (tmp_path / "records.jsonl").write_text('{"id": "1", "text": "x", "domain": "radiology"}\n')
+    with pytest.raises(CorpusError, match="No image may be learned from"):
+        learned([tmp_path / "records.jsonl"], tmp_path)
+
+
+def test_another_corpus_of_the_same_name_is_encoded(tmp_path: Path) -> None:
+    """Its cases may have the same ids too."""
+    rows = []
+    for place, seed in (("a", 1), ("b", 2)):
+        corpus = generate(12, seed, into=tmp_path / place / "mine")
+        learned([corpus], tmp_path / place, tmp_path / "cache")
+        found = read_checkpoint(tmp_path / place / "modality", "modality")
+        rows.append(found.tensors["image.weight"])
+    assert not np.array_equal(*rows)
+
+
+def test_a_class_of_one_group_does_not_spoil_the_temperature() -> None:
+    """Left out, its rows would all be called wrong, which says nothing of the head."""
+    random = np.random.default_rng(0)
+    places = np.tile([0, 1], 40)
+    centres = np.eye(8, dtype=np.float32)
+    rows = unit_rows(centres[places] + random.normal(0, 0.05, (80, 8)).astype(np.float32))
+    groups = tuple(f"set {i // 20}" for i in range(80))
+    both = Examples(rows, places, groups)
+    lone = unit_rows(centres[[3] * 20] + random.normal(0, 0.05, (20, 8)).astype(np.float32))
+    more = Examples.joined([both, Examples(lone, np.full(20, 2), ("lone",) * 20)])
+    classes = ("radiology", "pathology", NOT_MEDICAL)
+    assert calibrated_head(classes, more).temperature < 1
+    alone = Examples(lone, np.full(20, 2), ("lone",) * 20)
+    assert calibrated_head(classes, alone).temperature == 1

@@ -163,6 +163,19 @@ def test_a_dictionary_of_other_rules_is_refused(compiled: Path, tmp_path: Path) 
         open_dictionary(path)
 
 
+def test_a_dictionary_of_an_older_format_is_refused_with_the_remedy(
+    compiled: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.dict"
+    path.write_bytes(compiled.read_bytes())
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version=1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(CorpusError, match="Compile it again"):
+        open_dictionary(path)
+
+
 def test_damage_gives_an_error_or_the_same_answer(compiled: Path, tmp_path: Path) -> None:
     whole = compiled.read_bytes()
     expected = answers(compiled)

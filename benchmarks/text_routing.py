@@ -1,7 +1,7 @@
 """Texts routed by head, by glossary, and by both: ``python benchmarks/text_routing.py RECORDS``.
 
-Short terms come from ``mmedrag/evaluation/short_terms.jsonl``, in four sets, each written before its
-first run. Record files give up to 150 different English texts each of their validation split; the
+Short terms come from ``mmedrag/evaluation/short_terms.jsonl``, in four sets, each written before
+its first run. Record files give up to 150 different English texts of their validation split; the
 settings of the routing were chosen on every second of them ("even"), so that "odd" is unseen.
 """
 

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint
+from mmedrag.domains import paper_prompts
 from mmedrag.errors import CheckpointError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.modality import (
     CERTAIN,
     NOT_MEDICAL,
-    PAPER_PROMPTS,
     AnyDomain,
     Head,
     Thresholds,
@@ -52,7 +52,7 @@ def test_equation_1_by_hand() -> None:
     classifier = ZeroShotClassifier(
         images_along(1.0, 2.0, 2.0),
         texts_on_axes,
-        PAPER_PROMPTS,
+        paper_prompts(),
         temperature=1.0,
         thresholds=CERTAIN,
     )
@@ -65,13 +65,13 @@ def test_equation_1_by_hand() -> None:
 
 def test_the_paper_never_abstains_and_takes_the_argmax() -> None:
     classifier = ZeroShotClassifier(
-        images_along(1.0, 1.001, 0.9), texts_on_axes, PAPER_PROMPTS, thresholds=CERTAIN
+        images_along(1.0, 1.001, 0.9), texts_on_axes, paper_prompts(), thresholds=CERTAIN
     )
     assert classifier.classify([Query(image=png())])[0].decision == Domain.PATHOLOGY
 
 
 def test_abstention_searches_every_domain() -> None:
-    classifier = ZeroShotClassifier(images_along(1.0, 1.0, 0.0), texts_on_axes, PAPER_PROMPTS)
+    classifier = ZeroShotClassifier(images_along(1.0, 1.0, 0.0), texts_on_axes, paper_prompts())
     routing = classifier.classify([Query(image=png())])[0]
     assert routing.decision is None
     assert routing.medical
@@ -84,7 +84,7 @@ def test_a_prompt_for_what_is_not_medical() -> None:
         names = ("radiology", "pathology", "ophthalmology", "dog")
         return np.stack([four[next(i for i, n in enumerate(names) if n in p)] for p in prompts])
 
-    prompts = {**PAPER_PROMPTS, NOT_MEDICAL: ("a photograph of a dog",)}
+    prompts = {**paper_prompts(), NOT_MEDICAL: ("a photograph of a dog",)}
     classifier = ZeroShotClassifier(images_along(0.0, 0.0, 0.1, 1.0), texts, prompts)
     routing = classifier.classify([Query(image=png())])[0]
     assert not routing.medical

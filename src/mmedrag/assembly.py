@@ -6,7 +6,6 @@ A casebase remembers its preset and models, so :func:`load` needs only its path.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmedrag import choices
+from mmedrag import choices, domains
 from mmedrag.answers.agreement import shipped
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.counts import CorpusCounts
@@ -40,7 +39,9 @@ from mmedrag.protocols import (
     DefinitionSource,
     Embedder,
     Generator,
+    ModalityClassifier,
 )
+from mmedrag.pseudonym_key import key_of, new_key
 
 
 def load(
@@ -67,6 +68,7 @@ def load(
     try:
         definitions = definitions_of(casebase, dictionaries)
         casebase.notices.extend(outdated(casebase, definitions))
+        casebase.notices.extend(unroutable(casebase, stages.classifier))
     except BaseException:
         casebase.close()
         raise
@@ -82,6 +84,19 @@ def outdated(casebase: Casebase, definitions: DefinitionSource) -> list[str]:
         f"The terms of {unread} of {casebase.count()} cases were not recognised with today's "
         "dictionaries and rules, so that searches read their reports again and are slow; "
         "'mmedrag rebuild' ends that"
+    ]
+
+
+def unroutable(casebase: Casebase, classifier: ModalityClassifier) -> list[str]:
+    """A line where the classifier cannot route to a domain of the casebase; else none."""
+    classes = getattr(classifier, "classes", None)
+    absent = [d for d in casebase.domains() if classes is not None and d not in classes]
+    if not absent:
+        return []
+    return [
+        f"The classifier does not know {', '.join(absent)}, so that these cases are found only "
+        "where the domain is named or no domain is decided on; 'mmedrag train modality' teaches it "
+        "(--model modality=FOLDER when a casebase is made)"
     ]
 
 
@@ -179,10 +194,12 @@ def create(
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
     dictionaries: Sequence[str | Path] = (),
+    pseudonym_key: str | Path | None = None,
 ) -> tuple[Casebase, Stages]:
     """Make an empty casebase for a preset, and the stages to fill it with.
 
-    It remembers the models and the compiled dictionaries that stand behind the glossary.
+    It remembers the models, the compiled dictionaries that stand behind the glossary, and where the
+    key of DICOM pseudonyms is (by default in its folder).
 
     Raises:
         CasebaseError: where something is there already.
@@ -197,8 +214,9 @@ def create(
         preset=preset,
         settings={f"model.{role}": name for role, name in models.items()}
         | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])}
-        | {"salt": secrets.token_hex(16)},
+        | {"domains": json.dumps(domains.added())},
     )
+    new_key(casebase, None if pseudonym_key is None else Path(pseudonym_key))
     return casebase, stages
 
 
@@ -224,7 +242,7 @@ def index_corpus(
     exists = (Path(into) / "casebase.db").exists()
     casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
     with casebase:
-        rows = read_corpus(Path(corpus), salt=salt_of(casebase))
+        rows = read_corpus(Path(corpus), salt=key_of(casebase))
         definitions = definitions_of(casebase)
         return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
 
@@ -273,11 +291,6 @@ def definitions_of(casebase: Casebase, dictionaries: Sequence[str | Path] = ()) 
     return dictionary(dictionaries or made_with)
 
 
-def salt_of(casebase: Casebase) -> bytes:
-    """The key of DICOM pseudonyms, so that ids stay the same within a casebase."""
-    return bytes.fromhex(casebase.settings["salt"])
-
-
 def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:
     """Open a casebase with the stages that fill it.
 
@@ -286,18 +299,35 @@ def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:
         EncoderMismatch: where the encoders have changed since it was made.
         ModelError: where a model cannot be loaded.
     """
-    return _opened(Path(path), readonly=False)
+    casebase, stages = _opened(Path(path), readonly=False)
+    if domains.added() != _stored_domains(casebase):
+        casebase.set("domains", json.dumps(domains.added()))
+    return casebase, stages
 
 
 def _opened(path: Path, *, readonly: bool) -> tuple[Casebase, Stages]:
     casebase = Casebase.open(path, readonly=readonly)
     try:
+        _register_domains(casebase)
         stages = build(casebase.preset, models_of(casebase))
         _check_encoder(casebase, stages.embedder)
     except BaseException:
         casebase.close()
         raise
     return casebase, stages
+
+
+def _register_domains(casebase: Casebase) -> None:
+    """Make known what the casebase remembers of domains that nobody has registered yet."""
+    remembered = {str(d): () for d in casebase.domains()} | _stored_domains(casebase)
+    for name, prompts in remembered.items():
+        if domains.known(name) is None:
+            domains.register(name, prompts)
+
+
+def _stored_domains(casebase: Casebase) -> dict[str, tuple[str, ...]]:
+    stored = json.loads(casebase.settings.get("domains", "{}"))
+    return {name: tuple(prompts) for name, prompts in stored.items()}
 
 
 def _check_encoder(casebase: Casebase, embedder: Embedder) -> None:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint
+from mmedrag.domains import prompts as prompts_of_domains
 from mmedrag.imaging.decoding import open_image
+from mmedrag.rounding import falling, rounded
 from mmedrag.types import Domain, Matrix, Query, Routing
 
 EncodeImages: TypeAlias = Callable[[Sequence[Image.Image]], Matrix]
@@ -26,47 +28,22 @@ Pictures: TypeAlias = Sequence[Image.Image | None]
 NOT_MEDICAL = "not medical"
 """The name of the class of everything that is no medical image."""
 
-PAPER_PROMPTS: Mapping[str, tuple[str, ...]] = {
-    Domain.RADIOLOGY: ("a radiology image",),
-    Domain.PATHOLOGY: ("a pathology image",),
-    Domain.OPHTHALMOLOGY: ("an ophthalmology image",),
-}
-"""One prompt a domain; the paper does not print its own."""
+OTHERS = (
+    "a photograph of an animal",
+    "a photograph of people",
+    "a landscape photograph",
+    "a photograph of an everyday object",
+    "a page of printed text",
+    "a chart or a diagram",
+    "a screenshot",
+    "random noise",
+)
+"""Prompts for what is no medical image."""
 
-PROMPTS: Mapping[str, tuple[str, ...]] = {
-    Domain.RADIOLOGY: (
-        "a chest X-ray",
-        "a radiograph of a bone",
-        "a CT scan slice",
-        "an MRI scan of the brain",
-        "an ultrasound image",
-        "a mammogram",
-        "a radiology scan",
-    ),
-    Domain.PATHOLOGY: (
-        "a histopathology slide stained with haematoxylin and eosin",
-        "a microscope image of tissue",
-        "a blood smear under the microscope",
-        "an immunohistochemistry stain",
-        "a cytology specimen",
-    ),
-    Domain.OPHTHALMOLOGY: (
-        "a colour fundus photograph of the retina",
-        "an optical coherence tomography scan of the retina",
-        "a fluorescein angiogram of the eye",
-        "a slit lamp photograph of the eye",
-    ),
-    NOT_MEDICAL: (
-        "a photograph of an animal",
-        "a photograph of people",
-        "a landscape photograph",
-        "a photograph of an everyday object",
-        "a page of printed text",
-        "a chart or a diagram",
-        "a screenshot",
-        "random noise",
-    ),
-}
+
+def routing_prompts() -> dict[str, tuple[str, ...]]:
+    """Prompts of every registered domain, and of what is no medical image."""
+    return {**prompts_of_domains(), NOT_MEDICAL: OTHERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +63,14 @@ class Thresholds:
         outside = scores.get(NOT_MEDICAL, 0.0)
         if outside > self.not_medical:
             return Routing(scores, None, medical=False, reason=f"{subject}: not medical")
-        domains = sorted(((scores.get(d, 0.0), d) for d in Domain), reverse=True)
-        (best, domain), (second, _) = domains[:2]
-        medical = sum(p for p, _ in domains)
+        names = sorted(d for d in scores if d != NOT_MEDICAL)
+        shares = rounded([scores[d] for d in names])
+        ranked = [(float(shares[i]), names[i]) for i in falling(shares)]
+        (best, domain), (second, _) = (*ranked[:2], (0.0, ""))[:2]
+        medical = sum(p for p, _ in ranked)
         if best < self.probability * medical or best - second < self.margin * medical:
             return Routing(scores, None, reason=f"{subject}: not sure, every domain is searched")
-        return Routing(scores, domain, reason=f"{subject}: {domain}")
+        return Routing(scores, Domain(domain), reason=f"{subject}: {domain}")
 
 
 FOR_IMAGE = Thresholds()
@@ -108,12 +87,13 @@ class ZeroShotClassifier:
     """Cosine of an image (or text) with prompts in the space of a CLIP-type model (eq. 1).
 
     The score of a class is the mean of its prompts' cosines; probabilities are the softmax of
-    score / temperature. With :data:`PAPER_PROMPTS` and :data:`CERTAIN` this is the paper's.
+    score / temperature. With :func:`~mmedrag.domains.paper_prompts` and :data:`CERTAIN` this is
+    the paper's.
 
     Args:
         encode_images: images to the shared space, ``(n, d)``.
         encode_texts: texts to the same space.
-        prompts: by class.
+        prompts: by class; by default of the domains that are registered now.
         temperature: of the softmax; CLIP's own is 0.01.
         thresholds: when to abstain.
     """
@@ -122,13 +102,14 @@ class ZeroShotClassifier:
         self,
         encode_images: EncodeImages,
         encode_texts: EncodeTexts,
-        prompts: Mapping[str, Sequence[str]] = PROMPTS,
+        prompts: Mapping[str, Sequence[str]] | None = None,
         temperature: float = 0.01,
         thresholds: Thresholds = FOR_IMAGE,
     ) -> None:
         self._encode_images = encode_images
         self._encode_texts = encode_texts
-        self._classes = tuple(prompts)
+        prompts = routing_prompts() if prompts is None else prompts
+        self.classes = tuple(prompts)
         self._prompts = np.stack(
             [_unit(encode_texts(list(p))).mean(axis=0) for p in prompts.values()]
         )
@@ -141,11 +122,11 @@ class ZeroShotClassifier:
 
     def _by_image(self, images: Sequence[Image.Image]) -> list[Routing]:
         scores = self._probabilities(self._encode_images(images))
-        return [self._thresholds.decide(_named(self._classes, row), "image") for row in scores]
+        return [self._thresholds.decide(_named(self.classes, row), "image") for row in scores]
 
     def _by_text(self, texts: Sequence[str]) -> list[Routing]:
-        scores = _without_not_medical(self._classes, self._probabilities(self._encode_texts(texts)))
-        return [self._thresholds.decide(_named(self._classes, row), "text") for row in scores]
+        scores = _without_not_medical(self.classes, self._probabilities(self._encode_texts(texts)))
+        return [self._thresholds.decide(_named(self.classes, row), "text") for row in scores]
 
     def _probabilities(self, features: Matrix) -> NDArray[np.float64]:
         return _softmax(_unit(features) @ self._prompts.T / self._temperature)
@@ -178,6 +159,7 @@ class TrainedClassifier:
         self._text_head = text_head
         self._thresholds = thresholds
         self._text_thresholds = text_thresholds
+        self.classes = image_head.classes
 
     def with_heads(self, image_head: Head, text_head: Head) -> TrainedClassifier:
         """The same encoders and thresholds under other heads."""

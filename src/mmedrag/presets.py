@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.definitions import glossary
+from mmedrag.domains import paper_prompts
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
 from mmedrag.encoders.fusion import Fusion, SharedAndOwn, load_fusion
@@ -23,7 +24,6 @@ from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import QueryError
 from mmedrag.modality import (
     CERTAIN,
-    PAPER_PROMPTS,
     TrainedClassifier,
     ZeroShotClassifier,
     heads_from_checkpoint,
@@ -130,7 +130,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
     learned = Path(models["learned"]) if models["learned"] else MODELS
     images, texts = offline_encoders(learned)
     reduction = Reduction.load(learned / "image_reduction", images.fingerprint)
-    modality = read_checkpoint(learned / "modality", "modality")
+    modality = read_checkpoint(Path(models["modality"] or learned / "modality"), "modality")
     modality.require_encoder("image", images.fingerprint)
     modality.require_encoder("text", texts.fingerprint)
     mixture = DomainMixture.load(
@@ -176,7 +176,7 @@ def _paper(models: Mapping[str, str]) -> Stages:
     return Stages(
         embedder=embedder,
         classifier=ZeroShotClassifier(
-            towers.images.encode, towers.texts.encode, PAPER_PROMPTS, thresholds=CERTAIN
+            towers.images.encode, towers.texts.encode, paper_prompts(), thresholds=CERTAIN
         ),
         reranker=paper_graph(),
         context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.2)),
@@ -228,7 +228,7 @@ PRESETS: tuple[Preset, ...] = (
         "offline",
         "EfficientNet-Lite0 and all-MiniLM-L6-v2 on ONNX Runtime, shipped heads; no network",
         "nothing more",
-        {"learned": "", "heads": "", "reward": ""},
+        {"learned": "", "modality": "", "heads": "", "reward": ""},
         _offline,
     ),
     Preset(

@@ -28,8 +28,9 @@ from contracts.generator import (
 )
 from injections import INJECTIONS, REPORTS
 from mmedrag.answers.extractive import ExtractiveGenerator
-from mmedrag.answers.passages import clean, instruction_like, quotable, sentences
+from mmedrag.answers.passages import clean, instruction_like, quotable
 from mmedrag.citations import unsupported_sentences
+from mmedrag.text.sentences import sentences
 
 
 class TestExtractiveContract(ExactGeneratorContract):

@@ -219,7 +219,7 @@ native = {
             Case,
             id=texts.filter(bool),
             text=texts.filter(bool),
-            domain=st.none() | st.sampled_from(Domain),
+            domain=st.none() | st.sampled_from(list(Domain)),
             frame=st.integers(0, 9),
             modality=texts,
             patient_id=texts,

@@ -17,7 +17,7 @@ from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, heads_from_checkpoint
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training import modality
-from mmedrag.training.modality import CLASSES, calibrated_head, train_modality
+from mmedrag.training.modality import calibrated_head, classes, train_modality
 from mmedrag.training.sets import Recipe, TrainingSet, training_sets
 from mmedrag.training.softmax import Examples
 from mmedrag.types import Matrix
@@ -78,8 +78,8 @@ def test_what_is_held_out_teaches_the_shipped_head_alone(
     assert [line.split(":")[0] for line in told] == ["modality_held_out", "modality"]
     image, text = heads_from_checkpoint(whole)
     fundus = unit_rows(WordEncoder().encode(["Fundus photograph of the right eye: drusen"]))
-    assert CLASSES[int(np.argmax(fundus @ text.weight.T + text.bias))] == "ophthalmology"
-    assert image.classes == CLASSES
+    assert classes()[int(np.argmax(fundus @ text.weight.T + text.bias))] == "ophthalmology"
+    assert image.classes == classes()
 
 
 def test_images_alone_leave_the_texts_to_drawn_cases(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def _values(entry: Entry) -> tuple[str | int | None, ...]:
     extra = dict(case.meta) | ({DIAGNOSIS: case.diagnosis} if case.diagnosis else {})
     return (
         case.id,
-        None if case.domain is None else Domain(case.domain).value,
+        None if case.domain is None else str(Domain(case.domain)),
         case.modality,
         case.patient_id,
         case.study_id,

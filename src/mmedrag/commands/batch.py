@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmedrag.domains import find
 from mmedrag.errors import MMedRAGError, QueryError
 from mmedrag.pipeline import MMedRAG
-from mmedrag.types import Domain, Query
+from mmedrag.types import Query
 from mmedrag.views.terminal import json_escaped, show
 from mmedrag.views.trace import SCHEMA, answer_json
 
@@ -67,12 +68,10 @@ def _fields(line: bytes) -> Mapping[str, Any]:
 
 def _query(fields: Mapping[str, Any], folder: Path) -> Query:
     domain, image = fields.get("domain"), fields.get("image")
-    if domain is not None and domain not in list(Domain):
-        raise QueryError(f"There is no domain {domain!r}", f"Choose from {', '.join(Domain)}.")
     return Query(
         fields.get("text") or "",
         folder / image if image else None,
-        Domain(domain) if domain else None,
+        find(domain) if domain else None,
         fields.get("where"),
     )
 

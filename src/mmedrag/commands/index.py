@@ -9,9 +9,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_dictionaries, add_models, pairs
-from mmedrag.errors import CorpusError, QueryError
-from mmedrag.types import Case, Domain
+from mmedrag.commands.options import (
+    Commands,
+    add_dictionaries,
+    add_models,
+    add_new_domains,
+    pairs,
+    register_domains,
+)
+from mmedrag.domains import find
+from mmedrag.errors import CasebaseError, CorpusError, QueryError
+from mmedrag.types import Case
 from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
@@ -34,6 +42,10 @@ def add(commands: Commands) -> None:
         help="kind of vector index: a FAISS factory string, as IVF1024,SQ8",
     )  # fmt: skip
     add_dictionaries(index)
+    index.add_argument(
+        "--pseudonym-key", type=Path, metavar="FILE",
+        help="where the key of DICOM pseudonyms is kept (default: pseudonym.key in the casebase)",
+    )  # fmt: skip
     _corpus_options(index)
     index.set_defaults(run=_index)
 
@@ -45,9 +57,13 @@ def add(commands: Commands) -> None:
         _case_options(command)
         command.set_defaults(run=_add if name == "add" else _update)
 
-    delete = commands.add_parser("delete", help="delete cases: text, vector and thumbnail")
+    delete = commands.add_parser("delete", help="delete cases: text, terms, vector and thumbnail")
     delete.add_argument("casebase", type=Path)
-    delete.add_argument("ids", nargs="+", metavar="ID")
+    delete.add_argument("ids", nargs="*", metavar="ID", help="of the cases")
+    delete.add_argument(
+        "--now", action="store_true",
+        help="erase the vectors from the index file too; 'mmedrag info' shows what waits for it",
+    )  # fmt: skip
     delete.set_defaults(run=_delete)
 
 
@@ -55,7 +71,8 @@ def _corpus_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--format", default="auto", help="of the corpus; see 'mmedrag datasets' (default: auto)"
     )
-    command.add_argument("--domain", choices=list(Domain), help="of cases that name none")
+    command.add_argument("--domain", metavar="DOMAIN", help="of cases that name none")
+    add_new_domains(command)
     command.add_argument(
         "--column", action="append", default=[], metavar="FIELD=NAME",
         help="the column of a table that holds a field, as text=Report; repeatable",
@@ -80,6 +97,7 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 def _index(options: argparse.Namespace) -> int:
     from mmedrag.assembly import create, open_for_writing
 
+    register_domains(options.new_domain)
     models = pairs(options.model, "--model")
     if (options.into / "casebase.db").exists():
         casebase, stages = open_for_writing(options.into)
@@ -88,11 +106,16 @@ def _index(options: argparse.Namespace) -> int:
             raise QueryError(
                 f"{options.into} was made with the preset {casebase.preset}",
                 "Leave out --preset, --model and --dictionary to go on with it, or make another "
-                "casebase ('mmedrag rebuild --dictionary' changes its dictionaries).",
+                f"casebase ('mmedrag rebuild {options.into} --dictionary FILE' changes its "
+                "dictionaries).",
             )
     else:
         casebase, stages = create(
-            options.into, options.preset or "offline", models, options.dictionary
+            options.into,
+            options.preset or "offline",
+            models,
+            options.dictionary,
+            options.pseudonym_key,
         )
     with casebase:
         exit_code = _fill(casebase, stages, options)
@@ -104,6 +127,7 @@ def _index(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     from mmedrag.assembly import open_for_writing
 
+    register_domains(options.new_domain)
     casebase, stages = open_for_writing(options.casebase)
     with casebase:
         return _fill(casebase, stages, options)
@@ -124,12 +148,20 @@ def _update(options: argparse.Namespace) -> int:
 def _delete(options: argparse.Namespace) -> int:
     from mmedrag.casebase.casebase import Casebase
 
+    if not options.ids and not options.now:
+        raise QueryError("There is nothing to delete", "Give ids, or --now to erase what is left.")
     with Casebase.open(options.casebase) as casebase:
         absent = [case_id for case_id in options.ids if casebase.get(case_id) is None]
-        deleted = casebase.delete(options.ids)
+        deleted = casebase.delete(options.ids) if options.ids else 0
+        left = casebase.erase() if options.now else casebase.unerased()
     show(f"{deleted} cases deleted")
+    if left:
+        what = ", ".join(f"{number} {name}" for name, number in left.items())
+        notify(f"not erased yet: {what}; 'mmedrag delete {options.casebase} --now' erases it")
     if absent:
         notify(f"not in the casebase: {', '.join(absent)}")
+    if left and options.now:
+        return CasebaseError.exit_code
     return QueryError.exit_code if absent else 0
 
 
@@ -139,16 +171,17 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
     Returns:
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
-    from mmedrag.assembly import definitions_of, salt_of
+    from mmedrag.assembly import definitions_of
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
+    from mmedrag.pseudonym_key import key_of
     from mmedrag.views.console import report_text
 
     duplicates = Duplicates()
     started = perf_counter()
     with progress_bar("case", "index") as bar:
         report = index(
-            _corpus(options, salt_of(casebase)),
+            _corpus(options, key_of(casebase)),
             casebase,
             stages.embedder,
             stages.classifier,
@@ -175,7 +208,7 @@ def _corpus(options: argparse.Namespace, salt: bytes) -> Iterator[Case | Problem
         yield _one_case(options)
     elif not options.corpus:
         raise QueryError("There is nothing to add", "Give a corpus, or one case by --id.")
-    domain = Domain(options.domain) if options.domain else None
+    domain = find(options.domain) if options.domain else None
     columns: Mapping[str, str] = pairs(options.column, "--column")
     for path in options.corpus:
         yield from read_corpus(
@@ -188,7 +221,7 @@ def _one_case(options: argparse.Namespace) -> Case:
     values = {
         "text": options.text,
         "image": options.image and options.image.resolve(),
-        "domain": options.domain and Domain(options.domain),
+        "domain": options.domain and find(options.domain),
         "modality": options.modality,
         "patient_id": options.patient_id,
         "study_id": options.study_id,

@@ -48,6 +48,31 @@ def add_models(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_new_domains(command: argparse.ArgumentParser) -> None:
+    """Let a command take ``--new-domain``; :func:`register_domains` makes them known."""
+    command.add_argument(
+        "--new-domain", action="append", default=[], metavar="NAME[=PROMPT]",
+        help="a domain beside the built-in ones, and a caption of its images for zero-shot "
+        "routing, as 'dermatology=a dermoscopy image'; repeatable, also for more captions",
+    )  # fmt: skip
+
+
+def register_domains(items: Sequence[str]) -> None:
+    """Make the domains known that were given by ``--new-domain``.
+
+    Raises:
+        QueryError: for a name that no domain can have.
+    """
+    from mmedrag.domains import register
+
+    prompts: dict[str, list[str]] = {}
+    for item in items:
+        name, _, prompt = item.partition("=")
+        prompts.setdefault(name, []).extend([prompt] if prompt else [])
+    for name, captions in prompts.items():
+        register(name, captions)
+
+
 def pairs(items: Sequence[str], option: str) -> dict[str, str]:
     """The NAME=VALUE pairs that were given by a repeatable option.
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from mmedrag.commands.generator import add_generator, generator_settings
 from mmedrag.commands.options import Commands, add_dictionaries, json_document
+from mmedrag.domains import find
 from mmedrag.errors import QueryError
-from mmedrag.types import Answer, Context, Domain, Query
+from mmedrag.types import Answer, Context, Query
 from mmedrag.views.terminal import notify, show, stream
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text", help="the same as QUESTION")
     command.add_argument("--image", type=Path, help="PNG, JPEG, TIFF or DICOM")
     command.add_argument(
-        "--domain", choices=list(Domain), help="search this corpus, whatever the classifier says"
+        "--domain", metavar="DOMAIN", help="search this corpus, whatever the classifier says"
     )
     command.add_argument(
         "--where", metavar="FILTER", help="only cases that match, as \"modality = 'ct'\""
@@ -151,7 +152,7 @@ def open_system(options: argparse.Namespace) -> MMedRAG:
 def _query(options: argparse.Namespace) -> Query:
     if options.question is not None and options.text is not None:
         raise QueryError("The question was given twice", "Leave out --text.")
-    domain = Domain(options.domain) if options.domain else None
+    domain = find(options.domain) if options.domain else None
     return Query(options.question or options.text or "", options.image, domain, options.where)
 
 

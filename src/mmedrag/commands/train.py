@@ -9,7 +9,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, Run, add_pictures, pairs
+from mmedrag.commands.options import (
+    Commands,
+    Run,
+    add_new_domains,
+    add_pictures,
+    pairs,
+    register_domains,
+)
 from mmedrag.commands.study import add_preset, add_records
 from mmedrag.errors import QueryError
 from mmedrag.views.terminal import printable, progress_bar, show
@@ -197,11 +204,13 @@ def _add_offline_recipe(command: argparse.ArgumentParser) -> None:
         help="where features are kept between runs (default: .cache/features)",
     )  # fmt: skip
     add_pictures(command)
+    add_new_domains(command)
 
 
 def _offline_recipe(options: argparse.Namespace) -> Recipe:
     from mmedrag.training.sets import Recipe, training_sets
 
+    register_domains(options.new_domain)
     return Recipe(training_sets(options.data), options.cache, tuple(options.pictures))
 
 

@@ -18,7 +18,7 @@ from itertools import pairwise, takewhile
 
 from symspellpy import SymSpell, Verbosity
 
-from mmedrag.definitions.wording import normal
+from mmedrag.text.wording import normal
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SUFFIX = re.compile(

@@ -8,17 +8,19 @@ et al. 1991) keeps them apart: the gate tells of the features which domain they 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, Layout, Tensors, read_checkpoint
+from mmedrag.domains import BUILT_IN
 from mmedrag.encoders.projection import Projection
 from mmedrag.encoders.strategies import Mask, dense
 from mmedrag.errors import CheckpointError
 from mmedrag.measures.cosines import unit_rows
-from mmedrag.types import Domain, Matrix
+from mmedrag.types import Matrix
 
 KIND = "mixture"
 """Of the checkpoint that holds one."""
@@ -37,6 +39,7 @@ class DomainMixture:
 
     tensors: Tensors
     fingerprint: str
+    domains: tuple[str, ...] = BUILT_IN
 
     @classmethod
     def load(cls, folder: Path, *, image_encoder: str, text_encoder: str) -> DomainMixture:
@@ -58,17 +61,18 @@ class DomainMixture:
         Raises:
             CheckpointError: where a tensor is missing or of the wrong shape.
         """
-        found = checkpoint.tensors
-        widths = [found[name].shape for name in _FIRST if name in found and found[name].ndim == 2]
-        if len(widths) != len(_FIRST):
+        found, domains = checkpoint.tensors, tuple(checkpoint.settings.get("domains", BUILT_IN))
+        first = [f"{domain}.{side}.weight" for domain in domains[:1] for side in ("image", "text")]
+        widths = [found[name].shape for name in first if name in found and found[name].ndim == 2]
+        if len(widths) != 2:
             raise CheckpointError("The mixture lacks a head", "Train it again.")
-        checkpoint.require(mixture_layout(widths[0][1], widths[1][1], widths[0][0]))
-        return cls(found, checkpoint.fingerprint)
+        checkpoint.require(mixture_layout(widths[0][1], widths[1][1], widths[0][0], domains))
+        return cls(found, checkpoint.fingerprint, domains)
 
     @property
     def dim(self) -> int:
-        """Three times the width of a domain's space."""
-        return len(Domain) * int(self.tensors[_FIRST[0]].shape[0])
+        """As many times the width of a domain's space as there are domains."""
+        return len(self.domains) * int(self.tensors[f"{self.domains[0]}.image.weight"].shape[0])
 
     def fuse(
         self, images: Matrix | None, texts: Matrix | None, has_image: Mask, has_text: Mask
@@ -95,22 +99,21 @@ class DomainMixture:
         )
         heads = [
             Projection(w[f"{d}.{modality}.weight"], w[f"{d}.{modality}.bias"])(features)
-            for d in Domain
+            for d in self.domains
         ]
         return np.hstack([np.sqrt(g)[:, None] * h for g, h in zip(gates.T, heads, strict=True)])
 
 
-def mixture_layout(image_dim: int, text_dim: int, dim: int) -> Layout:
+def mixture_layout(
+    image_dim: int, text_dim: int, dim: int, domains: Sequence[str] = BUILT_IN
+) -> Layout:
     """Names and shapes of the tensors, for features of these widths and spaces of ``dim``."""
     layout: dict[str, tuple[int, ...]] = {}
     for modality, width in (("image", image_dim), ("text", text_dim)):
-        layout |= dense(f"gate.{modality}", width, len(Domain))
-        for domain in Domain:
+        layout |= dense(f"gate.{modality}", width, len(domains))
+        for domain in domains:
             layout |= dense(f"{domain}.{modality}", width, dim)
     return layout
-
-
-_FIRST = tuple(f"{Domain.RADIOLOGY}.{modality}.weight" for modality in ("image", "text"))
 
 
 def _softmax(logits: Matrix) -> Matrix:

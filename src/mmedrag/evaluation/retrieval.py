@@ -179,7 +179,7 @@ def _by_domain(
     figures: dict[str, DirectionFigures],
 ) -> dict[str, Any]:
     """The directions within each domain's own records, as the system searches (section 3.2)."""
-    names = [case.domain.value if case.domain else "unspecified" for case in corpus.cases]
+    names = [str(case.domain or "unspecified") for case in corpus.cases]
     if len(set(names)) == 1:
         return {names[0]: {name: measured.figures() for name, measured in figures.items()}}
     result = {}

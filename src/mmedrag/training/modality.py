@@ -57,8 +57,10 @@ DRAWN = 800
 PICTURES = 1600
 """Drawn and real pictures that are not medical."""
 
-_DOMAINS = tuple(str(domain) for domain in Domain)
-CLASSES = (*_DOMAINS, NOT_MEDICAL)
+
+def classes() -> tuple[str, ...]:
+    """The registered domains, and what is no medical image."""
+    return (*map(str, Domain), NOT_MEDICAL)
 
 
 def train_modality(
@@ -91,7 +93,7 @@ def train_modality(
         ("modality_held_out", few, learned),
         ("modality", whole, [*learned, *held_out]),
     ):
-        head = calibrated_head(CLASSES, examples)
+        head = calibrated_head(classes(), examples)
         log(f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}")
         data = (*(s.set_name for s in sets), *text_sets, "MMedRAG phantoms")
         checkpoint = _checkpoint(head, text_head, images, texts, data, set(examples.groups))
@@ -108,24 +110,24 @@ def _phantoms(recipe: Recipe) -> TrainingSet:
 
 def domain_examples(sets: Sequence[Features]) -> list[Examples]:
     """The training rows of each set, by domain; each set is a group."""
-    examples = []
+    examples, names = [], classes()
     for features in sets:
         kept = [
-            (i, CLASSES.index(str(case.domain)))
+            (i, names.index(str(case.domain)))
             for i, case in enumerate(features.cases)
-            if case.split != "val" and case.domain is not None
+            if case.split != "val" and case.domain in names
         ]
-        rows, classes = np.array(kept, np.int64).reshape(-1, 2).T
+        rows, labels = np.array(kept, np.int64).reshape(-1, 2).T
         groups = (features.set_name,) * len(kept)
-        examples.append(Examples(unit_rows(features.rows[rows]), classes, groups))
+        examples.append(Examples(unit_rows(features.rows[rows]), labels, groups))
     return examples
 
 
 def ultrasound_examples(encoder: ImageEncoder, n: int) -> Examples:
     """Drawn ultrasound, as radiology."""
     rows = _encoded([Image.fromarray(draw_ultrasound(i)) for i in range(n)], encoder)
-    classes = np.full(n, CLASSES.index(str(Domain.RADIOLOGY)))
-    return Examples(unit_rows(rows), classes, ("drawn ultrasound",) * n)
+    labels = np.full(n, classes().index(str(Domain.RADIOLOGY)))
+    return Examples(unit_rows(rows), labels, ("drawn ultrasound",) * n)
 
 
 def synthetic_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examples:
@@ -161,7 +163,7 @@ def _encoded(pictures: Sequence[Image.Image], encoder: ImageEncoder) -> NDArray[
 
 
 def _not_medical(rows: NDArray[np.float32], groups: Sequence[str]) -> Examples:
-    return Examples(unit_rows(rows), np.full(len(rows), CLASSES.index(NOT_MEDICAL)), tuple(groups))
+    return Examples(unit_rows(rows), np.full(len(rows), len(Domain)), tuple(groups))
 
 
 def calibrated_head(classes: tuple[str, ...], examples: Examples, folds: int = 4) -> Head:
@@ -192,17 +194,18 @@ def _text_head(recipe: Recipe, texts: TextEncoder) -> tuple[Head, list[str]]:
     Its temperature is fitted on the sets whose texts are held out; where there is none, on the sets
     that it learns from, left out in turn.
     """
+    domains = tuple(map(str, Domain))
     features_of_sets = text_features(recipe.texts(), texts, recipe.cache, TEXTS)
     names = [f"{features.set_name} (text)" for features in features_of_sets]
     features_of_sets += text_features([_phantoms(recipe)], texts, recipe.cache, TEXTS)
     examples = Examples.joined(domain_examples(features_of_sets))
     held_out = text_features(recipe.texts("held out"), texts, recipe.cache, 300)
     if not held_out:
-        return calibrated_head(_DOMAINS, examples), names
+        return calibrated_head(domains, examples), names
     unseen = Examples.joined(domain_examples(held_out))
-    weight, bias = fit_head(examples, len(_DOMAINS))
+    weight, bias = fit_head(examples, len(domains))
     logits = unseen.rows @ weight.T + bias
-    return Head(_DOMAINS, weight, bias, best_temperature(logits, unseen)), names
+    return Head(domains, weight, bias, best_temperature(logits, unseen)), names
 
 
 def _checkpoint(

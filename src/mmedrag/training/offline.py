@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ def train_offline(
     _write(into / "image_reduction", "reduction", reduction, features, sets)
     mixture = fit_mixture(sets, texts, cache)
     encoders = {"image": images.fingerprint, "text": texts.fingerprint}
-    _write(into / "mixture", KIND, mixture, encoders, sets)
+    _write(into / "mixture", KIND, mixture, encoders, sets, {"domains": [str(d) for d in Domain]})
     log("heads of the shared space")
     train_modality(recipe, into, images, texts, log)
 
@@ -243,10 +244,21 @@ def _levels(cases: Sequence[Member]) -> NDArray[np.int64]:
 
 
 def _write(
-    into: Path, kind: str, tensors: Tensors, encoders: dict[str, str], sets: Sequence[Features]
+    into: Path,
+    kind: str,
+    tensors: Tensors,
+    encoders: dict[str, str],
+    sets: Sequence[Features],
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     learned = tuple(features.set_name for features in sets)
-    checkpoint = Checkpoint(kind=kind, tensors=tensors, encoders=encoders, training_data=learned)
+    checkpoint = Checkpoint(
+        kind=kind,
+        tensors=tensors,
+        encoders=encoders,
+        training_data=learned,
+        settings=settings or {},
+    )
     write_checkpoint(into, checkpoint)
 
 

@@ -25,6 +25,7 @@ from mmedrag.indexing import content_digest, index
 from mmedrag.presets import Stages, build
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Embeddable, Matrix, Problem, Query
+from mmedrag.views.console import report_text
 
 
 class Counting:
@@ -75,6 +76,44 @@ def test_changed_metadata_is_written_without_encoding(
     report = index([changed], casebase, counting, offline.classifier)
     assert (report.written, report.encoded) == (1, 0)
     assert casebase.get(changed.id) == changed
+
+
+def test_replaced_cases_are_counted_and_named(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    index(phantoms[:3], casebase, offline.embedder, offline.classifier)
+    other = replace(phantoms[3], id=phantoms[0].id)
+    report = index([other, phantoms[1]], casebase, offline.embedder, offline.classifier)
+    assert report.replaced == (phantoms[0].id,)
+    assert f"1 replaced an earlier case of their id: {other.id}" in report_text(report, 1.0)
+    again = index([other, phantoms[1]], casebase, offline.embedder, offline.classifier)
+    assert again.replaced == ()
+
+
+def test_two_cases_of_one_id_in_a_run_are_a_problem(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    other = replace(phantoms[3], id=phantoms[0].id)
+    report = index([phantoms[0], other], casebase, offline.embedder, offline.classifier)
+    assert [other.id in str(problem) for problem in report.problems] == [True]
+    assert casebase.get(other.id) == phantoms[0]
+
+
+@pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: f.write_bytes(b"\xff\xd8")])
+def test_a_damaged_preview_is_mended_by_indexing_again(
+    casebase: Casebase, offline: Stages, phantoms, damage: Callable[[Path], object]
+) -> None:
+    index(phantoms[:2], casebase, offline.embedder, offline.classifier)
+    sound = casebase.preview(phantoms[0].id)
+    for file in (casebase.path / "thumbnails").rglob("*.jpg"):
+        if file.read_bytes() == sound:
+            damage(file)
+    assert casebase.preview(phantoms[0].id) is None
+    assert casebase.verify() != []
+    report = index(phantoms[:2], casebase, offline.embedder, offline.classifier)
+    assert (report.encoded, report.replaced) == (0, ())
+    assert casebase.preview(phantoms[0].id) == sound
+    assert casebase.verify() == []
 
 
 def test_equal_content_is_encoded_once(casebase: Casebase, offline: Stages, phantoms) -> None:

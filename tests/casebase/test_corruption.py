@@ -12,6 +12,7 @@ import pytest
 from contracts.case_index import DIM, FAST, entries_of, unit
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.exact import ExactIndex
+from mmedrag.cli import main
 from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseNotFound, EncoderMismatch
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Query
@@ -385,3 +386,42 @@ def test_a_later_format_is_refused(path):
         casebase._database._run("PRAGMA user_version = 99")
     with pytest.raises(CasebaseError, match="Upgrade"):
         Casebase.open(path)
+
+
+def test_generations_removed_by_hand_are_derived_again(path):
+    shutil.rmtree(path / "generations")
+    with Casebase.open(path, readonly=True) as casebase:
+        assert casebase.verify() != []
+        answers_are_right(casebase)
+    with Casebase.open(path) as casebase:
+        answers_are_right(casebase)
+        assert casebase.verify() == []
+
+
+def test_a_folder_emptied_down_to_the_database_is_whole_again(path):
+    for item in path.iterdir():
+        if item.is_dir():
+            shutil.rmtree(item)
+        elif item.name != "casebase.db":
+            item.unlink()
+    with Casebase.open(path) as casebase:
+        casebase.rebuild()
+        casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", b"\xff\xd8 preview")])
+        casebase.delete(["seen"])
+        answers_are_right(casebase)
+        assert casebase.verify() == []
+
+
+def test_the_command_rebuild_ends_the_alarm_of_a_damaged_index(path, capsys):
+    with Casebase.open(path) as casebase:
+        casebase._database._run("DELETE FROM lexicon_docsize WHERE id = 5")
+        casebase.add([Entry(Case(id="last"), ENTRIES[1].vector, "", None)])
+    with Casebase.open(path) as casebase:
+        casebase._database._run("UPDATE lexicon_docsize SET sz = x'05' WHERE id = 6")
+    assert main(["info", str(path)]) == 3
+    assert "mmedrag rebuild" in capsys.readouterr().err
+    assert main(["rebuild", str(path)]) == 0
+    with Casebase.open(path) as casebase:
+        assert casebase.verify() == []
+        casebase.delete(["last"])
+        answers_are_right(casebase)

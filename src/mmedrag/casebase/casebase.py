@@ -493,6 +493,28 @@ class Casebase:
             with self._guard, self._database.writing():
                 self._database.keep_definition_vectors(vectors)
 
+    def accept(self) -> None:
+        """Take what the database holds for what was acknowledged, where every case is sound.
+
+        Ends the alarm after a loss that cannot be made good, or a damage to what is derived, which
+        :meth:`rebuild` derives again. Nothing is done where there is no alarm.
+
+        Raises:
+            CasebaseDamaged: a case fails its checksum.
+            CasebaseLocked: another process writes.
+        """
+        if not self._unsound and not self._lost:
+            return
+        with self._guard:
+            damaged = list(self._database.damaged_cases())
+            if damaged:
+                raise CasebaseDamaged(
+                    f"{damaged[0]} ({len(damaged)} such problems)", "Restore a backup."
+                )
+            self._unsound, self._lost = "", 0
+        self._acquire()
+        self._database.ledger.forget()
+
     def rebuild(self, definitions: DefinitionSource | None = None) -> None:
         """Derive the lexical index and the generation again and compact; encodes nothing.
 
@@ -508,7 +530,7 @@ class Casebase:
             CasebaseLocked: another process writes.
         """
         with self._writers, storage_faults(self.path, "rebuild"):
-            self._accept()
+            self.accept()
             self._acquire()
             with self._guard, self._database.writing():
                 self._database.rebuild_lexicon()
@@ -546,20 +568,6 @@ class Casebase:
                 "removed, or casebase.db is an older copy; restore a backup, or accept the loss "
                 "with 'mmedrag rebuild'"
             )
-
-    def _accept(self) -> None:
-        """Take what the database holds for what was acknowledged, where every case is sound."""
-        if not self._unsound and not self._lost:
-            return
-        with self._guard:
-            damaged = list(self._database.damaged_cases())
-            if damaged:
-                raise CasebaseDamaged(
-                    f"{damaged[0]} ({len(damaged)} such problems)", "Restore a backup."
-                )
-            self._unsound, self._lost = "", 0
-        self._acquire()
-        self._database.ledger.forget()
 
     def _problems(self) -> Iterator[str]:
         with self._database.reading():

@@ -123,9 +123,9 @@ def image_path(folder: Path, name: object) -> Path | None:
         return None
     if not isinstance(name, str):
         raise BadRow("image is not a path")
-    found = existing_file(folder, name)
-    if found is not None:
-        return found
+    result = existing_file(folder, name)
+    if result is not None:
+        return result
     if inside(folder, name) is None:
         raise BadRow(f"image {name[:200]!r} is outside the corpus folder")
     raise BadRow(f"image {name[:200]!r} does not exist")

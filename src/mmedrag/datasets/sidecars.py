@@ -40,11 +40,11 @@ def files_under(folder: Path) -> Iterator[Path]:
 
 def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Problem:
     """A picture with what its sidecar says."""
-    place = file.relative_to(root)
+    position = file.relative_to(root)
     try:
-        fields = {"id": f"{corpus_key(root)}/{place.as_posix()}", **sidecar(file)}
-        fields["image"] = place.as_posix()
-        named = next(filter(None, (known(part.lower()) for part in place.parts[:-1])), None)
+        fields = {"id": f"{corpus_key(root)}/{position.as_posix()}", **sidecar(file)}
+        fields["image"] = position.as_posix()
+        named = next(filter(None, (known(part.lower()) for part in position.parts[:-1])), None)
         return case_from({"domain": named, **fields}, root, domain)
     except BadRow as error:
         return Problem(file, None, str(error))

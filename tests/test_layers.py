@@ -26,6 +26,7 @@ SHELVES = (
     GROUND,
     {"protocols", "checkpoint", "citations", "imaging"},
     STAGES,
+    {"routing"},
     {"networks", "pipeline", "indexing", "presets", "images"},
     {"choices"},
     {"assembly"},

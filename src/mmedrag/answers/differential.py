@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from mmedrag.answers.passages import label
 from mmedrag.answers.statements import CaseReading, Named, says_of
-from mmedrag.definitions.wording import normal, spans
 from mmedrag.protocols import Ontology
+from mmedrag.text.wording import normal, spans
 from mmedrag.types import Assertion, Candidate, Claim, Kind, Question
 
 FROM_DIAGNOSIS, FROM_LABEL, FROM_REPORT = 1.0, 0.9, 0.5

@@ -43,8 +43,8 @@ class Judge:
     """What agreement is worth for one kind of question of yes or no.
 
     ``weights`` (intercept first, then one a feature) give the probability of yes. A reply is given
-    at or above ``yes`` and at or below ``no``; ``right_yes`` and ``right_no`` are the shares of such
-    replies that were right.
+    at or above ``yes`` and at or below ``no``; ``right_yes`` and ``right_no`` are the shares of
+    such replies that were right.
     """
 
     weights: tuple[float, ...]

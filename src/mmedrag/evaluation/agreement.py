@@ -43,6 +43,9 @@ SURE = 0.96
 """Share of replies that must be right on the half that thresholds are chosen on."""
 
 SHARES = (0.0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.7, 0.85)
+TRUSTED = 0.85
+"""Share of replies that must be right on the other half too; else no such reply is given."""
+
 NEVER = 1.01
 """A threshold that no probability reaches."""
 
@@ -173,7 +176,14 @@ def _judge(rows: Sequence[_Presence]) -> Judge:
     later = [(judge.probability(p.values), p) for p in second]
     said_yes = [p.affirmed for s, p in later if p.yes and s >= yes]
     said_no = [not p.affirmed for s, p in later if p.of > p.yes and s <= no]
-    return Judge(tuple(weights), yes, no, _smoothed(said_yes), _smoothed(said_no))
+    right_yes, right_no = _smoothed(said_yes), _smoothed(said_no)
+    return Judge(
+        tuple(weights),
+        yes if right_yes >= TRUSTED else NEVER,
+        no if right_no >= TRUSTED else 1.0 - NEVER,
+        right_yes,
+        right_no,
+    )
 
 
 def _smoothed(right: Sequence[bool]) -> float:

@@ -55,7 +55,7 @@ _SAME = {
     "pt": "patient", "susp": "suspected", "poss": "possible", "prob": "probable",
     "hx": "history", "h/o": "history of", "eval": "evaluate", "s/p": "status post",
     "w/o": "without", "wo": "without", "fhx": "family history",
-    "fh": "family history", "sans": "without",
+    "fh": "family history", "pmh": "medical history", "sans": "without",
     "what's": "what is", "there's": "there is", "where's": "where is",
 }  # fmt: skip
 
@@ -154,6 +154,9 @@ AFTER_RELATIVE = Limit(
 ADJACENT = Limit(stops(LISTS, (Stop.ENDS, ", ; but ; – ; :")))
 
 PSEUDO = """
+    free [air|fluid|gas|intraperitoneal|edge|wall|flap|body|bodies|fragment|fragments|t4|t3|psa
+    |text]
+    ; [no|without] ... <sign> of <change>; [no|without] ... <sign> of ... <change>;
     [no|without] <change>; [no|without] ... <change>; [no|without] ... <change> [in|of|to|from|for]
     ; not ... changed; not only; not just; not merely; not necessarily; not simply
     ; without difficulty; without incident; gram negative; negative pressure; false negative
@@ -240,6 +243,7 @@ ONE_ABSENT = (
     Rule(_N, False, BEFORE_SINGULAR, 10),
     """
     [is|was] not ... <state>; [is|was] no longer <state>; [has|had] not been ... <state>
+    ; [is|are] no more $
     ; <one> [absent|now absent|excluded|negative|unremarkable for|gone|denied|lacking|missing]
     ; <one> [ruled out|not confirmed|resolved|no longer active]; tests negative; tested negative
     ; has <gone>; has ... <gone>; has gone; is no longer; [is|was] not $
@@ -276,14 +280,12 @@ STATED_ABSENT = (
     ; [:|–|(] no such
     """,
 )
-FREE_OF_IT = (
-    Rule(_N, False, ADJACENT, 1),
-    "free $; free [survival|interval|and|patient|margins|margin|status]; negative",
-)
+FREE_OF_IT = (Rule(_N, False, ADJACENT, 1), "free; negative")
 DOUBTED = (
     Rule(_U, True, AFTER_DOUBT, 14),
     """
-    <doubt>; doubt; doubts; evaluate; assess; most likely; very likely; presumably; maybe
+    ^ either; [be|represent|represents|is|of|to] either; <doubt>; doubt; doubts; evaluate
+    ; assess; most likely; very likely; presumably; maybe
     ; suspect; suspects; suspecting
     ; [suspicion|suspicious|concern|concerning|concerns|worry|worried] [for|of|about]
     ; [low|high|moderate|some|strong|clinical] [suspicion|concern|probability|likelihood] [for|of]
@@ -350,7 +352,8 @@ PAST = (
     |longstanding|clinical] history of; prior; previous; previously; status post
     ; previously treated [for|with]; treated for; formerly; history [significant|notable|positive]
     for; past; in the past; underwent; old treated; has had; earlier; former; previously treated
-    ; history includes; history :
+    ; history includes; history :; status post resection
+    ; medical history [of|significant for|notable for|positive for|remarkable for]
     """,
 )
 LONG_AGO = (
@@ -375,7 +378,7 @@ FAMILY = (
 OF_FAMILY = (
     Rule(_O, False, SENTENCE, 20),
     """
-    in [her|his|the|a|their|both|one] <relative>; in the [family|relatives]
+    in <relative>; in [her|his|the|a|their|both|one] <relative>; in the [family|relatives]
     ; [runs|run|running] in [the|her|his|their] family; in relatives; in [siblings|first degree
     relatives|a first degree relative|a relative]; on the [maternal|paternal] side
     """,
@@ -431,7 +434,11 @@ RULES = Rules(
             """^ [is|are|was|were] [there|this|that|it|these]; ^ [does|do] [this|the|it|you|these]
             ; ^ [can|could] [you|this|it|i]""",
         ),
-        (Asks.MEANING, "^ what [is|are] ; ^ what [causes|does|do] ; ^ [define|explain]"),
+        (
+            Asks.MEANING,
+            """^ what [is|are]; ^ what [causes|does|do]; ^ [define|explain]
+            ; ^ [tell|teach] me about""",
+        ),
         (
             Asks.ELSE,
             """^ what [is|are] ... [differential|diagnosis|cause|next|significance|treatment

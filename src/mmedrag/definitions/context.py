@@ -40,6 +40,7 @@ _BEFORE_NAME = re.compile(
     r"|physician|referring|cc|signed|dictated|consultant|surgeon)[:.]?\s*$",
     re.IGNORECASE,
 )
+_AFTER_NAME = re.compile(r"\s+(?:was|is|has|had|will|who|wants|reports|denies|states)\b", re.I)
 _PLAIN_WORDS = frozenset(
     """
     am an as at be by do go he if in is it me my no of on or pm so to up us we ou hi
@@ -72,7 +73,7 @@ def _is_title(word: str, before: str, after: str) -> bool:
     name = _NAME.match(after)
     if word not in _TITLES or name is None or name["name"].lower() in _NO_NAME:
         return False
-    if _BEFORE_NAME.search(before):
+    if _BEFORE_NAME.search(before) or _AFTER_NAME.match(after, name.end()):
         return True
     return word == "DR" and not name["name"].isupper()
 

@@ -70,7 +70,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 _PORTUGUESE_ONLY = re.compile(r"[ãõçêôâà]|\b(?:d[oa]s?|n[ao]s|com|sem)\b", re.IGNORECASE)
 _SPANISH_ONLY = re.compile(r"[ñ¿¡]|\b(?:no|el|del|y|hay)\b|(?:ci|si)[oó]n\b", re.IGNORECASE)
 _BORROWED = re.compile(
-    r"\bpas[ -](?:stain|positiv|negativ|diastase|reaction|d\b)|\bde (?:novo|quervain|morgan|facto|lange|toni)\b|\bpara-?aortic|\bsine qua non\b|\bex vacuo\b"
+    r"\bpas[ -](?:stain|positiv|negativ|diastase|reaction|d\b)"
+    r"|\bde (?:novo|quervain|morgan|facto|lange|toni)\b|\bpara-?aortic"
+    r"|\bsine qua non\b|\bex vacuo\b"
     r"|\b(?:cri|mal|coup|grand|petit|peau|torsades?|tour|cafe|cul|fleur|en)"
     r" (?:de|du|d|au|coup|bloc|face|plaque)\b"
 )

@@ -154,7 +154,8 @@ AFTER_RELATIVE = Limit(
 ADJACENT = Limit(stops(LISTS, (Stop.ENDS, ", ; but ; – ; :")))
 
 PSEUDO = """
-    free [air|fluid|gas|intraperitoneal|edge|wall|flap|body|bodies|fragment|fragments|t4|t3|psa
+    no [view|views|visualization|assessment|light]
+    ; free [air|fluid|gas|intraperitoneal|edge|wall|flap|body|bodies|fragment|fragments|t4|t3|psa
     |text]
     ; [no|without] ... <sign> of <change>; [no|without] ... <sign> of ... <change>;
     [no|without] <change>; [no|without] ... <change>; [no|without] ... <change> [in|of|to|from|for]
@@ -201,10 +202,10 @@ RULED_OUT = (
     ; no ... <sign> [of|for|to suggest|to support|to indicate]; no ... <sign>
     ; no ... [consistent with|compatible with|in keeping with|suggestive of|suspicious for
     |suspicious of|concerning for|indicative of|diagnostic of|worrisome for|to suggest
-    |to indicate|typical of|characteristic of|attributable to|related to|due to]
+    |to indicate|typical of|characteristic of]
     ; no suspicion [of|for]; without ... <sign> [of|for|to suggest]
     ; lack of; lack; lacks; lacking; lacked; absence of; negative for; negative as to
-    ; negative with [respect|regard] to; negative regarding
+    ; negative with [respect|regard] to; negative ... for; negative regarding
     ; [free|devoid|clear|cleared] of; free from; denies; denied; denying; deny; excludes
     ; excluded any; exclusion of
     ; [fail|fails|failed|failure|failing] to [reveal|show|demonstrate|identify|disclose|detect
@@ -260,8 +261,10 @@ ALL_ABSENT = (
     ; <many> resolved; [are|were] not $; have <gone>; have ... <gone>; have gone
     ; absent $; resolved $; negative $; excluded $; <gone> $; lacking $; ruled out
     ; [none|nil] $; [none|nil] <state>
+    ; [resolved|cleared] since ... <earlier> <study>; [resolved|cleared] since ... <earlier>
     ; [excluded|negative|resolved|absent] [by|on|in|from|x2|x3|after|with|since|following
     |without|spontaneously|completely|entirely|today|over|before|at|and]
+    ; resolved [compared|since|on|after|by]
     ; [completely|fully|spontaneously|subsequently|since|now|entirely] <gone>
     ; are ... lacking; are not [features|findings]; have not [occurred|developed|recurred|formed]
     ; [both|all] absent; not confirmed; [looked|sought|searched] for and not found
@@ -284,7 +287,8 @@ FREE_OF_IT = (Rule(_N, False, ADJACENT, 1), "free; negative")
 DOUBTED = (
     Rule(_U, True, AFTER_DOUBT, 14),
     """
-    ^ either; [be|represent|represents|is|of|to] either; <doubt>; doubt; doubts; evaluate
+    doubtful that; doubtful whether; ^ either; [be|represent|represents|is|of|to] either
+    ; <doubt>; doubt; doubts; evaluate
     ; assess; most likely; very likely; presumably; maybe
     ; suspect; suspects; suspecting
     ; [suspicion|suspicious|concern|concerning|concerns|worry|worried] [for|of|about]
@@ -330,7 +334,8 @@ LEFT_OPEN = (
     ; [main|leading|first|primary|top] consideration; in the differential; in question
     ; versus; vs; [may|might|could] be present
     ; to be [excluded|ruled out|clarified|confirmed|determined]
-    ; [difficult|hard|impossible] to [exclude|rule out]; [should|must|needs to] be excluded
+    ; [difficult|hard|impossible] to [exclude|rule out]
+    ; [should|must|needs to|need to|has to] be [excluded|ruled out]
     ; ? $; [likely|possible|probable|suspected|unlikely|less likely|equivocal|questionable|favored
     |uncertain|doubtful] $; not certain $; was raised
     ; is [favored|preferred] over; is [more|less] likely than

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmedrag.assembly import create, load
+from mmedrag.assembly import create, dictionary, load
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.encoders.dual import DualEncoder, Remembering
 from mmedrag.errors import CasebaseError, FilterError, QueryError
@@ -214,7 +214,9 @@ def test_mentions_that_the_index_knows_are_not_read_again(rag: MMedRAG) -> None:
 def test_a_system_closes_its_store(phantoms: list[Case], offline: Stages, tmp_path) -> None:
     casebase, _ = create(tmp_path / "few")
     with casebase:
-        index(phantoms[:6], casebase, offline.embedder, offline.classifier)
+        index(
+            phantoms[:6], casebase, offline.embedder, offline.classifier, definitions=dictionary()
+        )
     with load(tmp_path / "few") as rag:
         pictured = next(c for c in phantoms[:6] if c.image)
         assert rag.notices == []

@@ -6,7 +6,6 @@ A casebase remembers its preset and models, so :func:`load` needs only its path.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -42,6 +41,7 @@ from mmedrag.protocols import (
     Generator,
     ModalityClassifier,
 )
+from mmedrag.pseudonym_key import key_of, new_key
 
 
 def load(
@@ -194,10 +194,12 @@ def create(
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
     dictionaries: Sequence[str | Path] = (),
+    pseudonym_key: str | Path | None = None,
 ) -> tuple[Casebase, Stages]:
     """Make an empty casebase for a preset, and the stages to fill it with.
 
-    It remembers the models and the compiled dictionaries that stand behind the glossary.
+    It remembers the models, the compiled dictionaries that stand behind the glossary, and where the
+    key of DICOM pseudonyms is (by default in its folder).
 
     Raises:
         CasebaseError: where something is there already.
@@ -212,8 +214,9 @@ def create(
         preset=preset,
         settings={f"model.{role}": name for role, name in models.items()}
         | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])}
-        | {"domains": json.dumps(domains.added()), "salt": secrets.token_hex(16)},
+        | {"domains": json.dumps(domains.added())},
     )
+    new_key(casebase, None if pseudonym_key is None else Path(pseudonym_key))
     return casebase, stages
 
 
@@ -239,7 +242,7 @@ def index_corpus(
     exists = (Path(into) / "casebase.db").exists()
     casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
     with casebase:
-        rows = read_corpus(Path(corpus), salt=salt_of(casebase))
+        rows = read_corpus(Path(corpus), salt=key_of(casebase))
         definitions = definitions_of(casebase)
         return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
 
@@ -286,11 +289,6 @@ def definitions_of(casebase: Casebase, dictionaries: Sequence[str | Path] = ()) 
     """
     made_with: list[str] = json.loads(casebase.settings.get("dictionaries", "[]"))
     return dictionary(dictionaries or made_with)
-
-
-def salt_of(casebase: Casebase) -> bytes:
-    """The key of DICOM pseudonyms, so that ids stay the same within a casebase."""
-    return bytes.fromhex(casebase.settings["salt"])
 
 
 def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:

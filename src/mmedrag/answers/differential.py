@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from mmedrag.answers.passages import label
 from mmedrag.answers.statements import CaseReading, Named, says_of
-from mmedrag.definitions.wording import normal, spans
+from mmedrag.text.wording import normal, spans
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Candidate, Claim, Kind, Question
 

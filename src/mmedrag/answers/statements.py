@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mmedrag.answers.findings import STRENGTH
-from mmedrag.definitions.wording import normal, spans
+from mmedrag.text.wording import normal, spans
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.text.assertions import assertions
 from mmedrag.text.laterality import sides_of_findings

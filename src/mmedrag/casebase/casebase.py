@@ -10,27 +10,33 @@ from pathlib import Path
 from typing import Self
 
 from mmedrag.casebase.database import Database
-from mmedrag.casebase.faults import storage_faults
+from mmedrag.casebase.faults import damage_typed, storage_faults
 from mmedrag.casebase.folder import (
     RESERVED,
+    caller_settings,
     connect,
     describe,
+    essentials,
     export,
     lay_out,
+    size_of,
     walk,
     walk_recognised,
     write_generation,
 )
+from mmedrag.casebase.lexical import differences
+from mmedrag.casebase.log import log_of
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.reader import Reader
 from mmedrag.casebase.records import record_of
 from mmedrag.casebase.schema import FORMAT, migrate
 from mmedrag.casebase.snapshot import Snapshot, checked
-from mmedrag.casebase.thumbnails import Thumbnails
+from mmedrag.casebase.thumbnails import Thumbnails, digest_of
 from mmedrag.casebase.vectors import Generations
 from mmedrag.casebase.verification import problems
 from mmedrag.casebase.writer import WriterLock
 from mmedrag.errors import (
+    CasebaseDamaged,
     CasebaseError,
     CasebaseNotFound,
     EncoderMismatch,
@@ -58,11 +64,8 @@ class Casebase:
 
     def __init__(self, path: Path, database: Database, *, readonly: bool) -> None:
         """Use :meth:`create` or :meth:`open`."""
-        settings = database.settings()
         self.path = path
-        self.dim = int(settings["dim"])
-        self.fingerprint = settings["fingerprint"]
-        self.preset = settings["preset"]
+        self.dim, self.fingerprint, self.preset = essentials(database, path)
         self._readonly = readonly
         self._database = database
         self._generations = Generations(path)
@@ -72,6 +75,8 @@ class Casebase:
         self._writers = threading.RLock()  # taken before _guard
         self._guard = threading.RLock()  # the connection and the snapshot
         self._closed = False
+        self._lost = 0  # acknowledged writes that are not there
+        self._unsound = ""  # what is wrong with the database file as a whole
 
     @classmethod
     def create(
@@ -114,7 +119,8 @@ class Casebase:
         """Open a casebase and check its index.
 
         A damaged or unknown index is derived again from the database, or, where that may not be
-        written, replaced by exact search; :attr:`notices` says so.
+        written, replaced by exact search; :attr:`notices` says so. A database file that has
+        changed since it was sealed is opened, for :meth:`verify` and :meth:`rebuild` alone.
 
         Raises:
             CasebaseNotFound: none there.
@@ -131,13 +137,14 @@ class Casebase:
             try:
                 casebase = cls(path, database, readonly=readonly)
                 casebase._require(fingerprint)
-                with casebase._now():
-                    pass
+                casebase._compare_with_ledger()
+                if not casebase._unsound:
+                    with casebase._now():
+                        pass
             except BaseException:
                 database.close()
                 raise
-        if casebase._reader.damage is not None:
-            casebase._repair()
+        casebase._recover()
         return casebase
 
     def close(self) -> None:
@@ -147,13 +154,19 @@ class Casebase:
                 return
             self._closed = True
             try:
-                if self._lock.held:
-                    # a full disk must not stop a close; the next writer settles what is left
-                    with suppress(sqlite3.OperationalError):
-                        self._database.settle()
+                if self._lock.held and not self._unsound:
+                    self._settle_and_close()
             finally:
                 self._database.close()
                 self._lock.release()
+
+    def _settle_and_close(self) -> None:
+        """A full disk must not stop a close; the next writer settles what is left."""
+        with suppress(sqlite3.OperationalError, OSError):
+            self._database.settle()
+            epoch = self._database.state().epoch
+            self._database.close()
+            self._database.ledger.seal(epoch)
 
     def __enter__(self) -> Self:
         return self
@@ -180,7 +193,7 @@ class Casebase:
     def settings(self) -> dict[str, str]:
         """What was given to :meth:`create`."""
         with self._reading() as database:
-            return {k: v for k, v in database.settings().items() if k not in RESERVED}
+            return caller_settings(database)
 
     def get(self, case_id: str) -> Case | None:
         """The case of that id, or ``None``."""
@@ -247,7 +260,7 @@ class Casebase:
         """Counts, sizes and settings, for people to read."""
         with self._now() as snapshot:
             told = describe(self.path, self._database, snapshot)
-            return {**told, "notices": list(self.notices)}
+        return {**told, "unerased": self.unerased(), "notices": list(self.notices)}
 
     def unrecognised(self, recogniser: str) -> int:
         """How many cases keep no mentions by the source of that fingerprint.
@@ -287,8 +300,7 @@ class Casebase:
             storage_faults(self.path, "verify"),
             closing(connect(self.path, readonly=self._readonly)) as database,
         ):
-            parts = (database, self._generations, self._thumbnails)
-            return list(problems(*parts, readonly=self._readonly))
+            return list(problems(database, self._generations, self._thumbnails))
 
     # Writing
 
@@ -306,19 +318,33 @@ class Casebase:
             return
         with self._writers, storage_faults(self.path, "add cases to"):
             self._acquire()
-            self._thumbnails.write([e.thumbnail for e in entries if e.thumbnail is not None])
-            with self._guard:
-                with self._database.writing() as epoch:
+            previews = [e.thumbnail for e in entries if e.thumbnail is not None]
+            with self._removed_on_failure(previews):
+                self._thumbnails.write(previews)
+                with self._guard, self._database.writing() as epoch:
                     for record in records.values():
                         self._database.insert(record, epoch)
+            with self._guard:
                 self._finish_erasures()
+
+    @contextmanager
+    def _removed_on_failure(self, previews: Sequence[bytes]) -> Iterator[None]:
+        """Leave no preview behind that no case has."""
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error, OSError), self._guard:
+                digests = {digest_of(preview) for preview in previews}
+                self._thumbnails.remove(digests - self._database.thumbnails())
+            raise
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete cases; unknown ids are passed over. Returns how many there were.
 
-        Text, vector and words leave the database file, and thumbnails that nobody else uses leave
-        the disk, before this returns. The masked vector stays in the generation's file until
-        :meth:`publish` or :meth:`rebuild`.
+        No search finds them any more. Text, vector, words and terms leave the database file, and
+        thumbnails that nobody else uses leave the disk, before this returns. What cannot be erased
+        at once is in :meth:`unerased`, and :meth:`erase` erases it: the vector in the generation's
+        file, and the log where another process still reads an older state.
 
         Raises:
             CasebaseError: the disk fails.
@@ -333,8 +359,41 @@ class Casebase:
                         self._database.merge_lexicon()
                         self._database.mention_table.forget_unused()
                 self._finish_erasures()
-                self._database.truncate_log()
+                self._database.settle()
         return gone
+
+    def unerased(self) -> dict[str, int]:
+        """What deleted or replaced cases have left on the disk; empty where nothing.
+
+        ``vectors in the index``: masked rows of the live generation. ``bytes of log``: of the
+        write-ahead log, which may hold their texts. ``words of replaced texts``: 1 where the
+        lexical index may hold some. ``previews``: files that could not be removed yet.
+        """
+        with self._now() as snapshot:
+            held = self._database.log_holds_erased()
+            left = {
+                "vectors in the index": snapshot.masked(),
+                "bytes of log": size_of(log_of(self.path / "casebase.db")) if held else 0,
+                "words of replaced texts": int(self._database.state().lexicon_stale),
+                "previews": len(self._database.erasures()),
+            }
+            return {name: number for name, number in left.items() if number}
+
+    def erase(self) -> dict[str, int]:
+        """Erase now what deleted and replaced cases have left; see :meth:`unerased`.
+
+        The generation is built again from what is there, so this costs what :meth:`publish` costs.
+
+        Returns:
+            What is still left, because another process reads an older state; empty as a rule.
+
+        Raises:
+            CasebaseError: the disk fails.
+            CasebaseLocked: another process writes.
+        """
+        with self._writers:
+            self.publish()
+            return self.unerased()
 
     def publish(self, index_key: str | None = None) -> None:
         """Build a new generation from the database and make it the live one.
@@ -403,6 +462,25 @@ class Casebase:
             with self._guard, self._database.writing():
                 self._database.set(key, value)
 
+    def take_setting(self, key: str) -> str | None:
+        """Erase a setting of the caller's, and give what it was.
+
+        Raises:
+            CasebaseError: the disk fails.
+            CasebaseLocked: another process writes.
+        """
+        with self._writers, storage_faults(self.path, "erase a setting of"):
+            with self._reading() as database:
+                value = database.settings().get(key)
+            if value is None or key in RESERVED:
+                return None
+            self._acquire()
+            with self._guard:
+                with self._database.writing():
+                    self._database.unset(key)
+                self._database.truncate_log()
+            return value
+
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of definitions by the digest of what was embedded.
 
@@ -418,14 +496,19 @@ class Casebase:
     def rebuild(self, definitions: DefinitionSource | None = None) -> None:
         """Derive the lexical index and the generation again and compact; encodes nothing.
 
+        What the database holds is taken for what was acknowledged from now on, so that this also
+        ends the alarm after a loss that cannot be made good, or after a damage to derived parts.
+
         Args:
             definitions: recognises the terms of all reports again, where given.
 
         Raises:
+            CasebaseDamaged: a case fails its checksum; nothing is changed.
             CasebaseError: the disk fails; the former state then stays live.
             CasebaseLocked: another process writes.
         """
         with self._writers, storage_faults(self.path, "rebuild"):
+            self._accept()
             self._acquire()
             with self._guard, self._database.writing():
                 self._database.rebuild_lexicon()
@@ -448,10 +531,55 @@ class Casebase:
                 f"Load it with preset {self.preset!r}, or index the corpus again.",
             )
 
+    def _compare_with_ledger(self) -> None:
+        """Notice lost writes, and a file that has changed although nothing was written."""
+        ledger = self._database.ledger
+        acknowledged = ledger.acknowledged()  # before the database, which may go on meanwhile
+        with self._database.reading():
+            epoch = self._database.state().epoch
+            if ledger.broken(epoch):
+                self._unsound = f"{self.path / 'casebase.db'} has changed since it was closed"
+        self._lost = max(0, acknowledged - epoch)
+        if self._lost:
+            self.notices.append(
+                f"{self._lost} acknowledged writes are lost: the write-ahead log was damaged or "
+                "removed, or casebase.db is an older copy; restore a backup, or accept the loss "
+                "with 'mmedrag rebuild'"
+            )
+
+    def _accept(self) -> None:
+        """Take what the database holds for what was acknowledged, where every case is sound."""
+        if not self._unsound and not self._lost:
+            return
+        with self._guard:
+            damaged = list(self._database.damaged_cases())
+            if damaged:
+                raise CasebaseDamaged(
+                    f"{damaged[0]} ({len(damaged)} such problems)", "Restore a backup."
+                )
+            self._unsound, self._lost = "", 0
+        self._acquire()
+        self._database.ledger.forget()
+
+    def _problems(self) -> Iterator[str]:
+        with self._database.reading():
+            yield from self._database.problems()
+            yield from differences(self._database.connection)
+
     @contextmanager
     def _reading(self) -> Iterator[Database]:
-        with self._guard, storage_faults(self.path, "read"):
+        with (
+            self._guard,
+            storage_faults(self.path, "read"),
+            damage_typed(self.path, self._problems),
+        ):
             self._require_open()
+            if self._unsound:
+                raise CasebaseDamaged(
+                    self._unsound,
+                    "'mmedrag verify' says what is wrong; 'mmedrag rebuild' mends what is derived; "
+                    "else restore a backup.",
+                )
             yield self._database
 
     @contextmanager
@@ -461,16 +589,28 @@ class Casebase:
 
     def _acquire(self) -> None:
         """Become the writer, and finish what a killed writer left undone."""
+        if self._lost or self._unsound:
+            raise CasebaseDamaged(
+                self._unsound or f"{self._lost} acknowledged writes to {self.path} are lost",
+                "Restore a backup, or accept what is there with 'mmedrag rebuild'.",
+            )
+        left_behind = self._lock.left_behind()
+        if self._acquire_lock():
+            with self._guard:
+                if migrate(self._database.connection):
+                    self.notices.append(f"The casebase was brought to format {FORMAT}")
+                if left_behind:
+                    self._thumbnails.sweep(self._database.thumbnails())
+                self._finish_erasures()
+
+    def _acquire_lock(self) -> bool:
+        """Whether the lock was taken; ``False`` where it is held already."""
         self._require_open()
         if self._readonly:
             raise CasebaseError(
                 f"{self.path} is open for reading only", "Open it without readonly=True."
             )
-        if self._lock.acquire():
-            with self._guard:
-                if migrate(self._database.connection):
-                    self.notices.append(f"The casebase was brought to format {FORMAT}")
-                self._finish_erasures()
+        return self._lock.acquire()
 
     def _unread(self, recogniser: str, row: int) -> list[tuple[int, str]]:
         with self._guard:
@@ -485,16 +625,26 @@ class Casebase:
         with self._database.writing():
             self._database.forget_erasures(queued)
 
-    def _repair(self) -> None:
-        """Derive a damaged generation again, where that may be written."""
-        if self._readonly:
+    def _recover(self) -> None:
+        """Finish what a killed writer left undone and derive a damaged generation again.
+
+        Nothing is done where that may not be written.
+        """
+        damage = self._reader.damage
+        if self._readonly or (damage is None and not self._lock.left_behind()):
             return
+        place = len(self.notices) - 1
         try:
-            self.publish()
+            if damage is None:
+                self._acquire()
+            else:
+                self.publish()
         except CasebaseError as fault:
-            self.notices.append(f"The index could not be rebuilt now: {fault}")
+            if damage is not None:
+                self.notices.append(f"The index could not be rebuilt now: {fault}")
             return
-        self.notices[-1] = f"{self._reader.damage}; it was derived again from the database"
+        if damage is not None:
+            self.notices[place] = f"{damage}; it was derived again from the database"
         self._lock.release()  # taken for this alone
 
     def _require_open(self) -> None:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mmedrag.datasets.folder import SUFFIXES, files_under, read_folder
+from mmedrag.datasets.folder import read_folder
 from mmedrag.datasets.iu_xray import read_ecgen, read_iu_xray
 from mmedrag.datasets.medpix import read_medpix
 from mmedrag.datasets.pmc_oa import read_pmc_oa
@@ -20,6 +20,7 @@ from mmedrag.datasets.records import read_records, write_records
 from mmedrag.datasets.roco import read_roco
 from mmedrag.datasets.rocov2 import is_captions, read_rocov2
 from mmedrag.datasets.rows import json_rows
+from mmedrag.datasets.sidecars import SUFFIXES, files_under
 from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file

@@ -27,8 +27,8 @@ from mmedrag.definitions.compiled import (
 from mmedrag.definitions.entities import Lexicon, prefix_hashes
 from mmedrag.definitions.kinds import kind_of
 from mmedrag.definitions.terms import Name, Term, names
-from mmedrag.definitions.wording import RULES, codes
 from mmedrag.errors import CorpusError
+from mmedrag.text.wording import RULES, codes
 from mmedrag.types import Problem
 
 PROBLEMS_KEPT = 100

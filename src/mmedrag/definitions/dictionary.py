@@ -16,9 +16,9 @@ from mmedrag.definitions.fingerprint import fingerprint_of
 from mmedrag.definitions.predicates import Span
 from mmedrag.definitions.tables import read_glossary
 from mmedrag.definitions.translations import translated
-from mmedrag.definitions.wording import codes, normal, spans
 from mmedrag.text.assertions import assertions
 from mmedrag.text.characters import Reading
+from mmedrag.text.wording import codes, normal, spans
 from mmedrag.types import Assertion, Definition, Kind, Mention
 
 _Found = tuple[int, int, Candidate]

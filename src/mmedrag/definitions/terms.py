@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mmedrag.definitions.wording import normal, spans
+from mmedrag.text.wording import normal, spans
 
 MAX_NAME_TOKENS = 20
 MAX_NAME_LENGTH = 200

@@ -17,6 +17,8 @@ from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
 from mmedrag.types import Case
 
+pytest.register_assert_rewrite("mmedrag.testing")  # so that a broken law shows its values
+
 # Machines differ in speed, so no example has a deadline; CI repeats the same examples each time.
 settings.register_profile("anywhere", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

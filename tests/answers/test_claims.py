@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmedrag.definitions import Dictionary, glossary
 from mmedrag.answers.claims import Claim, Judgement, claims, judge, text_assertions
+from mmedrag.definitions import Dictionary, glossary
 from mmedrag.types import Assertion, Case, Definition, Evidence
 
 A, N, U = Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN

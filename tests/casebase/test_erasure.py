@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 
-from contracts.case_index import DIM, entries_of, unit
 from mmedrag.casebase import Casebase, Entry
+from mmedrag.testing.case_index import DIM, entries_of, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Domain, Query
 

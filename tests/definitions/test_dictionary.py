@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from contracts.definition_source import DefinitionSourceContract
 from mmedrag import definitions
 from mmedrag.definitions import (
     Dictionary,
@@ -23,6 +22,7 @@ from mmedrag.definitions import (
 )
 from mmedrag.definitions.compiled import CompiledDictionary
 from mmedrag.errors import CorpusError
+from mmedrag.testing.definition_source import DefinitionSourceContract
 from mmedrag.types import Assertion, Kind, Problem
 
 TERMS = [

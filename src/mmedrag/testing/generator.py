@@ -6,7 +6,8 @@ Also the questions and the evidence that tests of answers draw from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -102,7 +103,9 @@ ASKED = question(
 )
 IMAGE_ONLY = question(image=b"image")
 
-SITUATIONS: dict[str, tuple[Question, list[Evidence]]] = {
+Situation: TypeAlias = tuple[Question, list[Evidence]]
+
+SITUATIONS: dict[str, Situation] = {
     "text": (ASKED, [EFFUSION, CLEAR, LEFT, MEANING]),
     "image": (IMAGE_ONLY, [LEFT, EFFUSION, CLEAR]),
     "one case": (ASKED, [CLEAR]),
@@ -115,26 +118,27 @@ class GeneratorContract:
     """Laws of every generator, checked over a handful of situations."""
 
     def make(self) -> Generator:
+        """The generator under test."""
         raise NotImplementedError
 
     @pytest.fixture(params=SITUATIONS, name="situation")
-    def _situation(self, request) -> Iterator[tuple[Question, list[Evidence]]]:
+    def _situation(self, request: pytest.FixtureRequest) -> Situation:
         return SITUATIONS[request.param]
 
-    def test_it_is_a_generator(self):
+    def test_it_is_a_generator(self) -> None:
         assert isinstance(self.make(), Generator)
 
-    def test_pieces_are_text(self, situation):
+    def test_pieces_are_text(self, situation: Situation) -> None:
         asked, evidence = situation
         assert all(isinstance(p, str) for p in self.make().generate(asked, evidence))
 
-    def test_every_mark_of_the_answer_names_supplied_evidence(self, situation):
+    def test_every_mark_of_the_answer_names_supplied_evidence(self, situation: Situation) -> None:
         asked, evidence = situation
         answer = answered(self.make(), asked, evidence)
         assert set(KEY.findall(answer.text)) <= {e.key for e in evidence}
         assert {e.key for e in answer.cited} <= {e.key for e in evidence}
 
-    def test_the_input_is_left_as_it_was(self, situation):
+    def test_the_input_is_left_as_it_was(self, situation: Situation) -> None:
         asked, evidence = situation
         before = list(evidence)
         list(self.make().generate(asked, evidence))
@@ -144,12 +148,12 @@ class GeneratorContract:
 class ExactGeneratorContract(GeneratorContract):
     """Further laws of generators that are no model."""
 
-    def test_same_input_same_output(self, situation):
+    def test_same_input_same_output(self, situation: Situation) -> None:
         asked, evidence = situation
         first, second = ("".join(self.make().generate(asked, evidence)) for _ in range(2))
         assert first == second
 
-    def test_every_sentence_is_supported(self, situation):
+    def test_every_sentence_is_supported(self, situation: Situation) -> None:
         asked, evidence = situation
         answer = answered(self.make(), asked, evidence)
         assert not answer.abstained

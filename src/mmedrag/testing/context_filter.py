@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.reranker import TERMS, contract, evidence_lists, frozen, scored
 from mmedrag.protocols import ContextFilter
+from mmedrag.testing.reranker import TERMS, contract, evidence_lists, frozen, scored
 from mmedrag.types import Assertion, Domain, Evidence, Mention, Query, Question, Routing
 
 

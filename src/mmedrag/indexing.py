@@ -25,7 +25,7 @@ from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import CaseStore, DefinitionSource, Embedder, ModalityClassifier
-from mmedrag.types import Case, Entry, Problem, Query, Vector
+from mmedrag.types import LONGEST_TEXT, Case, Entry, Problem, Query, Vector
 
 BATCH = 32
 """Cases that are embedded together and written in one transaction."""
@@ -152,6 +152,9 @@ def _prepared_batches(
 def _prepare(row: Case | Problem) -> _Prepared | Problem:
     if isinstance(row, Problem):
         return row
+    if len(row.text) > LONGEST_TEXT:
+        reason = f"a text of {len(row.text):,} characters, more than {LONGEST_TEXT:,}; split it"
+        return Problem(row.image or Path(row.id), None, f"{row.id}: {reason}")
     try:
         content = content_digest(row)
         if row.image is None:

@@ -32,6 +32,7 @@ from mmedrag.protocols import (
     Reranker,
 )
 from mmedrag.types import (
+    LONGEST_TEXT,
     Answer,
     Case,
     Context,
@@ -85,7 +86,8 @@ class MMedRAG:
             asked: a :class:`~mmedrag.types.Query`, a text, or a picture.
 
         Raises:
-            QueryError: where it has neither text nor image.
+            QueryError: where it has neither text nor image, or more text than
+                :data:`~mmedrag.types.LONGEST_TEXT`.
             ImageError: where its image cannot be decoded.
             FilterError: where its ``where`` does not parse.
         """
@@ -273,6 +275,11 @@ def with_asked(
 def _require_content(query: Query) -> None:
     if not query.text.strip() and query.image is None:
         raise QueryError("The query has neither text nor image", "Give a text, an image, or both.")
+    if len(query.text) > LONGEST_TEXT:
+        raise QueryError(
+            f"The question has {len(query.text):,} characters, more than {LONGEST_TEXT:,}",
+            "Ask with the part that matters, such as the impression.",
+        )
 
 
 class _Stopwatch:

@@ -30,15 +30,25 @@ Matrix: TypeAlias = NDArray[np.float32]
 ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
 """A picture: a file's path, its bytes, or its pixels (a PIL image, an array of grey or RGB)."""
 
+LONGEST_TEXT = 200_000
+"""Characters of a report or a question, some sixty pages; longer ones are refused, not cut."""
+
 
 class Assertion(StrEnum):
-    """What a text says of a finding that it mentions (ConText, Harkema et al. 2009)."""
+    """What a text says of a finding that it mentions (ConText, Harkema et al. 2009).
+
+    ``INTERROGATIVE``: a question asks for it ("Is there an effusion?"), which neither affirms nor
+    doubts it. ``UNKNOWN``: the text is in a language without rules. Both are neither affirmed nor
+    negated, and no count of cases may take them for either.
+    """
 
     AFFIRMED = "affirmed"
     NEGATED = "negated"
     UNCERTAIN = "uncertain"
     HISTORICAL = "historical"
     OTHER_PERSON = "other person"
+    INTERROGATIVE = "interrogative"
+    UNKNOWN = "unknown"
 
 
 class Kind(StrEnum):

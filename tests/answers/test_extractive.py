@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from injections import INJECTIONS, REPORTS
 from mmedrag.answers.extractive import ExtractiveGenerator
-from mmedrag.answers.passages import clean, instruction_like, quotable, sentences
+from mmedrag.answers.passages import clean, instruction_like, quotable
 from mmedrag.citations import unsupported_sentences
 from mmedrag.testing.generator import (
     AFFIRMED,
@@ -30,6 +30,7 @@ from mmedrag.testing.generator import (
     definition,
     question,
 )
+from mmedrag.text.sentences import sentences
 
 
 class TestExtractiveContract(ExactGeneratorContract):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmedrag.definitions import glossary
-from mmedrag.training.flips import mirrored, negated
+from mmedrag.text.laterality import mirrored
+from mmedrag.training.flips import negated
 from mmedrag.types import Assertion, Case
 
 GLOSSARY = glossary()

@@ -84,9 +84,7 @@ class Agreement:
         return [b.rate for b in bins if b.share <= share + 1e-9][-1]
 
 
-def features(
-    yes: int, no: int, unsure: int, of: int, rate: Prevalence | None
-) -> tuple[float, ...]:
+def features(yes: int, no: int, unsure: int, of: int, rate: Prevalence | None) -> tuple[float, ...]:
     """The values of :data:`FEATURES`."""
     affirmed = (rate.affirmed + 0.5) / (rate.of + 1.0) if rate is not None else 0.05
     n = max(1, of)

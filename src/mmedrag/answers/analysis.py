@@ -134,9 +134,7 @@ class CaseAnalyst:
         near = [k for w in wanted for k, c in concepts.items() if self.ontology.is_a(w, c)]
         return tuple(dict.fromkeys(exact or near))
 
-    def _with_base_rates(
-        self, brief: Brief, question: Question, corpus: CorpusStatistics
-    ) -> Brief:
+    def _with_base_rates(self, brief: Brief, question: Question, corpus: CorpusStatistics) -> Brief:
         groups: dict[str, Collection[str]] = {}
         for claim in brief.claims:
             groups.setdefault(claim.concept, self._group(claim.concept))

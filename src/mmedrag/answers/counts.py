@@ -97,4 +97,6 @@ class CorpusCounts:
         affirmed.update(code for code, _, _ in diagnoses_of(reading, self._ontology))
         state = is_normal(reading)
         (affirmed if state else negated).update([NORMAL] if state is not None else [])
-        return _Row(reading.case, reading.evidence.mentions, frozenset(affirmed), frozenset(negated))
+        return _Row(
+            reading.case, reading.evidence.mentions, frozenset(affirmed), frozenset(negated)
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from mmedrag.types import Assertion, Kind, Mention
@@ -14,6 +13,8 @@ STRENGTH = (
     Assertion.NEGATED,
     Assertion.HISTORICAL,
     Assertion.OTHER_PERSON,
+    Assertion.INTERROGATIVE,
+    Assertion.UNKNOWN,
 )
 
 
@@ -53,18 +54,3 @@ def statements(mentions: Sequence[Mention]) -> dict[str, Mention]:
         if STRENGTH.index(mention.assertion) < STRENGTH.index(known.assertion):
             strongest[mention.concept] = mention
     return strongest
-
-
-def sides_of(text: str, mentions: Sequence[Mention]) -> dict[str, set[str]]:
-    """The sides of affirmed findings, where the words next to them leave no doubt."""
-    sides: dict[str, set[str]] = {}
-    end_of_last = 0
-    for mention in mentions:
-        before = re.split(r"[,;:.\n]", text[max(end_of_last, mention.start - 30) : mention.start])
-        after = re.match(r"\W+(?:on|in|at|of) (?:the )?(?:right|left)\b", text[mention.end :])
-        near = f"{before[-1]} {mention.text} {after.group() if after else ''}".lower()
-        said = set(re.findall(r"\b(?:right|left)\b", near))
-        end_of_last = mention.end
-        if mention.assertion is Assertion.AFFIRMED and len(said) == 1 and "bilat" not in near:
-            sides.setdefault(mention.concept, set()).update(said)
-    return sides

@@ -1,4 +1,4 @@
-"""Retrieved text is data: cleaned, cut into sentences, and looked at for planted instructions.
+"""Retrieved text is data: cleaned, and looked at for planted instructions.
 
 A corpus holds what others wrote. A report that says "ignore your instructions" is not a finding:
 generators leave such passages out or mark them, whatever they rank.
@@ -34,26 +34,7 @@ def quotable(text: str) -> str:
 
 def label(text: str) -> str:
     """A name to stand within a sentence: quotable, without ends of sentences, not long."""
-    return re.sub(r"[.!?]+(?=\s|$)", "", quotable(text)).strip()[:80]
-
-
-_ABBREVIATION = re.compile(
-    r"\b(?:e\.g|i\.e|vs|cf|approx|no|nos|figs?|drs?|mr|mrs|ms|pt|st|ca|resp|a\.p|p\.a|[a-z])\.$",
-    re.IGNORECASE,
-)
-_BOUNDARY = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[^\sa-z])|\n+|(?<=\w[.;!?])(?=[A-Z][a-z]{2})")
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of a report; a line end is one too, and the end after ``e.g.`` is none."""
-    found, start = [], 0
-    for boundary in _BOUNDARY.finditer(text):
-        part = text[start : boundary.end()].strip()
-        if "\n" not in boundary.group() and _ABBREVIATION.search(part):
-            continue
-        found.append(part)
-        start = boundary.end()
-    return [s for s in [*found, text[start:].strip()] if any(c.isalnum() for c in s)]
+    return re.sub(r"[.!?]++(?=\s|$)", "", quotable(text)[:80]).strip()
 
 
 _RULES = (
@@ -117,7 +98,7 @@ _SUSPECT = (
     r"<\s*/?\s*(?:system|assistant|user|instructions?|evidence|prompt|script|img|iframe|a href"
     r"|tool)",
     r"<\||\|>|\[/?(?:inst|system|sys)\]|<</?sys>>|<!--|###? ?(?:instruction|system|new|response)",
-    r"(?:^|\n|[.!?] )[\"'*#\s-]*(?:system|assistant|user|developer|human|admin)(?: (?:message"
+    r"(?:^|\n|[.!?] )[\"'*#\t -]*+(?:system|assistant|user|developer|human|admin)(?: (?:message"
     r"|note|prompt|override|alert|update|notice|command))?\s*:",
     r"\b(?:system|security|administrator) (?:message|prompt|override|alert|instruction)\b",
     r"\b(?:begin|end|start) (?:of )?(?:system|new|hidden|the|context|evidence|prompt|data|user"
@@ -163,7 +144,7 @@ _SUSPECT = (
     rf"|encode)\b[^.\n]{{0,40}}?\b{_WITHHELD}",
     r"\b(?:visit|click|open|go to|fetch|load|browse|curl|wget|download|follow|send|post|call"
     r"|see more at)\b"
-    r"[^\n]{0,60}(?:https?://|www\.)|!\[[^\]\n]*\]\(|javascript:|data:text|\bcurl -|\brm -rf"
+    r"[^\n]{0,60}(?:https?://|www\.)|!\[[^\]\n]{0,200}\]\(|javascript:|data:text|\bcurl -|\brm -rf"
     r"|\bos\.system"
     r"|\b(?:drop|delete from|truncate) (?:table|all)|\bimport os\b|\beval\(",
     r"\b(?:call|invoke|execute|run|use) the [\w ]{0,20}\b(?:tool|function|api|plugin|command|code"
@@ -179,7 +160,8 @@ _SUSPECT = (
     r"игнорируй|игнорируйте|забудь\w* (?:все|инструкц)",
 )  # fmt: skip
 _SUSPECT_RE = tuple(re.compile(p, re.IGNORECASE) for p in _SUSPECT)
-_BLOB = re.compile(r"(?=[A-Za-z0-9+/]*[0-9+/])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{48,}={0,2}")
+_RUN = re.compile(r"[A-Za-z0-9+/]{48,}+")
+_CODED = (re.compile(r"[0-9+/]"), re.compile(r"[a-z]"))
 _SPELT = re.compile(r"(?<!\w)(?:[A-Za-z][ ._*-]){4,}[A-Za-z](?!\w)")
 _LETTERED = re.compile(r"\b(?=\w*[a-zA-Z])[\w@$]+\b")
 _LEET = str.maketrans("013457@$", "oieastas")
@@ -195,7 +177,7 @@ def instruction_like(text: str) -> bool:
     the rule that only supplied evidence can be cited holds without it.
     """
     plain = clean(unicodedata.normalize("NFKC", text))
-    if _BLOB.search(plain):
+    if any(all(p.search(run) for p in _CODED) for run in _RUN.findall(plain)):
         return True
     return any(p.search(form) for form in _readings(plain) for p in _SUSPECT_RE)
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mmedrag.answers.passages import FLAG, clean, instruction_like, sentences
+from mmedrag.answers.passages import FLAG, clean, instruction_like
 from mmedrag.errors import TooManyTokens
+from mmedrag.text.sentences import sentences
 from mmedrag.types import Assertion, Brief, Case, Claim, Evidence, Question
 
 SYSTEM_PROMPT = """\
@@ -30,9 +31,7 @@ was taken out: do not guess at it.
 6. Be brief: first one sentence with the answer, then short sentences or bullets on similar cases, \
 disagreements, and terms. No preamble, no links, no list of sources at the end.
 7. Where counts over the evidence are given, start from them and change none. A sentence that its \
-own keys contradict is struck before anyone reads it.""".replace(
-    "{flag}", FLAG
-)
+own keys contradict is struck before anyone reads it.""".replace("{flag}", FLAG)
 """The rules; the same for every question."""
 
 IMAGE_ONLY = (

@@ -49,8 +49,8 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "compares with an earlier study",
         _K.COMPARISON,
-        rf"\bcompar(?:e|es|ed|ing|ison)\b.*\b(?:before|previous|prior|earlier|last|old|former|baseline"
-        rf"|first|yesterday|19\d\d|20\d\d|ago)\b",
+        r"\bcompar(?:e|es|ed|ing|ison)\b.*\b(?:before|previous|prior|earlier|last|old|former|baseline"
+        r"|first|yesterday|19\d\d|20\d\d|ago)\b",
         r"\b(?:interval|any) (?:change|progression|growth|improvement)s?\b.*(?:\?|since|from|\.|$)",
         r"\b(?:changed?|progress(?:ed|ion)?|improv(?:ed|ing|ement)|worsen(?:ed|ing)|resolved?"
         r"|grown|increased?|decreased?|larger|smaller|bigger|better|worse|new|stable|regressed"
@@ -253,7 +253,14 @@ def asking_part(text: str) -> str:
 
     A history may come first ("45-year-old woman with seizures. What is it likely to be?").
     """
-    pieces = [p.strip() for p in re.split(r"(?<=[.?!;])\s+|:\s+(?=(?:what|is|are|which|how|does|do|can|could)\b)|\s+[-–]\s+(?=\w+ (?:is|are|was|does|do)\b)(?!which)|\n+", text) if p.strip()]
+    pieces = [
+        p.strip()
+        for p in re.split(
+            r"(?<=[.?!;])\s+|:\s+(?=(?:what|is|are|which|how|does|do|can|could)\b)|\s+[-–]\s+(?=\w+ (?:is|are|was|does|do)\b)(?!which)|\n+",
+            text,
+        )
+        if p.strip()
+    ]
     pieces = [p for p in (_GREETING.sub("", piece[-_LONGEST:]) for piece in pieces) if p]
     asking = [p for p in pieces if _ASKING.search(p)]
     marked = [p for p in asking if p.endswith("?")]

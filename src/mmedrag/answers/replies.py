@@ -142,7 +142,9 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
     lines = []
     sided = [c for c in brief.claims if c.side]
     text = question.query.text.lower()
-    if sided and (intent is not None and intent.detail == "side" or "left" in text or "right" in text):
+    if sided and (
+        (intent is not None and intent.detail == "side") or "left" in text or "right" in text
+    ):
         told = "; ".join(f"{c.term} on the {c.side} {marks(c.keys)}" for c in sided)
         lines.append(f"Side: {told}.")
     graded = [c for c in brief.claims if c.grade]
@@ -162,9 +164,7 @@ def _of_definition(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
     return [*lines, *[_counted(_claims(brief, affirmed[0].concept))]] if affirmed else lines
 
 
-def _of_comparison(
-    question: Question, brief: Brief, cases: Sequence[Evidence]
-) -> list[str]:
+def _of_comparison(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
     if brief.reply is Reply.UNKNOWN:
         counted = [_counted(_claims(brief, c)) for c in _asked(question, brief)]
         return [
@@ -181,7 +181,9 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
     """The first diagnoses by support, then the findings that the cases share."""
     by_image = question.query.image is not None and not question.query.text.strip()
     start = "going by the image alone, " if by_image else ""
-    the_cases = "the one similar case" if len(cases) == 1 else f"the {len(cases)} most similar cases"
+    the_cases = (
+        "the one similar case" if len(cases) == 1 else f"the {len(cases)} most similar cases"
+    )
     shared = _shared(brief)
     named = brief.differential[:LEADS]
     clear = question.query.image is None or brief.reply is Reply.YES
@@ -201,8 +203,11 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
     absent = [c for c in brief.claims if c.assertion is Assertion.NEGATED][:LEADS]
     if absent:
         told = listed([f"{c.term} {marks(c.keys)}" for c in absent])
-        verb = "affirms no finding that the dictionary knows and rules out" if len(cases) == 1 else (
-            "affirm no finding that the dictionary knows and rule out")
+        verb = (
+            "affirms no finding that the dictionary knows and rules out"
+            if len(cases) == 1
+            else ("affirm no finding that the dictionary knows and rule out")
+        )
         return _capital(f"{start}{the_cases} {verb} {told}.")
     verb = "names" if len(cases) == 1 else "name"
     everyone = marks([c.key for c in cases])
@@ -220,4 +225,6 @@ def _shared(brief: Brief) -> str:
 
 
 def _candidate(candidate: Candidate) -> str:
-    return f"{candidate.diagnosis} ({len(candidate.keys)} of {candidate.of}) {marks(candidate.keys)}"
+    return (
+        f"{candidate.diagnosis} ({len(candidate.keys)} of {candidate.of}) {marks(candidate.keys)}"
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmedrag.answers.analysis import CaseAnalyst, base_rate, whole
-from mmedrag.answers.findings import sides_of
 from mmedrag.answers.passages import label
 from mmedrag.answers.replies import marks
 from mmedrag.answers.statements import Tally, read_cases, tally_of
+from mmedrag.text.laterality import sides_of_findings
 from mmedrag.types import (
     Assertion,
     Brief,
@@ -26,7 +26,7 @@ _OPEN = (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION)
 def differential_lines(question: Question, brief: Brief) -> list[str]:
     """A line a diagnosis: cases, base rate, and what speaks against it."""
     by_image = question.query.image is not None and brief.kind is QuestionKind.SEARCH
-    if brief.kind not in _OPEN and not by_image or len(brief.differential) < 2:
+    if (brief.kind not in _OPEN and not by_image) or len(brief.differential) < 2:
         return []
     return ["Diagnoses of these cases:", *(_candidate(c) for c in brief.differential)]
 
@@ -62,8 +62,7 @@ def finding_lines(brief: Brief, cases: Sequence[Evidence], most: int) -> list[st
         return []
     place = "the case" if len(cases) == 1 else f"the {len(cases)} cases"
     lines = [
-        f"- {claims[0].term}: "
-        + "; ".join(f"{_SAID[c.assertion]} {marks(c.keys)}" for c in claims)
+        f"- {claims[0].term}: " + "; ".join(f"{_SAID[c.assertion]} {marks(c.keys)}" for c in claims)
         for claims in list(by_concept.values())[:most]
     ]
     return [f"Findings in {place}:", *lines]
@@ -117,11 +116,11 @@ def _echo(tally: Tally, cases: Sequence[Evidence]) -> str:
 
 def other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
     """Where the question says right and a case says left of the same finding, or the reverse."""
-    asked = sides_of(question.query.text, question.mentions)
+    asked = sides_of_findings(question.query.text, question.mentions)
     terms = {m.concept: label(m.term) for m in question.mentions}
     lines = []
     for concept, sides in asked.items():
-        told = [(c.key, sides_of(_report(c), c.mentions).get(concept)) for c in cases]
+        told = [(c.key, sides_of_findings(_report(c), c.mentions).get(concept)) for c in cases]
         other = [key for key, said in told if said and len(sides) == 1 and not sides & said]
         if other:
             (here,) = sides
@@ -135,4 +134,3 @@ def other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
 
 def _report(evidence: Evidence) -> str:
     return evidence.item.text if isinstance(evidence.item, Case) else ""
-

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from mmedrag.answers.findings import STRENGTH, sides_of
-from mmedrag.definitions.negation import assertions
+from mmedrag.answers.findings import STRENGTH
 from mmedrag.definitions.wording import normal, spans
 from mmedrag.protocols import DefinitionSource, Ontology
+from mmedrag.text.assertions import assertions
+from mmedrag.text.laterality import sides_of_findings
 from mmedrag.types import Assertion, Case, Evidence, Kind, Mention
 
 PHRASE = "text:"
@@ -66,9 +67,7 @@ class CaseReading:
         return self.evidence.item
 
 
-def read_cases(
-    cases: Sequence[Evidence], source: DefinitionSource | None
-) -> list[CaseReading]:
+def read_cases(cases: Sequence[Evidence], source: DefinitionSource | None) -> list[CaseReading]:
     """Read what the cases state. Reports were recognised before; diagnoses and labels are here."""
     names = [n for c in cases if isinstance(c.item, Case) for n in _names(c.item)]
     unique = list(dict.fromkeys(names))
@@ -95,7 +94,7 @@ def _sentence(name: str) -> str:
 def _read(evidence: Evidence, case: Case, known: Mapping[str, tuple[Mention, ...]]) -> CaseReading:
     diagnosis = tuple(Named(n, known[n]) for n in _LIST.split(case.diagnosis.strip()) if n)
     labels = tuple(Named(n, known[n]) for n in map(_readable, case.labels) if n)
-    sides = sides_of(case.text, evidence.mentions)
+    sides = sides_of_findings(case.text, evidence.mentions)
     said: dict[str, list[Mention]] = {}
     named = (m for name in (*diagnosis, *labels) for m in name.mentions)
     for mention in (*evidence.mentions, *named):
@@ -198,9 +197,7 @@ class Tally:
         return tuple(self.keys.get(assertion, ()))
 
 
-def tally_of(
-    concept: str, term: str, readings: Sequence[CaseReading], ontology: Ontology
-) -> Tally:
+def tally_of(concept: str, term: str, readings: Sequence[CaseReading], ontology: Ontology) -> Tally:
     """Every case sorted by what it says of a concept."""
     tally = Tally(concept, term)
     for reading in readings:

@@ -6,6 +6,7 @@ Every study is a function of :mod:`mmedrag.evaluation` that gives a section; her
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from mmedrag.commands import paper
 from mmedrag.commands.generator import add_generator, named_generator
@@ -26,9 +27,14 @@ def add(commands: Commands) -> None:
         _modality,
     )  # fmt: skip
     add_pictures(modality)
-    add_study(
+    definitions = add_study(
         studies, "definitions", "recognition of terms and their negation (3.4)", _definitions,
         data=False,
+    )  # fmt: skip
+    definitions.add_argument(
+        "--negex", type=Path, metavar="FILE",
+        help="measure negation on the annotated sentences of FILE instead (JSONL as published with "
+             "NegEx: id, sentence, concept, label)",
     )  # fmt: skip
     _add_answers(studies)
     paper.add(studies)
@@ -125,8 +131,10 @@ def _modality(options: argparse.Namespace) -> int:
 
 def _definitions(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.definitions import evaluate_definitions
+    from mmedrag.evaluation.negation import evaluate_negation
 
-    return show_sections(options, evaluate_definitions())
+    section = evaluate_negation(options.negex) if options.negex else evaluate_definitions()
+    return show_sections(options, section)
 
 
 def _add_answers(studies: Commands) -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from mmedrag.definitions.compilation import in_memory
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import Concepts
+from mmedrag.definitions.context import stands_for_a_term
 from mmedrag.definitions.entities import Tokens, prefix_hashes
 from mmedrag.definitions.fingerprint import fingerprint_of
-from mmedrag.definitions.negation import assertions
+from mmedrag.definitions.predicates import Span
 from mmedrag.definitions.tables import read_glossary
+from mmedrag.definitions.translations import translated
 from mmedrag.definitions.wording import codes, normal, spans
+from mmedrag.text.assertions import assertions
+from mmedrag.text.characters import Reading
 from mmedrag.types import Assertion, Definition, Kind, Mention
 
 _Found = tuple[int, int, Candidate]
 """Characters of a text, and the name that they are."""
+
+_EXPLAINED = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE})
 
 _BACKGROUND = frozenset(
     {Kind.ANATOMY, Kind.TECHNIQUE, Kind.PROCEDURE, Kind.STAIN, Kind.DEVICE, Kind.OTHER}
@@ -44,14 +50,19 @@ class Dictionary:
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """The terms of each text with what is said of them; in order, without overlap."""
-        tokens = Tokens.of(texts)
+        readings = [Reading.of(text) for text in texts]
+        read = [reading.text for reading in readings]
+        tokens = Tokens.of(read)
         found: list[list[_Found]] = [[] for _ in texts]
-        for owner, place in self._longest(tokens, texts):
+        for owner, place in self._longest(tokens, read):
             found[owner].append(place)
-        return [tuple(self._mentions(t, f)) for t, f in zip(texts, found, strict=True)]
+        return [
+            tuple(self._mentions(*item))
+            for item in zip(texts, readings, map(_apart, found), tokens.anchors, strict=True)
+        ]
 
     def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
-        """Definitions of affirmed mentions, those of earlier texts first, one a concept.
+        """Definitions of mentions affirmed or asked for, of earlier texts first, one a concept.
 
         Within a text the first dictionary's definitions come first, and findings and diseases
         before anatomy and technique. A concept without a definition
@@ -63,8 +74,8 @@ class Dictionary:
         for text in mentions:
             if len(definitions) >= limit:
                 break
-            affirmed = [m for m in text if m.assertion is Assertion.AFFIRMED]
-            new = {m.concept: m for m in affirmed if m.concept not in asked}
+            wanted = [m for m in text if m.assertion in _EXPLAINED]
+            new = {m.concept: m for m in wanted if m.concept not in asked}
             asked.update(new)
             found = [f for f in map(self._defined, new.values()) if f is not None]
             for _, concept in sorted(found, key=self._interest):
@@ -79,9 +90,13 @@ class Dictionary:
     def _interest(self, found: tuple[int, Concept]) -> tuple[int, bool]:
         return found[0], self.concepts.kind(found[1].code) in _BACKGROUND
 
-    def _mentions(self, text: str, found: Sequence[_Found]) -> Iterator[Mention]:
-        said = assertions(text, [(start, end) for start, end, _ in found])
-        for (start, end, name), assertion in zip(found, said, strict=True):
+    def _mentions(
+        self, text: str, reading: Reading, found: Sequence[_Found], anchors: Mapping[Span, Span]
+    ) -> Iterator[Mention]:
+        spans = [anchors.get((start, end), (start, end)) for start, end, _ in found]
+        stated = assertions(reading.text, spans)
+        for (first, last, name), assertion in zip(found, stated, strict=True):
+            start, end = reading.place(first, last)
             code, term = name.concept.code, name.concept.term
             kind = self.concepts.kind(code)
             yield Mention(text[start:end], start, end, code, term, assertion, kind)
@@ -104,9 +119,13 @@ class Dictionary:
             for end in sorted(starts[start], reverse=True):
                 owner = tokens.owner[start]
                 first, last = tokens.spans[start][0], tokens.spans[end - 1][1]
+                if first >= last:  # a part of a predicated name
+                    continue
                 surface = texts[owner][first:last]
                 chosen = self._choose(surface, starts[start][end], settings[owner])
-                if chosen is not None:
+                if chosen is not None and (
+                    not chosen[1].exact or stands_for_a_term(texts[owner], first, last)
+                ):
                     free = end
                     yield owner, (first, last, chosen[1])
                     break
@@ -204,7 +223,7 @@ def open_dictionary(*paths: Path | str, with_glossary: bool = True) -> Dictionar
 
 
 def _glossary() -> CompiledDictionary:
-    return in_memory(read_glossary(Path(__file__).with_name("glossary.jsonl")))
+    return in_memory(translated(read_glossary(Path(__file__).with_name("glossary.jsonl"))))
 
 
 def _same_case(surface: str, name: str) -> bool:
@@ -217,3 +236,14 @@ def _heads(term: str) -> list[str]:
     if {"of", "in", "with", "for", "to", "and"} & set(words):
         return []
     return [" ".join(words[i:]) for i in range(1, len(words))]
+
+
+def _apart(found: Sequence[_Found]) -> list[_Found]:
+    """In order and without overlap: the longer of two, the earlier of equals."""
+    kept: list[_Found] = []
+    for place in sorted(found, key=lambda f: (f[0], -f[1])):
+        if not kept or place[0] >= kept[-1][1]:
+            kept.append(place)
+        elif place[1] - place[0] > kept[-1][1] - kept[-1][0]:
+            kept[-1] = place
+    return kept

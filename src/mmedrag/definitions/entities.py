@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.definitions.predicates import Span, predicates
 from mmedrag.definitions.wording import code, spans
 
 _FACTOR = 0x9E3779B97F4A7C15
@@ -97,20 +98,40 @@ class Tokens:
 
     ``owner[i]`` is the text that token ``i`` belongs to and ``spans[i]`` its characters there. A
     token of code 0 stands after each text, so that no name runs from one text into the next.
+
+    After each text stand the names that its sentences are equivalent to
+    (:mod:`mmedrag.definitions.predicates`). Their tokens have spans such that the whole name covers
+    the sentence's words and a part of it covers nothing. ``anchors`` gives, text by text, the
+    predicate for what such a name covers.
     """
 
     codes: Codes
     owner: list[int]
     spans: list[tuple[int, int]]
+    anchors: list[dict[Span, Span]]
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Tokens:
         """Split ``texts``."""
-        values, owner, places = array("Q"), [], []
+        values = array("Q")
+        owner: list[int] = []
+        places: list[Span] = []
+        anchors: list[dict[Span, Span]] = [{} for _ in texts]
         for number, text in enumerate(texts):
             found = spans(text)
             values.extend([code(text[start:end]) for start, end in found])
             values.append(0)
-            owner.extend([number] * (len(found) + 1))
             places.extend([*found, (len(text), len(text))])
-        return cls(np.frombuffer(values, dtype=np.uint64), owner, places)
+            for predicate in predicates(text, found):
+                anchors[number][predicate.place] = predicate.anchor
+                for name in predicate.names:
+                    values.extend([*map(code, name), 0])
+                    places.extend([*_covering(predicate.place, len(name)), (0, 0)])
+            owner.extend([number] * (len(places) - len(owner)))
+        return cls(np.frombuffer(values, dtype=np.uint64), owner, places, anchors)
+
+
+def _covering(place: tuple[int, int], length: int) -> list[tuple[int, int]]:
+    """Spans of the tokens of a name that as a whole covers ``place``, and in part nothing."""
+    first, last = place
+    return [(first if i == 0 else last, last if i == length - 1 else first) for i in range(length)]

@@ -20,6 +20,9 @@ from mmedrag.types import Matrix
 Pooling = Literal["mean", "cls"]
 """How a window's token vectors become one: their mean, or the first ([CLS], section 3.3)."""
 
+MOST_WINDOWS = 32
+"""Windows of one text that are encoded, about 5,000 words: longer texts take no more time."""
+
 IntMatrix = NDArray[np.int64]
 
 
@@ -28,8 +31,9 @@ class TextEncoder(Protocol):
     """Texts to features of norm 1.
 
     Laws: ``encode([])`` is ``(0, dim)``; rows are float32 and finite, one a text, in order; the
-    composition of batches does not matter (to 1e-4); every part of a long text counts. Equal
-    fingerprints mean equal features.
+    composition of batches does not matter (to 1e-4); every part of a long text counts, beyond
+    :data:`MOST_WINDOWS` windows those that are spread over it. Equal fingerprints mean equal
+    features.
     """
 
     @property
@@ -94,6 +98,18 @@ def encode_windows(
     return unit_rows(sums)
 
 
+def spread(windows: Sequence[Window], most: int = MOST_WINDOWS) -> list[Window]:
+    """At most ``most`` windows of each text: the first, the last, and others evenly between."""
+    by_text: dict[int, list[Window]] = {}
+    for window in windows:
+        by_text.setdefault(window.text, []).append(window)
+    return [
+        windows[round(i)]
+        for windows in by_text.values()
+        for i in np.linspace(0, len(windows) - 1, min(most, len(windows))).tolist()
+    ]
+
+
 def pool_tokens(states: Matrix, mask: IntMatrix, pooling: Pooling) -> Matrix:
     """Token vectors ``(b, length, dim)`` to ``(b, dim)``: [CLS], or the mean over the mask."""
     if pooling == "cls":
@@ -137,7 +153,7 @@ class WordPiece:
         for position, encoding in enumerate(self._tokenizer.encode_batch(well_formed(texts))):
             for part in (encoding, *encoding.overflowing):
                 found.append(Window(position, part.ids, max(1, len(part.ids) - 2)))
-        return found
+        return spread(found)
 
 
 class OnnxTextEncoder:

@@ -22,6 +22,7 @@ from mmedrag.encoders.text import (
     Window,
     encode_windows,
     padded,
+    spread,
     well_formed,
 )
 from mmedrag.encoders.torch_import import open_torch
@@ -229,10 +230,12 @@ class TransformersTextEncoder:
         )
         special = self._tokenizer.num_special_tokens_to_add()
         owners = found["overflow_to_sample_mapping"]
-        return [
-            Window(int(owner), ids, max(1, len(ids) - special))
-            for owner, ids in zip(owners, found["input_ids"], strict=True)
-        ]
+        return spread(
+            [
+                Window(int(owner), ids, max(1, len(ids) - special))
+                for owner, ids in zip(owners, found["input_ids"], strict=True)
+            ]
+        )
 
     @property
     def network(self) -> Foreign:

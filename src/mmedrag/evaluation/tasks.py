@@ -176,11 +176,33 @@ def same_diagnosis(code: str, codes: frozenset[str], dictionary: Dictionary) -> 
 
 
 def _words(code: str, dictionary: Dictionary) -> frozenset[str]:
-    text = code.removeprefix(UNNAMED) if code.startswith(UNNAMED) else dictionary.concepts.name(code)
+    text = (
+        code.removeprefix(UNNAMED) if code.startswith(UNNAMED) else dictionary.concepts.name(code)
+    )
     return frozenset(normal_form(text).split()) - _SMALL
 
 
-_SMALL = frozenset("of the and with in to a an due left right by on for from at or".split())
+_SMALL = frozenset(
+    [
+        "of",
+        "the",
+        "and",
+        "with",
+        "in",
+        "to",
+        "a",
+        "an",
+        "due",
+        "left",
+        "right",
+        "by",
+        "on",
+        "for",
+        "from",
+        "at",
+        "or",
+    ]
+)
 
 
 def _overlap(a: frozenset[str], b: frozenset[str]) -> float:

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mmedrag.text.laterality import sides, sides_of_findings
 from mmedrag.types import Assertion, Case, Definition, Evidence, Matrix, Mention, Question
 
 FEATURES = (
@@ -37,16 +38,8 @@ FEATURES = (
 
 _WORD = re.compile(r"[^\W_]+")
 _ENDING = re.compile(r"(?:ie|[eiy])?s?$")
-_SIDE_WORD = re.compile(r"\b(left|right|bilateral(?:ly)?|both)\b", re.IGNORECASE)
-_SIDE_SIGN = re.compile(r"\b(OD|OS|OU|RUL|RML|RLL|LUL|LLL)\b")
-_SIDES = {
-    **dict.fromkeys(("left", "OS", "LUL", "LLL"), ("left",)),
-    **dict.fromkeys(("right", "OD", "RUL", "RML", "RLL"), ("right",)),
-    **dict.fromkeys(("bilateral", "bilaterally", "both", "OU"), ("left", "right")),
-}
-_CLAUSE_END = re.compile(r"[.,;:\n]")
-_BESIDE = 40
-"""Characters before and after a finding in which its side is looked for."""
+_SOUGHT = (Assertion.UNCERTAIN, Assertion.INTERROGATIVE)
+"""What a question says of a concept that it asks about: "? effusion", "Is there an effusion?"."""
 
 _FUNCTION_WORDS = re.compile(
     r"a|an|and|are|as|at|be|by|do|does|for|from|has|have|in|is|it|its|no|not|of|on|or|shows?|"
@@ -97,7 +90,7 @@ def _row(question: Question, e: Evidence) -> tuple[float, ...]:
     stems, others = set(asked), set(found)
     pairs, other_pairs = set(pairwise(asked)), set(pairwise(found))
     said, affirmed = _concepts(question.mentions, Assertion.AFFIRMED), _affirmed(e)
-    sought = said | _concepts(question.mentions, Assertion.UNCERTAIN)
+    sought = said.union(*(_concepts(question.mentions, a) for a in _SOUGHT))
     ruled_out = _concepts(e.mentions, Assertion.NEGATED) - affirmed
     return (
         e.similarity,
@@ -163,29 +156,12 @@ def _negation_conflict(asked: Sequence[Mention], found: Sequence[Mention]) -> fl
 
 
 def _laterality_conflict(asked: str, found: str) -> bool:
-    one, other = _sides(asked), _sides(found)
+    one, other = sides(asked), sides(found)
     return bool(one and other and one.isdisjoint(other))
 
 
 def _finding_side_conflict(question: Question, e: Evidence) -> float:
-    asked = _sides_by_concept(question.query.text, question.mentions)
-    found = _sides_by_concept(e.text, e.mentions)
+    asked = sides_of_findings(question.query.text, question.mentions)
+    found = sides_of_findings(e.text, e.mentions)
     both = asked.keys() & found.keys()
     return _share({c for c in both if asked[c].isdisjoint(found[c])}, both)
-
-
-def _sides_by_concept(text: str, mentions: Sequence[Mention]) -> dict[str, set[str]]:
-    """The sides named beside each affirmed concept, in its clause."""
-    sides: dict[str, set[str]] = {}
-    for mention in mentions:
-        if mention.assertion is Assertion.AFFIRMED:
-            before = _CLAUSE_END.split(text[max(0, mention.start - _BESIDE) : mention.start])[-1]
-            after = _CLAUSE_END.split(text[mention.end : mention.end + _BESIDE])[0]
-            if named := _sides(f"{before} {mention.text} {after}"):
-                sides.setdefault(mention.concept, set()).update(named)
-    return sides
-
-
-def _sides(text: str) -> set[str]:
-    named = [word.casefold() for word in _SIDE_WORD.findall(text)] + _SIDE_SIGN.findall(text)
-    return {side for name in named for side in _SIDES[name]}

@@ -85,11 +85,11 @@ class DefinitionSourceContract:
         assert len({d.concept for d in found}) == len(found)
         assert all(d.text for d in found)
 
-    def test_known_terms_are_defined_from_affirmed_mentions_only(self) -> None:
+    def test_known_terms_are_defined_from_mentions_affirmed_or_asked_for_only(self) -> None:
         source = self.make()
         mentions = source.recognise(self.known)
         assert source.define(mentions, 99)
-        for assertion in set(Assertion) - {Assertion.AFFIRMED}:
+        for assertion in set(Assertion) - {Assertion.AFFIRMED, Assertion.INTERROGATIVE}:
             others = [[replace(m, assertion=assertion) for m in text] for text in mentions]
             assert source.define(others, 99) == []
 

@@ -19,8 +19,9 @@ from mmedrag.definitions import Dictionary
 from mmedrag.pipeline import gather
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.text.laterality import mirrored
 from mmedrag.training.candidates import Candidates, findings_of
-from mmedrag.training.flips import mirrored, negated
+from mmedrag.training.flips import negated
 from mmedrag.training.questions import is_finding, off_topic, texts_of
 from mmedrag.types import (
     Assertion,

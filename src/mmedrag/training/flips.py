@@ -11,15 +11,6 @@ from collections.abc import Collection, Sequence
 
 from mmedrag.types import Assertion, Mention
 
-_SIDE = re.compile(
-    r"\b(?:(?P<word>left|right)(?=(?:ward|wards|ly)?\b)|(?P<sign>OD|OS|RUL|LUL|RLL|LLL)\b)",
-    re.IGNORECASE,
-)
-_OTHER = {
-    "left": "right", "right": "left", "OD": "OS", "OS": "OD",
-    "RUL": "LUL", "LUL": "RUL", "RLL": "LLL", "LLL": "RLL",
-}  # fmt: skip
-
 # A noun phrase begins after one of these; what stands before them is not ruled out with it.
 _BEFORE_PHRASE = re.compile(
     r"[.,;:()\[\]]|\b(?:is|are|was|were|be|been|has|have|had|shows?|showed|showing|demonstrates?|"
@@ -34,15 +25,6 @@ _RULED_OUT = re.compile(
     r"(?:(?:evidence|signs?|suggestion)\s+(?:of|for)\s+)?$",
     re.IGNORECASE,
 )
-
-
-def mirrored(text: str) -> str | None:
-    """The text with left and right exchanged, also as OD, OS and lobes; ``None`` without a side.
-
-    Exchanging twice gives the text back.
-    """
-    flipped = _SIDE.sub(_other_side, text)
-    return flipped if flipped != text else None
 
 
 def negated(text: str, mentions: Sequence[Mention], concepts: Collection[str]) -> str | None:
@@ -68,14 +50,6 @@ def negated(text: str, mentions: Sequence[Mention], concepts: Collection[str]) -
         elif mention.assertion is Assertion.NEGATED:
             flipped = _affirmed(flipped, mention.start)
     return flipped if flipped != text else None
-
-
-def _other_side(match: re.Match[str]) -> str:
-    if match["sign"]:
-        return _OTHER[match["sign"]] if match["sign"].isupper() else match["sign"]
-    word = match["word"]
-    other = _OTHER[word.lower()]
-    return other.upper() if word.isupper() else other.title() if word[0].isupper() else other
 
 
 def _ruled_out(text: str, start: int) -> str:

@@ -1,0 +1,85 @@
+"""Abbreviations that stand for something else where they are: headings, titles, plain words.
+
+"PE: lungs clear" is a physical examination, "DR SMITH" a person, and the ALL of "ALL LUNG FIELDS" a
+word, whatever a dictionary lists.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mmedrag.definitions.terms import WORDS
+
+_HEADINGS = frozenset(
+    """
+    PE MS ALL CC HPI PMH PSH FH SH ROS GI GU CV MSK EXT ABD ID VS GEN AS RA PT OT RS CNS MI
+    AP DM PSYCH SKIN
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+_NEVER_FINDINGS = frozenset({"ALL", "CC", "ID", "VS"})
+_STATED = re.compile(
+    r"\s*(?:none|no\b(?=\s*(?:[.,;]|$|evidence|signs?\b))|absent|neg\b|negative|nil|positive|present|yes|not\s+(?:seen|found|identified"
+    r"|present|detected|excluded)|confirmed|excluded|ruled|suspected|likely|unlikely|possible"
+    r"|bilateral|segmental|subsegmental|saddle|stage|grade|progressing|relapsing|new|old|known|\?)",
+    re.IGNORECASE,
+)
+_OPENS = re.compile(r"(?:^|[\n.;:!?]|\n\s*[-*•])[ \t]*$")
+_TITLES = frozenset({"DR", "MR", "MS", "ST", "PT"})
+_NAME = re.compile(r"\.?\s+(?:[A-Z]\.?\s+)?(?P<name>[A-Z][A-Za-z'’-]+)")
+_NO_NAME = frozenset(
+    """
+    imaging angiography angiogram venography cholangiography spectroscopy perfusion
+    enterography elastography urography arthrogram arthrography scan brain spine plaque
+    plaques lesion lesions with and or in of grade stage stable mild moderate severe
+    progression changes screening laser present absent not is was no none ou od os both
+    right left
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+_BEFORE_NAME = re.compile(
+    r"\b(?:with|by|to|from|for|per|and|via|see|saw|called|paged|informed|notified|attending"
+    r"|physician|referring|cc|signed|dictated|consultant|surgeon)[:.]?\s*$",
+    re.IGNORECASE,
+)
+_PLAIN_WORDS = frozenset(
+    """
+    am an as at be by do go he if in is it me my no of on or pm so to up us we ou hi
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+_AROUND = 160
+_LOWER = re.compile(r"[a-zà-ÿ]")
+_CAPITALS = re.compile(r"[A-ZÀ-Þ]{2,}")
+
+
+def stands_for_a_term(text: str, start: int, end: int) -> bool:
+    """Whether the abbreviation at ``start`` to ``end`` can be the term that it abbreviates here."""
+    word = text[start:end]
+    before, after = text[max(0, start - _AROUND) : start], text[end : end + _AROUND]
+    return not (
+        _is_heading(word, before, after)
+        or _is_title(word, before, after)
+        or _is_plain_word(word, before, after)
+    )
+
+
+def _is_heading(word: str, before: str, after: str) -> bool:
+    colon = re.match(r"\s*:", after)
+    if word not in _HEADINGS or colon is None or not _OPENS.search(before):
+        return False
+    return word in _NEVER_FINDINGS or not _STATED.match(after, colon.end())
+
+
+def _is_title(word: str, before: str, after: str) -> bool:
+    name = _NAME.match(after)
+    if word not in _TITLES or name is None or name["name"].lower() in _NO_NAME:
+        return False
+    if _BEFORE_NAME.search(before):
+        return True
+    return word == "DR" and not name["name"].isupper()
+
+
+def _is_plain_word(word: str, before: str, after: str) -> bool:
+    """Whether the word is one of everyday language in a line without lower case."""
+    if word.lower() not in WORDS and word.lower() not in _PLAIN_WORDS:
+        return False
+    line = before.rpartition("\n")[2] + " " + after.partition("\n")[0]
+    return not _LOWER.search(line) and len(_CAPITALS.findall(line)) >= 2

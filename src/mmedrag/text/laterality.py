@@ -1,0 +1,122 @@
+"""Sides of the body: which ones a text names, and which one it gives to each finding.
+
+Answers say where a case has a finding on the other side, the reward model sees it as a conflict,
+and training turns sides round; all three read sides here.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from mmedrag.text import sentences
+from mmedrag.types import Assertion, Mention
+
+LEFT, RIGHT = "left", "right"
+
+Sides = frozenset[str]
+NEITHER: Sides = frozenset()
+
+_WORD = (
+    r"(?P<left>left(?!\s+(?:over|behind|alone|untreated|against|the\s+(?:hospital|clinic)))"
+    r"|izquierd[oa]s?|esquerd[oa]s?)"
+    r"|(?P<right>right(?!\s+(?:now|away|angles?|after|before))|derech[oa]s?|direit[oa]s?)"
+    r"|(?P<both>bilateral(?:ly|mente|es)?|bilaterais|both|amb[oa]s)"
+)
+_SIGN = r"(?P<os>OS|OI|OE|LUL|LLL|LUQ|LLQ)|(?P<od>OD|RUL|RML|RLL|RUQ|RLQ)|(?P<ou>OU|AO)"
+_SIDE = re.compile(rf"(?<![^\W_])(?:(?i:{_WORD})|{_SIGN})(?![^\W_])")
+_OF_GROUP = {
+    "left": {LEFT}, "os": {LEFT}, "right": {RIGHT}, "od": {RIGHT},
+    "both": {LEFT, RIGHT}, "ou": {LEFT, RIGHT},
+}  # fmt: skip
+
+_CLAUSE_END = re.compile(r"[.,;:()\n]")
+# "effusion on the right and left" names both; in "on the right and left hernia" the left is hers.
+_NEXT = re.compile(
+    r"\b(?:and|with|but|without|or|plus|y|e|con|com|pero|mas)\b"
+    r"(?!\s+(?:the\s+)?(?:left|right)\s*(?:$|[.,;]|sides?\b|lungs?\b|eyes?\b))",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(r"\s*[-*•]?\s*(?P<heading>[^\n:.;,]{1,40}):")
+_BESIDE = 60
+"""Characters before and after a finding in which its side is looked for."""
+_SIDED = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE})
+
+_EXCHANGED = re.compile(
+    r"\b(?:(?P<word>left|right)(?=(?:ward|wards|ly)?\b)|(?P<sign>OD|OS|RUL|LUL|RLL|LLL)\b)",
+    re.IGNORECASE,
+)
+_OTHER = {
+    "left": "right", "right": "left", "OD": "OS", "OS": "OD",
+    "RUL": "LUL", "LUL": "RUL", "RLL": "LLL", "LLL": "RLL",
+}  # fmt: skip
+
+
+def sides(text: str) -> Sides:
+    """The sides that ``text`` names, in words (English, Spanish, Portuguese) or as OD, OS, RUL."""
+    named: set[str] = set()
+    for match in _SIDE.finditer(text):
+        named |= _OF_GROUP[match.lastgroup or ""]
+    return frozenset(named)
+
+
+def sides_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Sides]:
+    """The sides of each concept that the text affirms or asks for, by concept; none, no entry.
+
+    A finding has the side named in its own words or beside it in its clause, nearer to it than to
+    another finding; else that of the heading of its sentence ("OD: drusen").
+
+    Args:
+        text: that was read.
+        mentions: of the text, in its order (:meth:`DefinitionSource.recognise`).
+    """
+    found: dict[str, Sides] = {}
+    sided = [m for m in mentions if m.assertion in _SIDED]
+    findings = [m for m in mentions if m.kind.is_finding]
+    headings = _headings(text) if sided else []
+    starts = [start for start, _ in headings]
+    for mention in sided:
+        before = bisect_left(findings, mention.start, key=lambda m: m.start) - 1
+        after = bisect_right(findings, mention.start, key=lambda m: m.start)
+        last = findings[before].end if before >= 0 else 0
+        following = findings[after].start if after < len(findings) else len(text)
+        heading = headings[bisect_right(starts, mention.start) - 1][1] if headings else NEITHER
+        if named := _beside(text, mention, last, following) or heading:
+            found[mention.concept] = found.get(mention.concept, NEITHER) | named
+    return found
+
+
+def _beside(text: str, mention: Mention, last: int, following: int) -> Sides:
+    """Sides in the clause of ``mention``, between the finding before it and the one after it."""
+    before = _CLAUSE_END.split(text[max(last, mention.start - _BESIDE) : mention.start])[-1]
+    # The next finding's first letter shows that its clause goes on.
+    after = _CLAUSE_END.split(text[mention.end : min(following + 1, mention.end + _BESIDE)])[0]
+    after = _NEXT.split(after, maxsplit=1)[0]
+    return sides(f"{before} {mention.text} {after}")
+
+
+def _headings(text: str) -> list[tuple[int, Sides]]:
+    """Where each sentence begins, and the sides that its heading names."""
+    found = []
+    for start, end in sentences.spans(text):
+        heading = _HEADING.match(text, start, end)
+        found.append((start, sides(heading["heading"]) if heading else NEITHER))
+    return found
+
+
+def mirrored(text: str) -> str | None:
+    """The text with left and right exchanged, also as OD, OS and lobes; ``None`` without a side.
+
+    Exchanging twice gives the text back.
+    """
+    flipped = _EXCHANGED.sub(_other_side, text)
+    return flipped if flipped != text else None
+
+
+def _other_side(match: re.Match[str]) -> str:
+    if match["sign"]:
+        return _OTHER[match["sign"]] if match["sign"].isupper() else match["sign"]
+    word = match["word"]
+    other = _OTHER[word.lower()]
+    return other.upper() if word.isupper() else other.title() if word[0].isupper() else other

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mmedrag import domains
 from mmedrag.assembly import assemble, create, dictionary
 from mmedrag.datasets.records import read_records
 from mmedrag.indexing import index
@@ -23,6 +24,16 @@ pytest.register_assert_rewrite("mmedrag.testing")  # so that a broken law shows 
 settings.register_profile("anywhere", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
+
+
+@pytest.fixture(autouse=True)
+def _forgets() -> Iterator[None]:
+    """Domains of one test are unknown to the next."""
+    names, prompts = dict(domains._KNOWN), dict(domains._PROMPTS)
+    yield
+    for registry, before in ((domains._KNOWN, names), (domains._PROMPTS, prompts)):
+        registry.clear()
+        registry.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,16 +29,6 @@ from mmedrag.training.features import Features
 from mmedrag.training.modality import calibrated_head, classes, domain_examples
 from mmedrag.training.sets import TrainingSet
 from mmedrag.types import Case, Matrix, Query
-
-
-@pytest.fixture(autouse=True)
-def _forgets() -> Iterator[None]:
-    """Domains of one test are unknown to the next."""
-    names, prompts = dict(domains._KNOWN), dict(domains._PROMPTS)
-    yield
-    for registry, before in ((domains._KNOWN, names), (domains._PROMPTS, prompts)):
-        registry.clear()
-        registry.update(before)
 
 
 def test_the_papers_three_are_built_in():

@@ -29,9 +29,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 @pytest.fixture(autouse=True)
 def _forgets() -> Iterator[None]:
     """Domains of one test are unknown to the next."""
-    names, prompts = dict(domains._KNOWN), dict(domains._PROMPTS)
+    names, prompts = dict(domains._REGISTRY), dict(domains._PROMPTS)
     yield
-    for registry, before in ((domains._KNOWN, names), (domains._PROMPTS, prompts)):
+    for registry, before in ((domains._REGISTRY, names), (domains._PROMPTS, prompts)):
         registry.clear()
         registry.update(before)
 

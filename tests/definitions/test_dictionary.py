@@ -51,7 +51,7 @@ class TestGlossaryContract(DefinitionSourceContract):
 
 
 class TestMergedContract(DefinitionSourceContract):
-    known = ("A blue spot and a left pleural effusion.", "Consolidation. Azure fluid. Red spot.")
+    examples = ("A blue spot and a left pleural effusion.", "Consolidation. Azure fluid. Red spot.")
 
     @classmethod
     def setup_class(cls) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmedrag import domains
 from mmedrag.datasets.records import BadRow, case_from
 from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, parse_json
-from mmedrag.domains import known
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
@@ -83,7 +83,7 @@ def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Proble
     try:
         fields = {"id": f"{corpus_key(root)}/{place.as_posix()}", **sidecar(file)}
         fields["image"] = place.as_posix()
-        named = next(filter(None, (known(part.lower()) for part in place.parts[:-1])), None)
+        named = next(filter(None, (domains.get(part.lower()) for part in place.parts[:-1])), None)
         return case_from({"domain": named, **fields}, root, domain)
     except BadRow as error:
         return Problem(file, None, str(error))

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmedrag import domains
 from mmedrag.datasets.rows import existing_file, inside, json_rows, plain_value, text_of
-from mmedrag.domains import known
 from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import read_bytes
@@ -253,4 +253,4 @@ def _frame(value: object) -> int:
 
 
 def _domain(value: object) -> Domain | None:
-    return known(text_of(value).lower())
+    return domains.get(text_of(value).lower())

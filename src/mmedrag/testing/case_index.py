@@ -81,7 +81,7 @@ def queries() -> st.SearchStrategy[tuple[Query, int, Domain | None, int]]:
     return st.tuples(query, st.integers(0, 30), domain, st.integers(0, 2**32 - 1))
 
 
-Asked = tuple[Query, int, Domain | None, int]
+Search = tuple[Query, int, Domain | None, int]
 
 
 class CaseIndexLaws:
@@ -97,8 +97,8 @@ class CaseIndexLaws:
 
     @contract
     @given(st.integers(0, 2**32 - 1), st.integers(0, 40), queries())
-    def test_hits_keep_the_laws(self, seed: int, n: int, asked: Asked) -> None:
-        query, k, domain, vector_seed = asked
+    def test_hits_keep_the_laws(self, seed: int, n: int, search: Search) -> None:
+        query, k, domain, vector_seed = search
         entries = entries_of(seed, n)
         stored = {e.case.id: e for e in entries}
         vector = unit(np.random.default_rng(vector_seed))
@@ -131,8 +131,8 @@ class CaseIndexContract(CaseIndexLaws):
 
     @contract
     @given(st.integers(0, 2**32 - 1), st.integers(0, 40), queries())
-    def test_as_many_hits_as_match(self, seed: int, n: int, asked: Asked) -> None:
-        query, k, domain, vector_seed = asked
+    def test_as_many_hits_as_match(self, seed: int, n: int, search: Search) -> None:
+        query, k, domain, vector_seed = search
         entries = entries_of(seed, n)
         matching = _matching(entries, query, domain)
         with self.index_of(entries) as index:
@@ -141,8 +141,10 @@ class CaseIndexContract(CaseIndexLaws):
 
     @contract
     @given(st.integers(0, 2**32 - 1), st.integers(0, 40), queries())
-    def test_without_text_the_most_similar_are_found(self, seed: int, n: int, asked: Asked) -> None:
-        query, k, domain, vector_seed = asked
+    def test_without_text_the_most_similar_are_found(
+        self, seed: int, n: int, search: Search
+    ) -> None:
+        query, k, domain, vector_seed = search
         entries = entries_of(seed, n)
         vector = unit(np.random.default_rng(vector_seed))
         query = replace(query, text="")

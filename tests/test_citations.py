@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mmedrag.citations import DISCLAIMER, Piece, attribute, resolve, unsupported_sentences
@@ -26,10 +27,11 @@ EVIDENCE = [EFFUSION, CLEAR, LEFT, MEANING]  # C1, C2, C4, D1
 
 def read(*pieces: str) -> tuple[str, list[str], list[str]]:
     found = list(resolve(pieces, EVIDENCE))
+    begins = max((i for i, p in enumerate(found, 1) if p.retracts), default=0)
     return (
-        "".join(p.text for p in found),
-        [k for p in found for k in p.cited],
-        [k for p in found for k in p.removed],
+        "".join(p.text for p in found[begins:]),
+        [k for p in found[begins:] for k in p.cited],
+        [k for p in found[begins:] for k in p.removed],
     )
 
 
@@ -63,6 +65,34 @@ def read(*pieces: str) -> tuple[str, list[str], list[str]]:
         ("Effusion [C1-D1].", "Effusion [C1, D1].", ["C1", "D1"], []),
         ("Effusion [C1-C9999].", "Effusion [C1].", ["C1"], ["C9999"]),
         ("Effusion [C1, C", "Effusion", [], ["[C1, C"]),
+        # what any reader would take for a citation
+        ("Effusion [Ｃ99].", "Effusion.", [], ["C99"]),
+        ("Effusion [Ｃ１].", "Effusion [C1].", ["C1"], []),
+        ("Effusion [С1].", "Effusion [C1].", ["C1"], []),  # Cyrillic
+        ("Effusion [𝐂𝟗𝟗].", "Effusion.", [], ["C99"]),
+        ("Effusion [C\u200b9\u200d9].", "Effusion.", [], ["C99"]),
+        ("Effusion ⟦C99⟧.", "Effusion.", [], ["C99"]),
+        ("Effusion ⟦C1⟧.", "Effusion [C1].", ["C1"], []),
+        ("Effusion {C99} 〔C1〕.", "Effusion [C1].", ["C1"], ["C99"]),
+        ("Effusion ［C1］.", "Effusion [C1].", ["C1"], []),
+        ("Effusion (C99).", "Effusion.", [], ["C99"]),
+        ("Effusion （C99）.", "Effusion.", [], ["C99"]),
+        ("Effusion (C1).", "Effusion [C1].", ["C1"], []),
+        ("Effusion (see C1, C99).", "Effusion [C1].", ["C1"], ["C99"]),
+        ("Effusion [Case 99].", "Effusion.", [], ["C99"]),
+        ("Effusion [case 1, case 99].", "Effusion [C1].", ["C1"], ["C99"]),
+        ("Effusion (Case 99).", "Effusion.", [], ["C99"]),
+        ("Fluid [Definition 1].", "Fluid [D1].", ["D1"], []),
+        ("Effusion [C99 shows it].", "Effusion.", [], ["C99"]),
+        ("Effusion [C1: right effusion].", "Effusion [C1].", ["C1"], []),
+        ("Effusion [^1].", "Effusion.", [], ["1"]),
+        ("Effusion [C99](https://x.example/a).", "Effusion.", [], ["C99"]),
+        ("Effusion [C1](https://x.example/a).", "Effusion [C1].", ["C1"], []),
+        # vertebrae where their places are named
+        ("Discs at [C5-C6] bulge [C1].", "Discs at [C5-C6] bulge [C1].", ["C1"], []),
+        ("Discs at [C1-C2] bulge [C1].", "Discs at [C1-C2] bulge [C1].", ["C1"], []),
+        ("Fusion of the spine [C3-C6] [C1].", "Fusion of the spine [C3-C6] [C1].", ["C1"], []),
+        ("Effusion [C7-C9].", "Effusion.", [], ["C7", "C8", "C9"]),
         ("Effusion [C1] and [", "Effusion [C1] and", ["C1"], []),
     ],
 )
@@ -82,6 +112,15 @@ def test_marks(written, text, cited, removed):
         "[" + "long " * 80 + "]",
         "",
         "(see figure)",
+        "Narrowing of [C5-C6], [C5/6], [C5–6], [C6-C7] and [C7-T1].",
+        "Narrowing (C5-C6) and (C5/C6) and (C7).",
+        "Fracture of the atlas (C1) and dens (C2).",
+        "Stain [C4d positive], low complement (C3, C4), [D-dimer 0.3], [L4-L5], [T12].",
+        "Rods from [D11-D12] to [D12-L1].",
+        "Two findings: (1) effusion, (2) air; [10 mm] {3} <b>.",
+        "Reported “Hangman fracture (C2-C3), (C1)” there.",
+        "Sources of emboli: the left atrium.\nReferences are made to the side.",
+        "“C1” and C2 and 'case 99'",
     ],
 )
 def test_other_brackets_are_left_alone(text):
@@ -98,8 +137,15 @@ def test_a_mark_is_not_let_through_in_parts():
     assert all("[" not in p.text or p.cited for p in resolve("Effusion [C1, C9].", EVIDENCE))
 
 
-LISTS = ("[C1]", "[C9]", "[D1, C9]", "[1]", "[C1-C4]", "【C1】", "[ C4 ]", "[C1: 3]", "[sic]")
-PARTS = ("[C1", "[12", "[see ", "[" + "x" * 279, "[", "]", "(", ")", "C2", "cases", "word", "a")
+LISTS = (
+    "[C1]", "[C9]", "[D1, C9]", "[1]", "[C1-C4]", "【C1】", "[ C4 ]", "[C1: 3]", "[sic]", "(C99)",
+    "[Case 99]", "⟦C1⟧", "[Ｃ99]", "[C5-C6]", "at [C1-C2]", "References:\n", "[C9](#a)", "“", "”",
+)  # fmt: skip
+PARTS = (
+    "[C1", "[12", "[see ", "[" + "x" * 279, "[", "]", "(", ")", "C2", "cases", "word", "a",
+    "\u200b", "<think>", "</think>", "<thi", "nk>", "</", "[think]", "<|channel|>",
+    "References", "analysis", "final",
+)  # fmt: skip
 JOINTS = (", ", " ", "  ", "\n", "\t", ",", ".", ";", "–", "and", " and ")
 FRAGMENTS = st.sampled_from(LISTS + PARTS + JOINTS)
 MARKED = st.lists(FRAGMENTS, max_size=25).map("".join)
@@ -126,13 +172,103 @@ def test_no_mark_of_the_result_names_what_was_not_supplied(text):
     assert set(again[1]) <= known
     for bracket in result.split("[")[1:]:
         inside, closed, _ = bracket.partition("]")
-        if closed and inside.startswith(("C", "D")):
+        if closed and re.fullmatch(r"[CD]\d+(, [CD]\d+)*", inside):
             assert set(KEY.findall(inside)) <= known
 
 
-@given(st.text(st.characters(exclude_characters="[]【】［］(),;: \t")))
-def test_text_without_marks_is_unchanged(text):
+@given(st.text(st.characters(exclude_categories=["Ps", "Pe"], exclude_characters="<")))
+def test_text_without_brackets_is_unchanged(text):
+    assume(not any(word in text.lower() for word in ("cit", "refer", "source", "lit")))
     assert read(text) == (text, [], [])
+
+
+NUMBER = st.integers(0, 9999)
+BRACKET = st.sampled_from(["[]", "【】", "⟦⟧", "{}", "〔〕", "［］", "⟨⟩", "()", "（）"])
+LETTER = st.sampled_from(
+    ["C", "D", "c", "d", "Ｃ", "С", "𝐂", "case ", "Case no. ", "see C", "C-", "Case-", "C\u200b"]
+)
+
+
+@given(BRACKET, LETTER, NUMBER, st.sampled_from(["Effusion ", "", "Water is seen, ", "- "]))
+def test_a_mark_in_any_writing_is_resolved_or_removed(bracket, letter, number, before):
+    text, cited, removed = read(f"{before}{bracket[0]}{letter}{number}{bracket[1]}")
+    vertebra = bracket in ("()", "（）") and "ase" not in letter and "see" not in letter
+    if f"C{number}" in cited or f"D{number}" in cited:
+        assert text.endswith(f"[{cited[0]}]")
+    elif not (vertebra and 1 <= number <= 12):
+        assert removed
+        assert str(number) not in text
+        assert text == before.rstrip(" ,") or before == "- "
+
+
+LEVELS = st.tuples(st.sampled_from("CTLSD"), st.integers(5, 12), st.sampled_from("-–/"))
+
+
+@given(LEVELS, st.sampled_from(["[]", "()"]))
+def test_neighbouring_vertebrae_stay(level, bracket):
+    letter, n, joint = level
+    if letter == "C" and n > 7:
+        n = 7 - n % 3
+    mark = f"Narrowing at {bracket[0]}{letter}{n - 1}{joint}{letter}{n}{bracket[1]}."
+    assert read(mark) == (mark, [], [])
+
+
+def test_an_invented_list_of_references_is_left_out():
+    written = (
+        "Effusion [C1].\n\n## References\n[1] Smith et al., Radiology 2020.\nC99: Chest 2019.\n\n"
+        "## Terms\nFluid [D1]."
+    )
+    assert read(written)[0] == "Effusion [C1].\n\n## Terms\nFluid [D1]."
+    assert read("Effusion [C1].\n**Sources:** Smith 2019; [99]")[0] == "Effusion [C1].\n"
+    assert read("Water [C1].\nSources:\n- [C1] report\n- [C99] Smith")[0] == (
+        "Water [C1].\nSources:\n- [C1] report\n"
+    )
+
+
+@given(st.text("[(C1 case,-see]):\u200b", max_size=400))
+@example("[" + "1" * 200 + "x")
+@example("[" + "see case " * 40)
+@example("(" * 200)
+@example("<think" * 100)
+def test_odd_texts_are_read_to_their_end(text):
+    read(text * 20)
+    read("[C1] " * 2000)
+
+
+# --- reasoning --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("<think>Maybe [C2].</think>\nWater [C1].", "\nWater [C1]."),
+        ("<thinking effort='high'>[C2]</thinking>Water [C1].", "Water [C1]."),
+        ("<REASONING>[C2]</REASONING>Water [C1].", "Water [C1]."),
+        ("[THINK][C2] hm[/THINK]Water [C1].", "Water [C1]."),
+        ("◁think▷[C2]◁/think▷Water [C1].", "Water [C1]."),
+        ("<seed:think>[C2]</seed:think>Water [C1].", "Water [C1]."),
+        ("<|begin_of_thought|>[C2]<|end_of_thought|>Water [C1].", "Water [C1]."),
+        (
+            "<|channel|>analysis<|message|>[C2]<|end|><|start|>assistant<|channel|>final<|message|>"
+            "Water [C1].<|return|>",
+            "Water [C1].",
+        ),
+        ("Okay, so [C2] hm</think>Water [C1].", "Water [C1]."),
+        ("<think>a</think>b [C2]</think>Water [C1].", "Water [C1]."),
+        ("Water [C1]. <think>And [C2] never closed", "Water [C1]. "),
+        ("<think>[C2]</think><answer>Water [C1].</answer>", "Water [C1]."),
+        ("Think of < 5 mm and <b>water</b> [C1].", "Think of < 5 mm and <b>water</b> [C1]."),
+    ],
+)
+def test_reasoning_is_neither_shown_nor_cited(written, text):
+    for pieces in ([written], list(written)):
+        assert read(*pieces) == (text, ["C1"], [])
+
+
+def test_an_answer_that_is_all_reasoning_is_withheld():
+    assert answer_of("<think>Perhaps cancer [C1].").abstained
+    answer = answer_of("Perhaps cancer [C1].</think>Water [C2].")
+    assert (answer.text, [e.key for e in answer.cited]) == ("Water [C2].", ["C2"])
 
 
 # --- answers ----------------------------------------------------------------------------------

@@ -230,7 +230,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} is not a checkpoint of format {FORMAT}",
-            "Restore the folder, or update mmedrag if a newer version wrote it.",
+            "Restore the folder, or update MMedRAG if a newer version wrote it.",
         )
     require_fields(config, _CONFIG, str(path))
     require_fields(config["encoders"], dict.fromkeys(config["encoders"], str), str(path))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
+from mmedrag.text.marks import CLOSE, INSIDE, MARK, OPEN, folded, is_anatomy, keys_of
+from mmedrag.text.reasoning import RETRACTED, answer_only
+from mmedrag.text.reference_lists import ReferenceLists
 from mmedrag.types import Answer, Context, Evidence, Piece
 
 DISCLAIMER = (
@@ -22,105 +24,141 @@ DISCLAIMER = (
 NO_EVIDENCE = "No adequate evidence to answer from: {why}."
 """The text of an answer that abstains."""
 
-_OPEN, _CLOSE, _INSIDE = r"[\[【［]", r"[\]】］]", r"[^\[\]【】［］\n]"
-_KEY = re.compile(r"\b([CDcd])(\d{1,4})\b(?:\s*(?:[-–—]|\bto\b)\s*([CDcd])?(\d{1,4})\b)?")
-_WORDS = r"(?:(?:cases?|definitions?|evidence|sources?|refs?|see|cf|also|and|key|id)\b[\s.:#]*)*"
-# A bracket is a mark where it begins with a key, or holds bare numbers that a reader would take
-# for references; "[sic]", "[3 cm]" and "[vitamin D3]" are text.
-_LIST = (
-    rf"(?:\s*(?i:{_WORDS})[CDcd]\d{{1,4}}\b{_INSIDE}{{0,200}}|\s*\d{{1,3}}(?:\s*,\s*\d{{1,3}})*\s*)"
-)
-_MARK = rf"{_OPEN}(?={_INSIDE}{{1,280}}{_CLOSE}){_LIST}{_CLOSE}"
 _LEAD = r"[,;:]?[ \t]{0,4}"
+_JOINT = r"[ \t]{0,4}(?:[,;&]|and\b)?[ \t]{0,4}"
 _RUN = re.compile(
-    rf"(?P<lead>{_LEAD})(?P<open>\([ \t]?)?"
-    rf"(?P<marks>{_MARK}(?:[ \t]{{0,4}}(?:[,;&]|and\b)?[ \t]{{0,4}}{_MARK})*)"
+    rf"(?P<lead>{_LEAD})(?P<open>\([ \t]?)?(?P<marks>{MARK}(?:{_JOINT}{MARK})*)"
     rf"(?(open)[ \t]?\))(?=(?P<next>[\s\S]?))"
 )
 # Every beginning of what _RUN may still match once more text has come.
 _HELD = re.compile(
-    rf"{_LEAD}(?:\([ \t]?)?(?:{_MARK}[ \t]{{0,4}}(?:[,;&]|a|an|and)?[ \t]{{0,4}})*"
-    rf"(?:{_OPEN}{_INSIDE}{{0,280}})?\)?\Z"
+    rf"{_LEAD}(?:\([ \t]?)?(?:{MARK}[ \t]{{0,4}}(?:[,;&]|a|an|and)?[ \t]{{0,4}})*"
+    rf"(?:{OPEN}{INSIDE}{{0,290}}(?:{CLOSE}(?:\([^()\s]{{0,205}})?)?|\([^()\n]{{0,290}})?\)?\Z"
 )
-_CUT = re.compile(rf"{_LEAD}\(?{_OPEN}\s*(?i:{_WORDS})(?:[CDcd]?\d{{0,4}}[\s,;&–-]*)*\Z")
+_CUT = re.compile(
+    rf"{_LEAD}\(?{OPEN}\s*(?i:(?:[a-z]{{2,}}[\s.:#]+){{0,9}})[CDcd\d\s,;&–-]{{0,280}}\Z"
+)
+_FIRST = re.compile(MARK)
+_CITED = r"\[[CD]\d+(?:, [CD]\d+)*\]"
+"""A mark as it is left in an answer."""
 
 
 def resolve(pieces: Iterable[str], evidence: Sequence[Evidence]) -> Iterator[Piece]:
     """Check the marks of a text while it is being written.
 
     Text is let through as it comes; from what may become a mark on, it waits until the mark is
-    complete. Neighbouring marks become one list (``[C1][D2]`` → ``[C1, D2]``, ``[C1-C3]`` →
-    ``[C1, C2, C3]``), keys that are not in ``evidence`` are taken out, and with the last of them
-    the bracket and the space before it. How the text is cut into pieces makes no difference.
+    complete. Whatever a reader would take for a mark (:mod:`mmedrag.text.marks`) is rewritten as one:
+    neighbours become one list (``[C1][D2]`` → ``[C1, D2]``, ``[C1-C3]`` → ``[C1, C2, C3]``), keys
+    that are not in ``evidence`` are taken out, and with the last of them the bracket and the space
+    before it. Reasoning (:mod:`mmedrag.text.reasoning`) and invented lists of references are left out.
+    How the text is cut into pieces makes no difference.
     """
-    reader = _Reader(frozenset(e.key for e in evidence))
-    for piece in pieces:
-        yield from reader.feed(piece)
+    known = frozenset(e.key for e in evidence)
+    reader = _Reader(known)
+    for text in answer_only(pieces):
+        if text == RETRACTED:
+            reader = _Reader(known)
+            yield Piece("", retracts=True)
+        else:
+            yield from reader.feed(text)
     yield from reader.close()
 
 
 class _Reader:
     """The part of the text that may still turn out to be a mark, and what went before it."""
 
-    def __init__(self, known: AbstractSet[str]) -> None:
+    def __init__(self, known: frozenset[str]) -> None:
         self._known = known
+        self._lines = ReferenceLists(known)
         self._buffer = ""
-        self._at_line_start = True
+        self._line = ""
         self._skip_spaces = False
 
     def feed(self, text: str) -> Iterator[Piece]:
-        self._buffer += text
-        held = _HELD.search(self._buffer)
-        yield from self._release(held.start() if held else len(self._buffer))
+        yield from self._read(self._lines.feed(text))
 
     def close(self) -> Iterator[Piece]:
-        cut = _CUT.search(self._buffer)
-        yield from self._release(cut.start() if cut else len(self._buffer))
+        yield from self._read(self._lines.close())
+        text, at = folded(self._buffer)
+        cut = _CUT.search(text)
+        yield from self._release(text, at, cut.start() if cut else len(text))
         if cut:
             unfinished = cut.group().strip(" \t,;:(")
             yield Piece("", (), (unfinished,) if len(unfinished) > 1 else ())
 
-    def _release(self, end: int) -> Iterator[Piece]:
-        """Let the buffer through up to ``end``; a mark that begins before it ends before it."""
-        done = 0
-        for run in _RUN.finditer(self._buffer):
-            if run.start() >= end:
-                break
-            yield from self._plain(self._buffer[done : run.start()])
+    def _read(self, text: str) -> Iterator[Piece]:
+        self._buffer += text
+        text, at = folded(self._buffer)
+        held = _HELD.search(text)
+        waits = held is not None and len(text) - held.start() < _LONGEST
+        yield from self._release(text, at, held.start() if held and waits else len(text))
+
+    def _release(self, text: str, at: Sequence[int], end: int) -> Iterator[Piece]:
+        """Let the buffer through up to ``end``; a mark that begins before it ends before it.
+
+        ``text`` is the folded buffer, ``at`` where each of its letters stands in the buffer.
+        """
+        done = begin = 0
+        while (run := _RUN.search(text, begin)) and run.start() < end:
+            first = _FIRST.match(text, run.start("marks"))
+            if first and is_anatomy(first[0], self._before(text, first.start()), self._known):
+                begin = first.end()
+                continue
+            yield from self._plain(self._buffer[done : at[run.start()]])
             yield self._mark(run)
-            done = run.end()
-        yield from self._plain(self._buffer[done:end])
-        self._buffer = self._buffer[max(done, end) :]
+            begin, done = run.end(), at[run.end() - 1] + 1
+        stop = at[end] if end < len(at) else len(self._buffer)
+        yield from self._plain(self._buffer[done:stop])
+        self._buffer = self._buffer[max(done, stop) :]
+
+    def _before(self, text: str, start: int) -> str:
+        """What stands before a letter of the buffer on its line."""
+        if start < _LINE:
+            return (self._line + text[:start]).rpartition("\n")[2]
+        return text[start - _LINE : start].rpartition("\n")[2]
 
     def _plain(self, text: str) -> Iterator[Piece]:
         if self._skip_spaces:
             text = text.lstrip(" \t")
         if text:
             self._skip_spaces = False
-            line = text.rstrip(" \t")
-            self._at_line_start = line.endswith("\n") if line else self._at_line_start
+            self._remember(text)
             yield Piece(text)
+
+    def _remember(self, text: str) -> None:
+        """Keep what stands on the line so far, for what comes next is read in its light."""
+        self._line = (self._line + text).rpartition("\n")[2][-_LINE:]
 
     def _mark(self, run: re.Match[str]) -> Piece:
         cited, removed = _sort(run["marks"], self._known)
-        text = _kept(run, cited) if cited else self._gap(run)
+        at_line_start = not self._line.strip(" \t")
+        text = _kept(run, cited) if cited else _gap(run, at_line_start)
         if self._skip_spaces:
             text = text.lstrip(" \t")
         if text:
-            self._at_line_start, self._skip_spaces = False, False
-        elif self._at_line_start:
+            self._skip_spaces = False
+            self._remember(text)
+        elif at_line_start:
             self._skip_spaces = True
         return Piece(text, cited, removed)
 
-    def _gap(self, run: re.Match[str]) -> str:
-        """What stays of a mark that named nothing: the stop before it, the space between words."""
-        lead, following = run["lead"], run["next"]
-        stop = lead.rstrip(" \t")
-        if not following or following in ".,;:!?\n":
-            return ""
-        if self._at_line_start:
-            return stop
-        return stop + (" " if lead[len(stop) :] and not following.isspace() else "")
+
+_LINE = 1200
+"""Letters of a line that are remembered."""
+
+_LONGEST = 2000
+"""Letters that a run of marks may have before it is let through unfinished."""
+
+
+def _gap(run: re.Match[str], at_line_start: bool) -> str:
+    """What stays of a mark that named nothing: the stop before it, the space between words."""
+    lead, following = run["lead"], run["next"]
+    stop = lead.rstrip(" \t")
+    if not following or following in ".,;:!?\n":
+        return ""
+    if at_line_start:
+        return stop
+    return stop + (" " if lead[len(stop) :] and not following.isspace() else "")
 
 
 def _kept(run: re.Match[str], cited: Sequence[str]) -> str:
@@ -128,29 +166,10 @@ def _kept(run: re.Match[str], cited: Sequence[str]) -> str:
     return f"{run['lead']}{run['open'] or ''}[{', '.join(cited)}]{closing}"
 
 
-def _sort(marks: str, known: AbstractSet[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _sort(marks: str, known: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The keys of neighbouring marks, each once: those that are known, and those that are not."""
-    named = dict.fromkeys(_keys(marks))
+    named = dict.fromkeys(keys_of(marks))
     return tuple(k for k in named if k in known), tuple(k for k in named if k not in known)
-
-
-def _keys(marks: str) -> Iterator[str]:
-    for content in re.findall(rf"{_OPEN}({_INSIDE}+){_CLOSE}", marks):
-        if re.fullmatch(r"[\s\d,]+", content):
-            yield from re.findall(r"\d+", content)
-        for letter, first, last_letter, last in _KEY.findall(content):
-            yield from _span(letter.upper(), int(first), last_letter.upper(), last)
-
-
-def _span(letter: str, first: int, last_letter: str, last: str) -> Iterator[str]:
-    """``C1`` alone, or the keys from C1 to C3. A range of over 100 is no citation of anything."""
-    yield f"{letter}{first}"
-    if not last:
-        return
-    if last_letter in ("", letter) and first < int(last) <= first + 100:
-        yield from (f"{letter}{n}" for n in range(first + 1, int(last) + 1))
-    else:
-        yield f"{last_letter or letter}{int(last)}"
 
 
 def attribute(pieces: Sequence[Piece], context: Context, timings: Mapping[str, float]) -> Answer:
@@ -159,6 +178,8 @@ def attribute(pieces: Sequence[Piece], context: Context, timings: Mapping[str, f
     Where nothing was kept, or nothing is cited, the answer abstains and says why.
     """
     context = replace(context, timings=dict(timings))
+    begins = max((i for i, piece in enumerate(pieces, 1) if piece.retracts), default=0)
+    pieces = pieces[begins:]
     brief = context.question.brief
     by_key = {e.key: e for e in context.kept}
     keys = dict.fromkeys(k for piece in pieces for k in piece.cited)
@@ -189,7 +210,7 @@ def _why(context: Context) -> str:
 
 
 _QUOTED = re.compile(r"“[^”\n]*”|\"[^\"\n]*\"")
-_BOUNDARY = re.compile(rf"(?<=[.!?])(?:\s*{_MARK})*\s+(?=\S)(?!{_OPEN})|\n+")
+_BOUNDARY = re.compile(rf"(?<=[.!?])(?:\s*{_CITED})*\s+(?=\S)(?!{_CITED})|\n+")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|vs|cf|approx|no|fig|dr|ca|resp)\.$", re.IGNORECASE)
 
 
@@ -200,7 +221,7 @@ def unsupported_sentences(answer: Answer) -> list[str]:
     """
     if answer.abstained:
         return []
-    has_mark = re.compile(_MARK)
+    has_mark = re.compile(_CITED)
     text = answer.text
     if answer.brief is not None and answer.brief.declined:
         text = text.replace(answer.brief.declined, "", 1)

@@ -6,9 +6,11 @@ Everything here is a frozen value. A stage never changes what it was given; it r
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,6 +34,16 @@ ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
 
 LONGEST_TEXT = 200_000
 """Characters of a report or a question, some sixty pages; longer ones are refused, not cut."""
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+def _named(value: object, **shown: object) -> str:
+    """``Name(field=value, …)`` of what tells a value from others, on one short line."""
+    given = {name: v for name, v in shown.items() if v not in ("", (), None)}
+    fields = ", ".join(f"{name}={_SHORT.repr(v)}" for name, v in given.items())
+    return f"{type(value).__name__}({fields})"
 
 
 class Assertion(StrEnum):
@@ -98,6 +110,11 @@ class Case:
     split: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        domain = self.domain and str(self.domain)
+        image = self.image and self.image.name
+        return _named(self, id=self.id, domain=domain, text=self.text, image=image)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
@@ -142,6 +159,12 @@ class Query:
     image: ImageSource | None = None
     domain: Domain | None = None
     where: str | None = None
+
+    def __repr__(self) -> str:
+        shown = self.image and (
+            str(self.image) if isinstance(self.image, Path | str) else type(self.image).__name__
+        )
+        return _named(self, text=self.text, image=shown, domain=self.domain and str(self.domain))
 
     @classmethod
     def of(cls, query: Query | ImageSource) -> Query:
@@ -310,6 +333,11 @@ class Question:
     intent: Intent | None = None
     brief: Brief | None = None
 
+    def __repr__(self) -> str:
+        decision = self.routing.decision and str(self.routing.decision)
+        terms = tuple(dict.fromkeys(m.term for m in self.mentions))
+        return _named(self, text=self.query.text, routed_to=decision, terms=terms)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hit:
@@ -327,6 +355,11 @@ class Hit:
     relevance: float
     mentions: tuple[Mention, ...] | None = None
     recogniser: str = ""
+
+    def __repr__(self) -> str:
+        return _named(
+            self, case=self.case.id, relevance=round(float(self.relevance), 4), text=self.case.text
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -346,6 +379,12 @@ class Evidence:
     mentions: tuple[Mention, ...] = ()
     centrality: float | None = None
     reward: float | None = None
+
+    def __repr__(self) -> str:
+        return _named(
+            self, key=self.key, name=self.name, relevance=round(float(self.relevance), 4),
+            text=self.text,
+        )  # fmt: skip
 
     @property
     def text(self) -> str:
@@ -372,19 +411,25 @@ class Context:
     kept: Sequence[Evidence]
     timings: Mapping[str, float]
 
+    def __repr__(self) -> str:
+        stations = {name: len(getattr(self, name)) for name in ("gathered", "ranked", "kept")}
+        return _named(self, question=self.question.query.text, **stations)
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A part of an answer whose marks are checked.
 
     ``cited`` are the supplied keys that it names, ``removed`` the ones that it named in vain,
-    ``struck`` is the sentence in whose place it stands.
+    ``struck`` is the sentence in whose place it stands. ``retracts`` says that all pieces before
+    it were a model's reasoning and no answer.
     """
 
     text: str
     cited: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     struck: str = ""
+    retracts: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -403,6 +448,16 @@ class Answer:
     context: Context
     brief: Brief | None = None
     struck: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        keys = tuple(e.key for e in self.cited)
+        return _named(self, text=self.text, cited=keys, abstained=self.abstained)
+
+    def _repr_html_(self) -> str:
+        """The answer in a notebook; what others wrote is escaped."""
+        # Views know these types and not the other way round, so they are loaded by name.
+        cell: str = import_module("mmedrag.views.notebook").answer_cell(self)
+        return cell
 
 
 Embeddable: TypeAlias = Case | Query | Definition

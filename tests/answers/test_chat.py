@@ -269,7 +269,7 @@ def test_an_answer_cut_by_the_length_is_logged(server, caplog):
         (failing(400, "the request exceeds the available context size"), TooManyTokens),
         (failing(413, "Request too large for model", "rate_limit_exceeded"), TooManyTokens),
         (failing(429, "You exceeded your current quota", "insufficient_quota"), RateLimited),
-        (failing(422, "temperature must be positive"), GenerationError),
+        (failing(422, "logprobs must be positive"), GenerationError),
         (Reply([b""], 302, {"Location": "http://127.0.0.1:1/"}), GenerationError),
         (Reply([b"<html>not here</html>"], 404), UnknownModel),
     ],
@@ -327,7 +327,19 @@ def test_a_wait_beyond_patience_is_refused_at_once(server):
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), ("7.66", 7.66), ("", None), ("soon", None), ("-3", None), ("nan", None)],
+    [
+        ("7", 7.0),
+        ("7.66", 7.66),
+        ("7.66s", 7.66),
+        ("3 seconds", 3.0),
+        ("1m30s", 90.0),
+        ("250ms", 0.25),
+        ("2h", 7200.0),
+        ("", None),
+        ("soon", None),
+        ("-3", None),
+        ("nan", None),
+    ],
 )
 def test_retry_after_in_seconds(value, seconds):
     assert retry_after({"retry-after": value}) == seconds
@@ -361,6 +373,138 @@ def test_errors_within_a_stream_are_errors(server, body, error):
     server.will(Reply([body], headers={"Content-Type": EVENT_STREAM}))
     with pytest.raises(error):
         ask(client(server))
+
+
+def said(value: object) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
+
+
+def reported(message: str, code: str = "") -> bytes:
+    return said({"error": {"message": message, "code": code, "type": "error"}})
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (reported("the context window is full. Please reduce the input size"), TooManyTokens),
+        (reported("maximum context length is 4096", "context_length_exceeded"), TooManyTokens),
+        (reported("Rate limit reached", "rate_limit_exceeded"), RateLimited),
+        (reported("Incorrect API key provided", "invalid_api_key"), BadKey),
+        (reported("Over capacity", "over_capacity"), Unreachable),
+        (said({"detail": "out of memory"}), Unreachable),
+        (said({"choices": [{"delta": {"refusal": "I cannot help."}}]}), GenerationError),
+    ],
+)
+def test_what_a_stream_reports_counts_more_than_its_status(server, body, error):
+    server.will(Reply([body], headers={"Content-Type": EVENT_STREAM}))
+    with pytest.raises(GenerationError) as caught:
+        ask(client(server, attempts=1))
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (500, "the request exceeds the available context size", TooManyTokens),
+        (500, "invalid_api_key", BadKey),
+        (400, "API key not valid. Please pass a valid API key.", BadKey),
+        (402, "payment required", RateLimited),
+        (503, "quota exceeded", RateLimited),
+        (498, "capacity", Unreachable),
+    ],
+)
+def test_what_a_refusal_says_counts_more_than_its_status(server, status, message, error):
+    server.will(failing(status, message))
+    with pytest.raises(GenerationError) as caught:
+        ask(client(server, attempts=1))
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("message", "absent", "present"),
+    [
+        ("'max_tokens' is not supported with this model. Use 'max_completion_tokens'",
+         "max_tokens", "max_completion_tokens"),
+        ("'temperature' does not support 0 with this model", "temperature", "max_tokens"),
+        ("stream is not supported", None, "stream"),
+    ],
+)  # fmt: skip
+def test_a_part_that_is_refused_is_left_out(server, message, absent, present):
+    server.will(failing(400, message), streamed("Water [C1]."))
+    assert ask(client(server)) == "Water [C1]."
+    assert absent not in server.requests[1]
+    assert present in server.requests[1]
+
+
+def test_all_parts_may_be_refused_one_after_the_other(server):
+    server.will(
+        failing(400, "Unsupported parameter: max_tokens"),
+        failing(422, "temperature: extra inputs are not permitted"),
+        failing(400, "System role not supported"),
+        streamed("Water [C1]."),
+    )
+    assert ask(client(server, send_image=True), question("what?", image=photograph())) == (
+        "Water [C1]."
+    )
+    (message,) = server.requests[-1]["messages"]
+    assert message["role"] == "user"
+    assert message["content"][0]["text"].startswith("You help clinicians")
+    assert [part["type"] for part in message["content"]] == ["text", "text", "image_url"]
+
+
+def test_a_part_that_is_refused_again_is_an_error(server):
+    server.will(failing(400, "Unsupported parameter: temperature"))
+    with pytest.raises(GenerationError, match="refuses temperature"):
+        ask(client(server))
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply([b'{"detail": [{"loc": ["body", "model"], "msg": "field required"}]}'], 422),
+         r"422: body\.model: field required"),
+        (Reply([b'{"detail": "Model is still loading"}'], 400), "Model is still loading"),
+        (Reply([b'{"object": "error", "message": "bad seed", "code": 400}'], 400), "bad seed"),
+        (Reply([b"<html><style>p {}</style><p>Sign in to the ward</p>"]), "page: Sign in"),
+        (Reply([b"<h1>Blocked</h1>"], 403), "403: a web page: Blocked"),
+        (Reply([b"upstream gone"], 400), "upstream gone"),
+    ],
+)  # fmt: skip
+def test_the_message_quotes_what_came(server, reply, words):
+    server.will(reply)
+    with pytest.raises(GenerationError, match=words):
+        ask(client(server, attempts=1))
+
+
+PARTS = [{"type": "thinking", "thinking": "hm [C2]"}, {"type": "text", "text": "Water [C1]."}]
+WHOLE = json.dumps({"choices": [{"message": {"content": "Water [C1]."}, "finish_reason": "stop"}]})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"data: : OPENROUTER PROCESSING\n\n" + stream("Water [C1]."),
+        stream("Water [C1].").replace(b"\n", b"\r"),
+        b"\xef\xbb\xbf" + stream("Water [C1]."),
+        stream("Water [C1].").replace(b"data: ", b"data:"),
+        said({"choices": [{"delta": {"content": PARTS}}]}) + stream(),
+        said({"choices": [{"delta": {"reasoning_content": "hm [C2]"}}]}) + stream("Water [C1]."),
+        said({"choices": [{"text": "Water [C1].", "finish_reason": "stop"}]}),
+        stream("<thi", "nk>It may be [C2].</th", "ink>", "Water [C1]."),
+        WHOLE.encode(),
+    ],
+)
+def test_dialects_of_the_protocol_give_the_same_answer(server, body):
+    for content_type in (EVENT_STREAM, "text/plain"):
+        server.will(Reply([body], headers={"Content-Type": content_type}))
+        assert ask(client(server)) == "Water [C1]."
+
+
+def test_reasoning_whose_beginning_the_template_wrote_is_not_cited(server):
+    server.will(streamed("Okay, [C2] may help.</think>Water [C1]."))
+    answer = answered(client(server), ASKED, EVIDENCE)
+    assert (answer.text, [e.key for e in answer.cited]) == ("Water [C1].", ["C1"])
 
 
 def test_a_silent_server_runs_into_the_read_timeout(server):

@@ -21,11 +21,21 @@ from urllib.parse import urlsplit
 import httpx
 from PIL import Image
 
-from mmedrag.answers.completions import Retry, in_time, one_answer, pieces, read_all, refusal, short
+from mmedrag.answers.completions import (
+    Refused,
+    Retry,
+    pieces,
+    read_all,
+    refusal,
+    short,
+)
+from mmedrag.answers.deadline import Deadline
 from mmedrag.answers.prompts import messages, prompt_tokens, within_budget
+from mmedrag.answers.secrets import Secret
 from mmedrag.citations import resolve
 from mmedrag.errors import BadKey, GenerationError, Unreachable
 from mmedrag.imaging.decoding import open_image
+from mmedrag.text.reasoning import RETRACTED, answer_only
 from mmedrag.types import Evidence, ImageSource, Question
 
 GROQ_URL = "https://api.groq.com/openai/v1"
@@ -81,13 +91,14 @@ class ChatGenerator:
             GenerationError: where the server refuses for another reason.
         """
         sent = within_budget(question, evidence, self.context_tokens)
-        written = self._stream(self._body(question, sent))
+        written = answer_only(self._stream(self._body(question, sent)))
         if len(sent) == len(evidence):
             yield from written
             return
         _log.warning("%s", self.what_is_sent(question, evidence))
         # The pipeline knows the keys that were left out too; the model did not see them.
-        yield from (piece.text for piece in resolve(written, sent))
+        for piece in resolve(written, sent):
+            yield RETRACTED if piece.retracts else piece.text
 
     def what_is_sent(
         self, question: Question | None = None, evidence: Sequence[Evidence] = ()
@@ -145,52 +156,68 @@ class ChatGenerator:
             )
         return ""
 
-    def _client(self) -> httpx.Client:
-        key = self._key()
+    def _client(self, key: str) -> httpx.Client:
         host = urlsplit(self.base_url).hostname or ""
+        headers = {"Accept-Encoding": "identity"}
         return httpx.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers=headers | ({"Authorization": f"Bearer {key}"} if key else {}),
             timeout=httpx.Timeout(self.read_timeout, connect=self.connect_timeout),
             trust_env=not _on_this_machine(host),  # a proxy must not see what is meant to stay here
         )
 
-    def _stream(self, body: Mapping[str, Any]) -> Iterator[str]:
+    def _stream(self, body: dict[str, Any]) -> Iterator[str]:
+        """Ask and answer without the key, which the server may send back."""
+        key = self._key()
+        secret = Secret(key)
+        try:
+            yield from secret.hide_in(self._persist(key, body))
+        except GenerationError as error:
+            raise type(error)(secret.hide(error.what), error.remedy) from None
+
+    def _persist(self, key: str, body: dict[str, Any]) -> Iterator[str]:
         """Ask, and ask again where that may help, until the first piece has come."""
-        deadline = time.monotonic() + self.total_timeout
-        with self._client() as client:
-            for attempt in range(1, self.attempts + 1):
+        ends = time.monotonic() + self.total_timeout
+        attempt, refused = 1, set[str]()
+        with self._client(key) as client:
+            while True:
                 started = False
                 try:
-                    for piece in self._attempt(client, body, deadline):
+                    for piece in self._attempt(client, body, ends):
                         started = True
                         yield piece
+                except Refused as failure:
+                    if failure.part in refused:
+                        raise failure.error from None
+                    refused.add(failure.part)
+                    body = _without(body, failure.part)
                 except Retry as failure:
                     if started or attempt == self.attempts:
                         raise failure.error from None
-                    time.sleep(self._pause(failure, attempt, deadline))
+                    time.sleep(self._pause(failure, attempt, ends))
+                    attempt += 1
                 else:
                     return
 
-    def _attempt(
-        self, client: httpx.Client, body: Mapping[str, Any], deadline: float
-    ) -> Iterator[str]:
+    def _attempt(self, client: httpx.Client, body: Mapping[str, Any], ends: float) -> Iterator[str]:
         url = f"{self.base_url.rstrip('/')}/chat/completions"
-        try:
-            with client.stream("POST", url, json=body) as response:
-                chunks = in_time(response.iter_bytes(), deadline)
-                if response.status_code != httpx.codes.OK:
-                    status, headers = response.status_code, response.headers
-                    raise refusal(status, headers, read_all(chunks), self.model)
-                if response.headers.get("content-type", "").startswith("application/json"):
-                    yield from one_answer(read_all(chunks), self.model)
-                else:
-                    yield from pieces(chunks, self.model)
-        except httpx.ConnectTimeout:
-            raise Retry(self._unreachable("no connection in time")) from None
-        except httpx.TimeoutException:
-            raise Retry(self._unreachable("no answer in time")) from None
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            raise Retry(self._unreachable(str(error) or type(error).__name__)) from None
+        with Deadline(ends) as deadline:
+            try:
+                extensions = deadline.extensions
+                with client.stream("POST", url, json=body, extensions=extensions) as response:
+                    yield from self._read(response, deadline.read(response))
+            except httpx.ConnectTimeout:
+                raise Retry(self._unreachable("no connection in time")) from None
+            except httpx.TimeoutException:
+                raise Retry(self._unreachable("no answer in time")) from None
+            except (httpx.TransportError, httpx.DecodingError) as error:
+                why = "no answer in time" if deadline.passed else str(error) or type(error).__name__
+                raise Retry(self._unreachable(why)) from None
+
+    def _read(self, response: httpx.Response, chunks: Iterator[bytes]) -> Iterator[str]:
+        """The text of a response, or what its refusal means."""
+        if response.status_code != httpx.codes.OK:
+            raise refusal(response.status_code, response.headers, read_all(chunks), self.model)
+        return pieces(chunks, self.model)
 
     def _unreachable(self, why: str) -> Unreachable:
         return Unreachable(
@@ -222,6 +249,26 @@ def openai_compatible(
 ) -> ChatGenerator:
     """A model behind any OpenAI-compatible address: OpenAI, vLLM, Ollama, llama.cpp, ..."""
     return ChatGenerator(base_url=base_url, model=model, key_env=key_env, send_image=send_image)
+
+
+def _without(body: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """The request without a part that the server refuses, or with what stands for it."""
+    changed = {name: value for name, value in body.items() if name != part}
+    if part == "max_tokens":
+        changed["max_completion_tokens"] = body["max_tokens"]
+    elif part == "system":
+        changed["messages"] = _in_one_message(body["messages"])
+    elif part == "stream":
+        changed["stream"] = False
+    return changed
+
+
+def _in_one_message(sent: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rules at the beginning of the user's message, for models without a system role."""
+    rules, content = sent[0]["content"], sent[1]["content"]
+    if isinstance(content, str):
+        return [{"role": "user", "content": f"{rules}\n\n{content}"}]
+    return [{"role": "user", "content": [{"type": "text", "text": rules}, *content]}]
 
 
 def _on_this_machine(host: str) -> bool:

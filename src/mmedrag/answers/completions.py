@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -25,7 +25,6 @@ from mmedrag.errors import (
 
 _log = logging.getLogger(__name__)
 
-_LARGEST_ANSWER = 4 * 2**20
 _MODEL_GONE = re.compile(
     r"model_decommissioned|model_not_found|decommissioned|model\b[^.]{0,80}\b(?:does not exist"
     r"|not found|not exist|is not supported)|unknown model|no such model"
@@ -33,8 +32,19 @@ _MODEL_GONE = re.compile(
 _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|context (?:length|size|window)"
     r"|maximum context|too many tokens|prompt is too long|request too large"
+    r"|reduce the (?:input|prompt|length)|string_above_max_length"
 )
-_NO_CREDIT = re.compile(r"insufficient_quota|billing")
+_BAD_KEY = re.compile(
+    r"invalid_api_key|invalid api key|incorrect api key|api key (?:not valid|is invalid|expired)"
+    r"|invalid_authentication|unauthori[sz]ed|authentication_error|permission_denied"
+)
+_LIMITED = re.compile(r"rate_limit|rate limit|too many requests|quota|resource_exhausted")
+_NO_CREDIT = re.compile(r"insufficient_quota|billing|credit balance|payment required")
+_REFUSED = re.compile(
+    r"unsupported|not supported|does not support|unrecognized|unknown (?:parameter|field|argument)"
+    r"|unexpected|extra inputs|not permitted|not allowed|is deprecated|only the default"
+    r"|must (?:be|alternate|start)|invalid role|roles? "
+)
 
 
 class Retry(Exception):
@@ -46,21 +56,17 @@ class Retry(Exception):
         self.retry_after = retry_after
 
 
-def in_time(chunks: Iterator[bytes], deadline: float) -> Iterator[bytes]:
-    """The chunks of an answer.
+class Refused(Exception):
+    """The server refuses a part of the request that can be left out (:data:`OPTIONAL`)."""
 
-    Raises:
-        httpx.ReadTimeout: after ``deadline`` (monotonic seconds): dripping for ever is no answer.
-        httpx.RemoteProtocolError: for an answer of more than 4 MiB.
-    """
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("the answer took too long")
-        if size > _LARGEST_ANSWER:
-            raise httpx.RemoteProtocolError("the answer is too large")
-        yield chunk
+    def __init__(self, part: str, error: GenerationError) -> None:
+        super().__init__(str(error))
+        self.part = part
+        self.error = error
+
+
+OPTIONAL = ("max_tokens", "temperature", "system", "stream")
+"""Parts of a request that some servers or models do not take."""
 
 
 def read_all(chunks: Iterable[bytes]) -> str:
@@ -69,21 +75,34 @@ def read_all(chunks: Iterable[bytes]) -> str:
 
 
 def one_answer(body: str, model: str) -> Iterator[str]:
-    """The text of a server that does not stream."""
-    text, _ = _delta(body, model)
+    """The text of a server that does not stream.
+
+    Raises:
+        httpx.RemoteProtocolError: where the body is no answer; its beginning is quoted.
+    """
+    try:
+        text, _ = _delta(body, model)
+    except httpx.RemoteProtocolError:
+        raise httpx.RemoteProtocolError(f"not an answer but: {short(_plain(body))}") from None
     if text:
         yield text
 
 
 def pieces(chunks: Iterable[bytes], model: str) -> Iterator[str]:
-    """The text in a stream of server-sent events.
+    """The text in a stream of server-sent events, or in a body of JSON that is called a stream.
 
     Raises:
         GenerationError: the error that the stream reports.
-        httpx.RemoteProtocolError: where the stream ends without saying that it is complete.
+        httpx.RemoteProtocolError: where the stream ends without saying that it is complete, or
+            is no stream at all.
     """
+    lines = _lines(chunks)
+    first = next((line for line in lines if line.strip()), b"").lstrip(b"\xef\xbb\xbf")
+    if first.lstrip()[:1] in (b"{", b"[", b"<"):
+        yield from one_answer(read_all([first, b"\n", *(line + b"\n" for line in lines)]), model)
+        return
     finished = False
-    for data in _events(chunks):
+    for data in _events(chain([first], lines)):
         if data == "[DONE]":
             return
         text, reason = _delta(data, model)
@@ -94,13 +113,14 @@ def pieces(chunks: Iterable[bytes], model: str) -> Iterator[str]:
         raise httpx.RemoteProtocolError("the answer broke off")
 
 
-def _events(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Payloads of server-sent events, however the bytes are cut."""
+def _events(lines: Iterable[bytes]) -> Iterator[str]:
+    """Payloads of server-sent events; comments are passed over, also ones within ``data:``."""
     data: list[str] = []
-    for raw in _lines(chunks):
+    for raw in lines:
         line = raw.decode("utf-8", "replace")
         if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
+            content = line[5:].removeprefix(" ")
+            data += [] if content.startswith(":") else [content]
         elif not line and data:
             yield "\n".join(data)
             data = []
@@ -109,13 +129,16 @@ def _events(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines end at LF or CR LF alone: U+2028 and its like are text within JSON."""
+    """Lines end at CR LF, LF or CR alone: U+2028 and its like are text within JSON."""
     rest = b""
     for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.removesuffix(b"\r") for line in lines)
+        ends_open = chunk.endswith(b"\r")  # its LF may be in the next chunk
+        text = (rest + chunk)[:-1] if ends_open else rest + chunk
+        *lines, rest = re.split(rb"\r\n|\n|\r", text)
+        yield from lines
+        rest += b"\r" if ends_open else b""
     if rest:
-        yield rest.removesuffix(b"\r")
+        yield from re.split(rb"\r\n|\n|\r", rest.removesuffix(b"\r"))
 
 
 def _delta(data: str, model: str) -> tuple[str, str]:
@@ -124,15 +147,30 @@ def _delta(data: str, model: str) -> tuple[str, str]:
         event = json.loads(data)
     except (ValueError, RecursionError):
         raise httpx.RemoteProtocolError("the answer is not JSON") from None
-    if isinstance(event, dict) and event.get("error"):
+    if isinstance(event, dict) and (event.get("error") or "detail" in event):
         raise _from_stream(event, model)
     choice = _first(event)
-    part = choice.get("delta") or choice.get("message") or {}
-    text = part.get("content") if isinstance(part, dict) else ""
+    part = choice.get("delta") or choice.get("message") or choice
+    part = part if isinstance(part, dict) else {}
+    if isinstance(part.get("refusal"), str) and part["refusal"].strip():
+        raise GenerationError(
+            f"The model {model} refuses to answer ({short(part['refusal'])})",
+            "Ask another model, or use the extractive generator.",
+        )
     reason = str(choice.get("finish_reason") or "")
     if reason in ("length", "content_filter"):
         _log.warning("The model's answer is incomplete (%s).", reason)
-    return (text if isinstance(text, str) else ""), reason
+    return _text(part.get("content", part.get("text"))), reason
+
+
+def _text(content: object) -> str:
+    """The text of a content that is a string or a list of parts; parts of reasoning have none."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    typed = (p for p in content if isinstance(p, dict) and p.get("type") in ("text", "output_text"))
+    return "".join(p["text"] for p in typed if isinstance(p.get("text"), str))
 
 
 def _first(event: object) -> dict[str, Any]:
@@ -142,54 +180,77 @@ def _first(event: object) -> dict[str, Any]:
 
 
 def _from_stream(event: Mapping[str, Any], model: str) -> Exception:
-    code = event["error"].get("code") if isinstance(event["error"], dict) else None
+    error = event.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
     status = code if isinstance(code, int) else httpx.codes.INTERNAL_SERVER_ERROR
-    return refusal(status, {}, json.dumps(event), model)
+    return refusal(status, {}, json.dumps(event, ensure_ascii=False), model)
 
 
 def refusal(status: int, headers: Mapping[str, str], body: str, model: str) -> Exception:
-    """What a status other than 200 means: an error to raise, or a :class:`Retry`."""
-    said = _message(body)
-    known = body.lower()
-    if status in (401, 403):
-        return BadKey(f"The server refuses the API key ({status}: {said})", "Check the key.")
-    if status == 413 or (status < 500 and _TOO_LONG.search(known)):
+    """What a status other than 200 or a reported error means.
+
+    What the server says counts more than its status: servers report long prompts, bad keys and
+    limits as 400, as 500, or within a stream that began as 200.
+
+    Returns:
+        An error to raise, a :class:`Retry`, or :class:`Refused`.
+    """
+    message = _message(body)
+    text = body.lower()
+    if status in (401, 403) or (status != 429 and _BAD_KEY.search(text)):
+        return BadKey(f"The server refuses the API key ({status}: {message})", "Check the key.")
+    if status == 413 or (status != 429 and _TOO_LONG.search(text)):
         return TooManyTokens(
-            f"The request is too long for {model} ({status}: {said})",
+            f"The request is too long for {model} ({status}: {message})",
             "Lower context_tokens or max_tokens, or use a model with a larger window.",
         )
-    if status == 404 or _MODEL_GONE.search(known):
+    if status in (400, 422) and (part := _refused_part(text)):
+        error = GenerationError(
+            f"The server refuses {part} ({status}: {message})", "Use another model or server."
+        )
+        return Refused(part, error)
+    if status == 404 or _MODEL_GONE.search(text):
         return UnknownModel(
-            f"The server does not know the model {model} ({status}: {said})",
+            f"The server does not know the model {model} ({status}: {message})",
             "Name a current model of that server, and check that the address ends in /v1.",
         )
-    if status == 429:
-        return _limited(headers, known, said)
-    if status in (408, 409, 425) or status >= 500:
-        error = Unreachable(f"The server fails ({status}: {said})", "Try again later.")
+    if status in (402, 429) or _LIMITED.search(text):
+        return _limited(headers, status, text, message)
+    if status in (408, 409, 425) or status >= 498:
+        error = Unreachable(f"The server fails ({status}: {message})", "Try again later.")
         return Retry(error, retry_after(headers))
     return GenerationError(
-        f"The server refuses the request ({status}: {said})", "Check the address and the model."
+        f"The server refuses the request ({status}: {message})", "Check the address and the model."
     )
 
 
-def _limited(headers: Mapping[str, str], known: str, said: str) -> Exception:
+def _refused_part(text: str) -> str | None:
+    """The part of the request that the server names as what it does not take."""
+    if not _REFUSED.search(text):
+        return None
+    return next((part for part in OPTIONAL if re.search(rf"\b{part}\b", text)), None)
+
+
+def _limited(headers: Mapping[str, str], status: int, text: str, message: str) -> Exception:
     wait = retry_after(headers)
-    asked = "" if wait is None else f", and asks to wait {wait:.0f} s"
-    if _NO_CREDIT.search(known):
-        return RateLimited(f"The account has no credit left (429: {said})", "Check its billing.")
+    request = "" if wait is None else f", and asks to wait {wait:.0f} s"
+    if status == 402 or _NO_CREDIT.search(text):
+        return RateLimited(
+            f"The account has no credit left ({status}: {message})", "Check its billing."
+        )
     error = RateLimited(
-        f"The server's rate limit is reached (429: {said}){asked}",
+        f"The server's rate limit is reached ({status}: {message}){request}",
         "Wait, or lower context_tokens.",
     )
     return Retry(error, wait)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that ``Retry-After`` asks for (a number, or an HTTP date), never negative."""
+    """The seconds that ``Retry-After`` asks for (``7``, ``7.66s``, ``1m30s``, an HTTP date)."""
     value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(?:\.\d+)?", value):
-        return float(value)
+    if span := _SPAN.fullmatch(value):
+        hours, minutes, seconds, milliseconds = (float(part or 0) for part in span.groups())
+        return 3600 * hours + 60 * minutes + seconds + milliseconds / 1000 if value else None
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, TypeError):
@@ -198,15 +259,46 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
+_N = r"(\d{1,9}(?:\.\d{1,9})?)(?![\d.])"
+_SPAN = re.compile(
+    rf"(?:{_N}\s?h(?:ours?)?)?\s?(?:{_N}\s?m(?:in(?:utes?)?)?)?\s?(?:{_N}\s?(?:s(?:ec(?:onds?)?)?)?)?"
+    rf"\s?(?:{_N}\s?ms)?",
+    re.IGNORECASE,
+)
+
+
 def _message(body: str) -> str:
     """What the server says of the error, in one short line."""
     try:
-        found = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError):
-        found = None
-    error = found.get("error", found) if isinstance(found, dict) else body
-    text = error.get("message", "") if isinstance(error, dict) else error
-    return short(str(text or "no message"))
+        return short(_plain(body) or "no message")
+    return short(_described(content) or "no message")
+
+
+def _described(content: object) -> str:
+    """The words in an error: of OpenAI (``error.message``), FastAPI (``detail``), or what it is."""
+    if isinstance(content, str | int | float):
+        return str(content)
+    if isinstance(content, list):
+        return "; ".join(filter(None, map(_described, content)))
+    if not isinstance(content, dict):
+        return ""
+    if "msg" in content:
+        place = ".".join(map(str, content.get("loc") or ()))
+        return f"{place}: {content['msg']}" if place else str(content["msg"])
+    for name in ("error", "message", "detail", "errors", "title", "code", "type"):
+        if words := _described(content.get(name)):
+            return words
+    return ""
+
+
+def _plain(body: str) -> str:
+    """A body as words: an HTML page without its tags."""
+    if not re.match(r"\s*<", body):
+        return body
+    body = re.sub(r"(?is)<(script|style)\b.{0,20000}?</\1>", " ", body[:100_000])
+    return f"a web page: {re.sub(r'<[^<>]*>', ' ', body)}"
 
 
 def short(text: str) -> str:

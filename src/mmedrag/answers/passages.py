@@ -10,6 +10,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from mmedrag.text.marks import without_marks
+
 FLAG = "[flagged: instruction-like]"
 """Stands in a prompt where an instruction-like sentence stood."""
 
@@ -29,7 +31,7 @@ def clean(text: str) -> str:
 def quotable(text: str) -> str:
     """Cleaned, and without what an answer gives a meaning to: brackets, quotation marks, lines."""
     flat = " ".join(clean(text).split())
-    return flat.translate(str.maketrans('[]【】［］“”"', "()()()‘’'"))
+    return without_marks(flat).translate(str.maketrans('“”"', "‘’'"))
 
 
 def label(text: str) -> str:

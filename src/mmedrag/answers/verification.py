@@ -97,6 +97,10 @@ class ClaimChecker:
         readings = {r.key: r for r in read_again(cases, self.source)}
         held: list[Piece] = []
         for piece in pieces:
+            if piece.retracts:
+                held = []
+                yield piece
+                continue
             held.append(piece)
             text = "".join(p.text for p in held)
             if end := _complete(text):

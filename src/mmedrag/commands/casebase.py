@@ -28,11 +28,13 @@ def add(commands: Commands) -> None:
         if name == "rebuild":
             add_dictionaries(command)
         else:
-            command.add_argument("--json", action="store_true")
+            command.add_argument("--json", action="store_true", help="print it as JSON")
         command.set_defaults(run=run)
     export = commands.add_parser("export", help="cases and thumbnails as a corpus")
     export.add_argument("casebase", type=Path)
-    export.add_argument("--into", type=Path, required=True, metavar="FOLDER")
+    export.add_argument(
+        "--into", type=Path, required=True, metavar="FOLDER", help="an empty or absent folder"
+    )
     export.set_defaults(run=_export)
 
 

@@ -55,7 +55,7 @@ def add(commands: Commands) -> None:
 
     delete = commands.add_parser("delete", help="delete cases: text, vector and thumbnail")
     delete.add_argument("casebase", type=Path)
-    delete.add_argument("ids", nargs="+", metavar="ID")
+    delete.add_argument("ids", nargs="+", metavar="ID", help="of the cases")
     delete.set_defaults(run=_delete)
 
 
@@ -98,7 +98,8 @@ def _index(options: argparse.Namespace) -> int:
             raise QueryError(
                 f"{options.into} was made with the preset {casebase.preset}",
                 "Leave out --preset, --model and --dictionary to go on with it, or make another "
-                "casebase ('mmedrag rebuild --dictionary' changes its dictionaries).",
+                f"casebase ('mmedrag rebuild {options.into} --dictionary FILE' changes its "
+                "dictionaries).",
             )
     else:
         casebase, stages = create(

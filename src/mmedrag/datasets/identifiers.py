@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 from mmedrag.types import Case, Problem
@@ -17,7 +18,10 @@ def unique(corpus: Iterable[Case | Problem]) -> Iterator[Case | Problem]:
     seen: dict[int, int] = {}
     for item in corpus:
         if isinstance(item, Case):
-            key, content = _digest(item.id), _digest(repr(item))
+            key, content = (
+                _digest(item.id),
+                _digest(repr([getattr(item, f.name) for f in fields(item)])),
+            )
             if seen.setdefault(key, content) != content:
                 reason = f"{item.id}: another case of this run has the same id; give it its own"
                 yield Problem(item.image or Path(item.id), None, reason)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from mmedrag.citations import DISCLAIMER
 from mmedrag.indexing import IndexReport
 from mmedrag.types import Answer, Case, Context, Evidence
+from mmedrag.views.terminal import one_line, printable
 from mmedrag.views.trace import ruled_out
 
 WIDTH = 106
@@ -18,7 +19,7 @@ SHOWN_PROBLEMS = 10
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], limit: int = WIDTH) -> str:
     """Columns padded to their widest cell; the last one is cut at ``limit`` characters a line."""
-    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    cells = [[one_line(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
     lines.insert(1, "  ".join("-" * w for w in widths))
@@ -66,7 +67,7 @@ def report_text(report: IndexReport, seconds: float) -> str:
         lines.append(f"{report.unrouted} without a domain (found by searches over all domains)")
     if report.problems:
         lines.append(f"{len(report.problems)} rows skipped:")
-        lines += [f"  {problem}" for problem in report.problems[:SHOWN_PROBLEMS]]
+        lines += [f"  {one_line(str(problem))}" for problem in report.problems[:SHOWN_PROBLEMS]]
         hidden = len(report.problems) - SHOWN_PROBLEMS
         lines += [f"  … and {hidden} more"] if hidden > 0 else []
     return "\n".join(lines)
@@ -158,4 +159,5 @@ def _cut(line: str, limit: int) -> str:
 def wrapped(line: str, first: str = "  ", rest: str | None = None) -> str:
     """A line broken at :data:`WIDTH`, ``first`` before it and ``rest`` before what follows."""
     later = first if rest is None else rest
-    return textwrap.fill(line, WIDTH, initial_indent=first, subsequent_indent=later)
+    flat = printable(line).replace("\n", " ")
+    return textwrap.fill(flat, WIDTH, initial_indent=first, subsequent_indent=later)

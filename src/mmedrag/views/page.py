@@ -18,6 +18,7 @@ from mmedrag.durability import write_durably
 from mmedrag.errors import QueryError
 from mmedrag.imaging.decoding import open_image, thumbnail
 from mmedrag.types import Answer, Assertion, Case, Context, Evidence
+from mmedrag.views.terminal import printable
 from mmedrag.views.trace import ruled_out
 
 Thumbnails = Callable[[str], bytes | None]
@@ -77,7 +78,7 @@ def page(result: Context | Answer, thumbnails: Thumbnails) -> str:
     cards = _cards(context, answer, thumbnails)
     cases = [card for card in cards if card.key.startswith("C")]
     shown = cases[:SHOWN]
-    return _template().render(
+    html = _template().render(
         question=context.question,
         image=_query_image(context),
         ruled_out=ruled_out(context.question),
@@ -95,6 +96,7 @@ def page(result: Context | Answer, thumbnails: Thumbnails) -> str:
         synthetic=any("synthetic" in card.source.lower() for card in cards),
         disclaimer=DISCLAIMER,
     )
+    return printable(html)
 
 
 def _template() -> Template:
@@ -111,7 +113,7 @@ def _cards(context: Context, answer: Answer | None, thumbnails: Thumbnails) -> l
         _Card(
             key=e.key,
             name=e.name,
-            text=_annotated(e),
+            text=annotated(e),
             opening=_opening(e.text),
             alt=_alt(e),
             details=_details(e),
@@ -158,7 +160,7 @@ def _opening(text: str) -> str:
     return "" if len(text) <= _LONG else text[: _LONG // 2].rsplit(" ", 1)[0]
 
 
-def _annotated(e: Evidence) -> Markup:
+def annotated(e: Evidence) -> Markup:
     """The text with its findings underlined by what is said of them."""
     parts, end = [], 0
     for mention in sorted(e.mentions, key=lambda m: m.start):
@@ -180,15 +182,16 @@ _PLAIN = (Assertion.AFFIRMED, Assertion.NEGATED)
 
 def _preview(e: Evidence, thumbnails: Thumbnails) -> str | None:
     picture = thumbnails(e.item.id) if isinstance(e.item, Case) else None
-    return _data_url(picture) if picture is not None else None
+    return data_url(picture) if picture is not None else None
 
 
 def _query_image(context: Context) -> str | None:
     image = context.question.query.image
-    return None if image is None else _data_url(thumbnail(open_image(image), 320))
+    return None if image is None else data_url(thumbnail(open_image(image), 320))
 
 
-def _data_url(jpeg: bytes) -> str:
+def data_url(jpeg: bytes) -> str:
+    """A JPEG as an address that a page carries within itself."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 

@@ -1,0 +1,158 @@
+"""What a reader takes for a citation, however it is written.
+
+``[C1]``, ``【C1†source】``, ``[Ｃ1]``, ``⟦C1⟧``, ``(C99)``, ``[Case 99]`` and ``[1]`` are marks.
+Medicine that stands in brackets is none: the vertebrae of ``[C5-C6]``, ``[C7-T1]`` and ``(C2)``,
+``[C4d]``, ``[vitamin D3]``, ``[3 cm]``, ``(1)``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+# Compatibility forms (full-width, mathematical, Roman numeral) are folded by Unicode; what else
+# looks like a letter of a mark is listed here.
+_LOOKALIKES = str.maketrans("СсϹϲᏟꓚᎠꓓ∁", "CcCcCCDDC")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe0f\ufeff]")
+
+_BRACKETS = "[]【】⟦⟧〔〕〖〗〘〙〚〛⟨⟩〈〉《》「」『』{}❲❳❴❵⁅⁆⦋⦌"
+_PARENTHESES = str.maketrans({c: "()"[i % 2] for i, c in enumerate(_BRACKETS + "［］｛｝（）")})
+OPEN, CLOSE = f"[{re.escape(_BRACKETS[::2])}]", f"[{re.escape(_BRACKETS[1::2])}]"
+INSIDE = rf"[^()\n{re.escape(_BRACKETS)}]"
+
+_KEY = r"(?:[CDcd][ ._#-]?\d{1,4}\b)"
+_TO = r"\s{0,2}(?:[-–—−‑/]|\.\.\.?|…|\bto\b)\s{0,2}"
+_NOUN = (
+    r"(?:cases?|definitions?|evidence|sources?|ref(?:erence)?s?|passages?|documents?|docs?|items?"
+    r"|citations?|reports?)"
+)
+_WORD = (
+    rf"(?:(?:{_NOUN}|see|cf|also|and|as|in|from|per|to|according|cited|key|id|no|nos)\b"
+    r"[\s.:#]{0,3})"
+)
+_ITEM = rf"(?:{_WORD}{{0,5}}{_KEY}(?:{_TO}[CDcd]?\d{{1,4}}\b)?)"
+_NUMBER = r"[\s.:#_-]{1,3}(?:(?:no|nos|number|id|key)[\s.:#]{1,3})?\d{1,4}\b"
+_NUMBERED = rf"(?:{_WORD}{{0,4}}{_NOUN}{_NUMBER})"
+_NEXT = r"(?:\s{0,2}[,;&+|]\s{0,2}|\s{1,2})"
+_LIST = (
+    rf"(?:{_ITEM}|{_NUMBERED})(?:{_NEXT}(?:{_WORD}{{0,5}}\d{{1,4}}\b|{_ITEM}|{_NUMBERED})){{0,30}}"
+)
+_COMMENT = (
+    rf"(?:\s{{0,2}}[:†‡|@=]{INSIDE}{{0,200}}"
+    rf"|\s(?:shows?|says?|states?|describes?|reports?|supports?|above|below|page|p)\b{INSIDE}{{0,200}})"
+)
+_NUMBERS = r"\^?\d{1,3}(?:\s{0,2},\s{0,2}\d{1,3}){0,30}"
+_FAR = rf"(?:C(?:1[5-9]|[2-9]\d|\d{{3,4}})|D(?:1[3-9]|[2-9]\d|\d{{3,4}}))\b{INSIDE}{{0,200}}"
+_LINK = r"(?:\((?:https?:|www\.|#|doi:)[^()\s]{0,200}\))?"
+
+SQUARE = (
+    rf"{OPEN}(?={INSIDE}{{1,280}}{CLOSE})"
+    rf"\s{{0,4}}(?:(?i:{_LIST}){_COMMENT}?|(?i:{_FAR}))\s{{0,4}},?{CLOSE}{_LINK}"
+    rf"|[\[【⟦〔〖]\s{{0,4}}{_NUMBERS}\s{{0,4}},?[\]】⟧〕〗]{_LINK}"
+)
+ROUND = rf"\((?=[^()\n]{{1,280}}\))\s{{0,4}}(?i:{_LIST})\s{{0,4}}\)"
+MARK = rf"(?:{SQUARE}|{ROUND})"
+
+_CONTENT = re.compile(rf"(?:{OPEN}|\()({INSIDE}+)(?:{CLOSE}|\))")
+_SPAN = re.compile(rf"\b([CDcd])[ ._#-]?(\d{{1,4}})\b(?:{_TO}([CDcd])?(\d{{1,4}})\b)?")
+_OF_A_CASE = re.compile(rf"\b([cd])(?:ases?|efinitions?)(?={_NUMBER})\D*", re.IGNORECASE)
+_LEVELS = re.compile(rf"\s*([CDTLScdtls])(\d{{1,2}})({_TO})([CDTLScdtls])?(\d{{1,2}})\s*")
+_SPINE = re.compile(
+    r"\b(?:vertebra\w*|dis[ck]s?|levels?|cervical|spin(?:e|al)|spondyl\w*|foramin\w*|forame\w*|facets?"
+    r"|laminectomy|corpectomy|nerve roots?|radicul\w*|myelo\w*|odontoid|dens|atlas|axis|atlanto\w*"
+    r"|cord|neck|osteophyt\w*|listhesis|anterolisthesis|retrolisthesis|kyphosis|lordosis)\b",
+    re.IGNORECASE,
+)
+_PLACED = re.compile(
+    r"\b(?:at|of|between|from|levels?|vertebra\w*|segments?|dis[ck]s?|(?:inter)?spaces?|spine)"
+    r"[ \t]*$",
+    re.IGNORECASE,
+)
+
+
+def folded(text: str) -> tuple[str, list[int]]:
+    """The text as a reader sees it, letter by letter, and where each of its letters stands.
+
+    Invisible characters are left out; what looks like an ASCII letter, digit or bracket is one.
+    """
+    if text.isascii():
+        return text, list(range(len(text)))
+    seen = [(_fold(c), i) for i, c in enumerate(text) if not _INVISIBLE.match(c)]
+    return "".join(c for c, _ in seen), [i for _, i in seen]
+
+
+def _fold(character: str) -> str:
+    plain = unicodedata.normalize("NFKC", character).translate(_LOOKALIKES)
+    return plain if len(plain) == 1 else character
+
+
+def without_marks(text: str) -> str:
+    """The text with parentheses in place of every bracket that a mark may stand in."""
+    return text.translate(_PARENTHESES)
+
+
+def keys_of(marks: str) -> Iterator[str]:
+    """The keys that neighbouring marks name, as written; a number without a letter as it is."""
+    for content in _CONTENT.findall(marks):
+        if re.fullmatch(rf"\s*{_NUMBERS}\s*,?", content):
+            yield from re.findall(r"\d+", content)
+        content = _OF_A_CASE.sub(r"\1", content)
+        for letter, first, last_letter, last in _SPAN.findall(content):
+            yield from _span(letter.upper(), int(first), last_letter.upper(), last)
+
+
+def _span(letter: str, first: int, last_letter: str, last: str) -> Iterator[str]:
+    """``C1`` alone, or the keys from C1 to C3. A range of over 100 is no citation of anything."""
+    yield f"{letter}{first}"
+    if not last:
+        return
+    if last_letter in ("", letter) and first < int(last) <= first + 100:
+        yield from (f"{letter}{n}" for n in range(first + 1, int(last) + 1))
+    else:
+        yield f"{last_letter or letter}{int(last)}"
+
+
+def is_anatomy(mark: str, before: str, known: frozenset[str]) -> bool:
+    """Whether a mark rather names vertebrae (C1 to C8, D1 to D12) or the like.
+
+    Args:
+        mark: one folded mark with its brackets.
+        before: what stands before it on its line.
+        known: keys that were supplied.
+    """
+    if mark.startswith("(") and before.count("“") > before.count("”"):
+        return True  # part of a quotation, which shows its own mark
+    content = _CONTENT.findall(mark)[0]
+    keys = list(keys_of(mark))
+    levels = _LEVELS.fullmatch(content)
+    if levels and _crosses_regions(levels):
+        return not known.issuperset(keys)
+    if not all(_is_level(key) for key in keys):
+        return False
+    if levels:
+        supplied = known.issuperset((keys[0], keys[-1]))
+        beside = int(levels[5]) == int(levels[2]) + 1
+        placed = bool(_PLACED.search(before) or (not supplied and _SPINE.search(before)))
+        return placed or (beside and known.isdisjoint(keys))
+    # A single key in parentheses: the atlas (C1), complement (C3). In square brackets it cites.
+    bare = re.fullmatch(r"\s*[CDcd]\d{1,2}\s*(?:[,;&]\s*[CDcd]\d{1,2}\s*)*", content)
+    return (
+        mark.startswith("(")
+        and bare is not None
+        and (not known.issuperset(keys) or bool(_SPINE.search(before)))
+    )
+
+
+def _crosses_regions(levels: re.Match[str]) -> bool:
+    """``C7-T1`` and ``D12-L1``, and ``C7-D1`` where dorsal vertebrae are counted as D."""
+    first, last = levels[1].upper(), (levels[4] or levels[1]).upper()
+    return first + last in ("CT", "DL", "TL", "LS", "CS") or (
+        (first, levels[2], last, levels[5]) in (("C", "7", "D", "1"), ("C", "8", "D", "1"))
+    )
+
+
+def _is_level(key: str) -> bool:
+    if not key[0].isalpha():
+        return False
+    return 1 <= int(key[1:]) <= (8 if key[0] == "C" else 12)

@@ -1,0 +1,27 @@
+"""A casebase over time, as its keeper types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mmedrag.cli import main
+
+
+def test_info_is_text_or_json(small_casebase: Path, capsys) -> None:
+    assert main(["info", str(small_casebase)]) == 0
+    text = capsys.readouterr().out
+    assert main(["info", str(small_casebase), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["cases"] == 9
+    assert all(line.split()[0] in told for line in text.splitlines())
+
+
+def test_a_sound_casebase_verifies(small_casebase: Path, capsys) -> None:
+    assert main(["verify", str(small_casebase), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"sound": True, "problems": []}
+
+
+def test_an_export_counts_its_cases(small_casebase: Path, tmp_path: Path, capsys) -> None:
+    assert main(["export", str(small_casebase), "--into", str(tmp_path / "out")]) == 0
+    assert "9 cases exported" in capsys.readouterr().out

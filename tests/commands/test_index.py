@@ -1,0 +1,28 @@
+"""What ``index`` and its kin say of a run that stored nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmedrag.cli import main
+
+
+def test_a_run_that_stores_nothing_is_no_success(tmp_path: Path, capsys) -> None:
+    broken = tmp_path / "records.jsonl"
+    broken.write_text('{"id": "a"}\nnot json\n', "utf-8")
+    assert main(["index", str(broken), "--into", str(tmp_path / "x.casebase")]) == 2
+    printed = capsys.readouterr()
+    assert "0 cases written" in printed.out
+    assert "no case was stored" in printed.err
+
+
+def test_a_corpus_that_is_stored_already_is_a_success(small_casebase: Path, capsys) -> None:
+    records = small_casebase.parent / "records.jsonl"
+    assert main(["index", str(records), "--into", str(small_casebase)]) == 0
+    assert "9 unchanged" in capsys.readouterr().out
+
+
+def test_a_dictionary_without_terms_is_no_success(tmp_path: Path, capsys) -> None:
+    empty = tmp_path / "empty.csv"
+    empty.write_text("id,term,definition\n", "utf-8")
+    assert main(["dictionary", str(empty), "--into", str(tmp_path / "x.dict")]) == 2

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmedrag.assembly import create, load
+from mmedrag.assembly import create, definitions_of, load
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.encoders.dual import DualEncoder, Remembering
 from mmedrag.errors import CasebaseError, FilterError, QueryError
@@ -112,13 +112,13 @@ def test_pieces_join_to_the_answer(rag: MMedRAG) -> None:
 def test_the_evidence_is_there_before_the_answer_is_written(rag: MMedRAG) -> None:
     context = rag.retrieve("drusen")
     stream = rag.answer(context)
-    assert stream.context is context
+    assert stream.context.kept is context.kept
     first_piece = next(stream)
     answer = stream.result()  # the rest is written now
     assert answer.text.startswith(first_piece.strip())
     assert answer.text == rag.ask("drusen").text
     assert stream.result().text == answer.text
-    assert {**context.timings, "generation": 0.0}.keys() == answer.context.timings.keys()
+    assert {*context.timings, "generation"} <= answer.context.timings.keys()
 
 
 def test_a_text_a_picture_and_an_array_are_questions(rag: MMedRAG, phantoms: list[Case]) -> None:
@@ -213,7 +213,10 @@ def test_mentions_that_the_index_knows_are_not_read_again(rag: MMedRAG) -> None:
 def test_a_system_closes_its_store(phantoms: list[Case], offline: Stages, tmp_path) -> None:
     casebase, _ = create(tmp_path / "few")
     with casebase:
-        index(phantoms[:6], casebase, offline.embedder, offline.classifier)
+        definitions = definitions_of(casebase)
+        index(
+            phantoms[:6], casebase, offline.embedder, offline.classifier, definitions=definitions
+        )
     with load(tmp_path / "few") as rag:
         pictured = next(c for c in phantoms[:6] if c.image)
         assert rag.notices == []

@@ -102,7 +102,7 @@ def test_where_and_domain(casebase: Path, capsys) -> None:
         (("search", "CASEBASE"), 2, "neither text nor image"),
         (("search", "CASEBASE", "--text", "x", "--where", "nonsense ="), 2, "nonsense"),
         (("search", "CASEBASE", "--image", "absent.png"), 2, "absent.png"),
-        (("search", "CASEBASE", "--text", "x", "-k", "0"), 2, "-k is 0"),
+        (("search", "CASEBASE", "--text", "x", "-k", "0"), 2, "number of cases is 0"),
         (("search", "nowhere.casebase", "--text", "x"), 3, "No casebase"),
         (("index", "absent.jsonl", "--into", "new.casebase"), 2, "absent.jsonl"),
         (("index", "absent.jsonl", "--into", "new2.casebase", "--preset", "none"), 2, "no preset"),

@@ -214,9 +214,7 @@ def test_a_system_closes_its_store(phantoms: list[Case], offline: Stages, tmp_pa
     casebase, _ = create(tmp_path / "few")
     with casebase:
         definitions = definitions_of(casebase)
-        index(
-            phantoms[:6], casebase, offline.embedder, offline.classifier, definitions=definitions
-        )
+        index(phantoms[:6], casebase, offline.embedder, offline.classifier, definitions=definitions)
     with load(tmp_path / "few") as rag:
         pictured = next(c for c in phantoms[:6] if c.image)
         assert rag.notices == []

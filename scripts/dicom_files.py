@@ -54,4 +54,4 @@ def table(folder: Path) -> str:
 
 if __name__ == "__main__":
     default = Path(pydicom.__file__).parent / "data"
-    print(table(Path(sys.argv[1]) if len(sys.argv) > 1 else default))
+    sys.stdout.write(table(Path(sys.argv[1]) if len(sys.argv) > 1 else default) + "\n")

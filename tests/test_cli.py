@@ -53,8 +53,8 @@ def test_search_as_json_has_the_documented_fields(casebase: Path, phantoms, caps
     assert code == 0
     told = json.loads(out)
     assert set(told) == {
-        "schema", "query", "domain", "question", "mentions", "ruled_out", "gathered", "ranked", "kept",
-        "answer", "timings_ms",
+        "schema", "query", "domain", "question", "mentions", "ruled_out", "gathered", "ranked",
+        "kept", "answer", "timings_ms",
     }  # fmt: skip
     assert told["answer"] is None
     assert told["ruled_out"] == ["fracture"]
@@ -82,7 +82,7 @@ def test_ask_prints_an_answer_with_its_sources(casebase: Path, phantoms, capsys,
 def test_ask_as_json_cites_kept_keys(casebase: Path, capsys) -> None:
     _, out, _ = run(capsys, "ask", casebase, "--text", "pneumothorax", "--json")
     told = json.loads(out)
-    assert set(told["answer"]) == {"text", "cited", "removed", "abstained", "disclaimer"}
+    assert set(told["answer"]) >= {"text", "cited", "removed", "abstained", "disclaimer"}
     assert set(told["answer"]["cited"]) <= {e["key"] for e in told["kept"]}
 
 

@@ -7,21 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from mmedrag.assembly import create
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets.duplicates import Duplicates
+from mmedrag.encoders.image import OnnxImageEncoder
+from mmedrag.encoders.text import OnnxTextEncoder
 from mmedrag.errors import CorpusError
 from mmedrag.indexing import content_digest, index
-from mmedrag.presets import Stages
+from mmedrag.presets import Stages, build
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Embeddable, Matrix, Problem, Query
+from mmedrag.views.console import report_text
 
 
 class Counting:
@@ -72,6 +76,44 @@ def test_changed_metadata_is_written_without_encoding(
     report = index([changed], casebase, counting, offline.classifier)
     assert (report.written, report.encoded) == (1, 0)
     assert casebase.get(changed.id) == changed
+
+
+def test_replaced_cases_are_counted_and_named(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    index(phantoms[:3], casebase, offline.embedder, offline.classifier)
+    other = replace(phantoms[3], id=phantoms[0].id)
+    report = index([other, phantoms[1]], casebase, offline.embedder, offline.classifier)
+    assert report.replaced == (phantoms[0].id,)
+    assert f"1 replaced an earlier case of their id: {other.id}" in report_text(report, 1.0)
+    again = index([other, phantoms[1]], casebase, offline.embedder, offline.classifier)
+    assert again.replaced == ()
+
+
+def test_two_cases_of_one_id_in_a_run_are_a_problem(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    other = replace(phantoms[3], id=phantoms[0].id)
+    report = index([phantoms[0], other], casebase, offline.embedder, offline.classifier)
+    assert [other.id in str(problem) for problem in report.problems] == [True]
+    assert casebase.get(other.id) == phantoms[0]
+
+
+@pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: f.write_bytes(b"\xff\xd8")])
+def test_a_damaged_preview_is_mended_by_indexing_again(
+    casebase: Casebase, offline: Stages, phantoms, damage: Callable[[Path], object]
+) -> None:
+    index(phantoms[:2], casebase, offline.embedder, offline.classifier)
+    sound = casebase.preview(phantoms[0].id)
+    for file in (casebase.path / "thumbnails").rglob("*.jpg"):
+        if file.read_bytes() == sound:
+            damage(file)
+    assert casebase.preview(phantoms[0].id) is None
+    assert casebase.verify() != []
+    report = index(phantoms[:2], casebase, offline.embedder, offline.classifier)
+    assert (report.encoded, report.replaced) == (0, ())
+    assert casebase.preview(phantoms[0].id) == sound
+    assert casebase.verify() == []
 
 
 def test_equal_content_is_encoded_once(casebase: Casebase, offline: Stages, phantoms) -> None:
@@ -159,3 +201,49 @@ def _stored(path: Path) -> int:
             return len(casebase)
     except Exception:  # noqa: BLE001 (it is being created at this moment)
         return 0
+
+
+@pytest.mark.parametrize("with_domain", [True, False])
+def test_each_item_is_decoded_and_encoded_once(
+    casebase: Casebase, phantoms, monkeypatch: pytest.MonkeyPatch, with_domain: bool
+) -> None:
+    """Distinct pictures and texts, counted where the decoder and the networks are."""
+    decoded, encoded = Counter(), Counter()
+
+    def count(owner: type, name: str, counter: Counter, key: Callable) -> None:
+        original = getattr(owner, name)
+
+        def counted(self, *args, **kwargs):
+            counter.update(key(*args))
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    stages = build("offline")
+    count(ImageFile.ImageFile, "__init__", decoded, lambda file, *_: ["image"])
+    count(OnnxImageEncoder, "encode", encoded, lambda images: ["image"] * len(images))
+    count(OnnxTextEncoder, "encode", encoded, lambda texts: ["text"] * len(texts))
+    cases = [
+        replace(case, text=f"{case.text} {i}", domain=case.domain if with_domain else None)
+        for i, case in enumerate(phantoms[:40])
+    ]
+    pictures = len({case.image.read_bytes() for case in cases})
+    report = index(cases, casebase, stages.embedder, stages.classifier)
+    assert report.written == 40
+    assert decoded["image"] == 40
+    assert encoded["text"] == 40
+    assert encoded["image"] == pictures
+
+
+def test_a_multi_frame_file_is_routed_on_the_frame_it_is_embedded_on(
+    casebase: Casebase, offline: Stages, phantoms, tmp_path: Path
+) -> None:
+    chest, fundus = (
+        Image.open(next(c.image for c in phantoms if c.domain == domain)).convert("RGB")
+        for domain in ("radiology", "ophthalmology")
+    )
+    both = tmp_path / "both.tiff"
+    chest.save(both, save_all=True, append_images=[fundus])
+    cases = [Case(id=f"frame-{frame}", image=both, frame=frame) for frame in (0, 1)]
+    index(cases, casebase, offline.embedder, offline.classifier)
+    assert [casebase.get(case.id).domain for case in cases] == ["radiology", "ophthalmology"]

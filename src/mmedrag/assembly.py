@@ -6,9 +6,9 @@ A casebase remembers its preset and models, so :func:`load` needs only its path.
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from mmedrag.encoders.definition_vectors import (
     DefinitionStore,
     embed_definitions,
 )
-from mmedrag.errors import EncoderMismatch, ModelError
+from mmedrag.errors import EncoderMismatch, ModelError, QueryError
 from mmedrag.filters import both
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
@@ -42,6 +42,7 @@ from mmedrag.protocols import (
     Generator,
     ModalityClassifier,
 )
+from mmedrag.pseudonym_key import key_of, new_key
 
 
 def load(
@@ -194,10 +195,12 @@ def create(
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
     dictionaries: Sequence[str | Path] = (),
+    pseudonym_key: str | Path | None = None,
 ) -> tuple[Casebase, Stages]:
     """Make an empty casebase for a preset, and the stages to fill it with.
 
-    It remembers the models and the compiled dictionaries that stand behind the glossary.
+    It remembers the models, the compiled dictionaries that stand behind the glossary, and where the
+    key of DICOM pseudonyms is (by default in its folder).
 
     Raises:
         CasebaseError: where something is there already.
@@ -212,15 +215,16 @@ def create(
         preset=preset,
         settings={f"model.{role}": name for role, name in models.items()}
         | {"dictionaries": json.dumps([str(Path(d).resolve()) for d in dictionaries])}
-        | {"domains": json.dumps(domains.added()), "salt": secrets.token_hex(16)},
+        | {"domains": json.dumps(domains.added())},
     )
+    new_key(casebase, None if pseudonym_key is None else Path(pseudonym_key))
     return casebase, stages
 
 
 def index_corpus(
     corpus: str | Path,
     into: str | Path,
-    preset: str = "offline",
+    preset: str | None = None,
     models: Mapping[str, str] | None = None,
 ) -> IndexReport:
     """Index a corpus of any known format into a new casebase; ``mmedrag.index`` is this function.
@@ -228,20 +232,74 @@ def index_corpus(
     Args:
         corpus: a file or folder that :func:`mmedrag.datasets.read_corpus` recognises.
         into: the casebase; where it exists, the corpus is added to it (by its own preset).
-        preset: of a new casebase.
+        preset: of a new casebase (``offline`` by default).
         models: that replace the preset's own, by role.
 
     Raises:
+        QueryError: the casebase exists and was made with another preset or models.
         CorpusError: where the corpus cannot be read.
         CasebaseError: where the casebase cannot be written.
         ModelError: where a model cannot be loaded.
     """
-    exists = (Path(into) / "casebase.db").exists()
-    casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
-    with casebase:
-        rows = read_corpus(Path(corpus), salt=salt_of(casebase))
+    with filling(into, preset=preset, models=models) as (casebase, stages):
+        rows = read_corpus(Path(corpus), salt=key_of(casebase))
         definitions = definitions_of(casebase)
         return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
+
+
+@contextmanager
+def filling(
+    into: str | Path,
+    *,
+    preset: str | None = None,
+    models: Mapping[str, str] | None = None,
+    dictionaries: Sequence[str | Path] = (),
+    pseudonym_key: str | Path | None = None,
+) -> Iterator[tuple[Casebase, Stages]]:
+    """A casebase to be filled, opened where there is one and made where there is none.
+
+    One that was made here and is still empty at the end is removed, whatever happened.
+
+    Args:
+        into: its folder.
+        preset: of a new casebase; of an existing one, what it must be.
+        models: of a new casebase, by role; see :func:`create`.
+        dictionaries: of a new casebase.
+        pseudonym_key: of a new casebase.
+
+    Raises:
+        QueryError: an existing casebase was made with other settings than are given.
+        CasebaseError: it cannot be opened or made.
+        ModelError: where a model cannot be loaded.
+    """
+    into = Path(into)
+    made = not (into / "casebase.db").exists()
+    if made:
+        casebase, stages = create(into, preset or "offline", models, dictionaries, pseudonym_key)
+    else:
+        casebase, stages = open_for_writing(into)
+    empty = False
+    try:
+        with casebase:
+            if not made:
+                _require_same(casebase, preset, bool(models or dictionaries or pseudonym_key))
+            try:
+                yield casebase, stages
+            finally:
+                empty = made and casebase.count() == 0
+    finally:
+        if empty:
+            shutil.rmtree(into, ignore_errors=True)
+
+
+def _require_same(casebase: Casebase, preset: str | None, more: bool) -> None:
+    if more or preset not in (None, casebase.preset):
+        raise QueryError(
+            f"{casebase.path} was made with the preset {casebase.preset}",
+            "Leave out --preset, --model, --dictionary and --pseudonym-key to go on with it, or "
+            f"make another casebase ('mmedrag rebuild {casebase.path} --dictionary FILE' changes "
+            "its dictionaries, 'mmedrag rekey' its key).",
+        )
 
 
 def rebuild(path: str | Path, dictionaries: Sequence[str | Path] = ()) -> Casebase:
@@ -263,12 +321,13 @@ def rebuild(path: str | Path, dictionaries: Sequence[str | Path] = ()) -> Caseba
     """
     casebase = Casebase.open(Path(path))
     try:
+        casebase.accept()
         if dictionaries:
             kept = json.dumps([str(Path(d).resolve()) for d in dictionaries])
             casebase.set("dictionaries", kept)
         definitions = definitions_of(casebase)
         casebase.rebuild(definitions)
-        with suppress(ModelError, EncoderMismatch):
+        with suppress(ModelError, EncoderMismatch, QueryError):  # the preset is another's
             stages = build(casebase.preset, models_of(casebase))
             _check_encoder(casebase, stages.embedder)
             embed_definitions(casebase, stages.embedder, definitions)
@@ -286,11 +345,6 @@ def definitions_of(casebase: Casebase, dictionaries: Sequence[str | Path] = ()) 
     """
     made_with: list[str] = json.loads(casebase.settings.get("dictionaries", "[]"))
     return dictionary(dictionaries or made_with)
-
-
-def salt_of(casebase: Casebase) -> bytes:
-    """The key of DICOM pseudonyms, so that ids stay the same within a casebase."""
-    return bytes.fromhex(casebase.settings["salt"])
 
 
 def open_for_writing(path: str | Path) -> tuple[Casebase, Stages]:

@@ -18,6 +18,7 @@ from PIL import Image
 from mmedrag.checkpoint import Checkpoint
 from mmedrag.domains import prompts as prompts_of_domains
 from mmedrag.imaging.decoding import open_image
+from mmedrag.rounding import falling, rounded
 from mmedrag.types import Domain, Matrix, Query, Routing
 
 EncodeImages: TypeAlias = Callable[[Sequence[Image.Image]], Matrix]
@@ -62,7 +63,9 @@ class Thresholds:
         outside = scores.get(NOT_MEDICAL, 0.0)
         if outside > self.not_medical:
             return Routing(scores, None, medical=False, reason=f"{subject}: not medical")
-        ranked = sorted(((p, d) for d, p in scores.items() if d != NOT_MEDICAL), reverse=True)
+        names = sorted(d for d in scores if d != NOT_MEDICAL)
+        shares = rounded([scores[d] for d in names])
+        ranked = [(float(shares[i]), names[i]) for i in falling(shares)]
         (best, domain), (second, _) = (*ranked[:2], (0.0, ""))[:2]
         medical = sum(p for p, _ in ranked)
         if best < self.probability * medical or best - second < self.margin * medical:

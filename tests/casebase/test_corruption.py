@@ -12,6 +12,7 @@ import pytest
 from fast_folder import FAST
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.exact import ExactIndex
+from mmedrag.cli import main
 from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseNotFound, EncoderMismatch
 from mmedrag.testing.case_index import DIM, entries_of, unit
 from mmedrag.testing.questions import question_of
@@ -159,7 +160,7 @@ def test_damage_is_noticed_while_open_too(path):
 
 def test_a_bit_lost_in_a_stored_vector_is_found_by_verify(path):
     with Casebase.open(path) as casebase:
-        casebase._database._run("UPDATE vectors SET vector = zeroblob(32) WHERE row = 5")
+        casebase._access.database._run("UPDATE vectors SET vector = zeroblob(32) WHERE row = 5")
         assert casebase.verify() == [
             f"casebase.db: case {ENTRIES[4].case.id!r} fails its checksum",
             "casebase.db: vectors, row 5 fails its checksum",
@@ -182,8 +183,9 @@ def test_a_bit_lost_in_a_stored_vector_is_found_by_verify(path):
 def test_a_row_is_checked_when_it_is_read(path, damage):
     """Whatever is asked, the damaged row is never given out as if it were sound."""
     with Casebase.open(path) as casebase:
-        casebase._database._run("PRAGMA foreign_keys = OFF")
-        casebase._database._run(damage)
+        casebase._access.database._run("PRAGMA foreign_keys = OFF")
+        casebase._access.database._run(damage)
+    (path / "seal.json").unlink()  # as while a writer is at work
     with Casebase.open(path, readonly=True) as casebase:
         with pytest.raises(CasebaseDamaged, match="checksum"):
             casebase.get(ENTRIES[4].case.id)
@@ -193,13 +195,154 @@ def test_a_row_is_checked_when_it_is_read(path, damage):
             casebase.search(question_of(Query(), unit(np.random.default_rng(0))), 99)
 
 
-def test_a_lexical_index_that_does_not_match_is_found_and_rebuilt(path):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "INSERT INTO lexicon (lexicon) VALUES ('delete-all')",
+        "INSERT INTO lexicon (rowid, text) VALUES (99, 'nodule')",
+        "INSERT INTO lexicon (rowid, text) VALUES (5, 'unheard')",
+        "UPDATE lexicon_docsize SET sz = x'7f' WHERE id = 5",
+        "DELETE FROM lexicon_docsize WHERE id = 5",
+        "UPDATE lexicon_data SET block = x'0101' WHERE id = 1",
+        "DELETE FROM lexicon_data WHERE id > 100",
+    ],
+)
+def test_a_lexical_index_that_does_not_match_is_found_and_rebuilt(path, damage):
     with Casebase.open(path) as casebase:
-        casebase._database._run("INSERT INTO lexicon (lexicon) VALUES ('delete-all')")
+        casebase._access.database._run("PRAGMA trusted_schema = ON")
+        casebase._access.database._run(damage)
+        (path / "seal.json").unlink()
+    with Casebase.open(path, readonly=True) as casebase:
         assert any("lexical index" in problem for problem in casebase.verify())
+    with Casebase.open(path) as casebase:
         casebase.rebuild()
         assert casebase.verify() == []
         answers_are_right(casebase)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_flipped_bit_anywhere_in_the_database_is_no_answer(path, seed):
+    """Noticed by whoever opens it, and by verify; rebuild mends it or says that it cannot."""
+    flip(path / "casebase.db", np.random.default_rng(seed))
+    try:
+        with Casebase.open(path, readonly=True) as casebase:
+            assert casebase.verify() != []
+            for ask in (
+                lambda: casebase.search(question_of(Query("nodule"), ENTRIES[1].vector), 5),
+                lambda: casebase.get(ENTRIES[1].case.id),
+                casebase.count,
+            ):
+                with pytest.raises(CasebaseError):
+                    ask()
+    except CasebaseError:
+        return  # it cannot even be opened
+    try:
+        with Casebase.open(path) as casebase:
+            casebase.rebuild()
+            answers_are_right(casebase)
+            assert casebase.verify() == []
+    except CasebaseError:
+        pass
+
+
+def writing_copy(path, tmp_path):
+    """A copy as it is while a writer, whose last writes are in the log, has it open."""
+    with Casebase.open(path) as writer:
+        writer.add([Entry(Case(id="acknowledged"), ENTRIES[1].vector, "", None)])
+        writer.delete([ENTRIES[2].case.id])
+        writer.add([Entry(Case(id="too"), ENTRIES[1].vector, "", None)])
+        copy = shutil.copytree(path, tmp_path / "copy")
+    (copy / "writer.pid").unlink()
+    return copy
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, empty, remove])
+def test_a_damaged_log_that_loses_writes_is_noticed(path, tmp_path, damage):
+    copy = writing_copy(path, tmp_path)
+    log = copy / "casebase.db-wal"
+    assert log.stat().st_size
+    if damage is flip:  # in the first frame's page, so that all is lost
+        content = bytearray(log.read_bytes())
+        content[100] ^= 1
+        log.write_bytes(bytes(content))
+    elif damage is truncate:
+        log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
+    else:
+        damage(log, np.random.default_rng(0))
+    (copy / "casebase.db-shm").unlink()
+    with Casebase.open(copy, readonly=True) as casebase:
+        assert any("acknowledged writes are lost" in notice for notice in casebase.notices)
+        assert any("acknowledged writes are lost" in problem for problem in casebase.verify())
+    with Casebase.open(copy) as casebase:
+        with pytest.raises(CasebaseDamaged, match="lost"):
+            casebase.add([Entry(Case(id="more"), ENTRIES[1].vector, "", None)])
+        casebase.rebuild()
+        casebase.add([Entry(Case(id="more"), ENTRIES[1].vector, "", None)])
+    with Casebase.open(copy) as casebase:
+        assert casebase.notices == []
+        assert casebase.verify() == []
+
+
+def test_a_sound_log_loses_nothing_and_says_nothing(path, tmp_path):
+    copy = writing_copy(path, tmp_path)
+    (copy / "casebase.db-shm").unlink()
+    with Casebase.open(copy) as casebase:
+        assert casebase.notices == []
+        assert casebase.get("acknowledged")
+        assert casebase.get("too")
+        assert casebase.get(ENTRIES[2].case.id) is None
+        assert casebase.verify() == []
+
+
+def test_an_older_copy_of_the_database_is_noticed(path, tmp_path):
+    """Deleted cases would be back without a word."""
+    before = (path / "casebase.db").read_bytes()
+    with Casebase.open(path) as casebase:
+        casebase.delete([ENTRIES[2].case.id])
+    (path / "casebase.db").write_bytes(before)
+    with Casebase.open(path, readonly=True) as casebase:
+        assert any("lost" in notice for notice in casebase.notices)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM settings WHERE key = 'dim'",
+        "UPDATE settings SET value = 'many' WHERE key = 'dim'",
+        "DELETE FROM state",
+        "UPDATE state SET epoch = 'x'",
+        "UPDATE vectors SET vector = 'text', crc = NULL WHERE row = 5",
+        "UPDATE cases SET meta = '{' WHERE row = 5",
+        "UPDATE lexicon_docsize SET sz = x'ffffffffffffffffff7f' WHERE id = 5",
+        "DROP TABLE texts",
+    ],
+)
+def test_damage_raises_typed_errors_only(path, damage):
+    with Casebase.open(path) as casebase:
+        casebase._access.database._run("PRAGMA foreign_keys = OFF")
+        casebase._access.database._run(damage)
+        (path / "seal.json").unlink()
+    asked = [
+        lambda c: c.search(question_of(Query("nodule"), unit(np.random.default_rng(0))), 99),
+        lambda c: c.get(ENTRIES[4].case.id),
+        lambda c: list(c.cases()),
+        lambda c: c.info(),
+        lambda c: c.verify(),
+        lambda c: c.preview(ENTRIES[4].case.id),
+        lambda c: c.vectors_by_content([ENTRIES[4].content]),
+    ]
+    wrong = 0
+    for ask in asked:
+        try:
+            with Casebase.open(path, readonly=True) as casebase:
+                ask(casebase)
+        except CasebaseError:
+            wrong += 1
+    with pytest.raises(CasebaseError), Casebase.open(path) as casebase:  # noqa: PT012
+        problems = casebase.verify()
+        assert problems
+        raise CasebaseDamaged(problems[0], "")
+    assert wrong or "docsize" in damage
 
 
 def test_a_damaged_database_is_said_to_be_damaged(path):
@@ -217,7 +360,9 @@ def test_a_damaged_thumbnail_is_not_shown(path):
         file = next((path / "thumbnails").glob("*/*.jpg"))
         flip(file, np.random.default_rng(0))
         assert casebase.preview("seen") is None
-        assert casebase.verify() == [f"thumbnail {file.stem} is missing or damaged"]
+        assert casebase.verify() == [
+            f"thumbnail {file.stem} is missing or damaged; adding its case again mends it"
+        ]
         casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", jpeg)])
         assert casebase.verify() == []
 
@@ -239,6 +384,45 @@ def test_what_is_not_a_casebase_is_said_so(tmp_path):
 
 def test_a_later_format_is_refused(path):
     with Casebase.open(path) as casebase:
-        casebase._database._run("PRAGMA user_version = 99")
+        casebase._access.database._run("PRAGMA user_version = 99")
     with pytest.raises(CasebaseError, match="Upgrade"):
         Casebase.open(path)
+
+
+def test_generations_removed_by_hand_are_derived_again(path):
+    shutil.rmtree(path / "generations")
+    with Casebase.open(path, readonly=True) as casebase:
+        assert casebase.verify() != []
+        answers_are_right(casebase)
+    with Casebase.open(path) as casebase:
+        answers_are_right(casebase)
+        assert casebase.verify() == []
+
+
+def test_a_folder_emptied_down_to_the_database_is_whole_again(path):
+    for item in path.iterdir():
+        if item.is_dir():
+            shutil.rmtree(item)
+        elif item.name != "casebase.db":
+            item.unlink()
+    with Casebase.open(path) as casebase:
+        casebase.rebuild()
+        casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", b"\xff\xd8 preview")])
+        casebase.delete(["seen"])
+        answers_are_right(casebase)
+        assert casebase.verify() == []
+
+
+def test_the_command_rebuild_ends_the_alarm_of_a_damaged_index(path, capsys):
+    with Casebase.open(path) as casebase:
+        casebase._access.database._run("DELETE FROM lexicon_docsize WHERE id = 5")
+        casebase.add([Entry(Case(id="last"), ENTRIES[1].vector, "", None)])
+    with Casebase.open(path) as casebase:
+        casebase._access.database._run("UPDATE lexicon_docsize SET sz = x'05' WHERE id = 6")
+    assert main(["info", str(path)]) == 3
+    assert "mmedrag rebuild" in capsys.readouterr().err
+    assert main(["rebuild", str(path)]) == 0
+    with Casebase.open(path) as casebase:
+        assert casebase.verify() == []
+        casebase.delete(["last"])
+        answers_are_right(casebase)

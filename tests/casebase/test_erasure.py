@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mmedrag.casebase import Casebase, Entry
+from mmedrag.cli import main
+from mmedrag.errors import CasebaseError
 from mmedrag.testing.case_index import DIM, entries_of, unit
 from mmedrag.testing.questions import question_of
-from mmedrag.types import Case, Domain, Query
+from mmedrag.types import Assertion, Case, Domain, Mention, Query
 
 SECRET = "Xylographica Quenselbeck"
 VECTOR = unit(np.random.default_rng(21))
@@ -49,10 +58,97 @@ def test_a_deleted_case_leaves_no_trace(tmp_path):
         casebase.publish()
         assert casebase.delete(["secret", "secret"]) == 1
         left = traces(path)
-        assert set(left) == {"radiology.faiss"}  # the masked vector, until the next publication
+        assert set(left) == {"radiology.faiss"}  # the masked vector, and it is said
         assert left["radiology.faiss"] == [VECTOR.tobytes().lower()]
-        casebase.publish()
+        assert casebase.unerased() == {"vectors in the index": 1}
+        assert casebase.info()["unerased"] == {"vectors in the index": 1}
+        assert casebase.erase() == {}
         assert traces(path) == {}
+        assert casebase.unerased() == {}
+
+
+def test_terms_of_a_deleted_case_leave_no_trace(tmp_path):
+    path = tmp_path / "cases"
+    mention = Mention("Xylographica", 10, 22, "Q:QUENSELBECK", "xylographia", Assertion.AFFIRMED)
+    entry = replace(secret_case(), mentions=(mention,), recogniser="quenselbeck's rules")
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([*entries_of(22, 20), entry])
+        casebase.publish()
+        casebase.delete(["secret"])
+        casebase.erase()
+        assert traces(path) == {}
+
+
+def test_what_a_reader_holds_back_is_said_and_erased_later(tmp_path):
+    path = tmp_path / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([*entries_of(22, 20), secret_case()])
+        walk = casebase.cases()  # holds the state before the deletion
+        next(walk)
+        casebase.delete(["secret"])
+        left = casebase.erase()
+        assert left == {} or set(left) == {"bytes of log"}
+        held_back = set(traces(path)) - {"casebase.db-shm"}
+        assert bool(held_back) == bool(left)
+        walk.close()
+        assert casebase.erase() == {}
+        assert traces(path) == {}
+
+
+def test_delete_now_on_the_command_line(tmp_path, capsys):
+    path = tmp_path / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([*entries_of(22, 20), secret_case(), secret_case("other")])
+        casebase.publish()
+    assert main(["delete", str(path), "secret"]) == 0
+    assert "not erased yet: 1 vectors in the index" in capsys.readouterr().err
+    assert set(traces(path))
+    assert main(["delete", str(path), "other", "--now"]) == 0
+    assert capsys.readouterr().err == ""
+    assert traces(path) == {}
+    assert main(["delete", str(path), "--now"]) == 0
+    assert main(["delete", str(path)]) == 2
+
+
+def test_previews_that_a_killed_writer_left_are_listed_and_swept(tmp_path):
+    path = tmp_path / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([secret_case()])
+    program = (
+        "import os, sys; from pathlib import Path; from mmedrag.casebase import Casebase\n"
+        "from mmedrag.casebase.database import Database\n"
+        "from test_erasure import secret_case\n"
+        "Database.insert = lambda *a: os.kill(os.getpid(), 9)\n"
+        "Casebase.open(Path(sys.argv[1])).add([secret_case('x', thumbnail=b'orphan')])"
+    )
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    orphan = next(f for f in (path / "thumbnails").rglob("*.jpg") if f.read_bytes() == b"orphan")
+    with Casebase.open(path, readonly=True) as casebase:
+        assert [p for p in casebase.verify() if "belongs to no case" in p]
+    with Casebase.open(path) as casebase:
+        assert not orphan.exists()
+        assert casebase.verify() == []
+        assert casebase.preview("secret") == JPEG
+
+
+def test_a_failed_write_leaves_no_preview(tmp_path, monkeypatch):
+    path = tmp_path / "cases"
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([secret_case()])
+
+        def full(*_):
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(casebase._access.database, "insert", full)
+        with pytest.raises(CasebaseError):
+            casebase.add([secret_case("x"), secret_case("y", thumbnail=b"orphan")])
+        files = [f.read_bytes() for f in (path / "thumbnails").rglob("*.jpg")]
+        assert files == [JPEG]
 
 
 def test_a_replaced_text_leaves_no_trace_once_the_writer_closes(tmp_path):
@@ -86,8 +182,8 @@ def test_a_writer_killed_between_commit_and_erasure_is_finished_by_the_next(tmp_
     path = tmp_path / "cases"
     with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
         casebase.add([secret_case()])
-        with casebase._database.writing() as epoch:  # all that delete() does before a kill
-            casebase._database.delete("secret", epoch)
+        with casebase._access.database.writing() as epoch:  # all that delete() does before a kill
+            casebase._access.database.delete("secret", epoch)
         assert len(list((path / "thumbnails").glob("*/*"))) == 1
     with Casebase.open(path) as casebase:
         casebase.add(entries_of(25, 1))

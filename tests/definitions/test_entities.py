@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mmedrag.definitions import Dictionary, Term, glossary
 from mmedrag.definitions.entities import Lexicon, prefix_hashes
 from mmedrag.definitions.terms import names
-from mmedrag.definitions.wording import codes, normal, spans
+from mmedrag.text.wording import codes, normal, spans
 
 SAME = """
 metastasis metastases, opacity opacities, bronchus bronchi, vertebra vertebrae, apex apices,

@@ -9,6 +9,7 @@ import pytest
 
 from mmedrag.assembly import dictionary
 from mmedrag.datasets.corpus import patient_of, study_of, text_key
+from mmedrag.text.laterality import mirrored
 from mmedrag.training.candidates import findings_of
 from mmedrag.training.contexts import (
     CHOSEN,
@@ -24,7 +25,6 @@ from mmedrag.training.contexts import (
     SAME_STUDY,
     Miner,
 )
-from mmedrag.training.flips import mirrored
 from mmedrag.types import Assertion, Case, Definition
 
 

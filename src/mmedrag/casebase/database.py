@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,9 @@ import numpy as np
 
 from mmedrag.casebase import conditions
 from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.ledger import Ledger
 from mmedrag.casebase.lexical import prepare
+from mmedrag.casebase.log import leave_log
 from mmedrag.casebase.mentions import MentionTable, Recognition
 from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
 from mmedrag.casebase.schema import lay_out_tables, version
@@ -31,6 +33,7 @@ from mmedrag.types import Case, Matrix, Vector
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
 _BATCH = 500
+_LOG = "write-ahead log"  # stands in the queue of erasures beside digests of thumbnails
 Slices = TypeVar("Slices", list[int], list[str], Sequence[int], Rows)
 
 _CASE = (
@@ -58,7 +61,9 @@ class Database:
     """One connection. Raises :class:`sqlite3.Error`; callers turn it into our errors."""
 
     def __init__(self, file: Path, mode: str) -> None:
-        """Open ``file`` in SQLite's URI ``mode``: ``rwc``, ``rw``, ``ro`` or ``ro&immutable=1``."""
+        """Open ``file`` in SQLite's URI ``mode``: ``rwc``, ``rw`` or ``ro``."""
+        self._file = None if mode == "ro" else file
+        self.ledger = Ledger(file.parent)
         uri = f"{file.absolute().as_uri()}?mode={mode}"
         self.connection = sqlite3.connect(
             uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -79,6 +84,9 @@ class Database:
     def close(self) -> None:
         """End the connection; the last one folds the write-ahead log into the file."""
         self.connection.close()
+        if self._file is not None:
+            with suppress(OSError):
+                leave_log(self._file)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -91,16 +99,22 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[int]:
-        """One durable transaction; gives the epoch that it will make. Undone on any exception."""
+        """One durable transaction; gives the epoch that it will make. Undone on any exception.
+
+        When the block ends, the write is acknowledged in the ledger.
+        """
         self._run("BEGIN IMMEDIATE")
         try:
             self._run("UPDATE state SET epoch = epoch + 1")
-            yield self.state().epoch
+            epoch = self.state().epoch
+            yield epoch
             self._run("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
                 self._run("ROLLBACK")
             raise
+        with suppress(OSError):  # the write is made; without the note less would be noticed
+            self.ledger.acknowledge(epoch)
 
     # Reading
 
@@ -110,9 +124,10 @@ class Database:
 
     def state(self) -> State:
         """Where the database stands."""
-        epoch, pruned, stale = self._run(
-            "SELECT epoch, pruned, lexicon_stale FROM state"
-        ).fetchone()
+        found = self._run("SELECT epoch, pruned, lexicon_stale FROM state").fetchone()
+        if found is None or not all(isinstance(value, int) for value in found):
+            raise sqlite3.DatabaseError("the table state is damaged")
+        epoch, pruned, stale = found
         return State(version(self.connection), epoch, pruned, bool(stale))
 
     def count(self) -> int:
@@ -272,6 +287,10 @@ class Database:
         """Keep a setting."""
         self._run("INSERT OR REPLACE INTO settings VALUES (?, ?)", [key, value])
 
+    def unset(self, key: str) -> None:
+        """Erase a setting."""
+        self._run("DELETE FROM settings WHERE key = ?", [key])
+
     def insert(self, record: Record, epoch: int) -> None:
         """Store a record; a case of the same id is deleted first."""
         self.delete(record.id, epoch, replaced=True)
@@ -313,6 +332,7 @@ class Database:
             "AND NOT EXISTS (SELECT 1 FROM cases WHERE thumbnail = ?1)",
             [thumbnail],
         )
+        self._run("INSERT OR IGNORE INTO erasures VALUES (?)", [_LOG])
         if replaced:
             self._run("UPDATE state SET lexicon_stale = 1")
         return True
@@ -331,13 +351,13 @@ class Database:
         self._run("INSERT INTO lexicon (lexicon) VALUES ('rebuild')")
         self._run("UPDATE state SET lexicon_stale = 0")
 
-    def check_lexicon(self) -> None:
-        """Compare the lexical index with the texts; raises :class:`sqlite3.DatabaseError`."""
-        self._run("INSERT INTO lexicon (lexicon, rank) VALUES ('integrity-check', 1)")
-
     def erasures(self) -> list[str]:
         """Thumbnails that no case uses any more and whose files may still be there."""
-        return [row[0] for row in self._run("SELECT thumbnail FROM erasures")]
+        return [row[0] for row in self._run("SELECT thumbnail FROM erasures") if row[0] != _LOG]
+
+    def log_holds_erased(self) -> bool:
+        """Whether the write-ahead log may hold what deleted or replaced cases were."""
+        return bool(self._run("SELECT 1 FROM erasures WHERE thumbnail = ?", [_LOG]).fetchone())
 
     def forget_erasures(self, digests: Iterable[str]) -> None:
         """The files are gone."""
@@ -367,14 +387,15 @@ class Database:
 
     # Upkeep, outside transactions
 
-    def truncate_log(self) -> None:
+    def truncate_log(self) -> bool:
         """Fold the write-ahead log into the file, so that erased texts leave the disk.
 
-        A reader that holds an older state for long postpones this to the next call.
+        Returns:
+            Whether it is empty now. A reader that holds an older state for long postpones this.
         """
         self._run(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
         try:
-            self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         finally:
             self._run(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
 
@@ -383,25 +404,32 @@ class Database:
         if self.state().lexicon_stale:
             with self.writing():
                 self.merge_lexicon()
-        self.truncate_log()
+        if self.truncate_log() and self.log_holds_erased():
+            with self.writing():
+                self.forget_erasures([_LOG])
+            self.truncate_log()
 
     def compact(self) -> None:
-        """Write the file anew without free pages."""
+        """Write the file and its indexes anew, without free pages."""
+        self._run("REINDEX")
         self._run("VACUUM")
 
     def problems(self) -> Iterator[str]:
-        """What SQLite's own checks and the records' checksums find; nothing when sound."""
+        """What SQLite's own checks and all checksums find; nothing when sound."""
         found = [row[0] for row in self._run("PRAGMA integrity_check")]
         yield from (f"casebase.db: {problem}" for problem in found if problem != "ok")
         for row in self._run("PRAGMA foreign_key_check"):
             yield f"casebase.db: row {row[1]} of {row[0]} refers to no case"
-        sql = f"SELECT {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
-        for row in self._run(f"{sql} LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"):
-            *values, text, vector, stored = row
-            if text is None or vector is None or checksum(values, text, vector) != stored:
-                yield f"casebase.db: case {row['id']!r} fails its checksum"
+        yield from self.damaged_cases()
         if self.derives:
             yield from self._problems_of_derived()
+
+    def damaged_cases(self) -> Iterator[str]:
+        """Cases that fail their checksum, one line each: what cannot be derived again."""
+        sql = f"SELECT {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
+        for row in self._run(f"{sql} LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"):
+            if not _sound(row):
+                yield f"casebase.db: case {row['id']!r} fails its checksum"
 
     def _problems_of_derived(self) -> Iterator[str]:
         for table, key in (("vectors", "row"), ("definition_vectors", "digest")):
@@ -426,14 +454,18 @@ def _vector(whose: str, blob: bytes, stored: int | None) -> Vector:
 
 def _checked(row: sqlite3.Row) -> Case:
     """The case in a row of ``_CASE``."""
-    _, *values, text, vector, stored = row
-    try:
-        sound = checksum(values, text, vector) == stored
-    except TypeError:  # a text that has become a blob
-        sound = False
-    if not sound:
+    if not _sound(row[1:]):
         raise _damaged(f"Case {row['id']!r}")
-    return case_of([*values, text])
+    return case_of(row[1:-2])
+
+
+def _sound(row: Sequence[Any]) -> bool:
+    """Whether a row of the columns ``COLUMNS``, text, vector and checksum has this checksum."""
+    *values, text, vector, stored = row
+    try:
+        return bool(checksum(values, text, vector) == stored)
+    except TypeError:  # a part is missing, or a text has become a blob
+        return False
 
 
 def _damaged(what: str) -> CasebaseDamaged:

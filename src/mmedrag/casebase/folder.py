@@ -16,11 +16,14 @@ from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.vectors import UNASSIGNED, Generations, Summary
 from mmedrag.durability import sync_folder
-from mmedrag.errors import CasebaseError
+from mmedrag.errors import CasebaseDamaged, CasebaseError
 from mmedrag.types import Case, Mention
 
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
 """Settings that the casebase keeps for itself."""
+
+_SECRET = ("salt",)
+"""Settings of format 1 that nobody is shown; a writer moves them into a file of their own."""
 
 _PAGE = 500
 
@@ -52,18 +55,14 @@ def lay_out(path: Path, settings: Mapping[str, str]) -> None:
 
 
 def connect(path: Path, *, readonly: bool) -> Database:
-    """A connection; a folder that cannot be written is read as it stands.
+    """A connection; a folder that may not be written is opened for reading.
 
     Raises:
         CasebaseError: it is no casebase, or of a later version.
         sqlite3.Error: it cannot be read.
     """
-    file = path / "casebase.db"
-    log = file.with_name("casebase.db-wal")
-    mode = "ro" if readonly else "rw"
-    if not os.access(path, os.W_OK) and not (log.exists() and log.stat().st_size):
-        mode = "ro&immutable=1"  # nobody can be writing, and WAL mode would need to
-    database = Database(file, mode)
+    writable = os.access(path, os.W_OK) and os.access(path / "casebase.db", os.W_OK)
+    database = Database(path / "casebase.db", "ro" if readonly or not writable else "rw")
     try:
         check_format(database.connection, path)
     except BaseException:
@@ -91,16 +90,19 @@ def walk_recognised(
     path: Path, recogniser: str, *, readonly: bool
 ) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
     """Cases with the terms that this recogniser has found in their reports, where it read them."""
-    with storage_faults(path, "read"), closing(connect(path, readonly=readonly)) as database:
-        with database.reading():
-            row = 0
-            while page := database.page(row, _PAGE):
-                stored = database.recognised({number: case.text for number, case, _ in page})
-                for number, case, _ in page:
-                    found = stored.get(number)
-                    same = found is not None and found.recogniser == recogniser
-                    yield case, found.mentions if found is not None and same else None
-                row = page[-1][0]
+    with (
+        storage_faults(path, "read"),
+        closing(connect(path, readonly=readonly)) as database,
+        database.reading(),
+    ):
+        row = 0
+        while page := database.page(row, _PAGE):
+            stored = database.recognised({number: case.text for number, case, _ in page})
+            for number, case, _ in page:
+                found = stored.get(number)
+                same = found is not None and found.recogniser == recogniser
+                yield case, found.mentions if found is not None and same else None
+            row = page[-1][0]
 
 
 def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, into: Path) -> int:
@@ -146,8 +148,29 @@ def describe(path: Path, database: Database, snapshot: Snapshot) -> dict[str, ob
         "deleted_rows_in_index": snapshot.masked(),
         "epoch": snapshot.epoch,
         "bytes": sum(size_of(file) for file in path.rglob("*")),
-        "settings": {key: value for key, value in told.items() if key not in RESERVED},
+        "settings": caller_settings(database),
     }
+
+
+def essentials(database: Database, path: Path) -> tuple[int, str, str]:
+    """Length of the vectors, fingerprint of the encoder, name of the preset.
+
+    Raises:
+        CasebaseDamaged: one of them is not there.
+    """
+    told = database.settings()
+    try:
+        return int(told["dim"]), told["fingerprint"], told["preset"]
+    except (KeyError, ValueError) as fault:
+        raise CasebaseDamaged(
+            f"The settings of {path} are damaged ({fault})", "Restore casebase.db from a backup."
+        ) from fault
+
+
+def caller_settings(database: Database) -> dict[str, str]:
+    """Settings by the caller's keys, without secrets."""
+    hidden = {*RESERVED, *_SECRET}
+    return {key: value for key, value in database.settings().items() if key not in hidden}
 
 
 def size_of(file: Path) -> int:

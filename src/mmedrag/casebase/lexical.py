@@ -138,6 +138,55 @@ class Lexicon:
             self._lengths[[row[0] for row in new]] = [next(_varints(row[1]), 0) for row in new]
 
 
+def differences(connection: sqlite3.Connection) -> Iterator[str]:
+    """Where the lexical index is not what the texts make, asked as a search asks; writes nothing.
+
+    A second index is made in memory. Every stem must have the same postings in both, and every text
+    the same length; the index may have no further stems. The caller is inside a transaction that
+    is undone, and the second index with it.
+    """
+    name = "casebase.db: the lexical index does not match the texts"
+    for statement in _SECOND_INDEX:
+        connection.execute(statement)
+    try:
+        connection.execute("INSERT INTO temp.again (rowid, text) SELECT row, text FROM main.texts")
+        counts = [
+            connection.execute(f"SELECT count(*) FROM temp.{table}").fetchone()[0]  # noqa: S608
+            for table in ("stems_again", "stems_now")
+        ]
+        if counts[0] != counts[1]:
+            yield f"{name} ({counts[1]} stems instead of {counts[0]})"
+        for (stem,) in connection.execute("SELECT term FROM temp.stems_again").fetchall():
+            if _postings(connection, "hits", stem) != _postings(connection, "hits_again", stem):
+                yield f"{name} (at the stem {stem!r})"
+                break
+        if _lengths(connection, "main.lexicon") != _lengths(connection, "temp.again"):
+            yield f"{name} (lengths)"
+    except sqlite3.DatabaseError as fault:
+        yield f"{name} ({fault})"
+
+
+_SECOND_INDEX = (
+    f"CREATE VIRTUAL TABLE temp.again USING fts5 (text, content='', tokenize='{_TOKENIZER}')",
+    "CREATE VIRTUAL TABLE temp.hits_again USING fts5vocab (temp, again, instance)",
+    "CREATE VIRTUAL TABLE temp.stems_again USING fts5vocab (temp, again, row)",
+    "CREATE VIRTUAL TABLE temp.stems_now USING fts5vocab (main, lexicon, row)",
+)
+
+
+def _postings(connection: sqlite3.Connection, table: str, stem: str) -> list[tuple[int, int]]:
+    sql = f"SELECT doc, offset FROM temp.{table} WHERE term = ?"  # noqa: S608
+    return [tuple(row) for row in connection.execute(sql, [stem])]
+
+
+def _lengths(connection: sqlite3.Connection, index: str) -> tuple[list[tuple[int, bytes]], object]:
+    rows = connection.execute(f"SELECT id, sz FROM {index}_docsize ORDER BY id")  # noqa: S608
+    sql = f"SELECT block FROM {index}_data WHERE id = 1"  # noqa: S608
+    totals = connection.execute(sql).fetchone()
+    numbers = [*_varints(totals[0])] if totals else []
+    return [tuple(row) for row in rows], [number for number in numbers if number]
+
+
 def _varints(block: bytes) -> Iterator[int]:
     """SQLite's variable-length integers (up to eight bytes): seven bits a byte, highest first."""
     value = 0

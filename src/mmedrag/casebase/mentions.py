@@ -5,7 +5,7 @@ a fingerprint names. They are kept with the fingerprint, so that whoever reads t
 they are what the recogniser of today would find. SQL can ask them::
 
     SELECT DISTINCT row FROM mentions JOIN terms ON terms.number = mentions.term
-    WHERE concept = 'RAD0042' AND assertion = 'affirmed'
+    WHERE concept = 'MMR:0042' AND assertion = 'affirmed'
 """
 
 from __future__ import annotations

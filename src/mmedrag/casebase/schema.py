@@ -100,6 +100,7 @@ def migrate(connection: sqlite3.Connection) -> bool:
             _execute(connection, _SECOND)
             connection.create_function("crc32", 1, crc32, deterministic=True)
             connection.execute("UPDATE vectors SET crc = crc32(vector)")
+            connection.execute("UPDATE state SET epoch = epoch + 1")  # readers look again
             connection.execute("UPDATE settings SET value = ? WHERE key = 'format'", [str(FORMAT)])
             connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -86,7 +87,8 @@ class Shard:
         limit = min(cap, count)
         wanted = min(k + _SPARE, limit)
         while True:
-            values, positions = self._index.search(query[None], wanted, params=parameters)
+            with _one_thread():
+                values, positions = self._index.search(query[None], wanted, params=parameters)
             floor = values[0, k - 1] - TIE
             if wanted == limit or values[0, -1] < floor:
                 return _at(self.rows, positions[0, values[0] >= floor])
@@ -126,6 +128,20 @@ def scan(query: Vector, k: int, cap: int, rows: Rows, read: Reader) -> Rows:
         kept = nearest(values, k, cap)
         best, values = best[kept], values[kept]
     return best
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """FAISS shares a flat search out by queries: for one, other threads only cost their start.
+
+    OpenMP keeps this number for the calling thread alone.
+    """
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _at(rows: Rows, positions: Rows) -> Rows:

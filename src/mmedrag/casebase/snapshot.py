@@ -11,15 +11,17 @@ from mmedrag.casebase.database import Database, State
 from mmedrag.casebase.exact import ExactRows, Mask, Rows, locate, similarities
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.casebase.lexical import Lexicon
+from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.shard import Shard
 from mmedrag.casebase.vectors import UNASSIGNED, Generation
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import Node, parse
-from mmedrag.types import Domain, Hit, Matrix, Query, Vector
+from mmedrag.types import Case, Domain, Hit, Matrix, Query, Vector
 
 _POOL = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
 _FILTERS = 16  # remembered
+_CASES = 4_096  # remembered until something is written
 
 Part = Shard | ExactRows
 
@@ -38,6 +40,7 @@ class Snapshot:
         self._filters: dict[str, Rows] = {}
         self._masks: dict[tuple[str, int], Mask] = {}
         self._lexicon: Lexicon | None = None
+        self._cases: dict[int, tuple[Case, Recognition | None]] = {}
         self.generation = None if generation is None else generation.summary
         self.keys: Mapping[str, str] = {} if generation is None else generation.keys
         self.epoch = -1 if generation is None else generation.summary.epoch
@@ -62,6 +65,7 @@ class Snapshot:
         self._row = database.last_row()
         self._filters.clear()
         self._masks.clear()
+        self._cases.clear()
         self.epoch = state.epoch
 
     def fresh(self) -> int:
@@ -147,9 +151,33 @@ class Snapshot:
                 sorted(chosen, key=lambda i: (-scores[i], ids[int(rows[i])]))[:k], np.intp
             )
         return sorted(
-            _read(database, rows[chosen], vectors[chosen], cosines[chosen], scores[chosen]),
+            self._read(database, rows[chosen], vectors[chosen], cosines[chosen], scores[chosen]),
             key=lambda hit: (-hit.relevance, hit.case.id),
         )
+
+    def _read(
+        self,
+        database: Database,
+        rows: Rows,
+        vectors: Matrix,
+        cosines: NDArray[np.float64],
+        scores: NDArray[np.float64],
+    ) -> Iterator[Hit]:
+        """The cases of rows as hits, with the terms that were recognised when they were stored."""
+        numbers = rows.tolist()
+        unread = [row for row in numbers if row not in self._cases]
+        if len(self._cases) + len(unread) > _CASES:
+            self._cases.clear()
+            unread = numbers
+        cases = database.cases(unread)
+        recognised = database.recognised({row: case.text for row, case in cases.items()})
+        self._cases.update((row, (case, recognised.get(row))) for row, case in cases.items())
+        for row, vector, cosine, score in zip(
+            numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
+        ):
+            case, found = self._cases[row]
+            terms = (None, "") if found is None else (found.mentions, found.recogniser)
+            yield Hit(case, vector, cosine, score, *terms)
 
     def _allowed(
         self, database: Database, where: str | None, condition: Node | None
@@ -175,25 +203,6 @@ class Snapshot:
         for part in self._parts(domain):
             inside |= locate(part.rows, rows)[1]
         return inside if allowed is None else inside & locate(allowed, rows)[1]
-
-
-def _read(
-    database: Database,
-    rows: Rows,
-    vectors: Matrix,
-    cosines: NDArray[np.float64],
-    scores: NDArray[np.float64],
-) -> Iterator[Hit]:
-    """The cases of rows as hits, with the terms that were recognised when they were stored."""
-    numbers = rows.tolist()
-    cases = database.cases(numbers)
-    recognised = database.recognised({row: case.text for row, case in cases.items()})
-    for row, vector, cosine, score in zip(
-        numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
-    ):
-        found = recognised.get(row)
-        terms = (None, "") if found is None else (found.mentions, found.recogniser)
-        yield Hit(cases[row], vector, cosine, score, *terms)
 
 
 def checked(vector: Vector, dim: int) -> Vector:

@@ -43,9 +43,12 @@ class Thumbnails:
 
     def sweep(self, wanted: Collection[str]) -> None:
         """Erase every file whose digest is not wanted, left-overs of a crash included."""
-        for path in self._files():
-            if path.stem not in wanted or path.suffix != ".jpg":
-                path.unlink(missing_ok=True)
+        for path in self.unwanted(wanted):
+            path.unlink(missing_ok=True)
+
+    def unwanted(self, wanted: Collection[str]) -> list[Path]:
+        """Files whose digest is not wanted, and left-overs of a crash."""
+        return [p for p in self._files() if p.stem not in wanted or p.suffix != ".jpg"]
 
     def _files(self) -> Iterator[Path]:
         return (path for path in self._folder.glob("*/*") if path.is_file())

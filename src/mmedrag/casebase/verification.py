@@ -8,42 +8,40 @@ from collections.abc import Iterator
 import numpy as np
 
 from mmedrag.casebase.database import Database
+from mmedrag.casebase.lexical import differences
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.vectors import UNASSIGNED, Generation, Generations
 from mmedrag.errors import CasebaseDamaged
 
 
-def problems(
-    database: Database, generations: Generations, thumbnails: Thumbnails, *, readonly: bool
-) -> Iterator[str]:
+def problems(database: Database, generations: Generations, thumbnails: Thumbnails) -> Iterator[str]:
     """What is wrong, one line each; nothing when sound.
 
     Args:
-        database: a connection of its own, outside transactions.
+        database: a connection of its own, outside transactions. Nothing is written to it.
         generations: the folder of generations.
         thumbnails: the folder of previews.
-        readonly: leaves out the lexical index's check, which FTS5 runs as a write.
     """
+    acknowledged = database.ledger.acknowledged()
     try:
-        yield from database.problems()
-        if not readonly:
-            yield from _lexicon(database)
+        with database.reading():
+            yield from _ledger(database, acknowledged)
+            yield from database.problems()
+            yield from differences(database.connection)
         name = generations.current()
         with database.reading():
             yield from _generation(database, generations, name)
         yield from _thumbnails(database, thumbnails)
-    except sqlite3.Error as fault:
+    except (sqlite3.Error, ValueError, TypeError, LookupError, ArithmeticError) as fault:
         yield f"casebase.db: {fault}"
 
 
-def _lexicon(database: Database) -> Iterator[str]:
-    database.connection.execute("BEGIN IMMEDIATE")
-    try:
-        database.check_lexicon()
-    except sqlite3.DatabaseError as fault:
-        yield f"casebase.db: the lexical index does not match the texts ({fault})"
-    finally:
-        database.connection.execute("ROLLBACK")
+def _ledger(database: Database, acknowledged: int) -> Iterator[str]:
+    epoch = database.state().epoch
+    if epoch < acknowledged:
+        yield f"{acknowledged - epoch} acknowledged writes are lost"
+    if database.ledger.broken(epoch):
+        yield "casebase.db has changed since it was closed"
 
 
 def _generation(database: Database, generations: Generations, name: str | None) -> Iterator[str]:
@@ -75,6 +73,9 @@ def _rows(database: Database, generation: Generation) -> Iterator[str]:
 
 
 def _thumbnails(database: Database, thumbnails: Thumbnails) -> Iterator[str]:
-    for digest in sorted(database.thumbnails()):
+    stored = database.thumbnails()
+    for digest in sorted(stored):
         if thumbnails.read(digest) is None:
-            yield f"thumbnail {digest} is missing or damaged"
+            yield f"thumbnail {digest} is missing or damaged; adding its case again mends it"
+    for path in thumbnails.unwanted({*stored, *database.erasures()}):
+        yield f"{path} belongs to no case; the next writer or 'mmedrag rebuild' removes it"

@@ -24,6 +24,10 @@ class WriterLock:
         """Whether this object has the lock."""
         return self._lock is not None
 
+    def left_behind(self) -> bool:
+        """Whether a writer's name is there that is not ours: it was killed, or is at work."""
+        return self._lock is None and self._holder.exists()
+
     def acquire(self) -> bool:
         """Take the lock at once; ``False`` where this object has it already.
 

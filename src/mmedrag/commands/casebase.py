@@ -30,6 +30,12 @@ def add(commands: Commands) -> None:
         else:
             command.add_argument("--json", action="store_true", help="print it as JSON")
         command.set_defaults(run=run)
+    rekey = commands.add_parser("rekey", help="make a new key of DICOM pseudonyms")
+    rekey.add_argument("casebase", type=Path)
+    rekey.add_argument(
+        "--pseudonym-key", type=Path, metavar="FILE", help="where it is kept from now on"
+    )
+    rekey.set_defaults(run=_rekey)
     export = commands.add_parser("export", help="cases and thumbnails as a corpus")
     export.add_argument("casebase", type=Path)
     export.add_argument(
@@ -79,6 +85,19 @@ def _rebuild(options: argparse.Namespace) -> int:
 
     with rebuild(options.casebase, options.dictionary) as casebase:
         show(f"index, terms and vectors of definitions derived again for {len(casebase)} cases")
+    return 0
+
+
+def _rekey(options: argparse.Namespace) -> int:
+    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.pseudonym_key import new_key
+
+    with Casebase.open(options.casebase) as casebase:
+        show(f"new key in {new_key(casebase, options.pseudonym_key)}")
+    show(
+        "patients get other pseudonyms from now on; those that are stored stay as they are: "
+        "delete the cases of DICOM files and add them again to renew theirs"
+    )
     return 0
 
 

@@ -18,7 +18,7 @@ from mmedrag.commands.options import (
     register_domains,
 )
 from mmedrag.domains import find
-from mmedrag.errors import CorpusError, QueryError
+from mmedrag.errors import CasebaseError, CorpusError, QueryError
 from mmedrag.types import Case
 from mmedrag.views.terminal import notify, progress_bar, show
 
@@ -42,6 +42,10 @@ def add(commands: Commands) -> None:
         help="kind of vector index: a FAISS factory string, as IVF1024,SQ8",
     )  # fmt: skip
     add_dictionaries(index)
+    index.add_argument(
+        "--pseudonym-key", type=Path, metavar="FILE",
+        help="where the key of DICOM pseudonyms is kept (default: pseudonym.key in the casebase)",
+    )  # fmt: skip
     _corpus_options(index)
     index.set_defaults(run=_index)
 
@@ -53,9 +57,13 @@ def add(commands: Commands) -> None:
         _case_options(command)
         command.set_defaults(run=_add if name == "add" else _update)
 
-    delete = commands.add_parser("delete", help="delete cases: text, vector and thumbnail")
+    delete = commands.add_parser("delete", help="delete cases: text, terms, vector and thumbnail")
     delete.add_argument("casebase", type=Path)
-    delete.add_argument("ids", nargs="+", metavar="ID", help="of the cases")
+    delete.add_argument("ids", nargs="*", metavar="ID", help="of the cases")
+    delete.add_argument(
+        "--now", action="store_true",
+        help="erase the vectors from the index file too; 'mmedrag info' shows what waits for it",
+    )  # fmt: skip
     delete.set_defaults(run=_delete)
 
 
@@ -87,25 +95,17 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 
 
 def _index(options: argparse.Namespace) -> int:
-    from mmedrag.assembly import create, open_for_writing
+    from mmedrag.assembly import filling
 
     register_domains(options.new_domain)
     models = pairs(options.model, "--model")
-    if (options.into / "casebase.db").exists():
-        casebase, stages = open_for_writing(options.into)
-        if models or options.dictionary or options.preset not in (None, casebase.preset):
-            casebase.close()
-            raise QueryError(
-                f"{options.into} was made with the preset {casebase.preset}",
-                "Leave out --preset, --model and --dictionary to go on with it, or make another "
-                f"casebase ('mmedrag rebuild {options.into} --dictionary FILE' changes its "
-                "dictionaries).",
-            )
-    else:
-        casebase, stages = create(
-            options.into, options.preset or "offline", models, options.dictionary
-        )
-    with casebase:
+    with filling(
+        options.into,
+        preset=options.preset,
+        models=models,
+        dictionaries=options.dictionary,
+        pseudonym_key=options.pseudonym_key,
+    ) as (casebase, stages):
         exit_code = _fill(casebase, stages, options)
         if options.index_key:
             casebase.publish(options.index_key)
@@ -136,12 +136,20 @@ def _update(options: argparse.Namespace) -> int:
 def _delete(options: argparse.Namespace) -> int:
     from mmedrag.casebase.casebase import Casebase
 
+    if not options.ids and not options.now:
+        raise QueryError("There is nothing to delete", "Give ids, or --now to erase what is left.")
     with Casebase.open(options.casebase) as casebase:
         absent = [case_id for case_id in options.ids if casebase.get(case_id) is None]
-        deleted = casebase.delete(options.ids)
+        deleted = casebase.delete(options.ids) if options.ids else 0
+        left = casebase.erase() if options.now else casebase.unerased()
     show(f"{deleted} cases deleted")
+    if left:
+        what = ", ".join(f"{number} {name}" for name, number in left.items())
+        notify(f"not erased yet: {what}; 'mmedrag delete {options.casebase} --now' erases it")
     if absent:
         notify(f"not in the casebase: {', '.join(absent)}")
+    if left and options.now:
+        return CasebaseError.exit_code
     return QueryError.exit_code if absent else 0
 
 
@@ -151,16 +159,17 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
     Returns:
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
-    from mmedrag.assembly import definitions_of, salt_of
+    from mmedrag.assembly import definitions_of
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
+    from mmedrag.pseudonym_key import key_of
     from mmedrag.views.console import report_text
 
     duplicates = Duplicates()
     started = perf_counter()
     with progress_bar("case", "index") as bar:
         report = index(
-            _corpus(options, salt_of(casebase)),
+            _corpus(options, key_of(casebase)),
             casebase,
             stages.embedder,
             stages.classifier,

@@ -17,12 +17,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias
 
-from mmedrag.datasets.rows import MAX_LINE, Row, regular_file
+from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, Row, regular_file
 from mmedrag.errors import CorpusError
 from mmedrag.types import Problem
-
-MAX_CELL = 131_072
-"""Characters of the longest cell that is read."""
 
 _DELIMITERS = ",;\t|"
 _MAX_LINES = 10_000  # of one row: more lines than that between two quotation marks are no cell
@@ -106,9 +103,9 @@ def _dialect(path: Path) -> Dialect:
         text = head.decode(encoding, "replace")
     newline = "\r" if "\r" in text and "\n" not in text else "\n"
     lines = [line for line in text.lstrip("\ufeff").split(newline) if line.strip()]
-    said = _SEPARATOR.fullmatch(lines[0].strip("\r")) if lines else None
-    if said:
-        return Dialect(said[1], encoding, newline, mixed)
+    declared = _SEPARATOR.fullmatch(lines[0].strip("\r")) if lines else None
+    if declared:
+        return Dialect(declared[1], encoding, newline, mixed)
     bare = _QUOTED.sub("", lines[0]) if lines else ""
     return Dialect(max(_DELIMITERS, key=bare.count), encoding, newline, mixed)
 
@@ -184,7 +181,7 @@ def _column_names(header: _Cells) -> list[str]:
     seen: dict[str, int] = {}
     names = []
     for cell in header:
-        name = cell.strip()
+        name = " ".join(cell.split())
         number = seen[name] = seen.get(name, 0) + 1
         names.append(name if number == 1 or not name else f"{name}.{number}")
     return names
@@ -226,8 +223,8 @@ def _row(lines: _Lines, delimiter: str, width: int | None) -> tuple[int, _Cells 
 
 
 def _limited(cells: _Cells) -> _Cells | str:
-    long = any(len(cell) > MAX_CELL for cell in cells)
-    return f"field larger than {MAX_CELL:,} characters" if long else cells
+    long = any(len(cell) > MAX_TEXT for cell in cells)
+    return f"field larger than {MAX_TEXT:,} characters" if long else cells
 
 
 def _cells(text: str, delimiter: str, width: int | None) -> _Cells:
@@ -285,11 +282,11 @@ def _inside(text: str, inside: bool, delimiter: str) -> bool | None:
                     return False
                 continue
             at, inside = opening.end(), True
-        marks = _MARKS.search(text, at)
-        if marks is None:
+        quotes = _MARKS.search(text, at)
+        if quotes is None:
             return True
-        at = marks.end()
-        if len(marks[0]) % 2 == 0:
+        at = quotes.end()
+        if len(quotes[0]) % 2 == 0:
             continue
         inside = False
         if _END.match(text, at):

@@ -21,11 +21,11 @@ from pydicom.dataset import FileDataset
 from pydicom.filereader import read_partial
 
 from mmedrag.datasets.deidentify import Pseudonyms, known_values, permitted, removed
-from mmedrag.datasets.folder import TABLES, files_under, is_sidecar, picture_case, sidecar
 from mmedrag.datasets.records import BadRow
 from mmedrag.datasets.reports import Report, gather_reports, is_report_class
 from mmedrag.datasets.rows import text_of
 from mmedrag.datasets.scrubbing import scrub
+from mmedrag.datasets.sidecars import TABLES, files_under, is_sidecar, picture_case, sidecar
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.dicom_files import DEFLATED, PARSER_FAILURES, parse_dicom
 from mmedrag.imaging.dicom_pixels import check_pixels, unfold
@@ -172,8 +172,8 @@ def _pictures(
         case = picture_case(file, path, domain)
         if isinstance(case, Case):
             identifier = case.id
-            parts = scrub(re.sub(r"[\W_]+", " ", identifier), names)
-            if parts != re.sub(r"[\W_]+", " ", identifier):
+            pieces = scrub(re.sub(r"[\W_]+", " ", identifier), names)
+            if pieces != re.sub(r"[\W_]+", " ", identifier):
                 identifier = pseudonyms.uid(identifier)
             case = replace(
                 case,

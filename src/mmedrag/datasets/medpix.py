@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import BadJson, first_text, parse_json, regular_file, text_of
+from mmedrag.datasets.rows import first_text, json_values, side_table, text_of
 from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 
 MODALITIES = {"CT": "ct", "TAC": "ct", "MR": "mri", "MRI": "mri"}
-_MAX_FILE = 256 * 2**20
 _NAMES = ("Descriptions.json", "Description.json")
 _SUFFIXES = (".png", ".jpg", ".jpeg", "")
 
@@ -30,7 +29,7 @@ def read_medpix(path: Path, *, domain: Domain | None = None) -> Iterator[Case | 
     Raises:
         CorpusError: where the two files are absent or not JSON.
     """
-    file = next((found for name in _NAMES if (found := path / name).is_file()), None)
+    file = next((result for name in _NAMES if (result := path / name).is_file()), None)
     if file is None:
         raise CorpusError(f"{path} holds no Descriptions.json", "Name the MedPix-2-0 folder.")
     topics = {text_of(row.get("U_id")): row for row in _objects(path / "Case_topic.json") if row}
@@ -43,17 +42,15 @@ def read_medpix(path: Path, *, domain: Domain | None = None) -> Iterator[Case | 
             yield Problem(file, None, f"entry {number}: {error}")
 
 
-def _objects(file: Path) -> list[dict[str, Any] | None]:
-    if regular_file(file).stat().st_size > _MAX_FILE:
-        raise CorpusError(f"{file} is larger than {_MAX_FILE // 2**20} MiB", "Split it.")
-    text = file.read_text(encoding="utf-8", errors="replace")
-    value = parse_json(text)
-    if isinstance(value, BadJson):
-        value = [parse_json(line) for line in text.splitlines() if line.strip()]
-        if not any(isinstance(row, dict) for row in value):
-            raise CorpusError(f"{file} is not JSON", "Fetch it again.")
-    rows = value if isinstance(value, list) else [value]
-    return [row if isinstance(row, dict) else None for row in rows]
+def _objects(file: Path) -> Iterator[dict[str, Any] | None]:
+    """The objects of a JSON array, or of JSON Lines, one at a time; ``None`` for another value."""
+    text = side_table(file).read_text(encoding="utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+    read = text.startswith("[")
+    for value in json_values(text):
+        read = read or isinstance(value, dict)
+        yield value if isinstance(value, dict) else None
+    if not read:
+        raise CorpusError(f"{file} is not JSON", "Fetch it again.")
 
 
 def _section(row: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -101,4 +98,4 @@ def _case(row: dict[str, Any], topic: dict[str, Any], folder: Path, domain: Doma
 
 def _image(folder: Path, name: str) -> str:
     names = [f"images/{name}{suffix}" for suffix in _SUFFIXES]
-    return next((found for found in names if (folder / found).is_file()), names[0])
+    return next((result for result in names if (folder / result).is_file()), names[0])

@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag import domains
-from mmedrag.datasets.rows import existing_file, inside, json_rows, plain_value, text_of
+from mmedrag.datasets.rows import (
+    MAX_META,
+    MAX_TEXT,
+    existing_file,
+    inside,
+    json_rows,
+    plain_value,
+    text_of,
+)
 from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import read_bytes
@@ -79,6 +87,8 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
     text = named.get("text")
     if text is not None and not isinstance(text, str):
         raise BadRow("text is not a string")
+    if text is not None and len(text) > MAX_TEXT:
+        raise BadRow(f"text longer than {MAX_TEXT:,} characters")
     named_domain = text_of(named.get("domain"))
     unknown = {key: named[key] for key in named if key not in known}
     if named_domain and _domain(named_domain) is None:
@@ -93,11 +103,13 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
         diagnosis=_diagnosis(named),
         source=_plain("source", named.get("source")),
         licence=_plain("licence", named.get("licence")),
-        meta=plain_value({**unknown, **(meta or {})}),
+        meta=_meta({**unknown, **(meta or {})}),
         **{name: _plain(name, named.get(name)) for name in _TEXTS},
     )
     if not case.text and case.image is None:
         raise BadRow("neither text nor image")
+    if not _is_unicode(case):
+        raise BadRow("a text or the file name is not valid Unicode")
     return case
 
 
@@ -111,9 +123,9 @@ def image_path(folder: Path, name: object) -> Path | None:
         return None
     if not isinstance(name, str):
         raise BadRow("image is not a path")
-    found = existing_file(folder, name)
-    if found is not None:
-        return found
+    result = existing_file(folder, name)
+    if result is not None:
+        return result
     if inside(folder, name) is None:
         raise BadRow(f"image {name[:200]!r} is outside the corpus folder")
     raise BadRow(f"image {name[:200]!r} does not exist")
@@ -201,13 +213,18 @@ def _identifier(value: object) -> str:
     text = text_of(value)
     if len(text) > 512:
         raise BadRow("id longer than 512 characters")
-    if not _is_unicode(text):
-        raise BadRow("the id is not valid Unicode")
     return text
 
 
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+def _is_unicode(case: Case) -> bool:
+    """Whether a case can be stored: file names can hold other bytes, JSON half a letter."""
+    values = (case.id, str(case.image), case.text, case.labels, case.diagnosis, case.meta)
+    others = (case.modality, case.patient_id, case.study_id, case.date, case.source, case.split)
+    try:
+        json.dumps([*values, *others, case.licence], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain(name: str, value: object) -> str:
@@ -221,6 +238,12 @@ def _labels(value: object) -> tuple[str, ...]:
     if any(isinstance(item, dict | list) for item in items):
         raise BadRow("labels is not a list of strings")
     return tuple(label for item in items if (label := text_of(item)))
+
+
+def _meta(fields: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON is of any type
+    if len(json.dumps(fields, default=str, skipkeys=True)) > MAX_META:
+        raise BadRow(f"meta longer than {MAX_META:,} characters")
+    return plain_value(fields)
 
 
 def _diagnosis(named: Mapping[str, Any]) -> str:

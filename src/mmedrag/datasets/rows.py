@@ -22,12 +22,19 @@ Row: TypeAlias = tuple[int, dict[str, Any]]
 MAX_LINE = 4 * 2**20
 """The longest line that is read: 4 MiB."""
 
+MAX_TEXT = 131_072
+"""Characters of the longest report or cell that is read: twenty thousand words."""
+
+MAX_META = 262_144
+"""Characters, as JSON, of the largest ``meta`` that a case may have."""
+
 MAX_SIDE_TABLE = 64 * 2**20
 """The largest table that is held in memory as a whole: 64 MiB."""
 
 MAX_DEPTH = 32
 """The deepest nesting of JSON that is accepted."""
 
+_SEPARATORS = re.compile(r"[\s,]*")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -95,6 +102,30 @@ def json_rows(path: Path) -> Iterator[Row | Problem]:
                 yield Problem(path, line[0], reason)
 
 
+def json_values(text: str) -> Iterator[object]:
+    """The values of a JSON array, or of values that follow each other, one at a time.
+
+    Each is at most :data:`MAX_LINE` characters long; :class:`BadJson` ends what cannot be read.
+    """
+    decoder = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
+    at = 1 if text.startswith("[") else 0
+    while (at := _SEPARATORS.match(text, at).end()) < len(text):  # type: ignore[union-attr]
+        if text[at] == "]":
+            return
+        for length in (2**10, 2**16, MAX_LINE):
+            try:
+                value, end = decoder.raw_decode(text[at : at + length])
+            except (ValueError, RecursionError):
+                continue
+            break
+        else:
+            value = BadJson("not valid JSON")
+            line = text.find("\n", at) + 1
+            end = (line or len(text)) - at
+        at += end
+        yield value if _depth(value) <= MAX_DEPTH else BadJson(f"nested deeper than {MAX_DEPTH}")
+
+
 class BadJson:
     """Why a text is not JSON that can be used."""
 
@@ -144,9 +175,9 @@ def existing_file(folder: Path, name: str) -> Path | None:
 
 def corpus_key(path: Path) -> str:
     """A name for a corpus by which ids stay apart: its file name, and a digest of where it lies."""
-    place = os.path.abspath(path)  # noqa: PTH100 - links are the user's own
-    digest = hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=4)
-    name = os.path.basename(place).encode("utf-8", "replace").decode()  # noqa: PTH119
+    position = os.path.abspath(path)  # noqa: PTH100 - links are the user's own
+    digest = hashlib.blake2b(position.encode("utf-8", "surrogateescape"), digest_size=4)
+    name = os.path.basename(position).encode("utf-8", "replace").decode()  # noqa: PTH119
     return f"{name}-{digest.hexdigest()}"
 
 

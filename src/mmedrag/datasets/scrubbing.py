@@ -47,12 +47,12 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         ("[PHONE]", r"(?<![\w.,/-])\d{3}[-.]\d{4}\b" + _NO_UNIT),
         ("[PHONE]", r"\b(?:call(?:ed)?|at|on)\s{1,4}\d{3}[\s.-]?\d{4}\b" + _NO_UNIT),
-        ("[ID]", r"(?<![\w.,])\d{7,}\b" + _NO_UNIT),
     )
 )
 _LOCAL = re.compile(
     r"(?<![\w.,/-])\(?0\d{1,5}\)?(?:[ /-]{1,3}\d{2,8}){1,4}\b" + _NO_UNIT, re.IGNORECASE
 )
+_LONG_NUMBER = re.compile(r"(?<![\w.,])\d{7,}\b" + _NO_UNIT, re.IGNORECASE)
 _LOCAL_DIGITS = 7  # of a local telephone number with its area code, which begins with 0
 _TITLED = re.compile(
     r"\b(?P<title>(?:Dr|Mr|Mrs|Ms|Miss|Prof|Professor|Doctor)\b\.?)"
@@ -103,7 +103,7 @@ def scrub(text: str, known: Iterable[str] = ()) -> str:
         text = _without_neighbours(text, words)
     for mark, pattern in _PATTERNS:
         text = pattern.sub(mark, text)
-    text = _LOCAL.sub(_local, text)
+    text = _LONG_NUMBER.sub("[ID]", _LOCAL.sub(_local, text))
     return _TITLED.sub(r"\g<title> [NAME]", text)
 
 

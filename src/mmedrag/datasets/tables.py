@@ -48,6 +48,7 @@ MISSING = frozenset(
 """What programs write into an empty cell, in any case."""
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
+_NAME, _NAMES = 60, 30  # characters of a column's name, and columns, in a message
 _LIST = 10_000  # characters of a list written as text
 
 
@@ -163,11 +164,11 @@ def _fields(
             raise CorpusError(f"No field is called {field}", f"Choose of {', '.join(COLUMNS)}.")
         if name.strip().lower() not in present:
             raise CorpusError(
-                f"{path} has no column {name}", f"It has {', '.join(present.values())}."
+                f"{path} has no column {name}", f"It has {_listed(present.values())}."
             )
         chosen[field] = present[name.strip().lower()]
-    for field, known in COLUMNS.items():
-        column = next((plain[name] for name in known if name in plain), None)
+    for field, listed in COLUMNS.items():
+        column = next((plain[name] for name in listed if name in plain), None)
         if column is not None and field not in chosen and column not in chosen.values():
             chosen[field] = column
     mapped = set(chosen.values())
@@ -177,9 +178,15 @@ def _fields(
     if not {"text", "image"} & chosen.keys() and not sections:
         raise CorpusError(
             f"{path} has no column of texts or images",
-            f"Say which it is: text=... or image=..., of {', '.join(present.values())}.",
+            f"Say which it is: text=... or image=..., of {_listed(present.values())}.",
         )
     return chosen, sections
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The first names, each on one line and of bounded length."""
+    shown = [" ".join(name.split())[:_NAME] for name in names]
+    return ", ".join(shown[:_NAMES]) + (", …" if len(shown) > _NAMES else "")
 
 
 def _is_missing(cell: object) -> bool:
@@ -188,10 +195,10 @@ def _is_missing(cell: object) -> bool:
 
 def _joined(cells: Mapping[str, Any], sections: Iterable[str]) -> str:
     """The sections that hold something; under headings where there are several."""
-    parts = [(name, text) for name in sections if (text := text_of(cells.get(name)))]
-    if len(parts) < 2:
-        return first_text(cells, *(name for name, _ in parts))
-    return "\n".join(f"{name.strip().capitalize()}: {text}" for name, text in parts)
+    pieces = [(name, text) for name in sections if (text := text_of(cells.get(name)))]
+    if len(pieces) < 2:
+        return first_text(cells, *(name for name, _ in pieces))
+    return "\n".join(f"{name.strip().capitalize()}: {text}" for name, text in pieces)
 
 
 def _labels(value: object) -> object:

@@ -20,8 +20,8 @@ from zlib import crc32
 import numpy as np
 
 from mmedrag.definitions.entities import Lexicon
-from mmedrag.definitions.wording import RULES
 from mmedrag.errors import CorpusError
+from mmedrag.text.wording import RULES
 from mmedrag.types import Definition
 
 APPLICATION = 0x4D4D5244  # "MMRD"

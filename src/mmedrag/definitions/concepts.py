@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mmedrag.definitions.compiled import CompiledDictionary, Concept
 from mmedrag.definitions.entities import prefix_hashes
 from mmedrag.definitions.kinds import kind_by_ending
-from mmedrag.definitions.wording import codes
+from mmedrag.text.wording import codes
 from mmedrag.types import Domain, Kind
 
 REMEMBERED = 1 << 16

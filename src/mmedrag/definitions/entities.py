@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.definitions.predicates import Span, predicates
-from mmedrag.definitions.wording import code, spans
+from mmedrag.text.wording import code, spans
 
 _FACTOR = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
@@ -41,7 +41,7 @@ class Lexicon:
 
     @classmethod
     def of(cls, names: Iterable[Sequence[int]]) -> Lexicon:
-        """Build from names given as token codes (:func:`mmedrag.definitions.wording.codes`)."""
+        """Build from names given as token codes (:func:`mmedrag.text.wording.codes`)."""
         prefixes, whole = array("Q"), array("Q")
         for name in names:
             hashes = prefix_hashes(name)

@@ -110,6 +110,9 @@ def _open(contents: bytes, path: Path, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what fails is raised; ONNX Runtime need not print it too
+    # A thread that waits sleeps: spinning saves little on a quiet machine and costs much on a busy
+    # one, where it takes the time of the thread that it waits for.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Weights stored as int8 are made float32 once, when the model is opened, not at every call.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:

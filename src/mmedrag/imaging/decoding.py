@@ -44,7 +44,7 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "tiff": TiffImageFile,
     "bmp": BmpImageFile,
 }
-_BYTES_A_PIXEL = 12  # while a picture is decoded, turned and reduced
+_BYTES_A_PIXEL = 6  # while a picture is decoded, turned and reduced
 _MIN_IS_WHITE, _PHOTOMETRIC = 0, 262  # TIFF 6.0, section 3
 
 
@@ -236,7 +236,7 @@ def _upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says; as it is where EXIF cannot be read."""
     try:
         return ImageOps.exif_transpose(image) or image
-    except DECODER_FAILURES:
+    except (*DECODER_FAILURES, Warning):  # a warning, where warnings are errors
         return image
 
 

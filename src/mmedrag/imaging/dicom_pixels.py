@@ -39,6 +39,7 @@ _FRAME_HEADERS: dict[str, type[ImageFile.ImageFile]] = {
 }
 MAX_FRAMES = 20_000
 _DELIMITER = b"\xfe\xff\xdd\xe0"  # of a sequence, in little endian
+_ROWS_COMPARED = 256  # to tell the byte order
 _MAX_RUN_LENGTHS = 32 * 2**20
 _DEFAULTS = {"SamplesPerPixel": 1, "PixelRepresentation": 0}
 
@@ -75,7 +76,11 @@ def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
         raise ImageError(f"{name} has no frame {frame}", f"It has {frames}, counted from 0.")
     try:
         _check_frame(ds, frame, frames, name)
-        pixels, properties = get_decoder(_syntax(ds)).as_array(ds, index=frame)
+        pixels, properties = get_decoder(_syntax(ds)).as_array(
+            ds,
+            index=frame,
+            correct_unused_bits=not _is_grey_16(ds),  # type: ignore[arg-type]
+        )
         unfold(ds, frame)
         shown, notice = _shown(ds, pixels, str(properties["photometric_interpretation"]))
     except ImageError:
@@ -220,6 +225,7 @@ def _syntax(ds: FileDataset) -> str:
 def _shown(ds: FileDataset, pixels: NDArray[Any], photometric: str) -> tuple[_Grey, str]:
     """The picture, and what to say where it is not as its header wants it."""
     palette = photometric == "PALETTE COLOR"
+    pixels, notice = _in_order(ds, pixels) if _is_grey_16(ds) else (pixels, "")
     pixels = reduced_array(pixels, average=not palette)
     if palette:
         return palette_colours(ds, pixels), ""
@@ -229,20 +235,24 @@ def _shown(ds: FileDataset, pixels: NDArray[Any], photometric: str) -> tuple[_Gr
         if hides(colours, whole):
             return whole, "shown over the range of its data: as its header says it would be blank"
         return colours, ""
-    pixels, notice = _in_order(pixels)
     grey, reason = _grey(ds, pixels)
     return (255 - grey if photometric == "MONOCHROME1" else grey), notice or reason
 
 
-def _in_order(pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:
-    """16-bit pixels in the byte order that makes a picture, and what to say of it."""
-    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    if native.dtype.kind in "iu" and native.dtype.itemsize == 2:
-        words = np.ascontiguousarray(native).view(np.uint16)
-        if swapped(words):
-            said = "its pixels are in the other byte order than its header says, and were turned"
-            return words.byteswap().view(native.dtype), said
-    return pixels, ""
+def _is_grey_16(ds: FileDataset) -> bool:
+    return int(ds.SamplesPerPixel) == 1 and int(ds.BitsAllocated) == 16 and "PixelData" in ds
+
+
+def _in_order(ds: FileDataset, pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """16-bit pixels in the byte order that makes a picture, without bits that hold no pixels."""
+    native = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("="), copy=False))
+    words = native.view(np.uint16)
+    notice = ""
+    if swapped(words[:: max(1, len(words) // _ROWS_COMPARED)]):
+        notice = "its pixels are in the other byte order than its header says, and were turned"
+        native = words.byteswap().view(native.dtype)
+    unused = 16 - int(ds.BitsStored)
+    return ((native << unused) >> unused if 0 < unused < 16 else native), notice
 
 
 def _grey(ds: FileDataset, stored: NDArray[Any]) -> tuple[_Grey, str]:

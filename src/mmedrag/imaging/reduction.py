@@ -16,21 +16,34 @@ _STRIP = 2**22  # pixels that are averaged at a time
 
 
 def reduced(image: Image.Image) -> Image.Image:
-    """An image of at most :data:`MAX_SHOWN` pixels, averaged over areas; a small one as it is."""
-    pixels = image.width * image.height
-    if pixels <= MAX_SHOWN:
+    """An image of at most :data:`MAX_SHOWN` pixels, averaged over areas; a small one as it is.
+
+    It is reduced strip by strip, so that no second image of the full size is made.
+    """
+    width, height = image.size
+    if width * height <= MAX_SHOWN:
         return image
-    if image.mode.startswith("I;16"):
-        return Image.fromarray(reduced_array(np.asarray(image)))
-    if image.mode in ("1", "P", "PA"):  # their values cannot be averaged
-        opaque = not image.has_transparency_data
-        image = image.convert("L" if image.mode == "1" else "RGB" if opaque else "RGBA")
-    share = sqrt(MAX_SHOWN / pixels)
-    size = (max(1, int(image.width * share)), max(1, int(image.height * share)))
-    info = image.info
-    small = image.resize(size, Image.Resampling.BOX, reducing_gap=3.0)
-    small.info = info
+    scale = sqrt(width * height / MAX_SHOWN)
+    columns, rows = max(1, int(width / scale)), max(1, int(height / scale))
+    mode = _averaged_mode(image)
+    small = Image.new(mode, (columns, rows))
+    step = max(1, int(_STRIP * rows / (width * height)))
+    for first in range(0, rows, step):
+        last = min(rows, first + step)
+        top, bottom = first * height / rows, last * height / rows
+        strip = image.crop((0, int(top), width, min(height, ceil(bottom)))).convert(mode)
+        box = (0, top - int(top), width, bottom - int(top))
+        size = (columns, last - first)
+        small.paste(strip.resize(size, Image.Resampling.BOX, box=box), (0, first))
+    small.info = image.info
     return small
+
+
+def _averaged_mode(image: Image.Image) -> str:
+    """The mode in which the pixels of an image can be averaged."""
+    if image.mode in ("P", "PA"):
+        return "RGBA" if image.has_transparency_data else "RGB"
+    return {"1": "L"}.get(image.mode, "I" if image.mode.startswith("I;16") else image.mode)
 
 
 def reduced_array(values: NDArray[Any], average: bool = True) -> NDArray[Any]:

@@ -38,6 +38,7 @@ from mmedrag.ranking.graph import (
     solve,
     transition,
 )
+from mmedrag.rounding import falling
 from mmedrag.types import Case, Evidence
 
 METRICS = ("nDCG@10", "α-nDCG@10", "MRR", "pairwise", "repeated", "similarity")
@@ -136,7 +137,7 @@ def sweep(queries: Sequence[RerankQuery]) -> dict[str, Floats]:
             P, start = transition(graph(W)), restart(query.evidence)
             for row, alpha in enumerate(ALPHAS):
                 s = np.round(solve(P, start, alpha), 9)
-                order = np.argsort(-s, kind="stable")
+                order = falling(s)
                 ranked = cases_of([query.evidence[i] for i in order])
                 values[name][row, column] = _ndcg(query, ranked)
     return values

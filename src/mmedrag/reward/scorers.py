@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmedrag.errors import CheckpointError, QueryError
 from mmedrag.reward.pair_features import embedding_features, pair_features
+from mmedrag.rounding import rounded
 from mmedrag.types import Assertion, Case, Evidence, Matrix, Question, Vector
 
 Numbers: TypeAlias = NDArray[np.float64]
@@ -167,7 +168,7 @@ class RewardFilter:
 
     def keep(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence with a reward above τ, in its order, the reward filled in."""
-        rewards = self.scorer.score(question, evidence)
+        rewards = rounded(self.scorer.score(question, evidence))
         return [
             replace(e, reward=float(r))
             for e, r in zip(evidence, rewards, strict=True)

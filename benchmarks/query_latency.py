@@ -1,0 +1,183 @@
+"""What a query costs from end to end: every stage real, nothing stubbed, warm, one thread and two.
+
+A casebase of 5,000 cases is asked by other cases: by the first words of a report, by an image, by
+both. No text or image is asked twice, so that none is remembered. Each number of threads runs in a
+process of its own that may use so many cores. Times are those that ``MMedRAG.retrieve`` notes by
+stage; generation is not among them. Beside them: processor time of the whole query, which a busy
+machine disturbs less, and the bare FAISS call on the index that the casebase wrote.
+
+    python benchmarks/query_latency.py [CORPUS ...] [--cases 5000] [--queries 100] [--keep FOLDER]
+
+Without a corpus, synthetic cases are drawn. With ``--keep`` the casebase stays in the folder and is
+used again by the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mmedrag.types import Case
+
+STAGES = (
+    "decoding", "modality", "encoding", "terms", "cases", "definitions", "rerank", "filter",
+)  # fmt: skip
+KINDS = ("text", "image", "text and image")
+WARM_UP = 10  # queries of each kind
+Taken = dict[str, dict[str, list[float]]]
+"""Milliseconds of every query, by kind of query and stage."""
+
+
+def main() -> None:
+    """Make the casebase where there is none, then measure each number of threads."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", type=Path, nargs="*", help="files or folders (default: drawn)")
+    parser.add_argument("--cases", type=int, default=5_000)
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measured(options.keep)))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        if not (folder / "queries.json").exists():
+            prepare(options.corpus, folder, options.cases, options.queries)
+        print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        for threads in options.threads:
+            report(threads, in_process(folder, threads))
+
+
+def prepare(corpus: Sequence[Path], folder: Path, cases: int, queries: int) -> None:
+    """Index the cases that are not asked about, and write down the queries."""
+    from mmedrag.assembly import create, definitions_of
+    from mmedrag.datasets import read_corpus
+    from mmedrag.indexing import index
+    from mmedrag.phantoms.corpus import generate
+    from mmedrag.types import Case
+
+    wanted = len(KINDS) * (WARM_UP + queries)
+    paths = corpus or [generate(cases + 2 * wanted, 7, into=folder / "corpus")]
+    found = [row for path in paths for row in read_corpus(path) if isinstance(row, Case)]
+    random.Random(0).shuffle(found)
+    told = queries_of(found, wanted)
+    held_out = {query["id"] for query in told}
+    kept = [case for case in found if case.id not in held_out][:cases]
+    casebase, stages = create(folder / "benchmark.casebase")
+    begin = perf_counter()
+    with casebase:
+        index(
+            kept, casebase, stages.embedder, stages.classifier,
+            definitions=definitions_of(casebase),
+        )  # fmt: skip
+        pictured = sum(case.image is not None for case in kept)
+        print(f"{len(kept)} cases, {pictured} with an image, {perf_counter() - begin:.0f} s")
+    (folder / "queries.json").write_text(json.dumps(told), "utf-8")
+
+
+def queries_of(cases: Sequence[Case], wanted: int) -> list[dict[str, str]]:
+    """Cases with image and text to ask with; every text is another, of 5 to 15 words."""
+    found: dict[str, dict[str, str]] = {}
+    for case in cases:
+        text = " ".join(case.text.split()[: 5 + len(found) % 11])
+        if case.image and text and text not in found:
+            found[text] = {"id": case.id, "text": text, "image": str(case.image)}
+        if len(found) == wanted:
+            break
+    return list(found.values())
+
+
+def in_process(folder: Path, threads: int) -> Taken:
+    """Measure in a process that may use so many cores."""
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    done = subprocess.run(
+        [sys.executable, __file__, "--measure", "--keep", str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: Taken = json.loads(done.stdout)
+    return found
+
+
+def measured(folder: Path) -> Taken:
+    """Milliseconds of every query by kind and stage, the kinds in turn."""
+    from mmedrag.assembly import load
+    from mmedrag.types import Query
+
+    taken: Taken = defaultdict(lambda: defaultdict(list))
+    told = json.loads((folder / "queries.json").read_text("utf-8"))
+    with load(folder / "benchmark.casebase") as rag:
+        if rag.notices:
+            raise SystemExit("\n".join(rag.notices))
+        bare = bare_search(folder / "benchmark.casebase", rag.k_cases)
+        for turn, query in enumerate(told):
+            kind = KINDS[turn % len(KINDS)]
+            text = query["text"] if "text" in kind else ""
+            asked = Query(text, query["image"] if "image" in kind else None)
+            begin, cpu = perf_counter(), process_time()
+            context = rag.retrieve(asked)
+            middle, cpu = perf_counter(), process_time() - cpu
+            bare(context.question.vector)
+            whole, searched = middle - begin, perf_counter() - middle
+            stages = {"whole": whole, "processor time": cpu, "bare FAISS": searched}
+            stages = {stage: 1000 * seconds for stage, seconds in stages.items()}
+            if turn >= WARM_UP * len(KINDS):
+                for stage, value in {**context.timings, **stages}.items():
+                    taken[kind][stage].append(value)
+    return taken
+
+
+def bare_search(path: Path, k: int) -> Callable[[np.ndarray], object]:
+    """The search call on the FAISS indexes that the casebase wrote, and nothing else."""
+    import faiss
+
+    folder = path / "generations" / (path / "CURRENT").read_text().strip()
+    indexes = [faiss.read_index(str(file)) for file in sorted(folder.glob("*.faiss"))]
+    return lambda vector: [index.search(vector[None], k) for index in indexes]
+
+
+def report(threads: int, taken: Taken) -> None:
+    """Print a table: a row a stage, p50 and p95 by kind of query."""
+    kinds = list(taken)
+    print(f"\n{threads} thread{'s' * (threads > 1)}: p50 / p95 in ms\n")
+    print(f"| {'stage':<34} |" + "".join(f" {kind:>16} |" for kind in kinds))
+    print(f"|{'-' * 36}|" + f"{'-' * 17}:|" * len(kinds))
+    for stage in (*STAGES, "whole", "processor time", "bare FAISS"):
+        row(stage, [taken[kind].get(stage, []) for kind in kinds])
+    encoders = ("decoding", "modality", "encoding")
+    row("whole less decoding and encoders", [without(taken[kind], encoders) for kind in kinds])
+
+
+def without(taken: dict[str, list[float]], stages: Iterable[str]) -> list[float]:
+    """The whole of each query less these stages."""
+    parts = zip(*(taken[stage] for stage in stages), strict=True)
+    return [whole - sum(part) for whole, part in zip(taken["whole"], parts, strict=True)]
+
+
+def row(name: str, columns: Sequence[Sequence[float]]) -> None:
+    """One row of the table."""
+    cells = [
+        "-" if not c else "{:.1f} / {:.1f}".format(*np.percentile(c, [50, 95])) for c in columns
+    ]
+    print(f"| {name:<34} |" + "".join(f" {cell:>16} |" for cell in cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()

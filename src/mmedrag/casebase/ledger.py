@@ -1,0 +1,82 @@
+"""What was acknowledged, noted beside the database: lost writes and flipped bits are noticed.
+
+SQLite throws a damaged end of its write-ahead log away as if it had never been written, and a bit
+that flips in a page goes unnoticed. Two small files tell:
+
+``acknowledged``
+    the number of the last write that has returned. A database that stands at a lower one has lost
+    writes.
+``seal.json``
+    made when the last writer closes: SHA-256 of ``casebase.db`` at a number of writes. While no
+    later write is acknowledged and the log is empty, the file must have this digest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from zlib import crc32
+
+from mmedrag.casebase.log import log_of
+from mmedrag.durability import sha256_of, write_durably
+
+_LINE = 32  # bytes, written in place: less than a sector, so that it is whole or not there
+
+
+class Ledger:
+    """The two files beside a database."""
+
+    def __init__(self, folder: Path) -> None:
+        self._database = folder / "casebase.db"
+        self._acknowledged = folder / "acknowledged"
+        self._seal = folder / "seal.json"
+
+    def acknowledge(self, epoch: int) -> None:
+        """Note durably that a write has been made; called before the write returns."""
+        number = f"{epoch:020d}"
+        line = f"{number} {crc32(number.encode()):08x}".ljust(_LINE - 1) + "\n"
+        descriptor = os.open(self._acknowledged, os.O_CREAT | os.O_WRONLY, self._mode())
+        try:
+            os.pwrite(descriptor, line.encode(), 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def acknowledged(self) -> int:
+        """The last write that is noted; 0 where none is, as in a casebase of an older release."""
+        try:
+            number, check = self._acknowledged.read_bytes()[:_LINE].split()
+            return int(number) if int(check, 16) == crc32(number) else 0
+        except (OSError, ValueError):
+            return 0
+
+    def seal(self, epoch: int) -> None:
+        """Note the digest of the database file, unless a part of it is still in the log."""
+        if log_of(self._database).exists() and log_of(self._database).stat().st_size:
+            return
+        told = {"epoch": epoch, "sha256": sha256_of(self._database)}
+        write_durably(self._seal, json.dumps(told) + "\n", mode=self._mode())
+
+    def broken(self, epoch: int) -> bool:
+        """Whether the database file has changed since it was sealed at this number of writes.
+
+        The caller is in a read transaction at that number, so that nobody can fold a log into the
+        file meanwhile.
+        """
+        try:
+            told = json.loads(self._seal.read_bytes())
+            log = log_of(self._database)
+            if told["epoch"] != epoch or (log.exists() and log.stat().st_size):
+                return False
+            return bool(sha256_of(self._database) != told["sha256"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False  # no seal, or none that can be read
+
+    def forget(self) -> None:
+        """Take what is there for what was acknowledged, from now on."""
+        self._seal.unlink(missing_ok=True)
+        self._acknowledged.unlink(missing_ok=True)
+
+    def _mode(self) -> int:
+        return self._database.stat().st_mode & 0o777

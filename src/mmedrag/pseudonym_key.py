@@ -1,0 +1,97 @@
+"""The key of the pseudonyms that DICOM patients get, in a file that only its owner may read.
+
+A pseudonym is a keyed hash. Whoever has the key and a pseudonym finds a short patient number by
+trying all of them, so the key is in no database, output or export. It protects cases that are
+handed on without it; it does not protect against whoever may read the owner's files.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from mmedrag.casebase.casebase import Casebase
+from mmedrag.casebase.faults import storage_faults
+from mmedrag.durability import write_durably
+from mmedrag.errors import CasebaseError
+
+NAME = "pseudonym.key"
+"""The file's name in the casebase's folder, where no other path was given."""
+
+_SETTING = "pseudonym_key"
+_FORMERLY = "salt"  # the setting that held the key itself, in format 1
+_BYTES = 16
+
+
+def key_of(casebase: Casebase) -> bytes:
+    """The key of a casebase that is written to; where its file is not there, a new one is made.
+
+    Then patients who were imported before have other pseudonyms, and a notice says so. A key that
+    an older release has put into the database is moved into the file.
+
+    Raises:
+        CasebaseError: the file cannot be read or written, or others may read it.
+    """
+    path = key_file(casebase)
+    with storage_faults(path, "keep the pseudonym key in"):
+        if path.exists():
+            return _read(path)
+        former = casebase.take_setting(_FORMERLY)
+        if former is None and casebase.count():
+            casebase.notices.append(
+                f"There was no pseudonym key at {path}: a new one was made, and patients whose "
+                "DICOM files were imported before get other pseudonyms from now on"
+            )
+        return _write(
+            path, secrets.token_bytes(_BYTES) if former is None else bytes.fromhex(former)
+        )
+
+
+def key_file(casebase: Casebase) -> Path:
+    """Where the key is."""
+    given = casebase.settings.get(_SETTING)
+    return Path(given) if given else casebase.path / NAME
+
+
+def new_key(casebase: Casebase, path: Path | None = None) -> Path:
+    """Replace the key by a new one; pseudonyms that are stored already stay as they are.
+
+    Args:
+        casebase: is written to.
+        path: where the key is kept from now on; by default where it was.
+
+    Returns:
+        The key's file.
+
+    Raises:
+        CasebaseError: a file cannot be written.
+    """
+    if path is not None:
+        casebase.set(_SETTING, str(path.resolve()))
+    file = key_file(casebase)
+    with storage_faults(file, "keep the pseudonym key in"):
+        casebase.take_setting(_FORMERLY)
+        _write(file, secrets.token_bytes(_BYTES))
+    return file
+
+
+def _write(path: Path, key: bytes) -> bytes:
+    write_durably(path, f"{key.hex()}\n", mode=0o600)
+    return key
+
+
+def _read(path: Path) -> bytes:
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise CasebaseError(f"Others may read the pseudonym key {path}", f"chmod 600 {path}")
+    try:
+        key = bytes.fromhex(path.read_text("ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) < _BYTES:
+        raise CasebaseError(
+            f"{path} holds no pseudonym key",
+            "Put the file back from a backup, or make a new key: mmedrag rekey CASEBASE.",
+        )
+    return key

@@ -1,0 +1,147 @@
+"""Folders that mix kinds: every file is judged by its content, wherever it lies."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dicom_files import BASIC_TEXT_SR, code, content, header, ramp, save, with_pixels
+from mmedrag.datasets import MAX_PROBLEMS, read_corpus, recognise
+from mmedrag.datasets.identifiers import unique
+from mmedrag.types import Case, Problem
+
+SECRET = "ZEBRASECRET"
+
+
+def read(path: Path, kind: str = "auto") -> tuple[list[Case], list[Problem]]:
+    items = list(read_corpus(path, kind, salt=b"key"))
+    problems = [item for item in items if isinstance(item, Problem)]
+    return [item for item in items if isinstance(item, Case)], problems
+
+
+def scan(path: Path, seed: str = "a", preamble: bool = True, **changes) -> Path:
+    ds = with_pixels(header(seed=seed, patient=SECRET), ramp())
+    ds.PatientName = f"{SECRET}^Ann"
+    for keyword, value in changes.items():
+        setattr(ds, keyword, value)
+    save(ds, path)
+    if not preamble:
+        path.write_bytes(path.read_bytes()[132:])
+    return path
+
+
+def shown(case: Case) -> str:
+    return repr((case.id, case.text, case.patient_id, case.labels, case.diagnosis, dict(case.meta)))
+
+
+@pytest.mark.parametrize("kind", ["auto", "folder", "dicom"])
+def test_dicom_behind_many_pictures_is_deidentified(tmp_path, kind):
+    small = tmp_path / "a.png"
+    Image.new("L", (8, 8)).save(small)
+    for i in range(250):
+        os.link(small, tmp_path / f"b{i:03}.png")
+    scan(tmp_path / f"z_{SECRET}")  # no suffix, and the name is the patient's
+    (tmp_path / f"z_{SECRET}.txt").write_text(f"{SECRET} has a nodule. No effusion.")
+    (tmp_path / "a.txt").write_text(f"Seen with {SECRET}.")
+    cases, problems = read(tmp_path, kind)
+    assert not problems
+    assert len(cases) == 252
+    assert not any(SECRET in shown(case) for case in cases)
+    assert any(case.text == "[REMOVED] has a nodule. No effusion." for case in cases)
+
+
+@pytest.mark.parametrize("table", ["t.csv", "r.jsonl"])
+def test_dicom_named_by_a_table_is_deidentified(tmp_path, table):
+    scan(tmp_path / "x.dcm")
+    row = {
+        "id": f"{SECRET}-1",
+        "image": "x.dcm",
+        "text": f"{SECRET}: No effusion.",
+        "patient_id": SECRET,
+    }
+    lines = [",".join(row), ",".join(row.values())] if table == "t.csv" else [json.dumps(row)]
+    (tmp_path / table).write_text("\n".join(lines))
+    (case,), problems = read(tmp_path / table)
+    assert not problems
+    assert SECRET not in shown(case)
+    assert case.text == "[REMOVED]: No effusion."
+
+
+def test_without_preamble(tmp_path):
+    scan(tmp_path / "a.dcm", preamble=False)
+    assert recognise(tmp_path).name == "dicom"
+    (case,), problems = read(tmp_path)
+    assert (case.modality, problems) == ("ct", [])
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "number", "title"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.88.67", "1", "X-Ray Radiation Dose Report"),
+        ("1.2.840.10008.5.1.4.1.1.88.59", "113000", "Of Interest"),
+        (BASIC_TEXT_SR, "113701", "Report"),
+        (BASIC_TEXT_SR, "113000", "Of Interest"),
+        (BASIC_TEXT_SR, "1", "Radiation dose summary"),
+    ],
+)
+def test_doses_and_key_objects_are_no_reports(tmp_path, sop_class, number, title):
+    scan(tmp_path / "ct.dcm")
+    ds = header(sop_class, seed="sr")
+    ds.ConceptNameCodeSequence = code(title)
+    ds.ConceptNameCodeSequence[0].CodeValue = number
+    ds.ContentSequence = [content("TEXT", "DLP", TextValue="512 mGy cm")]
+    save(ds, tmp_path / "sr.dcm")
+    (case,), problems = read(tmp_path)
+    assert (case.text, problems) == ("", [])
+
+
+def test_a_pipe_blocks_nothing(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes here")
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    os.mkfifo(tmp_path / "t.csv")
+    cases, problems = read(tmp_path)
+    assert (len(cases), problems) == (1, [])
+    with pytest.raises(Exception, match="regular file"):
+        read(tmp_path / "t.csv", "table")
+
+
+def test_two_folders_with_one_file_name_stay_apart(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name / "images").mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / name / "images" / "scan1.png")
+    ids = {read(tmp_path / name / "images")[0][0].id for name in ("a", "b")}
+    assert len(ids) == 2
+
+
+def test_another_case_under_a_used_id_is_a_problem():
+    one, other = Case(id="1", text="a"), Case(id="1", text="b")
+    first, again, problem = unique([one, one, other])
+    assert (first, again) == (one, one)
+    assert isinstance(problem, Problem)
+    assert "same id" in problem.reason
+
+
+def test_many_problems_are_counted(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("id,text\n" + "x\n" * (MAX_PROBLEMS + 500))
+    _, problems = read(file)
+    assert len(problems) == MAX_PROBLEMS + 1
+    assert problems[-1].reason.startswith("500 more")
+
+
+def test_odd_values_cost_at_most_their_row(tmp_path):
+    rows = ['{"id": "1", "text": "a", "meta": {"x": 1e999, "y": NaN}}', '{"id": 2.0, "text": "b"}']
+    rows.append('{"id": "3", "text": "c", "meta": {"x": ["\\ud800"]}}')
+    (tmp_path / "r.jsonl").write_text("\n".join(rows))
+    cases, problems = read(tmp_path / "r.jsonl")
+    assert [(case.id, dict(case.meta)) for case in cases] == [
+        ("1", {"x": None, "y": None}),
+        ("2", {}),
+    ]
+    assert [problem.line for problem in problems] == [3]

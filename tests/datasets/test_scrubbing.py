@@ -1,0 +1,74 @@
+"""Scrubbing takes names and numbers out, and leaves what a report says of the patient."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmedrag.datasets.deidentify import known_values
+from mmedrag.datasets.scrubbing import scrub
+
+
+def test_a_name_that_is_a_clinical_word_stays():
+    text = "No pneumothorax. None is white. NO FRACTURE. Left knee: White matter normal. LEFT KNEE."
+    assert scrub(text, {"NO", "NAME", "Left", "Knee", "White", "Normal"}) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("Discussed with White at noon.", "White"),
+        ("WHITE, JOHN: no effusion.", "WHITE"),
+        ("John White has a nodule.", "White"),
+        ("Seen by Dr. White.", "White"),
+        ("Report on smith.", "smith"),
+    ],
+)
+def test_it_goes_where_it_stands_as_a_name(text, gone):
+    assert gone not in scrub(text, {"White", "John", "Smith"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "call 555-1234",
+        "Tel. 0221 1234567",
+        "(030) 1234567",
+        "0171/1234567",
+        "pager 44551",
+        "number 12345678",
+        "study 1.2.840.113619.2.55.3.604688",
+    ],
+)
+def test_local_numbers_and_uids_go(text):
+    assert not any(map(str.isdigit, scrub(text)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "02/03 lobes",
+        "0.5 cm",
+        "100-120 HU",
+        "4500000/µL",
+        "L4-5",
+        "score 0 of 5",
+        "0 12 34 mm",
+        "T12",
+    ],
+)
+def test_measurements_stay(text):
+    assert scrub(text, {"100", "12"}) == text
+
+
+def test_what_a_header_knows():
+    from pydicom.dataset import Dataset
+
+    ds = Dataset()
+    ds.StudyInstanceUID, ds.StudyID, ds.Occupation = "1.2.3.4", "ST-77", "Lighthouse keeper"
+    ds.PatientComments = "Lives in Xanten, pays cash"
+    ds.BodyPartExamined, ds.StudyDescription = "CHEST", "CT Chest"
+    known = known_values(ds)
+    assert {"1.2.3.4", "ST-77", "Lighthouse keeper", "Lives in Xanten"} <= known
+    assert not known & {"CHEST", "CT Chest"}
+    text = "1.2.3.4: ST-77, a lighthouse keeper who lives in Xanten. Chest clear."
+    assert scrub(text, known) == "[REMOVED]: [REMOVED], a [REMOVED] who [REMOVED]. Chest clear."

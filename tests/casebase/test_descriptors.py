@@ -16,10 +16,8 @@ from mmedrag.durability import sha256_of
 LOCKED = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=0)
-connection.execute("PRAGMA locking_mode = EXCLUSIVE")
 try:
-    connection.execute("BEGIN EXCLUSIVE")
-    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("PRAGMA journal_mode = DELETE")  # only where nobody else is connected
     print("free")
 except sqlite3.OperationalError as error:
     print("locked")

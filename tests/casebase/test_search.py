@@ -259,10 +259,9 @@ def test_bm25_follows_writes():
             write()
             with made._access.now() as snapshot:
                 rows, scores = kept.match("nodule left", snapshot.epoch)
-                fresh = Lexicon(made._access.database.connection).match(
-                    "left nodule", snapshot.epoch
-                )
-                expected = made._access.database.connection.execute(
+                connection = made._access.database.connection
+                fresh = Lexicon(connection).match("left nodule", snapshot.epoch)
+                expected = connection.execute(
                     "SELECT rowid, -bm25(lexicon) FROM lexicon "
                     "WHERE lexicon MATCH 'nodule OR left' ORDER BY rowid"
                 ).fetchall()

@@ -24,7 +24,8 @@ from mmedrag.errors import CorpusError
 from mmedrag.indexing import content_digest, index
 from mmedrag.presets import Stages, build
 from mmedrag.testing.questions import question_of
-from mmedrag.types import Case, Embeddable, Matrix, Problem, Query
+from mmedrag.types import LONGEST_TEXT, Case, Embeddable, Matrix, Problem, Query
+from mmedrag.views.console import report_text
 
 
 class Counting:
@@ -77,6 +78,44 @@ def test_changed_metadata_is_written_without_encoding(
     assert casebase.get(changed.id) == changed
 
 
+def test_replaced_cases_are_counted_and_named(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    index(phantoms[:3], casebase, offline.embedder, offline.classifier)
+    other = replace(phantoms[3], id=phantoms[0].id)
+    report = index([other, phantoms[1]], casebase, offline.embedder, offline.classifier)
+    assert report.replaced == (phantoms[0].id,)
+    assert f"1 replaced an earlier case of their id: {other.id}" in report_text(report, 1.0)
+    again = index([other, phantoms[1]], casebase, offline.embedder, offline.classifier)
+    assert again.replaced == ()
+
+
+def test_two_cases_of_one_id_in_a_run_are_a_problem(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    other = replace(phantoms[3], id=phantoms[0].id)
+    report = index([phantoms[0], other], casebase, offline.embedder, offline.classifier)
+    assert [other.id in str(problem) for problem in report.problems] == [True]
+    assert casebase.get(other.id) == phantoms[0]
+
+
+@pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: f.write_bytes(b"\xff\xd8")])
+def test_a_damaged_preview_is_mended_by_indexing_again(
+    casebase: Casebase, offline: Stages, phantoms, damage: Callable[[Path], object]
+) -> None:
+    index(phantoms[:2], casebase, offline.embedder, offline.classifier)
+    sound = casebase.preview(phantoms[0].id)
+    for file in (casebase.path / "thumbnails").rglob("*.jpg"):
+        if file.read_bytes() == sound:
+            damage(file)
+    assert casebase.preview(phantoms[0].id) is None
+    assert casebase.verify() != []
+    report = index(phantoms[:2], casebase, offline.embedder, offline.classifier)
+    assert (report.encoded, report.replaced) == (0, ())
+    assert casebase.preview(phantoms[0].id) == sound
+    assert casebase.verify() == []
+
+
 def test_equal_content_is_encoded_once(casebase: Casebase, offline: Stages, phantoms) -> None:
     counting = Counting(offline)
     twin = replace(phantoms[0], id="twin")
@@ -102,6 +141,15 @@ def test_problems_are_counted_and_skipped(
     assert "cut" in str(report.problems[1])
     with pytest.raises(CorpusError, match=r"corpus\.jsonl:2"):
         index(rows, casebase, offline.embedder, offline.classifier, strict=True)
+
+
+def test_a_report_too_long_to_be_one_is_a_problem(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    book = replace(phantoms[1], id="book", text="No effusion. " * (LONGEST_TEXT // 13 + 1))
+    report = index([phantoms[0], book], casebase, offline.embedder, offline.classifier)
+    assert report.written == 1
+    assert "book: a text of 200,005 characters, more than 200,000" in str(report.problems[0])
 
 
 def test_a_case_without_domain_is_routed_and_keeps_it(

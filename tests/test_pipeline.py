@@ -21,6 +21,7 @@ from mmedrag.ranking.graph import KeepOrder, paper_graph
 from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
 from mmedrag.testing.questions import question_of
 from mmedrag.types import (
+    LONGEST_TEXT,
     Assertion,
     Case,
     Definition,
@@ -67,7 +68,7 @@ def test_both_orders_and_one_score_a_stage(rag: MMedRAG) -> None:
     assert all(e.reward is not None for e in context.kept)
     assert len([e for e in context.kept if e.key.startswith("C")]) <= rag.k_final
     assert list(context.timings) == [
-        "decoding", "modality", "encoding", "terms", "cases", "definitions", "rerank", "filter",
+        "decoding", "modality", "terms", "encoding", "cases", "definitions", "rerank", "filter",
     ]  # fmt: skip
 
 
@@ -112,13 +113,13 @@ def test_pieces_join_to_the_answer(rag: MMedRAG) -> None:
 def test_the_evidence_is_there_before_the_answer_is_written(rag: MMedRAG) -> None:
     context = rag.retrieve("drusen")
     stream = rag.answer(context)
-    assert stream.context is context
+    assert stream.context.kept is context.kept
     first_piece = next(stream)
     answer = stream.result()  # the rest is written now
     assert answer.text.startswith(first_piece.strip())
     assert answer.text == rag.ask("drusen").text
     assert stream.result().text == answer.text
-    assert {**context.timings, "generation": 0.0}.keys() == answer.context.timings.keys()
+    assert {*context.timings, "generation"} <= answer.context.timings.keys()
 
 
 def test_a_text_a_picture_and_an_array_are_questions(rag: MMedRAG, phantoms: list[Case]) -> None:
@@ -166,9 +167,9 @@ def test_a_query_is_encoded_once(counting, phantoms: list[Case], monkeypatch) ->
     for module in ("pipeline", "modality", "encoders.dual"):
         monkeypatch.setattr(f"mmedrag.{module}.open_image", counted_open)
     image = first(phantoms, Domain.OPHTHALMOLOGY, "drusen").image
-    system.retrieve(Query("Which side is it?", image))
+    system.retrieve(Query("Hazy view of the left eye.", image))
     assert len(images.encoded) == 1
-    assert texts.encoded.count("Which side is it?") == 1
+    assert texts.encoded.count("Hazy view of the left eye.") == 1
     assert opened == [image]
     system.retrieve("Is there a pleural effusion?")
     assert texts.encoded.count("Is there a pleural effusion?") == 1
@@ -288,6 +289,11 @@ def test_filters_hold(rag: MMedRAG) -> None:
 def test_a_bad_filter_is_named(rag: MMedRAG) -> None:
     with pytest.raises(FilterError):
         rag.retrieve(Query("finding", where="colour = 'red'"))
+
+
+def test_a_question_longer_than_a_report_is_refused(rag: MMedRAG) -> None:
+    with pytest.raises(QueryError, match=r"200,001 characters.*part that matters"):
+        rag.retrieve(Query("a" * (LONGEST_TEXT + 1)))
 
 
 @pytest.mark.parametrize("text", ["", "   \n"])

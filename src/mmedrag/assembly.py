@@ -6,8 +6,9 @@ A casebase remembers its preset and models, so :func:`load` needs only its path.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from mmedrag.encoders.definition_vectors import (
     DefinitionStore,
     embed_definitions,
 )
-from mmedrag.errors import EncoderMismatch, ModelError
+from mmedrag.errors import EncoderMismatch, ModelError, QueryError
 from mmedrag.filters import both
 from mmedrag.indexing import IndexReport, index
 from mmedrag.pipeline import MMedRAG
@@ -223,7 +224,7 @@ def create(
 def index_corpus(
     corpus: str | Path,
     into: str | Path,
-    preset: str = "offline",
+    preset: str | None = None,
     models: Mapping[str, str] | None = None,
 ) -> IndexReport:
     """Index a corpus of any known format into a new casebase; ``mmedrag.index`` is this function.
@@ -231,20 +232,74 @@ def index_corpus(
     Args:
         corpus: a file or folder that :func:`mmedrag.datasets.read_corpus` recognises.
         into: the casebase; where it exists, the corpus is added to it (by its own preset).
-        preset: of a new casebase.
+        preset: of a new casebase (``offline`` by default).
         models: that replace the preset's own, by role.
 
     Raises:
+        QueryError: the casebase exists and was made with another preset or models.
         CorpusError: where the corpus cannot be read.
         CasebaseError: where the casebase cannot be written.
         ModelError: where a model cannot be loaded.
     """
-    exists = (Path(into) / "casebase.db").exists()
-    casebase, stages = open_for_writing(into) if exists else create(into, preset, models)
-    with casebase:
+    with filling(into, preset=preset, models=models) as (casebase, stages):
         rows = read_corpus(Path(corpus), salt=key_of(casebase))
         definitions = definitions_of(casebase)
         return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
+
+
+@contextmanager
+def filling(
+    into: str | Path,
+    *,
+    preset: str | None = None,
+    models: Mapping[str, str] | None = None,
+    dictionaries: Sequence[str | Path] = (),
+    pseudonym_key: str | Path | None = None,
+) -> Iterator[tuple[Casebase, Stages]]:
+    """A casebase to be filled, opened where there is one and made where there is none.
+
+    One that was made here and is still empty at the end is removed, whatever happened.
+
+    Args:
+        into: its folder.
+        preset: of a new casebase; of an existing one, what it must be.
+        models: of a new casebase, by role; see :func:`create`.
+        dictionaries: of a new casebase.
+        pseudonym_key: of a new casebase.
+
+    Raises:
+        QueryError: an existing casebase was made with other settings than are given.
+        CasebaseError: it cannot be opened or made.
+        ModelError: where a model cannot be loaded.
+    """
+    into = Path(into)
+    made = not (into / "casebase.db").exists()
+    if made:
+        casebase, stages = create(into, preset or "offline", models, dictionaries, pseudonym_key)
+    else:
+        casebase, stages = open_for_writing(into)
+    empty = False
+    try:
+        with casebase:
+            if not made:
+                _require_same(casebase, preset, bool(models or dictionaries or pseudonym_key))
+            try:
+                yield casebase, stages
+            finally:
+                empty = made and casebase.count() == 0
+    finally:
+        if empty:
+            shutil.rmtree(into, ignore_errors=True)
+
+
+def _require_same(casebase: Casebase, preset: str | None, more: bool) -> None:
+    if more or preset not in (None, casebase.preset):
+        raise QueryError(
+            f"{casebase.path} was made with the preset {casebase.preset}",
+            "Leave out --preset, --model, --dictionary and --pseudonym-key to go on with it, or "
+            f"make another casebase ('mmedrag rebuild {casebase.path} --dictionary FILE' changes "
+            "its dictionaries, 'mmedrag rekey' its key).",
+        )
 
 
 def rebuild(path: str | Path, dictionaries: Sequence[str | Path] = ()) -> Casebase:
@@ -266,12 +321,13 @@ def rebuild(path: str | Path, dictionaries: Sequence[str | Path] = ()) -> Caseba
     """
     casebase = Casebase.open(Path(path))
     try:
+        casebase.accept()
         if dictionaries:
             kept = json.dumps([str(Path(d).resolve()) for d in dictionaries])
             casebase.set("dictionaries", kept)
         definitions = definitions_of(casebase)
         casebase.rebuild(definitions)
-        with suppress(ModelError, EncoderMismatch):
+        with suppress(ModelError, EncoderMismatch, QueryError):  # the preset is another's
             stages = build(casebase.preset, models_of(casebase))
             _check_encoder(casebase, stages.embedder)
             embed_definitions(casebase, stages.embedder, definitions)
@@ -321,7 +377,7 @@ def _register_domains(casebase: Casebase) -> None:
     """Make known what the casebase remembers of domains that nobody has registered yet."""
     remembered = {str(d): () for d in casebase.domains()} | _stored_domains(casebase)
     for name, prompts in remembered.items():
-        if domains.known(name) is None:
+        if domains.get(name) is None:
             domains.register(name, prompts)
 
 
@@ -357,6 +413,6 @@ def dictionary(paths: Sequence[str | Path] = ()) -> Dictionary:
     return open_dictionary(*(Path(path) for path in paths)) if paths else glossary()
 
 
-def _lasting(told: str) -> str:
+def _lasting(name: str) -> str:
     """A folder as an absolute path, so that the casebase can be opened from anywhere."""
-    return str(Path(told).resolve()) if Path(told).is_dir() else told
+    return str(Path(name).resolve()) if Path(name).is_dir() else name

@@ -33,13 +33,17 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What became of a corpus: cases written, unchanged, newly encoded, routed, and problems."""
+    """What became of a corpus: cases written, unchanged, newly encoded, unrouted, and problems.
+
+    ``replaced`` are the ids of written cases that took the place of another case of that id.
+    """
 
     written: int = 0
     unchanged: int = 0
     encoded: int = 0
     unrouted: int = 0
     problems: tuple[Problem, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +65,7 @@ class _Tally:
     encoded: int = 0
     unrouted: int = 0
     problems: list[Problem] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
 
 
 def index(
@@ -120,7 +125,12 @@ def index(
         embed_definitions(casebase, embedder, definitions)
     casebase.publish()
     return IndexReport(
-        tally.written, tally.unchanged, tally.encoded, tally.unrouted, tuple(tally.problems)
+        tally.written,
+        tally.unchanged,
+        tally.encoded,
+        tally.unrouted,
+        tuple(tally.problems),
+        tuple(tally.replaced),
     )
 
 
@@ -222,14 +232,25 @@ class _Writing:
         new: Collection[str],
     ) -> int:
         """Returns ``rows``, the rows of the corpus that the batch was made of."""
-        stored = self.casebase.get
-        changed = [p for p in batch if p.content in new or stored(p.case.id) != p.case]
+        before = {p.case.id: self.casebase.get(p.case.id) for p in batch}
+        changed = [
+            p
+            for p in batch
+            if p.content in new or before[p.case.id] != p.case or self._lacks_preview(p)
+        ]
         entries = [Entry(p.case, vectors[p.content], p.content, p.thumbnail) for p in changed]
         self.casebase.add(self._recognised(entries))
         self.tally.written += len(changed)
         self.tally.unchanged += len(batch) - len(changed)
         self.tally.unrouted += sum(p.case.domain is None for p in changed)
+        self.tally.replaced += [
+            p.case.id for p in changed if before[p.case.id] not in (None, p.case)
+        ]
         return rows
+
+    def _lacks_preview(self, prepared: _Prepared) -> bool:
+        """Whether the preview that a case should have is absent or damaged."""
+        return prepared.thumbnail is not None and self.casebase.preview(prepared.case.id) is None
 
     def _recognised(self, entries: Sequence[Entry]) -> list[Entry]:
         """The entries with the terms of their reports."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Self
 
+import numpy as np
 from PIL.Image import Image
 
 from mmedrag.citations import attribute, resolve
@@ -34,6 +35,7 @@ from mmedrag.protocols import (
 from mmedrag.types import (
     LONGEST_TEXT,
     Answer,
+    Assertion,
     Case,
     Context,
     Definition,
@@ -49,6 +51,8 @@ from mmedrag.types import (
     Routing,
     Vector,
 )
+
+_NO_VECTOR = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +83,11 @@ class MMedRAG:
     k_definitions: int = 8
     where: str | None = None
 
-    def retrieve(self, asked: Query | ImageSource) -> Context:
+    def retrieve(self, query: Query | ImageSource) -> Context:
         """Find the evidence that the generator may see (sections 3.2 to 3.6).
 
         Args:
-            asked: a :class:`~mmedrag.types.Query`, a text, or a picture.
+            query: a :class:`~mmedrag.types.Query`, a text, or a picture.
 
         Raises:
             QueryError: where it has neither text nor image, or more text than
@@ -91,7 +95,7 @@ class MMedRAG:
             ImageError: where its image cannot be decoded.
             FilterError: where its ``where`` does not parse.
         """
-        query = Query.of(asked)
+        query = Query.of(query)
         _require_content(query)
         query = replace(query, where=both(self.where, query.where))
         lap = _Stopwatch()
@@ -99,8 +103,9 @@ class MMedRAG:
         hits = self._find_cases(question)  # 3.4  eq. (2)
         lap("cases")
         mentions = self._mentions(hits)  # 3.4  E
-        found = self.definitions.define([question.mentions, *mentions], self.k_definitions)  # R_def
-        gathered = gather(question.vector, hits, mentions, found, self.embedder.embed(found))
+        terms = [explained(question), *mentions]
+        defined = self.definitions.define(terms, self.k_definitions)  # R_def
+        gathered = gather(question.vector, hits, mentions, defined, self.embedder.embed(defined))
         lap("definitions")
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
@@ -118,19 +123,19 @@ class MMedRAG:
         return AnswerStream(self.checker.check(pieces, kept) if self.checker else pieces, context)
 
     def ask(
-        self, asked: Query | ImageSource, on_piece: Callable[[str], None] | None = None
+        self, query: Query | ImageSource, on_piece: Callable[[str], None] | None = None
     ) -> Answer:
         """Retrieve, then answer.
 
         Args:
-            asked: see :meth:`retrieve`.
+            query: see :meth:`retrieve`.
             on_piece: receives the answer while it is written, marks already checked.
 
         Raises:
             QueryError, ImageError, FilterError: see :meth:`retrieve`.
             GenerationError: where the generator's server cannot answer.
         """
-        answer = self.answer(self.retrieve(asked))
+        answer = self.answer(self.retrieve(query))
         for piece in answer:
             if on_piece is not None:
                 on_piece(piece)
@@ -172,14 +177,13 @@ class MMedRAG:
         lap("decoding")
         routing = self._route(query, picture)  # 3.2  eq. (1)
         lap("modality")
-        vector = self.embedder.embed([query], [picture])[0]  # 3.3
-        lap("encoding")
-        mentions = self.definitions.recognise([query.text])[0]
-        question = Question(query, routing, vector, mentions)
+        question = Question(query, routing, _NO_VECTOR, self.definitions.recognise([query.text])[0])
         if self.reader is not None:
             question = replace(question, intent=self.reader.read(question))
         lap("terms")
-        return question
+        vector = self.embedder.embed([searched(question)], [picture])[0]  # 3.3
+        lap("encoding")
+        return replace(question, vector=vector)
 
     def _route(self, query: Query, picture: Image | None) -> Routing:
         if query.domain is not None:
@@ -187,7 +191,9 @@ class MMedRAG:
         return self.classifier.classify([query], [picture])[0]
 
     def _find_cases(self, question: Question) -> list[Hit]:
-        return self.cases.search(question, self.k_cases) if question.routing.medical else []
+        if not question.routing.medical:
+            return []
+        return self.cases.search(replace(question, query=searched(question)), self.k_cases)
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
         """Terms by report: as they were stored by the same source, the others recognised now."""
@@ -235,19 +241,19 @@ def gather(
     query_vector: Vector,
     hits: Sequence[Hit],
     mentions: Sequence[tuple[Mention, ...]],
-    found: Sequence[Definition],
+    defined: Sequence[Definition],
     definition_vectors: Matrix,
 ) -> list[Evidence]:
     """C = R_case ∪ R_def (section 3.4), keyed C1, C2, … and D1, D2, … in Standard RAG order."""
     cases = [
-        Evidence(f"C{i}", hit.case, hit.vector, hit.similarity, hit.relevance, said)
-        for i, (hit, said) in enumerate(zip(hits, mentions, strict=True), 1)
+        Evidence(f"C{i}", hit.case, hit.vector, hit.similarity, hit.relevance, terms)
+        for i, (hit, terms) in enumerate(zip(hits, mentions, strict=True), 1)
     ]
     similarities = definition_vectors @ query_vector
     definitions = [
         Evidence(f"D{i}", definition, vector, float(similarity), float(similarity))
         for i, (definition, vector, similarity) in enumerate(
-            zip(found, definition_vectors, similarities, strict=True), 1
+            zip(defined, definition_vectors, similarities, strict=True), 1
         )
     ]
     return cases + definitions
@@ -257,6 +263,27 @@ def head(ranked: Sequence[Evidence], k: int) -> list[Evidence]:
     """The first ``k`` cases (TopK of section 3.5.2) and every definition, in ranked order."""
     top = {id(e) for e in [e for e in ranked if isinstance(e.item, Case)][:k]}
     return [e for e in ranked if id(e) in top or isinstance(e.item, Definition)]
+
+
+def searched(question: Question) -> Query:
+    """What is searched for: the query, less what only asks about its image."""
+    if question.intent is None or question.query.image is None:
+        return question.query
+    return replace(question.query, text=question.intent.described)
+
+
+def explained(question: Question) -> tuple[Mention, ...]:
+    """The mentions of the question; a term whose meaning is asked for is to be defined.
+
+    Who asks what something is neither affirms nor denies it.
+    """
+    intent = question.intent
+    if intent is None or intent.kind is not QuestionKind.DEFINITION:
+        return question.mentions
+    return tuple(
+        replace(m, assertion=Assertion.AFFIRMED) if m.concept in intent.concepts else m
+        for m in question.mentions
+    )
 
 
 def with_asked(

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from mmedrag.checkpoint import read_checkpoint
+from mmedrag.definitions import glossary
 from mmedrag.domains import paper_prompts
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
@@ -32,6 +33,7 @@ from mmedrag.ranking.diversity import DuplicatesLast
 from mmedrag.ranking.graph import Chain, GraphReranker, paper_graph
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import SimilarityThreshold
+from mmedrag.routing import ConceptClassifier
 
 MODELS = Path(str(files("mmedrag") / "models"))
 """The shipped weights; their model cards are in the same folder."""
@@ -142,7 +144,10 @@ def _offline(models: Mapping[str, str]) -> Stages:
     embedder = DualEncoder(images, texts, fusion)
     return Stages(
         embedder=embedder,
-        classifier=TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
+        classifier=ConceptClassifier(
+            TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
+            glossary(),
+        ),
         reranker=default_reranker(),
         context_filter=_filter(
             models, embedder, texts, _reward_in(learned, embedder) or SimilarityThreshold(0.15)

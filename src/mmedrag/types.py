@@ -167,11 +167,11 @@ class Query:
         return _named(self, text=self.text, image=shown, domain=self.domain and str(self.domain))
 
     @classmethod
-    def of(cls, asked: Query | ImageSource) -> Query:
-        """What was asked, as a query: a ``str`` is a text; a path, bytes or pixels an image."""
-        if isinstance(asked, Query):
-            return asked
-        return cls(text=asked) if isinstance(asked, str) else cls(image=asked)
+    def of(cls, query: Query | ImageSource) -> Query:
+        """A query from what was asked: a ``str`` is a text; a path, bytes or pixels an image."""
+        if isinstance(query, Query):
+            return query
+        return cls(text=query) if isinstance(query, str) else cls(image=query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,8 @@ class Intent:
     """How a question was understood.
 
     ``rule`` names the rule that decided, ``concepts`` are those that it asks about, in order.
-    ``phrases`` are the words that it asks about where no dictionary knows them.
+    ``phrases`` are the words that it asks about where no dictionary knows them. ``described`` is
+    what is searched for: the text, less a sentence that asks about an image and describes nothing.
     ``detail`` is what a question of presence asks besides: ``side``, ``grade`` or nothing.
     ``reason`` says of a question that is out of scope why, and what can be asked instead.
     """
@@ -244,6 +245,7 @@ class Intent:
     detail: str = ""
     reason: str = ""
     phrases: tuple[str, ...] = ()
+    described: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,9 +272,9 @@ class Claim:
     """What a number of cases say of a finding.
 
     ``assertion`` is ``None`` where they do not mention it. ``keys`` are the cases that say so, of
-    the ``of`` cases that were read. ``side`` ("left", "right", "left and right") and ``grade`` narrow
-    the claim to the cases that say so; they are empty where it is not narrowed. ``prevalence`` is
-    the base rate, where the index counts.
+    the ``of`` cases that were read. ``side`` ("left", "right", "left and right") and ``grade``
+    narrow the claim to the cases that say so; they are empty where it is not narrowed.
+    ``prevalence`` is the base rate, where the index counts.
     """
 
     concept: str

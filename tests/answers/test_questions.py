@@ -42,7 +42,7 @@ def test_there_are_enough_questions_of_every_kind():
     assert all(kinds.count(kind) >= 15 for kind in QuestionKind)
 
 
-@pytest.mark.parametrize(("written", "least"), [(1, 0.98), (2, 0.97), (3, 0.95)])
+@pytest.mark.parametrize(("written", "least"), [(1, 0.98), (2, 0.97), (3, 0.95), (4, 0.94)])
 def test_kinds_of_our_own_questions(terms, written, least):
     rows = [row for row in ROWS if row["set"] == written]
     reader = RuleReader()
@@ -139,3 +139,18 @@ def test_any_text_has_one_kind_and_a_reason(text, has_image):
 def test_long_texts_are_read(text):
     question = Question(Query(text * 5000), ANYWHERE, np.zeros(2, np.float32))
     assert RuleReader().read(question).kind in QuestionKind
+
+
+@pytest.mark.parametrize(
+    ("text", "described"),
+    [
+        ("Is there pneumonia?", ""),
+        ("Cough and fever for a week. Is there pneumonia?", "Cough and fever for a week."),
+        ("54-year-old man with cough", "54-year-old man with cough"),
+        ("Is this normal?", ""),
+        ("Differential for a ring-enhancing lesion?", "Differential for a ring-enhancing lesion?"),
+    ],
+)
+def test_what_only_asks_about_an_image_is_not_searched_for(terms, text, described):
+    assert RuleReader().read(asked(terms, text, b"image")).described == described
+    assert RuleReader().read(asked(terms, text)).described == text

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from contracts.definition_source import DefinitionSourceContract
 from mmedrag import definitions
 from mmedrag.definitions import (
     Dictionary,
@@ -23,6 +22,7 @@ from mmedrag.definitions import (
 )
 from mmedrag.definitions.compiled import CompiledDictionary
 from mmedrag.errors import CorpusError
+from mmedrag.testing.definition_source import DefinitionSourceContract
 from mmedrag.types import Assertion, Kind, Problem
 
 TERMS = [
@@ -51,7 +51,7 @@ class TestGlossaryContract(DefinitionSourceContract):
 
 
 class TestMergedContract(DefinitionSourceContract):
-    known = ("A blue spot and a left pleural effusion.", "Consolidation. Azure fluid. Red spot.")
+    examples = ("A blue spot and a left pleural effusion.", "Consolidation. Azure fluid. Red spot.")
 
     @classmethod
     def setup_class(cls) -> None:
@@ -107,10 +107,11 @@ def test_only_affirmed_mentions_are_defined_but_all_are_kept() -> None:
     own = glossary()
     (mentions,) = own.recognise(["Right lower lobe consolidation, no effusion"])
     assert [(m.term, m.assertion) for m in mentions] == [
+        ("lower lobe", Assertion.AFFIRMED),
         ("consolidation", Assertion.AFFIRMED),
         ("effusion", Assertion.NEGATED),
     ]
-    (definition,) = own.define([mentions], 8)
+    definition = own.define([mentions], 8)[0]
     assert (definition.term, definition.licence) == ("consolidation", "Apache-2.0")
 
 
@@ -159,6 +160,19 @@ def test_a_dictionary_of_other_rules_is_refused(compiled: Path, tmp_path: Path) 
     connection.commit()
     connection.close()
     with pytest.raises(CorpusError, match="another version"):
+        open_dictionary(path)
+
+
+def test_a_dictionary_of_an_older_format_is_refused_with_the_remedy(
+    compiled: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.dict"
+    path.write_bytes(compiled.read_bytes())
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version=1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(CorpusError, match="Compile it again"):
         open_dictionary(path)
 
 
@@ -212,7 +226,7 @@ ROWS = [json.loads(line) for line in GLOSSARY.read_text("utf-8").splitlines()]
 
 
 def test_the_glossary_is_complete() -> None:
-    assert len(ROWS) >= 330
+    assert len(ROWS) >= 1200
     assert len({row["id"] for row in ROWS}) == len(ROWS)
     for domain in ("radiology", "pathology", "ophthalmology"):
         assert sum(domain in row["domains"] for row in ROWS) >= 100
@@ -225,12 +239,33 @@ def test_each_name_of_the_glossary_leads_to_its_own_term() -> None:
     wrong = []
     for row in ROWS:
         written = [row["term"], *row["synonyms"], *row["abbreviations"], row.get("plural")]
-        written += row.get("lay", [])
-        for name in filter(None, written):
-            found = [(m.text, m.concept) for m in own.recognise([name])[0]]
-            if found != [(name, row["id"])]:
+        for name in filter(None, written + row.get("lay", [])):
+            contexts = row.get("contexts", {}).get(name, ["*"])
+            text = name if "*" in contexts else f"{name} {contexts[0].strip('@')}"
+            found = [(m.text, m.concept) for m in own.recognise([text])[0]]
+            if found[:1] != [(name, row["id"])]:
                 wrong.append((name, found))
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("MS with periventricular plaques", "multiple sclerosis"),
+        ("MS, valve area 1.1 cm2", "mitral stenosis"),
+        ("AML of the left kidney with fat", "angiomyolipoma"),
+        ("Marrow with blasts: AML", "acute myeloid leukaemia"),
+        ("MR of the brain", "magnetic resonance imaging"),
+        ("AS with a gradient of 60 mmHg", "aortic stenosis"),
+        ("AS with a bamboo spine", "ankylosing spondylitis"),
+    ],
+)
+def test_the_words_around_an_abbreviation_choose_its_meaning(text: str, term: str) -> None:
+    assert term in [m.term for m in glossary().recognise([text])[0]]
+
+
+def test_an_ambiguous_abbreviation_alone_means_nothing() -> None:
+    assert glossary().recognise(["AS"]) == [()]
 
 
 PHANTOMS = """

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -272,3 +275,81 @@ def test_fuzzed_bytes_give_terms_or_problems(
     except MMedRAGError:
         return
     assert all(isinstance(entry, Term | Problem) for entry in found)
+
+
+def test_umls_definitions_of_other_languages_are_left_out(tmp_path: Path) -> None:
+    umls(tmp_path)
+    rows = [
+        "C0000001|A3|AT0||MSHSPA|Una mancha azul.|N||",
+        "C0000001|A1|AT2||NCI|A spot that is blue.|N||",
+        "C0000003|A7|AT3||MSHCZE|Cervena skvrna.|N||",
+        "C0000003|A7|AT4||LNC-DE-AT|Ein roter Fleck.|N||",
+    ]
+    written(tmp_path, "MRDEF.RRF", "\n".join(rows))
+    terms, _ = read(tmp_path)
+    assert [(t.definition, t.source) for t in terms] == [
+        ("A spot that is blue.", "UMLS NCI"),
+        ("", "UMLS MSH"),
+    ]
+
+
+def test_obsolete_terms_with_comments_are_skipped(tmp_path: Path) -> None:
+    stanza = "[Term]\nid: D:1\nname: blue spot\nis_obsolete: true ! merged\n"
+    assert read(written(tmp_path, "demo.obo", stanza)) == ([], [])
+    csv = "term,obsolete\nblue spot,TRUE\nred spot,false\n"
+    assert [t.term for t in read(written(tmp_path, "demo.csv", csv))[0]] == ["red spot"]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from mmedrag.definitions import compile_dictionary, read_terms
+
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[3]), used + int(sys.argv[3])))
+made = compile_dictionary(read_terms(sys.argv[1]), Path(sys.argv[2]))
+print(made.terms, made.broken)
+"""
+
+
+def compiled_within(mebibytes: int, source: Path, into: Path) -> tuple[int, int]:
+    """Terms and problems of a dictionary that another process compiles in that much memory."""
+    told = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(source), str(into), str(mebibytes << 20)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+    terms, broken = map(int, told.stdout.split())
+    return terms, broken
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of memory and /proc")
+def test_small_files_that_unpack_to_much_are_compiled_in_little_memory(tmp_path: Path) -> None:
+    head = b"[Term]\nid: D:1\nname: zorb\n"
+    tags = tmp_path / "tags.obo.gz"
+    tags.write_bytes(gzip.compress(head + b'synonym: "a" EXACT []\n' * 3_000_000))
+    assert compiled_within(200, tags, tmp_path / "a.dict")[0] == 1
+    deep = tmp_path / "desc.xml.gz"
+    record = b"<DescriptorRecordSet><DescriptorRecord><DescriptorUI>"
+    deep.write_bytes(gzip.compress(record + b"<a>bbbbbbbb</a>" * 5_000_000))
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        compiled_within(600, deep, tmp_path / "b.dict")
+    assert "No usable entry" in error.value.stderr
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of memory and /proc")
+def test_a_million_rows_of_umls_are_compiled_in_bounded_memory(tmp_path: Path) -> None:
+    with (tmp_path / "MRCONSO.RRF").open("w") as file:
+        file.writelines(
+            f"C{n // 4:07}|ENG|P|L|PF|S|Y|A{n}||||MSH|MH|D|zorb number {n} of krell|0|N||\n"
+            for n in range(1_200_000)
+        )
+    with (tmp_path / "MRREL.RRF").open("w") as file:
+        file.writelines(
+            f"C{n:07}|A|AUI|PAR|C{n // 7:07}|A|AUI|inverse_isa|R||MSH|MSH|||N||\n"
+            for n in range(1, 300_000)
+        )
+    assert compiled_within(500, tmp_path, tmp_path / "u.dict") == (300_000, 0)

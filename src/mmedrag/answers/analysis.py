@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mmedrag.answers.agreement import Agreement
 from mmedrag.answers.differential import UNNAMED, candidates, normal_form
-from mmedrag.answers.findings import Flat
+from mmedrag.answers.findings import FLAT
 from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.statements import (
     PHRASE,
@@ -44,6 +44,7 @@ from mmedrag.types import (
 CANDIDATES = 8
 FINDINGS = 8
 _DECIDED = 0.75
+_CLEAR = 0.5
 _SAID = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
 
 
@@ -56,7 +57,7 @@ class CaseAnalyst:
     """
 
     source: DefinitionSource | None = None
-    ontology: Ontology = Flat()
+    ontology: Ontology = FLAT
     agreement: Agreement | None = None
 
     def brief(
@@ -209,7 +210,8 @@ class CaseAnalyst:
         )  # fmt: skip
         if question.query.image is not None and self.agreement is not None:
             rate = next((c.prevalence for c in brief.claims if c.concept == concept), None)
-            return self.agreement.reply(yes, no, unsure, len(readings), rate)
+            counts, normality = (yes, no, unsure), concept == NORMAL
+            return self.agreement.reply(counts, len(readings), rate, normality=normality)
         return _by_count(yes, no, unsure)
 
     def _lead(self, brief: Brief, question: Question) -> tuple[Reply, str]:
@@ -222,6 +224,10 @@ class CaseAnalyst:
         if question.query.image is not None and self.agreement is not None:
             return self.agreement.lead(first, has_text=bool(question.query.text.strip()))
         return _lead_by_count(brief.differential)
+
+
+PLAIN = CaseAnalyst()
+"""Trusts what was recognised, knows no relations and no figures of agreement."""
 
 
 def shown(evidence: Evidence) -> str:
@@ -349,7 +355,8 @@ def _choice(brief: Brief, asked: Mapping[str, str]) -> tuple[Reply, str]:
 def _lead_by_count(differential: Sequence[Candidate]) -> tuple[Reply, str]:
     first = len(differential[0].keys)
     second = len(differential[1].keys) if len(differential) > 1 else 0
-    if first >= 2 and first >= 2 * second:
+    share = first / max(1, differential[0].of)
+    if first >= 2 and first >= 2 * second and share >= _CLEAR:
         return Reply.YES, f"{differential[0].diagnosis} stands out"
     return Reply.MIXED, "no diagnosis stands out"
 

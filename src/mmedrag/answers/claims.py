@@ -19,8 +19,10 @@ _MARK = re.compile(r"\[([CD]\d+(?:, [CD]\d+)*)\]")
 _QUOTED = re.compile(r"“[^”\n]*”|\"[^\"\n]*\"")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _WORDS = {
-    **{a.value: a for a in Assertion}, "ruled out": Assertion.NEGATED, "in doubt": Assertion.UNCERTAIN,
-}  # fmt: skip
+    **{a.value: a for a in Assertion},
+    "ruled out": Assertion.NEGATED,
+    "in doubt": Assertion.UNCERTAIN,
+}
 # "effusion: affirmed [C1]; negated [C2]", "ruled out in 2 [C3]": the words before the mark tell.
 _STATED = re.compile(rf"\b({'|'.join(map(re.escape, _WORDS))})(?: in(?: \d+)?)?\s*$")
 _YES = re.compile(r"\byes, [^.;:]*$")

@@ -31,7 +31,8 @@ class CorpusCounts:
     """:class:`~mmedrag.protocols.CorpusStatistics` over cases that are read once.
 
     Args:
-        cases: gives all cases of the corpus, with the mentions of their reports where they are stored.
+        cases: gives all cases of the corpus, with the mentions of their reports where these are
+            stored.
         version: changes when they do; they are read again then.
         source: recognises the terms of reports, diagnoses and labels.
         ontology: its relations.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mmedrag.answers.analysis import CaseAnalyst, shown
+from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
 from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
 from mmedrag.answers.replies import direct_reply, joined, marks
@@ -32,7 +32,7 @@ class ExtractiveGenerator:
     is neither quoted nor counted, and named as set aside.
     """
 
-    analyst: CaseAnalyst = CaseAnalyst()
+    analyst: CaseAnalyst = PLAIN
     quotes: int = 4
     findings: int = 6
     terms: int = 4
@@ -116,8 +116,10 @@ def _label(evidence: Evidence) -> str:
     case = evidence.item
     assert isinstance(case, Case)
     about = [str(case.domain or ""), label(case.modality)]
-    named = label(case.diagnosis) or ", ".join(label(n) for n in case.labels if len(n) > 2)
-    about.append(f"diagnosis {named}" if case.diagnosis else f"labels {named}" if named else "")
+    if case.diagnosis:
+        about.append(f"diagnosis “{label(case.diagnosis)}”")
+    elif names := [f"“{label(n)}”" for n in case.labels if len(n) > 2]:
+        about.append(f"labels {', '.join(names)}")
     shown_about = ", ".join(part for part in about if part)
     return (
         f"{evidence.key}{f', {shown_about}' if shown_about else ''}"

@@ -46,6 +46,9 @@ class Flat:
         return ()
 
 
+FLAT = Flat()
+
+
 def statements(mentions: Sequence[Mention]) -> dict[str, Mention]:
     """One mention a concept: the strongest, in the order of the text."""
     strongest: dict[str, Mention] = {}

@@ -75,7 +75,7 @@ def user_prompt(question: Question, evidence: Sequence[Evidence]) -> str:
 
 
 def brief_text(brief: Brief, sent: Sequence[str]) -> str:
-    """What was counted over the evidence, with the keys that were sent, for who words the answer."""
+    """What was counted over the evidence, with the keys that were sent, for an answer's words."""
     if brief.declined:
         return f"This question is not to be answered. Say only this: {brief.declined}"
     lines = [f"Counted over the evidence (kind of question: {brief.kind}, reply: {brief.reply}):"]

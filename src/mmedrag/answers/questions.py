@@ -49,20 +49,25 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "compares with an earlier study",
         _K.COMPARISON,
-        r"\bcompar(?:e|es|ed|ing|ison)\b.*\b(?:before|previous|prior|earlier|last|old|former|baseline"
+        r"\bcompar(?:e|es|ed|ing|ison)\b.*\b(?:before|previous|prior|earlier|last|old|former"
+        r"|baseline"
         r"|first|yesterday|19\d\d|20\d\d|ago)\b",
         r"\b(?:interval|any) (?:change|progression|growth|improvement)s?\b.*(?:\?|since|from|\.|$)",
         r"\b(?:changed?|progress(?:ed|ion)?|improv(?:ed|ing|ement)|worsen(?:ed|ing)|resolved?"
         r"|grown|increased?|decreased?|larger|smaller|bigger|better|worse|new|stable|regressed"
         r"|evolv\w+|different)\b.*"
-        r"\b(?:relative to|than (?:before|on|at|in|last)|since|over time|over the (?:last|past)|yesterday"
+        r"\b(?:relative to|than (?:before|on|at|in|last)|since|over time|over the (?:last|past)"
+        r"|yesterday"
         r"|(?:from|to|with|than) (?:the |a |his |her )?(?:last|previous|prior|earlier|old|first"
         r"|baseline)|compared)\b",
         r"\b(?:getting|become|gotten|got) (?:any )?(?:better|worse|larger|smaller|bigger)\b",
-        r"\bcompare (?:both|the two|these two|them|the studies)\b|\bwhat(?:'s| has| is)? (?:changed|new)\b",
-        r"^(?:has|have|did)\b.*\b(?:smaller|larger|bigger|better|worse|progressed|improved|worsened|resolved?|grown|regressed|changed"
+        r"\bcompare (?:both|the two|these two|them|the studies)\b|\bwhat(?:'s| has"
+        r"| is)? (?:changed|new)\b",
+        r"^(?:has|have|did)\b.*\b(?:smaller|larger|bigger|better|worse|progressed|improved"
+        r"|worsened|resolved?|grown|regressed|changed"
         r"|increased|decreased|shrunk)\b",
-        r"^(?:is|are)\b(?!.*\bor\b).*\b(?:new|unchanged|stable|progressing|improving|worsening|growing)\s*\?",
+        r"^(?:is|are)\b(?!.*\bor\b).*\b(?:new|unchanged|stable|progressing|improving|worsening"
+        r"|growing)\s*\?",
     ),
     _rule(
         "asks for one of two",
@@ -75,7 +80,7 @@ RULES: tuple[Rule, ...] = (
         r"|left or the right|or not|normal or abnormal|abnormal or normal)\b)[^.?!]*\bor\b",
         r"^(?!(?:any|is there|are there|evidence|signs?)\b)(?!.*\b(?:yes or no|and/or|or not"
         r"|right or left|left or right|with or without|normal or abnormal|one or more)\b)"
-        r"(?:[\w'’/-]+ ){0,5}[\w'’/-]+,? or (?:[\w'’/-]+ ?){1,6}\?$",
+        r"(?:[\w'’/-]+ ){0,5}[\w'’/-]+,? or [\w'’/-]+(?: [\w'’/-]+){0,5} ?\?$",
     ),
     _rule(
         "asks for a meaning",
@@ -87,22 +92,27 @@ RULES: tuple[Rule, ...] = (
         r"(?! (?:this|the (?:image|findings?|picture|scan|appearance))\b)",
         r"^(?:in (?:simple|plain|lay|short) \w+,? )?(?:please )?(?:what(?:'s|’s|s| is| are)"
         r"|what exactly (?:is|are)) (?!(?:wrong|the|in (?:the|this)|this|that|these|those|it|here"
-        r"|going on|new|seen|shown|visible|present|abnormal|your|my|his|her|he|she|we)\b)"
+        r"|going on|new|seen|shown|visible|present|abnormal|your|my|his|her|he|she|we|depicted"
+        r"|displayed|illustrated|pictured|possible|likely|probable|common|typical|main|top)\b)"
         r"[^?]{2,80}\??$",
         r"\btell me what\b.*\b(?:is|are|means?)\b",
-        r"\b(?:qu[eé] es|qu[eé] significa|o que [eé]|qu'est-ce que?|was ist|che cos'[eè]|cos'[eè])\b",
+        r"\b(?:qu[eé] es|qu[eé] significa|o que [eé]|qu'est-ce que?|was ist|che cos'[eè]"
+        r"|cos'[eè])\b",
     ),
     _rule(
         "asks whether all is normal",
         _K.NORMALITY,
         rf"^(?:{_BE}|does|do|would|could|can)\b[^.?!]*\b(?:normal|healthy|unremarkable|ok|okay"
-        r"|all right|fine|alright|clear|abnormal)\s*(?:$|[?,.]|(?:to|or|in|for|at)\b|(?:chest|x-?ray|film|study|image|scan|fundus|retina"
-        r"|slide|tissue|section|exam\w*|ct|mri|eye|lung|heart|brain|appearance|finding|report|radiograph|smear)\b)",
+        r"|all right|fine|alright|clear|abnormal)\s*(?:$|[?,.]|(?:to|or|in|for|at)\b|(?:chest"
+        r"|x-?ray|film|study|image|scan|fundus|retina"
+        r"|slide|tissue|section|exam\w*|ct|mri|eye|lung|heart|brain|appearance|finding|report"
+        r"|radiograph|smear)\b)",
         r"^no (?:abnormalit(?:y|ies)|patholog(?:y|ies)|findings?)\b[^.]*\?",
         r"\b(?:anything|something|everything|nothing) (?:is |be |at all )?(?:wrong|abnormal|normal"
         r"|unusual|ok|fine|suspicious)\b|\ball (?:clear|normal|fine|good|ok)\b",
         r"\b(?:any|some) (?:obvious |other |visible |significant )?(?:abnormalit(?:y|ies)"
         r"|abnormal findings?|patholog(?:y|ies)|problems?|issues?)\b",
+        rf"^(?:{_BE}|does|do)\b[^.?!]*\b(?:of normal \w+|normal (?:by|to|under))\b",
         r"^normal\b[^.]*\?$|\bnormal or (?:abnormal|not|pathological)\b|\babnormal or normal\b",
         r"\bwithin normal limits\?",
     ),
@@ -115,10 +125,12 @@ RULES: tuple[Rule, ...] = (
         rf"\b(?:similar|comparable|other|more|such) (?:\w+ )?{_CASES}\b",
         rf"^{_CASES} (?:that|like|similar|with|of|resembling|showing|where)\b",
         r"\b(?:more|any(?:thing)?|others?) (?:like|similar)\b",
-        r"^(?:please )?(?:find|search|retrieve|list|look up|pull up|browse|looking for (?:\w+ )?(?:cases|examples|images))\b",
+        r"^(?:please )?(?:find|search|retrieve|list|look up|pull up|browse"
+        r"|looking for (?:\w+ )?(?:cases|examples|images))\b",
         r"^(?:please )?show (?:me )?(?!\bme\b|what\b|whether|if\b|where)\w+",
         rf"\bwhich (?:\w+ )?{_CASES} (?:show|have|contain|with|are|had|depict)\b",
         rf"\bhow many (?:\w+ )?{_CASES}\b",
+        r"\bare there (?:any |other )?(?:cases|patients|examples)\b",
     ),
     _rule(
         "asks for diagnoses",
@@ -126,16 +138,22 @@ RULES: tuple[Rule, ...] = (
         r"\b(?:differentials?|ddx|d/dx|dd|[ae]{1,2}tiolog(?:y|ies))\b|\bdiagnos(?:is|es|e)\b",
         r"\b(?:what|which|name|suggest|likely|likeliest|possible|probable|best|give|list|final"
         rf"|working|top)\b[^.?!]*\b{_DISEASE}\b",
-        rf"^{_DISEASE}\??$|\bcauses? of\b|\bpossible (?:causes?|reasons?|explanations?)\b|\btop of (?:your|the) list\b",
+        rf"^{_DISEASE}\??$|\bcauses? of\b|\bpossible (?:causes?|reasons?|explanations?)\b"
+        rf"|\btop of (?:your|the) list\b",
         r"\b(?:what|which)\b[^.?!]*\b(?:cause[sd]?|causing|explain|produce|responsible|reasons?"
         r"|underl(?:ie|ies|ying)|behind)\b",
         r"\bwhat (?:else )?(?:could|may|might|would|can) (?:it|this|that|these|they|he|she)\b[^?]*"
         r"\b(?:be|have|represent|indicate|mean|suggest)\b",
-        r"\bwhat (?:is|are) (?:it|this|that|these|they|we) (?:likely|probably|most likely|dealing)\b",
-        r"\b(?:what|which\b.*) should (?:be|i|we|one) (?:considere?d?|thought of|think of|suspect(?:ed)?)\b"
+        r"\bwhat (?:is|are) (?:it|this|that|these|they|we) (?:likely|probably|most likely"
+        r"|dealing)\b",
+        r"\b(?:what|which\b.*) should (?:be|i|we|one) (?:considere?d?|thought of|think of"
+        r"|suspect(?:ed)?)\b"
         r"|\bwhat to (?:consider|think of)\b",
+        r"\bwhat would (?:you|one|i|we) (?:consider|suspect|think|diagnose)\b|\bwhat happened\b",
+        r"\b(?:what|any idea what)\b[^.?!]* (?:could|might|may) (?:be|this be)\b",
         r"\bwhat(?:'s|’s| is) (?:wrong|the matter)\b|^why (?:is|are|does|do)\b",
-        r"\bwhat (?:does|do|has|might|could) (?:he|she|the (?:\w+ )?patient|this (?:\w+ )?patient|they)"
+        r"\bwhat (?:does|do|has|might|could) (?:he|she|the (?:\w+ )?patient|this (?:\w+ )?patient"
+        r"|they)"
         r" (?:have|has|got|suffer)\b",
         rf"\bwhat (?:type|kind|sort|subtype|class) of (?:\w+ )?(?:{_DISEASE}|lesion|mass|growth)\b",
         r"^(?:impression|your impression|dx|assessment|conclusion)\s*[?:.]?$",
@@ -146,16 +164,21 @@ RULES: tuple[Rule, ...] = (
         r"\bwhat (?:else )?(?:do|does|did|can|could|would|is|are|am|changes?|abnormalit(?:y|ies)"
         r"|findings?|signs?|features?|you|i)\b[^.?!]*\b(?:see|seen|show|shows|shown|visible|depict"
         r"|depicted|looking at|present|observe|observed|find|findings?|demonstrate|demonstrated"
-        r"|reveal|revealed|noted|going on|notice)\b",
-        r"\b(?:which|what) (?:\w+ ){0,2}(?:abnormalit(?:y|ies)|findings?|changes?|signs?|features?)\b",
-        r"\bdescri(?:be|ption)\b|\binterpret(?:ation)?\b|\bsummari[sz]e\b|\b(?:walk|talk|take) me through\b",
+        r"|reveal|revealed|noted|depicted|displayed|illustrated|pictured|going on|notice)\b",
+        r"\b(?:which|what) (?:\w+ ){0,2}(?:abnormalit(?:y|ies)|findings?|changes?|signs?"
+        r"|features?)\b",
+        r"\bdescri(?:be|ption)\b|\binterpret(?:ation)?\b|\bsummari[sz]e\b|\b(?:walk|talk"
+        r"|take) me through\b",
         r"\b(?:report|read|comment(?:s)?(?: on)?|analy[sz]e|assess|review|evaluate|go through)\b "
         rf"(?:on )?(?:this|the|my|these)\b[^.?!]*\b{_PICTURE}s?\b",
-        r"\b(?:write|generate|draft|produce|create|make|give)\b[^.?!]*\b(?:report|findings?|impression)\b",
+        r"\b(?:write|generate|draft|produce|create|make|give)\b[^.?!]*\b(?:report|findings?"
+        r"|impression)\b",
         rf"^what(?:'s|’s|s| is| are)? (?:is )?(?:in |on |about )?(?:this|that|it|these"
         rf"|the (?:\w+ )?{_PICTURE})\b[^.?!]{{0,40}}\??$",
-        rf"\b(?:tell me (?:more )?about|explain) (?:this|the|these) (?:{_PICTURE}|findings?|appearances?)",
-        r"^(?:please )?report(?: please| this)?\W*$|\bwhat (?:is|looks) abnormal\b|\bwhat do we have\b"
+        rf"\b(?:tell me (?:more )?about|explain) (?:this|the|these) (?:{_PICTURE}|findings?"
+        rf"|appearances?)",
+        r"^(?:please )?report(?: please| this)?\W*$|\bwhat (?:is|looks) abnormal\b"
+        r"|\bwhat do we have\b"
         r"|\bwhat (?:structures?|cells?|organ|tissue)\b",
         r"^(?:findings?|description|report)\s*[?:.]?$",
     ),
@@ -176,12 +199,14 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "asks what something is",
         _K.DEFINITION,
-        r"^(?:please )?what(?:'s|’s|s| is| are) the (?!.*\b(?:of|in|on|for|to|with)\b)[^?]{2,60}\??$",
+        r"^(?:please )?what(?:'s|’s|s| is| are) the (?!.*\b(?:of|in|on|for|to"
+        r"|with)\b)[^?]{2,60}\??$",
     ),
     _rule(
         "asks whether something is there",
         _K.PRESENCE,
-        rf"^(?:and |so |or |but |also |then |please )?(?:{_BE}|{_MODAL}|isn't|aren't|doesn't|don't)\b",
+        rf"^(?:and |so |or |but |also |then |please )?(?:{_BE}|{_MODAL}|isn't|aren't|doesn't"
+        rf"|don't)\b",
         r"\b(?:rule out|r/o|exclude|check for|look(?:ing)? for|screen for|evaluate for|assess for"
         r"|confirm|whether|if there (?:is|are))\b",
         r"^(?:any|evidence of|signs? of|no)\b|\byes or no\b|\bpresent\?$|\b(?:is|are) there\b",
@@ -195,13 +220,15 @@ _LONGEST = 400
 _GREETING = re.compile(
     r"^(?:(?:hi|hello|hey|dear \w+|good (?:morning|evening|afternoon)|please|ok|okay|so|well|doctor"
     r"|thanks?|kindly|can you (?:please )?(?=tell|explain|describe|find|show|list|give|define|write"
-    r"|report|summari|interpret|compare)|could you (?:please )?(?=tell|explain|describe|find|show|list"
+    r"|report|summari|interpret|compare)|could you (?:please )?(?=tell|explain|describe|find|show"
+    r"|list"
     r"|give|define|write|report|summari|interpret|compare)"
     r"|i (?:would like|want|need) (?:you )?to (?:know|see) (?=what|whether|if|which))[,!. ]+)+",
     re.IGNORECASE,
 )
 _ASKING = re.compile(
-    r"\?|^\W*(?:what|which|who|where|when|why|how|is|are|was|were|do|does|did|can|could|would|should"
+    r"\?|^\W*(?:what|which|who|where|when|why|how|is|are|was|were|do|does|did|can|could|would"
+    r"|should"
     r"|may|might|has|have|will|find|show|list|give|describe|explain|define|tell|compare|suggest"
     r"|search|retrieve|please|rule out|r/o|check|look|write|name|provide|recommend|interpret|any"
     r"|summari[sz]e|report|read|distinguish|differentiate|translate|diagnosis|differential|ddx?"
@@ -212,12 +239,21 @@ _ASKING = re.compile(
 _POINTS = re.compile(r"^what(?:'s|’s| is| are) (?:it|that|this|those)\W*$", re.IGNORECASE)
 
 
+_ASKS_NOTHING = "gives an image and asks nothing in words"
+_ABOUT_AN_IMAGE = frozenset({_K.PRESENCE, _K.NORMALITY, _K.CHOICE, _K.DESCRIPTION, _K.COMPARISON})
+"""Who asks of an image whether it shows pneumonia has not said that it does."""
+
+
+_TERM_WORDS = 5
+"""A term that is pointed at ("Bull's eye maculopathy - what is that?") has no more words."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuleReader:
     """A :class:`~mmedrag.protocols.QuestionReader` by rules.
 
-    ``domains`` says which corpora use a concept (as ``Concepts.domains`` of a dictionary does); with
-    it, a question that does not fit its image is declined.
+    ``domains`` says which corpora use a concept (as ``Concepts.domains`` of a dictionary does);
+    with it, a question that does not fit its image is declined.
     """
 
     domains: Domains | None = None
@@ -228,12 +264,21 @@ class RuleReader:
         asked = asking_part(text)
         concepts = _asked_about(text, asked, question.mentions)
         kind, rule = kind_of(asked, has_image=question.query.image is not None)
-        if concepts and _POINTS.search(asked) and question.query.image is None:
-            kind, rule = _K.DEFINITION, "asks what the term before it is"
-        if reason := out_of_scope(question, asked, kind, self.domains):
-            return Intent(_K.OUT_OF_SCOPE, reason.rule, concepts, reason=reason.sentence)
+        if _POINTS.search(asked) and (told := text.replace(asked, " ").split()):
+            if len(told) <= _TERM_WORDS and concepts and question.query.image is None:
+                kind, rule = _K.DEFINITION, "asks what the term before it is"
+            else:
+                kind, rule = _K.DIFFERENTIAL, "asks what the case before it is"
+        plain = asked if _ASKING.search(asked) else ""
+        if reason := out_of_scope(question, plain, kind, self.domains):
+            why = reason.sentence
+            return Intent(_K.OUT_OF_SCOPE, reason.rule, concepts, reason=why, described=text)
         phrases = () if concepts else phrases_of(asked, kind)
-        return Intent(kind, rule, concepts, _detail(rule), phrases=phrases)
+        about_image = (
+            question.query.image is not None and kind in _ABOUT_AN_IMAGE and rule != _ASKS_NOTHING
+        )
+        described = text.replace(asked, " ").strip() if about_image else text
+        return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
 
 
 def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:
@@ -244,7 +289,7 @@ def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:
     if text.endswith("?"):
         return _K.PRESENCE, "names a finding and a question mark"
     if has_image:
-        return _K.DESCRIPTION, "gives an image and asks nothing in words"
+        return _K.DESCRIPTION, _ASKS_NOTHING
     return _K.SEARCH, "describes a case and asks nothing"
 
 
@@ -256,7 +301,8 @@ def asking_part(text: str) -> str:
     pieces = [
         p.strip()
         for p in re.split(
-            r"(?<=[.?!;])\s+|:\s+(?=(?:what|is|are|which|how|does|do|can|could)\b)|\s+[-–]\s+(?=\w+ (?:is|are|was|does|do)\b)(?!which)|\n+",
+            r"(?<=[.?!;])\s+|:\s+(?=(?:what|is|are|which|how|does|do|can|could)\b)"
+            r"|(?<!\s)\s++[-–]\s++(?=\w+ (?:is|are|was|does|do)\b)(?!which)|\n+",
             text,
         )
         if p.strip()
@@ -275,16 +321,20 @@ def _asked_about(text: str, asked: str, mentions: Sequence[Mention]) -> tuple[st
 
 
 _ASKED = re.compile(
-    r"^(?:is|are|was|were|any|do|does|did|can|could|has|have|evidence of|signs? of|rule out|r/o|exclude|check for|look for"
-    r"|which is more likely)?\s*(?:you |we |i |he |she |it |they |this |these |that |the (?:patient|image|slide|biopsy|film|scan|section) )?"
-    r"(?:there |see |seen |have |had |show |shows |contain |a case of |signs? of |evidence of |be |been )*(?:any |an? |the |some )*"
-    r"(?P<what>[^?.!,;]+?)(?: (?:present|visible|seen|here|noted|identified|found|(?:in|on|of) (?:this|the|these|my|his|her)\b.*))?[?.! ]*$",
+    r"^(?:is|are|was|were|any|do|does|did|can|could|has|have|evidence of|signs? of|rule out|r/o"
+    r"|exclude|check for|look for"
+    r"|which is more likely)?\s*(?:you |we |i |he |she |it |they |this |these |that "
+    r"|the (?:patient|image|slide|biopsy|film|scan|section) )?"
+    r"(?:there |see |seen |have |had |show |shows |contain |a case of |signs? of |evidence of "
+    r"|be |been )*(?:any |an? |the |some )*"
+    r"(?P<what>[^?.!,;]+?)(?: (?:present|visible|seen|here|noted|identified|found|(?:in|on"
+    r"|of) (?:this|the|these|my|his|her)\b.*))?[?.! ]*$",
     re.IGNORECASE,
 )
 
 
 def phrases_of(asked: str, kind: QuestionKind) -> tuple[str, ...]:
-    """The words that a question asks about, for terms that no dictionary has; at most four words."""
+    """What a question asks about in words that no dictionary has; at most four words each."""
     if kind not in (_K.PRESENCE, _K.CHOICE):
         return ()
     match = _ASKED.match(asked)

@@ -224,7 +224,10 @@ def _shared(brief: Brief) -> str:
     return listed([f"{c.term} {marks(c.keys)}" for c in often]) if often else ""
 
 
+def named(candidate: Candidate) -> str:
+    """The name of a diagnosis; in quotation marks where the words are the source's own."""
+    return candidate.diagnosis if candidate.concept else f"“{candidate.diagnosis}”"
+
+
 def _candidate(candidate: Candidate) -> str:
-    return (
-        f"{candidate.diagnosis} ({len(candidate.keys)} of {candidate.of}) {marks(candidate.keys)}"
-    )
+    return f"{named(candidate)} ({len(candidate.keys)} of {candidate.of}) {marks(candidate.keys)}"

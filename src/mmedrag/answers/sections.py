@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mmedrag.answers.analysis import CaseAnalyst, base_rate, whole
 from mmedrag.answers.passages import label
-from mmedrag.answers.replies import marks
+from mmedrag.answers.replies import marks, named
 from mmedrag.answers.statements import Tally, read_cases, tally_of
 from mmedrag.text.laterality import sides_of_findings
 from mmedrag.types import (
@@ -33,7 +33,7 @@ def differential_lines(question: Question, brief: Brief) -> list[str]:
 
 def _candidate(candidate: Candidate) -> str:
     count = f"{len(candidate.keys)} of {candidate.of} {marks(candidate.keys)}"
-    parts = [f"- {candidate.diagnosis}: {count}"]
+    parts = [f"- {named(candidate)}: {count}"]
     if rate := base_rate(candidate.prevalence):
         parts.append(f"base rate {rate}")
     parts += [

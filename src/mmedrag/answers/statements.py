@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mmedrag.answers.findings import STRENGTH
-from mmedrag.text.wording import normal, spans
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.text.assertions import assertions
 from mmedrag.text.laterality import sides_of_findings
+from mmedrag.text.wording import normal, spans
 from mmedrag.types import Assertion, Case, Evidence, Kind, Mention
 
 PHRASE = "text:"
@@ -174,7 +174,8 @@ def is_normal(reading: CaseReading) -> bool | None:
 
 
 _NORMAL = re.compile(
-    r"^(?:(?:completely |essentially )?normal\b.*|no (?:acute )?(?:abnormalit(?:y|ies)|findings?|disease)|.*\bnormal"
+    r"^(?:(?:completely |essentially )?normal\b.*|no (?:acute )?(?:abnormalit(?:y|ies)|findings?"
+    r"|disease)|.*\bnormal"
     r"|healthy|unremarkable|no tumou?r|regular|negative)$",
     re.IGNORECASE,
 )
@@ -207,8 +208,10 @@ def tally_of(concept: str, term: str, readings: Sequence[CaseReading], ontology:
 
 
 _GRADE = re.compile(
-    r"\b(?:very )?(?:mild|moderate|severe|small|large|massive|minimal|tiny|early|advanced|slight|marked|extensive|proliferative"
-    r"|well[- ]differentiated|moderately[- ]differentiated|poorly[- ]differentiated|low[- ]grade|high[- ]grade|intermediate[- ]grade"
+    r"\b(?:very )?(?:mild|moderate|severe|small|large|massive|minimal|tiny|early|advanced|slight"
+    r"|marked|extensive|proliferative"
+    r"|well[- ]differentiated|moderately[- ]differentiated|poorly[- ]differentiated|low[- ]grade"
+    r"|high[- ]grade|intermediate[- ]grade"
     r"|(?:grade|stage|type) (?:[ivx]+|\d)[a-c]?)\b",
     re.IGNORECASE,
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from mmedrag.answers.claims import Claim as Written
 from mmedrag.answers.claims import claims
 from mmedrag.answers.differential import UNNAMED, diagnoses_of, normal_form
-from mmedrag.answers.findings import Flat
+from mmedrag.answers.findings import FLAT
 from mmedrag.answers.statements import CaseReading, grades_of, is_normal, read_cases, says_of
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.types import Assertion, Brief, Candidate, Case, Claim, Evidence, Piece
@@ -89,7 +89,7 @@ class ClaimChecker:
     """
 
     source: DefinitionSource
-    ontology: Ontology = Flat()
+    ontology: Ontology = FLAT
 
     def check(self, pieces: Iterable[Piece], evidence: Sequence[Evidence]) -> Iterator[Piece]:
         """The pieces, whole sentences at a time; a struck one leaves :data:`STRUCK` behind."""
@@ -102,8 +102,7 @@ class ClaimChecker:
                 yield piece
                 continue
             held.append(piece)
-            text = "".join(p.text for p in held)
-            if end := _complete(text):
+            while end := _complete("".join(p.text for p in held)):
                 now, held = _split(held, end)
                 yield from self._released(now, readings)
         yield from self._released(held, readings)
@@ -145,7 +144,18 @@ def contradicted_by(
     }
     if claim.assertion in said.values() or any(k not in readings for k in claim.keys):
         return []
+    if any(_says_so(readings[key], claim) for key in said):
+        return []
     return [key for key, assertion in said.items() if assertion is opposite]
+
+
+def _says_so(reading: CaseReading, claim: Written) -> bool:
+    """Whether the case says it in one place, whatever it says in another."""
+    named = (m for name in (*reading.diagnosis, *reading.labels) for m in name.mentions)
+    return any(
+        m.concept == claim.concept and m.assertion is claim.assertion
+        for m in (*reading.evidence.mentions, *named)
+    )
 
 
 # A sentence is over once what follows its stop cannot be a mark that still belongs to it.
@@ -154,12 +164,13 @@ _QUOTED = re.compile(r"“[^”\n]*”")
 
 
 def _complete(text: str) -> int:
-    """Where the last complete sentence ends; 0 where none does."""
+    """Where the first complete sentence ends; 0 where none does."""
     masked = _QUOTED.sub(lambda m: re.sub(r"[.!?]", "·", m[0]), text)
     opened = masked.rfind("“")
     if opened >= 0 and "”" not in masked[opened:] and "\n" not in masked[opened:]:
         masked = masked[:opened] + re.sub(r"[.!?]", "·", masked[opened:])
-    return max((m.end() for m in _END.finditer(masked)), default=0)
+    end = _END.search(masked)
+    return end.end() if end else 0
 
 
 def _split(pieces: Sequence[Piece], end: int) -> tuple[list[Piece], list[Piece]]:

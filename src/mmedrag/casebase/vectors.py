@@ -78,6 +78,7 @@ class Generations:
 
     def next_number(self, database: Database) -> int:
         """A number that no generation on record or on disk has had."""
+        self._folder.mkdir(exist_ok=True)  # somebody may have removed it
         on_disk = [int(path.name) for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
         return 1 + max([database.last_generation(), *on_disk])
 

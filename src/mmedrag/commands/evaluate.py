@@ -37,6 +37,7 @@ def add(commands: Commands) -> None:
              "NegEx: id, sentence, concept, label)",
     )  # fmt: skip
     _add_answers(studies)
+    _add_agreement(studies)
     paper.add(studies)
 
 
@@ -148,11 +149,17 @@ def _add_answers(studies: Commands) -> None:
         "--questions", type=int, default=40, metavar="N",
         help="number of questions for each corpus (default: 40)",
     )  # fmt: skip
+    command.add_argument(
+        "--tasks", type=int, default=0, metavar="N",
+        help="also score direct replies: N task questions of each kind (default: 0, none)",
+    )  # fmt: skip
+    add_searched(command)
     add_generator(command)
 
 
 def _answers(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.answers import evaluate_answers
+    from mmedrag.evaluation.task_replies import evaluate_replies, with_replies
 
     with progress_bar("question", "ask") as bar:
         section = evaluate_answers(
@@ -162,5 +169,50 @@ def _answers(options: argparse.Namespace) -> int:
             generator=named_generator(options),
             questions=options.questions,
             progress=bar.update,
+        )
+        if options.tasks:
+            section = with_replies(
+                section,
+                evaluate_replies(
+                    options.data,
+                    preset=options.preset,
+                    models=pairs(options.model, "--model"),
+                    generator=named_generator(options),
+                    casebase=options.casebase,
+                    most=options.tasks,
+                    progress=bar.update,
+                ),
+            )
+    return show_sections(options, section)
+
+
+def add_searched(command: argparse.ArgumentParser) -> None:
+    """Let a study search a casebase that is there, in place of one made of the records."""
+    command.add_argument(
+        "--casebase", type=Path, metavar="DIR",
+        help="search this one; it must not hold the patients that are asked about",
+    )  # fmt: skip
+
+
+def _add_agreement(studies: Commands) -> None:
+    command = add_study(
+        studies, "agreement", "how often the neighbours of an image are right", _agreement,
+        data=False,
+    )  # fmt: skip
+    add_records(command)
+    command.add_argument("--casebase", type=Path, metavar="DIR", required=True,
+                         help="the casebase that holds these records")  # fmt: skip
+    command.add_argument("--tasks", type=int, default=130, metavar="N",
+                         help="questions of each kind (default: 130)")  # fmt: skip
+    command.add_argument("--into", type=Path, metavar="FILE",
+                         help="write the figures that answers are given by, as JSON")  # fmt: skip
+
+
+def _agreement(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.agreement import evaluate_agreement
+
+    with progress_bar("question", "ask") as bar:
+        section = evaluate_agreement(
+            options.data, options.casebase, options.tasks, options.into, bar.update
         )
     return show_sections(options, section)

@@ -95,29 +95,17 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 
 
 def _index(options: argparse.Namespace) -> int:
-    from mmedrag.assembly import create, open_for_writing
+    from mmedrag.assembly import filling
 
     register_domains(options.new_domain)
     models = pairs(options.model, "--model")
-    if (options.into / "casebase.db").exists():
-        casebase, stages = open_for_writing(options.into)
-        if models or options.dictionary or options.preset not in (None, casebase.preset):
-            casebase.close()
-            raise QueryError(
-                f"{options.into} was made with the preset {casebase.preset}",
-                "Leave out --preset, --model and --dictionary to go on with it, or make another "
-                f"casebase ('mmedrag rebuild {options.into} --dictionary FILE' changes its "
-                "dictionaries).",
-            )
-    else:
-        casebase, stages = create(
-            options.into,
-            options.preset or "offline",
-            models,
-            options.dictionary,
-            options.pseudonym_key,
-        )
-    with casebase:
+    with filling(
+        options.into,
+        preset=options.preset,
+        models=models,
+        dictionaries=options.dictionary,
+        pseudonym_key=options.pseudonym_key,
+    ) as (casebase, stages):
         exit_code = _fill(casebase, stages, options)
         if options.index_key:
             casebase.publish(options.index_key)

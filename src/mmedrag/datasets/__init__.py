@@ -54,12 +54,12 @@ def recognise(path: Path) -> Format:
     """
     if not path.exists():
         raise CorpusError(f"{path} does not exist", "Check the path.")
-    for known in FORMATS:
-        if known.matches(path):
-            return known
+    for entry in FORMATS:
+        if entry.matches(path):
+            return entry
     raise CorpusError(
         f"{path} is in no format that is recognised",
-        f"Say which it is: {', '.join(known.name for known in FORMATS)}.",
+        f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",
     )
 
 
@@ -88,15 +88,15 @@ def read_corpus(
             reading, where the corpus cannot be read.
         MissingExtra: where a library that the format needs is not installed.
     """
-    found = recognise(path) if kind == "auto" else _named(kind)
+    result = recognise(path) if kind == "auto" else _named(kind)
     options: dict[str, Any] = {"domain": domain}
     if columns:
-        if found.name != "table":
-            raise CorpusError(f"Columns are for tables; this is {found.name}", "Leave them out.")
+        if result.name != "table":
+            raise CorpusError(f"Columns are for tables; this is {result.name}", "Leave them out.")
         options["columns"] = columns
-    if salt is not None and found.name in ("dicom", "folder"):
+    if salt is not None and result.name in ("dicom", "folder"):
         options["salt"] = salt
-    return _limited(path, _deidentified(found.read(path, **options), salt))
+    return _limited(path, _deidentified(result.read(path, **options), salt))
 
 
 def _deidentified(items: Iterator[Case | Problem], salt: bytes | None) -> Iterator[Case | Problem]:
@@ -125,11 +125,11 @@ def _limited(path: Path, items: Iterator[Case | Problem]) -> Iterator[Case | Pro
 
 
 def _named(kind: str) -> Format:
-    found = next((known for known in FORMATS if known.name == kind), None)
-    if found is None:
-        names = ", ".join(known.name for known in FORMATS)
+    result = next((entry for entry in FORMATS if entry.name == kind), None)
+    if result is None:
+        names = ", ".join(entry.name for entry in FORMATS)
         raise CorpusError(f"No format is called {kind}", f"Choose of auto, {names}.")
-    return found
+    return result
 
 
 def _read_dicom(path: Path, **options: Any) -> Iterator[Case | Problem]:  # noqa: ANN401

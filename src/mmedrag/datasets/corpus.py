@@ -107,8 +107,8 @@ def group_codes(corpus: Corpus, by: str) -> Codes:
 def codes(keys: Iterable[Hashable | None]) -> Codes:
     """Numbers for keys, in order of appearance; -1 for ``None``."""
     known: dict[Hashable, int] = {}
-    found = [-1 if key is None else known.setdefault(key, len(known)) for key in keys]
-    return np.array(found, np.int64)
+    result = [-1 if key is None else known.setdefault(key, len(known)) for key in keys]
+    return np.array(result, np.int64)
 
 
 def text_key(text: str) -> str | None:
@@ -135,11 +135,11 @@ def label_codes(cases: Sequence[Case], label: str) -> Codes:
     number = label.removeprefix("labels[").removesuffix("]")
     if label != f"labels[{number}]" or not number.isdecimal():
         raise QueryError(f"--label is {label!r}", "Write it as labels[0], labels[1] and so on.")
-    place = int(number)
-    found = codes(case.labels[place] if len(case.labels) > place else None for case in cases)
-    if (found < 0).all():
+    location = int(number)
+    result = codes(case.labels[location] if len(case.labels) > location else None for case in cases)
+    if (result < 0).all():
         raise QueryError(f"No record has {label}", "Choose a lower position.")
-    return found
+    return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,11 +169,11 @@ class Relevance:
     def grades(self, queries: Codes, gallery: Codes) -> NDArray[np.int8]:
         """Grades of gallery records for query records, ``(len(queries), len(gallery))``."""
         shared = self.incidence[queries] @ self.incidence[gallery].T > 0
-        found = np.where(shared, SHARED_LABEL, 0).astype(np.int8)
+        result = np.where(shared, SHARED_LABEL, 0).astype(np.int8)
         mine, theirs = self.labels[queries][:, None], self.labels[gallery]
-        found[(mine == theirs) & (mine >= 0)] = SAME_LABELS
-        found[self.groups[queries][:, None] == self.groups[gallery]] = SAME_GROUP
-        return found
+        result[(mine == theirs) & (mine >= 0)] = SAME_LABELS
+        result[self.groups[queries][:, None] == self.groups[gallery]] = SAME_GROUP
+        return result
 
 
 def _group(case: Case, file: int, by: str) -> Hashable | None:

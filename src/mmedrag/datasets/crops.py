@@ -41,8 +41,8 @@ def find_crops(cases: Sequence[Case]) -> list[tuple[str, str]]:
     read are left out too.
     """
     asked = [c for c in cases if c.image is not None and c.domain is not Domain.OPHTHALMOLOGY]
-    with ThreadPoolExecutor() as pool:
-        strips = list(pool.map(_strips, asked))
+    with ThreadPoolExecutor() as executor:
+        strips = list(executor.map(_strips, asked))
     rows = [i for i, found in enumerate(strips) if found]
     found: set[tuple[int, int]] = set()
     for axis in (0, 1):

@@ -169,8 +169,8 @@ def known_values(ds: Dataset) -> set[str]:
         elif element.VR == "UI" or element.keyword in _IDENTIFIERS:
             values.update(text for text in texts if len(text) > 2)
             if element.keyword in _PARTS_OF:
-                parts = (part.strip() for text in texts for part in re.split(r"[,;\n^]+", text))
-                values.update(part for part in parts if len(part) > 2)
+                pieces = (part.strip() for text in texts for part in re.split(r"[,;\n^]+", text))
+                values.update(part for part in pieces if len(part) > 2)
         elif element.VR in ("DA", "DT"):
             values.update(text[:8] for text in texts if len(text) >= 8)
     return values

@@ -103,9 +103,9 @@ def _dialect(path: Path) -> Dialect:
         text = head.decode(encoding, "replace")
     newline = "\r" if "\r" in text and "\n" not in text else "\n"
     lines = [line for line in text.lstrip("\ufeff").split(newline) if line.strip()]
-    said = _SEPARATOR.fullmatch(lines[0].strip("\r")) if lines else None
-    if said:
-        return Dialect(said[1], encoding, newline, mixed)
+    declared = _SEPARATOR.fullmatch(lines[0].strip("\r")) if lines else None
+    if declared:
+        return Dialect(declared[1], encoding, newline, mixed)
     bare = _QUOTED.sub("", lines[0]) if lines else ""
     return Dialect(max(_DELIMITERS, key=bare.count), encoding, newline, mixed)
 
@@ -282,11 +282,11 @@ def _inside(text: str, inside: bool, delimiter: str) -> bool | None:
                     return False
                 continue
             at, inside = opening.end(), True
-        marks = _MARKS.search(text, at)
-        if marks is None:
+        quotes = _MARKS.search(text, at)
+        if quotes is None:
             return True
-        at = marks.end()
-        if len(marks[0]) % 2 == 0:
+        at = quotes.end()
+        if len(quotes[0]) % 2 == 0:
             continue
         inside = False
         if _END.match(text, at):

@@ -172,8 +172,8 @@ def _pictures(
         case = picture_case(file, path, domain)
         if isinstance(case, Case):
             identifier = case.id
-            parts = scrub(re.sub(r"[\W_]+", " ", identifier), names)
-            if parts != re.sub(r"[\W_]+", " ", identifier):
+            pieces = scrub(re.sub(r"[\W_]+", " ", identifier), names)
+            if pieces != re.sub(r"[\W_]+", " ", identifier):
                 identifier = pseudonyms.uid(identifier)
             case = replace(
                 case,

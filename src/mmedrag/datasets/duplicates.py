@@ -156,8 +156,8 @@ def _batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
 
 
 def _previews(batch: Sequence[Case]) -> list[Preview | Problem | None]:
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(_preview, batch))
+    with ThreadPoolExecutor() as executor:
+        return list(executor.map(_preview, batch))
 
 
 def _preview(case: Case) -> Preview | Problem | None:

@@ -99,8 +99,8 @@ class _Pictures:
 
     def __init__(self, *roots: Path) -> None:
         self.root = roots[0]
-        found = [root / name for root in roots for name in _IMAGE_FOLDERS]
-        self.folders = [folder for folder in found if folder.is_dir()]
+        result = [root / name for root in roots for name in _IMAGE_FOLDERS]
+        self.folders = [folder for folder in result if folder.is_dir()]
         self.absent: list[str] = []
         self.present = 0
 

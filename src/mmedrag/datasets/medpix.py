@@ -29,7 +29,7 @@ def read_medpix(path: Path, *, domain: Domain | None = None) -> Iterator[Case | 
     Raises:
         CorpusError: where the two files are absent or not JSON.
     """
-    file = next((found for name in _NAMES if (found := path / name).is_file()), None)
+    file = next((result for name in _NAMES if (result := path / name).is_file()), None)
     if file is None:
         raise CorpusError(f"{path} holds no Descriptions.json", "Name the MedPix-2-0 folder.")
     topics = {text_of(row.get("U_id")): row for row in _objects(path / "Case_topic.json") if row}
@@ -98,4 +98,4 @@ def _case(row: dict[str, Any], topic: dict[str, Any], folder: Path, domain: Doma
 
 def _image(folder: Path, name: str) -> str:
     names = [f"images/{name}{suffix}" for suffix in _SUFFIXES]
-    return next((found for found in names if (folder / found).is_file()), names[0])
+    return next((result for result in names if (folder / result).is_file()), names[0])

@@ -69,8 +69,8 @@ def packaged_pictures() -> Iterator[tuple[str, Image.Image]]:
 
 def picture_files(folders: Sequence[Path]) -> list[Path]:
     """Every JPEG, PNG and WebP file in the folders and below, sorted by path."""
-    found = (p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in _ENDINGS)
-    return sorted(p for p in found if p.is_file())
+    result = (p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in _ENDINGS)
+    return sorted(p for p in result if p.is_file())
 
 
 def views(path: Path, number: int, seed: int) -> list[Image.Image]:

@@ -29,14 +29,14 @@ def read_roco(path: Path, *, domain: Domain | None = None) -> Iterator[Case | Pr
     Raises:
         CorpusError: where no folder with captions is found.
     """
-    found = False
+    result = False
     root = next((path / name for name in _ROOTS if (path / name).is_dir()), path)
     for folder, split in _folders(root):
         captions = _table(folder, "captions")
         if captions is not None:
-            found = True
+            result = True
             yield from _folder(folder, captions, split, domain)
-    if not found:
+    if not result:
         raise CorpusError(
             f"{path} holds no ROCO captions", "Name the folder above train, validation and test."
         )

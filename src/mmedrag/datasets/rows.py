@@ -175,9 +175,9 @@ def existing_file(folder: Path, name: str) -> Path | None:
 
 def corpus_key(path: Path) -> str:
     """A name for a corpus by which ids stay apart: its file name, and a digest of where it lies."""
-    place = os.path.abspath(path)  # noqa: PTH100 - links are the user's own
-    digest = hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=4)
-    name = os.path.basename(place).encode("utf-8", "replace").decode()  # noqa: PTH119
+    position = os.path.abspath(path)  # noqa: PTH100 - links are the user's own
+    digest = hashlib.blake2b(position.encode("utf-8", "surrogateescape"), digest_size=4)
+    name = os.path.basename(position).encode("utf-8", "replace").decode()  # noqa: PTH119
     return f"{name}-{digest.hexdigest()}"
 
 

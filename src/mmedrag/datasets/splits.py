@@ -149,9 +149,9 @@ def read_split(path: Path, cases: Sequence[Case]) -> dict[str, list[Case]]:
         CorpusError: where the file is damaged, names a case that is not there, or leaves one out.
     """
     sides = _read_sides(path)
-    known = {case.id for case in cases}
-    _require_none(path, "names", sides.keys() - known, "Give the data that it was made for.")
-    _require_none(path, "does not name", known - sides.keys(), "Split the data again.")
+    listed = {case.id for case in cases}
+    _require_none(path, "names", sides.keys() - listed, "Give the data that it was made for.")
+    _require_none(path, "does not name", listed - sides.keys(), "Split the data again.")
     parts: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         if sides[case.id] != UNUSED:
@@ -178,7 +178,7 @@ def _drawn(
     found: set[str] = set()
     for placed in domains.values():
         placed.sort(key=lambda item: item[0])
-        count = sum(place < share for place, _ in placed)
+        count = sum(position < share for position, _ in placed)
         if len(placed) > 1:
             count = min(max(count, 1), len(placed) - 1)
         found.update(name for _, group in placed[:count] for name in group)
@@ -188,8 +188,8 @@ def _drawn(
 def _name(members: Sequence[Case]) -> str:
     """A group's name: of its first patient by name, else study, else id."""
     for names in ((c.patient_id for c in members), (c.study_id for c in members)):
-        if known := sorted(name for name in names if name):
-            return known[0]
+        if listed := sorted(name for name in names if name):
+            return listed[0]
     return min(case.id for case in members)
 
 

@@ -167,8 +167,8 @@ def _fields(
                 f"{path} has no column {name}", f"It has {_listed(present.values())}."
             )
         chosen[field] = present[name.strip().lower()]
-    for field, known in COLUMNS.items():
-        column = next((plain[name] for name in known if name in plain), None)
+    for field, listed in COLUMNS.items():
+        column = next((plain[name] for name in listed if name in plain), None)
         if column is not None and field not in chosen and column not in chosen.values():
             chosen[field] = column
     mapped = set(chosen.values())
@@ -195,10 +195,10 @@ def _is_missing(cell: object) -> bool:
 
 def _joined(cells: Mapping[str, Any], sections: Iterable[str]) -> str:
     """The sections that hold something; under headings where there are several."""
-    parts = [(name, text) for name in sections if (text := text_of(cells.get(name)))]
-    if len(parts) < 2:
-        return first_text(cells, *(name for name, _ in parts))
-    return "\n".join(f"{name.strip().capitalize()}: {text}" for name, text in parts)
+    pieces = [(name, text) for name in sections if (text := text_of(cells.get(name)))]
+    if len(pieces) < 2:
+        return first_text(cells, *(name for name, _ in pieces))
+    return "\n".join(f"{name.strip().capitalize()}: {text}" for name, text in pieces)
 
 
 def _labels(value: object) -> object:

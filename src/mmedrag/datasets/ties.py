@@ -142,10 +142,10 @@ def _shared(
 
 
 def _marked(cases: Sequence[Case]) -> Iterator[Tie]:
-    known = {case.id for case in cases}
+    listed = {case.id for case in cases}
     for case in cases:
         copied = case.meta.get(NEAR_DUPLICATE)
-        if copied in known and copied != case.id:
+        if copied in listed and copied != case.id:
             yield Tie(Reason.NEAR_DUPLICATE, (copied, case.id))
 
 

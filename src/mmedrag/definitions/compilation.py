@@ -91,7 +91,7 @@ def compile_dictionary(entries: Iterable[Term | Problem], into: Path) -> Compila
     try:
         with closing(sqlite3.connect(temporary)) as connection:
             connection.execute("PRAGMA journal_mode=OFF")
-            made = _fill(connection, entries, into)
+            made = fill(connection, entries, into)
         if not made.terms:
             raise CorpusError(
                 f"No usable entry for the dictionary {into}",
@@ -128,13 +128,14 @@ def _publish(temporary: Path, into: Path) -> None:
 def in_memory(entries: Iterable[Term]) -> CompiledDictionary:
     """The same without a file, for small dictionaries."""
     connection = sqlite3.connect(":memory:", check_same_thread=False)
-    _fill(connection, entries, Path(":memory:"))
+    fill(connection, entries, Path(":memory:"))
     return CompiledDictionary(connection, Path(":memory:"))
 
 
-def _fill(
+def fill(
     connection: sqlite3.Connection, entries: Iterable[Term | Problem], into: Path
 ) -> Compilation:
+    """Write ``entries`` to an open, empty database; ``into`` is for the report."""
     connection.executescript(SCHEMA)
     writer = _Writer(connection)
     problems: list[Problem] = []

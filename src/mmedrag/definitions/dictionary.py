@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from contextlib import closing
+from functools import cache, cached_property
 from pathlib import Path
 
-from mmedrag.definitions.compilation import in_memory
+from mmedrag.definitions.compilation import fill
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import Concepts
 from mmedrag.definitions.context import stands_for_a_term
@@ -23,6 +25,9 @@ from mmedrag.types import Assertion, Definition, Kind, Mention
 
 _Found = tuple[int, int, Candidate]
 """Characters of a text, and the name that they are."""
+
+_ENDINGS = frozenset({"e", "a", "ae", "i", "um", "us", "is", "on"})
+"""Endings that the normal form of a word is without (:mod:`mmedrag.text.wording`)."""
 
 _EXPLAINED = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE})
 
@@ -82,6 +87,11 @@ class Dictionary:
                 definitions.setdefault(concept.code, concept.defined())
         return list(definitions.values())[: max(0, limit)]
 
+    def vocabulary(self) -> Iterator[str]:
+        """Every name that a text is matched with, of all dictionaries."""
+        for part in self.parts:
+            yield from part.vocabulary()
+
     def close(self) -> None:
         """Close the files."""
         for part in self.parts:
@@ -135,17 +145,21 @@ class Dictionary:
     ) -> tuple[int, Candidate] | None:
         """What ``surface`` may stand for, and whose it is.
 
-        The meaning for which the most of its text speaks, then a defined concept where there is
-        one.
+        The meaning for which the most of its text speaks, then a name that is written just so, then
+        a defined concept where there is one.
         """
         fits = [
             (number, candidate)
             for number, key in keys
             for candidate in self.parts[number].candidates([key])[key]
-            if not candidate.exact or _same_case(surface, candidate.name)
+            if not (candidate.exact or _is_stem(surface, candidate.name))
+            or (candidate.exact and _same_case(surface, candidate.name))
         ]
         if any(candidate.contexts for _, candidate in fits):
             fits = setting.fitting(fits)
+        if len(fits) > 1:
+            written = surface.casefold()
+            fits = [f for f in fits if f[1].name.casefold() == written] or fits
         return next((f for f in fits if f[1].concept.definition), fits[0] if fits else None)
 
     def _defined(self, mention: Mention) -> tuple[int, Concept] | None:
@@ -208,7 +222,10 @@ class _Setting:
 
 
 def glossary() -> Dictionary:
-    """The dictionary that comes with MMedRAG: radiology, pathology, ophthalmology."""
+    """The dictionary that comes with MMedRAG: radiology, pathology, ophthalmology.
+
+    It is compiled at the first call, which takes some tenths of a second.
+    """
     return Dictionary([_glossary()])
 
 
@@ -223,11 +240,27 @@ def open_dictionary(*paths: Path | str, with_glossary: bool = True) -> Dictionar
 
 
 def _glossary() -> CompiledDictionary:
-    return in_memory(translated(read_glossary(Path(__file__).with_name("glossary.jsonl"))))
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.deserialize(_compiled_glossary())
+    return CompiledDictionary(connection, Path("glossary.jsonl"))
+
+
+@cache
+def _compiled_glossary() -> bytes:
+    entries = translated(read_glossary(Path(__file__).with_name("glossary.jsonl")))
+    with closing(sqlite3.connect(":memory:")) as connection:
+        fill(connection, entries, Path("glossary.jsonl"))
+        return connection.serialize()
 
 
 def _same_case(surface: str, name: str) -> bool:
     return surface in (name, name + "s", name + "'s", name + "’s")
+
+
+def _is_stem(surface: str, name: str) -> bool:
+    """Whether a text has another, shorter word than the name: a spin is no spine."""
+    word, whole = surface.lower().removesuffix("s"), name.lower()
+    return whole.startswith(word) and whole[len(word) :] in _ENDINGS
 
 
 def _heads(term: str) -> list[str]:

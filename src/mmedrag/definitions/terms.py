@@ -81,7 +81,7 @@ def _needs_its_case(text: str, abbreviation: bool) -> bool:
     if any(c.isspace() for c in text) or text.islower() or not text:
         return False
     if abbreviation:
-        return len(text) <= 2 or text.lower() in WORDS
+        return len(text) <= 2 or not WORDS.isdisjoint({text.lower(), normal(text)})
     capitals = sum(c.isupper() for c in text)
     return len(text) <= 6 and capitals >= max(2, (len(text) + 1) // 2)
 

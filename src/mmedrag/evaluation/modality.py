@@ -31,6 +31,7 @@ from mmedrag.phantoms.corpus import FAMILIES
 from mmedrag.phantoms.corpus import out_of_domain as drawn_pictures
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.routing import ConceptClassifier
 from mmedrag.types import Case, Problem, Query, Vector
 from mmedrag.views.section import Section
 
@@ -104,6 +105,7 @@ def arms(preset: str, stages: presets.Stages) -> list[Arm]:
         EncoderMismatch: where a head was trained on other features.
     """
     shipped = stages.classifier
+    shipped = shipped.trained if isinstance(shipped, ConceptClassifier) else shipped
     if preset != "offline" or not isinstance(shipped, TrainedClassifier):
         return [Arm(preset, shipped)]
     whole, held_out_head = (

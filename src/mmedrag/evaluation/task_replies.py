@@ -7,25 +7,48 @@ declined. Misleading is a wrong reply or a claim that its marked evidence contra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
+import numpy as np
+
+from mmedrag import presets
 from mmedrag.answers.analysis import code_of
 from mmedrag.answers.claims import claims
 from mmedrag.answers.differential import diagnoses_of
-from mmedrag.answers.statements import read_cases
+from mmedrag.answers.statements import CaseReading, read_cases
 from mmedrag.answers.verification import contradicted_by, read_again
+from mmedrag.assembly import assemble, dictionary, load
 from mmedrag.casebase.exact import ExactIndex
+from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.definitions import Dictionary
-from mmedrag.evaluation.tasks import Task, same_diagnosis
+from mmedrag.encoders.batches import embed_in_batches
+from mmedrag.evaluation.corpus import filled_casebase
+from mmedrag.evaluation.tasks import (
+    Task,
+    by_hand,
+    cases_of,
+    held_out,
+    of_glossary,
+    of_records,
+    readings_of,
+    same_diagnosis,
+)
 from mmedrag.pipeline import MMedRAG
-from mmedrag.types import Answer, Case, Evidence, Reply
-from mmedrag.views.section import Table
+from mmedrag.progress import Progress, silent
+from mmedrag.protocols import Generator
+from mmedrag.types import Answer, Case, Evidence, Query, Reply
+from mmedrag.views.section import Section, Table
 
 FIRST = 3
 """Diagnoses of a differential that are looked at."""
+
+TASKS = 40
+GLOSSARY = 150
+"""Terms of the glossary that are asked for, at least."""
 
 
 @dataclass(slots=True)
@@ -56,10 +79,11 @@ def scored(
     rag: MMedRAG,
     dictionary: Dictionary,
     tasks: Sequence[Task],
-    progress: Callable[[int], object] = lambda n: None,
+    progress: Progress = silent,
 ) -> dict[str, Score]:
     """Ask every task and score the answers, by kind."""
-    empty = replace(rag, cases=ExactIndex([], _no_vectors(rag)), statistics=None)
+    nothing = ExactIndex([], np.zeros((0, rag.embedder.dim), np.float32))
+    empty = replace(rag, cases=nothing, statistics=None)
     found: dict[str, Score] = {}
     for task in tasks:
         score = found.setdefault(task.kind, Score())
@@ -70,18 +94,12 @@ def scored(
     return found
 
 
-def _no_vectors(rag: MMedRAG) -> Any:  # noqa: ANN401 - a matrix without rows
-    import numpy as np
-
-    return np.zeros((0, rag.embedder.dim), np.float32)
-
-
-def _without(task: Task) -> Any:  # noqa: ANN401
+def _without(task: Task) -> Query:
     """The query, the patient's own images left out of the search."""
-    if not task.patient:
-        return task.query
-    quoted = task.patient.replace("'", "''")
-    return replace(task.query, where=f"patient_id != '{quoted}'")
+    if task.patient:
+        quoted = task.patient.replace("'", "''")
+        return replace(task.query, where=f"patient_id != '{quoted}'")
+    return task.query
 
 
 def _count(score: Score, task: Task, answer: Answer, dictionary: Dictionary) -> None:
@@ -176,6 +194,96 @@ def figures(found: dict[str, Score]) -> dict[str, dict[str, int]]:
     return {kind: {n: int(getattr(s, n)) for n in names} for kind, s in found.items()}
 
 
-def files_of(data: Sequence[Path]) -> list[Path]:
-    """Record files, a folder standing for its ``records.jsonl``."""
-    return [f / "records.jsonl" if f.is_dir() else f for f in data]
+def evaluate_replies(
+    data: Sequence[Path],
+    *,
+    preset: str = "offline",
+    models: Mapping[str, str] | None = None,
+    generator: Generator | None = None,
+    casebase: Path | None = None,
+    most: int = TASKS,
+    progress: Progress = silent,
+) -> dict[str, Score]:
+    """Ask task questions about patients kept apart, and score the replies by kind.
+
+    Args:
+        data: record files; their held-out cases are asked about.
+        preset: whose stages answer.
+        models: that replace the preset's own, by role.
+        generator: writes the answers; the extractive one by default.
+        casebase: that is searched; without it, one is made of the cases that are not held out.
+        most: tasks of each kind that is made of records; those made by hand are asked all.
+        progress: told how many more questions are done.
+
+    Raises:
+        CorpusError: a file cannot be read.
+        CasebaseNotFound: there is no casebase there.
+    """
+    with TemporaryDirectory() as folder:
+        cases = [held_out(cases_of(file)) for file in data]
+        if casebase is None:
+            stages = presets.build(preset, models)
+            searched = [c for known, _ in cases for c in known]
+            vectors = embed_in_batches(stages.embedder, searched)
+            filled = filled_casebase(Path(folder) / "searched", searched, vectors, stages.embedder)
+            rag = assemble(stages, filled, dictionary(), generator)
+        else:
+            rag = load(casebase, generator=generator)
+        with rag:
+            source = rag.definitions
+            assert isinstance(source, Dictionary)
+            tasks = [*by_hand(source), *evenly_spaced([*of_glossary()], max(most, GLOSSARY))]
+            tasks += drawn(
+                [r for _, asked in cases for r in readings_of(asked, source)], source, most
+            )
+            return scored(rag, source, tasks, progress)
+
+
+def drawn(asked: Sequence[CaseReading], source: Dictionary, most: int, seed: int = 0) -> list[Task]:
+    """At most so many tasks of each kind, the same for the same seed."""
+    by_kind: dict[str, list[Task]] = {}
+    for task in of_records(asked, source):
+        by_kind.setdefault(task.kind, []).append(task)
+    rng = random.Random(seed)  # noqa: S311 - a sample, no secret
+    return [t for tasks in by_kind.values() for t in rng.sample(tasks, min(most, len(tasks)))]
+
+
+def with_replies(section: Section, found: dict[str, Score]) -> Section:
+    """The section of the study of answers with the replies as its third part."""
+    bars = _bars(found)
+    return replace(
+        section,
+        verdict=f"{section.verdict} {bars}",
+        tables=(*section.tables, *tables(found)),
+        notes=(*section.notes, _NOTE),
+        data={**section.data, "replies": figures(found)},
+    )
+
+
+_NOTE = (
+    "Replies: yes and no by what the held-out case states of itself, normal by its labels and "
+    "report, diagnoses by its diagnosis and labels (a kind of it counts, and one with half of its "
+    "words). In the first three: the differential names it there. Some neighbour has it: the most "
+    "that any order could reach."
+)
+
+
+def _bars(found: dict[str, Score]) -> str:
+    everything = list(found.values())
+    replies = [s for k, s in found.items() if k.startswith(("is there", "is it", "image alone"))]
+    against = sum(s.contradicted for s in everything)
+    made = sum(s.claims for s in everything)
+    wrong, asked = sum(s.wrong for s in replies), max(1, sum(s.asked for s in replies))
+    return (
+        f"Of {made} claims in {sum(s.asked for s in everything)} answers to task questions "
+        f"{against} are contradicted by what they cite; {wrong / asked:.1%} of the direct replies "
+        "on images are wrong."
+    )
+
+
+def samples(
+    rag: MMedRAG, tasks: Sequence[Task], number: int, seed: int
+) -> list[tuple[Task, Answer]]:
+    """So many answers, chosen by a seed, to be read by people."""
+    rng = random.Random(seed)  # noqa: S311 - a sample, no secret
+    return [(t, rag.ask(_without(t))) for t in rng.sample(list(tasks), min(number, len(tasks)))]

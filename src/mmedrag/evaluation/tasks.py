@@ -42,12 +42,21 @@ class Task:
     codes: frozenset[str] = frozenset()
     declined: bool = False
     patient: str = ""
+    case_id: str = ""
 
 
 def by_hand(dictionary: Dictionary) -> list[Task]:
     """The tasks of ``tasks.jsonl``."""
     text = (files("mmedrag") / "evaluation" / "tasks.jsonl").read_text("utf-8")
     return [_by_hand(json.loads(line), dictionary) for line in text.splitlines()]
+
+
+_ROWS = {
+    "declined": "to be declined",
+    "in scope": "in scope",
+    "definition": "definition (by hand)",
+    "differential": "history alone",
+}
 
 
 def _by_hand(row: dict[str, object], dictionary: Dictionary) -> Task:
@@ -58,8 +67,7 @@ def _by_hand(row: dict[str, object], dictionary: Dictionary) -> Task:
     codes = frozenset(m.concept for mentions in found for m in mentions if m.kind.is_finding
                       or expect == "definition")  # fmt: skip
     free = frozenset(UNNAMED + normal_form(t) for t in terms)
-    kind = {"declined": "to be declined", "in scope": "in scope",
-            "definition": "definition (by hand)", "differential": "history alone"}[expect]  # fmt: skip
+    kind = _ROWS[expect]
     return Task(kind, query, codes=codes | free, declined=expect == "declined")
 
 
@@ -80,11 +88,12 @@ def held_out(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
     if any(c.split == "val" for c in cases):
         apart = {id(c) for c in cases if c.split == "val"}
     else:
-        apart = {id(c) for c in cases if _digest(c.patient_id or c.id) % 10 == 0}
+        apart = {id(c) for c in cases if digest(c.patient_id or c.id) % 10 == 0}
     return [c for c in cases if id(c) not in apart], [c for c in cases if id(c) in apart]
 
 
-def _digest(text: str) -> int:
+def digest(text: str) -> int:
+    """A number of a text that is the same on every machine."""
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)
 
 
@@ -117,27 +126,35 @@ def of_records(asked: Sequence[CaseReading], dictionary: Dictionary) -> Iterator
         patient = case.patient_id
         for term, reply in _findings(reading, common):
             query = Query(f"Is there {term}?", case.image)
-            yield Task(f"is there X ({reply})", query, reply, patient=patient)
+            yield Task(f"is there X ({reply})", query, reply, patient=patient, case_id=case.id)
         normal = is_normal(reading)
         if normal is not None and (normal or reading.labels or reading.diagnosis):
             reply = Reply.YES if normal else Reply.NO
             query = Query("Is this normal?", case.image)
-            yield Task(f"is it normal ({reply})", query, reply, patient=patient)
+            yield Task(f"is it normal ({reply})", query, reply, patient=patient, case_id=case.id)
         codes = frozenset(
             code for code, _, weight in diagnoses_of(reading, dictionary.concepts) if weight > 0.5
         )
         if codes and not normal:
-            yield Task("image alone", Query(image=case.image), codes=codes, patient=patient)
+            yield Task(
+                "image alone",
+                Query(image=case.image),
+                codes=codes,
+                patient=patient,
+                case_id=case.id,
+            )
             if history := str(case.meta.get("history") or "").strip():
                 text = f"{history} What is the most likely diagnosis?"
                 query = Query(text, case.image)
-                yield Task("image and history", query, codes=codes, patient=patient)
+                yield Task(
+                    "image and history", query, codes=codes, patient=patient, case_id=case.id
+                )
 
 
 def _findings(reading: CaseReading, common: str) -> Iterator[tuple[str, Reply]]:
     """One finding that the case affirms, and one that it rules out."""
     stated = [s for s in reading.stated.values() if s.mention.kind in (Kind.FINDING, Kind.DISEASE)]
-    pick = _digest(reading.case.id)
+    pick = digest(reading.case.id)
     affirmed = [s.mention.term for s in stated if s.assertion is Assertion.AFFIRMED]
     negated = [s.mention.term for s in stated if s.assertion is Assertion.NEGATED]
     if affirmed:
@@ -183,25 +200,7 @@ def _words(code: str, dictionary: Dictionary) -> frozenset[str]:
 
 
 _SMALL = frozenset(
-    [
-        "of",
-        "the",
-        "and",
-        "with",
-        "in",
-        "to",
-        "a",
-        "an",
-        "due",
-        "left",
-        "right",
-        "by",
-        "on",
-        "for",
-        "from",
-        "at",
-        "or",
-    ]
+    ["of", "the", "and", "with", "in", "to", "a", "an", "due", "left", "right", "by", "on", "for"]
 )
 
 

@@ -63,6 +63,10 @@ def report_text(report: IndexReport, seconds: float) -> str:
         f"{report.written} cases written, {report.unchanged} unchanged, "
         f"{report.encoded} encoded, in {seconds:.1f} s"
     ]
+    if report.replaced:
+        named = ", ".join(map(one_line, report.replaced[:SHOWN_PROBLEMS]))
+        more = " …" if len(report.replaced) > SHOWN_PROBLEMS else ""
+        lines.append(f"{len(report.replaced)} replaced an earlier case of their id: {named}{more}")
     if report.unrouted:
         lines.append(f"{report.unrouted} without a domain (found by searches over all domains)")
     if report.problems:

@@ -116,8 +116,8 @@ def _heart(rng: np.random.Generator, amount: float) -> Field:
     trunk = ellipse(0.10, -0.16, 0.105, 0.17, -0.15, 0.2)
     x, y = coordinates()
     middle = smoothstep(np.abs(x), 0.15, 0.10) * smoothstep(y, -0.95, -0.6)
-    parts = [ventricle, atrium, knob * 0.92, trunk * 0.92, 0.85 * middle]
-    return np.asarray(np.maximum.reduce(parts), dtype=np.float32)
+    pieces = [ventricle, atrium, knob * 0.92, trunk * 0.92, 0.85 * middle]
+    return np.asarray(np.maximum.reduce(pieces), dtype=np.float32)
 
 
 def _vessels(rng: np.random.Generator, lung: Lung) -> Field:

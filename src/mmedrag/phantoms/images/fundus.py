@@ -178,8 +178,8 @@ def _exudates(image: Colour, rng: np.random.Generator, finding: Finding, eye: Ey
     cx, cy = _TOWARDS[finding.location or "superotemporal"]
     for theta in np.arange(0, 2 * np.pi * finding.amount, 0.28):
         r = 0.19 + rng.normal(0, 0.02)
-        place = (cx + r * np.cos(theta), cy + r * np.sin(theta))
-        shapes.append((blob(rng, *place, rng.uniform(0.007, 0.015), 0.3), 1.0))
+        position = (cx + r * np.cos(theta), cy + r * np.sin(theta))
+        shapes.append((blob(rng, *position, rng.uniform(0.007, 0.015), 0.3), 1.0))
     return _mix(image, 0.92 * blur(filled(shapes), 0.6), (1.0, 0.90, 0.52))
 
 

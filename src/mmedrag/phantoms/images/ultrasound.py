@@ -63,8 +63,8 @@ def _lesions(rng: RNG, echo: Field) -> Field:
 def _speckle(rng: RNG) -> Field:
     """The magnitude of complex noise (Rayleigh; Burckhardt 1978) at the scanner's resolution."""
     grain = rng.uniform(0.7, 1.8)
-    parts = [blur(rng.standard_normal((256, 256)).astype(np.float32), grain) for _ in range(2)]
-    magnitude = np.hypot(*parts)
+    pieces = [blur(rng.standard_normal((256, 256)).astype(np.float32), grain) for _ in range(2)]
+    magnitude = np.hypot(*pieces)
     return np.asarray(magnitude / magnitude.mean(), np.float32)
 
 

@@ -1,0 +1,83 @@
+"""Section 3.2 for texts: the trained head and the terms of the glossary decide together.
+
+A head on sentence features knows reports and is lost with "PTX"; the glossary knows in which
+domain's reports a term is used, and nothing of plain words. Their logarithms are added, as of two
+independent witnesses. The shorter a text, the less its features say, and the less they count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mmedrag.definitions import Dictionary
+from mmedrag.definitions.domains import domain_evidence
+from mmedrag.modality import Thresholds
+from mmedrag.protocols import ModalityClassifier
+from mmedrag.types import Domain, Query, Routing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+HALF_TRUSTED = 4
+"""Words of a text whose head counts half; of two words, a ninth. Chosen on every second validation
+report of the shared sets and on short terms (``benchmarks/text_routing.py``)."""
+
+BOTH = Thresholds(0.5, 0.1)
+"""Two witnesses leave less doubt than one."""
+
+FLOOR = 1e-6
+"""The least probability that a head is believed to give."""
+
+
+class ConceptClassifier:
+    """A :class:`~mmedrag.protocols.ModalityClassifier` that also reads the terms of a text.
+
+    Images are left to ``trained``, and texts where its image decides.
+
+    Args:
+        trained: the classifier whose verdict on a text is revised.
+        dictionary: whose concepts have domains.
+        thresholds: when to abstain.
+    """
+
+    def __init__(
+        self,
+        trained: ModalityClassifier,
+        dictionary: Dictionary,
+        thresholds: Thresholds = BOTH,
+    ) -> None:
+        self.trained = trained
+        self.classes: tuple[str, ...] | None = getattr(trained, "classes", None)
+        self._dictionary = dictionary
+        self._thresholds = thresholds
+
+    def classify(
+        self, queries: Sequence[Query], pictures: Sequence[Image | None] | None = None
+    ) -> list[Routing]:
+        """The verdict on each query."""
+        verdicts = self.trained.classify(queries, pictures)
+        by_text = [n for n, routing in enumerate(verdicts) if routing.reason.startswith("text")]
+        evidence = domain_evidence(self._dictionary, [queries[n].text for n in by_text])
+        for n, terms in zip(by_text, evidence, strict=True):
+            if terms:
+                verdicts[n] = self._revised(verdicts[n], queries[n].text, terms)
+        return verdicts
+
+    def _revised(self, verdict: Routing, text: str, terms: Mapping[Domain, float]) -> Routing:
+        words = len(text.split()) / HALF_TRUSTED
+        trust = words**3 / (words**3 + 1)
+        scores = {
+            domain: trust * math.log(max(FLOOR, verdict.scores.get(domain, 0.0))) + terms[domain]
+            for domain in Domain
+        }
+        revised = self._thresholds.decide(_probabilities(scores), "text")
+        return replace(revised, reason=f"{revised.reason}, by its words and terms")
+
+
+def _probabilities(logarithms: Mapping[Domain, float]) -> dict[str, float]:
+    most = max(logarithms.values())
+    weights = {str(domain): math.exp(value - most) for domain, value in logarithms.items()}
+    return {domain: weight / sum(weights.values()) for domain, weight in weights.items()}

@@ -1,0 +1,211 @@
+"""The brief: replies by is-a, diagnoses, base rates, and what images may claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmedrag.answers import agreement
+from mmedrag.answers.agreement import Agreement, Bin, Judge
+from mmedrag.answers.analysis import CaseAnalyst, base_rate, code_of
+from mmedrag.answers.counts import CorpusCounts
+from mmedrag.answers.questions import RuleReader
+from mmedrag.answers.verification import NORMAL
+from mmedrag.definitions import Dictionary, glossary
+from mmedrag.protocols import CorpusStatistics
+from mmedrag.types import (
+    Assertion,
+    Brief,
+    Candidate,
+    Case,
+    Claim,
+    Domain,
+    Evidence,
+    Prevalence,
+    Query,
+    Question,
+    Reply,
+    Routing,
+)
+
+VECTOR = np.zeros(2, np.float32)
+A, N = Assertion.AFFIRMED, Assertion.NEGATED
+
+
+@pytest.fixture(scope="module", name="terms")
+def _terms() -> Iterator[Dictionary]:
+    dictionary = glossary()
+    yield dictionary
+    dictionary.close()
+
+
+def cases(*texts: str, **named: Sequence[str]) -> list[Case]:
+    diagnoses = named.get("diagnoses", [""] * len(texts))
+    return [
+        Case(id=f"id{i}", text=text, diagnosis=diagnosis, patient_id=f"P{i}",
+             domain=Domain.RADIOLOGY)
+        for i, (text, diagnosis) in enumerate(zip(texts, diagnoses, strict=True), 1)
+    ]  # fmt: skip
+
+
+def brief_of(
+    terms: Dictionary,
+    text: str,
+    found: Sequence[Case],
+    corpus: CorpusStatistics | None = None,
+    image: bytes | None = None,
+    known: Agreement | None = None,
+) -> Brief:
+    question = Question(Query(text, image), Routing({}, None), VECTOR, terms.recognise([text])[0])
+    question = replace(question, intent=RuleReader().read(question))
+    mentions = terms.recognise([c.text for c in found])
+    evidence = [
+        Evidence(f"C{i}", case, VECTOR, 0.5, 0.5, said)
+        for i, (case, said) in enumerate(zip(found, mentions, strict=True), 1)
+    ]
+    return CaseAnalyst(terms, terms.concepts, known).brief(question, evidence, corpus)
+
+
+def said(brief: Brief, term: str) -> dict[Assertion | None, tuple[str, ...]]:
+    return {c.assertion: c.keys for c in brief.claims if c.term == term and not c.side}
+
+
+def test_who_affirms_a_kind_affirms_it_and_who_denies_the_whole_denies_the_kind(terms):
+    found = cases("Large pleural effusion.", "No effusion.", "Clear lungs.", "Joint effusion.")
+    asked = said(brief_of(terms, "Is there an effusion?", found), "effusion")
+    assert (asked[A][0], asked[N], asked[None]) == ("C1", ("C2",), ("C3",))
+    kind = said(brief_of(terms, "Is there a pleural effusion?", found), "pleural effusion")
+    assert (kind[A], kind[N]) == (("C1",), ("C2",))
+    assert "C4" in kind[None]
+
+
+@pytest.mark.parametrize(
+    ("texts", "reply"),
+    [
+        (["Pneumothorax."] * 3, Reply.YES),
+        (["No pneumothorax."] * 3, Reply.NO),
+        (["Pneumothorax.", "No pneumothorax."], Reply.MIXED),
+        (["Clear lungs.", "A mass."], Reply.UNKNOWN),
+        (["Pneumothorax. Later: no pneumothorax."], Reply.UNKNOWN),
+        ([], Reply.UNKNOWN),
+    ],
+)
+def test_the_direct_reply_is_what_the_cases_say(terms, texts, reply):
+    assert brief_of(terms, "Is there a pneumothorax?", cases(*texts)).reply is reply
+
+
+def test_words_that_no_dictionary_has_are_looked_up_as_such(terms):
+    found = cases("A wobbly sign is seen.", "No wobbly sign.", "Clear.")
+    asked = said(brief_of(terms, "Is there a wobbly sign?", found), "wobbly sign")
+    assert asked == {A: ("C1",), N: ("C2",), None: ("C3",)}
+
+
+def test_sides_are_claims_of_the_cases_that_say_them(terms):
+    found = cases("Left pleural effusion.", "Right pleural effusion.", "Pleural effusion.")
+    brief = brief_of(terms, "Which side is the pleural effusion on?", found)
+    sides = {c.side: c.keys for c in brief.claims if c.side}
+    assert sides == {"left": ("C1",), "right": ("C2",)}
+
+
+def test_diagnoses_are_counted_by_patient_and_named_in_their_own_words(terms):
+    found = cases(
+        "Mass.", "Mass.", "Mass.", diagnoses=["Zebra syndrome", "Zebra Syndromes", "Gout"]
+    )
+    brief = brief_of(terms, "Differential diagnosis?", found)
+    first = brief.differential[0]
+    assert first.keys == ("C1", "C2")
+    assert first.diagnosis.lower().startswith("zebra syndrome")
+    same = [replace(c, patient_id="P1") for c in found[:2]] + [found[2], replace(found[2], id="x")]
+    same[3] = replace(same[3], patient_id="P9")
+    assert brief_of(terms, "Differential diagnosis?", same).differential[0].keys == ("C3", "C4")
+
+
+def test_what_speaks_against_a_diagnosis_is_with_it(terms):
+    found = cases("Pneumothorax.", "Mass.", diagnoses=["Zebra syndrome", "Gout"])
+    brief = brief_of(terms, "No pneumothorax. Differential diagnosis?", found)
+    against = next(c for c in brief.differential if "Zebra" in c.diagnosis).against
+    assert [(c.term, c.assertion, c.keys) for c in against] == [("pneumothorax", A, ("C1",))]
+
+
+def test_normal_studies_are_counted(terms):
+    labelled = [replace(c, labels=("normal",)) for c in cases("", "")]
+    ill = [replace(c, id=f"ill{c.id}") for c in cases("Pneumothorax.")]
+    brief = brief_of(terms, "Is this normal?", [*labelled, *ill])
+    assert said(brief, "normal study") == {A: ("C1", "C2"), N: ("C3",)}
+
+
+def test_base_rates_count_the_searched_corpus(terms):
+    corpus = cases("Pleural effusion.", "No pleural effusion.", "Clear.", "Effusion.")
+    corpus.append(replace(corpus[0], id="other", domain=Domain.PATHOLOGY))
+    counts = CorpusCounts(lambda: [(c, None) for c in corpus], terms, terms.concepts)
+    assert isinstance(counts, CorpusStatistics)
+    brief = brief_of(terms, "Is there a pleural effusion?", corpus[:2], counts)
+    assert brief.claims[0].prevalence == Prevalence(2, 1, 5)
+    here = Question(Query("", where="id != 'id1'"), Routing({}, Domain.RADIOLOGY), VECTOR)
+    code = brief.claims[0].concept
+    assert counts.prevalence(here, {code: [code]})[code] == Prevalence(0, 1, 3)
+
+
+def test_the_corpus_is_read_again_when_it_changes(terms):
+    corpus = cases("Pneumothorax.")
+    counts = CorpusCounts(
+        lambda: [(c, None) for c in corpus], terms, terms.concepts, lambda: len(corpus)
+    )
+    asked = Question(Query(""), Routing({}, None), VECTOR)
+    assert counts.prevalence(asked, {NORMAL: [NORMAL]})[NORMAL] == Prevalence(0, 1, 1)
+    corpus.append(replace(corpus[0], id="normal", text="", labels=("normal",)))
+    assert counts.prevalence(asked, {NORMAL: [NORMAL]})[NORMAL] == Prevalence(1, 1, 2)
+
+
+JUDGE = Judge((-2.0, 6.0, -6.0, 0.0, 0.0), yes=0.9, no=0.1, right_yes=0.97, right_no=0.95)
+KNOWN = Agreement(
+    presence=JUDGE, normality=replace(JUDGE, yes=1.01, no=-0.01),
+    leads={"image": [Bin(0.0, 1, 8), Bin(0.5, 9, 10)], "image and text": [Bin(0.0, 0, 8)]},
+)  # fmt: skip
+
+
+def test_an_image_is_replied_to_as_far_as_its_neighbours_were_right(terms):
+    alike = cases(*["Pneumothorax."] * 4)
+    text = "Is there a pneumothorax?"
+    sure = brief_of(terms, text, alike, image=b"image", known=KNOWN)
+    assert (sure.reply, "97%" in sure.reason) == (Reply.YES, True)
+    unsure = brief_of(terms, text, [*alike, *cases(*["Clear."] * 8)], image=b"image", known=KNOWN)
+    assert unsure.reply is Reply.UNKNOWN
+    no = brief_of(terms, text, cases(*["No pneumothorax."] * 4), image=b"image", known=KNOWN)
+    assert (no.reply, "95%" in no.reason) == (Reply.NO, True)
+
+
+def test_a_lead_is_clear_only_where_such_leads_were_right():
+    first = Candidate("gout", "X", ("C1", "C2"), 3)
+    assert KNOWN.lead(first, has_text=False)[0] is Reply.YES
+    assert KNOWN.lead(replace(first, of=10), has_text=False)[0] is Reply.MIXED
+    assert KNOWN.lead(first, has_text=True)[0] is Reply.MIXED
+
+
+def test_an_agreement_survives_json():
+    assert agreement.of_json(agreement.to_json(KNOWN)) == KNOWN
+
+
+@given(*[st.integers(0, 20)] * 4)
+def test_probabilities_are_probabilities(yes, no, unsure, of):
+    rate = Prevalence(yes, 0, max(yes, of))
+    assert 0.0 <= JUDGE.probability(agreement.features(yes, no, unsure, of, rate)) <= 1.0
+
+
+def test_base_rates_in_words():
+    assert base_rate(Prevalence(84, 3, 1638)) == "84 of 1,638 in the searched corpus, 5%"
+    assert base_rate(Prevalence(2, 0, 1000)) == "2 of 1,000 in the searched corpus, under 1%"
+    assert base_rate(None) == base_rate(Prevalence(0, 0, 0)) == ""
+
+
+def test_a_candidate_without_a_concept_is_known_by_its_words():
+    assert code_of(Candidate("Zebra Syndromes", "", (), 1)) == code_of(
+        Candidate("zebra syndrome", "", (), 1)
+    )
+    assert code_of(Candidate("gout", "X:1", (), 1)) == "X:1"
+    assert Claim("c", "t", A, ("C1",), 1).side == ""

@@ -17,21 +17,11 @@ from mmedrag.views.terminal import notify, progress_bar, show
 if TYPE_CHECKING:
     from mmedrag.dicomweb.client import Archive
 
-_KEYS = [
-    "Modality",
-    "ModalitiesInStudy",
-    "StudyDate",
-    "StudyTime",
-    "AccessionNumber",
-    "StudyInstanceUID",
-    "StudyID",
-    "StudyDescription",
-    "PatientID",
-    "PatientName",
-    "PatientSex",
-    "PatientBirthDate",
-    "ReferringPhysicianName",
-]
+_KEYS = (
+    "Modality", "ModalitiesInStudy", "StudyDate", "StudyTime", "AccessionNumber",
+    "StudyInstanceUID", "StudyID", "StudyDescription", "PatientID", "PatientName", "PatientSex",
+    "PatientBirthDate", "ReferringPhysicianName",
+)  # fmt: skip
 _DATES = re.compile(r"(\d{8})?-?(\d{8})?")
 
 

@@ -30,57 +30,19 @@ NOTES = 16
 
 KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
 _SECTIONS = frozenset({"CT", "MR", "PT", "NM", "OPT", "OCT"})
-_NO_IMAGES = frozenset(
-    [
-        "AU",
-        "CFM",
-        "DOC",
-        "ECG",
-        "EPS",
-        "FID",
-        "HD",
-        "KO",
-        "LEN",
-        "M3D",
-        "OAM",
-        "OPM",
-        "PLAN",
-        "PR",
-        "REG",
-        "RESP",
-        "RTDOSE",
-        "RTINTENT",
-        "RTPLAN",
-        "RTRAD",
-        "RTRECORD",
-        "RTSEGANN",
-        "RTSTRUCT",
-        "RWV",
-        "SEG",
-        "SMR",
-        "SR",
-        "SRF",
-        "STAIN",
-        "TEXTUREMAP",
-        "VA",
-    ]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_NO_IMAGES = _words(
+    "AU CFM DOC ECG EPS FID HD KO LEN M3D OAM OPM PLAN PR REG RESP RTDOSE RTINTENT RTPLAN RTRAD"
+    " RTRECORD RTSEGANN RTSTRUCT RWV SEG SMR SR SRF STAIN TEXTUREMAP VA"
 )
 # PS3.16, context group 7010: what the title of a key object note says of the images it names.
-_CHOSEN = frozenset(
-    [
-        "113000",
-        "113002",
-        "113003",
-        "113004",
-        "113005",
-        "113006",
-        "113007",
-        "113008",
-        "113009",
-        "113013",
-        "113018",
-        "113020",
-    ]
+_CHOSEN = _words(
+    "113000 113002 113003 113004 113005 113006 113007 113008 113009 113013 113018 113020"
 )
 _REJECTED = frozenset({"113001", "113010", "113037", "113038", "113039"})
 

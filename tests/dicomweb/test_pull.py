@@ -9,18 +9,23 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import JPEGLSLossless, generate_uid
 
 import orthanc
 from dicom_files import code, header, ramp, report, save, with_pixels
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.cli import main
+from mmedrag.dicomweb.client import Archive, NotRetrieved
 from mmedrag.dicomweb.selection import KEY_OBJECTS
 from mmedrag.dicomweb.state import ATTEMPTS
+from mmedrag.errors import ImageError
+from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case
 from orthanc import Orthanc
 
@@ -62,7 +67,7 @@ def pull(server: Orthanc, into: Path, *options: str) -> int:
 
 def cases(path: Path) -> list[Case]:
     with Casebase.open(path, readonly=True) as casebase:
-        return list(casebase.walk())
+        return list(casebase.cases())
 
 
 def test_modalities_and_report_deidentified_at_the_door(server, tmp_path, capsys):
@@ -249,3 +254,52 @@ SYNTAXES = {
     "JPEG 2000": "1.2.840.10008.1.2.4.91",
     "RLE": "1.2.840.10008.1.2.5",
 }
+
+
+def transcoded(server: Orthanc, ds: Dataset, syntax: str, file: Path) -> str:
+    """What becomes of an instance that the server gives in a transfer syntax."""
+    uids = ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID
+    path = "studies/{}/series/{}/instances/{}".format(*uids)
+    with closing(Archive(server.url)) as archive:
+        try:
+            archive.retrieve(path, file, syntax)
+        except NotRetrieved:
+            return "the server does not write it"
+    given = read_file_meta_info(file).TransferSyntaxUID
+    if given != syntax:
+        return "the server gives another syntax"
+    try:
+        open_image(file)
+    except ImageError as error:
+        return "read with a plugin" if "plugin" in str(error) else str(error)
+    return "read"
+
+
+def transcodings(server: Orthanc, folder: Path) -> dict[str, tuple[str, str]]:
+    """For every syntax, what becomes of a picture of 16 and of one of 8 bits."""
+    deep, flat = image("deep", "ct", 1), image("flat", "us", 1, "US")
+    with_pixels(flat, ramp("u1", 0, 255))
+    server.store(deep, flat)
+    return {
+        name: tuple(transcoded(server, ds, uid, folder / "x.dcm") for ds in (deep, flat))
+        for name, uid in SYNTAXES.items()
+    }
+
+
+def test_what_the_guide_says_of_transcodings(server, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "dicomweb.md").read_text("utf-8")
+    for name, (deep, flat) in transcodings(server, tmp_path).items():
+        assert f"| {name} | {deep} | {flat} |" in page
+
+
+def test_what_no_decoder_here_reads_is_asked_for_uncompressed(server, tmp_path, monkeypatch):
+    stored = tmp_path / "stored.dcm"
+    server.store(image("plain", "ct", 1))
+    uids = [image("plain", "ct", 1).get(f"{k}InstanceUID") for k in ("Study", "Series", "SOP")]
+    with closing(Archive(server.url)) as archive:
+        path = "studies/{}/series/{}/instances/{}".format(*uids)
+        archive.retrieve(path, stored, JPEGLSLossless)
+    server.clear()
+    server.store(stored.read_bytes())
+    assert pull(server, tmp_path / "c") == 0
+    assert [case.modality for case in cases(tmp_path / "c")] == ["ct"]

@@ -107,6 +107,7 @@ def running(folder: Path, root: str = "/dicom-web/") -> Iterator[Orthanc]:
         "StorageDirectory": str(folder / "db"),
         "IndexDirectory": str(folder / "db"),
         "StableAge": 1,
+        "MaximumStorageCacheSize": 0,  # a lost file is lost at once
         "Plugins": [str(PLUGINS / name) for name in names if (PLUGINS / name).exists()],
         "DicomWeb": {"Enable": True, "Root": root},
     }

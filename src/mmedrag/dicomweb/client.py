@@ -22,6 +22,7 @@ import httpx
 from mmedrag.dicomweb.multipart import BrokenMultipart, Part, boundary_of, read_parts
 from mmedrag.errors import ArchiveError
 from mmedrag.imaging.limits import MAX_BYTES
+from mmedrag.types import Problem
 
 Attributes: TypeAlias = Mapping[str, Any]
 """One result of a search in the DICOM JSON model (PS3.18, annex F), by tags such as 0020000D."""
@@ -35,6 +36,9 @@ NATIVE = "*"
 PAGE = 200
 """Results that are asked for at a time; a server may give fewer."""
 
+HOPELESS = 20
+"""Failures in a row after which the server is broken, not what it was asked for."""
+
 _MAX_JSON = 64 * 2**20
 _ATTEMPTS = 4
 _PATIENCE = 30.0
@@ -43,6 +47,10 @@ _AGAIN = frozenset({408, 425, 429, 502, 503, 504})
 
 class NotRetrieved(Exception):
     """One instance that the server does not give; the others may still be had."""
+
+
+class ServerFailure(NotRetrieved):
+    """The server fails (HTTP 5xx), as with a damaged file of its own."""
 
 
 class _Passing(Exception):
@@ -104,10 +112,14 @@ class Archive:
         """Whether the environment holds a user or a token."""
         return bool(os.environ.get(TOKEN, "").strip() or os.environ.get(USER, ""))
 
-    def search(self, path: str, keys: Mapping[str, str] | None = None) -> Iterator[Attributes]:
+    def search(
+        self, path: str, keys: Mapping[str, str] | None = None
+    ) -> Iterator[Attributes | Problem]:
         """QIDO-RS, page by page, until the server has no more.
 
-        A result that comes twice, because the archive has grown in between, is given once.
+        A result that comes twice, because the archive has grown in between, is given once. Some
+        servers read files to answer, and one that is damaged fails its page: then the page is
+        halved until the others have come, and a problem stands in the place of the one.
 
         Args:
             path: such as ``studies`` or ``studies/1.2.3/series``.
@@ -117,18 +129,47 @@ class Archive:
             ArchiveError: the server cannot be reached, or refuses.
         """
         seen: set[str] = set()
-        offset = 0
+        offset, limit, broken = 0, PAGE, 0
         while True:
-            paging = {"limit": str(PAGE), "offset": str(offset)}
-            page = self.json(f"{self.url}/{path}?{_query({**(keys or {}), **paging})}")
-            if not isinstance(page, list):
-                raise _odd(self.url)
-            new = [row for row in page if isinstance(row, dict) and _key(row) not in seen]
+            try:
+                page = self._page(path, keys or {}, offset, limit)
+            except ServerFailure as error:
+                broken += limit == 1
+                if limit == 1:
+                    yield Problem(Path(path), None, f"result {offset + 1} of a search: {error}")
+                    offset += 1
+                if broken == HOPELESS:
+                    raise self._no_search(error) from None
+                limit = max(1, limit // 2)
+                continue
+            new = [row for row in page if _key(row) not in seen]
             seen.update(_key(row) for row in new)
             yield from new
             if not new:  # an empty page, or a server that knows no offset
                 return
-            offset += len(page)
+            offset, limit, broken = offset + len(page), min(PAGE, 2 * limit), 0
+
+    def _page(
+        self, path: str, keys: Mapping[str, str], offset: int, limit: int
+    ) -> list[Attributes]:
+        paging = {"limit": str(limit), "offset": str(offset)}
+        url = f"{self.url}/{path}?{_query({**keys, **paging})}"
+        try:
+            page = self._persist(lambda: self._json(url))
+        except ServerFailure:
+            raise
+        except NotRetrieved as error:
+            raise self._no_search(error) from None
+        if not isinstance(page, list) or not all(isinstance(row, dict) for row in page):
+            raise self._no_search("not the JSON of QIDO-RS")
+        return page
+
+    def _no_search(self, reason: object) -> ArchiveError:
+        return ArchiveError(
+            f"{self.url} does not answer a search: {reason}",
+            "Check the address: it ends with the path of the DICOMweb service (Orthanc: "
+            "/dicom-web), and the keys of --where; see the server's log.",
+        )
 
     def json(self, url: str) -> Any:  # noqa: ANN401 - JSON is of any type
         """What a GET of an address gives; an empty list for no content.
@@ -139,11 +180,7 @@ class Archive:
         try:
             return self._persist(lambda: self._json(url))
         except NotRetrieved as error:
-            raise ArchiveError(
-                f"{self.url} does not answer a search: {error}",
-                "Check the address: it ends with the path of the DICOMweb service (Orthanc: "
-                "/dicom-web), and the keys of --where.",
-            ) from None
+            raise self._no_search(error) from None
 
     def retrieve(self, path: str, into: Path, syntax: str = NATIVE) -> None:
         """WADO-RS: one instance as a file that only its owner may read.
@@ -210,6 +247,8 @@ class Archive:
             )
         if code in _AGAIN:
             raise _Passing(f"HTTP {code}", _seconds(answer.headers.get("Retry-After", "")))
+        if answer.is_server_error:
+            raise ServerFailure(f"HTTP {code}")
         if not answer.is_success:
             raise NotRetrieved(f"HTTP {code}")
 
@@ -303,7 +342,3 @@ def _key(row: Attributes) -> str:
 
 def _seconds(text: str) -> float | None:
     return float(text) if text.strip().isdecimal() else None
-
-
-def _odd(url: str) -> ArchiveError:
-    return ArchiveError(f"{url} does not answer as QIDO-RS does", "Check the address.")

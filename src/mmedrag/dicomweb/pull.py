@@ -26,7 +26,7 @@ from mmedrag.casebase.faults import storage_faults
 from mmedrag.datasets.deidentify import Pseudonyms
 from mmedrag.datasets.dicom import read_dicom
 from mmedrag.dicomweb.changes import changed_studies, last_change
-from mmedrag.dicomweb.client import Archive, Attributes, NotRetrieved, text_of
+from mmedrag.dicomweb.client import HOPELESS, Archive, Attributes, NotRetrieved, text_of
 from mmedrag.dicomweb.selection import (
     Instance,
     Notes,
@@ -51,7 +51,6 @@ _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
 _MODALITY, _CLASS, _NUMBER = "00080060", "00080016", "00200013"
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _ASIDE = frozenset({"SR", "KO"})
-_HOPELESS = 20  # instances in a row that are not given: then the server is broken, not they
 
 
 @dataclass(slots=True)
@@ -116,11 +115,9 @@ class Pull:
         self._change = last_change(self.archive)
         with storage_faults(self.spool, "keep instances in"):
             self.spool.mkdir(mode=0o700, exist_ok=True)
-        for study in self._studies():
-            self.statistics.studies += 1
-            for item in self._study(study):
-                self._given += 1
-                yield item
+        for item in self._items():
+            self._given += 1
+            yield item
 
     def written(self, rows: int, /) -> None:
         """Hear that so many further rows are stored: the :class:`mmedrag.progress.Progress`."""
@@ -141,8 +138,17 @@ class Pull:
         asked = json.dumps([self.archive.url, sorted(self.where.items()), self.every])
         return Pseudonyms(self.salt).uid(asked)
 
-    def _studies(self) -> Iterator[str]:
-        """UIDs of the studies to look at: all that match, or those that are new."""
+    def _items(self) -> Iterator[Case | Problem]:
+        for row in self._studies():
+            if isinstance(row, Problem):
+                self.statistics.failed += 1
+                yield row
+            elif _UID.fullmatch(uid := text_of(row, _STUDY)):  # another would lead elsewhere
+                self.statistics.studies += 1
+                yield from self._study(uid)
+
+    def _studies(self) -> Iterator[Attributes | Problem]:
+        """The studies to look at: all that match, or those that are new."""
         change, day = self.state.position(self._source())
         keys = {("ModalitiesInStudy" if k == "Modality" else k): v for k, v in self.where.items()}
         if self.recheck:
@@ -150,18 +156,18 @@ class Pull:
         if change is not None and self._change is not None and change <= self._change:
             for uid in changed_studies(self.archive, change):
                 if uid == keys.get("StudyInstanceUID", uid):
-                    matching = self.archive.search("studies", {**keys, "StudyInstanceUID": uid})
-                    yield from _uids(matching, _STUDY)
+                    yield from self.archive.search("studies", {**keys, "StudyInstanceUID": uid})
             return
         if day and self._change is None and "StudyDate" not in keys:
             start = date.fromisoformat(day) - OVERLAP
             keys["StudyDate"] = f"{start:%Y%m%d}-"
-        yield from _uids(self.archive.search("studies", keys), _STUDY)
+        yield from self.archive.search("studies", keys)
 
     def _study(self, uid: str) -> Iterator[Case | Problem]:
         """The cases of one study, if there is anything new in it."""
         names = Pseudonyms(self.salt)
-        instances = list(self._instances(uid))
+        problems: list[Problem] = []
+        instances = list(self._instances(uid, problems))
         study, digest = names.uid(uid), self._digest(instances)
         if self.state.is_done(study, digest):
             self.statistics.unchanged += 1
@@ -171,7 +177,6 @@ class Pull:
             folder.mkdir(mode=0o700, exist_ok=True)
             for broken_off in folder.glob(".*.tmp*"):
                 broken_off.unlink()
-        problems: list[Problem] = []
         chosen = self._choose(instances, folder, problems)
         for instance in chosen:
             self._fetch(instance, folder, problems)
@@ -185,21 +190,28 @@ class Pull:
         taken = tuple(names.uid(i.uid) for i in chosen if (folder / _file(i)).exists())
         self._waiting.append(_Waiting(self._given, study, digest, taken, failures, folder))
 
-    def _instances(self, study: str) -> Iterator[Instance]:
+    def _instances(self, study: str, problems: list[Problem]) -> Iterator[Instance]:
         """All instances of a study but those of other modalities than are asked for."""
         wanted = self.where.get("Modality", "").upper()
-        for row in self.archive.search(f"studies/{study}/series"):
+        for row in self._rows(f"studies/{study}/series", problems):
             series, modality = text_of(row, _SERIES), text_of(row, _MODALITY)
-            if not _UID.fullmatch(series) or (
-                wanted not in {"", modality.upper()} and modality.upper() not in _ASIDE
-            ):
+            if not _UID.fullmatch(series):
                 continue
-            for item in self.archive.search(f"studies/{study}/series/{series}/instances"):
-                uid, number = text_of(item, _INSTANCE), text_of(item, _NUMBER)
-                order = int(number) if number.lstrip("-").isdecimal() else 2**31
-                if _UID.fullmatch(uid):
-                    sop_class = text_of(item, _CLASS)
-                    yield Instance(order, uid, series, study, modality, sop_class)
+            if wanted in {"", modality.upper()} or modality.upper() in _ASIDE:
+                for item in self._rows(f"studies/{study}/series/{series}/instances", problems):
+                    uid, number = text_of(item, _INSTANCE), text_of(item, _NUMBER)
+                    order = int(number) if number.lstrip("-").isdecimal() else 2**31
+                    if _UID.fullmatch(uid):
+                        sop_class = text_of(item, _CLASS)
+                        yield Instance(order, uid, series, study, modality, sop_class)
+
+    def _rows(self, path: str, problems: list[Problem]) -> Iterator[Attributes]:
+        """The results of a search; what the server could not give is added to the problems."""
+        for row in self.archive.search(path):
+            if isinstance(row, Problem):
+                problems.append(row)
+            else:
+                yield row
 
     def _digest(self, instances: Sequence[Instance]) -> str:
         asked = [str(self.every), self.where.get("Modality", ""), *sorted(i.uid for i in instances)]
@@ -230,9 +242,9 @@ class Pull:
         except NotRetrieved as error:
             problems.append(Problem(Path(instance.uid), None, f"not retrieved: {error}"))
             self._in_a_row += 1
-            if self._in_a_row >= _HOPELESS:
+            if self._in_a_row >= HOPELESS:
                 raise ArchiveError(
-                    f"{self.archive.url} gave none of the last {_HOPELESS} instances ({error})",
+                    f"{self.archive.url} gave none of the last {HOPELESS} instances ({error})",
                     "See the server's log; the same command goes on where it was.",
                 ) from None
             return None
@@ -258,11 +270,6 @@ class Pull:
 
 def _file(instance: Instance) -> str:
     return f"{instance.uid}.dcm"
-
-
-def _uids(rows: Iterator[Attributes], tag: str) -> Iterator[str]:
-    """The UIDs of a search's results; what is none would lead elsewhere and is passed over."""
-    return (uid for row in rows if _UID.fullmatch(uid := text_of(row, tag)))
 
 
 def _take_in(notes: Notes, file: Path) -> None:

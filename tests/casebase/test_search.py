@@ -261,7 +261,7 @@ def test_bm25_follows_writes():
                 fresh = Lexicon(made._access.database.connection).match(
                     "left nodule", snapshot.epoch
                 )
-                expected = connection.execute(
+                expected = made._access.database.connection.execute(
                     "SELECT rowid, -bm25(lexicon) FROM lexicon "
                     "WHERE lexicon MATCH 'nodule OR left' ORDER BY rowid"
                 ).fetchall()

@@ -157,9 +157,10 @@ def _lead(task: Task, brief: Brief, dictionary: Dictionary) -> _Lead:
 
 def fit(presence: Sequence[_Presence], leads: Sequence[_Lead]) -> Agreement:
     """Judges of presence and of normality, and how often a lead is right."""
+    by_kind = {k: [p for p in presence if p.kind == k] for k in ("presence", "normality")}
     return Agreement(
-        presence=_judge([p for p in presence if p.kind == "presence"]),
-        normality=_judge([p for p in presence if p.kind == "normality"]),
+        presence=_judge(by_kind["presence"]),
+        normality=_judge(by_kind["normality"]),
         leads=_bins(leads),
     )
 

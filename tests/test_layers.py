@@ -35,6 +35,7 @@ SHELVES = (
     {"training", "evaluation"},
     {"paper"},
     {"testing"},
+    {"serving"},
     {"commands"},
     {"cli"},
 )

@@ -27,7 +27,7 @@ SHELVES = (
     {"protocols", "checkpoint", "citations", "imaging"},
     STAGES,
     {"routing"},
-    {"networks", "pipeline", "indexing", "presets", "images"},
+    {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key"},
     {"choices"},
     {"assembly"},
     {"mmedrag"},

@@ -68,7 +68,7 @@ def test_the_key_of_an_older_release_moves_out_of_the_database(tmp_path: Path) -
         archive.extractall(tmp_path, filter="data")
     path = tmp_path / "old.casebase"
     with Casebase.open(path, readonly=True) as casebase:
-        salt = bytes.fromhex(casebase._database.settings()["salt"])
+        salt = bytes.fromhex(casebase._access.database.settings()["salt"])
         assert salt.hex() not in json.dumps(casebase.info())
         assert "salt" not in casebase.settings
     assert files_with(salt, path) == ["casebase.db"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmedrag.answers import agreement
-from mmedrag.answers.agreement import Agreement, Bin
+from mmedrag.answers.agreement import Agreement, Bin, Judge
 from mmedrag.answers.analysis import CaseAnalyst, base_rate, code_of
 from mmedrag.answers.counts import CorpusCounts
 from mmedrag.answers.questions import RuleReader
@@ -162,8 +162,9 @@ def test_the_corpus_is_read_again_when_it_changes(terms):
     assert counts.prevalence(asked, {NORMAL: [NORMAL]})[NORMAL] == Prevalence(1, 1, 2)
 
 
+JUDGE = Judge((-2.0, 6.0, -6.0, 0.0, 0.0), yes=0.9, no=0.1, right_yes=0.97, right_no=0.95)
 KNOWN = Agreement(
-    weights=(-2.0, 6.0, -6.0, 0.0, 0.0), yes=0.9, no=0.1, right_yes=0.97, right_no=0.95,
+    presence=JUDGE, normality=replace(JUDGE, yes=1.01, no=-0.01),
     leads={"image": [Bin(0.0, 1, 8), Bin(0.5, 9, 10)], "image and text": [Bin(0.0, 0, 8)]},
 )  # fmt: skip
 
@@ -193,7 +194,7 @@ def test_an_agreement_survives_json():
 @given(*[st.integers(0, 20)] * 4)
 def test_probabilities_are_probabilities(yes, no, unsure, of):
     rate = Prevalence(yes, 0, max(yes, of))
-    assert 0.0 <= KNOWN.probability(agreement.features(yes, no, unsure, of, rate)) <= 1.0
+    assert 0.0 <= JUDGE.probability(agreement.features(yes, no, unsure, of, rate)) <= 1.0
 
 
 def test_base_rates_in_words():

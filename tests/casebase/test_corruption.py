@@ -159,7 +159,7 @@ def test_damage_is_noticed_while_open_too(path):
 
 def test_a_bit_lost_in_a_stored_vector_is_found_by_verify(path):
     with Casebase.open(path) as casebase:
-        casebase._database._run("UPDATE vectors SET vector = zeroblob(32) WHERE row = 5")
+        casebase._access.database._run("UPDATE vectors SET vector = zeroblob(32) WHERE row = 5")
         assert casebase.verify() == [
             f"casebase.db: case {ENTRIES[4].case.id!r} fails its checksum",
             "casebase.db: vectors, row 5 fails its checksum",
@@ -182,8 +182,8 @@ def test_a_bit_lost_in_a_stored_vector_is_found_by_verify(path):
 def test_a_row_is_checked_when_it_is_read(path, damage):
     """Whatever is asked, the damaged row is never given out as if it were sound."""
     with Casebase.open(path) as casebase:
-        casebase._database._run("PRAGMA foreign_keys = OFF")
-        casebase._database._run(damage)
+        casebase._access.database._run("PRAGMA foreign_keys = OFF")
+        casebase._access.database._run(damage)
     (path / "seal.json").unlink()  # as while a writer is at work
     with Casebase.open(path, readonly=True) as casebase:
         with pytest.raises(CasebaseDamaged, match="checksum"):
@@ -208,8 +208,8 @@ def test_a_row_is_checked_when_it_is_read(path, damage):
 )
 def test_a_lexical_index_that_does_not_match_is_found_and_rebuilt(path, damage):
     with Casebase.open(path) as casebase:
-        casebase._database._run("PRAGMA trusted_schema = ON")
-        casebase._database._run(damage)
+        casebase._access.database._run("PRAGMA trusted_schema = ON")
+        casebase._access.database._run(damage)
         (path / "seal.json").unlink()
     with Casebase.open(path, readonly=True) as casebase:
         assert any("lexical index" in problem for problem in casebase.verify())
@@ -318,8 +318,8 @@ def test_an_older_copy_of_the_database_is_noticed(path, tmp_path):
 )
 def test_damage_raises_typed_errors_only(path, damage):
     with Casebase.open(path) as casebase:
-        casebase._database._run("PRAGMA foreign_keys = OFF")
-        casebase._database._run(damage)
+        casebase._access.database._run("PRAGMA foreign_keys = OFF")
+        casebase._access.database._run(damage)
         (path / "seal.json").unlink()
     asked = [
         lambda c: c.search(question_of(Query("nodule"), unit(np.random.default_rng(0))), 99),
@@ -383,7 +383,7 @@ def test_what_is_not_a_casebase_is_said_so(tmp_path):
 
 def test_a_later_format_is_refused(path):
     with Casebase.open(path) as casebase:
-        casebase._database._run("PRAGMA user_version = 99")
+        casebase._access.database._run("PRAGMA user_version = 99")
     with pytest.raises(CasebaseError, match="Upgrade"):
         Casebase.open(path)
 
@@ -414,10 +414,10 @@ def test_a_folder_emptied_down_to_the_database_is_whole_again(path):
 
 def test_the_command_rebuild_ends_the_alarm_of_a_damaged_index(path, capsys):
     with Casebase.open(path) as casebase:
-        casebase._database._run("DELETE FROM lexicon_docsize WHERE id = 5")
+        casebase._access.database._run("DELETE FROM lexicon_docsize WHERE id = 5")
         casebase.add([Entry(Case(id="last"), ENTRIES[1].vector, "", None)])
     with Casebase.open(path) as casebase:
-        casebase._database._run("UPDATE lexicon_docsize SET sz = x'05' WHERE id = 6")
+        casebase._access.database._run("UPDATE lexicon_docsize SET sz = x'05' WHERE id = 6")
     assert main(["info", str(path)]) == 3
     assert "mmedrag rebuild" in capsys.readouterr().err
     assert main(["rebuild", str(path)]) == 0

@@ -144,7 +144,7 @@ def test_a_failed_write_leaves_no_preview(tmp_path, monkeypatch):
         def full(*_):
             raise sqlite3.OperationalError("disk I/O error")
 
-        monkeypatch.setattr(casebase._database, "insert", full)
+        monkeypatch.setattr(casebase._access.database, "insert", full)
         with pytest.raises(CasebaseError):
             casebase.add([secret_case("x"), secret_case("y", thumbnail=b"orphan")])
         files = [f.read_bytes() for f in (path / "thumbnails").rglob("*.jpg")]
@@ -182,8 +182,8 @@ def test_a_writer_killed_between_commit_and_erasure_is_finished_by_the_next(tmp_
     path = tmp_path / "cases"
     with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
         casebase.add([secret_case()])
-        with casebase._database.writing() as epoch:  # all that delete() does before a kill
-            casebase._database.delete("secret", epoch)
+        with casebase._access.database.writing() as epoch:  # all that delete() does before a kill
+            casebase._access.database.delete("secret", epoch)
         assert len(list((path / "thumbnails").glob("*/*"))) == 1
     with Casebase.open(path) as casebase:
         casebase.add(entries_of(25, 1))

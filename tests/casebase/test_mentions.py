@@ -132,7 +132,7 @@ def test_cases_added_without_a_dictionary_are_out_of_date(
 def test_damaged_mentions_are_noticed_and_derived_again(
     casebase: Casebase, offline: Stages, source: Dictionary
 ) -> None:
-    casebase._database._run(
+    casebase._access.database._run(
         "UPDATE mentions SET assertion = 'affirmed' WHERE assertion = 'negated'"
     )
     rag = assemble(offline, casebase, source)

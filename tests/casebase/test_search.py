@@ -232,8 +232,8 @@ def test_exact_rows_grow_and_forget():
 @given(st.lists(st.sampled_from(["effusions", "nodule", "left", "Fracture", "CT"]), unique=True))
 def test_bm25_is_that_of_sqlite(casebase_of_words, asked):
     casebase = casebase_of_words
-    with casebase._now() as snapshot:
-        connection = casebase._database.connection
+    with casebase._access.now() as snapshot:
+        connection = casebase._access.database.connection
         rows, scores = Lexicon(connection).match(" ".join(asked), snapshot.epoch)
         expected = connection.execute(
             "SELECT rowid, -bm25(lexicon) FROM lexicon WHERE lexicon MATCH ? ORDER BY rowid",
@@ -246,7 +246,7 @@ def test_bm25_is_that_of_sqlite(casebase_of_words, asked):
 def test_bm25_follows_writes():
     entries = entries_of(31, 40)
     with casebase_of(entries[:20]) as made:
-        kept = Lexicon(made._database.connection)
+        kept = Lexicon(made._access.database.connection)
         for write in (
             lambda: None,
             lambda: made.add(entries[20:]),
@@ -256,10 +256,12 @@ def test_bm25_follows_writes():
             ),
         ):
             write()
-            with made._now() as snapshot:
+            with made._access.now() as snapshot:
                 rows, scores = kept.match("nodule left", snapshot.epoch)
-                fresh = Lexicon(made._database.connection).match("left nodule", snapshot.epoch)
-                expected = made._database.connection.execute(
+                fresh = Lexicon(made._access.database.connection).match(
+                    "left nodule", snapshot.epoch
+                )
+                expected = made._access.database.connection.execute(
                     "SELECT rowid, -bm25(lexicon) FROM lexicon "
                     "WHERE lexicon MATCH 'nodule OR left' ORDER BY rowid"
                 ).fetchall()

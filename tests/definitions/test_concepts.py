@@ -20,7 +20,7 @@ from mmedrag.definitions import (
 )
 from mmedrag.definitions.compilation import in_memory
 from mmedrag.protocols import Ontology
-from mmedrag.types import Domain, Kind
+from mmedrag.types import Assertion, Domain, Kind
 
 GLOSSARY = Path(definitions.__file__).with_name("glossary.jsonl")
 ROWS = [json.loads(line) for line in GLOSSARY.read_text("utf-8").splitlines()]
@@ -267,3 +267,24 @@ SOURCES = {
         "http://x/RID2,zorb,http://x/RID1|http://x/RID7\n"
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("The heart is normal in size.", "heart"),
+        ("Normal chest radiograph.", "chest"),
+        ("Unremarkable CT head.", "brain"),
+        ("Normal fundus.", "retina"),
+        ("Lungs are clear.", "lung"),
+        ("Benign breast tissue.", "breast"),
+        ("The mediastinum is within normal limits.", "mediastinum"),
+        ("No pathological diagnosis.", ""),
+    ],
+)
+def test_normality_is_affirmed_of_a_region(text: str, region: str) -> None:
+    found = [m for m in glossary().recognise([text])[0] if m.kind is Kind.NORMAL]
+    assert [
+        (m.assertion, OWN.region(m.concept) and OWN.name(OWN.region(m.concept))) for m in found
+    ] == [(Assertion.AFFIRMED, region)]
+    assert OWN.is_a(found[0].concept, code("normal study"))

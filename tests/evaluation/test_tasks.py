@@ -113,19 +113,25 @@ def test_replies_are_scored_on_a_real_system(rag, phantoms, terms):
 def test_an_agreement_is_measured_and_fitted(rag, phantoms, terms):
     tasks = drawn(readings_of([c for c in phantoms if c.image][:4], terms), terms, 1)
     agreement, section = measure_agreement(rag, terms, tasks)
-    assert len(agreement.weights) == 5
+    assert len(agreement.presence.weights) == 5
     assert section.name == "agreement"
 
 
 def test_thresholds_let_replies_through_that_were_right():
     rows = [
         Presence(
-            digest(f"P{i}"), features(5 * (i % 2), 0, 0, 5, None), bool(i % 2), 5 * (i % 2), 0, 5
+            "presence",
+            digest(f"P{i}"),
+            features(5 * (i % 2), 0, 0, 5, None),
+            bool(i % 2),
+            5 * (i % 2),
+            0,
+            5,
         )
         for i in range(200)
     ]
     leads = [Lead("image", share / 10, share > 5) for share in range(10) for _ in range(5)]
     agreement = fit(rows, leads)
-    assert agreement.reply(5, 0, 0, 5, None)[0] is Reply.YES
-    assert agreement.right_yes > 0.9
+    assert agreement.reply((5, 0, 0), 5, None)[0] is Reply.YES
+    assert agreement.presence.right_yes > 0.9
     assert agreement.lead_rate(0.9, has_text=False) > 0.8 > agreement.lead_rate(0.1, has_text=False)

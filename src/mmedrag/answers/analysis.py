@@ -210,7 +210,8 @@ class CaseAnalyst:
         )  # fmt: skip
         if question.query.image is not None and self.agreement is not None:
             rate = next((c.prevalence for c in brief.claims if c.concept == concept), None)
-            return self.agreement.reply(yes, no, unsure, len(readings), rate)
+            counts, normality = (yes, no, unsure), concept == NORMAL
+            return self.agreement.reply(counts, len(readings), rate, normality=normality)
         return _by_count(yes, no, unsure)
 
     def _lead(self, brief: Brief, question: Question) -> tuple[Reply, str]:

@@ -62,7 +62,7 @@ def candidates(
                 support.keys.append(reading.key)
             known = support.patients.get(patient, 0.0)
             support.patients[patient] = max(known, weight * (0.6 + 0.4 * nearness))
-    ordered = sorted(found.values(), key=lambda s: -s.weight)
+    ordered = sorted(_special(list(found.values()), ontology), key=lambda s: -s.weight)
     return [
         Candidate(
             diagnosis=_name(support, ontology),
@@ -72,6 +72,21 @@ def candidates(
             against=_against(question, support, readings, ontology),
         )
         for support in ordered
+    ]
+
+
+def _special(found: Sequence[_Support], ontology: Ontology) -> list[_Support]:
+    """Without a diagnosis all of whose cases have one and the same kind of it."""
+    return [
+        wide
+        for wide in found
+        if not any(
+            narrow is not wide
+            and set(wide.keys) <= set(narrow.keys)
+            and ontology.is_a(narrow.code, wide.code)
+            and not ontology.is_a(wide.code, narrow.code)
+            for narrow in found
+        )
     ]
 
 

@@ -313,7 +313,8 @@ def out_of_scope(
             return OutOfScope(name, f"{sentence}. {INSTEAD}")
     if kind not in _ABOUT_AN_IMAGE and not _medical(question):
         return OutOfScope("is no medical question", f"{_COMPILED[-1][1]}. {INSTEAD}")
-    return _against_image(question, domains) if domains is not None else None
+    asks_for_it = kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE)
+    return _against_image(question, domains) if domains is not None and asks_for_it else None
 
 
 def _medical(question: Question) -> bool:
@@ -326,18 +327,28 @@ def _medical(question: Question) -> bool:
     return bool(_TERM.search(text.strip()) or _POINTING.search(text))
 
 
+_CERTAIN = 0.9
+"""How sure the classifier must be of an image before a question is held to contradict it."""
+
+
 def _against_image(question: Question, domains: Domains) -> OutOfScope | None:
-    """A finding that is none of the image's domain: pneumothorax, and a photograph of a retina."""
+    """A finding that is none of the image's domain: pneumothorax, and a photograph of a retina.
+
+    Only what belongs to one domain alone contradicts: a metastasis may be anywhere, and what
+    pathology names is asked of radiographs too.
+    """
     routing = question.routing
     shown = routing.decision
     if question.query.image is None or shown is None or not routing.medical:
         return None
+    if routing.scores and routing.scores.get(shown, 0.0) < _CERTAIN:
+        return None
     homes = {m.term: tuple(domains(m.concept)) for m in question.mentions}
     named = {term: home for term, home in homes.items() if home}
-    if not named or any(shown in home for home in named.values()):
+    foreign = all(len(home) == 1 and home[0] != shown for home in named.values())
+    eyes = Domain.OPHTHALMOLOGY in (shown, *(d for home in named.values() for d in home))
+    if not named or not foreign or not eyes:
         return None
-    if Domain.OPHTHALMOLOGY not in (shown, *(d for home in named.values() for d in home)):
-        return None  # what pathology names is asked of radiographs, and the reverse
     term = next(iter(named))
     return OutOfScope(
         "contradicts the image",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from mmedrag.casebase.database import Database
-from mmedrag.casebase.faults import damage_typed, storage_faults
+from mmedrag.casebase.access import Access
+from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
     RESERVED,
     caller_settings,
@@ -24,19 +23,14 @@ from mmedrag.casebase.folder import (
     walk_recognised,
     write_generation,
 )
-from mmedrag.casebase.lexical import differences
 from mmedrag.casebase.log import log_of
 from mmedrag.casebase.mentions import Recognition
-from mmedrag.casebase.reader import Reader
 from mmedrag.casebase.records import record_of
-from mmedrag.casebase.schema import FORMAT, migrate
-from mmedrag.casebase.snapshot import Snapshot, checked
-from mmedrag.casebase.thumbnails import Thumbnails, digest_of
-from mmedrag.casebase.vectors import Generations
+from mmedrag.casebase.schema import FORMAT
+from mmedrag.casebase.snapshot import checked
+from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.casebase.verification import problems
-from mmedrag.casebase.writer import WriterLock
 from mmedrag.errors import (
-    CasebaseDamaged,
     CasebaseError,
     CasebaseNotFound,
     EncoderMismatch,
@@ -62,21 +56,11 @@ class Casebase:
         preset: name of the preset that made it.
     """
 
-    def __init__(self, path: Path, database: Database, *, readonly: bool) -> None:
+    def __init__(self, access: Access) -> None:
         """Use :meth:`create` or :meth:`open`."""
-        self.path = path
-        self.dim, self.fingerprint, self.preset = essentials(database, path)
-        self._readonly = readonly
-        self._database = database
-        self._generations = Generations(path)
-        self._thumbnails = Thumbnails(path / "thumbnails")
-        self._reader = Reader(path, database, self._generations)
-        self._lock = WriterLock(path)
-        self._writers = threading.RLock()  # taken before _guard
-        self._guard = threading.RLock()  # the connection and the snapshot
-        self._closed = False
-        self._lost = 0  # acknowledged writes that are not there
-        self._unsound = ""  # what is wrong with the database file as a whole
+        self._access = access
+        self.path = access.path
+        self.dim, self.fingerprint, self.preset = essentials(access.database, access.path)
 
     @classmethod
     def create(
@@ -133,40 +117,20 @@ class Casebase:
                 raise CasebaseNotFound(
                     f"No casebase at {path}", "Make one: mmedrag index CORPUS --into PATH."
                 )
-            database = connect(path, readonly=readonly)
+            access = Access(path, readonly=readonly)
             try:
-                casebase = cls(path, database, readonly=readonly)
+                casebase = cls(access)
                 casebase._require(fingerprint)
-                casebase._compare_with_ledger()
-                if not casebase._unsound:
-                    with casebase._now():
-                        pass
+                access.look()
             except BaseException:
-                database.close()
+                access.database.close()
                 raise
-        casebase._recover()
+        access.recover(casebase.publish)
         return casebase
 
     def close(self) -> None:
         """Let other writers in; using the casebase afterwards is an error."""
-        with self._writers, self._guard:
-            if self._closed:
-                return
-            self._closed = True
-            try:
-                if self._lock.held and not self._unsound:
-                    self._settle_and_close()
-            finally:
-                self._database.close()
-                self._lock.release()
-
-    def _settle_and_close(self) -> None:
-        """A full disk must not stop a close; the next writer settles what is left."""
-        with suppress(sqlite3.OperationalError, OSError):
-            self._database.settle()
-            epoch = self._database.state().epoch
-            self._database.close()
-            self._database.ledger.seal(epoch)
+        self._access.close()
 
     def __enter__(self) -> Self:
         return self
@@ -177,13 +141,13 @@ class Casebase:
     @property
     def notices(self) -> list[str]:
         """What was found damaged and what was done about it, one line each."""
-        return self._reader.notices
+        return self._access.notices
 
     # Reading
 
     def count(self) -> int:
         """How many cases it holds."""
-        with self._reading() as database:
+        with self._access.reading() as database:
             return database.count()
 
     def __len__(self) -> int:
@@ -192,44 +156,48 @@ class Casebase:
     @property
     def settings(self) -> dict[str, str]:
         """What was given to :meth:`create`."""
-        with self._reading() as database:
+        with self._access.reading() as database:
             return caller_settings(database)
 
     def get(self, case_id: str) -> Case | None:
         """The case of that id, or ``None``."""
-        with self._reading() as database:
+        with self._access.reading() as database:
             return database.case(case_id)
 
     def domains(self) -> list[Domain]:
         """The domains that its cases are of, by name."""
-        with self._reading() as database:
+        with self._access.reading() as database:
             return sorted(Domain(name) for name in database.counts() if name is not None)
 
     def ids(self) -> Iterator[str]:
         """All ids, in the order of adding."""
-        with self._reading() as database:
+        with self._access.reading() as database:
             return iter(database.all_ids())
 
     def cases(self) -> Iterator[Case]:
         """All cases of one committed state, in the order of adding."""
-        return (case for case, _ in walk(self.path, readonly=self._readonly))
+        with self._access.reading():
+            pass  # refuses what is not sound
+        return (case for case, _ in walk(self.path, readonly=self._access.readonly))
 
     def recognised(self, recogniser: str) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
         """All cases with what the source of that fingerprint found in their reports.
 
         ``None`` stands for the mentions of a report that it has not read.
         """
-        return walk_recognised(self.path, recogniser, readonly=self._readonly)
+        with self._access.reading():
+            pass  # refuses what is not sound
+        return walk_recognised(self.path, recogniser, readonly=self._access.readonly)
 
     def preview(self, case_id: str) -> bytes | None:
         """The case's preview as JPEG, or ``None`` where it has none or it is damaged."""
-        with self._reading() as database:
+        with self._access.reading() as database:
             digest = database.thumbnail(case_id)
-            return None if digest is None else self._thumbnails.read(digest)
+            return None if digest is None else self._access.thumbnails.read(digest)
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Stored vectors by content hash, so that nothing is encoded twice."""
-        with self._reading() as database:
+        with self._access.reading() as database:
             return database.vectors_by_content(contents)
 
     def search(self, question: Question, k: int) -> list[Hit]:
@@ -253,13 +221,13 @@ class Casebase:
         if k < 1:
             return []
         query, domain = question.query, question.routing.decision
-        with self._now() as snapshot:
-            return snapshot.search(self._database, query, vector, k, domain)
+        with self._access.now() as snapshot:
+            return snapshot.search(self._access.database, query, vector, k, domain)
 
     def info(self) -> dict[str, object]:
         """Counts, sizes and settings, for people to read."""
-        with self._now() as snapshot:
-            told = describe(self.path, self._database, snapshot)
+        with self._access.now() as snapshot:
+            told = describe(self.path, self._access.database, snapshot)
         return {**told, "unerased": self.unerased(), "notices": list(self.notices)}
 
     def unrecognised(self, recogniser: str) -> int:
@@ -268,17 +236,17 @@ class Casebase:
         A search gives such a case out with what it has (:class:`~mmedrag.types.Hit`), and whoever
         asked reads the report again, which is slow; :meth:`recognise` ends that.
         """
-        with self._reading() as database:
+        with self._access.reading() as database:
             return database.count() - database.recognised_by().get(recogniser, 0)
 
     def affirmed(self) -> list[Mention]:
         """One mention for each concept and term that some report affirms."""
-        with self._reading() as database:
+        with self._access.reading() as database:
             return database.mention_table.affirmed() if database.derives else []
 
     def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Kept vectors of definitions by the digest of what was embedded."""
-        with self._reading() as database:
+        with self._access.reading() as database:
             return database.definition_vectors(digests)
 
     def export(self, into: Path) -> int:
@@ -290,17 +258,19 @@ class Casebase:
         Raises:
             CasebaseError: the folder has records already, or cannot be written.
         """
+        with self._access.reading():
+            pass  # refuses what is not sound
         with storage_faults(into, "export to"):
-            cases = walk(self.path, readonly=self._readonly)
-            return export(cases, self._thumbnails, Path(into))
+            cases = walk(self.path, readonly=self._access.readonly)
+            return export(cases, self._access.thumbnails, Path(into))
 
     def verify(self) -> list[str]:
         """Run every check; see :func:`mmedrag.casebase.verification.problems`. ``[]`` is sound."""
         with (
             storage_faults(self.path, "verify"),
-            closing(connect(self.path, readonly=self._readonly)) as database,
+            closing(connect(self.path, readonly=self._access.readonly)) as database,
         ):
-            return list(problems(database, self._generations, self._thumbnails))
+            return list(problems(database, self._access.generations, self._access.thumbnails))
 
     # Writing
 
@@ -316,27 +286,15 @@ class Casebase:
         records = {entry.case.id: record_of(entry, self.dim) for entry in entries}
         if not records:
             return
-        with self._writers, storage_faults(self.path, "add cases to"):
-            self._acquire()
+        with self._access.writing("add cases to"):
             previews = [e.thumbnail for e in entries if e.thumbnail is not None]
             with self._removed_on_failure(previews):
-                self._thumbnails.write(previews)
-                with self._guard, self._database.writing() as epoch:
+                self._access.thumbnails.write(previews)
+                with self._access.guard, self._access.database.writing() as epoch:
                     for record in records.values():
-                        self._database.insert(record, epoch)
-            with self._guard:
-                self._finish_erasures()
-
-    @contextmanager
-    def _removed_on_failure(self, previews: Sequence[bytes]) -> Iterator[None]:
-        """Leave no preview behind that no case has."""
-        try:
-            yield
-        except BaseException:
-            with suppress(sqlite3.Error, OSError), self._guard:
-                digests = {digest_of(preview) for preview in previews}
-                self._thumbnails.remove(digests - self._database.thumbnails())
-            raise
+                        self._access.database.insert(record, epoch)
+            with self._access.guard:
+                self._access.finish_erasures()
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete cases; unknown ids are passed over. Returns how many there were.
@@ -350,16 +308,14 @@ class Casebase:
             CasebaseError: the disk fails.
             CasebaseLocked: another process writes.
         """
-        with self._writers, storage_faults(self.path, "delete cases from"):
-            self._acquire()
-            with self._guard:
-                with self._database.writing() as epoch:
-                    gone = sum([self._database.delete(case_id, epoch) for case_id in ids])
-                    if gone:
-                        self._database.merge_lexicon()
-                        self._database.mention_table.forget_unused()
-                self._finish_erasures()
-                self._database.settle()
+        with self._access.writing("delete cases from"), self._access.guard:
+            with self._access.database.writing() as epoch:
+                gone = sum([self._access.database.delete(case_id, epoch) for case_id in ids])
+                if gone:
+                    self._access.database.merge_lexicon()
+                    self._access.database.mention_table.forget_unused()
+            self._access.finish_erasures()
+            self._access.database.settle()
         return gone
 
     def unerased(self) -> dict[str, int]:
@@ -369,13 +325,13 @@ class Casebase:
         write-ahead log, which may hold their texts. ``words of replaced texts``: 1 where the
         lexical index may hold some. ``previews``: files that could not be removed yet.
         """
-        with self._now() as snapshot:
-            held = self._database.log_holds_erased()
+        with self._access.now() as snapshot:
+            held = self._access.database.log_holds_erased()
             left = {
                 "vectors in the index": snapshot.masked(),
                 "bytes of log": size_of(log_of(self.path / "casebase.db")) if held else 0,
-                "words of replaced texts": int(self._database.state().lexicon_stale),
-                "previews": len(self._database.erasures()),
+                "words of replaced texts": int(self._access.database.state().lexicon_stale),
+                "previews": len(self._access.database.erasures()),
             }
             return {name: number for name, number in left.items() if number}
 
@@ -391,7 +347,7 @@ class Casebase:
             CasebaseError: the disk fails.
             CasebaseLocked: another process writes.
         """
-        with self._writers:
+        with self._access.writers:
             self.publish()
             return self.unerased()
 
@@ -407,22 +363,21 @@ class Casebase:
                 then stays live.
             CasebaseLocked: another process writes.
         """
-        with self._writers, storage_faults(self.path, "publish the index of"):
-            self._acquire()
-            with self._guard:
-                key = index_key or self._database.settings()["index_key"]
+        with self._access.writing("publish the index of"):
+            with self._access.guard:
+                key = index_key or self._access.database.settings()["index_key"]
             summary, digest = write_generation(
-                self.path, self._generations, None if key == AUTOMATIC else key
+                self.path, self._access.generations, None if key == AUTOMATIC else key
             )
-            with self._guard:
-                with self._database.writing():
-                    self._database.record_generation(summary.number, digest)
-                self._generations.point_to(summary.number)
-                with self._database.writing():
-                    self._database.set("index_key", key)
-                    self._database.retire_before(summary.number, summary.epoch)
-                self._generations.remove_others(summary.number)
-                self._database.settle()
+            with self._access.guard:
+                with self._access.database.writing():
+                    self._access.database.record_generation(summary.number, digest)
+                self._access.generations.point_to(summary.number)
+                with self._access.database.writing():
+                    self._access.database.set("index_key", key)
+                    self._access.database.retire_before(summary.number, summary.epoch)
+                self._access.generations.remove_others(summary.number)
+                self._access.database.settle()
 
     def recognise(self, definitions: DefinitionSource) -> int:
         """Read the reports that this source has not read, and keep what it recognises.
@@ -434,18 +389,17 @@ class Casebase:
             CasebaseError: the disk fails; what was read before stays.
             CasebaseLocked: another process writes.
         """
-        with self._writers, storage_faults(self.path, "recognise the terms of"):
-            self._acquire()
+        with self._access.writing("recognise the terms of"):
             count, row = 0, 0
             while batch := self._unread(definitions.fingerprint, row):
                 found = definitions.recognise([text for _, text in batch])
-                with self._guard, self._database.writing():
+                with self._access.guard, self._access.database.writing():
                     for (row, _), mentions in zip(batch, found, strict=True):
                         recognition = Recognition(definitions.fingerprint, mentions)
-                        self._database.mention_table.write(row, recognition)
+                        self._access.database.mention_table.write(row, recognition)
                 count += len(batch)
-            with self._guard, self._database.writing():
-                self._database.mention_table.forget_unused()
+            with self._access.guard, self._access.database.writing():
+                self._access.database.mention_table.forget_unused()
             return count
 
     def set(self, key: str, value: str) -> None:
@@ -457,10 +411,12 @@ class Casebase:
         """
         if key in RESERVED:
             raise CasebaseError(f"The setting {key} is the casebase's own", "Use another key.")
-        with self._writers, storage_faults(self.path, "keep a setting in"):
-            self._acquire()
-            with self._guard, self._database.writing():
-                self._database.set(key, value)
+        with (
+            self._access.writing("keep a setting in") as database,
+            self._access.guard,
+            database.writing(),
+        ):
+            database.set(key, value)
 
     def take_setting(self, key: str) -> str | None:
         """Erase a setting of the caller's, and give what it was.
@@ -469,16 +425,16 @@ class Casebase:
             CasebaseError: the disk fails.
             CasebaseLocked: another process writes.
         """
-        with self._writers, storage_faults(self.path, "erase a setting of"):
-            with self._reading() as database:
+        with self._access.writers, storage_faults(self.path, "erase a setting of"):
+            with self._access.reading() as database:
                 value = database.settings().get(key)
             if value is None or key in RESERVED:
                 return None
-            self._acquire()
-            with self._guard:
-                with self._database.writing():
-                    self._database.unset(key)
-                self._database.truncate_log()
+            self._access.acquire()
+            with self._access.guard:
+                with self._access.database.writing():
+                    self._access.database.unset(key)
+                self._access.database.truncate_log()
             return value
 
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
@@ -488,10 +444,12 @@ class Casebase:
             CasebaseError: the disk fails.
             CasebaseLocked: another process writes.
         """
-        with self._writers, storage_faults(self.path, "keep vectors in"):
-            self._acquire()
-            with self._guard, self._database.writing():
-                self._database.keep_definition_vectors(vectors)
+        with (
+            self._access.writing("keep vectors in") as database,
+            self._access.guard,
+            database.writing(),
+        ):
+            database.keep_definition_vectors(vectors)
 
     def accept(self) -> None:
         """Take what the database holds for what was acknowledged, where every case is sound.
@@ -503,17 +461,8 @@ class Casebase:
             CasebaseDamaged: a case fails its checksum.
             CasebaseLocked: another process writes.
         """
-        if not self._unsound and not self._lost:
-            return
-        with self._guard:
-            damaged = list(self._database.damaged_cases())
-            if damaged:
-                raise CasebaseDamaged(
-                    f"{damaged[0]} ({len(damaged)} such problems)", "Restore a backup."
-                )
-            self._unsound, self._lost = "", 0
-        self._acquire()
-        self._database.ledger.forget()
+        with self._access.writers, storage_faults(self.path, "accept the loss of"):
+            self._access.accept()
 
     def rebuild(self, definitions: DefinitionSource | None = None) -> None:
         """Derive the lexical index and the generation again and compact; encodes nothing.
@@ -529,22 +478,35 @@ class Casebase:
             CasebaseError: the disk fails; the former state then stays live.
             CasebaseLocked: another process writes.
         """
-        with self._writers, storage_faults(self.path, "rebuild"):
-            self.accept()
-            self._acquire()
-            with self._guard, self._database.writing():
-                self._database.rebuild_lexicon()
+        with self._access.writers, storage_faults(self.path, "rebuild"):
+            self._access.accept()
+            self._access.acquire()
+            with self._access.guard, self._access.database.writing():
+                self._access.database.rebuild_lexicon()
             if definitions is not None:
-                with self._guard, self._database.writing():
-                    self._database.mention_table.forget_all()
+                with self._access.guard, self._access.database.writing():
+                    self._access.database.mention_table.forget_all()
                 self.recognise(definitions)
             self.publish()
-            with self._guard:
-                self._thumbnails.sweep(self._database.thumbnails())
-                self._database.compact()
-                self._database.truncate_log()
+            with self._access.guard:
+                self._access.thumbnails.sweep(self._access.database.thumbnails())
+                self._access.database.compact()
+                self._access.database.truncate_log()
 
-    # Inside
+    @contextmanager
+    def _removed_on_failure(self, previews: Sequence[bytes]) -> Iterator[None]:
+        """Leave no preview behind that no case has."""
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error, OSError), self._access.guard:
+                digests = {digest_of(preview) for preview in previews}
+                self._access.thumbnails.remove(digests - self._access.database.thumbnails())
+            raise
+
+    def _unread(self, recogniser: str, row: int) -> list[tuple[int, str]]:
+        with self._access.guard:
+            return self._access.database.mention_table.unread(recogniser, row, _REPORTS)
 
     def _require(self, fingerprint: str | None) -> None:
         if fingerprint is not None and fingerprint != self.fingerprint:
@@ -552,109 +514,3 @@ class Casebase:
                 f"{self.path} was made with encoder {self.fingerprint}, not {fingerprint}",
                 f"Load it with preset {self.preset!r}, or index the corpus again.",
             )
-
-    def _compare_with_ledger(self) -> None:
-        """Notice lost writes, and a file that has changed although nothing was written."""
-        ledger = self._database.ledger
-        acknowledged = ledger.acknowledged()  # before the database, which may go on meanwhile
-        with self._database.reading():
-            epoch = self._database.state().epoch
-            if ledger.broken(epoch):
-                self._unsound = f"{self.path / 'casebase.db'} has changed since it was closed"
-        self._lost = max(0, acknowledged - epoch)
-        if self._lost:
-            self.notices.append(
-                f"{self._lost} acknowledged writes are lost: the write-ahead log was damaged or "
-                "removed, or casebase.db is an older copy; restore a backup, or accept the loss "
-                "with 'mmedrag rebuild'"
-            )
-
-    def _problems(self) -> Iterator[str]:
-        with self._database.reading():
-            yield from self._database.problems()
-            yield from differences(self._database.connection)
-
-    @contextmanager
-    def _reading(self) -> Iterator[Database]:
-        with (
-            self._guard,
-            storage_faults(self.path, "read"),
-            damage_typed(self.path, self._problems),
-        ):
-            self._require_open()
-            if self._unsound:
-                raise CasebaseDamaged(
-                    self._unsound,
-                    "'mmedrag verify' says what is wrong; 'mmedrag rebuild' mends what is derived; "
-                    "else restore a backup.",
-                )
-            yield self._database
-
-    @contextmanager
-    def _now(self) -> Iterator[Snapshot]:
-        with self._reading(), self._reader.now() as snapshot:
-            yield snapshot
-
-    def _acquire(self) -> None:
-        """Become the writer, and finish what a killed writer left undone."""
-        if self._lost or self._unsound:
-            raise CasebaseDamaged(
-                self._unsound or f"{self._lost} acknowledged writes to {self.path} are lost",
-                "Restore a backup, or accept what is there with 'mmedrag rebuild'.",
-            )
-        left_behind = self._lock.left_behind()
-        if self._acquire_lock():
-            with self._guard:
-                if migrate(self._database.connection):
-                    self.notices.append(f"The casebase was brought to format {FORMAT}")
-                if left_behind:
-                    self._thumbnails.sweep(self._database.thumbnails())
-                self._finish_erasures()
-
-    def _acquire_lock(self) -> bool:
-        """Whether the lock was taken; ``False`` where it is held already."""
-        self._require_open()
-        if self._readonly:
-            raise CasebaseError(
-                f"{self.path} is open for reading only", "Open it without readonly=True."
-            )
-        return self._lock.acquire()
-
-    def _unread(self, recogniser: str, row: int) -> list[tuple[int, str]]:
-        with self._guard:
-            return self._database.mention_table.unread(recogniser, row, _REPORTS)
-
-    def _finish_erasures(self) -> None:
-        """Remove the files of thumbnails that no case uses any more."""
-        queued = self._database.erasures()
-        if not queued:
-            return
-        self._thumbnails.remove(queued)
-        with self._database.writing():
-            self._database.forget_erasures(queued)
-
-    def _recover(self) -> None:
-        """Finish what a killed writer left undone and derive a damaged generation again.
-
-        Nothing is done where that may not be written.
-        """
-        damage = self._reader.damage
-        if self._readonly or (damage is None and not self._lock.left_behind()):
-            return
-        place = len(self.notices) - 1
-        try:
-            if damage is None:
-                self._acquire()
-            else:
-                self.publish()
-        except CasebaseError as fault:
-            if damage is not None:
-                self.notices.append(f"The index could not be rebuilt now: {fault}")
-            return
-        if damage is not None:
-            self.notices[place] = f"{damage}; it was derived again from the database"
-        self._lock.release()  # taken for this alone
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise CasebaseError(f"{self.path} is closed", "Open it again.")

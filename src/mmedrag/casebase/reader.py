@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmedrag.casebase.database import Database, State
+from mmedrag.casebase.folder import essentials
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.vectors import Generations
 from mmedrag.errors import CasebaseDamaged, CasebaseLocked
@@ -24,12 +25,10 @@ class Reader:
     """
 
     def __init__(self, path: Path, database: Database, generations: Generations) -> None:
-        settings = database.settings()
         self._path = path
         self._database = database
         self._generations = generations
-        self._fingerprint = settings["fingerprint"]
-        self._dim = int(settings["dim"])
+        self._dim, self._fingerprint, _ = essentials(database, path)
         self._snapshot: Snapshot | None = None
         self._name: str | None = None  # what CURRENT said when the snapshot was made
         self.damage: str | None = None

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.answers.agreement import Agreement, Bin, features, to_json
+from mmedrag.answers.agreement import Agreement, Bin, Judge, features, to_json
 from mmedrag.answers.analysis import CaseAnalyst, code_of, whole
+from mmedrag.answers.verification import NORMAL
 from mmedrag.assembly import load
 from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.definitions import Dictionary
@@ -42,6 +43,12 @@ SURE = 0.96
 """Share of replies that must be right on the half that thresholds are chosen on."""
 
 SHARES = (0.0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.7, 0.85)
+TRUSTED = 0.85
+"""Share of replies that must be right on the other half too; else no such reply is given."""
+
+NEVER = 1.01
+"""A threshold that no probability reaches."""
+
 _STEPS = 4000
 _OF_A_FILE = 150
 
@@ -50,6 +57,7 @@ _OF_A_FILE = 150
 class _Presence:
     """A question of presence: what the neighbours say, and what is true."""
 
+    kind: str
     patient: int
     values: tuple[float, ...]
     affirmed: bool
@@ -131,7 +139,8 @@ def _presence(task: Task, brief: Brief) -> _Presence | None:
                        (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN))  # fmt: skip
     of, rate = claims[0].of, claims[0].prevalence
     values = features(yes, no, unsure, of, rate)
-    return _Presence(digest(task.patient or task.case_id), values, task.reply is Reply.YES,
+    kind = "normality" if first == NORMAL else "presence"
+    return _Presence(kind, digest(task.patient or task.case_id), values, task.reply is Reply.YES,
                      yes, no, of)  # fmt: skip
 
 
@@ -147,22 +156,38 @@ def _lead(task: Task, brief: Brief, dictionary: Dictionary) -> _Lead:
 
 
 def fit(presence: Sequence[_Presence], leads: Sequence[_Lead]) -> Agreement:
+    """Judges of presence and of normality, and how often a lead is right."""
+    by_kind = {k: [p for p in presence if p.kind == k] for k in ("presence", "normality")}
+    return Agreement(
+        presence=_judge(by_kind["presence"]),
+        normality=_judge(by_kind["normality"]),
+        leads=_bins(leads),
+    )
+
+
+def _judge(rows: Sequence[_Presence]) -> Judge:
     """Weights and thresholds from one half of the patients, shares of right replies from the other.
 
     Thresholds are the least strict ones at which :data:`SURE` of the replies were right.
     """
-    first = [p for p in presence if p.patient % 2 == 0] or list(presence)
-    second = [p for p in presence if p.patient % 2] or list(presence)
+    first = [p for p in rows if p.patient % 2 == 0]
+    second = [p for p in rows if p.patient % 2]
     weights = _logistic(np.array([p.values for p in first]), np.array([p.affirmed for p in first]))
-    agreement = Agreement(tuple(weights), 1.0, 0.0, 0.0, 0.0, _bins(leads))
-    scored = [(agreement.probability(p.values), p) for p in first]
+    judge = Judge(tuple(weights), NEVER, -1.0, 0.0, 0.0)
+    scored = [(judge.probability(p.values), p) for p in first]
     yes = _threshold([(s, p.affirmed) for s, p in scored if p.yes])
-    no = 1.0 - _threshold([(1.0 - s, not p.affirmed) for s, p in scored])
-    agreement = replace(agreement, yes=yes, no=no)
-    later = [(agreement.probability(p.values), p) for p in second]
+    no = 1.0 - _threshold([(1.0 - s, not p.affirmed) for s, p in scored if p.of > p.yes])
+    later = [(judge.probability(p.values), p) for p in second]
     said_yes = [p.affirmed for s, p in later if p.yes and s >= yes]
-    said_no = [not p.affirmed for s, p in later if s <= no]
-    return replace(agreement, right_yes=_smoothed(said_yes), right_no=_smoothed(said_no))
+    said_no = [not p.affirmed for s, p in later if p.of > p.yes and s <= no]
+    right_yes, right_no = _smoothed(said_yes), _smoothed(said_no)
+    return Judge(
+        tuple(weights),
+        yes if right_yes >= TRUSTED else NEVER,
+        no if right_no >= TRUSTED else 1.0 - NEVER,
+        right_yes,
+        right_no,
+    )
 
 
 def _smoothed(right: Sequence[bool]) -> float:
@@ -172,7 +197,7 @@ def _smoothed(right: Sequence[bool]) -> float:
 def _threshold(scored: Sequence[tuple[float, bool]]) -> float:
     """The lowest score from which on :data:`SURE` are right; above 1 where there is none."""
     right = 0
-    best = 1.01
+    best = NEVER
     for n, (score, good) in enumerate(sorted(scored, reverse=True), 1):
         right += good
         if right / n >= SURE and n >= 10:
@@ -231,8 +256,8 @@ def _section(
             "replies counted on the other."
         ),
         verdict=(
-            f"Of the replies given, yes was right in {agreement.right_yes:.0%} and no in "
-            f"{agreement.right_no:.0%} on patients not fitted on. A lead is called clear from "
+            f"On patients not fitted on, {_told(agreement.presence)} of a finding, and "
+            f"{_told(agreement.normality)} of a normal study. A lead is called clear from "
             f"{agreement.clear:.0%} on."
         ),
         tables=(
@@ -245,3 +270,9 @@ def _section(
         notes=(),
         data={"presence": len(presence), "leads": len(leads)},
     )
+
+
+def _told(judge: Judge) -> str:
+    yes = "never said" if judge.yes >= 1.0 else f"right in {judge.right_yes:.0%}"
+    no = "never said" if judge.no < 0.0 else f"right in {judge.right_no:.0%}"
+    return f"yes is {yes} and no {no}"

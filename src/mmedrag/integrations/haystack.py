@@ -1,8 +1,9 @@
 """A Haystack component over a casebase.
 
-A pipeline that holds it is loaded with ``Pipeline.loads(text, allowed_modules=["mmedrag.*"])``, since
-Haystack loads modules of its own alone. Haystack reports to its maker by default; this module switches
-that off where it is imported before Haystack, unless ``HAYSTACK_TELEMETRY_ENABLED`` is set.
+A pipeline that holds it is loaded with ``Pipeline.loads(text, allowed_modules=["mmedrag.*"])``:
+Haystack loads only its own modules unless others are allowed. Haystack reports to its maker by
+default; this module switches that off where it is imported before Haystack, unless
+``HAYSTACK_TELEMETRY_ENABLED`` is set.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class CaseRetriever:
         casebase: str,
         top_k: int = 10,
         where: str | None = None,
-        definitions: bool = False,  # noqa: FBT001, FBT002
+        definitions: bool = False,
     ) -> None:
         """Make a component; nothing is opened before :meth:`warm_up` or the first run.
 

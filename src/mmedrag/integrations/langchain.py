@@ -49,7 +49,7 @@ class CaseRetriever(BaseRetriever):
         self,
         query: str,
         *,
-        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002
+        run_manager: CallbackManagerForRetrieverRun,
         k: int | None = None,
         where: str | None = None,
         image: ImageSource | None = None,

@@ -56,9 +56,7 @@ class CaseRetriever(BaseRetriever):
         query = Query(query_bundle.query_str, query_bundle.image_path)
         context = self._system.retrieve(query)
         return [
-            _node(e, context)
-            for e in context.kept
-            if isinstance(e.item, Case) or self._definitions
+            _node(e, context) for e in context.kept if isinstance(e.item, Case) or self._definitions
         ]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:

@@ -32,6 +32,7 @@ SHELVES = (
     {"assembly"},
     {"mmedrag"},
     {"views"},
+    {"integrations"},
     {"training", "evaluation"},
     {"paper"},
     {"testing"},

@@ -14,6 +14,7 @@ from mmedrag.commands import (
     dictionary,
     evaluate,
     index,
+    mcp,
     pull,
     query,
     serve,
@@ -67,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"mmedrag {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     for family in (
-        index, pull, query, serve, casebase, dictionary, catalogue, train, evaluate,
+        index, pull, query, serve, mcp, casebase, dictionary, catalogue, train, evaluate,
     ):  # fmt: skip
         family.add(commands)
     return root

@@ -228,7 +228,7 @@ def test_a_hostile_casebase_does_nothing(tab, serve, tmp_path: Path) -> None:
             licence=bad,
             modality=bad,
             patient_id=bad,
-        )  # fmt: skip
+        )
         for n in range(3)
     ]
     write_records(cases, tmp_path / "records.jsonl")

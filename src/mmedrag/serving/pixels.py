@@ -51,7 +51,7 @@ def png(image: Image) -> bytes:
 
 def _grey_16(file: bytes) -> Pixels | None:
     """The rescaled values; ``None`` where it is no grey DICOM of 16 bits with plain rescaling."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     from mmedrag.imaging.dicom_files import parse_dicom
     from mmedrag.imaging.dicom_pixels import check_pixels
@@ -61,7 +61,7 @@ def _grey_16(file: bytes) -> Pixels | None:
     try:
         if int(ds.SamplesPerPixel) != 1 or int(ds.BitsAllocated) != 16:
             return None
-        stored, _ = get_decoder(ds.file_meta.TransferSyntaxUID).as_array(ds, index=0)  # type: ignore[arg-type]
+        stored, _ = get_decoder(ds.file_meta.TransferSyntaxUID).as_array(ds, index=0)
         values = reduced_array(stored.astype(np.float32))
         slope = float(ds.get("RescaleSlope") or 1.0)
         values = values * slope + float(ds.get("RescaleIntercept") or 0.0)
@@ -80,7 +80,7 @@ def _grey_16(file: bytes) -> Pixels | None:
     return Pixels(values.astype("<f4").tobytes(), "application/octet-stream", headers)
 
 
-def _window(centre: object, width: object, values: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+def _window(centre: object, width: object, values: np.ndarray) -> tuple[float, float]:
     """The header's first window, else one over the values."""
     numbers = [v[0] if isinstance(v, list | tuple) or hasattr(v, "__getitem__") else v
                for v in (centre, width)]  # fmt: skip

@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import date, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -145,6 +146,20 @@ def conditions(items: list[str], since: str | None) -> Mapping[str, str]:
         raise QueryError("--since and StudyDate both say when", "Give one of them.")
     days = where.get("StudyDate", "") if since is None else f"{since.replace('-', '')}-"
     days = re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\1\2\3", days)
-    if not _DATES.fullmatch(days) or days == "-":
-        raise QueryError(f"{since or days!r} is no date", "Write 20260131 or 20260101-20260131.")
+    if (since is not None and not days[:-1]) or not _is_range(days):
+        given = where.get("StudyDate", since)
+        raise QueryError(f"{given!r} is no date", "Write 20260131 or 20260101-20260131.")
     return {**where, **({"StudyDate": days} if days else {})}
+
+
+def _is_range(days: str) -> bool:
+    """Whether this is nothing, a day, or two days with a hyphen between, one of which may lack."""
+    match = _DATES.fullmatch(days)
+    try:
+        return match is not None and days != "-" and all(map(_day, filter(None, match.groups())))
+    except ValueError:
+        return False
+
+
+def _day(text: str) -> date:
+    return datetime.strptime(text, "%Y%m%d").date()

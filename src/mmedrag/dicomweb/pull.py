@@ -20,7 +20,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.filereader import read_file_meta_info
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGExtended12Bit
 
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.datasets.deidentify import Pseudonyms
@@ -50,6 +50,7 @@ OVERLAP = timedelta(days=14)
 _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
 _MODALITY, _CLASS, _NUMBER = "00080060", "00080016", "00200013"
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_DOUBTFUL = (DeflatedExplicitVRLittleEndian, JPEGExtended12Bit)  # as a whole; with 12 bits
 _ASIDE = frozenset({"SR", "KO"})
 
 
@@ -280,10 +281,10 @@ def _take_in(notes: Notes, file: Path) -> None:
 
 
 def _needs_plugin(file: Path) -> bool:
-    """Whether a file is deflated as a whole, or compressed in a way that nothing here decodes."""
+    """Whether a file is compressed in a way that nothing here decodes, or not surely."""
     try:
         syntax = read_file_meta_info(file).get("TransferSyntaxUID", ExplicitVRLittleEndian)
-        if syntax == DeflatedExplicitVRLittleEndian:
+        if syntax in _DOUBTFUL:
             return True
         return bool(syntax.is_compressed) and not get_decoder(syntax).is_available
     except (*PARSER_FAILURES, NotImplementedError):

@@ -24,7 +24,7 @@ from mmedrag.errors import CorpusError
 from mmedrag.indexing import content_digest, index
 from mmedrag.presets import Stages, build
 from mmedrag.testing.questions import question_of
-from mmedrag.types import Case, Embeddable, Matrix, Problem, Query
+from mmedrag.types import LONGEST_TEXT, Case, Embeddable, Matrix, Problem, Query
 from mmedrag.views.console import report_text
 
 
@@ -141,6 +141,15 @@ def test_problems_are_counted_and_skipped(
     assert "cut" in str(report.problems[1])
     with pytest.raises(CorpusError, match=r"corpus\.jsonl:2"):
         index(rows, casebase, offline.embedder, offline.classifier, strict=True)
+
+
+def test_a_report_too_long_to_be_one_is_a_problem(
+    casebase: Casebase, offline: Stages, phantoms
+) -> None:
+    book = replace(phantoms[1], id="book", text="No effusion. " * (LONGEST_TEXT // 13 + 1))
+    report = index([phantoms[0], book], casebase, offline.embedder, offline.classifier)
+    assert report.written == 1
+    assert "book: a text of 200,005 characters, more than 200,000" in str(report.problems[0])
 
 
 def test_a_case_without_domain_is_routed_and_keeps_it(

@@ -21,6 +21,7 @@ from mmedrag.ranking.graph import KeepOrder, paper_graph
 from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
 from mmedrag.testing.questions import question_of
 from mmedrag.types import (
+    LONGEST_TEXT,
     Assertion,
     Case,
     Definition,
@@ -118,11 +119,7 @@ def test_the_evidence_is_there_before_the_answer_is_written(rag: MMedRAG) -> Non
     assert answer.text.startswith(first_piece.strip())
     assert answer.text == rag.ask("drusen").text
     assert stream.result().text == answer.text
-    assert {
-        **context.timings,
-        "analysis": 0.0,
-        "generation": 0.0,
-    }.keys() == answer.context.timings.keys()
+    assert {*context.timings, "generation"} <= answer.context.timings.keys()
 
 
 def test_a_text_a_picture_and_an_array_are_questions(rag: MMedRAG, phantoms: list[Case]) -> None:
@@ -292,6 +289,11 @@ def test_filters_hold(rag: MMedRAG) -> None:
 def test_a_bad_filter_is_named(rag: MMedRAG) -> None:
     with pytest.raises(FilterError):
         rag.retrieve(Query("finding", where="colour = 'red'"))
+
+
+def test_a_question_longer_than_a_report_is_refused(rag: MMedRAG) -> None:
+    with pytest.raises(QueryError, match=r"200,001 characters.*part that matters"):
+        rag.retrieve(Query("a" * (LONGEST_TEXT + 1)))
 
 
 @pytest.mark.parametrize("text", ["", "   \n"])

@@ -164,6 +164,10 @@ def test_a_predicate_belongs_to_its_own_noun(own: Dictionary, text: str) -> None
         ("Known MS, stable.", "MS", True),
         ("ALL: penicillin.", "ALL", False),
         ("ALL LUNG FIELDS ARE CLEAR.", "ALL", False),
+        ("ALL LUNG FIELDS ARE CLEAR. The heart is normal.", "ALL", False),
+        ("ALL WNL.", "ALL", False),
+        ("DX: ALL", "ALL", True),
+        ("CLL, ALL.", "ALL", True),
         ("Child with ALL in remission.", "ALL", True),
         ("DISCUSSED WITH DR SMITH.", "DR", False),
         ("Seen by DR. JONES today.", "DR", False),
@@ -215,3 +219,16 @@ def test_what_is_asked_for_is_defined(own: Dictionary) -> None:
     mentions = own.recognise(["What is a pneumothorax?", "Kein Pneumothorax, keine Fraktur."])
     assert [d.term for d in own.define(mentions[:1], 5)] == ["pneumothorax"]
     assert own.define(mentions[1:], 5) == []
+
+
+@pytest.mark.parametrize(
+    ("case", "verdicts"),
+    [("01-negative-for-after-verb", [N] * 5), ("02-non-hyphen-word", [A] * 6),
+     ("03-scope-with-and-without", [N, A, A, A, A, N, N, N]), ("04-all-caps-abbreviations", [])],
+)  # fmt: skip
+def test_cases_that_once_failed(
+    own: Dictionary, shared_data: Path, case: str, verdicts: list[Assertion]
+) -> None:
+    command = (shared_data.parent / "cases" / case / "cmd").read_text("utf-8")
+    (mentions,) = own.recognise([command.split('"')[1]])
+    assert [m.assertion for m in mentions if m.kind.is_finding] == verdicts

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmedrag.encoders.text import (
+    MOST_WINDOWS,
     OnnxTextEncoder,
     TextEncoder,
     Window,
     WordPiece,
     encode_windows,
     pool_tokens,
+    spread,
 )
 from mmedrag.errors import CheckpointError
 from mmedrag.measures.cosines import unit_rows
@@ -107,6 +109,15 @@ def fake_run(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The first two tokens of each window as its vector."""
     assert ids.shape == mask.shape
     return ids[:, :2].astype(np.float32)
+
+
+def test_windows_of_a_long_text_are_spread_over_it() -> None:
+    windows = [Window(0, [i], 1) for i in range(1000)] + [Window(1, [7], 1)]
+    kept = spread(windows, 5)
+    assert [w.ids[0] for w in kept if w.text == 0] == [0, 250, 500, 749, 999]
+    assert [w.ids for w in kept if w.text == 1] == [[7]]
+    assert spread(windows[:3], 5) == windows[:3]
+    assert len(spread(windows)) == MOST_WINDOWS + 1
 
 
 def test_windows_are_averaged_by_their_tokens() -> None:

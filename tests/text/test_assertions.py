@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -222,6 +223,15 @@ ROWS = [
 
 @pytest.mark.parametrize("marked", ROWS)
 def test_rules(marked: str) -> None:
+    text, spans, verdicts = unmarked(marked)
+    assert assertions(text, spans) == verdicts
+
+
+STATEMENTS = Path(__file__).with_name("statements.txt").read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize("marked", STATEMENTS)
+def test_statements_as_reports_make_them(marked: str) -> None:
     text, spans, verdicts = unmarked(marked)
     assert assertions(text, spans) == verdicts
 

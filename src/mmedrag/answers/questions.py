@@ -302,7 +302,7 @@ def asking_part(text: str) -> str:
         p.strip()
         for p in re.split(
             r"(?<=[.?!;])\s+|:\s+(?=(?:what|is|are|which|how|does|do|can|could)\b)"
-            r"|\s+[-–]\s+(?=\w+ (?:is|are|was|does|do)\b)(?!which)|\n+",
+            r"|(?<!\s)\s++[-–]\s++(?=\w+ (?:is|are|was|does|do)\b)(?!which)|\n+",
             text,
         )
         if p.strip()

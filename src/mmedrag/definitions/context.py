@@ -40,6 +40,7 @@ _BEFORE_NAME = re.compile(
     r"|physician|referring|cc|signed|dictated|consultant|surgeon)[:.]?\s*$",
     re.IGNORECASE,
 )
+_AFTER_NAME = re.compile(r"\s+(?:was|is|has|had|will|who|wants|reports|denies|states)\b", re.I)
 _PLAIN_WORDS = frozenset(
     """
     am an as at be by do go he if in is it me my no of on or pm so to up us we ou hi
@@ -47,7 +48,9 @@ _PLAIN_WORDS = frozenset(
 )
 _AROUND = 160
 _LOWER = re.compile(r"[a-zà-ÿ]")
-_CAPITALS = re.compile(r"[A-ZÀ-Þ]{2,}")
+_CAPITALS_BEFORE = re.compile(r"[A-ZÀ-Þ]{2,}\s+$")
+_CAPITALS_AFTER = re.compile(r"\s+[A-ZÀ-Þ]{2,}")
+_SENTENCE_END = re.compile(r"[.!?;:\n]")
 
 
 def stands_for_a_term(text: str, start: int, end: int) -> bool:
@@ -72,14 +75,15 @@ def _is_title(word: str, before: str, after: str) -> bool:
     name = _NAME.match(after)
     if word not in _TITLES or name is None or name["name"].lower() in _NO_NAME:
         return False
-    if _BEFORE_NAME.search(before):
+    if _BEFORE_NAME.search(before) or _AFTER_NAME.match(after, name.end()):
         return True
     return word == "DR" and not name["name"].isupper()
 
 
 def _is_plain_word(word: str, before: str, after: str) -> bool:
-    """Whether the word is one of everyday language in a line without lower case."""
+    """Whether the word is one of everyday language among others in a sentence of capitals."""
     if word.lower() not in WORDS and word.lower() not in _PLAIN_WORDS:
         return False
-    line = before.rpartition("\n")[2] + " " + after.partition("\n")[0]
-    return not _LOWER.search(line) and len(_CAPITALS.findall(line)) >= 2
+    before, after = _SENTENCE_END.split(before)[-1], _SENTENCE_END.split(after)[0]
+    among_words = _CAPITALS_BEFORE.search(before) or _CAPITALS_AFTER.match(after)
+    return among_words is not None and not _LOWER.search(before + after)

@@ -64,6 +64,19 @@ _NOUNS = {
     "injected": "injection", "inverted": "inversion", "absent": "absence", "gone": "absence",
 }  # fmt: skip
 """Predicates, and the nouns for what they say."""
+_PREDICATES = {noun: predicate for predicate, noun in reversed(_NOUNS.items())}
+"""What the nouns say: "enlargement of the heart" is an enlarged heart."""
+_ADJECTIVES = {
+    "aorta": "aortic", "bowel": "intestinal", "brain": "cerebral", "cornea": "corneal",
+    "heart": "cardiac", "hilum": "hilar", "kidney": "renal", "liver": "hepatic",
+    "lung": "pulmonary", "macula": "macular", "mediastinum": "mediastinal",
+    "meninges": "meningeal", "meniscus": "meniscal", "pleura": "pleural", "retina": "retinal",
+    "spine": "spinal", "spleen": "splenic", "ventricles": "ventricular", "vitreous": "vitreous",
+}  # fmt: skip
+"""What a name may have for the subject: "the retina is detached" is a retinal detachment."""
+_DETERMINERS = frozenset(
+    ("the", "a", "an", "his", "her", "its", "both", "this", "that", "left", "right")
+)
 _LONGEST_SUBJECT = 3
 
 
@@ -80,6 +93,8 @@ def predicates(text: str, tokens: Sequence[Span]) -> Iterator[Predicate]:
     """What the sentences of ``text``, split into ``tokens``, say of their subjects."""
     words = [text[start:end].lower() for start, end in tokens]
     for i, word in enumerate(words):
+        if word in _PREDICATES and words[i + 1 : i + 2] == ["of"]:
+            yield from _of_a_subject(words, tokens, i)
         noun = _NOUNS.get(word)
         if noun is None:
             continue
@@ -94,6 +109,18 @@ def predicates(text: str, tokens: Sequence[Span]) -> Iterator[Predicate]:
             yield Predicate(tuple(_names(subject, word, noun)), place, tokens[i])
 
 
+def _of_a_subject(words: Sequence[str], tokens: Sequence[Span], at: int) -> Iterator[Predicate]:
+    """Word ``at`` is a noun with a subject after it: "thickening of the pleura"."""
+    first = at + 2
+    while first < len(words) and words[first] in _DETERMINERS:
+        first += 1
+    for last in range(first, min(first + _LONGEST_SUBJECT, len(words))):
+        if not words[last].isalpha():
+            break
+        names = tuple(_names(tuple(words[first : last + 1]), _PREDICATES[words[at]], words[at]))
+        yield Predicate(names, (tokens[at][0], tokens[last][1]), tokens[at])
+
+
 def _subject_end(words: Sequence[str], predicate: int) -> int:
     """The last word of the subject; −1 if there is none."""
     at = predicate - 1
@@ -104,12 +131,16 @@ def _subject_end(words: Sequence[str], predicate: int) -> int:
 
 def _ends_phrase(words: Sequence[str], at: int) -> bool:
     """Whether no noun follows that the predicate would belong to ("heart: enlarged nodes")."""
-    return at >= len(words) or not words[at].isalpha() or words[at] in _FOLLOWING
+    if at >= len(words) or not words[at].isalpha():
+        return True
+    return words[at] in _FOLLOWING or words[at].endswith("ly")
 
 
 def _names(subject: tuple[str, ...], predicate: str, noun: str) -> Iterator[tuple[str, ...]]:
     yield (predicate, *subject)
     yield (*subject, noun)
+    if subject[-1] in _ADJECTIVES:
+        yield (*subject[:-1], _ADJECTIVES[subject[-1]], noun)
     if len(subject) > 1 and subject[-1] in _LIGHT:
         yield (predicate, *subject[:-1])
         yield (*subject[:-1], noun)

@@ -157,8 +157,12 @@ def _lead(task: Task, brief: Brief, dictionary: Dictionary) -> _Lead:
 
 def fit(presence: Sequence[_Presence], leads: Sequence[_Lead]) -> Agreement:
     """Judges of presence and of normality, and how often a lead is right."""
-    kinds = {k: [p for p in presence if p.kind == k] for k in ("presence", "normality")}
-    return Agreement(**{kind: _judge(rows) for kind, rows in kinds.items()}, leads=_bins(leads))
+    by_kind = {k: [p for p in presence if p.kind == k] for k in ("presence", "normality")}
+    return Agreement(
+        presence=_judge(by_kind["presence"]),
+        normality=_judge(by_kind["normality"]),
+        leads=_bins(leads),
+    )
 
 
 def _judge(rows: Sequence[_Presence]) -> Judge:

@@ -18,9 +18,9 @@ INVISIBLE = (
 """Soft hyphen, joiners, zero-width spaces, marks of direction: ranges of a character class."""
 
 _STRAY = re.compile(
-    rf"[{INVISIBLE}]+"
     # a word broken over a line; "well-\ndefined" keeps its hyphen and loses its line end
-    r"|(?<=[^\W\d_])[-\u2010][ \t]*\r?\n[ \t]*(?=[a-zà-ÿ])"
+    rf"(?<=[^\W\d_])[{INVISIBLE}]*[-\u2010\u00ad][ \t]*\r?\n[ \t]*(?=[a-zà-ÿ])"
+    rf"|[{INVISIBLE}]+"
 )
 _COMPOUND = re.compile(
     r"(?:^|[^\w])(?:air|all|cross|follow|full|ground|half|high|ill|left|long|low|mid|right|self|short|small"

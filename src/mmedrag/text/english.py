@@ -55,7 +55,7 @@ _SAME = {
     "pt": "patient", "susp": "suspected", "poss": "possible", "prob": "probable",
     "hx": "history", "h/o": "history of", "eval": "evaluate", "s/p": "status post",
     "w/o": "without", "wo": "without", "fhx": "family history",
-    "fh": "family history", "sans": "without",
+    "fh": "family history", "pmh": "medical history", "sans": "without",
     "what's": "what is", "there's": "there is", "where's": "where is",
 }  # fmt: skip
 
@@ -154,6 +154,10 @@ AFTER_RELATIVE = Limit(
 ADJACENT = Limit(stops(LISTS, (Stop.ENDS, ", ; but ; – ; :")))
 
 PSEUDO = """
+    no [view|views|visualization|assessment|light]
+    ; free [air|fluid|gas|intraperitoneal|edge|wall|flap|body|bodies|fragment|fragments|t4|t3|psa
+    |text]
+    ; [no|without] ... <sign> of <change>; [no|without] ... <sign> of ... <change>;
     [no|without] <change>; [no|without] ... <change>; [no|without] ... <change> [in|of|to|from|for]
     ; not ... changed; not only; not just; not merely; not necessarily; not simply
     ; without difficulty; without incident; gram negative; negative pressure; false negative
@@ -198,10 +202,10 @@ RULED_OUT = (
     ; no ... <sign> [of|for|to suggest|to support|to indicate]; no ... <sign>
     ; no ... [consistent with|compatible with|in keeping with|suggestive of|suspicious for
     |suspicious of|concerning for|indicative of|diagnostic of|worrisome for|to suggest
-    |to indicate|typical of|characteristic of|attributable to|related to|due to]
+    |to indicate|typical of|characteristic of]
     ; no suspicion [of|for]; without ... <sign> [of|for|to suggest]
     ; lack of; lack; lacks; lacking; lacked; absence of; negative for; negative as to
-    ; negative with [respect|regard] to; negative regarding
+    ; negative with [respect|regard] to; negative ... for; negative regarding
     ; [free|devoid|clear|cleared] of; free from; denies; denied; denying; deny; excludes
     ; excluded any; exclusion of
     ; [fail|fails|failed|failure|failing] to [reveal|show|demonstrate|identify|disclose|detect
@@ -240,6 +244,7 @@ ONE_ABSENT = (
     Rule(_N, False, BEFORE_SINGULAR, 10),
     """
     [is|was] not ... <state>; [is|was] no longer <state>; [has|had] not been ... <state>
+    ; [is|are] no more $
     ; <one> [absent|now absent|excluded|negative|unremarkable for|gone|denied|lacking|missing]
     ; <one> [ruled out|not confirmed|resolved|no longer active]; tests negative; tested negative
     ; has <gone>; has ... <gone>; has gone; is no longer; [is|was] not $
@@ -256,8 +261,10 @@ ALL_ABSENT = (
     ; <many> resolved; [are|were] not $; have <gone>; have ... <gone>; have gone
     ; absent $; resolved $; negative $; excluded $; <gone> $; lacking $; ruled out
     ; [none|nil] $; [none|nil] <state>
+    ; [resolved|cleared] since ... <earlier> <study>; [resolved|cleared] since ... <earlier>
     ; [excluded|negative|resolved|absent] [by|on|in|from|x2|x3|after|with|since|following
     |without|spontaneously|completely|entirely|today|over|before|at|and]
+    ; resolved [compared|since|on|after|by]
     ; [completely|fully|spontaneously|subsequently|since|now|entirely] <gone>
     ; are ... lacking; are not [features|findings]; have not [occurred|developed|recurred|formed]
     ; [both|all] absent; not confirmed; [looked|sought|searched] for and not found
@@ -276,14 +283,13 @@ STATED_ABSENT = (
     ; [:|–|(] no such
     """,
 )
-FREE_OF_IT = (
-    Rule(_N, False, ADJACENT, 1),
-    "free $; free [survival|interval|and|patient|margins|margin|status]; negative",
-)
+FREE_OF_IT = (Rule(_N, False, ADJACENT, 1), "free; negative")
 DOUBTED = (
     Rule(_U, True, AFTER_DOUBT, 14),
     """
-    <doubt>; doubt; doubts; evaluate; assess; most likely; very likely; presumably; maybe
+    doubtful that; doubtful whether; ^ either; [be|represent|represents|is|of|to] either
+    ; <doubt>; doubt; doubts; evaluate
+    ; assess; most likely; very likely; presumably; maybe
     ; suspect; suspects; suspecting
     ; [suspicion|suspicious|concern|concerning|concerns|worry|worried] [for|of|about]
     ; [low|high|moderate|some|strong|clinical] [suspicion|concern|probability|likelihood] [for|of]
@@ -328,7 +334,8 @@ LEFT_OPEN = (
     ; [main|leading|first|primary|top] consideration; in the differential; in question
     ; versus; vs; [may|might|could] be present
     ; to be [excluded|ruled out|clarified|confirmed|determined]
-    ; [difficult|hard|impossible] to [exclude|rule out]; [should|must|needs to] be excluded
+    ; [difficult|hard|impossible] to [exclude|rule out]
+    ; [should|must|needs to|need to|has to] be [excluded|ruled out]
     ; ? $; [likely|possible|probable|suspected|unlikely|less likely|equivocal|questionable|favored
     |uncertain|doubtful] $; not certain $; was raised
     ; is [favored|preferred] over; is [more|less] likely than
@@ -350,7 +357,8 @@ PAST = (
     |longstanding|clinical] history of; prior; previous; previously; status post
     ; previously treated [for|with]; treated for; formerly; history [significant|notable|positive]
     for; past; in the past; underwent; old treated; has had; earlier; former; previously treated
-    ; history includes; history :
+    ; history includes; history :; status post resection
+    ; medical history [of|significant for|notable for|positive for|remarkable for]
     """,
 )
 LONG_AGO = (
@@ -375,7 +383,7 @@ FAMILY = (
 OF_FAMILY = (
     Rule(_O, False, SENTENCE, 20),
     """
-    in [her|his|the|a|their|both|one] <relative>; in the [family|relatives]
+    in <relative>; in [her|his|the|a|their|both|one] <relative>; in the [family|relatives]
     ; [runs|run|running] in [the|her|his|their] family; in relatives; in [siblings|first degree
     relatives|a first degree relative|a relative]; on the [maternal|paternal] side
     """,
@@ -431,7 +439,11 @@ RULES = Rules(
             """^ [is|are|was|were] [there|this|that|it|these]; ^ [does|do] [this|the|it|you|these]
             ; ^ [can|could] [you|this|it|i]""",
         ),
-        (Asks.MEANING, "^ what [is|are] ; ^ what [causes|does|do] ; ^ [define|explain]"),
+        (
+            Asks.MEANING,
+            """^ what [is|are]; ^ what [causes|does|do]; ^ [define|explain]
+            ; ^ [tell|teach] me about""",
+        ),
         (
             Asks.ELSE,
             """^ what [is|are] ... [differential|diagnosis|cause|next|significance|treatment

@@ -35,14 +35,16 @@ _SMALL_WORDS = {
         derecho derecha izquierdo izquierda lobulo pulmon pulmones higado rinon corazon hallazgos
         paciente niega observa aprecia aprecian observan identifica identifican evidencia signos
         posible antecedente antecedentes masa nodulo lesiones descartar presencia ausencia ausente
-        negativo negativa madre padre hermano hermana abuela abuelo
+        negativo negativa presente presentes ausentes descartado
+        descartada madre padre hermano hermana abuela abuelo
     """,
     PORTUGUESE: """
         um uma uns umas da dos das aos em nas com sem de por para que se
         seu sua sao esta estao ha foi foram como mais mas nem muito este nao pelo pela
         direito direita esquerdo esquerda lobo pulmao pulmoes figado coracao achados paciente
         nega observa observam evidencia sinais compativel provavel possivel historia antecedente
-        massa nodulo lesao afastar presenca ausencia ausente pai mae irmao irma
+        massa nodulo lesao afastar presenca ausencia ausente pai mae irmao irma presente presentes
+        ausentes descartado descartada
         negativo negativa
     """,
     OTHER: """
@@ -68,7 +70,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 _PORTUGUESE_ONLY = re.compile(r"[ãõçêôâà]|\b(?:d[oa]s?|n[ao]s|com|sem)\b", re.IGNORECASE)
 _SPANISH_ONLY = re.compile(r"[ñ¿¡]|\b(?:no|el|del|y|hay)\b|(?:ci|si)[oó]n\b", re.IGNORECASE)
 _BORROWED = re.compile(
-    r"\bde (?:novo|quervain|morgan|facto|lange|toni)\b|\bpara-?aortic|\bsine qua non\b|\bex vacuo\b"
+    r"\bpas[ -](?:stain|positiv|negativ|diastase|reaction|d\b)"
+    r"|\bde (?:novo|quervain|morgan|facto|lange|toni)\b|\bpara-?aortic"
+    r"|\bsine qua non\b|\bex vacuo\b"
     r"|\b(?:cri|mal|coup|grand|petit|peau|torsades?|tour|cafe|cul|fleur|en)"
     r" (?:de|du|d|au|coup|bloc|face|plaque)\b"
 )

@@ -101,6 +101,7 @@ RULES = Rules(
                 ; nao [e|foi|foram|sao|esta|estao|ha] <state>; nao ... <sign> de
                 ; sem <sign> de; sem outros <sign> de; resolucao [de|do|da]
                 ; desaparecimento [de|do|da]; [descartado|descartada] [um|uma|o|a]
+                ; ^ [descartado|descartada]
                 ; nao [sugestivo|sugestiva|compativel] [de|com]; nada que sugira
                 ; sem [antecedentes|historia] de; ja nao se <see>; ja nao [ha|existe|apresenta]
                 """,

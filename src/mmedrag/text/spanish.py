@@ -101,7 +101,8 @@ RULES = Rules(
                 ; [libre|libres|exento|exenta] de; carece de; carecen de; falta de; en ausencia de
                 ; no se <see>; no [es|fue|fueron|son|esta|estan|ha sido|han sido] <state>
                 ; no ... <sign> de; sin <sign> de; sin otros <sign> de
-                ; resolucion [de|del]; desaparicion [de|del]; [descartado|descartada] [un|una|el|la]
+                ; resolucion [de|del]; desaparicion [de|del]
+                ; [descartado|descartada] [un|una|el|la]; ^ [descartado|descartada]
                 ; no [sugestivo|sugestiva|sugerente|compatible] [de|con]; nada que sugiera
                 ; sin [antecedentes|historia] de; no [antecedentes|historia] de; ya no <see>
                 ; ya no [hay|existe|presenta|se]

@@ -17,6 +17,7 @@ from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
     from mmedrag.dicomweb.client import Archive
+    from mmedrag.dicomweb.pull import Statistics
 
 _KEYS = (
     "Modality", "ModalitiesInStudy", "StudyDate", "StudyTime", "AccessionNumber",
@@ -101,21 +102,25 @@ def _pull(options: argparse.Namespace) -> int:
             definitions=definitions_of(casebase),
             progress=finished,
         )
+        if report.written or report.unchanged or report.problems:
+            show(report_text(report, perf_counter() - started))
         pull.finish()
         stored = casebase.count()
-    show(report_text(report, perf_counter() - started))
-    counts = pull.statistics
-    show(
-        f"{counts.studies} studies seen, {counts.unchanged} as they were; {counts.retrieved} "
-        f"instances retrieved, {counts.resumed} waiting from an interrupted pull; "
-        f"{archive.requests} requests"
-    )
-    if counts.failed:
-        notify(f"{counts.failed} studies lack an instance; the next pull tries them again")
+    _show(pull.statistics, archive.requests)
     if stored:
         return 0
     notify("no case was stored; check --where, and see above for what was skipped")
     return CorpusError.exit_code
+
+
+def _show(counts: Statistics, requests: int) -> None:
+    show(
+        f"{counts.studies} studies seen, {counts.unchanged} as they were; {counts.retrieved} "
+        f"instances retrieved, {counts.resumed} waiting from an interrupted pull; "
+        f"{requests} requests"
+    )
+    if counts.failed:
+        notify(f"{counts.failed} studies lack an instance; the next pull tries them again")
 
 
 @contextmanager

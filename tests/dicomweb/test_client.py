@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -210,6 +214,32 @@ def test_certificates_that_cannot_be_read(tmp_path, monkeypatch):
     monkeypatch.setenv("MMEDRAG_PACS_CA", str(tmp_path / "absent.pem"))
     with pytest.raises(ArchiveError, match="MMEDRAG_PACS_CA"):
         Archive("https://pacs.example.org/dicom-web")
+
+
+def test_certificates_are_verified(server, tmp_path, monkeypatch):
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = shutil.which("openssl") and subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out",
+         certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+        capture_output=True,
+    )  # fmt: skip
+    if not made or made.returncode:
+        pytest.skip("openssl is not installed: apt-get install -y openssl")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # a client that turns away is what is wanted here
+    answered_in_json(server, lambda path: [])
+    url = f"https://127.0.0.1:{server.server_port}/dicom-web"
+    with (
+        closing(Archive(url, backoff=0.0)) as strict,
+        pytest.raises(ArchiveError, match="cannot be verified"),
+    ):
+        list(strict.search("studies"))
+    monkeypatch.setenv("MMEDRAG_PACS_CA", str(certificate))
+    with closing(Archive(url, backoff=0.0)) as trusting:
+        assert list(trusting.search("studies")) == []
+        assert trusting.is_confidential()
 
 
 def test_a_server_without_a_changes_feed(server, archive):

@@ -170,16 +170,18 @@ def test_pages_are_turned_until_the_last(server, tmp_path, monkeypatch):
     assert len(cases(tmp_path / "c")) == 10
 
 
-def test_an_instance_without_preamble(server, tmp_path):
-    whole = save(image("one", "ct", 1), tmp_path / "x.dcm").read_bytes()
-    bare = image("two", "ct", 1)
-    bare.save_as(tmp_path / "bare.dcm", enforce_file_format=False)
-    server.store(whole)
-    data = (tmp_path / "bare.dcm").read_bytes()
-    assert data[128:132] != b"DICM"
-    server.store(data)
+def test_without_preamble_and_the_same_case_as_from_a_folder(server, tmp_path, capsys):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    save(image("one", "ct", 1), folder / "whole.dcm")
+    image("two", "ct", 1).save_as(folder / "bare.dcm", enforce_file_format=False)
+    assert (folder / "bare.dcm").read_bytes()[128:132] != b"DICM"
+    server.store(*(file.read_bytes() for file in folder.iterdir()))
     assert pull(server, tmp_path / "c") == 0
     assert len(cases(tmp_path / "c")) == 2
+    capsys.readouterr()
+    assert main(["index", str(folder), "--into", str(tmp_path / "c")]) == 0
+    assert "0 cases written, 2 unchanged" in capsys.readouterr().out
 
 
 def test_a_broken_instance_in_the_middle(server, tmp_path, capsys):

@@ -32,9 +32,11 @@ SHELVES = (
     {"assembly"},
     {"mmedrag"},
     {"views"},
+    {"integrations"},
     {"training", "evaluation"},
     {"paper"},
     {"testing"},
+    {"serving"},
     {"commands"},
     {"cli"},
 )

@@ -53,12 +53,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.core: $(VENV)/bin/python pyproject.toml
-	$(PIP) --editable .
+	$(PIP) --editable ".[serve]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,pictures,mcp,langchain,llamaindex,haystack,dev]"
+	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,pictures,serve,mcp,langchain,llamaindex,haystack,dev]"
 	touch $@ $(VENV)/.core
 
 $(VENV)/.docs: $(VENV)/.core

@@ -69,6 +69,8 @@ class NoRouting:
 class NoDefinitions:
     """No dictionary."""
 
+    fingerprint = "none"
+
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:  # noqa: D102
         return [()] * len(texts)
 
@@ -199,7 +201,7 @@ def main() -> None:
 def measure(casebase, path, domain, asked, rng, reports) -> None:
     """Print the rows of bare FAISS and of ``retrieve()`` for the same queries."""
     queries = unit_rows(rng, asked.queries, asked.dim)
-    names = [domain] if domain else [d.value for d in Domain]
+    names = [domain] if domain else [str(d) for d in DOMAINS]
     where = str(domain) if domain else "all domains"
     embedder = FixedVectors(queries)
     rag = MMedRAG(

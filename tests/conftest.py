@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mmedrag import domains
 from mmedrag.assembly import assemble, create, dictionary
 from mmedrag.datasets.records import read_records
 from mmedrag.indexing import index
@@ -17,10 +18,22 @@ from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
 from mmedrag.types import Case
 
+pytest.register_assert_rewrite("mmedrag.testing")  # so that a broken law shows its values
+
 # Machines differ in speed, so no example has a deadline; CI repeats the same examples each time.
 settings.register_profile("anywhere", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
+
+
+@pytest.fixture(autouse=True)
+def _forgets() -> Iterator[None]:
+    """Domains of one test are unknown to the next."""
+    names, prompts = dict(domains._REGISTRY), dict(domains._PROMPTS)
+    yield
+    for registry, before in ((domains._REGISTRY, names), (domains._PROMPTS, prompts)):
+        registry.clear()
+        registry.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from contracts.generator import ASKED, CLEAR, EFFUSION, KEY, LEFT, MEANING, context_of, question
 from mmedrag.citations import DISCLAIMER, Piece, attribute, resolve, unsupported_sentences
+from mmedrag.testing.generator import (
+    ASKED,
+    CLEAR,
+    EFFUSION,
+    KEY,
+    LEFT,
+    MEANING,
+    context_of,
+    question,
+)
 from mmedrag.types import Query, Question, Routing
 
 EVIDENCE = [EFFUSION, CLEAR, LEFT, MEANING]  # C1, C2, C4, D1

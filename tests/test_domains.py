@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,16 +29,6 @@ from mmedrag.training.features import Features
 from mmedrag.training.modality import calibrated_head, classes, domain_examples
 from mmedrag.training.sets import TrainingSet
 from mmedrag.types import Case, Matrix, Query
-
-
-@pytest.fixture(autouse=True)
-def _forgets() -> Iterator[None]:
-    """Domains of one test are unknown to the next."""
-    names, prompts = dict(domains._KNOWN), dict(domains._PROMPTS)
-    yield
-    for registry, before in ((domains._KNOWN, names), (domains._PROMPTS, prompts)):
-        registry.clear()
-        registry.update(before)
 
 
 def test_the_papers_three_are_built_in():
@@ -89,7 +79,7 @@ def test_names_that_no_domain_can_have(name: str):
 
 
 def test_registering():
-    assert domains.known("dermatology") is None
+    assert domains.get("dermatology") is None
     with pytest.raises(QueryError, match=r"'dermatology'.*radiology, pathology, ophthalmology"):
         domains.find("dermatology")
     skin = domains.register("dermatology")
@@ -166,7 +156,7 @@ def test_a_domain_of_ones_own_from_file_to_answer(tmp_path: Path, offline):
     casebase, _ = create(tmp_path / "cases")
     with casebase:
         index(corpus, casebase, offline.embedder, offline.classifier)
-    domains._KNOWN.pop("dermatology")
+    domains._REGISTRY.pop("dermatology")
     domains._PROMPTS.pop(skin)
     with load(tmp_path / "cases") as rag:  # as in another process: the casebase remembers
         assert domains.prompts()["dermatology"] == ("a dermoscopy image",)
@@ -182,9 +172,9 @@ def test_a_domain_registered_later_is_remembered_too(tmp_path: Path):
     create(tmp_path / "cases")[0].close()
     domains.register("dermatology", ["a dermoscopy image"])
     open_for_writing(tmp_path / "cases")[0].close()
-    domains._KNOWN.pop("dermatology")
+    domains._REGISTRY.pop("dermatology")
     load(tmp_path / "cases").close()
-    assert domains.known("dermatology") == "dermatology"
+    assert domains.get("dermatology") == "dermatology"
 
 
 def test_the_command_line(tmp_path: Path, capsys):
@@ -196,7 +186,7 @@ def test_the_command_line(tmp_path: Path, capsys):
     new = ["--new-domain", "dermatology=a dermoscopy image", "--new-domain", "dermatology=a mole"]
     assert main([*arguments, *new]) == 0
     assert domains.prompts()["dermatology"] == ("a dermoscopy image", "a mole")
-    domains._KNOWN.pop("dermatology")
+    domains._REGISTRY.pop("dermatology")
     capsys.readouterr()
     assert main(["search", into, "naevus", "--domain", "dermatology", "--json"]) == 0
     trace = json.loads(capsys.readouterr().out)

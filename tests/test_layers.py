@@ -27,7 +27,7 @@ SHELVES = (
     {"protocols", "checkpoint", "citations", "imaging"},
     STAGES,
     {"routing"},
-    {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key"},
+    {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
     {"choices"},
     {"assembly"},
     {"mmedrag"},
@@ -36,6 +36,7 @@ SHELVES = (
     {"training", "evaluation"},
     {"paper"},
     {"testing"},
+    {"serving"},
     {"commands"},
     {"cli"},
 )

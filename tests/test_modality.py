@@ -24,8 +24,9 @@ from mmedrag.modality import (
     heads_from_checkpoint,
 )
 from mmedrag.phantoms.corpus import out_of_domain
-from mmedrag.presets import Stages
+from mmedrag.presets import Stages, build
 from mmedrag.protocols import ModalityClassifier
+from mmedrag.testing.modality_classifier import ModalityClassifierContract
 from mmedrag.types import Case, Domain, Matrix, Query
 
 AXES = np.eye(3, dtype=np.float32)
@@ -183,3 +184,29 @@ def test_the_shipped_head_on_pictures_that_are_not_medical(offline: Stages) -> N
 )  # fmt: skip
 def test_texts_are_routed_by_text(offline: Stages, text: str, domain: Domain) -> None:
     assert offline.classifier.classify([Query(text)])[0].decision == domain
+
+
+class TestTrainedClassifier(ModalityClassifierContract):
+    @classmethod
+    def make(cls) -> ModalityClassifier:
+        return build("offline").classifier
+
+
+class TestZeroShotClassifier(ModalityClassifierContract):
+    @classmethod
+    def make(cls) -> ModalityClassifier:
+        def texts(prompts: Sequence[str]) -> Matrix:
+            rows = [np.random.default_rng(len(p)).normal(size=8) for p in prompts]
+            return np.array(rows, np.float32).reshape(-1, 8)
+
+        def images(pictures: Sequence[Image.Image]) -> Matrix:
+            rows = [np.asarray(p.resize((4, 2)).convert("L"), float).ravel() for p in pictures]
+            return np.array(rows, np.float32).reshape(-1, 8) - 128
+
+        return ZeroShotClassifier(images, texts)
+
+
+class TestAnyDomain(ModalityClassifierContract):
+    @classmethod
+    def make(cls) -> ModalityClassifier:
+        return AnyDomain()

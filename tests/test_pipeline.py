@@ -119,11 +119,7 @@ def test_the_evidence_is_there_before_the_answer_is_written(rag: MMedRAG) -> Non
     assert answer.text.startswith(first_piece.strip())
     assert answer.text == rag.ask("drusen").text
     assert stream.result().text == answer.text
-    assert {
-        **context.timings,
-        "analysis": 0.0,
-        "generation": 0.0,
-    }.keys() == answer.context.timings.keys()
+    assert {*context.timings, "generation"} <= answer.context.timings.keys()
 
 
 def test_a_text_a_picture_and_an_array_are_questions(rag: MMedRAG, phantoms: list[Case]) -> None:

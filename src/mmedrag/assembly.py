@@ -377,7 +377,7 @@ def _register_domains(casebase: Casebase) -> None:
     """Make known what the casebase remembers of domains that nobody has registered yet."""
     remembered = {str(d): () for d in casebase.domains()} | _stored_domains(casebase)
     for name, prompts in remembered.items():
-        if domains.known(name) is None:
+        if domains.get(name) is None:
             domains.register(name, prompts)
 
 
@@ -413,6 +413,6 @@ def dictionary(paths: Sequence[str | Path] = ()) -> Dictionary:
     return open_dictionary(*(Path(path) for path in paths)) if paths else glossary()
 
 
-def _lasting(told: str) -> str:
+def _lasting(name: str) -> str:
     """A folder as an absolute path, so that the casebase can be opened from anywhere."""
-    return str(Path(told).resolve()) if Path(told).is_dir() else told
+    return str(Path(name).resolve()) if Path(name).is_dir() else name

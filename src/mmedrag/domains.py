@@ -25,10 +25,10 @@ _RESERVED = frozenset({"all", "any", "auto", "none", "unassigned", "unspecified"
 
 class _Registered(type):
     def __iter__(cls) -> Iterator[Domain]:
-        return iter(_KNOWN.values())
+        return iter(_REGISTRY.values())
 
     def __len__(cls) -> int:
-        return len(_KNOWN)
+        return len(_REGISTRY)
 
 
 class Domain(str, metaclass=_Registered):
@@ -49,9 +49,9 @@ class Domain(str, metaclass=_Registered):
 
     def __new__(cls, name: str) -> Domain:
         """The registered domain of that name, or a new one."""
-        known = _KNOWN.get(str(name))
-        if known is not None:
-            return known
+        registered = _REGISTRY.get(str(name))
+        if registered is not None:
+            return registered
         if not _NAME.fullmatch(name) or name in _RESERVED:
             raise QueryError(
                 f"{name[:60]!r} cannot be the name of a domain",
@@ -63,7 +63,7 @@ class Domain(str, metaclass=_Registered):
         return f"Domain({str(self)!r})"
 
 
-_KNOWN: dict[str, Domain] = {}
+_REGISTRY: dict[str, Domain] = {}
 _PROMPTS: dict[Domain, tuple[str, ...]] = {}
 
 
@@ -82,15 +82,15 @@ def register(name: str, prompts: Sequence[str] = ()) -> Domain:
             f"The prompts of {name!r} are not texts", 'Give captions, as ["a dermoscopy image"].'
         )
     domain = Domain(name)
-    _KNOWN[str(domain)] = domain
+    _REGISTRY[str(domain)] = domain
     if prompts or domain not in _PROMPTS:
         _PROMPTS[domain] = tuple(prompts) or paper_prompt(domain)
     return domain
 
 
-def known(name: str) -> Domain | None:
+def get(name: str) -> Domain | None:
     """The registered domain of that name, if there is one."""
-    return _KNOWN.get(name)
+    return _REGISTRY.get(name)
 
 
 def find(name: str) -> Domain:
@@ -99,7 +99,7 @@ def find(name: str) -> Domain:
     Raises:
         QueryError: where there is none.
     """
-    domain = known(name)
+    domain = get(name)
     if domain is None:
         raise QueryError(
             f"There is no domain {name!r}",

@@ -240,7 +240,7 @@ _KEYWORDS = frozenset({"and", "or", "not", "in", "like", "is", "null"})
 
 
 def _tokens(where: str) -> list[_Token]:
-    found = []
+    tokens = []
     position = 0
     while position < len(where):
         if where[position].isspace():
@@ -249,9 +249,9 @@ def _tokens(where: str) -> list[_Token]:
         match = _TOKEN.match(where, position)
         if match is None:
             raise _unreadable(where, position)
-        found.append(_Token(str(match.lastgroup), match.group(), position))
+        tokens.append(_Token(str(match.lastgroup), match.group(), position))
         position = match.end()
-    return [*found, _Token("end", "", len(where))]
+    return [*tokens, _Token("end", "", len(where))]
 
 
 def _unreadable(where: str, position: int) -> FilterError:

@@ -83,11 +83,11 @@ class MMedRAG:
     k_definitions: int = 8
     where: str | None = None
 
-    def retrieve(self, asked: Query | ImageSource) -> Context:
+    def retrieve(self, query: Query | ImageSource) -> Context:
         """Find the evidence that the generator may see (sections 3.2 to 3.6).
 
         Args:
-            asked: a :class:`~mmedrag.types.Query`, a text, or a picture.
+            query: a :class:`~mmedrag.types.Query`, a text, or a picture.
 
         Raises:
             QueryError: where it has neither text nor image, or more text than
@@ -95,7 +95,7 @@ class MMedRAG:
             ImageError: where its image cannot be decoded.
             FilterError: where its ``where`` does not parse.
         """
-        query = Query.of(asked)
+        query = Query.of(query)
         _require_content(query)
         query = replace(query, where=both(self.where, query.where))
         lap = _Stopwatch()
@@ -104,8 +104,8 @@ class MMedRAG:
         lap("cases")
         mentions = self._mentions(hits)  # 3.4  E
         terms = [explained(question), *mentions]
-        found = self.definitions.define(terms, self.k_definitions)  # R_def
-        gathered = gather(question.vector, hits, mentions, found, self.embedder.embed(found))
+        defined = self.definitions.define(terms, self.k_definitions)  # R_def
+        gathered = gather(question.vector, hits, mentions, defined, self.embedder.embed(defined))
         lap("definitions")
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
@@ -123,19 +123,19 @@ class MMedRAG:
         return AnswerStream(self.checker.check(pieces, kept) if self.checker else pieces, context)
 
     def ask(
-        self, asked: Query | ImageSource, on_piece: Callable[[str], None] | None = None
+        self, query: Query | ImageSource, on_piece: Callable[[str], None] | None = None
     ) -> Answer:
         """Retrieve, then answer.
 
         Args:
-            asked: see :meth:`retrieve`.
+            query: see :meth:`retrieve`.
             on_piece: receives the answer while it is written, marks already checked.
 
         Raises:
             QueryError, ImageError, FilterError: see :meth:`retrieve`.
             GenerationError: where the generator's server cannot answer.
         """
-        answer = self.answer(self.retrieve(asked))
+        answer = self.answer(self.retrieve(query))
         for piece in answer:
             if on_piece is not None:
                 on_piece(piece)
@@ -241,19 +241,19 @@ def gather(
     query_vector: Vector,
     hits: Sequence[Hit],
     mentions: Sequence[tuple[Mention, ...]],
-    found: Sequence[Definition],
+    defined: Sequence[Definition],
     definition_vectors: Matrix,
 ) -> list[Evidence]:
     """C = R_case ∪ R_def (section 3.4), keyed C1, C2, … and D1, D2, … in Standard RAG order."""
     cases = [
-        Evidence(f"C{i}", hit.case, hit.vector, hit.similarity, hit.relevance, said)
-        for i, (hit, said) in enumerate(zip(hits, mentions, strict=True), 1)
+        Evidence(f"C{i}", hit.case, hit.vector, hit.similarity, hit.relevance, terms)
+        for i, (hit, terms) in enumerate(zip(hits, mentions, strict=True), 1)
     ]
     similarities = definition_vectors @ query_vector
     definitions = [
         Evidence(f"D{i}", definition, vector, float(similarity), float(similarity))
         for i, (definition, vector, similarity) in enumerate(
-            zip(found, definition_vectors, similarities, strict=True), 1
+            zip(defined, definition_vectors, similarities, strict=True), 1
         )
     ]
     return cases + definitions

@@ -1,6 +1,6 @@
 """What a stage must be. Any object with these methods can take the stage's place.
 
-The laws in the docstrings are the contract suites of ``tests/contracts``.
+The laws in the docstrings are the contract suites of :mod:`mmedrag.testing`.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ class ConceptClassifier:
         thresholds: Thresholds = BOTH,
     ) -> None:
         self.trained = trained
+        self.classes: tuple[str, ...] | None = getattr(trained, "classes", None)
         self._dictionary = dictionary
         self._thresholds = thresholds
 

@@ -167,11 +167,11 @@ class Query:
         return _named(self, text=self.text, image=shown, domain=self.domain and str(self.domain))
 
     @classmethod
-    def of(cls, asked: Query | ImageSource) -> Query:
-        """What was asked, as a query: a ``str`` is a text; a path, bytes or pixels an image."""
-        if isinstance(asked, Query):
-            return asked
-        return cls(text=asked) if isinstance(asked, str) else cls(image=asked)
+    def of(cls, query: Query | ImageSource) -> Query:
+        """A query from what was asked: a ``str`` is a text; a path, bytes or pixels an image."""
+        if isinstance(query, Query):
+            return query
+        return cls(text=query) if isinstance(query, str) else cls(image=query)
 
 
 @dataclass(frozen=True, slots=True)

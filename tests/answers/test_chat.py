@@ -22,20 +22,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from contracts.generator import (
-    ASKED,
-    CLEAR,
-    EFFUSION,
-    IMAGE_ONLY,
-    LEFT,
-    MEANING,
-    NEGATED,
-    GeneratorContract,
-    answered,
-    case,
-    definition,
-    question,
-)
 from injections import INJECTIONS
 from mmedrag.answers.chat import GROQ_URL, ChatGenerator, groq, openai_compatible
 from mmedrag.answers.completions import pieces, retry_after
@@ -50,6 +36,20 @@ from mmedrag.errors import (
     TooManyTokens,
     UnknownModel,
     Unreachable,
+)
+from mmedrag.testing.generator import (
+    ASKED,
+    CLEAR,
+    EFFUSION,
+    IMAGE_ONLY,
+    LEFT,
+    MEANING,
+    NEGATED,
+    GeneratorContract,
+    answered,
+    case,
+    definition,
+    question,
 )
 
 EVIDENCE = [EFFUSION, CLEAR, MEANING]

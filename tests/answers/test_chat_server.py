@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.generator import (
+from mmedrag.answers.chat import ChatGenerator, openai_compatible
+from mmedrag.errors import TooManyTokens
+from mmedrag.testing.generator import (
     ASKED,
     CLEAR,
     EFFUSION,
@@ -23,8 +25,6 @@ from contracts.generator import (
     answered,
     case,
 )
-from mmedrag.answers.chat import ChatGenerator, openai_compatible
-from mmedrag.errors import TooManyTokens
 
 pytestmark = pytest.mark.long
 

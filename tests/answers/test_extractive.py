@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.generator import (
+from injections import INJECTIONS, REPORTS
+from mmedrag.answers.analysis import CaseAnalyst
+from mmedrag.answers.extractive import ExtractiveGenerator
+from mmedrag.answers.passages import clean, instruction_like, quotable
+from mmedrag.citations import unsupported_sentences
+from mmedrag.testing.generator import (
     AFFIRMED,
     ASKED,
     CLEAR,
@@ -26,11 +31,6 @@ from contracts.generator import (
     definition,
     question,
 )
-from injections import INJECTIONS, REPORTS
-from mmedrag.answers.analysis import CaseAnalyst
-from mmedrag.answers.extractive import ExtractiveGenerator
-from mmedrag.answers.passages import clean, instruction_like, quotable
-from mmedrag.citations import unsupported_sentences
 from mmedrag.text.sentences import sentences
 from mmedrag.types import Intent, Kind, Question, QuestionKind
 

@@ -14,10 +14,10 @@ from time import sleep
 
 import pytest
 
-from contracts.generator import ASKED, CLEAR, EFFUSION
 from mmedrag.answers.chat import ChatGenerator
 from mmedrag.answers.secrets import Secret
 from mmedrag.errors import GenerationError
+from mmedrag.testing.generator import ASKED, CLEAR, EFFUSION
 
 KEY = "tk-Zq81-0123456789abcdef"
 OK = b"HTTP/1.1 200 OK\r\n"

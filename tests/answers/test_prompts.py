@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.generator import ASKED, EFFUSION, MEANING, case, definition
 from injections import INJECTIONS
 from mmedrag.answers.prompts import SYSTEM_PROMPT, messages, passage, prompt_tokens, user_prompt
+from mmedrag.testing.generator import ASKED, EFFUSION, MEANING, case, definition
 from mmedrag.text.marks import MARK
 from mmedrag.views.terminal import printable
 

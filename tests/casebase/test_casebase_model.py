@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from contracts.case_index import DIM, FAST, FILTERS, entry, unit
+from fast_folder import FAST
 from mmedrag.casebase import Casebase
 from mmedrag.casebase.exact import ExactIndex
+from mmedrag.testing.case_index import DIM, FILTERS, entry, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Domain, Query
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from crash_writer import DIM, entry
 
-from contracts.case_index import FAST
+from fast_folder import FAST
 from mmedrag.casebase import Casebase
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Query

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.case_index import DIM, entries_of
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.definitions import glossary
 from mmedrag.errors import FilterError
 from mmedrag.filters import FIELDS, LARGEST, MAX_DEPTH, MAX_LENGTH, MENTIONED, parse
+from mmedrag.testing.case_index import DIM, entries_of
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Domain, Mention, Query
 

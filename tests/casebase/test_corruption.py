@@ -9,11 +9,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from contracts.case_index import DIM, FAST, entries_of, unit
+from fast_folder import FAST
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.exact import ExactIndex
 from mmedrag.cli import main
 from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseNotFound, EncoderMismatch
+from mmedrag.testing.case_index import DIM, entries_of, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Query
 

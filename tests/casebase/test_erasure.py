@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.case_index import DIM, entries_of, unit
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.cli import main
 from mmedrag.errors import CasebaseError
+from mmedrag.testing.case_index import DIM, entries_of, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Assertion, Case, Domain, Mention, Query
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from crash_writer import DIM, entry
 
-from contracts.case_index import FAST
+from fast_folder import FAST
 from mmedrag.casebase import Casebase
 
 NOBODY = 65534

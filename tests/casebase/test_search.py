@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.case_index import DIM, FAST, FILTERS, CaseIndexContract, entries_of, unit
+from fast_folder import FAST
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.exact import ExactIndex, ExactRows, nearest
 from mmedrag.casebase.lexical import Lexicon
 from mmedrag.errors import EncoderMismatch, FilterError, QueryError
 from mmedrag.protocols import CaseIndex
+from mmedrag.testing.case_index import DIM, FILTERS, CaseIndexContract, entries_of, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Domain, Query
 
@@ -258,10 +259,9 @@ def test_bm25_follows_writes():
             write()
             with made._access.now() as snapshot:
                 rows, scores = kept.match("nodule left", snapshot.epoch)
-                fresh = Lexicon(made._access.database.connection).match(
-                    "left nodule", snapshot.epoch
-                )
-                expected = made._access.database.connection.execute(
+                connection = made._access.database.connection
+                fresh = Lexicon(connection).match("left nodule", snapshot.epoch)
+                expected = connection.execute(
                     "SELECT rowid, -bm25(lexicon) FROM lexicon "
                     "WHERE lexicon MATCH 'nodule OR left' ORDER BY rowid"
                 ).fetchall()

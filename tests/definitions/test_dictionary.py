@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from contracts.definition_source import DefinitionSourceContract
 from mmedrag import definitions
 from mmedrag.definitions import (
     Dictionary,
@@ -23,6 +22,7 @@ from mmedrag.definitions import (
 )
 from mmedrag.definitions.compiled import CompiledDictionary
 from mmedrag.errors import CorpusError
+from mmedrag.testing.definition_source import DefinitionSourceContract
 from mmedrag.types import Assertion, Kind, Problem
 
 TERMS = [
@@ -51,7 +51,7 @@ class TestGlossaryContract(DefinitionSourceContract):
 
 
 class TestMergedContract(DefinitionSourceContract):
-    known = ("A blue spot and a left pleural effusion.", "Consolidation. Azure fluid. Red spot.")
+    examples = ("A blue spot and a left pleural effusion.", "Consolidation. Azure fluid. Red spot.")
 
     @classmethod
     def setup_class(cls) -> None:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_onnx import CHANNELS, write_card
 
-from contracts.embedder import picture
 from mmedrag.encoders.density import Beside, DensityWindow, WindowedEncoder, smoothed
 from mmedrag.encoders.image import ImageEncoder, OnnxImageEncoder
+from mmedrag.testing.embedder import picture
 
 PLAIN = DensityWindow(edge=0)
 

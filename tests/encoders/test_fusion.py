@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.fusion import IMAGE_DIM, TEXT_DIM, FusionContract
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.encoders.fusion import (
     Concat,
@@ -25,6 +24,7 @@ from mmedrag.encoders.fusion import (
 from mmedrag.encoders.projection import Reduction
 from mmedrag.encoders.strategies import STRATEGIES, pool_set
 from mmedrag.errors import CheckpointError, UntrainedError
+from mmedrag.testing.fusion import IMAGE_DIM, TEXT_DIM, FusionContract
 
 DIM = 16
 

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from tiny_onnx import CHANNELS, MEAN, SIDE, STD, write_card, write_onnx
 
-from contracts.embedder import picture
 from mmedrag.encoders.image import ImageEncoder, MapEncoder, OnnxImageEncoder, Preprocessing
 from mmedrag.encoders.onnx import OnnxModel
 from mmedrag.errors import CheckpointError
+from mmedrag.testing.embedder import picture
 
 SIZES = [(28, 28), (300, 40), (40, 300), (1, 500), (3, 2), (640, 480)]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.fusion import IMAGE_DIM, TEXT_DIM, FusionContract
 from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
 from mmedrag.encoders.fusion import Fusion, SharedAndOwn
 from mmedrag.encoders.mixture import DomainMixture, mixture_layout
 from mmedrag.encoders.projection import Reduction
 from mmedrag.errors import CheckpointError
 from mmedrag.measures.cosines import unit_rows
+from mmedrag.testing.fusion import IMAGE_DIM, TEXT_DIM, FusionContract
 from mmedrag.types import Domain
 
 DIM = 4

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_onnx import CHANNELS, write_card
 
-from contracts.embedder import picture
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.encoders.image import ImageEncoder, OnnxImageEncoder
 from mmedrag.encoders.pooling import (
@@ -29,6 +28,7 @@ from mmedrag.encoders.pooling import (
     random_pooling,
 )
 from mmedrag.errors import CheckpointError, UntrainedError
+from mmedrag.testing.embedder import picture
 
 
 def maps(seed: int, n: int = 2, channels: int = 3, h: int = 7, w: int = 7) -> np.ndarray:

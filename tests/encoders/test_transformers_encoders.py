@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.embedder import EmbedderContract, picture
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.pooling import Gap, PooledImageEncoder
@@ -18,6 +17,7 @@ from mmedrag.encoders.pretrained import Pretrained
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CheckpointError
 from mmedrag.protocols import Embedder
+from mmedrag.testing.embedder import EmbedderContract, picture
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")

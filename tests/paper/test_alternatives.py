@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contracts.reranker import RerankerContract, evidence_list
 from mmedrag.paper.alternatives import (
     FindingGraph,
     ReciprocalNeighbours,
@@ -14,6 +13,7 @@ from mmedrag.paper.alternatives import (
     rarities,
 )
 from mmedrag.testing.questions import QUESTION
+from mmedrag.testing.reranker import RerankerContract, evidence_list
 from mmedrag.types import Assertion, Case, Evidence, Mention
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.reranker import RerankerContract, evidence_list
 from mmedrag.errors import QueryError
 from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance
 from mmedrag.testing.questions import QUESTION
+from mmedrag.testing.reranker import RerankerContract, evidence_list
 from mmedrag.types import Case, Definition, Evidence
 
 REPORT = "The heart is enlarged and there is a small effusion on the left."

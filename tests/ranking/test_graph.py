@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import mmedrag
-from contracts.reranker import RerankerContract, evidence_list
 from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
 from mmedrag.errors import QueryError
 from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance
@@ -32,6 +31,7 @@ from mmedrag.ranking.graph import (
     transition,
 )
 from mmedrag.testing.questions import QUESTION
+from mmedrag.testing.reranker import RerankerContract, evidence_list
 from mmedrag.types import Case, Definition, Evidence
 
 # Section 4.4 of the paper: the query, the five results of Standard RAG and their cosines to it.

@@ -14,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from contracts.context_filter import ContextFilterContract, question
-from contracts.reranker import evidence_list
 from mmedrag import presets
 from mmedrag.errors import CheckpointError, QueryError, UntrainedError
 from mmedrag.presets import build, offline_encoders
@@ -32,6 +30,8 @@ from mmedrag.reward.scorers import (
     preference_loss,
     sigmoid,
 )
+from mmedrag.testing.context_filter import ContextFilterContract, question
+from mmedrag.testing.reranker import evidence_list
 from mmedrag.types import Assertion, Case, Definition, Domain, Evidence, Mention
 
 DIM = 6

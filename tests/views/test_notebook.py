@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from contracts.generator import ASKED, CLEAR, EFFUSION, MEANING, context_of
 from injections import INJECTIONS
 from markup import Reader
 from mmedrag.citations import attribute, resolve
+from mmedrag.testing.generator import ASKED, CLEAR, EFFUSION, MEANING, context_of
 from mmedrag.types import Answer, Case, Hit, Query
 
 HOSTILE = "<script>alert(1)</script> \x1b[31m\u202e & \"'"

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.generator import ASKED, CLEAR, EFFUSION, MEANING, context_of
 from injections import INJECTIONS
 from mmedrag.citations import attribute, resolve
 from mmedrag.cli import main, parser
 from mmedrag.commands.options import json_document
 from mmedrag.errors import QueryError
 from mmedrag.indexing import IndexReport
+from mmedrag.testing.generator import ASKED, CLEAR, EFFUSION, MEANING, context_of
 from mmedrag.types import Evidence, Problem
 from mmedrag.views.console import answer_text, context_text, report_text, table
 from mmedrag.views.terminal import TerminalLog, notify, one_line, printable, show, stream

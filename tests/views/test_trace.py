@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.generator import ASKED, CLEAR, EFFUSION, MEANING, context_of
 from mmedrag.citations import attribute, resolve
+from mmedrag.testing.generator import ASKED, CLEAR, EFFUSION, MEANING, context_of
 from mmedrag.types import Query
 from mmedrag.views.trace import SCHEMA, answer_json, context_json, ruled_out
 

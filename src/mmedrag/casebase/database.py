@@ -19,6 +19,7 @@ from zlib import crc32
 import numpy as np
 
 from mmedrag.casebase import conditions
+from mmedrag.casebase.descriptors import Key, connected, connecting, disconnected
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.ledger import Ledger
 from mmedrag.casebase.lexical import prepare
@@ -65,15 +66,24 @@ class Database:
         self._file = None if mode == "ro" else file
         self.ledger = Ledger(file.parent)
         uri = f"{file.absolute().as_uri()}?mode={mode}"
-        self.connection = sqlite3.connect(
-            uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        with connecting():
+            self.connection = sqlite3.connect(
+                uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._key: Key | None = connected(file)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+        self.mention_table = MentionTable(self.connection)
+
+    def _prepare(self) -> None:
         self.connection.row_factory = sqlite3.Row
         conditions.prepare(self.connection)
         for pragma in _PRAGMAS:
             self._run(f"PRAGMA {pragma}")
         prepare(self.connection)
-        self.mention_table = MentionTable(self.connection)
 
     def create(self, settings: Mapping[str, str]) -> None:
         """Lay out an empty database."""
@@ -83,10 +93,14 @@ class Database:
 
     def close(self) -> None:
         """End the connection; the last one folds the write-ahead log into the file."""
-        self.connection.close()
-        if self._file is not None:
-            with suppress(OSError):
-                leave_log(self._file)
+        with connecting():
+            self.connection.close()
+            if self._file is not None:
+                with suppress(OSError):
+                    leave_log(self._file)
+            if self._key is not None:
+                disconnected(self._key)
+                self._key = None
 
     @contextmanager
     def reading(self) -> Iterator[None]:

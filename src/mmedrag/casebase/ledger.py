@@ -18,8 +18,9 @@ import os
 from pathlib import Path
 from zlib import crc32
 
+from mmedrag.casebase.descriptors import sha256_beside
 from mmedrag.casebase.log import log_of
-from mmedrag.durability import sha256_of, write_durably
+from mmedrag.durability import write_durably
 
 _LINE = 32  # bytes, written in place: less than a sector, so that it is whole or not there
 
@@ -55,7 +56,7 @@ class Ledger:
         """Note the digest of the database file, unless a part of it is still in the log."""
         if log_of(self._database).exists() and log_of(self._database).stat().st_size:
             return
-        told = {"epoch": epoch, "sha256": sha256_of(self._database)}
+        told = {"epoch": epoch, "sha256": sha256_beside(self._database)}
         write_durably(self._seal, json.dumps(told) + "\n", mode=self._mode())
 
     def broken(self, epoch: int) -> bool:
@@ -69,7 +70,7 @@ class Ledger:
             log = log_of(self._database)
             if told["epoch"] != epoch or (log.exists() and log.stat().st_size):
                 return False
-            return bool(sha256_of(self._database) != told["sha256"])
+            return bool(sha256_beside(self._database) != told["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
             return False  # no seal, or none that can be read
 

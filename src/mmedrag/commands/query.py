@@ -72,9 +72,9 @@ def _search(options: argparse.Namespace) -> int:
     from mmedrag.views.console import context_text
     from mmedrag.views.trace import context_json
 
-    rag = open_system(options)
-    context = rag.retrieve(_query(options))
-    _write_page(options, rag, context)
+    with open_system(options) as rag:
+        context = rag.retrieve(_query(options))
+        _write_page(options, rag, context)
     show(json_document(context_json(context)) if options.json else context_text(context))
     return 0
 
@@ -85,11 +85,11 @@ def _ask(options: argparse.Namespace) -> int:
 
     if options.questions is not None:
         return _ask_all(options)
-    rag = open_system(options)
-    answer = rag.ask(_query(options), stream if options.stream else None)
-    if options.stream:
-        stream("\n\n")
-    _write_page(options, rag, answer)
+    with open_system(options) as rag:
+        answer = rag.ask(_query(options), stream if options.stream else None)
+        if options.stream:
+            stream("\n\n")
+        _write_page(options, rag, answer)
     show(json_document(answer_json(answer)) if options.json else answer_text(answer))
     return 0
 
@@ -106,12 +106,11 @@ def _ask_all(options: argparse.Namespace) -> int:
     if options.stream:
         raise QueryError("--questions does not stream", "Leave out --stream.")
     if options.questions == "-":
-        rag = open_system(options)
-        return answer_lines(rag, sys.stdin.buffer, Path())
+        with open_system(options) as rag:
+            return answer_lines(rag, sys.stdin.buffer, Path())
     path = Path(options.questions)
     try:
-        with path.open("rb") as lines:
-            rag = open_system(options)
+        with path.open("rb") as lines, open_system(options) as rag:
             return answer_lines(rag, lines, path.parent)
     except OSError as error:
         raise QueryError(

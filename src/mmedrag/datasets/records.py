@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmedrag import domains
 from mmedrag.datasets.rows import (
     MAX_META,
     MAX_TEXT,
@@ -25,7 +26,6 @@ from mmedrag.datasets.rows import (
     plain_value,
     text_of,
 )
-from mmedrag.domains import known
 from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import read_bytes
@@ -276,4 +276,4 @@ def _frame(value: object) -> int:
 
 
 def _domain(value: object) -> Domain | None:
-    return known(text_of(value).lower())
+    return domains.get(text_of(value).lower())

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmedrag import domains
 from mmedrag.datasets.records import BadRow, case_from
 from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, parse_json
-from mmedrag.domains import known
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
@@ -44,7 +44,8 @@ def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Proble
     try:
         fields = {"id": f"{corpus_key(root)}/{position.as_posix()}", **sidecar(file)}
         fields["image"] = position.as_posix()
-        named = next(filter(None, (known(part.lower()) for part in position.parts[:-1])), None)
+        parents = (domains.get(part.lower()) for part in position.parts[:-1])
+        named = next(filter(None, parents), None)
         return case_from({"domain": named, **fields}, root, domain)
     except BadRow as error:
         return Problem(file, None, str(error))

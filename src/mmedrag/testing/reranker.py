@@ -50,10 +50,12 @@ def _vector(rng: np.random.Generator, dim: int) -> np.ndarray:
 
 def _case(rng: np.random.Generator, i: int, dim: int) -> Evidence:
     term = str(rng.choice(TERMS))
-    said = Assertion.NEGATED if rng.random() < 0.5 else Assertion.AFFIRMED
-    text = f"No {term}." if said is Assertion.NEGATED else f"{term.title()} on the left."
+    assertion = Assertion.NEGATED if rng.random() < 0.5 else Assertion.AFFIRMED
+    text = f"No {term}." if assertion is Assertion.NEGATED else f"{term.title()} on the left."
     start = text.casefold().index(term)
-    mention = Mention(text[start : start + len(term)], start, start + len(term), term, term, said)
+    mention = Mention(
+        text[start : start + len(term)], start, start + len(term), term, term, assertion
+    )
     item = Case(
         id=f"case-{i}",
         text=text,
@@ -81,7 +83,8 @@ def frozen(evidence: list[Evidence]) -> list[tuple[object, ...]]:
 def scored(evidence: list[Evidence]) -> list[tuple[object, ...]]:
     """The same with the scores of the later stages."""
     return [
-        (*said, e.centrality, e.reward) for said, e in zip(frozen(evidence), evidence, strict=True)
+        (*assertion, e.centrality, e.reward)
+        for assertion, e in zip(frozen(evidence), evidence, strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
 """The contract of :class:`mmedrag.protocols.DefinitionSource`: subclass, say ``make``, run pytest.
 
-The terms that a source knows are asked of ``known``: sentences that mention some of them.
+The terms that a source knows are taken from ``examples``: sentences that mention some of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def texts() -> st.SearchStrategy[str]:
 class DefinitionSourceContract:
     """Laws of every definition source."""
 
-    known: tuple[str, ...] = (
+    examples: tuple[str, ...] = (
         "Right lower lobe consolidation with pleural effusion.",
         "Hard exudates and microaneurysms.",
     )
@@ -80,14 +80,14 @@ class DefinitionSourceContract:
         self, given_texts: list[str], limit: int
     ) -> None:
         source = self.make()
-        found = source.define(source.recognise([*given_texts, *self.known]), limit)
+        found = source.define(source.recognise([*given_texts, *self.examples]), limit)
         assert len(found) <= limit
         assert len({d.concept for d in found}) == len(found)
         assert all(d.text for d in found)
 
     def test_known_terms_are_defined_from_mentions_affirmed_or_asked_for_only(self) -> None:
         source = self.make()
-        mentions = source.recognise(self.known)
+        mentions = source.recognise(self.examples)
         assert source.define(mentions, 99)
         for assertion in set(Assertion) - {Assertion.AFFIRMED, Assertion.INTERROGATIVE}:
             others = [[replace(m, assertion=assertion) for m in text] for text in mentions]
@@ -95,7 +95,7 @@ class DefinitionSourceContract:
 
     def test_earlier_texts_are_defined_first(self) -> None:
         source = self.make()
-        mentions = source.recognise(self.known)
+        mentions = source.recognise(self.examples)
         first = source.define(mentions[:1], 99)
         assert source.define(mentions, 99)[: len(first)] == first
         assert source.define(mentions, 1) == first[:1]

@@ -6,7 +6,8 @@ Also the questions and the evidence that tests of answers draw from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -32,28 +33,28 @@ VECTOR = np.full(4, 0.5, np.float32)
 KEY = re.compile(r"\b[CD]\d+\b")
 
 
-def mentions(text: str, said: Mapping[str, Assertion]) -> tuple[Mention, ...]:
+def mentions(text: str, assertions: Mapping[str, Assertion]) -> tuple[Mention, ...]:
     """Mentions of the given terms wherever they stand in the text."""
-    found = [
+    matches = [
         Mention(m.group(), m.start(), m.end(), f"T:{term}", term, assertion)
-        for term, assertion in said.items()
+        for term, assertion in assertions.items()
         for m in re.finditer(re.escape(term), text, re.IGNORECASE)
     ]
-    return tuple(sorted(found, key=lambda m: m.start))
+    return tuple(sorted(matches, key=lambda m: m.start))
 
 
 def question(
-    text: str = "", said: Mapping[str, Assertion] | None = None, image: bytes | None = None
+    text: str = "", assertions: Mapping[str, Assertion] | None = None, image: bytes | None = None
 ) -> Question:
     """A question whose terms are recognised as told."""
     routing = Routing({"radiology": 1.0}, Domain.RADIOLOGY)
-    return Question(Query(text, image), routing, VECTOR, mentions(text, said or {}))
+    return Question(Query(text, image), routing, VECTOR, mentions(text, assertions or {}))
 
 
-def case(key: str, text: str, said: Mapping[str, Assertion] | None = None) -> Evidence:
+def case(key: str, text: str, assertions: Mapping[str, Assertion] | None = None) -> Evidence:
     """A case with a report."""
     item = Case(id=f"id-{key}", text=text, domain=Domain.RADIOLOGY, modality="xray")
-    return Evidence(key, item, VECTOR, 0.8, 0.8, mentions(text, said or {}))
+    return Evidence(key, item, VECTOR, 0.8, 0.8, mentions(text, assertions or {}))
 
 
 def definition(key: str, term: str, text: str) -> Evidence:
@@ -62,19 +63,19 @@ def definition(key: str, term: str, text: str) -> Evidence:
 
 
 def context_of(
-    asked: Question,
+    question: Question,
     kept: Sequence[Evidence],
     gathered: Sequence[Evidence] | None = None,
 ) -> Context:
     """A context in which everything gathered was kept, unless told otherwise."""
-    found = kept if gathered is None else gathered
-    return Context(asked, found, found, kept, {})
+    everything = kept if gathered is None else gathered
+    return Context(question, everything, everything, kept, {})
 
 
-def answered(generator: Generator, asked: Question, evidence: Sequence[Evidence]) -> Answer:
+def answered(generator: Generator, question: Question, evidence: Sequence[Evidence]) -> Answer:
     """The way of ``MMedRAG.ask`` from kept evidence to the answer."""
-    pieces = list(resolve(generator.generate(asked, evidence), evidence))
-    return attribute(pieces, context_of(asked, evidence), {})
+    pieces = list(resolve(generator.generate(question, evidence), evidence))
+    return attribute(pieces, context_of(question, evidence), {})
 
 
 EFFUSION = case(
@@ -102,7 +103,9 @@ ASKED = question(
 )
 IMAGE_ONLY = question(image=b"image")
 
-SITUATIONS: dict[str, tuple[Question, list[Evidence]]] = {
+Situation: TypeAlias = tuple[Question, list[Evidence]]
+
+SITUATIONS: dict[str, Situation] = {
     "text": (ASKED, [EFFUSION, CLEAR, LEFT, MEANING]),
     "image": (IMAGE_ONLY, [LEFT, EFFUSION, CLEAR]),
     "one case": (ASKED, [CLEAR]),
@@ -115,43 +118,44 @@ class GeneratorContract:
     """Laws of every generator, checked over a handful of situations."""
 
     def make(self) -> Generator:
+        """The generator under test."""
         raise NotImplementedError
 
     @pytest.fixture(params=SITUATIONS, name="situation")
-    def _situation(self, request) -> Iterator[tuple[Question, list[Evidence]]]:
+    def _situation(self, request: pytest.FixtureRequest) -> Situation:
         return SITUATIONS[request.param]
 
-    def test_it_is_a_generator(self):
+    def test_it_is_a_generator(self) -> None:
         assert isinstance(self.make(), Generator)
 
-    def test_pieces_are_text(self, situation):
-        asked, evidence = situation
-        assert all(isinstance(p, str) for p in self.make().generate(asked, evidence))
+    def test_pieces_are_text(self, situation: Situation) -> None:
+        question, evidence = situation
+        assert all(isinstance(p, str) for p in self.make().generate(question, evidence))
 
-    def test_every_mark_of_the_answer_names_supplied_evidence(self, situation):
-        asked, evidence = situation
-        answer = answered(self.make(), asked, evidence)
+    def test_every_mark_of_the_answer_names_supplied_evidence(self, situation: Situation) -> None:
+        question, evidence = situation
+        answer = answered(self.make(), question, evidence)
         assert set(KEY.findall(answer.text)) <= {e.key for e in evidence}
         assert {e.key for e in answer.cited} <= {e.key for e in evidence}
 
-    def test_the_input_is_left_as_it_was(self, situation):
-        asked, evidence = situation
+    def test_the_input_is_left_as_it_was(self, situation: Situation) -> None:
+        question, evidence = situation
         before = list(evidence)
-        list(self.make().generate(asked, evidence))
+        list(self.make().generate(question, evidence))
         assert evidence == before
 
 
 class ExactGeneratorContract(GeneratorContract):
     """Further laws of generators that are no model."""
 
-    def test_same_input_same_output(self, situation):
-        asked, evidence = situation
-        first, second = ("".join(self.make().generate(asked, evidence)) for _ in range(2))
+    def test_same_input_same_output(self, situation: Situation) -> None:
+        question, evidence = situation
+        first, second = ("".join(self.make().generate(question, evidence)) for _ in range(2))
         assert first == second
 
-    def test_every_sentence_is_supported(self, situation):
-        asked, evidence = situation
-        answer = answered(self.make(), asked, evidence)
+    def test_every_sentence_is_supported(self, situation: Situation) -> None:
+        question, evidence = situation
+        answer = answered(self.make(), question, evidence)
         assert not answer.abstained
         assert unsupported_sentences(answer) == []
         assert answer.removed == []

@@ -27,7 +27,9 @@ def features(seed: int, n: int, scale: float, widths: tuple[int, int]) -> Featur
     return images, texts, random.random(n) < 0.6, random.random(n) < 0.6
 
 
-drawn = given(st.integers(0, 2**32 - 1), st.integers(0, 9), st.sampled_from([1e-3, 1.0, 30.0, 1e4]))
+parameters = given(
+    st.integers(0, 2**32 - 1), st.integers(0, 9), st.sampled_from([1e-3, 1.0, 30.0, 1e4])
+)
 
 
 class FusionContract:
@@ -44,7 +46,7 @@ class FusionContract:
         assert self.make().fingerprint == self.make().fingerprint
 
     @contract
-    @drawn
+    @parameters
     def test_rows_are_finite_and_at_most_unit(self, seed: int, n: int, scale: float) -> None:
         fusion = self.make()
         images, texts, has_image, has_text = features(seed, n, scale, self.widths)
@@ -59,7 +61,7 @@ class FusionContract:
         assert (norms[~has_image & ~has_text] == 0).all()
 
     @contract
-    @drawn
+    @parameters
     def test_rows_do_not_depend_on_one_another(self, seed: int, n: int, scale: float) -> None:
         fusion = self.make()
         batch = features(seed, n, scale, self.widths)
@@ -73,7 +75,7 @@ class FusionContract:
             np.testing.assert_allclose(alone[0], fused[i], atol=5e-4)
 
     @contract
-    @drawn
+    @parameters
     def test_absent_features_do_not_matter(self, seed: int, n: int, scale: float) -> None:
         fusion = self.make()
         images, texts, has_image, has_text = features(seed, n, scale, self.widths)

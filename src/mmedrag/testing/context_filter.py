@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.reranker import TERMS, contract, evidence_lists, frozen, scored
 from mmedrag.protocols import ContextFilter
+from mmedrag.testing.reranker import TERMS, contract, evidence_lists, frozen, scored
 from mmedrag.types import Assertion, Domain, Evidence, Mention, Query, Question, Routing
 
 
@@ -21,8 +21,10 @@ def question(
     vector: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
 ) -> Question:
     """A question whose text mentions the given concepts."""
-    said = [(c, Assertion.AFFIRMED) for c in affirmed] + [(c, Assertion.NEGATED) for c in negated]
-    mentions = tuple(Mention(c, 0, len(c), c, c, assertion) for c, assertion in said)
+    assertions = [(c, Assertion.AFFIRMED) for c in affirmed] + [
+        (c, Assertion.NEGATED) for c in negated
+    ]
+    mentions = tuple(Mention(c, 0, len(c), c, c, assertion) for c, assertion in assertions)
     routing = Routing({}, domain)
     return Question(Query(text, image), routing, np.array(vector, dtype=np.float32), mentions)
 
@@ -52,14 +54,14 @@ class ContextFilterContract:
 
     @contract
     @given(questions(), evidence_lists())
-    def test_keep_is_a_subset_in_order(self, asked: Question, evidence: list[Evidence]) -> None:
+    def test_keep_is_a_subset_in_order(self, question: Question, evidence: list[Evidence]) -> None:
         rest = iter(frozen(evidence))
-        assert all(kept in rest for kept in frozen(self.make().keep(asked, evidence)))
+        assert all(kept in rest for kept in frozen(self.make().keep(question, evidence)))
 
     @contract
     @given(questions(), evidence_lists())
-    def test_keep_fills_the_reward(self, asked: Question, evidence: list[Evidence]) -> None:
-        rewards = [e.reward for e in self.make().keep(asked, evidence)]
+    def test_keep_fills_the_reward(self, question: Question, evidence: list[Evidence]) -> None:
+        rewards = [e.reward for e in self.make().keep(question, evidence)]
         if self.fills_reward:
             assert all(r is not None and 0.0 <= r <= 1.0 for r in rewards)
         else:
@@ -68,16 +70,16 @@ class ContextFilterContract:
     @contract
     @given(questions(), evidence_lists())
     def test_keep_leaves_its_input_as_it_was(
-        self, asked: Question, evidence: list[Evidence]
+        self, question: Question, evidence: list[Evidence]
     ) -> None:
         before = scored(evidence)
-        self.make().keep(asked, evidence)
+        self.make().keep(question, evidence)
         assert scored(evidence) == before
 
     @contract
     @given(questions(), evidence_lists())
-    def test_keep_gives_the_same_twice(self, asked: Question, evidence: list[Evidence]) -> None:
-        first, second = (self.make().keep(asked, evidence) for _ in range(2))
+    def test_keep_gives_the_same_twice(self, question: Question, evidence: list[Evidence]) -> None:
+        first, second = (self.make().keep(question, evidence) for _ in range(2))
         assert scored(first) == scored(second)
 
     def test_keep_of_nothing_is_nothing(self) -> None:

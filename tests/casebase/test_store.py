@@ -1,0 +1,111 @@
+"""The casebase judged as any store is, and the contract by engines that break it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+
+from fast_folder import FAST
+from mmedrag.casebase import Casebase
+from mmedrag.casebase.exact import ExactIndex
+from mmedrag.testing.case_index import (
+    DIM,
+    ApproximateCaseIndexContract,
+    CaseIndexContract,
+    CaseStoreLaws,
+)
+
+
+class TestCasebase(CaseStoreLaws, CaseIndexContract):
+    @contextmanager
+    def empty(self, dim):
+        with (
+            TemporaryDirectory(dir=FAST) as folder,
+            Casebase.create(Path(folder) / "c", dim=dim, fingerprint="f", preset="p") as made,
+        ):
+            yield made
+
+    def reopened(self, store):
+        return Casebase.open(store.path, fingerprint="f")
+
+
+class TestApproximateCasebase(ApproximateCaseIndexContract):
+    recall = 0.9
+
+    @contextmanager
+    def index_of(self, entries):
+        dim = len(entries[0].vector) if entries else DIM
+        with (
+            TemporaryDirectory(dir=FAST) as folder,
+            Casebase.create(Path(folder) / "c", dim=dim, fingerprint="f", preset="p") as made,
+        ):
+            made.add(entries)
+            made.publish("HNSW32")
+            yield made
+
+
+def exact_of(entries):
+    width = len(entries[0].vector) if entries else DIM
+    vectors = np.array([e.vector for e in entries], np.float32).reshape(-1, width)
+    return ExactIndex([e.case for e in entries], vectors)
+
+
+class AnyDomainAtAll:
+    """Finds cases of other domains, too."""
+
+    def __init__(self, entries):
+        self._index = exact_of(entries)
+
+    def search(self, question, k):
+        routing = replace(question.routing, decision=None)
+        return self._index.search(replace(question, routing=routing), k)
+
+
+class Half:
+    """Knows only every second case."""
+
+    def __init__(self, entries):
+        self._index = exact_of(entries[::2])
+
+    def search(self, question, k):
+        return self._index.search(question, k)
+
+
+class Unfiltered:
+    """Takes no notice of filters."""
+
+    def __init__(self, entries):
+        self._index = exact_of(entries)
+
+    def search(self, question, k):
+        query = replace(question.query, where=None)
+        return self._index.search(replace(question, query=query), k)
+
+
+@pytest.mark.parametrize(
+    ("engine", "law"),
+    [
+        (AnyDomainAtAll, "test_hits_keep_the_laws"),
+        (Unfiltered, "test_hits_keep_the_laws"),
+        (Half, "test_as_many_hits_as_match"),
+        (Half, "test_the_stated_recall_is_reached"),
+    ],
+)
+def test_an_engine_that_breaks_a_law_is_caught(engine, law):
+    class Suite(CaseIndexContract, ApproximateCaseIndexContract):
+        __test__ = False
+
+        @contextmanager
+        def index_of(self, entries):
+            yield engine(entries)
+
+    with pytest.raises(AssertionError):
+        getattr(Suite(), law)()
+    if law == "test_the_stated_recall_is_reached":
+        Suite.recall = 0.3  # half of the cases hold about half of the nearest
+        getattr(Suite(), law)()

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-long lint docs bench train clean
+.PHONY: demo test test-long lint docs bench train package clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/mmedrag demo --into demo
@@ -28,6 +28,17 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/graph_latency.py
 	$(VENV)/bin/python benchmarks/retrieval_overhead.py
 	$(VENV)/bin/python benchmarks/indexing_speed.py
+
+# Wheel and sdist in dist/, both checked, and the demonstration from the wheel alone.
+package: $(VENV)/bin/python
+	$(PIP) build twine check-wheel-contents
+	rm -rf dist build/wheel
+	$(VENV)/bin/python -m build
+	$(VENV)/bin/python -m twine check --strict dist/*
+	$(VENV)/bin/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	build/wheel/venv/bin/mmedrag demo --into build/wheel/demo
 
 # Needs real data beside the repository (what is not there is not learned from); writes to
 # build/models. recipes/shipped_weights.py says what each set is for. PICTURES are folders of

@@ -11,11 +11,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from crash_writer import DIM, entry
 from fault_writer import OPERATIONS
 
+from fast_folder import FAST
 from mmedrag.casebase import Casebase
 from mmedrag.errors import CasebaseError, CasebaseLocked
 from mmedrag.testing.questions import question_of
@@ -90,13 +92,14 @@ def test_every_call_of_the_system_may_fail(tmp_path, sound, record_property):
     source = FAULTY.with_name("faulty_calls.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
     step = max(1, round(1 / SCALE))
-    done = subprocess.run(
-        [sys.executable, FAULTY.with_name("fault_trials.py"), sound, tmp_path, str(step)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "LD_PRELOAD": str(library)},
-    )
+    with TemporaryDirectory(dir=FAST) as folder:
+        done = subprocess.run(
+            [sys.executable, FAULTY.with_name("fault_trials.py"), sound, folder, str(step)],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LD_PRELOAD": str(library)},
+        )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     record_property("trials", result["trials"])

@@ -11,8 +11,10 @@ demo: $(VENV)/.core
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
+# Writes what the proofs found into the table of the page. A nightly run is larger:
+# MMEDRAG_PROOF_SCALE=8 make test-long
 test-long: $(VENV)/.long
-	$(VENV)/bin/python -m pytest -m "long or not long"
+	$(VENV)/bin/python -m pytest -m "long or not long" --proofs docs/reference/reliability.md
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

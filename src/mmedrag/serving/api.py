@@ -173,7 +173,7 @@ async def add_case(request: Request, grant: Editor) -> JSONResponse:
 @api.put(
     "/v1/cases/{case_id:path}",
     openapi_extra=takes(CaseContents),
-    responses=_WRITING,
+    responses={**_WRITING, 201: {"description": "Added; there was none of that id."}},
     summary="Replace a case",
 )
 async def put_case(request: Request, case_id: str, grant: Editor) -> JSONResponse:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-long lint docs bench train clean
+.PHONY: demo test test-long lint docs bench train package clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/mmedrag demo --into demo
@@ -31,6 +31,17 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/retrieval_overhead.py
 	$(VENV)/bin/python benchmarks/indexing_speed.py
 
+# Wheel and sdist in dist/, both checked, and the demonstration from the wheel alone.
+package: $(VENV)/bin/python
+	$(PIP) build twine check-wheel-contents
+	rm -rf dist build/wheel
+	$(VENV)/bin/python -m build
+	$(VENV)/bin/python -m twine check --strict dist/*
+	$(VENV)/bin/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	build/wheel/venv/bin/mmedrag demo --into build/wheel/demo
+
 # Needs real data beside the repository (what is not there is not learned from); writes to
 # build/models. recipes/shipped_weights.py says what each set is for. PICTURES are folders of
 # photographs that are not medical (scripts/pictures.sh fetches some), for the routing heads.
@@ -44,12 +55,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.core: $(VENV)/bin/python pyproject.toml
-	$(PIP) --editable .
+	$(PIP) --editable ".[serve]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,pictures,dev]"
+	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,pictures,serve,mcp,langchain,llamaindex,haystack,dev]"
 	touch $@ $(VENV)/.core
 
 $(VENV)/.docs: $(VENV)/.core

@@ -15,7 +15,7 @@ import mmedrag
 ROOT = Path(mmedrag.__file__).parent
 
 GROUND = {
-    "types", "errors", "progress", "domains", "rounding", "durability", "telemetry", "filters",
+    "types", "errors", "progress", "domains", "rounding", "durability", "filters",
     "text", "measures",
 }  # fmt: skip
 STAGES = {
@@ -27,14 +27,16 @@ SHELVES = (
     {"protocols", "checkpoint", "citations", "imaging"},
     STAGES,
     {"routing"},
-    {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key"},
+    {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
     {"choices"},
     {"assembly"},
     {"mmedrag"},
     {"views"},
+    {"integrations"},
     {"training", "evaluation"},
     {"paper"},
     {"testing"},
+    {"serving"},
     {"commands"},
     {"cli"},
 )

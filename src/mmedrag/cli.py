@@ -8,7 +8,18 @@ import sys
 from collections.abc import Sequence
 
 from mmedrag import __version__
-from mmedrag.commands import casebase, catalogue, dictionary, evaluate, index, query, train
+from mmedrag.commands import (
+    casebase,
+    catalogue,
+    dictionary,
+    evaluate,
+    index,
+    mcp,
+    pull,
+    query,
+    serve,
+    train,
+)
 from mmedrag.commands.parser import CommandParser
 from mmedrag.errors import MMedRAGError
 from mmedrag.views.terminal import TerminalLog, notify
@@ -56,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"mmedrag {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for family in (index, query, casebase, dictionary, catalogue, train, evaluate):
+    for family in (
+        index, pull, query, serve, mcp, casebase, dictionary, catalogue, train, evaluate,
+    ):  # fmt: skip
         family.add(commands)
     return root

@@ -8,6 +8,7 @@
     │   ├── FilterError               a ``where`` expression that does not parse
     │   ├── ImageError                an image that is damaged, too large, or not an image
     │   └── CorpusError               a corpus that cannot be read
+    │       ├── ArchiveError          a DICOMweb archive that cannot be reached, or refuses
     │       └── LeakError             a split whose held-out part is tied to its training part
     ├── CasebaseError        exit 3   the store
     │   ├── CasebaseNotFound          no casebase there
@@ -66,6 +67,10 @@ class ImageError(InputError):
 
 class CorpusError(InputError):
     """A corpus that cannot be read."""
+
+
+class ArchiveError(CorpusError):
+    """A DICOMweb archive that cannot be reached, refuses, or answers in an unknown way."""
 
 
 class LeakError(CorpusError):

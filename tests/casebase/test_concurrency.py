@@ -174,4 +174,4 @@ def test_a_walk_that_is_not_finished_holds_up_no_writer(tmp_path):
         assert casebase.delete([first.id]) == 1
         casebase.publish()
         assert len([first, *walk]) == 5  # one committed state: the one at its beginning
-        assert len(casebase) == 4
+        assert casebase.count() == 4

@@ -86,10 +86,9 @@ def test_the_extractive_generator_keeps_to_what_was_drawn() -> None:
     assert of["attack"]["instruction_repeated"] == 0.0
 
 
-def test_a_liar_and_a_parrot_are_found_out() -> None:
+def test_a_liar_is_struck_and_a_parrot_is_found_out() -> None:
     lied = evaluate_answers(questions=3, generator=Liar()).data["phantoms"]["arms"]["plain"]
-    assert lied["citation_precision"] < 0.5
-    assert lied["contradicted"] > 0.3
+    assert lied["claims"] == 0  # what its marks contradict was struck by the self-check
     parrot = evaluate_answers(questions=3, generator=Obedient()).data["phantoms"]
     assert parrot["arms"]["no retrieval"]["answered"] == 1.0
     assert parrot["arms"]["no retrieval"]["citation_recall"] == 0.0

@@ -100,12 +100,16 @@ def _sentences(line: str) -> Iterator[tuple[int, int]]:
 def _in_sentence(
     line: str, plain: str, mentions: Sequence[Mention], span: tuple[int, int], number: int
 ) -> Iterator[Claim]:
-    """Each mention with the first mark behind it; a mark without mention repeats the last ones."""
+    """Each mention with the first mark behind it.
+
+    A mark without mention repeats the last ones ("; ruled out in 2 [C3]"), unless other words stand
+    before it ("; they describe swelling [C3]"), which say something that no dictionary knows.
+    """
     at, carried = span[0], list[Mention]()
     for mark in _MARK.finditer(line, *span):
         here = [m for m in mentions if at <= m.start < mark.start()]
-        carried = here or carried
         before = plain[at : mark.start()]
+        carried = here or (carried if _goes_on(before) else [])
         keys = tuple(mark[1].split(", "))
         yield from (
             Claim(m.concept, _assertion(before, plain[span[0] : m.start], m), keys, number)
@@ -113,6 +117,12 @@ def _in_sentence(
         )
         at = mark.end()
     yield from (Claim(m.concept, m.assertion, (), number) for m in mentions if m.start >= at)
+
+
+def _goes_on(before_mark: str) -> bool:
+    """Whether the words before a mark only say more of what was named before."""
+    said = _STATED.search(before_mark) or _UNMENTIONED.search(before_mark)
+    return said is not None or not re.search(r"[^\W\d_]{4,}", before_mark)
 
 
 def _assertion(before_mark: str, before_mention: str, mention: Mention) -> Assertion | None:

@@ -160,10 +160,11 @@ def _add_answers(studies: Commands) -> None:
 def _answers(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.answers import evaluate_answers
     from mmedrag.evaluation.task_replies import evaluate_replies, with_replies
+    from mmedrag.evaluation.tasks import has_validation
 
     with progress_bar("question", "ask") as bar:
         section = evaluate_answers(
-            options.data,
+            [f for f in options.data if not options.tasks or has_validation(f)],
             preset=options.preset,
             models=pairs(options.model, "--model"),
             generator=named_generator(options),

@@ -226,7 +226,9 @@ def evaluate_replies(
             searched = [c for known, _ in cases for c in known]
             vectors = embed_in_batches(stages.embedder, searched)
             filled = filled_casebase(Path(folder) / "searched", searched, vectors, stages.embedder)
-            rag = assemble(stages, filled, dictionary(), generator)
+            terms = dictionary()
+            filled.recognise(terms)
+            rag = assemble(stages, filled, terms, generator)
         else:
             rag = load(casebase, generator=generator)
         with rag:

@@ -92,6 +92,11 @@ def held_out(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
     return [c for c in cases if id(c) not in apart], [c for c in cases if id(c) in apart]
 
 
+def has_validation(file: Path) -> bool:
+    """Whether the records of a file name a validation part."""
+    return any(case.split == "val" for case in cases_of(file))
+
+
 def digest(text: str) -> int:
     """A number of a text that is the same on every machine."""
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)

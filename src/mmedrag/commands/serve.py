@@ -1,0 +1,154 @@
+"""Casebases over HTTP: ``mmedrag serve``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmedrag.commands.generator import add_generator, generator_settings
+from mmedrag.commands.options import Commands
+from mmedrag.errors import MissingExtra, QueryError
+from mmedrag.views.terminal import notify, show
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def add(commands: Commands) -> None:
+    """Serve."""
+    serve = commands.add_parser("serve", help="a REST interface and a page in the browser")
+    serve.add_argument(
+        "casebase", nargs="+", metavar="[NAME=]CASEBASE",
+        help="one or more casebases; a name is that of the folder where none is given",
+    )  # fmt: skip
+    serve.add_argument(
+        "--host", default="127.0.0.1",
+        help="address to listen at (default: 127.0.0.1; any other needs tokens)",
+    )  # fmt: skip
+    serve.add_argument("--port", type=int, default=8000, help="default: 8000; 0 takes a free one")
+    serve.add_argument(
+        "--token-file", type=Path, metavar="FILE",
+        help="who may do what (TOML, see docs/guide/serving.md); read again when it changes; the "
+        "environment variable MMEDRAG_TOKENS may hold the same text",
+    )  # fmt: skip
+    serve.add_argument(
+        "--corpora", type=Path, metavar="FOLDER", help="allow to index corpora below this folder"
+    )
+    serve.add_argument("--audit", type=Path, metavar="FILE", help="add a JSON line a request")
+    serve.add_argument("--readers", type=int, default=2, help="searches at once (default: 2)")
+    serve.add_argument(
+        "--queue", type=int, default=64, help="requests that may wait beside them (default: 64)"
+    )
+    serve.add_argument(
+        "--time-limit", type=float, default=30.0, metavar="SECONDS",
+        help="after which a query is given up (default: 30)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--max-body", type=float, default=64.0, metavar="MIB", help="largest request (default: 64)"
+    )
+    serve.add_argument(
+        "--rate", type=float, default=6000.0, metavar="REQUESTS",
+        help="that a client may send a minute (default: 6000)",
+    )  # fmt: skip
+    add_generator(serve)
+    serve.set_defaults(run=_serve)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise _missing() from error
+    app = application(options)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=options.host,
+            port=options.port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_keep_alive=10,
+            timeout_graceful_shutdown=max(1, round(options.time_limit)),
+            h11_max_incomplete_event_size=1 << 16,
+        )
+    )
+    if options.port:
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        show(f"Open http://{host}:{options.port}/ in a browser; Ctrl-C ends it")
+        show("Not a medical device")
+    server.run()
+    return 0 if server.started else QueryError.exit_code
+
+
+def application(options: argparse.Namespace) -> FastAPI:
+    """The application of the options.
+
+    Raises:
+        QueryError: an option has a bad value.
+        MissingExtra: the extra ``serve`` is not installed.
+    """
+    try:
+        from mmedrag.serving.app import create_app
+        from mmedrag.serving.audit import AuditLog, Metrics
+        from mmedrag.serving.limits import MEBIBYTE, Rate
+        from mmedrag.serving.questions import Writer
+        from mmedrag.serving.readers import Readers
+        from mmedrag.serving.service import Service, is_loopback
+        from mmedrag.serving.tokens import VARIABLE, Tokens
+    except ImportError as error:
+        raise _missing() from error
+    for name in ("readers", "time_limit", "max_body", "rate"):
+        if not getattr(options, name) > 0:
+            raise QueryError(f"--{name.replace('_', '-')} is not above 0", "Give a larger number.")
+    source = options.token_file or os.environ.get(VARIABLE)
+    if source is None and not is_loopback(options.host):
+        raise QueryError(
+            f"{options.host} can be reached from other machines, and there are no tokens",
+            "Give --token-file FILE, or listen at 127.0.0.1.",
+        )
+    settings = {name: value for name, value in generator_settings(options).items() if value}
+    readers = {
+        name: Readers(
+            name, path, readers=options.readers, waiting=max(0, options.queue),
+            seconds=options.time_limit,
+        )
+        for name, path in _named(options.casebase).items()
+    }  # fmt: skip
+    service = Service(
+        casebases=readers,
+        tokens=None if source is None else Tokens(source),
+        rate=Rate(options.rate),
+        writer=Writer(settings if settings.get("generator") != "extractive" else {}),
+        audit=AuditLog(options.audit),
+        metrics=Metrics(),
+        corpora=options.corpora,
+    )
+    for served in readers.values():
+        served.start()
+        for notice in served.notices:
+            notify(notice)
+    return create_app(service, max_body=int(options.max_body * MEBIBYTE))
+
+
+def _named(given: Sequence[str]) -> dict[str, Path]:
+    """Casebases by name."""
+    named: dict[str, Path] = {}
+    for item in given:
+        name, separator, path = item.partition("=")
+        if not separator or Path(item).exists():
+            name, path = Path(item).resolve().stem, item
+        if name in named:
+            raise QueryError(f"Two casebases are named {name}", "Name them: NAME=CASEBASE.")
+        named[name] = Path(path).resolve()
+    return named
+
+
+def _missing() -> MissingExtra:
+    return MissingExtra(
+        "The service needs FastAPI and uvicorn", "Install them: pip install 'mmedrag[serve]'."
+    )

@@ -1,0 +1,1 @@
+"""A casebase in other people's programs: agents (MCP), LangChain, LlamaIndex, Haystack."""

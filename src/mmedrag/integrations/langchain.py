@@ -1,0 +1,68 @@
+"""A LangChain retriever over a casebase.
+
+::
+
+    CaseRetriever(rag=mmedrag.load("my.casebase"), k=5).invoke("Is there an effusion?")
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmedrag.assembly import configure
+from mmedrag.errors import MissingExtra
+from mmedrag.integrations.metadata import evidence_metadata
+from mmedrag.pipeline import MMedRAG
+from mmedrag.types import Case, ImageSource, Query
+
+try:
+    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+    from langchain_core.documents import Document
+    from langchain_core.retrievers import BaseRetriever
+except ImportError as error:
+    raise MissingExtra(
+        f"The LangChain retriever needs langchain-core ({error})",
+        'Run: pip install "mmedrag[langchain]"',
+    ) from None
+
+
+class CaseRetriever(BaseRetriever):
+    """Similar cases, and on demand definitions, as documents.
+
+    Each field can also be given to one call, as ``invoke(text, image="x.png", k=3)``.
+
+    Attributes:
+        rag: the system that retrieves; it stays the caller's to close.
+        k: cases at most.
+        where: a filter of cases.
+        image: of the question.
+        definitions: whether definitions follow the cases.
+    """
+
+    rag: MMedRAG
+    k: int = 10
+    where: str | None = None
+    image: Any = None
+    definitions: bool = False
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        where: str | None = None,
+        image: ImageSource | None = None,
+    ) -> list[Document]:
+        """The kept evidence, best first (:class:`~mmedrag.errors.MMedRAGError` where none can be).
+
+        ``where`` narrows the retriever's own filter.
+        """
+        system = configure(self.rag, k=self.k if k is None else k, where=self.where)
+        picture = self.image if image is None else image
+        context = system.retrieve(Query(query, picture, where=where))
+        return [
+            Document(e.text, id=e.name, metadata=evidence_metadata(e, context))
+            for e in context.kept
+            if isinstance(e.item, Case) or self.definitions
+        ]

@@ -1,0 +1,1 @@
+"""The service: a REST interface and a page over casebases (``mmedrag serve``, extra ``serve``)."""

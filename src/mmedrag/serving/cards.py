@@ -1,0 +1,136 @@
+"""Evidence as the page shows it: cards, why they are here, and where they differ."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from mmedrag.serving.events import preview_address
+from mmedrag.types import Answer, Assertion, Brief, Case, Context, Evidence
+from mmedrag.views.page import annotated
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One case; ``why`` are short lines on what brought it here."""
+
+    key: str
+    id: str
+    text: Markup
+    preview: str
+    title: str
+    details: str
+    origin: str
+    similarity: float
+    centrality: float | None
+    reward: float | None
+    kept: bool
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One definition."""
+
+    key: str
+    name: str
+    text: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A finding that some cases affirm and others rule out."""
+
+    term: str
+    affirmed: tuple[str, ...]
+    negated: tuple[str, ...]
+
+
+def cards_of(context: Context, casebase: str) -> list[Card]:
+    """The cases in their final order, those that were kept first."""
+    kept = {e.key: e for e in context.kept}
+    before = _places(context.gathered)
+    after = _places(context.ranked)
+    cards = [
+        _card(kept.get(e.key, e), e.item, casebase, context, (before[e.key], after[e.key]))
+        for e in context.ranked
+        if isinstance(e.item, Case)
+    ]
+    return sorted(cards, key=lambda card: not card.kept)
+
+
+def terms_of(context: Context) -> list[Term]:
+    """The kept definitions."""
+    return [
+        Term(e.key, e.item.term, e.item.text, _joined(e.item.source, e.item.licence))
+        for e in context.kept
+        if not isinstance(e.item, Case)
+    ]
+
+
+def disagreements(brief: Brief | None) -> list[Disagreement]:
+    """The findings on which the kept cases differ."""
+    said: dict[str, dict[Assertion | None, tuple[str, ...]]] = defaultdict(dict)
+    for claim in brief.claims if brief is not None else ():
+        if not claim.side and not claim.grade:
+            said[claim.term][claim.assertion] = claim.keys
+    return [
+        Disagreement(term, by[Assertion.AFFIRMED], by[Assertion.NEGATED])
+        for term, by in said.items()
+        if by.get(Assertion.AFFIRMED) and by.get(Assertion.NEGATED)
+    ]
+
+
+def state_of(answer: Answer) -> str:
+    """Which of the page's states an answer is."""
+    context = answer.context
+    if not context.question.routing.medical:
+        return "not medical"
+    if answer.brief is not None and answer.brief.declined:
+        return "declined"
+    if not any(isinstance(e.item, Case) for e in context.gathered) and context.question.query.where:
+        return "no match"
+    return "abstained" if answer.abstained else "answered"
+
+
+def _card(
+    e: Evidence, case: Case, casebase: str, context: Context, places: tuple[int, int]
+) -> Card:
+    return Card(
+        key=e.key,
+        id=case.id,
+        text=annotated(e),
+        preview=preview_address(case.id, casebase) if case.image is not None else "",
+        title=case.diagnosis or ", ".join(case.labels) or "no diagnosis given",
+        details=_joined(str(case.domain or "no domain"), case.modality),
+        origin=_joined(case.source, case.licence),
+        similarity=e.similarity,
+        centrality=e.centrality,
+        reward=e.reward,
+        kept=any(e.key == k.key for k in context.kept),
+        why=tuple(_why(e, context, places)),
+    )
+
+
+def _why(e: Evidence, context: Context, places: tuple[int, int]) -> list[str]:
+    """Shared findings, and its places before and after the graph."""
+    asked = {m.concept for m in context.question.mentions}
+    by: dict[Assertion, dict[str, None]] = defaultdict(dict)
+    for mention in e.mentions:
+        if mention.concept in asked:
+            by[mention.assertion][mention.term] = None
+    lines = [f"{assertion}: {', '.join(terms)}" for assertion, terms in by.items()]
+    return [*lines, f"place {places[0]} by similarity, {places[1]} after the graph"]
+
+
+def _places(evidence: Sequence[Evidence]) -> dict[str, int]:
+    cases = (e for e in evidence if isinstance(e.item, Case))
+    return {e.key: place for place, e in enumerate(cases, 1)}
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)

@@ -1,0 +1,360 @@
+"""The page: rendered here, so that it works without JavaScript; streamed where there is some."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from secrets import token_urlsafe
+from threading import Lock
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
+from jinja2 import Environment, PackageLoader
+
+from mmedrag import domains
+from mmedrag.choices import FILTERS, RERANKERS
+from mmedrag.citations import DISCLAIMER
+from mmedrag.errors import ImageError, MMedRAGError
+from mmedrag.imaging.decoding import open_image
+from mmedrag.pipeline import MMedRAG
+from mmedrag.serving import events
+from mmedrag.serving.api import note, wants_events
+from mmedrag.serving.cards import cards_of, disagreements, state_of, terms_of
+from mmedrag.serving.feedback import Feedback
+from mmedrag.serving.pixels import pixels_of, png
+from mmedrag.serving.problems import NotHere, document, headers_of, status_of
+from mmedrag.serving.questions import Asked, Body, body_of, checked, configured, query_of, validated
+from mmedrag.serving.readers import Watch
+from mmedrag.serving.service import COOKIE, Grant, client_of, granted, service_of, store_of
+from mmedrag.serving.tokens import Scope
+from mmedrag.types import Answer, Context, Query
+from mmedrag.views.page import answer_html, page
+from mmedrag.views.terminal import printable
+from mmedrag.views.trace import ruled_out
+
+TRACES = 50
+"""Traces that can be opened by their links; older ones are forgotten."""
+
+MOST_COUNTED = 50_000
+"""Cases of a casebase whose labels are counted for its page."""
+
+EXAMPLES = ("Is there a pleural effusion?", "Which findings speak for adenocarcinoma?",
+            "drusen at the macula")  # fmt: skip
+
+TRACE_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
+)
+"""Of the self-contained trace: its styles are within it, and nothing is loaded."""
+
+pages = APIRouter(include_in_schema=False)
+Reader = Annotated[Grant, Depends(granted(Scope.READ))]
+Editor = Annotated[Grant, Depends(granted(Scope.WRITE))]
+
+
+@dataclass(slots=True)
+class Traces:
+    """The last traces by random ids, each with its casebase; in memory alone."""
+
+    kept: OrderedDict[str, tuple[str, str]] = field(default_factory=OrderedDict)
+    lock: Lock = field(default_factory=Lock)
+
+    def add(self, casebase: str, html: str) -> str:
+        """Keep a trace; its id."""
+        name = token_urlsafe(12)
+        with self.lock:
+            self.kept[name] = casebase, html
+            while len(self.kept) > TRACES:
+                self.kept.popitem(last=False)
+        return name
+
+
+@cache
+def environment() -> Environment:
+    """The templates; whatever others wrote is escaped."""
+    loader = PackageLoader("mmedrag.serving")
+    made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters["number"] = lambda value: "–" if value is None else f"{value:.2f}"
+    return made
+
+
+def render(template: str, **values: Any) -> str:  # noqa: ANN401 - what a template shows
+    """A template as HTML without control and direction characters."""
+    return printable(environment().get_template(template).render(disclaimer=DISCLAIMER, **values))
+
+
+@pages.get("/")
+async def ask_page(request: Request, grant: Reader) -> Response:
+    """The page, with the answer to the question of its address."""
+    fields = {k: v for k, v in request.query_params.items() if k != "casebase"}
+    body = Body(fields, is_form=True)
+    asked = checked(body)
+    if not asked.text.strip():
+        return _ask_html(request, grant, asked)
+    return _ask_html(request, grant, asked, await _answered(request, grant, body, asked))
+
+
+@pages.post("/")
+async def ask_form(request: Request, grant: Reader) -> Response:
+    """The answer to a form: as events for the script, as a page for everybody else."""
+    body = await body_of(request)
+    asked = checked(body)
+    query = query_of(asked, body.image)
+    if wants_events(request):
+        return StreamingResponse(_lines(request, grant, asked, query), media_type=events.MEDIA_TYPE)
+    if body.image is None and len(asked.text) < 1500:
+        return RedirectResponse(_address(grant, asked), 303)
+    return _ask_html(request, grant, asked, await _answered(request, grant, body, asked))
+
+
+@pages.get("/case")
+async def case_page(request: Request, grant: Reader, id: str = "") -> Response:
+    """A stored case."""
+    request.state.ids = [id]
+
+    def work(rag: MMedRAG, _: Watch) -> Mapping[str, Any]:
+        case = store_of(rag).get(id)
+        if case is None:
+            raise NotHere("There is no such case", "Search for it; it may have been deleted.")
+        mentions = rag.definitions.recognise([case.text])[0]
+        terms = dict.fromkeys((m.term, str(m.assertion)) for m in mentions)
+        return {"case": case, "mentions": list(terms)}
+
+    found = await grant.readers.run(work)
+    preview = events.preview_address(id, grant.casebase)
+    return _html(request, grant, "case.html", preview=preview, **found)
+
+
+@pages.get("/casebase")
+async def casebase_page(request: Request, grant: Reader) -> Response:
+    """Counts, facets, health and jobs."""
+
+    def work(rag: MMedRAG, watch: Watch) -> Mapping[str, Any]:
+        store: Any = rag.cases
+        told = store.info()
+        counts = _facets(store, rag.definitions.fingerprint, watch) if (
+            told["cases"] <= MOST_COUNTED) else {}  # fmt: skip
+        return {"info": told, "facets": counts}
+
+    told = await grant.readers.run(work)
+    jobs = [job.as_json() for job in grant.service.jobs.of(grant.casebase)]
+    return _html(request, grant, "casebase.html", jobs=jobs, **told)
+
+
+@pages.get("/trace/{trace_id}")
+async def trace_page(request: Request, trace_id: str, grant: Reader) -> Response:
+    """The whole path of an answer, as ``--page`` writes it; ``?download=1`` saves it."""
+    casebase, html = _traces(request).kept.get(trace_id, ("", ""))
+    if not html:
+        raise NotHere("This trace is no longer kept", "Ask the question again.")
+    grant.client.require(Scope.READ, casebase)
+    headers = {"Content-Security-Policy": TRACE_POLICY}
+    if "download" in request.query_params:
+        headers["Content-Disposition"] = 'attachment; filename="mmedrag-trace.html"'
+    return HTMLResponse(html, headers=headers)
+
+
+@pages.post("/pixels")
+async def pixels(request: Request, grant: Reader) -> Response:
+    """The uploaded image for the viewer; nothing of it is kept."""
+    image = (await body_of(request)).image or b""
+    got = await run_in_threadpool(pixels_of, image)
+    return Response(got.body, media_type=got.media_type, headers=got.headers)
+
+
+@pages.get("/image")
+async def image(request: Request, grant: Reader, id: str = "") -> Response:
+    """A case's own image where it is still on the server's disk, else its preview."""
+    request.state.ids = [id]
+
+    def work(rag: MMedRAG, _: Watch) -> tuple[bytes, str]:
+        case = store_of(rag).get(id)
+        if case is not None and case.image is not None and case.image.is_absolute():
+            try:
+                return png(open_image(case.image, case.frame)), "image/png"
+            except ImageError:
+                pass
+        preview = rag.preview(id)
+        if preview is None:
+            raise NotHere("The case has no image", "Choose another case.")
+        return preview, "image/jpeg"
+
+    body, media_type = await grant.readers.run(work)
+    return Response(body, media_type=media_type)
+
+
+@pages.post("/feedback")
+async def feedback(request: Request, grant: Editor) -> Response:
+    """A verdict from the page; a plain form gets a page back."""
+    body = await body_of(request)
+    given = validated(Feedback, {k: v for k, v in body.fields.items() if k != "back"})
+    request.state.ids = [given.case] if given.case else []
+    await run_in_threadpool(grant.service.feedback_of(grant.readers).add, given, grant.client.name)
+    if body.is_form and "application/json" not in request.headers.get("accept", ""):
+        return _html(request, grant, "thanks.html")
+    return JSONResponse({"kept": True}, 201)
+
+
+@pages.get("/login")
+async def login_page(request: Request) -> Response:
+    """Asks for a token."""
+    return HTMLResponse(render("login.html", problem=None))
+
+
+@pages.post("/login")
+async def login(request: Request) -> Response:
+    """Keeps a token in a cookie that no script can read and no other site can send."""
+    token = str((await body_of(request)).fields.get("token", ""))
+    client_of(request, token or "-")
+    answer = RedirectResponse("/", 303)
+    secure = request.url.scheme == "https"
+    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure)
+    return answer
+
+
+@pages.post("/logout")
+async def logout(request: Request) -> Response:
+    """Forgets the token."""
+    answer = RedirectResponse("/login", 303)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+def problem_page(request: Request, error: MMedRAGError) -> Response:
+    """An error as a page, for who came with a browser."""
+    problem = document(error)
+    template = "login.html" if problem["status"] == 401 else "problem.html"
+    html = render(template, problem=problem)
+    return HTMLResponse(html, status_of(error), headers_of(error))
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser opened an address that is no part of the REST interface."""
+    accepts = "text/html" in request.headers.get("accept", "")
+    return accepts and not request.url.path.startswith("/v1/")
+
+
+async def _answered(request: Request, grant: Grant, body: Body, asked: Asked) -> dict[str, Any]:
+    """The values of the result's templates."""
+    query = query_of(asked, body.image)
+
+    def work(rag: MMedRAG, watch: Watch) -> dict[str, Any]:
+        system = configured(rag, asked, grant.service.writer)
+        *_, answer = events.stages(system, watch, query)
+        assert isinstance(answer, Answer)
+        note(request, answer)
+        return _result(grant, answer, rag, _kept_trace(request, grant, rag, answer))
+
+    return await grant.readers.run(work)
+
+
+async def _lines(request: Request, grant: Grant, asked: Asked, query: Query) -> AsyncIterator[str]:
+    """The result in pieces: HTML by the id of its place, and text as it is written."""
+
+    def work(rag: MMedRAG, watch: Watch) -> Any:  # noqa: ANN401 - events
+        system = configured(rag, asked, grant.service.writer)
+        for stage in events.stages(system, watch, query):
+            if isinstance(stage, str):
+                yield events.Event("piece", {"text": printable(stage)})
+            elif isinstance(stage, Context):
+                values = _context_values(grant, stage)
+                for place in ("understood", "cases", "definitions"):
+                    html = render(f"_{place}.html", **values)
+                    yield events.Event("fragment", {"place": place, "html": html})
+            else:
+                note(request, stage)
+                values = _result(grant, stage, rag, _kept_trace(request, grant, rag, stage))
+                for place in ("answer", "definitions"):
+                    html = render(f"_{place}.html", **values)
+                    yield events.Event("fragment", {"place": place, "html": html})
+                yield events.Event("end", {"state": values["state"]})
+
+    async for line in events.lines(grant.readers.stream(work)):
+        yield line
+
+
+def _kept_trace(request: Request, grant: Grant, rag: MMedRAG, answer: Answer) -> str:
+    return _traces(request).add(grant.casebase, page(answer, rag.preview))
+
+
+def _traces(request: Request) -> Traces:
+    state = request.app.state
+    if not hasattr(state, "traces"):
+        state.traces = Traces()
+    traces: Traces = state.traces
+    return traces
+
+
+def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
+    return {
+        "casebase": grant.casebase,
+        "question": context.question,
+        "ruled_out": ruled_out(context.question),
+        "cards": cards_of(context, grant.casebase),
+        "terms": terms_of(context),
+        "may_write": grant.client.may(Scope.WRITE, grant.casebase),
+        "disagreements": [],
+    }
+
+
+def _result(grant: Grant, answer: Answer, rag: MMedRAG, trace: str) -> dict[str, Any]:
+    return _context_values(grant, answer.context) | {
+        "answer": answer_html(answer.text),
+        "plain": answer.text,
+        "state": state_of(answer),
+        "disagreements": disagreements(answer.brief),
+        "removed": answer.removed,
+        "trace": trace,
+        "total": store_of(rag).count(),
+    }
+
+
+def _ask_html(
+    request: Request, grant: Grant, asked: Asked, result: Mapping[str, Any] | None = None
+) -> Response:
+    return _html(request, grant, "ask.html", asked=asked, result=result, **(result or {}))
+
+
+def _html(request: Request, grant: Grant, template: str, **values: Any) -> Response:  # noqa: ANN401
+    service = service_of(request)
+    shared = {
+        "casebase": grant.casebase,
+        "casebases": [n for n in service.casebases if grant.client.may(Scope.READ, n)],
+        "domains": list(domains.Domain),
+        "rerankers": list(RERANKERS),
+        "filters": FILTERS,
+        "generators": list(dict.fromkeys((service.writer.name, "extractive"))),
+        "examples": EXAMPLES,
+        "has_tokens": service.tokens is not None,
+        "max_body": request.app.state.max_body,
+    }
+    return HTMLResponse(render(template, **{**shared, **values}))
+
+
+def _address(grant: Grant, asked: Asked) -> str:
+    """The address of the page that shows a question again."""
+    given = {
+        name: value
+        for name, value in asked.model_dump().items()
+        if value != Asked.model_fields[name].default
+    }
+    return "/?" + urlencode({**given, "casebase": grant.casebase})
+
+
+def _facets(store: Any, fingerprint: str, watch: Watch) -> dict[str, list[tuple[str, int]]]:  # noqa: ANN401
+    """The most frequent concepts, labels and modalities with their counts of cases."""
+    counts: dict[str, Counter[str]] = {
+        name: Counter() for name in ("findings affirmed", "labels", "modality")
+    }
+    for case, mentions in store.recognised(fingerprint):
+        watch.check()
+        counts["findings affirmed"].update(
+            {m.term for m in mentions or () if m.kind.is_finding and m.assertion == "affirmed"}
+        )
+        counts["labels"].update(set(case.labels))
+        counts["modality"].update([case.modality] if case.modality else [])
+    return {name: count.most_common(15) for name, count in counts.items()}

@@ -1,0 +1,265 @@
+"""The page in a real browser, and as a plain form."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mmedrag.cli import main
+from mmedrag.datasets.records import write_records
+from mmedrag.types import Case
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+INSTALL = "apt-get install -y --no-install-recommends chromium fonts-dejavu-core"
+SWITCHES = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+]  # fmt: skip
+WAIT = 60_000  # milliseconds, for machines with much else to do
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if not BROWSER:
+        pytest.skip(f"no chromium: {INSTALL}")
+    with playwright.sync_playwright() as p:
+        opened = p.chromium.launch(executable_path=BROWSER, args=SWITCHES)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def tab(browser) -> Iterator[object]:
+    """A tab that must see no error, no refused policy and no request to elsewhere."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda m: faults.append(m.text) if "Content Security" in m.text else None)
+    page.on("request", lambda r: faults.append(r.url) if "127.0.0.1" not in r.url and not
+            r.url.startswith(("data:", "blob:")) else None)  # fmt: skip
+    yield page
+    context.close()
+    assert faults == []
+
+
+def expect(thing):
+    from playwright.sync_api import expect as expected
+
+    expected.set_options(timeout=WAIT)
+    return expected(thing)
+
+
+def asked(page, text: str) -> None:
+    page.fill("#text", text)
+    page.click("#go")
+    expect(page.locator("#answer .notice")).to_be_visible()
+    expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
+
+
+def violations(page) -> list[str]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [v["id"] for v in Axe().run(page).response["violations"]]
+
+
+def image_of(cases: list[Case], domain: str) -> Path:
+    return next(c.image for c in cases if c.image is not None and c.domain == domain)
+
+
+def test_an_image_is_asked_about_compared_and_judged(tab, serve, own: Path, phantoms) -> None:
+    client = serve(own)
+    tab.goto(str(client.base_url))
+    assert violations(tab) == []
+    tab.set_input_files("#image", image_of(phantoms, "ophthalmology"))
+    expect(tab.locator("#chosen")).to_be_visible()
+    asked(tab, "Are there drusen?")
+    assert "text=Are+there+drusen" in tab.url
+    expect(tab.locator("#understood")).to_contain_text("ophthalmology")
+    expect(tab.locator("#answer")).to_contain_text("Not a medical device")
+
+    mark = tab.locator("#answer a.mark").first
+    mark.focus()
+    expect(tab.locator("#passage")).to_be_visible()
+    expect(mark).to_have_attribute("aria-describedby", "passage")
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#passage")).to_be_hidden()
+    mark.hover()
+    expect(tab.locator("#passage")).to_contain_text(mark.inner_text())
+    tab.mouse.move(2, 2)
+
+    tab.locator("button.picture").first.focus()
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#compare")).to_be_visible()
+    expect(tab.locator("#left")).to_be_visible()
+    expect(tab.locator("#compare-name")).to_contain_text("1 of")
+    tab.keyboard.press("j")
+    expect(tab.locator("#compare-name")).to_contain_text("2 of")
+    tab.keyboard.press("k")
+    tab.keyboard.press("4")
+    expect(tab.locator("[data-preset='4']")).to_have_attribute("aria-pressed", "true")
+    tab.keyboard.press("r")
+    expect(tab.locator("[data-preset='1']")).to_have_attribute("aria-pressed", "true")
+    assert violations(tab) == []
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#compare")).to_be_hidden()
+
+    tab.locator(".card button[value=relevant]").first.click()
+    expect(tab.locator(".card button[aria-pressed=true]")).to_have_count(1)
+    assert '"verdict": "relevant"' in (own / "feedback.jsonl").read_text("utf-8")
+    tab.click("text=Trace")
+    expect(tab.locator("h2", has_text="Ranks")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_page_is_accessible(browser, client, phantoms, scheme: str, width: int) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 844}, color_scheme=scheme
+    )  # fmt: skip
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    base = str(client.base_url)
+    case = client.post("/v1/search", json={"text": "drusen"}).json()["gathered"][0]["id"]
+    for address in ("/?text=Is+there+a+fracture%3F", "/casebase", f"/case?id={case}", "/login",
+                    "/case?id=absent", "/?text=tell+me+a+joke"):  # fmt: skip
+        page.goto(base + address)
+        assert violations(page) == [], address
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{address} is {wide} wide"
+    context.close()
+
+
+def test_filters_live_in_the_address(tab, client: httpx.Client) -> None:
+    tab.goto(f"{client.base_url}/?text=mass&domain=radiology&k=3&where=modality+%3D+%27xray%27")
+    expect(tab.locator("input[value=radiology]")).to_be_checked()
+    expect(tab.locator("input[name=where]")).to_have_value("modality = 'xray'")
+    expect(tab.locator("#understood code")).to_have_text("modality = 'xray'")
+    tab.locator("label.chip", has_text="pathology").click()
+    expect(tab.locator("#understood")).to_contain_text("domain given by the user")
+    expect(tab.locator("#results")).not_to_have_attribute("aria-busy", "true")
+    assert "domain=pathology" in tab.url
+    tab.reload()
+    expect(tab.locator("input[value=pathology]")).to_be_checked()
+    expect(tab.locator("[data-state='no match']")).to_be_visible()
+
+
+def test_states_that_are_problems(tab, serve, own: Path, tmp_path: Path) -> None:
+    client = serve(own, "--max-body", "0.02")
+    tab.goto(str(client.base_url))
+    tab.click("#go")
+    expect(tab.locator("#problem")).to_contain_text("Nothing is asked")
+    (tmp_path / "large.png").write_bytes(b"x" * 30_000)
+    tab.set_input_files("#image", tmp_path / "large.png")
+    expect(tab.locator("[data-state='413']")).to_be_visible()
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    tab.set_input_files("#image", tmp_path / "broken.png")
+    expect(tab.locator("[data-state='422']")).to_be_visible()
+    expect(tab.locator("#chosen")).to_be_hidden()
+    tab.click("summary")
+    tab.fill("#text", "x")
+    tab.fill("input[name=where]", "modality =")
+    tab.click("#go")
+    expect(tab.locator("#problem")).to_contain_text("filter")
+    tab.route("**/?casebase=*", lambda route: route.fulfill(status=200, body="event: piece\n"))
+    tab.click("#go")
+    expect(tab.locator("[data-state='cut']")).to_be_visible()
+    tab.unroute_all()
+    tab.route("**/?casebase=*", lambda route: route.abort())
+    tab.click("#go")
+    expect(tab.locator("#problem")).to_contain_text("cannot be reached")
+
+
+def test_a_dicom_keeps_its_sixteen_bits(tab, client: httpx.Client, tmp_path: Path) -> None:
+    file = tmp_path / "ct.dcm"
+    file.write_bytes(sixteen_bits())
+    reply = client.post("/pixels", files={"image": file.read_bytes()})
+    assert reply.headers["content-type"] == "application/octet-stream"
+    assert reply.headers["x-window"] == "40,400"
+    assert len(reply.content) == 4 * 64 * 64
+    tab.goto(str(client.base_url))
+    tab.set_input_files("#image", file)
+    asked(tab, "Is this a lung?")
+    expect(tab.locator("#understood")).to_contain_text("with an image")
+
+
+def sixteen_bits() -> bytes:
+    """A CT slice from -1000 to 1000 Hounsfield units."""
+    import io
+
+    import numpy as np
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, generate_uid()
+    ds.Rows = ds.Columns = 64
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
+    ds.RescaleSlope, ds.RescaleIntercept = 1, -1000
+    ds.WindowCenter, ds.WindowWidth = 40, 400
+    ds.Modality = "CT"
+    values = np.linspace(0, 2000, 64 * 64).astype(np.uint16).reshape(64, 64)
+    ds.PixelData = values.tobytes()
+    buffer = io.BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def test_a_hostile_casebase_does_nothing(tab, serve, tmp_path: Path) -> None:
+    bad = "<img src=x onerror=alert(1)><script>alert(2)</script>'\"`${alert(3)}\u202e"
+    cases = [
+        Case(
+            id=f"{bad}-{n}",
+            text=f"Drusen. {bad}",
+            labels=(bad,),
+            diagnosis=bad,
+            source=bad,
+            licence=bad,
+            modality=bad,
+            patient_id=bad,
+        )
+        for n in range(3)
+    ]
+    write_records(cases, tmp_path / "records.jsonl")
+    path = tmp_path / "hostile.casebase"
+    assert main(["index", str(tmp_path / "records.jsonl"), "--into", str(path)]) == 0
+    client = serve(path)
+    tab.on("dialog", lambda dialog: pytest.fail("a script of the casebase ran"))
+    tab.goto(str(client.base_url))
+    asked(tab, f"drusen {bad}")
+    expect(tab.locator("#cases")).to_contain_text("<script>alert(2)")
+    assert tab.locator("main script, main img[onerror]").count() == 0
+    tab.locator(".card a").first.click()
+    expect(tab.locator("h1")).to_contain_text("<img src=x")
+    tab.goto(f"{client.base_url}/casebase")
+    assert tab.locator("main script, main img[onerror]").count() == 0
+
+
+def test_without_javascript_it_is_a_form(client: httpx.Client, phantoms: list[Case]) -> None:
+    form = {"text": "Is there a pneumothorax?", "k": "3", "domain": "", "where": ""}
+    moved = client.post("/", data=form)
+    assert moved.status_code == 303
+    page = client.get(moved.headers["location"]).text
+    assert 'class="mark" href="#C' in page
+    assert "Not a medical device" in page
+    with image_of(phantoms, "pathology").open("rb") as file:
+        page = client.post("/", data=form, files={"image": file}).text
+    assert "with an image" in page
+    kept = client.get(page.split('href="/trace/')[1].split('"')[0].join(("/trace/", "")))
+    assert kept.status_code == 200
+    assert "<h2>Time</h2>" in kept.text
+    assert client.get("/trace/absent").status_code == 404
+    refused = client.get("/?text=x&where=a+%3D", headers={"Accept": "text/html"})
+    assert refused.status_code == 422
+    assert "<h1>" in refused.text

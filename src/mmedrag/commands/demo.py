@@ -115,8 +115,8 @@ def _next(into: Path, pages: Iterable[Path]) -> str:
             "What next",
             f"  read the answers with their images   {next(iter(pages), into)}",
             f'  ask it something else                mmedrag ask {casebase} "drusen at the macula"',
-            f"  open it in the browser               mmedrag serve {casebase}",
-            f"                                       then {ADDRESS}",
+            f"  try it in the browser, at {ADDRESS}",
+            f"                                       mmedrag serve {casebase}",
             "  index your own images and reports    mmedrag index FOLDER --into my.casebase",
         )
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from mmedrag.casebase.schema import lay_out_tables, version
 
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
+_PASSING = {"SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"}
+_RETRIES, _PAUSE = 20, 0.01  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,4 +152,12 @@ class Connection:
         return np.fromiter((row[0] for row in self._run(sql, values)), np.int64)
 
     def _run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Execute; again where a reader who may not write met a log that is being changed."""
+        for _ in range(_RETRIES):
+            try:
+                return self.connection.execute(sql, values)
+            except sqlite3.OperationalError as fault:
+                if fault.sqlite_errorname not in _PASSING:
+                    raise
+                sleep(_PAUSE)
         return self.connection.execute(sql, values)

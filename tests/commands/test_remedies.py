@@ -92,7 +92,7 @@ def test_a_command_that_a_message_names_can_be_typed(where: str, command: str) -
 def test_what_the_demonstration_proposes_can_be_typed(folder: str) -> None:
     lines = _next(Path(folder), [Path("page.html")]).splitlines()
     commands = [line.split("mmedrag ", 1)[1] for line in lines if "  mmedrag " in line]
-    assert len(commands) == 2
+    assert len(commands) == 3
     assert all(is_understood(command) for command in commands)
 
 

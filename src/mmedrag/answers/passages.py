@@ -25,7 +25,9 @@ def clean(text: str) -> str:
     Line ends become ``\n``, other runs of white space one space.
     """
     text = _SPACES.sub(" ", _LINE_ENDS.sub("\n", text))
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C").strip()
+    seen = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C")
+    # blanks on both sides of an invisible character are one run now
+    return _SPACES.sub(" ", seen).strip()
 
 
 def quotable(text: str) -> str:

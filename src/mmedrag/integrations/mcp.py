@@ -118,7 +118,7 @@ def serve_http(made: MCPServer[Any], port: int, ready: Callable[[str], None]) ->
 def compare_with_cases(question: str) -> str:
     """Answer a question from similar cases, every statement with its evidence."""
     return (
-        f"{question}\n\nUse the mmedrag tools: ask, then case for the images that matter. State "
+        f"{question}\n\nUse this server's tools: ask, then case for the images that matter. State "
         "only what the evidence says, each statement with its mark ([C1], [D1]); say where cases "
         f"disagree, and say so if there is no adequate evidence. End with: {DISCLAIMER}"
     )

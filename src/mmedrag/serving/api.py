@@ -82,7 +82,7 @@ _WRITING = problems(400, 409, 413, 415)
 
 @api.post("/v1/search", openapi_extra=takes(Asked), responses=_ASKING, summary="Similar cases")
 async def search(request: Request, grant: Reader) -> Response:
-    """Find similar cases and definitions: the trace of ``mmedrag search --json``."""
+    """Find similar cases and definitions: the trace that the command ``search`` prints as JSON."""
     body = await body_of(request)
     asked = checked(body)
     query = query_of(asked, body.image)
@@ -103,7 +103,7 @@ async def search(request: Request, grant: Reader) -> Response:
     summary="An answer with citations",
 )
 async def ask(request: Request, grant: Reader) -> Response:
-    """Answer from the evidence: the trace of ``mmedrag ask --json``.
+    """Answer from the evidence: the trace that the command ``ask`` prints as JSON.
 
     With ``Accept: text/event-stream`` the events ``routing``, ``evidence``, ``piece`` (many),
     ``claims`` and ``answer`` come as they are made; ``problem`` ends a stream that failed.

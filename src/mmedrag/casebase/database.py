@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmedrag.casebase import conditions
+from mmedrag.casebase import conditions, criteria
 from mmedrag.casebase.descriptors import Key, connected, connecting, disconnected
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.ledger import Ledger
@@ -29,7 +30,7 @@ from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
 from mmedrag.casebase.schema import lay_out_tables, version
 from mmedrag.errors import CasebaseDamaged, FilterError
 from mmedrag.filters import MENTIONED, Node, fields_of
-from mmedrag.types import Case, Matrix, Vector
+from mmedrag.types import Case, Criterion, Matrix, Vector
 
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
@@ -263,6 +264,10 @@ class Database:
     def derives(self) -> bool:
         """Whether the file has the tables of what is derived once (format 2)."""
         return version(self.connection) > 1
+
+    def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
+        """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
+        return criteria.match(self.connection, wanted if self.derives else ())
 
     def thumbnail(self, case_id: str) -> str | None:
         """Digest of a case's thumbnail."""

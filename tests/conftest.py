@@ -17,6 +17,7 @@ from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
 from mmedrag.types import Case
+from proofs import ProofTable
 
 pytest.register_assert_rewrite("mmedrag.testing")  # so that a broken law shows its values
 
@@ -24,6 +25,17 @@ pytest.register_assert_rewrite("mmedrag.testing")  # so that a broken law shows 
 settings.register_profile("anywhere", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--proofs PAGE``: write what the proofs of this run found into the table of a page."""
+    parser.addoption("--proofs", type=Path, metavar="PAGE", help="page with the table of proofs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gather the proofs where a page is named."""
+    if config.getoption("--proofs"):
+        config.pluginmanager.register(ProofTable(config.getoption("--proofs")), "proofs")
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,10 @@ from pydicom.dataset import Dataset
 
 from dicom_files import save
 
-PACKAGES = "orthanc orthanc-dicomweb orthanc-gdcm"
+PACKAGES = "orthanc orthanc-dicomweb"
 INSTALL = f"apt-get install -y --no-install-recommends {PACKAGES}"
 PLUGINS = Path("/usr/share/orthanc/plugins")
+GDCM = "libOrthancGdcm.so"
 USER, PASSWORD = "archivist", "correct horse"
 
 
@@ -93,11 +94,10 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, root: str = "/dicom-web/") -> Iterator[Orthanc]:
+def running(folder: Path, plugins: Sequence[str] = ()) -> Iterator[Orthanc]:
     """Start a server and stop it at the end."""
     program = _program()
     server = Orthanc(_free_port(), folder, folder / "log.txt")
-    names = ("libOrthancDicomWeb.so", "libOrthancGdcm.so")
     settings = {
         "HttpPort": server.port,
         "DicomServerEnabled": False,
@@ -108,8 +108,8 @@ def running(folder: Path, root: str = "/dicom-web/") -> Iterator[Orthanc]:
         "IndexDirectory": str(folder / "db"),
         "StableAge": 1,
         "MaximumStorageCacheSize": 0,  # a lost file is lost at once
-        "Plugins": [str(PLUGINS / name) for name in names if (PLUGINS / name).exists()],
-        "DicomWeb": {"Enable": True, "Root": root},
+        "Plugins": [str(PLUGINS / name) for name in ("libOrthancDicomWeb.so", *plugins)],
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     }
     (folder / "db").mkdir()
     (folder / "orthanc.json").write_text(json.dumps(settings), "utf-8")

@@ -15,7 +15,7 @@ import mmedrag
 ROOT = Path(mmedrag.__file__).parent
 
 GROUND = {
-    "types", "errors", "progress", "domains", "rounding", "durability", "telemetry", "filters",
+    "types", "errors", "progress", "domains", "rounding", "durability", "filters",
     "text", "measures",
 }  # fmt: skip
 STAGES = {

@@ -196,9 +196,9 @@ def random_tensors(layout: Layout, seed: int) -> dict[str, NDArray[np.float32]]:
     for name in sorted(layout):
         shape = layout[name]
         scale = np.sqrt(2 / sum(shape)) if len(shape) == 2 else 0.02
-        drawn = random.normal(0.0, scale, shape)
+        sample = random.normal(0.0, scale, shape)
         constant = {"bias": 0.0, "gain": 1.0}.get(name.rsplit(".", 1)[-1])
-        values = drawn if constant is None else np.full(shape, constant)
+        values = sample if constant is None else np.full(shape, constant)
         tensors[name] = values.astype(np.float32)
     return tensors
 

@@ -1,7 +1,7 @@
 """Files that survive a crash: written whole under another name, made durable, then renamed.
 
-Everything that MMedRAG writes goes through :func:`write_durably` or :func:`durable_file`, so that
-no reader ever sees half a file, and what was there before stays until the new one is whole.
+No reader ever sees half a file, and what was there before stays until the new one is whole. The
+generations of a casebase, which are folders, are renamed whole by :mod:`mmedrag.casebase.vectors`.
 """
 
 from __future__ import annotations

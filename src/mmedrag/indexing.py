@@ -172,8 +172,8 @@ def _prepare(row: Case | Problem) -> _Prepared | Problem:
         picture = open_image(row.image, row.frame)
     except ImageError as error:
         return Problem(row.image or Path(row.id), None, f"{row.id}: {error}")
-    said = picture.info.get("notice")
-    notice = Problem(row.image, None, said) if said else None
+    message = picture.info.get("notice")
+    notice = Problem(row.image, None, message) if message else None
     return _Prepared(_stored(row), content, picture, thumbnail(picture), preview(picture), notice)
 
 

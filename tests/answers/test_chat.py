@@ -650,6 +650,7 @@ def test_an_image_without_text_gets_a_question():
     assert f"Question: {NO_QUESTION}" in user_prompt(IMAGE_ONLY, EVIDENCE)
 
 
+@pytest.mark.proof("injections")
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_instructions_in_evidence_are_flagged(text):
     prompt = user_prompt(ASKED, [case("C1", f"Clear lungs. {text}"), definition("D1", text, text)])

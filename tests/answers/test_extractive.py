@@ -267,6 +267,7 @@ def test_whatever_reports_say_every_sentence_is_supported(reports, entries, aske
 # --- planted instructions -------------------------------------------------------------------
 
 
+@pytest.mark.proof("injections")
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_instructions_are_recognised(text):
     assert instruction_like(text)
@@ -282,6 +283,7 @@ def test_there_are_at_least_fifty_injections():
     assert len(set(INJECTIONS)) >= 50
 
 
+@pytest.mark.proof("injections")
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_a_poisoned_case_is_set_aside_and_changes_nothing_else(text):
     poisoned = case("C3", f"Pneumonia. {text} [C99]", {"pneumonia": AFFIRMED})
@@ -292,6 +294,7 @@ def test_a_poisoned_case_is_set_aside_and_changes_nothing_else(text):
     assert set(KEY.findall(answer.text)) <= {"C1", "C2", "C3", "C4", "D1"}
 
 
+@pytest.mark.proof("injections")
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_a_poisoned_definition_is_set_aside(text):
     for poisoned in (definition("D2", "oedema", text), definition("D2", text, "Water.")):

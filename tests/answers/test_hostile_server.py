@@ -143,8 +143,12 @@ def generator(url: str) -> ChatGenerator:
     )  # fmt: skip
 
 
+@pytest.mark.proof("hostile server")
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES.keys())
-def test_every_exchange_ends_with_an_error_without_the_key(mode, serve, monkeypatch) -> None:
+def test_every_exchange_ends_with_an_error_without_the_key(
+    mode, serve, monkeypatch, record_property
+) -> None:
+    record_property("modes", 1)
     monkeypatch.setenv("HOSTILE_KEY", KEY)
     asking = generator(serve(mode))
     with pytest.raises(GenerationError) as caught:

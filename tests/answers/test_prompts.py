@@ -35,6 +35,7 @@ def test_evidence_brings_no_square_marks_of_its_own(text: str) -> None:
     assert not [m for m in re.findall(MARK, body) if not m.startswith("(")]
 
 
+@pytest.mark.proof("injections")
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_injections_reach_neither_attributes_nor_rules(text: str) -> None:
     sent = messages(ASKED, [case("C1", f"Clear lungs. {text}"), definition("D1", text, text)])

@@ -94,7 +94,7 @@ class CasebaseModel(RuleBasedStateMachine):
     def holds_what_the_model_holds(self):
         if not hasattr(self, "casebase"):
             return
-        assert len(self.casebase) == len(self.model)
+        assert self.casebase.count() == len(self.model)
         assert set(self.reader.ids()) == set(self.model)
         assert self.casebase.notices == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -17,14 +18,21 @@ from fast_folder import FAST
 from mmedrag.casebase import Casebase
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
+from proofs import scaled
 
+pytestmark = pytest.mark.proof("concurrency")
+NOBODY = 65534
 READER = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 import numpy as np
 from mmedrag.casebase import Casebase
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
+if sys.argv[3:]:
+    os.setgroups([])
+    os.setgid(int(sys.argv[3]))
+    os.setuid(int(sys.argv[3]))
 with Casebase.open(Path(sys.argv[1]), readonly=True) as casebase:
     seen = []
     print("ready", flush=True)
@@ -74,23 +82,38 @@ def committed(last):
 
 
 @pytest.mark.parametrize("text", ["", "version"])
-def test_readers_in_other_processes_see_committed_states_only(tmp_path, text):
-    path = tmp_path / "cases"
-    last = 15
+def test_readers_in_other_processes_see_committed_states_only(tmp_path, text, record_property):
+    record_property("answers", read_beside(tmp_path, 15, [text]))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("text", ["", "version"])
+def test_readers_of_another_user_see_committed_states_only(tmp_path, text, record_property):
+    if os.name != "posix" or os.geteuid() != 0:
+        pytest.skip("only root may become another user")
+    tmp_path.chmod(0o755)
+    answers = read_beside(tmp_path, max(15, min(98, scaled(98))), [text, str(NOBODY)])
+    record_property("answers to another user", answers)
+
+
+def read_beside(folder, last, words):
+    """How many answers two readers had while a writer made its versions; all are judged."""
+    path = folder / "cases"
     with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as casebase:
-        command = [sys.executable, "-c", READER, str(path), text]
+        command = [sys.executable, "-c", READER, str(path), *words]
         readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         for reader in readers:
             assert reader.stdout.readline() == "ready\n"
         write_versions(casebase, last)
-        told = [json.loads(reader.communicate(timeout=60)[0]) for reader in readers]
+        told = [json.loads(reader.communicate(timeout=600)[0]) for reader in readers]
     allowed = committed(last)
-    for words in told:
-        assert words["notices"] == []
+    for answers in told:
+        assert answers["notices"] == []
         at = 0
-        for seen in words["seen"]:
+        for seen in answers["seen"]:
             pairs = [tuple(pair) for pair in seen]
             at = next(i for i in range(at, len(allowed)) if allowed[i] == pairs)  # never back
+    return sum(len(answers["seen"]) for answers in told)
 
 
 def test_threads_of_one_process_see_committed_states_only(tmp_path):
@@ -151,4 +174,4 @@ def test_a_walk_that_is_not_finished_holds_up_no_writer(tmp_path):
         assert casebase.delete([first.id]) == 1
         casebase.publish()
         assert len([first, *walk]) == 5  # one committed state: the one at its beginning
-        assert len(casebase) == 4
+        assert casebase.count() == 4

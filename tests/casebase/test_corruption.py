@@ -17,7 +17,9 @@ from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseNotFound, Enc
 from mmedrag.testing.case_index import DIM, entries_of, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Query
+from proofs import scaled
 
+pytestmark = pytest.mark.proof("corruption")
 ENTRIES = entries_of(11, 60)
 FILES = [f"{d}.faiss" for d in ("radiology", "pathology", "ophthalmology", "unassigned")]
 
@@ -426,3 +428,70 @@ def test_the_command_rebuild_ends_the_alarm_of_a_damaged_index(path, capsys):
         assert casebase.verify() == []
         casebase.delete(["last"])
         answers_are_right(casebase)
+
+
+def damage_of(rng):
+    """Any one of the damages, or a run of bytes overwritten."""
+
+    def overwrite(file, rng):
+        content = bytearray(file.read_bytes())
+        at, length = rng.integers(len(content)), rng.integers(1, 5000)
+        content[at : at + length] = rng.bytes(len(content[at : at + length]))
+        file.write_bytes(bytes(content))
+
+    return [truncate, flip, flip, grow, empty, remove, swap, overwrite][rng.integers(8)]
+
+
+def asked_of(casebase, thumbnail):
+    """What a reader is told: searches by vector and by words, cases, previews."""
+    found = []
+    for seed in range(3):
+        vector = unit(np.random.default_rng(seed))
+        for query in (Query(), Query("nodule"), Query(where="modality = 'ct'")):
+            hits = casebase.search(question_of(query, vector), 70)
+            found.append([(h.case, round(h.similarity, 4)) for h in hits])
+    found.append(sorted(casebase.ids()))
+    found.append([casebase.get(e.case.id) for e in ENTRIES])
+    return [*found, casebase.preview("seen") in (thumbnail, None)]
+
+
+@pytest.mark.long
+def test_no_file_that_is_damaged_gives_a_wrong_answer_in_silence(path, tmp_path, record_property):
+    """Every file of a casebase, at rest and while it is written: right, refused, or noticed."""
+    thumbnail = b"\xff\xd8 preview"
+    with Casebase.open(path) as casebase:
+        casebase.add([Entry(Case(id="seen"), ENTRIES[1].vector, "", thumbnail)])
+    states = {"at rest": path, "written": writing_copy(path, tmp_path)}
+    refused = noticed = right = 0
+    trials = scaled(1200)
+    for number in range(trials):
+        rng = np.random.default_rng([77, number])
+        source = states[["at rest", "written"][number % 2]]
+        trial = Path(shutil.copytree(source, tmp_path / "trial"))
+        if number % 2:
+            (trial / "casebase.db-shm").unlink()
+        with Casebase.open(shutil.copytree(trial, tmp_path / "sound"), readonly=True) as sound_copy:
+            expected = asked_of(sound_copy, thumbnail)
+        shutil.rmtree(tmp_path / "sound")
+        files = sorted(f for f in trial.rglob("*") if f.is_file() and f.stat().st_size)
+        file = files[number // 2 % len(files)]
+        damage = damage_of(rng)
+        if damage is swap and len([f for f in file.parent.iterdir() if f.is_file()]) < 2:
+            damage = flip
+        damage(file, rng)
+        try:
+            with Casebase.open(trial, readonly=True) as casebase:
+                answer = asked_of(casebase, thumbnail)
+                told = bool(casebase.notices)
+        except CasebaseError:
+            refused += 1
+        else:
+            noticed += told
+            right += answer == expected
+            assert told or answer == expected, (number, file.name, damage.__name__)
+        shutil.rmtree(trial)
+    record_property("trials", trials)
+    record_property("refused", refused)
+    record_property("noticed", noticed)
+    record_property("right answers", right)
+    assert refused + noticed + right >= trials

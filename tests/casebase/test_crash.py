@@ -17,7 +17,9 @@ from crash_writer import DIM, entry
 from mmedrag.casebase import Casebase
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
+from proofs import scaled
 
+pytestmark = pytest.mark.proof("crash")
 WRITER = Path(__file__).with_name("crash_writer.py")
 
 
@@ -89,13 +91,20 @@ def survives(path, seeds):
     return acknowledged
 
 
-def test_a_killed_writer_loses_nothing(tmp_path):
-    assert survives(tmp_path / "cases", range(12)) > 0
+def test_a_killed_writer_loses_nothing(tmp_path, record_property):
+    acknowledged = survives(tmp_path / "cases", range(12))
+    assert acknowledged > 0
+    record_property("kills of the library", 12)
+    record_property("acknowledged writes", acknowledged)
 
 
 @pytest.mark.long
-def test_hundreds_of_killed_writers_lose_nothing(tmp_path):
-    assert survives(tmp_path / "cases", range(100, 400)) > 300
+def test_hundreds_of_killed_writers_lose_nothing(tmp_path, record_property):
+    kills = scaled(300)
+    acknowledged = survives(tmp_path / "cases", range(100, 100 + kills))
+    assert acknowledged > kills
+    record_property("kills of the library", kills)
+    record_property("acknowledged writes", acknowledged)
 
 
 def test_a_killed_creation_leaves_nothing_in_the_way(tmp_path):

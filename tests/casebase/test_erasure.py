@@ -20,6 +20,7 @@ from mmedrag.testing.case_index import DIM, entries_of, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Assertion, Case, Domain, Mention, Query
 
+pytestmark = pytest.mark.proof("planted values")
 SECRET = "Xylographica Quenselbeck"
 VECTOR = unit(np.random.default_rng(21))
 JPEG = b"\xff\xd8 the face of Quenselbeck"

@@ -11,16 +11,20 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from crash_writer import DIM, entry
 from fault_writer import OPERATIONS
 
+from fast_folder import FAST
 from mmedrag.casebase import Casebase
 from mmedrag.errors import CasebaseError, CasebaseLocked
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
+from proofs import SCALE
 
+pytestmark = pytest.mark.proof("faults")
 FAULTY = Path(__file__).with_name("fault_writer.py")
 
 
@@ -76,6 +80,32 @@ def test_a_failing_disk_is_told_and_loses_nothing(path, operation, number):
         holds(casebase, {k: v for k, v in versions.items() if k in there or k not in ("0", "1")})
         casebase.rebuild()
         assert casebase.verify() == []
+
+
+@pytest.mark.long
+def test_every_call_of_the_system_may_fail(tmp_path, sound, record_property):
+    """Beneath Python: SQLite and FAISS meet the faults too."""
+    compiler = shutil.which("gcc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("needs gcc and LD_PRELOAD")
+    library = tmp_path / "faulty_calls.so"
+    source = FAULTY.with_name("faulty_calls.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+    step = max(1, round(1 / SCALE))
+    with TemporaryDirectory(dir=FAST) as folder:
+        done = subprocess.run(
+            [sys.executable, FAULTY.with_name("fault_trials.py"), sound, folder, str(step)],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LD_PRELOAD": str(library)},
+        )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    record_property("trials", result["trials"])
+    record_property("faults met", result["met"])
+    assert result["wrong"] == []
+    assert result["met"] > 100 * SCALE
 
 
 def limited(path, size, program):
@@ -198,7 +228,7 @@ def test_an_entry_that_cannot_be_stored_stops_the_whole_batch(path):
         for message, entry_ in bad.items():
             with pytest.raises(CasebaseError, match=message):
                 casebase.add([good, entry_])
-        assert len(casebase) == 10
+        assert casebase.count() == 10
 
 
 def test_a_closed_casebase_says_so(path):
@@ -206,6 +236,6 @@ def test_a_closed_casebase_says_so(path):
     casebase.close()
     casebase.close()
     with pytest.raises(CasebaseError, match="is closed"):
-        len(casebase)
+        casebase.count()
     with pytest.raises(CasebaseError, match="is closed"):
         casebase.delete(["0"])

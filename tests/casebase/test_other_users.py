@@ -18,9 +18,12 @@ from fast_folder import FAST
 from mmedrag.casebase import Casebase
 
 NOBODY = 65534
-pytestmark = pytest.mark.skipif(
-    os.name != "posix" or os.geteuid() != 0, reason="only root may become another user"
-)
+pytestmark = [
+    pytest.mark.proof("concurrency"),
+    pytest.mark.skipif(
+        os.name != "posix" or os.geteuid() != 0, reason="only root may become another user"
+    ),
+]
 
 READER = f"""
 import json, os, sys

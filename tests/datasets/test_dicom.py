@@ -152,6 +152,7 @@ VALUES = {
 }
 
 
+@pytest.mark.proof("planted values")
 @pytest.mark.parametrize("vr", VALUES)
 def test_planted_values_of_every_text_vr(vr, tmp_path, caplog, capfd):
     keyword, value = VALUES[vr]

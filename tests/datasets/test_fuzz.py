@@ -18,6 +18,9 @@ from mmedrag.datasets import read_corpus
 from mmedrag.errors import MMedRAGError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case, Problem
+from proofs import scaled
+
+pytestmark = pytest.mark.proof("fuzz")
 
 SHORT, LONG = 150, 15_000
 """Inputs a format; seven formats make more than 10⁵ in the long run."""
@@ -127,11 +130,13 @@ def attack(folder: Path, name: str, inputs: int) -> None:
 
 
 @pytest.mark.parametrize("name", SEEDS)
-def test_damaged_files(tmp_path, name):
+def test_damaged_files(tmp_path, name, record_property):
     attack(tmp_path, name, SHORT)
+    record_property("inputs", SHORT)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", SEEDS)
-def test_many_damaged_files(tmp_path, name):
-    attack(tmp_path, name, LONG)
+def test_many_damaged_files(tmp_path, name, record_property):
+    attack(tmp_path, name, scaled(LONG))
+    record_property("inputs", scaled(LONG))

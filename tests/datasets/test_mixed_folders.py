@@ -38,6 +38,7 @@ def shown(case: Case) -> str:
     return repr((case.id, case.text, case.patient_id, case.labels, case.diagnosis, dict(case.meta)))
 
 
+@pytest.mark.proof("planted values")
 @pytest.mark.parametrize("kind", ["auto", "folder", "dicom"])
 def test_dicom_behind_many_pictures_is_deidentified(tmp_path, kind):
     small = tmp_path / "a.png"
@@ -54,6 +55,7 @@ def test_dicom_behind_many_pictures_is_deidentified(tmp_path, kind):
     assert any(case.text == "[REMOVED] has a nodule. No effusion." for case in cases)
 
 
+@pytest.mark.proof("planted values")
 @pytest.mark.parametrize("table", ["t.csv", "r.jsonl"])
 def test_dicom_named_by_a_table_is_deidentified(tmp_path, table):
     scan(tmp_path / "x.dcm")

@@ -47,4 +47,4 @@ def test_the_pair_study_on_a_space_that_is_perfect(
     assert of["R@1"] > 0.9
     assert of["matched"] > 0.9 > 0.3 > of["mismatched"]
     assert "paper" in section.data["not_measured"]
-    assert any("--preset paper --model image=" in note for note in section.notes)
+    assert any("preset paper with the models image=" in note for note in section.notes)

@@ -44,7 +44,7 @@ def test_a_bert_that_has_learned_nothing_scores_high_on_every_pair() -> None:
     assert random["matched"] - random["mismatched"] < 0.1
     assert random["AUROC"] < 0.75
     assert section.data["missing"] == list(text_encoders.PUBLISHED)
-    assert any("--model" in note and "Bio_ClinicalBERT" in note for note in section.notes)
+    assert any("give the model" in note and "Bio_ClinicalBERT" in note for note in section.notes)
     assert any("0.9023" in cell for table in section.tables for row in table.rows for cell in row)
 
 

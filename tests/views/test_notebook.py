@@ -59,6 +59,7 @@ def test_two_answers_in_one_notebook_do_not_share_anchors() -> None:
     assert answer._repr_html_().split('id="')[1] != answer._repr_html_().split('id="')[1]
 
 
+@pytest.mark.proof("injections")
 @pytest.mark.parametrize("text", [HOSTILE, *INJECTIONS])
 def test_hostile_text_is_shown_as_text(text: str) -> None:
     item = replace(EFFUSION.item, id=text, text=text, source=text, licence=text, image=Path(text))

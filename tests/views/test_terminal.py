@@ -95,6 +95,7 @@ def poisoned(text: str) -> list[Evidence]:
     return [replace(EFFUSION, item=item, mentions=()), CLEAR, replace(MEANING, item=term)]
 
 
+@pytest.mark.proof("injections")
 @pytest.mark.parametrize("text", [*ATTACKS, *INJECTIONS])
 def test_traces_of_hostile_evidence_are_printed_safely(text: str, capsys) -> None:
     evidence = poisoned(text)

@@ -170,7 +170,7 @@ class Access:
         damage = self._reader.damage
         if self.readonly or (damage is None and not self._lock.left_behind()):
             return
-        place = len(self.notices) - 1
+        index = len(self.notices) - 1
         try:
             if damage is None:
                 self.acquire()
@@ -181,7 +181,7 @@ class Access:
                 self.notices.append(f"The index could not be rebuilt now: {fault}")
             return
         if damage is not None:
-            self.notices[place] = f"{damage}; it was derived again from the database"
+            self.notices[index] = f"{damage}; it was derived again from the database"
         self._lock.release()  # taken for this alone
 
     def close(self) -> None:

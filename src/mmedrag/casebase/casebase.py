@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from mmedrag.casebase.access import Access
 from mmedrag.casebase.faults import storage_faults
-from mmedrag.casebase.folder import (
-    RESERVED,
-    caller_settings,
-    connect,
-    describe,
-    essentials,
-    export,
-    lay_out,
-    size_of,
-    walk,
-    walk_recognised,
-    write_generation,
-)
-from mmedrag.casebase.log import log_of
-from mmedrag.casebase.mentions import Recognition
+from mmedrag.casebase.folder import RESERVED, lay_out
 from mmedrag.casebase.records import record_of
 from mmedrag.casebase.schema import FORMAT
-from mmedrag.casebase.snapshot import checked
 from mmedrag.casebase.thumbnails import digest_of
-from mmedrag.casebase.verification import problems
-from mmedrag.errors import (
-    CasebaseError,
-    CasebaseNotFound,
-    EncoderMismatch,
-)
-from mmedrag.protocols import DefinitionSource
-from mmedrag.types import Case, Domain, Entry, Hit, Mention, Question, Vector
-
-AUTOMATIC = "auto"
-_REPORTS = 512  # read together, and written in one transaction
+from mmedrag.casebase.upkeep import AUTOMATIC, Upkeep
+from mmedrag.errors import CasebaseError, CasebaseNotFound, EncoderMismatch
+from mmedrag.types import Entry, Vector
 
 
-class Casebase:
+class Casebase(Upkeep):
     """A folder of cases with their vectors; a :class:`~mmedrag.protocols.CaseStore`.
 
     Any number of readers, one writer. The lock is taken at the first write and held until
@@ -58,9 +35,7 @@ class Casebase:
 
     def __init__(self, access: Access) -> None:
         """Use :meth:`create` or :meth:`open`."""
-        self._access = access
-        self.path = access.path
-        self.dim, self.fingerprint, self.preset = essentials(access.database, access.path)
+        super().__init__(access)
 
     @classmethod
     def create(
@@ -71,7 +46,7 @@ class Casebase:
         fingerprint: str,
         preset: str,
         settings: Mapping[str, str] | None = None,
-    ) -> Casebase:
+    ) -> Self:
         """Make an empty casebase and open it.
 
         Args:
@@ -85,21 +60,19 @@ class Casebase:
             CasebaseError: something is there, or the folder cannot be written.
         """
         path = Path(path)
-        told = {"format": str(FORMAT), "preset": preset, "fingerprint": fingerprint}
-        told |= {"dim": str(dim), "index_key": AUTOMATIC}
+        reserved = {"format": str(FORMAT), "preset": preset, "fingerprint": fingerprint}
+        reserved |= {"dim": str(dim), "index_key": AUTOMATIC}
         if dim < 1 or not set(settings or {}).isdisjoint(RESERVED):
             raise CasebaseError(
                 "The settings of the new casebase are not valid",
                 f"Give dim >= 1 and no settings named {', '.join(RESERVED)}.",
             )
         with storage_faults(path, "create"):
-            lay_out(path, {**(settings or {}), **told})
+            lay_out(path, {**(settings or {}), **reserved})
         return cls.open(path)
 
     @classmethod
-    def open(
-        cls, path: Path, *, fingerprint: str | None = None, readonly: bool = False
-    ) -> Casebase:
+    def open(cls, path: Path, *, fingerprint: str | None = None, readonly: bool = False) -> Self:
         """Open a casebase and check its index.
 
         A damaged or unknown index is derived again from the database, or, where that may not be
@@ -127,152 +100,6 @@ class Casebase:
                 raise
         access.recover(casebase.publish)
         return casebase
-
-    def close(self) -> None:
-        """Let other writers in; using the casebase afterwards is an error."""
-        self._access.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def notices(self) -> list[str]:
-        """What was found damaged and what was done about it, one line each."""
-        return self._access.notices
-
-    # Reading
-
-    def count(self) -> int:
-        """How many cases it holds."""
-        with self._access.reading() as database:
-            return database.count()
-
-    def __len__(self) -> int:
-        return self.count()
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """What was given to :meth:`create`."""
-        with self._access.reading() as database:
-            return caller_settings(database)
-
-    def get(self, case_id: str) -> Case | None:
-        """The case of that id, or ``None``."""
-        with self._access.reading() as database:
-            return database.case(case_id)
-
-    def domains(self) -> list[Domain]:
-        """The domains that its cases are of, by name."""
-        with self._access.reading() as database:
-            return sorted(Domain(name) for name in database.counts() if name is not None)
-
-    def ids(self) -> Iterator[str]:
-        """All ids, in the order of adding."""
-        with self._access.reading() as database:
-            return iter(database.all_ids())
-
-    def cases(self) -> Iterator[Case]:
-        """All cases of one committed state, in the order of adding."""
-        with self._access.reading():
-            pass  # refuses what is not sound
-        return (case for case, _ in walk(self.path, readonly=self._access.readonly))
-
-    def recognised(self, recogniser: str) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
-        """All cases with what the source of that fingerprint found in their reports.
-
-        ``None`` stands for the mentions of a report that it has not read.
-        """
-        with self._access.reading():
-            pass  # refuses what is not sound
-        return walk_recognised(self.path, recogniser, readonly=self._access.readonly)
-
-    def preview(self, case_id: str) -> bytes | None:
-        """The case's preview as JPEG, or ``None`` where it has none or it is damaged."""
-        with self._access.reading() as database:
-            digest = database.thumbnail(case_id)
-            return None if digest is None else self._access.thumbnails.read(digest)
-
-    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
-        """Stored vectors by content hash, so that nothing is encoded twice."""
-        with self._access.reading() as database:
-            return database.vectors_by_content(contents)
-
-    def search(self, question: Question, k: int) -> list[Hit]:
-        """The ``k`` cases most relevant to a question (section 3.4, stage 1, eq. 2).
-
-        Args:
-            question: its ``vector``, ``(dim,)``, of norm 1, is compared and the query's ``text``
-                matched by words too. It is asked of the corpus that its routing decided on (of all,
-                unassigned cases included, where that abstains), as far as ``where`` lets cases in.
-            k: how many; fewer come only where fewer match.
-
-        Returns:
-            Hits by falling relevance, ties by id. Without text the relevance is the similarity;
-            with it, words and the question's ``criteria`` count too.
-
-        Raises:
-            FilterError: the query's ``where`` does not parse.
-            EncoderMismatch: the vector has another length.
-            QueryError: the vector is not finite.
-        """
-        vector = checked(question.vector, self.dim)
-        if k < 1:
-            return []
-        with self._access.now() as snapshot:
-            return snapshot.search(self._access.database, question, vector, k)
-
-    def info(self) -> dict[str, object]:
-        """Counts, sizes and settings, for people to read."""
-        with self._access.now() as snapshot:
-            told = describe(self.path, self._access.database, snapshot)
-        return {**told, "unerased": self.unerased(), "notices": list(self.notices)}
-
-    def unrecognised(self, recogniser: str) -> int:
-        """How many cases keep no mentions by the source of that fingerprint.
-
-        A search gives such a case out with what it has (:class:`~mmedrag.types.Hit`), and whoever
-        asked reads the report again, which is slow; :meth:`recognise` ends that.
-        """
-        with self._access.reading() as database:
-            return database.count() - database.recognised_by().get(recogniser, 0)
-
-    def affirmed(self) -> list[Mention]:
-        """One mention for each concept and term that some report affirms."""
-        with self._access.reading() as database:
-            return database.mention_table.affirmed() if database.derives else []
-
-    def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
-        """Kept vectors of definitions by the digest of what was embedded."""
-        with self._access.reading() as database:
-            return database.definition_vectors(digests)
-
-    def export(self, into: Path) -> int:
-        """Write ``records.jsonl`` in the native format, with thumbnails, into a new folder.
-
-        Returns:
-            The number of cases.
-
-        Raises:
-            CasebaseError: the folder has records already, or cannot be written.
-        """
-        with self._access.reading():
-            pass  # refuses what is not sound
-        with storage_faults(into, "export to"):
-            cases = walk(self.path, readonly=self._access.readonly)
-            return export(cases, self._access.thumbnails, Path(into))
-
-    def verify(self) -> list[str]:
-        """Run every check; see :func:`mmedrag.casebase.verification.problems`. ``[]`` is sound."""
-        with (
-            storage_faults(self.path, "verify"),
-            closing(connect(self.path, readonly=self._access.readonly)) as database,
-        ):
-            return list(problems(database, self._access.generations, self._access.thumbnails))
-
-    # Writing
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Add cases, or replace those of the same id: all of them or, on an error, none.
@@ -317,90 +144,6 @@ class Casebase:
             self._access.finish_erasures()
             self._access.database.settle()
         return gone
-
-    def unerased(self) -> dict[str, int]:
-        """What deleted or replaced cases have left on the disk; empty where nothing.
-
-        ``vectors in the index``: masked rows of the live generation. ``bytes of log``: of the
-        write-ahead log, which may hold their texts. ``words of replaced texts``: 1 where the
-        lexical index may hold some. ``previews``: files that could not be removed yet.
-        """
-        with self._access.now() as snapshot:
-            held = self._access.database.log_holds_erased()
-            left = {
-                "vectors in the index": snapshot.masked(),
-                "bytes of log": size_of(log_of(self.path / "casebase.db")) if held else 0,
-                "words of replaced texts": int(self._access.database.state().lexicon_stale),
-                "previews": len(self._access.database.erasures()),
-            }
-            return {name: number for name, number in left.items() if number}
-
-    def erase(self) -> dict[str, int]:
-        """Erase now what deleted and replaced cases have left; see :meth:`unerased`.
-
-        The generation is built again from what is there, so this costs what :meth:`publish` costs.
-
-        Returns:
-            What is still left, because another process reads an older state; empty as a rule.
-
-        Raises:
-            CasebaseError: the disk fails.
-            CasebaseLocked: another process writes.
-        """
-        with self._access.writers:
-            self.publish()
-            return self.unerased()
-
-    def publish(self, index_key: str | None = None) -> None:
-        """Build a new generation from the database and make it the live one.
-
-        Args:
-            index_key: a FAISS factory string, kept for later publications; ``"auto"`` chooses by
-                size again. Domains with too few cases to train it get an exact index.
-
-        Raises:
-            CasebaseError: FAISS does not know the key, or the disk fails; the former generation
-                then stays live.
-            CasebaseLocked: another process writes.
-        """
-        with self._access.writing("publish the index of"):
-            with self._access.guard:
-                key = index_key or self._access.database.settings()["index_key"]
-            summary, digest = write_generation(
-                self.path, self._access.generations, None if key == AUTOMATIC else key
-            )
-            with self._access.guard:
-                with self._access.database.writing():
-                    self._access.database.record_generation(summary.number, digest)
-                self._access.generations.point_to(summary.number)
-                with self._access.database.writing():
-                    self._access.database.set("index_key", key)
-                    self._access.database.retire_before(summary.number, summary.epoch)
-                self._access.generations.remove_others(summary.number)
-                self._access.database.settle()
-
-    def recognise(self, definitions: DefinitionSource) -> int:
-        """Read the reports that this source has not read, and keep what it recognises.
-
-        Returns:
-            How many reports were read.
-
-        Raises:
-            CasebaseError: the disk fails; what was read before stays.
-            CasebaseLocked: another process writes.
-        """
-        with self._access.writing("recognise the terms of"):
-            count, row = 0, 0
-            while batch := self._unread(definitions.fingerprint, row):
-                found = definitions.recognise([text for _, text in batch])
-                with self._access.guard, self._access.database.writing():
-                    for (row, _), mentions in zip(batch, found, strict=True):
-                        recognition = Recognition(definitions.fingerprint, mentions)
-                        self._access.database.mention_table.write(row, recognition)
-                count += len(batch)
-            with self._access.guard, self._access.database.writing():
-                self._access.database.mention_table.forget_unused()
-            return count
 
     def set(self, key: str, value: str) -> None:
         """Keep a setting of the caller's, as those given to :meth:`create`.
@@ -451,48 +194,6 @@ class Casebase:
         ):
             database.keep_definition_vectors(vectors)
 
-    def accept(self) -> None:
-        """Take what the database holds for what was acknowledged, where every case is sound.
-
-        Ends the alarm after a loss that cannot be made good, or a damage to what is derived, which
-        :meth:`rebuild` derives again. Nothing is done where there is no alarm.
-
-        Raises:
-            CasebaseDamaged: a case fails its checksum.
-            CasebaseLocked: another process writes.
-        """
-        with self._access.writers, storage_faults(self.path, "accept the loss of"):
-            self._access.accept()
-
-    def rebuild(self, definitions: DefinitionSource | None = None) -> None:
-        """Derive the lexical index and the generation again and compact; encodes nothing.
-
-        What the database holds is taken for what was acknowledged from now on, so that this also
-        ends the alarm after a loss that cannot be made good, or after a damage to derived parts.
-
-        Args:
-            definitions: recognises the terms of all reports again, where given.
-
-        Raises:
-            CasebaseDamaged: a case fails its checksum; nothing is changed.
-            CasebaseError: the disk fails; the former state then stays live.
-            CasebaseLocked: another process writes.
-        """
-        with self._access.writers, storage_faults(self.path, "rebuild"):
-            self._access.accept()
-            self._access.acquire()
-            with self._access.guard, self._access.database.writing():
-                self._access.database.rebuild_lexicon()
-            if definitions is not None:
-                with self._access.guard, self._access.database.writing():
-                    self._access.database.mention_table.forget_all()
-                self.recognise(definitions)
-            self.publish()
-            with self._access.guard:
-                self._access.thumbnails.sweep(self._access.database.thumbnails())
-                self._access.database.compact()
-                self._access.database.truncate_log()
-
     @contextmanager
     def _removed_on_failure(self, previews: Sequence[bytes]) -> Iterator[None]:
         """Leave no preview behind that no case has."""
@@ -503,10 +204,6 @@ class Casebase:
                 digests = {digest_of(preview) for preview in previews}
                 self._access.thumbnails.remove(digests - self._access.database.thumbnails())
             raise
-
-    def _unread(self, recogniser: str, row: int) -> list[tuple[int, str]]:
-        with self._access.guard:
-            return self._access.database.mention_table.unread(recogniser, row, _REPORTS)
 
     def _require(self, fingerprint: str | None) -> None:
         if fingerprint is not None and fingerprint != self.fingerprint:

@@ -15,7 +15,7 @@ from mmedrag.casebase.schema import check_format
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.vectors import UNASSIGNED, Generations, Summary
-from mmedrag.durability import sync_folder
+from mmedrag.durability import durable_file, sync_folder
 from mmedrag.errors import CasebaseDamaged, CasebaseError
 from mmedrag.types import Case, Mention
 
@@ -119,27 +119,25 @@ def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, int
         raise CasebaseError(f"{file} is there already", "Choose another folder.")
     into.mkdir(parents=True, exist_ok=True)
     copies = Thumbnails(into / "thumbnails")
-    temporary = into / ".records.jsonl.tmp"
     written = 0
-    with temporary.open("w", encoding="utf-8") as stream:
+    with durable_file(file) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for case, digest in cases:
             preview = None if digest is None else thumbnails.read(digest)
-            place = None if preview is None else copies.write([preview])[0]
-            stream.write(line_of(case, place) + "\n")
+            copy = None if preview is None else copies.write([preview])[0]
+            stream.write(line_of(case, copy) + "\n")
             written += 1
-    temporary.replace(file)
     return written
 
 
 def describe(path: Path, database: Database, snapshot: Snapshot) -> dict[str, object]:
     """Counts, sizes and settings of one committed state, for people to read."""
     counts = database.counts()
-    told = database.settings()
+    settings = database.settings()
     summary = snapshot.generation
     return {
         "path": str(path),
-        **{key: told[key] for key in ("format", "preset", "fingerprint")},
-        "dim": int(told["dim"]),
+        **{key: settings[key] for key in ("format", "preset", "fingerprint")},
+        "dim": int(settings["dim"]),
         "cases": sum(counts.values()),
         "domains": {domain or UNASSIGNED: count for domain, count in counts.items()},
         "generation": None if summary is None else summary.number,
@@ -158,9 +156,9 @@ def essentials(database: Database, path: Path) -> tuple[int, str, str]:
     Raises:
         CasebaseDamaged: one of them is not there.
     """
-    told = database.settings()
+    settings = database.settings()
     try:
-        return int(told["dim"]), told["fingerprint"], told["preset"]
+        return int(settings["dim"]), settings["fingerprint"], settings["preset"]
     except (KeyError, ValueError) as fault:
         raise CasebaseDamaged(
             f"The settings of {path} are damaged ({fault})", "Restore casebase.db from a backup."

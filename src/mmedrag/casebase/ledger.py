@@ -56,8 +56,8 @@ class Ledger:
         """Note the digest of the database file, unless a part of it is still in the log."""
         if log_of(self._database).exists() and log_of(self._database).stat().st_size:
             return
-        told = {"epoch": epoch, "sha256": sha256_beside(self._database)}
-        write_durably(self._seal, json.dumps(told) + "\n", mode=self._mode())
+        seal = {"epoch": epoch, "sha256": sha256_beside(self._database)}
+        write_durably(self._seal, json.dumps(seal) + "\n", mode=self._mode())
 
     def broken(self, epoch: int) -> bool:
         """Whether the database file has changed since it was sealed at this number of writes.
@@ -66,11 +66,11 @@ class Ledger:
         file meanwhile.
         """
         try:
-            told = json.loads(self._seal.read_bytes())
+            seal = json.loads(self._seal.read_bytes())
             log = log_of(self._database)
-            if told["epoch"] != epoch or (log.exists() and log.stat().st_size):
+            if seal["epoch"] != epoch or (log.exists() and log.stat().st_size):
                 return False
-            return bool(sha256_beside(self._database) != told["sha256"])
+            return bool(sha256_beside(self._database) != seal["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
             return False  # no seal, or none that can be read
 

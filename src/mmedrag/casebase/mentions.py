@@ -128,16 +128,16 @@ class MentionTable:
     def _batch(
         self, rows: Sequence[int], texts: Mapping[int, str]
     ) -> Iterator[tuple[int, Recognition]]:
-        marks = ", ".join("?" * len(rows))
+        placeholders = ", ".join("?" * len(rows))
         kept = self._connection.execute(
             "SELECT row, fingerprint, checksum FROM recognised "  # noqa: S608
-            f"JOIN recognisers ON number = recogniser WHERE row IN ({marks})",
+            f"JOIN recognisers ON number = recogniser WHERE row IN ({placeholders})",
             rows,
         ).fetchall()
         stored: dict[int, list[_Stored]] = {row[0]: [] for row in kept}
         for row, *mention in self._connection.execute(
             'SELECT row, start, "end", concept, terms.term, kind, assertion FROM mentions '  # noqa: S608
-            f"JOIN terms ON number = mentions.term WHERE row IN ({marks})",
+            f"JOIN terms ON number = mentions.term WHERE row IN ({placeholders})",
             rows,
         ):
             stored[row].append((*mention,))
@@ -163,8 +163,8 @@ class MentionTable:
         found = self._connection.execute(sql, [*key.values()]).fetchone()
         if found is not None:
             return int(found[0])
-        marks = ", ".join("?" * len(key))
-        sql = f"INSERT INTO {table} ({', '.join(key)}) VALUES ({marks})"  # noqa: S608
+        placeholders = ", ".join("?" * len(key))
+        sql = f"INSERT INTO {table} ({', '.join(key)}) VALUES ({placeholders})"  # noqa: S608
         return int(self._connection.execute(sql, [*key.values()]).lastrowid or 0)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmedrag.casebase.database import Database, State
+from mmedrag.casebase.connection import State
+from mmedrag.casebase.database import Database
 from mmedrag.casebase.folder import essentials
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.vectors import Generations

@@ -84,8 +84,8 @@ def record_of(entry: Entry, dim: int) -> Record:
 
 def checksum(values: Sequence[object], text: str, vector: bytes) -> bytes:
     """Eight bytes that change when anything stored of a case changes."""
-    told = json.dumps([*values, text], ensure_ascii=False).encode()
-    return hashlib.blake2b(told + b"\0" + vector, digest_size=8).digest()
+    content = json.dumps([*values, text], ensure_ascii=False).encode()
+    return hashlib.blake2b(content + b"\0" + vector, digest_size=8).digest()
 
 
 def case_of(row: Iterable[Any]) -> Case:

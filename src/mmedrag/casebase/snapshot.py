@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.database import Database, State
+from mmedrag.casebase.connection import State
+from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import ExactRows, Mask, Rows, locate, similarities
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.casebase.lexical import Lexicon

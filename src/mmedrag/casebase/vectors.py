@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from mmedrag.casebase.database import Database, batches
+from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.queries import batches
 from mmedrag.casebase.shard import Index, Shard, faiss
 from mmedrag.durability import sha256_of, sync_folder, write_durably
 from mmedrag.errors import CasebaseDamaged, CasebaseError
@@ -239,21 +240,21 @@ def _load(folder: Path, manifest: dict[str, Any], fingerprint: str, dim: int) ->
     if (_name(summary.number), summary.fingerprint, summary.dim) != (folder.name, fingerprint, dim):
         raise CasebaseDamaged(f"Generation {folder.name} belongs to another casebase", _REMEDY)
     keys, shards = {}, {}
-    for name, told in manifest["shards"].items():
-        keys[name] = told["index"]
-        shards[name] = _load_shard(folder / told["file"], told, dim)
+    for name, entry in manifest["shards"].items():
+        keys[name] = entry["index"]
+        shards[name] = _load_shard(folder / entry["file"], entry, dim)
     return Generation(summary, keys, shards)
 
 
-def _load_shard(file: Path, told: Mapping[str, Any], dim: int) -> Shard:
-    if file.stat().st_size != told["bytes"] or sha256_of(file) != told["sha256"]:
+def _load_shard(file: Path, entry: Mapping[str, Any], dim: int) -> Shard:
+    if file.stat().st_size != entry["bytes"] or sha256_of(file) != entry["sha256"]:
         raise CasebaseDamaged(f"{file.parent.name}/{file.name} was changed", _REMEDY)
     try:
-        with _limited(told["bytes"]):
+        with _limited(entry["bytes"]):
             shard = Shard(faiss.read_index(str(file)))
     except RuntimeError as fault:
         raise CasebaseDamaged(f"FAISS cannot read {file.name} of this version", _REMEDY) from fault
-    if shard.shape != (told["count"], dim) or len(shard) != told["count"]:
+    if shard.shape != (entry["count"], dim) or len(shard) != entry["count"]:
         raise CasebaseDamaged(f"{file.name} does not hold what its manifest says", _REMEDY)
     return shard
 

@@ -84,7 +84,7 @@ def _rebuild(options: argparse.Namespace) -> int:
     from mmedrag.assembly import rebuild
 
     with rebuild(options.casebase, options.dictionary) as casebase:
-        show(f"index, terms and vectors of definitions derived again for {len(casebase)} cases")
+        show(f"index, terms and vectors of definitions derived again for {casebase.count()} cases")
     return 0
 
 

@@ -30,6 +30,9 @@ class DemoQuestion:
     text: str
 
 
+ADDRESS = "http://127.0.0.1:8000/"
+"""Where ``mmedrag serve`` is by default."""
+
 QUESTIONS = (
     DemoQuestion(
         Domain.RADIOLOGY, "mass", "Is there a mass in the right middle lobe? No effusion."
@@ -112,6 +115,8 @@ def _next(into: Path, pages: Iterable[Path]) -> str:
             "What next",
             f"  read the answers with their images   {next(iter(pages), into)}",
             f'  ask it something else                mmedrag ask {casebase} "drusen at the macula"',
+            f"  try it in the browser, at {ADDRESS}",
+            f"                                       mmedrag serve {casebase}",
             "  index your own images and reports    mmedrag index FOLDER --into my.casebase",
         )
     )

@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import date, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
     from mmedrag.dicomweb.client import Archive
+    from mmedrag.dicomweb.pull import Statistics
 
 _KEYS = (
     "Modality", "ModalitiesInStudy", "StudyDate", "StudyTime", "AccessionNumber",
@@ -100,21 +102,25 @@ def _pull(options: argparse.Namespace) -> int:
             definitions=definitions_of(casebase),
             progress=finished,
         )
+        if report.written or report.unchanged or report.problems:
+            show(report_text(report, perf_counter() - started))
         pull.finish()
         stored = casebase.count()
-    show(report_text(report, perf_counter() - started))
-    counts = pull.statistics
-    show(
-        f"{counts.studies} studies seen, {counts.unchanged} as they were; {counts.retrieved} "
-        f"instances retrieved, {counts.resumed} waiting from an interrupted pull; "
-        f"{archive.requests} requests"
-    )
-    if counts.failed:
-        notify(f"{counts.failed} studies lack an instance; the next pull tries them again")
+    _show(pull.statistics, archive.requests)
     if stored:
         return 0
     notify("no case was stored; check --where, and see above for what was skipped")
     return CorpusError.exit_code
+
+
+def _show(counts: Statistics, requests: int) -> None:
+    show(
+        f"{counts.studies} studies seen, {counts.unchanged} as they were; {counts.retrieved} "
+        f"instances retrieved, {counts.resumed} waiting from an interrupted pull; "
+        f"{requests} requests"
+    )
+    if counts.failed:
+        notify(f"{counts.failed} studies lack an instance; the next pull tries them again")
 
 
 @contextmanager
@@ -145,6 +151,20 @@ def conditions(items: list[str], since: str | None) -> Mapping[str, str]:
         raise QueryError("--since and StudyDate both say when", "Give one of them.")
     days = where.get("StudyDate", "") if since is None else f"{since.replace('-', '')}-"
     days = re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\1\2\3", days)
-    if not _DATES.fullmatch(days) or days == "-":
-        raise QueryError(f"{since or days!r} is no date", "Write 20260131 or 20260101-20260131.")
+    if (since is not None and not days[:-1]) or not _is_range(days):
+        given = where.get("StudyDate", since)
+        raise QueryError(f"{given!r} is no date", "Write 20260131 or 20260101-20260131.")
     return {**where, **({"StudyDate": days} if days else {})}
+
+
+def _is_range(days: str) -> bool:
+    """Whether this is nothing, a day, or two days with a hyphen between, one of which may lack."""
+    match = _DATES.fullmatch(days)
+    try:
+        return match is not None and days != "-" and all(map(_day, filter(None, match.groups())))
+    except ValueError:
+        return False
+
+
+def _day(text: str) -> date:
+    return datetime.strptime(text, "%Y%m%d").date()

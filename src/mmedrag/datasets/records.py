@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from mmedrag.datasets.rows import (
     plain_value,
     text_of,
 )
-from mmedrag.durability import write_durably
+from mmedrag.durability import durable_file, write_durably
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import read_bytes
 from mmedrag.types import Case, Domain, Problem
@@ -148,18 +147,12 @@ def write_records(cases: Iterable[Case], into: Path) -> tuple[int, list[Problem]
     count = 0
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=into.parent, prefix=f".{into.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                for case in cases:
-                    record = _record(case, into.parent, problems)
-                    if record["text"] or record["image"]:
-                        file.write(json.dumps(record, ensure_ascii=False) + "\n")
-                        count += 1
-            temporary.replace(into)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with durable_file(into) as temporary, temporary.open("w", encoding="utf-8") as file:
+            for case in cases:
+                record = _record(case, into.parent, problems)
+                if record["text"] or record["image"]:
+                    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                    count += 1
     except OSError as error:
         raise CorpusError(
             f"{into} cannot be written ({error.strerror})",

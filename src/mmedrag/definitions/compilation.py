@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +25,7 @@ from mmedrag.definitions.compiled import (
 from mmedrag.definitions.entities import Lexicon, prefix_hashes
 from mmedrag.definitions.kinds import kind_of
 from mmedrag.definitions.terms import Name, Term, names
+from mmedrag.durability import durable_file
 from mmedrag.errors import CorpusError
 from mmedrag.text.wording import RULES, codes
 from mmedrag.types import Problem
@@ -86,43 +85,22 @@ def compile_dictionary(entries: Iterable[Term | Problem], into: Path) -> Compila
     Raises:
         CorpusError: no entry is usable, or the file cannot be written.
     """
-    handle, temporary = _temporary(into)
-    os.close(handle)
     try:
-        with closing(sqlite3.connect(temporary)) as connection:
-            connection.execute("PRAGMA journal_mode=OFF")
-            made = fill(connection, entries, into)
-        if not made.terms:
-            raise CorpusError(
-                f"No usable entry for the dictionary {into}",
-                f"First problem: {made.problems[0]}." if made.problems else "Check the files.",
-            )
-        _publish(Path(temporary), into)
+        with durable_file(into, mode=0o644) as temporary:
+            with closing(sqlite3.connect(temporary)) as connection:
+                connection.execute("PRAGMA journal_mode=OFF")
+                made = fill(connection, entries, into)
+            if not made.terms:
+                raise CorpusError(
+                    f"No usable entry for the dictionary {into}",
+                    f"First problem: {made.problems[0]}." if made.problems else "Check the files.",
+                )
     except (sqlite3.Error, OSError) as error:
         raise CorpusError(
-            f"The dictionary {into} cannot be written: {error}", "Check free space and permissions."
+            f"The dictionary {into} cannot be written: {error}",
+            "Choose a folder that exists and is writable, with free space.",
         ) from error
-    finally:
-        with suppress(OSError):
-            Path(temporary).unlink()
     return made
-
-
-def _temporary(into: Path) -> tuple[int, str]:
-    try:
-        return tempfile.mkstemp(prefix=f".{into.name}.", dir=into.parent)
-    except OSError as error:
-        raise CorpusError(
-            f"The dictionary {into} cannot be written: {error.strerror}",
-            "Choose a folder that exists and is writable.",
-        ) from error
-
-
-def _publish(temporary: Path, into: Path) -> None:
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.chmod(0o644)
-    temporary.replace(into)
 
 
 def in_memory(entries: Iterable[Term]) -> CompiledDictionary:

@@ -91,13 +91,13 @@ _BY_ENDING = [
 ]  # fmt: skip
 
 
-def kind_of(said: str, name: str = "") -> str:
+def kind_of(text: str, name: str = "") -> str:
     """The kind for what a source says of a term (several, by ``;``, are tried in order).
 
     Empty where it says nothing that is understood and the term's own name is none of those that
     stand at the top of an ontology ("anatomical entity").
     """
-    for piece in (*said.split(";"), name):
+    for piece in (*text.split(";"), name):
         if kind := _BY_NAME.get(piece.strip().lower().replace("_", " ")):
             return kind
         if kind := _BY_NAME.get(piece.strip().lower()):

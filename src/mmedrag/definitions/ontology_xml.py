@@ -112,23 +112,25 @@ class _Measured:
 
 def _owl_term(element: Element, source: str, licence: str) -> Term | None:
     about = element.get(_ABOUT, "").rstrip("/#")
-    said: dict[str, list[str]] = {}
+    elements: dict[str, list[str]] = {}
     for child in element:
         text = " ".join((child.text or "").split())
         if text and child.get(_LANGUAGE, "en").lower().startswith("en"):
-            said.setdefault(_local(child.tag).lower(), []).append(text)
-    name = next(iter(_said(said, _NAME)), "")
+            elements.setdefault(_local(child.tag).lower(), []).append(text)
+    name = next(iter(_values(elements, _NAME)), "")
     obsolete = {"true", "1"}.intersection(
-        said.get("deprecated", [])
-    ) or "preferred_name_for_obsolete" in said
+        elements.get("deprecated", [])
+    ) or "preferred_name_for_obsolete" in elements
     if not about or not name or obsolete:
         return None
     return Term(
         id=_last_part(about),
         term=name,
-        synonyms=tuple(s for s in (*_said(said, _NAME)[1:], *_said(said, _SYNONYM)) if s != name),
-        abbreviations=_said(said, _ACRONYM),
-        definition=next(iter(_said(said, _DEFINITION)), ""),
+        synonyms=tuple(
+            s for s in (*_values(elements, _NAME)[1:], *_values(elements, _SYNONYM)) if s != name
+        ),
+        abbreviations=_values(elements, _ACRONYM),
+        definition=next(iter(_values(elements, _DEFINITION)), ""),
         source=source,
         licence=licence,
         parents=tuple(
@@ -139,8 +141,8 @@ def _owl_term(element: Element, source: str, licence: str) -> Term | None:
     )
 
 
-def _said(said: dict[str, list[str]], names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for name in names for text in said.get(name, [])))
+def _values(elements: dict[str, list[str]], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for name in names for text in elements.get(name, [])))
 
 
 def _last_part(address: str) -> str:

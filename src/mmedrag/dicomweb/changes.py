@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mmedrag.dicomweb.client import Archive
+from mmedrag.dicomweb.client import Archive, NoConnection, NotRetrieved
 from mmedrag.errors import ArchiveError
 
 _PAGE = 1000
@@ -14,10 +14,16 @@ _KINDS = {"NewStudy": "", "StableStudy": "", "NewSeries": "/study", "StableSerie
 
 
 def last_change(archive: Archive) -> int | None:
-    """The position of the newest change; ``None`` where the server has no feed."""
+    """The position of the newest change; ``None`` where the server has no feed, or hides it.
+
+    Raises:
+        NoConnection: the server cannot be reached.
+    """
     try:
         answer = archive.json(f"{_root(archive)}/changes?last")
-    except ArchiveError:
+    except NoConnection:
+        raise
+    except (NotRetrieved, ArchiveError):
         return None
     last = answer.get("Last") if isinstance(answer, dict) else None
     return last if isinstance(last, int) else None
@@ -33,7 +39,10 @@ def changed_studies(archive: Archive, since: int) -> Iterator[str]:
     """
     seen: set[str] = set()
     while True:
-        page = archive.json(f"{_root(archive)}/changes?since={since}&limit={_PAGE}")
+        try:
+            page = archive.json(f"{_root(archive)}/changes?since={since}&limit={_PAGE}")
+        except NotRetrieved as error:
+            raise archive.no_search(error) from None
         changes = page.get("Changes") if isinstance(page, dict) else None
         if not isinstance(changes, list) or not changes:
             return
@@ -55,7 +64,7 @@ def _study(archive: Archive, change: dict[str, Any], seen: set[str]) -> str:
     seen.add(path)
     try:
         study = archive.json(f"{_root(archive)}{path}{_KINDS[kind]}")
-    except ArchiveError:
+    except NotRetrieved:
         return ""
     tags = study.get("MainDicomTags") if isinstance(study, dict) else None
     return str(tags.get("StudyInstanceUID", "")) if isinstance(tags, dict) else ""

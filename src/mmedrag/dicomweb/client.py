@@ -49,6 +49,10 @@ class NotRetrieved(Exception):
     """One instance that the server does not give; the others may still be had."""
 
 
+class NoConnection(ArchiveError):
+    """Nobody is at the address, or nobody to be trusted."""
+
+
 class ServerFailure(NotRetrieved):
     """The server fails (HTTP 5xx), as with a damaged file of its own."""
 
@@ -139,7 +143,7 @@ class Archive:
                     yield Problem(Path(path), None, f"result {offset + 1} of a search: {error}")
                     offset += 1
                 if broken == HOPELESS:
-                    raise self._no_search(error) from None
+                    raise self.no_search(error) from None
                 limit = max(1, limit // 2)
                 continue
             new = [row for row in page if _key(row) not in seen]
@@ -155,16 +159,17 @@ class Archive:
         paging = {"limit": str(limit), "offset": str(offset)}
         url = f"{self.url}/{path}?{_query({**keys, **paging})}"
         try:
-            page = self._persist(lambda: self._json(url))
+            page = self.json(url)
         except ServerFailure:
             raise
         except NotRetrieved as error:
-            raise self._no_search(error) from None
+            raise self.no_search(error) from None
         if not isinstance(page, list) or not all(isinstance(row, dict) for row in page):
-            raise self._no_search("not the JSON of QIDO-RS")
+            raise self.no_search("not the JSON of QIDO-RS")
         return page
 
-    def _no_search(self, reason: object) -> ArchiveError:
+    def no_search(self, reason: object) -> ArchiveError:
+        """The error for a search that failed as a whole."""
         return ArchiveError(
             f"{self.url} does not answer a search: {reason}",
             "Check the address: it ends with the path of the DICOMweb service (Orthanc: "
@@ -175,12 +180,10 @@ class Archive:
         """What a GET of an address gives; an empty list for no content.
 
         Raises:
-            ArchiveError: the server cannot be reached, refuses, or does not answer in JSON.
+            NotRetrieved: it gives nothing, or no JSON.
+            ArchiveError: the server cannot be reached, or refuses access.
         """
-        try:
-            return self._persist(lambda: self._json(url))
-        except NotRetrieved as error:
-            raise self._no_search(error) from None
+        return self._persist(lambda: self._json(url))
 
     def retrieve(self, path: str, into: Path, syntax: str = NATIVE) -> None:
         """WADO-RS: one instance as a file that only its owner may read.
@@ -268,13 +271,13 @@ class Archive:
                 time.sleep(min(pause, _PATIENCE))
         raise failure
 
-    def _unreachable(self, error: httpx.TransportError) -> ArchiveError:
+    def _unreachable(self, error: httpx.TransportError) -> NoConnection:
         if "CERTIFICATE" in str(error).upper():
-            return ArchiveError(
+            return NoConnection(
                 f"The certificate of {self.url} cannot be verified",
                 f"Set {CA} to the file with the certificate of the authority that signed it.",
             )
-        return ArchiveError(
+        return NoConnection(
             f"{self.url} cannot be reached ({type(error).__name__})",
             "Check the address and that the server runs; the same command goes on where it was.",
         )

@@ -7,20 +7,20 @@ that was killed finds them there and retrieves only what is not.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.filereader import read_file_meta_info
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGExtended12Bit
 
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.datasets.deidentify import Pseudonyms
@@ -50,6 +50,7 @@ OVERLAP = timedelta(days=14)
 _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
 _MODALITY, _CLASS, _NUMBER = "00080060", "00080016", "00200013"
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_DOUBTFUL = (DeflatedExplicitVRLittleEndian, JPEGExtended12Bit)  # as a whole; with 12 bits
 _ASIDE = frozenset({"SR", "KO"})
 
 
@@ -104,20 +105,25 @@ class Pull:
     _written: int = field(default=0, init=False)
     _in_a_row: int = field(default=0, init=False)
     _change: int | None = field(default=None, init=False)
+    _broken_off: ArchiveError | None = field(default=None, init=False)
 
     def __iter__(self) -> Iterator[Case | Problem]:
         """De-identified cases, and what could not become one.
 
+        Where the server cannot be reached or refuses, they end, and :meth:`finish` says so.
+
         Raises:
-            ArchiveError: the server cannot be reached, or refuses.
             CasebaseError: files or state cannot be kept.
         """
         self._change = last_change(self.archive)
         with storage_faults(self.spool, "keep instances in"):
             self.spool.mkdir(mode=0o700, exist_ok=True)
-        for item in self._items():
-            self._given += 1
-            yield item
+        try:
+            for item in self._items():
+                self._given += 1
+                yield item
+        except ArchiveError as error:  # what has arrived is stored before it is raised
+            self._broken_off = error
 
     def written(self, rows: int, /) -> None:
         """Hear that so many further rows are stored: the :class:`mmedrag.progress.Progress`."""
@@ -128,8 +134,15 @@ class Pull:
             shutil.rmtree(done.folder, ignore_errors=True)
 
     def finish(self) -> None:
-        """Remember what is stored now, and where the next pull goes on."""
+        """Remember what is stored now, and where the next pull goes on.
+
+        Raises:
+            ArchiveError: the server broke off the pull.
+            CasebaseError: the state cannot be kept.
+        """
         self.written(self._given - self._written)
+        if self._broken_off is not None:
+            raise self._broken_off
         if not self.statistics.failed:  # else the next pull sees the failed studies again
             self.state.advance(self._source(), self._change, self.today.strftime("%Y%m%d"))
         shutil.rmtree(self.spool, ignore_errors=True)
@@ -175,11 +188,10 @@ class Pull:
         folder = self.spool / study
         with storage_faults(folder, "keep instances in"):
             folder.mkdir(mode=0o700, exist_ok=True)
-            for broken_off in folder.glob(".*.tmp*"):
-                broken_off.unlink()
         chosen = self._choose(instances, folder, problems)
         for instance in chosen:
             self._fetch(instance, folder, problems)
+        _clear(folder, {_file(instance) for instance in (*chosen, *notes_of(instances))})
         yield from problems
         failures = self.state.failures(study, digest) + 1 if problems else 0
         self.statistics.failed += 0 < failures < ATTEMPTS
@@ -192,12 +204,12 @@ class Pull:
 
     def _instances(self, study: str, problems: list[Problem]) -> Iterator[Instance]:
         """All instances of a study but those of other modalities than are asked for."""
-        wanted = self.where.get("Modality", "").upper()
+        wanted = self.where.get("Modality", "*").upper()
         for row in self._rows(f"studies/{study}/series", problems):
             series, modality = text_of(row, _SERIES), text_of(row, _MODALITY)
             if not _UID.fullmatch(series):
                 continue
-            if wanted in {"", modality.upper()} or modality.upper() in _ASIDE:
+            if fnmatchcase(modality.upper(), wanted) or modality.upper() in _ASIDE:
                 for item in self._rows(f"studies/{study}/series/{series}/instances", problems):
                     uid, number = text_of(item, _INSTANCE), text_of(item, _NUMBER)
                     order = int(number) if number.lstrip("-").isdecimal() else 2**31
@@ -215,7 +227,7 @@ class Pull:
 
     def _digest(self, instances: Sequence[Instance]) -> str:
         asked = [str(self.every), self.where.get("Modality", ""), *sorted(i.uid for i in instances)]
-        return hashlib.blake2b("\n".join(asked).encode(), key=self.salt, digest_size=16).hexdigest()
+        return Pseudonyms(self.salt).uid("\n".join(asked))
 
     def _choose(
         self, instances: Sequence[Instance], folder: Path, problems: list[Problem]
@@ -272,6 +284,14 @@ def _file(instance: Instance) -> str:
     return f"{instance.uid}.dcm"
 
 
+def _clear(folder: Path, but: Collection[str]) -> None:
+    """Remove what an interrupted pull left: halves of files, and images of another choice."""
+    with storage_faults(folder, "clear"):
+        for file in folder.iterdir():
+            if file.name not in but:
+                file.unlink()
+
+
 def _take_in(notes: Notes, file: Path) -> None:
     try:
         notes.add(dcmread(file, force=True))
@@ -280,10 +300,10 @@ def _take_in(notes: Notes, file: Path) -> None:
 
 
 def _needs_plugin(file: Path) -> bool:
-    """Whether a file is deflated as a whole, or compressed in a way that nothing here decodes."""
+    """Whether a file is compressed in a way that nothing here decodes, or not surely."""
     try:
         syntax = read_file_meta_info(file).get("TransferSyntaxUID", ExplicitVRLittleEndian)
-        if syntax == DeflatedExplicitVRLittleEndian:
+        if syntax in _DOUBTFUL:
             return True
         return bool(syntax.is_compressed) and not get_decoder(syntax).is_available
     except (*PARSER_FAILURES, NotImplementedError):

@@ -37,7 +37,11 @@ class State:
         with storage_faults(self._path, "open"):
             self._path.touch(mode=0o600)
             self._db = sqlite3.connect(self._path, isolation_level=None)
-            self._db.executescript(_TABLES)
+            try:
+                self._db.executescript(_TABLES)
+            except sqlite3.Error:
+                self._db.close()
+                raise
 
     def close(self) -> None:
         """Close the file."""

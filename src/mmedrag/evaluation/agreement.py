@@ -23,6 +23,7 @@ from mmedrag.answers.verification import NORMAL
 from mmedrag.assembly import load
 from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.definitions import Dictionary
+from mmedrag.durability import write_durably
 from mmedrag.evaluation.task_replies import drawn
 from mmedrag.evaluation.tasks import (
     Task,
@@ -119,7 +120,7 @@ def evaluate_agreement(
         agreement, section = measure_agreement(rag, source, tasks, progress)
     if into is not None:
         kept = {**to_json(agreement), "source": {"protocol": section.protocol}}
-        into.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        write_durably(into, json.dumps(kept, indent=1) + "\n")
     return section
 
 

@@ -1,9 +1,8 @@
 """A Haystack component over a casebase.
 
 A pipeline that holds it is loaded with ``Pipeline.loads(text, allowed_modules=["mmedrag.*"])``:
-Haystack loads only its own modules unless others are allowed. Haystack reports to its maker by
-default; this module switches that off where it is imported before Haystack, unless
-``HAYSTACK_TELEMETRY_ENABLED`` is set.
+Haystack loads only its own modules unless others are allowed. It reports to its maker by default;
+this module, imported first, ends that unless ``HAYSTACK_TELEMETRY_ENABLED`` is set.
 """
 
 from __future__ import annotations
@@ -57,11 +56,7 @@ class CaseRetriever:
         self._rag: MMedRAG | None = None
 
     def warm_up(self) -> None:
-        """Open the casebase and load its models, once.
-
-        Raises:
-            CasebaseError, ModelError: see :func:`mmedrag.load`.
-        """
+        """Open the casebase and load its models, once (errors: see :func:`mmedrag.load`)."""
         self._opened()
 
     def close(self) -> None:

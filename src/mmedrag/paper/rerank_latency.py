@@ -62,8 +62,8 @@ def pipeline_latency(gallery: Gallery, stages: Stages, queries: Sequence[Query])
                 _timed({n: replace(rag, reranker=r) for n, r in arms.items()}, queries),
                 {size: _rerank_time(rag, queries, size) for size in SIZES},
                 {
-                    len(quarter): _rerank_time(small, queries, CANDIDATES),
-                    len(whole): _rerank_time(rag, queries, CANDIDATES),
+                    quarter.count(): _rerank_time(small, queries, CANDIDATES),
+                    whole.count(): _rerank_time(rag, queries, CANDIDATES),
                 },
             )
 

@@ -256,7 +256,7 @@ def generate(n: int = 360, seed: int = 7, *, into: str | Path) -> Path:
             record = _record(plan)
             _save(_pixels(plan), into / record["image"])
             lines.append(json.dumps(record, ensure_ascii=False))
-        (into / "README.txt").write_text(_README, encoding="utf-8")
+        write_durably(into / "README.txt", _README)
         write_durably(records, "\n".join(lines) + "\n")
     except OSError as error:
         raise CorpusError(

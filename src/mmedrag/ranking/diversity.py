@@ -75,12 +75,12 @@ class DuplicatesLast:
         fresh: list[int] = []
         repeated: list[int] = []
         seen: set[tuple[str, ...]] = set()
-        for i, said in enumerate(names):
-            if not seen.isdisjoint(said) or alike[i, fresh].any():
+        for i, concepts in enumerate(names):
+            if not seen.isdisjoint(concepts) or alike[i, fresh].any():
                 repeated.append(i)
             else:
                 fresh.append(i)
-                seen |= said
+                seen |= concepts
         return [evidence[i] for i in fresh + repeated]
 
 

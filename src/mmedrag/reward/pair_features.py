@@ -130,11 +130,11 @@ def _share(part: Set[Hashable], whole: Set[Hashable]) -> float:
 
 
 def _domain_match(question: Question, e: Evidence) -> float:
-    asked = question.routing.decision
+    routed = question.routing.decision
     found = e.item.domain if isinstance(e.item, Case) else None
-    if asked is None or found is None:
+    if routed is None or found is None:
         return 0.0
-    return 1.0 if asked == found else -1.0
+    return 1.0 if routed == found else -1.0
 
 
 def _concepts(mentions: Sequence[Mention], assertion: Assertion) -> set[str]:
@@ -147,21 +147,21 @@ def _affirmed(e: Evidence) -> set[str]:
     return _concepts(e.mentions, Assertion.AFFIRMED)
 
 
-def _negation_conflict(asked: Sequence[Mention], found: Sequence[Mention]) -> float:
+def _negation_conflict(query: Sequence[Mention], found: Sequence[Mention]) -> float:
     """A text that affirms a concept in one place and rules it out in another affirms it."""
-    yes, other_yes = (_concepts(m, Assertion.AFFIRMED) for m in (asked, found))
-    no, other_no = (_concepts(m, Assertion.NEGATED) for m in (asked, found))
+    yes, other_yes = (_concepts(m, Assertion.AFFIRMED) for m in (query, found))
+    no, other_no = (_concepts(m, Assertion.NEGATED) for m in (query, found))
     no, other_no = no - yes, other_no - other_yes
     return _share((yes & other_no) | (no & other_yes), (yes | no) & (other_yes | other_no))
 
 
-def _laterality_conflict(asked: str, found: str) -> bool:
-    one, other = sides(asked), sides(found)
+def _laterality_conflict(query: str, found: str) -> bool:
+    one, other = sides(query), sides(found)
     return bool(one and other and one.isdisjoint(other))
 
 
 def _finding_side_conflict(question: Question, e: Evidence) -> float:
-    asked = sides_of_findings(question.query.text, question.mentions)
+    query = sides_of_findings(question.query.text, question.mentions)
     found = sides_of_findings(e.text, e.mentions)
-    both = asked.keys() & found.keys()
-    return _share({c for c in both if asked[c].isdisjoint(found[c])}, both)
+    both = query.keys() & found.keys()
+    return _share({c for c in both if query[c].isdisjoint(found[c])}, both)

@@ -198,7 +198,9 @@ class SimilarityThreshold:
         """The evidence that passes, in its order."""
         near = {e.key for e in evidence if isinstance(e.item, Case) and e.similarity > self.tau}
         read = [question.mentions, *(e.mentions for e in evidence if e.key in near)]
-        affirmed = {m.concept for said in read for m in said if m.assertion == Assertion.AFFIRMED}
+        affirmed = {
+            m.concept for mentions in read for m in mentions if m.assertion == Assertion.AFFIRMED
+        }
         return [
             replace(e, reward=min(max(e.similarity, 0.0), 1.0))
             for e in evidence

@@ -12,13 +12,12 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmedrag.errors import QueryError
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving import events
-from mmedrag.serving.cases import NewCase, case_json, entry_of
+from mmedrag.serving.cases import CaseContents, NewCase, case_json, entry_of
 from mmedrag.serving.feedback import Feedback, preference_pairs
 from mmedrag.serving.indexing import index_below
-from mmedrag.serving.problems import MEDIA_TYPE, TITLES, Forbidden, Invalid, NotHere, ServiceError
+from mmedrag.serving.problems import MEDIA_TYPE, TITLES, Forbidden, NotHere, ServiceError
 from mmedrag.serving.questions import (
     JSON,
     MULTIPART,
@@ -46,6 +45,9 @@ PROBLEM = {
         "remedy": {"type": "string", "description": "What to do."},
     },
 }
+
+
+LINES = "application/x-ndjson"
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -170,8 +172,8 @@ async def add_case(request: Request, grant: Editor) -> JSONResponse:
 
 @api.put(
     "/v1/cases/{case_id:path}",
-    openapi_extra=takes(NewCase),
-    responses=_WRITING,
+    openapi_extra=takes(CaseContents),
+    responses={**_WRITING, 201: {"description": "Added; there was none of that id."}},
     summary="Replace a case",
 )
 async def put_case(request: Request, case_id: str, grant: Editor) -> JSONResponse:
@@ -292,7 +294,12 @@ async def feedback(request: Request, grant: Editor) -> JSONResponse:
     return JSONResponse({"kept": True}, 201)
 
 
-@api.get("/v1/feedback/pairs", responses=problems(), summary="Preference pairs")
+@api.get(
+    "/v1/feedback/pairs",
+    response_class=Response,
+    responses={**problems(), 200: {"content": {LINES: {"schema": {"type": "string"}}}}},
+    summary="Preference pairs",
+)
 async def pairs(grant: Administrator) -> Response:
     """The feedback as JSON lines: prompt, chosen, rejected (direct preference optimisation)."""
     file = grant.service.feedback_of(grant.readers)
@@ -305,7 +312,7 @@ async def pairs(grant: Administrator) -> Response:
         made = preference_pairs(file, report)
         return "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in made)
 
-    return Response(await grant.readers.run(work), media_type="application/x-ndjson")
+    return Response(await grant.readers.run(work), media_type=LINES)
 
 
 @api.get("/healthz", summary="Whether the process answers")
@@ -353,12 +360,11 @@ class AlreadyThere(ServiceError):
 async def _stored(request: Request, grant: Grant, case_id: str | None) -> JSONResponse:
     """Store the case of a request; with ``case_id`` also in place of an older one."""
     body = await body_of(request)
-    fields = dict(body.fields)
-    if case_id is not None and fields.setdefault("id", case_id) != case_id:
-        raise Invalid("The id of the body is not that of the address", "Leave it out of the body.")
-    if body.is_form and isinstance(fields.get("labels"), str):
-        fields["labels"] = [label.strip() for label in fields["labels"].split(",")]
-    new = validated(NewCase, fields)
+    if case_id is None:
+        new = validated(NewCase, body.fields)
+    else:
+        contents = validated(CaseContents, body.fields)
+        new = validated(NewCase, {"id": case_id, **contents.model_dump()})
     request.state.ids = [new.id]
 
     def work() -> tuple[dict[str, Any], bool]:
@@ -378,7 +384,7 @@ def _below(corpora: Path, name: str) -> Path:
     """A path below the folder of corpora.
 
     Raises:
-        QueryError: it leads elsewhere, or nothing is there.
+        NotHere: it leads elsewhere, or nothing is there.
     """
     try:
         path = (corpora / name).resolve()
@@ -386,7 +392,7 @@ def _below(corpora: Path, name: str) -> Path:
     except (OSError, ValueError):
         inside = False
     if not inside:
-        raise QueryError("There is no such corpus here", "Name one below the folder of --corpora.")
+        raise NotHere("There is no such corpus here", "Name one below the folder of --corpora.")
     return path
 
 

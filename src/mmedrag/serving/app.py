@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 
 from mmedrag import __version__
@@ -60,6 +61,7 @@ def create_app(service: Service, *, max_body: int) -> FastAPI:
     )
     app.state.service = service
     app.state.max_body = max_body
+    app.state.service_routes = [*api.routes, *pages.routes]
     app.include_router(api)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -89,7 +91,17 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _problem(of_status(error.status_code, str(error.detail)), dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return _problem(of_status(error.status_code, str(error.detail)), headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods of all routes at the address of a request."""
+    routes = request.app.state.service_routes
+    at = (r for r in routes if r.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in at for method in route.methods}
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -19,17 +19,16 @@ LONGEST_ID = 500
 _NAME = Field("", max_length=200)
 
 
-class NewCase(BaseModel):
+class CaseContents(BaseModel):
     """A case to be stored. Of its image the pixels are taken alone, no header and no name."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"id": "xr-1", "text": "Small left pleural effusion.", "modality": "xray"}]
+            "examples": [{"text": "Small left pleural effusion.", "modality": "xray"}]
         },
     )
 
-    id: str = Field(min_length=1, max_length=LONGEST_ID)
     text: str = Field("", max_length=LONGEST_TEXT, description="The report.")
     domain: str = Field("", max_length=40, description="Left out, the classifier decides.")
     modality: str = _NAME
@@ -40,6 +39,17 @@ class NewCase(BaseModel):
     source: str = _NAME
     licence: str = _NAME
     labels: list[str] = Field([], max_length=100)
+
+
+class NewCase(CaseContents):
+    """A case to be stored under an id of its own."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"id": "xr-1", "text": "Small left pleural effusion."}]},
+    )
+
+    id: str = Field(min_length=1, max_length=LONGEST_ID)
 
 
 def entry_of(new: NewCase, image: bytes | None, rag: MMedRAG) -> Entry:

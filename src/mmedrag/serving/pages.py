@@ -121,7 +121,8 @@ async def case_page(request: Request, grant: Reader, id: str = "") -> Response:
         if case is None:
             raise NotHere("There is no such case", "Search for it; it may have been deleted.")
         mentions = rag.definitions.recognise([case.text])[0]
-        return {"case": case, "mentions": mentions}
+        terms = dict.fromkeys((m.term, str(m.assertion)) for m in mentions)
+        return {"case": case, "mentions": list(terms)}
 
     found = await grant.readers.run(work)
     preview = events.preview_address(id, grant.casebase)
@@ -246,7 +247,7 @@ async def _answered(request: Request, grant: Grant, body: Body, asked: Asked) ->
         *_, answer = events.stages(system, watch, query)
         assert isinstance(answer, Answer)
         note(request, answer)
-        return _result(grant, answer, _kept_trace(request, grant, rag, answer))
+        return _result(grant, answer, rag, _kept_trace(request, grant, rag, answer))
 
     return await grant.readers.run(work)
 
@@ -266,7 +267,7 @@ async def _lines(request: Request, grant: Grant, asked: Asked, query: Query) -> 
                     yield events.Event("fragment", {"place": place, "html": html})
             else:
                 note(request, stage)
-                values = _result(grant, stage, _kept_trace(request, grant, rag, stage))
+                values = _result(grant, stage, rag, _kept_trace(request, grant, rag, stage))
                 for place in ("answer", "definitions"):
                     html = render(f"_{place}.html", **values)
                     yield events.Event("fragment", {"place": place, "html": html})
@@ -300,7 +301,7 @@ def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
     }
 
 
-def _result(grant: Grant, answer: Answer, trace: str) -> dict[str, Any]:
+def _result(grant: Grant, answer: Answer, rag: MMedRAG, trace: str) -> dict[str, Any]:
     return _context_values(grant, answer.context) | {
         "answer": answer_html(answer.text),
         "plain": answer.text,
@@ -308,6 +309,7 @@ def _result(grant: Grant, answer: Answer, trace: str) -> dict[str, Any]:
         "disagreements": disagreements(answer.brief),
         "removed": answer.removed,
         "trace": trace,
+        "total": store_of(rag).count(),
     }
 
 

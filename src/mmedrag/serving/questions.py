@@ -13,7 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from mmedrag.assembly import configure
-from mmedrag.choices import FILTERS, MAX_CASES, RERANKERS
+from mmedrag.choices import FILTERS, GENERATORS, MAX_CASES, RERANKERS
 from mmedrag.domains import find
 from mmedrag.errors import QueryError
 from mmedrag.pipeline import MMedRAG
@@ -24,6 +24,8 @@ JSON, MULTIPART, FORM = (
     "application/json", "multipart/form-data", "application/x-www-form-urlencoded",
 )  # fmt: skip
 LONGEST_FILTER = 4000
+FIELDS = 200
+"""Fields of a form."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -53,7 +55,7 @@ class Asked(BaseModel):
     generator: str = Field(
         "",
         description="extractive, or the one that this service was started with.",
-        max_length=40,
+        json_schema_extra={"enum": ["", *GENERATORS]},
     )
 
 
@@ -141,7 +143,7 @@ async def body_of(request: Request) -> Body:
     if media_type == MULTIPART:
         return await _multipart(request)
     if media_type == FORM:
-        form = await request.form(max_fields=40)
+        form = await request.form(max_fields=FIELDS)
         return Body({key: str(value) for key, value in form.items()}, is_form=True)
     if media_type != JSON:
         raise WrongMediaType(
@@ -158,7 +160,7 @@ async def body_of(request: Request) -> Body:
 
 async def _multipart(request: Request) -> Body:
     parser = InMemory(
-        request.headers, request.stream(), max_files=1, max_fields=40, max_part_size=1 << 22
+        request.headers, request.stream(), max_files=1, max_fields=FIELDS, max_part_size=1 << 22
     )
     try:
         form = await parser.parse()
@@ -177,7 +179,9 @@ async def _read(form: FormData) -> Body:
     fields: dict[str, Any] = {}
     image = None
     for name, value in form.multi_items():
-        if not isinstance(value, UploadFile):
+        if name == "labels":
+            fields.setdefault(name, []).append(value)
+        elif not isinstance(value, UploadFile):
             fields[name] = value
         elif name != "image":
             raise Invalid(f"The form has a file {name[:40]!r}", "Send the file as image.")

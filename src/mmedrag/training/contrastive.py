@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
+from mmedrag.durability import write_durably
 from mmedrag.encoders.fusion import LearnedFusion, load_fusion
 from mmedrag.errors import CheckpointError, QueryError
 from mmedrag.measures.cosines import unit_rows
@@ -134,7 +135,7 @@ def train_contrastive(
     fusion, served = _write(learner, backbones, split, into, settings)
     recalls = _recalls(fusion, served, split.held_out, into)
     figures = _figures(recalls, split, done, settings)
-    (into / "report.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    write_durably(into / "report.json", json.dumps(figures, indent=2) + "\n")
     draw_curves(into, done)
     roles = (*served.tuned, "heads")
     return TrainedEncoders(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mmedrag.durability import write_durably
 from mmedrag.errors import MissingExtra
 
 LOG, CURVES = "log.jsonl", "curves.svg"
@@ -37,9 +38,7 @@ def is_over(epochs: Sequence[Epoch], patience: int) -> bool:
 def write_log(folder: Path, epochs: Sequence[Epoch]) -> None:
     """All epochs as JSON Lines; the file is replaced as a whole."""
     lines = [json.dumps(asdict(epoch)) for epoch in epochs]
-    unfinished = folder / f".{LOG}"
-    unfinished.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    unfinished.replace(folder / LOG)
+    write_durably(folder / LOG, "".join(f"{line}\n" for line in lines))
 
 
 def read_log(folder: Path) -> list[Epoch]:
@@ -67,5 +66,5 @@ def draw_curves(folder: Path, epochs: Sequence[Epoch]) -> bool:
         svg = lines(series, "epoch", "recall on the tuning part")
     except MissingExtra:
         return False
-    (folder / CURVES).write_text(svg, "utf-8")
+    write_durably(folder / CURVES, svg)
     return True

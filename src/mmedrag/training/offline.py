@@ -24,6 +24,7 @@ from torch.nn import functional
 from mmedrag.checkpoint import Checkpoint, Tensors, write_checkpoint
 from mmedrag.datasets.splits import without_leaks
 from mmedrag.datasets.ties import find_ties
+from mmedrag.durability import write_durably
 from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.mixture import KIND
 from mmedrag.encoders.text import TextEncoder
@@ -273,4 +274,4 @@ def _write_card(model: Path) -> None:
         "map": "map",
         "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
     }
-    model.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+    write_durably(model.with_suffix(".json"), json.dumps(card, indent=2) + "\n")

@@ -19,6 +19,7 @@ import numpy as np
 from mmedrag.assembly import dictionary
 from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
+from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError
 from mmedrag.measures.probabilities import auroc, calibration_bins
 from mmedrag.presets import Stages, build
@@ -195,7 +196,7 @@ def export(examples: Sequence[Example], path: Path) -> int:
             lines.append(json.dumps(row | shown | kinds, ensure_ascii=False) + "\n")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(lines), encoding="utf-8")
+        write_durably(path, "".join(lines))
     except OSError as error:
         raise CorpusError(
             f"{path} cannot be written ({error.strerror})", "Choose another file."

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from mmedrag.durability import write_durably
 from mmedrag.errors import CheckpointError
 
 STATE = "state.json"
@@ -40,16 +41,14 @@ def write_state(folder: Path, state: RunState) -> None:
         {f"{group}/{n}": t.cpu().contiguous() for group, ts in named.items() for n, t in ts.items()}
     )
     tensors = folder / f"epoch-{state.epochs}.safetensors"
-    tensors.write_bytes(contents)
+    write_durably(tensors, contents)
     state_json = {
         "epochs": state.epochs,
         "settings": dict(state.settings),
         "tensors": tensors.name,
         "sha256": hashlib.sha256(contents).hexdigest(),
     }
-    unfinished = folder / f".{STATE}"
-    unfinished.write_text(json.dumps(state_json, indent=1) + "\n", "utf-8")
-    unfinished.replace(folder / STATE)
+    write_durably(folder / STATE, json.dumps(state_json, indent=1) + "\n")
     for old in folder.glob("epoch-*.safetensors"):
         if old.name != tensors.name:
             old.unlink()

@@ -85,8 +85,8 @@ def routing_text(context: Context) -> str:
     lines = [wrapped(f"Domain  {decision} ({routing.reason})", "", " " * 8)]
     lines += [wrapped(f"Scores  {scores}", "", " " * 8)] if scores else []
     if question.intent is not None:
-        told = f"Question {question.intent.kind} ({question.intent.rule})"
-        lines.append(wrapped(told, "", " " * 9))
+        kind = f"Question {question.intent.kind} ({question.intent.rule})"
+        lines.append(wrapped(kind, "", " " * 9))
     if negated := ruled_out(question):
         lines.append(wrapped(f"Ruled out in the question: {', '.join(negated)}", ""))
     return "\n".join(lines)
@@ -132,8 +132,8 @@ def _ranking_text(context: Context) -> str:
     for after, e in enumerate(cases[: max(10, len(_cases(context.kept)))], 1):
         passed = kept.get(e.key)
         scores = (e.similarity, e.centrality, passed.reward if passed else None)
-        said = ("kept" if passed else "-", e.name, _line(e.text))
-        rows.append((e.key, after, before[e.key], *map(_score, scores), *said))
+        state = ("kept" if passed else "-", e.name, _line(e.text))
+        rows.append((e.key, after, before[e.key], *map(_score, scores), *state))
     header = ("key", "graph", "standard", "similar", "central", "reward", "", "case", "report")
     return "Cases: rank after the graph rerank, and before it (standard)\n" + table(header, rows)
 

@@ -113,8 +113,8 @@ def lines(
             which("{x:g}")
     _labels(axes, x_label, y_label)
     _legend(figure, axes)
-    told = (f"{name}: {_told(ys)}" for name, (_, ys) in series.items())
-    return _svg(figure, f"{y_label} by {x_label}", "; ".join(told))
+    values = (f"{name}: {_summary(ys)}" for name, (_, ys) in series.items())
+    return _svg(figure, f"{y_label} by {x_label}", "; ".join(values))
 
 
 @_styled
@@ -154,8 +154,8 @@ def bars(
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     _labels(axes, x_label, "")
-    told = (f"{group}, {n}: {v:.3g}" for group, found in groups.items() for n, v in found.items())
-    return _svg(figure, x_label, "; ".join(told))
+    values = (f"{group}, {n}: {v:.3g}" for group, found in groups.items() for n, v in found.items())
+    return _svg(figure, x_label, "; ".join(values))
 
 
 @_styled
@@ -182,8 +182,8 @@ def scatter(
             )
     _labels(axes, x_label, y_label)
     _legend(figure, axes)
-    told = (f"{group}: {len(_row(xs))} points" for group, (xs, _) in points.items())
-    return _svg(figure, f"{y_label} by {x_label}", "; ".join(told))
+    sizes = (f"{group}: {len(_row(xs))} points" for group, (xs, _) in points.items())
+    return _svg(figure, f"{y_label} by {x_label}", "; ".join(sizes))
 
 
 @_styled
@@ -208,8 +208,8 @@ def reliability(predicted: ArrayLike, observed: ArrayLike, counts: ArrayLike) ->
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
     _labels(axes, "predicted probability", "share that came true")
     _legend(figure, axes)
-    told = (f"{x:.2f}: {y:.2f} of {n:g}" for x, y, n in zip(xs, ys, many, strict=True))
-    return _svg(figure, "Observed frequency by predicted probability", "; ".join(told))
+    values = (f"{x:.2f}: {y:.2f} of {n:g}" for x, y, n in zip(xs, ys, many, strict=True))
+    return _svg(figure, "Observed frequency by predicted probability", "; ".join(values))
 
 
 @_styled
@@ -270,9 +270,9 @@ def rank_shift(
     figure, axes = _sheet(height=0.7 + 0.24 * length)
     for side, names, align in ((0.0, before, "right"), (1.0, after, "left")):
         for rank, name in enumerate(names, 1):
-            told = f"{_name(name, 26)}  {rank}" if side == 0 else f"{rank}  {_name(name, 26)}"
+            label = f"{_name(name, 26)}  {rank}" if side == 0 else f"{rank}  {_name(name, 26)}"
             bold = "bold" if name in relevant else "normal"
-            axes.text(side, rank, told, ha=align, va="center", fontweight=bold)
+            axes.text(side, rank, label, ha=align, va="center", fontweight=bold)
     places = {name: rank for rank, name in enumerate(after, 1)}
     for rank, name in enumerate(before, 1):
         if name in places:
@@ -282,8 +282,8 @@ def rank_shift(
     axes.axis("off")
     for side, word, align in ((0.0, labels[0], "right"), (1.0, labels[1], "left")):
         axes.text(side, 0.1, _name(word), ha=align, va="center", color=_SOFT)
-    told = ", ".join(f"{n} {r} to {places[n]}" for r, n in enumerate(before, 1) if n in places)
-    return _svg(figure, f"Ranks {labels[0]} and {labels[1]}", told)
+    changes = ", ".join(f"{n} {r} to {places[n]}" for r, n in enumerate(before, 1) if n in places)
+    return _svg(figure, f"Ranks {labels[0]} and {labels[1]}", changes)
 
 
 def _library() -> ModuleType:
@@ -308,9 +308,9 @@ def _sheet(width: float = _WIDTH, height: float = _HEIGHT) -> tuple[Figure, Axes
 
 
 def _svg(figure: Figure, title: str, description: str) -> str:
-    drawn = StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    return inline(drawn.getvalue(), title, description)
+    svg = StringIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return inline(svg.getvalue(), title, description)
 
 
 def _bar(
@@ -369,6 +369,6 @@ def _name(text: str, limit: int = _NAME) -> str:
     return f" {line}" if line.startswith("_") else line
 
 
-def _told(values: ArrayLike) -> str:
+def _summary(values: ArrayLike) -> str:
     row = _row(values)
     return f"{row[0]:.3g} to {row[-1]:.3g}" if len(row) else "nothing"

@@ -14,7 +14,7 @@ _FONT = re.compile(r"(font(?:-family)?:[^;\"]*?)'[^;\"]*sans-serif")
 _LARGEST = 1.8  # times the size it was drawn for
 
 
-def inline(drawn: str, title: str, description: str) -> str:
+def inline(figure: str, title: str, description: str) -> str:
     """An SVG file as an element of a page.
 
     It fills the width it is given, within reason, and is read out as one image. Names that nothing
@@ -22,14 +22,14 @@ def inline(drawn: str, title: str, description: str) -> str:
     page around it.
 
     Args:
-        drawn: the file as the plotting library writes it.
+        figure: the file as the plotting library writes it.
         title: what a screen reader says first.
         description: the figures in words.
     """
-    opening = _OPENING.search(drawn)
+    opening = _OPENING.search(figure)
     if opening is None:
         raise ValueError("not an SVG file")
-    body = drawn[opening.end() : drawn.rindex("</svg>")]
+    body = figure[opening.end() : figure.rindex("</svg>")]
     for unwanted in (r"<metadata>.*?</metadata>", r"<style\b.*?</style>", r"<!--.*?-->"):
         body = re.sub(unwanted, "", body, flags=re.S)
     used = set(re.findall(r"#([\w-]+)", body))

@@ -1,0 +1,190 @@
+"""What a casebase holds, to be searched and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Self
+
+from mmedrag.casebase.access import Access
+from mmedrag.casebase.faults import storage_faults
+from mmedrag.casebase.folder import (
+    caller_settings,
+    connect,
+    describe,
+    essentials,
+    export,
+    size_of,
+    walk,
+    walk_recognised,
+)
+from mmedrag.casebase.log import log_of
+from mmedrag.casebase.snapshot import checked
+from mmedrag.casebase.verification import problems
+from mmedrag.types import Case, Domain, Hit, Mention, Question, Vector
+
+
+class Contents:
+    """The reading half of :class:`~mmedrag.casebase.casebase.Casebase`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self.path = access.path
+        self.dim, self.fingerprint, self.preset = essentials(access.database, access.path)
+
+    def close(self) -> None:
+        """Let other writers in; using the casebase afterwards is an error."""
+        self._access.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def notices(self) -> list[str]:
+        """What was found damaged and what was done about it, one line each."""
+        return self._access.notices
+
+    def count(self) -> int:
+        """How many cases it holds."""
+        with self._access.reading() as database:
+            return database.count()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What was given to :meth:`create`."""
+        with self._access.reading() as database:
+            return caller_settings(database)
+
+    def get(self, case_id: str) -> Case | None:
+        """The case of that id, or ``None``."""
+        with self._access.reading() as database:
+            return database.case(case_id)
+
+    def domains(self) -> list[Domain]:
+        """The domains that its cases are of, by name."""
+        with self._access.reading() as database:
+            return sorted(Domain(name) for name in database.counts() if name is not None)
+
+    def ids(self) -> Iterator[str]:
+        """All ids, in the order of adding."""
+        with self._access.reading() as database:
+            return iter(database.all_ids())
+
+    def cases(self) -> Iterator[Case]:
+        """All cases of one committed state, in the order of adding."""
+        with self._access.reading():
+            pass  # refuses what is not sound
+        return (case for case, _ in walk(self.path, readonly=self._access.readonly))
+
+    def recognised(self, recogniser: str) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
+        """All cases with what the source of that fingerprint found in their reports.
+
+        ``None`` stands for the mentions of a report that it has not read.
+        """
+        with self._access.reading():
+            pass  # refuses what is not sound
+        return walk_recognised(self.path, recogniser, readonly=self._access.readonly)
+
+    def preview(self, case_id: str) -> bytes | None:
+        """The case's preview as JPEG, or ``None`` where it has none or it is damaged."""
+        with self._access.reading() as database:
+            digest = database.thumbnail(case_id)
+            return None if digest is None else self._access.thumbnails.read(digest)
+
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """Stored vectors by content hash, so that nothing is encoded twice."""
+        with self._access.reading() as database:
+            return database.vectors_by_content(contents)
+
+    def search(self, question: Question, k: int) -> list[Hit]:
+        """The ``k`` cases most relevant to a question (section 3.4, stage 1, eq. 2).
+
+        Args:
+            question: its ``vector``, ``(dim,)``, of norm 1, is compared and the query's ``text``
+                matched by words too. It is asked of the corpus that its routing decided on (of all,
+                unassigned cases included, where that abstains), as far as ``where`` lets cases in.
+            k: how many; fewer come only where fewer match.
+
+        Returns:
+            Hits by falling relevance, ties by id. Without text the relevance is the similarity;
+            with it, words and the question's ``criteria`` count too.
+
+        Raises:
+            FilterError: the query's ``where`` does not parse.
+            EncoderMismatch: the vector has another length.
+            QueryError: the vector is not finite.
+        """
+        vector = checked(question.vector, self.dim)
+        if k < 1:
+            return []
+        with self._access.now() as snapshot:
+            return snapshot.search(self._access.database, question, vector, k)
+
+    def info(self) -> dict[str, object]:
+        """Counts, sizes and settings, for people to read."""
+        with self._access.now() as snapshot:
+            statistics = describe(self.path, self._access.database, snapshot)
+        return {**statistics, "unerased": self.unerased(), "notices": list(self.notices)}
+
+    def unrecognised(self, recogniser: str) -> int:
+        """How many cases keep no mentions by the source of that fingerprint.
+
+        A search gives such a case out with what it has (:class:`~mmedrag.types.Hit`), and whoever
+        asked reads the report again, which is slow; :meth:`recognise` ends that.
+        """
+        with self._access.reading() as database:
+            return database.count() - database.recognised_by().get(recogniser, 0)
+
+    def affirmed(self) -> list[Mention]:
+        """One mention for each concept and term that some report affirms."""
+        with self._access.reading() as database:
+            return database.mention_table.affirmed() if database.derives else []
+
+    def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """Kept vectors of definitions by the digest of what was embedded."""
+        with self._access.reading() as database:
+            return database.definition_vectors(digests)
+
+    def export(self, into: Path) -> int:
+        """Write ``records.jsonl`` in the native format, with thumbnails, into a new folder.
+
+        Returns:
+            The number of cases.
+
+        Raises:
+            CasebaseError: the folder has records already, or cannot be written.
+        """
+        with self._access.reading():
+            pass  # refuses what is not sound
+        with storage_faults(into, "export to"):
+            cases = walk(self.path, readonly=self._access.readonly)
+            return export(cases, self._access.thumbnails, Path(into))
+
+    def verify(self) -> list[str]:
+        """Run every check; see :func:`mmedrag.casebase.verification.problems`. ``[]`` is sound."""
+        with (
+            storage_faults(self.path, "verify"),
+            closing(connect(self.path, readonly=self._access.readonly)) as database,
+        ):
+            return list(problems(database, self._access.generations, self._access.thumbnails))
+
+    def unerased(self) -> dict[str, int]:
+        """What deleted or replaced cases have left on the disk; empty where nothing.
+
+        ``vectors in the index``: masked rows of the live generation. ``bytes of log``: of the
+        write-ahead log, which may hold their texts. ``words of replaced texts``: 1 where the
+        lexical index may hold some. ``previews``: files that could not be removed yet.
+        """
+        with self._access.now() as snapshot:
+            held = self._access.database.log_holds_erased()
+            left = {
+                "vectors in the index": snapshot.masked(),
+                "bytes of log": size_of(log_of(self.path / "casebase.db")) if held else 0,
+                "words of replaced texts": int(self._access.database.state().lexicon_stale),
+                "previews": len(self._access.database.erasures()),
+            }
+            return {name: number for name, number in left.items() if number}

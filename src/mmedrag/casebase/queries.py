@@ -1,0 +1,240 @@
+"""Everything that is asked of the database; nothing here writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmedrag.casebase import conditions, criteria
+from mmedrag.casebase.checksums import checked_case, checked_vector, is_sound
+from mmedrag.casebase.connection import Connection
+from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.mentions import Recognition
+from mmedrag.casebase.records import COLUMNS
+from mmedrag.errors import FilterError
+from mmedrag.filters import MENTIONED, Node, fields_of
+from mmedrag.types import Case, Criterion, Matrix, Vector
+
+_BATCH = 500
+ERASED_LOG = "write-ahead log"  # stands in the queue of erasures beside digests of thumbnails
+Slices = TypeVar("Slices", list[int], list[str], Sequence[int], Rows)
+
+_CASE = (
+    f"SELECT cases.row, {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
+    "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"
+)
+
+
+class Queries(Connection):
+    """What the tables hold, by row number, id, content or domain."""
+
+    def count(self) -> int:
+        """How many cases there are."""
+        return int(self._run("SELECT count(*) FROM cases").fetchone()[0])
+
+    def counts(self) -> dict[str | None, int]:
+        """How many cases each domain has; ``None`` for those without."""
+        return {r[0]: r[1] for r in self._run("SELECT domain, count(*) FROM cases GROUP BY domain")}
+
+    def last_row(self) -> int:
+        """The highest row number ever given."""
+        found = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'cases'")
+        return next((int(row[0]) for row in found), 0)
+
+    def rows_where(self, condition: Node) -> Rows:
+        """Row numbers of the cases that a filter allows, ascending.
+
+        Raises:
+            FilterError: it asks for what reports say, and some are not read yet.
+        """
+        if fields_of(condition) & {*MENTIONED}:
+            self._require_recognised()
+        text, values = conditions.condition(condition)
+        return self._rows(f"SELECT row FROM cases WHERE {text} ORDER BY row", values)  # noqa: S608
+
+    def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
+        """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
+        return criteria.match(self.connection, wanted if self.derives else ())
+
+    def _require_recognised(self) -> None:
+        unread = self.count() - sum(self.recognised_by().values())
+        if unread:
+            raise FilterError(
+                f"The filter asks what reports say, and {unread} cases were stored without it",
+                "Let their terms be recognised first: mmedrag rebuild.",
+            )
+
+    def rows_of(self, domain: str | None) -> Rows:
+        """Row numbers of a domain's cases, ascending."""
+        return self._rows("SELECT row FROM cases WHERE domain IS ? ORDER BY row", [domain])
+
+    def deleted_since(self, epoch: int) -> Rows:
+        """Row numbers deleted after an epoch that is not below ``State.pruned``."""
+        return self._rows("SELECT row FROM deletions WHERE epoch > ?", [epoch])
+
+    def vectors_above(self, row: int, dim: int) -> Iterator[tuple[str | None, Rows, Matrix]]:
+        """Batches ``(domain, rows, vectors)`` of all rows above one, ascending within a domain."""
+        for domain in self.counts():
+            rows = self.rows_of(domain)
+            for batch in batches(rows[rows > row], 16 * _BATCH):
+                yield domain, batch, self.vectors(batch, dim)
+
+    def vectors(self, rows: Rows, dim: int) -> Matrix:
+        """Stored vectors, ``(len(rows), dim)``; ``rows`` ascending and present.
+
+        Raises:
+            CasebaseDamaged: one fails its checksum.
+        """
+        matrix = np.empty((len(rows), dim), np.float32)
+        filled = 0
+        crc = "crc" if self.derives else "NULL"
+        for batch in batches(rows.tolist(), _BATCH):
+            sql = f"SELECT row, vector, {crc} FROM vectors WHERE row IN ({placeholders(batch)}) ORDER BY row"  # noqa: S608, E501
+            for row, blob, stored in self._run(sql, batch):
+                matrix[filled] = checked_vector(f"of row {row}", blob, stored)
+                filled += 1
+        if filled != len(rows):
+            raise sqlite3.DatabaseError(f"{len(rows) - filled} vectors are missing")
+        return matrix
+
+    def ids(self, rows: Rows) -> dict[int, str]:
+        """Case ids by row number."""
+        found: dict[int, str] = {}
+        for batch in batches(rows.tolist(), _BATCH):
+            sql = f"SELECT row, id FROM cases WHERE row IN ({placeholders(batch)})"  # noqa: S608
+            found.update(tuple(row) for row in self._run(sql, batch))
+        return found
+
+    def all_ids(self) -> list[str]:
+        """Every case's id, in the order of adding."""
+        return [row[0] for row in self._run("SELECT id FROM cases ORDER BY row")]
+
+    def cases(self, rows: Sequence[int]) -> dict[int, Case]:
+        """Cases by row number.
+
+        Raises:
+            CasebaseDamaged: one fails its checksum.
+        """
+        found = {}
+        for batch in batches(rows, _BATCH):
+            for row in self._run(f"{_CASE} WHERE cases.row IN ({placeholders(batch)})", batch):
+                found[row[0]] = checked_case(row)
+        return found
+
+    def case(self, case_id: str) -> Case | None:
+        """The case of that id.
+
+        Raises:
+            CasebaseDamaged: it fails its checksum.
+        """
+        found = self._run(f"{_CASE} WHERE id = ?", [case_id])
+        return next(map(checked_case, found), None)
+
+    def page(self, after: int, size: int) -> list[tuple[int, Case, str | None]]:
+        """The next cases by row number: ``(row, case, digest of its thumbnail)``.
+
+        Raises:
+            CasebaseDamaged: one fails its checksum.
+        """
+        cursor = self._run(f"{_CASE} WHERE cases.row > ? ORDER BY cases.row LIMIT ?", [after, size])
+        return [(row["row"], checked_case(row), row["thumbnail"]) for row in cursor]
+
+    def recognised(self, texts: Mapping[int, str]) -> dict[int, Recognition]:
+        """What was recognised in each row's text; rows that nobody has looked at are absent."""
+        return self.mention_table.read(texts) if self.derives else {}
+
+    def recognised_by(self) -> dict[str, int]:
+        """How many cases each recogniser has read, by fingerprint."""
+        return self.mention_table.counts() if self.derives else {}
+
+    def thumbnail(self, case_id: str) -> str | None:
+        """Digest of a case's thumbnail."""
+        found = self._run("SELECT thumbnail FROM cases WHERE id = ?", [case_id]).fetchone()
+        return None if found is None else found[0]
+
+    def thumbnails(self) -> set[str]:
+        """Digests of all thumbnails."""
+        sql = "SELECT DISTINCT thumbnail FROM cases WHERE thumbnail IS NOT NULL"
+        return {row[0] for row in self._run(sql)}
+
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """Vectors of cases with the given content hashes."""
+        found = {}
+        crc = "crc" if self.derives else "NULL"
+        sql = f"SELECT content, vector, {crc} FROM cases JOIN vectors USING (row) "  # noqa: S608
+        for batch in batches(list(dict.fromkeys(contents)), _BATCH):
+            for content, blob, stored in self._run(
+                f"{sql} WHERE content IN ({placeholders(batch)})", batch
+            ):
+                found[content] = checked_vector(f"of content {content}", blob, stored)
+        return found
+
+    def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """Kept vectors of definitions by the digest of what was embedded."""
+        found: dict[str, Vector] = {}
+        for batch in batches(list(digests) if self.derives else [], _BATCH):
+            sql = f"SELECT * FROM definition_vectors WHERE digest IN ({placeholders(batch)})"  # noqa: S608
+            for digest, blob, stored in self._run(sql, batch):
+                found[digest] = checked_vector(f"of definition {digest}", blob, stored)
+        return found
+
+    def erasures(self) -> list[str]:
+        """Thumbnails that no case uses any more and whose files may still be there."""
+        return [
+            row[0] for row in self._run("SELECT thumbnail FROM erasures") if row[0] != ERASED_LOG
+        ]
+
+    def log_holds_erased(self) -> bool:
+        """Whether the write-ahead log may hold what deleted or replaced cases were."""
+        return bool(
+            self._run("SELECT 1 FROM erasures WHERE thumbnail = ?", [ERASED_LOG]).fetchone()
+        )
+
+    def generation(self, number: int) -> str | None:
+        """SHA-256 of the manifest of a generation that was published and not retired."""
+        found = self._run("SELECT manifest FROM generations WHERE number = ?", [number])
+        return next((str(row[0]) for row in found), None)
+
+    def last_generation(self) -> int:
+        """The highest number of a generation on record, or 0."""
+        return int(self._run("SELECT COALESCE(max(number), 0) FROM generations").fetchone()[0])
+
+    def problems(self) -> Iterator[str]:
+        """What SQLite's own checks and all checksums find; nothing when sound."""
+        found = [row[0] for row in self._run("PRAGMA integrity_check")]
+        yield from (f"casebase.db: {problem}" for problem in found if problem != "ok")
+        for row in self._run("PRAGMA foreign_key_check"):
+            yield f"casebase.db: row {row[1]} of {row[0]} refers to no case"
+        yield from self.damaged_cases()
+        if self.derives:
+            yield from self._problems_of_derived()
+
+    def damaged_cases(self) -> Iterator[str]:
+        """Cases that fail their checksum, one line each: what cannot be derived again."""
+        sql = f"SELECT {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
+        for row in self._run(f"{sql} LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"):
+            if not is_sound(row):
+                yield f"casebase.db: case {row['id']!r} fails its checksum"
+
+    def _problems_of_derived(self) -> Iterator[str]:
+        for table, key in (("vectors", "row"), ("definition_vectors", "digest")):
+            for name, blob, stored in self._run(f"SELECT {key}, vector, crc FROM {table}"):  # noqa: S608
+                if crc32(blob) != stored:
+                    yield f"casebase.db: {table}, {key} {name} fails its checksum"
+        yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
+
+
+def batches(items: Slices, size: int) -> Iterator[Slices]:
+    """Slices of a sequence or array."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def placeholders(values: Sequence[object]) -> str:
+    """A question mark for each value of a statement."""
+    return ", ".join("?" * len(values))

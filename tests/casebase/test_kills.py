@@ -1,0 +1,145 @@
+"""``kill -9`` of the real command line, and of a migration, at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+
+from fast_folder import FAST
+from mmedrag.casebase import Casebase
+from proofs import scaled
+
+pytestmark = pytest.mark.proof("crash")
+
+OLD = Path(__file__).with_name("format1.casebase.tar.xz")
+IDS = [str(i) for i in range(12)]
+
+
+@pytest.fixture
+def folder():
+    """Kills of a process leave what it wrote to a folder in memory, as to a disk."""
+    with TemporaryDirectory(dir=FAST) as name:
+        yield Path(name)
+
+
+def corpus(folder: Path, version: int, ids: list[str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    rows = [{"id": i, "text": f"version{version}: case {i}.", "domain": "radiology"} for i in ids]
+    (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def mmedrag(*words: object) -> list[str]:
+    """The command, with its imports done before it says that it begins."""
+    program = (
+        "import sys; from mmedrag.cli import main; from mmedrag.presets import build;"
+        "build('offline'); print('begins', flush=True); sys.exit(main(sys.argv[1:]))"
+    )
+    return [sys.executable, "-c", program, *map(str, words)]
+
+
+def killed(command: list[str], seconds: float) -> int | None:
+    """The exit status of a command that is killed that long after it began, if it still runs."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
+        process.stdout.readline()
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    return process.returncode
+
+
+def stored(path: Path) -> dict[str, str]:
+    with Casebase.open(path) as casebase:
+        assert casebase.notices == []
+        assert casebase.verify() == []
+        return {case.id: case.text.split(":")[0] for case in casebase.cases()}
+
+
+def command_of(kind: str, folder: Path, path: Path, version: int, ids: list[str]) -> list[str]:
+    if kind == "delete":
+        return mmedrag("delete", path, *ids, "--now")
+    if kind == "rebuild":
+        return mmedrag("rebuild", path)
+    return mmedrag(kind, path, corpus(folder / "corpus", version, ids))
+
+
+def after(kind: str, state: dict[str, str], version: int, ids: list[str]) -> dict[str, str]:
+    """The state once the command has done all of its work."""
+    if kind == "delete":
+        return {k: v for k, v in state.items() if k not in ids}
+    return state if kind == "rebuild" else state | dict.fromkeys(ids, f"version{version}")
+
+
+@pytest.mark.long
+def test_a_killed_command_loses_nothing(folder, record_property):
+    path = folder / "cases"
+    start = corpus(folder / "start", 0, IDS)
+    subprocess.run(mmedrag("index", start, "--into", path), check=True, capture_output=True)
+    state = stored(path)
+    rng = np.random.default_rng(5)
+    kills = acknowledged = 0
+    for version in range(1, scaled(250) + 1):
+        ids = sorted(rng.choice(IDS, rng.integers(2, 8), replace=False).tolist())
+        kind = str(rng.choice(["add", "update", "delete", "rebuild"]))
+        command = command_of(kind, folder, path, version, ids)
+        status = killed(command, float(rng.uniform(0, 0.6)))
+        done = after(kind, state, version, ids)
+        found = stored(path)
+        if status == 0:
+            acknowledged += 1
+            assert found == done, (kind, version)
+        else:
+            kills += status == -signal.SIGKILL
+            for case_id in IDS:
+                assert found.get(case_id) in (state.get(case_id), done.get(case_id))
+            assert set(found) <= set(IDS)
+        state = found
+    record_property("kills of the command line", kills)
+    record_property("commands that ended before the kill", acknowledged)
+
+
+@pytest.mark.long
+def test_a_migration_that_is_killed_anywhere_can_be_done_again(folder, record_property):
+    """Kills fall before, inside and after the transaction that migrates."""
+    program = (
+        "import sys; from pathlib import Path; from mmedrag.casebase import Casebase;"
+        "print('begins', flush=True); Casebase.open(Path(sys.argv[1])).delete(['nobody'])"
+    )
+    rng = np.random.default_rng(6)
+    kills = 0
+    for number in range(scaled(60)):
+        into = folder / str(number)
+        with tarfile.open(OLD) as archive:
+            archive.extractall(into, filter="data")
+        path = into / "old.casebase"
+        before = contents(path)
+        status = killed([sys.executable, "-c", program, str(path)], rng.uniform(0, 0.08))
+        kills += status == -signal.SIGKILL
+        assert contents(path) == before
+        with Casebase.open(path) as casebase:
+            casebase.delete(["nobody"])
+            assert casebase.verify() == []
+        assert contents(path) == before
+        with sqlite3.connect(path / "casebase.db") as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        connection.close()
+    record_property("kills of a migration", kills)
+
+
+def contents(path: Path) -> dict[str, tuple]:
+    with Casebase.open(path, readonly=True) as casebase:
+        return {case.id: (case, casebase.preview(case.id)) for case in casebase.cases()}

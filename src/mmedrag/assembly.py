@@ -24,6 +24,7 @@ from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
+from mmedrag.definitions.criteria import ConceptCriteria
 from mmedrag.encoders.definition_vectors import (
     DefinitionsOnce,
     DefinitionStore,
@@ -136,6 +137,7 @@ def assemble(
         analyst=analyst,
         checker=ClaimChecker(definitions, ontology),
         statistics=statistics,
+        expander=ConceptCriteria(ontology),
     )
 
 

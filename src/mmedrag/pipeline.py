@@ -29,6 +29,7 @@ from mmedrag.protocols import (
     Embedder,
     Generator,
     ModalityClassifier,
+    QuestionExpander,
     QuestionReader,
     Reranker,
 )
@@ -62,7 +63,8 @@ class MMedRAG:
     ``k_cases`` are found in stage 1, ``k_final`` of them and ``k_definitions`` go to the filter.
     ``where`` restricts every query, beside the query's own filter.
 
-    Beyond the paper, each left out by ``None``: ``reader`` says what a question asks for,
+    Beyond the paper, each left out by ``None``: ``expander`` says what cases should affirm and rule
+    out, ``reader`` says what a question asks for,
     ``analyst`` reads the kept evidence in answer to it, with base rates of ``statistics``, and
     ``checker`` reads what the generator writes against what it marks.
     """
@@ -78,6 +80,7 @@ class MMedRAG:
     analyst: Analyst | None = None
     checker: ClaimChecker | None = None
     statistics: CorpusStatistics | None = None
+    expander: QuestionExpander | None = None
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
@@ -180,6 +183,8 @@ class MMedRAG:
         question = Question(query, routing, _NO_VECTOR, self.definitions.recognise([query.text])[0])
         if self.reader is not None:
             question = replace(question, intent=self.reader.read(question))
+        if self.expander is not None:
+            question = replace(question, criteria=self.expander.expand(question))
         lap("terms")
         vector = self.embedder.embed([searched(question)], [picture])[0]  # 3.3
         lap("encoding")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from mmedrag.types import (
     Brief,
     Case,
+    Criterion,
     Definition,
     Embeddable,
     Entry,
@@ -207,6 +208,17 @@ class Ontology(Protocol):
     def ancestors(self, concept: str) -> tuple[str, ...]: ...
 
     def descendants(self, concept: str) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class QuestionExpander(Protocol):
+    """What the reports of the cases should affirm and rule out, for stage 1 of section 3.4.
+
+    Law: every criterion is affirmed or negated and has a concept; a question without mentions has
+    no criteria.
+    """
+
+    def expand(self, question: Question) -> tuple[Criterion, ...]: ...
 
 
 @runtime_checkable

@@ -249,6 +249,18 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class Criterion:
+    """What a report should say of a concept: that it is there, or that it is not.
+
+    ``concepts`` are the codes that count as the concept: itself, its equals and its kinds; at least
+    one. ``assertion`` is affirmed or negated.
+    """
+
+    assertion: Assertion
+    concepts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prevalence:
     """How many of the ``of`` cases of the searched corpus affirm a finding, and rule it out."""
 
@@ -325,7 +337,8 @@ class Question:
     """A query as the system has understood it.
 
     It is routed, embedded, its medical terms recognised and its kind read. ``brief`` is what the
-    kept evidence says to it; generators get it, earlier stages do not.
+    kept evidence says to it; generators get it, earlier stages do not. ``criteria`` is what the
+    reports of the cases should affirm and rule out.
     """
 
     query: Query
@@ -334,6 +347,7 @@ class Question:
     mentions: tuple[Mention, ...] = ()
     intent: Intent | None = None
     brief: Brief | None = None
+    criteria: tuple[Criterion, ...] = ()
 
     def __repr__(self) -> str:
         decision = self.routing.decision and str(self.routing.decision)

@@ -110,7 +110,8 @@ class Contents:
             k: how many; fewer come only where fewer match.
 
         Returns:
-            Hits by falling relevance, ties by id. Without text the relevance is the similarity.
+            Hits by falling relevance, ties by id. Without text the relevance is the similarity;
+            with it, words and the question's ``criteria`` count too.
 
         Raises:
             FilterError: the query's ``where`` does not parse.
@@ -120,9 +121,8 @@ class Contents:
         vector = checked(question.vector, self.dim)
         if k < 1:
             return []
-        query, domain = question.query, question.routing.decision
         with self._access.now() as snapshot:
-            return snapshot.search(self._access.database, query, vector, k, domain)
+            return snapshot.search(self._access.database, question, vector, k)
 
     def info(self) -> dict[str, object]:
         """Counts, sizes and settings, for people to read."""

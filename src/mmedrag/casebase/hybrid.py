@@ -1,4 +1,4 @@
-"""How cosine and BM25 become one relevance (section 3.4, stage 1, text queries)."""
+"""How cosine, BM25 and concepts become one relevance (section 3.4, stage 1, text queries)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ from mmedrag.rounding import rounded
 LEXICAL_WEIGHT = 0.15
 """Chosen on MedPix diagnosis → findings; `docs/guide/evaluation.md` has the comparison with RRF."""
 
+CONCEPT_WEIGHT = 2 / 3
+"""The least by which a case that meets every criterion of a question comes before all that do not,
+however many criteria there are, where the blends of cosine and BM25 span at most 1: more than half
+of the score of :mod:`~mmedrag.casebase.criteria` lies between them. Follows from that demand; it
+was not tuned, and what it does to other questions is not measured yet."""
 
-def relevance(similarities: NDArray[np.float64], bm25: NDArray[np.float64]) -> NDArray[np.float64]:
+
+def relevance(
+    similarities: NDArray[np.float64],
+    bm25: NDArray[np.float64],
+    concepts: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
     """Convex combination of cosine and BM25 scaled to the best match (Bruch et al. 2023).
 
     Unlike reciprocal rank fusion (Cormack et al. 2009) it keeps the distances between scores,
@@ -20,12 +30,17 @@ def relevance(similarities: NDArray[np.float64], bm25: NDArray[np.float64]) -> N
     Args:
         similarities: cosines, shape ``(n,)``.
         bm25: BM25 scores, shape ``(n,)``; 0 where the case does not match at all.
+        concepts: how far each meets the question's criteria, in [-1, 1], shape ``(n,)``; none where
+            the question has none.
 
     Returns:
         Scores to rank by, rounded, shape ``(n,)``, in [-1, 1]; equal to ``similarities`` where no
-        case matches lexically.
+        case matches lexically or by concept.
     """
     best = bm25.max(initial=0.0)
-    if best <= 0.0:
-        return similarities
-    return rounded((1.0 - LEXICAL_WEIGHT) * similarities + LEXICAL_WEIGHT * bm25 / best)
+    scores = similarities
+    if best > 0.0:
+        scores = rounded((1.0 - LEXICAL_WEIGHT) * similarities + LEXICAL_WEIGHT * bm25 / best)
+    if concepts is None or not concepts.any():
+        return scores
+    return rounded((1.0 - CONCEPT_WEIGHT) * scores + CONCEPT_WEIGHT * concepts)

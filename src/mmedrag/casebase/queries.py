@@ -8,8 +8,9 @@ from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmedrag.casebase import conditions
+from mmedrag.casebase import conditions, criteria
 from mmedrag.casebase.checksums import checked_case, checked_vector, is_sound
 from mmedrag.casebase.connection import Connection
 from mmedrag.casebase.exact import Rows
@@ -17,7 +18,7 @@ from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.errors import FilterError
 from mmedrag.filters import MENTIONED, Node, fields_of
-from mmedrag.types import Case, Matrix, Vector
+from mmedrag.types import Case, Criterion, Matrix, Vector
 
 _BATCH = 500
 ERASED_LOG = "write-ahead log"  # stands in the queue of erasures beside digests of thumbnails
@@ -55,6 +56,10 @@ class Queries(Connection):
             self._require_recognised()
         text, values = conditions.condition(condition)
         return self._rows(f"SELECT row FROM cases WHERE {text} ORDER BY row", values)  # noqa: S608
+
+    def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
+        """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
+        return criteria.match(self.connection, wanted if self.derives else ())
 
     def _require_recognised(self) -> None:
         unread = self.count() - sum(self.recognised_by().values())

@@ -17,7 +17,7 @@ from mmedrag.casebase.shard import Shard
 from mmedrag.casebase.vectors import UNASSIGNED, Generation
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import Node, parse
-from mmedrag.types import Case, Domain, Hit, Matrix, Query, Vector
+from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
 _POOL = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
@@ -25,6 +25,8 @@ _FILTERS = 16  # remembered
 _CASES = 4_096  # remembered until something is written
 
 Part = Shard | ExactRows
+Scored = tuple[Rows, NDArray[np.float64]]
+"""Row numbers, ascending, and a score for each."""
 
 
 class Snapshot:
@@ -77,27 +79,44 @@ class Snapshot:
         """How many deleted rows the generation's files still hold."""
         return sum(int(np.count_nonzero(~part.alive)) for part in self._shards.values())
 
-    def search(
-        self, database: Database, query: Query, vector: Vector, k: int, domain: Domain | None
-    ) -> list[Hit]:
+    def search(self, database: Database, question: Question, vector: Vector, k: int) -> list[Hit]:
         """See :meth:`mmedrag.casebase.Casebase.search`; ``k`` is at least 1."""
+        query, domain = question.query, question.routing.decision
         condition = parse(query.where) if query.where is not None else None
         allowed = self._allowed(database, query.where, condition)
-        matched, scores = self._match(database, query.text)
-        if not len(matched):
+        words = self._match(database, query.text)
+        concepts = database.matching(question.criteria)
+        if not len(words[0]) and not len(concepts[0]):
             rows = self._candidates(database, vector, k, domain, query.where, allowed)
             return self._hits(database, vector, rows, None, k)
-        inside = self._inside(matched, domain, allowed)
-        matched, scores = matched[inside], scores[inside]
+        matched, scores = self._visible(words, domain, allowed)
         pool = max(k, _POOL)
-        rows = np.union1d(
+        found = [
             self._candidates(database, vector, pool, domain, query.where, allowed),
             matched[np.lexsort((matched, -scores))[:pool]],
-        )
-        positions, present = locate(matched, rows)
-        bm25 = np.zeros(len(rows))
-        bm25[present] = scores[positions[present]]
-        return self._hits(database, vector, rows, bm25, k)
+            self._meeting(database, vector, pool, domain, self._visible(concepts, domain, allowed)),
+        ]
+        rows = np.unique(np.concatenate(found))
+        blended = (scores_at(rows, *words), scores_at(rows, *concepts))
+        return self._hits(database, vector, rows, blended, k)
+
+    def _meeting(
+        self, database: Database, vector: Vector, pool: int, domain: Domain | None, scored: Scored
+    ) -> Rows:
+        """Rows that meet the criteria best, the most similar of those that meet them alike."""
+        rows, scores = scored
+        if not np.any(scores > 0.0):
+            return np.empty(0, np.int64)
+        least = max(np.sort(scores)[-min(pool, len(scores))], np.min(scores[scores > 0.0]))
+        alike = rows[scores == least]
+        similar = self._candidates(database, vector, pool, domain, None, alike)
+        return np.concatenate([rows[scores > least], similar])
+
+    def _visible(self, scored: Scored, domain: Domain | None, allowed: Rows | None) -> Scored:
+        """What a search over ``domain`` may find of scored rows."""
+        rows, scores = scored
+        inside = self._inside(rows, domain, allowed)
+        return rows[inside], scores[inside]
 
     def _match(self, database: Database, text: str) -> tuple[Rows, NDArray[np.float64]]:
         if self._lexicon is None:
@@ -121,7 +140,7 @@ class Snapshot:
         """Rows among which the ``k`` most similar are, ascending."""
         found = [np.empty(0, np.int64)]
         for part in self._parts(domain):
-            mask = None if allowed is None else self._mask(part, str(where), allowed)
+            mask = None if allowed is None else self._mask(part, where, allowed)
             if isinstance(part, Shard):
                 found.append(
                     part.search(
@@ -137,13 +156,13 @@ class Snapshot:
         database: Database,
         query: Vector,
         rows: Rows,
-        bm25: NDArray[np.float64] | None,
+        blended: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
         k: int,
     ) -> list[Hit]:
         """The best ``k`` of ascending candidate rows, by falling relevance, ties by id."""
         vectors = database.vectors(rows, self._dim)
         cosines = similarities(vectors, query)
-        scores = cosines if bm25 is None else relevance(cosines, bm25)
+        scores = cosines if blended is None else relevance(cosines, *blended)
         cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
         chosen = np.flatnonzero(scores >= cut)
         if len(chosen) > k:  # ties at the cut
@@ -192,7 +211,9 @@ class Snapshot:
             self._filters[where] = database.rows_where(condition)
         return self._filters[where]
 
-    def _mask(self, part: Part, where: str, allowed: Rows) -> Mask:
+    def _mask(self, part: Part, where: str | None, allowed: Rows) -> Mask:
+        if where is None:  # rows of this search alone, not worth remembering
+            return locate(allowed, part.rows)[1]
         key = (where, id(part))
         if key not in self._masks:
             self._masks[key] = locate(allowed, part.rows)[1]
@@ -204,6 +225,14 @@ class Snapshot:
         for part in self._parts(domain):
             inside |= locate(part.rows, rows)[1]
         return inside if allowed is None else inside & locate(allowed, rows)[1]
+
+
+def scores_at(rows: Rows, scored: Rows, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The scores of some rows, 0 for those that were not scored."""
+    positions, present = locate(scored, rows)
+    found = np.zeros(len(rows))
+    found[present] = scores[positions[present]]
+    return found
 
 
 def checked(vector: Vector, dim: int) -> Vector:

@@ -1,0 +1,81 @@
+"""The concept channel: cases by what their reports affirm and rule out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmedrag.assembly import assemble, create, dictionary
+from mmedrag.casebase.hybrid import relevance
+from mmedrag.indexing import index
+from mmedrag.presets import Stages
+from mmedrag.types import Case, Query
+
+REPORTS = {
+    "both": "Small left pleural effusion. There is no pneumothorax.",
+    "half": "Pleural effusion but no pneumonia; pleural effusion with pneumothorax.",
+    "silent": "Pleural effusion.",
+    "neither": "No pleural effusion. No pneumothorax.",
+    "other": "Fracture of the rib.",
+}
+TEXT = "Pleural effusion but no pneumothorax"
+
+
+@pytest.fixture
+def rag(tmp_path: Path, offline: Stages):
+    made, _ = create(tmp_path / "x.casebase")
+    cases = [Case(id=name, text=text, domain="radiology") for name, text in REPORTS.items()]
+    # the ones that say the words of the question, and the opposite of what it says
+    cases += [Case(id=f"n{i:03}", text=TEXT.replace("but no", "and"), domain="radiology",
+                   patient_id=str(i)) for i in range(150)]  # fmt: skip
+    source = dictionary()
+    with made:
+        index(cases, made, offline.embedder, offline.classifier, definitions=source)
+        yield assemble(offline, made, source)
+
+
+def found(rag, text: str, **query: object) -> list[str]:
+    context = rag.retrieve(Query(text, domain="radiology", **query))
+    return [e.item.id for e in context.gathered if isinstance(e.item, Case)]
+
+
+def test_a_case_that_meets_every_criterion_comes_first(rag):
+    assert found(rag, TEXT)[0] == "both"
+
+
+def test_without_the_channel_words_alone_decide(rag):
+    assert found(replace(rag, expander=None), TEXT)[0] != "both"
+
+
+def test_a_kind_counts_as_the_concept_and_no_other_way_round(rag):
+    first = found(rag, "effusion without pneumothorax")
+    assert first[0] == "both"
+
+
+def test_filters_and_deletions_hold(rag):
+    assert "both" not in found(rag, TEXT, where="patient_id = '3'")
+    rag.cases.delete(["both"])
+    assert "both" not in found(rag, TEXT)
+
+
+def test_what_asks_whether_has_no_criteria(rag):
+    context = rag.retrieve(Query("Is there a pneumothorax?", domain="radiology"))
+    assert context.question.criteria == ()
+
+
+def test_without_mentions_a_search_is_what_it_was(rag):
+    with rag.cases._access.writing("forget in"), rag.cases._access.database.writing():
+        rag.cases._access.database.mention_table.forget_all()
+    assert found(rag, TEXT) == found(replace(rag, expander=None), TEXT)
+
+
+@given(st.integers(1, 200), st.floats(0, 1), st.floats(0, 1))
+def test_all_criteria_outweigh_every_other_difference(n, low, high):
+    most = 0.5 * (n - 1) / n  # all but one criterion, of which the report is silent
+    blended = relevance(np.array([low, high]), np.zeros(2), np.array([1.0, most]))
+    assert blended[0] > blended[1]

@@ -13,8 +13,8 @@ LEXICAL_WEIGHT = 0.15
 CONCEPT_WEIGHT = 2 / 3
 """The least by which a case that meets every criterion of a question comes before all that do not,
 however many criteria there are, where the blends of cosine and BM25 span at most 1: more than half
-of the score of :mod:`~mmedrag.casebase.criteria` lies between them. Follows from that demand; it
-was not tuned, and what it does to other questions is not measured yet."""
+of the score of :mod:`~mmedrag.casebase.criteria` lies between them. It follows from that demand and
+was not tuned; benchmarks/concept_channel.py says what it does to other questions."""
 
 
 def relevance(

@@ -17,6 +17,10 @@ _NEUTRAL = frozenset(
 )
 """Kinds that ask whether: a search for cases that affirm would answer them beforehand."""
 
+LONGEST_REQUEST = 8
+"""Words up to which a text is a request. Longer ones describe a case, and what their words say
+finds better cases than the concepts in them (benchmarks/concept_channel.py)."""
+
 _SEARCHED = frozenset({Kind.FINDING, Kind.DISEASE})
 _STATED = frozenset({Assertion.AFFIRMED, Assertion.NEGATED})
 
@@ -35,8 +39,10 @@ class ConceptCriteria:
         """One criterion a concept that the question affirms or rules out, in order.
 
         A concept that it both affirms and rules out is no criterion, and no more is one that is
-        hedged, historical or asked about.
+        hedged, historical or asked about. A text longer than :data:`LONGEST_REQUEST` has none.
         """
+        if len(question.query.text.split()) > LONGEST_REQUEST:
+            return ()
         if question.intent is not None and question.intent.kind in _NEUTRAL:
             return ()
         stated = [m for m in question.mentions if m.kind in _SEARCHED and m.assertion in _STATED]

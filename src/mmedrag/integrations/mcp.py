@@ -107,6 +107,7 @@ def serve_http(made: MCPServer[Any], port: int, ready: Callable[[str], None]) ->
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))
+        bound.listen()  # who is told the address may connect at once
     except (OSError, OverflowError) as error:
         bound.close()
         raise QueryError(f"Port {port} cannot be had ({error})", "Give another --port.") from None

@@ -265,6 +265,7 @@ def test_a_study_that_fails_gives_a_report_and_an_exit_code(capsys, tmp_path, mo
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr(paper, "STUDIES", (paper.Study("broken", "rerank", measure),))
+    monkeypatch.chdir(tmp_path)  # synthetic records are drawn into the report's folder
     code, out, err = run(capsys, "eval", "paper", "--report", tmp_path / "r", "--only", "broken")
     assert code == 1
     assert "Failed. ZeroDivisionError: by zero" in out

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
 from mmedrag.rounding import rounded
+from mmedrag.text.labels import is_label, words_of
 from mmedrag.types import Case, Evidence, Matrix, Question
-
-LABEL_WORDS = 7
-"""Up to this length a text is a label ("normal fundus") that many patients share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,8 @@ class MaximalMarginalRelevance:
 class DuplicatesLast:
     """Moves every item behind that repeats an earlier one; both parts keep their order.
 
-    Two cases repeat each other if they are of one study, have the same text (letters and digits
-    count, and more than :data:`LABEL_WORDS` words), or vectors with a cosine of at least ``same``;
+    Two cases repeat each other if they are of one study, have the same text, longer than a
+    label (:func:`~mmedrag.text.labels.is_label`), or vectors with a cosine of at least ``same``;
     two definitions, if they define the same concept, or have the same text or such vectors. Nothing
     is dropped: an item moved behind can still be seen.
 
@@ -89,9 +87,8 @@ def identities(e: Evidence) -> set[tuple[str, ...]]:
 
     Its text if that is no mere label, a case's study, a definition's concept.
     """
-    words = "".join(c if c.isalnum() else " " for c in e.text.casefold()).split()
-    kind = type(e.item).__name__
-    names = {(kind, "text", *words)} if len(words) > LABEL_WORDS else set()
+    words, kind = words_of(e.text), type(e.item).__name__
+    names = {(kind, "text", *words)} if words and not is_label(e.text) else set()
     if isinstance(e.item, Case) and e.item.study_id:
         names.add((kind, "study", e.item.source, e.item.patient_id, e.item.study_id))
     elif not isinstance(e.item, Case):

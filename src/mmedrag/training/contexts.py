@@ -14,13 +14,14 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from mmedrag.datasets.annotations import findings_of
 from mmedrag.datasets.corpus import codes, patient_of, study_of, text_key
 from mmedrag.definitions import Dictionary
 from mmedrag.pipeline import gather
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.text.laterality import mirrored
-from mmedrag.training.candidates import Candidates, findings_of
+from mmedrag.training.candidates import Candidates
 from mmedrag.training.flips import negated
 from mmedrag.training.questions import is_finding, off_topic, texts_of
 from mmedrag.types import (

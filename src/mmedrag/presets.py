@@ -29,8 +29,9 @@ from mmedrag.modality import (
     heads_from_checkpoint,
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
+from mmedrag.ranking.agreement import FindingAgreement
 from mmedrag.ranking.diversity import DuplicatesLast
-from mmedrag.ranking.graph import Chain, GraphReranker, paper_graph
+from mmedrag.ranking.graph import Chain, paper_graph
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import SimilarityThreshold
 from mmedrag.routing import ConceptClassifier
@@ -157,8 +158,8 @@ def _offline(models: Mapping[str, str]) -> Stages:
 
 
 def default_reranker() -> Reranker:
-    """What measurement chose over the paper's complete graph: see docs/notes/graph.md."""
-    return Chain((GraphReranker(), DuplicatesLast()))
+    """What measurement chose over the paper's complete graph: see docs/notes/order.md."""
+    return Chain((FindingAgreement(), DuplicatesLast()))
 
 
 def _paper(models: Mapping[str, str]) -> Stages:

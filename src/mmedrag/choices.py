@@ -25,7 +25,8 @@ RERANKERS: Mapping[str, Callable[[], Reranker]] = {
     "mmr": lambda: Chain((MaximalMarginalRelevance(), DuplicatesLast())),
     "none": KeepOrder,
 }
-"""Section 3.5: agreement on findings, our graph, the paper's, maximal marginal relevance, the order of stage 1."""
+"""Section 3.5: agreement on findings, our graph, the paper's, maximal marginal relevance, the order
+of stage 1."""
 
 FILTERS = ("reward", "similarity", "none")
 """Section 3.6: the trained reward model, the cosine alone, everything passes."""

@@ -208,7 +208,12 @@ def _filter(
     """
     if not models["reward"]:
         return untrained
-    return load_reward(Path(models["reward"]), encode=texts.encode, encoder=embedder.fingerprint)
+    return load_reward(
+        Path(models["reward"]),
+        encode=texts.encode,
+        encoder=embedder.fingerprint,
+        ontology=glossary().concepts,
+    )
 
 
 def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
@@ -217,7 +222,9 @@ def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
     if not folder.is_dir():
         return None
     fits = read_checkpoint(folder, "reward").encoders.get("dual") == embedder.fingerprint
-    return load_reward(folder, encoder=embedder.fingerprint) if fits else None
+    if not fits:
+        return None
+    return load_reward(folder, encoder=embedder.fingerprint, ontology=glossary().concepts)
 
 
 _CLIP = "openai/clip-vit-base-patch32@3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"

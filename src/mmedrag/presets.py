@@ -258,6 +258,17 @@ PRESETS: tuple[Preset, ...] = (
         _paper,
     ),
     Preset(
+        "biomedclip",
+        "BiomedCLIP ViT-B/16 and PubMedBERT, both towers (open_clip is not needed)",
+        _TORCH,
+        {
+            "clip": "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+            "@9f341de24bfb00180f1b847274256e9b65a3a32e",
+            "reward": "",
+        },
+        _towers,
+    ),
+    Preset(
         "pubmedclip",
         "PubMedCLIP ViT-B/32, both towers",
         _TORCH,

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from mmedrag.casebase import conditions
+from mmedrag.casebase import conditions, row_sums
 from mmedrag.casebase.descriptors import Key, connected, connecting, disconnected
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.ledger import Ledger
 from mmedrag.casebase.lexical import prepare
 from mmedrag.casebase.log import kept, leave_log
 from mmedrag.casebase.mentions import MentionTable
+from mmedrag.casebase.row_sums import RowSum
 from mmedrag.casebase.schema import lay_out_tables, version
 
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
@@ -61,10 +62,12 @@ class Connection:
             self.close()
             raise
         self.mention_table = MentionTable(self.connection)
+        self.row_sum = RowSum(self.connection)
 
     def _prepare(self) -> None:
         self.connection.row_factory = sqlite3.Row
         conditions.prepare(self.connection)
+        row_sums.prepare(self.connection)
         for pragma in _PRAGMAS:
             self._run(f"PRAGMA {pragma}")
         prepare(self.connection)
@@ -108,7 +111,9 @@ class Connection:
         try:
             self._run("UPDATE state SET epoch = epoch + 1")
             epoch = self.state().epoch
+            self.row_sum.begin(epoch)
             yield epoch
+            self.row_sum.end(epoch)
             self._run("COMMIT")
         except BaseException:
             if self.connection.in_transaction:

@@ -51,7 +51,8 @@ def corpus_of(
     named: list[Case] = []  # after the corpus
     for item in items:
         first.append(item)
-        named += [item] if isinstance(item, Case) and item.id.startswith(prefix) else []
+        if isinstance(item, Case) and item.id.startswith(prefix) and not _is_deidentified(item):
+            named.append(item)
         if len(named) == _SAMPLE or (not named and len(first) == _SAMPLE):
             break
     key = _key(casebase, path, own, named) if named else own
@@ -60,6 +61,11 @@ def corpus_of(
             yield replace(item, id=f"{key}/{item.id.removeprefix(prefix)}")
         else:
             yield item
+
+
+def _is_deidentified(case: Case) -> bool:
+    """Whether the name of the folder may be a patient's, so that it is not remembered."""
+    return "deidentified" in case.meta
 
 
 def _key(casebase: Casebase, path: Path, own: str, sample: Sequence[Case]) -> str:

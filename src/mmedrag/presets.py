@@ -30,8 +30,9 @@ from mmedrag.modality import (
     heads_from_checkpoint,
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
+from mmedrag.ranking.agreement import FindingAgreement
 from mmedrag.ranking.diversity import DuplicatesLast
-from mmedrag.ranking.graph import Chain, GraphReranker, paper_graph
+from mmedrag.ranking.graph import Chain, paper_graph
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import SimilarityThreshold
 from mmedrag.routing import ConceptClassifier
@@ -158,8 +159,8 @@ def _offline(models: Mapping[str, str]) -> Stages:
 
 
 def default_reranker() -> Reranker:
-    """What measurement chose over the paper's complete graph: see docs/notes/graph.md."""
-    return Chain((GraphReranker(), DuplicatesLast()))
+    """What measurement chose over the paper's complete graph: see docs/notes/order.md."""
+    return Chain((FindingAgreement(), DuplicatesLast()))
 
 
 def _paper(models: Mapping[str, str]) -> Stages:
@@ -222,7 +223,12 @@ def _filter(
     """
     if not models["reward"]:
         return untrained
-    return load_reward(Path(models["reward"]), encode=texts.encode, encoder=embedder.fingerprint)
+    return load_reward(
+        Path(models["reward"]),
+        encode=texts.encode,
+        encoder=embedder.fingerprint,
+        ontology=glossary().concepts,
+    )
 
 
 def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
@@ -231,7 +237,9 @@ def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
     if not folder.is_dir():
         return None
     fits = read_checkpoint(folder, "reward").encoders.get("dual") == embedder.fingerprint
-    return load_reward(folder, encoder=embedder.fingerprint) if fits else None
+    if not fits:
+        return None
+    return load_reward(folder, encoder=embedder.fingerprint, ontology=glossary().concepts)
 
 
 _CLIP = "openai/clip-vit-base-patch32@3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Self
 
+from mmedrag.casebase import words
 from mmedrag.casebase.access import Access
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
@@ -22,6 +23,7 @@ from mmedrag.casebase.folder import (
 from mmedrag.casebase.log import log_of
 from mmedrag.casebase.snapshot import checked
 from mmedrag.casebase.verification import problems
+from mmedrag.protocols import Ontology
 from mmedrag.types import Case, Domain, Hit, Mention, Question, Vector
 
 
@@ -32,6 +34,12 @@ class Contents:
         self._access = access
         self.path = access.path
         self.dim, self.fingerprint, self.preset = essentials(access.database, access.path)
+
+    def relate(self, ontology: Ontology) -> None:
+        """Let kinds of a concept count as the concept, in filters and in criteria."""
+        with self._access.now() as snapshot:
+            self._access.database.ontology = ontology
+            snapshot.forget_filters()
 
     def close(self) -> None:
         """Let other writers in; using the casebase afterwards is an error."""
@@ -124,6 +132,16 @@ class Contents:
         with self._access.now() as snapshot:
             return snapshot.search(self._access.database, question, vector, k)
 
+    def frequency(self, word: str) -> int:
+        """The number of reports that use a word in any of its inflections."""
+        with self._access.reading() as database, database.reading():
+            return words.frequency(database.connection, word)
+
+    def similar(self, word: str) -> dict[str, int]:
+        """Words of several reports that differ from a word in few letters, and in how many."""
+        with self._access.reading() as database, database.reading():
+            return words.similar(database.connection, word)
+
     def info(self) -> dict[str, object]:
         """Counts, sizes and settings, for people to read."""
         with self._access.now() as snapshot:
@@ -142,7 +160,7 @@ class Contents:
     def affirmed(self) -> list[Mention]:
         """One mention for each concept and term that some report affirms."""
         with self._access.reading() as database:
-            return database.mention_table.affirmed() if database.derives else []
+            return database.mention_table.affirmed() if database.recognises else []
 
     def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Kept vectors of definitions by the digest of what was embedded."""

@@ -18,6 +18,7 @@ from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.errors import FilterError
 from mmedrag.filters import MENTIONED, Node, fields_of
+from mmedrag.protocols import Ontology
 from mmedrag.types import Case, Criterion, Matrix, Vector
 
 _BATCH = 500
@@ -31,7 +32,13 @@ _CASE = (
 
 
 class Queries(Connection):
-    """What the tables hold, by row number, id, content or domain."""
+    """What the tables hold, by row number, id, content or domain.
+
+    Attributes:
+        ontology: by which kinds of a concept count as the concept; without one, they do not.
+    """
+
+    ontology: Ontology | None = None
 
     def count(self) -> int:
         """How many cases there are."""
@@ -54,12 +61,15 @@ class Queries(Connection):
         """
         if fields_of(condition) & {*MENTIONED}:
             self._require_recognised()
-        text, values = conditions.condition(condition)
+        text, values = conditions.condition(condition, self._statements())
         return self._rows(f"SELECT row FROM cases WHERE {text} ORDER BY row", values)  # noqa: S608
 
     def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
         """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
-        return criteria.match(self.connection, wanted if self.derives else ())
+        return criteria.match(self._statements(), wanted if self.recognises else ())
+
+    def _statements(self) -> criteria.Statements:
+        return criteria.Statements(self.connection, self.ontology)
 
     def _require_recognised(self) -> None:
         unread = self.count() - sum(self.recognised_by().values())
@@ -146,11 +156,11 @@ class Queries(Connection):
 
     def recognised(self, texts: Mapping[int, str]) -> dict[int, Recognition]:
         """What was recognised in each row's text; rows that nobody has looked at are absent."""
-        return self.mention_table.read(texts) if self.derives else {}
+        return self.mention_table.read(texts) if self.recognises else {}
 
     def recognised_by(self) -> dict[str, int]:
         """How many cases each recogniser has read, by fingerprint."""
-        return self.mention_table.counts() if self.derives else {}
+        return self.mention_table.counts() if self.recognises else {}
 
     def thumbnail(self, case_id: str) -> str | None:
         """Digest of a case's thumbnail."""
@@ -226,7 +236,8 @@ class Queries(Connection):
             for name, blob, stored in self._run(f"SELECT {key}, vector, crc FROM {table}"):  # noqa: S608
                 if crc32(blob) != stored:
                     yield f"casebase.db: {table}, {key} {name} fails its checksum"
-        yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
+        if self.recognises:
+            yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
 
 
 def batches(items: Slices, size: int) -> Iterator[Slices]:

@@ -66,10 +66,14 @@ class Snapshot:
             name = domain or UNASSIGNED
             self._fresh.setdefault(name, ExactRows(self._dim)).append(rows, vectors)
         self._row = database.last_row()
-        self._filters.clear()
-        self._masks.clear()
+        self.forget_filters()
         self._cases.clear()
         self.epoch = state.epoch
+
+    def forget_filters(self) -> None:
+        """Ask the database again which rows a filter lets in."""
+        self._filters.clear()
+        self._masks.clear()
 
     def fresh(self) -> int:
         """How many rows are searched in memory because no generation holds them yet."""
@@ -84,7 +88,7 @@ class Snapshot:
         query, domain = question.query, question.routing.decision
         condition = parse(query.where) if query.where is not None else None
         allowed = self._allowed(database, query.where, condition)
-        words = self._match(database, query.text)
+        words = self._match(database, " ".join([query.text, *question.synonyms]))
         concepts = database.matching(question.criteria)
         if not len(words[0]) and not len(concepts[0]):
             rows = self._candidates(database, vector, k, domain, query.where, allowed)

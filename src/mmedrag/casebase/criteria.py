@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.hybrid import together
 from mmedrag.entailment import ELSEWHERE, KIND_ALONE, places
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
@@ -109,7 +110,7 @@ def match(
     """Rows that speak to any criterion, ascending, and how far they meet all of them.
 
     Returns:
-        Rows ``(n,)`` and scores ``(n,)`` in [-1, 1]; see :func:`together`.
+        Rows ``(n,)`` and scores ``(n,)`` in [-1, 1]; see :func:`~mmedrag.casebase.hybrid.together`.
     """
     met = [_fulfilment(statements, criterion) for criterion in criteria]
     rows = np.unique(np.concatenate([_NO_ROWS, *(group for groups in met for group, _ in groups)]))
@@ -118,21 +119,6 @@ def match(
         for group, value in reversed(groups):  # the first that applies decides
             row_values[np.isin(rows, group)] = value
     return rows, together(values)
-
-
-def together(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each report meets all criteria, from how far it meets each.
-
-    Args:
-        values: ``(criteria, reports)``, each in [-1, 1].
-
-    Returns:
-        ``(reports,)``: half the mean over the criteria, and another half where all of them are met,
-        so that no case that meets a few comes near one that meets all.
-    """
-    total: NDArray[np.float64] = values.sum(axis=0)
-    scores: NDArray[np.float64] = 0.5 * total / max(len(values), 1) + 0.5 * (total == len(values))
-    return scores
 
 
 def _fulfilment(statements: Statements, criterion: Criterion) -> list[tuple[Rows, float]]:

@@ -12,9 +12,9 @@ LEXICAL_WEIGHT = 0.15
 
 CONCEPT_WEIGHT = 2 / 3
 """The least by which a case that meets every criterion of a question comes before all that do not,
-however many criteria there are, where the blends of cosine and BM25 span at most 1: more than half
-of the score of :mod:`~mmedrag.casebase.criteria` lies between them. It follows from that demand and
-was not tuned; benchmarks/concept_channel.py says what it does to other questions."""
+however many criteria there are: more than half of the score of :func:`together` lies between them,
+and the blends of cosine and BM25, below 0 taken for 0, span at most 1. It follows from that demand
+and was not tuned; benchmarks/concept_channel.py says what it does to other questions."""
 
 
 def relevance(
@@ -31,7 +31,7 @@ def relevance(
         similarities: cosines, shape ``(n,)``.
         bm25: BM25 scores, shape ``(n,)``; 0 where the case does not match at all.
         concepts: how far each meets the question's criteria, in [-1, 1], shape ``(n,)``; none where
-            the question has none.
+            no case of the corpus says anything to them.
 
     Returns:
         Scores to rank by, rounded, shape ``(n,)``, in [-1, 1]; equal to ``similarities`` where no
@@ -41,6 +41,23 @@ def relevance(
     scores = similarities
     if best > 0.0:
         scores = rounded((1.0 - LEXICAL_WEIGHT) * similarities + LEXICAL_WEIGHT * bm25 / best)
-    if concepts is None or not concepts.any():
+    if concepts is None:
         return scores
-    return rounded((1.0 - CONCEPT_WEIGHT) * scores + CONCEPT_WEIGHT * concepts)
+    return rounded((1.0 - CONCEPT_WEIGHT) * np.maximum(scores, 0.0) + CONCEPT_WEIGHT * concepts)
+
+
+def together(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each report meets all criteria, from how far it meets each.
+
+    Args:
+        values: ``(criteria, reports)``, each in [-1, 1].
+
+    Returns:
+        ``(reports,)``: half the mean over the criteria, and another half where all of them are met,
+        so that no case that meets a few comes near one that meets all.
+    """
+    if not len(values):
+        return np.zeros(values.shape[1])
+    total: NDArray[np.float64] = values.sum(axis=0)
+    scores: NDArray[np.float64] = 0.5 * total / len(values) + 0.5 * (total == len(values))
+    return scores

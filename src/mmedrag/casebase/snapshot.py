@@ -90,7 +90,8 @@ class Snapshot:
         allowed = self._allowed(database, query.where, condition)
         words = self._match(database, " ".join([query.text, *question.synonyms]))
         concepts = database.matching(question.criteria)
-        if not len(words[0]) and not len(concepts[0]):
+        met = bool(concepts[1].any())
+        if not len(words[0]) and not met:
             rows = self._candidates(database, vector, k, domain, query.where, allowed)
             return self._hits(database, vector, rows, None, k)
         matched, scores = self._visible(words, domain, allowed)
@@ -101,7 +102,7 @@ class Snapshot:
             self._meeting(database, vector, pool, domain, self._visible(concepts, domain, allowed)),
         ]
         rows = np.unique(np.concatenate(found))
-        blended = (scores_at(rows, *words), scores_at(rows, *concepts))
+        blended = scores_at(rows, *words), scores_at(rows, *concepts) if met else None
         return self._hits(database, vector, rows, blended, k)
 
     def _meeting(
@@ -160,7 +161,7 @@ class Snapshot:
         database: Database,
         query: Vector,
         rows: Rows,
-        blended: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+        blended: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None,
         k: int,
     ) -> list[Hit]:
         """The best ``k`` of ascending candidate rows, by falling relevance, ties by id."""

@@ -32,6 +32,7 @@ _ENDING = re.compile(
     r"a|ae|al|ar|ary|c|e|ea|es|i|ic|is|l|o|or|ous|s|tic|um|us"  # of Latin and English
 )
 _IDENTIFIER = re.compile(r"[\d_@#\\]|[.:/][^\W\d_]*[\d_.]|\.\w")
+_TITLE = re.compile(r"\b(?:dr|mr|mrs|ms|prof|st)\.$", re.IGNORECASE)
 SHORTEST = 5
 """Letters below which a word may stand for too many others."""
 
@@ -167,7 +168,8 @@ def _is_name(text: str, word: re.Match[str]) -> bool:
         return True
     if written.islower() or text.isupper():
         return False
-    starts = not text[: word.start()].strip() or text[: word.start()].rstrip()[-1] in ".?!:\n"
+    before = text[: word.start()].rstrip(" ")
+    starts = not before or (before[-1] in ".?!:\n" and not _TITLE.search(before))
     return not (starts and written[1:].islower())
 
 

@@ -295,6 +295,22 @@ class Prevalence:
     of: int
 
 
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A concept that reports mention by itself, and how many cases say what of it.
+
+    A case that affirms it counts as affirming alone, one that negates it not as uncertain. Kinds of
+    the concept are facets of their own.
+    """
+
+    concept: str
+    term: str
+    kind: Kind
+    affirmed: int
+    negated: int
+    uncertain: int
+
+
 class Reply(StrEnum):
     """The direct reply. To an open question ``yes`` is that the evidence answers it."""
 

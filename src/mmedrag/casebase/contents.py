@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Self
@@ -23,8 +23,11 @@ from mmedrag.casebase.folder import (
 from mmedrag.casebase.log import log_of
 from mmedrag.casebase.snapshot import checked
 from mmedrag.casebase.verification import problems
+from mmedrag.filters import parse
 from mmedrag.protocols import Ontology
-from mmedrag.types import Case, Domain, Hit, Mention, Question, Vector
+from mmedrag.types import Case, Domain, Facet, Hit, Kind, Mention, Question, Vector
+
+FINDINGS = frozenset(kind for kind in Kind if kind.is_finding)
 
 
 class Contents:
@@ -132,6 +135,29 @@ class Contents:
         with self._access.now() as snapshot:
             return snapshot.search(self._access.database, question, vector, k)
 
+    def facets(
+        self,
+        *,
+        where: str | None = None,
+        domain: Domain | None = None,
+        kinds: Collection[Kind] = FINDINGS,
+        limit: int = 20,
+    ) -> list[Facet]:
+        """The concepts that the most reports affirm, and how many rule them out.
+
+        Args:
+            where: counts only cases that this filter lets in.
+            domain: counts only cases of this domain.
+            kinds: of concepts that are counted; findings of all kinds by default.
+            limit: how many concepts, at most.
+
+        Raises:
+            FilterError: ``where`` does not parse, or some reports are not read yet.
+        """
+        condition = parse(where) if where is not None else None
+        with self._access.reading() as database:
+            return database.facets(condition, domain, kinds, limit)
+
     def frequency(self, word: str) -> int:
         """The number of reports that use a word in any of its inflections."""
         with self._access.reading() as database, database.reading():
@@ -147,6 +173,11 @@ class Contents:
         with self._access.now() as snapshot:
             statistics = describe(self.path, self._access.database, snapshot)
         return {**statistics, "unerased": self.unerased(), "notices": list(self.notices)}
+
+    def recognisers(self) -> dict[str, int]:
+        """How many reports each recogniser has read, by its fingerprint."""
+        with self._access.reading() as database:
+            return database.recognised_by()
 
     def unrecognised(self, recogniser: str) -> int:
         """How many cases keep no mentions by the source of that fingerprint.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 from zlib import crc32
 
@@ -14,12 +14,13 @@ from mmedrag.casebase import conditions, criteria
 from mmedrag.casebase.checksums import checked_case, checked_vector, is_sound
 from mmedrag.casebase.connection import Connection
 from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.facets import facets
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.errors import FilterError
-from mmedrag.filters import MENTIONED, Node, fields_of
+from mmedrag.filters import MENTIONED, Node, Value, fields_of
 from mmedrag.protocols import Ontology
-from mmedrag.types import Case, Criterion, Matrix, Vector
+from mmedrag.types import Case, Criterion, Facet, Kind, Matrix, Vector
 
 _BATCH = 500
 ERASED_LOG = "write-ahead log"  # stands in the queue of erasures beside digests of thumbnails
@@ -68,6 +69,22 @@ class Queries(Connection):
         """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
         return criteria.match(self._statements(), wanted if self.recognises else ())
 
+    def facets(
+        self, condition: Node | None, domain: str | None, kinds: Collection[Kind], limit: int
+    ) -> list[Facet]:
+        """See :func:`mmedrag.casebase.facets.facets`; of cases that a filter allows, in a domain.
+
+        Raises:
+            FilterError: some reports are not read yet.
+        """
+        self._require_recognised()
+        test, values = "1", list[Value]()
+        if condition is not None:
+            test, values = conditions.condition(condition, self._statements())
+        if domain is not None:
+            test, values = f"{test} AND cases.domain = ?", [*values, domain]
+        return facets(self.connection, test, values, kinds, limit)
+
     def _statements(self) -> criteria.Statements:
         return criteria.Statements(self.connection, self.ontology)
 
@@ -75,7 +92,7 @@ class Queries(Connection):
         unread = self.count() - sum(self.recognised_by().values())
         if unread:
             raise FilterError(
-                f"The filter asks what reports say, and {unread} cases were stored without it",
+                f"The question is what reports say, and {unread} cases were stored without it",
                 "Let their terms be recognised first: mmedrag rebuild.",
             )
 

@@ -259,13 +259,16 @@ class Criterion:
 
     ``assertion`` is affirmed or negated. Kinds of the concept count as the concept
     (:mod:`mmedrag.entailment`). ``term`` is its name. ``sites`` are the sides and lobes that are
-    meant; none is anywhere.
+    meant; none is anywhere. What is
+    ``required`` divides the cases, those that meet all of it come first; else it is evidence among
+    other, the stronger the rarer the concept is. All criteria of a question are of one kind.
     """
 
     assertion: Assertion
     concept: str
     term: str = ""
     sites: tuple[str, ...] = ()
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)

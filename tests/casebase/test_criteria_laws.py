@@ -164,12 +164,18 @@ def test_what_meets_the_whole_question_comes_first(
     wanted,
     st.integers(1, 30),
     st.sampled_from([None, "modality = 'ct'", "affirms = 'effusion'", "rules_out = 'empyema'"]),
+    st.booleans(),
     st.integers(0, 99),
 )
-def test_the_exact_judge_finds_the_same(corpus, terms, k, where, seed) -> None:
+def test_the_exact_judge_finds_the_same(corpus, terms, k, where, required, seed) -> None:
     concepts = SOURCE.concepts
     criteria = tuple(
-        Criterion(Assertion.AFFIRMED if there else Assertion.NEGATED, concepts.find(term), term)
+        Criterion(
+            Assertion.AFFIRMED if there or not required else Assertion.NEGATED,
+            concepts.find(term),
+            term,
+            required=required,
+        )
         for term, there in terms
     )
     question = replace(

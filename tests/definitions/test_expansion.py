@@ -61,12 +61,22 @@ def test_criteria_are_what_the_question_affirms_and_rules_out_with_its_sites() -
         "possible effusion",
         "history of effusion",
         "chest radiograph of the lung",
-        " ".join(["effusion"] * (LONGEST_REQUEST + 1)),
         "",
     ],
 )
 def test_what_is_in_doubt_is_no_criterion(text: str) -> None:
     assert EXPANDER.criteria(question(text)) == ()
+
+
+def test_what_a_description_affirms_is_evidence() -> None:
+    text = "Chest radiograph of a man with cough: left pleural effusion, cardiomegaly, no mass"
+    made = EXPANDER.criteria(question(text))
+    assert [(c.term, c.sites) for c in made] == [
+        ("pleural effusion", ("left",)),
+        ("cardiomegaly", ()),
+    ]
+    assert not any(c.required for c in made)
+    assert all(c.required for c in EXPANDER.criteria(question("effusion " * LONGEST_REQUEST)))
 
 
 def test_a_question_whether_has_no_criteria() -> None:

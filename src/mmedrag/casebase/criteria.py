@@ -8,21 +8,25 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import reduce
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Rows
-from mmedrag.casebase.hybrid import together
+from mmedrag.casebase.hybrid import evidence, together
 from mmedrag.entailment import ELSEWHERE, KIND_ALONE, places
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
 
 _NO_ROWS: Rows = np.empty(0, np.int64)
+_REMEMBERED = 2_000_000  # rows in memory
 
 
 class Statements:
     """Which reports affirm and which rule out a concept, by the stored mentions.
+
+    What was asked is remembered while nothing is written.
 
     Args:
         connection: to the database.
@@ -32,6 +36,20 @@ class Statements:
     def __init__(self, connection: sqlite3.Connection, ontology: Ontology | None = None) -> None:
         self._connection = connection
         self._ontology = ontology
+        self._epoch = -1
+        self._remembered: dict[tuple[object, ...], Rows] = {}
+        self._held = 0  # rows remembered
+
+    def at(self, epoch: int) -> Self:
+        """The same, for the state of the database after this many writes."""
+        if epoch != self._epoch:
+            self._forget()
+            self._epoch = epoch
+        return self
+
+    def count(self) -> int:
+        """How many reports there are."""
+        return int(self._connection.execute("SELECT count(*) FROM cases").fetchone()[0])
 
     def find(self, name: str) -> str:
         """The concept of that name, where the ontology has one; else nothing."""
@@ -90,13 +108,24 @@ class Statements:
     ) -> Rows:
         """Rows with a mention of any of the terms, with this assertion, at all of these sites."""
         wanted = sorted(sites)
-        sql = (
-            "SELECT DISTINCT row FROM mentions WHERE assertion = ? "  # noqa: S608
-            f"AND term IN ({', '.join(map(str, terms))})"
-            f"{' AND instr(sites, ?)' * len(wanted)} ORDER BY row"
-        )
-        found = self._connection.execute(sql, [assertion.value, *wanted])
-        return np.fromiter((row for (row,) in found), np.int64)
+        key = (assertion, *terms, *wanted)
+        if key not in self._remembered:
+            sql = (
+                "SELECT DISTINCT row FROM mentions WHERE assertion = ? "  # noqa: S608
+                f"AND term IN ({', '.join(map(str, terms))})"
+                f"{' AND instr(sites, ?)' * len(wanted)}"
+            )
+            found = self._connection.execute(sql, [assertion.value, *wanted])
+            rows = np.sort(np.fromiter((row for (row,) in found), np.int64))
+            if self._held > _REMEMBERED:
+                self._forget()
+            self._remembered[key] = rows
+            self._held += len(rows)
+        return self._remembered[key]
+
+    def _forget(self) -> None:
+        self._remembered.clear()
+        self._held = 0
 
     def _terms(self, concepts: Sequence[str]) -> list[int]:
         marks = ", ".join("?" * len(concepts))
@@ -110,7 +139,8 @@ def match(
     """Rows that speak to any criterion, ascending, and how far they meet all of them.
 
     Returns:
-        Rows ``(n,)`` and scores ``(n,)`` in [-1, 1]; see :func:`~mmedrag.casebase.hybrid.together`.
+        Rows ``(n,)`` and scores ``(n,)`` in [-1, 1]: :func:`~mmedrag.casebase.hybrid.together` of
+        criteria that are required, else :func:`~mmedrag.casebase.hybrid.evidence`.
     """
     met = [_fulfilment(statements, criterion) for criterion in criteria]
     rows = np.unique(np.concatenate([_NO_ROWS, *(group for groups in met for group, _ in groups)]))
@@ -118,14 +148,23 @@ def match(
     for row_values, groups in zip(values, met, strict=True):
         for group, value in reversed(groups):  # the first that applies decides
             row_values[np.isin(rows, group)] = value
-    return rows, together(values)
+    if all(criterion.required for criterion in criteria):
+        return rows, together(values)
+    frequencies = np.array([len(groups[0][0]) for groups in met])
+    return rows, evidence(values, frequencies, statements.count())
 
 
 def _fulfilment(statements: Statements, criterion: Criterion) -> list[tuple[Rows, float]]:
-    """Groups of rows and their :func:`~mmedrag.entailment.fulfilment`; the first applies."""
+    """Groups of rows and their :func:`~mmedrag.entailment.fulfilment`; the first applies.
+
+    Of a criterion that is not required, only what meets it.
+    """
     concept, sites = criterion.concept, criterion.sites
-    affirming, denied = statements.affirming(concept), statements.ruling_out(concept)
+    affirming = statements.affirming(concept)
     there = statements.affirming(concept, sites) if sites else affirming
+    if not criterion.required:
+        return [(there, 1.0), (affirming, ELSEWHERE)]
+    denied = statements.ruling_out(concept)
     if criterion.assertion is Assertion.AFFIRMED:
         return [(there, 1.0), (affirming, ELSEWHERE), (denied, -1.0)]
     elsewhere = ELSEWHERE if sites else -1.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.hybrid import relevance, together
+from mmedrag.casebase.hybrid import evidence, relevance, together, weight_of
 from mmedrag.entailment import Relations, fulfilment, identity
 from mmedrag.filters import parse
 from mmedrag.rounding import rounded
@@ -135,7 +135,9 @@ class ExactIndex:
         condition = parse(where) if where is not None else None
         values = similarities(self._vectors, question.vector)
         met = self._met(question.criteria)
-        scores = relevance(values, np.zeros(len(values)), met if met.any() else None)
+        scores = relevance(
+            values, np.zeros(len(values)), met if met.any() else None, weight_of(question.criteria)
+        )
         chosen = [
             (-score, case.id, i)
             for i, (case, score) in enumerate(zip(self._cases, scores, strict=True))
@@ -157,4 +159,6 @@ class ExactIndex:
         for row, criterion in zip(met, criteria, strict=True):
             for i, mentions in enumerate(self._mentions or ()):
                 row[i] = fulfilment(criterion, mentions, is_a)
-        return together(met)
+        if all(criterion.required for criterion in criteria):
+            return together(met)
+        return evidence(met, np.count_nonzero(met == 1.0, axis=1), len(self._cases))

@@ -40,6 +40,7 @@ class Queries(Connection):
     """
 
     ontology: Ontology | None = None
+    _related: tuple[Ontology | None, criteria.Statements] | None = None
 
     def count(self) -> int:
         """How many cases there are."""
@@ -86,7 +87,9 @@ class Queries(Connection):
         return facets(self.connection, test, values, kinds, limit)
 
     def _statements(self) -> criteria.Statements:
-        return criteria.Statements(self.connection, self.ontology)
+        if self._related is None or self._related[0] is not self.ontology:
+            self._related = self.ontology, criteria.Statements(self.connection, self.ontology)
+        return self._related[1].at(self.state().epoch)
 
     def _require_recognised(self) -> None:
         unread = self.count() - sum(self.recognised_by().values())

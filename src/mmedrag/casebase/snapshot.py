@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mmedrag.casebase.connection import State
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import ExactRows, Mask, Rows, locate, similarities
-from mmedrag.casebase.hybrid import relevance
+from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.shard import Shard
@@ -103,7 +103,7 @@ class Snapshot:
         ]
         rows = np.unique(np.concatenate(found))
         blended = scores_at(rows, *words), scores_at(rows, *concepts) if met else None
-        return self._hits(database, vector, rows, blended, k)
+        return self._hits(database, vector, rows, blended, k, weight_of(question.criteria))
 
     def _meeting(
         self, database: Database, vector: Vector, pool: int, domain: Domain | None, scored: Scored
@@ -163,11 +163,12 @@ class Snapshot:
         rows: Rows,
         blended: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None,
         k: int,
+        weight: float = CONCEPT_WEIGHT,
     ) -> list[Hit]:
         """The best ``k`` of ascending candidate rows, by falling relevance, ties by id."""
         vectors = database.vectors(rows, self._dim)
         cosines = similarities(vectors, query)
-        scores = cosines if blended is None else relevance(cosines, *blended)
+        scores = cosines if blended is None else relevance(cosines, *blended, weight)
         cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
         chosen = np.flatnonzero(scores >= cut)
         if len(chosen) > k:  # ties at the cut

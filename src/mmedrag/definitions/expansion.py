@@ -26,8 +26,11 @@ _NEUTRAL = frozenset(
 """Kinds that ask whether: a search for cases that affirm would answer them beforehand."""
 
 LONGEST_REQUEST = 8
-"""Words up to which a text is a request. Longer ones describe a case, and what their words say
-finds better cases than the concepts in them (benchmarks/concept_channel.py)."""
+"""Words up to which a text is a request, whose criteria are required. Longer ones describe a case;
+what they affirm is evidence (benchmarks/concept_channel.py)."""
+
+MOST_FINDINGS = 20
+"""Findings of a description that are searched, the first ones."""
 
 MOST_SYNONYMS = 8
 """Names that are searched beside the words of a question, at most."""
@@ -51,10 +54,10 @@ class ConceptExpander:
         """One criterion a finding or disease that the question affirms or rules out, in order.
 
         A concept that it both affirms and rules out is no criterion, and no more is one that is
-        hedged, historical or asked about. A text longer than :data:`LONGEST_REQUEST` has none.
+        hedged, historical or asked about. Of a text longer than :data:`LONGEST_REQUEST`, what it
+        affirms alone, and none of it is required.
         """
-        if len(question.query.text.split()) > LONGEST_REQUEST:
-            return ()
+        request = len(question.query.text.split()) <= LONGEST_REQUEST
         if question.intent is not None and question.intent.kind in _NEUTRAL:
             return ()
         stated = [m for m in question.mentions if m.kind in _SEARCHED and m.assertion in _STATED]
@@ -62,10 +65,12 @@ class ConceptExpander:
         for mention in stated:
             assertions.setdefault(mention.concept, set()).add(mention.assertion)
         first = {m.concept: m for m in reversed(stated) if len(assertions[m.concept]) == 1}
-        return tuple(
-            Criterion(m.assertion, m.concept, self._concepts.name(m.concept), m.sites)
+        made = [
+            Criterion(m.assertion, m.concept, self._concepts.name(m.concept), m.sites, request)
             for m in sorted(first.values(), key=lambda m: m.start)
-        )
+            if request or m.assertion is Assertion.AFFIRMED
+        ]
+        return tuple(made if request else made[:MOST_FINDINGS])
 
     def synonyms(self, question: Question) -> tuple[str, ...]:
         """The preferred terms of what the question names otherwise, at most MOST_SYNONYMS."""

@@ -144,7 +144,9 @@ def understood(question: Question) -> list[str]:
     lines = [f"Read {c.written!r} as {c.meant!r}" for c in question.corrections]
     wanted = [_wanted(c) for c in question.criteria]
     if wanted:
-        lines.append(f"Searched for reports with {', '.join(wanted)}")
+        required = all(c.required for c in question.criteria)
+        how = "Searched for reports with" if required else "Preferred reports with"
+        lines.append(f"{how} {', '.join(wanted)}")
     if question.synonyms:
         lines.append(f"Searched also by the words {', '.join(question.synonyms)}")
     return lines
@@ -171,6 +173,7 @@ def _criterion(criterion: Criterion) -> dict[str, Any]:
         "term": criterion.term,
         "assertion": criterion.assertion,
         "sites": list(criterion.sites),
+        "required": criterion.required,
     }
 
 

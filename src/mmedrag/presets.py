@@ -14,6 +14,7 @@ from pathlib import Path
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.definitions import glossary
 from mmedrag.domains import paper_prompts
+from mmedrag.encoders.adapted import load_adapted
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
 from mmedrag.encoders.fusion import Fusion, SharedAndOwn, load_fusion
@@ -142,7 +143,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
         fusion = load_fusion(
             Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
         )
-    embedder = DualEncoder(images, texts, fusion)
+    embedder = _adapted(models, DualEncoder(images, texts, fusion))
     return Stages(
         embedder=embedder,
         classifier=ConceptClassifier(
@@ -173,7 +174,7 @@ def _paper(models: Mapping[str, str]) -> Stages:
     )
     clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision, fit="crop")
-    embedder = DualEncoder(images, texts, heads)
+    embedder = _adapted(models, DualEncoder(images, texts, heads))
     return Stages(
         embedder=embedder,
         classifier=ZeroShotClassifier(
@@ -189,7 +190,7 @@ def _towers(models: Mapping[str, str]) -> Stages:
     """A model with both towers: its own space, its own zero-shot classifier."""
     clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision)
-    embedder = towers.embedder()
+    embedder = _adapted(models, towers.embedder())
     return Stages(
         embedder=embedder,
         classifier=ZeroShotClassifier(towers.images.encode, towers.texts.encode),
@@ -197,6 +198,20 @@ def _towers(models: Mapping[str, str]) -> Stages:
         context_filter=_filter(models, embedder, towers.texts, SimilarityThreshold(0.2)),
         texts=towers.texts,
     )
+
+
+def _adapted(models: Mapping[str, str], embedder: DualEncoder) -> DualEncoder:
+    """The embedder with the heads that ``mmedrag adapt`` fitted beside it, where they are given."""
+    if not models["adapted"]:
+        return embedder
+    images, texts = embedder.images, embedder.texts
+    fusion = load_adapted(
+        Path(models["adapted"]),
+        embedder.fusion,
+        image_encoder=images.fingerprint,
+        text_encoder=texts.fingerprint,
+    )
+    return DualEncoder(images, texts, fusion)
 
 
 def _filter(
@@ -236,7 +251,7 @@ PRESETS: tuple[Preset, ...] = (
         "offline",
         "EfficientNet-Lite0 and all-MiniLM-L6-v2 on ONNX Runtime, shipped heads; no network",
         "nothing more",
-        {"learned": "", "modality": "", "heads": "", "reward": ""},
+        {"learned": "", "modality": "", "heads": "", "adapted": "", "reward": ""},
         _offline,
     ),
     Preset(
@@ -248,6 +263,7 @@ PRESETS: tuple[Preset, ...] = (
             "text": _CLINICAL_BERT,
             "clip": _CLIP,
             "heads": "heads",
+            "adapted": "",
             "reward": "",
         },
         _paper,
@@ -261,9 +277,22 @@ PRESETS: tuple[Preset, ...] = (
             "text": _CLINICAL_BERT,
             "clip": _CLIP,
             "heads": "heads",
+            "adapted": "",
             "reward": "",
         },
         _paper,
+    ),
+    Preset(
+        "biomedclip",
+        "BiomedCLIP ViT-B/16 and PubMedBERT, both towers (open_clip is not needed)",
+        _TORCH,
+        {
+            "clip": "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+            "@9f341de24bfb00180f1b847274256e9b65a3a32e",
+            "adapted": "",
+            "reward": "",
+        },
+        _towers,
     ),
     Preset(
         "pubmedclip",
@@ -272,6 +301,7 @@ PRESETS: tuple[Preset, ...] = (
         {
             "clip": "flaviagiammarino/pubmed-clip-vit-base-patch32"
             "@26c0c67f6da303ad2a38909130bd35744ea93517",
+            "adapted": "",
             "reward": "",
         },
         _towers,
@@ -280,7 +310,7 @@ PRESETS: tuple[Preset, ...] = (
         "plip",
         "PLIP ViT-B/32 for pathology, both towers",
         _TORCH,
-        {"clip": "vinid/plip@main", "reward": ""},
+        {"clip": "vinid/plip@main", "adapted": "", "reward": ""},
         _towers,
     ),
     Preset(
@@ -289,6 +319,7 @@ PRESETS: tuple[Preset, ...] = (
         f"{_TORCH} (its licence must be accepted at the hub)",
         {
             "clip": "google/medsiglip-448@9cea28a1a1195f665105faa6e8544c112fd960a4",
+            "adapted": "",
             "reward": "",
         },
         _towers,

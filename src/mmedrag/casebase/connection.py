@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmedrag.casebase import conditions, row_sums
+from mmedrag.casebase import conditions, row_sums, words
 from mmedrag.casebase.descriptors import Key, connected, connecting, disconnected
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.ledger import Ledger
@@ -71,6 +71,7 @@ class Connection:
         for pragma in _PRAGMAS:
             self._run(f"PRAGMA {pragma}")
         prepare(self.connection)
+        words.prepare(self.connection)
 
     def create(self, settings: Mapping[str, str]) -> None:
         """Lay out an empty database."""
@@ -138,6 +139,11 @@ class Connection:
     def derives(self) -> bool:
         """Whether the file has the tables of what is derived once (format 2)."""
         return version(self.connection) > 1
+
+    @property
+    def recognises(self) -> bool:
+        """Whether the file keeps mentions as they are kept now (format 3)."""
+        return version(self.connection) > 2
 
     def truncate_log(self) -> bool:
         """Fold the write-ahead log into the file, so that erased texts leave the disk.

@@ -92,9 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'':<34}    n   without  with  difference")
     for low, high in LENGTHS:
         if (inside := (words >= low) & (words <= high)).any():
-            print(
-                line(f"{low} to {high} words" if high < 9999 else f"{low} words on", table[inside])
-            )
+            name = f"{low} to {high} words" if high < LENGTHS[-1][1] else f"{low} words or more"
+            print(line(name, table[inside]))
     longer = words > chosen.longest
     for source in sorted(set(sources)):
         if (inside := longer & (sources == source)).any():

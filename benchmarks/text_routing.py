@@ -1,8 +1,8 @@
 """Texts routed by head, by glossary, and by both: ``python benchmarks/text_routing.py RECORDS``.
 
 Short terms come from ``mmedrag/evaluation/short_terms.jsonl``, in seven sets, each written
-before its first run. Record files give up to 150 different English texts of their validation split; the
-settings of the routing were chosen on every second of them ("even"), so that "odd" is unseen.
+before its first run. Record files give up to 150 different English texts of their validation split;
+the settings of the routing were chosen on every second of them ("even"), so that "odd" is unseen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a question rules out is never said to be unaffirmed beside a case that affirms a kind of it."""
+"""What a question rules out is never called unaffirmed beside a case that affirms a kind of it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ KINDS = {
     "haemorrhage": ("subdural haematoma", "vitreous haemorrhage"),
 }
 families = st.sampled_from([(wide, kind) for wide, kinds in KINDS.items() for kind in kinds])
+REPORTS = ("There is {kind}.", "No {wide}.", "{other}.", "No {kind}.")
 ASKED = ("{other} but no {wide}", "{other} without {wide}", "No {wide}. {other}.", "no {wide}")
 
 
@@ -35,17 +36,17 @@ ASKED = ("{other} but no {wide}", "{other} without {wide}", "No {wide}. {other}.
     families,
     st.sampled_from(ASKED),
     st.sampled_from(["cardiomegaly", "drusen", "pneumonia"]),
-    st.lists(st.sampled_from(["There is {kind}.", "No {wide}.", "{other}.", "No {kind}."]), min_size=1,
-             max_size=5),
-)  # fmt: skip
+    st.lists(st.sampled_from(REPORTS), min_size=1, max_size=5),
+)
 def test_a_kind_that_is_affirmed_is_said(family, form, other, reports) -> None:
     wide, kind = family
     names = {"wide": wide, "kind": kind, "other": other}
     texts = [report.format(**names) for report in reports]
+    one = np.ones(1, np.float32)
     evidence = [
-        Evidence(f"C{i}", Case(id=str(i), text=text), np.ones(1, np.float32), 0.5, 0.5, mentions, 0.5, 0.9)
+        Evidence(f"C{i}", Case(id=str(i), text=text), one, 0.5, 0.5, mentions, 0.5, 0.9)
         for i, (text, mentions) in enumerate(zip(texts, SOURCE.recognise(texts), strict=True), 1)
-    ]  # fmt: skip
+    ]
     text = form.format(**names)
     question = replace(
         question_of(Query(text), np.ones(1, np.float32)), mentions=SOURCE.recognise([text])[0]

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from mmedrag.answers import agreement
 from mmedrag.answers.agreement import Agreement, Bin, Judge
 from mmedrag.answers.analysis import CaseAnalyst, base_rate, code_of
-from mmedrag.answers.counts import CorpusCounts
 from mmedrag.answers.questions import RuleReader
-from mmedrag.answers.verification import NORMAL
 from mmedrag.definitions import Dictionary, glossary
 from mmedrag.protocols import CorpusStatistics
 from mmedrag.types import (
@@ -137,29 +135,6 @@ def test_normal_studies_are_counted(terms):
     ill = [replace(c, id=f"ill{c.id}") for c in cases("Pneumothorax.")]
     brief = brief_of(terms, "Is this normal?", [*labelled, *ill])
     assert said(brief, "normal study") == {A: ("C1", "C2"), N: ("C3",)}
-
-
-def test_base_rates_count_the_searched_corpus(terms):
-    corpus = cases("Pleural effusion.", "No pleural effusion.", "Clear.", "Effusion.")
-    corpus.append(replace(corpus[0], id="other", domain=Domain.PATHOLOGY))
-    counts = CorpusCounts(lambda: [(c, None) for c in corpus], terms, terms.concepts)
-    assert isinstance(counts, CorpusStatistics)
-    brief = brief_of(terms, "Is there a pleural effusion?", corpus[:2], counts)
-    assert brief.claims[0].prevalence == Prevalence(2, 1, 5)
-    here = Question(Query("", where="id != 'id1'"), Routing({}, Domain.RADIOLOGY), VECTOR)
-    code = brief.claims[0].concept
-    assert counts.prevalence(here, {code: [code]})[code] == Prevalence(0, 1, 3)
-
-
-def test_the_corpus_is_read_again_when_it_changes(terms):
-    corpus = cases("Pneumothorax.")
-    counts = CorpusCounts(
-        lambda: [(c, None) for c in corpus], terms, terms.concepts, lambda: len(corpus)
-    )
-    asked = Question(Query(""), Routing({}, None), VECTOR)
-    assert counts.prevalence(asked, {NORMAL: [NORMAL]})[NORMAL] == Prevalence(0, 1, 1)
-    corpus.append(replace(corpus[0], id="normal", text="", labels=("normal",)))
-    assert counts.prevalence(asked, {NORMAL: [NORMAL]})[NORMAL] == Prevalence(1, 1, 2)
 
 
 JUDGE = Judge((-2.0, 6.0, -6.0, 0.0, 0.0), yes=0.9, no=0.1, right_yes=0.97, right_no=0.95)

@@ -36,20 +36,28 @@ def asked(terms: Dictionary, text: str, image: bytes | None = None, routing=ANYW
     return Question(Query(text, image), routing, vector, terms.recognise([text])[0])
 
 
+def kinds_of(row: dict[str, object]) -> list[object]:
+    """The kinds that would be right: more than one where a text asks two things."""
+    return row["kind"] if isinstance(row["kind"], list) else [row["kind"]]
+
+
 def test_there_are_enough_questions_of_every_kind():
-    kinds = [row["kind"] for row in ROWS]
-    assert len(ROWS) >= 400
+    kinds = [kind for row in ROWS for kind in kinds_of(row)]
+    assert len(ROWS) >= 1000
     assert all(kinds.count(kind) >= 15 for kind in QuestionKind)
 
 
-@pytest.mark.parametrize(("written", "least"), [(1, 0.98), (2, 0.97), (3, 0.95), (4, 0.94)])
+@pytest.mark.parametrize(
+    ("written", "least"),
+    [(1, 0.98), (2, 0.97), (3, 0.95), (4, 0.94), (5, 0.97), (6, 0.97), (7, 0.97)],
+)
 def test_kinds_of_our_own_questions(terms, written, least):
     rows = [row for row in ROWS if row["set"] == written]
     reader = RuleReader()
     wrong = [
         (row["text"], row["kind"], kind)
         for row in rows
-        if (kind := reader.read(asked(terms, row["text"])).kind) != row["kind"]
+        if (kind := reader.read(asked(terms, row["text"])).kind) not in kinds_of(row)
     ]
     assert len(wrong) <= (1 - least) * len(rows), wrong
 
@@ -154,3 +162,23 @@ def test_long_texts_are_read(text):
 def test_what_only_asks_about_an_image_is_not_searched_for(terms, text, described):
     assert RuleReader().read(asked(terms, text, b"image")).described == described
     assert RuleReader().read(asked(terms, text)).described == text
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Is there a pneumothorax and should I drain it?", QuestionKind.PRESENCE),
+        ("What is sarcoidosis, and what is its prognosis?", QuestionKind.DEFINITION),
+        ("Is there a fracture? And what painkiller can I take?", QuestionKind.PRESENCE),
+    ],
+)
+def test_of_two_questions_the_one_that_is_for_us_is_answered(terms, text, kind):
+    intent = RuleReader().read(asked(terms, text))
+    assert intent.kind is kind
+    assert intent.unanswered.startswith("This asks")
+    assert not intent.reason
+
+
+def test_all_that_is_asked_may_be_out_of_scope(terms):
+    text = "What dose of amoxicillin, and should I operate?"
+    assert RuleReader().read(asked(terms, text)).kind is QuestionKind.OUT_OF_SCOPE

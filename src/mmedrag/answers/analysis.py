@@ -74,7 +74,7 @@ class CaseAnalyst:
         found = _findings(asked, readings, self.ontology)
         differential = candidates(question, readings, self.ontology)[:CANDIDATES]
         brief = Brief(intent.kind, Reply.UNKNOWN, claims=(*claims, *found),
-                      differential=tuple(differential))  # fmt: skip
+                      differential=tuple(differential), unanswered=intent.unanswered)  # fmt: skip
         if self.source is not None:
             brief = verified(brief, readings, self.source, self.ontology)
         if corpus is not None:

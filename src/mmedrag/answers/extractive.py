@@ -61,15 +61,17 @@ class ExtractiveGenerator:
         closest = self._closest(question, brief, cases)
         reply = direct_reply(question, brief, cases, definitions)
         terms = self._terms(brief, definitions)
+        unanswered = [f"Not answered: {_lowered(brief.unanswered)}"] if brief.unanswered else []
         if brief.declined:
             return [reply, closest]
         if brief.kind is QuestionKind.DEFINITION:
-            return [terms, reply, closest]
+            return [terms, reply, unanswered, closest]
         findings = finding_lines(brief, cases, self.findings)
         if brief.kind is QuestionKind.NORMALITY and brief.reply is Reply.YES:
             findings = []
         return [
             reply,
+            unanswered,
             differential_lines(question, brief),
             closest,
             findings,
@@ -95,6 +97,10 @@ class ExtractiveGenerator:
         asked = brief.kind is QuestionKind.DEFINITION
         lines = [line for d in chosen[: self.terms] if (line := _term(d, whole=asked))]
         return ["Terms:", *lines] if lines else []
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _showing(brief: Brief, cases: Sequence[Evidence]) -> list[Evidence]:

@@ -86,6 +86,8 @@ def brief_text(brief: Brief, sent: Sequence[str]) -> str:
         if keys := [k for k in candidate.keys if k in sent]:
             count = f"{len(candidate.keys)} of {candidate.of} [{', '.join(keys)}]"
             lines.append(f"- diagnosis {_attribute(candidate.diagnosis)}: {count}")
+    if brief.unanswered:
+        lines.append(f"Say of the second question only this: {brief.unanswered}")
     return "\n".join(lines)
 
 

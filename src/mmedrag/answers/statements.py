@@ -163,14 +163,32 @@ def phrase_mentions(text: str, words: str) -> list[Mention]:
 def is_normal(reading: CaseReading) -> bool | None:
     """Whether the case is a normal study, or ``None`` where it says neither.
 
-    Normal: it affirms normality, and no finding or disease. Abnormal: it affirms one of these.
+    Normal: its diagnosis or labels say so and name no finding; or its report affirms normality, and
+    no finding or disease. Abnormal: it affirms one of these.
     """
-    affirmed = [s for s in reading.stated.values() if s.assertion is Assertion.AFFIRMED]
-    if any(s.mention.kind in (Kind.FINDING, Kind.DISEASE) for s in affirmed):
-        return False
-    if any(s.mention.kind is Kind.NORMAL for s in affirmed) or _says_normal(reading):
+    if named_normal(reading):
         return True
-    return None
+    affirmed = {
+        s.mention.kind for s in reading.stated.values() if s.assertion is Assertion.AFFIRMED
+    }
+    if affirmed & {Kind.FINDING, Kind.DISEASE}:
+        return False
+    return True if Kind.NORMAL in affirmed else None
+
+
+def named_mentions(reading: CaseReading) -> Iterator[Mention]:
+    """The mentions in the diagnosis and the labels of a case."""
+    yield from (m for name in (*reading.diagnosis, *reading.labels) for m in name.mentions)
+
+
+def named_normal(reading: CaseReading) -> bool:
+    """Whether its diagnosis or labels call a case normal and name no finding."""
+    abnormal = any(
+        m.kind in (Kind.FINDING, Kind.DISEASE) and m.assertion is Assertion.AFFIRMED
+        for m in named_mentions(reading)
+    )
+    named = (*reading.labels, *reading.diagnosis)
+    return not abnormal and any(_NORMAL.match(n.text.strip()) for n in named)
 
 
 _NORMAL = re.compile(
@@ -179,10 +197,6 @@ _NORMAL = re.compile(
     r"|healthy|unremarkable|no tumou?r|regular|negative)$",
     re.IGNORECASE,
 )
-
-
-def _says_normal(reading: CaseReading) -> bool:
-    return any(_NORMAL.match(n.text.strip()) for n in (*reading.labels, *reading.diagnosis))
 
 
 @dataclass(slots=True)

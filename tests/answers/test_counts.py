@@ -39,7 +39,8 @@ FINDINGS = (
     "atelectasis", "fracture",
 )  # fmt: skip
 NAMES = ("", "", "Pneumonia", "Zebra syndrome", "Pneumonia; pleural effusion", "normal")
-LABELS = ((), (), ("normal",), ("Pleural_Effusion",), ("no finding",), ("Head",), ("no tumor",))
+LABELS = ((), (), ("normal",), ("Pleural_Effusion",), ("no finding",), ("Head",), ("no tumor",),
+          ("pneumonia",), ("possible mass", "mass"), ("mass", "pneumonia"))  # fmt: skip
 
 
 @pytest.fixture(scope="module", name="terms")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.answers.questions import RULES, RuleReader, asking_part, kind_of, phrases_of
+from mmedrag.answers.questions import RULES, RuleReader, kind_of, last_request, phrases_of
 from mmedrag.definitions import Dictionary, glossary
 from mmedrag.protocols import QuestionReader
 from mmedrag.types import Domain, Query, Question, QuestionKind, Routing
@@ -97,8 +97,8 @@ def test_a_treatment_in_the_history_is_no_question_about_it(terms):
 
 def test_a_history_may_stand_before_the_question():
     text = "45-year-old woman with seizures. Known breast cancer. What is it likely to be?"
-    assert asking_part(text) == "What is it likely to be?"
-    assert kind_of(asking_part(text), has_image=False)[0] is QuestionKind.DIFFERENTIAL
+    assert last_request(text) == "What is it likely to be?"
+    assert kind_of(last_request(text), has_image=False)[0] is QuestionKind.DIFFERENTIAL
 
 
 def test_a_term_that_is_pointed_at_is_asked_for(terms):

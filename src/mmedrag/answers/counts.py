@@ -15,10 +15,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.answers.differential import diagnoses_of
+from mmedrag.answers.differential import FROM_DIAGNOSIS, UNNAMED, diagnoses_of
 from mmedrag.answers.statements import (
     CaseReading,
-    named_mentions,
     named_normal,
     read_cases,
 )
@@ -39,11 +38,13 @@ _SURE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
 class _Names:
     """What diagnoses and labels say, by concept: rows that affirm, negate and doubt it.
 
+    ``labelled`` are rows of labels that affirm it, which count where the report does not doubt it.
     ``codes`` are the rows of each diagnosis, ``normal`` those that are called normal; ``kinds`` are
     the kinds of all concepts that diagnoses and labels name.
     """
 
     stated: Mapping[Assertion, Mapping[str, Rows]]
+    labelled: Mapping[str, Rows]
     codes: Mapping[str, Rows]
     normal: Rows
     kinds: Mapping[str, Kind]
@@ -123,17 +124,17 @@ class CorpusCounts:
 
     def _affirmed(self, names: _Names, concepts: frozenset[str]) -> Rows:
         """Cases that affirm one of the concepts, have one of the diagnoses, or are normal."""
-        found = [self._stating(names, concepts)]
-        found += [names.codes[c] for c in concepts if c in names.codes]
-        return _union([*found, self._normal(names)] if NORMAL in concepts else found)
+        rows = [self._stating(names, concepts)]
+        rows += [names.codes[c] for c in concepts if c in names.codes]
+        return _union([*rows, self._normal(names)] if NORMAL in concepts else rows)
 
     def _stating(self, names: _Names, concepts: frozenset[str]) -> Rows:
         """Cases whose report, diagnosis or labels affirm one of the concepts and never deny it."""
-        found = [self._store.undisputed(concepts - names.kinds.keys())]
+        rows = [self._store.undisputed(concepts - names.kinds.keys())]
         for concept in concepts & names.kinds.keys():
             yes, no, _ = self._stated(names, concept)
-            found.append(np.setdiff1d(yes, no, assume_unique=True))
-        return _union(found)
+            rows.append(np.setdiff1d(yes, no, assume_unique=True))
+        return _union(rows)
 
     def _negated(self, names: _Names, concept: str) -> Rows:
         """Cases that say of the very concept that it is not there, and nothing stronger."""
@@ -145,11 +146,11 @@ class CorpusCounts:
     def _stated(self, names: _Names, concept: str) -> tuple[Rows, Rows, Rows]:
         """Cases whose report, diagnosis or labels affirm, negate and doubt one concept."""
         yes, no, unsure = (
-            _union([self._store.occurring([concept], said),
-                    names.stated[said].get(concept, _NONE)])
-            for said in _SURE
-        )  # fmt: skip
-        return yes, no, unsure
+            _union([self._store.occurring([concept], a), names.stated[a].get(concept, _NONE)])
+            for a in _SURE
+        )
+        labelled = np.setdiff1d(names.labelled.get(concept, _NONE), np.setdiff1d(unsure, yes))
+        return _union([yes, labelled]), no, unsure
 
     def _normal(self, names: _Names) -> Rows:
         """Normal studies, as :func:`mmedrag.answers.statements.is_normal` tells them."""
@@ -176,28 +177,32 @@ class CorpusCounts:
 
 
 def _names(wordings: Mapping[Wording, tuple[CaseReading, Rows]], ontology: Ontology) -> _Names:
-    stated: dict[Assertion, dict[str, list[Rows]]] = {said: {} for said in _SURE}
+    stated: dict[Assertion, dict[str, list[Rows]]] = {a: {} for a in _SURE}
+    labelled: dict[str, list[Rows]] = {}
     codes: dict[str, list[Rows]] = {}
     kinds: dict[str, Kind] = {}
     normal = [_NONE]
     for reading, rows in wordings.values():
-        for mention in named_mentions(reading):
-            kinds[mention.concept] = mention.kind
-            if mention.assertion in stated:
-                stated[mention.assertion].setdefault(mention.concept, []).append(rows)
-        for code, _, _ in diagnoses_of(reading, ontology):
-            codes.setdefault(code, []).append(rows)
+        for names, affirmed in ((reading.diagnosis, stated[Assertion.AFFIRMED]),
+                                (reading.labels, labelled)):  # fmt: skip
+            by = {**stated, Assertion.AFFIRMED: affirmed}
+            for mention in (m for named in names for m in named.mentions):
+                kinds[mention.concept] = mention.kind
+                by.get(mention.assertion, {}).setdefault(mention.concept, []).append(rows)
+        for code, _, weight in diagnoses_of(reading, ontology):
+            if weight == FROM_DIAGNOSIS or code.startswith(UNNAMED):
+                codes.setdefault(code, []).append(rows)
         if named_normal(reading):
             normal.append(rows)
     return _Names(
-        {said: _joined(found) for said, found in stated.items()},
-        _joined(codes), _union(normal), kinds,
+        {a: _joined(rows) for a, rows in stated.items()},
+        _joined(labelled), _joined(codes), _union(normal), kinds,
     )  # fmt: skip
 
 
-def _joined(found: Mapping[str, Sequence[Rows]]) -> dict[str, Rows]:
-    return {name: _union(rows) for name, rows in found.items()}
+def _joined(rows_by_name: Mapping[str, Sequence[Rows]]) -> dict[str, Rows]:
+    return {name: _union(rows) for name, rows in rows_by_name.items()}
 
 
-def _union(found: Sequence[Rows]) -> Rows:
-    return np.unique(np.concatenate([_NONE, *found]))
+def _union(arrays: Sequence[Rows]) -> Rows:
+    return np.unique(np.concatenate([_NONE, *arrays]))

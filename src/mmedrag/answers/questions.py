@@ -94,7 +94,7 @@ class RuleReader:
         """
         text = clean(question.query.text)
         asking = requests(text)
-        judged = [self._judged(question, text, part) for part in reversed(asking)]
+        judged = [self._judged(question, text, sentence) for sentence in reversed(asking)]
         intent = next((i for i in judged if i.kind is not _K.OUT_OF_SCOPE), judged[0])
         if intent.kind is _K.OUT_OF_SCOPE:
             return self._of_a_clause(question, text, asking[-1]) or intent
@@ -162,7 +162,7 @@ def requests(text: str) -> list[str]:
     return marked or asking or [text[-_LONGEST:]]
 
 
-def asking_part(text: str) -> str:
+def last_request(text: str) -> str:
     """The last sentence of a text that asks."""
     return requests(text)[-1]
 
@@ -192,14 +192,14 @@ _ASKED = re.compile(
 )
 
 
-def phrases_of(asked: str, kind: QuestionKind) -> tuple[str, ...]:
+def phrases_of(question: str, kind: QuestionKind) -> tuple[str, ...]:
     """What a question asks about in words that no dictionary has; at most four words each."""
     if kind not in (_K.PRESENCE, _K.CHOICE):
         return ()
-    match = _ASKED.match(asked)
+    match = _ASKED.match(question)
     whole = match["what"] if match else ""
-    parts = re.split(r"\s+(?:or|vs\.?|versus)\s+", whole) if kind is _K.CHOICE else [whole]
-    cleaned = (re.sub(r"^(?:an?|the|any)\s+", "", p.strip(), flags=re.IGNORECASE) for p in parts)
+    options = re.split(r"\s+(?:or|vs\.?|versus)\s+", whole) if kind is _K.CHOICE else [whole]
+    cleaned = (re.sub(r"^(?:an?|the|any)\s+", "", p.strip(), flags=re.IGNORECASE) for p in options)
     return tuple(p for p in cleaned if 0 < len(p.split()) <= 4)
 
 

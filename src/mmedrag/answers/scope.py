@@ -344,20 +344,20 @@ def _names_finding(question: Question, asking: str) -> bool:
 
 
 def out_of_scope(
-    question: Question, asked: str, kind: QuestionKind, domains: Domains | None
+    question: Question, request: str, kind: QuestionKind, domains: Domains | None
 ) -> OutOfScope | None:
     """Why a question is declined, or ``None`` where it is one for us.
 
     Args:
         question: routed, its terms recognised.
-        asked: the sentence that asks; empty where the text only describes a case.
+        request: the sentence that asks; empty where the text only describes a case.
         kind: what it would be, were it in scope.
         domains: where concepts belong.
     """
-    if asked and instruction_like(asked):
+    if request and instruction_like(request):
         rule = "speaks to a program"
         return OutOfScope(rule, f"This speaks to a program and asks nothing medical. {INSTEAD}")
-    plain = _HISTORY.sub(" ", asked)
+    plain = _HISTORY.sub(" ", request)
     letters = plain_letters(plain)
     for name, words in DECLINING.items():
         if words.search(letters):

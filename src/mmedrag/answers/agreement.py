@@ -95,16 +95,15 @@ class Agreement:
             return Reply.YES, f"such a reply was right for {judge.right_yes:.0%} of images held out"
         if support["affirm"] < 1.0 and p <= judge.no:
             return Reply.NO, f"such a reply was right for {judge.right_no:.0%} of images held out"
-        differ = support["affirm"] and support["rule out"]
-        tried = judge.tried(p)
+        undecided = Reply.MIXED if support["affirm"] and support["rule out"] else Reply.UNKNOWN
+        tried = judge.tried(p) if support["affirm"] else None
         if tried is None:
-            return (
-                Reply.MIXED if differ else Reply.UNKNOWN
-            ), "images that look alike decide nothing here"
-        had = f"{tried.right / tried.of:.0%} of {tried.of} images held out with such similar cases"
+            return undecided, "images that look alike decide nothing here"
+        share = f"{tried.right / tried.of:.0%} of {tried.of} images held out"
         return (
-            Reply.MIXED if differ else Reply.UNKNOWN
-        ), f"it was so for {had}, which is no answer"
+            undecided,
+            f"with such similar cases it was so for {share}, asked of as many without it",
+        )
 
     def lead(self, first: Candidate, kind: str) -> tuple[Reply, str]:
         """Whether the first diagnosis is a clear lead, and how often such a one is right.
@@ -117,9 +116,7 @@ class Agreement:
         queries = "histories" if kind == TEXT else "images"
         if rate >= self.clear:
             return Reply.YES, f"such a lead was right for {rate:.0%} of {queries} held out"
-        return Reply.MIXED, (
-            f"no clear lead: such a one was right for {rate:.0%} of {queries} held out"
-        )
+        return Reply.MIXED, (f"such a lead was right for only {rate:.0%} of {queries} held out")
 
     def lead_rate(self, share: float, kind: str) -> float:
         """How often a lead that this share of the cases has is right.

@@ -18,8 +18,9 @@ from mmedrag.protocols import Ontology
 from mmedrag.text.wording import normal, spans
 from mmedrag.types import Assertion, Candidate, Claim, Kind, Mention, Question
 
-FROM_DIAGNOSIS, FROM_LABEL, FROM_REPORT = 1.0, 0.9, 0.5
-"""How much a case counts for a diagnosis that its source, a label or its report alone names."""
+FROM_DIAGNOSIS, FROM_LABEL, FROM_FINDING, FROM_REPORT = 1.0, 0.9, 0.6, 0.5
+"""How much a case counts for a diagnosis that its source, a label or its report alone names, and
+for a label that is a finding ("opacity") and no disease."""
 
 UNNAMED = "diagnosis:"
 """Begins the code of a diagnosis that no dictionary has: its words in their normal form."""
@@ -109,7 +110,8 @@ def diagnoses_of(reading: CaseReading, ontology: Ontology) -> Iterator[tuple[str
             disputed = stated is not None and stated.assertion is not Assertion.AFFIRMED
             if code and code not in seen and not (disputed and weight == FROM_LABEL):
                 seen.add(code)
-                yield code, words, weight
+                is_finding = weight == FROM_LABEL and ontology.kind(code) is Kind.FINDING
+                yield code, words, FROM_FINDING if is_finding else weight
     for concept, statement in reading.stated.items():
         mention = statement.mention
         affirmed = statement.assertion is Assertion.AFFIRMED and mention.kind is Kind.DISEASE

@@ -98,11 +98,14 @@ class RuleReader:
         intent = next((i for i in judged if i.kind is not _K.OUT_OF_SCOPE), judged[0])
         if intent.kind is _K.OUT_OF_SCOPE:
             return self._of_a_clause(question, text, asking[-1]) or intent
-        declined = next((i.reason for i in judged if i.kind is _K.OUT_OF_SCOPE), "")
-        return replace(intent, unanswered=declined)
+        for sentence, other in zip(reversed(asking), judged, strict=True):
+            if other.kind is _K.OUT_OF_SCOPE:
+                described = " ".join(intent.described.replace(sentence, " ").split())
+                intent = replace(intent, unanswered=other.reason, described=described)
+        return intent
 
-    def _judged(self, question: Question, text: str, asking: str) -> Intent:
-        """The intent of one sentence that asks."""
+    def _judged(self, question: Question, text: str, asking: str, within: str = "") -> Intent:
+        """The intent of one sentence that asks, or of a clause ``within`` one."""
         spelled = spelled_out(asking)
         has_image = question.query.image is not None
         concepts = _concepts_of(text, asking, question.mentions)
@@ -119,13 +122,13 @@ class RuleReader:
             )
         phrases = () if concepts else phrases_of(spelled, kind)
         about_image = has_image and kind in _ABOUT_AN_IMAGE and rule != _ASKS_NOTHING
-        described = text.replace(asking, " ").strip() if about_image else text
+        described = text.replace(within or asking, " ").strip() if about_image else text
         return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
 
     def _of_a_clause(self, question: Question, text: str, sentence: str) -> Intent | None:
         """The intent of the clause that is for us, in a sentence that as a whole is not."""
         clauses = _CLAUSE.split(sentence)
-        judged = [self._judged(question, text, clause) for clause in clauses]
+        judged = [self._judged(question, text, clause, sentence) for clause in clauses]
         declined = next((i for i in judged if i.kind is _K.OUT_OF_SCOPE), None)
         for clause, intent in zip(clauses, judged, strict=True):
             names = any(m.text in clause for m in question.mentions) or intent.kind in _OPEN

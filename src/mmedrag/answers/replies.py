@@ -37,7 +37,7 @@ def direct_reply(
         return [f"No similar case was adequate; a dictionary explains the terms {keys}."]
     match brief.kind:
         case QuestionKind.DEFINITION:
-            return _of_definition(brief, cases)
+            return _of_definition(question, brief, cases)
         case QuestionKind.NORMALITY:
             return [_after(_certainty(question, brief), _counted(_claims(brief, NORMAL)))]
         case QuestionKind.COMPARISON:
@@ -156,8 +156,13 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
     return lines
 
 
-def _of_definition(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
-    affirmed = [c for c in brief.claims if c.assertion is Assertion.AFFIRMED and is_whole(c)]
+def _of_definition(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
+    """How many cases affirm what is explained."""
+    targets = _targets(question, brief)
+    affirmed = [
+        c for c in brief.claims
+        if c.assertion is Assertion.AFFIRMED and is_whole(c) and c.concept in targets
+    ]  # fmt: skip
     everyone = cited([c.key for c in cases])
     unknown = not brief.definitions
     lines = [f"No dictionary here explains the term; these cases are nearest {everyone}."]
@@ -188,14 +193,15 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
     )
     shared = _shared(brief)
     named = brief.differential[:LEADS]
-    clear = question.query.image is None or brief.reply is Reply.YES
+    measured = "held out" in brief.reason
+    clear = brief.reply is Reply.YES or not measured
     if named:
         words = listed([_candidate(c) for c in named])
         among = f"among {the_cases}: {words}"
         if not clear:
             among = f"there is no clear lead among {the_cases}: {words}"
         text = f"{start}{among}"
-        if brief.reason and question.query.image is not None:
+        if measured:
             text += f" ({brief.reason})"
         if shared:
             text += f"; they describe {shared}"

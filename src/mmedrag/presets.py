@@ -22,6 +22,7 @@ from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.pretrained import Pretrained
 from mmedrag.encoders.text import TextEncoder
+from mmedrag.encoders.towers import Towers
 from mmedrag.errors import QueryError
 from mmedrag.modality import (
     CERTAIN,
@@ -225,7 +226,10 @@ def _any_two(models: Mapping[str, str]) -> Stages:
 def _towers(models: Mapping[str, str]) -> Stages:
     """A model with both towers: its own space, its own zero-shot classifier."""
     clip = Pretrained.parse(models["clip"])
-    towers = load_towers(clip.name, revision=clip.revision)
+    return _of_towers(models, load_towers(clip.name, revision=clip.revision))
+
+
+def _of_towers(models: Mapping[str, str], towers: Towers) -> Stages:
     embedder = _adapted(models, towers.embedder())
     return Stages(
         embedder=embedder,
@@ -248,6 +252,13 @@ def _adapted(models: Mapping[str, str], embedder: DualEncoder) -> DualEncoder:
         text_encoder=texts.fingerprint,
     )
     return DualEncoder(images, texts, fusion)
+
+
+def _exported(models: Mapping[str, str]) -> Stages:
+    """Both towers from ONNX files."""
+    from mmedrag.encoders.exported import load_exported
+
+    return _of_towers(models, load_exported(Path(models["folder"])))
 
 
 def _filter(
@@ -376,6 +387,13 @@ PRESETS: tuple[Preset, ...] = (
             "reward": "",
         },
         _any_two,
+    ),
+    Preset(
+        "exported",
+        "both towers of a model that mmedrag export-encoder wrote, on ONNX Runtime",
+        "a folder (--model folder=FOLDER)",
+        {"folder": "exported", "adapted": "", "reward": ""},
+        _exported,
     ),
 )
 """Every preset, the default first."""

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 import mmedrag
+from mmedrag.datasets.records import write_records
 from mmedrag.errors import CheckpointError, CorpusError, QueryError
 from mmedrag.training.adaptation import FEWEST, adapt
 from mmedrag.types import Case
 
 
 def indexed(cases: list[Case], path: Path) -> Path:
-    assert mmedrag.index(cases, into=path).written == len(cases)
+    records = path.with_suffix(".jsonl")
+    write_records(cases, records)
+    assert mmedrag.index(records, into=path).written == len(cases)
     return path
 
 
@@ -58,6 +61,7 @@ def test_own_reports_help_and_serve(phantoms: list[Case], tmp_path: Path) -> Non
     assert done.gain.difference > 0
     assert json.loads((tmp_path / "adapted" / "report.json").read_text()) == done.figures
     again = tmp_path / "again.casebase"
-    mmedrag.index(cases, into=again, preset=done.preset, models=done.models)
+    records = tmp_path / "own.jsonl"
+    mmedrag.index(records, into=again, preset=done.preset, models=done.models)
     with mmedrag.load(again) as rag:
         assert rag.ask(cases[0].text).evidence

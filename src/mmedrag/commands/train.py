@@ -37,6 +37,7 @@ def add(commands: Commands) -> None:
     _add_pooling(parts)
     _add_offline(parts)
     _add_adapt(commands)
+    _add_export(commands)
 
 
 def add_recipe(
@@ -316,4 +317,24 @@ def _adapt(options: argparse.Namespace) -> int:
     from mmedrag.training.adaptation import adapt
 
     show(str(adapt(options.casebase, options.into, seed=options.seed, log=show)))
+    return 0
+
+
+def _add_export(commands: Commands) -> None:
+    command = commands.add_parser(
+        "export-encoder", help="a both-tower model as ONNX, so that serving needs no torch"
+    )
+    command.add_argument("model", help="a hub id, @ and a revision; a folder; or a preset's name")
+    _add_folder(command)
+    command.add_argument("--int8", action="store_true", help="a quarter of the size")
+    command.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from mmedrag.presets import PRESETS
+    from mmedrag.training.export import export_towers
+
+    towers = {preset.name: preset.models.get("clip", "") for preset in PRESETS}
+    source = towers.get(options.model) or options.model
+    show(str(export_towers(source, options.into, int8=options.int8)))
     return 0

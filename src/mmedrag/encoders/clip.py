@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from mmedrag.encoders.dual import DualEncoder, Remembering
-from mmedrag.encoders.fusion import SharedSpace
-from mmedrag.encoders.image import Fit, ImageEncoder
+from mmedrag.encoders.dual import Remembering
+from mmedrag.encoders.image import Fit
 from mmedrag.encoders.pretrained import Pretrained
-from mmedrag.encoders.text import TextEncoder
+from mmedrag.encoders.towers import Towers
 from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
 from mmedrag.errors import CheckpointError
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Towers:
-    """An image encoder and a text encoder whose features can be compared (sections 3.2 and 3.3)."""
-
-    images: ImageEncoder
-    texts: TextEncoder
-
-    def embedder(self, image_share: float = 0.5) -> DualEncoder:
-        """The embedder of the shared space; no projection heads are needed."""
-        return DualEncoder(self.images, self.texts, SharedSpace(self.images.dim, image_share))
 
 
 def load_towers(

@@ -178,17 +178,17 @@ class TransformersTextEncoder:
         self._tokenizer = tokenizer
         self._pooling = pooling
         self._batch_size = batch_size
-        self._window = window or _longest(model, tokenizer)
-        self._overlap = min(overlap, self._window // 4)
+        self.window = window or _longest(model, tokenizer)
+        self._overlap = min(overlap, self.window // 4)
         # SigLIP is trained on full-width padding that it attends to.
-        self._fixed_width = model.config.model_type.startswith("siglip")
+        self.fixed_width = model.config.model_type.startswith("siglip")
         words = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()[:8]
         way = "tower" if hasattr(model, "get_text_features") else pooling
         self.fingerprint = (
             f"torch-text:{model.config.model_type}:{weights_digest(model)}:{words}:{way}:"
-            f"{self._window}/{self._overlap}"
+            f"{self.window}/{self._overlap}"
         )
-        self.dim = int(self._run(*(np.ones((1, self._window), dtype=np.int64),) * 2).shape[1])
+        self.dim = int(self._run(*(np.ones((1, self.window), dtype=np.int64),) * 2).shape[1])
 
     @classmethod
     def load(
@@ -217,14 +217,14 @@ class TransformersTextEncoder:
             self._run,
             batch_size=self._batch_size,
             padding_id=self._tokenizer.pad_token_id or 0,
-            width=self._window if self._fixed_width else None,
+            width=self.window if self.fixed_width else None,
         )
 
     def _windows(self, texts: Sequence[str]) -> list[Window]:
         found = self._tokenizer(
             well_formed(texts),
             truncation=True,
-            max_length=self._window,
+            max_length=self.window,
             stride=self._overlap,
             return_overflowing_tokens=True,
         )
@@ -246,7 +246,7 @@ class TransformersTextEncoder:
         """What :meth:`encode` gives, as a tensor with its graph, ``(len(texts), dim)``."""
         torch, _ = open_torch()
         windows = self._windows(texts)
-        width = self._window if self._fixed_width else None
+        width = self.window if self.fixed_width else None
         pooled = self._pooled(*padded(windows, self._tokenizer.pad_token_id or 0, width))
         weights = torch.tensor([window.weight for window in windows], device=pooled.device)
         owners = torch.tensor([window.text for window in windows], device=pooled.device)
@@ -267,15 +267,19 @@ class TransformersTextEncoder:
     def _pooled(self, ids: IntMatrix, mask: IntMatrix) -> Foreign:
         torch, _ = open_torch()
         device = self._model.device
-        feed = {"input_ids": torch.from_numpy(ids).to(device)}
-        if not self._fixed_width:
-            feed["attention_mask"] = torch.from_numpy(mask).to(device)
+        return self.pooled(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+
+    def pooled(self, ids: Foreign, mask: Foreign) -> Foreign:
+        """Tensors of token ids and mask ``(n, length)`` to one of features ``(n, dim)``."""
+        feed = {"input_ids": ids}
+        if not self.fixed_width:
+            feed["attention_mask"] = mask
         if hasattr(self._model, "get_text_features"):
             return _tower_features(self._model.get_text_features(**feed))
         states = self._model(**feed).last_hidden_state
         if self._pooling == "cls":
             return states[:, 0]
-        weights = torch.from_numpy(mask).to(states)[:, :, None]
+        weights = mask.to(states)[:, :, None]
         return (states * weights).sum(1) / weights.sum(1)
 
 

@@ -35,7 +35,7 @@ from mmedrag.ranking.diversity import DuplicatesLast
 from mmedrag.ranking.graph import Chain, paper_graph
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import SimilarityThreshold
-from mmedrag.routing import ConceptClassifier
+from mmedrag.routing import SHORT_TEXTS, ConceptClassifier, ShortTexts, short_texts
 
 MODELS = Path(str(files("mmedrag") / "models"))
 """The shipped weights; their model cards are in the same folder."""
@@ -149,6 +149,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
         classifier=ConceptClassifier(
             TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
             glossary(),
+            short=_short_texts_in(learned, texts),
         ),
         reranker=default_reranker(),
         context_filter=_filter(
@@ -229,6 +230,16 @@ def _filter(
         encoder=embedder.fingerprint,
         ontology=glossary().concepts,
     )
+
+
+def _short_texts_in(learned: Path, texts: TextEncoder) -> ShortTexts | None:
+    """The head for short texts of that folder, where there is one and it is of this encoder."""
+    folder = learned / "short_texts"
+    if not folder.is_dir():
+        return None
+    checkpoint = read_checkpoint(folder, SHORT_TEXTS)
+    fits = checkpoint.encoders.get("text") == texts.fingerprint
+    return short_texts(checkpoint, texts.encode) if fits else None
 
 
 def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:

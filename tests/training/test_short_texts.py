@@ -1,4 +1,4 @@
-"""The head for short texts: taught by names, read by the router, shipped for the shipped encoder."""
+"""The head for short texts: taught by names, read by the router, shipped for its encoder."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from mmedrag.types import Domain, Matrix
 
 BATCH = 64
 TEMPERATURE = 1.5
-"""The head is as sure of a term that the glossary has as the glossary itself; of others it should be
-less so. Chosen on seven sets of short terms (benchmarks/text_routing.py)."""
+"""Above 1, because the head is surer of names that it has learned than it should be of others.
+Chosen on seven sets of short terms (benchmarks/text_routing.py)."""
 
 
 def train_short_texts(

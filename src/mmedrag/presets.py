@@ -35,7 +35,7 @@ from mmedrag.ranking.diversity import DuplicatesLast
 from mmedrag.ranking.graph import Chain, paper_graph
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import SimilarityThreshold
-from mmedrag.routing import ConceptClassifier
+from mmedrag.routing import SHORT_TEXTS, ConceptClassifier, ShortTexts, short_texts
 
 MODELS = Path(str(files("mmedrag") / "models"))
 """The shipped weights; their model cards are in the same folder."""
@@ -134,7 +134,9 @@ def _routing(
     heads.require_encoder("image", images.fingerprint)
     heads.require_encoder("text", texts.fingerprint)
     return ConceptClassifier(
-        TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(heads)), glossary()
+        TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(heads)),
+        glossary(),
+        short=_short_texts_in(learned, texts),
     )
 
 
@@ -265,6 +267,16 @@ def _filter(
         encoder=embedder.fingerprint,
         ontology=glossary().concepts,
     )
+
+
+def _short_texts_in(learned: Path, texts: TextEncoder) -> ShortTexts | None:
+    """The head for short texts of that folder, where there is one and it is of this encoder."""
+    folder = learned / "short_texts"
+    if not folder.is_dir():
+        return None
+    checkpoint = read_checkpoint(folder, SHORT_TEXTS)
+    fits = checkpoint.encoders.get("text") == texts.fingerprint
+    return short_texts(checkpoint, texts.encode) if fits else None
 
 
 def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:

@@ -46,8 +46,11 @@ from mmedrag.views.section import Section, Table
 
 Values = NDArray[np.float64]
 
-SURE = 0.95
+SURE = {"presence": 0.96, "normality": 0.97}
 """Share of replies that must be right where the reply's own set was not fitted on."""
+
+TRUSTED = 0.9
+"""Share of replies that must be right on patients held out; else no such reply is given."""
 
 SHARES = (0.0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.7, 0.85)
 ODDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -193,8 +196,8 @@ def _lead(task: Task, brief: Brief, dictionary: Dictionary) -> Lead:
 def fit(trials: Sequence[Trial], leads: Sequence[Lead]) -> Agreement:
     """Judges of presence and of normality, and how often a lead is right."""
     return Agreement(
-        presence=_judge([t for t in trials if t.kind == "presence"], PRESENCE),
-        normality=_judge([t for t in trials if t.kind == "normality"], NORMALITY),
+        presence=_judge("presence", trials, PRESENCE),
+        normality=_judge("normality", trials, NORMALITY),
         leads={
             kind: _bins([(lead.share, lead.right) for lead in leads if lead.kind == kind], SHARES)
             for kind in LEADS
@@ -202,26 +205,30 @@ def fit(trials: Sequence[Trial], leads: Sequence[Lead]) -> Agreement:
     )
 
 
-def _judge(trials: Sequence[Trial], features: tuple[str, ...]) -> Judge:
+def _judge(kind: str, trials: Sequence[Trial], features: tuple[str, ...]) -> Judge:
     """Weights of the fitted patients, thresholds by sets left out, shares of the held-out patients.
 
     Yes and no count alike, however many questions there are of each. A threshold is the least
     strict one at which :data:`SURE` of the replies are right when each set is judged by weights
     that were fitted on the others.
     """
-    fitted = [t for t in trials if t.split == FITTED]
-    apart = [t for t in trials if t.split == PATIENTS]
+    fitted = [t for t in trials if t.kind == kind and t.split == FITTED]
+    apart = [t for t in trials if t.kind == kind and t.split == PATIENTS]
+    sure = SURE[kind]
     judge = Judge(features, _weights(fitted, features), NEVER, 1.0 - NEVER, 0.5, 0.5)
     scores = _by_others(fitted, features)
-    yes = _threshold([(p, t.affirmed) for p, t in zip(scores, fitted, strict=True)])
-    no = 1.0 - _threshold([(1.0 - p, not t.affirmed) for p, t in zip(scores, fitted, strict=True)])
+    scored = list(zip(scores, (t.affirmed for t in fitted), strict=True))
+    yes = _threshold(scored, sure)
+    no = 1.0 - _threshold([(1.0 - p, not affirmed) for p, affirmed in scored], sure)
     judge = replace(judge, yes=yes, no=no)
-    right = {reply: _right(judge, apart, reply) for reply in (Reply.YES, Reply.NO)}
+    right_yes, right_no = (_right(judge, apart, reply) for reply in (Reply.YES, Reply.NO))
     odds = [(judge.probability(t.support), t.affirmed) for t in apart]
     return replace(
         judge,
-        right_yes=right[Reply.YES],
-        right_no=right[Reply.NO],
+        yes=yes if right_yes >= TRUSTED else NEVER,
+        no=no if right_no >= TRUSTED else 1.0 - NEVER,
+        right_yes=right_yes,
+        right_no=right_no,
         odds=_bins(odds, ODDS),
     )
 
@@ -258,15 +265,15 @@ def _balanced(affirmed: Sequence[bool]) -> dict[bool, float]:
     return {truth: len(affirmed) / (2.0 * n) if n else 0.0 for truth, n in count.items()}
 
 
-def _threshold(scored: Sequence[tuple[float, bool]]) -> float:
-    """The lowest score from which on :data:`SURE` are right; above 1 where there is none."""
+def _threshold(scored: Sequence[tuple[float, bool]], sure: float) -> float:
+    """The lowest score from which on a share ``sure`` is right; above 1 where there is none."""
     weights = _balanced([good for _, good in scored])
     right = total = 0.0
     best = NEVER
     for n, (score, good) in enumerate(sorted(scored, reverse=True), 1):
         total += weights[good]
         right += weights[good] * good
-        if right >= SURE * total and n >= LEAST:
+        if right >= sure * total and n >= LEAST:
             best = score
     return best
 
@@ -313,8 +320,8 @@ def _section(agreement: Agreement, trials: Sequence[Trial], leads: Sequence[Lead
         protocol=(
             f"Questions of yes or no: {counts}; {len(leads)} of the diagnosis. Each is asked with "
             "its own patient left out. Logistic regression on the similar cases' support and the "
-            "base rate, yes and no weighed alike; thresholds where 95 % are right when each set is "
-            "judged by the others; right replies are counted on what nothing was fitted on."
+            "base rate, yes and no weighed alike; thresholds where 96 % (normal studies: 97 %) "
+            "are right when each set is judged by the others; right replies are counted on what nothing was fitted on."
         ),
         verdict=(
             f"Of a finding, {_in_words(agreement.presence)}; of a normal study, "

@@ -14,9 +14,10 @@ from pathlib import Path
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.definitions import glossary
 from mmedrag.domains import paper_prompts
+from mmedrag.encoders.adapted import load_adapted
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
-from mmedrag.encoders.fusion import Fusion, SharedAndOwn, load_fusion
+from mmedrag.encoders.fusion import Concat, Fusion, SharedAndOwn, load_fusion
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.pretrained import Pretrained
@@ -29,8 +30,9 @@ from mmedrag.modality import (
     heads_from_checkpoint,
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
+from mmedrag.ranking.agreement import FindingAgreement
 from mmedrag.ranking.diversity import DuplicatesLast
-from mmedrag.ranking.graph import Chain, GraphReranker, paper_graph
+from mmedrag.ranking.graph import Chain, paper_graph
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import SimilarityThreshold
 from mmedrag.routing import ConceptClassifier
@@ -124,15 +126,24 @@ def offline_encoders(learned: Path | None = None) -> tuple[ImageEncoder, TextEnc
     )
 
 
+def _routing(
+    learned: Path, images: ImageEncoder, texts: TextEncoder, modality: str = ""
+) -> ModalityClassifier:
+    """The trained classifier on the encoders of ``learned``, beside the glossary's terms."""
+    heads = read_checkpoint(Path(modality or learned / "modality"), "modality")
+    heads.require_encoder("image", images.fingerprint)
+    heads.require_encoder("text", texts.fingerprint)
+    return ConceptClassifier(
+        TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(heads)), glossary()
+    )
+
+
 def _offline(models: Mapping[str, str]) -> Stages:
     from mmedrag.encoders.projection import Reduction
 
     learned = Path(models["learned"]) if models["learned"] else MODELS
     images, texts = offline_encoders(learned)
     reduction = Reduction.load(learned / "image_reduction", images.fingerprint)
-    modality = read_checkpoint(Path(models["modality"] or learned / "modality"), "modality")
-    modality.require_encoder("image", images.fingerprint)
-    modality.require_encoder("text", texts.fingerprint)
     mixture = DomainMixture.load(
         learned / "mixture", image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
@@ -141,13 +152,10 @@ def _offline(models: Mapping[str, str]) -> Stages:
         fusion = load_fusion(
             Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
         )
-    embedder = DualEncoder(images, texts, fusion)
+    embedder = _adapted(models, DualEncoder(images, texts, fusion))
     return Stages(
         embedder=embedder,
-        classifier=ConceptClassifier(
-            TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
-            glossary(),
-        ),
+        classifier=_routing(learned, images, texts, models["modality"]),
         reranker=default_reranker(),
         context_filter=_filter(
             models, embedder, texts, _reward_in(learned, embedder) or SimilarityThreshold(0.15)
@@ -157,8 +165,8 @@ def _offline(models: Mapping[str, str]) -> Stages:
 
 
 def default_reranker() -> Reranker:
-    """What measurement chose over the paper's complete graph: see docs/notes/graph.md."""
-    return Chain((GraphReranker(), DuplicatesLast()))
+    """What measurement chose over the paper's complete graph: see docs/notes/order.md."""
+    return Chain((FindingAgreement(), DuplicatesLast()))
 
 
 def _paper(models: Mapping[str, str]) -> Stages:
@@ -172,7 +180,7 @@ def _paper(models: Mapping[str, str]) -> Stages:
     )
     clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision, fit="crop")
-    embedder = DualEncoder(images, texts, heads)
+    embedder = _adapted(models, DualEncoder(images, texts, heads))
     return Stages(
         embedder=embedder,
         classifier=ZeroShotClassifier(
@@ -184,11 +192,41 @@ def _paper(models: Mapping[str, str]) -> Stages:
     )
 
 
+def _any_two(models: Mapping[str, str]) -> Stages:
+    """An image and a text encoder that need not know each other, routed by the offline heads.
+
+    Until heads join them (``adapted`` or ``heads``), images are compared with images and texts
+    with texts.
+    """
+    from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
+
+    shipped_images, shipped_texts = offline_encoders()
+    image = Pretrained.parse(models["image"])
+    images = Remembering(TransformersImageEncoder.load(image.name, revision=image.revision))
+    texts: TextEncoder = shipped_texts
+    if models["text"]:
+        text = Pretrained.parse(models["text"])
+        texts = TransformersTextEncoder.load(text.name, revision=text.revision, pooling="mean")
+    fusion: Fusion = Concat(images.dim, texts.dim)
+    if models["heads"]:
+        fusion = load_fusion(
+            Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
+        )
+    embedder = _adapted(models, DualEncoder(images, texts, fusion))
+    return Stages(
+        embedder=embedder,
+        classifier=_routing(MODELS, shipped_images, shipped_texts),
+        reranker=default_reranker(),
+        context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.15)),
+        texts=texts,
+    )
+
+
 def _towers(models: Mapping[str, str]) -> Stages:
     """A model with both towers: its own space, its own zero-shot classifier."""
     clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision)
-    embedder = towers.embedder()
+    embedder = _adapted(models, towers.embedder())
     return Stages(
         embedder=embedder,
         classifier=ZeroShotClassifier(towers.images.encode, towers.texts.encode),
@@ -196,6 +234,20 @@ def _towers(models: Mapping[str, str]) -> Stages:
         context_filter=_filter(models, embedder, towers.texts, SimilarityThreshold(0.2)),
         texts=towers.texts,
     )
+
+
+def _adapted(models: Mapping[str, str], embedder: DualEncoder) -> DualEncoder:
+    """The embedder with the heads that ``mmedrag adapt`` fitted beside it, where they are given."""
+    if not models["adapted"]:
+        return embedder
+    images, texts = embedder.images, embedder.texts
+    fusion = load_adapted(
+        Path(models["adapted"]),
+        embedder.fusion,
+        image_encoder=images.fingerprint,
+        text_encoder=texts.fingerprint,
+    )
+    return DualEncoder(images, texts, fusion)
 
 
 def _filter(
@@ -207,7 +259,12 @@ def _filter(
     """
     if not models["reward"]:
         return untrained
-    return load_reward(Path(models["reward"]), encode=texts.encode, encoder=embedder.fingerprint)
+    return load_reward(
+        Path(models["reward"]),
+        encode=texts.encode,
+        encoder=embedder.fingerprint,
+        ontology=glossary().concepts,
+    )
 
 
 def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
@@ -216,7 +273,9 @@ def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
     if not folder.is_dir():
         return None
     fits = read_checkpoint(folder, "reward").encoders.get("dual") == embedder.fingerprint
-    return load_reward(folder, encoder=embedder.fingerprint) if fits else None
+    if not fits:
+        return None
+    return load_reward(folder, encoder=embedder.fingerprint, ontology=glossary().concepts)
 
 
 _CLIP = "openai/clip-vit-base-patch32@3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"
@@ -228,7 +287,7 @@ PRESETS: tuple[Preset, ...] = (
         "offline",
         "EfficientNet-Lite0 and all-MiniLM-L6-v2 on ONNX Runtime, shipped heads; no network",
         "nothing more",
-        {"learned": "", "modality": "", "heads": "", "reward": ""},
+        {"learned": "", "modality": "", "heads": "", "adapted": "", "reward": ""},
         _offline,
     ),
     Preset(
@@ -240,6 +299,7 @@ PRESETS: tuple[Preset, ...] = (
             "text": _CLINICAL_BERT,
             "clip": _CLIP,
             "heads": "heads",
+            "adapted": "",
             "reward": "",
         },
         _paper,
@@ -253,9 +313,22 @@ PRESETS: tuple[Preset, ...] = (
             "text": _CLINICAL_BERT,
             "clip": _CLIP,
             "heads": "heads",
+            "adapted": "",
             "reward": "",
         },
         _paper,
+    ),
+    Preset(
+        "biomedclip",
+        "BiomedCLIP ViT-B/16 and PubMedBERT, both towers (open_clip is not needed)",
+        _TORCH,
+        {
+            "clip": "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+            "@9f341de24bfb00180f1b847274256e9b65a3a32e",
+            "adapted": "",
+            "reward": "",
+        },
+        _towers,
     ),
     Preset(
         "pubmedclip",
@@ -264,6 +337,7 @@ PRESETS: tuple[Preset, ...] = (
         {
             "clip": "flaviagiammarino/pubmed-clip-vit-base-patch32"
             "@26c0c67f6da303ad2a38909130bd35744ea93517",
+            "adapted": "",
             "reward": "",
         },
         _towers,
@@ -272,7 +346,11 @@ PRESETS: tuple[Preset, ...] = (
         "plip",
         "PLIP ViT-B/32 for pathology, both towers",
         _TORCH,
-        {"clip": "vinid/plip@main", "reward": ""},
+        {
+            "clip": "vinid/plip@67ade53ddd32195868f422585f72698ef5d15094",
+            "adapted": "",
+            "reward": "",
+        },
         _towers,
     ),
     Preset(
@@ -281,9 +359,23 @@ PRESETS: tuple[Preset, ...] = (
         f"{_TORCH} (its licence must be accepted at the hub)",
         {
             "clip": "google/medsiglip-448@9cea28a1a1195f665105faa6e8544c112fd960a4",
+            "adapted": "",
             "reward": "",
         },
         _towers,
+    ),
+    Preset(
+        "rad-dino",
+        "RAD-DINO's image encoder (or another) beside MiniLM (or another text encoder)",
+        _TORCH,
+        {
+            "image": "microsoft/rad-dino@110cbc18d5133582e320b43d53bf5c44e410c936",
+            "text": "",
+            "heads": "",
+            "adapted": "",
+            "reward": "",
+        },
+        _any_two,
     ),
 )
 """Every preset, the default first."""

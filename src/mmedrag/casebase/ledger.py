@@ -44,13 +44,13 @@ class Ledger:
         finally:
             os.close(descriptor)
 
-    def acknowledged(self) -> int:
-        """The last write that is noted; 0 where none is, as in a casebase of an older release."""
+    def acknowledged(self) -> int | None:
+        """The last write that is noted; ``None`` where the note is not there or is damaged."""
         try:
             number, check = self._acknowledged.read_bytes()[:_LINE].split()
-            return int(number) if int(check, 16) == crc32(number) else 0
+            return int(number) if int(check, 16) == crc32(number) else None
         except (OSError, ValueError):
-            return 0
+            return None
 
     def seal(self, epoch: int) -> None:
         """Note the digest of the database file, unless a part of it is still in the log."""
@@ -59,8 +59,10 @@ class Ledger:
         seal = {"epoch": epoch, "sha256": sha256_beside(self._database)}
         write_durably(self._seal, json.dumps(seal) + "\n", mode=self._mode())
 
-    def broken(self, epoch: int) -> bool:
+    def broken(self, epoch: int) -> bool | None:
         """Whether the database file has changed since it was sealed at this number of writes.
+
+        ``None`` where it was not: a writer is at work, or was killed.
 
         The caller is in a read transaction at that number, so that nobody can fold a log into the
         file meanwhile.
@@ -69,10 +71,10 @@ class Ledger:
             seal = json.loads(self._seal.read_bytes())
             log = log_of(self._database)
             if seal["epoch"] != epoch or (log.exists() and log.stat().st_size):
-                return False
+                return None
             return bool(sha256_beside(self._database) != seal["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
-            return False  # no seal, or none that can be read
+            return None  # no seal, or none that can be read
 
     def forget(self) -> None:
         """Take what is there for what was acknowledged, from now on."""

@@ -23,6 +23,7 @@ from mmedrag.types import Problem
 
 _DELIMITERS = ",;\t|"
 _MAX_LINES = 10_000  # of one row: more lines than that between two quotation marks are no cell
+_STRAY = 8  # zero bytes in the first block: they are left out; more make no text
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
 _QUOTED = re.compile(r'"[^"]*"?')
 _MARKS = re.compile('"+')
@@ -85,7 +86,7 @@ class _Lines:
         return None
 
     def note(self, number: int, reason: str) -> None:
-        self._notes.append(Problem(self._path, number, reason))
+        self._notes.append(Problem(self._path, number, reason, stored=True))
 
     def put_back(self, lines: list[_Line]) -> None:
         self._returned.extendleft(reversed(lines))
@@ -96,7 +97,7 @@ def _dialect(path: Path) -> Dialect:
         head = file.read(65536)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding, mixed, text = "utf-16", False, head[: len(head) & ~1].decode("utf-16", "replace")
-    elif b"\0" in head:
+    elif head.count(b"\0") > max(_STRAY, len(head) // 1000):
         raise CorpusError(f"{path} is not a table", "Use CSV, TSV or Parquet.")
     else:
         encoding, mixed = _encoding(path)
@@ -149,7 +150,7 @@ def _decoded(path: Path, dialect: Dialect) -> Iterator[_Line | Problem]:
             if encoding == "latin-1":
                 text, doubtful = _decode(text.encode("latin-1"), dialect)
                 if doubtful:
-                    yield Problem(path, number, doubtful)
+                    yield Problem(path, number, doubtful, stored=True)
             yield number, (text.lstrip("\ufeff") if number == 1 else text).replace("\0", "")
 
 

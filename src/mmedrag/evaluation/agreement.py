@@ -321,7 +321,8 @@ def _section(agreement: Agreement, trials: Sequence[Trial], leads: Sequence[Lead
             f"Questions of yes or no: {counts}; {len(leads)} of the diagnosis. Each is asked with "
             "its own patient left out. Logistic regression on the similar cases' support and the "
             "base rate, yes and no weighed alike; thresholds where 96 % (normal studies: 97 %) "
-            "are right when each set is judged by the others; right replies are counted on what nothing was fitted on."
+            "are right when each set is judged by the others; right replies are counted on what "
+            "nothing was fitted on."
         ),
         verdict=(
             f"Of a finding, {_in_words(agreement.presence)}; of a normal study, "

@@ -239,7 +239,10 @@ class Tools:
         """The case of that id, as far as the system's own filter lets it be seen."""
         cases, where = self._rag.cases, self._rag.where
         case = cases.get(case_id) if isinstance(cases, CaseStore) else None
-        if case is None or (where and not parse(where).matches(case, self._mentions(case))):
+        relations = getattr(self._rag.definitions, "concepts", None)
+        if case is None or (
+            where and not parse(where).matches(case, self._mentions(case), relations)
+        ):
             raise QueryError(f"There is no case {case_id!r}", "Use an id that search or ask gave.")
         return case
 
@@ -277,9 +280,12 @@ def _decoded(image: str) -> bytes:
         ) from None
 
 
+_UNDERSTOOD = ("domain", "question", "corrections", "ruled_out", "answer")
+
+
 def _summary(trace: dict[str, Any], context: Context) -> dict[str, Any]:
     """Of a trace what an agent reads: how it was understood, the answer, the evidence."""
-    read = {name: trace[name] for name in ("domain", "question", "ruled_out", "answer")}
+    read = {name: trace[name] for name in _UNDERSTOOD}
     evidence = [
         evidence_metadata(e) | {"text": e.text} | _preview_address(e.item) for e in context.kept
     ]

@@ -15,6 +15,7 @@ from mmedrag.evaluation.directions import rounded
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.probabilities import Flags, auroc
 from mmedrag.paper.reward_effect import Served, effect, serve
+from mmedrag.paper.reward_transfer import leave_one_set_out
 from mmedrag.presets import build
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import ContextFilter
@@ -93,12 +94,14 @@ def measure_reward(
     mined = mine(split, stages, definitions, share=SHARE, seed=seed, progress=progress)
     shipped = stages.context_filter
     is_trained = isinstance(shipped, RewardFilter) and isinstance(shipped.scorer, PairScorer)
-    paper = fit(mined, stages, "context", seed=seed)
+    paper = fit(mined, stages, definitions, "context", seed=seed)
     filters: dict[str, ContextFilter] = {
         "no filter": KeepAll(),
         "cosine above 0.15": SimilarityThreshold(0.15),
         PAPER: RewardFilter(paper.scorer, paper.tau),
-        QUERY_AWARE: shipped if is_trained else _filter(fit(mined, stages, "pair", seed=seed)),
+        QUERY_AWARE: shipped
+        if is_trained
+        else _filter(fit(mined, stages, definitions, "pair", seed=seed)),
     }
     rewards = {
         name: rewards_of(context_filter.scorer, mined.test)
@@ -107,8 +110,9 @@ def measure_reward(
     }
     rewards[COSINE] = np.array([e.evidence.similarity for e in mined.test])
     served = serve(mined.held_out, mined.test, stages, definitions, SERVED)
+    transfer = leave_one_set_out(mined, definitions.concepts, seed=seed)
     return RewardFigures(
-        figures=_measured(mined, rewards, filters, served, paper),
+        figures=_measured(mined, rewards, filters, served, paper) | {"unseen_sets": transfer},
         given=is_trained,
         sizes=(len(mined.train), len(mined.calibration), len(mined.test)),
         rewards=rewards,

@@ -8,12 +8,15 @@ domain, a finding that one affirms and the other rules out, the other side of th
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence, Set
+from collections.abc import Hashable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 
-from mmedrag.text.laterality import sides, sides_of_findings
+from mmedrag.text.laterality import Sides, sides, sides_of_findings
 from mmedrag.types import Assertion, Case, Definition, Evidence, Matrix, Mention, Question
 
 FEATURES = (
@@ -73,7 +76,8 @@ def pair_features(question: Question, evidence: Sequence[Evidence]) -> Matrix:
     is_definition         0, 1
     ===================== ======== =========================================================
     """
-    rows = [_row(question, e) for e in evidence]
+    asked = _Text.of(question.query.text, question.mentions)
+    rows = [_row(question, asked, e) for e in evidence]
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(FEATURES))
 
 
@@ -85,10 +89,26 @@ def embedding_features(question: Question, evidence: Sequence[Evidence]) -> Matr
     return np.hstack([q, c, q * c, np.abs(q - c)])
 
 
-def _row(question: Question, e: Evidence) -> tuple[float, ...]:
-    asked, found = _stems(question.query.text), _stems(e.text)
-    stems, others = set(asked), set(found)
-    pairs, other_pairs = set(pairwise(asked)), set(pairwise(found))
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What the features compare of a text: of the question it is read once for all evidence."""
+
+    stems: Set[str]
+    pairs: Set[tuple[str, str]]
+    sides: Sides
+    sides_of_findings: Mapping[str, Sides]
+
+    @classmethod
+    def of(cls, text: str, mentions: Sequence[Mention]) -> Self:
+        stems = _stems(text)
+        of_findings = sides_of_findings(text, mentions)
+        return cls(set(stems), set(pairwise(stems)), sides(text), of_findings)
+
+
+def _row(question: Question, asked: _Text, e: Evidence) -> tuple[float, ...]:
+    found = _Text.of(e.text, e.mentions)
+    stems, others = asked.stems, found.stems
+    pairs, other_pairs = asked.pairs, found.pairs
     said, affirmed = _concepts(question.mentions, Assertion.AFFIRMED), _affirmed(e)
     sought = said.union(*(_concepts(question.mentions, a) for a in _SOUGHT))
     ruled_out = _concepts(e.mentions, Assertion.NEGATED) - affirmed
@@ -102,8 +122,8 @@ def _row(question: Question, e: Evidence) -> tuple[float, ...]:
         _share(sought & affirmed, sought),
         _share(sought & ruled_out, sought),
         _negation_conflict(question.mentions, e.mentions),
-        _laterality_conflict(question.query.text, e.text),
-        _finding_side_conflict(question, e),
+        bool(asked.sides and found.sides and asked.sides.isdisjoint(found.sides)),
+        _finding_side_conflict(asked.sides_of_findings, found.sides_of_findings),
         isinstance(e.item, Case) and e.item.image is not None,
         bool(question.mentions),
         question.query.image is not None,
@@ -117,6 +137,7 @@ def _stems(text: str) -> list[str]:
     return [_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word)]
 
 
+@lru_cache(1 << 14)
 def _stem(word: str) -> str:
     """One stem for opacity and opacities, metastasis and metastases, oedema and edema."""
     word = word.replace("ae", "e").replace("oe", "e")
@@ -155,13 +176,6 @@ def _negation_conflict(query: Sequence[Mention], found: Sequence[Mention]) -> fl
     return _share((yes & other_no) | (no & other_yes), (yes | no) & (other_yes | other_no))
 
 
-def _laterality_conflict(query: str, found: str) -> bool:
-    one, other = sides(query), sides(found)
-    return bool(one and other and one.isdisjoint(other))
-
-
-def _finding_side_conflict(question: Question, e: Evidence) -> float:
-    query = sides_of_findings(question.query.text, question.mentions)
-    found = sides_of_findings(e.text, e.mentions)
-    both = query.keys() & found.keys()
-    return _share({c for c in both if query[c].isdisjoint(found[c])}, both)
+def _finding_side_conflict(asked: Mapping[str, Sides], found: Mapping[str, Sides]) -> float:
+    both = asked.keys() & found.keys()
+    return _share({c for c in both if asked[c].isdisjoint(found[c])}, both)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,12 @@ SCHEMA = "mmedrag/2"
 def context_json(context: Context) -> dict[str, Any]:
     """The trace of a retrieval; ``answer`` is ``None``."""
     question = context.question
+    # The stations show the same items with more and more scores: each item is described once.
+    items = {e.key: _item(e) for e in context.gathered}
+    gathered, ranked, kept = (
+        [items[e.key] | _scores(e) for e in station]
+        for station in (context.gathered, context.ranked, context.kept)
+    )
     return {
         "schema": SCHEMA,
         "query": _query(question),
@@ -40,9 +45,9 @@ def context_json(context: Context) -> dict[str, Any]:
         "question": _intent(question.intent),
         "mentions": [_mention(m) for m in question.mentions],
         "ruled_out": ruled_out(question),
-        "gathered": _evidence(context.gathered),
-        "ranked": _evidence(context.ranked),
-        "kept": _evidence(context.kept),
+        "gathered": gathered,
+        "ranked": ranked,
+        "kept": kept,
         "answer": None,
         "timings_ms": {stage: round(ms, 3) for stage, ms in context.timings.items()},
     }
@@ -164,10 +169,6 @@ def _routing(routing: Routing) -> dict[str, Any]:
         "medical": routing.medical,
         "reason": routing.reason,
     }
-
-
-def _evidence(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
-    return [_item(e) | _scores(e) for e in evidence]
 
 
 def _item(e: Evidence) -> dict[str, Any]:

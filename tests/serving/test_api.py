@@ -73,6 +73,22 @@ def test_an_image_is_asked_with(client: httpx.Client, phantoms: list[Case]) -> N
     problem(client.post("/v1/ask", files={"picture": b"x"}), 422)
 
 
+def test_why_a_case_is_similar(client: httpx.Client, phantoms: list[Case]) -> None:
+    case = next(c for c in phantoms[:30] if c.domain == "radiology" and c.image and c.text)
+    sent = {"image": case.image.read_bytes()}
+    got = client.post("/v1/why", data={"case": case.id, "text": case.text}, files=sent).json()
+    assert got["similarity"] == pytest.approx(1.0, abs=0.1)
+    assert got["differing"] == []
+    for name in ("question_map", "case_map"):
+        values = [value for row in got[name]["values"] for value in row]
+        assert min(values) == 0
+        assert max(values) == 1
+        assert len(got[name]["strongest"].split()) == 2
+    assert "Not a medical device" in got["hint"]
+    problem(client.post("/v1/why", data={"case": "absent"}, files=sent), 404)
+    problem(client.post("/v1/why", json={"case": case.id}), 422)
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

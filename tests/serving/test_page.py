@@ -106,6 +106,11 @@ def test_an_image_is_asked_about_compared_and_judged(tab, serve, own: Path, phan
     expect(tab.locator("[data-preset='4']")).to_have_attribute("aria-pressed", "true")
     tab.keyboard.press("r")
     expect(tab.locator("[data-preset='1']")).to_have_attribute("aria-pressed", "true")
+    tab.keyboard.press("w")
+    expect(tab.locator("#why-text")).to_contain_text("Bright regions add most")
+    expect(tab.locator("#why-text")).to_contain_text("A hint")
+    tab.keyboard.press("j")
+    expect(tab.locator("#why-text")).to_contain_text("Bright regions add most")
     assert violations(tab) == []
     tab.keyboard.press("Escape")
     expect(tab.locator("#compare")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""The REST interface below ``/v1``, with health and metrics beside it."""
+"""The REST interface below ``/v1``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from mmedrag.serving import events
 from mmedrag.serving.cases import CaseContents, NewCase, case_json, entry_of
 from mmedrag.serving.feedback import Feedback, preference_pairs
 from mmedrag.serving.indexing import index_below
-from mmedrag.serving.problems import MEDIA_TYPE, TITLES, Forbidden, NotHere, ServiceError
+from mmedrag.serving.problems import Forbidden, NotHere, ServiceError
 from mmedrag.serving.questions import (
     JSON,
-    MULTIPART,
     Asked,
     body_of,
     checked,
@@ -29,47 +28,12 @@ from mmedrag.serving.questions import (
     validated,
 )
 from mmedrag.serving.readers import Watch, watched
-from mmedrag.serving.service import Grant, granted, service_of, store_of
+from mmedrag.serving.schema import LINES, problems, takes
+from mmedrag.serving.service import Grant, granted, store_of
 from mmedrag.serving.tokens import Scope
+from mmedrag.serving.why import Pair, why
 from mmedrag.types import Answer, Case, Context
 from mmedrag.views.trace import answer_json, context_json
-
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "remedy"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What happened."},
-        "remedy": {"type": "string", "description": "What to do."},
-    },
-}
-
-
-LINES = "application/x-ndjson"
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documentation of the errors of an endpoint."""
-    every = (401, 403, 404, 422, 429, 500, 503, *statuses)
-    return {
-        status: {"description": TITLES[status], "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
-        for status in sorted(every)
-    }
-
-
-def takes(model: type[BaseModel], image: bool = True) -> dict[str, Any]:
-    """The documentation of a body that is JSON or, where it has an image, a form."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    content: dict[str, Any] = {JSON: {"schema": schema}}
-    if image:
-        file = {"type": "string", "format": "binary", "description": "PNG, JPEG, TIFF or DICOM."}
-        form = {**schema, "properties": {**schema["properties"], "image": file}}
-        form.pop("examples", None)
-        content[MULTIPART] = {"schema": form}
-    return {"requestBody": {"required": True, "content": content}}
-
 
 Reader = Annotated[Grant, Depends(granted(Scope.READ))]
 Editor = Annotated[Grant, Depends(granted(Scope.WRITE))]
@@ -133,6 +97,24 @@ async def ask(request: Request, grant: Reader) -> Response:
         return _document(events.public(answer_json(answer), grant.casebase))
 
     return Response(await grant.readers.run(work), media_type=JSON)
+
+
+@api.post(
+    "/v1/why",
+    openapi_extra=takes(Pair),
+    responses=problems(400, 413, 415, 504),
+    summary="Why a case is similar",
+)
+async def explain(request: Request, grant: Reader) -> JSONResponse:
+    """What each region of an image and of a case's image adds to their similarity.
+
+    The image comes as a form's file. Values go from 0 to 1 in each map; with the findings that the
+    text and the report share, or on which they differ.
+    """
+    body = await body_of(request)
+    pair = validated(Pair, body.fields)
+    request.state.ids = [pair.case]
+    return JSONResponse(await grant.readers.run(lambda rag, _: why(rag, pair, body.image)))
 
 
 @api.get("/v1/cases/{case_id:path}", responses=problems(), summary="One case")
@@ -313,31 +295,6 @@ async def pairs(grant: Administrator) -> Response:
         return "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in made)
 
     return Response(await grant.readers.run(work), media_type=LINES)
-
-
-@api.get("/healthz", summary="Whether the process answers")
-async def healthz() -> JSONResponse:
-    """Always 200 while the process can answer."""
-    return JSONResponse({"status": "ok"})
-
-
-@api.get(
-    "/readyz",
-    responses={503: {"description": "A casebase is not ready."}},
-    summary="Whether every casebase is open",
-)
-async def readyz(request: Request) -> JSONResponse:
-    """200 where every casebase is open and its models are loaded, else 503."""
-    ready = all(readers.ready for readers in service_of(request).casebases.values())
-    return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
-
-
-@api.get("/metrics", response_class=Response, responses=problems(), summary="For Prometheus")
-async def metrics(request: Request, grant: Reader) -> Response:
-    """Counts and times by route; with tokens, for a client with the scope admin."""
-    grant.client.require(Scope.ADMIN)
-    text = service_of(request).metrics.text()
-    return Response(text, media_type="text/plain; version=0.0.4")
 
 
 def wants_events(request: Request) -> bool:

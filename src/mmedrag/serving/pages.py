@@ -19,8 +19,7 @@ from jinja2 import Environment, PackageLoader
 from mmedrag import domains
 from mmedrag.choices import FILTERS, RERANKERS
 from mmedrag.citations import DISCLAIMER
-from mmedrag.errors import ImageError, MMedRAGError
-from mmedrag.imaging.decoding import open_image
+from mmedrag.errors import MMedRAGError
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving import events
 from mmedrag.serving.api import note, wants_events
@@ -32,6 +31,7 @@ from mmedrag.serving.questions import Asked, Body, body_of, checked, configured,
 from mmedrag.serving.readers import Watch
 from mmedrag.serving.service import COOKIE, Grant, client_of, granted, service_of, store_of
 from mmedrag.serving.tokens import Scope
+from mmedrag.serving.why import picture_of
 from mmedrag.types import Answer, Context, Query
 from mmedrag.views.page import answer_html, page
 from mmedrag.views.terminal import printable
@@ -171,20 +171,14 @@ async def image(request: Request, grant: Reader, id: str = "") -> Response:
     """A case's own image where it is still on the server's disk, else its preview."""
     request.state.ids = [id]
 
-    def work(rag: MMedRAG, _: Watch) -> tuple[bytes, str]:
+    def work(rag: MMedRAG, _: Watch) -> bytes:
         case = store_of(rag).get(id)
-        if case is not None and case.image is not None and case.image.is_absolute():
-            try:
-                return png(open_image(case.image, case.frame)), "image/png"
-            except ImageError:
-                pass
-        preview = rag.preview(id)
-        if preview is None:
+        picture = None if case is None else picture_of(rag, case)
+        if picture is None:
             raise NotHere("The case has no image", "Choose another case.")
-        return preview, "image/jpeg"
+        return png(picture)
 
-    body, media_type = await grant.readers.run(work)
-    return Response(body, media_type=media_type)
+    return Response(await grant.readers.run(work), media_type="image/png")
 
 
 @pages.post("/feedback")

@@ -233,6 +233,14 @@ const viewer = new Viewer($("compare"), async (card) => {
   const reply = await fetch(`/image?id=${encodeURIComponent(card.dataset.id)}&casebase=${encodeURIComponent(casebase)}`);
   if (!reply.ok) throw await reply.json();
   return Viewer.pixels(reply);
+}, async (card) => {
+  const body = new FormData();
+  body.append("case", card.dataset.id);
+  body.append("text", $("text").value);
+  body.append("image", input.files[0], "image");
+  const reply = await fetch(`/v1/why?casebase=${encodeURIComponent(casebase)}`, { method: "POST", body });
+  if (!reply.ok) throw await reply.json();
+  return reply.json();
 });
 
 results.addEventListener("click", (e) => {

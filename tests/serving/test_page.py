@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 
 from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
+from mmedrag.training import preference
 from mmedrag.types import Case
+from training.fake_stages import fake_stages
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 INSTALL = "apt-get install -y --no-install-recommends chromium fonts-dejavu-core"
@@ -120,6 +123,31 @@ def test_an_image_is_asked_about_compared_and_judged(tab, serve, own: Path, phan
     assert '"verdict": "relevant"' in (own / "feedback.jsonl").read_text("utf-8")
     tab.click("text=Trace")
     expect(tab.locator("h2", has_text="Ranks")).to_be_visible()
+
+
+def test_verdicts_of_the_page_are_learned_from(
+    tab, serve, own: Path, tmp_path: Path, phantoms, monkeypatch
+) -> None:
+    client = serve(own)
+    tab.goto(str(client.base_url))
+    asked(tab, "Is there a pleural effusion?")
+    cards = tab.locator("#cases > article.card")
+    cards.nth(0).get_by_role("button", name="is relevant").click()
+    cards.nth(1).get_by_role("button", name="is not relevant").click()
+    expect(tab.locator(".card button[aria-pressed=true]")).to_have_count(2)
+    chosen, rejected = (cards.nth(n).locator(".text").inner_text() for n in (0, 1))
+
+    write_records(phantoms, tmp_path / "phantoms.jsonl")
+    monkeypatch.setattr(preference, "build", lambda preset, models: fake_stages())
+    words = ["--data", tmp_path / "phantoms.jsonl", "--into", tmp_path / "reward",
+             "--epochs", "5", "--feedback", own, "--export", tmp_path / "pairs.jsonl"]  # fmt: skip
+    assert main(["train", "preference", *map(str, words)]) == 0
+    lines = (tmp_path / "pairs.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    (row,) = [row for row in rows if row["chosen_kind"] == "judged relevant"]
+    assert row["prompt"] == "Is there a pleural effusion?"
+    assert " ".join(row["chosen"].split()) == " ".join(chosen.split())
+    assert " ".join(row["rejected"].split()) == " ".join(rejected.split())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

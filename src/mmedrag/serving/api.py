@@ -272,7 +272,8 @@ async def feedback(request: Request, grant: Editor) -> JSONResponse:
     """Keep a verdict in the casebase's folder; it is never sent anywhere."""
     given = validated(Feedback, (await body_of(request)).fields)
     request.state.ids = [given.case] if given.case else []
-    await run_in_threadpool(grant.service.feedback_of(grant.readers).add, given, grant.client.name)
+    file = grant.service.feedback_of(grant.readers)
+    await run_in_threadpool(file.add, given.model_dump(), grant.client.name)
     return JSONResponse({"kept": True}, 201)
 
 

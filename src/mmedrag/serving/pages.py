@@ -185,9 +185,10 @@ async def image(request: Request, grant: Reader, id: str = "") -> Response:
 async def feedback(request: Request, grant: Editor) -> Response:
     """A verdict from the page; a plain form gets a page back."""
     body = await body_of(request)
-    given = validated(Feedback, {k: v for k, v in body.fields.items() if k != "back"})
+    given = validated(Feedback, body.fields, strict=not body.is_form)
     request.state.ids = [given.case] if given.case else []
-    await run_in_threadpool(grant.service.feedback_of(grant.readers).add, given, grant.client.name)
+    file = grant.service.feedback_of(grant.readers)
+    await run_in_threadpool(file.add, given.model_dump(), grant.client.name)
     if body.is_form and "application/json" not in request.headers.get("accept", ""):
         return _html(request, grant, "thanks.html")
     return JSONResponse({"kept": True}, 201)

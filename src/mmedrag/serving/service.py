@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from fastapi import Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from mmedrag.casebase.feedback import FeedbackFile
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import CaseStore
 from mmedrag.serving.audit import AuditLog, Metrics
-from mmedrag.serving.feedback import FeedbackFile
 from mmedrag.serving.jobs import Jobs
 from mmedrag.serving.limits import Rate
 from mmedrag.serving.problems import Forbidden, NotHere, Unauthorised

@@ -53,6 +53,9 @@ OFF_TOPIC = "off-topic question"
 REJECTED = (OTHER, NEAREST, NEGATED, MIRRORED, OTHER_DOMAIN, OTHER_DEFINITION, OFF_TOPIC)
 """Kinds of wrong contexts."""
 
+JUDGED_RELEVANT, JUDGED_NOT_RELEVANT = "judged relevant", "judged not relevant"
+"""Kinds that a reader decided on and nothing was mined for."""
+
 NEAR = 5
 """A nearest wrong context is drawn from the first so many."""
 
@@ -82,7 +85,7 @@ class Example:
     @property
     def right(self) -> bool:
         """Whether the context should be kept."""
-        return self.kind in CHOSEN
+        return self.kind in CHOSEN or self.kind == JUDGED_RELEVANT
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -38,6 +38,16 @@ def add(commands: Commands) -> None:
         "--corpora", type=Path, metavar="FOLDER", help="allow to index corpora below this folder"
     )
     serve.add_argument("--audit", type=Path, metavar="FILE", help="add a JSON line a request")
+    serve.add_argument(
+        "--traces", type=Path, metavar="FOLDER",
+        help="keep the trace of every answer given on the page there, its question and a small "
+        "picture of its image included, so that its link outlives the service (default: the last "
+        "50, in memory)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--trace-days", type=float, default=30.0, metavar="DAYS",
+        help="after which a trace in --traces is deleted (default: 30)",
+    )  # fmt: skip
     serve.add_argument("--readers", type=int, default=2, help="searches at once (default: 2)")
     serve.add_argument(
         "--queue", type=int, default=64, help="requests that may wait beside them (default: 64)"
@@ -100,9 +110,10 @@ def application(options: argparse.Namespace) -> FastAPI:
         from mmedrag.serving.readers import Readers
         from mmedrag.serving.service import Service, is_loopback
         from mmedrag.serving.tokens import VARIABLE, Tokens
+        from mmedrag.serving.traces import Traces
     except ImportError as error:
         raise _missing() from error
-    for name in ("readers", "time_limit", "max_body", "rate"):
+    for name in ("readers", "time_limit", "max_body", "rate", "trace_days"):
         if not getattr(options, name) > 0:
             raise QueryError(f"--{name.replace('_', '-')} is not above 0", "Give a larger number.")
     source = options.token_file or os.environ.get(VARIABLE)
@@ -127,6 +138,7 @@ def application(options: argparse.Namespace) -> FastAPI:
         audit=AuditLog(options.audit),
         metrics=Metrics(),
         corpora=options.corpora,
+        traces=Traces(options.traces, options.trace_days),
     )
     for served in readers.values():
         served.start()

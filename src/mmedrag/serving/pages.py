@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from secrets import token_urlsafe
-from threading import Lock
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -37,9 +34,6 @@ from mmedrag.views.page import answer_html, page
 from mmedrag.views.terminal import printable
 from mmedrag.views.trace import ruled_out
 
-TRACES = 50
-"""Traces that can be opened by their links; older ones are forgotten."""
-
 MOST_COUNTED = 50_000
 """Cases of a casebase whose labels are counted for its page."""
 
@@ -54,23 +48,6 @@ TRACE_POLICY = (
 pages = APIRouter(include_in_schema=False)
 Reader = Annotated[Grant, Depends(granted(Scope.READ))]
 Editor = Annotated[Grant, Depends(granted(Scope.WRITE))]
-
-
-@dataclass(slots=True)
-class Traces:
-    """The last traces by random ids, each with its casebase; in memory alone."""
-
-    kept: OrderedDict[str, tuple[str, str]] = field(default_factory=OrderedDict)
-    lock: Lock = field(default_factory=Lock)
-
-    def add(self, casebase: str, html: str) -> str:
-        """Keep a trace; its id."""
-        name = token_urlsafe(12)
-        with self.lock:
-            self.kept[name] = casebase, html
-            while len(self.kept) > TRACES:
-                self.kept.popitem(last=False)
-        return name
 
 
 @cache
@@ -148,10 +125,9 @@ async def casebase_page(request: Request, grant: Reader) -> Response:
 @pages.get("/trace/{trace_id}")
 async def trace_page(request: Request, trace_id: str, grant: Reader) -> Response:
     """The whole path of an answer, as ``--page`` writes it; ``?download=1`` saves it."""
-    casebase, html = _traces(request).kept.get(trace_id, ("", ""))
-    if not html:
-        raise NotHere("This trace is no longer kept", "Ask the question again.")
-    grant.client.require(Scope.READ, casebase)
+    html = grant.service.traces.get(grant.casebase, trace_id)
+    if html is None:
+        raise NotHere("This trace is not kept any more", "Ask the question again.")
     headers = {"Content-Security-Policy": TRACE_POLICY}
     if "download" in request.query_params:
         headers["Content-Disposition"] = 'attachment; filename="mmedrag-trace.html"'
@@ -242,7 +218,7 @@ async def _answered(request: Request, grant: Grant, body: Body, asked: Asked) ->
         *_, answer = events.stages(system, watch, query)
         assert isinstance(answer, Answer)
         note(request, answer)
-        return _result(grant, answer, rag, _kept_trace(request, grant, rag, answer))
+        return _result(grant, answer, rag, _kept_trace(grant, rag, answer))
 
     return await grant.readers.run(work)
 
@@ -262,7 +238,7 @@ async def _lines(request: Request, grant: Grant, asked: Asked, query: Query) -> 
                     yield events.Event("fragment", {"place": place, "html": html})
             else:
                 note(request, stage)
-                values = _result(grant, stage, rag, _kept_trace(request, grant, rag, stage))
+                values = _result(grant, stage, rag, _kept_trace(grant, rag, stage))
                 for place in ("answer", "definitions"):
                     html = render(f"_{place}.html", **values)
                     yield events.Event("fragment", {"place": place, "html": html})
@@ -272,16 +248,8 @@ async def _lines(request: Request, grant: Grant, asked: Asked, query: Query) -> 
         yield line
 
 
-def _kept_trace(request: Request, grant: Grant, rag: MMedRAG, answer: Answer) -> str:
-    return _traces(request).add(grant.casebase, page(answer, rag.preview))
-
-
-def _traces(request: Request) -> Traces:
-    state = request.app.state
-    if not hasattr(state, "traces"):
-        state.traces = Traces()
-    traces: Traces = state.traces
-    return traces
+def _kept_trace(grant: Grant, rag: MMedRAG, answer: Answer) -> str:
+    return grant.service.traces.add(grant.casebase, page(answer, rag.preview))
 
 
 def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
@@ -304,6 +272,7 @@ def _result(grant: Grant, answer: Answer, rag: MMedRAG, trace: str) -> dict[str,
         "disagreements": disagreements(answer.brief),
         "removed": answer.removed,
         "trace": trace,
+        "lasting": grant.service.traces.lasting,
         "total": store_of(rag).count(),
     }
 

@@ -22,6 +22,7 @@ from mmedrag.serving.problems import Forbidden, NotHere, Unauthorised
 from mmedrag.serving.questions import Writer
 from mmedrag.serving.readers import Readers
 from mmedrag.serving.tokens import LOCAL, Client, Scope, Tokens
+from mmedrag.serving.traces import Traces
 
 COOKIE = "mmedrag-token"
 """Where the page keeps the token that was typed into it."""
@@ -46,6 +47,7 @@ class Service:
     audit: AuditLog
     metrics: Metrics
     corpora: Path | None = None
+    traces: Traces = field(default_factory=Traces)
     jobs: Jobs = field(default_factory=Jobs)
     feedback: dict[str, FeedbackFile] = field(default_factory=dict)
 

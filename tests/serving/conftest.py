@@ -21,6 +21,9 @@ from mmedrag.commands.serve import application
 from mmedrag.indexing import index
 from mmedrag.presets import Stages
 from mmedrag.types import Case
+from serving.chromium import browser, tab
+
+__all__ = ["browser", "tab"]
 
 Serve = Callable[..., httpx.Client]
 
@@ -38,6 +41,7 @@ def running(*words: str) -> Iterator[httpx.Client]:
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            client.service = app.state.service
             yield client
     finally:
         server.should_exit = True

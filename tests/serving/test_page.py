@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,62 +12,8 @@ from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
 from mmedrag.training import preference
 from mmedrag.types import Case
+from serving.chromium import WAIT, asked, expect, violations
 from training.fake_stages import fake_stages
-
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-INSTALL = "apt-get install -y --no-install-recommends chromium fonts-dejavu-core"
-SWITCHES = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
-WAIT = 60_000  # milliseconds, for machines with much else to do
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if not BROWSER:
-        pytest.skip(f"no chromium: {INSTALL}")
-    with playwright.sync_playwright() as p:
-        opened = p.chromium.launch(executable_path=BROWSER, args=SWITCHES)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def tab(browser) -> Iterator[object]:
-    """A tab that must see no error, no refused policy and no request to elsewhere."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda m: faults.append(m.text) if "Content Security" in m.text else None)
-    page.on("request", lambda r: faults.append(r.url) if "127.0.0.1" not in r.url and not
-            r.url.startswith(("data:", "blob:")) else None)  # fmt: skip
-    yield page
-    context.close()
-    assert faults == []
-
-
-def expect(thing):
-    from playwright.sync_api import expect as expected
-
-    expected.set_options(timeout=WAIT)
-    return expected(thing)
-
-
-def asked(page, text: str) -> None:
-    page.fill("#text", text)
-    page.click("#go")
-    expect(page.locator("#answer .notice")).to_be_visible()
-    expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
-
-
-def violations(page) -> list[str]:
-    from axe_playwright_python.sync_playwright import Axe
-
-    return [v["id"] for v in Axe().run(page).response["violations"]]
 
 
 def image_of(cases: list[Case], domain: str) -> Path:
@@ -273,8 +217,10 @@ def test_a_hostile_casebase_does_nothing(tab, serve, tmp_path: Path) -> None:
     asked(tab, f"drusen {bad}")
     expect(tab.locator("#cases")).to_contain_text("<script>alert(2)")
     assert tab.locator("main script, main img[onerror]").count() == 0
-    tab.locator(".card a").first.click()
-    expect(tab.locator("h1")).to_contain_text("<img src=x")
+    with tab.context.expect_page() as opened:
+        tab.locator(".card a").first.click()
+    expect(opened.value.locator("h1")).to_contain_text("<img src=x")
+    assert opened.value.locator("main script, main img[onerror]").count() == 0
     tab.goto(f"{client.base_url}/casebase")
     assert tab.locator("main script, main img[onerror]").count() == 0
 

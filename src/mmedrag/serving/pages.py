@@ -67,11 +67,12 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 - what a templa
 @pages.get("/")
 async def ask_page(request: Request, grant: Reader) -> Response:
     """The page, with the answer to the question of its address."""
-    fields = {k: v for k, v in request.query_params.items() if k != "casebase"}
+    fields = {k: v for k, v in request.query_params.items() if k not in ("casebase", "image")}
     body = Body(fields, is_form=True)
     asked = checked(body)
-    if not asked.text.strip():
-        return _ask_html(request, grant, asked)
+    had_image = "image" in request.query_params
+    if had_image or not asked.text.strip():
+        return _ask_html(request, grant, asked, had_image=had_image)
     return _ask_html(request, grant, asked, await _answered(request, grant, body, asked))
 
 
@@ -278,9 +279,14 @@ def _result(grant: Grant, answer: Answer, rag: MMedRAG, trace: str) -> dict[str,
 
 
 def _ask_html(
-    request: Request, grant: Grant, asked: Asked, result: Mapping[str, Any] | None = None
+    request: Request,
+    grant: Grant,
+    asked: Asked,
+    result: Mapping[str, Any] | None = None,
+    had_image: bool = False,
 ) -> Response:
-    return _html(request, grant, "ask.html", asked=asked, result=result, **(result or {}))
+    values = {"asked": asked, "result": result, "had_image": had_image}
+    return _html(request, grant, "ask.html", **values, **(result or {}))
 
 
 def _html(request: Request, grant: Grant, template: str, **values: Any) -> Response:  # noqa: ANN401

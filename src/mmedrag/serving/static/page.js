@@ -55,7 +55,7 @@ document.addEventListener("paste", (e) => { if (e.clipboardData.files[0]) { e.pr
 form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 $("text").addEventListener("keydown", (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) ask(); });
 $("stop").addEventListener("click", () => reading && reading.abort());
-for (const chip of form.querySelectorAll("input[name=domain]")) chip.addEventListener("change", () => { remember(); if (!results.hidden) ask(); });
+for (const chip of form.querySelectorAll("input[name=domain]")) chip.addEventListener("change", () => { if (results.hidden) remember(); else ask(); });
 
 function fields() {
   const data = new FormData(form), file = input.files[0];
@@ -65,12 +65,26 @@ function fields() {
   return data;
 }
 
+// The address of a question, so that it can be sent, reloaded and gone back to. An image is no part
+// of it: the address only says that there was one.
 function remember() {
   const address = new URLSearchParams();
   for (const [name, value] of fields()) if (typeof value === "string" && !(name === "k" && value === "10")) address.set(name, value);
   address.set("casebase", casebase);
-  history.replaceState(null, "", `/?${address}`);
+  if (input.files[0]) address.set("image", "1");
+  if (`?${address}` !== location.search) history.pushState(null, "", `/?${address}`);
 }
+
+addEventListener("popstate", () => {
+  const address = new URLSearchParams(location.search);
+  if (!input.files[0] || !address.has("image")) return location.reload();
+  for (const element of form.elements) {
+    const value = address.get(element.name) ?? (element.name === "k" ? "10" : "");
+    if (element.type === "radio") element.checked = element.value === value;
+    else if (element.name && element !== input) element.value = value;
+  }
+  ask();
+});
 
 async function ask() {
   const body = fields();

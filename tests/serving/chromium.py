@@ -19,7 +19,7 @@ WAIT = 60_000  # milliseconds, for machines with much else to do
 
 def _program() -> str:
     """The browser; on a CI machine, it is installed first."""
-    names = ("chromium", "chromium-browser")
+    names = ("chromium", "chromium-browser", "google-chrome")
     if not any(map(shutil.which, names)):
         _install()
     for name in names:

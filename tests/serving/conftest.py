@@ -20,6 +20,7 @@ from mmedrag.cli import parser
 from mmedrag.commands.serve import application
 from mmedrag.indexing import index
 from mmedrag.presets import Stages
+from mmedrag.serving.protocol import PatientProtocol
 from mmedrag.types import Case
 from serving.chromium import browser, tab
 
@@ -32,7 +33,8 @@ Serve = Callable[..., httpx.Client]
 def running(*words: str) -> Iterator[httpx.Client]:
     """A client of ``mmedrag serve WORDS``."""
     app = application(parser().parse_args(["serve", *words]))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
+    config = uvicorn.Config(app, http=PatientProtocol, port=0, log_level="error", ws="none")
+    server = uvicorn.Server(config)
     thread = Thread(target=server.run)
     thread.start()
     try:

@@ -66,7 +66,7 @@ def test_loading_streaming_and_stopping(tab, client: httpx.Client) -> None:
     """The reply is held back, then comes in part, then is stopped by its reader."""
     tab.goto(str(client.base_url))
     held = []
-    tab.route("**/?casebase=*", held.append)
+    tab.route("**/?casebase=*", lambda route: held.append(route))
     tab.fill("#text", "mass")
     tab.click("#go")
     expect(tab.locator("#results")).to_have_attribute("aria-busy", "true")

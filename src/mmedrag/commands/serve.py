@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,11 +74,12 @@ def _serve(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise _missing() from error
     app = application(options)
+    from mmedrag.serving.protocol import PatientProtocol
+
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            host=options.host,
-            port=options.port,
+            http=PatientProtocol,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -87,12 +89,29 @@ def _serve(options: argparse.Namespace) -> int:
             h11_max_incomplete_event_size=1 << 16,
         )
     )
-    if options.port:
+    with _listening(options.host, options.port) as listening:
         host = f"[{options.host}]" if ":" in options.host else options.host
-        show(f"Open http://{host}:{options.port}/ in a browser; Ctrl-C ends it")
+        show(f"Open http://{host}:{listening.getsockname()[1]}/ in a browser; Ctrl-C ends it")
         show("Not a medical device")
-    server.run()
+        server.run(sockets=[listening])
     return 0 if server.started else QueryError.exit_code
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        QueryError: it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise QueryError(
+            f"Port {port} of {host} cannot be listened at ({reason})",
+            "Give another --port (0 takes a free one), or end what listens there.",
+        ) from None
 
 
 def application(options: argparse.Namespace) -> FastAPI:

@@ -20,7 +20,7 @@ from mmedrag.serving.indexing import index_below
 from mmedrag.serving.problems import Forbidden, NotHere, ServiceError
 from mmedrag.serving.questions import (
     JSON,
-    Asked,
+    Inquiry,
     body_of,
     checked,
     configured,
@@ -40,19 +40,19 @@ Editor = Annotated[Grant, Depends(granted(Scope.WRITE))]
 Administrator = Annotated[Grant, Depends(granted(Scope.ADMIN))]
 
 api = APIRouter()
-_ASKING = problems(400, 413, 415, 502, 504)
-_WRITING = problems(400, 409, 413, 415)
+_ASKING = problems(400, 408, 413, 415, 502, 504)
+_WRITING = problems(400, 408, 409, 413, 415)
 
 
-@api.post("/v1/search", openapi_extra=takes(Asked), responses=_ASKING, summary="Similar cases")
+@api.post("/v1/search", openapi_extra=takes(Inquiry), responses=_ASKING, summary="Similar cases")
 async def search(request: Request, grant: Reader) -> Response:
     """Find similar cases and definitions: the trace that the command ``search`` prints as JSON."""
     body = await body_of(request)
-    asked = checked(body)
-    query = query_of(asked, body.image)
+    inquiry = checked(body)
+    query = query_of(inquiry, body.image)
 
     def work(rag: MMedRAG, watch: Watch) -> bytes:
-        system = watched(configured(rag, asked, grant.service.writer), watch)
+        system = watched(configured(rag, inquiry, grant.service.writer), watch)
         context = system.retrieve(query)
         note(request, context)
         return _document(events.public(context_json(context), grant.casebase))
@@ -62,7 +62,7 @@ async def search(request: Request, grant: Reader) -> Response:
 
 @api.post(
     "/v1/ask",
-    openapi_extra=takes(Asked),
+    openapi_extra=takes(Inquiry),
     responses={**_ASKING, 200: {"content": {events.MEDIA_TYPE: {"schema": {"type": "string"}}}}},
     summary="An answer with citations",
 )
@@ -73,15 +73,15 @@ async def ask(request: Request, grant: Reader) -> Response:
     ``claims`` and ``answer`` come as they are made; ``problem`` ends a stream that failed.
     """
     body = await body_of(request)
-    asked = checked(body)
-    query = query_of(asked, body.image)
+    inquiry = checked(body)
+    query = query_of(inquiry, body.image)
     writer = grant.service.writer
-    writer.chosen(asked.generator)
+    writer.chosen(inquiry.generator)
     if wants_events(request):
 
         async def stream() -> AsyncIterator[events.Event]:
             async for stage in grant.readers.stream(
-                lambda rag, watch: events.stages(configured(rag, asked, writer), watch, query)
+                lambda rag, watch: events.stages(configured(rag, inquiry, writer), watch, query)
             ):
                 if not isinstance(stage, str):
                     note(request, stage)
@@ -91,7 +91,7 @@ async def ask(request: Request, grant: Reader) -> Response:
         return StreamingResponse(events.lines(stream()), media_type=events.MEDIA_TYPE)
 
     def work(rag: MMedRAG, watch: Watch) -> bytes:
-        *_, answer = events.stages(configured(rag, asked, writer), watch, query)
+        *_, answer = events.stages(configured(rag, inquiry, writer), watch, query)
         assert isinstance(answer, Answer)
         note(request, answer)
         return _document(events.public(answer_json(answer), grant.casebase))
@@ -102,7 +102,7 @@ async def ask(request: Request, grant: Reader) -> Response:
 @api.post(
     "/v1/why",
     openapi_extra=takes(Pair),
-    responses=problems(400, 413, 415, 504),
+    responses=problems(400, 408, 413, 415, 504),
     summary="Why a case is similar",
 )
 async def explain(request: Request, grant: Reader) -> JSONResponse:
@@ -197,15 +197,15 @@ class Corpus(BaseModel):
 )
 async def index(request: Request, grant: Administrator) -> JSONResponse:
     """Add a corpus in the background; GET /v1/jobs/{id} tells how far it is."""
-    named = validated(Corpus, (await body_of(request)).fields)
+    corpus = validated(Corpus, (await body_of(request)).fields)
     service = grant.service
     if service.corpora is None:
         raise Forbidden(
             "This service indexes no corpora", "Start it with --corpora FOLDER to allow it."
         )
-    path = _below(service.corpora, named.corpus)
+    path = _below(service.corpora, corpus.corpus)
     job = service.jobs.submit(
-        grant.casebase, named.corpus, lambda progress: index_below(grant.readers, path, progress)
+        grant.casebase, corpus.corpus, lambda progress: index_below(grant.readers, path, progress)
     )
     return JSONResponse(job.as_json(), 202)
 
@@ -248,15 +248,15 @@ async def define(
 @api.get("/v1/info", responses=problems(), summary="The casebases")
 async def info(grant: Reader) -> JSONResponse:
     """Counts and settings of the casebase, and the names of all that the client may read."""
-    told = await grant.readers.run(lambda rag, _: getattr(rag.cases, "info")())  # noqa: B009
-    shown = ("format", "preset", "dim", "cases", "domains", "generation", "index", "notices")
+    statistics = await grant.readers.run(lambda rag, _: getattr(rag.cases, "info")())  # noqa: B009
+    fields = ("format", "preset", "dim", "cases", "domains", "generation", "index", "notices")
     names = [n for n in grant.service.casebases if grant.client.may(Scope.READ, n)]
     return JSONResponse(
         {
             "casebase": grant.casebase,
             "casebases": names,
             "generator": grant.service.writer.name,
-            **{name: told[name] for name in shown if name in told},
+            **{name: statistics[name] for name in fields if name in statistics},
         }
     )
 
@@ -270,10 +270,10 @@ async def info(grant: Reader) -> JSONResponse:
 )
 async def feedback(request: Request, grant: Editor) -> JSONResponse:
     """Keep a verdict in the casebase's folder; it is never sent anywhere."""
-    given = validated(Feedback, (await body_of(request)).fields)
-    request.state.ids = [given.case] if given.case else []
+    verdict = validated(Feedback, (await body_of(request)).fields)
+    request.state.ids = [verdict.case] if verdict.case else []
     file = grant.service.feedback_of(grant.readers)
-    await run_in_threadpool(file.add, given.model_dump(), grant.client.name)
+    await run_in_threadpool(file.add, verdict.model_dump(), grant.client.name)
     return JSONResponse({"kept": True}, 201)
 
 
@@ -292,8 +292,8 @@ async def pairs(grant: Administrator) -> Response:
             case = store_of(rag).get(case_id)
             return "" if case is None else case.text
 
-        made = preference_pairs(file, report)
-        return "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in made)
+        generated = preference_pairs(file, report)
+        return "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in generated)
 
     return Response(await grant.readers.run(work), media_type=LINES)
 

@@ -45,8 +45,8 @@ def events_of(stage: Context | str | Answer, casebase: str) -> Iterator[Event]:
         yield Event("piece", {"text": stage})
     elif isinstance(stage, Context):
         trace = public(context_json(stage), casebase)
-        asked = ("query", "domain", "question", "mentions", "ruled_out")
-        yield Event("routing", {name: trace[name] for name in asked})
+        fields = ("query", "domain", "question", "mentions", "ruled_out")
+        yield Event("routing", {name: trace[name] for name in fields})
         yield Event("evidence", {name: trace[name] for name in ("gathered", "ranked", "kept")})
     else:
         trace = public(answer_json(stage), casebase)

@@ -24,7 +24,15 @@ from mmedrag.serving.cards import cards_of, disagreements, state_of, terms_of
 from mmedrag.serving.feedback import Feedback
 from mmedrag.serving.pixels import pixels_of, png
 from mmedrag.serving.problems import NotHere, document, headers_of, status_of
-from mmedrag.serving.questions import Asked, Body, body_of, checked, configured, query_of, validated
+from mmedrag.serving.questions import (
+    Body,
+    Inquiry,
+    body_of,
+    checked,
+    configured,
+    query_of,
+    validated,
+)
 from mmedrag.serving.readers import Watch
 from mmedrag.serving.service import COOKIE, Grant, client_of, granted, service_of, store_of
 from mmedrag.serving.tokens import Scope
@@ -69,24 +77,26 @@ async def ask_page(request: Request, grant: Reader) -> Response:
     """The page, with the answer to the question of its address."""
     fields = {k: v for k, v in request.query_params.items() if k not in ("casebase", "image")}
     body = Body(fields, is_form=True)
-    asked = checked(body)
+    inquiry = checked(body)
     had_image = "image" in request.query_params
-    if had_image or not asked.text.strip():
-        return _ask_html(request, grant, asked, had_image=had_image)
-    return _ask_html(request, grant, asked, await _answered(request, grant, body, asked))
+    if had_image or not inquiry.text.strip():
+        return _ask_html(request, grant, inquiry, had_image=had_image)
+    return _ask_html(request, grant, inquiry, await _answered(request, grant, body, inquiry))
 
 
 @pages.post("/")
 async def ask_form(request: Request, grant: Reader) -> Response:
     """The answer to a form: as events for the script, as a page for everybody else."""
     body = await body_of(request)
-    asked = checked(body)
-    query = query_of(asked, body.image)
+    inquiry = checked(body)
+    query = query_of(inquiry, body.image)
     if wants_events(request):
-        return StreamingResponse(_lines(request, grant, asked, query), media_type=events.MEDIA_TYPE)
-    if body.image is None and len(asked.text) < 1500:
-        return RedirectResponse(_address(grant, asked), 303)
-    return _ask_html(request, grant, asked, await _answered(request, grant, body, asked))
+        return StreamingResponse(
+            _lines(request, grant, inquiry, query), media_type=events.MEDIA_TYPE
+        )
+    if body.image is None and len(inquiry.text) < 1500:
+        return RedirectResponse(_address(grant, inquiry), 303)
+    return _ask_html(request, grant, inquiry, await _answered(request, grant, body, inquiry))
 
 
 @pages.get("/case")
@@ -102,9 +112,9 @@ async def case_page(request: Request, grant: Reader, id: str = "") -> Response:
         terms = dict.fromkeys((m.term, str(m.assertion)) for m in mentions)
         return {"case": case, "mentions": list(terms)}
 
-    found = await grant.readers.run(work)
+    values = await grant.readers.run(work)
     preview = events.preview_address(id, grant.casebase)
-    return _html(request, grant, "case.html", preview=preview, **found)
+    return _html(request, grant, "case.html", preview=preview, **values)
 
 
 @pages.get("/casebase")
@@ -113,14 +123,14 @@ async def casebase_page(request: Request, grant: Reader) -> Response:
 
     def work(rag: MMedRAG, watch: Watch) -> Mapping[str, Any]:
         store: Any = rag.cases
-        told = store.info()
+        statistics = store.info()
         counts = _facets(store, rag.definitions.fingerprint, watch) if (
-            told["cases"] <= MOST_COUNTED) else {}  # fmt: skip
-        return {"info": told, "facets": counts}
+            statistics["cases"] <= MOST_COUNTED) else {}  # fmt: skip
+        return {"info": statistics, "facets": counts}
 
-    told = await grant.readers.run(work)
+    statistics = await grant.readers.run(work)
     jobs = [job.as_json() for job in grant.service.jobs.of(grant.casebase)]
-    return _html(request, grant, "casebase.html", jobs=jobs, **told)
+    return _html(request, grant, "casebase.html", jobs=jobs, **statistics)
 
 
 @pages.get("/trace/{trace_id}")
@@ -139,8 +149,8 @@ async def trace_page(request: Request, trace_id: str, grant: Reader) -> Response
 async def pixels(request: Request, grant: Reader) -> Response:
     """The uploaded image for the viewer; nothing of it is kept."""
     image = (await body_of(request)).image or b""
-    got = await run_in_threadpool(pixels_of, image)
-    return Response(got.body, media_type=got.media_type, headers=got.headers)
+    converted = await run_in_threadpool(pixels_of, image)
+    return Response(converted.body, media_type=converted.media_type, headers=converted.headers)
 
 
 @pages.get("/image")
@@ -162,10 +172,10 @@ async def image(request: Request, grant: Reader, id: str = "") -> Response:
 async def feedback(request: Request, grant: Editor) -> Response:
     """A verdict from the page; a plain form gets a page back."""
     body = await body_of(request)
-    given = validated(Feedback, body.fields, strict=not body.is_form)
-    request.state.ids = [given.case] if given.case else []
+    verdict = validated(Feedback, body.fields, strict=not body.is_form)
+    request.state.ids = [verdict.case] if verdict.case else []
     file = grant.service.feedback_of(grant.readers)
-    await run_in_threadpool(file.add, given.model_dump(), grant.client.name)
+    await run_in_threadpool(file.add, verdict.model_dump(), grant.client.name)
     if body.is_form and "application/json" not in request.headers.get("accept", ""):
         return _html(request, grant, "thanks.html")
     return JSONResponse({"kept": True}, 201)
@@ -210,12 +220,12 @@ def wants_page(request: Request) -> bool:
     return accepts and not request.url.path.startswith("/v1/")
 
 
-async def _answered(request: Request, grant: Grant, body: Body, asked: Asked) -> dict[str, Any]:
+async def _answered(request: Request, grant: Grant, body: Body, inquiry: Inquiry) -> dict[str, Any]:
     """The values of the result's templates."""
-    query = query_of(asked, body.image)
+    query = query_of(inquiry, body.image)
 
     def work(rag: MMedRAG, watch: Watch) -> dict[str, Any]:
-        system = configured(rag, asked, grant.service.writer)
+        system = configured(rag, inquiry, grant.service.writer)
         *_, answer = events.stages(system, watch, query)
         assert isinstance(answer, Answer)
         note(request, answer)
@@ -224,11 +234,13 @@ async def _answered(request: Request, grant: Grant, body: Body, asked: Asked) ->
     return await grant.readers.run(work)
 
 
-async def _lines(request: Request, grant: Grant, asked: Asked, query: Query) -> AsyncIterator[str]:
+async def _lines(
+    request: Request, grant: Grant, inquiry: Inquiry, query: Query
+) -> AsyncIterator[str]:
     """The result in pieces: HTML by the id of its place, and text as it is written."""
 
     def work(rag: MMedRAG, watch: Watch) -> Any:  # noqa: ANN401 - events
-        system = configured(rag, asked, grant.service.writer)
+        system = configured(rag, inquiry, grant.service.writer)
         for stage in events.stages(system, watch, query):
             if isinstance(stage, str):
                 yield events.Event("piece", {"text": printable(stage)})
@@ -281,11 +293,11 @@ def _result(grant: Grant, answer: Answer, rag: MMedRAG, trace: str) -> dict[str,
 def _ask_html(
     request: Request,
     grant: Grant,
-    asked: Asked,
+    inquiry: Inquiry,
     result: Mapping[str, Any] | None = None,
     had_image: bool = False,
 ) -> Response:
-    values = {"asked": asked, "result": result, "had_image": had_image}
+    values = {"inquiry": inquiry, "result": result, "had_image": had_image}
     return _html(request, grant, "ask.html", **values, **(result or {}))
 
 
@@ -305,14 +317,14 @@ def _html(request: Request, grant: Grant, template: str, **values: Any) -> Respo
     return HTMLResponse(render(template, **{**shared, **values}))
 
 
-def _address(grant: Grant, asked: Asked) -> str:
+def _address(grant: Grant, inquiry: Inquiry) -> str:
     """The address of the page that shows a question again."""
-    given = {
+    changed = {
         name: value
-        for name, value in asked.model_dump().items()
-        if value != Asked.model_fields[name].default
+        for name, value in inquiry.model_dump().items()
+        if value != Inquiry.model_fields[name].default
     }
-    return "/?" + urlencode({**given, "casebase": grant.casebase})
+    return "/?" + urlencode({**changed, "casebase": grant.casebase})
 
 
 def _facets(store: Any, fingerprint: str, watch: Watch) -> dict[str, list[tuple[str, int]]]:  # noqa: ANN401

@@ -85,9 +85,9 @@ def _place(values: Matrix) -> str:
 
 def _findings(rag: MMedRAG, text: str, case: Case) -> dict[str, list[str]]:
     """Terms that both texts affirm or ask for, and those on which they differ."""
-    asked, reported = rag.definitions.recognise([text, case.text])
-    sought = {m.concept for m in asked if m.assertion is not Assertion.NEGATED}
-    excluded = {m.concept for m in asked} - sought
+    sought_mentions, reported = rag.definitions.recognise([text, case.text])
+    sought = {m.concept for m in sought_mentions if m.assertion is not Assertion.NEGATED}
+    excluded = {m.concept for m in sought_mentions} - sought
     affirmed = {m.concept: m.term for m in reported if m.assertion is Assertion.AFFIRMED}
     negated = {m.concept: m.term for m in reported if m.assertion is Assertion.NEGATED}
     negated = {concept: term for concept, term in negated.items() if concept not in affirmed}

@@ -16,7 +16,7 @@ ROOT = Path(mmedrag.__file__).parent
 
 GROUND = {
     "types", "errors", "progress", "domains", "rounding", "durability", "filters",
-    "text", "measures", "threads",
+    "text", "measures", "entailment", "threads",
 }  # fmt: skip
 STAGES = {
     "modality", "encoders", "casebase", "definitions", "ranking", "reward", "answers", "datasets",
@@ -28,7 +28,7 @@ SHELVES = (
     STAGES,
     {"routing"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
-    {"choices"},
+    {"choices", "corpora"},
     {"assembly"},
     {"mmedrag"},
     {"views"},

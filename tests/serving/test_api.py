@@ -305,8 +305,12 @@ def test_pages_of_other_sites_may_not_use_it(client: httpx.Client) -> None:
     problem(client.post("/v1/search", json=body, headers={"Origin": "https://evil.test"}), 403)
     problem(client.get("/v1/info", headers={"Sec-Fetch-Site": "cross-site"}), 403)
     problem(client.get("/v1/info", headers={"Host": "evil.test"}), 403)
+    problem(client.post("/v1/search", json=body, headers={"Origin": "null"}), 403)
+    problem(client.post("/v1/search", json=body, headers={"Sec-Fetch-Site": "same-site"}), 403)
     own = str(client.base_url).rstrip("/")
     assert client.post("/v1/search", json=body, headers={"Origin": own}).status_code == 200
+    form = {"Origin": "null", "Sec-Fetch-Site": "same-origin"}  # a form of a page without referrers
+    assert client.post("/", data=body, headers=form).status_code == 303
 
 
 def test_every_operation_documents_itself(client: httpx.Client) -> None:

@@ -42,7 +42,7 @@ def closed(opened: socket.socket) -> bool:
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_strings_in_every_id(client: httpx.Client, name: str) -> None:
-    quoted = quote(name, safe="")
+    quoted = quote(name.encode("utf-8", "surrogatepass"), safe="").replace(".", "%2E")
     for address in (
         f"/v1/cases/{quoted}", f"/v1/previews/{quoted}", f"/v1/jobs/{quoted}", f"/trace/{quoted}",
         f"/trace/{quoted}?download=1", f"/case?id={quoted}", f"/image?id={quoted}",
@@ -53,7 +53,7 @@ def test_odd_strings_in_every_id(client: httpx.Client, name: str) -> None:
         assert "passwd" not in reply.text or "passwd" in name
         assert "root:" not in reply.text
         assert "Traceback" not in reply.text
-        if address.startswith(("/v1/cases/", "/v1/previews/", "/trace/")) and name not in ("", "."):
+        if address.startswith(("/v1/cases/", "/v1/previews/", "/trace/")):
             assert reply.status_code == 404, address
 
 
@@ -69,7 +69,9 @@ def test_slow_heads_are_cut_off(serve, own: Path, monkeypatch) -> None:
         kept = stack.enter_context(connected(client))
         for _ in range(2):  # a second request of the same connection has the same time
             kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-            assert b'{"status":"ok"}' in kept.recv(4096)
+            received = b""
+            while b'{"status":"ok"}' not in received:
+                received += kept.recv(4096)
         kept.sendall(b"GET /healthz HT")
         assert closed(kept)
     assert client.get("/healthz").status_code == 200

@@ -225,6 +225,20 @@ def test_a_hostile_casebase_does_nothing(tab, serve, tmp_path: Path) -> None:
     assert tab.locator("main script, main img[onerror]").count() == 0
 
 
+def test_without_javascript_in_a_browser(browser, serve, own: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(str(serve(own).base_url))
+    page.fill("#text", "drusen")
+    page.click("#go")
+    expect(page.locator("#answer .notice")).to_be_visible()
+    page.locator(".card button[value=relevant]").first.click()
+    expect(page.locator("h1")).to_have_text("Kept")
+    assert "drusen" in (own / "feedback.jsonl").read_text("utf-8")
+    context.close()
+
+
 def test_without_javascript_it_is_a_form(client: httpx.Client, phantoms: list[Case]) -> None:
     form = {"text": "Is there a pneumothorax?", "k": "3", "domain": "", "where": ""}
     moved = client.post("/", data=form)

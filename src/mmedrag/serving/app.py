@@ -57,6 +57,7 @@ def create_app(service: Service, *, max_body: int) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        redirect_slashes=False,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
     )

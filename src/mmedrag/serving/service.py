@@ -153,12 +153,26 @@ def _same_origin(request: Request) -> None:
         raise Forbidden(
             "The request names another host than this machine", "Use 127.0.0.1 or localhost."
         )
-    origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    if foreign or request.headers.get("sec-fetch-site") == "cross-site":
+    if _is_foreign(request):
         if request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate":
             return  # a link from elsewhere opens the page, and shows its site nothing
         raise Forbidden("The request comes from another site", "Open the page of this service.")
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether a page of another site sent it, as far as the browser tells.
+
+    Browsers that send no referrer name no origin either when a form is sent ("null"): then
+    ``Sec-Fetch-Site`` tells, which every browser sends to this machine. Elsewhere the cookie with
+    the token is never sent from another site.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    if origin == "null":
+        return service_of(request).tokens is None
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def is_loopback(host: str) -> bool:

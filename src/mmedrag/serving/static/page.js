@@ -77,7 +77,9 @@ function remember() {
 
 addEventListener("popstate", () => {
   const address = new URLSearchParams(location.search);
-  if (!input.files[0] || !address.has("image")) return location.reload();
+  const hadImage = address.has("image");
+  if (hadImage ? !input.files[0] : !address.get("text")) return location.reload();
+  if (!hadImage && input.files[0]) choose(null);
   for (const element of form.elements) {
     const value = address.get(element.name) ?? (element.name === "k" ? "10" : "");
     if (element.type === "radio") element.checked = element.value === value;

@@ -27,7 +27,8 @@ def test_nothing_undocumented_happens(serve, own: Path, tmp_path: Path) -> None:
     client = serve(own, "--token-file", tokens, "--rate", "1e9", "--corpora", tmp_path)
     done = subprocess.run(
         [
-            sys.executable, "-c", COMMAND, "run", f"{client.base_url}/openapi.json", "--checks", ",".join(CHECKS),
+            sys.executable, "-c", COMMAND, "run", f"{client.base_url}/openapi.json",
+            "--checks", ",".join(CHECKS),
             "-H", "Authorization: Bearer 0123456789abcdef-admin", "--mode", "all",
             "--max-examples", "60", "--phases", "examples,coverage,fuzzing",
             "--request-timeout", "60", "--continue-on-failure",

@@ -112,11 +112,12 @@ def _has(case: Case, name: str) -> bool:
 def _next(into: Path, pages: Iterable[Path]) -> str:
     casebase = shlex.quote(str(into / "demo.casebase"))
     program = _program()
+    question = f'{program} ask {casebase} "drusen at the macula"'
     return "\n".join(
         (
             "What next",
             f"  read the answers with their images   {next(iter(pages), into)}",
-            f'  ask it something else                {program} ask {casebase} "drusen at the macula"',
+            f"  ask it something else                {question}",
             f"  try it in the browser, at {ADDRESS}",
             f"                                       {program} serve {casebase}",
             f"  index your own images and reports    {program} index FOLDER --into my.casebase",

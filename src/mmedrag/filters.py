@@ -88,7 +88,11 @@ class Predicate:
         stored = [value for value in _stored(case, self.field, mentions) if value not in (None, "")]
         if self.relation == "null":
             return not stored
-        return any(self._holds(value, operand) for value in stored for operand in self.operands)
+        return any(map(self.holds, stored))
+
+    def holds(self, value: object) -> bool:
+        """Whether a value of the field, which is not missing, stands in the relation."""
+        return any(self._holds(value, operand) for operand in self.operands)
 
     def _holds(self, value: object, operand: Value) -> bool:
         if self.relation == "like":

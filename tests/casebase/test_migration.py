@@ -77,8 +77,8 @@ def test_the_first_writer_brings_it_up_to_date(old: Path, offline: Stages) -> No
         case, _ = before[source]
         vector = np.zeros(casebase.dim, np.float32)
         casebase.add([Entry(case, vector, "new", None)])
-        assert version(old) == 2
-        assert any("format 2" in notice for notice in casebase.notices)
+        assert version(old) == 3
+        assert any("format 3" in notice for notice in casebase.notices)
         assert contents(casebase) == before | {source: (case, None)}
         assert casebase.verify() == []
         definitions = definitions_of(casebase)
@@ -87,7 +87,7 @@ def test_the_first_writer_brings_it_up_to_date(old: Path, offline: Stages) -> No
         assert outdated(casebase, definitions) == []
         assert casebase.recognise(definitions) == 0
     with Casebase.open(old, readonly=True) as casebase:
-        assert casebase.info()["format"] == "2"
+        assert casebase.info()["format"] == "3"
 
 
 def test_a_reader_that_opened_it_before_goes_on(old: Path, offline: Stages) -> None:
@@ -126,7 +126,7 @@ def test_a_killed_migration_leaves_the_old_format(old: Path) -> None:
     with Casebase.open(old) as casebase:
         casebase.delete(["nobody"])
         assert casebase.verify() == []
-    assert version(old) == 2
+    assert version(old) == 3
 
 
 def test_a_flipped_bit_in_an_old_row_is_noticed_when_it_is_read(old: Path) -> None:

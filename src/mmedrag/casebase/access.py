@@ -11,12 +11,11 @@ from pathlib import Path
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.faults import damage_typed, storage_faults
 from mmedrag.casebase.folder import connect
-from mmedrag.casebase.lexical import differences
+from mmedrag.casebase.generations import Generations
 from mmedrag.casebase.reader import Reader
 from mmedrag.casebase.schema import FORMAT, migrate
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
-from mmedrag.casebase.vectors import Generations
 from mmedrag.casebase.writer import WriterLock
 from mmedrag.errors import CasebaseDamaged, CasebaseError
 
@@ -99,6 +98,11 @@ class Access:
         """The newest committed state, held still; see :meth:`reading`."""
         with self.reading(), self._reader.now() as snapshot:
             yield snapshot
+
+    def distrust(self, damage: CasebaseDamaged) -> None:
+        """A part of the generation is damaged: search every case exactly from now on."""
+        with self.guard:
+            self._reader.distrust(damage)
 
     @contextmanager
     def writing(self, doing: str) -> Iterator[Database]:
@@ -194,6 +198,7 @@ class Access:
                 if self._lock.held and not self._unsound:
                     self._settle_and_close()
             finally:
+                self._reader.close()
                 self.database.close()
                 self._lock.release()
 
@@ -224,7 +229,6 @@ class Access:
     def _problems(self) -> Iterator[str]:
         with self.database.reading():
             yield from self.database.problems()
-            yield from differences(self.database.connection)
 
     def _acquire_lock(self) -> bool:
         """Whether the lock was taken; ``False`` where it is held already."""

@@ -138,9 +138,6 @@ class Casebase(Upkeep):
         with self._access.writing("delete cases from"), self._access.guard:
             with self._access.database.writing() as epoch:
                 gone = sum([self._access.database.delete(case_id, epoch) for case_id in ids])
-                if gone:
-                    self._access.database.merge_lexicon()
-                    self._access.database.mention_table.forget_unused()
             self._access.finish_erasures()
             self._access.database.settle()
         return gone

@@ -16,10 +16,11 @@ from mmedrag.casebase import conditions
 from mmedrag.casebase.descriptors import Key, connected, connecting, disconnected
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.ledger import Ledger
-from mmedrag.casebase.lexical import prepare
 from mmedrag.casebase.log import leave_log
 from mmedrag.casebase.mentions import MentionTable
 from mmedrag.casebase.schema import lay_out_tables, version
+from mmedrag.casebase.stems import Stemmer, prepare
+from mmedrag.casebase.vocabulary import Vocabulary
 
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
@@ -32,14 +33,12 @@ class State:
     """Where it stands.
 
     ``format`` is the file's; ``epoch`` counts committed writes; deletions are remembered for
-    epochs above ``pruned``; ``lexicon_stale`` says that replaced texts may
-    linger in the lexical index's segments.
+    epochs above ``pruned``.
     """
 
     format: int
     epoch: int
     pruned: int
-    lexicon_stale: bool
 
 
 class Connection:
@@ -61,6 +60,8 @@ class Connection:
             self.close()
             raise
         self.mention_table = MentionTable(self.connection)
+        self.vocabulary = Vocabulary(self.connection)
+        self.stemmer = Stemmer(self.connection)
 
     def _prepare(self) -> None:
         self.connection.row_factory = sqlite3.Row
@@ -120,16 +121,21 @@ class Connection:
 
     def state(self) -> State:
         """Where the database stands."""
-        found = self._run("SELECT epoch, pruned, lexicon_stale FROM state").fetchone()
+        found = self._run("SELECT epoch, pruned FROM state").fetchone()
         if found is None or not all(isinstance(value, int) for value in found):
             raise sqlite3.DatabaseError("the table state is damaged")
-        epoch, pruned, stale = found
-        return State(version(self.connection), epoch, pruned, bool(stale))
+        epoch, pruned = found
+        return State(version(self.connection), epoch, pruned)
 
     @property
     def derives(self) -> bool:
         """Whether the file has the tables of what is derived once (format 2)."""
         return version(self.connection) > 1
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the file keeps the vocabulary of its generations (format 3)."""
+        return version(self.connection) > 2
 
     def truncate_log(self) -> bool:
         """Fold the write-ahead log into the file, so that erased texts leave the disk.

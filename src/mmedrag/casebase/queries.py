@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 from zlib import crc32
 
@@ -16,6 +17,7 @@ from mmedrag.casebase.connection import Connection
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.records import COLUMNS
+from mmedrag.casebase.vocabulary import PLAIN
 from mmedrag.errors import FilterError
 from mmedrag.filters import MENTIONED, Node, fields_of
 from mmedrag.types import Case, Criterion, Matrix, Vector
@@ -28,6 +30,28 @@ _CASE = (
     f"SELECT cases.row, {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
     "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"
 )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Added:
+    """Cases that were added: what a snapshot needs of them."""
+
+    rows: Rows
+    domains: Sequence[str | None]
+    texts: Sequence[str]
+    vectors: Matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Content:
+    """Cases of one domain: what a generation is derived from; ``plain`` by field."""
+
+    rows: Rows
+    texts: Sequence[str]
+    labels: Sequence[str]
+    meta: Sequence[str]
+    plain: Sequence[Sequence[str | None]]
+    vectors: Matrix
 
 
 class Queries(Connection):
@@ -46,8 +70,8 @@ class Queries(Connection):
         found = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'cases'")
         return next((int(row[0]) for row in found), 0)
 
-    def rows_where(self, condition: Node) -> Rows:
-        """Row numbers of the cases that a filter allows, ascending.
+    def rows_where(self, condition: Node, above: int = 0) -> Rows:
+        """Row numbers above one of the cases that a filter allows, ascending.
 
         Raises:
             FilterError: it asks for what reports say, and some are not read yet.
@@ -55,7 +79,9 @@ class Queries(Connection):
         if fields_of(condition) & {*MENTIONED}:
             self._require_recognised()
         text, values = conditions.condition(condition)
-        return self._rows(f"SELECT row FROM cases WHERE {text} ORDER BY row", values)  # noqa: S608
+        after = f"row > {above} AND " if above else ""
+        sql = f"SELECT row FROM cases WHERE {after}{text}"  # noqa: S608
+        return np.sort(self._rows(sql, values))
 
     def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
         """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
@@ -69,20 +95,46 @@ class Queries(Connection):
                 "Let their terms be recognised first: mmedrag rebuild.",
             )
 
-    def rows_of(self, domain: str | None) -> Rows:
-        """Row numbers of a domain's cases, ascending."""
-        return self._rows("SELECT row FROM cases WHERE domain IS ? ORDER BY row", [domain])
+    def rows_of(self, domain: str | None, last: int) -> Rows:
+        """Row numbers of a domain's cases up to ``last``, ascending."""
+        sql = "SELECT row FROM cases WHERE domain IS ? AND row <= ? ORDER BY row"
+        return self._rows(sql, [domain, last])
 
     def deleted_since(self, epoch: int) -> Rows:
         """Row numbers deleted after an epoch that is not below ``State.pruned``."""
         return self._rows("SELECT row FROM deletions WHERE epoch > ?", [epoch])
 
-    def vectors_above(self, row: int, dim: int) -> Iterator[tuple[str | None, Rows, Matrix]]:
-        """Batches ``(domain, rows, vectors)`` of all rows above one, ascending within a domain."""
-        for domain in self.counts():
-            rows = self.rows_of(domain)
-            for batch in batches(rows[rows > row], 16 * _BATCH):
-                yield domain, batch, self.vectors(batch, dim)
+    def added_since(self, row: int, dim: int) -> Iterator[Added]:
+        """Batches of all cases with row numbers above one, ascending."""
+        sql = (
+            "SELECT row, domain, text FROM cases LEFT JOIN texts USING (row) "
+            "WHERE row > ? ORDER BY row LIMIT ?"
+        )
+        while found := self._run(sql, [row, 16 * _BATCH]).fetchall():
+            numbers, domains, texts = zip(*found, strict=True)
+            rows = np.array(numbers, np.int64)
+            yield Added(rows, domains, texts, self.vectors(rows, dim))
+            row = numbers[-1]
+
+    def contents_of(self, domain: str | None, last: int, dim: int) -> Iterator[Content]:
+        """What is derived from a domain's cases up to row ``last``, in batches ascending by row.
+
+        Raises:
+            CasebaseDamaged: a vector fails its checksum.
+        """
+        crc = "crc" if self.derives else "NULL"
+        cursor = self._run(
+            f"SELECT row, vector, {crc}, text, labels, meta, {', '.join(PLAIN)} FROM cases "  # noqa: S608
+            "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row) "
+            "WHERE domain IS ? AND row <= ? ORDER BY row",
+            [domain, last],
+        )
+        while found := cursor.fetchmany(16 * _BATCH):
+            rows, blobs, checksums, texts, labels, meta, *plain = zip(*found, strict=True)
+            vectors = np.empty((len(rows), dim), np.float32)
+            for i, (row, blob, stored) in enumerate(zip(rows, blobs, checksums, strict=True)):
+                vectors[i] = checked_vector(f"of row {row}", blob, stored)
+            yield Content(np.array(rows, np.int64), texts, labels, meta, plain, vectors)
 
     def vectors(self, rows: Rows, dim: int) -> Matrix:
         """Stored vectors, ``(len(rows), dim)``; ``rows`` ascending and present.
@@ -227,6 +279,8 @@ class Queries(Connection):
                 if crc32(blob) != stored:
                     yield f"casebase.db: {table}, {key} {name} fails its checksum"
         yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
+        if self.numbers:
+            yield from (f"casebase.db: {problem}" for problem in self.vocabulary.problems())
 
 
 def batches(items: Slices, size: int) -> Iterator[Slices]:

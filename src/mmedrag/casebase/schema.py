@@ -1,7 +1,8 @@
 """The tables of ``casebase.db``, what marks the file as ours, and the way from older formats.
 
 A format is a number in the file. Format 2 adds what is derived once instead of at every query
-(mentions, vectors of definitions) and a checksum of each vector by itself.
+(mentions, vectors of definitions) and a checksum of each vector by itself. Format 3 moves the
+lexical index out of the database into the generations and keeps what their numbers stand for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from zlib import crc32
 
 from mmedrag.errors import CasebaseError
 
-FORMAT = 2
+FORMAT = 3
 APPLICATION = 0x4D4D5247  # "MMRG"
 
 _FIRST = """
@@ -42,9 +43,6 @@ CREATE TABLE texts (
     row INTEGER PRIMARY KEY REFERENCES cases (row) ON DELETE CASCADE, text TEXT NOT NULL);
 CREATE TABLE vectors (
     row INTEGER PRIMARY KEY REFERENCES cases (row) ON DELETE CASCADE, vector BLOB NOT NULL);
-CREATE VIRTUAL TABLE lexicon USING fts5 (
-    text, content='texts', content_rowid='row',
-    tokenize='porter unicode61 remove_diacritics 2');
 CREATE TABLE deletions (row INTEGER PRIMARY KEY, epoch INTEGER NOT NULL);
 CREATE INDEX deletions_epoch ON deletions (epoch);
 CREATE TABLE erasures (thumbnail TEXT PRIMARY KEY);
@@ -77,10 +75,24 @@ CREATE TABLE definition_vectors (
     digest TEXT PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+_THIRD = """
+DROP TABLE IF EXISTS lexicon;
+ALTER TABLE generations ADD COLUMN last_row INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE vocabulary (
+    generation INTEGER NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL,
+    number INTEGER NOT NULL, cases INTEGER NOT NULL,
+    PRIMARY KEY (generation, field, value)) WITHOUT ROWID;
+CREATE INDEX cases_domain ON cases (domain);
+CREATE INDEX cases_patient ON cases (patient_id);
+CREATE INDEX cases_study ON cases (study_id);
+"""
+
+_SCRIPTS = (_FIRST, _SECOND, _THIRD)
+
 
 def lay_out_tables(connection: sqlite3.Connection) -> None:
     """Make the empty tables of the newest format, inside a transaction of the caller's."""
-    for script in (_FIRST, _SECOND):
+    for script in _SCRIPTS:
         _execute(connection, script)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -95,11 +107,14 @@ def migrate(connection: sqlite3.Connection) -> bool:
         return False
     connection.execute("BEGIN IMMEDIATE")
     try:
-        needed = version(connection) < FORMAT  # another writer may have been first
-        if needed:
-            _execute(connection, _SECOND)
+        found = version(connection)  # another writer may have been first
+        needed = found < FORMAT
+        for script in _SCRIPTS[found:]:
+            _execute(connection, script)
+        if found < 2:
             connection.create_function("crc32", 1, crc32, deterministic=True)
             connection.execute("UPDATE vectors SET crc = crc32(vector)")
+        if needed:
             connection.execute("UPDATE state SET epoch = epoch + 1")  # readers look again
             connection.execute("UPDATE settings SET value = ? WHERE key = 'format'", [str(FORMAT)])
             connection.execute(f"PRAGMA user_version = {FORMAT}")

@@ -19,7 +19,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from time import perf_counter, process_time
@@ -115,14 +115,14 @@ def filters(i: int) -> str:
     return f"labels in ('label{i % 40}', 'label{40 + i % 27}') and date >= '{day}'"
 
 
-def bare_indexes(path: Path, domains: list[str]) -> list[faiss.Index]:
-    """The FAISS indexes that the casebase searches, read whole, or made of its vectors."""
+def bare_indexes(path: Path, domains: Sequence[str] | None = None) -> list[faiss.Index]:
+    """The FAISS indexes that a casebase searches, read whole, or made of its vectors."""
     folder = path / "generations" / (path / "CURRENT").read_text().strip()
     manifest = json.loads((folder / "manifest.json").read_text())
     shape = tuple(manifest["vectors"]["shape"])
     vectors = np.memmap(folder / "vectors", "<f4", "r", shape=shape)
     indexes = []
-    for entry in (manifest["shards"][name] for name in domains):
+    for entry in (manifest["shards"][name] for name in domains or manifest["shards"]):
         if "faiss" in entry:
             indexes.append(faiss.read_index(str(folder / entry["faiss"]["file"])))
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -267,6 +268,28 @@ def test_a_flipped_bit_anywhere_in_the_database_is_no_answer(path, seed):
             assert casebase.verify() == []
     except CasebaseError:
         pass
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_large_database_is_hashed_while_it_answers_and_answers_rightly(path, seed, monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.ledger._AT_ONCE", 0)
+    asked = [
+        question_of(Query("nodule", where="modality = 'ct'"), ENTRIES[1].vector),
+        question_of(Query(where="meta.age > 3 and id != 'x'"), ENTRIES[2].vector),
+    ]
+    with Casebase.open(path, readonly=True) as casebase:
+        expected = [[h.case for h in casebase.search(question, 9)] for question in asked]
+        assert casebase.count() == len(ENTRIES) - 1
+    flip(path / "casebase.db", np.random.default_rng([1, seed]))
+    try:
+        with Casebase.open(path, readonly=True) as casebase:
+            for question, cases in zip(asked, expected, strict=True):
+                with suppress(CasebaseError):
+                    assert [h.case for h in casebase.search(question, 9)] == cases
+            with pytest.raises(CasebaseError):
+                casebase.count()
+    except CasebaseError:
+        pass  # it cannot even be opened
 
 
 def writing_copy(path, tmp_path):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.faults import damage_typed, storage_faults
@@ -49,6 +50,9 @@ class Access:
         self._closed = False
         self._lost = 0  # acknowledged writes that are not there
         self._unsound = ""  # what is wrong with the database file as a whole
+        self._hashing: Thread | None = None
+        self._stop = Event()
+        self.database.require_sound = self._require_sound
         try:
             self._reader = Reader(path, self.database, self.generations)
         except BaseException:
@@ -79,25 +83,48 @@ class Access:
             CasebaseDamaged: it is not sound.
             CasebaseError: it is closed, or cannot be read.
         """
+        with self._connected():
+            self._require_sound()
+            yield self.database
+
+    @contextmanager
+    def now(self) -> Iterator[Snapshot]:
+        """The newest committed state, held still; see :meth:`reading`.
+
+        A large file may still be hashed meanwhile: what a search reads has checksums of its own.
+        """
+        with self._connected():
+            self._refuse_unsound()
+            with self._reader.now() as snapshot:
+                yield snapshot
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
         with (
             self.guard,
             storage_faults(self.path, "read"),
             damage_typed(self.path, self._problems),
         ):
             self._require_open()
-            if self._unsound:
-                raise CasebaseDamaged(
-                    self._unsound,
-                    "'mmedrag verify' says what is wrong; 'mmedrag rebuild' mends what is derived; "
-                    "else restore a backup.",
-                )
-            yield self.database
+            yield
 
-    @contextmanager
-    def now(self) -> Iterator[Snapshot]:
-        """The newest committed state, held still; see :meth:`reading`."""
-        with self.reading(), self._reader.now() as snapshot:
-            yield snapshot
+    def _require_sound(self) -> None:
+        """Wait until the whole file has been hashed, and refuse what is not sound."""
+        self._await_hash()
+        self._refuse_unsound()
+
+    def _await_hash(self) -> None:
+        if self._hashing is not None:
+            self._hashing.join()
+            self._hashing = None
+
+    def _refuse_unsound(self) -> None:
+        if self._unsound:
+            raise CasebaseDamaged(
+                self._unsound,
+                "'mmedrag verify' says what is wrong; 'mmedrag rebuild' mends what is derived; "
+                "else restore a backup.",
+            )
 
     def distrust(self, damage: CasebaseDamaged) -> None:
         """A part of the generation is damaged: search every case exactly from now on."""
@@ -118,6 +145,7 @@ class Access:
 
     def acquire(self) -> None:
         """Become the writer, and finish what a killed writer left undone."""
+        self._await_hash()
         if self._lost or self._unsound:
             raise CasebaseDamaged(
                 self._unsound or f"{self._lost} acknowledged writes to {self.path} are lost",
@@ -194,6 +222,7 @@ class Access:
             if self._closed:
                 return
             self._closed = True
+            self._stop.set()
             try:
                 if self._lock.held and not self._unsound:
                     self._settle_and_close()
@@ -206,9 +235,9 @@ class Access:
         """A full disk must not stop a close; the next writer settles what is left."""
         with suppress(sqlite3.OperationalError, OSError):
             self.database.settle()
-            epoch = self.database.state().epoch
+            epoch, core = self.database.state().epoch, self.database.core()
             self.database.close()
-            self.database.ledger.seal(epoch)
+            self.database.ledger.seal(epoch, core)
 
     def _compare_with_ledger(self) -> None:
         """Notice lost writes, and a file that has changed although nothing was written."""
@@ -216,8 +245,13 @@ class Access:
         acknowledged = ledger.acknowledged()  # before the database, which may go on meanwhile
         with self.database.reading():
             epoch = self.database.state().epoch
-            if ledger.broken(epoch):
-                self._unsound = f"{self.path / 'casebase.db'} has changed since it was closed"
+            core = ledger.core(epoch) if ledger.large else None
+            if core is not None and core == self.database.core():
+                self._hashing = Thread(target=self._hash, name="casebase-seal", daemon=True)
+            elif ledger.broken(epoch):
+                self._unsound = self._changed
+        if self._hashing is not None:
+            self._hashing.start()
         self._lost = max(0, acknowledged - epoch)
         if self._lost:
             self.notices.append(
@@ -225,6 +259,20 @@ class Access:
                 "removed, or casebase.db is an older copy; restore a backup, or accept the loss "
                 "with 'mmedrag rebuild'"
             )
+
+    @property
+    def _changed(self) -> str:
+        return f"{self.path / 'casebase.db'} has changed since it was closed"
+
+    def _hash(self) -> None:
+        """Compare the whole file with its seal, on a connection of its own."""
+        with (
+            suppress(sqlite3.Error, OSError),
+            closing(connect(self.path, readonly=True)) as other,
+            other.reading(),
+        ):
+            if other.ledger.broken(other.state().epoch, self._stop):
+                self._unsound = self._changed
 
     def _problems(self) -> Iterator[str]:
         with self.database.reading():

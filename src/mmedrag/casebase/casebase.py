@@ -118,6 +118,7 @@ class Casebase(Upkeep):
             with self._removed_on_failure(previews):
                 self._access.thumbnails.write(previews)
                 with self._access.guard, self._access.database.writing() as epoch:
+                    self._access.database.forget_empty_log()
                     for record in records.values():
                         self._access.database.insert(record, epoch)
             with self._access.guard:

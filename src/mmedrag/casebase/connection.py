@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,11 @@ class Connection:
 
     def __init__(self, file: Path, mode: str) -> None:
         """Open ``file`` in SQLite's URI ``mode``: ``rwc``, ``rw`` or ``ro``."""
+        self.file = file
         self._file = None if mode == "ro" else file
         self.ledger = Ledger(file.parent)
+        self.require_sound: Callable[[], None] = lambda: None
+        """Waits until the whole file is known to be sound; called before it is searched freely."""
         uri = f"{file.absolute().as_uri()}?mode={mode}"
         with connecting():
             self.connection = sqlite3.connect(

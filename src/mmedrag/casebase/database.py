@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from zlib import crc32
 
+from mmedrag.casebase.log import log_of
 from mmedrag.casebase.postings import words_of
 from mmedrag.casebase.queries import ERASED_LOG, Queries, placeholders
 from mmedrag.casebase.records import COLUMNS, Record, checksum
@@ -79,6 +80,12 @@ class Database(Queries):
         self._run("INSERT OR IGNORE INTO erasures VALUES (?)", [ERASED_LOG])
         return True
 
+    def forget_empty_log(self) -> None:
+        """The log that held deleted texts is empty: say no more that it holds them."""
+        log = log_of(self.file)
+        if self.log_holds_erased() and not (log.exists() and log.stat().st_size):
+            self.forget_erasures([ERASED_LOG])
+
     def forget_erasures(self, digests: Iterable[str]) -> None:
         """The files are gone."""
         for digest in digests:
@@ -102,7 +109,4 @@ class Database(Queries):
 
     def settle(self) -> None:
         """Let deleted and replaced texts leave the write-ahead log."""
-        if self.truncate_log() and self.log_holds_erased():
-            with self.writing():
-                self.forget_erasures([ERASED_LOG])
-            self.truncate_log()
+        self.truncate_log()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,16 @@ _CASE = (
     "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"
 )
 
+_CORE = (
+    "SELECT epoch, pruned FROM state",
+    "SELECT key, value FROM settings ORDER BY key",
+    "SELECT number, manifest, last_row FROM generations ORDER BY number",
+    "SELECT row, epoch FROM deletions ORDER BY row",
+    "SELECT row, domain FROM cases WHERE row > (SELECT COALESCE(max(last_row), 0) FROM generations)"
+    " ORDER BY row",
+    "SELECT field, value, number FROM vocabulary ORDER BY generation, field, value",
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Added:
@@ -57,6 +68,18 @@ class Content:
 class Queries(Connection):
     """What the tables hold, by row number, id, content or domain."""
 
+    def core(self) -> str:
+        """A digest of what a search takes from the database without a checksum of its own.
+
+        That is where it stands, what it vouches for, which rows were added and deleted since, and
+        what the numbers of the generation stand for.
+        """
+        digest = hashlib.sha256()
+        for sql in _CORE if self.numbers else ():
+            for row in self._run(sql):
+                digest.update(repr(tuple(row)).encode("utf-8", "replace"))
+        return digest.hexdigest()
+
     def count(self) -> int:
         """How many cases there are."""
         return int(self._run("SELECT count(*) FROM cases").fetchone()[0])
@@ -76,6 +99,7 @@ class Queries(Connection):
         Raises:
             FilterError: it asks for what reports say, and some are not read yet.
         """
+        self.require_sound()
         if fields_of(condition) & {*MENTIONED}:
             self._require_recognised()
         text, values = conditions.condition(condition)
@@ -85,6 +109,8 @@ class Queries(Connection):
 
     def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
         """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
+        if wanted:
+            self.require_sound()
         return criteria.match(self.connection, wanted if self.derives else ())
 
     def _require_recognised(self) -> None:

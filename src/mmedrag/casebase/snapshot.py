@@ -113,12 +113,19 @@ class Snapshot:
         pool = max(k, _POOL)
         sources = [
             self._candidates(vector, pool, domain, allowed),
-            matched[np.lexsort((self._rows_at(matched), -scores))[:pool]],
+            self._best(matched, scores, pool),
             self._meeting(vector, pool, domain, self._visible(concepts, domain, allowed)),
         ]
         positions = np.unique(np.concatenate(sources))
         blended = (scores_at(positions, words), scores_at(positions, concepts))
         return self._hits(database, vector, positions, blended, k)
+
+    def _best(self, positions: Positions, scores: NDArray[np.float64], pool: int) -> Positions:
+        """The positions with the highest scores, ties by row."""
+        if len(positions) > pool:
+            high = scores >= np.partition(scores, -pool)[-pool]
+            positions, scores = positions[high], scores[high]
+        return positions[np.lexsort((self._rows_at(positions), -scores))[:pool]]
 
     def _meeting(
         self, vector: Vector, pool: int, domain: Domain | None, scored: Scored

@@ -24,7 +24,8 @@ from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets import read_corpus
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
-from mmedrag.definitions.criteria import ConceptCriteria
+from mmedrag.definitions.expansion import ConceptExpander
+from mmedrag.definitions.spelling import Spelling
 from mmedrag.encoders.definition_vectors import (
     DefinitionsOnce,
     DefinitionStore,
@@ -42,6 +43,7 @@ from mmedrag.protocols import (
     Embedder,
     Generator,
     ModalityClassifier,
+    Words,
 )
 from mmedrag.pseudonym_key import key_of, new_key
 
@@ -120,6 +122,8 @@ def assemble(
     """
     ontology = definitions.concepts
     analyst = CaseAnalyst(definitions, ontology, shipped())
+    if isinstance(cases, Casebase):
+        cases.relate(ontology)
     if statistics is None and isinstance(cases, Casebase):
         stored = partial(cases.recognised, definitions.fingerprint)
         statistics = CorpusCounts(stored, definitions, ontology, cases.count)
@@ -137,7 +141,8 @@ def assemble(
         analyst=analyst,
         checker=ClaimChecker(definitions, ontology),
         statistics=statistics,
-        expander=ConceptCriteria(ontology),
+        expander=ConceptExpander(ontology),
+        speller=Spelling(definitions, cases if isinstance(cases, Words) else None),
     )
 
 
@@ -153,6 +158,7 @@ def configure(
     send_image: bool = False,
     k: int | None = None,
     where: str | None = None,
+    verbatim: bool = False,
 ) -> MMedRAG:
     """A system with other stages by name; what is not named stays as it is.
 
@@ -170,6 +176,7 @@ def configure(
         send_image: whether the query's image is sent to the chat model.
         k: cases in the context.
         where: restricts every query, beside the filter of its own.
+        verbatim: leaves the spelling of questions as it is.
 
     Raises:
         QueryError: a name or a value is none of the choices.
@@ -189,6 +196,8 @@ def configure(
         )
     if k is not None:
         stages |= {"k_final": choices.number_of_cases(k), "k_cases": max(rag.k_cases, k)}
+    if verbatim:
+        stages["speller"] = None
     return replace(rag, **stages, where=both(rag.where, where))
 
 

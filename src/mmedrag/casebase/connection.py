@@ -136,9 +136,14 @@ class Connection:
         return version(self.connection) > 1
 
     @property
-    def numbers(self) -> bool:
-        """Whether the file keeps the vocabulary of its generations (format 3)."""
+    def recognises(self) -> bool:
+        """Whether the file keeps mentions as they are kept now (format 3)."""
         return version(self.connection) > 2
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the file keeps the vocabulary of its generations (format 4)."""
+        return version(self.connection) > 3
 
     def truncate_log(self) -> bool:
         """Fold the write-ahead log into the file, so that erased texts leave the disk.

@@ -104,6 +104,18 @@ class Lexicon:
         lengths[~stored] = self._fresh.lengths(positions[~stored])
         return lengths
 
+    def stem(self, word: str) -> str:
+        """The stem of a word; empty where it is not worth searching."""
+        return next(iter(self._stemmer.stems(words(word)[:1])), "")
+
+    def fresh_stems(self, letter: str) -> set[str]:
+        """Stems of reports that no generation holds yet and that begin with a letter."""
+        return self._fresh.stems(letter)
+
+    def using(self, stem: str, alive: Mask) -> Positions:
+        """Where reports hold a stem."""
+        return self._weighted(stem, alive)[0]
+
     def _rarest(self, stems: list[str], alive: Mask) -> list[str]:
         known = sorted((self._frequency(stem, alive), stem) for stem in stems)
         chosen: list[str] = []

@@ -171,6 +171,10 @@ class FreshPostings:
             words = []
         return sum(self._lengths[before:])
 
+    def stems(self, letter: str) -> set[str]:
+        """Stems that begin with a letter."""
+        return {stem for stem in self._lists if stem.startswith(letter)}
+
     def frequency(self, stem: str) -> int:
         """How many reports hold a stem, deleted ones included."""
         return len(self._lists[stem][0]) if stem in self._lists else 0

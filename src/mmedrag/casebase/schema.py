@@ -1,8 +1,9 @@
 """The tables of ``casebase.db``, what marks the file as ours, and the way from older formats.
 
 A format is a number in the file. Format 2 adds what is derived once instead of at every query
-(mentions, vectors of definitions) and a checksum of each vector by itself. Format 3 moves the
-lexical index out of the database into the generations and keeps what their numbers stand for.
+(mentions, vectors of definitions) and a checksum of each vector by itself; format 3 adds where each
+mention is (side, lobe); format 4 moves the lexical index out of the database into the generations
+and keeps what their numbers stand for.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from zlib import crc32
 
 from mmedrag.errors import CasebaseError
 
-FORMAT = 3
+FORMAT = 4
 APPLICATION = 0x4D4D5247  # "MMRG"
 
 _FIRST = """
@@ -76,6 +77,12 @@ CREATE TABLE definition_vectors (
 """
 
 _THIRD = """
+DELETE FROM recognised;
+ALTER TABLE mentions ADD COLUMN sites TEXT NOT NULL DEFAULT '';
+"""
+"""Mentions of format 2 are forgotten: nobody knows where they are, and they can be derived."""
+
+_FOURTH = """
 DROP TABLE IF EXISTS lexicon;
 ALTER TABLE generations ADD COLUMN last_row INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE vocabulary (
@@ -87,7 +94,7 @@ CREATE INDEX cases_patient ON cases (patient_id);
 CREATE INDEX cases_study ON cases (study_id);
 """
 
-_SCRIPTS = (_FIRST, _SECOND, _THIRD)
+_SCRIPTS = (_FIRST, _SECOND, _THIRD, _FOURTH)
 
 
 def lay_out_tables(connection: sqlite3.Connection) -> None:

@@ -17,7 +17,7 @@ from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
 from mmedrag.casebase.exact import ExactRows, Mask, Positions, Rows, locate, similarities
 from mmedrag.casebase.generations import Generation
-from mmedrag.casebase.hybrid import relevance
+from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.shard import Shard
@@ -31,7 +31,7 @@ _CAP = 1_024  # ties at the cut that are looked at beyond k
 _FILTERS = 16  # remembered
 _CASES = 4_096  # remembered until something is written
 
-Blended = tuple[NDArray[np.float64], NDArray[np.float64]]
+Blended = tuple[NDArray[np.float64], NDArray[np.float64] | None]
 """BM25 and concept scores of some positions."""
 
 
@@ -88,9 +88,13 @@ class Snapshot:
             self._row = int(added.rows[-1])
         more = self._stored + len(self._fresh) - len(self._alive)
         self._alive = np.pad(self._alive, (0, more), constant_values=True)
-        self._filters.clear()
+        self.forget_filters()
         self._cases.clear()
         self.epoch = state.epoch
+
+    def forget_filters(self) -> None:
+        """Ask the database again which rows a filter lets in."""
+        self._filters.clear()
 
     def fresh(self) -> int:
         """How many cases are searched in memory because no generation holds them yet."""
@@ -104,9 +108,11 @@ class Snapshot:
         """See :meth:`mmedrag.casebase.Casebase.search`; ``k`` is at least 1."""
         query, domain = question.query, question.routing.decision
         allowed = self._allowed(database, query.where)
-        words = self._lexicon.match(query.text, self._alive)
+        text = " ".join([query.text, *question.synonyms])
+        words = self._lexicon.match(text, self._alive)
         concepts = self._placed(database.matching(question.criteria))
-        if not len(words[0]) and not len(concepts[0]):
+        met = bool(concepts[1].any())
+        if not len(words[0]) and not met:
             found = self._candidates(vector, k, domain, allowed)
             return self._hits(database, vector, found, None, k)
         matched, scores = self._visible(words, domain, allowed)
@@ -117,8 +123,8 @@ class Snapshot:
             self._meeting(vector, pool, domain, self._visible(concepts, domain, allowed)),
         ]
         positions = np.unique(np.concatenate(sources))
-        blended = (scores_at(positions, words), scores_at(positions, concepts))
-        return self._hits(database, vector, positions, blended, k)
+        blended = scores_at(positions, words), scores_at(positions, concepts) if met else None
+        return self._hits(database, vector, positions, blended, k, weight_of(question.criteria))
 
     def _best(self, positions: Positions, scores: NDArray[np.float64], pool: int) -> Positions:
         """The positions with the highest scores, ties by row."""
@@ -164,11 +170,12 @@ class Snapshot:
         positions: Positions,
         blended: Blended | None,
         k: int,
+        weight: float = CONCEPT_WEIGHT,
     ) -> list[Hit]:
         """The best ``k`` of candidates, by falling relevance, ties by id."""
         vectors = self._vectors_at(positions)
         cosines = similarities(vectors, query)
-        scores = cosines if blended is None else relevance(cosines, *blended)
+        scores = cosines if blended is None else relevance(cosines, *blended, weight)
         rows = self._rows_at(positions)
         cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
         chosen = np.flatnonzero(scores >= cut)
@@ -205,6 +212,24 @@ class Snapshot:
             case, found = self._cases[row]
             terms = (None, "") if found is None else (found.mentions, found.recogniser)
             yield Hit(case, vector, cosine, score, *terms)
+
+    # Words
+
+    def stem(self, word: str) -> str:
+        """The stem by which a word is found; empty where it is not worth searching."""
+        return self._lexicon.stem(word)
+
+    def stems(self, database: Database, letter: str) -> set[str]:
+        """Stems of the reports that begin with a letter."""
+        fresh = self._lexicon.fresh_stems(letter)
+        if self.generation is None:
+            return fresh
+        stored = database.vocabulary.beginning(self.generation.number, WORDS, letter)
+        return fresh | set(stored)
+
+    def using(self, stem: str) -> Rows:
+        """The reports that use a word of that stem."""
+        return self._rows_at(self._lexicon.using(stem, self._alive))
 
     # Filters
 

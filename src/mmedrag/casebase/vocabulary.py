@@ -63,6 +63,15 @@ class Vocabulary:
         sql = "SELECT number, value FROM vocabulary WHERE generation = ? AND field = ?"
         return {row[0]: row[1] for row in self._connection.execute(sql, [generation, field])}
 
+    def beginning(self, generation: int, field: str, letter: str) -> list[str]:
+        """The values of a field that begin with a letter."""
+        found = self._connection.execute(
+            "SELECT value FROM vocabulary "
+            "WHERE generation = ? AND field = ? AND value >= ? AND value < ?",
+            [generation, field, letter, chr(ord(letter) + 1)],
+        )
+        return [value for (value,) in found]
+
     def number(self, generation: int, field: str, value: str) -> int | None:
         """The number of a value."""
         found = self._connection.execute(

@@ -50,6 +50,9 @@ def _add_query(command: argparse.ArgumentParser) -> None:
         "--where", metavar="FILTER", help="only cases that match, as \"modality = 'ct'\""
     )
     command.add_argument(
+        "--verbatim", action="store_true", help="leave the spelling of the question as it is"
+    )
+    command.add_argument(
         "-k", type=int, default=10, help="number of cases in the context (default: 10)"
     )
     command.add_argument(
@@ -136,6 +139,7 @@ def open_system(options: argparse.Namespace) -> MMedRAG:
             context_filter=options.filter,
             threshold=options.threshold,
             k=options.k,
+            verbatim=options.verbatim,
             **generator_settings(options),
         )
     except BaseException:

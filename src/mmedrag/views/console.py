@@ -9,7 +9,7 @@ from mmedrag.citations import DISCLAIMER
 from mmedrag.indexing import IndexReport
 from mmedrag.types import Answer, Case, Context, Evidence
 from mmedrag.views.terminal import one_line, printable
-from mmedrag.views.trace import ruled_out
+from mmedrag.views.trace import ruled_out, understood
 
 WIDTH = 106
 """Characters in a line."""
@@ -78,7 +78,7 @@ def report_text(report: IndexReport, seconds: float) -> str:
 
 
 def routing_text(context: Context) -> str:
-    """Which domain was searched and why, and what the question itself rules out."""
+    """Which domain was searched and why, and how the question was understood."""
     question, routing = context.question, context.question.routing
     decision = routing.decision or ("all domains" if routing.medical else "none")
     scores = ", ".join(f"{name} {p:.2f}" for name, p in routing.scores.items())
@@ -87,6 +87,7 @@ def routing_text(context: Context) -> str:
     if question.intent is not None:
         kind = f"Question {question.intent.kind} ({question.intent.rule})"
         lines.append(wrapped(kind, "", " " * 9))
+    lines += [wrapped(line, "", " " * 4) for line in understood(question)]
     if negated := ruled_out(question):
         lines.append(wrapped(f"Ruled out in the question: {', '.join(negated)}", ""))
     return "\n".join(lines)

@@ -28,7 +28,7 @@ SHELVES = (
     STAGES,
     {"routing"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
-    {"choices"},
+    {"choices", "corpora"},
     {"assembly"},
     {"mmedrag"},
     {"views"},

@@ -22,7 +22,7 @@ from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.answers.questions import RuleReader
 from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
-from mmedrag.datasets import read_corpus
+from mmedrag.corpora import corpus_of
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
 from mmedrag.definitions.expansion import ConceptExpander
 from mmedrag.definitions.spelling import Spelling
@@ -45,7 +45,7 @@ from mmedrag.protocols import (
     ModalityClassifier,
     Words,
 )
-from mmedrag.pseudonym_key import key_of, new_key
+from mmedrag.pseudonym_key import new_key
 
 
 def load(
@@ -253,7 +253,7 @@ def index_corpus(
         ModelError: where a model cannot be loaded.
     """
     with filling(into, preset=preset, models=models) as (casebase, stages):
-        rows = read_corpus(Path(corpus), salt=key_of(casebase))
+        rows = corpus_of(casebase, Path(corpus))
         definitions = definitions_of(casebase)
         return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
 

@@ -136,11 +136,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row or file of a corpus that could not become a case, and why."""
+    """A row or file of a corpus that could not become a case, and why.
+
+    ``stored`` says that it became one nevertheless, and the reason what is wrong with it.
+    """
 
     file: Path
     line: int | None
     reason: str
+    stored: bool = False
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line is not None else str(self.file)

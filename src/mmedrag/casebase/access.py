@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic
 
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.faults import damage_typed, storage_faults
@@ -19,6 +20,8 @@ from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.writer import WriterLock
 from mmedrag.errors import CasebaseDamaged, CasebaseError
+
+_LEAST_REST = 60.0  # seconds between two looks at a large file
 
 
 class Access:
@@ -50,8 +53,9 @@ class Access:
         self._closed = False
         self._lost = 0  # acknowledged writes that are not there
         self._unsound = ""  # what is wrong with the database file as a whole
-        self._hashing: Thread | None = None
+        self._checking: Thread | None = None
         self._stop = Event()
+        self._next_check = 0.0
         self.database.require_sound = self._require_sound
         try:
             self._reader = Reader(path, self.database, self.generations)
@@ -95,6 +99,7 @@ class Access:
         """
         with self._connected():
             self._refuse_unsound()
+            self._check_again()
             with self._reader.now() as snapshot:
                 yield snapshot
 
@@ -109,14 +114,14 @@ class Access:
             yield
 
     def _require_sound(self) -> None:
-        """Wait until the whole file has been hashed, and refuse what is not sound."""
-        self._await_hash()
+        """Wait until the whole file has been looked at, and refuse what is not sound."""
+        self._await_check()
         self._refuse_unsound()
 
-    def _await_hash(self) -> None:
-        if self._hashing is not None:
-            self._hashing.join()
-            self._hashing = None
+    def _await_check(self) -> None:
+        if self._checking is not None:
+            self._checking.join()
+            self._checking = None
 
     def _refuse_unsound(self) -> None:
         if self._unsound:
@@ -145,7 +150,7 @@ class Access:
 
     def acquire(self) -> None:
         """Become the writer, and finish what a killed writer left undone."""
-        self._await_hash()
+        self._await_check()
         if self._lost or self._unsound:
             raise CasebaseDamaged(
                 self._unsound or f"{self._lost} acknowledged writes to {self.path} are lost",
@@ -190,6 +195,8 @@ class Access:
             self._unsound, self._lost = "", 0
         self.acquire()
         self.database.ledger.forget()
+        with self.guard, self.database.writing():
+            self.database.row_sum.forget()
 
     def recover(self, publish: Callable[[], None]) -> None:
         """Finish what a killed writer left undone and derive a damaged generation again.
@@ -247,11 +254,12 @@ class Access:
             epoch = self.database.state().epoch
             core = ledger.core(epoch) if ledger.large else None
             if core is not None and core == self.database.core():
-                self._hashing = Thread(target=self._hash, name="casebase-seal", daemon=True)
-            elif ledger.broken(epoch):
-                self._unsound = self._changed
-        if self._hashing is not None:
-            self._hashing.start()
+                self._checking = Thread(target=self._check, name="casebase-check", daemon=True)
+            else:
+                self._unsound = self._wrong(self.database, epoch)
+        self._next_check = monotonic() + _LEAST_REST
+        if self._checking is not None:
+            self._checking.start()
         self._lost = max(0, acknowledged - epoch)
         if self._lost:
             self.notices.append(
@@ -260,19 +268,32 @@ class Access:
                 "with 'mmedrag rebuild'"
             )
 
-    @property
-    def _changed(self) -> str:
-        return f"{self.path / 'casebase.db'} has changed since it was closed"
+    def _check_again(self) -> None:
+        """Look at a large file from time to time, as :class:`Reader` does with small ones."""
+        running = self._checking is not None and self._checking.is_alive()
+        if not running and monotonic() > self._next_check and self.database.ledger.large:
+            self._checking = Thread(target=self._check, name="casebase-check", daemon=True)
+            self._checking.start()
 
-    def _hash(self) -> None:
-        """Compare the whole file with its seal, on a connection of its own."""
+    def _check(self) -> None:
+        """Look at the whole file while searches go on, on a connection of its own."""
+        began = monotonic()
         with (
             suppress(sqlite3.Error, OSError),
             closing(connect(self.path, readonly=True)) as other,
             other.reading(),
         ):
-            if other.ledger.broken(other.state().epoch, self._stop):
-                self._unsound = self._changed
+            self._unsound = self._wrong(other, other.state().epoch)
+        self._next_check = monotonic() + max(_LEAST_REST, 100 * (monotonic() - began))
+
+    def _wrong(self, database: Database, epoch: int) -> str:
+        """What is wrong with the database file as a whole at this number of writes, if anything."""
+        broken = database.ledger.broken(epoch, self._stop)
+        if broken:
+            return f"{self.path / 'casebase.db'} has changed since it was closed"
+        if broken is None and database.row_sum.is_broken(epoch):
+            return f"{self.path / 'casebase.db'} is not what was written to it"
+        return ""
 
     def _problems(self) -> Iterator[str]:
         with self.database.reading():

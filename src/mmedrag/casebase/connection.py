@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
 
-from mmedrag.casebase import conditions
+from mmedrag.casebase import conditions, row_sums
 from mmedrag.casebase.descriptors import Key, connected, connecting, disconnected
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.ledger import Ledger
-from mmedrag.casebase.log import leave_log
+from mmedrag.casebase.log import kept, leave_log
 from mmedrag.casebase.mentions import MentionTable
+from mmedrag.casebase.row_sums import RowSum
 from mmedrag.casebase.schema import lay_out_tables, version
 from mmedrag.casebase.stems import Stemmer, prepare
 from mmedrag.casebase.vocabulary import Vocabulary
@@ -25,7 +26,7 @@ from mmedrag.casebase.vocabulary import Vocabulary
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
 _PASSING = {"SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"}
-_RETRIES, _PAUSE = 20, 0.01  # seconds
+_RECOVERY_SECONDS, _PAUSE = 5.0, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,12 @@ class Connection:
         self.mention_table = MentionTable(self.connection)
         self.vocabulary = Vocabulary(self.connection)
         self.stemmer = Stemmer(self.connection)
+        self.row_sum = RowSum(self.connection)
 
     def _prepare(self) -> None:
         self.connection.row_factory = sqlite3.Row
         conditions.prepare(self.connection)
+        row_sums.prepare(self.connection)
         for pragma in _PRAGMAS:
             self._run(f"PRAGMA {pragma}")
         prepare(self.connection)
@@ -80,10 +83,13 @@ class Connection:
         self.connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
 
     def close(self) -> None:
-        """End the connection; the last one folds the write-ahead log into the file."""
+        """End the connection; the files of the write-ahead log stay."""
         with connecting():
-            self.connection.close()
-            if self._file is not None:
+            if self._file is None:
+                self.connection.close()
+            else:
+                with kept(self._file):
+                    self.connection.close()
                 with suppress(OSError):
                     leave_log(self._file)
             if self._key is not None:
@@ -109,7 +115,9 @@ class Connection:
         try:
             self._run("UPDATE state SET epoch = epoch + 1")
             epoch = self.state().epoch
+            self.row_sum.begin(epoch)
             yield epoch
+            self.row_sum.end(epoch)
             self._run("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
@@ -166,12 +174,16 @@ class Connection:
         return np.fromiter((row[0] for row in self._run(sql, values)), np.int64)
 
     def _run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Execute; again where a reader who may not write met a log that is being changed."""
-        for _ in range(_RETRIES):
+        """Execute; again while a writer that has just opened the log makes its index anew.
+
+        A reader who may not write cannot wait for that by a lock: SQLite refuses it, as if the
+        index had been left unfinished by a writer that died.
+        """
+        end = monotonic() + _RECOVERY_SECONDS
+        while True:
             try:
                 return self.connection.execute(sql, values)
             except sqlite3.OperationalError as fault:
-                if fault.sqlite_errorname not in _PASSING:
+                if fault.sqlite_errorname not in _PASSING or monotonic() > end:
                     raise
                 sleep(_PAUSE)
-        return self.connection.execute(sql, values)

@@ -47,6 +47,7 @@ class Database(Queries):
         )
         self._run("DELETE FROM erasures WHERE thumbnail = ?", [record.thumbnail])
         self.mention_table.write(int(row or 0), record.recognition)
+        self.row_sum.add(int(row or 0))
 
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of definitions by the digest of what was embedded."""
@@ -70,6 +71,7 @@ class Database(Queries):
         values = [*values_of(plain, labels, meta), *((WORDS, word) for word in words)]
         self.vocabulary.forget_case(row, values)
         self.mention_table.forget_case(row)
+        self.row_sum.add(row, -1)
         self._run("DELETE FROM cases WHERE row = ?", [row])  # texts and vectors cascade
         self._run("INSERT INTO deletions VALUES (?, ?)", [row, epoch])
         self._run(

@@ -13,6 +13,7 @@ from mmedrag.casebase.derivation import UNASSIGNED
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.generations import Generations, Summary, Written
 from mmedrag.casebase.records import line_of
+from mmedrag.casebase.row_sums import SETTING
 from mmedrag.casebase.schema import check_format
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
@@ -20,7 +21,7 @@ from mmedrag.durability import durable_file, sync_folder
 from mmedrag.errors import CasebaseDamaged, CasebaseError
 from mmedrag.types import Case, Mention
 
-RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
+RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING)
 """Settings that the casebase keeps for itself."""
 
 _SECRET = ("salt",)

@@ -74,8 +74,10 @@ class Ledger:
         seal = self._sealed(epoch)
         return None if seal is None else str(seal.get("core"))
 
-    def broken(self, epoch: int, stop: Event | None = None) -> bool:
+    def broken(self, epoch: int, stop: Event | None = None) -> bool | None:
         """Whether the database file has changed since it was sealed at this number of writes.
+
+        ``None`` where it was not: a writer is at work, or was killed.
 
         The caller is in a read transaction at that number, so that nobody can fold a log into the
         file meanwhile.
@@ -85,13 +87,13 @@ class Ledger:
         """
         seal = self._sealed(epoch)
         if seal is None:
-            return False
+            return None
         try:
             return bool(sha256_beside(self._database, stop) != seal["sha256"])
         except InterruptedError:
             raise
         except (OSError, KeyError):
-            return False
+            return None
 
     def _sealed(self, epoch: int) -> dict[str, Any] | None:
         """The seal of the file as it is; ``None`` where there is none, or none that can be read."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from mmedrag.citations import DISCLAIMER
 from mmedrag.indexing import IndexReport
-from mmedrag.types import Answer, Case, Context, Evidence
+from mmedrag.types import Answer, Case, Context, Evidence, Problem
 from mmedrag.views.terminal import one_line, printable
 from mmedrag.views.trace import ruled_out, understood
 
@@ -69,12 +69,22 @@ def report_text(report: IndexReport, seconds: float) -> str:
         lines.append(f"{len(report.replaced)} replaced an earlier case of their id: {named}{more}")
     if report.unrouted:
         lines.append(f"{report.unrouted} without a domain (found by searches over all domains)")
-    if report.problems:
-        lines.append(f"{len(report.problems)} rows skipped:")
-        lines += [f"  {one_line(str(problem))}" for problem in report.problems[:SHOWN_PROBLEMS]]
-        hidden = len(report.problems) - SHOWN_PROBLEMS
-        lines += [f"  … and {hidden} more"] if hidden > 0 else []
+    skipped = [problem for problem in report.problems if not problem.stored]
+    doubtful = [problem for problem in report.problems if problem.stored]
+    lines += _problem_lines(f"{len(skipped)} rows or files skipped:", skipped)
+    lines += _problem_lines(f"{len(doubtful)} remarks on cases that are stored:", doubtful)
     return "\n".join(lines)
+
+
+def _problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
+    if not problems:
+        return []
+    hidden = len(problems) - SHOWN_PROBLEMS
+    return [
+        heading,
+        *(f"  {one_line(str(problem))}" for problem in problems[:SHOWN_PROBLEMS]),
+        *([f"  … and {hidden} more"] if hidden > 0 else []),
+    ]
 
 
 def routing_text(context: Context) -> str:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mmedrag.errors import CasebaseDamaged
 
-BLOCK = 16_384  # bytes
+BLOCK = 4_096  # bytes; a search uses some hundred vectors that lie apart
 REMEDY = "It will be derived again from the database."
 
 Bytes = NDArray[np.uint8]

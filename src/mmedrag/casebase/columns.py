@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from mmedrag.casebase.blocks import StoredArray, write_array
 from mmedrag.casebase.exact import Mask
 from mmedrag.casebase.vocabulary import PLAIN, Counted, label_values, meta_values
-from mmedrag.filters import Predicate
+from mmedrag.filters import COMPARE, Predicate, compared
 
 LARGEST = 65_535  # distinct values of a column; fields with more are left to SQL
 LONGEST = 1_000  # characters of a value of meta
+_SHORT = 64  # characters of values that are compared all at once
 PATHS = 200  # columns of meta; what is beyond is left to SQL
 
 Codes = NDArray[np.integer[Any]]
@@ -141,6 +142,32 @@ class ColumnWriter:
             self._labels.clear()
 
 
+class _Values:
+    """The values of one field, to which conditions are put."""
+
+    def __init__(self, field: str, stored: Mapping[int, str]) -> None:
+        read = json.loads if field.startswith("meta.") else str
+        self._values = {number: read(value) for number, value in stored.items()}
+        self._numbers = np.fromiter(self._values, np.int64, len(self._values))
+        texts = [compared(field, value) for value in self._values.values()]
+        plain = all(len(text) <= _SHORT and "\0" not in text for text in texts)
+        self._texts = np.array(texts, np.str_) if plain and texts else None
+
+    def meeting(self, predicate: Predicate) -> Mask:
+        """Which numbers stand for a value that meets a condition; the last for all above, none."""
+        hit = np.zeros(2 + max(self._values, default=0), np.bool_)
+        operands = [operand for operand in predicate.operands if isinstance(operand, str)]
+        compare = COMPARE.get(predicate.relation)
+        if compare is None or self._texts is None or len(operands) < len(predicate.operands):
+            met = [number for number, value in self._values.items() if predicate.holds(value)]
+            hit[met] = True
+            return hit
+        for operand in operands:  # all values at once
+            found = compare(self._texts, compared(predicate.field, operand))
+            hit[self._numbers[found]] = True
+        return hit
+
+
 class Columns:
     """The columns of a loaded generation.
 
@@ -156,7 +183,7 @@ class Columns:
             for field, arrays in entry["fields"].items()
         }
         self._left_out = frozenset(entry["left_out"])
-        self._values: dict[str, dict[int, object]] = {}
+        self._values: dict[str, _Values] = {}
         self._count = count
 
     def has(self, field: str) -> bool:
@@ -178,22 +205,15 @@ class Columns:
         field = predicate.field
         if field not in self._arrays:  # no case has a value of it
             return np.full(self._count, predicate.relation == "null")
-        if field not in self._values:
-            read = json.loads if field.startswith("meta.") else str
-            self._values[field] = {n: read(value) for n, value in values(field).items()}
-        known = self._values[field]
         codes, *positions = (array.span() for array in self._arrays[field])
-        hit = np.zeros(1 + max(known, default=0), np.bool_)
         if predicate.relation == "null":
-            hit[1:] = True
-        else:
-            hit[[number for number, value in known.items() if predicate.holds(value)]] = True
-        return self._looked_up(hit, codes, positions) ^ (predicate.relation == "null")
+            return ~self._looked_up(np.array([False, True]), codes, positions)
+        if field not in self._values:
+            self._values[field] = _Values(field, values(field))
+        return self._looked_up(self._values[field].meeting(predicate), codes, positions)
 
     def _looked_up(self, hit: Mask, codes: Codes, positions: Sequence[NDArray[Any]]) -> Mask:
-        if len(codes) and int(codes.max()) >= len(hit):  # values of deleted cases alone
-            hit = np.pad(hit, (0, int(codes.max()) + 1 - len(hit)))
-        found = np.take(hit, codes)
+        found = hit.take(codes, mode="clip")
         if not positions:
             return found
         mask = np.zeros(self._count, np.bool_)

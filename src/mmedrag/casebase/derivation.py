@@ -148,7 +148,7 @@ def _train(index: Index, vectors: Matrix) -> bool:
     except RuntimeError:
         return False
     if inverted is not None:
-        inverted.nprobe = max(16, int(inverted.nlist) // 32)
+        inverted.nprobe = max(16, int(inverted.nlist) // 16)
     return True
 
 

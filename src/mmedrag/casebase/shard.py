@@ -19,7 +19,7 @@ faiss: Any = import_module("faiss")  # its type stubs do not know its Python lay
 Index: TypeAlias = Any
 
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
-_APPROXIMATE = 4  # an approximate index proposes this many times k; exact arithmetic chooses
+_APPROXIMATE = 2  # an approximate index proposes this many times k; exact arithmetic chooses
 _SCAN = 20_000  # rows that are compared one by one rather than through an approximate index
 _CHUNK = 8_192
 

@@ -209,7 +209,9 @@ def _fit(train: _Part, tune: _Part, encoder: DualEncoder) -> tuple[Adapted, Chec
     """Heads of the training part, with the share that serves the tuning part best."""
     base = encoder.fusion
     ones = np.ones(len(train.cases))
-    tensors = canonical_heads(train.images, train.texts, ones, dim=min(DIM, len(train.cases) // 16 * 8))
+    tensors = canonical_heads(
+        train.images, train.texts, ones, dim=min(DIM, len(train.cases) // 16 * 8)
+    )
     width = len(tensors["image.bias"])
     checkpoint = Checkpoint(
         kind=KIND,

@@ -252,15 +252,20 @@ class Access:
         acknowledged = ledger.acknowledged()  # before the database, which may go on meanwhile
         with self.database.reading():
             epoch = self.database.state().epoch
-            core = ledger.core(epoch) if ledger.large else None
-            if core is not None and core == self.database.core():
+            if ledger.large and ledger.core(epoch) in (None, self.database.core()):
                 self._checking = Thread(target=self._check, name="casebase-check", daemon=True)
             else:
                 self._unsound = self._wrong(self.database, epoch)
+            kept = self.database.row_sum.is_kept
         self._next_check = monotonic() + _LEAST_REST
         if self._checking is not None:
             self._checking.start()
-        self._lost = max(0, acknowledged - epoch)
+        if acknowledged is None and kept:  # by a release that notes every write
+            self.notices.append(
+                f"The note of acknowledged writes beside {self.path / 'casebase.db'} is damaged or "
+                "missing, so that lost writes cannot be noticed; the next write makes it again"
+            )
+        self._lost = max(0, (acknowledged or 0) - epoch)
         if self._lost:
             self.notices.append(
                 f"{self._lost} acknowledged writes are lost: the write-ahead log was damaged or "

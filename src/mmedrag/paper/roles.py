@@ -33,7 +33,8 @@ ROLES: Mapping[str, str] = {
     "radiographs": "X-rays that findings are put into (5)",
     "gallery": "records whose validation images are searched (5)",
     "modality": "every set that routing is measured on (3.2)",
-    "reward": "records that preferences are mined from (3.6)",
+    "reward": "records that preferences are mined from, and whose order is measured (3.5, 3.6)",
+    "unseen": "sets that nothing was learned from (3.5, 3.6); may be left out",
     "answers": "records with a validation part, beside drawn ones (3.6); may be left out",
 }
 
@@ -115,12 +116,20 @@ def read_roles(file: Path, pictures: Sequence[Path] = ()) -> Roles:
 
 
 def synthetic_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
-    """Synthetic records, drawn into a folder, in every role that they can play."""
-    generate(PHANTOMS, 7, into=into)
+    """Synthetic records of a folder in every role that they can play.
+
+    :func:`draw_phantoms` draws them.
+    """
     file = into / "records.jsonl"
-    stated = ("text-encoders", "answers")  # phantoms have no diagnosis; answers draw their own
+    # phantoms have no diagnosis, answers draw their own, and two files of one name are no two sets
+    stated = ("text-encoders", "answers", "unseen")
     files = {role: (file,) for role in ROLES if role not in stated}
     return Roles(files, (RetrievalSet("phantoms", (file,)),), tuple(pictures))
+
+
+def draw_phantoms(into: Path) -> None:
+    """Draw the records of :func:`synthetic_roles` into the folder."""
+    generate(PHANTOMS, 7, into=into)
 
 
 def _files(folder: Path, names: Any) -> tuple[Path, ...]:  # noqa: ANN401  it comes from a file

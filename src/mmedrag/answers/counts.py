@@ -29,6 +29,12 @@ Rows: TypeAlias = NDArray[np.int64]
 Wording: TypeAlias = tuple[str, tuple[str, ...]]
 """A diagnosis and labels."""
 
+Scope: TypeAlias = tuple[Domain | None, str | None]
+"""A domain and a filter."""
+
+SCOPES, GROUPS = 64, 1000
+"""Scopes and groups of concepts that are remembered before all are forgotten."""
+
 _NONE = np.empty(0, np.int64)
 _NOWHERE = np.zeros(0, np.float32)
 _SURE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
@@ -56,7 +62,8 @@ class _Counted:
 
     state: Hashable
     names: _Names
-    searched: dict[tuple[Domain | None, str | None], Rows] = field(default_factory=dict)
+    searched: dict[Scope, Rows] = field(default_factory=dict)
+    counts: dict[tuple[Scope, str, frozenset[str]], Prevalence] = field(default_factory=dict)
     affirmed: dict[frozenset[str], Rows] = field(default_factory=dict)
     negated: dict[str, Rows] = field(default_factory=dict)
 
@@ -90,13 +97,14 @@ class CorpusCounts:
         Raises:
             FilterError: ``question.query.where`` does not parse.
         """
+        scope = question.routing.decision, question.query.where
         with self._lock:
             now = self._now()
-            searched = self._searched(now, question.routing.decision, question.query.where)
-            return {
-                name: self._of_group(now, searched, name, frozenset(concepts))
-                for name, concepts in groups.items()
-            }
+            wanted = {name: (scope, name, frozenset(codes)) for name, codes in groups.items()}
+            for key in wanted.values():
+                if key not in now.counts:
+                    now.counts[key] = self._of_group(now, self._searched(now, *scope), *key[1:])
+            return {name: now.counts[key] for name, key in wanted.items()}
 
     def _now(self) -> _Counted:
         state = self._store.state()
@@ -107,12 +115,18 @@ class CorpusCounts:
     def _searched(self, now: _Counted, domain: Domain | None, where: str | None) -> Rows:
         key = domain, where
         if key not in now.searched:
+            if len(now.searched) >= SCOPES:
+                now.searched.clear()
+                now.counts.clear()
             now.searched[key] = self._store.read_by(self._source.fingerprint, domain, where)
         return now.searched[key]
 
     def _of_group(
         self, now: _Counted, searched: Rows, name: str, concepts: frozenset[str]
     ) -> Prevalence:
+        if len(now.affirmed) >= GROUPS:
+            now.affirmed.clear()
+            now.negated.clear()
         if concepts not in now.affirmed:
             now.affirmed[concepts] = self._affirmed(now.names, concepts)
         if name not in now.negated:

@@ -248,6 +248,7 @@ def evaluate_replies(
             tasks += sampled(
                 [r for _, apart in cases for r in readings_of(apart, source)], source, most
             )
+            tasks.sort(key=lambda task: task.case_id)  # an image is encoded once
             return scored(rag, source, tasks, progress)
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import faiss
+import numpy as np
+
 from mmedrag.casebase import Casebase
+from mmedrag.casebase.derivation import _index
 from mmedrag.testing.case_index import DIM, entries_of
 
 
@@ -31,3 +35,21 @@ def test_no_file_holds_a_word_or_a_value(tmp_path):
         assert not [word for word in words if len(word) > 5 and word.encode() in content]
     manifest = json.loads((folder / "manifest.json").read_text())
     assert sum(entry["count"] for entry in manifest["shards"].values()) == 80
+
+
+def test_as_many_lists_are_searched_as_the_vectors_need(tmp_path):
+    rng = np.random.default_rng(0)
+    scattered = rng.standard_normal((3_000, 16)).astype(np.float32)
+    centres = 20 * rng.standard_normal((64, 16))
+    clustered = (centres[rng.integers(64, size=3_000)] + scattered).astype(np.float32)
+    probes = {}
+    for name, rows in (("scattered", scattered), ("clustered", clustered)):
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        _index(tmp_path / name, rows, "IVF64,Flat")
+        index = faiss.read_index(str(tmp_path / name))
+        probes[name] = index.nprobe
+        _, exact = faiss.knn(rows[:50], rows, 50, faiss.METRIC_INNER_PRODUCT)
+        _, found = index.search(rows[:50], 116)
+        shares = [np.isin(best, near).mean() for best, near in zip(exact, found, strict=True)]
+        assert np.mean(shares) > 0.95
+    assert probes["clustered"] < probes["scattered"]

@@ -9,7 +9,7 @@ from mmedrag.casebase.blocks import StoredArray, write_array
 from mmedrag.casebase.derivation import _index, choose_key
 from mmedrag.casebase.shard import Shard
 
-N, DIM, START = 700, 16, 40
+N, DIM, START = 400, 16, 40
 
 
 @pytest.fixture(scope="module")
@@ -18,19 +18,17 @@ def vectors():
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def shard_of(folder, vectors, key):
+@pytest.fixture(scope="module", params=["Flat", "HNSW8", "IVF8,SQ8", "PCA8,IVF8,Flat"])
+def shard(request, vectors, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shard")
     stored = StoredArray(folder, write_array(folder / "vectors", [vectors], "<f4"))
-    entry = _index(folder / "x.faiss", vectors[START:], key)
+    entry = _index(folder / "x.faiss", vectors[START:], request.param)
     return Shard(folder, {"start": START, "count": N, **entry}, stored)
 
 
-@pytest.mark.parametrize(
-    "key", ["Flat", "HNSW16", "IVF16,SQ8", "IVF16,Flat", "PCA8,IVF16,SQ8", "IVF16,PQ4"]
-)
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.05, 0.0])
-def test_as_many_candidates_as_match_and_no_others(tmp_path, vectors, key, share, monkeypatch):
+def test_as_many_candidates_as_match_and_no_others(shard, vectors, share, monkeypatch):
     monkeypatch.setattr("mmedrag.casebase.shard._SCAN", 30)
-    shard = shard_of(tmp_path, vectors, key)
     rng = np.random.default_rng(1)
     mask = None if share == 1.0 else rng.random(N) < share
     inside = np.arange(N) if mask is None else np.flatnonzero(mask)
@@ -39,7 +37,7 @@ def test_as_many_candidates_as_match_and_no_others(tmp_path, vectors, key, share
         found = shard.search(query, 10, 30, mask)
         assert len(set(found.tolist())) == len(found) >= min(10, len(inside))
         assert set(found - START) <= set(inside.tolist())
-        if key == "Flat":
+        if shard.key == "Flat":
             best = inside[np.argsort(-(vectors[START:][inside] @ query))[:10]]
             assert set(best + START) <= set(found.tolist())
     shard.check()

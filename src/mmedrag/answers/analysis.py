@@ -223,9 +223,12 @@ class CaseAnalyst:
             return Reply.UNKNOWN, "the cases name neither finding nor diagnosis"
         if self.agreement is None:
             return _lead_by_count(brief.differential)
+        first = brief.differential[0]
+        if question.query.image is not None and self.ontology.kind(first.concept) is Kind.NORMAL:
+            return Reply.MIXED, "images that look alike do not tell a normal study"
         has_text, has_image = bool(question.query.text.strip()), question.query.image is not None
         kind = TEXT if not has_image else BOTH if has_text else IMAGE
-        return self.agreement.lead(brief.differential[0], kind)
+        return self.agreement.lead(first, kind)
 
 
 PLAIN = CaseAnalyst()

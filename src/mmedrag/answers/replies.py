@@ -194,14 +194,15 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
     shared = _shared(brief)
     named = brief.differential[:LEADS]
     measured = "held out" in brief.reason
-    clear = brief.reply is Reply.YES or not measured
+    explained = measured or question.query.image is not None
+    clear = brief.reply is Reply.YES or not explained
     if named:
         words = listed([_candidate(c) for c in named])
         among = f"among {the_cases}: {words}"
         if not clear:
             among = f"there is no clear lead among {the_cases}: {words}"
         text = f"{start}{among}"
-        if measured:
+        if explained and brief.reason:
             text += f" ({brief.reason})"
         if shared:
             text += f"; they describe {shared}"

@@ -152,13 +152,17 @@ class Query:
     """What a user asks: a text, an image, or both.
 
     ``domain`` overrules the modality classifier. ``where`` is a metadata filter such as
-    ``"modality = 'ct' and patient_id != 'P1'"``.
+    ``"modality = 'ct' and patient_id != 'P1'"``. ``patient_id`` is whom it is about, ``at`` when: a
+    date, or a number of the patient's ``offset_days``. What is stored of that patient after it, or
+    at no known time, is not searched.
     """
 
     text: str = ""
     image: ImageSource | None = None
     domain: Domain | None = None
     where: str | None = None
+    patient_id: str = ""
+    at: str | float | None = None
 
     def __repr__(self) -> str:
         shown = self.image and (
@@ -315,12 +319,44 @@ class Candidate:
     against: tuple[Claim, ...] = ()
 
 
+class Trend(StrEnum):
+    """What became of a finding between two studies of one patient."""
+
+    NEW = "new"
+    WORSE = "worse"
+    UNCHANGED = "unchanged"
+    BETTER = "better"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a finding from an ``earlier`` study to a ``later`` one.
+
+    Both are keys of evidence; ``earlier`` is empty where no earlier report speaks of the finding.
+    ``days`` lie between them, where both times are known. ``words`` of the later report say so;
+    where they are empty, what the two reports assert does. ``contradiction`` says how the words and
+    the assertions differ, and is empty where they agree.
+    """
+
+    concept: str
+    term: str
+    trend: Trend
+    earlier: str
+    later: str
+    days: float | None = None
+    words: str = ""
+    contradiction: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Brief:
     """An answer as data, before anybody words it: the reply and the claims that it rests on.
 
     ``reason`` is the reply's ground in one sentence, without marks. ``definitions`` are the keys of
     those to be shown. ``declined`` says why the question is not answered; empty where it is.
+    ``changes`` are what became of the patient's findings since the study before, ``compared`` the
+    keys of the studies that were compared, the latest last.
     """
 
     kind: QuestionKind
@@ -330,6 +366,8 @@ class Brief:
     differential: tuple[Candidate, ...] = ()
     definitions: tuple[str, ...] = ()
     declined: str = ""
+    changes: tuple[Change, ...] = ()
+    compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -63,6 +63,8 @@ class ExtractiveGenerator:
         terms = self._terms(brief, definitions)
         if brief.declined:
             return [reply, closest]
+        if brief.compared:
+            return [reply, ["Their reports:", *closest[1:]], terms]
         if brief.kind is QuestionKind.DEFINITION:
             return [terms, reply, closest]
         findings = finding_lines(brief, cases, self.findings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mmedrag.answers.analysis import base_rate, code_of, whole
+from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.passages import label
 from mmedrag.answers.verification import NORMAL
 from mmedrag.types import (
@@ -165,16 +166,15 @@ def _of_definition(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
 
 
 def _of_comparison(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
-    if brief.reply is Reply.UNKNOWN:
-        counted = [_counted(_claims(brief, c)) for c in _asked(question, brief)]
-        return [
-            "No earlier study of this patient was named, so a change cannot be read here; name the "
-            "patient or the study in the filter, as \"patient_id = 'P1'\". What similar cases say:",
-            *counted,
-        ]
-    dated = sorted(cases, key=lambda c: str(getattr(c.item, "date", "")))
-    told = [f"- {label(getattr(c.item, 'date', '') or 'no date')} [{c.key}]" for c in dated]
-    return ["The studies of this patient by date:", *told]
+    if brief.compared:
+        return comparison_lines(brief, cases)
+    counted = [_counted(_claims(brief, c)) for c in _asked(question, brief)]
+    return [
+        "No earlier study of this patient was named, so a change cannot be read here; name the "
+        "patient (--patient P1), or the patient or study in the filter, as \"patient_id = 'P1'\". "
+        "What similar cases say:",
+        *counted,
+    ]
 
 
 def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:

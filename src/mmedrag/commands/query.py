@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.generator import add_generator, generator_settings
-from mmedrag.commands.options import Commands, add_dictionaries, json_document
+from mmedrag.commands.options import Commands, add_dictionaries, add_time, json_document
 from mmedrag.domains import find
 from mmedrag.errors import QueryError
 from mmedrag.types import Answer, Context, Query
@@ -49,6 +49,10 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--where", metavar="FILTER", help="only cases that match, as \"modality = 'ct'\""
     )
+    command.add_argument(
+        "--patient", default="", metavar="ID", help="whom the question is about, as patient_id"
+    )
+    add_time(command)
     command.add_argument(
         "-k", type=int, default=10, help="number of cases in the context (default: 10)"
     )
@@ -98,8 +102,8 @@ def _ask_all(options: argparse.Namespace) -> int:
     """Answer every line of a file; its exit code is that of the first line that failed."""
     from mmedrag.commands.batch import answer_lines
 
-    alone = ("question", "text", "image", "where", "domain", "page")
-    if clash := [name for name in alone if getattr(options, name) is not None]:
+    alone = ("question", "text", "image", "where", "domain", "patient", "at", "page")
+    if clash := [name for name in alone if getattr(options, name) not in (None, "")]:
         raise QueryError(
             f"--questions and {clash[0]} were both given", "Write it into the lines of the file."
         )
@@ -152,7 +156,14 @@ def _query(options: argparse.Namespace) -> Query:
     if options.question is not None and options.text is not None:
         raise QueryError("The question was given twice", "Leave out --text.")
     domain = find(options.domain) if options.domain else None
-    return Query(options.question or options.text or "", options.image, domain, options.where)
+    return Query(
+        options.question or options.text or "",
+        options.image,
+        domain,
+        options.where,
+        options.patient,
+        options.at,
+    )
 
 
 def _write_page(options: argparse.Namespace, rag: MMedRAG, result: Context | Answer) -> None:

@@ -11,6 +11,7 @@ from mmedrag import __version__
 from mmedrag.commands import (
     casebase,
     catalogue,
+    course,
     dictionary,
     evaluate,
     index,
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"mmedrag {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     for family in (
-        index, pull, query, serve, mcp, casebase, dictionary, catalogue, train, evaluate,
+        index, pull, query, course, serve, mcp, casebase, dictionary, catalogue, train, evaluate,
     ):  # fmt: skip
         family.add(commands)
     return root

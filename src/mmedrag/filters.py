@@ -23,8 +23,8 @@ always does. A number is compared as a number, also with a stored text that read
 numbers below 2^63 are compared exactly. A text is compared as text.
 
 ``before '2020-02'`` asks for cases whose date is certainly before that month, ``until`` for those
-certainly not after it, ``within 30 days of '2020-02-10'`` for those certainly that near. A number in
-the place of a date is one of ``offset_days``. A case of unknown time meets none of them.
+certainly not after it, ``within 30 days of '2020-02-10'`` for those certainly that near. A number
+in the place of a date is one of ``offset_days``. A case of unknown time meets none of them.
 """
 
 from __future__ import annotations
@@ -384,7 +384,8 @@ class _Parser:
         first = last = value
         if isinstance(value, str):
             (first, last), (low, high) = self._days(value), (FIRST_DAY, LAST_DAY)
-        assert not isinstance(first, str) and not isinstance(last, str)
+        assert not isinstance(first, str)
+        assert not isinstance(last, str)
         near = (Predicate(low, ">=", (first - days,)), Predicate(high, "<=", (last + days,)))
         return Joined("AND", near)
 

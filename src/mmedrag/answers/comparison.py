@@ -14,7 +14,8 @@ import numpy as np
 
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.passages import label
-from mmedrag.answers.questions import asking_part, clean
+from mmedrag.answers.passages import clean
+from mmedrag.answers.questions import asking_part
 from mmedrag.courses.changes import changes_since
 from mmedrag.courses.studies import Study, studies_of
 from mmedrag.courses.wording import change_lines
@@ -56,6 +57,8 @@ def with_changes(
         why = "no earlier study of the same region and modality is known"
         return replace(brief, reply=Reply.UNKNOWN, reason=why)
     changes = _asked(question, changes_since(before, latest, ontology), ontology)
+    if latest.key == DESCRIBED:  # what no report speaks of cannot be cited
+        changes = [c for c in changes if c.earlier]
     reply, reason = _reply(changes)
     return replace(brief, changes=tuple(changes), reply=reply, reason=reason)
 
@@ -70,8 +73,9 @@ def comparison_lines(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
         now = "what you describe" if latest == DESCRIBED else _named(studies[latest])
         told = ", ".join(_named(studies[key]) for key in earlier)
         lines.append(f"Compared: {now}, with {told}.")
-        lines += _changes(brief, studies) or [f"No change is told of between them ({brief.reason}) "
-                                              f"[{', '.join(k for k in brief.compared if k)}]."]  # fmt: skip
+        keys = ", ".join(key for key in brief.compared if key)
+        none = f"No change is told of between them ({brief.reason}) [{keys}]."
+        lines += _changes(brief, studies) or [none]
     else:
         keys = ", ".join(studies)
         lines.append(f"A change cannot be read: {brief.reason} [{keys}].")
@@ -89,7 +93,7 @@ def _named(study: Study) -> str:
 def _changes(brief: Brief, studies: dict[str, Study]) -> list[str]:
     if brief.compared[-1] != DESCRIBED:
         return list(change_lines(brief.changes, studies))
-    return [_since(change, studies[change.earlier]) for change in brief.changes if change.earlier]
+    return [_since(change, studies[change.earlier]) for change in brief.changes]
 
 
 def _since(change: Change, earlier: Study) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from mmedrag.answers.analysis import base_rate, code_of, whole
 from mmedrag.answers.comparison import comparison_lines
-from mmedrag.answers.passages import label
 from mmedrag.answers.verification import NORMAL
 from mmedrag.types import (
     Assertion,

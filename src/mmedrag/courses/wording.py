@@ -49,13 +49,18 @@ def change_lines(changes: Sequence[Change], studies: Mapping[str, Study]) -> Ite
             yield f"- Contradiction on “{term}”: {change.contradiction} {mark}"
 
 
+def days(number: float) -> str:
+    """``1 day``, ``5 days``."""
+    return f"{number:g} day" if number == 1 else f"{number:g} days"
+
+
 def _change(change: Change, studies: Mapping[str, Study]) -> str:
     later = studies[change.later]
     keys = [k for k in (change.earlier, change.later) if k]
     since = ""
     if change.earlier:
         since = f" since {studies[change.earlier].when}"
-        since += f" ({change.days:g} days)" if change.days is not None else ""
+        since += f" ({days(change.days)})" if change.days is not None else ""
     ground = f"in the words “{change.words}”" if change.words else "by what both reports assert"
     term = change.term[:1].upper() + change.term[1:]
     return f"{term}: {change.trend} at {later.when}{since}, {ground} [{', '.join(keys)}]"

@@ -30,8 +30,8 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
         r"unchanged|stable|not (?:significantly |substantially |appreciably )?(?:changed|increased"
         r"|decreased|improved|worsened|progressed|resolved|enlarged)|(?:no|without)(?: significant"
         r"| appreciable| substantial| definite| relevant)?(?: interval)? (?:change|increase"
-        r"|decrease|progression|improvement|worsening|growth|resolution)s?|(?:has|have|did|does) not"
-        r" (?:changed?|increased?|improved?|worsen(?:ed)?|progress(?:ed)?|resolved?|enlarged?)"
+        r"|decrease|progression|improvement|worsening|growth|resolution)s?"
+        r"|(?:has|have|did|does) not (?:changed?|increased?|improved?|worsen(?:ed)?|progress(?:ed)?|resolved?|enlarged?)"
         r"|persist(?:s|ed|ent|ing|ently)?|remain(?:s|ed|ing)?(?! (?:of|no))|similar to (?:the )?"
         r"(?:prior|previous)|as before|constant in size"
         r"|estables?|sin cambios?|persistente|est[aá]vel|inalterad[oa]s?|sem altera\w+",
@@ -108,7 +108,8 @@ def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Word
             found[mention.concept] = wording
     for one, other in (*pairwise(findings), *(pair[::-1] for pair in pairwise(findings))):
         between = text[min(one.end, other.end) : max(one.start, other.start)]
-        if one.concept in found and _LISTED.fullmatch(between):
+        alike = one.assertion is other.assertion
+        if alike and one.concept in found and _LISTED.fullmatch(between):
             found.setdefault(other.concept, found[one.concept])
     return found
 

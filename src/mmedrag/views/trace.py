@@ -15,6 +15,7 @@ from mmedrag.types import (
     Brief,
     Candidate,
     Case,
+    Change,
     Claim,
     Context,
     Evidence,
@@ -88,10 +89,29 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
         "differential": [_candidate(c) for c in brief.differential],
         "definitions": list(brief.definitions),
         "declined": brief.declined or None,
+        "compared": list(brief.compared),
+        "changes": [change_json(c) for c in brief.changes],
     }
 
 
-_BRIEF = ("kind", "reply", "reason", "claims", "differential", "definitions", "declined")
+_BRIEF = (
+    "kind", "reply", "reason", "claims", "differential", "definitions", "declined", "compared",
+    "changes",
+)  # fmt: skip
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """What became of a finding."""
+    return {
+        "concept": change.concept,
+        "term": change.term,
+        "trend": change.trend,
+        "earlier": change.earlier or None,
+        "later": change.later or None,
+        "days": change.days,
+        "words": change.words or None,
+        "contradiction": change.contradiction or None,
+    }
 
 
 def _claim(claim: Claim) -> dict[str, Any]:

@@ -70,6 +70,21 @@ def last_day(text: str) -> int | None:
     return None if span is None else span[1]
 
 
+def time_of(text: str) -> str | float | None:
+    """A time as somebody writes it; ``None`` where nothing is written.
+
+    A number is a day of ``offset_days``, unless it reads as a year. What is neither a number nor a
+    date stays as it is, and is refused by who uses it.
+    """
+    text = text.strip()
+    if not text or days_of(text) is not None:
+        return text or None
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def offset_of(case: Case) -> float | None:
     """``offset_days`` of a case: days from an event of the patient's own, where it is given."""
     value = case.meta.get("offset_days")

@@ -13,8 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from mmedrag.answers.findings import FLAT
-from mmedrag.answers.passages import label
-from mmedrag.answers.passages import clean
+from mmedrag.answers.passages import clean, label
 from mmedrag.answers.questions import asking_part
 from mmedrag.courses.changes import changes_since
 from mmedrag.courses.studies import Study, studies_of

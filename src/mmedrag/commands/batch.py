@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmedrag.commands.options import time_of
+from mmedrag.dates import time_of
 from mmedrag.domains import find
 from mmedrag.errors import MMedRAGError, QueryError
 from mmedrag.pipeline import MMedRAG
@@ -77,7 +77,7 @@ def _query(fields: Mapping[str, Any], folder: Path) -> Query:
         find(domain) if domain else None,
         fields.get("where"),
         fields.get("patient_id") or "",
-        time_of(fields["at"]) if fields.get("at") else None,
+        time_of(fields.get("at") or ""),
     )
 
 

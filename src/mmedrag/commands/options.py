@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mmedrag.dates import days_of
+from mmedrag.dates import time_of
 from mmedrag.errors import QueryError
 from mmedrag.views.terminal import json_escaped
 
@@ -44,16 +44,6 @@ def add_time(command: argparse.ArgumentParser) -> None:
         help="when: a date, as 2020-02-10, or a day of offset_days; what is later, or of unknown "
         "time, is not read of that patient",
     )  # fmt: skip
-
-
-def time_of(text: str) -> str | float:
-    """A time as it is written: a number is a day of ``offset_days``, unless it reads as a year."""
-    if days_of(text) is not None:
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def add_models(command: argparse.ArgumentParser) -> None:

@@ -126,7 +126,7 @@ async def case_page(request: Request, grant: Reader, id: str = "") -> Response:
 
     found = await grant.readers.run(work)
     preview = events.preview_address(id, grant.casebase)
-    return _html(request, grant, "case.html", preview=preview, **found)
+    return page_of(request, grant, "case.html", preview=preview, **found)
 
 
 @pages.get("/casebase")
@@ -142,7 +142,7 @@ async def casebase_page(request: Request, grant: Reader) -> Response:
 
     told = await grant.readers.run(work)
     jobs = [job.as_json() for job in grant.service.jobs.of(grant.casebase)]
-    return _html(request, grant, "casebase.html", jobs=jobs, **told)
+    return page_of(request, grant, "casebase.html", jobs=jobs, **told)
 
 
 @pages.get("/trace/{trace_id}")
@@ -195,7 +195,7 @@ async def feedback(request: Request, grant: Editor) -> Response:
     request.state.ids = [given.case] if given.case else []
     await run_in_threadpool(grant.service.feedback_of(grant.readers).add, given, grant.client.name)
     if body.is_form and "application/json" not in request.headers.get("accept", ""):
-        return _html(request, grant, "thanks.html")
+        return page_of(request, grant, "thanks.html")
     return JSONResponse({"kept": True}, 201)
 
 
@@ -316,10 +316,11 @@ def _result(grant: Grant, answer: Answer, rag: MMedRAG, trace: str) -> dict[str,
 def _ask_html(
     request: Request, grant: Grant, asked: Asked, result: Mapping[str, Any] | None = None
 ) -> Response:
-    return _html(request, grant, "ask.html", asked=asked, result=result, **(result or {}))
+    return page_of(request, grant, "ask.html", asked=asked, result=result, **(result or {}))
 
 
-def _html(request: Request, grant: Grant, template: str, **values: Any) -> Response:  # noqa: ANN401
+def page_of(request: Request, grant: Grant, template: str, **values: Any) -> Response:  # noqa: ANN401
+    """A template with what every page shows beside it."""
     service = service_of(request)
     shared = {
         "casebase": grant.casebase,

@@ -31,7 +31,8 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
         r"|decreased|improved|worsened|progressed|resolved|enlarged)|(?:no|without)(?: significant"
         r"| appreciable| substantial| definite| relevant)?(?: interval)? (?:change|increase"
         r"|decrease|progression|improvement|worsening|growth|resolution)s?"
-        r"|(?:has|have|did|does) not (?:changed?|increased?|improved?|worsen(?:ed)?|progress(?:ed)?|resolved?|enlarged?)"
+        r"|(?:has|have|did|does) not (?:changed?|increased?|improved?|worsen(?:ed)?"
+        r"|progress(?:ed)?|resolved?|enlarged?)"
         r"|persist(?:s|ed|ent|ing|ently)?|remain(?:s|ed|ing)?(?! (?:of|no))|similar to (?:the )?"
         r"(?:prior|previous)|as before|constant in size"
         r"|estables?|sin cambios?|persistente|est[aá]vel|inalterad[oa]s?|sem altera\w+",

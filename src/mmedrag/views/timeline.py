@@ -24,7 +24,7 @@ from mmedrag.views.trace import SCHEMA, change_json
 ROWS = 12
 """Findings that are drawn, those that change first."""
 
-_LEFT, _WIDTH, _ROW, _TOP = 190.0, 720.0, 30.0, 44.0
+_LEFT, _WIDTH, _ROW, _TOP = 210.0, 760.0, 34.0, 44.0
 _SIGN = {
     Trend.NEW: "+ new", Trend.WORSE: "▲ worse", Trend.UNCHANGED: "= unchanged",
     Trend.BETTER: "▼ better", Trend.RESOLVED: "– resolved",
@@ -63,10 +63,13 @@ def timeline(course: Course) -> Markup:
 
 def course_cell(course: Course) -> str:
     """The course in a notebook: timeline, words, and the reports that the marks lead to."""
-    html = Markup("<div>{}{}{}<p><small>{}</small></p></div>").format(
-        timeline(course), _words(course), _reports(course), DISCLAIMER
-    )
+    html = Markup("<div>{}<p><small>{}</small></p></div>").format(course_body(course), DISCLAIMER)
     return printable(html)
+
+
+def course_body(course: Course) -> Markup:
+    """Timeline, words and reports, as a part of a page."""
+    return Markup("{}{}{}").format(timeline(course), _words(course), _reports(course))
 
 
 def course_page(course: Course) -> str:
@@ -81,9 +84,9 @@ def course_page(course: Course) -> str:
         "<style>body{{font:16px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:60rem;"
         "padding:0 1rem;overflow-wrap:anywhere}} table{{border-collapse:collapse}} "
         "th,td{{padding:.4rem .6rem;vertical-align:top;text-align:left;"
-        "border-top:1px solid #8886}}</style></head>"
-        "<body><main><h1>{}</h1>{}{}{}<p><small>{}</small></p></main></body></html>"
-    ).format(title, title, timeline(course), _words(course), _reports(course), DISCLAIMER)
+        "border-top:1px solid #8886}} .mark{{margin-left:.3rem}}</style></head>"
+        "<body><main><h1>{}</h1>{}<p><small>{}</small></p></main></body></html>"
+    ).format(title, title, course_body(course), DISCLAIMER)
     return printable(html)
 
 
@@ -134,7 +137,7 @@ def _rows(course: Course) -> dict[str, str]:
 def _places(times: Sequence[float]) -> list[float]:
     """Where each time stands; at least so far apart that marks and words do not overlap."""
     first, last = times[0], times[-1]
-    room = _WIDTH - _LEFT - 60.0
+    room = _WIDTH - _LEFT - 90.0
     least = min(70.0, room / max(1, len(times) - 1))
     xs = [_LEFT + 30.0]
     for earlier, later in pairwise(times):
@@ -197,13 +200,14 @@ def _words(course: Course) -> Markup:
 
 def _reports(course: Course) -> Markup:
     """The reports by key, so that marks lead somewhere."""
-    row = '<tr id="{}"><th scope="row">{}</th><td>{}</td><td>{}<br><small>{}</small></td></tr>'
     rows = [
-        Markup(row).format(e.key, e.key, study.when, annotated(e), _origin(e.item))
+        Markup(
+            '<tr id="{}"><th scope="row">{}</th><td>{}</td><td>{}<br><small>{}</small></td></tr>'
+        ).format(e.key, e.key, study.when, annotated(e), _origin(e.item))
         for study in course.studies
         for e in study.evidence
         if isinstance(e.item, Case)
-    ]  # fmt: skip
+    ]
     return Markup("<table><caption>Reports</caption>{}</table>").format(Markup("").join(rows))
 
 

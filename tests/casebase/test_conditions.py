@@ -25,7 +25,9 @@ CASES = [
     Case(id="c", study_id="O'Hara", source="x%y", split="val", diagnosis="Kienböck disease",
          meta={"age": None, "big": 2**63, "zero": -0.0, "third": 1 / 3}),
     Case(id="d", licence="CC BY 4.0", patient_id="12",
-         date="March 2020", meta={"offset_days": "12", "list": [1, 2], "Schlüssel": "ß", "big": 2**63 - 1, "near": 2**53 + 1}),
+         date="March 2020",
+         meta={"offset_days": "12", "list": [1, 2], "Schlüssel": "ß",
+               "big": 2**63 - 1, "near": 2**53 + 1}),
 ]  # fmt: skip
 
 

@@ -160,6 +160,12 @@ def _reward(roles: Roles) -> Section:
     return evaluate_reward(roles["reward"])
 
 
+def _courses(roles: Roles) -> Section:
+    from mmedrag.evaluation.courses import evaluate_courses
+
+    return evaluate_courses(roles.optional("courses"))
+
+
 STUDIES = (
     Study("rerank", "rerank", _rerank),
     Study("encoders", "encoders", _encoders),
@@ -170,5 +176,6 @@ STUDIES = (
     Study("definitions", "definitions", _definitions),
     Study("reward", "reward", _reward),
     Study("answers", "answers", _answers),
+    Study("courses", "courses", _courses),
 )
 """Beside retrieval, which is measured on as many sets as the roles name."""

@@ -39,7 +39,7 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
     ),
     (
         Trend.BETTER,
-        r"(?:partial(?:ly)?|incomplete(?:ly)?|near(?:ly)?[- ]complete(?:ly)?|some|slow|mild|slight"
+        r"(?:part(?:ial|ly|ially)?|incomplete(?:ly)?|near(?:ly)?[- ]complete(?:ly)?|some|slow|mild|slight"
         r"|almost|mostly|gradual(?:ly)?) (?:interval )?(?:resolution|resolved|clear(?:ed|ing)|"
         r"resolving|regression|disappear\w*)|resolving|clearing|improv(?:es|ed|ing|ement)|better"
         rf"|(?:interval|has|have|had|is|are)(?: also| since)? (?:decreas|reduc)\w*"
@@ -73,7 +73,8 @@ _CHANGE = re.compile(
     r"(?<![^\W_])(?:" + "|".join(f"(?P<r{i}>{p})" for i, (_, p) in enumerate(_RULES))
     + r")(?![^\W_])", re.IGNORECASE,
 )  # fmt: skip
-_CLAUSE_END = re.compile(r"[.;:()\n]|,\s+(?!(?:and|or|y|e)\b)|\b(?:but|while|whereas|although|"
+_COMMA = re.compile(r",\s+(?!(?:and|or|y|e)\b)")
+_CLAUSE_END = re.compile(r"[.;:()\n]|\b(?:but|while|whereas|although|"
                          r"however|with|pero|mas|com)\b", re.IGNORECASE)  # fmt: skip
 _LISTED = re.compile(r"\s*(?:,|and|or|,\s*and|y|e)\s+", re.IGNORECASE)
 """Between two findings of one list, which share the words of change beside it."""
@@ -117,8 +118,10 @@ def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Word
 
 def _beside(text: str, mention: Mention, last: int, following: int) -> Wording | None:
     low, high = max(last, mention.start - _NEAR), min(following, mention.end + _NEAR)
-    before = _CLAUSE_END.split(text[low : mention.start])[-1]
+    before = _COMMA.split(_CLAUSE_END.split(text[low : mention.start])[-1])[-1]
     after = _CLAUSE_END.split(text[mention.end : high])[0]
+    if mention.end + len(after) == following:  # behind a comma the next finding is spoken of
+        after = _COMMA.split(after)[0]
     near = [(len(before) - m.end(), m) for m in _CHANGE.finditer(before)]
     near += [(m.start(), m) for m in _CHANGE.finditer(after)]
     for _, match in sorted(near, key=lambda pair: pair[0]):

@@ -163,6 +163,8 @@ def _query(question: Question) -> dict[str, Any]:
         "image": shown,
         "domain": query.domain,
         "where": query.where,
+        "patient_id": query.patient_id or None,
+        "at": query.at,
     }
 
 

@@ -27,7 +27,7 @@ SHELVES = (
     {"protocols", "checkpoint", "citations", "imaging"},
     {"courses"},
     STAGES,
-    {"routing"},
+    {"routing", "knowledge"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
     {"choices"},
     {"assembly", "patients"},

@@ -308,7 +308,8 @@ class Candidate:
     """A diagnosis of the differential, with the cases that have it and what speaks against it.
 
     ``concept`` is empty where no dictionary has the diagnosis. ``against`` are findings that the
-    question rules out and these cases affirm, or the reverse.
+    question rules out and these cases affirm, or the reverse. ``explanation`` says how the findings
+    of the question lead to it, where a knowledge graph was asked.
     """
 
     diagnosis: str
@@ -317,6 +318,7 @@ class Candidate:
     of: int
     prevalence: Prevalence | None = None
     against: tuple[Claim, ...] = ()
+    explanation: str = ""
 
 
 class Trend(StrEnum):

@@ -39,6 +39,7 @@ def _candidate(candidate: Candidate) -> str:
     parts += [
         f"against it: {c.term} {_SAID[c.assertion]} in {marks(c.keys)}" for c in candidate.against
     ]
+    parts += [f"in the corpus: {candidate.explanation}"] if candidate.explanation else []
     return "; ".join(parts)
 
 

@@ -39,6 +39,7 @@ def add(commands: Commands) -> None:
     _add_answers(studies)
     _add_agreement(studies)
     _add_courses(studies)
+    add_study(studies, "knowledge", "diagnosis by the knowledge graph (7)", _knowledge)
     paper.add(studies)
 
 
@@ -243,6 +244,19 @@ def _courses(options: argparse.Namespace) -> int:
             preset=options.preset,
             models=pairs(options.model, "--model"),
             outcomes=options.outcome or OUTCOMES,
+            progress=bar.update,
+        )
+    return show_sections(options, section)
+
+
+def _knowledge(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.knowledge import evaluate_knowledge
+
+    with progress_bar("case", "embed") as bar:
+        section = evaluate_knowledge(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
             progress=bar.update,
         )
     return show_sections(options, section)

@@ -31,6 +31,10 @@ def add(commands: Commands) -> None:
         help="answer many questions, one JSON object a line (text, image, domain, where, id); "
         "- reads standard input; prints one JSON object a line",
     )  # fmt: skip
+    ask.add_argument(
+        "--knowledge", action="store_true",
+        help="order and explain the diagnoses by the knowledge graph of the casebase",
+    )  # fmt: skip
     add_generator(ask)
     ask.add_argument(
         "--stream", action="store_true", help="also print the answer while it is being written"
@@ -140,6 +144,7 @@ def open_system(options: argparse.Namespace) -> MMedRAG:
             context_filter=options.filter,
             threshold=options.threshold,
             k=options.k,
+            knowledge=getattr(options, "knowledge", False),
             **generator_settings(options),
         )
     except BaseException:

@@ -35,6 +35,7 @@ ROLES: Mapping[str, str] = {
     "modality": "every set that routing is measured on (3.2)",
     "reward": "records that preferences are mined from (3.6)",
     "answers": "records with a validation part, beside drawn ones (3.6); may be left out",
+    "knowledge": "records with a diagnosis, by history and findings (7)",
     "courses": "patients with several studies and an outcome (7); may be left out",
 }
 
@@ -119,11 +120,8 @@ def synthetic_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
     """Synthetic records, drawn into a folder, in every role that they can play."""
     generate(PHANTOMS, 7, into=into)
     file = into / "records.jsonl"
-    stated = (
-        "text-encoders",
-        "answers",
-        "courses",
-    )  # phantoms have no diagnosis; answers draw their own
+    # phantoms have no diagnosis; answers and courses draw their own
+    stated = ("text-encoders", "answers", "courses", "knowledge")
     files = {role: (file,) for role in ROLES if role not in stated}
     return Roles(files, (RetrievalSet("phantoms", (file,)),), tuple(pictures))
 

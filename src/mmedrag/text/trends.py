@@ -39,9 +39,9 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
     ),
     (
         Trend.BETTER,
-        r"(?:part(?:ial|ly|ially)?|incomplete(?:ly)?|near(?:ly)?[- ]complete(?:ly)?|some|slow|mild|slight"
-        r"|almost|mostly|gradual(?:ly)?) (?:interval )?(?:resolution|resolved|clear(?:ed|ing)|"
-        r"resolving|regression|disappear\w*)|resolving|clearing|improv(?:es|ed|ing|ement)|better"
+        r"(?:part(?:ial|ly|ially)?|incomplete(?:ly)?|near(?:ly)?[- ]complete(?:ly)?|some|slow"
+        r"|mild|slight|almost|mostly|gradual(?:ly)?) (?:interval )?(?:resolution|resolved"
+        r"|clear(?:ed|ing)|resolving|regression|disappear\w*)|resolving|clearing|improv(?:es|ed|ing|ement)|better"
         rf"|(?:interval|has|have|had|is|are)(?: also| since)? (?:decreas|reduc)\w*"
         rf"|decreas(?:ed|ing|e)\b{_LOOK}|diminish(?:ed|ing)|smaller|reduced\b{_LOOK}|reduction in"
         r"|regress(?:ed|ing|ion)|reced(?:ed|ing)|shrunk(?:en)?|shrinking|less (?:extensive|dense"

@@ -137,6 +137,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "of": candidate.of,
         "base_rate": _base_rate(candidate.prevalence),
         "against": [_claim(c) for c in candidate.against],
+        "explanation": candidate.explanation or None,
     }
 
 

@@ -2,7 +2,7 @@
 
 The later side is what the question describes where it describes findings, else the latest study
 that the casebase has of the patient until the time of the question. The earlier side are the
-studies before it of the same region and modality.
+studies before it of the same part of the body and modality.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def with_changes(
     compared = tuple(s.key for s in (*before, latest))
     brief = replace(brief, compared=compared)
     if not before:
-        why = "no earlier study of the same region and modality is known"
+        why = "no earlier study of the same part of the body and modality is known"
         return replace(brief, reply=Reply.UNKNOWN, reason=why)
     changes = _asked(question, changes_since(before, latest, ontology), ontology)
     if latest.key == DESCRIBED:  # what no report speaks of cannot be cited
@@ -80,7 +80,7 @@ def comparison_lines(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
         lines.append(f"A change cannot be read: {brief.reason} [{keys}].")
     if others:
         told = ", ".join(_named(s) for s in others)
-        lines.append(f"Not compared, being of another region, modality or an unknown time: {told}.")
+        lines.append(f"Not compared (another part of the body, modality, or unknown time): {told}.")
     return lines
 
 

@@ -22,7 +22,7 @@ def changes_of(studies: Sequence[Study], ontology: Ontology) -> list[Change]:
     """All changes of a course, by study and then in the order of its report.
 
     Each study is held against the last study before it that speaks of the finding, is of the same
-    region and modality and has a text of its own. Studies of unknown time take no part.
+    part of the body and modality and has a text of its own. Studies of unknown time take no part.
     """
     timed = [study for study in studies if study.time is not None]
     return [c for i in range(len(timed)) for c in changes_since(timed[:i], timed[i], ontology)]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mmedrag.courses.body_parts import parts_of
 from mmedrag.dates import axis_of, day_of, offset_of
 from mmedrag.protocols import Ontology
-from mmedrag.types import Assertion, Case, Evidence, Kind, Mention
+from mmedrag.types import Assertion, Case, Evidence, Kind
 
 _FINDINGS = frozenset({Kind.FINDING, Kind.DISEASE, Kind.SYMPTOM})
 _STATED = frozenset({Assertion.AFFIRMED, Assertion.NEGATED})
@@ -23,14 +24,14 @@ class Study:
 
     ``time`` is a day on the patient's axis, ``None`` where it is unknown. ``states`` are what the
     reports say of each finding: affirmed, negated, or uncertain where they hedge or say both.
-    ``terms`` name the concepts of ``states``.
+    ``terms`` name the concepts of ``states``, ``parts`` are those of the body that it is on.
     """
 
     evidence: tuple[Evidence, ...]
     time: float | None
     states: Mapping[str, Assertion]
     terms: Mapping[str, str]
-    regions: frozenset[str]
+    parts: frozenset[str]
 
     @property
     def key(self) -> str:
@@ -62,10 +63,10 @@ class Study:
         return case.date or "time unknown"
 
     def comparable(self, other: Study) -> bool:
-        """Whether two studies are of the same modality and region, as far as these are known."""
+        """Whether two studies are of one modality and part of the body, as far as is known."""
         same_modality = not self.modality or self.modality == other.modality or not other.modality
-        known = self.regions and other.regions
-        return same_modality and (not known or bool(self.regions & other.regions))
+        known = self.parts and other.parts
+        return same_modality and (not known or bool(self.parts & other.parts))
 
 
 def studies_of(evidence: Sequence[Evidence], ontology: Ontology) -> list[Study]:
@@ -111,7 +112,10 @@ def _study(evidence: tuple[Evidence, ...], time: object, ontology: Ontology) -> 
         time=time if isinstance(time, float) else None,
         states=states,
         terms={m.concept: m.term for m in mentions},
-        regions=_regions(mentions, ontology),
+        parts=parts_of(
+            {ontology.name(ontology.region(m.concept)) for m in mentions},
+            (e.item for e in evidence if isinstance(e.item, Case)),
+        ),
     )
 
 
@@ -120,9 +124,3 @@ def _state(said: set[Assertion]) -> Assertion | None:
     if len(stated) == 1:
         return next(iter(stated))
     return Assertion.UNCERTAIN if stated or Assertion.UNCERTAIN in said else None
-
-
-def _regions(mentions: Sequence[Mention], ontology: Ontology) -> frozenset[str]:
-    """The parts of the body that the findings are in, with what these are kinds of."""
-    regions = {ontology.region(m.concept) for m in mentions} - {""}
-    return frozenset(regions).union(*(ontology.ancestors(r) for r in regions))

@@ -41,6 +41,7 @@ CASES = 50
 FUSED = 60
 """The constant of reciprocal rank fusion (Cormack et al. 2009)."""
 MOST_HOPS = 300
+BASELINES = ("hybrid", "BM25", "concepts alone")
 
 Ranking = list[str]
 
@@ -85,7 +86,12 @@ def evaluate_knowledge(
     embedder = presets.build(preset, models or {}).embedder
     facts = [f for f, _ in read_facts(((case, None) for case in cases), source)]
     patients = patients_of(facts)
-    asked_rows = [i for i, p in enumerate(patients) if _shared(p, patients)]
+    shared = [i for i, p in enumerate(patients) if _shared(p, patients)]
+    stated = _stated([cases[i] for i in shared], source)
+    named = {i for i, said in zip(shared, stated, strict=True)
+             if said.affirmed & patients[i].diagnoses.keys()}  # fmt: skip
+    stated = [said for i, said in zip(shared, stated, strict=True) if i not in named]
+    asked_rows = [i for i in shared if i not in named]
     if len(asked_rows) < 2:
         raise CorpusError(
             "No two patients of these records share a diagnosis", "Give more records."
@@ -93,7 +99,6 @@ def evaluate_knowledge(
     vectors = embed_in_batches(embedder, cases, progress=progress)
     questions = [Query(case.text, case.image) for case in (cases[i] for i in asked_rows)]
     query_vectors = embed_in_batches(embedder, questions, progress=progress)
-    stated = _stated([cases[i] for i in asked_rows], source)
     asked = [
         _Asked(i, frozenset(patients[i].diagnoses), patients[i], said, vector)
         for i, said, vector in zip(asked_rows, stated, query_vectors, strict=True)
@@ -105,7 +110,7 @@ def evaluate_knowledge(
         with index:
             ranked = _rankings(asked, cases, patients, knowledge, index, timing)
     results = {
-        "patients": len(patients), "asked": len(asked),
+        "patients": len(patients), "asked": len(asked), "named": len(named),
         "concepts": len(knowledge.graph.codes), "edges": _edge_counts(knowledge),
         "diagnosis": _figures(ranked, [a.truth for a in asked], [a.row for a in asked]),
         "hops": _hops(patients, knowledge, cases),
@@ -253,14 +258,25 @@ def _figures(
         }
         for name, v in values.items()
     }  # fmt: skip
-    baseline = "hybrid" if "hybrid" in values else next(iter(values))
+    baselines = [name for name in BASELINES if name in values]
+    return {
+        "questions": len(truths),
+        "arms": arms,
+        "mrr_tests": {base: _tests(values, base, rows) for base in baselines},
+    }
+
+
+def _tests(
+    values: Mapping[str, NDArray[np.float64]], baseline: str, rows: NDArray[np.integer]
+) -> dict[str, Any]:
+    """The reciprocal rank of every ranker against one, paired by question."""
     tests = {}
     for name, v in values.items():
         if name != baseline:
             test = paired_test(v[:, 1], values[baseline][:, 1], rows)
             tests[name] = {"difference": test.difference, "ci95": list(test.interval),
                            "p": test.p_value}  # fmt: skip
-    return {"questions": len(truths), "baseline": baseline, "arms": arms, "mrr_tests": tests}
+    return tests
 
 
 def _measures(ranking: Ranking, truth: frozenset[str]) -> tuple[float, float]:

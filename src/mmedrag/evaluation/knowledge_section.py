@@ -20,7 +20,8 @@ def as_section(results: Mapping[str, Any]) -> Section:
         protocol=(
             f"{results['asked']} of {results['patients']} patients share a diagnosis with another "
             "and are asked about by history and findings (and their image, for the hybrid), "
-            "without the diagnosis. The patient asked about is taken out of search, counts and "
+            f"without the diagnosis; {results['named']} more whose findings name it are left out. "
+            "The patient asked about is taken out of search, counts and "
             "walk. Search gives the diagnoses of the cases that it finds, by first appearance. "
             f"The graph has {results['concepts']} concepts and these edges: {edges}. "
             "Hops: a question of two findings, the rarest that only the one and only the other of "
@@ -29,7 +30,7 @@ def as_section(results: Mapping[str, Any]) -> Section:
             "records; the shipped encoders have learned from the training part of MedPix, which "
             "favours the hybrid."
         ),
-        verdict=_verdict(diagnosis, hops, median),
+        verdict=_verdict(diagnosis, hops),
         tables=(
             _arms("Diagnosis from history and findings, patients unseen", diagnosis),
             *((_arms("Questions of two hops", hops),) if hops["questions"] else ()),
@@ -44,34 +45,41 @@ def as_section(results: Mapping[str, Any]) -> Section:
     )
 
 
-def _verdict(diagnosis: Mapping[str, Any], hops: Mapping[str, Any], median: float) -> str:
-    test = diagnosis["mrr_tests"]["hybrid + prior × likelihood"]
-    low, high = test["ci95"]
-    word = "gains" if low > 0 else "loses" if high < 0 else "changes nothing that is sure"
+def _verdict(diagnosis: Mapping[str, Any], hops: Mapping[str, Any]) -> str:
+    joined = diagnosis["mrr_tests"]["hybrid"]["hybrid + PageRank"]
+    alone = diagnosis["mrr_tests"]["concepts alone"]["PageRank"]
     told = (
-        f"Joined to the hybrid, prior × likelihood {word} (MRR {test['difference']:+.3f}, 95 % "
-        f"{low:+.3f} to {high:+.3f}, n = {diagnosis['questions']})."
+        f"Joined to the hybrid, PageRank {_word(joined)} (MRR {_difference(joined)}, n = "
+        f"{diagnosis['questions']}); by itself it {_word(alone)} against the concept channel alone "
+        f"({_difference(alone)})."
     )
     if hops["questions"]:
-        walk = hops["mrr_tests"]["PageRank"]
-        low, high = walk["ci95"]
+        walk = hops["mrr_tests"]["BM25"]["PageRank"]
         told += (
-            f" On {hops['questions']} questions of two hops PageRank stands at MRR "
-            f"{walk['difference']:+.3f} against {hops['baseline']} (95 % {low:+.3f} to "
-            f"{high:+.3f})."
+            f" On {hops['questions']} questions of two hops it {_word(walk)} against BM25 "
+            f"({_difference(walk)})."
         )
     return told
 
 
+def _word(test: Mapping[str, Any]) -> str:
+    low, high = test["ci95"]
+    return "gains" if low > 0 else "loses" if high < 0 else "changes nothing that is sure"
+
+
+def _difference(test: Mapping[str, Any]) -> str:
+    low, high = test["ci95"]
+    return f"{test['difference']:+.3f}, 95 % {low:+.3f} to {high:+.3f}"
+
+
 def _arms(title: str, figures: Mapping[str, Any]) -> Table:
+    bases = tuple(figures["mrr_tests"])
     rows = []
     for name, arm in figures["arms"].items():
         (low, high), (lower, upper) = arm["ci95"]
-        against = ""
-        if test := figures["mrr_tests"].get(name):
-            least, most = test["ci95"]
-            against = f"{test['difference']:+.3f} ({least:+.3f} to {most:+.3f})"
         recall = f"{arm['recall@10']:.3f} ({low:.3f} to {high:.3f})"
-        rows.append((name, recall, f"{arm['mrr']:.3f} ({lower:.3f} to {upper:.3f})", against))
-    header = ("ranker", "recall@10 (95 %)", "MRR (95 %)", f"MRR against {figures['baseline']}")
+        mrr = f"{arm['mrr']:.3f} ({lower:.3f} to {upper:.3f})"
+        tests = (figures["mrr_tests"][base].get(name) for base in bases)
+        rows.append((name, recall, mrr, *(_difference(t) if t else "" for t in tests)))
+    header = ("ranker", "recall@10 (95 %)", "MRR (95 %)", *(f"MRR against {b}" for b in bases))
     return Table(title, header, tuple(rows))

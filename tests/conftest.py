@@ -35,7 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Gather the proofs where a page is named."""
     if config.getoption("--proofs"):
-        config.pluginmanager.register(ProofTable(config.getoption("--proofs")), "proofs")
+        main = not hasattr(config, "workerinput")  # of pytest-xdist; workers write nothing
+        config.pluginmanager.register(ProofTable(config.getoption("--proofs"), main), "proofs")
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ ROOT = Path(mmedrag.__file__).parent
 
 GROUND = {
     "types", "errors", "progress", "domains", "rounding", "durability", "filters", "dates",
-    "text", "measures",
+    "text", "measures", "entailment",
 }  # fmt: skip
 STAGES = {
     "modality", "encoders", "casebase", "definitions", "ranking", "reward", "answers", "datasets",
@@ -29,7 +29,7 @@ SHELVES = (
     STAGES,
     {"routing", "knowledge"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
-    {"choices"},
+    {"choices", "corpora"},
     {"assembly", "patients"},
     {"mmedrag"},
     {"views"},

@@ -134,11 +134,11 @@ def write_model(kind: str, folder: Path, seed: int = 0) -> Path:
     if kind == "bert":  # as Bio_ClinicalBERT is published: a vocabulary and nothing else
         (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
     elif kind in TEXTS:
-        _write_tokenizer(folder)
+        write_tokenizer(folder)
     return folder
 
 
-def _write_tokenizer(folder: Path) -> None:
+def write_tokenizer(folder: Path) -> None:
     vocabulary = {word: i for i, word in enumerate(WORDS)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -23,9 +23,10 @@ from mmedrag.answers.questions import RuleReader
 from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.folder import KNOWLEDGE
-from mmedrag.datasets import read_corpus
+from mmedrag.corpora import corpus_of
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
-from mmedrag.definitions.criteria import ConceptCriteria
+from mmedrag.definitions.expansion import ConceptExpander
+from mmedrag.definitions.spelling import Spelling
 from mmedrag.encoders.definition_vectors import (
     DefinitionsOnce,
     DefinitionStore,
@@ -47,8 +48,9 @@ from mmedrag.protocols import (
     Embedder,
     Generator,
     ModalityClassifier,
+    Words,
 )
-from mmedrag.pseudonym_key import key_of, new_key
+from mmedrag.pseudonym_key import new_key
 
 
 def load(
@@ -125,6 +127,8 @@ def assemble(
     """
     ontology = definitions.concepts
     analyst = CaseAnalyst(definitions, ontology, shipped())
+    if isinstance(cases, Casebase):
+        cases.relate(ontology)
     if statistics is None and isinstance(cases, Casebase):
         stored = partial(cases.recognised, definitions.fingerprint)
         statistics = CorpusCounts(stored, definitions, ontology, cases.count)
@@ -142,7 +146,8 @@ def assemble(
         analyst=analyst,
         checker=ClaimChecker(definitions, ontology),
         statistics=statistics,
-        expander=ConceptCriteria(ontology),
+        expander=ConceptExpander(ontology),
+        speller=Spelling(definitions, cases if isinstance(cases, Words) else None),
     )
 
 
@@ -212,6 +217,7 @@ def configure(
     k: int | None = None,
     where: str | None = None,
     knowledge: bool = False,
+    verbatim: bool = False,
 ) -> MMedRAG:
     """A system with other stages by name; what is not named stays as it is.
 
@@ -230,6 +236,7 @@ def configure(
         k: cases in the context.
         where: restricts every query, beside the filter of its own.
         knowledge: re-score and explain the differential by the knowledge graph of the casebase.
+        verbatim: leaves the spelling of questions as it is.
 
     Raises:
         QueryError: a name or a value is none of the choices.
@@ -252,6 +259,8 @@ def configure(
         stages |= {"k_final": choices.number_of_cases(k), "k_cases": max(rag.k_cases, k)}
     if knowledge:
         stages["analyst"] = _knowing(rag)
+    if verbatim:
+        stages["speller"] = None
     return replace(rag, **stages, where=both(rag.where, where))
 
 
@@ -317,7 +326,7 @@ def index_corpus(
         ModelError: where a model cannot be loaded.
     """
     with filling(into, preset=preset, models=models) as (casebase, stages):
-        rows = read_corpus(Path(corpus), salt=key_of(casebase))
+        rows = corpus_of(casebase, Path(corpus))
         definitions = definitions_of(casebase)
         return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
 

@@ -15,16 +15,18 @@ from mmedrag.errors import QueryError
 from mmedrag.presets import default_reranker
 from mmedrag.protocols import ContextFilter, Generator, Reranker
 from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance
-from mmedrag.ranking.graph import Chain, KeepOrder, paper_graph
+from mmedrag.ranking.graph import Chain, GraphReranker, KeepOrder, paper_graph
 from mmedrag.reward.scorers import KeepAll, RewardFilter, SimilarityThreshold
 
 RERANKERS: Mapping[str, Callable[[], Reranker]] = {
-    "graph": default_reranker,
+    "agreement": default_reranker,
+    "graph": lambda: Chain((GraphReranker(), DuplicatesLast())),
     "paper": paper_graph,
     "mmr": lambda: Chain((MaximalMarginalRelevance(), DuplicatesLast())),
     "none": KeepOrder,
 }
-"""Section 3.5: our graph, the paper's, maximal marginal relevance, the order of stage 1."""
+"""Section 3.5: agreement on findings, our graph, the paper's, maximal marginal relevance, the order
+of stage 1."""
 
 FILTERS = ("reward", "similarity", "none")
 """Section 3.6: the trained reward model, the cosine alone, everything passes."""

@@ -15,12 +15,14 @@ Fields: ``id domain modality patient_id study_id date offset_days source licence
 diagnosis affirms rules_out meta.<key>``.
 
 Meaning: two-valued logic. An empty field is missing and equals nothing, so ``patient_id != 'P1'``
-keeps cases without a patient. ``labels = 'x'`` asks for membership. ``affirms = 'drusen'`` asks for
-a concept, by its code or its term, that the report says is there; ``rules_out`` for one that it
-denies and nowhere affirms. ``domain``, ``modality``, ``split``, ``labels``, ``affirms`` and
-``rules_out`` ignore ASCII case, the others do not; ``like`` (``%`` any text, ``_`` one character)
-always does. A number is compared as a number, also with a stored text that reads as one; whole
-numbers below 2^63 are compared exactly. A text is compared as text.
+keeps cases without a patient. ``labels = 'x'`` asks for membership. ``affirms = 'effusion'`` asks
+for a concept, by its code or a name, of which the report says that it or a kind of it is there (a
+pleural effusion); ``rules_out`` for one that it denies, by itself or with all that it is a kind of
+(:mod:`mmedrag.entailment`); ``like`` reads the names of what the report itself mentions.
+``domain``, ``modality``, ``split``, ``labels``, ``affirms`` and ``rules_out`` ignore ASCII case,
+the others do not; ``like`` (``%`` any text, ``_`` one character) always does. A number is compared
+as a number, also with a stored text that reads as one; whole numbers below 2^63 are compared
+exactly. A text is compared as text.
 
 ``before '2020-02'`` asks for cases whose date is certainly before that month, ``until`` for those
 certainly not after it, ``within 30 days of '2020-02-10'`` for those certainly that near. A number
@@ -36,9 +38,11 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from mmedrag.dates import days_of, first_day, last_day
+from mmedrag.entailment import Relations, affirms, identity, rules_out
 from mmedrag.errors import FilterError
 from mmedrag.types import Assertion, Case, Mention
 
@@ -86,20 +90,44 @@ class Predicate:
     relation: str
     operands: tuple[Value, ...] = ()
 
-    def matches(self, case: Case, mentions: Sequence[Mention] | None = None) -> bool:
+    def matches(
+        self,
+        case: Case,
+        mentions: Sequence[Mention] | None = None,
+        relations: Relations | None = None,
+    ) -> bool:
         """Whether a case in memory meets the condition.
 
         Args:
             case: the case.
             mentions: of its report; only :data:`MENTIONED` fields need them.
+            relations: of the concepts; without them, no concept is a kind of another.
 
         Raises:
-            FilterError: they are needed and not given.
+            FilterError: mentions are needed and not given.
         """
-        stored = [value for value in _stored(case, self.field, mentions) if value not in (None, "")]
+        if self.field in MENTIONED:
+            return self._is_stated(_required(self.field, mentions), relations)
+        stored = [value for value in _stored(case, self.field) if value not in (None, "")]
         if self.relation == "null":
             return not stored
         return any(self._holds(value, operand) for value in stored for operand in self.operands)
+
+    def _is_stated(self, mentions: Sequence[Mention], relations: Relations | None) -> bool:
+        """What :meth:`matches` says of :data:`MENTIONED` fields."""
+        is_a = identity if relations is None else relations.is_a
+        affirmed = self.field == "affirms"
+        states = partial(affirms if affirmed else rules_out, mentions, is_a=is_a)
+        assertion = Assertion.AFFIRMED if affirmed else Assertion.NEGATED
+        stated = [m for m in mentions if m.assertion is assertion and states(m.concept)]
+        names = [name for m in stated for name in (m.concept, m.term)]
+        if self.relation == "null":
+            return not names
+        if any(self._holds(name, operand) for name in names for operand in self.operands):
+            return True
+        asked = [o for o in self.operands if isinstance(o, str) and self.relation == "="]
+        concepts = {*asked, *(relations.find(name) for name in asked if relations)} - {""}
+        return any(map(states, concepts))
 
     def _holds(self, value: object, operand: Value) -> bool:
         if self.relation == "like":
@@ -120,9 +148,14 @@ class Not:
 
     part: Node
 
-    def matches(self, case: Case, mentions: Sequence[Mention] | None = None) -> bool:
+    def matches(
+        self,
+        case: Case,
+        mentions: Sequence[Mention] | None = None,
+        relations: Relations | None = None,
+    ) -> bool:
         """See :meth:`Predicate.matches`."""
-        return not self.part.matches(case, mentions)
+        return not self.part.matches(case, mentions, relations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +165,15 @@ class Joined:
     word: str
     parts: tuple[Node, ...]
 
-    def matches(self, case: Case, mentions: Sequence[Mention] | None = None) -> bool:
+    def matches(
+        self,
+        case: Case,
+        mentions: Sequence[Mention] | None = None,
+        relations: Relations | None = None,
+    ) -> bool:
         """See :meth:`Predicate.matches`."""
         judge = all if self.word == "AND" else any
-        return judge(part.matches(case, mentions) for part in self.parts)
+        return judge(part.matches(case, mentions, relations) for part in self.parts)
 
 
 Node: TypeAlias = Predicate | Not | Joined
@@ -222,9 +260,7 @@ def text(value: object) -> str:
     return str(value)
 
 
-def _stored(case: Case, field: str, mentions: Sequence[Mention] | None) -> list[object]:
-    if field in MENTIONED:
-        return _mentioned(field, mentions)
+def _stored(case: Case, field: str) -> list[object]:
     if field == "labels":
         return list(case.labels)
     if field in (FIRST_DAY, LAST_DAY):
@@ -239,16 +275,13 @@ def _stored(case: Case, field: str, mentions: Sequence[Mention] | None) -> list[
     return [value]
 
 
-def _mentioned(field: str, mentions: Sequence[Mention] | None) -> list[object]:
+def _required(field: str, mentions: Sequence[Mention] | None) -> Sequence[Mention]:
     if mentions is None:
         raise FilterError(
             f"This index cannot answer {field!r}: it keeps no recognised terms",
             "Use a casebase, or leave the condition out.",
         )
-    affirmed = {m.concept for m in mentions if m.assertion is Assertion.AFFIRMED}
-    denied = {m.concept for m in mentions if m.assertion is Assertion.NEGATED} - affirmed
-    wanted = affirmed if field == "affirms" else denied
-    return [name for m in mentions if m.concept in wanted for name in (m.concept, m.term)]
+    return mentions
 
 
 def _like(pattern: str) -> re.Pattern[str]:

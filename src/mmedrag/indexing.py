@@ -173,7 +173,7 @@ def _prepare(row: Case | Problem) -> _Prepared | Problem:
     except ImageError as error:
         return Problem(row.image or Path(row.id), None, f"{row.id}: {error}")
     message = picture.info.get("notice")
-    notice = Problem(row.image, None, message) if message else None
+    notice = Problem(row.image, None, message, stored=True) if message else None
     return _Prepared(_stored(row), content, picture, thumbnail(picture), preview(picture), notice)
 
 

@@ -33,6 +33,7 @@ from mmedrag.protocols import (
     QuestionExpander,
     QuestionReader,
     Reranker,
+    SpellingCorrector,
 )
 from mmedrag.types import (
     LONGEST_TEXT,
@@ -40,6 +41,7 @@ from mmedrag.types import (
     Assertion,
     Case,
     Context,
+    Corrected,
     Definition,
     Evidence,
     Hit,
@@ -64,9 +66,9 @@ class MMedRAG:
     ``k_cases`` are found in stage 1, ``k_final`` of them and ``k_definitions`` go to the filter.
     ``where`` restricts every query, beside the query's own filter.
 
-    Beyond the paper, each left out by ``None``: ``expander`` says what cases should affirm and rule
-    out, ``reader`` says what a question asks for,
-    ``analyst`` reads the kept evidence in answer to it, with base rates of ``statistics``, and
+    Beyond the paper, each left out by ``None``: ``speller`` corrects the words of a question,
+    ``expander`` says what cases should affirm and rule out, ``reader`` says what a question asks
+    for, ``analyst`` reads the kept evidence in answer to it, with base rates of ``statistics``, and
     ``checker`` reads what the generator writes against what it marks.
     """
 
@@ -82,6 +84,7 @@ class MMedRAG:
     checker: ClaimChecker | None = None
     statistics: CorpusStatistics | None = None
     expander: QuestionExpander | None = None
+    speller: SpellingCorrector | None = None
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
@@ -181,17 +184,27 @@ class MMedRAG:
         """Sections 3.2 and 3.3; the image is decoded once for both."""
         picture = None if query.image is None else open_image(query.image)
         lap("decoding")
+        corrected = self._corrected(query)
+        query = replace(query, text=corrected.text)
+        lap("spelling")
         routing = self._route(query, picture)  # 3.2  eq. (1)
         lap("modality")
-        question = Question(query, routing, _NO_VECTOR, self.definitions.recognise([query.text])[0])
+        mentions = self.definitions.recognise([query.text])[0]
+        question = Question(query, routing, _NO_VECTOR, mentions, corrections=corrected.corrections)
         if self.reader is not None:
             question = replace(question, intent=self.reader.read(question))
         if self.expander is not None:
-            question = replace(question, criteria=self.expander.expand(question))
+            criteria, synonyms = self.expander.criteria(question), self.expander.synonyms(question)
+            question = replace(question, criteria=criteria, synonyms=synonyms)
         lap("terms")
         vector = self.embedder.embed([searched(question)], [picture])[0]  # 3.3
         lap("encoding")
         return replace(question, vector=vector)
+
+    def _corrected(self, query: Query) -> Corrected:
+        if self.speller is None:
+            return Corrected(query.text)
+        return self.speller.correct(query.text)
 
     def _route(self, query: Query, picture: Image | None) -> Routing:
         if query.domain is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.definitions import glossary
 from mmedrag.domains import paper_prompts
+from mmedrag.encoders.adapted import load_adapted
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
 from mmedrag.encoders.fusion import Fusion, SharedAndOwn, load_fusion
@@ -29,8 +30,9 @@ from mmedrag.modality import (
     heads_from_checkpoint,
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
+from mmedrag.ranking.agreement import FindingAgreement
 from mmedrag.ranking.diversity import DuplicatesLast
-from mmedrag.ranking.graph import Chain, GraphReranker, paper_graph
+from mmedrag.ranking.graph import Chain, paper_graph
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import SimilarityThreshold
 from mmedrag.routing import ConceptClassifier
@@ -141,7 +143,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
         fusion = load_fusion(
             Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
         )
-    embedder = DualEncoder(images, texts, fusion)
+    embedder = _adapted(models, DualEncoder(images, texts, fusion))
     return Stages(
         embedder=embedder,
         classifier=ConceptClassifier(
@@ -157,8 +159,8 @@ def _offline(models: Mapping[str, str]) -> Stages:
 
 
 def default_reranker() -> Reranker:
-    """What measurement chose over the paper's complete graph: see docs/notes/graph.md."""
-    return Chain((GraphReranker(), DuplicatesLast()))
+    """What measurement chose over the paper's complete graph: see docs/notes/order.md."""
+    return Chain((FindingAgreement(), DuplicatesLast()))
 
 
 def _paper(models: Mapping[str, str]) -> Stages:
@@ -172,7 +174,7 @@ def _paper(models: Mapping[str, str]) -> Stages:
     )
     clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision, fit="crop")
-    embedder = DualEncoder(images, texts, heads)
+    embedder = _adapted(models, DualEncoder(images, texts, heads))
     return Stages(
         embedder=embedder,
         classifier=ZeroShotClassifier(
@@ -188,7 +190,7 @@ def _towers(models: Mapping[str, str]) -> Stages:
     """A model with both towers: its own space, its own zero-shot classifier."""
     clip = Pretrained.parse(models["clip"])
     towers = load_towers(clip.name, revision=clip.revision)
-    embedder = towers.embedder()
+    embedder = _adapted(models, towers.embedder())
     return Stages(
         embedder=embedder,
         classifier=ZeroShotClassifier(towers.images.encode, towers.texts.encode),
@@ -196,6 +198,20 @@ def _towers(models: Mapping[str, str]) -> Stages:
         context_filter=_filter(models, embedder, towers.texts, SimilarityThreshold(0.2)),
         texts=towers.texts,
     )
+
+
+def _adapted(models: Mapping[str, str], embedder: DualEncoder) -> DualEncoder:
+    """The embedder with the heads that ``mmedrag adapt`` fitted beside it, where they are given."""
+    if not models["adapted"]:
+        return embedder
+    images, texts = embedder.images, embedder.texts
+    fusion = load_adapted(
+        Path(models["adapted"]),
+        embedder.fusion,
+        image_encoder=images.fingerprint,
+        text_encoder=texts.fingerprint,
+    )
+    return DualEncoder(images, texts, fusion)
 
 
 def _filter(
@@ -207,7 +223,12 @@ def _filter(
     """
     if not models["reward"]:
         return untrained
-    return load_reward(Path(models["reward"]), encode=texts.encode, encoder=embedder.fingerprint)
+    return load_reward(
+        Path(models["reward"]),
+        encode=texts.encode,
+        encoder=embedder.fingerprint,
+        ontology=glossary().concepts,
+    )
 
 
 def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
@@ -216,7 +237,9 @@ def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:
     if not folder.is_dir():
         return None
     fits = read_checkpoint(folder, "reward").encoders.get("dual") == embedder.fingerprint
-    return load_reward(folder, encoder=embedder.fingerprint) if fits else None
+    if not fits:
+        return None
+    return load_reward(folder, encoder=embedder.fingerprint, ontology=glossary().concepts)
 
 
 _CLIP = "openai/clip-vit-base-patch32@3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"
@@ -228,7 +251,7 @@ PRESETS: tuple[Preset, ...] = (
         "offline",
         "EfficientNet-Lite0 and all-MiniLM-L6-v2 on ONNX Runtime, shipped heads; no network",
         "nothing more",
-        {"learned": "", "modality": "", "heads": "", "reward": ""},
+        {"learned": "", "modality": "", "heads": "", "adapted": "", "reward": ""},
         _offline,
     ),
     Preset(
@@ -240,6 +263,7 @@ PRESETS: tuple[Preset, ...] = (
             "text": _CLINICAL_BERT,
             "clip": _CLIP,
             "heads": "heads",
+            "adapted": "",
             "reward": "",
         },
         _paper,
@@ -253,9 +277,22 @@ PRESETS: tuple[Preset, ...] = (
             "text": _CLINICAL_BERT,
             "clip": _CLIP,
             "heads": "heads",
+            "adapted": "",
             "reward": "",
         },
         _paper,
+    ),
+    Preset(
+        "biomedclip",
+        "BiomedCLIP ViT-B/16 and PubMedBERT, both towers (open_clip is not needed)",
+        _TORCH,
+        {
+            "clip": "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+            "@9f341de24bfb00180f1b847274256e9b65a3a32e",
+            "adapted": "",
+            "reward": "",
+        },
+        _towers,
     ),
     Preset(
         "pubmedclip",
@@ -264,6 +301,7 @@ PRESETS: tuple[Preset, ...] = (
         {
             "clip": "flaviagiammarino/pubmed-clip-vit-base-patch32"
             "@26c0c67f6da303ad2a38909130bd35744ea93517",
+            "adapted": "",
             "reward": "",
         },
         _towers,
@@ -272,7 +310,7 @@ PRESETS: tuple[Preset, ...] = (
         "plip",
         "PLIP ViT-B/32 for pathology, both towers",
         _TORCH,
-        {"clip": "vinid/plip@main", "reward": ""},
+        {"clip": "vinid/plip@main", "adapted": "", "reward": ""},
         _towers,
     ),
     Preset(
@@ -281,6 +319,7 @@ PRESETS: tuple[Preset, ...] = (
         f"{_TORCH} (its licence must be accepted at the hub)",
         {
             "clip": "google/medsiglip-448@9cea28a1a1195f665105faa6e8544c112fd960a4",
+            "adapted": "",
             "reward": "",
         },
         _towers,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from mmedrag.types import (
     Brief,
     Case,
+    Corrected,
     Criterion,
     Definition,
     Embeddable,
@@ -192,8 +193,9 @@ class Ontology(Protocol):
     """What concepts are, and which are kinds of which, over all dictionaries at once.
 
     Concepts are named by their codes (:attr:`mmedrag.types.Mention.concept`); a code that no
-    dictionary has is a finding without relatives. Laws: ``is_a(c, c)``; ``is_a(a, b)`` exactly
-    where ``b`` is ``a``, means the same, or is among ``ancestors(a)``; ``a in ancestors(b)``
+    dictionary has is a finding without relatives. ``same`` are the codes that mean the same, itself
+    included; ``find`` gives the concept of a name, or nothing. Laws: ``is_a(c, c)``; ``is_a(a, b)``
+    exactly where ``b`` is in ``same(a)`` or among ``ancestors(a)``; ``a in ancestors(b)``
     wherever ``b in descendants(a)``; a concept is neither its own ancestor nor its own descendant.
     """
 
@@ -203,6 +205,10 @@ class Ontology(Protocol):
 
     def region(self, concept: str) -> str: ...
 
+    def find(self, name: str) -> str: ...
+
+    def same(self, concept: str) -> frozenset[str]: ...
+
     def is_a(self, concept: str, ancestor: str) -> bool: ...
 
     def ancestors(self, concept: str) -> tuple[str, ...]: ...
@@ -211,14 +217,42 @@ class Ontology(Protocol):
 
 
 @runtime_checkable
-class QuestionExpander(Protocol):
-    """What the reports of the cases should affirm and rule out, for stage 1 of section 3.4.
+class SpellingCorrector(Protocol):
+    """Corrects the spelling of a question before it is read.
 
-    Law: every criterion is affirmed or negated and has a concept; a question without mentions has
-    no criteria.
+    Laws: the text differs from what was given in the corrected words alone; what is given without
+    mistakes comes back as it is.
     """
 
-    def expand(self, question: Question) -> tuple[Criterion, ...]: ...
+    def correct(self, text: str) -> Corrected: ...
+
+
+@runtime_checkable
+class Words(Protocol):
+    """What a case index may also do: say which words its reports use.
+
+    ``frequency`` is the number of reports that use a word (in any of its inflections), ``similar``
+    are words of reports that may be what somebody meant who wrote this one, and in how many letters
+    they differ.
+    """
+
+    def frequency(self, word: str) -> int: ...
+
+    def similar(self, word: str) -> Mapping[str, int]: ...
+
+
+@runtime_checkable
+class QuestionExpander(Protocol):
+    """What is searched besides the words of a question, for stage 1 of section 3.4.
+
+    ``criteria`` are what the reports of the cases should affirm and rule out; ``synonyms`` are
+    names of what the question says in other words. Laws: every criterion is affirmed or negated and
+    has a concept; a question without mentions has neither.
+    """
+
+    def criteria(self, question: Question) -> tuple[Criterion, ...]: ...
+
+    def synonyms(self, question: Question) -> tuple[str, ...]: ...
 
 
 @runtime_checkable

@@ -1,8 +1,9 @@
-"""Section 3.2 for texts: the trained head and the terms of the glossary decide together.
+"""Section 3.2 for texts: the trained head and the glossary decide together.
 
 A head on sentence features knows reports and is lost with "PTX"; the glossary knows in which
-domain's reports a term is used, and nothing of plain words. Their logarithms are added, as of two
-independent witnesses. The shorter a text, the less its features say, and the less they count.
+domain's reports a term is used, and which words it uses itself to describe what each domain has.
+Their logarithms are added, as of independent witnesses. The shorter a text, the less its features
+say: they give way to the words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mmedrag.definitions import Dictionary
-from mmedrag.definitions.domains import domain_evidence
+from mmedrag.definitions.domains import domain_evidence, word_evidence
 from mmedrag.modality import Thresholds
 from mmedrag.protocols import ModalityClassifier
 from mmedrag.types import Domain, Query, Routing
@@ -60,17 +61,26 @@ class ConceptClassifier:
         """The verdict on each query."""
         verdicts = self.trained.classify(queries, pictures)
         by_text = [n for n, routing in enumerate(verdicts) if routing.reason.startswith("text")]
-        evidence = domain_evidence(self._dictionary, [queries[n].text for n in by_text])
-        for n, terms in zip(by_text, evidence, strict=True):
-            if terms:
-                verdicts[n] = self._revised(verdicts[n], queries[n].text, terms)
+        texts = [queries[n].text for n in by_text]
+        evidence = zip(domain_evidence(self._dictionary, texts), word_evidence(texts), strict=True)
+        for n, (terms, words) in zip(by_text, evidence, strict=True):
+            if terms or words:
+                verdicts[n] = self._revised(verdicts[n], queries[n].text, terms, words)
         return verdicts
 
-    def _revised(self, verdict: Routing, text: str, terms: Mapping[Domain, float]) -> Routing:
-        words = len(text.split()) / HALF_TRUSTED
-        trust = words**3 / (words**3 + 1)
+    def _revised(
+        self,
+        verdict: Routing,
+        text: str,
+        terms: Mapping[Domain, float],
+        words: Mapping[Domain, float],
+    ) -> Routing:
+        length = len(text.split()) / HALF_TRUSTED
+        trust = length**3 / (length**3 + 1)
         scores = {
-            domain: trust * math.log(max(FLOOR, verdict.scores.get(domain, 0.0))) + terms[domain]
+            domain: trust * math.log(max(FLOOR, verdict.scores.get(domain, 0.0)))
+            + (1 - trust) * words.get(domain, 0.0)
+            + terms.get(domain, 0.0)
             for domain in Domain
         }
         revised = self._thresholds.decide(_probabilities(scores), "text")

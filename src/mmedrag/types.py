@@ -136,11 +136,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row or file of a corpus that could not become a case, and why."""
+    """A row or file of a corpus that could not become a case, and why.
+
+    ``stored`` says that it became one nevertheless, and the reason what is wrong with it.
+    """
 
     file: Path
     line: int | None
     reason: str
+    stored: bool = False
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line is not None else str(self.file)
@@ -180,7 +184,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A medical term found in a text: characters ``start`` to ``end``, and what is said of it."""
+    """A medical term found in a text: characters ``start`` to ``end``, and what is said of it.
+
+    ``sites`` are the sides and lobes that the text gives it ("left", "lower lobe"), in the order of
+    :data:`mmedrag.text.sites.SITES`.
+    """
 
     text: str
     start: int
@@ -189,6 +197,7 @@ class Mention:
     term: str
     assertion: Assertion
     kind: Kind = Kind.FINDING
+    sites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,12 +265,36 @@ class Intent:
 class Criterion:
     """What a report should say of a concept: that it is there, or that it is not.
 
-    ``concepts`` are the codes that count as the concept: itself, its equals and its kinds; at least
-    one. ``assertion`` is affirmed or negated.
+    ``assertion`` is affirmed or negated. Kinds of the concept count as the concept
+    (:mod:`mmedrag.entailment`). ``term`` is its name. ``sites`` are the sides and lobes that are
+    meant; none is anywhere. What is
+    ``required`` divides the cases, those that meet all of it come first; else it is evidence among
+    other, the stronger the rarer the concept is. All criteria of a question are of one kind.
     """
 
     assertion: Assertion
-    concepts: tuple[str, ...]
+    concept: str
+    term: str = ""
+    sites: tuple[str, ...] = ()
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A word as it was written, and the word that was meant; characters of the text as written."""
+
+    written: str
+    meant: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A text after its corrections, which an answer should show."""
+
+    text: str
+    corrections: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +304,22 @@ class Prevalence:
     affirmed: int
     negated: int
     of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A concept that reports mention by itself, and how many cases say what of it.
+
+    A case that affirms it counts as affirming alone, one that negates it not as uncertain. Kinds of
+    the concept are facets of their own.
+    """
+
+    concept: str
+    term: str
+    kind: Kind
+    affirmed: int
+    negated: int
+    uncertain: int
 
 
 class Reply(StrEnum):
@@ -378,7 +427,8 @@ class Question:
 
     It is routed, embedded, its medical terms recognised and its kind read. ``brief`` is what the
     kept evidence says to it; generators get it, earlier stages do not. ``criteria`` is what the
-    reports of the cases should affirm and rule out.
+    reports of the cases should affirm and rule out, ``synonyms`` are names that are searched beside
+    the words of the text. The query's text is that after ``corrections``.
     """
 
     query: Query
@@ -388,6 +438,16 @@ class Question:
     intent: Intent | None = None
     brief: Brief | None = None
     criteria: tuple[Criterion, ...] = ()
+    synonyms: tuple[str, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+
+    @property
+    def written(self) -> str:
+        """The text as it was asked, before its corrections."""
+        text = self.query.text
+        for c in self.corrections:  # what stands before it is as it was written by now
+            text = text[: c.start] + c.written + text[c.start + len(c.meant) :]
+        return text
 
     def __repr__(self) -> str:
         decision = self.routing.decision and str(self.routing.decision)

@@ -176,6 +176,8 @@ REPORTS = {
     "none": "No pleural effusion. Cardiomegaly.",
     "one side": "No right pleural effusion. Large left pleural effusion.",
     "silent": "Normal chest.",
+    "general": "No effusion. No mass.",
+    "other": "Pericardial effusion. No pneumothorax.",
 }
 
 
@@ -195,12 +197,14 @@ def reports(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def read_reports(reports):
-    with pytest.raises(FilterError, match=r"4 cases .*mmedrag rebuild"):
+    with pytest.raises(FilterError, match=r"6 cases .*mmedrag rebuild"):
         found(reports, "affirms = 'pleural effusion'")
     reports.recognise(glossary())
+    reports.relate(glossary().concepts)
     return reports
 
 
+CONCEPTS = glossary().concepts
 EFFUSION = next(m.concept for m in mentioned(REPORTS["effusion"]) if m.term == "pleural effusion")
 
 
@@ -212,8 +216,13 @@ EFFUSION = next(m.concept for m in mentioned(REPORTS["effusion"]) if m.term == "
         (f"affirms = '{EFFUSION}'", {"effusion", "one side"}),
         ("affirms in ('cardiomegaly', 'no such thing')", {"none"}),
         ("affirms like 'pleural%'", {"effusion", "one side"}),
-        ("rules_out = 'pleural effusion'", {"none"}),
-        ("rules_out != 'pleural effusion' and id != 'silent'", {"effusion", "one side"}),
+        ("affirms = 'effusion'", {"effusion", "one side", "other"}),
+        ("affirms = 'fluid around the lung'", {"effusion", "one side"}),
+        ("rules_out = 'pleural effusion'", {"none", "general"}),
+        ("rules_out = 'effusion'", {"general"}),
+        ("rules_out = 'tension pneumothorax'", {"other"}),
+        ("rules_out like '%effusion'", {"none", "general"}),
+        ("rules_out != 'pleural effusion' and id != 'silent'", {"effusion", "one side", "other"}),
         ("rules_out is null and id != 'silent'", {"effusion", "one side"}),
         ("affirms = 5", set()),
     ],
@@ -221,5 +230,5 @@ EFFUSION = next(m.concept for m in mentioned(REPORTS["effusion"]) if m.term == "
 def test_what_reports_say_can_be_asked(read_reports, where, expected):
     assert found(read_reports, where) == expected
     said = {i: mentioned(text) for i, text in REPORTS.items()}
-    matching = {i for i, m in said.items() if parse(where).matches(Case(id=i), m)}
+    matching = {i for i, m in said.items() if parse(where).matches(Case(id=i), m, CONCEPTS)}
     assert matching == expected

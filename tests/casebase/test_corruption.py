@@ -189,11 +189,11 @@ def test_a_row_is_checked_when_it_is_read(path, damage):
         casebase._access.database._run(damage)
     (path / "seal.json").unlink()  # as while a writer is at work
     with Casebase.open(path, readonly=True) as casebase:
-        with pytest.raises(CasebaseDamaged, match="checksum"):
+        with pytest.raises(CasebaseDamaged, match=r"checksum|not what was written"):
             casebase.get(ENTRIES[4].case.id)
-        with pytest.raises(CasebaseDamaged, match="checksum"):
+        with pytest.raises(CasebaseDamaged, match=r"checksum|not what was written"):
             list(casebase.cases())
-        with pytest.raises(CasebaseDamaged, match="checksum"):
+        with pytest.raises(CasebaseDamaged, match=r"checksum|not what was written"):
             casebase.search(question_of(Query(), unit(np.random.default_rng(0))), 99)
 
 
@@ -421,6 +421,7 @@ def test_the_command_rebuild_ends_the_alarm_of_a_damaged_index(path, capsys):
         casebase.add([Entry(Case(id="last"), ENTRIES[1].vector, "", None)])
     with Casebase.open(path) as casebase:
         casebase._access.database._run("UPDATE lexicon_docsize SET sz = x'05' WHERE id = 6")
+        casebase._access.database.truncate_log()
     assert main(["info", str(path)]) == 3
     assert "mmedrag rebuild" in capsys.readouterr().err
     assert main(["rebuild", str(path)]) == 0

@@ -191,6 +191,97 @@ def test_a_folder_that_may_not_be_written_can_be_read(path, tmp_path, monkeypatc
         each.chmod(each.stat().st_mode | stat.S_IWUSR)
 
 
+LOST = """
+import os, sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from crash_writer import DIM, entry
+from mmedrag.casebase import Casebase
+from mmedrag.errors import CasebaseError
+with TemporaryDirectory() as folder:  # what is imported late, another user may not read
+    with Casebase.create(Path(folder) / "c", dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([entry("1", 1)])
+        casebase.delete(["1"])
+        casebase.publish()
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+refused = 0
+try:
+    with Casebase.open(Path(sys.argv[1])) as casebase:
+        for version in range(100, 160, 2):
+            for kind, write in (
+                ("add", lambda: casebase.add([entry(str(version), 1), entry(str(version + 1), 1)])),
+                ("delete", lambda: casebase.delete([str(version)])),
+                ("publish", casebase.publish),
+            ):
+                try:
+                    write()
+                    print(kind, version, flush=True)
+                except CasebaseError as error:
+                    refused += 1
+                    print("refused", error, flush=True)
+            sys.stdin.readline()
+except CasebaseError as error:
+    print("refused", error, flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "lost", ["cases", "thumbnails", "generations", "casebase.db", "casebase.db-wal", "everything"]
+)
+def test_a_permission_that_is_lost_midway_is_told_and_loses_nothing(sound, lost):
+    """The folder changes hands while another user's process writes to it, and is given back."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may take a folder from another user")
+    with TemporaryDirectory(dir=FAST) as folder:
+        Path(folder).chmod(0o755)
+        path = Path(shutil.copytree(sound, Path(folder) / "cases"))
+        owned = [path, *path.rglob("*")]
+        for each in owned:
+            os.chown(each, 65534, 65534)
+        paths = os.pathsep.join([str(FAULTY.parent), os.environ.get("PYTHONPATH", "")])
+        with subprocess.Popen(
+            [sys.executable, "-c", LOST, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": paths},
+        ) as writer:
+            lines = [writer.stdout.readline() for _ in range(6) if not _ or _ % 3 or go(writer)]
+            taken = [path, *path.rglob("*")]
+            if lost != "everything":
+                taken = [path if lost == "cases" else path / lost]
+            modes = {each: each.stat().st_mode for each in taken}
+            for each in taken:
+                os.chown(each, 0, 0)
+                each.chmod(0o555 if each.is_dir() else 0o444)
+            output, errors = writer.communicate("\n" * 40, timeout=120)
+        assert writer.returncode == 0, errors
+        for each, mode in modes.items():
+            if each.exists():
+                each.chmod(mode)
+        said = [line.split(maxsplit=1) for line in [*lines, *output.splitlines()]]
+        refusals = [text for kind, text in said if kind == "refused"]
+        assert refusals or lost in ("casebase.db", "casebase.db-wal")  # open files stay open
+        assert all("may read and write" in text for text in refusals), refusals
+        added, gone = ([int(t) for kind, t in said if kind == k] for k in ("add", "delete"))
+        kept = {str(i) for v in added for i in (v, v + 1)} - {str(v) for v in gone}
+        with Casebase.open(path) as casebase:
+            there = set(casebase.ids())
+            assert kept <= there
+            assert {str(v) for v in gone}.isdisjoint(there)
+            holds(casebase, dict.fromkeys(there, 1))
+            casebase.rebuild()
+            assert casebase.verify() == []
+
+
+def go(writer: subprocess.Popen) -> bool:
+    """Let the writer go on with its next three writes."""
+    writer.stdin.write("\n")
+    writer.stdin.flush()
+    return True
+
+
 def test_a_second_writer_is_told_who_writes(path):
     with Casebase.open(path) as first, Casebase.open(path) as second:
         first.add([entry("10", 1)])

@@ -23,6 +23,7 @@ from proofs import scaled
 pytestmark = pytest.mark.proof("crash")
 
 OLD = Path(__file__).with_name("format1.casebase.tar.xz")
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 IDS = [str(i) for i in range(12)]
 
 
@@ -51,11 +52,25 @@ def mmedrag(*words: object) -> list[str]:
 
 def killed(command: list[str], seconds: float) -> int | None:
     """The exit status of a command that is killed that long after it began, if it still runs."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT
     ) as process:
         process.stdout.readline()
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    return process.returncode
+
+
+def killed_in_publication(command: list[str], path: Path, seconds: float) -> int | None:
+    """The exit status of a command that is killed that long after a generation has begun."""
+    before = set((path / "generations").iterdir())
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT
+    ) as process:
+        process.stdout.readline()
+        while process.poll() is None and not set((path / "generations").iterdir()) - before:
+            time.sleep(0.0005)
         time.sleep(seconds)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -74,6 +89,8 @@ def command_of(kind: str, folder: Path, path: Path, version: int, ids: list[str]
         return mmedrag("delete", path, *ids, "--now")
     if kind == "rebuild":
         return mmedrag("rebuild", path)
+    if kind == "index":
+        return mmedrag("index", corpus(folder / "corpus", version, ids), "--into", path)
     return mmedrag(kind, path, corpus(folder / "corpus", version, ids))
 
 
@@ -97,19 +114,42 @@ def test_a_killed_command_loses_nothing(folder, record_property):
         kind = str(rng.choice(["add", "update", "delete", "rebuild"]))
         command = command_of(kind, folder, path, version, ids)
         status = killed(command, float(rng.uniform(0, 0.6)))
-        done = after(kind, state, version, ids)
-        found = stored(path)
-        if status == 0:
-            acknowledged += 1
-            assert found == done, (kind, version)
-        else:
-            kills += status == -signal.SIGKILL
-            for case_id in IDS:
-                assert found.get(case_id) in (state.get(case_id), done.get(case_id))
-            assert set(found) <= set(IDS)
-        state = found
+        acknowledged += status == 0
+        kills += status == -signal.SIGKILL
+        state = judged(path, state, after(kind, state, version, ids), status)
     record_property("kills of the command line", kills)
     record_property("commands that ended before the kill", acknowledged)
+
+
+@pytest.mark.long
+def test_a_command_killed_while_it_publishes_loses_nothing(folder, record_property):
+    """From the first file of the new generation on: the pointer moves, the old one goes."""
+    path = folder / "cases"
+    start = corpus(folder / "start", 0, IDS)
+    subprocess.run(mmedrag("index", start, "--into", path), check=True, capture_output=True)
+    state = stored(path)
+    rng = np.random.default_rng(7)
+    kills = 0
+    for version in range(1, scaled(120) + 1):
+        ids = sorted(rng.choice(IDS, rng.integers(2, 8), replace=False).tolist())
+        kind = ["add", "update", "delete", "rebuild", "index"][version % 5]
+        command = command_of(kind, folder, path, version, ids)
+        status = killed_in_publication(command, path, float(rng.exponential(0.01)))
+        kills += status == -signal.SIGKILL
+        done = after(kind, state, version, ids)
+        state = judged(path, state, done, status)
+    record_property("kills of the command line in a publication", kills)
+
+
+def judged(path: Path, state: dict[str, str], done: dict[str, str], status: int | None):
+    """What is stored after a command; each case as it was or as the command makes it."""
+    found = stored(path)
+    if status == 0:
+        assert found == done
+    for case_id in IDS:
+        assert found.get(case_id) in (state.get(case_id), done.get(case_id))
+    assert set(found) <= set(IDS)
+    return found
 
 
 @pytest.mark.long

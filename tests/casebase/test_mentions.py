@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,9 @@ class Counting:
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         self.read += texts
         return self._source.recognise(texts)
+
+    def vocabulary(self) -> Iterator[str]:
+        return self._source.vocabulary()
 
     def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
         return self._source.define(mentions, limit)

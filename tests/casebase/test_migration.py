@@ -1,6 +1,7 @@
 """A casebase written by the release with format 1: read as it is, brought up to date by a writer.
 
-``format1.casebase.tar.xz`` holds five synthetic cases (two with a picture) and one deletion.
+``format1.casebase.tar.xz`` holds five synthetic cases (two with a picture) and one deletion,
+``format2.casebase.tar.xz`` three reports with their terms, which do not say where they are.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import pytest
 
 from mmedrag.assembly import assemble, definitions_of, load, outdated, rebuild
 from mmedrag.casebase import Casebase
-from mmedrag.errors import CasebaseDamaged
+from mmedrag.casebase.schema import FORMAT
+from mmedrag.errors import CasebaseDamaged, FilterError
 from mmedrag.presets import Stages
+from mmedrag.testing.questions import question_of
 from mmedrag.types import Entry, Query
 
 OLD = Path(__file__).with_name("format1.casebase.tar.xz")
@@ -32,6 +35,13 @@ def old(tmp_path: Path) -> Path:
     with tarfile.open(OLD) as archive:
         archive.extractall(tmp_path, filter="data")
     return tmp_path / "old.casebase"
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    with tarfile.open(OLD.with_name("format2.casebase.tar.xz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "two.casebase"
 
 
 def version(path: Path) -> int:
@@ -77,8 +87,8 @@ def test_the_first_writer_brings_it_up_to_date(old: Path, offline: Stages) -> No
         case, _ = before[source]
         vector = np.zeros(casebase.dim, np.float32)
         casebase.add([Entry(case, vector, "new", None)])
-        assert version(old) == 2
-        assert any("format 2" in notice for notice in casebase.notices)
+        assert version(old) == FORMAT
+        assert any(f"format {FORMAT}" in notice for notice in casebase.notices)
         assert contents(casebase) == before | {source: (case, None)}
         assert casebase.verify() == []
         definitions = definitions_of(casebase)
@@ -87,7 +97,7 @@ def test_the_first_writer_brings_it_up_to_date(old: Path, offline: Stages) -> No
         assert outdated(casebase, definitions) == []
         assert casebase.recognise(definitions) == 0
     with Casebase.open(old, readonly=True) as casebase:
-        assert casebase.info()["format"] == "2"
+        assert casebase.info()["format"] == str(FORMAT)
 
 
 def test_a_reader_that_opened_it_before_goes_on(old: Path, offline: Stages) -> None:
@@ -126,7 +136,7 @@ def test_a_killed_migration_leaves_the_old_format(old: Path) -> None:
     with Casebase.open(old) as casebase:
         casebase.delete(["nobody"])
         assert casebase.verify() == []
-    assert version(old) == 2
+    assert version(old) == FORMAT
 
 
 def test_a_flipped_bit_in_an_old_row_is_noticed_when_it_is_read(old: Path) -> None:
@@ -139,3 +149,27 @@ def test_a_flipped_bit_in_an_old_row_is_noticed_when_it_is_read(old: Path) -> No
         pytest.raises(CasebaseDamaged, match="checksum"),
     ):
         list(casebase.cases())
+
+
+def test_terms_without_sites_are_read_again_and_nothing_else_is_lost(
+    second: Path, offline: Stages
+) -> None:
+    left, right = Query("left pleural effusion"), Query("right pneumothorax")
+    with Casebase.open(second, readonly=True) as casebase:
+        assert version(second) == 2
+        assert casebase.verify() == []
+        before = contents(casebase)
+        assert casebase.unrecognised("anything") == len(before) == 3
+        with pytest.raises(FilterError, match="mmedrag rebuild"):
+            casebase.search(question_of(Query(where="affirms = 'x'"), np.zeros(casebase.dim)), 3)
+    with load(second) as rag:
+        assert any("'mmedrag rebuild'" in notice for notice in rag.notices)
+        assert rag.retrieve(left).gathered
+    rebuild(second).close()
+    assert version(second) == FORMAT
+    with load(second) as rag:
+        assert rag.notices == []
+        assert contents(rag.cases) == before
+        assert rag.retrieve(left).gathered[0].name == "a"
+        assert rag.retrieve(right).gathered[0].name == "c"
+        assert rag.cases.verify() == []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 import pytest
 from crash_writer import DIM, entry
@@ -55,6 +58,10 @@ class Reader:
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    @property
+    def output(self) -> IO[str]:
+        return self._process.stdout
 
     def ids(self) -> list[str] | str:
         self._process.stdin.write("?\n")
@@ -120,6 +127,31 @@ def test_a_killed_writer_shuts_nobody_out(path: Path) -> None:
     subprocess.run([sys.executable, "-c", program, str(path)], check=False)
     reader = Reader(path)
     assert reader.ids() == ["0", "1", "3"]
+    reader.close()
+
+
+def test_a_writer_that_closes_removes_no_log(path: Path) -> None:
+    """A reader that came between the removal of the log and a new one was refused."""
+    files = [path / "casebase.db-wal", path / "casebase.db-shm"]
+    before = [file.stat().st_ino for file in files]
+    for gone in ("0", "1"):
+        with Casebase.open(path) as writer:
+            writer.delete([gone])
+        assert [file.stat().st_ino for file in files] == before
+        assert files[0].stat().st_size == 0
+
+
+def test_a_reader_waits_while_a_writer_opens_the_log(path: Path) -> None:
+    """As between two steps of SQLite: the log's index is emptied, and not made anew yet."""
+    index = os.open(path / "casebase.db-shm", os.O_RDWR)
+    fcntl.lockf(index, fcntl.LOCK_SH, 1, 128)  # a connection that may write is there
+    os.ftruncate(index, 3)
+    reader = Reader(path)
+    assert select.select([reader.output], [], [], 1.5) == ([], [], [])  # not refused
+    with Casebase.open(path) as writer:
+        writer.delete(["0"])
+        assert reader.ids() == ["1", "2", "3"]
+    os.close(index)
     reader.close()
 
 

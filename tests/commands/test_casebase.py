@@ -9,7 +9,7 @@ from mmedrag.cli import main
 
 
 def test_info_is_text_or_json(small_casebase: Path, capsys) -> None:
-    assert main(["info", str(small_casebase)]) == 0
+    assert main(["info", str(small_casebase), "--concepts", "0"]) == 0
     text = capsys.readouterr().out
     assert main(["info", str(small_casebase), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

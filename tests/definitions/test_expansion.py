@@ -1,24 +1,29 @@
-"""From the words of a question to the concepts that are searched."""
+"""From the words of a question to the concepts and the names that are searched."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from mmedrag.definitions import glossary
-from mmedrag.definitions.expansion import MOST, QueryExpander, expand
-from mmedrag.definitions.spelling import Spelling
+from mmedrag.definitions.expansion import LONGEST_REQUEST, MOST_SYNONYMS, ConceptExpander
+from mmedrag.testing.questions import question_of
+from mmedrag.types import Assertion, Intent, Query, Question, QuestionKind
 
 OWN = glossary()
-EXPANDER = QueryExpander(OWN, Spelling(OWN.vocabulary()))
+CONCEPTS = OWN.concepts
+EXPANDER = ConceptExpander(CONCEPTS)
 
 
-def searched(text: str) -> list[set[str]]:
-    """The names of the concepts to search, for each term."""
-    return [{OWN.concepts.name(c) for c in term.concepts} for term in EXPANDER.expand(text).terms]
+def question(text: str, kind: QuestionKind = QuestionKind.SEARCH) -> Question:
+    asked = question_of(Query(text), np.zeros(1, np.float32))
+    return replace(asked, mentions=OWN.recognise([text])[0], intent=Intent(kind, "test"))
 
 
 @pytest.mark.parametrize(
-    ("text", "concept"),
+    ("text", "kind"),
     [
         ("effusion", "pleural effusion"),
         ("carcinoma", "adenocarcinoma"),
@@ -29,41 +34,70 @@ def searched(text: str) -> list[set[str]]:
         ("broken bone", "rib fracture"),
         ("lazy eye", "amblyopia"),
         ("heart attack", "myocardial infarction"),
-        ("plueral efusion", "loculated pleural effusion"),
     ],
 )
-def test_kinds_abbreviations_and_lay_words_are_searched(text: str, concept: str) -> None:
-    assert concept in set().union(*searched(text))
+def test_kinds_abbreviations_and_lay_words_are_searched(text: str, kind: str) -> None:
+    (criterion,) = EXPANDER.criteria(question(text))
+    assert CONCEPTS.is_a(CONCEPTS.find(kind), criterion.concept)
 
 
 def test_what_is_wider_is_not_searched() -> None:
-    assert "effusion" not in searched("pleural effusion")[0]
+    (criterion,) = EXPANDER.criteria(question("pleural effusion"))
+    assert not CONCEPTS.is_a(CONCEPTS.find("effusion"), criterion.concept)
 
 
-def test_the_concept_itself_comes_first_and_there_are_not_too_many() -> None:
-    (mentions,) = OWN.recognise(["disease of the lung, lesion, malignancy"])
-    for term in expand(mentions, OWN.concepts):
-        assert term.concepts[0] == term.mention.concept
-        assert len(term.concepts) == len(set(term.concepts)) <= MOST
-
-
-def test_names_are_what_reports_write() -> None:
-    (term,) = EXPANDER.expand("collapsed lung").terms
-    assert term.names[0] == "pneumothorax"
-    assert "PTX" in term.names
-    assert "collapsed lung" not in term.names
-
-
-def test_corrections_are_said_and_mentions_lie_in_the_corrected_text() -> None:
-    query = EXPANDER.expand("no plueral efusion")
-    assert [(c.written, c.meant) for c in query.corrections] == [
-        ("plueral", "pleural"),
-        ("efusion", "effusion"),
+def test_criteria_are_what_the_question_affirms_and_rules_out_with_its_sites() -> None:
+    made = EXPANDER.criteria(question("right lower lobe pneumonia, no left effusion"))
+    assert [(c.term, c.assertion, c.sites) for c in made] == [
+        ("pneumonia", Assertion.AFFIRMED, ("right", "lower lobe")),
+        ("effusion", Assertion.NEGATED, ("left",)),
     ]
-    mention = query.terms[0].mention
-    assert query.text[mention.start : mention.end] == mention.text == "pleural effusion"
 
 
-def test_without_spelling_a_text_stays_as_it_is() -> None:
-    query = QueryExpander(OWN).expand("plueral efusion")
-    assert (query.text, query.corrections) == ("plueral efusion", ())
+@pytest.mark.parametrize(
+    "text",
+    [
+        "effusion, no effusion",
+        "possible effusion",
+        "history of effusion",
+        "chest radiograph of the lung",
+        "",
+    ],
+)
+def test_what_is_in_doubt_is_no_criterion(text: str) -> None:
+    assert EXPANDER.criteria(question(text)) == ()
+
+
+def test_what_a_description_affirms_is_evidence() -> None:
+    text = "Chest radiograph of a man with cough: left pleural effusion, cardiomegaly, no mass"
+    made = EXPANDER.criteria(question(text))
+    assert [(c.term, c.sites) for c in made] == [
+        ("pleural effusion", ("left",)),
+        ("cardiomegaly", ()),
+    ]
+    assert not any(c.required for c in made)
+    assert all(c.required for c in EXPANDER.criteria(question("effusion " * LONGEST_REQUEST)))
+
+
+def test_a_question_whether_has_no_criteria() -> None:
+    assert EXPANDER.criteria(question("effusion?", QuestionKind.PRESENCE)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("water on the lungs", ("pleural effusion",)),
+        ("Is there a collapsed lung?", ("pneumothorax",)),
+        ("PTX, no CMV retinitis", ("pneumothorax",)),
+        ("pleural effusions", ()),
+        ("hemorrhage", ()),
+        ("no collapsed lung", ()),
+    ],
+)
+def test_synonyms_are_what_the_question_calls_otherwise(text: str, names: tuple[str]) -> None:
+    assert EXPANDER.synonyms(question(text)) == names
+
+
+def test_there_are_not_too_many_synonyms() -> None:
+    text = "PTX, MI, DVT, COPD, CHF, SAH, RCC, HCC, AMD, PDR, NPDR, DCIS, PE"
+    assert len(EXPANDER.synonyms(question(text))) == MOST_SYNONYMS

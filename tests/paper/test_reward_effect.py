@@ -7,10 +7,11 @@ import math
 import pytest
 
 from mmedrag.assembly import dictionary
+from mmedrag.datasets.annotations import findings_of
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.paper.reward_effect import Served, effect, serve
 from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
-from mmedrag.training.candidates import embed_candidates, findings_of
+from mmedrag.training.candidates import embed_candidates
 from mmedrag.training.contexts import OFF_TOPIC, Miner
 from mmedrag.types import Case
 from training.fake_stages import fake_stages

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from mmedrag.datasets.annotations import findings_of
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.records import write_records
 from mmedrag.datasets.splits import write_split
 from mmedrag.errors import CorpusError, LeakError
-from mmedrag.training.candidates import findings_of, read_split_cases
+from mmedrag.training.candidates import read_split_cases
 from mmedrag.types import Case
 
 

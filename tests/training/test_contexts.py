@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mmedrag.assembly import dictionary
+from mmedrag.datasets.annotations import findings_of
 from mmedrag.datasets.corpus import patient_of, study_of, text_key
 from mmedrag.text.laterality import mirrored
-from mmedrag.training.candidates import findings_of
 from mmedrag.training.contexts import (
     CHOSEN,
     DEFINITION,

@@ -79,7 +79,7 @@ class CorpusCounts:
             row
             for row in self._rows
             if domain in (None, row.case.domain)
-            and (condition is None or condition.matches(row.case, row.mentions))
+            and (condition is None or condition.matches(row.case, row.mentions, self._ontology))
         ]
 
     def _read(self) -> list[_Row]:

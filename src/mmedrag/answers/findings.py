@@ -33,6 +33,14 @@ class Flat:
         """None is known."""
         return ""
 
+    def find(self, name: str) -> str:
+        """None is known."""
+        return ""
+
+    def same(self, concept: str) -> frozenset[str]:
+        """A concept is itself."""
+        return frozenset({concept})
+
     def is_a(self, concept: str, ancestor: str) -> bool:
         """A concept is itself."""
         return concept == ancestor

@@ -158,6 +158,8 @@ class Access:
             self._unsound, self._lost = "", 0
         self.acquire()
         self.database.ledger.forget()
+        with self.guard, self.database.writing():
+            self.database.row_sum.forget()
 
     def recover(self, publish: Callable[[], None]) -> None:
         """Finish what a killed writer left undone and derive a damaged generation again.
@@ -211,8 +213,11 @@ class Access:
         acknowledged = ledger.acknowledged()  # before the database, which may go on meanwhile
         with self.database.reading():
             epoch = self.database.state().epoch
-            if ledger.broken(epoch):
+            broken = ledger.broken(epoch)
+            if broken:
                 self._unsound = f"{self.path / 'casebase.db'} has changed since it was closed"
+            elif broken is None and self.database.row_sum.is_broken(epoch):
+                self._unsound = f"{self.path / 'casebase.db'} is not what was written to it"
         self._lost = max(0, acknowledged - epoch)
         if self._lost:
             self.notices.append(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from mmedrag.casebase.criteria import Statements
 from mmedrag.casebase.records import DIAGNOSIS
 from mmedrag.dates import first_day, last_day
 from mmedrag.filters import (
@@ -24,17 +25,6 @@ from mmedrag.filters import (
     number,
     text,
 )
-from mmedrag.types import Assertion
-
-_SAID = (
-    "SELECT mentions.row FROM mentions JOIN terms ON terms.number = mentions.term "
-    "WHERE mentions.assertion = '{assertion}' AND {test}"
-)
-_NOWHERE_AFFIRMED = (
-    "NOT EXISTS (SELECT 1 FROM mentions AS other JOIN terms AS named ON named.number = other.term "
-    "WHERE other.row = mentions.row AND other.assertion = 'affirmed' "
-    "AND named.concept = terms.concept)"
-)
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -46,21 +36,24 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.create_function("json_text", 1, _json_text, deterministic=True)
 
 
-def condition(node: Node) -> tuple[str, list[Value]]:
-    """A condition on table ``cases`` that is 0 or 1, and its parameters."""
+def condition(node: Node, statements: Statements) -> tuple[str, list[Value]]:
+    """A condition on table ``cases`` that is 0 or 1, and its parameters.
+
+    Args:
+        node: the filter.
+        statements: what the reports say.
+    """
     if isinstance(node, Predicate):
-        return _predicate(node)
+        return _mentioned(node, statements) if node.field in MENTIONED else _predicate(node)
     if isinstance(node, Not):
-        sql, values = condition(node.part)
+        sql, values = condition(node.part, statements)
         return f"(NOT {sql})", values
-    pieces = [condition(part) for part in node.parts]
+    pieces = [condition(part, statements) for part in node.parts]
     sql = f" {node.word} ".join(piece for piece, _ in pieces)
     return f"({sql})", [value for _, values in pieces for value in values]
 
 
 def _predicate(node: Predicate) -> tuple[str, list[Value]]:
-    if node.field in MENTIONED:
-        return _mentioned(node)
     if node.field == "labels":
         if node.relation == "null":
             return "NOT EXISTS (SELECT 1 FROM json_each(cases.labels) WHERE value != '')", []
@@ -89,17 +82,22 @@ def _stored(field: str) -> tuple[str, str, list[Value]]:
     return "json_text(cases.meta -> ?)", "json_number(cases.meta -> ?)", [path]
 
 
-def _mentioned(node: Predicate) -> tuple[str, list[Value]]:
+def _mentioned(node: Predicate, statements: Statements) -> tuple[str, list[Value]]:
+    affirmed = node.field == "affirms"
+    states = statements.affirming if affirmed else statements.ruling_out
     test, values = "1", []
     if node.relation != "null":
-        tests = [_tests(node, f"terms.{name}", "NULL", []) for name in ("concept", "term")]
-        test = f"({tests[0][0]} OR {tests[1][0]})"
-        values = [*tests[0][1], *tests[1][1]]
-    assertion = Assertion.AFFIRMED if node.field == "affirms" else Assertion.NEGATED
-    if assertion is Assertion.NEGATED:
-        test = f"{test} AND {_NOWHERE_AFFIRMED}"
-    rows = _SAID.format(assertion=assertion.value, test=test)
-    return f"(cases.row {'NOT IN' if node.relation == 'null' else 'IN'} ({rows}))", values
+        tests = [_tests(node, name, "NULL", []) for name in ("concept", "term")]
+        test, values = f"({tests[0][0]} OR {tests[1][0]})", [*tests[0][1], *tests[1][1]]
+    named = statements.named(test, values)
+    found = [statements.stated(affirmed, concept, terms) for concept, terms in named.items()]
+    if node.relation == "=":
+        asked = [operand for operand in node.operands if isinstance(operand, str)]
+        concepts = {*asked, *map(statements.find, asked)} - {""}
+        found += [states(concept) for concept in sorted(concepts)]
+    rows = sorted({row for group in found for row in group.tolist()})
+    listed = "(cases.row IN (SELECT value FROM json_each(?)))"
+    return f"(NOT {listed})" if node.relation == "null" else listed, [json.dumps(rows)]
 
 
 def _tests(

@@ -7,24 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
 
-from mmedrag.casebase import conditions
+from mmedrag.casebase import conditions, row_sums, words
 from mmedrag.casebase.descriptors import Key, connected, connecting, disconnected
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.ledger import Ledger
 from mmedrag.casebase.lexical import prepare
-from mmedrag.casebase.log import leave_log
+from mmedrag.casebase.log import kept, leave_log
 from mmedrag.casebase.mentions import MentionTable
+from mmedrag.casebase.row_sums import RowSum
 from mmedrag.casebase.schema import lay_out_tables, version
 
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
 _PASSING = {"SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"}
-_RETRIES, _PAUSE = 20, 0.01  # seconds
+_RECOVERY_SECONDS, _PAUSE = 5.0, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,16 @@ class Connection:
             self.close()
             raise
         self.mention_table = MentionTable(self.connection)
+        self.row_sum = RowSum(self.connection)
 
     def _prepare(self) -> None:
         self.connection.row_factory = sqlite3.Row
         conditions.prepare(self.connection)
+        row_sums.prepare(self.connection)
         for pragma in _PRAGMAS:
             self._run(f"PRAGMA {pragma}")
         prepare(self.connection)
+        words.prepare(self.connection)
 
     def create(self, settings: Mapping[str, str]) -> None:
         """Lay out an empty database."""
@@ -76,10 +80,13 @@ class Connection:
         self.connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
 
     def close(self) -> None:
-        """End the connection; the last one folds the write-ahead log into the file."""
+        """End the connection; the files of the write-ahead log stay."""
         with connecting():
-            self.connection.close()
-            if self._file is not None:
+            if self._file is None:
+                self.connection.close()
+            else:
+                with kept(self._file):
+                    self.connection.close()
                 with suppress(OSError):
                     leave_log(self._file)
             if self._key is not None:
@@ -105,7 +112,9 @@ class Connection:
         try:
             self._run("UPDATE state SET epoch = epoch + 1")
             epoch = self.state().epoch
+            self.row_sum.begin(epoch)
             yield epoch
+            self.row_sum.end(epoch)
             self._run("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
@@ -131,6 +140,11 @@ class Connection:
         """Whether the file has the tables of what is derived once (format 2)."""
         return version(self.connection) > 1
 
+    @property
+    def recognises(self) -> bool:
+        """Whether the file keeps mentions as they are kept now (format 3)."""
+        return version(self.connection) > 2
+
     def truncate_log(self) -> bool:
         """Fold the write-ahead log into the file, so that erased texts leave the disk.
 
@@ -152,12 +166,16 @@ class Connection:
         return np.fromiter((row[0] for row in self._run(sql, values)), np.int64)
 
     def _run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Execute; again where a reader who may not write met a log that is being changed."""
-        for _ in range(_RETRIES):
+        """Execute; again while a writer that has just opened the log makes its index anew.
+
+        A reader who may not write cannot wait for that by a lock: SQLite refuses it, as if the
+        index had been left unfinished by a writer that died.
+        """
+        end = monotonic() + _RECOVERY_SECONDS
+        while True:
             try:
                 return self.connection.execute(sql, values)
             except sqlite3.OperationalError as fault:
-                if fault.sqlite_errorname not in _PASSING:
+                if fault.sqlite_errorname not in _PASSING or monotonic() > end:
                     raise
                 sleep(_PAUSE)
-        return self.connection.execute(sql, values)

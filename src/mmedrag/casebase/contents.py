@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Self
 
+from mmedrag.casebase import words
 from mmedrag.casebase.access import Access
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
@@ -22,7 +23,11 @@ from mmedrag.casebase.folder import (
 from mmedrag.casebase.log import log_of
 from mmedrag.casebase.snapshot import checked
 from mmedrag.casebase.verification import problems
-from mmedrag.types import Case, Domain, Hit, Mention, Question, Vector
+from mmedrag.filters import parse
+from mmedrag.protocols import Ontology
+from mmedrag.types import Case, Domain, Facet, Hit, Kind, Mention, Question, Vector
+
+FINDINGS = frozenset(kind for kind in Kind if kind.is_finding)
 
 
 class Contents:
@@ -32,6 +37,12 @@ class Contents:
         self._access = access
         self.path = access.path
         self.dim, self.fingerprint, self.preset = essentials(access.database, access.path)
+
+    def relate(self, ontology: Ontology) -> None:
+        """Let kinds of a concept count as the concept, in filters and in criteria."""
+        with self._access.now() as snapshot:
+            self._access.database.ontology = ontology
+            snapshot.forget_filters()
 
     def close(self) -> None:
         """Let other writers in; using the casebase afterwards is an error."""
@@ -124,11 +135,49 @@ class Contents:
         with self._access.now() as snapshot:
             return snapshot.search(self._access.database, question, vector, k)
 
+    def facets(
+        self,
+        *,
+        where: str | None = None,
+        domain: Domain | None = None,
+        kinds: Collection[Kind] = FINDINGS,
+        limit: int = 20,
+    ) -> list[Facet]:
+        """The concepts that the most reports affirm, and how many rule them out.
+
+        Args:
+            where: counts only cases that this filter lets in.
+            domain: counts only cases of this domain.
+            kinds: of concepts that are counted; findings of all kinds by default.
+            limit: how many concepts, at most.
+
+        Raises:
+            FilterError: ``where`` does not parse, or some reports are not read yet.
+        """
+        condition = parse(where) if where is not None else None
+        with self._access.reading() as database:
+            return database.facets(condition, domain, kinds, limit)
+
+    def frequency(self, word: str) -> int:
+        """The number of reports that use a word in any of its inflections."""
+        with self._access.reading() as database, database.reading():
+            return words.frequency(database.connection, word)
+
+    def similar(self, word: str) -> dict[str, int]:
+        """Words of several reports that differ from a word in few letters, and in how many."""
+        with self._access.reading() as database, database.reading():
+            return words.similar(database.connection, word)
+
     def info(self) -> dict[str, object]:
         """Counts, sizes and settings, for people to read."""
         with self._access.now() as snapshot:
             statistics = describe(self.path, self._access.database, snapshot)
         return {**statistics, "unerased": self.unerased(), "notices": list(self.notices)}
+
+    def recognisers(self) -> dict[str, int]:
+        """How many reports each recogniser has read, by its fingerprint."""
+        with self._access.reading() as database:
+            return database.recognised_by()
 
     def unrecognised(self, recogniser: str) -> int:
         """How many cases keep no mentions by the source of that fingerprint.
@@ -142,7 +191,7 @@ class Contents:
     def affirmed(self) -> list[Mention]:
         """One mention for each concept and term that some report affirms."""
         with self._access.reading() as database:
-            return database.mention_table.affirmed() if database.derives else []
+            return database.mention_table.affirmed() if database.recognises else []
 
     def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Kept vectors of definitions by the digest of what was embedded."""

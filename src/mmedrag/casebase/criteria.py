@@ -1,56 +1,174 @@
-"""Cases by what their reports affirm and rule out: the concept channel (section 3.4, stage 1)."""
+"""Cases by what their reports affirm and rule out: the concept channel (section 3.4, stage 1).
+
+:mod:`mmedrag.entailment` says for one report what this says for all of them at once.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.hybrid import evidence, together
+from mmedrag.entailment import ELSEWHERE, KIND_ALONE, places
+from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
 
-_ROWS = (
-    "SELECT DISTINCT mentions.row FROM mentions JOIN terms ON terms.number = mentions.term "
-    "WHERE mentions.assertion = ? AND terms.concept IN ({marks}) ORDER BY mentions.row"
-)
+_NO_ROWS: Rows = np.empty(0, np.int64)
+_REMEMBERED = 2_000_000  # rows in memory
+
+
+class Statements:
+    """Which reports affirm and which rule out a concept, by the stored mentions.
+
+    What was asked is remembered while nothing is written.
+
+    Args:
+        connection: to the database.
+        ontology: that knows what is a kind of what; without one, no concept is.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, ontology: Ontology | None = None) -> None:
+        self._connection = connection
+        self._ontology = ontology
+        self._epoch = -1
+        self._remembered: dict[tuple[object, ...], Rows] = {}
+        self._held = 0  # rows remembered
+
+    def at(self, epoch: int) -> Self:
+        """The same, for the state of the database after this many writes."""
+        if epoch != self._epoch:
+            self._forget()
+            self._epoch = epoch
+        return self
+
+    def count(self) -> int:
+        """How many reports there are."""
+        return int(self._connection.execute("SELECT count(*) FROM cases").fetchone()[0])
+
+    def find(self, name: str) -> str:
+        """The concept of that name, where the ontology has one; else nothing."""
+        return "" if self._ontology is None else self._ontology.find(name)
+
+    def kinds(self, concept: str) -> list[int]:
+        """The stored terms of a concept and its kinds."""
+        if self._ontology is None:
+            return self._terms([concept])
+        below = self._ontology.descendants(concept)
+        return self._terms([concept, *self._ontology.same(concept), *below])
+
+    def wider(self, concept: str) -> dict[str, list[int]]:
+        """Stored terms of the concept and of all that it is a kind of, by concept."""
+        codes = [concept]
+        if self._ontology is not None:
+            codes += [*self._ontology.same(concept), *self._ontology.ancestors(concept)]
+        found = {code: self._terms([code]) for code in dict.fromkeys(codes)}
+        return {code: terms for code, terms in found.items() if terms}
+
+    def affirming(self, concept: str, sites: Sequence[str] = ()) -> Rows:
+        """Rows that affirm a kind of the concept, at these sites; ascending."""
+        kinds = self.kinds(concept)
+        found = [self._stating(Assertion.AFFIRMED, kinds, place) for place in places(sites)]
+        return reduce(np.intersect1d, found)
+
+    def denying(self, concept: str) -> Rows:
+        """Rows that negate a kind of the concept, whatever else they say; ascending."""
+        return self._stating(Assertion.NEGATED, self.kinds(concept))
+
+    def ruling_out(self, concept: str) -> Rows:
+        """Rows that rule the concept out; see :func:`mmedrag.entailment.rules_out`."""
+        found = [_NO_ROWS]
+        found += [self.stated(False, *wider) for wider in self.wider(concept).items()]
+        return np.unique(np.concatenate(found))
+
+    def stated(self, affirmed: bool, concept: str, terms: Sequence[int]) -> Rows:
+        """Rows that affirm these terms of a concept, or negate them and affirm no kind of it."""
+        if affirmed:
+            return self._stating(Assertion.AFFIRMED, terms)
+        denying = self._stating(Assertion.NEGATED, terms)
+        if not len(denying):
+            return denying
+        return np.setdiff1d(denying, self.affirming(concept), assume_unique=True)
+
+    def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
+        """Stored terms of which a condition on the table ``terms`` holds, by concept."""
+        found: dict[str, list[int]] = {}
+        sql = f"SELECT concept, number FROM terms WHERE {test}"  # noqa: S608
+        for concept, number in self._connection.execute(sql, values):
+            found.setdefault(concept, []).append(number)
+        return found
+
+    def _stating(
+        self, assertion: Assertion, terms: Sequence[int], sites: Iterable[str] = ()
+    ) -> Rows:
+        """Rows with a mention of any of the terms, with this assertion, at all of these sites."""
+        wanted = sorted(sites)
+        key = (assertion, *terms, *wanted)
+        if key not in self._remembered:
+            sql = (
+                "SELECT DISTINCT row FROM mentions WHERE assertion = ? "  # noqa: S608
+                f"AND term IN ({', '.join(map(str, terms))})"
+                f"{' AND instr(sites, ?)' * len(wanted)}"
+            )
+            found = self._connection.execute(sql, [assertion.value, *wanted])
+            rows = np.sort(np.fromiter((row for (row,) in found), np.int64))
+            if self._held > _REMEMBERED:
+                self._forget()
+            self._remembered[key] = rows
+            self._held += len(rows)
+        return self._remembered[key]
+
+    def _forget(self) -> None:
+        self._remembered.clear()
+        self._held = 0
+
+    def _terms(self, concepts: Sequence[str]) -> list[int]:
+        marks = ", ".join("?" * len(concepts))
+        sql = f"SELECT number FROM terms WHERE concept IN ({marks})"  # noqa: S608
+        return [number for (number,) in self._connection.execute(sql, concepts)]
 
 
 def match(
-    connection: sqlite3.Connection, criteria: Sequence[Criterion]
+    statements: Statements, criteria: Sequence[Criterion]
 ) -> tuple[Rows, NDArray[np.float64]]:
     """Rows that speak to any criterion, ascending, and how far they meet all of them.
 
-    A report that affirms any of a criterion's concepts affirms it; one that negates any and affirms
-    none rules it out. Each criterion counts 1 where it is met, -1 where the report says the
-    opposite and 0 where it is silent.
-
     Returns:
-        Rows ``(n,)`` and scores ``(n,)`` in [-1, 1]: half the mean over the criteria, and another
-        half where all of them are met, so that no case that meets a few comes near one that
-        meets all.
+        Rows ``(n,)`` and scores ``(n,)`` in [-1, 1]: :func:`~mmedrag.casebase.hybrid.together` of
+        criteria that are required, else :func:`~mmedrag.casebase.hybrid.evidence`.
     """
-    stated = [(c.assertion, *_stating(connection, c)) for c in criteria]
-    empty = np.empty(0, np.int64)
-    rows = np.unique(np.concatenate([empty, *(r for _, *both in stated for r in both)]))
-    total = np.zeros(len(rows))
-    for assertion, affirming, negating in stated:
-        sign = 1.0 if assertion is Assertion.AFFIRMED else -1.0
-        total += sign * np.isin(rows, affirming)
-        total -= sign * np.isin(rows, np.setdiff1d(negating, affirming))
-    everything = total == len(criteria)
-    return rows, 0.5 * total / max(len(criteria), 1) + 0.5 * everything
+    met = [_fulfilment(statements, criterion) for criterion in criteria]
+    rows = np.unique(np.concatenate([_NO_ROWS, *(group for groups in met for group, _ in groups)]))
+    values = np.zeros((len(met), len(rows)))
+    for row_values, groups in zip(values, met, strict=True):
+        for group, value in reversed(groups):  # the first that applies decides
+            row_values[np.isin(rows, group)] = value
+    if all(criterion.required for criterion in criteria):
+        return rows, together(values)
+    frequencies = np.array([len(groups[0][0]) for groups in met])
+    return rows, evidence(values, frequencies, statements.count())
 
 
-def _stating(connection: sqlite3.Connection, criterion: Criterion) -> tuple[Rows, Rows]:
-    """Rows that affirm any of its concepts, and rows that negate any."""
-    sql = _ROWS.format(marks=", ".join("?" * len(criterion.concepts)))
-    affirming, negating = (
-        np.fromiter(
-            (row for (row,) in connection.execute(sql, [assertion.value, *criterion.concepts])),
-            np.int64,
-        )
-        for assertion in (Assertion.AFFIRMED, Assertion.NEGATED)
-    )
-    return affirming, negating
+def _fulfilment(statements: Statements, criterion: Criterion) -> list[tuple[Rows, float]]:
+    """Groups of rows and their :func:`~mmedrag.entailment.fulfilment`; the first applies.
+
+    Of a criterion that is not required, only what meets it.
+    """
+    concept, sites = criterion.concept, criterion.sites
+    affirming = statements.affirming(concept)
+    there = statements.affirming(concept, sites) if sites else affirming
+    if not criterion.required:
+        return [(there, 1.0), (affirming, ELSEWHERE)]
+    denied = statements.ruling_out(concept)
+    if criterion.assertion is Assertion.AFFIRMED:
+        return [(there, 1.0), (affirming, ELSEWHERE), (denied, -1.0)]
+    elsewhere = ELSEWHERE if sites else -1.0
+    return [
+        (there, -1.0), (affirming, elsewhere), (denied, 1.0),
+        (statements.denying(concept), KIND_ALONE),
+    ]  # fmt: skip

@@ -45,6 +45,7 @@ class Database(Queries):
         self._run("INSERT INTO lexicon (rowid, text) VALUES (?, ?)", [row, record.text])
         self._run("DELETE FROM erasures WHERE thumbnail = ?", [record.thumbnail])
         self.mention_table.write(int(row or 0), record.recognition)
+        self.row_sum.add(int(row or 0))
 
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of definitions by the digest of what was embedded."""
@@ -63,6 +64,7 @@ class Database(Queries):
             return False
         row, text, thumbnail = found
         self._run("INSERT INTO lexicon (lexicon, rowid, text) VALUES ('delete', ?, ?)", [row, text])
+        self.row_sum.add(row, -1)
         self._run("DELETE FROM cases WHERE row = ?", [row])  # texts and vectors cascade
         self._run("INSERT INTO deletions VALUES (?, ?)", [row, epoch])
         self._run(

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.casebase.hybrid import evidence, relevance, together, weight_of
+from mmedrag.entailment import Relations, fulfilment, identity
 from mmedrag.filters import parse
 from mmedrag.rounding import rounded
-from mmedrag.types import Case, Hit, Matrix, Question, Vector
+from mmedrag.types import Case, Criterion, Hit, Matrix, Mention, Question, Vector
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -101,32 +103,62 @@ def locate(sorted_rows: Rows, wanted: Rows) -> tuple[NDArray[np.intp], Mask]:
 class ExactIndex:
     """A :class:`~mmedrag.protocols.CaseIndex` over cases in memory, without files or FAISS.
 
-    Ranks by similarity alone (``relevance == similarity``), ties by id.
+    Ranks by similarity and by the question's criteria, not by words; ties by id.
 
     Args:
         cases: what can be found; ids are unique.
         vectors: one row a case, ``(n, dim)``, norms at most 1.
+        mentions: of each case's report; without them no filter can ask for them, and no case meets
+            a criterion.
+        relations: of the concepts; without them, no concept is a kind of another.
     """
 
-    def __init__(self, cases: Sequence[Case], vectors: Matrix) -> None:
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        vectors: Matrix,
+        mentions: Sequence[Sequence[Mention]] | None = None,
+        relations: Relations | None = None,
+    ) -> None:
         self._cases = list(cases)
         self._vectors = np.ascontiguousarray(vectors, np.float32)
+        self._mentions = mentions
+        self._relations = relations
 
     def search(self, question: Question, k: int) -> list[Hit]:
-        """The ``k`` most similar cases (eq. 2); see :class:`~mmedrag.protocols.CaseIndex`.
+        """The ``k`` most relevant cases; see :class:`~mmedrag.protocols.CaseIndex`.
 
         Raises:
-            FilterError: the query's ``where`` does not parse.
+            FilterError: the query's ``where`` does not parse, or asks for mentions in vain.
         """
         where, domain = question.query.where, question.routing.decision
         condition = parse(where) if where is not None else None
         values = similarities(self._vectors, question.vector)
+        met = self._met(question.criteria)
+        scores = relevance(
+            values, np.zeros(len(values)), met if met.any() else None, weight_of(question.criteria)
+        )
         chosen = [
-            (-value, case.id, i)
-            for i, (case, value) in enumerate(zip(self._cases, values, strict=True))
-            if domain in (None, case.domain) and (condition is None or condition.matches(case))
+            (-score, case.id, i)
+            for i, (case, score) in enumerate(zip(self._cases, scores, strict=True))
+            if domain in (None, case.domain)
+            and (condition is None or condition.matches(case, self._stated(i), self._relations))
         ]
         return [
-            Hit(self._cases[i], self._vectors[i], -negated, -negated)
+            Hit(self._cases[i], self._vectors[i], values[i], -negated)
             for negated, _, i in sorted(chosen)[: max(k, 0)]
         ]
+
+    def _stated(self, i: int) -> Sequence[Mention] | None:
+        return None if self._mentions is None else self._mentions[i]
+
+    def _met(self, criteria: Sequence[Criterion]) -> NDArray[np.float64]:
+        """How far each case meets the criteria, ``(n,)``."""
+        is_a = identity if self._relations is None else self._relations.is_a
+        met = np.zeros((len(criteria), len(self._cases)))
+        for row, criterion in zip(met, criteria, strict=True):
+            for i, mentions in enumerate(self._mentions or ()):
+                row[i] = fulfilment(criterion, mentions, is_a)
+        if all(criterion.required for criterion in criteria):
+            return together(met)
+        return evidence(met, np.count_nonzero(met == 1.0, axis=1), len(self._cases))

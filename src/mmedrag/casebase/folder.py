@@ -11,6 +11,7 @@ from pathlib import Path
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.records import line_of
+from mmedrag.casebase.row_sums import SETTING
 from mmedrag.casebase.schema import check_format
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
@@ -22,7 +23,7 @@ from mmedrag.types import Case, Mention
 KNOWLEDGE = "knowledge.jsonl"
 """What the knowledge graph keeps of the cases (:mod:`mmedrag.knowledge.facts`)."""
 
-RESERVED = ("format", "preset", "fingerprint", "dim", "index_key")
+RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING)
 """Settings that the casebase keeps for itself."""
 
 _SECRET = ("salt",)

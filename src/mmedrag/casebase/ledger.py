@@ -59,8 +59,10 @@ class Ledger:
         seal = {"epoch": epoch, "sha256": sha256_beside(self._database)}
         write_durably(self._seal, json.dumps(seal) + "\n", mode=self._mode())
 
-    def broken(self, epoch: int) -> bool:
+    def broken(self, epoch: int) -> bool | None:
         """Whether the database file has changed since it was sealed at this number of writes.
+
+        ``None`` where it was not: a writer is at work, or was killed.
 
         The caller is in a read transaction at that number, so that nobody can fold a log into the
         file meanwhile.
@@ -69,10 +71,10 @@ class Ledger:
             seal = json.loads(self._seal.read_bytes())
             log = log_of(self._database)
             if seal["epoch"] != epoch or (log.exists() and log.stat().st_size):
-                return False
+                return None
             return bool(sha256_beside(self._database) != seal["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
-            return False  # no seal, or none that can be read
+            return None  # no seal, or none that can be read
 
     def forget(self) -> None:
         """Take what is there for what was acknowledged, from now on."""

@@ -5,7 +5,7 @@ a fingerprint names. They are kept with the fingerprint, so that whoever reads t
 they are what the recogniser of today would find. SQL can ask them::
 
     SELECT DISTINCT row FROM mentions JOIN terms ON terms.number = mentions.term
-    WHERE concept = 'MMR:0042' AND assertion = 'affirmed'
+    WHERE concept = 'MMR:0042' AND assertion = 'affirmed' AND sites LIKE '%left%'
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from mmedrag.types import Assertion, Kind, Mention
 _ROWS = 500
 _ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
 _KINDS = {kind.value: kind for kind in Kind}
-_Stored = tuple[int, int, str, str, str, str]
-"""A mention without its text: start, end, concept, term, kind, assertion."""
+_Stored = tuple[int, int, str, str, str, str, str]
+"""A mention without its text: start, end, concept, term, kind, assertion, sites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class MentionTable:
         if found is None:
             return
         mentions = sorted(map(_stored, found.mentions))
-        kept = [(row, m[0], m[1], self._term(*m[2:5]), m[5]) for m in mentions]
+        kept = [(row, m[0], m[1], self._term(*m[2:5]), *m[5:]) for m in mentions]
         self._connection.execute(
             "INSERT INTO recognised VALUES (?, ?, ?)",
             [row, self._number(found.recogniser), _checksum(mentions)],
         )
-        self._connection.executemany("INSERT INTO mentions VALUES (?, ?, ?, ?, ?)", kept)
+        self._connection.executemany("INSERT INTO mentions VALUES (?, ?, ?, ?, ?, ?)", kept)
 
     def read(self, texts: Mapping[int, str]) -> dict[int, Recognition]:
         """What is kept of each row, given its text; rows that nobody has recognised are absent.
@@ -136,7 +136,7 @@ class MentionTable:
         ).fetchall()
         stored: dict[int, list[_Stored]] = {row[0]: [] for row in kept}
         for row, *mention in self._connection.execute(
-            'SELECT row, start, "end", concept, terms.term, kind, assertion FROM mentions '  # noqa: S608
+            'SELECT row, start, "end", concept, terms.term, kind, assertion, sites FROM mentions '  # noqa: S608
             f"JOIN terms ON number = mentions.term WHERE row IN ({placeholders})",
             rows,
         ):
@@ -170,13 +170,23 @@ class MentionTable:
 
 def _stored(mention: Mention) -> _Stored:
     m = mention
-    return m.start, m.end, m.concept, m.term, m.kind.value, m.assertion.value
+    sites = ",".join(m.sites)
+    return m.start, m.end, m.concept, m.term, m.kind.value, m.assertion.value, sites
 
 
 def _mentions(text: str, stored: Sequence[_Stored]) -> tuple[Mention, ...]:
     return tuple(
-        Mention(text[start:end], start, end, concept, term, _ASSERTIONS[assertion], _KINDS[kind])
-        for start, end, concept, term, kind, assertion in stored
+        Mention(
+            text[start:end],
+            start,
+            end,
+            concept,
+            term,
+            _ASSERTIONS[assertion],
+            _KINDS[kind],
+            tuple(sites.split(",")) if sites else (),
+        )
+        for start, end, concept, term, kind, assertion, sites in stored
     )
 
 

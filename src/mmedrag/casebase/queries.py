@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 from zlib import crc32
 
@@ -14,11 +14,13 @@ from mmedrag.casebase import conditions, criteria
 from mmedrag.casebase.checksums import checked_case, checked_vector, is_sound
 from mmedrag.casebase.connection import Connection
 from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.facets import facets
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.errors import FilterError
-from mmedrag.filters import MENTIONED, Node, fields_of
-from mmedrag.types import Case, Criterion, Matrix, Vector
+from mmedrag.filters import MENTIONED, Node, Value, fields_of
+from mmedrag.protocols import Ontology
+from mmedrag.types import Case, Criterion, Facet, Kind, Matrix, Vector
 
 _BATCH = 500
 ERASED_LOG = "write-ahead log"  # stands in the queue of erasures beside digests of thumbnails
@@ -31,7 +33,14 @@ _CASE = (
 
 
 class Queries(Connection):
-    """What the tables hold, by row number, id, content or domain."""
+    """What the tables hold, by row number, id, content or domain.
+
+    Attributes:
+        ontology: by which kinds of a concept count as the concept; without one, they do not.
+    """
+
+    ontology: Ontology | None = None
+    _related: tuple[Ontology | None, criteria.Statements] | None = None
 
     def count(self) -> int:
         """How many cases there are."""
@@ -54,18 +63,39 @@ class Queries(Connection):
         """
         if fields_of(condition) & {*MENTIONED}:
             self._require_recognised()
-        text, values = conditions.condition(condition)
+        text, values = conditions.condition(condition, self._statements())
         return self._rows(f"SELECT row FROM cases WHERE {text} ORDER BY row", values)  # noqa: S608
 
     def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
         """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
-        return criteria.match(self.connection, wanted if self.derives else ())
+        return criteria.match(self._statements(), wanted if self.recognises else ())
+
+    def facets(
+        self, condition: Node | None, domain: str | None, kinds: Collection[Kind], limit: int
+    ) -> list[Facet]:
+        """See :func:`mmedrag.casebase.facets.facets`; of cases that a filter allows, in a domain.
+
+        Raises:
+            FilterError: some reports are not read yet.
+        """
+        self._require_recognised()
+        test, values = "1", list[Value]()
+        if condition is not None:
+            test, values = conditions.condition(condition, self._statements())
+        if domain is not None:
+            test, values = f"{test} AND cases.domain = ?", [*values, domain]
+        return facets(self.connection, test, values, kinds, limit)
+
+    def _statements(self) -> criteria.Statements:
+        if self._related is None or self._related[0] is not self.ontology:
+            self._related = self.ontology, criteria.Statements(self.connection, self.ontology)
+        return self._related[1].at(self.state().epoch)
 
     def _require_recognised(self) -> None:
         unread = self.count() - sum(self.recognised_by().values())
         if unread:
             raise FilterError(
-                f"The filter asks what reports say, and {unread} cases were stored without it",
+                f"The question is what reports say, and {unread} cases were stored without it",
                 "Let their terms be recognised first: mmedrag rebuild.",
             )
 
@@ -146,11 +176,11 @@ class Queries(Connection):
 
     def recognised(self, texts: Mapping[int, str]) -> dict[int, Recognition]:
         """What was recognised in each row's text; rows that nobody has looked at are absent."""
-        return self.mention_table.read(texts) if self.derives else {}
+        return self.mention_table.read(texts) if self.recognises else {}
 
     def recognised_by(self) -> dict[str, int]:
         """How many cases each recogniser has read, by fingerprint."""
-        return self.mention_table.counts() if self.derives else {}
+        return self.mention_table.counts() if self.recognises else {}
 
     def thumbnail(self, case_id: str) -> str | None:
         """Digest of a case's thumbnail."""
@@ -226,7 +256,8 @@ class Queries(Connection):
             for name, blob, stored in self._run(f"SELECT {key}, vector, crc FROM {table}"):  # noqa: S608
                 if crc32(blob) != stored:
                     yield f"casebase.db: {table}, {key} {name} fails its checksum"
-        yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
+        if self.recognises:
+            yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
 
 
 def batches(items: Slices, size: int) -> Iterator[Slices]:

@@ -64,6 +64,12 @@ class Reader:
     def _catch_up(self, name: str | None, state: State) -> Snapshot | None:
         """Bring the snapshot to a state; ``None`` where ``CURRENT`` has moved on meanwhile."""
         snapshot, self._snapshot = self._snapshot, None  # half advanced if this fails
+        row_sum = self._database.row_sum
+        if snapshot is not None and row_sum.is_due and row_sum.is_broken(state.epoch):
+            raise CasebaseDamaged(
+                f"{self._path / 'casebase.db'} is not what was written to it",
+                "'mmedrag verify' says what is wrong; restore a backup.",
+            )
         if snapshot is None or name != self._name or not snapshot.follows(state):
             try:
                 snapshot = self._load(name)

@@ -1,7 +1,8 @@
 """The tables of ``casebase.db``, what marks the file as ours, and the way from older formats.
 
 A format is a number in the file. Format 2 adds what is derived once instead of at every query
-(mentions, vectors of definitions) and a checksum of each vector by itself.
+(mentions, vectors of definitions) and a checksum of each vector by itself; format 3 adds where each
+mention is (side, lobe).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from zlib import crc32
 
 from mmedrag.errors import CasebaseError
 
-FORMAT = 2
+FORMAT = 3
 APPLICATION = 0x4D4D5247  # "MMRG"
 
 _FIRST = """
@@ -77,10 +78,18 @@ CREATE TABLE definition_vectors (
     digest TEXT PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+_THIRD = """
+DELETE FROM recognised;
+ALTER TABLE mentions ADD COLUMN sites TEXT NOT NULL DEFAULT '';
+"""
+"""Mentions of format 2 are forgotten: nobody knows where they are, and they can be derived."""
+
+_SCRIPTS = (_FIRST, _SECOND, _THIRD)
+
 
 def lay_out_tables(connection: sqlite3.Connection) -> None:
     """Make the empty tables of the newest format, inside a transaction of the caller's."""
-    for script in (_FIRST, _SECOND):
+    for script in _SCRIPTS:
         _execute(connection, script)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -95,11 +104,14 @@ def migrate(connection: sqlite3.Connection) -> bool:
         return False
     connection.execute("BEGIN IMMEDIATE")
     try:
-        needed = version(connection) < FORMAT  # another writer may have been first
-        if needed:
-            _execute(connection, _SECOND)
+        found = version(connection)  # another writer may have been first
+        needed = found < FORMAT
+        for script in _SCRIPTS[found:]:
+            _execute(connection, script)
+        if found < 2:
             connection.create_function("crc32", 1, crc32, deterministic=True)
             connection.execute("UPDATE vectors SET crc = crc32(vector)")
+        if needed:
             connection.execute("UPDATE state SET epoch = epoch + 1")  # readers look again
             connection.execute("UPDATE settings SET value = ? WHERE key = 'format'", [str(FORMAT)])
             connection.execute(f"PRAGMA user_version = {FORMAT}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mmedrag.casebase.connection import State
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import ExactRows, Mask, Rows, locate, similarities
-from mmedrag.casebase.hybrid import relevance
+from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.shard import Shard
@@ -66,10 +66,14 @@ class Snapshot:
             name = domain or UNASSIGNED
             self._fresh.setdefault(name, ExactRows(self._dim)).append(rows, vectors)
         self._row = database.last_row()
-        self._filters.clear()
-        self._masks.clear()
+        self.forget_filters()
         self._cases.clear()
         self.epoch = state.epoch
+
+    def forget_filters(self) -> None:
+        """Ask the database again which rows a filter lets in."""
+        self._filters.clear()
+        self._masks.clear()
 
     def fresh(self) -> int:
         """How many rows are searched in memory because no generation holds them yet."""
@@ -84,9 +88,10 @@ class Snapshot:
         query, domain = question.query, question.routing.decision
         condition = parse(query.where) if query.where is not None else None
         allowed = self._allowed(database, query.where, condition)
-        words = self._match(database, query.text)
+        words = self._match(database, " ".join([query.text, *question.synonyms]))
         concepts = database.matching(question.criteria)
-        if not len(words[0]) and not len(concepts[0]):
+        met = bool(concepts[1].any())
+        if not len(words[0]) and not met:
             rows = self._candidates(database, vector, k, domain, query.where, allowed)
             return self._hits(database, vector, rows, None, k)
         matched, scores = self._visible(words, domain, allowed)
@@ -97,8 +102,8 @@ class Snapshot:
             self._meeting(database, vector, pool, domain, self._visible(concepts, domain, allowed)),
         ]
         rows = np.unique(np.concatenate(found))
-        blended = (scores_at(rows, *words), scores_at(rows, *concepts))
-        return self._hits(database, vector, rows, blended, k)
+        blended = scores_at(rows, *words), scores_at(rows, *concepts) if met else None
+        return self._hits(database, vector, rows, blended, k, weight_of(question.criteria))
 
     def _meeting(
         self, database: Database, vector: Vector, pool: int, domain: Domain | None, scored: Scored
@@ -156,13 +161,14 @@ class Snapshot:
         database: Database,
         query: Vector,
         rows: Rows,
-        blended: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+        blended: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None,
         k: int,
+        weight: float = CONCEPT_WEIGHT,
     ) -> list[Hit]:
         """The best ``k`` of ascending candidate rows, by falling relevance, ties by id."""
         vectors = database.vectors(rows, self._dim)
         cosines = similarities(vectors, query)
-        scores = cosines if blended is None else relevance(cosines, *blended)
+        scores = cosines if blended is None else relevance(cosines, *blended, weight)
         cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
         chosen = np.flatnonzero(scores >= cut)
         if len(chosen) > k:  # ties at the cut

@@ -42,6 +42,8 @@ def _ledger(database: Database, acknowledged: int) -> Iterator[str]:
         yield f"{acknowledged - epoch} acknowledged writes are lost"
     if database.ledger.broken(epoch):
         yield "casebase.db has changed since it was closed"
+    if database.row_sum.is_broken(epoch):
+        yield "casebase.db: the table of cases is not what was written"
 
 
 def _generation(database: Database, generations: Generations, name: str | None) -> Iterator[str]:

@@ -55,7 +55,8 @@ class WriterLock:
         """Let other writers in."""
         if self._lock is None:
             return
-        self._holder.unlink(missing_ok=True)
+        with suppress(OSError):  # as by a killed writer; the next one looks what it left undone
+            self._holder.unlink(missing_ok=True)
         self._lock.release()
         self._lock = None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from mmedrag.views.terminal import one_line, show
 
 if TYPE_CHECKING:
     from mmedrag.casebase.casebase import Casebase
+    from mmedrag.types import Facet
 
 SOUND = "sound: every file, digest and record was checked"
 """What ``verify`` prints where it found nothing."""
@@ -29,6 +32,11 @@ def add(commands: Commands) -> None:
             add_dictionaries(command)
         else:
             command.add_argument("--json", action="store_true", help="print it as JSON")
+        if name == "info":
+            command.add_argument(
+                "--concepts", type=int, default=10, metavar="N",
+                help="the commonest findings of each domain (default: 10; 0 counts none)",
+            )  # fmt: skip
         command.set_defaults(run=run)
     rekey = commands.add_parser("rekey", help="make a new key of DICOM pseudonyms")
     rekey.add_argument("casebase", type=Path)
@@ -49,11 +57,29 @@ def _info(options: argparse.Namespace) -> int:
 
     with Casebase.open(options.casebase, readonly=True) as casebase:
         values = casebase.info() | {"notices": [*casebase.notices, *_outdated(casebase)]}
+        found = _facets(casebase, options.concepts)
     if options.json:
-        show(json_document(values))
+        listed = {domain: [asdict(facet) for facet in facets] for domain, facets in found.items()}
+        show(json_document(values | {"concepts": listed}))
     else:
-        show("\n".join(f"{name:<14} {one_line(str(value))}" for name, value in values.items()))
+        lines = [f"{name:<14} {one_line(str(value))}" for name, value in values.items()]
+        show("\n\n".join(["\n".join(lines), *(_facets_text(*item) for item in found.items())]))
     return 0
+
+
+def _facets(casebase: Casebase, limit: int) -> dict[str, list[Facet]]:
+    """By domain, what the most reports affirm; nothing where some are not read yet."""
+    if limit <= 0 or sum(casebase.recognisers().values()) < casebase.count():
+        return {}
+    return {str(d): casebase.facets(domain=d, limit=limit) for d in casebase.domains()}
+
+
+def _facets_text(domain: str, facets: Sequence[Facet]) -> str:
+    from mmedrag.views.console import table
+
+    rows = [(f.term, f.kind, f.affirmed, f.negated, f.uncertain) for f in facets]
+    header = (domain, "kind", "affirmed", "ruled out", "uncertain")
+    return table(header, rows)
 
 
 def _verify(options: argparse.Namespace) -> int:

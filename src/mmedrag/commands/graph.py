@@ -97,6 +97,7 @@ def _code_of(term: str, knowledge: Knowledge) -> str:
     codes = list(dict.fromkeys(m.concept for m in mentions))
     if len(codes) != 1:
         raise QueryError(
-            f"No concept is called {term!r}", "Try another word: mmedrag define TEXT shows terms."
+            f"No concept is called {term!r}",
+            "Try another word; 'mmedrag define TEXT' shows the terms of a text.",
         )
     return codes[0]

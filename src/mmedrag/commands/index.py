@@ -162,14 +162,13 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
     from mmedrag.assembly import definitions_of
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
-    from mmedrag.pseudonym_key import key_of
     from mmedrag.views.console import report_text
 
     duplicates = Duplicates()
     started = perf_counter()
     with progress_bar("case", "index") as bar:
         report = index(
-            _corpus(options, key_of(casebase)),
+            _corpus(options, casebase),
             casebase,
             stages.embedder,
             stages.classifier,
@@ -188,9 +187,9 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
     return CorpusError.exit_code
 
 
-def _corpus(options: argparse.Namespace, salt: bytes) -> Iterator[Case | Problem]:
-    """The cases of the options; ``salt`` keeps DICOM pseudonyms the same within a casebase."""
-    from mmedrag.datasets import read_corpus
+def _corpus(options: argparse.Namespace, casebase: Casebase) -> Iterator[Case | Problem]:
+    """The cases of the options."""
+    from mmedrag.corpora import corpus_of
 
     if getattr(options, "id", None) is not None:
         yield _one_case(options)
@@ -199,9 +198,7 @@ def _corpus(options: argparse.Namespace, salt: bytes) -> Iterator[Case | Problem
     domain = find(options.domain) if options.domain else None
     columns: Mapping[str, str] = pairs(options.column, "--column")
     for path in options.corpus:
-        yield from read_corpus(
-            path, options.format, domain=domain, columns=columns or None, salt=salt
-        )
+        yield from corpus_of(casebase, path, options.format, domain=domain, columns=columns or None)
 
 
 def _one_case(options: argparse.Namespace) -> Case:

@@ -58,6 +58,9 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     )
     add_time(command)
     command.add_argument(
+        "--verbatim", action="store_true", help="leave the spelling of the question as it is"
+    )
+    command.add_argument(
         "-k", type=int, default=10, help="number of cases in the context (default: 10)"
     )
     command.add_argument(
@@ -145,6 +148,7 @@ def open_system(options: argparse.Namespace) -> MMedRAG:
             threshold=options.threshold,
             k=options.k,
             knowledge=getattr(options, "knowledge", False),
+            verbatim=options.verbatim,
             **generator_settings(options),
         )
     except BaseException:

@@ -36,6 +36,7 @@ def add(commands: Commands) -> None:
     _add_modality(parts)
     _add_pooling(parts)
     _add_offline(parts)
+    _add_adapt(commands)
 
 
 def add_recipe(
@@ -292,4 +293,27 @@ def _offline(options: argparse.Namespace) -> int:
 
     _, texts = offline_encoders()
     train_offline(_offline_recipe(options), options.into, texts, epochs=options.epochs, log=show)
+    return 0
+
+
+def _add_adapt(commands: Commands) -> None:
+    command = commands.add_parser(
+        "adapt",
+        help="fit the preset of a casebase to its own reports",
+        description="Fits heads, reward model and threshold to the image-report pairs of a "
+        "casebase, prints recall on patients held out before and after, and writes nothing where "
+        "that does not help. The casebase stays as it is; index the corpus again with the result.",
+    )
+    command.add_argument("casebase", type=Path)
+    _add_folder(command)
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the random numbers (default: 0)"
+    )
+    command.set_defaults(run=_adapt)
+
+
+def _adapt(options: argparse.Namespace) -> int:
+    from mmedrag.training.adaptation import adapt
+
+    show(str(adapt(options.casebase, options.into, seed=options.seed, log=show)))
     return 0

@@ -85,7 +85,7 @@ class _Lines:
         return None
 
     def note(self, number: int, reason: str) -> None:
-        self._notes.append(Problem(self._path, number, reason))
+        self._notes.append(Problem(self._path, number, reason, stored=True))
 
     def put_back(self, lines: list[_Line]) -> None:
         self._returned.extendleft(reversed(lines))
@@ -149,7 +149,7 @@ def _decoded(path: Path, dialect: Dialect) -> Iterator[_Line | Problem]:
             if encoding == "latin-1":
                 text, doubtful = _decode(text.encode("latin-1"), dialect)
                 if doubtful:
-                    yield Problem(path, number, doubtful)
+                    yield Problem(path, number, doubtful, stored=True)
             yield number, (text.lstrip("\ufeff") if number == 1 else text).replace("\0", "")
 
 

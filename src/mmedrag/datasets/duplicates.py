@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import TypeAlias
 
@@ -38,6 +39,7 @@ Preview: TypeAlias = NDArray[np.uint8]
 _SIDE = 32
 _BANDS = MAX_DISTANCE + 1  # so many bands that one of them must be equal
 _BATCH = 256
+_DETAILS = 10_000  # kept while pairs are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class DuplicateReport:
 
 
 class Duplicates:
-    """Collects cases and compares them: about 6 kB of memory a case.
+    """Collects cases and compares them: about 2 kB of memory a case with an image.
 
     Images: 64-bit difference hashes at most :data:`MAX_DISTANCE` bits apart, confirmed by the
     correlation of their fine detail. Texts: equal but for case and white space. Patients and
@@ -81,7 +83,7 @@ class Duplicates:
         self._texts: dict[Hashable, list[int]] = defaultdict(list)
         self._patients: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._studies: dict[tuple[str, str], set[str]] = defaultdict(set)
-        self._previews: dict[int, Preview] = {}
+        self._previews: dict[int, bytes] = {}
         self._problems: list[Problem] = []
 
     def add(self, case: Case, seen: Preview | Problem | None) -> None:
@@ -90,7 +92,7 @@ class Duplicates:
         if isinstance(seen, Problem):
             self._problems.append(seen)
         elif seen is not None:
-            self._previews[position] = seen
+            self._previews[position] = seen.tobytes()
         if case.text:
             self._texts[_text_key(case.text)].append(position)
         for found, name in ((self._patients, case.patient_id), (self._studies, case.study_id)):
@@ -177,20 +179,28 @@ def _across(seen: Mapping[tuple[str, str], set[str]]) -> tuple[str, ...]:
     return tuple(name for (_, name), splits in seen.items() if len(splits) > 1)
 
 
-def _similar(previews: Mapping[int, Preview]) -> list[list[int]]:
+def _similar(previews: Mapping[int, bytes]) -> list[list[int]]:
     """Groups of near-duplicates: connected by pairs that pass both tests."""
     firsts: dict[bytes, int] = {}
-    parents = {key: firsts.setdefault(image.tobytes(), key) for key, image in previews.items()}
-    hashes = {key: difference_hash(previews[key]) for key in firsts.values()}
-    details = {key: _detail(previews[key]) for key in hashes}
+    parents = {key: firsts.setdefault(image, key) for key, image in previews.items()}
+    hashes = {key: difference_hash(_picture(image)) for image, key in firsts.items()}
+
+    @lru_cache(_DETAILS)
+    def detail(key: int) -> NDArray[np.float32]:
+        return _detail(_picture(previews[key]))
+
     for one, other in _close_pairs(hashes):
-        if float(details[one] @ details[other]) >= MIN_CORRELATION:
+        if float(detail(one) @ detail(other)) >= MIN_CORRELATION:
             low, high = sorted((_root(parents, one), _root(parents, other)))
             parents[high] = low
     groups: dict[int, list[int]] = defaultdict(list)
     for key in previews:
         groups[_root(parents, key)].append(key)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def _picture(preview: bytes) -> Preview:
+    return np.frombuffer(preview, np.uint8).reshape(_SIDE, _SIDE)
 
 
 def _detail(seen: Preview) -> NDArray[np.float32]:

@@ -120,7 +120,7 @@ class _Pictures:
                 f"{len(self.absent)} of {total} images are absent (the first is"
                 f" {self.absent[0][:100]}); their cases have text only"
             )
-            yield Problem(self.root, None, reason)
+            yield Problem(self.root, None, reason, stored=True)
 
 
 def _need(file: Path, row: dict[str, Any], columns: tuple[str, ...]) -> None:

@@ -90,7 +90,8 @@ def _folder(
             meta={"roco_class": folder.name, "text_kind": "caption"},
         )
     if absent:
-        yield Problem(captions, None, f"{absent} images are absent; their cases have text only")
+        reason = f"{absent} images are absent; their cases have text only"
+        yield Problem(captions, None, reason, stored=True)
 
 
 def _columns(table: Path | None) -> dict[str, tuple[str, ...]]:

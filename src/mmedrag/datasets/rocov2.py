@@ -80,7 +80,8 @@ def _split(captions: Path, domain: Domain) -> Iterator[Case | Problem]:
             meta={"text_kind": "caption", "cuis": [code for code in codes if code]},
         )
     if absent:
-        yield Problem(captions, None, f"{absent} images are absent; their cases have text only")
+        reason = f"{absent} images are absent; their cases have text only"
+        yield Problem(captions, None, reason, stored=True)
 
 
 def _mapped(folder: Path) -> dict[str, dict[str, Any]]:

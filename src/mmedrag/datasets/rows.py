@@ -173,10 +173,14 @@ def existing_file(folder: Path, name: str) -> Path | None:
     return None
 
 
-def corpus_key(path: Path) -> str:
-    """A name for a corpus by which ids stay apart: its file name, and a digest of where it lies."""
+def corpus_key(path: Path, number: int = 0) -> str:
+    """A name for a corpus by which ids stay apart: its file name, and a digest of where it lies.
+
+    ``number`` counts corpora that have lain there one after another.
+    """
     position = os.path.abspath(path)  # noqa: PTH100 - links are the user's own
-    digest = hashlib.blake2b(position.encode("utf-8", "surrogateescape"), digest_size=4)
+    place = position.encode("utf-8", "surrogateescape") + (b"" if not number else b"\0%d" % number)
+    digest = hashlib.blake2b(place, digest_size=4)
     name = os.path.basename(position).encode("utf-8", "replace").decode()  # noqa: PTH119
     return f"{name}-{digest.hexdigest()}"
 

@@ -68,6 +68,30 @@ def split_cases(
     )
 
 
+def hold_out(
+    sets: Sequence[Sequence[Case]], share: float, seed: int, ties: Sequence[Tie]
+) -> tuple[list[Case], list[Case]]:
+    """Hold out what a set itself calls ``val``; of a set that names none, a share of its patients.
+
+    Args:
+        sets: the cases of each set.
+        share: see :func:`split_cases`.
+        seed: see :func:`split_cases`.
+        ties: of all cases.
+
+    Returns:
+        What remains, less what is tied to a held-out case, and what is held out.
+    """
+    named = [any(case.split == "val" for case in cases) for cases in sets]
+    alone = [case for cases, own in zip(sets, named, strict=True) if not own for case in cases]
+    apart = [c for cases, own in zip(sets, named, strict=True) if own for c in cases
+             if c.split == "val"]  # fmt: skip
+    apart += split_cases(alone, share, seed, ties)[1] if alone else []
+    held = {case.id for case in apart}
+    rest = [case for cases in sets for case in cases if case.id not in held]
+    return without_leaks(rest, apart, ties)[0], apart
+
+
 def leaks(
     train: Sequence[Case], held_out: Sequence[Case], ties: Iterable[Tie] | None = None
 ) -> list[Leak]:

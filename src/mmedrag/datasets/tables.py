@@ -115,7 +115,8 @@ class _Table:
         """A problem, where pictures lie beside a table that names none of them."""
         if self._folders and not self._linked:
             reason = "has no image column, and no picture beside it is named after an id"
-            yield Problem(self._path, None, f"{reason}: the cases have text only")
+            reason = f"{reason}: the cases have text only"
+            yield Problem(self._path, None, reason, stored=True)
 
     def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
         cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}

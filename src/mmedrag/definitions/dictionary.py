@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mmedrag.definitions.tables import read_glossary
 from mmedrag.definitions.translations import translated
 from mmedrag.text.assertions import assertions
 from mmedrag.text.characters import Reading
+from mmedrag.text.sites import sites_of
 from mmedrag.text.wording import codes, normal, spans
 from mmedrag.types import Assertion, Definition, Kind, Mention
 
@@ -62,7 +64,7 @@ class Dictionary:
         for owner, place in self._longest(tokens, read):
             found[owner].append(place)
         return [
-            tuple(self._mentions(*item))
+            self._placed(item[0], tuple(self._mentions(*item)))
             for item in zip(texts, readings, map(_apart, found), tokens.anchors, strict=True)
         ]
 
@@ -99,6 +101,11 @@ class Dictionary:
 
     def _interest(self, found: tuple[int, Concept]) -> tuple[int, bool]:
         return found[0], self.concepts.kind(found[1].code) in _BACKGROUND
+
+    def _placed(self, text: str, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
+        """The mentions with the sides and lobes that the text gives them."""
+        found = zip(mentions, sites_of(text, mentions), strict=True)
+        return tuple(replace(m, sites=sites) if sites else m for m, sites in found)
 
     def _mentions(
         self, text: str, reading: Reading, found: Sequence[_Found], anchors: Mapping[Span, Span]

@@ -1,79 +1,85 @@
-"""What a question may be answered with: its terms, their kinds, and how reports write them."""
+"""What is searched besides the words of a question: concepts that cases should affirm or rule out.
+
+When a text is read, its synonyms, abbreviations and lay words become concepts ("water on the lungs"
+is a pulmonary oedema), so that reports are found by concept however they put it. Kinds count as the
+concept in the index (:mod:`mmedrag.entailment`). What reports call a concept is searched by word
+too, where the question calls it otherwise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from mmedrag.definitions.concepts import Concepts
-from mmedrag.definitions.dictionary import Dictionary
-from mmedrag.definitions.spelling import Correction, Spelling
-from mmedrag.types import Mention
+from mmedrag.text.wording import codes
+from mmedrag.types import Assertion, Criterion, Kind, Mention, Question, QuestionKind
 
-MOST = 200
-"""Kinds of one concept beyond this many are not searched; the nearest are."""
+_NEUTRAL = frozenset(
+    {
+        QuestionKind.PRESENCE,
+        QuestionKind.NORMALITY,
+        QuestionKind.CHOICE,
+        QuestionKind.COMPARISON,
+        QuestionKind.OUT_OF_SCOPE,
+    }
+)
+"""Kinds that ask whether: a search for cases that affirm would answer them beforehand."""
 
+LONGEST_REQUEST = 8
+"""Words up to which a text is a request, whose criteria are required. Longer ones describe a case;
+what they affirm is evidence (benchmarks/concept_channel.py)."""
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
-    """One term of a question, and everything that counts as it.
+MOST_FINDINGS = 20
+"""Findings of a description that are searched, the first ones."""
 
-    ``concepts`` are the codes to search: its own, those that mean the same in other dictionaries,
-    then its kinds, nearest first. ``names`` is how reports write the concept itself: the preferred
-    term, synonyms and abbreviations.
-    """
+MOST_SYNONYMS = 8
+"""Names that are searched beside the words of a question, at most."""
 
-    mention: Mention
-    concepts: tuple[str, ...]
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ExpandedQuery:
-    """A question as it is searched: ``text`` after ``corrections``, and its expanded terms."""
-
-    text: str
-    corrections: tuple[Correction, ...]
-    terms: tuple[Expansion, ...]
+_SEARCHED = frozenset({Kind.FINDING, Kind.DISEASE})
+_STATED = frozenset({Assertion.AFFIRMED, Assertion.NEGATED})
+_MEANT = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE, Assertion.UNCERTAIN})
 
 
-def expand(mentions: Sequence[Mention], concepts: Concepts) -> tuple[Expansion, ...]:
-    """The concepts to search for each mention, in order, one a concept.
-
-    Synonyms, abbreviations in their context and lay words have become concepts when the text was
-    read; here the kinds are added ("effusion" also finds a pleural effusion).
-    """
-    first = {mention.concept: mention for mention in reversed(mentions)}
-    ordered = sorted(first.values(), key=lambda mention: mention.start)
-    return tuple(
-        Expansion(mention, searched(mention.concept, concepts), concepts.names(mention.concept))
-        for mention in ordered
-    )
-
-
-def searched(concept: str, concepts: Concepts) -> tuple[str, ...]:
-    """The concept, its equals in other dictionaries and its kinds; at most :data:`MOST`."""
-    equals = sorted(concepts.same(concept) - {concept})
-    return tuple(dict.fromkeys((concept, *equals, *concepts.descendants(concept))))[:MOST]
-
-
-class QueryExpander:
-    """Corrects, reads and expands questions.
+class ConceptExpander:
+    """A :class:`~mmedrag.protocols.QuestionExpander` by the concepts of a question.
 
     Args:
-        dictionary: that reads them.
-        spelling: that corrects them; none leaves them as they are.
+        concepts: that know what is called how, and what is a kind of what.
     """
 
-    def __init__(self, dictionary: Dictionary, spelling: Spelling | None = None) -> None:
-        self._dictionary = dictionary
-        self._spelling = spelling
+    def __init__(self, concepts: Concepts) -> None:
+        self._concepts = concepts
 
-    def expand(self, text: str) -> ExpandedQuery:
-        """The question as it is searched. Characters of mentions are those of its new text."""
-        corrections: tuple[Correction, ...] = ()
-        if self._spelling is not None:
-            corrected = self._spelling.correct(text)
-            text, corrections = corrected.text, corrected.corrections
-        (mentions,) = self._dictionary.recognise([text])
-        return ExpandedQuery(text, corrections, expand(mentions, self._dictionary.concepts))
+    def criteria(self, question: Question) -> tuple[Criterion, ...]:
+        """One criterion a finding or disease that the question affirms or rules out, in order.
+
+        A concept that it both affirms and rules out is no criterion, and no more is one that is
+        hedged, historical or asked about. Of a text longer than :data:`LONGEST_REQUEST`, what it
+        affirms alone, and none of it is required.
+        """
+        request = len(question.query.text.split()) <= LONGEST_REQUEST
+        if question.intent is not None and question.intent.kind in _NEUTRAL:
+            return ()
+        stated = [m for m in question.mentions if m.kind in _SEARCHED and m.assertion in _STATED]
+        assertions: dict[str, set[Assertion]] = {}
+        for mention in stated:
+            assertions.setdefault(mention.concept, set()).add(mention.assertion)
+        first = {m.concept: m for m in reversed(stated) if len(assertions[m.concept]) == 1}
+        made = [
+            Criterion(m.assertion, m.concept, self._concepts.name(m.concept), m.sites, request)
+            for m in sorted(first.values(), key=lambda m: m.start)
+            if request or m.assertion is Assertion.AFFIRMED
+        ]
+        return tuple(made if request else made[:MOST_FINDINGS])
+
+    def synonyms(self, question: Question) -> tuple[str, ...]:
+        """The preferred terms of what the question names otherwise, at most MOST_SYNONYMS."""
+        names = (name for m in question.mentions for name in self._otherwise(m))
+        return tuple(dict.fromkeys(names))[:MOST_SYNONYMS]
+
+    def _otherwise(self, mention: Mention) -> Iterator[str]:
+        """The preferred term, where the words of a mention that is meant are others."""
+        if mention.assertion in _MEANT:
+            term = self._concepts.name(mention.concept)
+            if not set(codes(term)) <= set(codes(mention.text)):
+                yield term

@@ -10,15 +10,19 @@ that look like a rarer term ("adenitis" beside "dermatitis") stay as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 
 from symspellpy import SymSpell, Verbosity
 
+from mmedrag.definitions.dictionary import Dictionary
+from mmedrag.protocols import Words
+from mmedrag.text.language import ENGLISH, language
 from mmedrag.text.wording import normal
+from mmedrag.types import Corrected, Correction
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SUFFIX = re.compile(
@@ -27,6 +31,8 @@ _SUFFIX = re.compile(
 _ENDING = re.compile(
     r"a|ae|al|ar|ary|c|e|ea|es|i|ic|is|l|o|or|ous|s|tic|um|us"  # of Latin and English
 )
+_IDENTIFIER = re.compile(r"[\d_@#\\]|[.:/][^\W\d_]*[\d_.]|\.\w")
+_TITLE = re.compile(r"\b(?:dr|mr|mrs|ms|prof|st)\.$", re.IGNORECASE)
 SHORTEST = 5
 """Letters below which a word may stand for too many others."""
 
@@ -36,56 +42,37 @@ ALONE = 7
 LONG = 8
 """Letters from which two mistakes are believed."""
 
-COMMON = 3
-"""Texts of a casebase in which a word must stand to be what somebody meant to write."""
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """A word as it was written, and the word that was meant; characters of the text as written."""
-
-    written: str
-    meant: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Corrected:
-    """A text after its corrections, which an answer should show."""
-
-    text: str
-    corrections: tuple[Correction, ...] = ()
+NAMES = 200_000
+"""Names whose words can be meant; those of large ontologies beyond it are only right."""
 
 
 class Spelling:
-    """Corrects words against a vocabulary.
+    """A :class:`~mmedrag.protocols.SpellingCorrector` by the words of dictionary and casebase.
+
+    Any word of a dictionary is right, and so is one of the casebase, since it can be searched,
+    unless it is a hundred times rarer than a term of which it is one letter off.
 
     Args:
-        names: terms of dictionaries (:meth:`Dictionary.vocabulary`).
-        frequencies: by word in lower case, in how many texts of the casebase it stands. Any word of
-            the casebase counts as right, since it can be searched, unless it is a hundred times
-            rarer than a term of which it is one letter off.
+        dictionary: whose words are right and can be meant.
+        words: of the casebase, which are so, too.
     """
 
-    def __init__(self, names: Iterable[str], frequencies: Mapping[str, int] | None = None) -> None:
-        self._frequencies = frequencies or {}
-        self._terms: set[str] = set()
-        self._pairs: set[tuple[str, str]] = set()
-        for name in names:
-            words = [word.lower() for word in _WORD.findall(name)]
-            self._terms.update(words)
-            pairs = pairwise(map(normal, words))
-            self._pairs.update(pair for pair in pairs if min(map(len, pair)) > len("the"))
-        self._forms = {normal(word) for word in self._terms}
+    def __init__(self, dictionary: Dictionary, words: Words | None = None) -> None:
+        self._dictionary = dictionary
+        self._words = words
 
     def correct(self, text: str) -> Corrected:
-        """The text with every mistake corrected that leaves no doubt."""
+        """The text with every mistake corrected that leaves no doubt; only English is."""
         words = list(_WORD.finditer(text))
+        if language(text) != ENGLISH or not any(self._is_strange(text, w) for w in words):
+            return Corrected(text)
+        (mentions,) = self._dictionary.recognise([text])
+        right = {n for n, w in enumerate(words)
+                 if any(m.start <= w.start() and w.end() <= m.end for m in mentions)}  # fmt: skip
         found = [
             Correction(word.group(), _in_case_of(word.group(), meant), *word.span())
             for at, word in enumerate(words)
-            if (meant := self._meant(text, words, at))
+            if at not in right and (meant := self._meant(text, words, at))
         ]
         for correction in reversed(found):
             text = text[: correction.start] + correction.meant + text[correction.end :]
@@ -93,10 +80,9 @@ class Spelling:
 
     def _meant(self, text: str, words: list[re.Match[str]], at: int) -> str:
         """What the word ``at`` was meant to be; empty where it is right or in doubt."""
-        written = words[at].group()
-        word = written.lower()
-        if len(word) < SHORTEST or normal(word) in self._forms or _is_name(text, words[at]):
+        if not self._is_strange(text, words[at]):
             return ""
+        word = words[at].group().lower()
         near = [other for other in self._near(word) if _may_be_meant(word, other)]
         beside = [other for other in near if self._stands_beside(other, words, at)]
         known = word in _english() or self._is_used(word)
@@ -107,41 +93,83 @@ class Spelling:
                 return choice[0]
         return ""
 
+    def _is_strange(self, text: str, word: re.Match[str]) -> bool:
+        """Whether a word is long enough, no name, and of no term of the first dictionaries."""
+        written = word.group()
+        long = len(written) >= SHORTEST
+        return long and not _is_name(text, word) and normal(written) not in self._vocabulary.forms
+
     def _near(self, word: str) -> list[str]:
-        """The nearest words of the vocabulary, all at the same distance."""
+        """The nearest words of dictionary and casebase, all at the same distance."""
         limit = 2 if len(word) >= LONG and not _SUFFIX.search(word) else 1
         found = self._speller.lookup(word, Verbosity.CLOSEST, max_edit_distance=limit)
-        return [s.term for s in found if s.distance == 1 or _frames(word, s.term)]
+        apart = {s.term: s.distance for s in found}
+        similar = {} if self._words is None else self._words.similar(word)
+        apart |= {other: d for other, d in similar.items() if 0 < d <= limit}
+        apart = {o: d for o, d in apart.items() if d == 1 or _frames(word, o)}
+        return sorted(other for other, d in apart.items() if d == min(apart.values()))
 
     def _is_used(self, word: str) -> bool:
         """Whether the casebase writes it so, and not by mistake."""
-        times = self._frequencies.get(word, 0)
-        rivals = (self._frequencies.get(other, 0) for other in self._near(word))
-        return times > 0 and 100 * times >= max(rivals, default=0)
+        if self._words is None:
+            return False
+        times = self._words.frequency(word)
+        if not times:
+            return False
+        return 100 * times >= max(map(self._words.frequency, self._near(word)), default=0)
 
     def _stands_beside(self, word: str, words: list[re.Match[str]], at: int) -> bool:
         """Whether the word and a neighbour are a part of a term."""
         form = normal(word)
         before = normal(words[at - 1].group()) if at else ""
         after = normal(words[at + 1].group()) if at + 1 < len(words) else ""
-        return (before, form) in self._pairs or (form, after) in self._pairs
+        return (before, form) in self._vocabulary.pairs or (form, after) in self._vocabulary.pairs
+
+    @cached_property
+    def _vocabulary(self) -> _Vocabulary:
+        return _Vocabulary.of(islice(self._dictionary.vocabulary(), NAMES))
 
     @cached_property
     def _speller(self) -> SymSpell:
         speller = SymSpell(max_dictionary_edit_distance=2, prefix_length=7)
-        common = {word for word, n in self._frequencies.items() if n >= COMMON}
-        for word in self._terms | common:
+        for word in self._vocabulary.words:
             if len(word) >= SHORTEST - 1:
-                speller.create_dictionary_entry(word, max(1, self._frequencies.get(word, 1)))
+                speller.create_dictionary_entry(word, 1)
         return speller
 
 
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """Words of terms, their normal forms, and which of these stand side by side in a term."""
+
+    words: frozenset[str]
+    forms: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> _Vocabulary:
+        """The vocabulary of names."""
+        found: set[str] = set()
+        pairs: set[tuple[str, str]] = set()
+        for name in names:
+            words = [word.lower() for word in _WORD.findall(name)]
+            found.update(words)
+            beside = pairwise(map(normal, words))
+            pairs.update(pair for pair in beside if min(map(len, pair)) > len("the"))
+        return cls(frozenset(found), frozenset(map(normal, found)), frozenset(pairs))
+
+
 def _is_name(text: str, word: re.Match[str]) -> bool:
-    """Whether its capitals make it a name or an abbreviation."""
+    """Whether capitals make it a name or an abbreviation, or what it touches an identifier."""
     written = word.group()
+    if _IDENTIFIER.search(text[max(0, word.start() - 1) : word.start()]) or _IDENTIFIER.match(
+        text, word.end()
+    ):
+        return True
     if written.islower() or text.isupper():
         return False
-    starts = not text[: word.start()].strip() or text[: word.start()].rstrip()[-1] in ".?!:\n"
+    before = text[: word.start()].rstrip(" ")
+    starts = not before or (before[-1] in ".?!:\n" and not _TITLE.search(before))
     return not (starts and written[1:].islower())
 
 

@@ -53,9 +53,9 @@ class DualEncoder:
         *,
         workers: int | None = None,
     ) -> None:
-        self._images = images
-        self._texts = texts
-        self._fusion = fusion
+        self.images = images
+        self.texts = texts
+        self.fusion = fusion
         self._workers = workers or min(4, os.cpu_count() or 1)
         self.dim = fusion.dim
         self.fingerprint = (
@@ -85,7 +85,7 @@ class DualEncoder:
         has_image = np.array([picture is not None for picture in seen], dtype=np.bool_)
         if not len(items):
             return np.zeros((0, self.dim), dtype=np.float32)
-        fused = self._fusion.fuse(
+        fused = self.fusion.fuse(
             self._image_features(seen, has_image),
             self._text_features(texts, has_text),
             has_image,
@@ -100,9 +100,9 @@ class DualEncoder:
         if not distinct:
             return None
         place = {text: i for i, text in enumerate(distinct)}
-        features = np.zeros((len(texts), self._texts.dim), dtype=np.float32)
+        features = np.zeros((len(texts), self.texts.dim), dtype=np.float32)
         rows = [place[t] for t, there in zip(texts, present, strict=True) if there]
-        features[present] = self._texts.encode(distinct)[rows]
+        features[present] = self.texts.encode(distinct)[rows]
         return features
 
     def _image_features(
@@ -110,10 +110,10 @@ class DualEncoder:
     ) -> Matrix | None:
         if not present.any():
             return None
-        features = np.zeros((len(pictures), self._images.dim), dtype=np.float32)
+        features = np.zeros((len(pictures), self.images.dim), dtype=np.float32)
         wanted = [picture for picture in pictures if picture is not None]
         chunks = decoded_chunks(wanted, CHUNK, self._workers)
-        features[present] = np.concatenate([self._images.encode(chunk) for chunk in chunks])
+        features[present] = np.concatenate([self.images.encode(chunk) for chunk in chunks])
         return features
 
 

@@ -8,16 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 
-from mmedrag.encoders.torch_import import open_torch
+from mmedrag.encoders import open_clip
+from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.errors import CheckpointError
-
-Foreign: TypeAlias = Any
-"""An object of PyTorch or transformers, which are not imported here and so have no types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,8 @@ class Pretrained:
             CheckpointError: where it is absent, damaged, incomplete, or of an unknown kind.
         """
         torch, _ = open_torch()
+        if (settings := self._open_clip()) is not None:
+            return open_clip.open_model(self.name, settings, self._weights()).eval().to(device)
         model, report = self._load("AutoModel", output_loading_info=True)
         absent = set(report["missing_keys"])
         if used := [key for key in absent if "pooler" not in key]:
@@ -70,6 +70,8 @@ class Pretrained:
             CheckpointError: where it is absent or damaged.
         """
         _, transformers = open_torch()
+        if (settings := self._open_clip()) is not None:
+            return open_clip.image_processor(settings)
         modern = int(transformers.__version__.split(".")[0]) >= 5
         return self._load("AutoImageProcessor", **({"backend": "pil"} if modern else _SLOW))
 
@@ -80,13 +82,52 @@ class Pretrained:
             MissingExtra: without PyTorch and transformers.
             CheckpointError: where it is absent, damaged, or has no fast version.
         """
-        tokenizer = self._load("AutoTokenizer")
+        tokenizer = self._tokenizer()
         if not tokenizer.is_fast:
             raise CheckpointError(
                 f"The tokeniser of {self.name} has no fast version",
                 "Save it with a tokenizer.json, or choose another model.",
             )
         return tokenizer
+
+    def _open_clip(self) -> dict[str, Any] | None:
+        """The configuration, where the checkpoint has the layout of OpenCLIP."""
+        path = self._file(open_clip.CONFIG)
+        return None if path is None else open_clip.read_settings(path)
+
+    def _weights(self) -> Path:
+        for name in open_clip.WEIGHTS:
+            if (path := self._file(name)) is not None:
+                return path
+        raise CheckpointError(
+            f"{self.name} has no weights ({' or '.join(open_clip.WEIGHTS)})", self._remedy()
+        )
+
+    def _tokenizer(self) -> Foreign:
+        """The checkpoint's own, or that which an OpenCLIP configuration names."""
+        settings = self._open_clip()
+        if settings is not None and self._file("tokenizer_config.json") is None:
+            text = settings["model_cfg"]["text_cfg"]
+            named = text.get("hf_tokenizer_name") or text.get("hf_model_name") or _CLIP_TOKENIZER
+            return Pretrained(named, offline=self.offline).tokenizer()
+        return self._load("AutoTokenizer")
+
+    def _file(self, name: str) -> Path | None:
+        """A file of the checkpoint; ``None`` where it has none of that name."""
+        _, transformers = open_torch()
+        if Path(self.name).is_dir():
+            path = Path(self.name) / name
+            return path if path.is_file() else None
+        cached: str | None = transformers.utils.cached_file(
+            str(self.name),
+            name,
+            revision=self.revision or "main",
+            local_files_only=self.offline,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            _raise_exceptions_for_gated_repo=False,
+        )
+        return None if cached is None else Path(cached)
 
     def _load(self, factory: str, **options: Foreign) -> Foreign:
         _, transformers = open_torch()
@@ -139,6 +180,7 @@ def weights_digest(model: Foreign) -> str:
     return digest.hexdigest()[:16]
 
 
+_CLIP_TOKENIZER = "openai/clip-vit-base-patch32"
 _SLOW = {"use_fast": False}
 _LOADING_FAILURES = (
     OSError,

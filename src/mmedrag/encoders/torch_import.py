@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any, TypeAlias
 
 from mmedrag.errors import MissingExtra
+
+Foreign: TypeAlias = Any
+"""An object of PyTorch or transformers, which importing a module does not import."""
 
 
 def open_torch() -> tuple[ModuleType, ModuleType]:

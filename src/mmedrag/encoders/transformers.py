@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mmedrag.encoders.image import FeatureMaps, Fit
-from mmedrag.encoders.pretrained import Foreign, Pretrained, weights_digest
+from mmedrag.encoders.pretrained import Pretrained, weights_digest
 from mmedrag.encoders.text import (
     IntMatrix,
     Pooling,
@@ -25,7 +25,7 @@ from mmedrag.encoders.text import (
     spread,
     well_formed,
 )
-from mmedrag.encoders.torch_import import open_torch
+from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.errors import CheckpointError
 from mmedrag.types import Matrix
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -32,6 +33,9 @@ from mmedrag.imaging.png_chunks import essential_chunks
 from mmedrag.imaging.reduction import MAX_SHOWN, reduced
 from mmedrag.imaging.signatures import HEAD, kind_of
 from mmedrag.types import ImageSource
+
+# At the level DEBUG, Pillow logs the values of Exif and TIFF fields, which may name a patient.
+logging.getLogger("PIL").setLevel(logging.INFO)
 
 File: TypeAlias = Path | str | bytes
 """An image file, or its bytes."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -199,7 +200,10 @@ def _check_frame(ds: FileDataset, frame: int, frames: int, name: str) -> None:
 
 def _undecoded(ds: FileDataset, name: str, error: BaseException) -> ImageError:
     """The error for pixels that no decoder reads; a delimiter among them is named."""
-    if _syntax_is_compressed(ds) and _DELIMITER in bytes(ds.PixelData)[:-8]:
+    delimited = False
+    with suppress(*PARSER_FAILURES):  # the pixels may be what cannot be read
+        delimited = _syntax_is_compressed(ds) and _DELIMITER in bytes(ds.PixelData)[:-8]
+    if delimited:
         return ImageError(
             f"{name} has a sequence delimiter inside its compressed pixels",
             "Export it again, uncompressed.",

@@ -277,9 +277,12 @@ def _decoded(image: str) -> bytes:
         ) from None
 
 
+_UNDERSTOOD = ("domain", "question", "corrections", "ruled_out", "answer")
+
+
 def _summary(trace: dict[str, Any], context: Context) -> dict[str, Any]:
     """Of a trace what an agent reads: how it was understood, the answer, the evidence."""
-    read = {name: trace[name] for name in ("domain", "question", "ruled_out", "answer")}
+    read = {name: trace[name] for name in _UNDERSTOOD}
     evidence = [
         evidence_metadata(e) | {"text": e.text} | _preview_address(e.item) for e in context.kept
     ]

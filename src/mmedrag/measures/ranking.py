@@ -8,6 +8,7 @@ but the items that can reach the first ``k`` ranks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -88,6 +89,20 @@ def ndcg_at_k(scores: Scores, grades: Grades, k: int) -> float:
         return 0.0
     expected = _expected_top(scores, grades.astype(np.float64), k)
     return float(np.sum(expected * _discounts(len(expected)))) / best
+
+
+def ndcg_of_list(listed: Sequence[int], grades: Sequence[int], k: int) -> float:
+    """nDCG@k of a list that may be shorter than ``k``: a rank where nothing stands gains nothing.
+
+    Args:
+        listed: grades of the list, in its order.
+        grades: of everything that could stand in it, which gives the ideal.
+        k: ranks that count.
+    """
+    ideal = np.sort(np.asarray(grades, np.float64))[::-1][:k]
+    best = float(np.sum(ideal * _discounts(len(ideal))))
+    gained = np.asarray(listed[:k], np.float64)
+    return float(np.sum(gained * _discounts(len(gained)))) / best if best else 0.0
 
 
 def chance_at_1(relevant: Relevant) -> float:

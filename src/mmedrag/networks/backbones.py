@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmedrag.encoders.pretrained import Foreign, Pretrained
-from mmedrag.encoders.torch_import import open_torch
+from mmedrag.encoders.pretrained import Pretrained
+from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.errors import CheckpointError, QueryError
 
 Floats = NDArray[np.float64]

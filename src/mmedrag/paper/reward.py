@@ -93,12 +93,14 @@ def measure_reward(
     mined = mine(split, stages, definitions, share=SHARE, seed=seed, progress=progress)
     shipped = stages.context_filter
     is_trained = isinstance(shipped, RewardFilter) and isinstance(shipped.scorer, PairScorer)
-    paper = fit(mined, stages, "context", seed=seed)
+    paper = fit(mined, stages, definitions, "context", seed=seed)
     filters: dict[str, ContextFilter] = {
         "no filter": KeepAll(),
         "cosine above 0.15": SimilarityThreshold(0.15),
         PAPER: RewardFilter(paper.scorer, paper.tau),
-        QUERY_AWARE: shipped if is_trained else _filter(fit(mined, stages, "pair", seed=seed)),
+        QUERY_AWARE: shipped
+        if is_trained
+        else _filter(fit(mined, stages, definitions, "pair", seed=seed)),
     }
     rewards = {
         name: rewards_of(context_filter.scorer, mined.test)

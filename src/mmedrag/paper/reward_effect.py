@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mmedrag.assembly import assemble
+from mmedrag.datasets.annotations import findings_of
 from mmedrag.datasets.corpus import patient_of, text_key
 from mmedrag.definitions import Dictionary
 from mmedrag.evaluation.corpus import filled_casebase
@@ -17,7 +18,7 @@ from mmedrag.pipeline import head
 from mmedrag.presets import Stages
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll
-from mmedrag.training.candidates import Candidates, findings_of
+from mmedrag.training.candidates import Candidates
 from mmedrag.training.contexts import OFF_TOPIC, Example
 from mmedrag.types import Case, Evidence, Question
 

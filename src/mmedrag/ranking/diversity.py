@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
 from mmedrag.rounding import rounded
+from mmedrag.text.labels import is_label, words_of
 from mmedrag.types import Case, Evidence, Matrix, Question
 
-LABEL_WORDS = 7
-"""Up to this length a text is a label ("normal fundus") that many patients share."""
+COPY = 0.9995
+"""The cosine from which on two cases are copies, whatever their records say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,12 @@ class MaximalMarginalRelevance:
 class DuplicatesLast:
     """Moves every item behind that repeats an earlier one; both parts keep their order.
 
-    Two cases repeat each other if they are of one study, have the same text (letters and digits
-    count, and more than :data:`LABEL_WORDS` words), or vectors with a cosine of at least ``same``;
-    two definitions, if they define the same concept, or have the same text or such vectors. Nothing
-    is dropped: an item moved behind can still be seen.
+    Two cases of one patient repeat each other if they have the same text, longer than a label
+    (:func:`~mmedrag.text.labels.is_label`), or vectors with a cosine of at least ``same``. Other
+    patients who look alike are no repetition but further evidence; only a copy is one (a cosine of
+    at least :data:`COPY`, whoever it is said to be of). Two definitions repeat each other if they
+    define the same concept, or have the same text or such vectors. Nothing is dropped: an item
+    moved behind can still be seen.
 
     Raises:
         QueryError: if ``same`` is not in 0 ≤ same ≤ 1.
@@ -70,32 +73,40 @@ class DuplicatesLast:
         """First the items that say something new, then the repetitions."""
         if not evidence:
             return []
-        alike = _similarities(evidence) >= self.same
+        cosines = _similarities(evidence)
+        owners = [owner(e) for e in evidence]
+        near = cosines >= self.same
+        copies = cosines >= COPY
         names = [identities(e) for e in evidence]
         fresh: list[int] = []
         repeated: list[int] = []
         seen: set[tuple[str, ...]] = set()
-        for i, concepts in enumerate(names):
-            if not seen.isdisjoint(concepts) or alike[i, fresh].any():
+        for i, own in enumerate(names):
+            alike = any(near[i, j] and owners[i] == owners[j] for j in fresh)
+            if alike or copies[i, fresh].any() or not seen.isdisjoint(own):
                 repeated.append(i)
             else:
                 fresh.append(i)
-                seen |= concepts
+                seen |= own
         return [evidence[i] for i in fresh + repeated]
+
+
+def owner(e: Evidence) -> tuple[str, ...]:
+    """Whose item it is: a patient's; definitions are all of one."""
+    if not isinstance(e.item, Case):
+        return ("definition",)
+    return ("case", e.item.source, e.item.patient_id or e.item.study_id or e.item.id)
 
 
 def identities(e: Evidence) -> set[tuple[str, ...]]:
     """What another item must share one of to be a repetition of this one.
 
-    Its text if that is no mere label, a case's study, a definition's concept.
+    A patient's text if it is no mere label; a definition's text, and its concept.
     """
-    words = "".join(c if c.isalnum() else " " for c in e.text.casefold()).split()
-    kind = type(e.item).__name__
-    names = {(kind, "text", *words)} if len(words) > LABEL_WORDS else set()
-    if isinstance(e.item, Case) and e.item.study_id:
-        names.add((kind, "study", e.item.source, e.item.patient_id, e.item.study_id))
-    elif not isinstance(e.item, Case):
-        names.add((kind, "concept", e.item.concept))
+    of = owner(e)
+    names = {(*of, "text", *words_of(e.text))} if e.text and not is_label(e.text) else set()
+    if not isinstance(e.item, Case):
+        names.add((*of, "concept", e.item.concept))
     return names
 
 

@@ -20,6 +20,7 @@ from mmedrag.checkpoint import (
     write_checkpoint,
 )
 from mmedrag.errors import CheckpointError, QueryError
+from mmedrag.protocols import Ontology
 from mmedrag.reward.pair_features import FEATURES
 from mmedrag.reward.scorers import (
     Calibration,
@@ -91,7 +92,10 @@ def save_reward(
 
 
 def load_reward(
-    path: Path, encode: TextEncoder | None = None, encoder: str | None = None
+    path: Path,
+    encode: TextEncoder | None = None,
+    encoder: str | None = None,
+    ontology: Ontology | None = None,
 ) -> RewardFilter:
     """Open what :func:`save_reward` wrote, checking all of it.
 
@@ -99,6 +103,7 @@ def load_reward(
         path: the folder.
         encode: f_BERT, which a model of kind ``context`` needs.
         encoder: fingerprint of the embedder in use; where given, it must be the recorded one.
+        ontology: of the dictionaries in use, which a model of kind ``pair`` reads with.
 
     Raises:
         UntrainedError: if there is no checkpoint, or it is marked as untrained.
@@ -109,14 +114,19 @@ def load_reward(
     require_fields(checkpoint.encoders, {ROLE: str}, f"The reward model {path}")
     if encoder is not None:
         checkpoint.require_encoder(ROLE, encoder)
-    scorer = _scorer(path, checkpoint, encode)
+    scorer = _scorer(path, checkpoint, encode, ontology)
     try:
         return RewardFilter(scorer, checkpoint.settings["tau"])
     except QueryError as error:
         raise _bad(f"The reward model {path} has a bad value: {error.what}") from None
 
 
-def _scorer(path: Path, checkpoint: Checkpoint, encode: TextEncoder | None) -> Scorer:
+def _scorer(
+    path: Path,
+    checkpoint: Checkpoint,
+    encode: TextEncoder | None,
+    ontology: Ontology | None,
+) -> Scorer:
     settings, head = checkpoint.settings, _head(checkpoint)
     calibration = _calibration(path, settings["calibration"])
     if settings["scorer"] == "context":
@@ -131,7 +141,7 @@ def _scorer(path: Path, checkpoint: Checkpoint, encode: TextEncoder | None) -> S
         raise _bad(f"The reward model {path} has a scorer or a width that does not fit")
     if tuple(settings["features"]) != FEATURES:
         raise _bad(f"The reward model {path} was trained with other features than this version's")
-    return PairScorer(head, calibration, dim)
+    return PairScorer(head, calibration, dim, ontology)
 
 
 def _calibration(path: Path, values: Mapping[str, Any]) -> Calibration:

@@ -1,33 +1,56 @@
 """What the reward model sees of a question beside a piece of evidence (section 3.6).
 
 The paper scores a context without looking at the question. These features put the two side by side:
-resemblance, shared words and findings, and the three ways in which similar reports mislead: another
-domain, a finding that one affirms and the other rules out, the other side of the body.
+resemblance, shared words, what each asserts of the concepts that the question names (with their
+kinds: who affirms a pleural effusion affirms an effusion), and the ways in which similar cases
+mislead: another domain, modality or part of the body, the other side, a finding that one affirms
+and the other rules out.
+
+What a question asks whether it is there, it neither affirms nor denies. Evidence is not better for
+the one or the other reply, only for saying anything at all (``asked_stated``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence, Set
+from collections.abc import Hashable, Iterable, Sequence, Set
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from mmedrag.protocols import Ontology
+from mmedrag.reward.modalities import modalities
 from mmedrag.text.laterality import sides, sides_of_findings
-from mmedrag.types import Assertion, Case, Definition, Evidence, Matrix, Mention, Question
+from mmedrag.types import (
+    Assertion,
+    Case,
+    Definition,
+    Evidence,
+    Kind,
+    Matrix,
+    Mention,
+    Question,
+    QuestionKind,
+)
 
 FEATURES = (
     "similarity",
-    "token_jaccard",
     "token_overlap",
     "bigram_overlap",
     "domain_match",
-    "entity_overlap",
-    "entities_sought",
-    "entities_ruled_out",
-    "negation_conflict",
+    "modality_match",
+    "region_match",
+    "findings_shared",
+    "sought_affirmed",
+    "sought_ruled_out",
+    "asked_stated",
+    "excluded_affirmed",
+    "excluded_ruled_out",
+    "normal_conflict",
     "laterality_conflict",
     "finding_side_conflict",
+    "asks_whether",
     "evidence_has_image",
     "query_has_terms",
     "query_has_image",
@@ -38,8 +61,11 @@ FEATURES = (
 
 _WORD = re.compile(r"[^\W_]+")
 _ENDING = re.compile(r"(?:ie|[eiy])?s?$")
-_SOUGHT = (Assertion.UNCERTAIN, Assertion.INTERROGATIVE)
+_ASKED = frozenset({Assertion.UNCERTAIN, Assertion.INTERROGATIVE})
 """What a question says of a concept that it asks about: "? effusion", "Is there an effusion?"."""
+
+_WHETHER = frozenset({QuestionKind.PRESENCE, QuestionKind.NORMALITY, QuestionKind.CHOICE})
+_FINDINGS = frozenset({Kind.FINDING, Kind.DISEASE, Kind.SYMPTOM})
 
 _FUNCTION_WORDS = re.compile(
     r"a|an|and|are|as|at|be|by|do|does|for|from|has|have|in|is|it|its|no|not|of|on|or|shows?|"
@@ -47,34 +73,53 @@ _FUNCTION_WORDS = re.compile(
 )
 
 
-def pair_features(question: Question, evidence: Sequence[Evidence]) -> Matrix:
+def pair_features(
+    question: Question, evidence: Sequence[Evidence], ontology: Ontology | None = None
+) -> Matrix:
     """Features of each question-evidence pair, shape ``(n, len(FEATURES))``, float32.
+
+    Findings are concepts of the kinds finding, disease and symptom. Evidence affirms, with a
+    concept, all that it is a kind of; a definition affirms the concept that it defines.
 
     ===================== ======== =========================================================
     similarity            −1…1     cosine of eq. 2, as stage 1 found it
-    token_jaccard         0…1      shared word stems / all word stems of both texts
     token_overlap         0…1      shared word stems / stems of the shorter text
     bigram_overlap        0…1      shared pairs of neighbouring stems / pairs of the shorter text
     domain_match          −1, 0, 1 routed to the case's domain; to another; one of them unknown
-    entity_overlap        0…1      concepts affirmed in both / in the one that affirms fewer;
-                                   a definition affirms the concept that it defines
-    entities_sought       0…1      of the concepts that the question affirms or asks about
-                                   ("is there an effusion?"), the share that the evidence affirms
-    entities_ruled_out    0…1      of the same, the share that the evidence rules out
-    negation_conflict     0…1      of the concepts that both assert, the share affirmed in one
-                                   and ruled out in the other; 0 for a definition
+    modality_match        −1, 0, 1 the question names the case's modality; another; none
+    region_match          −1, 0, 1 the findings of both are of a region in common; of others; of
+                                   one of them none is known
+    findings_shared       0…1      findings affirmed in both / in the one that affirms fewer
+    sought_affirmed       0…1      of the concepts that the question affirms, the share that the
+                                   evidence affirms
+    sought_ruled_out      0…1      of the same, the share that the evidence rules out
+    asked_stated          0…1      of the concepts that the question asks about, the share of which
+                                   the evidence says that they are there or that they are not
+    excluded_affirmed     0…1      of the concepts that the question rules out, the share that the
+                                   evidence affirms
+    excluded_ruled_out    0…1      of the same, the share that the evidence rules out
+    normal_conflict       0, 1     one affirms that all is normal and no finding, the other a
+                                   finding
     laterality_conflict   0, 1     both name a side of the body, and no side in common
     finding_side_conflict 0…1      of the concepts that both affirm with a side beside them, the
                                    share with no side in common
+    asks_whether          0, 1     a question of yes or no
     evidence_has_image    0, 1
     query_has_terms       0, 1     the dictionary knows a term of the question
     query_has_image       0, 1
     query_has_text        0, 1
     is_definition         0, 1
     ===================== ======== =========================================================
+
+    Args:
+        question: as the pipeline has understood it.
+        evidence: to be judged.
+        ontology: tells kinds and regions; without it concepts are only themselves.
     """
-    rows = [_row(question, e) for e in evidence]
-    return np.array(rows, dtype=np.float32).reshape(len(rows), len(FEATURES))
+    if not evidence:
+        return np.zeros((0, len(FEATURES)), np.float32)
+    asker = _Asker(question, ontology)
+    return np.array([asker.row(e) for e in evidence], dtype=np.float32)
 
 
 def embedding_features(question: Question, evidence: Sequence[Evidence]) -> Matrix:
@@ -85,31 +130,126 @@ def embedding_features(question: Question, evidence: Sequence[Evidence]) -> Matr
     return np.hstack([q, c, q * c, np.abs(q - c)])
 
 
-def _row(question: Question, e: Evidence) -> tuple[float, ...]:
-    asked, found = _stems(question.query.text), _stems(e.text)
-    stems, others = set(asked), set(found)
-    pairs, other_pairs = set(pairwise(asked)), set(pairwise(found))
-    said, affirmed = _concepts(question.mentions, Assertion.AFFIRMED), _affirmed(e)
-    sought = said.union(*(_concepts(question.mentions, a) for a in _SOUGHT))
-    ruled_out = _concepts(e.mentions, Assertion.NEGATED) - affirmed
-    return (
-        e.similarity,
-        _share(stems & others, stems | others),
-        _share(stems & others, min(stems, others, key=len)),
-        _share(pairs & other_pairs, min(pairs, other_pairs, key=len)),
-        _domain_match(question, e),
-        _share(said & affirmed, min(said, affirmed, key=len)),
-        _share(sought & affirmed, sought),
-        _share(sought & ruled_out, sought),
-        _negation_conflict(question.mentions, e.mentions),
-        _laterality_conflict(question.query.text, e.text),
-        _finding_side_conflict(question, e),
-        isinstance(e.item, Case) and e.item.image is not None,
-        bool(question.mentions),
-        question.query.image is not None,
-        bool(question.query.text.strip()),
-        isinstance(e.item, Definition),
-    )
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """Concepts by what a text says of them; ``wide`` are the affirmed ones and all above them."""
+
+    affirmed: frozenset[str]
+    wide: frozenset[str]
+    negated: frozenset[str]
+    asked: frozenset[str]
+    findings: frozenset[str]
+    regions: frozenset[str]
+    is_normal: bool
+
+
+class _Asker:
+    """A question that has been read once, for all of its evidence."""
+
+    def __init__(self, question: Question, ontology: Ontology | None) -> None:
+        self._question, self._ontology = question, ontology
+        text = question.query.text
+        self._stems = _stems(text)
+        self._said = self._read(question.mentions)
+        self._sides = sides(text)
+        self._sides_of_findings = sides_of_findings(text, question.mentions)
+        self._modalities = modalities(text)
+        intent = question.intent
+        self._constant = (
+            intent is not None and intent.kind in _WHETHER,
+            bool(question.mentions),
+            question.query.image is not None,
+            bool(text.strip()),
+        )
+
+    def row(self, e: Evidence) -> tuple[float, ...]:
+        """The features beside one piece of evidence."""
+        asker, other = self._said, self._of(e)
+        whether, terms, image, text = self._constant
+        return (
+            e.similarity,
+            *self._words(e.text),
+            _domain_match(self._question, e),
+            self._modality_match(e),
+            _fit(asker.regions, other.regions),
+            _share(asker.findings & other.wide, min(asker.findings, other.findings, key=len)),
+            _share(asker.affirmed & other.wide, asker.affirmed),
+            _share(asker.affirmed & other.negated, asker.affirmed),
+            _share(asker.asked & (other.wide | other.negated), asker.asked),
+            _share(asker.negated & other.wide, asker.negated),
+            _share(asker.negated & other.negated, asker.negated),
+            (asker.is_normal and bool(other.findings))
+            or (other.is_normal and bool(asker.findings)),
+            self._laterality_conflict(e.text),
+            self._finding_side_conflict(e),
+            whether,
+            isinstance(e.item, Case) and e.item.image is not None,
+            terms,
+            image,
+            text,
+            isinstance(e.item, Definition),
+        )
+
+    def _of(self, e: Evidence) -> _Statements:
+        if isinstance(e.item, Definition):
+            concept = e.item.concept
+            said = Mention(e.item.term, 0, 0, concept, e.item.term, Assertion.AFFIRMED)
+            return self._read([said])
+        return self._read(e.mentions)
+
+    def _read(self, mentions: Sequence[Mention]) -> _Statements:
+        affirmed = frozenset(m.concept for m in mentions if m.assertion is Assertion.AFFIRMED)
+        wide = affirmed.union(*map(self._ancestors, affirmed))
+        findings = frozenset(
+            m.concept for m in mentions if m.concept in affirmed and m.kind in _FINDINGS
+        )
+        normal = any(m.kind is Kind.NORMAL and m.concept in affirmed for m in mentions)
+        return _Statements(
+            affirmed=affirmed,
+            wide=wide,
+            negated=frozenset(m.concept for m in mentions if m.assertion is Assertion.NEGATED)
+            - wide,
+            asked=frozenset(m.concept for m in mentions if m.assertion in _ASKED),
+            findings=findings,
+            regions=frozenset(r for c in findings if (r := self._region(c))),
+            is_normal=normal and not findings,
+        )
+
+    def _ancestors(self, concept: str) -> Iterable[str]:
+        return () if self._ontology is None else self._ontology.ancestors(concept)
+
+    def _region(self, concept: str) -> str:
+        return "" if self._ontology is None else self._ontology.region(concept)
+
+    def _words(self, text: str) -> tuple[float, float]:
+        if not self._stems:
+            return 0.0, 0.0
+        asked, found = self._stems, _stems(text)
+        stems, others = set(asked), set(found)
+        pairs, other_pairs = set(pairwise(asked)), set(pairwise(found))
+        return (
+            _share(stems & others, min(stems, others, key=len)),
+            _share(pairs & other_pairs, min(pairs, other_pairs, key=len)),
+        )
+
+    def _modality_match(self, e: Evidence) -> float:
+        return (
+            _fit(self._modalities, modalities(e.item.modality)) if isinstance(e.item, Case) else 0.0
+        )
+
+    def _laterality_conflict(self, text: str) -> bool:
+        if not self._sides:
+            return False
+        other = sides(text)
+        return bool(other) and self._sides.isdisjoint(other)
+
+    def _finding_side_conflict(self, e: Evidence) -> float:
+        query = self._sides_of_findings
+        if not query:
+            return 0.0
+        found = sides_of_findings(e.text, e.mentions)
+        both = query.keys() & found.keys()
+        return _share({c for c in both if query[c].isdisjoint(found[c])}, both)
 
 
 def _stems(text: str) -> list[str]:
@@ -126,7 +266,14 @@ def _stem(word: str) -> str:
 
 
 def _share(part: Set[Hashable], whole: Set[Hashable]) -> float:
-    return len(part) / len(whole) if whole else 0.0
+    return min(1.0, len(part) / len(whole)) if whole else 0.0
+
+
+def _fit(one: Set[str], other: Set[str]) -> float:
+    """1 where the sets meet, −1 where they do not, 0 where one is empty."""
+    if not one or not other:
+        return 0.0
+    return -1.0 if one.isdisjoint(other) else 1.0
 
 
 def _domain_match(question: Question, e: Evidence) -> float:
@@ -135,33 +282,3 @@ def _domain_match(question: Question, e: Evidence) -> float:
     if routed is None or found is None:
         return 0.0
     return 1.0 if routed == found else -1.0
-
-
-def _concepts(mentions: Sequence[Mention], assertion: Assertion) -> set[str]:
-    return {m.concept for m in mentions if m.assertion == assertion}
-
-
-def _affirmed(e: Evidence) -> set[str]:
-    if isinstance(e.item, Definition):
-        return {e.item.concept}
-    return _concepts(e.mentions, Assertion.AFFIRMED)
-
-
-def _negation_conflict(query: Sequence[Mention], found: Sequence[Mention]) -> float:
-    """A text that affirms a concept in one place and rules it out in another affirms it."""
-    yes, other_yes = (_concepts(m, Assertion.AFFIRMED) for m in (query, found))
-    no, other_no = (_concepts(m, Assertion.NEGATED) for m in (query, found))
-    no, other_no = no - yes, other_no - other_yes
-    return _share((yes & other_no) | (no & other_yes), (yes | no) & (other_yes | other_no))
-
-
-def _laterality_conflict(query: str, found: str) -> bool:
-    one, other = sides(query), sides(found)
-    return bool(one and other and one.isdisjoint(other))
-
-
-def _finding_side_conflict(question: Question, e: Evidence) -> float:
-    query = sides_of_findings(question.query.text, question.mentions)
-    found = sides_of_findings(e.text, e.mentions)
-    both = query.keys() & found.keys()
-    return _share({c for c in both if query[c].isdisjoint(found[c])}, both)

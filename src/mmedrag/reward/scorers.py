@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmedrag.errors import CheckpointError, QueryError
+from mmedrag.protocols import Ontology
 from mmedrag.reward.pair_features import embedding_features, pair_features
 from mmedrag.rounding import rounded
 from mmedrag.types import Assertion, Case, Evidence, Matrix, Question, Vector
@@ -137,16 +138,17 @@ class PairScorer:
     """A query-aware scorer: the head over :func:`~mmedrag.reward.pair_features.pair_features`.
 
     With ``embedding_dim`` above 0 the head also takes ``[q, c, q∘c, |q−c|]`` of vectors of that
-    size.
+    size. ``ontology`` tells the features what is a kind of what.
     """
 
     head: RewardHead
     calibration: Calibration = field(default_factory=Calibration)
     embedding_dim: int = 0
+    ontology: Ontology | None = None
 
     def score(self, question: Question, evidence: Sequence[Evidence]) -> Numbers:
         """The reward of each piece of evidence for this question."""
-        h = pair_features(question, evidence)
+        h = pair_features(question, evidence, self.ontology)
         if self.embedding_dim:
             h = np.hstack([h, embedding_features(question, evidence)])
         return self.calibration(self.head.logits(h))

@@ -45,7 +45,10 @@ def events_of(stage: Context | str | Answer, casebase: str) -> Iterator[Event]:
         yield Event("piece", {"text": stage})
     elif isinstance(stage, Context):
         trace = public(context_json(stage), casebase)
-        asked = ("query", "domain", "question", "mentions", "ruled_out")
+        asked = (
+            "query", "domain", "question", "mentions", "ruled_out", "corrections", "criteria",
+            "synonyms",
+        )  # fmt: skip
         yield Event("routing", {name: trace[name] for name in asked})
         yield Event("evidence", {name: trace[name] for name in ("gathered", "ranked", "kept")})
     else:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmedrag.datasets import read_corpus
+from mmedrag.corpora import corpus_of
 from mmedrag.indexing import IndexReport, index
 from mmedrag.progress import Progress
-from mmedrag.pseudonym_key import key_of
 from mmedrag.serving.readers import Readers
 
 
@@ -19,7 +18,7 @@ def index_below(readers: Readers, corpus: Path, progress: Progress) -> IndexRepo
         CasebaseError: the casebase cannot be written, or another writer is at work.
     """
     with readers.writer() as (casebase, rag):
-        rows = read_corpus(corpus, salt=key_of(casebase))
+        rows = corpus_of(casebase, corpus)
         return index(
             rows,
             casebase,

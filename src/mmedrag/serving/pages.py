@@ -35,7 +35,7 @@ from mmedrag.serving.tokens import Scope
 from mmedrag.types import Answer, Context, Query
 from mmedrag.views.page import answer_html, page
 from mmedrag.views.terminal import printable
-from mmedrag.views.trace import ruled_out
+from mmedrag.views.trace import ruled_out, understood
 
 TRACES = 50
 """Traces that can be opened by their links; older ones are forgotten."""
@@ -294,6 +294,7 @@ def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
         "casebase": grant.casebase,
         "question": context.question,
         "ruled_out": ruled_out(context.question),
+        "understood": understood(context.question),
         "cards": cards_of(context, grant.casebase),
         "terms": terms_of(context),
         "may_write": grant.client.may(Scope.WRITE, grant.casebase),

@@ -60,6 +60,7 @@ class Asked(BaseModel):
     reranker: str = Field("", json_schema_extra={"enum": ["", *RERANKERS]})
     filter: str = Field("", json_schema_extra={"enum": ["", *FILTERS]})
     threshold: float | None = Field(None, ge=0.0, le=1.0, description="Of the filter.")
+    verbatim: bool = Field(False, description="Leave the spelling of the text as it is.")
     generator: str = Field(
         "",
         description="extractive, or the one that this service was started with.",
@@ -122,6 +123,7 @@ def configured(rag: MMedRAG, asked: Asked, writer: Writer) -> MMedRAG:
         context_filter=asked.filter or None,
         threshold=asked.threshold,
         k=asked.k,
+        verbatim=asked.verbatim,
         **writer.chosen(asked.generator),
     )
 

@@ -64,44 +64,61 @@ def sides(text: str) -> Sides:
 def sides_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Sides]:
     """The sides of each concept that the text affirms or asks for, by concept; none, no entry.
 
-    A finding has the side named in its own words or beside it in its clause, nearer to it than to
-    another finding; else that of the heading of its sentence ("OD: drusen").
+    See :func:`surroundings` for where a side is looked for.
 
     Args:
         text: that was read.
         mentions: of the text, in its order (:meth:`DefinitionSource.recognise`).
     """
     found: dict[str, Sides] = {}
-    sided = [m for m in mentions if m.assertion in _SIDED]
-    findings = [m for m in mentions if m.kind.is_finding]
-    headings = _headings(text) if sided else []
-    starts = [start for start, _ in headings]
-    for mention in sided:
-        before = bisect_left(findings, mention.start, key=lambda m: m.start) - 1
-        after = bisect_right(findings, mention.start, key=lambda m: m.start)
-        last = findings[before].end if before >= 0 else 0
-        following = findings[after].start if after < len(findings) else len(text)
-        heading = headings[bisect_right(starts, mention.start) - 1][1] if headings else NEITHER
-        if named := _beside(text, mention, last, following) or heading:
+    if not any(m.assertion in _SIDED for m in mentions):
+        return found
+    for mention, near in zip(mentions, surroundings(text, mentions), strict=True):
+        if mention.assertion in _SIDED and (named := sides(near)):
             found[mention.concept] = found.get(mention.concept, NEITHER) | named
     return found
 
 
-def _beside(text: str, mention: Mention, last: int, following: int) -> Sides:
-    """Sides in the clause of ``mention``, between the finding before it and the one after it."""
+def surroundings(text: str, mentions: Sequence[Mention]) -> list[str]:
+    """The words that may say where each mention is: its own, those beside it, its heading.
+
+    Words beside it are those of its clause, nearer to it than to another finding. The heading of
+    its sentence counts where they name no side ("OD: drusen").
+
+    Args:
+        text: that was read.
+        mentions: of the text, in its order.
+    """
+    findings = [m for m in mentions if m.kind.is_finding]
+    headings = _headings(text) if mentions else []
+    starts = [start for start, _ in headings]
+    found = []
+    for mention in mentions:
+        before = bisect_left(findings, mention.start, key=lambda m: m.start) - 1
+        after = bisect_right(findings, mention.start, key=lambda m: m.start)
+        last = findings[before].end if before >= 0 else 0
+        following = findings[after].start if after < len(findings) else len(text)
+        near = _beside(text, mention, last, following)
+        heading = headings[bisect_right(starts, mention.start) - 1][1] if headings else ""
+        found.append(near if sides(near) else f"{heading} {near}")
+    return found
+
+
+def _beside(text: str, mention: Mention, last: int, following: int) -> str:
+    """The clause of ``mention``, between the finding before it and the one after it."""
     before = _CLAUSE_END.split(text[max(last, mention.start - _BESIDE) : mention.start])[-1]
     # The next finding's first letter shows that its clause goes on.
     after = _CLAUSE_END.split(text[mention.end : min(following + 1, mention.end + _BESIDE)])[0]
     after = _NEXT.split(after, maxsplit=1)[0]
-    return sides(f"{before} {mention.text} {after}")
+    return f"{before} {mention.text} {after}"
 
 
-def _headings(text: str) -> list[tuple[int, Sides]]:
-    """Where each sentence begins, and the sides that its heading names."""
+def _headings(text: str) -> list[tuple[int, str]]:
+    """Where each sentence begins, and its heading; empty where it has none."""
     found = []
     for start, end in sentences.spans(text):
         heading = _HEADING.match(text, start, end)
-        found.append((start, sides(heading["heading"]) if heading else NEITHER))
+        found.append((start, heading["heading"] if heading else ""))
     return found
 
 

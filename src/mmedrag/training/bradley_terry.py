@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import CorpusError
+from mmedrag.protocols import Ontology
 from mmedrag.reward.pair_features import pair_features
 from mmedrag.reward.scorers import (
     Calibration,
@@ -64,15 +65,16 @@ class FittedReward:
 def fit_pair(
     train: Sequence[Example],
     calibration: Sequence[Example],
+    ontology: Ontology | None = None,
     *,
     epochs: int = EPOCHS,
     seed: int = 0,
 ) -> FittedReward:
     """The query-aware model: −log σ(s_i − s_j) on logits s of pair features."""
-    features = np.concatenate([pair_features(e.question, [e.evidence]) for e in train])
+    features = np.concatenate([pair_features(e.question, [e.evidence], ontology) for e in train])
     fitting = _Fitting(features, np.arange(len(train)), right_of(train), preferences(train))
     head, losses = fitting.run(HIDDEN, epochs, seed, as_paper=False)
-    return _finished(PairScorer(head), losses, calibration)
+    return _finished(PairScorer(head, ontology=ontology), losses, calibration)
 
 
 def fit_context(
@@ -268,9 +270,5 @@ def _finished(
     right = right_of(calibration)
     rewards = np.clip(rewards_of(scorer, calibration), 1e-12, 1 - 1e-12)
     fitted = platt(np.log(rewards / (1 - rewards)), right)
-    calibrated = (
-        PairScorer(scorer.head, fitted)
-        if isinstance(scorer, PairScorer)
-        else ContextScorer(scorer.encode, scorer.head, fitted)
-    )
+    calibrated = replace(scorer, calibration=fitted)
     return FittedReward(calibrated, choose_tau(rewards_of(calibrated, calibration), right), losses)

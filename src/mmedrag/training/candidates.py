@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from mmedrag.datasets.corpus import patient_of
-from mmedrag.datasets.splits import split_cases, without_leaks
-from mmedrag.datasets.ties import Tie, find_ties, read_sets
+from mmedrag.datasets.sampling import whole_patients
+from mmedrag.datasets.splits import hold_out, split_cases
+from mmedrag.datasets.ties import find_ties, read_sets
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import open_image
@@ -27,9 +26,6 @@ HELD_OUT = 0.2
 
 FOR_CALIBRATION = 0.3
 """The share of the other patients that calibration and τ are chosen on."""
-
-LABEL_WORDS = 8
-"""A text of at most so many words names the findings, as a label or a list of keywords does."""
 
 BATCH = 32
 
@@ -70,15 +66,13 @@ def read_split_cases(
         CorpusError: where a file cannot be read, a part has no case, or the split does not fit.
         LeakError: where a part of the split file is tied to another.
     """
-    chosen: list[Case] = []
-    validated: set[str] = set()
-    for path in paths:
-        named = _by_split(path)
-        chosen += [case for cases in named.values() for case in _whole(cases, most, seed)]
-        validated |= {case.id for cases in named.values() for case in cases if "val" in named}
+    sets = [_drawn(path, most, seed) for path in paths]
+    chosen = [case for cases in sets for case in cases]
     ties = find_ties(chosen)
     if splits is None:
-        split = _random_split(chosen, validated, ties, seed)
+        rest, test = hold_out(sets, HELD_OUT, seed, ties)
+        train, calibration = split_cases(rest, FOR_CALIBRATION, seed + 1, ties)
+        split = Split(tuple(train), tuple(calibration), tuple(test))
     else:
         split = checked_split(splits, chosen, ties)
     if min(map(len, (split.train, split.tune, split.held_out))) < 2:
@@ -87,19 +81,6 @@ def read_split_cases(
         sides = {"train": split.train, "tune": split.tune, "val": split.held_out}
         write_used_split(write, chosen, sides, HELD_OUT, seed)
     return split
-
-
-def _random_split(
-    cases: Sequence[Case], validated: Set[str], ties: Sequence[Tie], seed: int
-) -> Split:
-    """Held out: what a file calls so (the ids in ``validated``), else a share of its patients."""
-    alone = [case for case in cases if case.id not in validated]
-    test = [case for case in cases if case.id in validated and case.split == "val"]
-    test += split_cases(alone, HELD_OUT, seed, ties)[1] if alone else []
-    held = {case.id for case in test}
-    rest, _ = without_leaks([case for case in cases if case.id not in held], test, ties)
-    train, calibration = split_cases(rest, FOR_CALIBRATION, seed + 1, ties)
-    return Split(tuple(train), tuple(calibration), tuple(test))
 
 
 def embed_candidates(
@@ -122,43 +103,13 @@ def embed_candidates(
     return Candidates(tuple(kept), np.concatenate(vectors), mentions)
 
 
-def findings_of(case: Case) -> frozenset[str]:
-    """What annotators say the case shows: its diagnosis, a text that is only a label, or labels.
-
-    It says what is right; a scorer never sees it.
-    """
-    stated = [case.meta.get(key) for key in ("case_diagnosis", "topic_title")]
-    named = [_plain(name) for name in stated if isinstance(name, str)]
-    if not any(named) and 0 < len(case.text.split()) <= LABEL_WORDS:
-        named = [_plain(piece) for piece in re.split(r"[,;]", case.text)]
-    if not any(named):
-        named = [_plain(label) for label in case.labels]
-    return frozenset(named) - {""}
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
-
-
-def _by_split(path: Path) -> dict[str, list[Case]]:
-    cases, _ = read_sets([path])
+def _drawn(path: Path, most: int, seed: int) -> list[Case]:
+    """At most so many cases of each split of a file that have a domain, of whole patients."""
     splits: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
+    for case in read_sets([path])[0]:
         if case.domain is not None:
             splits[case.split].append(case)
-    return splits
-
-
-def _whole(cases: Sequence[Case], most: int, seed: int) -> list[Case]:
-    """At most so many cases, of whole patients in random order."""
-    patients: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        patients[patient_of(case)].append(case)
-    groups, taken = list(patients.values()), list[Case]()
-    for i in np.random.default_rng(seed).permutation(len(groups)):
-        if len(taken) + len(groups[i]) <= most:
-            taken += groups[i]
-    return taken
+    return [case for cases in splits.values() for case in whole_patients(cases, most, seed)]
 
 
 def _picture(case: Case) -> Image.Image | None:

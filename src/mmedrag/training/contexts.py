@@ -1,9 +1,9 @@
 """Preference data for the reward model (section 3.6), mined from records without an annotator.
 
-Each record asks up to three questions, by text, by image and by both, and each question gets
-contexts that are right by what annotators wrote (the same study, the same finding set) and contexts
-that are wrong in one known way. Questions and evidence come from the stages that serve queries, so
-that training sees what serving sees.
+Each record asks up to four questions, by text, by image, by both, and whether its image is normal,
+and each question gets contexts that are right by what annotators wrote (the same study, the same
+finding set) or by what reports assert, and contexts that are wrong in one known way. Questions and
+evidence come from the stages that serve queries, so that training sees what serving sees.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from mmedrag.answers.questions import RuleReader
+from mmedrag.datasets.annotations import findings_of
 from mmedrag.datasets.corpus import codes, patient_of, study_of, text_key
 from mmedrag.definitions import Dictionary
-from mmedrag.pipeline import gather
+from mmedrag.pipeline import gather, searched
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.text.laterality import mirrored
-from mmedrag.training.candidates import Candidates, findings_of
+from mmedrag.training.candidates import Candidates
 from mmedrag.training.flips import negated
 from mmedrag.training.questions import is_finding, off_topic, texts_of
+from mmedrag.training.statements import Statements, on_other_side
 from mmedrag.types import (
     Assertion,
     Case,
@@ -39,18 +42,28 @@ Form: TypeAlias = Literal["text", "image", "both"]
 
 SAME_STUDY = "same study"
 SAME_FINDINGS = "same findings"
+SAME_NEAREST = "same findings, nearest"
+STATED = "states what is asked"
+COMPARABLE = "comparable case"
 DEFINITION = "definition"
-CHOSEN = (SAME_STUDY, SAME_FINDINGS, DEFINITION)
+CHOSEN = (SAME_STUDY, SAME_FINDINGS, SAME_NEAREST, STATED, COMPARABLE, DEFINITION)
 """Kinds of right contexts."""
 
 OTHER = "other findings"
 NEAREST = "other findings, nearest"
+DENIED = "rules out what is sought"
+NORMAL = "normal case"
+OTHER_SIDE = "other side"
+OTHER_ORGAN = "other part of the body"
 NEGATED = "negation flipped"
 MIRRORED = "laterality flipped"
 OTHER_DOMAIN = "other domain"
 OTHER_DEFINITION = "other definition"
 OFF_TOPIC = "off-topic question"
-REJECTED = (OTHER, NEAREST, NEGATED, MIRRORED, OTHER_DOMAIN, OTHER_DEFINITION, OFF_TOPIC)
+REJECTED = (
+    OTHER, NEAREST, DENIED, NORMAL, OTHER_SIDE, OTHER_ORGAN, NEGATED, MIRRORED, OTHER_DOMAIN,
+    OTHER_DEFINITION, OFF_TOPIC,
+)  # fmt: skip
 """Kinds of wrong contexts."""
 
 NEAR = 5
@@ -59,8 +72,13 @@ NEAR = 5
 DEFINITIONS = 8
 """As many as the pipeline looks up."""
 
+NORMALITY_ASKED = "Is this normal?"
+
 OFF_TOPIC_SHARE = 0.5
 """Of the records that ask, the share that an off-topic question is asked beside."""
+
+
+_NO_VECTOR = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +144,11 @@ class Miner:
         self._texts = codes(text_key(case.text) for case in candidates.cases)
         self._domains = codes(case.domain for case in candidates.cases)
         self._sorts = codes((case.domain, case.modality) for case in candidates.cases)
+        self._reader = RuleReader(definitions.concepts.domains)
+        self._said = [
+            Statements.of(case.text, mentions, definitions.concepts)
+            for case, mentions in zip(candidates.cases, candidates.mentions, strict=True)
+        ]
 
     def mine(self, most: int, progress: Progress = silent) -> list[Example]:
         """Examples of the questions of at most ``most`` records, drawn at random."""
@@ -149,6 +172,10 @@ class Miner:
             contexts += self._flipped(question, contexts)
             source = words if query.text else ""
             yield from self._examples(question, contexts, form, source, anchor)
+        if image is not None:
+            question = self._understood(Query(NORMALITY_ASKED, image))
+            contexts = list(self._comparable(question, anchor))
+            yield from self._examples(question, contexts, "both", NORMALITY_ASKED, anchor)
         if self._random.random() < OFF_TOPIC_SHARE:
             question = self._understood(Query(off_topic(self._held_out, self._random)))
             nearest_rows = self._nearest(question, range(len(self._candidates)))
@@ -158,8 +185,10 @@ class Miner:
     def _understood(self, query: Query) -> Question:
         """What the pipeline knows of a query when it filters."""
         routing = self._classifier.classify([query])[0]
-        vector = self._embedder.embed([query])[0]
-        return Question(query, routing, vector, self._definitions.recognise([query.text])[0])
+        mentions = self._definitions.recognise([query.text])[0]
+        question = Question(query, routing, _NO_VECTOR, mentions)
+        question = replace(question, intent=self._reader.read(question))
+        return replace(question, vector=self._embedder.embed([searched(question)])[0])
 
     def _random_text(self, anchor: int) -> tuple[str, str]:
         """A text to ask with and where it comes from, of those that the record can give."""
@@ -180,8 +209,13 @@ class Miner:
         """The same study, the same findings in another patient, a definition of what is asked."""
         for row in self._one(self._same_study(question, anchor)):
             yield self._at(SAME_STUDY, row)
-        for row in self._one(self._same_findings(anchor)):
+        alike = self._same_findings(anchor)
+        for row in self._one(alike):
             yield self._at(SAME_FINDINGS, row)
+        for row in self._one(self._nearest(question, alike)[:NEAR]):
+            yield self._at(SAME_NEAREST, row)
+        for row in self._one(self._stating(question, anchor)):
+            yield self._at(STATED, row)
         read = question.mentions if question.query.text else self._candidates.mentions[anchor]
         definitions = self._definitions.define([read], DEFINITIONS)
         for row in self._one(range(len(definitions))):
@@ -204,16 +238,65 @@ class Miner:
         rows = np.flatnonzero(alike).tolist() if findings else []
         return [row for row in rows if self._findings[row] == findings]
 
+    def _stating(self, question: Question, anchor: int) -> list[int]:
+        """Cases of other patients that say what is asked for.
+
+        All that the text affirms, on its side; of what it asks about, either that it is there or
+        that it is not.
+        """
+        asked = Statements.of(question.query.text, question.mentions, self._definitions.concepts)
+        if not asked.findings and not asked.asked:
+            return []
+        return [
+            row
+            for row in self._of_others(anchor, same_domain=True)
+            if asked.findings <= self._said[row].wide
+            and asked.asked <= self._said[row].wide | self._said[row].negated
+            and not asked.negated & self._said[row].wide
+            and not on_other_side(asked, self._said[row])
+        ]
+
+    def _comparable(self, question: Question, anchor: int) -> Iterator[_Context]:
+        """Whether an image is normal is answered beside others of its sort, normal or not."""
+        alike = (self._sorts == self._sorts[anchor]) & (self._patients != self._patients[anchor])
+        near = self._nearest(question, np.flatnonzero(alike).tolist())
+        for row in {*self._one(near[:NEAR]), *self._one(near)}:
+            yield self._at(COMPARABLE, row)
+        for row in self._one(self._other_organ(anchor)):
+            yield self._at(OTHER_ORGAN, row)
+        for row in self._one(self._of_others(anchor, same_domain=False)):
+            yield self._at(OTHER_DOMAIN, row)
+
     def _wrong(self, question: Question, anchor: int) -> Iterator[_Context]:
         """Other findings in the same domain, another domain, a definition of something else."""
-        others = self._others(anchor, same_domain=True)
+        others = self._others(question, anchor)
         for row in self._one(others):
             yield self._at(OTHER, row)
             yield from self._other_definition(question, anchor, row)
         for row in self._one(self._nearest(question, others)[:NEAR]):
             yield self._at(NEAREST, row)
-        for row in self._one(self._others(anchor, same_domain=False)):
+        for row in self._one(self._of_others(anchor, same_domain=False)):
             yield self._at(OTHER_DOMAIN, row)
+        unrelated = set(others)
+        for row in self._one([row for row in self._other_organ(anchor) if row in unrelated]):
+            yield self._at(OTHER_ORGAN, row)
+        yield from self._contradicting(question, anchor)
+
+    def _contradicting(self, question: Question, anchor: int) -> Iterator[_Context]:
+        """Real cases that say the opposite of what the text affirms; the nearest of each kind."""
+        asked = Statements.of(question.query.text, question.mentions, self._definitions.concepts)
+        if not asked.findings:
+            return
+        rows = self._of_others(anchor, same_domain=True)
+        said = self._said
+        kinds = {
+            DENIED: [r for r in rows if asked.findings & said[r].negated],
+            NORMAL: [r for r in rows if said[r].is_normal],
+            OTHER_SIDE: [r for r in rows if on_other_side(asked, said[r])],
+        }
+        for kind, found in kinds.items():
+            for row in self._one(self._nearest(question, found)[:NEAR]):
+                yield self._at(kind, row)
 
     def _other_definition(self, question: Question, anchor: int, row: int) -> Iterator[_Context]:
         """Of a concept that another record affirms, and neither question nor record mentions."""
@@ -244,13 +327,41 @@ class Miner:
                         item = replace(context.item, text=other)
                         yield _Context(kind, item, self._definitions.recognise([other])[0])
 
-    def _others(self, anchor: int, *, same_domain: bool) -> list[int]:
-        """Records of other patients without a finding in common with the anchor's."""
+    def _of_others(self, anchor: int, *, same_domain: bool) -> list[int]:
+        """Records of other patients."""
         other = self._patients != self._patients[anchor]
         alike = self._domains == self._domains[anchor]
-        rows = np.flatnonzero(other & (alike if same_domain else ~alike)).tolist()
+        rows: list[int] = np.flatnonzero(other & (alike if same_domain else ~alike)).tolist()
+        return rows
+
+    def _others(self, question: Question, anchor: int) -> list[int]:
+        """Records of other patients in the same domain that share no finding with the anchor.
+
+        Neither by what annotators wrote nor by what the reports affirm; where only a text asks, the
+        findings that it names count.
+        """
+        read = (
+            question.mentions if question.query.image is None else self._candidates.mentions[anchor]
+        )
+        asked = Statements.of(question.query.text, read, self._definitions.concepts)
+        shown = asked.findings | asked.asked
         findings = self._findings[anchor]
-        return [row for row in rows if findings.isdisjoint(self._findings[row])]
+        return [
+            row
+            for row in self._of_others(anchor, same_domain=True)
+            if findings.isdisjoint(self._findings[row]) and shown.isdisjoint(self._said[row].wide)
+        ]
+
+    def _other_organ(self, anchor: int) -> list[int]:
+        """Records of the same domain whose findings are all of other regions."""
+        regions = self._said[anchor].regions
+        if not regions:
+            return []
+        return [
+            row
+            for row in self._of_others(anchor, same_domain=True)
+            if self._said[row].regions and regions.isdisjoint(self._said[row].regions)
+        ]
 
     def _nearest(self, question: Question, among: Sequence[int]) -> list[int]:
         """Of these, the nearest to the question first."""

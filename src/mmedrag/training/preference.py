@@ -105,7 +105,7 @@ def train_preference(
     mined = mine(split, stages, definitions, seed=seed, progress=progress)
     if export_to is not None:
         export(mined.train, export_to)
-    trained = fit(mined, stages, mode, epochs=epochs, seed=seed)
+    trained = fit(mined, stages, definitions, mode, epochs=epochs, seed=seed)
     metrics = measure(rewards_of(trained.scorer, mined.test), mined.test)
     save_reward(
         into,
@@ -148,13 +148,19 @@ def mine(
 
 
 def fit(
-    mined: Mined, stages: Stages, mode: Mode, *, epochs: int = EPOCHS, seed: int = 0
+    mined: Mined,
+    stages: Stages,
+    definitions: Dictionary,
+    mode: Mode,
+    *,
+    epochs: int = EPOCHS,
+    seed: int = 0,
 ) -> FittedReward:
     """Fit a scorer of that mode to the training part, with τ of the calibration part."""
     train, calibration = mined.train, mined.calibration
     if mode == "context":
         return fit_context(train, calibration, stages.texts.encode, epochs=epochs, seed=seed)
-    return fit_pair(train, calibration, epochs=epochs, seed=seed)
+    return fit_pair(train, calibration, definitions.concepts, epochs=epochs, seed=seed)
 
 
 def measure(rewards: Numbers, examples: Sequence[Example]) -> dict[str, float]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from mmedrag.definitions import Dictionary
+from mmedrag.text.laterality import LEFT, NEITHER, RIGHT, sides
 from mmedrag.types import Assertion, Case, Mention
 
 HISTORY = "history"
@@ -18,7 +18,6 @@ WORDS = (HISTORY, DIAGNOSIS, CAPTION, POSED)
 """Where a question's text comes from."""
 
 _BACKGROUND = frozenset({"anatomy", "technique", "procedure", "stain"})
-_SIDE = re.compile(r"\b(?:left|right)\b")
 _POSED = (
     "Cases with {}.",
     "Is there {}?",
@@ -97,8 +96,8 @@ def _posed(
     if not affirmed:
         return ""
     term = affirmed[random.integers(len(affirmed))].term
-    sides = set(_SIDE.findall(text.lower()))
-    about = f"{sides.pop()} {term}" if len(sides) == 1 else term
+    named = sides(text) if sides(term).isdisjoint({LEFT, RIGHT}) else NEITHER
+    about = f"{next(iter(named))} {term}" if len(named) == 1 else term
     return _POSED[random.integers(len(_POSED))].format(about)
 
 

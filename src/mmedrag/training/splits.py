@@ -74,6 +74,25 @@ def read_split_pairs(
     return split
 
 
+def draw_split(cases: Sequence[Case], *, seed: int = 0) -> Split:
+    """Part cases by patient, as :func:`read_split_pairs` does, and leave out what ties two parts.
+
+    Raises:
+        CorpusError: where a part would have fewer than two cases.
+    """
+    ties = find_ties(cases)
+    split = _random_split(cases, ties, seed)
+    tune, _ = without_leaks(split.tune, split.held_out, ties)
+    train, _ = without_leaks(split.train, (*tune, *split.held_out), ties)
+    split = Split(tuple(train), tuple(tune), split.held_out)
+    if empty := [name for name, which in _by_name(split).items() if len(which) < 2]:
+        raise CorpusError(
+            f"{len(cases)} cases leave fewer than two for the part {empty[0]}",
+            "Give cases of more patients.",
+        )
+    return split
+
+
 def checked_split(splits: Path, cases: Sequence[Case], ties: Iterable[Tie]) -> Split:
     """The parts that a split file tells, of cases without a tie from one part to another.
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from mmedrag.citations import DISCLAIMER
 from mmedrag.indexing import IndexReport
-from mmedrag.types import Answer, Case, Context, Evidence
+from mmedrag.types import Answer, Case, Context, Evidence, Problem
 from mmedrag.views.terminal import one_line, printable
-from mmedrag.views.trace import ruled_out
+from mmedrag.views.trace import ruled_out, understood
 
 WIDTH = 106
 """Characters in a line."""
@@ -69,16 +69,26 @@ def report_text(report: IndexReport, seconds: float) -> str:
         lines.append(f"{len(report.replaced)} replaced an earlier case of their id: {named}{more}")
     if report.unrouted:
         lines.append(f"{report.unrouted} without a domain (found by searches over all domains)")
-    if report.problems:
-        lines.append(f"{len(report.problems)} rows skipped:")
-        lines += [f"  {one_line(str(problem))}" for problem in report.problems[:SHOWN_PROBLEMS]]
-        hidden = len(report.problems) - SHOWN_PROBLEMS
-        lines += [f"  … and {hidden} more"] if hidden > 0 else []
+    skipped = [problem for problem in report.problems if not problem.stored]
+    doubtful = [problem for problem in report.problems if problem.stored]
+    lines += _problem_lines(f"{len(skipped)} rows or files skipped:", skipped)
+    lines += _problem_lines(f"{len(doubtful)} remarks on cases that are stored:", doubtful)
     return "\n".join(lines)
 
 
+def _problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
+    if not problems:
+        return []
+    hidden = len(problems) - SHOWN_PROBLEMS
+    return [
+        heading,
+        *(f"  {one_line(str(problem))}" for problem in problems[:SHOWN_PROBLEMS]),
+        *([f"  … and {hidden} more"] if hidden > 0 else []),
+    ]
+
+
 def routing_text(context: Context) -> str:
-    """Which domain was searched and why, and what the question itself rules out."""
+    """Which domain was searched and why, and how the question was understood."""
     question, routing = context.question, context.question.routing
     decision = routing.decision or ("all domains" if routing.medical else "none")
     scores = ", ".join(f"{name} {p:.2f}" for name, p in routing.scores.items())
@@ -87,6 +97,7 @@ def routing_text(context: Context) -> str:
     if question.intent is not None:
         kind = f"Question {question.intent.kind} ({question.intent.rule})"
         lines.append(wrapped(kind, "", " " * 9))
+    lines += [wrapped(line, "", " " * 4) for line in understood(question)]
     if negated := ruled_out(question):
         lines.append(wrapped(f"Ruled out in the question: {', '.join(negated)}", ""))
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from mmedrag.errors import QueryError
 from mmedrag.imaging.decoding import open_image, thumbnail
 from mmedrag.types import Answer, Assertion, Case, Context, Evidence
 from mmedrag.views.terminal import printable
-from mmedrag.views.trace import ruled_out
+from mmedrag.views.trace import ruled_out, understood
 
 Thumbnails = Callable[[str], bytes | None]
 """A case's preview (JPEG) by its id."""
@@ -82,6 +82,7 @@ def page(result: Context | Answer, thumbnails: Thumbnails) -> str:
         question=context.question,
         image=_query_image(context),
         ruled_out=ruled_out(context.question),
+        understood=understood(context.question),
         answer=answer_html(answer.text) if answer is not None else None,
         abstained=answer is not None and answer.abstained,
         removed=answer.removed if answer is not None else (),

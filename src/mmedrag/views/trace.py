@@ -18,6 +18,8 @@ from mmedrag.types import (
     Change,
     Claim,
     Context,
+    Correction,
+    Criterion,
     Evidence,
     ImageSource,
     Intent,
@@ -41,6 +43,9 @@ def context_json(context: Context) -> dict[str, Any]:
         "question": _intent(question.intent),
         "mentions": [_mention(m) for m in question.mentions],
         "ruled_out": ruled_out(question),
+        "corrections": [_correction(c) for c in question.corrections],
+        "criteria": [_criterion(c) for c in question.criteria],
+        "synonyms": list(question.synonyms),
         "gathered": _evidence(context.gathered),
         "ranked": _evidence(context.ranked),
         "kept": _evidence(context.kept),
@@ -155,6 +160,44 @@ def ruled_out(question: Question) -> list[str]:
     return list(dict.fromkeys(negated))
 
 
+def understood(question: Question) -> list[str]:
+    """What was read otherwise than it was written, and searched besides its words; in sentences."""
+    lines = [f"Read {c.written!r} as {c.meant!r}" for c in question.corrections]
+    wanted = [_wanted(c) for c in question.criteria]
+    if wanted:
+        required = all(c.required for c in question.criteria)
+        how = "Searched for reports with" if required else "Preferred reports with"
+        lines.append(f"{how} {', '.join(wanted)}")
+    if question.synonyms:
+        lines.append(f"Searched also by the words {', '.join(question.synonyms)}")
+    return lines
+
+
+def _wanted(criterion: Criterion) -> str:
+    place = f" ({', '.join(criterion.sites)})" if criterion.sites else ""
+    negated = "no " if criterion.assertion is Assertion.NEGATED else ""
+    return f"{negated}{criterion.term or criterion.concept}{place}"
+
+
+def _correction(correction: Correction) -> dict[str, Any]:
+    return {
+        "written": correction.written,
+        "meant": correction.meant,
+        "start": correction.start,
+        "end": correction.end,
+    }
+
+
+def _criterion(criterion: Criterion) -> dict[str, Any]:
+    return {
+        "concept": criterion.concept,
+        "term": criterion.term,
+        "assertion": criterion.assertion,
+        "sites": list(criterion.sites),
+        "required": criterion.required,
+    }
+
+
 def _query(question: Question) -> dict[str, Any]:
     query = question.query
     image = query.image
@@ -166,6 +209,7 @@ def _query(question: Question) -> dict[str, Any]:
         "where": query.where,
         "patient_id": query.patient_id or None,
         "at": query.at,
+        "written": question.written,
     }
 
 
@@ -232,4 +276,5 @@ def _mention(m: Mention) -> dict[str, Any]:
         "start": m.start,
         "end": m.end,
         "assertion": m.assertion,
+        "sites": list(m.sites),
     }

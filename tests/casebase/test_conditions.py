@@ -68,7 +68,7 @@ def found(casebase, where):
         ("meta.site.name = 'north'", "a"),
         ("meta.Schlüssel = 'ß'", "d"),
         ("meta.flag = 1", "b"),
-        ("date >= '2020'", "a"),
+        ("date >= '2020'", "ad"),
         ("date < '2020'", "b"),
         ("study_id = 'O''Hara'", "c"),
         ("source like 'x%'", "c"),

@@ -47,9 +47,16 @@ def test_words_that_the_earlier_report_contradicts_are_named(patient, terms, bef
     assert (change.earlier, change.later, change.days) == ("C1", "C2", 5.0)
 
 
-def test_one_text_for_several_studies_tells_of_no_change(patient, terms):
-    text = "Consolidation has increased. It resolved later."
-    assert course_of("P", patient((0, text), (5, text)), terms.concepts).changes[1:] == ()
+def test_words_of_a_text_that_repeats_the_one_before_are_read_once(patient, terms):
+    text = "Consolidation has increased."
+    changes = course_of("P", patient((0, text), (5, text)), terms.concepts).changes
+    assert [(c.trend, c.words) for c in changes] == [(W, "has increased"), (U, "")]
+
+
+def test_a_report_may_say_what_an_older_one_said(patient, terms):
+    reports = ((0, "No pneumothorax."), (5, "Pneumothorax."), (9, "No pneumothorax."))
+    changes = course_of("P", patient(*reports), terms.concepts).changes
+    assert [c.trend for c in changes] == [N, R]
 
 
 def test_studies_of_unknown_time_and_other_kind_take_no_part(patient, terms, read):

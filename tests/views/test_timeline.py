@@ -19,7 +19,7 @@ HOSTILE = "<script>alert(1)</script> Consolidation. \u202e"
 def _course():
     terms = glossary()
     texts = ("Consolidation.", "Consolidation has increased.", f"No consolidation. {HOSTILE}")
-    days = (0, 4, 400)
+    days = (0, 40, 100)
     cases = [
         Case(id=f"<b>{i}", text=text, patient_id="P&<1>", meta={"offset_days": day})
         for i, (text, day) in enumerate(zip(texts, days, strict=True))

@@ -7,7 +7,7 @@ where it has none it is unchanged. Where words and assertions differ, the change
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmedrag.courses.studies import Study, state_of
 from mmedrag.protocols import Ontology
@@ -22,22 +22,26 @@ def changes_of(studies: Sequence[Study], ontology: Ontology) -> list[Change]:
     """All changes of a course, by study and then in the order of its report.
 
     Each study is held against the last study before it that speaks of the finding, is of the same
-    part of the body and modality and has a text of its own. Studies of unknown time take no part.
+    part of the body and modality. Studies of unknown time take no part.
     """
     timed = [study for study in studies if study.time is not None]
     return [c for i in range(len(timed)) for c in changes_since(timed[:i], timed[i], ontology)]
 
 
 def changes_since(earlier: Sequence[Study], study: Study, ontology: Ontology) -> list[Change]:
-    """What became of a patient's findings in one study, held against those before it."""
-    before = [s for s in earlier if s.comparable(study) and s.text != study.text]
-    if any(s.text == study.text for s in earlier):
-        return []  # one text for several studies tells of none of them in particular
-    return list(_changes(before, study, ontology))
+    """What became of a patient's findings in one study, held against those before it.
+
+    A text that repeats the one before, as a note on several figures of one patient does, says by
+    its words of change nothing of this study; what it asserts counts.
+    """
+    before = [s for s in earlier if s.comparable(study)]
+    repeated = bool(before) and before[-1].text == study.text
+    return list(_changes(before, study, {} if repeated else _words(study), ontology))
 
 
-def _changes(before: Sequence[Study], study: Study, ontology: Ontology) -> Iterator[Change]:
-    words = _words(study)
+def _changes(
+    before: Sequence[Study], study: Study, words: Mapping[str, Wording], ontology: Ontology
+) -> Iterator[Change]:
     for concept, state in study.states.items():
         previous = next((s for s in reversed(before) if state_of(s, concept, ontology)), None)
         was = None if previous is None else state_of(previous, concept, ontology)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mmedrag.courses.studies import Study
-from mmedrag.types import Assertion, Change
+from mmedrag.types import Assertion, Change, Trend
 
 _STATES = {Assertion.NEGATED: "no ", Assertion.UNCERTAIN: "possible "}
 FINDINGS = 8
@@ -39,14 +39,33 @@ def study_line(study: Study) -> str:
 
 
 def change_lines(changes: Sequence[Change], studies: Mapping[str, Study]) -> Iterator[str]:
-    """A line a change, and one for each contradiction; ``studies`` by their keys."""
+    """A line a change, one for what two reports merely repeat, and one a contradiction.
+
+    ``studies`` are given by their keys.
+    """
+    repeated: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
-        yield f"- {_change(change, studies)}"
+        if change.trend is Trend.UNCHANGED and not change.words:
+            repeated.setdefault((change.earlier, change.later), []).append(change)
+        else:
+            yield f"- {_change(change, studies)}"
+    for (earlier, later), same in repeated.items():
+        named = "; ".join(f"{c.term} [{earlier}, {later}]" for c in same)
+        when = f"{studies[later].when}{_since(same[0], studies)}"
+        yield f"- Affirmed again at {when}: {named}"
     for change in changes:
         if change.contradiction:
             term = change.term[:1].upper() + change.term[1:]
             mark = f"[{change.earlier}, {change.later}]"
             yield f"- Contradiction on “{term}”: {change.contradiction} {mark}"
+
+
+def _since(change: Change, studies: Mapping[str, Study]) -> str:
+    """Since which study, and in how many days."""
+    if not change.earlier:
+        return ""
+    lasted = f" ({days(change.days)})" if change.days is not None else ""
+    return f" since {studies[change.earlier].when}{lasted}"
 
 
 def days(number: float) -> str:
@@ -57,10 +76,7 @@ def days(number: float) -> str:
 def _change(change: Change, studies: Mapping[str, Study]) -> str:
     later = studies[change.later]
     keys = [k for k in (change.earlier, change.later) if k]
-    since = ""
-    if change.earlier:
-        since = f" since {studies[change.earlier].when}"
-        since += f" ({days(change.days)})" if change.days is not None else ""
+    since = _since(change, studies)
     ground = f"in the words “{change.words}”" if change.words else "by what both reports assert"
     term = change.term[:1].upper() + change.term[1:]
     return f"{term}: {change.trend} at {later.when}{since}, {ground} [{', '.join(keys)}]"

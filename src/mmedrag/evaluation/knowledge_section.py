@@ -38,7 +38,7 @@ def as_section(results: Mapping[str, Any]) -> Section:
         notes=(
             "Questions of two hops are made so that findings must be joined, from patients whom "
             "the counts know: they show that the graph joins, not that it diagnoses.",
-            f"A question costs the graph {median:.1f} ms (median) and {p95:.1f} ms (95th "
+            f"A question costs the graph {median:.1f} ms of CPU (median) and {p95:.1f} ms (95th "
             "percentile), both rankings together.",
         ),
         data=dict(results),

@@ -24,6 +24,8 @@ from mmedrag.views.trace import SCHEMA, change_json
 ROWS = 12
 """Findings that are drawn, those that change first."""
 
+_LETTER, _SIGNED = 7.0, 64.0
+"""Width of a letter, and of a change in words."""
 _LEFT, _WIDTH, _ROW, _TOP = 210.0, 760.0, 34.0, 44.0
 _SIGN = {
     Trend.NEW: "+ new", Trend.WORSE: "▲ worse", Trend.UNCHANGED: "= unchanged",
@@ -148,13 +150,20 @@ def _places(times: Sequence[float]) -> list[float]:
 
 
 def _axis(studies: Sequence[Study], xs: Sequence[float], height: float) -> list[Markup]:
+    """A line a study; names on two lines, and left out where they would overlap."""
     parts = []
-    for number, (study, x) in enumerate(zip(studies, xs, strict=True)):
-        y = 14.0 if number % 2 == 0 else 29.0  # two lines, so that neighbours do not overlap
+    ends = {14.0: 0.0, 29.0: 0.0}
+    for study, x in zip(studies, xs, strict=True):
+        y = min(ends, key=lambda line: ends[line])
+        name = f"{_short(study)} {study.key}"
+        half = _LETTER * len(name) / 2.0
+        shown = x - half >= ends[y]
+        if shown:
+            ends[y] = x + half + _LETTER
         parts.append(Markup(
             '<text x="{}" y="{}" text-anchor="middle">{}</text><line x1="{}" y1="{}" x2="{}" '
             'y2="{}" stroke="currentColor" stroke-opacity=".25"/>'
-        ).format(f"{x:.1f}", y, f"{_short(study)} {study.key}", f"{x:.1f}", _TOP - 10, f"{x:.1f}",
+        ).format(f"{x:.1f}", y, name if shown else "", f"{x:.1f}", _TOP - 10, f"{x:.1f}",
                  f"{height - 8:.1f}"))  # fmt: skip
     return parts
 
@@ -167,7 +176,12 @@ def _finding(
     course: Course, studies: Sequence[Study], xs: Sequence[float], concept: str, term: str, y: float
 ) -> list[Markup]:
     """One row: the name of the finding, its state in each study, its changes in words."""
-    signs = {c.later: _SIGN[c.trend] for c in course.changes if c.concept == concept}
+    room = min((b - a for a, b in pairwise(xs)), default=_WIDTH)
+    signs = {
+        c.later: _SIGN[c.trend] if room >= _SIGNED else _SIGN[c.trend].partition(" ")[0]
+        for c in course.changes
+        if c.concept == concept
+    }
     parts = [Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(
         f"{_LEFT - 12:.0f}", f"{y + 4:.1f}", plain(term, 26))]  # fmt: skip
     for study, x in zip(studies, xs, strict=True):

@@ -1,12 +1,12 @@
 """What the concept channel does to stage 1: the same questions with it and without it.
 
-    python benchmarks/concept_channel.py my.casebase [--questions 300] [--longest 8]
+    python benchmarks/concept_channel.py my.casebase [--questions 300] [--split val] [--weight 0.1]
 
-A question is the first sentence of a case's report, that case left out. Relevant are the cases
-of its patient, of its diagnosis, or with one of its labels. Printed is the discounted cumulative
-gain of the first ten cases by length of the question, and the mean difference with its standard
-error. ``--longest`` sets the words up to which a text is taken for a request, to see what a limit
-does.
+A question is the first sentence of a case's report, or all of it, in turn, that case left out.
+Relevant are the cases of its patient, of its diagnosis, or, where a set gives no diagnoses, with
+one of its labels. Printed is the discounted cumulative gain of the first ten cases by length of the
+question and by source, and the mean difference with its standard error. ``--weight`` sets the
+weight of what longer texts affirm, ``--longest`` the words up to which a text is a request.
 """
 
 from __future__ import annotations
@@ -21,22 +21,28 @@ from pathlib import Path
 import numpy as np
 
 import mmedrag
-from mmedrag.definitions import criteria
+from mmedrag.casebase import hybrid
+from mmedrag.choices import reranker
+from mmedrag.definitions import expansion
 from mmedrag.types import Case, Context, Query
 
-BUCKETS = ((5, 8), (9, 14), (15, 400))
+LENGTHS = ((5, 8), (9, 14), (15, 30), (31, 10_000))
+SHOWN = 10
 
 
 def gain(context: Context, own: Case) -> float:
     """DCG@10 of the cases in the order of stage 1, with binary relevance."""
-    cases = [e.item for e in context.gathered if isinstance(e.item, Case)][:10]
+    cases = [e.item for e in context.gathered if isinstance(e.item, Case)][:SHOWN]
     return float(sum(relevant(c, own) / np.log2(i + 2) for i, c in enumerate(cases)))
 
 
 def relevant(case: Case, own: Case) -> bool:
     """Of the same patient, of the same diagnosis, or with a label in common."""
-    same = bool(own.diagnosis) and case.diagnosis == own.diagnosis
-    return case.patient_id == own.patient_id or same or bool(set(own.labels) & set(case.labels))
+    if own.patient_id and case.patient_id == own.patient_id:
+        return True
+    if own.diagnosis:
+        return case.diagnosis == own.diagnosis
+    return bool(set(own.labels) & set(case.labels))
 
 
 def opening(case: Case) -> str:
@@ -44,38 +50,54 @@ def opening(case: Case) -> str:
     return re.split(r"(?<=[.])\s", case.text)[0]
 
 
+def line(name: str, rows: np.ndarray) -> str:
+    """What one group of questions gave: ``rows`` are gains without and with the channel."""
+    apart = rows[:, 1] - rows[:, 0]
+    return (
+        f"{name:<34} {len(rows):>4}   {rows[:, 0].mean():.3f}    {rows[:, 1].mean():.3f}  "
+        f"{apart.mean():+.3f} ± {apart.std() / len(rows) ** 0.5:.3f}"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("casebase", type=Path)
     options.add_argument("--questions", type=int, default=300)
-    options.add_argument("--longest", type=int, default=criteria.LONGEST_REQUEST)
+    options.add_argument("--split", default="", help="ask with cases of this split alone")
+    options.add_argument("--longest", type=int, default=expansion.LONGEST_REQUEST)
+    options.add_argument("--weight", type=float, default=hybrid.EVIDENCE_WEIGHT)
     chosen = options.parse_args(arguments)
-    criteria.LONGEST_REQUEST = chosen.longest
-    with mmedrag.load(chosen.casebase) as rag:
+    expansion.LONGEST_REQUEST, hybrid.EVIDENCE_WEIGHT = chosen.longest, chosen.weight
+    found: list[tuple[str, int, float, float]] = []
+    with mmedrag.load(chosen.casebase) as loaded:
+        rag = replace(loaded, reranker=reranker("none"))
         without = replace(rag, expander=None)
-        cases = [c for c in rag.cases.cases() if c.patient_id and len(opening(c).split()) >= 5]
+        cases = [c for c in rag.cases.cases() if c.text and chosen.split in ("", c.split)]
         random.Random(0).shuffle(cases)
-        rows = []
-        for case in cases:
-            query = Query(text=opening(case), domain=case.domain, where=f"id != '{case.id}'")
+        for number, case in enumerate(cases):
+            text = case.text if number % 2 else opening(case)
+            query = Query(text=text, domain=case.domain, where=f"id != '{case.id}'")
+            if len(text.split()) < LENGTHS[0][0]:
+                continue
             context = rag.retrieve(query)
             if context.question.criteria:
-                words = len(query.text.split())
-                rows.append((words, gain(without.retrieve(query), case), gain(context, case)))
-            if len(rows) == chosen.questions:
+                gains = gain(without.retrieve(query), case), gain(context, case)
+                found.append((case.source, len(text.split()), *gains))
+            if len(found) == chosen.questions:
                 break
-    table = np.array(rows).reshape(-1, 3)
-    print("words     n   without  with  difference")
-    for low, high in BUCKETS:
-        part = table[(table[:, 0] >= low) & (table[:, 0] <= high)]
-        if len(part):
-            apart = part[:, 2] - part[:, 1]
-            error = apart.std() / len(part) ** 0.5
-            print(
-                f"{low:>3}-{high:<3} {len(part):>4}   {part[:, 1].mean():.3f}    "
-                f"{part[:, 2].mean():.3f}  {apart.mean():+.3f} ± {error:.3f}"
-            )
+    table = np.array([row[2:] for row in found]).reshape(-1, 2)
+    words = np.array([row[1] for row in found])
+    sources = np.array([row[0] for row in found])
+    print(f"{'':<34}    n   without  with  difference")
+    for low, high in LENGTHS:
+        if (inside := (words >= low) & (words <= high)).any():
+            name = f"{low} to {high} words" if high < LENGTHS[-1][1] else f"{low} words or more"
+            print(line(name, table[inside]))
+    longer = words > chosen.longest
+    for source in sorted(set(sources)):
+        if (inside := longer & (sources == source)).any():
+            print(line(f"longer, {source}"[:34], table[inside]))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Texts routed by head, by glossary, and by both: ``python benchmarks/text_routing.py RECORDS``.
 
-Short terms come from ``mmedrag/evaluation/short_terms.jsonl``, in four sets, each written before
-its first run. Record files give up to 150 different English texts of their validation split; the
-settings of the routing were chosen on every second of them ("even"), so that "odd" is unseen.
+Short terms come from ``mmedrag/evaluation/short_terms.jsonl``, in seven sets, each written
+before its first run. Record files give up to 150 different English texts of their validation split;
+the settings of the routing were chosen on every second of them ("even"), so that "odd" is unseen.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class NoHead:
 
 
 def short_terms() -> dict[str, list[Labelled]]:
-    """The four sets of short terms."""
+    """The seven sets of short terms."""
     lines = (files("mmedrag.evaluation") / "short_terms.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return {
         f"short terms, {name} set": [(r["text"], r["domain"]) for r in rows if r["set"] == name]
-        for name in ("first", "second", "third", "fourth")
+        for name in dict.fromkeys(r["set"] for r in rows)
     }
 
 

@@ -19,8 +19,6 @@ from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.imaging.signatures import kind_of_file
 
-_SHOWN = 4
-
 
 def dicom_files(folder: Path) -> Iterator[Path]:
     """The DICOM files below a folder, in a fixed order."""
@@ -46,9 +44,7 @@ def table(folder: Path) -> str:
     refused = sum(map(len, reasons.values()))
     rows = [f"{opened} files opened, {refused} refused:", "", "| why | files |", "|---|---|"]
     for reason, names in sorted(reasons.items()):
-        more = len(names) - _SHOWN
-        shown = ", ".join(f"`{name}`" for name in names[:_SHOWN])
-        rows.append(f"| {reason} | {shown}{f' and {more} more' if more > 0 else ''} |")
+        rows.append(f"| {reason} | {', '.join(f'`{name}`' for name in names)} |")
     return "\n".join(rows)
 
 

@@ -30,13 +30,15 @@ settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--proofs PAGE``: write what the proofs of this run found into the table of a page."""
     parser.addoption("--proofs", type=Path, metavar="PAGE", help="page with the table of proofs")
+    parser.addoption("--in-pieces", action="store_true", help="add to the rows of the same day")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Gather the proofs where a page is named."""
     if config.getoption("--proofs"):
         main = not hasattr(config, "workerinput")  # of pytest-xdist; workers write nothing
-        config.pluginmanager.register(ProofTable(config.getoption("--proofs"), main), "proofs")
+        table = ProofTable(config.getoption("--proofs"), main, config.getoption("--in-pieces"))
+        config.pluginmanager.register(table, "proofs")
 
 
 @pytest.fixture(autouse=True)

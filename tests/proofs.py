@@ -3,7 +3,9 @@
 A test that is marked ``proof("area")`` is a part of the proof of that area. What it tried it says
 by pytest's own fixture, ``record_property("kills", 500)``; one that says nothing counts as one
 check. ``pytest -m proof --proofs docs/reference/reliability.md`` runs the proofs and writes their
-rows of the table; rows of proofs that did not run stay as they are, with their date.
+rows of the table; rows of proofs that did not run stay as they are, with their date. With
+``--in-pieces`` what a run tried and found is added to the rows of the same day, so that a long
+proof can be run a few tests at a time.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,8 +34,8 @@ def scaled(number: int) -> int:
 class ProofTable:
     """Gathers the proofs of one run of pytest and writes their rows."""
 
-    def __init__(self, page: Path, writes: bool = True) -> None:
-        self._page, self._writes = page, writes
+    def __init__(self, page: Path, writes: bool = True, adds: bool = False) -> None:
+        self._page, self._writes, self._adds = page, writes, adds
         self._scales: dict[str, Counter[str]] = defaultdict(Counter)
         self._outcomes: dict[str, Counter[str]] = defaultdict(Counter)
 
@@ -62,17 +65,34 @@ class ProofTable:
 
     def rows(self) -> dict[str, str]:
         """A row of the table by area."""
-        today = datetime.now(UTC).date().isoformat()
         return {
-            area: f"| {area} | {scale_of(self._scales[area])} | {result_of(outcomes)} | {today} |"
+            area: f"| {area} | {scale_of(self._scales[area])} | {result_of(outcomes)} | {today()} |"
             for area, outcomes in self._outcomes.items()
         }
 
     def merged(self, table: str) -> str:
         """The table with the rows of this run in the place of older ones."""
         lines = [line for line in table.splitlines()[2:] if line]
-        rows = {line.split("|")[1].strip(): line for line in lines} | self.rows()
+        rows = {line.split("|")[1].strip(): line for line in lines}
+        if self._adds:
+            self._add([row for area, row in rows.items() if area in self._outcomes])
+        rows |= self.rows()
         return HEADING + "".join(f"{rows[area]}\n" for area in sorted(rows))
+
+    def _add(self, rows: Iterable[str]) -> None:
+        """Count what rows of the same day say into this run."""
+        for row in rows:
+            area, scale, result, day = (cell.strip() for cell in row.split("|")[1:5])
+            if day == today():
+                for number, unit in re.findall(r"([\d,]+) ([^,]+)", scale):
+                    self._scales[area][unit] += int(number.replace(",", ""))
+                failed, ran, *rest = map(int, re.findall(r"\d+", result))
+                self._outcomes[area].update(failed=failed, passed=ran - failed, skipped=sum(rest))
+
+
+def today() -> str:
+    """The date in UTC."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def scale_of(sizes: Counter[str]) -> str:

@@ -17,7 +17,7 @@ from mmedrag.domains import paper_prompts
 from mmedrag.encoders.adapted import load_adapted
 from mmedrag.encoders.clip import load_towers
 from mmedrag.encoders.dual import DualEncoder, Remembering
-from mmedrag.encoders.fusion import Fusion, SharedAndOwn, load_fusion
+from mmedrag.encoders.fusion import Concat, Fusion, SharedAndOwn, load_fusion
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.pretrained import Pretrained
@@ -126,15 +126,24 @@ def offline_encoders(learned: Path | None = None) -> tuple[ImageEncoder, TextEnc
     )
 
 
+def _routing(
+    learned: Path, images: ImageEncoder, texts: TextEncoder, modality: str = ""
+) -> ModalityClassifier:
+    """The trained classifier on the encoders of ``learned``, beside the glossary's terms."""
+    heads = read_checkpoint(Path(modality or learned / "modality"), "modality")
+    heads.require_encoder("image", images.fingerprint)
+    heads.require_encoder("text", texts.fingerprint)
+    return ConceptClassifier(
+        TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(heads)), glossary()
+    )
+
+
 def _offline(models: Mapping[str, str]) -> Stages:
     from mmedrag.encoders.projection import Reduction
 
     learned = Path(models["learned"]) if models["learned"] else MODELS
     images, texts = offline_encoders(learned)
     reduction = Reduction.load(learned / "image_reduction", images.fingerprint)
-    modality = read_checkpoint(Path(models["modality"] or learned / "modality"), "modality")
-    modality.require_encoder("image", images.fingerprint)
-    modality.require_encoder("text", texts.fingerprint)
     mixture = DomainMixture.load(
         learned / "mixture", image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
@@ -146,10 +155,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
     embedder = _adapted(models, DualEncoder(images, texts, fusion))
     return Stages(
         embedder=embedder,
-        classifier=ConceptClassifier(
-            TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(modality)),
-            glossary(),
-        ),
+        classifier=_routing(learned, images, texts, models["modality"]),
         reranker=default_reranker(),
         context_filter=_filter(
             models, embedder, texts, _reward_in(learned, embedder) or SimilarityThreshold(0.15)
@@ -182,6 +188,36 @@ def _paper(models: Mapping[str, str]) -> Stages:
         ),
         reranker=paper_graph(),
         context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.2)),
+        texts=texts,
+    )
+
+
+def _any_two(models: Mapping[str, str]) -> Stages:
+    """An image and a text encoder that need not know each other, routed by the offline heads.
+
+    Until heads join them (``adapted`` or ``heads``), images are compared with images and texts
+    with texts.
+    """
+    from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
+
+    shipped_images, shipped_texts = offline_encoders()
+    image = Pretrained.parse(models["image"])
+    images = Remembering(TransformersImageEncoder.load(image.name, revision=image.revision))
+    texts: TextEncoder = shipped_texts
+    if models["text"]:
+        text = Pretrained.parse(models["text"])
+        texts = TransformersTextEncoder.load(text.name, revision=text.revision, pooling="mean")
+    fusion: Fusion = Concat(images.dim, texts.dim)
+    if models["heads"]:
+        fusion = load_fusion(
+            Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
+        )
+    embedder = _adapted(models, DualEncoder(images, texts, fusion))
+    return Stages(
+        embedder=embedder,
+        classifier=_routing(MODELS, shipped_images, shipped_texts),
+        reranker=default_reranker(),
+        context_filter=_filter(models, embedder, texts, SimilarityThreshold(0.15)),
         texts=texts,
     )
 
@@ -310,7 +346,11 @@ PRESETS: tuple[Preset, ...] = (
         "plip",
         "PLIP ViT-B/32 for pathology, both towers",
         _TORCH,
-        {"clip": "vinid/plip@main", "adapted": "", "reward": ""},
+        {
+            "clip": "vinid/plip@67ade53ddd32195868f422585f72698ef5d15094",
+            "adapted": "",
+            "reward": "",
+        },
         _towers,
     ),
     Preset(
@@ -323,6 +363,19 @@ PRESETS: tuple[Preset, ...] = (
             "reward": "",
         },
         _towers,
+    ),
+    Preset(
+        "rad-dino",
+        "RAD-DINO's image encoder (or another) beside MiniLM (or another text encoder)",
+        _TORCH,
+        {
+            "image": "microsoft/rad-dino@110cbc18d5133582e320b43d53bf5c44e410c936",
+            "text": "",
+            "heads": "",
+            "adapted": "",
+            "reward": "",
+        },
+        _any_two,
     ),
 )
 """Every preset, the default first."""

@@ -264,7 +264,10 @@ class Reranker(Protocol):
 
 @runtime_checkable
 class ContextFilter(Protocol):
-    """Section 3.6: r_i > tau. Law: a subset of the evidence, in order, with ``reward`` filled."""
+    """Section 3.6: r_i > tau, best first.
+
+    Law: a subset of the evidence, with ``reward`` filled.
+    """
 
     def keep(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]: ...
 

@@ -296,6 +296,21 @@ def test_a_sound_log_loses_nothing_and_says_nothing(path, tmp_path):
         assert casebase.verify() == []
 
 
+def test_a_log_that_is_lost_with_the_note_of_its_writes_is_noticed(path, tmp_path):
+    copy = writing_copy(path, tmp_path)
+    (copy / "casebase.db-shm").unlink()
+    log, note = copy / "casebase.db-wal", copy / "acknowledged"
+    log.replace(copy / "aside")
+    note.replace(log)
+    (copy / "aside").replace(note)
+    with Casebase.open(copy, readonly=True) as casebase:
+        assert "note of acknowledged writes" in casebase.notices[0]
+        assert "note of acknowledged writes" in casebase.verify()[0]
+    with Casebase.open(copy) as casebase:
+        casebase.rebuild()
+        assert casebase.verify() == []
+
+
 def test_an_older_copy_of_the_database_is_noticed(path, tmp_path):
     """Deleted cases would be back without a word."""
     before = (path / "casebase.db").read_bytes()

@@ -15,6 +15,8 @@ from dicom_files import header, save, with_pixels
 
 resource = pytest.importorskip("resource", reason="limits on memory need a Unix system")
 
+pytestmark = pytest.mark.proof("bombs")
+
 LIMIT = 1536 * 2**20
 """Bytes of memory of its own that a whole ``mmedrag index`` may allocate."""
 

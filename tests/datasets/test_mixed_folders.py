@@ -101,6 +101,15 @@ def test_doses_and_key_objects_are_no_reports(tmp_path, sop_class, number, title
     assert (case.text, problems) == ("", [])
 
 
+@pytest.mark.parametrize("number", ["66.4", "66.7", "481.2"])
+def test_maps_over_other_pixels_are_no_cases(tmp_path, number):
+    scan(tmp_path / "ct.dcm")
+    sop_class = f"1.2.840.10008.5.1.4.1.1.{number}"
+    save(with_pixels(header(sop_class, seed="map"), ramp()), tmp_path / "map.dcm")
+    cases, problems = read(tmp_path)
+    assert (len(cases), problems) == (1, [])
+
+
 def test_a_pipe_blocks_nothing(tmp_path):
     if not hasattr(os, "mkfifo"):
         pytest.skip("no pipes here")

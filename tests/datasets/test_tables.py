@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmedrag.datasets import read_corpus
+from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError, MissingExtra, MMedRAGError
 from mmedrag.types import Case, Domain, Problem
 
@@ -112,7 +113,7 @@ def test_an_open_quote_does_not_swallow_the_file_silently(tmp_path):
         ("a,b\n1,2\n", {}, "no column of texts"),
         ("id,text\n1,a\n", {"columns": {"text": "report"}}, "no column report"),
         ("id,text\n1,a\n", {"columns": {"colour": "text"}}, "No field is called colour"),
-        ("id,text\n\0\0\0\0", {}, "not a table"),
+        ("id,text\n" + "\0" * 20, {}, "not a table"),
     ],
 )
 def test_tables_that_cannot_be_read(tmp_path, text, options, reason):
@@ -189,3 +190,14 @@ def test_damaged_tables_give_cases_problems_or_corpus_errors(tmp_path_factory, f
     except MMedRAGError:
         return
     assert all(isinstance(item, Case | Problem) for item in items)
+
+
+def test_a_stray_zero_byte_costs_nothing(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"id,text\n1,a\0b\n2,ok\n")
+    assert [case.text for case in read_table(tmp_path / "t.csv")] == ["ab", "ok"]
+
+
+def test_sections_are_known_in_the_plural_and_before_a_colon(tmp_path):
+    (tmp_path / "t.csv").write_text("id,FINDINGS:,Impressions\n1,Clear.,Normal.\n")
+    (case,) = read_table(tmp_path / "t.csv")
+    assert case.text == "Findings: Clear.\nImpressions: Normal."

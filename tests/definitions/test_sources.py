@@ -325,6 +325,7 @@ def compiled_within(mebibytes: int, source: Path, into: Path) -> tuple[int, int]
     return terms, broken
 
 
+@pytest.mark.proof("bombs")
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of memory and /proc")
 def test_small_files_that_unpack_to_much_are_compiled_in_little_memory(tmp_path: Path) -> None:
     head = b"[Term]\nid: D:1\nname: zorb\n"
@@ -339,6 +340,7 @@ def test_small_files_that_unpack_to_much_are_compiled_in_little_memory(tmp_path:
     assert "No usable entry" in error.value.stderr
 
 
+@pytest.mark.proof("bombs")
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of memory and /proc")
 def test_a_million_rows_of_umls_are_compiled_in_bounded_memory(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ class Reports:
         ("liver cirhosis, gall stone", "liver cirrhosis, gall stone"),
         ("plural effusion", "pleural effusion"),
         ("brest cancer", "breast cancer"),
+        ("aneurism of the aorta", "aneurysm of the aorta"),
+        ("hepatocelular carcinoma", "hepatocellular carcinoma"),
     ],
 )
 def test_mistakes_are_corrected(written: str, meant: str) -> None:
@@ -69,6 +71,8 @@ def test_mistakes_are_corrected(written: str, meant: str) -> None:
         "MPX1009_efusion and plueral.dcm",
         "efusion_2 efusion7 #efusion @efusion",
         "patient of Dr. Efusion",
+        "neumotorax",
+        "carcinoma hepatocelular",
         "derrame plueral sin neumotorax en el pulmon izquierdo",
         "12345 99.5 1/2",
         "the quick brown fox jumps over the lazy dog",

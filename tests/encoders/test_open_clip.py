@@ -17,12 +17,13 @@ from mmedrag.errors import CheckpointError
 from mmedrag.presets import build
 from mmedrag.protocols import Embedder
 from mmedrag.testing.embedder import EmbedderContract, picture
+from mmedrag.types import Query
 
 torch = pytest.importorskip("torch")
 hf = pytest.importorskip("transformers")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from tiny_models import SIDE, WORDS, write_tokenizer  # noqa: E402
+from tiny_models import SIDE, WORDS, write_model, write_tokenizer  # noqa: E402
 
 WIDTH, DEPTH, HIDDEN, OUT = 64, 2, 96, 24
 STATISTICS = {"mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28]}
@@ -173,6 +174,17 @@ def test_the_preset_loads_a_folder(biomedclip: Path) -> None:
     one, again = (build("biomedclip", {"clip": str(biomedclip)}).embedder for _ in range(2))
     assert one.dim == OUT
     assert one.fingerprint == again.fingerprint
+
+
+def test_an_image_encoder_stands_beside_the_shipped_text_encoder(tmp_path: Path) -> None:
+    folder = write_model("dinov2", tmp_path / "dino")
+    stages = build("rad-dino", {"image": str(folder)})
+    report, image = Query("pleural effusion on the left"), picture(1)
+    file = tmp_path / "image.png"
+    image.save(file)
+    vectors = stages.embedder.embed([report, Query("", image=file)])
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(2), atol=1e-5)  # nothing joins them yet
+    assert stages.classifier.classify([report])[0].decision == "radiology"
 
 
 class TestBiomedClipEmbedder(EmbedderContract):

@@ -125,6 +125,7 @@ def test_thumbnail_fits_its_side():
     assert small.size == (100, 20)
 
 
+@pytest.mark.proof("bombs")
 @pytest.mark.parametrize(
     "size", [(50_000, 50_000), (2**31 - 1, 2**31 - 1), (limits.MAX_PIXELS + 1, 1)]
 )

@@ -86,6 +86,36 @@ def test_voi_lut_goes_before_the_window():
     assert shown(ds).tolist() == [[255, 170, 85, 0]]
 
 
+@pytest.mark.parametrize("descriptor", [[4096, 0, 16], [0, 0, 16], [4096, 0, 12]])
+def test_a_voi_lut_that_lacks_entries_for_its_data_is_not_believed(descriptor):
+    lut = Dataset()
+    lut.LUTDescriptor, lut.LUTData = descriptor, list(range(100))
+    lut["LUTDescriptor"].VR, lut["LUTData"].VR = "US", "US"
+    image = open_image(contents(with_pixels(header(), ramp(), VOILUTSequence=[lut])))
+    assert np.asarray(image).tolist() == shown(with_pixels(header(), ramp())).tolist()
+    assert "without its VOI LUT" in image.info["notice"]
+
+
+def test_a_palette_that_lacks_colours_is_reported():
+    ds = with_pixels(header(), ramp("<u1", 0, 255), "PALETTE COLOR")
+    for colour in ("Red", "Green", "Blue"):
+        setattr(ds, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        table = np.linspace(0, 65535, 10).astype("<u2").tobytes()
+        setattr(ds, f"{colour}PaletteColorLookupTableData", table)
+    image = open_image(contents(ds))
+    assert "no colours" in image.info["notice"]
+    assert np.asarray(image)[0, -1].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize(("photometric", "grey"), [("MONOCHROME2", 0), ("MONOCHROME1", 0)])
+def test_padding_is_background(photometric, grey):
+    values = np.where(ramp() < 500, 63536, ramp()).astype("<u2")
+    ds = with_pixels(header(), values, photometric, PixelPaddingValue=63536)
+    pixels = shown(ds)
+    assert pixels[0, 0] == grey
+    assert {pixels[0, 40], pixels[0, -1]} >= {0 if photometric == "MONOCHROME1" else 255}
+
+
 def test_modality_lut():
     lut = Dataset()
     lut.LUTDescriptor, lut.ModalityLUTType = [2, 0, 16], "US"

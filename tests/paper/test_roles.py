@@ -9,7 +9,7 @@ import pytest
 from mmedrag.errors import CorpusError
 from mmedrag.paper import roles as module
 from mmedrag.paper.report import studies_of
-from mmedrag.paper.roles import ROLES, RetrievalSet, read_roles, synthetic_roles
+from mmedrag.paper.roles import ROLES, RetrievalSet, draw_phantoms, read_roles, synthetic_roles
 
 
 def written(folder: Path, text: str) -> Path:
@@ -85,6 +85,7 @@ def test_without_a_file_phantoms_play_every_role(
 ) -> None:
     monkeypatch.setattr(module, "PHANTOMS", 3)
     roles = synthetic_roles(tmp_path)
+    draw_phantoms(tmp_path)
     assert roles["rerank"] == roles["gallery"] == [tmp_path / "records.jsonl"]
     assert roles["rerank"][0].read_text("utf-8").count("\n") == 3
     assert [study.name for study in studies_of(roles, ["retrieval"])] == ["retrieval-phantoms"]

@@ -125,13 +125,17 @@ def test_mmr_breaks_up_a_crowd_of_copies():
 @pytest.mark.parametrize(
     ("one", "two"),
     [
-        (case("C1", study_id="7"), case("C2", (0, 1), study_id="7")),
-        (case("C1", text=REPORT), case("C2", (0, 1), text=REPORT.upper().replace(".", " !"))),
-        (case("C1", (1, 0)), case("C2", (1, 0.1))),
+        (
+            case("C1", text=REPORT, patient_id="P1"),
+            case("C2", (0, 1), text=REPORT.upper().replace(".", " !"), patient_id="P1"),
+        ),
+        (case("C1", text=REPORT), case("C2", (0, 1), text=REPORT)),
+        (case("C1", (1, 0), patient_id="P1"), case("C2", (1, 0.1), patient_id="P1")),
+        (case("C1", (1, 0), patient_id="P1"), case("C2", (1, 0.001), patient_id="P2")),
         (definition("D1", concept="X"), definition("D2", (0, 1), concept="X")),
         (definition("D1", text=REPORT), definition("D2", (0, 1), text=REPORT)),
     ],
-    ids=["study", "text", "vector", "concept", "definition text"],
+    ids=["text", "text of nobody", "vector", "copy", "concept", "definition text"],
 )
 def test_a_repetition_moves_behind(one, two):
     new = case("C9", (-1.0, 0.5), text="Something else.")
@@ -142,17 +146,31 @@ def test_a_repetition_moves_behind(one, two):
 @pytest.mark.parametrize(
     ("one", "two"),
     [
-        (case("C1", study_id="7", source="a"), case("C2", (0, 1), study_id="7", source="b")),
+        (case("C1", study_id="7"), case("C2", (0, 1), study_id="7")),
         (
-            case("C1", study_id="1", patient_id="P1"),
-            case("C2", (0, 1), study_id="1", patient_id="P2"),
+            case("C1", text=REPORT, patient_id="P1", source="a"),
+            case("C2", (0, 1), text=REPORT, patient_id="P1", source="b"),
         ),
+        (
+            case("C1", (1, 0), text=REPORT, patient_id="P1"),
+            case("C2", (1, 0.1), text=REPORT, patient_id="P2"),
+        ),
+        (case("C1", (1, 0)), case("C2", (1, 0.1))),
         (case("C1", text="Normal fundus."), case("C2", (0, 1), text="normal fundus")),
         (case("C1"), case("C2", (0, 1))),
         (case("C1", (0, 0)), case("C2", (0, 0))),
         (case("C1", text=REPORT), definition("D1", (1, 0), text=REPORT)),
     ],
-    ids=["other source", "other patient", "label", "no study", "no vector", "definition"],
+    ids=[
+        "same study",
+        "other source",
+        "other patient",
+        "no patient",
+        "label",
+        "no text",
+        "no vector",
+        "definition",
+    ],
 )
 def test_what_is_no_repetition_stays(one, two):
     new = case("C9", (-1.0, 0.5), text="Something else.")
@@ -161,7 +179,8 @@ def test_what_is_no_repetition_stays(one, two):
 
 def test_a_repetition_of_a_repetition_is_measured_against_what_is_shown():
     """A chain a≈b≈c does not swallow c where c is not like a."""
-    chain = [case(f"C{i}", (np.cos(x), np.sin(x))) for i, x in enumerate((0.0, 0.15, 0.30))]
+    angles = enumerate((0.0, 0.15, 0.30))
+    chain = [case(f"C{i}", (np.cos(x), np.sin(x)), patient_id="P1") for i, x in angles]
     assert keys(DuplicatesLast().rerank(QUESTION, chain)) == ["C0", "C2", "C1"]
 
 

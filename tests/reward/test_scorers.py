@@ -32,7 +32,17 @@ from mmedrag.reward.scorers import (
 )
 from mmedrag.testing.context_filter import ContextFilterContract, question
 from mmedrag.testing.reranker import evidence_list
-from mmedrag.types import Assertion, Case, Definition, Domain, Evidence, Mention
+from mmedrag.types import (
+    Assertion,
+    Case,
+    Definition,
+    Domain,
+    Evidence,
+    Intent,
+    Kind,
+    Mention,
+    QuestionKind,
+)
 
 DIM = 6
 NO = Assertion.NEGATED
@@ -184,7 +194,6 @@ def test_token_overlap_by_hand():
         case(text="Pleural effusions. No opacities."),
     )
     # stems: pleural, effusion, left, lung | pleural, effusion, opacity
-    assert found["token_jaccard"] == pytest.approx(2 / 5)
     assert found["token_overlap"] == pytest.approx(2 / 3)
 
 
@@ -201,14 +210,14 @@ def test_token_overlap_by_hand():
     ],
 )
 def test_plural_and_spelling_do_not_matter(one, other):
-    assert features(question(one), case(text=other))["token_jaccard"] == 1.0
+    assert features(question(one), case(text=other))["token_overlap"] == 1.0
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("left", "right"), ("sinus", "sinew"), ("mass", "mast"), ("of", "of")]
 )
 def test_other_words_are_others(one, other):
-    assert features(question(one), case(text=other))["token_jaccard"] == 0.0
+    assert features(question(one), case(text=other))["token_overlap"] == 0.0
 
 
 def test_bigram_overlap_by_hand():
@@ -231,34 +240,93 @@ def test_domain_match(routed, domain, expected):
     assert features(question(domain=routed), case(domain=domain))["domain_match"] == expected
 
 
-def test_entity_overlap_counts_what_both_affirm():
+@pytest.mark.parametrize(
+    ("text", "modality", "expected"),
+    [
+        ("CT of the chest", "ct", 1),
+        ("MRI brain", "mri", 1),
+        ("CXR: effusion", "X-ray", 1),
+        ("chest radiograph", "xray", 1),
+        ("MRI brain", "ct", -1),
+        ("effusion", "ct", 0),
+        ("CT of the chest", "", 0),
+        ("tell us about effusion", "ultrasound", 1),
+    ],
+)
+def test_modality_match(text, modality, expected):
+    found = replace(case(), item=Case(id="1", modality=modality))
+    assert features(question(text), found)["modality_match"] == expected
+
+
+def test_findings_shared_counts_what_both_affirm():
     asked = question("", ("effusion", "fever"), negated=("mass",))
     found = case(affirmed=("effusion", "mass", "fracture"), negated=("fever",))
-    assert features(asked, found)["entity_overlap"] == pytest.approx(1 / 2)
-    assert features(asked, case())["entity_overlap"] == 0.0
-    assert features(asked, definition("fever"))["entity_overlap"] == 1.0
-    assert features(asked, definition("mass"))["entity_overlap"] == 0.0
+    assert features(asked, found)["findings_shared"] == pytest.approx(1 / 2)
+    assert features(asked, case())["findings_shared"] == 0.0
+    assert features(asked, definition("fever"))["findings_shared"] == 1.0
+    assert features(asked, definition("mass"))["findings_shared"] == 0.0
 
 
-def test_what_is_asked_about_counts_as_sought():
-    said = (mention("effusion"), mention("mass", Assertion.UNCERTAIN), mention("fever", NO))
-    asked = replace(question("is there a mass?"), mentions=said)
-    found = features(asked, case(affirmed=("mass", "fever"), negated=("effusion", "mass")))
-    assert found["entities_sought"] == pytest.approx(1 / 2)
-    assert found["entities_ruled_out"] == pytest.approx(1 / 2)  # the mass is affirmed elsewhere
-    assert features(asked, definition("mass"))["entities_sought"] == pytest.approx(1 / 2)
-    assert features(question("hello"), case())["entities_sought"] == 0.0
-
-
-def test_negation_conflict_is_the_share_of_common_concepts_said_otherwise():
-    asked = question("", ("effusion", "fever", "nodule"), negated=("mass",))
-    found = case(affirmed=("mass", "nodule"), negated=("effusion", "fracture"))
-    # both assert effusion, nodule, mass; effusion and mass are said otherwise
-    assert features(asked, found)["negation_conflict"] == pytest.approx(2 / 3)
+def test_what_is_sought_and_what_is_excluded():
+    asked = question("", ("effusion", "fever"), negated=("mass", "nodule"))
+    found = features(asked, case(affirmed=("effusion", "mass"), negated=("fever", "nodule")))
+    for name in ("sought_affirmed", "sought_ruled_out", "excluded_affirmed", "excluded_ruled_out"):
+        assert found[name] == pytest.approx(1 / 2), name
     # an effusion on one side, none on the other: affirmed
-    both = case(affirmed=("effusion",), negated=("effusion",))
-    assert features(asked, both)["negation_conflict"] == 0.0
-    assert features(asked, definition("mass"))["negation_conflict"] == 0.0
+    both = features(asked, case(affirmed=("effusion",), negated=("effusion",)))
+    assert (both["sought_affirmed"], both["sought_ruled_out"]) == (0.5, 0.0)
+
+
+@pytest.mark.parametrize("assertion", [Assertion.INTERROGATIVE, Assertion.UNCERTAIN])
+def test_what_is_asked_counts_alike_whatever_the_reply(assertion):
+    asked = replace(question("is there a mass?"), mentions=(mention("mass", assertion),))
+    yes, no = case(affirmed=("mass",)), case(negated=("mass",))
+    assert features(asked, yes)["asked_stated"] == features(asked, no)["asked_stated"] == 1.0
+    assert features(asked, yes)["sought_affirmed"] == features(asked, no)["sought_ruled_out"] == 0
+    assert features(asked, case(affirmed=("fever",)))["asked_stated"] == 0.0
+
+
+class Kinds:
+    """A pleural effusion is an effusion, of the chest; a drusen is of the eye."""
+
+    def ancestors(self, concept):
+        return ("effusion",) if concept == "pleural effusion" else ()
+
+    def region(self, concept):
+        return "eye" if concept == "drusen" else "chest"
+
+
+def test_kinds_of_what_is_sought_count():
+    def found(asked, e):
+        return dict(zip(FEATURES, pair_features(asked, [e], Kinds())[0].tolist(), strict=True))
+
+    wide, narrow = question("", ("effusion",)), question("", ("pleural effusion",))
+    assert found(wide, case(affirmed=("pleural effusion",)))["sought_affirmed"] == 1.0
+    assert found(narrow, case(affirmed=("effusion",)))["sought_affirmed"] == 0.0
+    excluded = question("", (), ("effusion",))
+    assert found(excluded, case(affirmed=("pleural effusion",)))["excluded_affirmed"] == 1.0
+    assert found(wide, case(affirmed=("pleural effusion",)))["region_match"] == 1.0
+    assert found(wide, case(affirmed=("drusen",)))["region_match"] == -1.0
+    assert found(wide, case())["region_match"] == 0.0
+
+
+def test_normality_conflict_goes_both_ways():
+    def normal(key="C1"):
+        said = replace(mention("normal study"), kind=Kind.NORMAL)
+        return replace(case(key), mentions=(said,))
+
+    ill = case(affirmed=("mass",))
+    asked_normal = replace(question("normal chest"), mentions=normal().mentions)
+    assert features(question("mass", ("mass",)), normal())["normal_conflict"] == 1
+    assert features(asked_normal, ill)["normal_conflict"] == 1
+    assert features(asked_normal, normal())["normal_conflict"] == 0
+    assert features(question("mass", ("mass",)), ill)["normal_conflict"] == 0
+
+
+def test_asks_whether():
+    for kind, expected in ((QuestionKind.PRESENCE, 1), (QuestionKind.SEARCH, 0)):
+        asked = replace(question("effusion"), intent=Intent(kind, "test"))
+        assert features(asked, case())["asks_whether"] == expected
 
 
 @pytest.mark.parametrize(
@@ -328,9 +396,9 @@ def test_embedding_features_by_hand():
 
 
 def test_pair_scorer_sees_the_question():
-    scorer = PairScorer(linear_head(entity_overlap=2.0, negation_conflict=-3.0))
+    scorer = PairScorer(linear_head(sought_affirmed=2.0, excluded_affirmed=-3.0))
     found = [case("C1", affirmed=("mass",)), case("C2", negated=("mass",))]
-    assert scorer.score(question("", ("mass",)), found) == pytest.approx(sigmoid([2.0, -3.0]))
+    assert scorer.score(question("", ("mass",)), found) == pytest.approx(sigmoid([2.0, 0.0]))
     assert scorer.score(question("", (), ("mass",)), found) == pytest.approx(sigmoid([-3.0, 0.0]))
 
 
@@ -341,6 +409,26 @@ def test_reward_filter_keeps_what_is_above_tau():
     assert [e.key for e in kept] == ["C1", "C3"]  # σ(0) = 0.5 is not above 0.5
     assert [e.reward for e in kept] == pytest.approx(sigmoid([1.0, 0.5]).tolist())
     assert RewardFilter(scorer, tau=1.0).keep(question(), contexts) == []
+
+
+def test_reward_filter_shows_the_best_first_where_a_rank_has_a_price():
+    """Log-odds 1, 2, 4 less 0, c, 2c: at c = 1 the last passes both, at c = 3 none passes."""
+    cases = [case(f"C{i}", similarity=s) for i, s in enumerate((1.0, 2.0, 4.0))]
+    mixed = [cases[0], definition("mass"), *cases[1:]]
+    scorer = PairScorer(linear_head(similarity=1.0))
+
+    def order(cost):
+        return [e.key for e in RewardFilter(scorer, 0.1, cost).keep(question(), mixed)]
+
+    assert order(0.0) == ["C2", "D1", "C1", "C0"]
+    assert order(1.0) == ["C2", "D1", "C0", "C1"]
+    assert order(3.0) == order(math.inf) == ["C0", "D1", "C1", "C2"]
+
+
+@pytest.mark.parametrize("cost", [-0.1, math.nan])
+def test_a_price_of_ranks_out_of_range_is_refused(cost):
+    with pytest.raises(QueryError, match="cost of a rank"):
+        RewardFilter(PairScorer(linear_head()), 0.5, cost)
 
 
 def test_similarity_threshold_keeps_near_cases_and_the_definitions_they_call_for():
@@ -373,6 +461,11 @@ class TestContextReward(ContextFilterContract):
 class TestPairReward(ContextFilterContract):
     def make(self):
         return RewardFilter(PairScorer(random_head(len(FEATURES))), tau=0.4)
+
+
+class TestPairRewardBestFirst(ContextFilterContract):
+    def make(self):
+        return RewardFilter(PairScorer(random_head(len(FEATURES))), tau=0.4, rank_cost=0.3)
 
 
 class TestPairRewardWithEmbeddings(ContextFilterContract):

@@ -13,25 +13,33 @@ from mmedrag.datasets.corpus import patient_of, study_of, text_key
 from mmedrag.text.laterality import mirrored
 from mmedrag.training.contexts import (
     CHOSEN,
-    DEFINITION,
+    COMPARABLE,
+    DENIED,
     MIRRORED,
     NEAREST,
     NEGATED,
+    NORMAL,
+    NORMALITY_ASKED,
     OFF_TOPIC,
     OTHER,
     OTHER_DEFINITION,
     OTHER_DOMAIN,
+    OTHER_ORGAN,
+    OTHER_SIDE,
+    REJECTED,
     SAME_FINDINGS,
+    SAME_NEAREST,
     SAME_STUDY,
+    STATED,
     Miner,
 )
+from mmedrag.training.statements import Statements, on_other_side
 from mmedrag.types import Assertion, Case, Definition
 
 
 def test_every_kind_is_mined_for_every_form(examples):
     kinds = Counter(example.kind for example in examples)
-    expected = {SAME_STUDY, SAME_FINDINGS, DEFINITION, OTHER, NEAREST, NEGATED, MIRRORED}
-    assert set(kinds) == expected | {OTHER_DOMAIN, OTHER_DEFINITION, OFF_TOPIC}
+    assert {*CHOSEN, *REJECTED} - set(kinds) <= {OTHER_SIDE}  # few phantoms name a side
     assert {example.form for example in examples} == {"text", "image", "both"}
 
 
@@ -41,15 +49,56 @@ def test_contexts_are_what_their_kind_says(examples):
         if example.kind == SAME_STUDY:
             assert study_of(item) == study_of(asked)
             assert text_key(item.text) != text_key(example.question.query.text)
-        elif example.kind == SAME_FINDINGS:
+        elif example.kind in (SAME_FINDINGS, SAME_NEAREST):
             assert patient_of(item) != patient_of(asked)
             assert findings_of(item) == findings_of(asked)
         elif example.kind in (OTHER, NEAREST, OTHER_DOMAIN):
             assert patient_of(item) != patient_of(asked)
-            assert findings_of(item).isdisjoint(findings_of(asked))
             assert (item.domain == asked.domain) == (example.kind != OTHER_DOMAIN)
+            if example.kind != OTHER_DOMAIN:
+                assert findings_of(item).isdisjoint(findings_of(asked))
         elif example.kind == OTHER_DEFINITION:
             assert item.concept not in {m.concept for m in example.question.mentions}
+
+
+def said(mentions, text=""):
+    return Statements.of(text, mentions, dictionary().concepts)
+
+
+def test_what_is_asked_is_stated_or_contradicted(examples):
+    for example in examples:
+        asked = said(example.question.mentions, example.question.query.text)
+        shown = said(example.evidence.mentions, example.evidence.text)
+        if example.kind == STATED:
+            assert asked.findings <= shown.wide
+            assert asked.asked <= shown.wide | shown.negated
+            assert not asked.negated & shown.wide
+        elif example.kind == DENIED:
+            assert asked.findings & shown.negated
+        elif example.kind == NORMAL:
+            assert asked.findings
+            assert shown.is_normal
+        elif example.kind == OTHER_SIDE:
+            assert on_other_side(asked, shown)
+
+
+def test_whether_an_image_is_normal_is_asked_beside_others_of_its_sort(examples):
+    asked = [e for e in examples if e.words == NORMALITY_ASKED]
+    assert {e.kind for e in asked} >= {COMPARABLE, OTHER_DOMAIN}
+    for example in asked:
+        item, anchor = example.evidence.item, example.anchor
+        if example.kind == COMPARABLE:
+            assert (item.domain, item.modality) == (anchor.domain, anchor.modality)
+            assert patient_of(item) != patient_of(anchor)
+
+
+def test_other_parts_of_the_body_share_no_region(examples):
+    for example in examples:
+        if example.kind == OTHER_ORGAN:
+            shown = said(example.evidence.mentions)
+            (mentions,) = dictionary().recognise([example.anchor.text])
+            assert shown.regions
+            assert shown.regions.isdisjoint(said(mentions).regions)
 
 
 def test_an_image_never_asks_for_itself(examples):

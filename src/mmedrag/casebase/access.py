@@ -218,7 +218,13 @@ class Access:
                 self._unsound = f"{self.path / 'casebase.db'} has changed since it was closed"
             elif broken is None and self.database.row_sum.is_broken(epoch):
                 self._unsound = f"{self.path / 'casebase.db'} is not what was written to it"
-        self._lost = max(0, acknowledged - epoch)
+            kept = self.database.row_sum.is_kept
+        if acknowledged is None and kept:  # by a release that notes every write
+            self.notices.append(
+                f"The note of acknowledged writes beside {self.path / 'casebase.db'} is damaged or "
+                "missing, so that lost writes cannot be noticed; the next write makes it again"
+            )
+        self._lost = max(0, (acknowledged or 0) - epoch)
         if self._lost:
             self.notices.append(
                 f"{self._lost} acknowledged writes are lost: the write-ahead log was damaged or "

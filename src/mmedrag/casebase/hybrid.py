@@ -11,7 +11,8 @@ from mmedrag.rounding import rounded
 from mmedrag.types import Criterion
 
 LEXICAL_WEIGHT = 0.15
-"""Chosen on MedPix diagnosis → findings; `docs/guide/evaluation.md` has the comparison with RRF."""
+"""Chosen on diagnoses that asked for their cases' findings; `docs/guide/evaluation.md` has the
+comparison with RRF."""
 
 CONCEPT_WEIGHT = 2 / 3
 """The least by which a case that meets every criterion of a question comes before all that do not,

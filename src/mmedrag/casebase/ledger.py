@@ -44,13 +44,13 @@ class Ledger:
         finally:
             os.close(descriptor)
 
-    def acknowledged(self) -> int:
-        """The last write that is noted; 0 where none is, as in a casebase of an older release."""
+    def acknowledged(self) -> int | None:
+        """The last write that is noted; ``None`` where the note is not there or is damaged."""
         try:
             number, check = self._acknowledged.read_bytes()[:_LINE].split()
-            return int(number) if int(check, 16) == crc32(number) else 0
+            return int(number) if int(check, 16) == crc32(number) else None
         except (OSError, ValueError):
-            return 0
+            return None
 
     def seal(self, epoch: int) -> None:
         """Note the digest of the database file, unless a part of it is still in the log."""

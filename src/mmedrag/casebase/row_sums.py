@@ -68,6 +68,12 @@ class RowSum:
         return broken
 
     @property
+    def is_kept(self) -> bool:
+        """Whether any write has kept one."""
+        sql = "SELECT 1 FROM settings WHERE key = ?"
+        return self._connection.execute(sql, [SETTING]).fetchone() is not None
+
+    @property
     def is_due(self) -> bool:
         """Whether it may be added up again."""
         return monotonic() > self._rest_until

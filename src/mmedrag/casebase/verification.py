@@ -36,9 +36,12 @@ def problems(database: Database, generations: Generations, thumbnails: Thumbnail
         yield f"casebase.db: {fault}"
 
 
-def _ledger(database: Database, acknowledged: int) -> Iterator[str]:
+def _ledger(database: Database, acknowledged: int | None) -> Iterator[str]:
     epoch = database.state().epoch
-    if epoch < acknowledged:
+    if acknowledged is None:
+        if database.row_sum.is_kept:
+            yield "the note of acknowledged writes is damaged or missing"
+    elif epoch < acknowledged:
         yield f"{acknowledged - epoch} acknowledged writes are lost"
     if database.ledger.broken(epoch):
         yield "casebase.db has changed since it was closed"

@@ -40,6 +40,9 @@ def add(commands: Commands) -> None:
     _add_agreement(studies)
     _add_courses(studies)
     add_study(studies, "knowledge", "diagnosis by the knowledge graph (7)", _knowledge)
+
+
+    _add_order(studies)
     paper.add(studies)
 
 
@@ -257,6 +260,48 @@ def _knowledge(options: argparse.Namespace) -> int:
             options.data,
             preset=options.preset,
             models=pairs(options.model, "--model"),
+            progress=bar.update,
+        )
+    return show_sections(options, section)
+
+
+def _add_order(studies: Commands) -> None:
+    command = add_study(
+        studies, "order", "whether graph and filter help, by kind of question (3.5, 3.6)", _order
+    )
+    command.add_argument(
+        "--unseen", type=Path, nargs="+", default=[], metavar="RECORDS.jsonl",
+        help="records of sets that nothing was learned from; reported apart",
+    )  # fmt: skip
+    command.add_argument(
+        "--part", choices=("test", "tune"), default="test",
+        help="whose patients ask: those that are reported on, or others to choose settings on "
+        "(default: test)",
+    )  # fmt: skip
+    command.add_argument(
+        "--records", type=int, default=300, metavar="N",
+        help="records taken of each file and split (default: 300)",
+    )  # fmt: skip
+    command.add_argument(
+        "--questions", type=int, default=6, metavar="N",
+        help="questions of each file, form and target (default: 6)",
+    )  # fmt: skip
+
+
+def _order(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.order_section import evaluate_order
+
+    if options.records < 2 or options.questions < 1:
+        raise QueryError("There are too few records or questions", "Give at least 2 and 1.")
+    with progress_bar("item", "embed and ask") as bar:
+        section = evaluate_order(
+            options.data,
+            options.unseen,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            part=options.part,
+            records=options.records,
+            questions=options.questions,
             progress=bar.update,
         )
     return show_sections(options, section)

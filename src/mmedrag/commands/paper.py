@@ -136,14 +136,17 @@ def _add_paper(studies: Commands) -> None:
 
 def _paper(options: argparse.Namespace) -> int:
     from mmedrag.paper.report import outcomes, studies_of
-    from mmedrag.paper.roles import read_roles, synthetic_roles
+    from mmedrag.paper.roles import draw_phantoms, read_roles, synthetic_roles
 
+    drawn = options.report / "phantoms"
     roles = (
-        synthetic_roles(options.report / "phantoms", options.pictures)
+        synthetic_roles(drawn, options.pictures)
         if options.data is None
         else read_roles(options.data, options.pictures)
     )
-    studies = studies_of(roles, options.only)
+    studies = studies_of(roles, options.only)  # a wrong name is refused before anything is drawn
+    if options.data is None:
+        draw_phantoms(drawn)
     numbers = {name: i for i, name in enumerate((study.name for study in studies), 1)}
     measured = []
 

@@ -23,6 +23,7 @@ from mmedrag.types import Problem
 
 _DELIMITERS = ",;\t|"
 _MAX_LINES = 10_000  # of one row: more lines than that between two quotation marks are no cell
+_STRAY = 8  # zero bytes in the first block: they are left out; more make no text
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
 _QUOTED = re.compile(r'"[^"]*"?')
 _MARKS = re.compile('"+')
@@ -96,7 +97,7 @@ def _dialect(path: Path) -> Dialect:
         head = file.read(65536)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding, mixed, text = "utf-16", False, head[: len(head) & ~1].decode("utf-16", "replace")
-    elif b"\0" in head:
+    elif head.count(b"\0") > max(_STRAY, len(head) // 1000):
         raise CorpusError(f"{path} is not a table", "Use CSV, TSV or Parquet.")
     else:
         encoding, mixed = _encoding(path)

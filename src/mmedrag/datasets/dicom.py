@@ -62,6 +62,9 @@ MODALITIES: dict[str, tuple[str, Domain | None]] = {
 _HEAD = 2**20
 _SR = "1.2.840.10008.5.1.4.1.1.88."
 _DIRECTORY = "1.2.840.10008.1.3.10"
+_MAPS = {  # over the pixels of another file: segmentations, label maps, doses of radiotherapy
+    "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.1.1.481.2"
+}  # fmt: skip
 _MAX_KNOWN = 200_000  # values of headers that pictures beside them are scrubbed of
 
 
@@ -77,7 +80,7 @@ def read_dicom(
 
     Args:
         path: the folder. DICOMDIR files, dose reports, key object notes and other structured
-            reports that are no findings are passed over.
+            reports that are no findings are passed over, and so are segmentations and doses.
         reports: a table with a column ``text`` (or ``report``) and one of ``study_uid``,
             ``accession``, ``file``; by default ``reports.csv`` in the folder, where there is one.
         frames: which frame of a multi-frame file becomes a case: its middle one, or each.
@@ -218,7 +221,7 @@ def _kind(file: Path) -> _Kind:
         sop_class = str(ds.get("SOPClassUID") or media)
     except PARSER_FAILURES:
         return "image"  # whatever is wrong with it is said when it is parsed
-    if _DIRECTORY in (media, sop_class):
+    if _DIRECTORY in (media, sop_class) or sop_class in _MAPS:
         return "aside"
     if sop_class.startswith(_SR):
         return "report" if is_report_class(sop_class) else "aside"

@@ -36,7 +36,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """A case's fields, and the column names by which they are recognised."""
 
-SECTIONS = ("findings", "impression", "conclusion")
+SECTIONS = ("findings", "finding", "impression", "impressions", "conclusion", "conclusions")
 """Columns of a report in parts, in the order in which they make its text."""
 
 MISSING = frozenset(
@@ -199,7 +199,10 @@ def _joined(cells: Mapping[str, Any], sections: Iterable[str]) -> str:
     pieces = [(name, text) for name in sections if (text := text_of(cells.get(name)))]
     if len(pieces) < 2:
         return first_text(cells, *(name for name, _ in pieces))
-    return "\n".join(f"{name.strip().capitalize()}: {text}" for name, text in pieces)
+    headings = (name.strip(" :.").capitalize() for name, _ in pieces)
+    return "\n".join(
+        f"{heading}: {text}" for heading, (_, text) in zip(headings, pieces, strict=True)
+    )
 
 
 def _labels(value: object) -> object:

@@ -18,6 +18,7 @@ from itertools import islice, pairwise, takewhile
 
 from symspellpy import SymSpell, Verbosity
 
+from mmedrag.definitions import translations
 from mmedrag.definitions.dictionary import Dictionary
 from mmedrag.protocols import Words
 from mmedrag.text.language import ENGLISH, language
@@ -127,7 +128,10 @@ class Spelling:
 
     @cached_property
     def _vocabulary(self) -> _Vocabulary:
-        return _Vocabulary.of(islice(self._dictionary.vocabulary(), NAMES))
+        """Of the English names: "aneurisma" is no word of an English text."""
+        foreign = {name for found in translations.names().values() for name in found}
+        names = (name for name in self._dictionary.vocabulary() if name not in foreign)
+        return _Vocabulary.of(islice(names, NAMES))
 
     @cached_property
     def _speller(self) -> SymSpell:

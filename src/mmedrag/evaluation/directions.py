@@ -48,7 +48,9 @@ class Direction:
     """What is asked and what is searched.
 
     Scores are inner products (eq. 2). Where both sides have ``texts``, cosine and BM25 are blended
-    as stage 1 of a casebase does. ``duplicates`` are never shown to the query that they equal.
+    as stage 1 of a casebase does; its concept channel, which needs a dictionary and not an encoder,
+    is measured by itself (benchmarks/concept_channel.py). ``duplicates`` are never shown to the
+    query that they equal.
     """
 
     name: str

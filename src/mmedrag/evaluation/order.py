@@ -29,6 +29,7 @@ from mmedrag.errors import CorpusError
 from mmedrag.evaluation.corpus import filled_casebase
 from mmedrag.evaluation.order_questions import Facts, Graded, facts_of, grade, questions_of
 from mmedrag.evaluation.tasks import readings_of
+from mmedrag.measures.bootstrap import Floats
 from mmedrag.measures.ranking import ndcg_of_list
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import build
@@ -75,9 +76,14 @@ class Asked:
         """Whose case asks."""
         return patient_of(self.graded.asker.case)
 
-    def ndcg(self, evidence: Sequence[Evidence]) -> float:
-        """nDCG@5 of the cases of a list."""
-        listed = [self.grades[e.item.id] for e in evidence if isinstance(e.item, Case)]
+    def ndcg(self, evidence: Sequence[Evidence], *, once: bool = False) -> float:
+        """nDCG@5 of the cases of a list; ``once``: a patient's second case gains nothing."""
+        cases = [e.item for e in evidence if isinstance(e.item, Case)]
+        patients = [patient_of(case) for case in cases]
+        listed = [
+            0 if once and patient in patients[:rank] else self.grades[case.id]
+            for rank, (case, patient) in enumerate(zip(cases, patients, strict=True))
+        ]
         return ndcg_of_list(listed, self.ideal, DEPTH)
 
 
@@ -165,6 +171,8 @@ def ask(
     return asked
 
 
-def scores(asked: Sequence[Asked]) -> np.ndarray:
-    """nDCG@5 by question and station, ``(n, 3)``."""
-    return np.array([[a.ndcg(getattr(a.context, name)) for name in STATIONS] for a in asked])
+def scores(asked: Sequence[Asked], *, once: bool = False) -> Floats:
+    """nDCG@5 by question and station, ``(n, 3)``; ``once``: see :meth:`Asked.ndcg`."""
+    return np.array(
+        [[a.ndcg(getattr(a.context, name), once=once) for name in STATIONS] for a in asked]
+    )

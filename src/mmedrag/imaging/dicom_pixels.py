@@ -232,7 +232,7 @@ def _shown(ds: FileDataset, pixels: NDArray[Any], photometric: str) -> tuple[_Gr
     pixels, notice = _in_order(ds, pixels) if _is_grey_16(ds) else (pixels, "")
     pixels = reduced_array(pixels, average=not palette)
     if palette:
-        return palette_colours(ds, pixels), ""
+        return palette_colours(ds, pixels)
     if pixels.ndim == 3:
         colours = scale(pixels, 0, float(2 ** int(ds.BitsStored) - 1))
         whole = scale(pixels, float(pixels.min()), float(pixels.max()))
@@ -264,22 +264,29 @@ def _grey(ds: FileDataset, stored: NDArray[Any]) -> tuple[_Grey, str]:
     values = _rescaled(ds, stored)
     padding = ds.get("PixelPaddingValue")
     measured = values[stored != padding] if isinstance(padding, int | float) else values
+    if 0 < measured.size < values.size:  # what is padded is background (PS3.3, C.7.5.1.1.2)
+        light = ds.PhotometricInterpretation == "MONOCHROME1"
+        values = np.where(stored == padding, measured.max() if light else measured.min(), values)
     whole = scale(values, *grey_range(measured if measured.size else values))
     notice = ""
     for shown in _ways(ds, values):
-        if not hides(shown, whole):
+        if shown is not None and not hides(shown, whole):
             return shown, notice
         notice = "shown without its VOI LUT or window, with which it would be blank"
     return whole, notice
 
 
-def _ways(ds: FileDataset, values: NDArray[Any]) -> Iterator[_Grey]:
-    """VOI LUT, window: what the header offers to show the values by, in the standard's order."""
+def _ways(ds: FileDataset, values: NDArray[Any]) -> Iterator[_Grey | None]:
+    """VOI LUT, window: what the header offers to show the values by, in the standard's order.
+
+    ``None`` stands for a table that lacks entries for the values.
+    """
     signed = bool(ds.get("PixelRepresentation")) or float(ds.get("RescaleIntercept") or 0) < 0
     for item in (ds.get("VOILUTSequence") or [])[:1]:
         table = read_table(item, signed)
         if table is not None:
-            yield scale(table(values), 0, top_value(table))
+            short = table.lacks(values)
+            yield None if short else scale(table(values), 0, top_value(table))
     centre, width = _first(ds.get("WindowCenter")), _first(ds.get("WindowWidth"))
     if centre is not None and width is not None:
         function = str(ds.get("VOILUTFunction") or "LINEAR")
@@ -293,7 +300,7 @@ def _rescaled(ds: FileDataset, stored: NDArray[Any]) -> NDArray[Any]:
     signed = bool(ds.get("PixelRepresentation"))
     for item in (ds.get("ModalityLUTSequence") or [])[:1]:
         table = read_table(item, signed)
-        if table is not None:
+        if table is not None and not table.lacks(stored):
             return table(stored)
     slope, intercept = _first(ds.get("RescaleSlope")), _first(ds.get("RescaleIntercept"))
     slope = 1.0 if slope is None or slope == 0 else slope

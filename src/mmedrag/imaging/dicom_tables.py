@@ -18,15 +18,27 @@ from pydicom.pixels.processing import apply_color_lut
 from mmedrag.imaging.grey import scale
 
 _COLOURS = ("Red", "Green", "Blue")
+_MISSING = 0.01
 _SMOOTHER = 4  # times less variation: then the other byte order is the right one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Entries of a look-up table; ``first`` is the stored value that the first one stands for."""
+    """Entries of a look-up table; ``first`` is the stored value that the first one stands for.
+
+    ``claimed`` is how many entries its descriptor promises.
+    """
 
     entries: NDArray[np.int64]
     first: int
+    claimed: int
+
+    def lacks(self, values: NDArray[Any]) -> bool:
+        """Whether entries are missing for more than one in a hundred of these values."""
+        if len(self.entries) >= self.claimed:
+            return False
+        beyond = np.rint(values) - self.first >= len(self.entries)
+        return float(beyond.mean()) > _MISSING
 
     def __call__(self, values: NDArray[Any]) -> NDArray[np.int64]:
         """The entry of each value; values beyond the table take its ends."""
@@ -50,9 +62,10 @@ def read_table(item: Dataset, signed: bool, prefix: str = "LUT") -> Table | None
         return None
     claimed = int(descriptor[0]) or 2**16
     little = getattr(item, "original_encoding", (None, None))[1] is not False
-    entries = _entries(data, claimed, "<u2" if little else ">u2")[:claimed]
+    narrow = int(descriptor[2]) == 8
+    entries = _entries(data, claimed, narrow, "<u2" if little else ">u2")[:claimed]
     first = int(descriptor[1])
-    return Table(entries, first - 2**16 if signed and first >= 2**15 else first)
+    return Table(entries, first - 2**16 if signed and first >= 2**15 else first, claimed)
 
 
 def top_value(*tables: Table) -> int:
@@ -61,14 +74,20 @@ def top_value(*tables: Table) -> int:
     return int(2 ** max(1, largest.bit_length()) - 1)
 
 
-def palette_colours(ds: Dataset, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Colours ``(rows, columns, 3)`` of stored values by the three tables of a palette."""
+def palette_colours(ds: Dataset, pixels: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
+    """Colours ``(rows, columns, 3)`` of stored values by the three tables of a palette.
+
+    With it what is doubtful about them.
+    """
     tables = [read_table(ds, False, f"{name}PaletteColorLookupTable") for name in _COLOURS]
     usable = [table for table in tables if table is not None]
     if len(usable) < 3:  # segmented tables
         colours = apply_color_lut(pixels, ds)
-        return scale(colours, 0, float(np.iinfo(colours.dtype).max))
-    return scale(np.stack([table(pixels) for table in usable], axis=-1), 0, top_value(*usable))
+        return scale(colours, 0, float(np.iinfo(colours.dtype).max)), ""
+    short = any(table.lacks(pixels) for table in usable)
+    notice = "its palette has no colours for a part of its values" if short else ""
+    colours = np.stack([table(pixels) for table in usable], axis=-1)
+    return scale(colours, 0, top_value(*usable)), notice
 
 
 def swapped(values: NDArray[np.uint16]) -> bool:
@@ -86,6 +105,7 @@ def _variation(values: NDArray[np.uint16]) -> float:
 def _entries(
     data: Any,  # noqa: ANN401 - bytes or numbers
     claimed: int,
+    narrow: bool,
     order: str,
 ) -> NDArray[np.int64]:
     if not isinstance(data, bytes):
@@ -93,7 +113,7 @@ def _entries(
         if words.min() < 0 or words.max() > 0xFFFF:
             return words
         halves = words.astype(np.uint16)
-    elif len(data) <= claimed + 1:  # packed in 8 bits
+    elif len(data) in (claimed, claimed + 1) or (narrow and len(data) < claimed):  # 8 bits each
         return np.frombuffer(data, np.uint8).astype(np.int64)
     else:
         halves = np.frombuffer(data[: len(data) & ~1], order).astype(np.uint16)

@@ -239,7 +239,10 @@ class Tools:
         """The case of that id, as far as the system's own filter lets it be seen."""
         cases, where = self._rag.cases, self._rag.where
         case = cases.get(case_id) if isinstance(cases, CaseStore) else None
-        if case is None or (where and not parse(where).matches(case, self._mentions(case))):
+        relations = getattr(self._rag.definitions, "concepts", None)
+        if case is None or (
+            where and not parse(where).matches(case, self._mentions(case), relations)
+        ):
             raise QueryError(f"There is no case {case_id!r}", "Use an id that search or ask gave.")
         return case
 

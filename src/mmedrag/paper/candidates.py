@@ -1,7 +1,9 @@
 """Stage-1 candidates of held-out patients' queries, with what is known of their relevance.
 
 Made as the pipeline makes them: the 50 most relevant cases of the query's domain (eq. 2, BM25
-blended in where the query has text), and the definitions of the terms that they mention.
+blended in where the query has text), and the definitions of the terms that they mention. The
+concept channel is left out: the orders of section 4.4 are compared over what the paper's stage 1
+finds, and benchmarks/concept_channel.py measures the channel.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def retrieved(similar: Floats, cases: Sequence[Case]) -> Retrieved:
 
     ``case``: is another image of the same patient among the 10 nearest (of those who have one)?
     ``region``: share of the 10 nearest images of other patients that have the query's second label,
-    which is the body region in MedPix. Intervals are by the bootstrap over patients.
+    which should be the part of the body. Intervals are by the bootstrap over patients.
     """
     patients = np.unique([c.patient_id or c.id for c in cases], return_inverse=True)[1]
     names = [c.labels[1] if len(c.labels) > 1 else "" for c in cases]

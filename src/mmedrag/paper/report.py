@@ -154,6 +154,12 @@ def _definitions(roles: Roles) -> Section:
     return evaluate_definitions()
 
 
+def _order(roles: Roles) -> Section:
+    from mmedrag.evaluation.order_section import evaluate_order
+
+    return evaluate_order(roles["reward"], roles.optional("unseen"))
+
+
 def _reward(roles: Roles) -> Section:
     from mmedrag.paper.reward_section import evaluate_reward
 
@@ -181,6 +187,7 @@ STUDIES = (
     Study("modality", "modality", _modality),
     Study("definitions", "definitions", _definitions),
     Study("reward", "reward", _reward),
+    Study("order", "order", _order),
     Study("answers", "answers", _answers),
     Study("courses", "courses", _courses),
     Study("knowledge", "knowledge", _knowledge),

@@ -49,7 +49,7 @@ STANDARD, PAPER, OURS, DEFAULT = (
     "Standard RAG (cosine)",
     "paper: complete graph, α = 0.85",
     "ours: query-aware walk",
-    "ours, duplicates last (default)",
+    "agreement on findings, duplicates last (default)",
 )
 
 NEW, KNOWN = "new patient", "other records of the patient in the gallery"
@@ -110,6 +110,7 @@ def rerankers(gallery: Gallery) -> dict[str, Reranker]:
         "reciprocal neighbours": ReciprocalNeighbours(),
         "ours with finding edges": FindingGraph(rarities(gallery.mentions)),
         OURS: GraphReranker(),
+        "ours, duplicates last": Chain((GraphReranker(), last)),
         DEFAULT: default_reranker(),
     }
 
@@ -181,6 +182,12 @@ def _names(top: Sequence[Evidence], W: Weights) -> list[set[tuple[object, ...]]]
     """What a case can be recognised by: its marks, itself, and earlier cases that it is near to."""
     near = np.tril(W >= SAME) | np.eye(len(top), dtype=np.bool_)
     return [
-        {*identities(e), *(("near", int(j)) for j in np.flatnonzero(row))}
+        {*identities(e), *_study(e), *(("near", int(j)) for j in np.flatnonzero(row))}
         for e, row in zip(top, near, strict=True)
     ]
+
+
+def _study(e: Evidence) -> set[tuple[object, ...]]:
+    """The study of a case, where it names one: two images of it are counted as a repetition."""
+    study = e.item.study_id if isinstance(e.item, Case) else ""
+    return {("study", study)} if study else set()

@@ -164,9 +164,9 @@ def _verdict(study: RerankStudy) -> str:
     return (
         f"Eq. 4 as in the paper changes nDCG@10 by {paper} points and the share of repetitions "
         f"from {before:.2f} to {after:.2f}. A walk along steep edges from the cases that stand out "
-        f"changes it by {ours} where the patient is new to the gallery{own}. The default, which "
-        f"also puts duplicates last, changes it by {default} for new patients, with a share of "
-        f"{new[DEFAULT].means()['repeated']:.2f} repetitions."
+        f"changes it by {ours} where the patient is new to the gallery{own}. The default, "
+        f"agreement on findings with a patient's repetitions last, changes it by {default} for new "
+        f"patients, with a share of {new[DEFAULT].means()['repeated']:.2f} repetitions."
     )
 
 

@@ -15,6 +15,7 @@ from mmedrag.evaluation.directions import rounded
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.probabilities import Flags, auroc
 from mmedrag.paper.reward_effect import Served, effect, serve
+from mmedrag.paper.reward_transfer import leave_one_set_out
 from mmedrag.presets import build
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import ContextFilter
@@ -109,8 +110,9 @@ def measure_reward(
     }
     rewards[COSINE] = np.array([e.evidence.similarity for e in mined.test])
     served = serve(mined.held_out, mined.test, stages, definitions, SERVED)
+    transfer = leave_one_set_out(mined, definitions.concepts, seed=seed)
     return RewardFigures(
-        figures=_measured(mined, rewards, filters, served, paper),
+        figures=_measured(mined, rewards, filters, served, paper) | {"unseen_sets": transfer},
         given=is_trained,
         sizes=(len(mined.train), len(mined.calibration), len(mined.test)),
         rewards=rewards,

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmedrag.measures.probabilities import calibration_bins, risk_coverage
 from mmedrag.paper.reward import COSINE, PAPER, QUERY_AWARE, RewardFigures, measure_reward
+from mmedrag.paper.reward_transfer import mean_over_sets
 from mmedrag.progress import Progress, silent
 from mmedrag.training.contexts import NEAREST, OFF_TOPIC
 from mmedrag.views import plots
@@ -79,8 +80,18 @@ def _verdict(figures: Figures) -> str:
     return (
         f"Query-aware: AUROC {ours['AUROC']:.3f} ({_reached(ours['AUROC'] >= 0.90)} 0.90), ECE"
         f" {ours['ECE']:.3f} ({_reached(ours['ECE'] <= 0.05)} 0.05); against the nearest context of"
-        f" other findings AUROC {hard['AUROC']:.3f}. The paper's model, which never sees the"
-        f" question: AUROC {paper['AUROC']:.3f}."
+        f" other findings AUROC {hard['AUROC']:.3f}.{_transfer(figures)} The paper's model, which"
+        f" never sees the question: AUROC {paper['AUROC']:.3f}."
+    )
+
+
+def _transfer(figures: Figures) -> str:
+    mean = mean_over_sets(figures["unseen_sets"])
+    if not mean:
+        return ""
+    return (
+        f" On sets that it has not seen: AUROC {mean['AUROC']:.3f}, ECE {mean['ECE']:.3f}"
+        f" (mean of {len(figures['unseen_sets'])})."
     )
 
 
@@ -97,6 +108,7 @@ def _tables(figures: Figures) -> tuple[Table, ...]:
         ),
         _compared("AUROC by kind of wrong context", "wrong context", figures["by_rejected"]),
         _compared("AUROC by question", "question", figures["by_question"]),
+        _unseen(figures["unseen_sets"]),
         Table(
             "Served context, before and after the filter",
             ("question", "filter", "n", "cases kept", "precision", "right ones kept", "no case"),
@@ -127,6 +139,23 @@ def _compared(title: str, what: str, figures: Figures) -> Table:
         for name, by in figures.items()
     )
     return Table(title, (what, "n", *NAMES), rows)
+
+
+def _unseen(found: Figures) -> Table:
+    """Leave one set out; the last row is the mean over sets."""
+    rows = {**found, "mean over sets": mean_over_sets(found)} if found else {}
+    return Table(
+        "Query-aware, on sets that it has not seen (leave one set out)",
+        ("set", "contexts", "pairwise accuracy", "AUROC", "ECE"),
+        tuple(
+            (
+                name,
+                str(f.get("examples", "")),
+                *(f"{f[measure]:.3f}" for measure in ("pairwise accuracy", "AUROC", "ECE")),
+            )
+            for name, f in rows.items()
+        ),
+    )
 
 
 def _served(form: str, name: str, effect: Figures) -> tuple[str, ...]:

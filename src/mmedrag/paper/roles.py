@@ -33,7 +33,8 @@ ROLES: Mapping[str, str] = {
     "radiographs": "X-rays that findings are put into (5)",
     "gallery": "records whose validation images are searched (5)",
     "modality": "every set that routing is measured on (3.2)",
-    "reward": "records that preferences are mined from (3.6)",
+    "reward": "records that preferences are mined from, and whose order is measured (3.5, 3.6)",
+    "unseen": "sets that nothing was learned from (3.5, 3.6); may be left out",
     "answers": "records with a validation part, beside drawn ones (3.6); may be left out",
     "knowledge": "records with a diagnosis, by history and findings (7)",
     "courses": "patients with several studies and an outcome (7); may be left out",
@@ -117,13 +118,21 @@ def read_roles(file: Path, pictures: Sequence[Path] = ()) -> Roles:
 
 
 def synthetic_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
-    """Synthetic records, drawn into a folder, in every role that they can play."""
-    generate(PHANTOMS, 7, into=into)
+    """Synthetic records of a folder in every role that they can play.
+
+    :func:`draw_phantoms` draws them.
+    """
     file = into / "records.jsonl"
-    # phantoms have no diagnosis; answers and courses draw their own
-    stated = ("text-encoders", "answers", "courses", "knowledge")
+    # phantoms have no diagnosis, answers and courses draw their own, and two files of one name are
+    # no two sets
+    stated = ("text-encoders", "answers", "unseen", "courses", "knowledge")
     files = {role: (file,) for role in ROLES if role not in stated}
     return Roles(files, (RetrievalSet("phantoms", (file,)),), tuple(pictures))
+
+
+def draw_phantoms(into: Path) -> None:
+    """Draw the records of :func:`synthetic_roles` into the folder."""
+    generate(PHANTOMS, 7, into=into)
 
 
 def _files(folder: Path, names: Any) -> tuple[Path, ...]:  # noqa: ANN401  it comes from a file

@@ -54,9 +54,10 @@ class DuplicatesLast:
     """Moves every item behind that repeats an earlier one; both parts keep their order.
 
     Two cases of one patient repeat each other if they have the same text, longer than a label
-    (:func:`~mmedrag.text.labels.is_label`), or vectors with a cosine of at least ``same``. Other
-    patients who look alike are no repetition but further evidence; only a copy is one (a cosine of
-    at least :data:`COPY`, whoever it is said to be of). Two definitions repeat each other if they
+    (:func:`~mmedrag.text.labels.is_label`), or vectors with a cosine of at least ``same``; so do
+    cases of unknown patients with the same text. Other patients who look alike are no repetition
+    but further evidence; only a copy is one (a cosine of at least :data:`COPY`, whoever it is said
+    to be of). Two definitions repeat each other if they
     define the same concept, or have the same text or such vectors. Nothing is dropped: an item
     moved behind can still be seen.
 
@@ -82,7 +83,7 @@ class DuplicatesLast:
         repeated: list[int] = []
         seen: set[tuple[str, ...]] = set()
         for i, own in enumerate(names):
-            alike = any(near[i, j] and owners[i] == owners[j] for j in fresh)
+            alike = owners[i][-1] and any(near[i, j] and owners[i] == owners[j] for j in fresh)
             if alike or copies[i, fresh].any() or not seen.isdisjoint(own):
                 repeated.append(i)
             else:
@@ -92,10 +93,10 @@ class DuplicatesLast:
 
 
 def owner(e: Evidence) -> tuple[str, ...]:
-    """Whose item it is: a patient's; definitions are all of one."""
+    """Whose item it is: a patient's, as far as one is named; definitions are all of one."""
     if not isinstance(e.item, Case):
         return ("definition",)
-    return ("case", e.item.source, e.item.patient_id or e.item.study_id or e.item.id)
+    return ("case", e.item.source, e.item.patient_id or e.item.study_id)
 
 
 def identities(e: Evidence) -> set[tuple[str, ...]]:

@@ -5,6 +5,7 @@ Its settings name the scorer, the features, the calibration, τ, and what was me
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from mmedrag.errors import CheckpointError, QueryError
 from mmedrag.protocols import Ontology
 from mmedrag.reward.pair_features import FEATURES
 from mmedrag.reward.scorers import (
+    RANK_COST,
     Calibration,
     ContextScorer,
     PairScorer,
@@ -116,7 +118,8 @@ def load_reward(
         checkpoint.require_encoder(ROLE, encoder)
     scorer = _scorer(path, checkpoint, encode, ontology)
     try:
-        return RewardFilter(scorer, checkpoint.settings["tau"])
+        rank_cost = RANK_COST if isinstance(scorer, PairScorer) else math.inf
+        return RewardFilter(scorer, checkpoint.settings["tau"], rank_cost)
     except QueryError as error:
         raise _bad(f"The reward model {path} has a bad value: {error.what}") from None
 

@@ -147,7 +147,9 @@ class _Asker:
     """A question that has been read once, for all of its evidence."""
 
     def __init__(self, question: Question, ontology: Ontology | None) -> None:
-        self._question, self._ontology = question, ontology
+        self._question = question
+        # What is of what kind, or where, is of interest only beside something that is asked for.
+        self._ontology = ontology if question.mentions else None
         text = question.query.text
         self._stems = _stems(text)
         self._said = self._read(question.mentions)

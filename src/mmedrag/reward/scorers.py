@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from mmedrag.errors import CheckpointError, QueryError
 from mmedrag.protocols import Ontology
 from mmedrag.reward.pair_features import embedding_features, pair_features
-from mmedrag.rounding import rounded
+from mmedrag.rounding import falling, rounded
 from mmedrag.types import Assertion, Case, Evidence, Matrix, Question, Vector
 
 Numbers: TypeAlias = NDArray[np.float64]
@@ -24,6 +24,9 @@ Numbers: TypeAlias = NDArray[np.float64]
 
 TextEncoder: TypeAlias = Callable[[Sequence[str]], Matrix]
 """f_BERT of section 3.6: n texts to shape ``(n, d)``."""
+
+
+_LEAST = 1e-6  # a reward of 0 or 1 has no log-odds
 
 
 def sigmoid(x: ArrayLike) -> Numbers:
@@ -154,28 +157,51 @@ class PairScorer:
         return self.calibration(self.head.logits(h))
 
 
+RANK_COST = 0.3
+"""By how much, in log-odds of reward, a case must beat one that stands a rank before it, to pass
+it; chosen on patients who are not reported on (docs/notes/order.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class RewardFilter:
     """C_selected = {c_i | r_i > τ} (section 3.6). Nothing passes: the list is empty.
 
+    Attributes:
+        scorer: gives the rewards.
+        tau: the threshold.
+        rank_cost: C_selected is a set, so its order is ours to choose. Cases stand by the log-odds
+            of their reward, less so much for every rank that they had fallen behind. Infinite: they
+            keep their order. Definitions keep their places.
+
     Raises:
-        QueryError: if ``tau`` is not in 0 ≤ τ ≤ 1.
+        QueryError: if ``tau`` is not in 0 ≤ τ ≤ 1, or ``rank_cost`` is negative.
     """
 
     scorer: Scorer
     tau: float = 0.5
+    rank_cost: float = math.inf
 
     def __post_init__(self) -> None:
         _check_tau(self.tau)
+        if not self.rank_cost >= 0.0:
+            raise QueryError(f"The cost of a rank is {self.rank_cost}", "Give one from 0 up.")
 
     def keep(self, question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
-        """The evidence with a reward above τ, in its order, the reward filled in."""
+        """The evidence with a reward above τ, the reward filled in."""
         rewards = rounded(self.scorer.score(question, evidence))
-        return [
+        passed = [
             replace(e, reward=float(r))
             for e, r in zip(evidence, rewards, strict=True)
             if r > self.tau
         ]
+        return passed if math.isinf(self.rank_cost) else self._ordered(passed)
+
+    def _ordered(self, passed: Sequence[Evidence]) -> list[Evidence]:
+        cases = [e for e in passed if isinstance(e.item, Case)]
+        r = np.clip([e.reward or 0.0 for e in cases], _LEAST, 1.0 - _LEAST)
+        values = np.log(r / (1.0 - r)) - self.rank_cost * np.arange(len(cases))
+        best = iter([cases[i] for i in falling(rounded(values))])
+        return [next(best) if isinstance(e.item, Case) else e for e in passed]
 
 
 @dataclass(frozen=True, slots=True)

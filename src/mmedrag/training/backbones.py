@@ -49,12 +49,13 @@ def open_backbones(preset: str, models: Mapping[str, str], freeze: Freeze) -> Ba
         if tuned:
             raise QueryError("The encoders of offline are frozen", "Give --freeze both.")
         return Backbones(*offline_encoders(), (), torch.device("cpu"))
-    if not {"image", "text"} <= defaults.keys():
+    chosen = {**defaults, **models}
+    if not {"image", "text"} <= defaults.keys() or not chosen["text"]:
         raise QueryError(
-            f"The encoders of {preset} share a space already", "Train offline or paper."
+            f"The encoders of {preset} share a space already, or it has no text encoder of its own",
+            "Train offline or paper, or fit heads beside it: mmedrag adapt.",
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    chosen = {**defaults, **models}
     image, text = Pretrained.parse(chosen["image"]), Pretrained.parse(chosen["text"])
     return Backbones(
         TransformersImageEncoder.load(image.name, revision=image.revision, device=device),

@@ -42,7 +42,7 @@ from mmedrag.types import Definition
 
 Mode: TypeAlias = Literal["pair", "context"]
 
-RECORDS = 200
+RECORDS = 100
 """Records taken of each file and split."""
 
 ASKING = {"train": 600, "calibration": 250, "test": 250}

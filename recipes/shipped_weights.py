@@ -1,7 +1,8 @@
 """The recipe of the weights that ship: image encoder, shared space, routing, reward model, LPA.
 
-Run by ``make train``, on real data beside the repository; a set that is not there is not learned
-from, and is named. About half an hour on two cores.
+Run by ``make train``, on real data beside the repository, after ``recipes/text_tower.py``, whose
+``texts.onnx`` it takes from the same folder; a set that is not there is not learned from, and is
+named. About half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mmedrag.presets import offline_encoders
-from mmedrag.training.offline import train_offline
+from mmedrag.presets import MODELS, offline_texts
+from mmedrag.training.offline import refit, train_offline
 from mmedrag.training.pooling import train_pooling
 from mmedrag.training.preference import train_preference
 from mmedrag.training.sets import (
@@ -48,7 +49,9 @@ def sets(root: Path) -> tuple[TrainingSet, ...]:
     """All sets of the recipe, in the order in which they are learned from.
 
     Half of the encoder's draws are of MedPix, whose captions the retriever is for. Sets whose
-    images are held out teach the shipped routing head alone: it is measured on them without.
+    images are held out teach the shipped routing head alone: it is measured on them without. The
+    images of pathology captions teach the shared space alone; many of histology_med_project have
+    their labels drawn in, so its texts alone are used.
     """
     medpix = {
         "region": region,
@@ -80,12 +83,26 @@ def sets(root: Path) -> tuple[TrainingSet, ...]:
         TrainingSet("labelled/kidney_ct", root, images="held out", texts="none"),
         TrainingSet("labelled/nih_cxr14", root, images="held out", texts="held out"),
         TrainingSet("labelled/wbc", root, images="held out", texts="held out"),
+        TrainingSet("pathvqa", root, images="shared", label=no_class),
+        TrainingSet("columbia_histology", root, images="shared", label=no_class),
+        TrainingSet("histology_med_project", root, images="none"),
         TrainingSet("roco_text", root, images="none"),
         TrainingSet("iu_xray_text", root, images="none"),
         TrainingSet("patchgastric_text", root, images="none"),
+        TrainingSet("mm_retinal_text", root, images="none"),
+        TrainingSet("deepeyenet_text", root, images="none"),
+        TrainingSet("umn_pathology_text", root, images="none"),
     )
     return tuple(replace(one, records=records(root, one.name)) for one in described)
 
+
+RESEARCH_ONLY = frozenset(
+    {"odir5k", "covid_ct", "openstax_figures", "pathvqa", "columbia_histology"}
+    | {"histology_med_project", "iu_xray_text", "patchgastric_text", "mm_retinal_text"}
+    | {"deepeyenet_text", "umn_pathology_text", "labelled/odir_extra", "labelled/pocus_lung_us"}
+    | {"openstax_anatomy_physiology"}
+)
+"""Sets whose stated terms forbid commercial use, or that state none; ``--open`` leaves them out."""
 
 REWARD_SETS = (
     "medpix2", "odir5k", "patolojiatlasi", "covid_cxr", "iu_xray_text", "roco_text",
@@ -111,14 +128,23 @@ def main() -> None:
     options.add_argument("--into", type=Path, required=True, metavar="DIR")
     options.add_argument("--cache", type=Path, default=Path(".cache/features"), metavar="DIR")
     options.add_argument("--pictures", type=Path, nargs="*", default=[], metavar="DIR")
+    options.add_argument("--open", action="store_true", help="leave research-only sets out")
+    options.add_argument(
+        "--keep-images", action="store_true", help="take the image encoder and its heads that ship"
+    )
     given = options.parse_args()
-    every = sets(given.data)
+    left_out = RESEARCH_ONLY if given.open else frozenset()
+    every = tuple(one for one in sets(given.data) if one.name not in left_out)
     present = tuple(one for one in every if one.records.exists())
     if absent := [one.name for one in every if one not in present]:
         print("Not there, so not learned from:", ", ".join(absent))
     recipe = Recipe(present, given.cache, tuple(given.pictures))
-    train_offline(recipe, given.into, offline_encoders()[1])
-    files = [records(given.data, name) for name in REWARD_SETS]
+    texts = offline_texts(given.into)
+    if given.keep_images:
+        refit(recipe, MODELS, given.into, texts)
+    else:
+        train_offline(recipe, given.into, texts)
+    files = [records(given.data, name) for name in REWARD_SETS if name not in left_out]
     with tqdm(unit="record", desc="mine", disable=None) as bar:
         found = train_preference(
             [file for file in files if file.exists()],

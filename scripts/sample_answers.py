@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmedrag.assembly import load
 from mmedrag.definitions import Dictionary
-from mmedrag.evaluation.task_replies import drawn, samples
+from mmedrag.evaluation.task_replies import sampled, samples
 from mmedrag.evaluation.tasks import by_hand, cases_of, held_out, readings_of
 
 
@@ -29,7 +29,7 @@ def main() -> None:
         source = rag.definitions
         assert isinstance(source, Dictionary)
         asked = [c for file in options.data for c in held_out(cases_of(file))[1]]
-        tasks = [*by_hand(source), *drawn(readings_of(asked, source), source, 20, options.seed)]
+        tasks = [*by_hand(source), *sampled(readings_of(asked, source), source, 20, options.seed)]
         for number, (task, answer) in enumerate(
             samples(rag, tasks, options.number, options.seed), 1
         ):

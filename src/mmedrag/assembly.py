@@ -130,8 +130,7 @@ def assemble(
     if isinstance(cases, Casebase):
         cases.relate(ontology)
     if statistics is None and isinstance(cases, Casebase):
-        stored = partial(cases.recognised, definitions.fingerprint)
-        statistics = CorpusCounts(stored, definitions, ontology, cases.count)
+        statistics = CorpusCounts(cases.occurrences, definitions, ontology)
     return MMedRAG(
         classifier=stages.classifier,
         embedder=DefinitionsOnce(

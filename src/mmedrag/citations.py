@@ -225,8 +225,9 @@ def unsupported_sentences(answer: Answer) -> list[str]:
         return []
     has_mark = re.compile(_CITED)
     text = answer.text
-    if answer.brief is not None and answer.brief.declined:
-        text = text.replace(answer.brief.declined, "", 1)
+    if answer.brief is not None:
+        for said in filter(None, (answer.brief.declined, answer.brief.unanswered)):
+            text = re.sub(re.escape(said), "", text, count=1, flags=re.IGNORECASE)
     return [s for s in _sentences(text) if not has_mark.search(s)]
 
 

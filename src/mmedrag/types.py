@@ -249,7 +249,8 @@ class Intent:
     ``phrases`` are the words that it asks about where no dictionary knows them. ``described`` is
     what is searched for: the text, less a sentence that asks about an image and describes nothing.
     ``detail`` is what a question of presence asks besides: ``side``, ``grade`` or nothing.
-    ``reason`` says of a question that is out of scope why, and what can be asked instead.
+    ``reason`` says of a question that is out of scope why, and what can be asked instead;
+    ``unanswered`` says so of a second question in the same text, where the first is answered.
     """
 
     kind: QuestionKind
@@ -259,6 +260,7 @@ class Intent:
     reason: str = ""
     phrases: tuple[str, ...] = ()
     described: str = ""
+    unanswered: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,9 +407,10 @@ class Brief:
     """An answer as data, before anybody words it: the reply and the claims that it rests on.
 
     ``reason`` is the reply's ground in one sentence, without marks. ``definitions`` are the keys of
-    those to be shown. ``declined`` says why the question is not answered; empty where it is.
-    ``changes`` are what became of the patient's findings since the study before, ``compared`` the
-    keys of the studies that were compared, the latest last.
+    those to be shown. ``declined`` says why the question is not answered, ``unanswered`` why a
+    second one in the same text is not; both are empty where all is answered. ``changes`` are what
+    became of the patient's findings since the study before, ``compared`` the keys of the studies
+    that were compared, the latest last.
     """
 
     kind: QuestionKind
@@ -417,6 +420,7 @@ class Brief:
     differential: tuple[Candidate, ...] = ()
     definitions: tuple[str, ...] = ()
     declined: str = ""
+    unanswered: str = ""
     changes: tuple[Change, ...] = ()
     compared: tuple[str, ...] = ()
 

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmedrag.answers import agreement
-from mmedrag.answers.agreement import Agreement, Bin, Judge
-from mmedrag.answers.analysis import CaseAnalyst, base_rate, code_of
-from mmedrag.answers.counts import CorpusCounts
+from mmedrag.answers.agreement import BOTH, IMAGE, PRESENCE, TEXT, Agreement, Bin, Judge
+from mmedrag.answers.analysis import CaseAnalyst, base_rate
+from mmedrag.answers.differential import code_of
 from mmedrag.answers.questions import RuleReader
-from mmedrag.answers.verification import NORMAL
 from mmedrag.definitions import Dictionary, glossary
 from mmedrag.protocols import CorpusStatistics
 from mmedrag.types import (
@@ -132,6 +131,31 @@ def test_what_speaks_against_a_diagnosis_is_with_it(terms):
     assert [(c.term, c.assertion, c.keys) for c in against] == [("pneumothorax", A, ("C1",))]
 
 
+def test_a_label_is_no_surer_than_the_report_and_a_final_diagnosis_is(terms):
+    case = cases("Possible pneumonia.")[0]
+    labelled = brief_of(terms, "Is there pneumonia?", [replace(case, labels=("pneumonia",))])
+    assert said(labelled, "pneumonia") == {Assertion.UNCERTAIN: ("C1",)}
+    assert not labelled.differential
+    diagnosed = brief_of(terms, "Is there pneumonia?", [replace(case, diagnosis="Pneumonia")])
+    assert said(diagnosed, "pneumonia") == {A: ("C1",)}
+    assert diagnosed.differential[0].diagnosis == "pneumonia"
+
+
+def test_the_head_of_a_diagnosis_names_it(terms):
+    names = ["Sarcoidosis, Abdomen and Liver", "Medulloblastoma confirmed by pathology."]
+    found = cases("Mass.", "Mass.", diagnoses=names)
+    differential = brief_of(terms, "Differential diagnosis?", found).differential
+    assert {c.diagnosis for c in differential} == {"sarcoidosis", "medulloblastoma"}
+
+
+def test_nearer_cases_lead(terms):
+    near, far = cases("Mass.", "Mass.", diagnoses=["Gout", "Meningioma"])
+    question = Question(Query("Differential?"), Routing({}, None), VECTOR)
+    evidence = [Evidence("C1", far, VECTOR, 0.4, 0.4), Evidence("C2", near, VECTOR, 0.6, 0.6)]
+    brief = CaseAnalyst(terms, terms.concepts).brief(question, evidence, None)
+    assert "gout" in brief.differential[0].diagnosis.lower()
+
+
 def test_normal_studies_are_counted(terms):
     labelled = [replace(c, labels=("normal",)) for c in cases("", "")]
     ill = [replace(c, id=f"ill{c.id}") for c in cases("Pneumothorax.")]
@@ -139,34 +163,15 @@ def test_normal_studies_are_counted(terms):
     assert said(brief, "normal study") == {A: ("C1", "C2"), N: ("C3",)}
 
 
-def test_base_rates_count_the_searched_corpus(terms):
-    corpus = cases("Pleural effusion.", "No pleural effusion.", "Clear.", "Effusion.")
-    corpus.append(replace(corpus[0], id="other", domain=Domain.PATHOLOGY))
-    counts = CorpusCounts(lambda: [(c, None) for c in corpus], terms, terms.concepts)
-    assert isinstance(counts, CorpusStatistics)
-    brief = brief_of(terms, "Is there a pleural effusion?", corpus[:2], counts)
-    assert brief.claims[0].prevalence == Prevalence(2, 1, 5)
-    here = Question(Query("", where="id != 'id1'"), Routing({}, Domain.RADIOLOGY), VECTOR)
-    code = brief.claims[0].concept
-    assert counts.prevalence(here, {code: [code]})[code] == Prevalence(0, 1, 3)
-
-
-def test_the_corpus_is_read_again_when_it_changes(terms):
-    corpus = cases("Pneumothorax.")
-    counts = CorpusCounts(
-        lambda: [(c, None) for c in corpus], terms, terms.concepts, lambda: len(corpus)
-    )
-    asked = Question(Query(""), Routing({}, None), VECTOR)
-    assert counts.prevalence(asked, {NORMAL: [NORMAL]})[NORMAL] == Prevalence(0, 1, 1)
-    corpus.append(replace(corpus[0], id="normal", text="", labels=("normal",)))
-    assert counts.prevalence(asked, {NORMAL: [NORMAL]})[NORMAL] == Prevalence(1, 1, 2)
-
-
-JUDGE = Judge((-2.0, 6.0, -6.0, 0.0, 0.0), yes=0.9, no=0.1, right_yes=0.97, right_no=0.95)
-KNOWN = Agreement(
-    presence=JUDGE, normality=replace(JUDGE, yes=1.01, no=-0.01),
-    leads={"image": [Bin(0.0, 1, 8), Bin(0.5, 9, 10)], "image and text": [Bin(0.0, 0, 8)]},
+JUDGE = Judge(
+    PRESENCE, (-2.0, 6.0, -6.0, 0.0, 0.0, 0.0), yes=0.9, no=0.1, right_yes=0.97, right_no=0.95,
+    odds=[Bin(0.0, 2, 20), Bin(0.2, 9, 30), Bin(0.8, 2, 3)],
 )  # fmt: skip
+KNOWN = Agreement(
+    presence=JUDGE,
+    normality=replace(JUDGE, yes=1.01, no=-0.01),
+    leads={IMAGE: [Bin(0.0, 1, 8), Bin(0.5, 9, 10)], BOTH: [Bin(0.0, 0, 8)], TEXT: []},
+)
 
 
 def test_an_image_is_replied_to_as_far_as_its_neighbours_were_right(terms):
@@ -174,27 +179,37 @@ def test_an_image_is_replied_to_as_far_as_its_neighbours_were_right(terms):
     text = "Is there a pneumothorax?"
     sure = brief_of(terms, text, alike, image=b"image", known=KNOWN)
     assert (sure.reply, "97%" in sure.reason) == (Reply.YES, True)
-    unsure = brief_of(terms, text, [*alike, *cases(*["Clear."] * 8)], image=b"image", known=KNOWN)
-    assert unsure.reply is Reply.UNKNOWN
     no = brief_of(terms, text, cases(*["No pneumothorax."] * 4), image=b"image", known=KNOWN)
     assert (no.reply, "95%" in no.reason) == (Reply.NO, True)
 
 
+def test_below_that_the_odds_are_said(terms):
+    found = [*cases(*["Pneumothorax."] * 4), *cases(*["Clear."] * 8)]
+    unsure = brief_of(terms, "Is there a pneumothorax?", found, image=b"image", known=KNOWN)
+    assert unsure.reply is Reply.UNKNOWN
+    assert "30% of 30 images held out" in unsure.reason
+
+
 def test_a_lead_is_clear_only_where_such_leads_were_right():
     first = Candidate("gout", "X", ("C1", "C2"), 3)
-    assert KNOWN.lead(first, has_text=False)[0] is Reply.YES
-    assert KNOWN.lead(replace(first, of=10), has_text=False)[0] is Reply.MIXED
-    assert KNOWN.lead(first, has_text=True)[0] is Reply.MIXED
+    assert KNOWN.lead(first, IMAGE)[0] is Reply.YES
+    assert KNOWN.lead(replace(first, of=10), IMAGE)[0] is Reply.MIXED
+    assert KNOWN.lead(first, BOTH)[0] is Reply.MIXED
 
 
 def test_an_agreement_survives_json():
     assert agreement.of_json(agreement.to_json(KNOWN)) == KNOWN
 
 
-@given(*[st.integers(0, 20)] * 4)
-def test_probabilities_are_probabilities(yes, no, unsure, of):
-    rate = Prevalence(yes, 0, max(yes, of))
-    assert 0.0 <= JUDGE.probability(agreement.features(yes, no, unsure, of, rate)) <= 1.0
+def test_what_ships_can_be_read():
+    shipped = agreement.shipped()
+    assert shipped is not None
+    assert {*shipped.leads} == {*agreement.LEADS}
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=5, max_size=5))
+def test_probabilities_are_probabilities(values):
+    assert 0.0 <= JUDGE.probability(dict(zip(PRESENCE, values, strict=True))) <= 1.0
 
 
 def test_base_rates_in_words():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.answers.questions import RULES, RuleReader, asking_part, kind_of, phrases_of
+from mmedrag.answers.questions import RULES, RuleReader, kind_of, last_request, phrases_of
 from mmedrag.definitions import Dictionary, glossary
 from mmedrag.protocols import QuestionReader
 from mmedrag.types import Domain, Query, Question, QuestionKind, Routing
@@ -36,20 +36,28 @@ def asked(terms: Dictionary, text: str, image: bytes | None = None, routing=ANYW
     return Question(Query(text, image), routing, vector, terms.recognise([text])[0])
 
 
+def kinds_of(row: dict[str, object]) -> list[object]:
+    """The kinds that would be right: more than one where a text asks two things."""
+    return row["kind"] if isinstance(row["kind"], list) else [row["kind"]]
+
+
 def test_there_are_enough_questions_of_every_kind():
-    kinds = [row["kind"] for row in ROWS]
-    assert len(ROWS) >= 400
+    kinds = [kind for row in ROWS for kind in kinds_of(row)]
+    assert len(ROWS) >= 1000
     assert all(kinds.count(kind) >= 15 for kind in QuestionKind)
 
 
-@pytest.mark.parametrize(("written", "least"), [(1, 0.98), (2, 0.97), (3, 0.95), (4, 0.94)])
+@pytest.mark.parametrize(
+    ("written", "least"),
+    [(1, 0.98), (2, 0.97), (3, 0.95), (4, 0.94), (5, 0.97), (6, 0.97), (7, 0.97)],
+)
 def test_kinds_of_our_own_questions(terms, written, least):
     rows = [row for row in ROWS if row["set"] == written]
     reader = RuleReader()
     wrong = [
         (row["text"], row["kind"], kind)
         for row in rows
-        if (kind := reader.read(asked(terms, row["text"])).kind) != row["kind"]
+        if (kind := reader.read(asked(terms, row["text"])).kind) not in kinds_of(row)
     ]
     assert len(wrong) <= (1 - least) * len(rows), wrong
 
@@ -89,8 +97,8 @@ def test_a_treatment_in_the_history_is_no_question_about_it(terms):
 
 def test_a_history_may_stand_before_the_question():
     text = "45-year-old woman with seizures. Known breast cancer. What is it likely to be?"
-    assert asking_part(text) == "What is it likely to be?"
-    assert kind_of(asking_part(text), has_image=False)[0] is QuestionKind.DIFFERENTIAL
+    assert last_request(text) == "What is it likely to be?"
+    assert kind_of(last_request(text), has_image=False)[0] is QuestionKind.DIFFERENTIAL
 
 
 def test_a_term_that_is_pointed_at_is_asked_for(terms):
@@ -148,9 +156,32 @@ def test_long_texts_are_read(text):
         ("Cough and fever for a week. Is there pneumonia?", "Cough and fever for a week."),
         ("54-year-old man with cough", "54-year-old man with cough"),
         ("Is this normal?", ""),
+        ("Is this normal and should I treat it?", ""),
+        ("Fever. Is there pneumonia? What dose of amoxicillin?", "Fever."),
         ("Differential for a ring-enhancing lesion?", "Differential for a ring-enhancing lesion?"),
     ],
 )
 def test_what_only_asks_about_an_image_is_not_searched_for(terms, text, described):
     assert RuleReader().read(asked(terms, text, b"image")).described == described
-    assert RuleReader().read(asked(terms, text)).described == text
+    plain = text.replace(" What dose of amoxicillin?", "")
+    assert RuleReader().read(asked(terms, text)).described == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Is there a pneumothorax and should I drain it?", QuestionKind.PRESENCE),
+        ("What is sarcoidosis, and what is its prognosis?", QuestionKind.DEFINITION),
+        ("Is there a fracture? And what painkiller can I take?", QuestionKind.PRESENCE),
+    ],
+)
+def test_of_two_questions_the_one_that_is_for_us_is_answered(terms, text, kind):
+    intent = RuleReader().read(asked(terms, text))
+    assert intent.kind is kind
+    assert intent.unanswered.startswith("This asks")
+    assert not intent.reason
+
+
+def test_all_that_is_asked_may_be_out_of_scope(terms):
+    text = "What dose of amoxicillin, and should I operate?"
+    assert RuleReader().read(asked(terms, text)).kind is QuestionKind.OUT_OF_SCOPE

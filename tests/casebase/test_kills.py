@@ -18,6 +18,7 @@ import pytest
 
 from fast_folder import FAST
 from mmedrag.casebase import Casebase
+from mmedrag.casebase.schema import FORMAT
 from proofs import scaled
 
 pytestmark = pytest.mark.proof("crash")
@@ -175,7 +176,7 @@ def test_a_migration_that_is_killed_anywhere_can_be_done_again(folder, record_pr
             assert casebase.verify() == []
         assert contents(path) == before
         with sqlite3.connect(path / "casebase.db") as connection:
-            assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+            assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT,)
         connection.close()
     record_property("kills of a migration", kills)
 

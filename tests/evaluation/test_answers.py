@@ -56,7 +56,7 @@ class Words:
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate(30, 41, into=tmp_path_factory.mktemp("drawn"))
 
 

@@ -7,17 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mmedrag.answers.agreement import features
 from mmedrag.assembly import dictionary
 from mmedrag.definitions import Dictionary
-from mmedrag.evaluation.agreement import _Lead as Lead
-from mmedrag.evaluation.agreement import _Presence as Presence
-from mmedrag.evaluation.agreement import fit, measure_agreement
-from mmedrag.evaluation.task_replies import drawn, figures, scored, tables, with_replies
+from mmedrag.evaluation.task_replies import figures, sampled, scored, tables, with_replies
 from mmedrag.evaluation.tasks import (
     Task,
     by_hand,
-    digest,
     held_out,
     of_glossary,
     of_records,
@@ -68,6 +63,7 @@ def test_records_give_questions_with_what_would_be_right(terms):
         ("is it normal (no)", "Is this normal?", Reply.NO),
         ("image alone", "", None),
         ("image and history", "Sudden pain. What is the most likely diagnosis?", None),
+        ("history alone (records)", "Sudden pain. What is the most likely diagnosis?", None),
     }
     well = {(t.query.text, t.reply) for t in tasks if t.patient == "P2"}
     assert ("Is this normal?", Reply.YES) in well
@@ -88,13 +84,17 @@ def test_a_kind_of_a_diagnosis_is_right_and_a_wider_one_is_not(terms):
     wide, narrow = find("carcinoma"), find("adenocarcinoma")
     assert same_diagnosis(narrow, frozenset({wide}), terms)
     assert not same_diagnosis(wide, frozenset({narrow}), terms)
-    assert same_diagnosis("diagnosis:zebra syndrom", frozenset({"diagnosis:zebra"}), terms)
+    assert same_diagnosis("diagnosis:rare zebra", frozenset({"diagnosis:zebra"}), terms)
+    assert not same_diagnosis("diagnosis:zebra", frozenset({"diagnosis:rare zebra"}), terms)
+    assert not same_diagnosis("diagnosis:zebra rash", frozenset({"diagnosis:zebra"}), terms)
+    many = frozenset({"diagnosis:striped african zebra"})
+    assert same_diagnosis("diagnosis:african zebra", many, terms)
     assert not same_diagnosis("diagnosis:zebra", frozenset({"diagnosis:horse"}), terms)
 
 
 def test_replies_are_scored_on_a_real_system(rag, phantoms, terms):
     asked = readings_of([c for c in phantoms if c.image][:6], terms)
-    tasks = drawn(asked, terms, 2)
+    tasks = sampled(asked, terms, 2)
     tasks += [Task("to be declined", Query("What dose of aspirin?"), declined=True)]
     tasks += [Task("in scope", Query("Is there an effusion?"))]
     tasks += [Task("definition (glossary)", Query("What are drusen?"),
@@ -110,28 +110,20 @@ def test_replies_are_scored_on_a_real_system(rag, phantoms, terms):
     assert len(tables(scores)[0].rows) == len(scores)
 
 
-def test_an_agreement_is_measured_and_fitted(rag, phantoms, terms):
-    tasks = drawn(readings_of([c for c in phantoms if c.image][:4], terms), terms, 1)
-    agreement, section = measure_agreement(rag, terms, tasks)
-    assert len(agreement.presence.weights) == 5
-    assert section.name == "agreement"
+def test_sides_and_grades_are_asked_for(terms):
+    case = Case(id="a", text="Severe left pleural effusion.", image=IMAGE, patient_id="P1")
+    tasks = {t.kind: t for t in of_records(readings_of([case], terms), terms)}
+    assert tasks["which side"].detail == "left"
+    assert tasks["which grade"].detail == "severe"
 
 
-def test_thresholds_let_replies_through_that_were_right():
-    rows = [
-        Presence(
-            "presence",
-            digest(f"P{i}"),
-            features(5 * (i % 2), 0, 0, 5, None),
-            bool(i % 2),
-            5 * (i % 2),
-            0,
-            5,
-        )
-        for i in range(200)
+def test_of_a_few_diagnoses_the_others_are_not_there(terms):
+    cases = [
+        Case(id=str(i), labels=(name,), image=IMAGE, patient_id=f"P{i}")
+        for i, name in enumerate(["glioma", "meningioma", "pneumonia", "normal"])
     ]
-    leads = [Lead("image", share / 10, share > 5) for share in range(10) for _ in range(5)]
-    agreement = fit(rows, leads)
-    assert agreement.reply((5, 0, 0), 5, None)[0] is Reply.YES
-    assert agreement.presence.right_yes > 0.9
-    assert agreement.lead_rate(0.9, has_text=False) > 0.8 > agreement.lead_rate(0.1, has_text=False)
+    tasks = [t for t in of_records(readings_of(cases, terms), terms) if "another" in t.kind]
+    asked = {(t.patient, t.query.text) for t in tasks}
+    assert len(tasks) >= 3
+    assert all(t.reply is Reply.NO for t in tasks)
+    assert not any("glioma" in text for patient, text in asked if patient == "P0")

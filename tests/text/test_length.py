@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmedrag.answers.passages import clean, instruction_like, label, quotable
-from mmedrag.answers.questions import asking_part
+from mmedrag.answers.questions import last_request
 from mmedrag.definitions import Dictionary, glossary
 from mmedrag.text.laterality import mirrored, sides_of_findings
 from mmedrag.text.sentences import sentences
@@ -30,7 +30,7 @@ def test_a_long_text_is_read_to_its_end(own: Dictionary, unit: str) -> None:
     assert sum("effusion" in m.term for m in mentions) == text.count("effusion")
     sides_of_findings(text, mentions)
     mirrored(text)
-    for read in (clean, quotable, label, sentences, asking_part, instruction_like.__wrapped__):
+    for read in (clean, quotable, label, sentences, last_request, instruction_like.__wrapped__):
         read(text)
 
 

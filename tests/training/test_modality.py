@@ -17,7 +17,12 @@ from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, heads_from_checkpoint
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training import modality
-from mmedrag.training.modality import calibrated_head, classes, train_modality
+from mmedrag.training.modality import (
+    calibrated_head,
+    classes,
+    train_modality,
+    with_text_head,
+)
 from mmedrag.training.sets import Recipe, TrainingSet, training_sets
 from mmedrag.training.softmax import Examples
 from mmedrag.types import Matrix
@@ -80,6 +85,23 @@ def test_what_is_held_out_teaches_the_shipped_head_alone(
     fundus = unit_rows(WordEncoder().encode(["Fundus photograph of the right eye: drusen"]))
     assert classes()[int(np.argmax(fundus @ text.weight.T + text.bias))] == "ophthalmology"
     assert image.classes == classes()
+
+
+def test_another_text_encoder_takes_the_image_head_over(
+    corpora: list[Path], tmp_path: Path
+) -> None:
+    class Renamed(WordEncoder):
+        fingerprint = "other words"
+
+    learned(corpora[:1], tmp_path)
+    old = read_checkpoint(tmp_path / "modality", "modality")
+    recipe = Recipe(training_sets(corpora), tmp_path / "cache")
+    new = with_text_head(old, recipe, Renamed())
+    assert np.array_equal(new.tensors["image.weight"], old.tensors["image.weight"])
+    assert new.encoders == {"image": "thumbnails", "text": "other words"}
+    assert list(new.training_data) == ["mine", "mine (text)", "wbc (text)", "MMedRAG phantoms"]
+    assert new.settings["image_temperature"] == old.settings["image_temperature"]
+    assert not np.array_equal(new.tensors["text.weight"], old.tensors["text.weight"])
 
 
 def test_images_alone_leave_the_texts_to_drawn_cases(tmp_path: Path) -> None:

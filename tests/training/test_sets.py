@@ -41,10 +41,12 @@ def test_sets_are_taken_by_their_use_and_in_their_order() -> None:
         TrainingSet("b", Path("b"), images="held out"),
         TrainingSet("c", Path("c"), images="none", texts="held out"),
         TrainingSet("d", Path("d")),
+        TrainingSet("e", Path("e"), images="shared", texts="none"),
     )
     recipe = Recipe(sets, Path("cache"))
     assert recipe.images() == [sets[0], sets[3]]
     assert recipe.images("held out") == [sets[1]]
+    assert recipe.images("shared") == [sets[4]]
     assert recipe.texts() == [sets[1], sets[3]]
     assert recipe.texts("held out") == [sets[2]]
 

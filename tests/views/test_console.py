@@ -94,3 +94,10 @@ def test_a_report_counts_and_names_problems() -> None:
     assert text.startswith("5 cases written, 2 unchanged, 4 encoded, in 1.2 s\n1 without a domain")
     assert "x.jsonl:0: not JSON" in text
     assert text.endswith("… and 3 more")
+
+
+def test_a_remark_on_a_stored_case_is_no_skipped_row() -> None:
+    skipped = Problem(Path("x.csv"), 1, "no id")
+    remark = Problem(Path("x.csv"), 2, "read as Windows-1252", stored=True)
+    text = report_text(IndexReport(1, problems=(skipped, remark)), 1.0)
+    assert "1 rows or files skipped:\n  x.csv:1: no id\n1 remarks on cases that are stored:" in text

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mmedrag.answers.agreement import Agreement
+from mmedrag.answers.agreement import BOTH, IMAGE, TEXT, Agreement
 from mmedrag.answers.comparison import with_changes
-from mmedrag.answers.differential import UNNAMED, candidates, normal_form
+from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.statements import (
@@ -24,6 +24,7 @@ from mmedrag.answers.statements import (
     says_of,
     tally_of,
 )
+from mmedrag.answers.support import is_whole, support_of
 from mmedrag.answers.verification import NORMAL, read_again, verified
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
 from mmedrag.types import (
@@ -46,7 +47,7 @@ CANDIDATES = 8
 FINDINGS = 8
 _DECIDED = 0.75
 _CLEAR = 0.5
-_SAID = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
+_DECISIVE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +71,21 @@ class CaseAnalyst:
         definitions = [e for e in sound if isinstance(e.item, Definition)]
         readings = read_cases(cases, self.source)
         intent = question.intent or Intent(QuestionKind.SEARCH, "no rule was asked")
-        asked = self._asked(question, intent)
-        claims = self._claims(question, intent, asked, readings)
-        found = _findings(asked, readings, self.ontology)
+        targets = self._targets(question, intent)
+        claims = self._claims(question, intent, targets, readings)
+        findings = _findings(targets, readings, self.ontology)
         differential = candidates(question, readings, self.ontology)[:CANDIDATES]
-        brief = Brief(intent.kind, Reply.UNKNOWN, claims=(*claims, *found),
-                      differential=tuple(differential))  # fmt: skip
+        brief = Brief(intent.kind, Reply.UNKNOWN, claims=(*claims, *findings),
+                      differential=tuple(differential), unanswered=intent.unanswered)  # fmt: skip
         if self.source is not None:
             brief = verified(brief, readings, self.source, self.ontology)
         if corpus is not None:
             brief = self._with_base_rates(brief, question, corpus)
-        explained = self._definitions(brief, intent, asked, definitions)
+        explained = self._definitions(brief, intent, targets, definitions)
         brief = replace(brief, definitions=explained)
-        return self._replied(brief, question, intent, asked, readings)
+        return self._replied(brief, question, intent, targets, readings)
 
-    def _asked(self, question: Question, intent: Intent) -> dict[str, str]:
+    def _targets(self, question: Question, intent: Intent) -> dict[str, str]:
         """The terms that are asked about, by concept; words of the question where none is known."""
         terms = {m.concept: m.term for m in question.mentions if m.concept in intent.concepts}
         kinds = {m.concept: m.kind for m in question.mentions}
@@ -99,36 +100,36 @@ class CaseAnalyst:
         self,
         question: Question,
         intent: Intent,
-        asked: Mapping[str, str],
+        targets: Mapping[str, str],
         readings: Sequence[CaseReading],
     ) -> list[Claim]:
         if intent.kind is QuestionKind.NORMALITY:
             return _normality(readings)
         claims = []
-        for concept, term in asked.items():
+        for concept, term in targets.items():
             tally = tally_of(concept, label(term), readings, self.ontology)
             claims += [
-                Claim(concept, tally.term, said, tally.said(said), len(readings))
-                for said in (*_SAID, Assertion.HISTORICAL, None)
-                if tally.said(said)
+                Claim(concept, tally.term, assertion, tally.keys_of(assertion), len(readings))
+                for assertion in (*_DECISIVE, Assertion.HISTORICAL, None)
+                if tally.keys_of(assertion)
             ]
             claims += _by_side(concept, tally.term, readings, self.ontology)
             if intent.detail == "grade":
                 claims += _by_grade(concept, tally.term, readings, self.ontology)
-        return claims
+        return [*claims, *_normality(readings)] if targets and question.query.image else claims
 
     def _definitions(
         self,
         brief: Brief,
         intent: Intent,
-        asked: Mapping[str, str],
+        targets: Mapping[str, str],
         definitions: Sequence[Evidence],
     ) -> tuple[str, ...]:
         """Those of what is asked about, nearest first; else of terms that the lead names.
 
         "Left pleural effusion" may be explained as a pleural effusion.
         """
-        wanted = list(asked) or list(intent.concepts)
+        wanted = list(targets) or list(intent.concepts)
         if intent.kind in (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION):
             wanted += [c.concept for c in brief.differential[:3] if c.concept]
         concepts = {d.key: d.item.concept for d in definitions if isinstance(d.item, Definition)}
@@ -161,7 +162,7 @@ class CaseAnalyst:
         brief: Brief,
         question: Question,
         intent: Intent,
-        asked: Mapping[str, str],
+        targets: Mapping[str, str],
         readings: Sequence[CaseReading],
     ) -> Brief:
         """The brief with its direct reply."""
@@ -170,12 +171,12 @@ class CaseAnalyst:
         if not readings and intent.kind is not QuestionKind.DEFINITION:
             return replace(brief, reason="no similar case was adequate")
         match intent.kind:
-            case QuestionKind.PRESENCE | QuestionKind.SEARCH if asked:
-                reply, reason = self._presence(brief, question, asked, readings)
+            case QuestionKind.PRESENCE | QuestionKind.SEARCH if targets:
+                reply, reason = self._presence(brief, question, targets, readings)
             case QuestionKind.NORMALITY:
                 reply, reason = self._presence(brief, question, {NORMAL: "normal study"}, readings)
             case QuestionKind.CHOICE:
-                reply, reason = _choice(brief, asked)
+                reply, reason = _choice(brief, targets)
             case QuestionKind.DEFINITION:
                 reply, reason = _explained(brief)
             case QuestionKind.COMPARISON:
@@ -193,11 +194,11 @@ class CaseAnalyst:
         self,
         brief: Brief,
         question: Question,
-        asked: Mapping[str, str],
+        targets: Mapping[str, str],
         readings: Sequence[CaseReading],
     ) -> tuple[Reply, str]:
         """Yes where the cases agree on it, no where they rule it out, else mixed or unknown."""
-        replies = [self._of_one(concept, brief, question, readings) for concept in asked]
+        replies = [self._of_one(concept, brief, question, readings) for concept in targets]
         if len(set(replies)) == 1:
             return replies[0]
         if {r for r, _ in replies} <= {Reply.YES, Reply.NO, Reply.MIXED}:
@@ -207,27 +208,28 @@ class CaseAnalyst:
     def _of_one(
         self, concept: str, brief: Brief, question: Question, readings: Sequence[CaseReading]
     ) -> tuple[Reply, str]:
+        if question.query.image is not None and self.agreement is not None:
+            cases = [r.evidence for r in readings]
+            support = support_of(concept, brief, cases, self.ontology)
+            return self.agreement.reply(support, normality=concept == NORMAL)
         yes, no, unsure = (
             next((len(c.keys) for c in brief.claims
-                  if c.concept == concept and c.assertion is said and whole(c)), 0)
-            for said in _SAID
+                  if c.concept == concept and c.assertion is assertion and is_whole(c)), 0)
+            for assertion in _DECISIVE
         )  # fmt: skip
-        if question.query.image is not None and self.agreement is not None:
-            rate = next((c.prevalence for c in brief.claims if c.concept == concept), None)
-            counts, normality = (yes, no, unsure), concept == NORMAL
-            return self.agreement.reply(counts, len(readings), rate, normality=normality)
         return _by_count(yes, no, unsure)
 
     def _lead(self, brief: Brief, question: Question) -> tuple[Reply, str]:
-        """Whether the first diagnosis stands out; of an image alone, as far as is calibrated."""
+        """Whether the first diagnosis stands out, as far as that was measured."""
         if not brief.differential:
             if any(c.assertion is Assertion.AFFIRMED for c in brief.claims):
                 return Reply.MIXED, "the cases name findings and no diagnosis"
             return Reply.UNKNOWN, "the cases name neither finding nor diagnosis"
-        first = brief.differential[0]
-        if question.query.image is not None and self.agreement is not None:
-            return self.agreement.lead(first, has_text=bool(question.query.text.strip()))
-        return _lead_by_count(brief.differential)
+        if self.agreement is None:
+            return _lead_by_count(brief.differential)
+        has_text, has_image = bool(question.query.text.strip()), question.query.image is not None
+        kind = TEXT if not has_image else BOTH if has_text else IMAGE
+        return self.agreement.lead(brief.differential[0], kind)
 
 
 PLAIN = CaseAnalyst()
@@ -240,16 +242,6 @@ def shown(evidence: Evidence) -> str:
     if isinstance(item, Case):
         return "\n".join((item.modality, item.diagnosis, *item.labels, item.text))
     return f"{item.term}\n{item.source}\n{item.text}"
-
-
-def whole(claim: Claim) -> bool:
-    """Whether a claim is about all cases that say so, not only those of a side or grade."""
-    return not claim.side and not claim.grade
-
-
-def code_of(candidate: Candidate) -> str:
-    """The concept of a candidate, or the code of its words."""
-    return candidate.concept or UNNAMED + normal_form(candidate.diagnosis)
 
 
 def _without_ancestors(terms: Mapping[str, str], ontology: Ontology) -> dict[str, str]:
@@ -291,35 +283,35 @@ def _by_grade(
 def _normality(readings: Sequence[CaseReading]) -> list[Claim]:
     states = {r.key: is_normal(r) for r in readings}
     claims = []
-    for said, state in ((Assertion.AFFIRMED, True), (Assertion.NEGATED, False), (None, None)):
+    for assertion, state in ((Assertion.AFFIRMED, True), (Assertion.NEGATED, False), (None, None)):
         keys = tuple(k for k, s in states.items() if s is state)
         if keys:
-            claims.append(Claim(NORMAL, "normal study", said, keys, len(readings)))
+            claims.append(Claim(NORMAL, "normal study", assertion, keys, len(readings)))
     return claims
 
 
 def _findings(
-    asked: Mapping[str, str], readings: Sequence[CaseReading], ontology: Ontology
+    targets: Mapping[str, str], readings: Sequence[CaseReading], ontology: Ontology
 ) -> list[Claim]:
     """The other findings and diseases of the cases, those first that most affirm."""
     terms = {
         c: s.mention.term
         for r in readings for c, s in r.stated.items()
-        if s.mention.kind in (Kind.FINDING, Kind.DISEASE, Kind.NORMAL) and c not in asked
+        if s.mention.kind in (Kind.FINDING, Kind.DISEASE, Kind.NORMAL) and c not in targets
     }  # fmt: skip
-    special = [c for c in terms if not _told_by_kinds(c, [*terms, *asked], readings, ontology)]
+    special = [c for c in terms if not _covered_by_kinds(c, [*terms, *targets], readings, ontology)]
     tallies = [tally_of(c, label(terms[c]), readings, ontology) for c in special]
-    order = sorted(tallies, key=lambda t: (-len(t.said(Assertion.AFFIRMED)),
-                                           -len(t.said(Assertion.NEGATED))))  # fmt: skip
+    order = sorted(tallies, key=lambda t: (-len(t.keys_of(Assertion.AFFIRMED)),
+                                           -len(t.keys_of(Assertion.NEGATED))))  # fmt: skip
     return [
-        Claim(t.concept, t.term, said, t.said(said), len(readings))
+        Claim(t.concept, t.term, assertion, t.keys_of(assertion), len(readings))
         for t in order[:FINDINGS]
-        for said in _SAID
-        if t.said(said)
+        for assertion in _DECISIVE
+        if t.keys_of(assertion)
     ]
 
 
-def _told_by_kinds(
+def _covered_by_kinds(
     concept: str, others: Sequence[str], readings: Sequence[CaseReading], ontology: Ontology
 ) -> bool:
     """Whether all that the cases say of a concept is said of one of its kinds already."""
@@ -330,23 +322,23 @@ def _told_by_kinds(
 
 
 def _by_count(yes: int, no: int, unsure: int) -> tuple[Reply, str]:
-    said = yes + no
-    if not said:
+    decided = yes + no
+    if not decided:
         why = "the cases only suspect it" if unsure else "the cases do not mention it"
         return Reply.UNKNOWN, why
-    if yes >= _DECIDED * said:
+    if yes >= _DECIDED * decided:
         return Reply.YES, "most cases that mention it affirm it"
-    if no >= _DECIDED * said:
+    if no >= _DECIDED * decided:
         return Reply.NO, "most cases that mention it rule it out"
     return Reply.MIXED, "some cases affirm it and others rule it out"
 
 
-def _choice(brief: Brief, asked: Mapping[str, str]) -> tuple[Reply, str]:
+def _choice(brief: Brief, targets: Mapping[str, str]) -> tuple[Reply, str]:
     """The option that more cases affirm, where one stands out."""
     counts = {
         term: sum(len(c.keys) for c in brief.claims
-                  if c.concept == concept and c.assertion is Assertion.AFFIRMED and whole(c))
-        for concept, term in asked.items()
+                  if c.concept == concept and c.assertion is Assertion.AFFIRMED and is_whole(c))
+        for concept, term in targets.items()
     }  # fmt: skip
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     if not ordered or not ordered[0][1]:

@@ -119,13 +119,13 @@ class ChatGenerator:
         return f"Sends to {self._whom()}: {what}, at most {size} tokens{image}."
 
     def _whom(self) -> str:
-        parts = urlsplit(self.base_url)
-        host = parts.hostname or ""
+        address = urlsplit(self.base_url)
+        host = address.hostname or ""
         if _on_this_machine(host):
-            place = "this machine"
+            location = "this machine"
         else:
-            place = "unencrypted" if parts.scheme == "http" else "over TLS"
-        return f"{host} ({place}), model {self.model}"
+            location = "unencrypted" if address.scheme == "http" else "over TLS"
+        return f"{host} ({location}), model {self.model}"
 
     def _shows(self, question: Question) -> bool:
         return self.send_image and question.query.image is not None
@@ -186,10 +186,10 @@ class ChatGenerator:
                         started = True
                         yield piece
                 except Refused as failure:
-                    if failure.part in refused:
+                    if failure.field in refused:
                         raise failure.error from None
-                    refused.add(failure.part)
-                    body = _without(body, failure.part)
+                    refused.add(failure.field)
+                    body = _without(body, failure.field)
                 except Retry as failure:
                     if started or attempt == self.attempts:
                         raise failure.error from None
@@ -251,14 +251,14 @@ def openai_compatible(
     return ChatGenerator(base_url=base_url, model=model, key_env=key_env, send_image=send_image)
 
 
-def _without(body: Mapping[str, Any], part: str) -> dict[str, Any]:
+def _without(body: Mapping[str, Any], field: str) -> dict[str, Any]:
     """The request without a part that the server refuses, or with what stands for it."""
-    changed = {name: value for name, value in body.items() if name != part}
-    if part == "max_tokens":
+    changed = {name: value for name, value in body.items() if name != field}
+    if field == "max_tokens":
         changed["max_completion_tokens"] = body["max_tokens"]
-    elif part == "system":
+    elif field == "system":
         changed["messages"] = _in_one_message(body["messages"])
-    elif part == "stream":
+    elif field == "stream":
         changed["stream"] = False
     return changed
 

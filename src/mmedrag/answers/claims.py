@@ -72,15 +72,15 @@ def _recognised(lines: Sequence[str], source: DefinitionSource) -> list[list[Men
     around = source.recognise([_QUOTED.sub(_spaces, line) for line in lines])
     texts = [lines[i][a + 1 : b - 1] for i, spans in enumerate(quotes) for a, b in spans]
     inside = iter(source.recognise(texts) if texts else ())
-    found = []
+    mentioned = []
     for spans, mentions in zip(quotes, around, strict=True):
         quoted = [
             replace(m, start=m.start + a + 1, end=m.end + a + 1)
             for a, _ in spans
             for m in next(inside)
         ]
-        found.append(sorted([*mentions, *quoted], key=lambda m: m.start))
-    return found
+        mentioned.append(sorted([*mentions, *quoted], key=lambda m: m.start))
+    return mentioned
 
 
 def _sentences(line: str) -> Iterator[tuple[int, int]]:
@@ -121,8 +121,8 @@ def _in_sentence(
 
 def _goes_on(before_mark: str) -> bool:
     """Whether the words before a mark only say more of what was named before."""
-    said = _STATED.search(before_mark) or _UNMENTIONED.search(before_mark)
-    return said is not None or not re.search(r"[^\W\d_]{4,}", before_mark)
+    stated = _STATED.search(before_mark) or _UNMENTIONED.search(before_mark)
+    return stated is not None or not re.search(r"[^\W\d_]{4,}", before_mark)
 
 
 def _assertion(before_mark: str, before_mention: str, mention: Mention) -> Assertion | None:

@@ -14,13 +14,23 @@ import numpy as np
 
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.passages import clean, label
-from mmedrag.answers.questions import asking_part
+from mmedrag.answers.questions import kind_of, requests
 from mmedrag.courses.changes import changes_since
 from mmedrag.courses.studies import Study, studies_of
 from mmedrag.courses.wording import change_lines
 from mmedrag.dates import axis_of, first_day, last_day, offset_of
 from mmedrag.protocols import Ontology
-from mmedrag.types import Assertion, Brief, Case, Change, Evidence, Question, Reply, Trend
+from mmedrag.types import (
+    Assertion,
+    Brief,
+    Case,
+    Change,
+    Evidence,
+    Question,
+    QuestionKind,
+    Reply,
+    Trend,
+)
 
 DESCRIBED = ""
 """The key of the question itself, where it describes the later study."""
@@ -115,14 +125,22 @@ def _names_patient(question: Question, cases: Sequence[Evidence]) -> bool:
 def _described(question: Question, cases: Collection[Case], ontology: Ontology) -> Study | None:
     """The study that the question's own words describe, beside the sentence that asks."""
     text = question.query.text
-    asked = asking_part(clean(text))
-    start = text.find(asked)
-    stated = tuple(m for m in question.mentions if not start <= m.start < start + len(asked))
+    asked = [_place(text, sentence) for sentence in requests(clean(text)) if _compares(sentence)]
+    stated = tuple(m for m in question.mentions if not any(a <= m.start < b for a, b in asked))
     case = Case(id="question", text=text, meta=_time_of(question, cases))
     (study,) = studies_of((Evidence(DESCRIBED, case, _NOWHERE, 0.0, 0.0, stated),), ontology)
     if not study.states:
         return None
     return study
+
+
+def _compares(sentence: str) -> bool:
+    return kind_of(sentence, has_image=False)[0] is QuestionKind.COMPARISON
+
+
+def _place(text: str, sentence: str) -> tuple[int, int]:
+    start = text.find(sentence)
+    return start, start + len(sentence)
 
 
 def _time_of(question: Question, cases: Collection[Case]) -> dict[str, float]:

@@ -59,9 +59,9 @@ class Retry(Exception):
 class Refused(Exception):
     """The server refuses a part of the request that can be left out (:data:`OPTIONAL`)."""
 
-    def __init__(self, part: str, error: GenerationError) -> None:
+    def __init__(self, field: str, error: GenerationError) -> None:
         super().__init__(str(error))
-        self.part = part
+        self.field = field
         self.error = error
 
 
@@ -150,17 +150,17 @@ def _delta(data: str, model: str) -> tuple[str, str]:
     if isinstance(event, dict) and (event.get("error") or "detail" in event):
         raise _from_stream(event, model)
     choice = _first(event)
-    part = choice.get("delta") or choice.get("message") or choice
-    part = part if isinstance(part, dict) else {}
-    if isinstance(part.get("refusal"), str) and part["refusal"].strip():
+    message = choice.get("delta") or choice.get("message") or choice
+    message = message if isinstance(message, dict) else {}
+    if isinstance(message.get("refusal"), str) and message["refusal"].strip():
         raise GenerationError(
-            f"The model {model} refuses to answer ({short(part['refusal'])})",
+            f"The model {model} refuses to answer ({short(message['refusal'])})",
             "Ask another model, or use the extractive generator.",
         )
     reason = str(choice.get("finish_reason") or "")
     if reason in ("length", "content_filter"):
         _log.warning("The model's answer is incomplete (%s).", reason)
-    return _text(part.get("content", part.get("text"))), reason
+    return _text(message.get("content", message.get("text"))), reason
 
 
 def _text(content: object) -> str:
@@ -204,11 +204,11 @@ def refusal(status: int, headers: Mapping[str, str], body: str, model: str) -> E
             f"The request is too long for {model} ({status}: {message})",
             "Lower context_tokens or max_tokens, or use a model with a larger window.",
         )
-    if status in (400, 422) and (part := _refused_part(text)):
+    if status in (400, 422) and (field := _refused_field(text)):
         error = GenerationError(
-            f"The server refuses {part} ({status}: {message})", "Use another model or server."
+            f"The server refuses {field} ({status}: {message})", "Use another model or server."
         )
-        return Refused(part, error)
+        return Refused(field, error)
     if status == 404 or _MODEL_GONE.search(text):
         return UnknownModel(
             f"The server does not know the model {model} ({status}: {message})",
@@ -224,11 +224,11 @@ def refusal(status: int, headers: Mapping[str, str], body: str, model: str) -> E
     )
 
 
-def _refused_part(text: str) -> str | None:
+def _refused_field(text: str) -> str | None:
     """The part of the request that the server names as what it does not take."""
     if not _REFUSED.search(text):
         return None
-    return next((part for part in OPTIONAL if re.search(rf"\b{part}\b", text)), None)
+    return next((field for field in OPTIONAL if re.search(rf"\b{field}\b", text)), None)
 
 
 def _limited(headers: Mapping[str, str], status: int, text: str, message: str) -> Exception:
@@ -249,7 +249,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds that ``Retry-After`` asks for (``7``, ``7.66s``, ``1m30s``, an HTTP date)."""
     value = headers.get("retry-after", "").strip()
     if span := _SPAN.fullmatch(value):
-        hours, minutes, seconds, milliseconds = (float(part or 0) for part in span.groups())
+        hours, minutes, seconds, milliseconds = (float(number or 0) for number in span.groups())
         return 3600 * hours + 60 * minutes + seconds + milliseconds / 1000 if value else None
     try:
         date = parsedate_to_datetime(value)
@@ -285,8 +285,8 @@ def _described(content: object) -> str:
     if not isinstance(content, dict):
         return ""
     if "msg" in content:
-        place = ".".join(map(str, content.get("loc") or ()))
-        return f"{place}: {content['msg']}" if place else str(content["msg"])
+        location = ".".join(map(str, content.get("loc") or ()))
+        return f"{location}: {content['msg']}" if location else str(content["msg"])
     for name in ("error", "message", "detail", "errors", "title", "code", "type"):
         if words := _described(content.get(name)):
             return words

@@ -1,56 +1,93 @@
-"""Base rates: how many cases of the searched corpus affirm a finding, and rule it out."""
+"""Base rates: how many cases of the searched corpus affirm a finding, and rule it out.
+
+Reports are not read here: what they say was stored when they were recognised, and is counted by its
+rows. Diagnoses and labels are read once for each distinct wording. Counts are kept until the store
+changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmedrag.answers.differential import diagnoses_of
-from mmedrag.answers.statements import CaseReading, is_normal, read_cases
+from mmedrag.answers.differential import FROM_DIAGNOSIS, UNNAMED, diagnoses_of
+from mmedrag.answers.statements import (
+    CaseReading,
+    named_normal,
+    read_cases,
+)
 from mmedrag.answers.verification import NORMAL
-from mmedrag.filters import parse
-from mmedrag.protocols import DefinitionSource, Ontology
-from mmedrag.types import Assertion, Case, Evidence, Mention, Prevalence, Question
+from mmedrag.protocols import DefinitionSource, OccurrenceStore, Ontology
+from mmedrag.types import Assertion, Case, Domain, Evidence, Kind, Prevalence, Question
 
+Rows: TypeAlias = NDArray[np.int64]
+Wording: TypeAlias = tuple[str, tuple[str, ...]]
+"""A diagnosis and labels."""
+
+Scope: TypeAlias = tuple[Domain | None, str | None]
+"""A domain and a filter."""
+
+SCOPES, GROUPS = 64, 1000
+"""Scopes and groups of concepts that are remembered before all are forgotten."""
+
+_NONE = np.empty(0, np.int64)
 _NOWHERE = np.zeros(0, np.float32)
+_SURE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A case, and the codes that it affirms and rules out."""
+class _Names:
+    """What diagnoses and labels say, by concept: rows that affirm, negate and doubt it.
 
-    case: Case
-    mentions: tuple[Mention, ...]
-    affirmed: frozenset[str]
-    negated: frozenset[str]
+    ``labelled`` are rows of labels that affirm it, which count where the report does not doubt it.
+    ``codes`` are the rows of each diagnosis, ``normal`` those that are called normal; ``kinds`` are
+    the kinds of all concepts that diagnoses and labels name.
+    """
+
+    stated: Mapping[Assertion, Mapping[str, Rows]]
+    labelled: Mapping[str, Rows]
+    codes: Mapping[str, Rows]
+    normal: Rows
+    kinds: Mapping[str, Kind]
+
+
+@dataclass(slots=True)
+class _Counted:
+    """What was counted at one state of the store."""
+
+    state: Hashable
+    names: _Names
+    searched: dict[Scope, Rows] = field(default_factory=dict)
+    counts: dict[tuple[Scope, str, frozenset[str]], Prevalence] = field(default_factory=dict)
+    affirmed: dict[frozenset[str], Rows] = field(default_factory=dict)
+    negated: dict[str, Rows] = field(default_factory=dict)
 
 
 class CorpusCounts:
-    """:class:`~mmedrag.protocols.CorpusStatistics` over cases that are read once.
+    """:class:`~mmedrag.protocols.CorpusStatistics` over what a store keeps of its reports.
+
+    Cases whose reports ``source`` has not read are not counted.
 
     Args:
-        cases: gives all cases of the corpus, with the mentions of their reports where these are
-            stored.
-        version: changes when they do; they are read again then.
-        source: recognises the terms of reports, diagnoses and labels.
+        store: knows where concepts occur.
+        source: recognised the reports; reads diagnoses and labels.
         ontology: its relations.
     """
 
     def __init__(
-        self,
-        cases: Callable[[], Iterable[tuple[Case, Sequence[Mention] | None]]],
-        source: DefinitionSource,
-        ontology: Ontology,
-        version: Callable[[], object] = lambda: None,
+        self, store: OccurrenceStore, source: DefinitionSource, ontology: Ontology
     ) -> None:
-        self._cases = cases
-        self._version = version
+        self._store = store
         self._source = source
         self._ontology = ontology
-        self._rows: list[_Row] | None = None
-        self._read_at: object = None
+        self._readings: dict[Wording, CaseReading] = {}
+        self._counted: _Counted | None = None
+        self._lock = threading.Lock()
 
     def prevalence(
         self, question: Question, groups: Mapping[str, Collection[str]]
@@ -60,44 +97,126 @@ class CorpusCounts:
         Raises:
             FilterError: ``question.query.where`` does not parse.
         """
-        rows = self._searched(question)
-        found = {}
-        for name, concepts in groups.items():
-            codes = frozenset(concepts)
-            affirmed = [not codes.isdisjoint(row.affirmed) for row in rows]
-            negated = [name in row.negated and not a for row, a in zip(rows, affirmed, strict=True)]
-            found[name] = Prevalence(sum(affirmed), sum(negated), len(rows))
-        return found
+        scope = question.routing.decision, question.query.where
+        with self._lock:
+            now = self._now()
+            wanted = {name: (scope, name, frozenset(codes)) for name, codes in groups.items()}
+            for key in wanted.values():
+                if key not in now.counts:
+                    now.counts[key] = self._of_group(now, self._searched(now, *scope), *key[1:])
+            return {name: now.counts[key] for name, key in wanted.items()}
 
-    def _searched(self, question: Question) -> list[_Row]:
-        version = self._version()
-        if self._rows is None or version != self._read_at:
-            self._rows, self._read_at = self._read(), version
-        where, domain = question.query.where, question.routing.decision
-        condition = parse(where) if where is not None else None
-        return [
-            row
-            for row in self._rows
-            if domain in (None, row.case.domain)
-            and (condition is None or condition.matches(row.case, row.mentions, self._ontology))
-        ]
+    def _now(self) -> _Counted:
+        state = self._store.state()
+        if self._counted is None or self._counted.state != state:
+            self._counted = _Counted(state, self._read_names())
+        return self._counted
 
-    def _read(self) -> list[_Row]:
-        pairs = list(self._cases())
-        unread = [case.text for case, mentions in pairs if mentions is None]
-        read = iter(self._source.recognise(unread) if unread else ())
-        evidence = [
-            Evidence(str(i), case, _NOWHERE, 0.0, 0.0, tuple(next(read) if m is None else m))
-            for i, (case, m) in enumerate(pairs)
-        ]
-        return [self._row(reading) for reading in read_cases(evidence, self._source)]
+    def _searched(self, now: _Counted, domain: Domain | None, where: str | None) -> Rows:
+        key = domain, where
+        if key not in now.searched:
+            if len(now.searched) >= SCOPES:
+                now.searched.clear()
+                now.counts.clear()
+            now.searched[key] = self._store.read_by(self._source.fingerprint, domain, where)
+        return now.searched[key]
 
-    def _row(self, reading: CaseReading) -> _Row:
-        affirmed = {c for c, s in reading.stated.items() if s.assertion is Assertion.AFFIRMED}
-        negated = {c for c, s in reading.stated.items() if s.assertion is Assertion.NEGATED}
-        affirmed.update(code for code, _, _ in diagnoses_of(reading, self._ontology))
-        state = is_normal(reading)
-        (affirmed if state else negated).update([NORMAL] if state is not None else [])
-        return _Row(
-            reading.case, reading.evidence.mentions, frozenset(affirmed), frozenset(negated)
+    def _of_group(
+        self, now: _Counted, searched: Rows, name: str, concepts: frozenset[str]
+    ) -> Prevalence:
+        if len(now.affirmed) >= GROUPS:
+            now.affirmed.clear()
+            now.negated.clear()
+        if concepts not in now.affirmed:
+            now.affirmed[concepts] = self._affirmed(now.names, concepts)
+        if name not in now.negated:
+            now.negated[name] = self._negated(now.names, name)
+        affirmed = np.intersect1d(searched, now.affirmed[concepts], assume_unique=True)
+        negated = np.intersect1d(searched, now.negated[name], assume_unique=True)
+        ruled_out = np.setdiff1d(negated, affirmed, assume_unique=True)
+        return Prevalence(len(affirmed), len(ruled_out), len(searched))
+
+    def _affirmed(self, names: _Names, concepts: frozenset[str]) -> Rows:
+        """Cases that affirm one of the concepts, have one of the diagnoses, or are normal."""
+        rows = [self._stating(names, concepts)]
+        rows += [names.codes[c] for c in concepts if c in names.codes]
+        return _union([*rows, self._normal(names)] if NORMAL in concepts else rows)
+
+    def _stating(self, names: _Names, concepts: frozenset[str]) -> Rows:
+        """Cases whose report, diagnosis or labels affirm one of the concepts and never deny it."""
+        rows = [self._store.undisputed(concepts - names.kinds.keys())]
+        for concept in concepts & names.kinds.keys():
+            yes, no, _ = self._stated(names, concept)
+            rows.append(np.setdiff1d(yes, no, assume_unique=True))
+        return _union(rows)
+
+    def _negated(self, names: _Names, concept: str) -> Rows:
+        """Cases that say of the very concept that it is not there, and nothing stronger."""
+        if concept == NORMAL:
+            return np.setdiff1d(self._abnormal(names), names.normal, assume_unique=True)
+        yes, no, unsure = self._stated(names, concept)
+        return np.setdiff1d(np.setdiff1d(no, yes), unsure)
+
+    def _stated(self, names: _Names, concept: str) -> tuple[Rows, Rows, Rows]:
+        """Cases whose report, diagnosis or labels affirm, negate and doubt one concept."""
+        yes, no, unsure = (
+            _union([self._store.occurring([concept], a), names.stated[a].get(concept, _NONE)])
+            for a in _SURE
         )
+        labelled = np.setdiff1d(names.labelled.get(concept, _NONE), np.setdiff1d(unsure, yes))
+        return _union([yes, labelled]), no, unsure
+
+    def _normal(self, names: _Names) -> Rows:
+        """Normal studies, as :func:`mmedrag.answers.statements.is_normal` tells them."""
+        stated = np.setdiff1d(self._of_kinds(names, (Kind.NORMAL,)), self._abnormal(names))
+        return _union([stated, names.normal])
+
+    def _abnormal(self, names: _Names) -> Rows:
+        return self._of_kinds(names, (Kind.FINDING, Kind.DISEASE))
+
+    def _of_kinds(self, names: _Names, kinds: Sequence[Kind]) -> Rows:
+        named = frozenset(c for c, kind in names.kinds.items() if kind in kinds)
+        return self._stating(names, self._store.concepts_of(kinds) | named)
+
+    def _read_names(self) -> _Names:
+        """Every distinct wording is read once, whatever the state."""
+        rows = {(diagnosis, labels): rows for diagnosis, labels, rows in self._store.names()}
+        fresh = [w for w in rows if w not in self._readings]
+        evidence = [
+            Evidence("", Case(id="", diagnosis=d, labels=labels), _NOWHERE, 0.0, 0.0)
+            for d, labels in fresh
+        ]
+        self._readings |= zip(fresh, read_cases(evidence, self._source), strict=True)
+        return _names({w: (self._readings[w], r) for w, r in rows.items()}, self._ontology)
+
+
+def _names(wordings: Mapping[Wording, tuple[CaseReading, Rows]], ontology: Ontology) -> _Names:
+    stated: dict[Assertion, dict[str, list[Rows]]] = {a: {} for a in _SURE}
+    labelled: dict[str, list[Rows]] = {}
+    codes: dict[str, list[Rows]] = {}
+    kinds: dict[str, Kind] = {}
+    normal = [_NONE]
+    for reading, rows in wordings.values():
+        for names, affirmed in ((reading.diagnosis, stated[Assertion.AFFIRMED]),
+                                (reading.labels, labelled)):  # fmt: skip
+            by = {**stated, Assertion.AFFIRMED: affirmed}
+            for mention in (m for named in names for m in named.mentions):
+                kinds[mention.concept] = mention.kind
+                by.get(mention.assertion, {}).setdefault(mention.concept, []).append(rows)
+        for code, _, weight in diagnoses_of(reading, ontology):
+            if weight == FROM_DIAGNOSIS or code.startswith(UNNAMED):
+                codes.setdefault(code, []).append(rows)
+        if named_normal(reading):
+            normal.append(rows)
+    return _Names(
+        {a: _joined(rows) for a, rows in stated.items()},
+        _joined(labelled), _joined(codes), _union(normal), kinds,
+    )  # fmt: skip
+
+
+def _joined(rows_by_name: Mapping[str, Sequence[Rows]]) -> dict[str, Rows]:
+    return {name: _union(rows) for name, rows in rows_by_name.items()}
+
+
+def _union(arrays: Sequence[Rows]) -> Rows:
+    return np.unique(np.concatenate([_NONE, *arrays]))

@@ -6,26 +6,32 @@ these the diseases that its report affirms.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mmedrag.answers.nearness import nearness
 from mmedrag.answers.passages import label
 from mmedrag.answers.statements import CaseReading, Named, says_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.wording import normal, spans
-from mmedrag.types import Assertion, Candidate, Claim, Kind, Question
+from mmedrag.types import Assertion, Candidate, Claim, Kind, Mention, Question
 
-FROM_DIAGNOSIS, FROM_LABEL, FROM_REPORT = 1.0, 0.9, 0.5
-"""How much a case counts for a diagnosis that its source, a label or its report alone names."""
+FROM_DIAGNOSIS, FROM_LABEL, FROM_FINDING, FROM_REPORT = 1.0, 0.9, 0.6, 0.5
+"""How much a case counts for a diagnosis that its source, a label or its report alone names, and
+for a label that is a finding ("opacity") and no disease."""
 
 UNNAMED = "diagnosis:"
 """Begins the code of a diagnosis that no dictionary has: its words in their normal form."""
 
 _SHORT = re.compile(r"[A-Z]{1,2}|\d+")
-_TAIL = re.compile(r"\s*(?:\(|\[|, (?:with|status|grade|stage|type)\b| - |: ).*$")
+# What stands behind the head of a diagnosis: "Sarcoidosis, abdomen and liver", "X due to Y".
+_TAIL = re.compile(
+    r"\s*(?:\(|\[|[,:] |-? - |- | / | (?:secondary|due|status|confirmed|consistent|caused"
+    r"|presenting|resulting|complicat\w+|associated|versus|vs|with|in|from|after|following|causing)\b).*$",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(slots=True)
@@ -46,23 +52,23 @@ class _Support:
 def candidates(
     question: Question, readings: Sequence[CaseReading], ontology: Ontology
 ) -> list[Candidate]:
-    """The diagnoses of the cases by support: patients, nearer cases for a little more.
+    """The diagnoses of the cases by support: each patient as much as the nearest case is near.
 
     Base rates are filled in by who can count them.
     """
-    found: dict[str, _Support] = {}
-    for rank, reading in enumerate(readings):
-        nearness = 1.0 / math.log2(rank + 2.0)
+    supports: dict[str, _Support] = {}
+    weights = nearness([r.evidence for r in readings])
+    for reading in readings:
         case = reading.case
         patient = case.patient_id or case.study_id or case.id
         for code, words, weight in diagnoses_of(reading, ontology):
-            support = found.setdefault(code, _Support(code))
+            support = supports.setdefault(code, _Support(code))
             support.words[words] += 1
             if reading.key not in support.keys:
                 support.keys.append(reading.key)
-            known = support.patients.get(patient, 0.0)
-            support.patients[patient] = max(known, weight * (0.6 + 0.4 * nearness))
-    ordered = sorted(_special(list(found.values()), ontology), key=lambda s: -s.weight)
+            counted = support.patients.get(patient, 0.0)
+            support.patients[patient] = max(counted, weight * weights[reading.key])
+    ordered = sorted(_special(list(supports.values()), ontology), key=lambda s: -s.weight)
     return [
         Candidate(
             diagnosis=_name(support, ontology),
@@ -75,35 +81,41 @@ def candidates(
     ]
 
 
-def _special(found: Sequence[_Support], ontology: Ontology) -> list[_Support]:
+def _special(supports: Sequence[_Support], ontology: Ontology) -> list[_Support]:
     """Without a diagnosis all of whose cases have one and the same kind of it."""
     return [
         wide
-        for wide in found
+        for wide in supports
         if not any(
             narrow is not wide
             and set(wide.keys) <= set(narrow.keys)
             and ontology.is_a(narrow.code, wide.code)
             and not ontology.is_a(wide.code, narrow.code)
-            for narrow in found
+            for narrow in supports
         )
     ]
 
 
 def diagnoses_of(reading: CaseReading, ontology: Ontology) -> Iterator[tuple[str, str, float]]:
-    """Code, words and weight of every diagnosis of a case, each code once, the surest first."""
+    """Code, words and weight of every diagnosis of a case, each code once, the surest first.
+
+    A label that the report doubts or denies is none.
+    """
     seen: set[str] = set()
     sources = ((reading.diagnosis, FROM_DIAGNOSIS), (reading.labels, FROM_LABEL))
     for names, weight in sources:
         for named in names:
             code, words = coded(named, is_label=weight == FROM_LABEL)
-            if code and code not in seen:
+            stated = reading.stated.get(code)
+            disputed = stated is not None and stated.assertion is not Assertion.AFFIRMED
+            if code and code not in seen and not (disputed and weight == FROM_LABEL):
                 seen.add(code)
-                yield code, words, weight
+                is_finding = weight == FROM_LABEL and ontology.kind(code) is Kind.FINDING
+                yield code, words, FROM_FINDING if is_finding else weight
     for concept, statement in reading.stated.items():
         mention = statement.mention
-        stated = statement.assertion is Assertion.AFFIRMED and mention.kind is Kind.DISEASE
-        if stated and concept not in seen and not _covered(concept, seen, ontology):
+        affirmed = statement.assertion is Assertion.AFFIRMED and mention.kind is Kind.DISEASE
+        if affirmed and concept not in seen and not _covered(concept, seen, ontology):
             seen.add(concept)
             yield concept, label(mention.term), FROM_REPORT if len(seen) > 1 else FROM_LABEL
 
@@ -116,21 +128,34 @@ def _covered(concept: str, seen: set[str], ontology: Ontology) -> bool:
 def coded(named: Named, *, is_label: bool) -> tuple[str, str]:
     """The concept of a diagnosis and its name, or a code of its own words.
 
-    The longest disease (or finding) that the words name stands for them where it is most of them.
-    A label may be a category ("Head", "N"): one that names no finding is none of a disease.
+    The longest disease (or finding) that the words name stands for them where it is most of their
+    head ("sarcoidosis" of "Sarcoidosis, abdomen and liver"), or of all of them. A label may be a
+    category ("Head", "N"): one that names no finding is none of a disease.
     """
-    text = _TAIL.sub("", named.text.strip()) or named.text.strip()
-    if not text or _SHORT.fullmatch(text):
+    whole = named.text.strip()
+    if not whole or _SHORT.fullmatch(whole):
         return "", ""
-    said = [m for m in named.mentions if m.assertion is Assertion.AFFIRMED]
-    diseases = [m for m in said if m.kind is Kind.DISEASE]
-    findings = [m for m in said if m.kind in (Kind.FINDING, Kind.NORMAL)]
-    best = max(diseases or findings, key=lambda m: m.end - m.start, default=None)
-    if best is not None and (best.end - best.start) * 2 >= len(text):
-        return best.concept, label(best.term)
-    if best is None and (is_label or (named.mentions and not said)):
+    stated = [m for m in named.mentions if m.assertion is Assertion.AFFIRMED]
+    head = _TAIL.sub("", whole) or whole
+    for text in (head, whole):
+        best = _longest([m for m in stated if m.end <= len(text)])
+        if best is not None and (best.end - best.start) * 2 >= len(text):
+            return best.concept, label(best.term)
+    if _longest(stated) is None and (is_label or (named.mentions and not stated)):
         return "", ""
-    return UNNAMED + normal_form(text), label(text)
+    return UNNAMED + normal_form(head), label(whole)
+
+
+def _longest(mentions: Sequence[Mention]) -> Mention | None:
+    """The longest disease; where there is none, the longest finding."""
+    diseases = [m for m in mentions if m.kind is Kind.DISEASE]
+    findings = [m for m in mentions if m.kind in (Kind.FINDING, Kind.NORMAL)]
+    return max(diseases or findings, key=lambda m: m.end - m.start, default=None)
+
+
+def code_of(candidate: Candidate) -> str:
+    """The concept of a candidate, or the code of its words."""
+    return candidate.concept or UNNAMED + normal_form(candidate.diagnosis)
 
 
 def normal_form(text: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
 from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
-from mmedrag.answers.replies import direct_reply, joined, marks
+from mmedrag.answers.replies import cited, direct_reply, joined
 from mmedrag.answers.sections import (
     against_question,
     differential_lines,
@@ -61,17 +61,19 @@ class ExtractiveGenerator:
         closest = self._closest(question, brief, cases)
         reply = direct_reply(question, brief, cases, definitions)
         terms = self._terms(brief, definitions)
+        unanswered = [f"Not answered: {_lowered(brief.unanswered)}"] if brief.unanswered else []
         if brief.declined:
             return [reply, closest]
         if brief.compared:
             return [reply, ["Their reports:", *closest[1:]], terms]
         if brief.kind is QuestionKind.DEFINITION:
-            return [terms, reply, closest]
+            return [terms, reply, unanswered, closest]
         findings = finding_lines(brief, cases, self.findings)
         if brief.kind is QuestionKind.NORMALITY and brief.reply is Reply.YES:
             findings = []
         return [
             reply,
+            unanswered,
             differential_lines(question, brief),
             closest,
             findings,
@@ -86,17 +88,21 @@ class ExtractiveGenerator:
         lines = []
         for case in first[: self.quotes]:
             quote = quoted(question, case, self.analyst.source)
-            said = f"“{quote}”" if quote else "no report"
-            lines.append(f"- {_label(case)}: {said} [{case.key}]")
+            report = f"“{quote}”" if quote else "no report"
+            lines.append(f"- {_label(case)}: {report} [{case.key}]")
         title = "Similar cases:" if brief.declined else "Closest cases:"
         return [title, *lines] if lines else []
 
     def _terms(self, brief: Brief, definitions: Sequence[Evidence]) -> list[str]:
         by_key = {d.key: d for d in definitions}
         chosen = [by_key[k] for k in brief.definitions if k in by_key]
-        asked = brief.kind is QuestionKind.DEFINITION
-        lines = [line for d in chosen[: self.terms] if (line := _term(d, whole=asked))]
+        defining = brief.kind is QuestionKind.DEFINITION
+        lines = [line for d in chosen[: self.terms] if (line := _term(d, whole=defining))]
         return ["Terms:", *lines] if lines else []
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _showing(brief: Brief, cases: Sequence[Evidence]) -> list[Evidence]:
@@ -122,7 +128,7 @@ def _label(evidence: Evidence) -> str:
         about.append(f"diagnosis “{label(case.diagnosis)}”")
     elif names := [f"“{label(n)}”" for n in case.labels if len(n) > 2]:
         about.append(f"labels {', '.join(names)}")
-    shown_about = ", ".join(part for part in about if part)
+    shown_about = ", ".join(word for word in about if word)
     return (
         f"{evidence.key}{f', {shown_about}' if shown_about else ''}"
         f" (similarity {evidence.similarity:.2f})"
@@ -132,5 +138,5 @@ def _label(evidence: Evidence) -> str:
 def _set_aside(suspect: Sequence[Evidence]) -> list[str]:
     if not suspect:
         return []
-    keys = marks([e.key for e in suspect])
+    keys = cited([e.key for e in suspect])
     return [f"Set aside, because it reads like an instruction to a program: {keys}."]

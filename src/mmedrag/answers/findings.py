@@ -61,7 +61,7 @@ def statements(mentions: Sequence[Mention]) -> dict[str, Mention]:
     """One mention a concept: the strongest, in the order of the text."""
     strongest: dict[str, Mention] = {}
     for mention in mentions:
-        known = strongest.setdefault(mention.concept, mention)
-        if STRENGTH.index(mention.assertion) < STRENGTH.index(known.assertion):
+        strongest_yet = strongest.setdefault(mention.concept, mention)
+        if STRENGTH.index(mention.assertion) < STRENGTH.index(strongest_yet.assertion):
             strongest[mention.concept] = mention
     return strongest

@@ -64,14 +64,14 @@ def messages(question: Question, evidence: Sequence[Evidence]) -> list[dict[str,
 
 def user_prompt(question: Question, evidence: Sequence[Evidence]) -> str:
     """The evidence, then the question; no file name, patient or case id is in it."""
-    parts = [*(passage(e) for e in evidence), f"Question: {_question(question)}"]
+    paragraphs = [*(passage(e) for e in evidence), f"Question: {_question(question)}"]
     ruled_out = [m.term for m in question.mentions if m.assertion is Assertion.NEGATED]
     if ruled_out:
-        parts.append(f"The question rules out: {', '.join(dict.fromkeys(ruled_out))}.")
+        paragraphs.append(f"The question rules out: {', '.join(dict.fromkeys(ruled_out))}.")
     if question.brief is not None:
-        parts.append(brief_text(question.brief, [e.key for e in evidence]))
-    parts.append(f"Keys that you may cite: {', '.join(e.key for e in evidence)}.")
-    return "\n\n".join(parts)
+        paragraphs.append(brief_text(question.brief, [e.key for e in evidence]))
+    paragraphs.append(f"Keys that you may cite: {', '.join(e.key for e in evidence)}.")
+    return "\n\n".join(paragraphs)
 
 
 def brief_text(brief: Brief, sent: Sequence[str]) -> str:
@@ -86,13 +86,15 @@ def brief_text(brief: Brief, sent: Sequence[str]) -> str:
         if keys := [k for k in candidate.keys if k in sent]:
             count = f"{len(candidate.keys)} of {candidate.of} [{', '.join(keys)}]"
             lines.append(f"- diagnosis {_attribute(candidate.diagnosis)}: {count}")
+    if brief.unanswered:
+        lines.append(f"Say of the second question only this: {brief.unanswered}")
     return "\n".join(lines)
 
 
 def _counted(claim: Claim) -> str:
-    said = claim.assertion or "not mentioned"
+    assertion = claim.assertion or "not mentioned"
     narrowed = "".join(f", {word}" for word in (claim.side, claim.grade) if word)
-    return f"{claim.term}{narrowed}: {said} in {len(claim.keys)} of {claim.of}"
+    return f"{claim.term}{narrowed}: {assertion} in {len(claim.keys)} of {claim.of}"
 
 
 def _question(question: Question) -> str:

@@ -20,21 +20,21 @@ def quoted(question: Question, evidence: Evidence, source: DefinitionSource | No
     A sentence that reads otherwise by itself than in its report ("- effusion" below "No evidence
     of:") is not quoted where ``source`` can tell.
     """
-    parts = [p for p in _located(evidence) if source is None or _stands_alone(*p, source)]
-    if not parts:
+    located = [p for p in _located(evidence) if source is None or _stands_alone(*p, source)]
+    if not located:
         return ""
-    asked = {m.concept for m in question.mentions}
+    wanted = {m.concept for m in question.mentions}
     words = _words(question.query.text)
     scores = [
-        3 * len(asked & {m.concept for m in said})
-        + len(words & _words(part))
-        + 0.1 * len({m.concept for m in said if m.assertion is Assertion.AFFIRMED})
-        for part, said in parts
+        3 * len(wanted & {m.concept for m in mentions})
+        + len(words & _words(sentence))
+        + 0.1 * len({m.concept for m in mentions if m.assertion is Assertion.AFFIRMED})
+        for sentence, mentions in located
     ]
     first = scores.index(max(scores))
-    quote = quotable(parts[first][0])
-    for part, _ in parts[first + 1 :]:
-        longer = f"{quote} {quotable(part)}"
+    quote = quotable(located[first][0])
+    for sentence, _ in located[first + 1 :]:
+        longer = f"{quote} {quotable(sentence)}"
         if len(longer) > FILLED:
             break
         quote = longer
@@ -44,10 +44,10 @@ def quoted(question: Question, evidence: Evidence, source: DefinitionSource | No
 def opening(text: str, filled: int = FILLED) -> str:
     """The first sentence, and the next ones up to ``filled`` characters."""
     quote = ""
-    for part in map(quotable, sentences(text)):
-        if quote and len(quote) + len(part) > filled:
+    for sentence in map(quotable, sentences(text)):
+        if quote and len(quote) + len(sentence) > filled:
             break
-        quote = f"{quote} {part}".strip()
+        quote = f"{quote} {sentence}".strip()
     return quote if len(quote) <= LONGEST else cut(quote)
 
 
@@ -59,17 +59,17 @@ def cut(sentence: str) -> str:
 def _located(evidence: Evidence) -> Iterator[tuple[str, list[Mention]]]:
     """Each sentence with the mentions that it holds."""
     position = 0
-    for part in sentences(evidence.text):
-        start = evidence.text.find(part, position)
-        position = start + len(part)
-        yield part, [m for m in evidence.mentions if start <= m.start < position]
+    for sentence in sentences(evidence.text):
+        start = evidence.text.find(sentence, position)
+        position = start + len(sentence)
+        yield sentence, [m for m in evidence.mentions if start <= m.start < position]
 
 
-def _stands_alone(part: str, said: Sequence[Mention], source: DefinitionSource) -> bool:
-    if not said:
+def _stands_alone(sentence: str, mentions: Sequence[Mention], source: DefinitionSource) -> bool:
+    if not mentions:
         return True
-    alone = source.recognise([quotable(part)])[0]
-    in_report = [(m.concept, m.assertion) for m in said]
+    alone = source.recognise([quotable(sentence)])[0]
+    in_report = [(m.concept, m.assertion) for m in mentions]
     return all((m.concept, m.assertion) in in_report for m in alone)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mmedrag.answers.analysis import base_rate, code_of, whole
+from mmedrag.answers.analysis import base_rate
 from mmedrag.answers.comparison import comparison_lines
+from mmedrag.answers.differential import code_of
+from mmedrag.answers.support import is_whole
 from mmedrag.answers.verification import NORMAL
 from mmedrag.types import (
     Assertion,
@@ -31,23 +33,23 @@ def direct_reply(
     if brief.declined:
         return [brief.declined]
     if not cases:
-        keys = marks([d.key for d in definitions])
+        keys = cited([d.key for d in definitions])
         return [f"No similar case was adequate; a dictionary explains the terms {keys}."]
     match brief.kind:
         case QuestionKind.DEFINITION:
-            return _of_definition(brief, cases)
+            return _of_definition(question, brief, cases)
         case QuestionKind.NORMALITY:
             return [_after(_certainty(question, brief), _counted(_claims(brief, NORMAL)))]
         case QuestionKind.COMPARISON:
             return _of_comparison(question, brief, cases)
-    counted = [_counted(_claims(brief, c)) for c in _asked(question, brief)]
+    counted = [_counted(_claims(brief, c)) for c in _targets(question, brief)]
     narrowed = _narrowed(question, brief)
     if counted:
         return [_after(_certainty(question, brief), counted[0]), *counted[1:], *narrowed]
     if brief.kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE):
         return [
             "No dictionary here knows what is asked about, and the reports do not use those words "
-            f"{marks([c.key for c in cases])}."
+            f"{cited([c.key for c in cases])}."
         ]
     return [_lead(question, brief, cases)]
 
@@ -58,17 +60,17 @@ def joined(sections: Sequence[str]) -> Iterator[str]:
         yield f"\n\n{section}" if i else section
 
 
-def marks(keys: Sequence[str]) -> str:
+def cited(keys: Sequence[str]) -> str:
     """``[C1, C2]``."""
     return f"[{', '.join(keys)}]"
 
 
-def listed(parts: Sequence[str]) -> str:
+def listed(items: Sequence[str]) -> str:
     """``a, b and c``."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def _asked(question: Question, brief: Brief) -> list[str]:
+def _targets(question: Question, brief: Brief) -> list[str]:
     """The concepts that the question asks about and the claims count, in order."""
     intent = question.intent
     if intent is None or brief.kind in (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION):
@@ -79,32 +81,32 @@ def _asked(question: Question, brief: Brief) -> list[str]:
 
 
 def _claims(brief: Brief, concept: str) -> list[Claim]:
-    return [c for c in brief.claims if c.concept == concept and whole(c)]
+    return [c for c in brief.claims if c.concept == concept and is_whole(c)]
 
 
 def _counted(claims: Sequence[Claim]) -> str:
     """Who affirms, rules out, doubts and does not mention one finding."""
     if not claims:
         return ""
-    said = {c.assertion: c for c in claims}
+    by_assertion = {c.assertion: c for c in claims}
     term, of = claims[0].term, claims[0].of
     the_cases = "the one similar case" if of == 1 else f"the {of} most similar cases"
     normal = claims[0].concept == NORMAL
     rest = [
-        f"{words} {len(said[a].keys)} {marks(said[a].keys)}"
+        f"{words} {len(by_assertion[a].keys)} {cited(by_assertion[a].keys)}"
         for a, words in _REST.items()
-        if a in said and not (normal and a in (Assertion.NEGATED, None))
+        if a in by_assertion and not (normal and a in (Assertion.NEGATED, None))
     ]
-    if normal and Assertion.NEGATED in said:
-        keys = said[Assertion.NEGATED].keys
-        rest.append(f"a finding or disease is affirmed in {len(keys)} {marks(keys)}")
-    if normal and None in said:
-        rest.append(f"neither in {len(said[None].keys)} {marks(said[None].keys)}")
+    if normal and Assertion.NEGATED in by_assertion:
+        keys = by_assertion[Assertion.NEGATED].keys
+        rest.append(f"a finding or disease is affirmed in {len(keys)} {cited(keys)}")
+    if normal and None in by_assertion:
+        rest.append(f"neither in {len(by_assertion[None].keys)} {cited(by_assertion[None].keys)}")
     rate = base_rate(claims[0].prevalence)
     ending = f" (base rate: {rate})." if rate else "."
-    yes = said.get(Assertion.AFFIRMED)
+    yes = by_assertion.get(Assertion.AFFIRMED)
     if yes is not None:
-        first = f"in {len(yes.keys)} of {the_cases}: yes, {term} {marks(yes.keys)}"
+        first = f"in {len(yes.keys)} of {the_cases}: yes, {term} {cited(yes.keys)}"
         return _capital("; ".join([first, *rest]) + ending)
     none = "not affirmed in" if of == 1 else "affirmed in none of"
     return _capital(f"{term} is {none} {the_cases}: " + "; ".join(rest) + ending)
@@ -145,18 +147,23 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
     if sided and (
         (intent is not None and intent.detail == "side") or "left" in text or "right" in text
     ):
-        told = "; ".join(f"{c.term} on the {c.side} {marks(c.keys)}" for c in sided)
-        lines.append(f"Side: {told}.")
+        words = "; ".join(f"{c.term} on the {c.side} {cited(c.keys)}" for c in sided)
+        lines.append(f"Side: {words}.")
     graded = [c for c in brief.claims if c.grade]
     if graded:
-        told = "; ".join(f"{c.term}, {c.grade} {marks(c.keys)}" for c in graded)
-        lines.append(f"Grade: {told}.")
+        words = "; ".join(f"{c.term}, {c.grade} {cited(c.keys)}" for c in graded)
+        lines.append(f"Grade: {words}.")
     return lines
 
 
-def _of_definition(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
-    affirmed = [c for c in brief.claims if c.assertion is Assertion.AFFIRMED and whole(c)]
-    everyone = marks([c.key for c in cases])
+def _of_definition(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
+    """How many cases affirm what is explained."""
+    targets = _targets(question, brief)
+    affirmed = [
+        c for c in brief.claims
+        if c.assertion is Assertion.AFFIRMED and is_whole(c) and c.concept in targets
+    ]  # fmt: skip
+    everyone = cited([c.key for c in cases])
     unknown = not brief.definitions
     lines = [f"No dictionary here explains the term; these cases are nearest {everyone}."]
     if not unknown:
@@ -167,7 +174,7 @@ def _of_definition(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
 def _of_comparison(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
     if brief.compared:
         return comparison_lines(brief, cases)
-    counted = [_counted(_claims(brief, c)) for c in _asked(question, brief)]
+    counted = [_counted(_claims(brief, c)) for c in _targets(question, brief)]
     return [
         "No earlier study of this patient was named, so a change cannot be read here; name the "
         "patient (--patient P1), or the patient or study in the filter, as \"patient_id = 'P1'\". "
@@ -185,14 +192,15 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
     )
     shared = _shared(brief)
     named = brief.differential[:LEADS]
-    clear = question.query.image is None or brief.reply is Reply.YES
+    measured = "held out" in brief.reason
+    clear = brief.reply is Reply.YES or not measured
     if named:
-        told = listed([_candidate(c) for c in named])
-        among = f"among {the_cases}: {told}"
+        words = listed([_candidate(c) for c in named])
+        among = f"among {the_cases}: {words}"
         if not clear:
-            among = f"there is no clear lead among {the_cases}: {told}"
+            among = f"there is no clear lead among {the_cases}: {words}"
         text = f"{start}{among}"
-        if brief.reason and question.query.image is not None:
+        if measured:
             text += f" ({brief.reason})"
         if shared:
             text += f"; they describe {shared}"
@@ -201,15 +209,15 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
         return _capital(f"{start}{the_cases} describe{'s' if len(cases) == 1 else ''} {shared}.")
     absent = [c for c in brief.claims if c.assertion is Assertion.NEGATED][:LEADS]
     if absent:
-        told = listed([f"{c.term} {marks(c.keys)}" for c in absent])
+        words = listed([f"{c.term} {cited(c.keys)}" for c in absent])
         verb = (
             "affirms no finding that the dictionary knows and rules out"
             if len(cases) == 1
             else ("affirm no finding that the dictionary knows and rule out")
         )
-        return _capital(f"{start}{the_cases} {verb} {told}.")
+        return _capital(f"{start}{the_cases} {verb} {words}.")
     verb = "names" if len(cases) == 1 else "name"
-    everyone = marks([c.key for c in cases])
+    everyone = cited([c.key for c in cases])
     return _capital(f"{start}{the_cases} {verb} no finding that the dictionary knows {everyone}.")
 
 
@@ -217,10 +225,10 @@ def _shared(brief: Brief) -> str:
     diagnoses = {code_of(c) for c in brief.differential[:LEADS]}
     affirmed = [
         c for c in brief.claims
-        if c.assertion is Assertion.AFFIRMED and whole(c) and c.concept not in diagnoses
+        if c.assertion is Assertion.AFFIRMED and is_whole(c) and c.concept not in diagnoses
     ]  # fmt: skip
     often = sorted(affirmed, key=lambda c: -len(c.keys))[:LEADS]
-    return listed([f"{c.term} {marks(c.keys)}" for c in often]) if often else ""
+    return listed([f"{c.term} {cited(c.keys)}" for c in often]) if often else ""
 
 
 def named(candidate: Candidate) -> str:
@@ -229,4 +237,4 @@ def named(candidate: Candidate) -> str:
 
 
 def _candidate(candidate: Candidate) -> str:
-    return f"{named(candidate)} ({len(candidate.keys)} of {candidate.of}) {marks(candidate.keys)}"
+    return f"{named(candidate)} ({len(candidate.keys)} of {candidate.of}) {cited(candidate.keys)}"

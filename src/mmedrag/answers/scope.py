@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mmedrag.answers.passages import instruction_like
+from mmedrag.answers.romance import DECLINING, plain_letters
 from mmedrag.types import Domain, Question, QuestionKind
 
 Domains: TypeAlias = Callable[[str], Sequence[Domain]]
@@ -75,7 +76,9 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"|lose (?:my|his|her) (?:sight|vision|eye|leg)"
             r"|recover|survive|come back|be cured|get better|heal)\b",
             r"\b(?:cur(?:e|ed|able)|fatal|terminal|deadly|life[- ]threatening)\b",
-            r"\b(?:chances?|odds) (?:that|of)\b|\blikelihood of (?:\w+ )?(?:recovery|survival"
+            r"\b(?:chances?|odds) (?:that (?:he|she|they|i|it)|of (?:surviv\w*|recover\w*|success"
+            r"|cure|death|dying|relapse|recurrence|it coming))\b|\b(?:what are (?:my|his|her"
+            r"|the) (?:chances|odds))\b|\blikelihood of (?:\w+ )?(?:recovery|survival"
             r"|death|cure"
             r"|recurrence|relapse|dying)\b",
             r"\bhow (?:dangerous|serious|risky|deadly|fast will|quickly will|soon will)\b"
@@ -92,6 +95,9 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"\b(?:recommend(?:ed|ation|ations|s)?|suggest(?:ed)?|arrange|plan|schedule"
             r"|advise[ds]?)\b.*"
             r"\b(?:follow[- ]?up|screening|interval|plan|surveillance|work[- ]?up|next|imaging)\b",
+            r"\b(?:follow[- ]?up|surveillance|screening|rescanning) (?:interval|period|schedule"
+            r"|plan|imaging|ct"
+            r"|mri|scan|visit|time)s?\b",
             r"^how often (?:should|must|do|does|is|are)\b",
             r"\b(?:when|how often|how soon)\b.*\b(?:follow|screen|repeat|rescan|re-?image"
             r"|check(?:ed)?|review(?:ed)?|scan(?:ned)?|tested)\b",
@@ -116,10 +122,20 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"\b(?:is|are|would|will|does|could|can)\b[^.?!]*\b(?:indicated|contra-?indicated"
             r"|safe to|safe for|needed|required|necessary"
             r"|advisable|appropriate|effective|help)\b(?=[^.?!]*\?|$)",
+            r"\b(?:how to|what|which|does|do|can)\b[^.?!]*\b(?:prevents?|diet|lifestyle|smoking"
+            r"|alcohol|food|vitamins?"
+            r"|supplements?|exercises?)\b(?=[^.?!]*\b(?:helps?|worse|better|prevent\w*|reduce"
+            r"|avoid|improve|retard|slow)\b|[^.?!]*[?.]?$)",
+            r"^(?:a |an )?(?:stent|bypass|surgery|chemo\w*|radiotherapy|antibiotics?|medication"
+            r"|steroids?|laser|injections?)"
+            r" (?:vs\.?|versus|or) ",
             r"\bside[- ]effects?\b|\badverse (?:effects?|reactions?)\b|\binteract(?:s"
             r"|ions?)? with\b",
             r"\bprescri(?:be|ption|bed)\b|\bhow (?:do|should|to|would|can"
             r"|must) (?:\w+ ){0,2}?(?:treat|manage|cure|fix|heal|get rid)\b",
+            rf"\b{_TREATMENT}\b[^.?!]*\b(?:an? option|a good idea|possible|sensible|reasonable"
+            rf"|risky|dangerous|worth"
+            rf"|advised|recommended|the best)\b",
             r"\b(?:treat|manage|cure) (?:this|it|the|her|him|a|an)\b",
             rf"\b{_DRUG}\b(?![- ](?:\w+ )?(?:retinopathy|toxicity|lung|induced|related"
             rf"|pneumon\w+))",
@@ -128,8 +144,11 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"\bwhich (?:\w+ ){1,3}(?:would|should|do) (?:you|i|we) (?:choose|use|prefer|pick"
             r"|take|give)\b",
             r"\b(?:laser|ventilator|pump|machine) settings?\b|\bis it (?:ok|okay|safe|fine"
-            r"|all right|possible|allowed) (?:to|for|if)\b|\bsafe (?:in|during|for|to)\b",
+            r"|all right|possible|allowed) (?:to(?! (?:see|tell|say|know|identify|recogni[sz]e"
+            r"|distinguish|make out|detect|exclude|rule out))|for|if)\b|\bsafe (?:in|during|for"
+            r"|to)\b",
             r"\bwhat (?:lowers|reduces|relieves|helps|stops|works for)\b"
+            r"|^(?:who|whom) (?:should|can|do|must) i\b|\bfirst[- ]line\b|^prescribe\b"
             r"|\blowers? (?:the )?(?:intraocular|blood) pressure\b",
         ),
     ),
@@ -137,7 +156,8 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "asks for a decision",
         "This asks what to do for a patient, which is for the people who care for that patient",
         (
-            rf"\bshould(?:n't)? (?!(?:i|we|one) (?:think|consider|suspect|look|call|read|report"
+            rf"\bshould(?:n't)? (?!(?:i|we|one) (?:think|consider|suspect|look|be looking|notice"
+            rf"|pay|call|read|report"
             rf"|see|expect|interpret)\b)(?!(?:this|it|that|these) (?:be|rather be) (?:read|called"
             rf"|reported|seen|regarded|classified|interpreted|considered)\b){_PERSON}\b",
             r"\bwhat (?:should|shall|must|can|do|would) (?:i|we|he|she|they|you|one) (?:now "
@@ -186,8 +206,14 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "is no medical question",
         "This is no question about medical images or findings",
         (
-            r"\b(?:insurance|lawsuit|lawyer|cost of|price of|how much does .* cost|appointment"
+            r"\b(?:what|how much)\b[^.?!]*\b(?:costs?|earn|paid|salary|price)\b|\b(?:insurance"
+            r"|lawsuit|lawyer|cost of|price of|how much does .* cost|appointment"
             r"|billing|icd[- ]?10 code)\b",
+            r"\b(?:my|our|his|her) (?:dog|cat|horse|pet|puppy|kitten|rabbit|cow|parrot)\b"
+            r"|\bfeed (?:him|her|it|them)\b",
+            r"^(?:please )?(?:can you )?recommend (?:me )?(?:an?|some|something"
+            r"|any) (?:\w+ )?(?:films?|books?|games?|shows?|music"
+            r"|gifts?|apps?|places?|wine|cars?)\b",
             r"\b(?:weather|poem|joke|recipe|song|lyrics|movie|film star|football|soccer"
             r"|basketball|olympics?|world cup|stock market|stocks?"
             r"|bitcoin|president|prime minister|capital (?:city )?of|population of|restaurant"
@@ -208,6 +234,7 @@ _COMPILED = tuple(
     (name, sentence, re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE))
     for name, sentence, patterns in _RULES
 )
+_SENTENCES = {name: sentence for name, sentence, _ in _RULES}
 # A treatment may be part of what is asked about: "changes after radiotherapy", "post-treatment".
 _HISTORY = re.compile(
     rf"\b(?:after|before|following|post|since|during|despite|status post|s/p|under|on|prior"
@@ -257,7 +284,11 @@ _MEDICAL = re.compile(
     r"|congenital|gas"
     r"|air|fluid|collection"
     r"|gland|muscle|joint|tooth|teeth|oral|fetal|uterus|ovar\w+|prostate|bladder|thyroid|similar"
-    r"|nucle\w+|necro\w+)\b",
+    r"|nucle\w+|necro\w+|pneumo\w*|thora\w+|casos?|imagen(?:es)?|image(?:m|ns)|radiograf\w+"
+    r"|tomograf\w+"
+    r"|resonanc\w+|ressonanc\w+|ecograf\w+|pacientes?|exames?|estudios?|diagn[oó]stic\w+"
+    r"|pulm[oõ]\w*"
+    r"|coraz[oó]n|cora[cç][aã]o|ri[nñ][oó]n|h[ií]gado|ojos?|olhos?|derrames?|lado|side)\b",
     re.IGNORECASE,
 )
 # A term that neither the dictionary nor the list above has may still be asked for by itself:
@@ -277,7 +308,10 @@ _TERM = re.compile(
 )
 # Who points at something has something to show; and these pictures are medical or known not to be.
 _POINTING = re.compile(
-    r"\b(?:this|these|those|here|see|seen|visible|shown?|looks?|both|changed|compare\w*|more like"
+    r"\b(?:possibilit\w+|hypothes[ie]s|arrows?|ordinary|stud(?:y|ies)|should be|list|suspect\w*"
+    r"|differential|guess"
+    r"|opinion|thoughts|interpret\w*|describe|other (?:side|one)|this|these|those|here|see|seen"
+    r"|visible|shown?|looks?|both|changed|compare\w*|more like"
     r"|anything like)\b"
     r"(?! (?:sentence|word|song|poem|year|week|morning|evening|code|function|movie|book|email"
     r"|weekend|country|world|text into)\b)",
@@ -293,24 +327,48 @@ _ABOUT_AN_IMAGE = frozenset({
 """What this shows, what it is, whether it is normal: nobody asks that of Paris."""
 
 
+_YES_OR_NO = frozenset({QuestionKind.PRESENCE, QuestionKind.CHOICE})
+
+
+_HARM = re.compile(
+    r"\b\w+(?:itis|oma|osis|pathy|plasia|toxicity)\b|\b(?:necrosis|toxicity|reaction|effects?"
+    r"|changes?|response|complications?)\b",
+    re.IGNORECASE,
+)
+
+
+def _names_finding(question: Question, asking: str) -> bool:
+    """Whether it asks for something that a treatment may have done."""
+    named = any(m.kind.is_finding and m.text in asking for m in question.mentions)
+    return named or bool(_HARM.search(asking))
+
+
 def out_of_scope(
-    question: Question, asked: str, kind: QuestionKind, domains: Domains | None
+    question: Question, request: str, kind: QuestionKind, domains: Domains | None
 ) -> OutOfScope | None:
     """Why a question is declined, or ``None`` where it is one for us.
 
     Args:
         question: routed, its terms recognised.
-        asked: the sentence that asks; empty where the text only describes a case.
+        request: the sentence that asks; empty where the text only describes a case.
         kind: what it would be, were it in scope.
         domains: where concepts belong.
     """
-    if asked and instruction_like(asked):
+    if request and instruction_like(request):
         rule = "speaks to a program"
         return OutOfScope(rule, f"This speaks to a program and asks nothing medical. {INSTEAD}")
-    plain = _HISTORY.sub(" ", asked)
+    plain = _HISTORY.sub(" ", request)
+    letters = plain_letters(plain)
+    for name, words in DECLINING.items():
+        if words.search(letters):
+            return OutOfScope(name, f"{_SENTENCES[name]}. {INSTEAD}")
     for name, sentence, words in _COMPILED:
         if words.search(plain):
             return OutOfScope(name, f"{sentence}. {INSTEAD}")
+    if kind in _YES_OR_NO and _TREATS.search(plain) and not _names_finding(question, plain):
+        return OutOfScope(
+            "asks for a treatment", f"{_SENTENCES['asks for a treatment']}. {INSTEAD}"
+        )
     if kind not in _ABOUT_AN_IMAGE and not _medical(question):
         return OutOfScope("is no medical question", f"{_COMPILED[-1][1]}. {INSTEAD}")
     asks_for_it = kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE)

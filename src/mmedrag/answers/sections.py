@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmedrag.answers.analysis import CaseAnalyst, base_rate, whole
+from mmedrag.answers.analysis import CaseAnalyst, base_rate
 from mmedrag.answers.passages import label
-from mmedrag.answers.replies import marks, named
+from mmedrag.answers.replies import cited, named
 from mmedrag.answers.statements import Tally, read_cases, tally_of
+from mmedrag.answers.support import is_whole
 from mmedrag.text.laterality import sides_of_findings
 from mmedrag.types import (
     Assertion,
@@ -32,18 +33,18 @@ def differential_lines(question: Question, brief: Brief) -> list[str]:
 
 
 def _candidate(candidate: Candidate) -> str:
-    count = f"{len(candidate.keys)} of {candidate.of} {marks(candidate.keys)}"
-    parts = [f"- {named(candidate)}: {count}"]
+    count = f"{len(candidate.keys)} of {candidate.of} {cited(candidate.keys)}"
+    clauses = [f"- {named(candidate)}: {count}"]
     if rate := base_rate(candidate.prevalence):
-        parts.append(f"base rate {rate}")
-    parts += [
-        f"against it: {c.term} {_SAID[c.assertion]} in {marks(c.keys)}" for c in candidate.against
+        clauses.append(f"base rate {rate}")
+    clauses += [
+        f"against it: {c.term} {_WORDS[c.assertion]} in {cited(c.keys)}" for c in candidate.against
     ]
-    parts += [f"in the corpus: {candidate.explanation}"] if candidate.explanation else []
-    return "; ".join(parts)
+    clauses += [f"in the corpus: {candidate.explanation}"] if candidate.explanation else []
+    return "; ".join(clauses)
 
 
-_SAID = {
+_WORDS = {
     Assertion.AFFIRMED: "affirmed",
     Assertion.NEGATED: "ruled out",
     Assertion.UNCERTAIN: "in doubt",
@@ -57,16 +58,21 @@ def finding_lines(brief: Brief, cases: Sequence[Evidence], most: int) -> list[st
     """Findings with who affirms, doubts and rules them out."""
     by_concept: dict[str, list[Claim]] = {}
     for claim in brief.claims:
-        if whole(claim) and claim.assertion is not None and not claim.concept.startswith("state:"):
+        if (
+            is_whole(claim)
+            and claim.assertion is not None
+            and not claim.concept.startswith("state:")
+        ):
             by_concept.setdefault(claim.concept, []).append(claim)
     if not by_concept or not cases:
         return []
-    place = "the case" if len(cases) == 1 else f"the {len(cases)} cases"
+    scope = "the case" if len(cases) == 1 else f"the {len(cases)} cases"
     lines = [
-        f"- {claims[0].term}: " + "; ".join(f"{_SAID[c.assertion]} {marks(c.keys)}" for c in claims)
+        f"- {claims[0].term}: "
+        + "; ".join(f"{_WORDS[c.assertion]} {cited(c.keys)}" for c in claims)
         for claims in list(by_concept.values())[:most]
     ]
-    return [f"Findings in {place}:", *lines]
+    return [f"Findings in {scope}:", *lines]
 
 
 def disagreements(brief: Brief) -> list[str]:
@@ -74,15 +80,15 @@ def disagreements(brief: Brief) -> list[str]:
     affirmed = _by(brief, Assertion.AFFIRMED)
     negated = _by(brief, Assertion.NEGATED)
     return [
-        f"The cases disagree on {claim.term}: affirmed in {marks(claim.keys)}, "
-        f"ruled out in {marks(negated[concept].keys)}."
+        f"The cases disagree on {claim.term}: affirmed in {cited(claim.keys)}, "
+        f"ruled out in {cited(negated[concept].keys)}."
         for concept, claim in affirmed.items()
         if concept in negated and not concept.startswith("state:")
     ]
 
 
 def _by(brief: Brief, assertion: Assertion) -> dict[str, Claim]:
-    return {c.concept: c for c in brief.claims if c.assertion is assertion and whole(c)}
+    return {c.concept: c for c in brief.claims if c.assertion is assertion and is_whole(c)}
 
 
 def against_question(
@@ -101,34 +107,40 @@ def against_question(
         tally = tally_of(mention.concept, label(mention.term), readings, analyst.ontology)
         if ruled_out:
             lines.append(f"The question rules out {tally.term}, {_echo(tally, cases)}.")
-        elif not tally.said(Assertion.AFFIRMED):
+        elif not tally.keys_of(Assertion.AFFIRMED):
             lines.append(f"The question names {tally.term}, {_echo(tally, cases)}.")
     return lines
 
 
 def _echo(tally: Tally, cases: Sequence[Evidence]) -> str:
-    if affirmed := tally.said(Assertion.AFFIRMED):
-        return f"which is affirmed in {marks(affirmed)}"
-    said = [f"{_SAID[a]} in {marks(tally.said(a))}" for a in _SAID if a and tally.said(a)]
-    if said:
-        return f"which the cases do not affirm{' either' if len(said) else ''}: {'; '.join(said)}"
-    return f"which none of the cases mentions {marks([c.key for c in cases])}"
+    if affirmed := tally.keys_of(Assertion.AFFIRMED):
+        return f"which is affirmed in {cited(affirmed)}"
+    statements = [
+        f"{_WORDS[a]} in {cited(tally.keys_of(a))}" for a in _WORDS if a and tally.keys_of(a)
+    ]
+    if statements:
+        return f"which the cases do not affirm either: {'; '.join(statements)}"
+    return f"which none of the cases mentions {cited([c.key for c in cases])}"
 
 
 def other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
     """Where the question says right and a case says left of the same finding, or the reverse."""
-    asked = sides_of_findings(question.query.text, question.mentions)
+    sides_by_concept = sides_of_findings(question.query.text, question.mentions)
     terms = {m.concept: label(m.term) for m in question.mentions}
     lines = []
-    for concept, sides in asked.items():
-        told = [(c.key, sides_of_findings(_report(c), c.mentions).get(concept)) for c in cases]
-        other = [key for key, said in told if said and len(sides) == 1 and not sides & said]
+    for concept, sides in sides_by_concept.items():
+        reported = [(c.key, sides_of_findings(_report(c), c.mentions).get(concept)) for c in cases]
+        other = [
+            key
+            for key, sides_here in reported
+            if sides_here and len(sides) == 1 and not sides & sides_here
+        ]
         if other:
             (here,) = sides
             there = "left" if here == "right" else "right"
             lines.append(
                 f"The side differs: the question says {here} {terms[concept]}, "
-                f"{there} in {marks(other)}."
+                f"{there} in {cited(other)}."
             )
     return lines
 

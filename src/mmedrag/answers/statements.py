@@ -72,12 +72,12 @@ def read_cases(cases: Sequence[Evidence], source: DefinitionSource | None) -> li
     names = [n for c in cases if isinstance(c.item, Case) for n in _names(c.item)]
     unique = list(dict.fromkeys(names))
     read = source.recognise([_sentence(n) for n in unique]) if source else [()] * len(unique)
-    known = dict(zip(unique, read, strict=True))
-    return [_read(c, c.item, known) for c in cases if isinstance(c.item, Case)]
+    by_name = dict(zip(unique, read, strict=True))
+    return [_read(c, c.item, by_name) for c in cases if isinstance(c.item, Case)]
 
 
 def _names(case: Case) -> Iterator[str]:
-    yield from (part for part in _LIST.split(case.diagnosis.strip()) if part)
+    yield from (name for name in _LIST.split(case.diagnosis.strip()) if name)
     yield from (_readable(label) for label in case.labels if label.strip())
 
 
@@ -91,27 +91,39 @@ def _sentence(name: str) -> str:
     return name.lower() if name.isupper() and len(name) > 6 else name
 
 
-def _read(evidence: Evidence, case: Case, known: Mapping[str, tuple[Mention, ...]]) -> CaseReading:
-    diagnosis = tuple(Named(n, known[n]) for n in _LIST.split(case.diagnosis.strip()) if n)
-    labels = tuple(Named(n, known[n]) for n in map(_readable, case.labels) if n)
+def _read(
+    evidence: Evidence, case: Case, by_name: Mapping[str, tuple[Mention, ...]]
+) -> CaseReading:
+    diagnosis = tuple(Named(n, by_name[n]) for n in _LIST.split(case.diagnosis.strip()) if n)
+    labels = tuple(Named(n, by_name[n]) for n in map(_readable, case.labels) if n)
     sides = sides_of_findings(case.text, evidence.mentions)
-    said: dict[str, list[Mention]] = {}
-    named = (m for name in (*diagnosis, *labels) for m in name.mentions)
-    for mention in (*evidence.mentions, *named):
-        said.setdefault(mention.concept, []).append(mention)
+    by_concept: dict[str, list[Mention]] = {}
+    for mention in (*evidence.mentions, *(m for name in diagnosis for m in name.mentions)):
+        by_concept.setdefault(mention.concept, []).append(mention)
+    labelled = (m for name in labels for m in name.mentions)
+    for mention in sorted(labelled, key=lambda m: m.assertion is Assertion.AFFIRMED):
+        mentions = by_concept.setdefault(mention.concept, [])
+        if mention.assertion is not Assertion.AFFIRMED or not _doubted(mentions):
+            mentions.append(mention)
     stated = {
         concept: Statement(mentions[0], _verdict(mentions), frozenset(sides.get(concept, ())))
-        for concept, mentions in said.items()
+        for concept, mentions in by_concept.items()
     }
     return CaseReading(evidence, stated, diagnosis, labels)
 
 
+def _doubted(mentions: Sequence[Mention]) -> bool:
+    """Whether the report only suspects it: a label, often made of the report, is no surer."""
+    assertions = {m.assertion for m in mentions}
+    return Assertion.UNCERTAIN in assertions and Assertion.AFFIRMED not in assertions
+
+
 def _verdict(mentions: Sequence[Mention]) -> Assertion:
-    """The strongest thing said. Who affirms and negates the same is in doubt about it."""
-    said = {m.assertion for m in mentions}
-    if {Assertion.AFFIRMED, Assertion.NEGATED} <= said:
+    """The strongest assertion. Who affirms and negates the same is in doubt about it."""
+    assertions = {m.assertion for m in mentions}
+    if {Assertion.AFFIRMED, Assertion.NEGATED} <= assertions:
         return Assertion.UNCERTAIN
-    return min(said, key=STRENGTH.index)
+    return min(assertions, key=STRENGTH.index)
 
 
 def says_of(reading: CaseReading, concept: str, ontology: Ontology) -> Statement | None:
@@ -137,20 +149,20 @@ def says_of(reading: CaseReading, concept: str, ontology: Ontology) -> Statement
 
 def _says_of_words(case: Case, words: str) -> Statement | None:
     """What the report says of words that no dictionary knows, judged by the same rules."""
-    found = phrase_mentions(case.text, words)
-    if not found:
+    mentions = phrase_mentions(case.text, words)
+    if not mentions:
         return None
-    return Statement(found[0], _verdict(found))
+    return Statement(mentions[0], _verdict(mentions))
 
 
 def phrase_mentions(text: str, words: str) -> list[Mention]:
     """Every place where ``words`` stand in a text, whatever their endings, with its assertion."""
     wanted = [normal(words[a:b]) for a, b in spans(words)]
-    places = spans(text)
-    tokens = [normal(text[a:b]) for a, b in places]
+    token_spans = spans(text)
+    tokens = [normal(text[a:b]) for a, b in token_spans]
     n = len(wanted)
     hits = [
-        (places[i][0], places[i + n - 1][1])
+        (token_spans[i][0], token_spans[i + n - 1][1])
         for i in range(len(tokens) - n + 1)
         if n and tokens[i : i + n] == wanted
     ]
@@ -163,14 +175,32 @@ def phrase_mentions(text: str, words: str) -> list[Mention]:
 def is_normal(reading: CaseReading) -> bool | None:
     """Whether the case is a normal study, or ``None`` where it says neither.
 
-    Normal: it affirms normality, and no finding or disease. Abnormal: it affirms one of these.
+    Normal: its diagnosis or labels say so and name no finding; or its report affirms normality, and
+    no finding or disease. Abnormal: it affirms one of these.
     """
-    affirmed = [s for s in reading.stated.values() if s.assertion is Assertion.AFFIRMED]
-    if any(s.mention.kind in (Kind.FINDING, Kind.DISEASE) for s in affirmed):
-        return False
-    if any(s.mention.kind is Kind.NORMAL for s in affirmed) or _says_normal(reading):
+    if named_normal(reading):
         return True
-    return None
+    affirmed = {
+        s.mention.kind for s in reading.stated.values() if s.assertion is Assertion.AFFIRMED
+    }
+    if affirmed & {Kind.FINDING, Kind.DISEASE}:
+        return False
+    return True if Kind.NORMAL in affirmed else None
+
+
+def named_mentions(reading: CaseReading) -> Iterator[Mention]:
+    """The mentions in the diagnosis and the labels of a case."""
+    yield from (m for name in (*reading.diagnosis, *reading.labels) for m in name.mentions)
+
+
+def named_normal(reading: CaseReading) -> bool:
+    """Whether its diagnosis or labels call a case normal and name no finding."""
+    abnormal = any(
+        m.kind in (Kind.FINDING, Kind.DISEASE) and m.assertion is Assertion.AFFIRMED
+        for m in named_mentions(reading)
+    )
+    named = (*reading.labels, *reading.diagnosis)
+    return not abnormal and any(_NORMAL.match(n.text.strip()) for n in named)
 
 
 _NORMAL = re.compile(
@@ -181,10 +211,6 @@ _NORMAL = re.compile(
 )
 
 
-def _says_normal(reading: CaseReading) -> bool:
-    return any(_NORMAL.match(n.text.strip()) for n in (*reading.labels, *reading.diagnosis))
-
-
 @dataclass(slots=True)
 class Tally:
     """Who says what of one concept, in the order of the cases."""
@@ -193,7 +219,7 @@ class Tally:
     term: str
     keys: dict[Assertion | None, list[str]] = field(default_factory=dict)
 
-    def said(self, assertion: Assertion | None) -> tuple[str, ...]:
+    def keys_of(self, assertion: Assertion | None) -> tuple[str, ...]:
         """The keys of the cases that say this of it; ``None`` for those that do not mention it."""
         return tuple(self.keys.get(assertion, ()))
 
@@ -220,7 +246,7 @@ _NEAR = 32
 
 def grades_of(reading: CaseReading, concept: str, ontology: Ontology) -> list[str]:
     """The grades that the words next to an affirmed finding give it, each once."""
-    found: dict[str, None] = {}
+    grades: dict[str, None] = {}
     texts = [(reading.case.text, reading.evidence.mentions)]
     texts += [(n.text, n.mentions) for n in (*reading.diagnosis, *reading.labels)]
     for text, mentions in texts:
@@ -229,5 +255,5 @@ def grades_of(reading: CaseReading, concept: str, ontology: Ontology) -> list[st
                 before = re.split(r"[,;:.\n]", text[max(0, m.start - _NEAR) : m.start])[-1]
                 after = re.split(r"[,;:.\n]", text[m.end : m.end + _NEAR])[0]
                 words = " ".join((before, text[m.start : m.end], after))
-                found.update(dict.fromkeys(g.lower() for g in _GRADE.findall(words)))
-    return list(found)
+                grades.update(dict.fromkeys(g.lower() for g in _GRADE.findall(words)))
+    return list(grades)

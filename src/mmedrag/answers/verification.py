@@ -40,8 +40,8 @@ def verified(
 
 def read_again(cases: Sequence[Evidence], source: DefinitionSource) -> list[CaseReading]:
     """The cases as the recogniser reads them now, whatever was recognised before."""
-    found = source.recognise([c.text for c in cases])
-    pairs = zip(cases, found, strict=True)
+    recognised = source.recognise([c.text for c in cases])
+    pairs = zip(cases, recognised, strict=True)
     return read_cases([replace(c, mentions=mentions) for c, mentions in pairs], source)
 
 
@@ -137,16 +137,16 @@ def contradicted_by(
         Assertion.AFFIRMED: Assertion.NEGATED,
         Assertion.NEGATED: Assertion.AFFIRMED,
     }.get(claim.assertion)
-    said = {
+    stated = {
         key: statement.assertion
         for key in claim.keys
         if key in readings and (statement := says_of(readings[key], claim.concept, ontology))
     }
-    if claim.assertion in said.values() or any(k not in readings for k in claim.keys):
+    if claim.assertion in stated.values() or any(k not in readings for k in claim.keys):
         return []
-    if any(_says_so(readings[key], claim) for key in said):
+    if any(_says_so(readings[key], claim) for key in stated):
         return []
-    return [key for key, assertion in said.items() if assertion is opposite]
+    return [key for key, assertion in stated.items() if assertion is opposite]
 
 
 def _says_so(reading: CaseReading, claim: Written) -> bool:

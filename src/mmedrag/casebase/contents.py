@@ -21,6 +21,7 @@ from mmedrag.casebase.folder import (
     walk_recognised,
 )
 from mmedrag.casebase.log import log_of
+from mmedrag.casebase.occurrences import Occurrences
 from mmedrag.casebase.snapshot import checked
 from mmedrag.casebase.verification import problems
 from mmedrag.filters import parse
@@ -187,6 +188,11 @@ class Contents:
         """
         with self._access.reading() as database:
             return database.count() - database.recognised_by().get(recogniser, 0)
+
+    @property
+    def occurrences(self) -> Occurrences:
+        """What base rates are counted from."""
+        return Occurrences(self._access)
 
     def affirmed(self) -> list[Mention]:
         """One mention for each concept and term that some report affirms."""

@@ -207,8 +207,10 @@ def _add_agreement(studies: Commands) -> None:
     add_records(command)
     command.add_argument("--casebase", type=Path, metavar="DIR", required=True,
                          help="the casebase that holds these records")  # fmt: skip
-    command.add_argument("--tasks", type=int, default=130, metavar="N",
-                         help="questions of each kind (default: 130)")  # fmt: skip
+    command.add_argument("--tasks", type=int, default=40, metavar="N",
+                         help="questions of each kind and file (default: 40)")  # fmt: skip
+    command.add_argument("--unseen", type=Path, nargs="*", default=[], metavar="RECORDS.jsonl",
+                         help="records of sets that nothing is fitted on")  # fmt: skip
     command.add_argument("--into", type=Path, metavar="FILE",
                          help="write the figures that answers are given by, as JSON")  # fmt: skip
 
@@ -218,7 +220,7 @@ def _agreement(options: argparse.Namespace) -> int:
 
     with progress_bar("question", "ask") as bar:
         section = evaluate_agreement(
-            options.data, options.casebase, options.tasks, options.into, bar.update
+            options.data, options.casebase, options.tasks, options.into, options.unseen, bar.update
         )
     return show_sections(options, section)
 

@@ -65,7 +65,7 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--reranker", metavar="NAME",
-        help="order of the context: graph (default), paper (its complete graph), mmr, none",
+        help="order of the context: agreement (on findings, default), graph, paper, mmr, none",
     )  # fmt: skip
     command.add_argument(
         "--filter", metavar="NAME",

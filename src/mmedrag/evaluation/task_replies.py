@@ -16,9 +16,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mmedrag import presets
-from mmedrag.answers.analysis import code_of
 from mmedrag.answers.claims import claims
-from mmedrag.answers.differential import diagnoses_of
+from mmedrag.answers.differential import code_of, diagnoses_of
 from mmedrag.answers.statements import CaseReading, read_cases
 from mmedrag.answers.verification import contradicted_by, read_again
 from mmedrag.assembly import assemble, dictionary, load
@@ -40,7 +39,7 @@ from mmedrag.evaluation.tasks import (
 from mmedrag.pipeline import MMedRAG
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Generator
-from mmedrag.types import Answer, Case, Evidence, Query, Reply
+from mmedrag.types import Answer, Brief, Case, Evidence, Query, Reply
 from mmedrag.views.section import Section, Table
 
 FIRST = 3
@@ -84,14 +83,14 @@ def scored(
     """Ask every task and score the answers, by kind."""
     nothing = ExactIndex([], np.zeros((0, rag.embedder.dim), np.float32))
     empty = replace(rag, cases=nothing, statistics=None)
-    found: dict[str, Score] = {}
+    scores: dict[str, Score] = {}
     for task in tasks:
-        score = found.setdefault(task.kind, Score())
+        score = scores.setdefault(task.kind, Score())
         alone = task.kind.startswith("definition")
         answer = (empty if alone else rag).ask(_without(task))
         _count(score, task, answer, dictionary)
         progress(1)
-    return found
+    return scores
 
 
 def _without(task: Task) -> Query:
@@ -134,6 +133,8 @@ def _verdict(score: Score, task: Task, answer: Answer, dictionary: Dictionary) -
         if brief.reply in (Reply.YES, Reply.NO):
             return "right" if brief.reply is task.reply else "wrong"
         return "unknown"
+    if task.detail:
+        return _detail(task, brief)
     if task.kind.startswith("definition"):
         shown = [e for e in answer.cited if e.key in brief.definitions[:1]]
         concepts = {getattr(e.item, "concept", "") for e in shown}
@@ -141,6 +142,15 @@ def _verdict(score: Score, task: Task, answer: Answer, dictionary: Dictionary) -
             return "unknown"
         return "right" if concepts & task.codes else "wrong"
     return _differential(score, task, answer, dictionary)
+
+
+def _detail(task: Task, brief: Brief) -> str:
+    """The side or grade that most cases give, where the reply is yes."""
+    given = [c for c in brief.claims if (c.side if task.kind == "which side" else c.grade)]
+    most = max(given, key=lambda c: len(c.keys), default=None)
+    if brief.reply is not Reply.YES or most is None:
+        return "unknown"
+    return "right" if task.detail in (most.side, most.grade) else "wrong"
 
 
 def _differential(score: Score, task: Task, answer: Answer, dictionary: Dictionary) -> str:
@@ -165,11 +175,11 @@ def _any_neighbour(task: Task, gathered: Sequence[Evidence], dictionary: Diction
     )
 
 
-def tables(found: dict[str, Score]) -> tuple[Table, ...]:
+def tables(scores: dict[str, Score]) -> tuple[Table, ...]:
     """The scores as a table, a row a kind."""
     header = ("kind", "asked", "right", "wrong", "unknown", "misleading", "claims", "contradicted",
               "in the first three", "some neighbour has it")  # fmt: skip
-    rows = tuple(_row(kind, score) for kind, score in found.items())
+    rows = tuple(_row(kind, score) for kind, score in scores.items())
     return (Table("Are the direct replies right?", header, rows),)
 
 
@@ -187,11 +197,11 @@ def _row(kind: str, s: Score) -> tuple[str, ...]:
     )
 
 
-def figures(found: dict[str, Score]) -> dict[str, dict[str, int]]:
+def figures(scores: dict[str, Score]) -> dict[str, dict[str, int]]:
     """The counts by kind, as the section's data holds them."""
     names = ("asked", "right", "wrong", "unknown", "misleading", "claims", "contradicted",
              "first", "ceiling")  # fmt: skip
-    return {kind: {n: int(getattr(s, n)) for n in names} for kind, s in found.items()}
+    return {kind: {n: int(getattr(s, n)) for n in names} for kind, s in scores.items()}
 
 
 def evaluate_replies(
@@ -223,7 +233,7 @@ def evaluate_replies(
         cases = [held_out(cases_of(file)) for file in data]
         if casebase is None:
             stages = presets.build(preset, models)
-            searched = [c for known, _ in cases for c in known]
+            searched = [c for searchable, _ in cases for c in searchable]
             vectors = embed_in_batches(stages.embedder, searched)
             filled = filled_casebase(Path(folder) / "searched", searched, vectors, stages.embedder)
             terms = dictionary()
@@ -235,30 +245,33 @@ def evaluate_replies(
             source = rag.definitions
             assert isinstance(source, Dictionary)
             tasks = [*by_hand(source), *evenly_spaced([*of_glossary()], max(most, GLOSSARY))]
-            tasks += drawn(
-                [r for _, asked in cases for r in readings_of(asked, source)], source, most
+            tasks += sampled(
+                [r for _, apart in cases for r in readings_of(apart, source)], source, most
             )
+            tasks.sort(key=lambda task: task.case_id)  # an image is encoded once
             return scored(rag, source, tasks, progress)
 
 
-def drawn(asked: Sequence[CaseReading], source: Dictionary, most: int, seed: int = 0) -> list[Task]:
+def sampled(
+    readings: Sequence[CaseReading], source: Dictionary, most: int, seed: int = 0
+) -> list[Task]:
     """At most so many tasks of each kind, the same for the same seed."""
     by_kind: dict[str, list[Task]] = {}
-    for task in of_records(asked, source):
+    for task in of_records(readings, source):
         by_kind.setdefault(task.kind, []).append(task)
     rng = random.Random(seed)  # noqa: S311 - a sample, no secret
     return [t for tasks in by_kind.values() for t in rng.sample(tasks, min(most, len(tasks)))]
 
 
-def with_replies(section: Section, found: dict[str, Score]) -> Section:
+def with_replies(section: Section, scores: dict[str, Score]) -> Section:
     """The section of the study of answers with the replies as its third part."""
-    bars = _bars(found)
+    bars = _bars(scores)
     return replace(
         section,
         verdict=f"{section.verdict} {bars}",
-        tables=(*section.tables, *tables(found)),
+        tables=(*section.tables, *tables(scores)),
         notes=(*section.notes, _NOTE),
-        data={**section.data, "replies": figures(found)},
+        data={**section.data, "replies": figures(scores)},
     )
 
 
@@ -270,9 +283,9 @@ _NOTE = (
 )
 
 
-def _bars(found: dict[str, Score]) -> str:
-    everything = list(found.values())
-    replies = [s for k, s in found.items() if k.startswith(("is there", "is it", "image alone"))]
+def _bars(scores: dict[str, Score]) -> str:
+    everything = list(scores.values())
+    replies = [s for k, s in scores.items() if k.startswith(("is there", "is it", "image alone"))]
     against = sum(s.contradicted for s in everything)
     made = sum(s.claims for s in everything)
     wrong, asked = sum(s.wrong for s in replies), max(1, sum(s.asked for s in replies))

@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from mmedrag.answers.differential import UNNAMED, diagnoses_of, normal_form
-from mmedrag.answers.statements import CaseReading, is_normal, read_cases
+from mmedrag.answers.differential import FROM_REPORT, UNNAMED, diagnoses_of, normal_form
+from mmedrag.answers.statements import CaseReading, grades_of, is_normal, read_cases
 from mmedrag.datasets.records import read_records
 from mmedrag.definitions import Dictionary
 from mmedrag.definitions.tables import read_glossary
@@ -33,7 +34,8 @@ class Task:
 
     ``kind`` is the row of the table. ``reply`` is the right direct reply of a question of yes or
     no. ``codes`` are diagnoses (as :func:`mmedrag.answers.differential.diagnoses_of` names them)
-    or concepts of definitions, one of which must be shown. ``patient`` is left out of the search.
+    or concepts of definitions, one of which must be shown. ``detail`` is the right side or grade.
+    ``patient`` is left out of the search.
     """
 
     kind: str
@@ -41,6 +43,7 @@ class Task:
     reply: Reply | None = None
     codes: frozenset[str] = frozenset()
     declined: bool = False
+    detail: str = ""
     patient: str = ""
     case_id: str = ""
 
@@ -63,8 +66,8 @@ def _by_hand(row: dict[str, object], dictionary: Dictionary) -> Task:
     expect, query = str(row["expect"]), Query(str(row["text"]))
     named = row.get("terms")
     terms = [str(t) for t in named] if isinstance(named, list) else []
-    found = dictionary.recognise(terms)
-    codes = frozenset(m.concept for mentions in found for m in mentions if m.kind.is_finding
+    recognised = dictionary.recognise(terms)
+    codes = frozenset(m.concept for mentions in recognised for m in mentions if m.kind.is_finding
                       or expect == "definition")  # fmt: skip
     free = frozenset(UNNAMED + normal_form(t) for t in terms)
     kind = _ROWS[expect]
@@ -109,71 +112,135 @@ def cases_of(file: Path) -> list[Case]:
 
 def readings_of(cases: Sequence[Case], dictionary: Dictionary) -> list[CaseReading]:
     """What the cases state, as the recogniser reads them."""
-    found = dictionary.recognise([c.text for c in cases])
+    recognised = dictionary.recognise([c.text for c in cases])
     evidence = [
         Evidence(f"C{i}", case, _NOWHERE, 0.0, 0.0, mentions)
-        for i, (case, mentions) in enumerate(zip(cases, found, strict=True), 1)
+        for i, (case, mentions) in enumerate(zip(cases, recognised, strict=True), 1)
     ]
     return read_cases(evidence, dictionary)
 
 
-def of_records(asked: Sequence[CaseReading], dictionary: Dictionary) -> Iterator[Task]:
+def of_records(cases: Sequence[CaseReading], dictionary: Dictionary) -> Iterator[Task]:
     """The tasks that held-out cases with an image give, by what they state.
 
-    Yes or no by finding and assertion; a normal study rules out the commonest disease of its set;
-    normal; the diagnosis from the image alone and from image and history.
+    Yes or no by finding and assertion; of a set whose cases have one of a few diagnoses each, the
+    others are not there; a normal study rules out the commonest disease of its set; sides and
+    grades; normal; the diagnosis from the image, from the history, and from both.
     """
-    common = _commonest(asked, dictionary)
-    for reading in asked:
-        case = reading.case
-        if case.image is None:
-            continue
-        patient = case.patient_id
-        for term, reply in _findings(reading, common):
-            query = Query(f"Is there {term}?", case.image)
-            yield Task(f"is there X ({reply})", query, reply, patient=patient, case_id=case.id)
-        normal = is_normal(reading)
-        if normal is not None and (normal or reading.labels or reading.diagnosis):
-            reply = Reply.YES if normal else Reply.NO
-            query = Query("Is this normal?", case.image)
-            yield Task(f"is it normal ({reply})", query, reply, patient=patient, case_id=case.id)
-        codes = frozenset(
-            code for code, _, weight in diagnoses_of(reading, dictionary.concepts) if weight > 0.5
-        )
-        if codes and not normal:
-            yield Task(
-                "image alone",
-                Query(image=case.image),
-                codes=codes,
-                patient=patient,
-                case_id=case.id,
-            )
-            if history := str(case.meta.get("history") or "").strip():
-                text = f"{history} What is the most likely diagnosis?"
-                query = Query(text, case.image)
-                yield Task(
-                    "image and history", query, codes=codes, patient=patient, case_id=case.id
-                )
+    common = _commonest(cases)
+    classes = _classes(cases, dictionary)
+    for reading in cases:
+        if reading.case.image is not None:
+            yield from _of_findings(reading, common, dictionary)
+            yield from _of_another(reading, classes, dictionary)
+            yield from _of_normality(reading)
+            yield from _of_diagnosis(reading, dictionary)
 
 
-def _findings(reading: CaseReading, common: str) -> Iterator[tuple[str, Reply]]:
-    """One finding that the case affirms, and one that it rules out."""
-    stated = [s for s in reading.stated.values() if s.mention.kind in (Kind.FINDING, Kind.DISEASE)]
-    pick = digest(reading.case.id)
-    affirmed = [s.mention.term for s in stated if s.assertion is Assertion.AFFIRMED]
-    negated = [s.mention.term for s in stated if s.assertion is Assertion.NEGATED]
+def _task(
+    kind: str,
+    text: str,
+    case: Case,
+    reply: Reply | None = None,
+    codes: frozenset[str] = frozenset(),
+    detail: str = "",
+) -> Task:
+    query = Query(text, case.image)
+    return Task(kind, query, reply, codes, detail=detail, patient=case.patient_id, case_id=case.id)
+
+
+def _of_findings(reading: CaseReading, common: str, dictionary: Dictionary) -> Iterator[Task]:
+    """One finding that the case affirms, one that it rules out, one with a side, one of a grade."""
+    case = reading.case
+    findings = [s for s in reading.stated.values() if s.mention.kind in _FINDINGS]
+    affirmed = [s for s in findings if s.assertion is Assertion.AFFIRMED]
+    negated = [s.mention.term for s in findings if s.assertion is Assertion.NEGATED]
     if affirmed:
-        yield affirmed[pick % len(affirmed)], Reply.YES
-    if negated:
-        yield negated[pick % len(negated)], Reply.NO
-    elif common and is_normal(reading):
-        yield common, Reply.NO
+        text = f"Is there {_pick(affirmed, case).mention.term}?"
+        yield _task("is there X (yes)", text, case, reply=Reply.YES)
+    if negated or (common and is_normal(reading)):
+        text = f"Is there {_pick(negated, case) if negated else common}?"
+        yield _task("is there X (no)", text, case, reply=Reply.NO)
+    if sided := [s for s in affirmed if s.sides]:
+        chosen = _pick(sided, case)
+        side = " and ".join(sorted(chosen.sides))
+        text = f"Which side is the {chosen.mention.term} on?"
+        yield _task("which side", text, case, detail=side)
+    graded = {s.mention.term: grades_of(reading, s.mention.concept, dictionary.concepts)
+              for s in affirmed}  # fmt: skip
+    for term, grades in [(t, g) for t, g in graded.items() if len(g) == 1][:1]:
+        yield _task("which grade", f"How severe is the {term}?", case, detail=grades[0])
 
 
-def _commonest(asked: Sequence[CaseReading], dictionary: Dictionary) -> str:
+def _of_another(
+    reading: CaseReading, classes: Sequence[str], dictionary: Dictionary
+) -> Iterator[Task]:
+    """Another diagnosis of its set, where every case of the set has one of a few."""
+    concepts = dictionary.concepts
+    mine = [c for c, s in reading.stated.items() if s.assertion is not Assertion.NEGATED]
+    others = [
+        c for c in classes
+        if not any(concepts.is_a(m, c) or concepts.is_a(c, m) for m in mine)
+    ]  # fmt: skip
+    if others and mine:
+        text = f"Is there {concepts.name(_pick(others, reading.case))}?"
+        yield _task("is there X (another diagnosis)", text, reading.case, reply=Reply.NO)
+
+
+def _of_normality(reading: CaseReading) -> Iterator[Task]:
+    normal = is_normal(reading)
+    if normal is not None and (normal or reading.labels or reading.diagnosis):
+        reply = Reply.YES if normal else Reply.NO
+        yield _task(f"is it normal ({reply})", "Is this normal?", reading.case, reply=reply)
+
+
+def _of_diagnosis(reading: CaseReading, dictionary: Dictionary) -> Iterator[Task]:
+    case = reading.case
+    codes = _codes(reading, dictionary)
+    if not codes or is_normal(reading):
+        return
+    yield _task("image alone", "", case, codes=codes)
+    if history := str(case.meta.get("history") or "").strip():
+        text = f"{history} What is the most likely diagnosis?"
+        yield _task("image and history", text, case, codes=codes)
+        yield Task("history alone (records)", Query(text), codes=codes,
+                   patient=case.patient_id, case_id=case.id)  # fmt: skip
+
+
+_FINDINGS = (Kind.FINDING, Kind.DISEASE)
+_Item = TypeVar("_Item")
+
+CLASSES = 30
+"""Diagnoses up to which a set is taken to have one of them in each of its cases."""
+
+_LABEL = 60
+"""Characters of the text of a case that has labels and no report."""
+
+
+def _pick(items: Sequence[_Item], case: Case) -> _Item:
+    return items[digest(case.id) % len(items)]
+
+
+def _codes(reading: CaseReading, dictionary: Dictionary) -> frozenset[str]:
+    """The diagnoses that its source gives it."""
+    diagnoses = diagnoses_of(reading, dictionary.concepts)
+    return frozenset(code for code, _, weight in diagnoses if weight > FROM_REPORT)
+
+
+def _classes(cases: Sequence[CaseReading], dictionary: Dictionary) -> tuple[str, ...]:
+    """The diagnoses of a set of labelled cases; none where its cases have reports or many."""
+    counts = Counter(
+        code for reading in cases if not is_normal(reading) for code in _codes(reading, dictionary)
+    )
+    reported = any(len(reading.case.text) > _LABEL for reading in cases)
+    codes = sorted(c for c in counts if not c.startswith(UNNAMED))
+    return () if reported or len(codes) > CLASSES else tuple(codes)
+
+
+def _commonest(cases: Sequence[CaseReading]) -> str:
     counts = Counter(
         s.mention.term
-        for reading in asked
+        for reading in cases
         for s in reading.stated.values()
         if s.assertion is Assertion.AFFIRMED and s.mention.kind is Kind.DISEASE
     )
@@ -181,33 +248,35 @@ def _commonest(asked: Sequence[CaseReading], dictionary: Dictionary) -> str:
 
 
 def same_diagnosis(code: str, codes: frozenset[str], dictionary: Dictionary) -> bool:
-    """Whether a diagnosis is one of those that would be right: the same, or a kind of it.
+    """Whether a diagnosis is one of those that would be right.
 
-    Diagnoses that no dictionary has are the same where most of their words are.
+    It is the same concept, or a kind of it. Where one of the two is no concept of a dictionary, the
+    last of their words is the same, and either most of both or all of the right one's others.
+    Sides, courses and small words do not count.
     """
-    concepts = dictionary.concepts
-    for right in codes:
-        if code == right:
-            return True
-        free = code.startswith(UNNAMED), right.startswith(UNNAMED)
-        if free == (False, False) and concepts.is_a(code, right):
-            return True
-        if any(free) and _overlap(_words(code, dictionary), _words(right, dictionary)) >= 0.5:
-            return True
-    return False
+    return any(_is_right(code, right, dictionary) for right in codes)
 
 
-def _words(code: str, dictionary: Dictionary) -> frozenset[str]:
-    text = (
-        code.removeprefix(UNNAMED) if code.startswith(UNNAMED) else dictionary.concepts.name(code)
-    )
-    return frozenset(normal_form(text).split()) - _SMALL
+def _is_right(code: str, right: str, dictionary: Dictionary) -> bool:
+    if code == right:
+        return True
+    if not code.startswith(UNNAMED) and not right.startswith(UNNAMED):
+        return dictionary.concepts.is_a(code, right)
+    mine, theirs = _words(code, dictionary), _words(right, dictionary)
+    if not mine or not theirs or mine[-1] != theirs[-1]:
+        return False
+    shared = len({*mine} & {*theirs})
+    return {*theirs} <= {*mine} or 2 * shared > len({*mine} | {*theirs})
+
+
+def _words(code: str, dictionary: Dictionary) -> list[str]:
+    name = dictionary.concepts.name(code) if not code.startswith(UNNAMED) else code
+    return [w for w in normal_form(name.removeprefix(UNNAMED)).split() if w not in _SMALL]
 
 
 _SMALL = frozenset(
-    ["of", "the", "and", "with", "in", "to", "a", "an", "due", "left", "right", "by", "on", "for"]
+    normal_form(
+        "of the and with in to a an due left right by on for bilateral unilateral acute chronic "
+        "subacute old recent large small secondary primary multiple single"
+    ).split()
 )
-
-
-def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
-    return len(a & b) / len(a | b) if a | b else 0.0

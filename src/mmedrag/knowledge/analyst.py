@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mmedrag.answers.analysis import code_of
+from mmedrag.answers.differential import code_of
 from mmedrag.knowledge.differential import Scored
 from mmedrag.knowledge.explanation import explained
 from mmedrag.knowledge.knowledge import Knowledge

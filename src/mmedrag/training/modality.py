@@ -9,6 +9,7 @@ stay frozen; whichever image encoder the preset has is used. No torch is needed.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,24 @@ def _text_head(recipe: Recipe, texts: TextEncoder) -> tuple[Head, list[str]]:
     weight, bias = fit_head(examples, len(domains))
     logits = unseen.rows @ weight.T + bias
     return Head(domains, weight, bias, best_temperature(logits, unseen)), names
+
+
+def with_text_head(old: Checkpoint, recipe: Recipe, texts: TextEncoder) -> Checkpoint:
+    """The same image head beside a new text head, for another text encoder or other texts."""
+    head, names = _text_head(recipe, texts)
+    tensors = {**old.tensors, "text.weight": head.weight, "text.bias": head.bias}
+    kept = [name for name in old.training_data if not name.endswith("(text)")]
+    return replace(
+        old,
+        tensors=tensors,
+        encoders={**old.encoders, "text": texts.fingerprint},
+        training_data=(*kept[:-1], *names, kept[-1]),
+        settings={
+            **old.settings,
+            "text_classes": list(head.classes),
+            "text_temperature": head.temperature,
+        },
+    )
 
 
 def _checkpoint(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from mmedrag.checkpoint import Checkpoint, Tensors, write_checkpoint
+from mmedrag.checkpoint import Checkpoint, Tensors, read_checkpoint, write_checkpoint
 from mmedrag.datasets.splits import without_leaks
 from mmedrag.datasets.ties import find_ties
 from mmedrag.durability import write_durably
-from mmedrag.encoders.image import OnnxImageEncoder
+from mmedrag.encoders.image import ImageEncoder, OnnxImageEncoder
 from mmedrag.encoders.mixture import KIND
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
@@ -35,7 +36,7 @@ from mmedrag.progress import Log
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, cached_rows, image_features, read_set
 from mmedrag.training.int8 import quantise_weights
-from mmedrag.training.modality import train_modality
+from mmedrag.training.modality import train_modality, with_text_head
 from mmedrag.training.sets import Recipe, TrainingSet
 from mmedrag.training.softmax import Examples, fit_head
 from mmedrag.training.tasks import tasks
@@ -78,13 +79,42 @@ def train_offline(
     sets = [training_rows(f) for f in image_features(learned, images, cache)]
     reduction = fit_reduction(sets)
     log(f"reduction of {sum(len(s.cases) for s in sets)} images")
-    features = {"features": images.fingerprint}
-    _write(into / "image_reduction", "reduction", reduction, features, sets)
-    mixture = fit_mixture(sets, texts, cache)
+    _write(into / "image_reduction", "reduction", reduction, {"features": images.fingerprint}, sets)
+    train_shared_space(recipe, into, images, texts, log)
+    train_modality(recipe, into, images, texts, log)
+
+
+def train_shared_space(
+    recipe: Recipe, into: Path, images: ImageEncoder, texts: TextEncoder, log: Log = print
+) -> None:
+    """Write ``mixture``: the heads by domain, of all sets whose images teach them."""
+    sources = [*recipe.images(), *recipe.images("shared")]
+    sets = [training_rows(f) for f in image_features(sources, images, recipe.cache)]
+    mixture = fit_mixture(sets, texts, recipe.cache)
     encoders = {"image": images.fingerprint, "text": texts.fingerprint}
     _write(into / "mixture", KIND, mixture, encoders, sets, {"domains": [str(d) for d in Domain]})
-    log("heads of the shared space")
-    train_modality(recipe, into, images, texts, log)
+    log(f"heads of the shared space, of {sum(len(s.cases) for s in sets)} images")
+
+
+def refit(recipe: Recipe, shipped: Path, into: Path, texts: TextEncoder, log: Log = print) -> None:
+    """The same for other texts: the image encoder and all that stands on it alone are taken over.
+
+    Args:
+        recipe: as for :func:`train_offline`.
+        shipped: a folder of weights.
+        into: where the results go; nothing of it but ``texts.onnx`` may be there.
+        texts: the text encoder that they are for.
+        log: told what is done.
+    """
+    for name in ("image.onnx", "image.json"):
+        shutil.copy(shipped / name, into / name)
+    shutil.copytree(shipped / "image_reduction", into / "image_reduction")
+    images = OnnxImageEncoder.from_card(into / "image.json")
+    train_shared_space(recipe, into, images, texts, log)
+    for name in ("modality", "modality_held_out"):
+        old = read_checkpoint(shipped / name, "modality")
+        write_checkpoint(into / name, with_text_head(old, recipe, texts))
+    log("text head of routing")
 
 
 def _require_domains(cases: Sequence[Member]) -> None:

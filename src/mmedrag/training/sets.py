@@ -17,7 +17,7 @@ from mmedrag.errors import CorpusError
 from mmedrag.training.wordings import wordings
 from mmedrag.types import Case
 
-Use: TypeAlias = Literal["train", "held out", "none"]
+Use: TypeAlias = Literal["train", "shared", "held out", "none"]
 
 Statement: TypeAlias = Callable[[Case], str | None]
 """What a record states of its image in one respect; ``None`` where it states nothing."""
@@ -56,8 +56,9 @@ class TrainingSet:
     Args:
         name: by which checkpoints name it.
         records: a file of the native format, or its folder.
-        images: ``train`` for the encoder, the shared space and both routing heads; ``held out`` for
-            the shipped routing head alone, so that the other one can be measured on it.
+        images: ``train`` for the encoder, the shared space and both routing heads; ``shared`` for
+            the shared space alone; ``held out`` for the shipped routing head alone, so that the
+            other one can be measured on it.
         texts: ``train`` for the text head of routing; ``held out`` to fit its temperature on.
         draws: the share of the encoder's draws; sets without one divide what is left by the square
             roots of their sizes.

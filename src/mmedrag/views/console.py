@@ -28,18 +28,18 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], limit: int = 
 
 def context_text(context: Context) -> str:
     """Routing, the cases before and after the graph rerank, and the definitions."""
-    parts = (
+    lines = (
         routing_text(context),
         _ranking_text(context),
         _definitions_text(context.ranked),
         _timing_text(context),
     )
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(line for line in lines if line)
 
 
 def answer_text(answer: Answer) -> str:
     """Routing, the answer, where it comes from, the ranks, and the disclaimer."""
-    parts = (
+    sections = (
         routing_text(answer.context),
         "Answer\n" + _body(answer.text),
         _removed_text(answer),
@@ -48,7 +48,7 @@ def answer_text(answer: Answer) -> str:
         _timing_text(answer.context),
         wrapped(DISCLAIMER, ""),
     )
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(section for section in sections if section)
 
 
 def brief_text(answer: Answer) -> str:
@@ -127,7 +127,7 @@ def _sources_text(cited: Sequence[Evidence]) -> str:
     """Keys by source, each source once."""
     keys: dict[str, list[str]] = {}
     for e in cited:
-        origin = ", ".join(part for part in (e.item.source, e.item.licence) if part)
+        origin = ", ".join(word for word in (e.item.source, e.item.licence) if word)
         keys.setdefault(origin or "no source given", []).append(e.key)
     lines = [wrapped(f"{' '.join(k)}: {origin}", "  ", "    ") for origin, k in keys.items()]
     return "\n".join(["Sources", *lines]) if lines else ""
@@ -150,9 +150,9 @@ def _ranking_text(context: Context) -> str:
 
 
 def _definitions_text(ranked: Sequence[Evidence]) -> str:
-    found = [e for e in ranked if not isinstance(e.item, Case)]
-    lines = [wrapped(f"[{e.key}] {e.name}: {e.text}", "  ", "       ") for e in found]
-    return "\n".join(["Definitions", *lines]) if found else ""
+    definitions = [e for e in ranked if not isinstance(e.item, Case)]
+    lines = [wrapped(f"[{e.key}] {e.name}: {e.text}", "  ", "       ") for e in definitions]
+    return "\n".join(["Definitions", *lines]) if definitions else ""
 
 
 def _cases(evidence: Sequence[Evidence]) -> list[Evidence]:

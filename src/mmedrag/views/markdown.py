@@ -16,23 +16,23 @@ def markdown(sections: Sequence[Section]) -> str:
 
     Texts of the sections are plain text; whatever would be markup in them is escaped.
     """
-    parts = ["# Results", "Written by `mmedrag eval`; do not edit."]
+    blocks = ["# Results", "Written by `mmedrag eval`; do not edit."]
     if len(sections) > 1:
-        parts += ["## At a glance", _glance(sections)]
-    parts += [part for section in sections for part in _section(section)]
-    if found := [(s, d) for s in sections for d in s.disagreements]:
-        parts += ["## Where the paper and our measurement disagree", _disagreements(found)]
-    return "\n\n".join(parts) + "\n"
+        blocks += ["## At a glance", _glance(sections)]
+    blocks += [block for section in sections for block in _section(section)]
+    if rows := [(s, d) for s in sections for d in s.disagreements]:
+        blocks += ["## Where the paper and our measurement disagree", _disagreements(rows)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def escaped(text: str) -> str:
     """Plain text on one line, as Markdown that shows just that."""
-    line = _SPECIAL.sub(lambda found: "\\" + found[0], " ".join(text.split()))
+    line = _SPECIAL.sub(lambda match: "\\" + match[0], " ".join(text.split()))
     return _AT_START.sub(_escape_start, line)
 
 
-def _escape_start(found: re.Match[str]) -> str:
-    return f"{found[0]}\\" if found[0][0].isdigit() else "\\" + found[0]
+def _escape_start(match: re.Match[str]) -> str:
+    return f"{match[0]}\\" if match[0][0].isdigit() else "\\" + match[0]
 
 
 def _glance(sections: Sequence[Section]) -> str:
@@ -42,23 +42,23 @@ def _glance(sections: Sequence[Section]) -> str:
 
 def _section(section: Section) -> list[str]:
     beside = f" (beside {escaped(section.paper)} of the paper)" if section.paper else ""
-    parts = [
+    blocks = [
         f"## {escaped(section.title)}",
         f"**{escaped(section.verdict)}**",
         f"Protocol{beside}: {escaped(section.protocol)}",
-        *(part for table in section.tables for part in _table(table)),
+        *(block for table in section.tables for block in _table(table)),
     ]
     if section.notes:
-        parts.append("\n".join(f"- {escaped(note)}" for note in section.notes))
-    return [*parts, f"```console\n$ {' '.join(section.command.split())}\n```"]
+        blocks.append("\n".join(f"- {escaped(note)}" for note in section.notes))
+    return [*blocks, f"```console\n$ {' '.join(section.command.split())}\n```"]
 
 
 def _table(table: Table) -> list[str]:
     return [f"### {escaped(table.title)}", _rows(table.header, table.rows)]
 
 
-def _disagreements(found: Sequence[tuple[Section, Disagreement]]) -> str:
-    rows = tuple((s.title, d.what, d.paper, d.measured, d.why) for s, d in found)
+def _disagreements(disagreements: Sequence[tuple[Section, Disagreement]]) -> str:
+    rows = tuple((s.title, d.what, d.paper, d.measured, d.why) for s, d in disagreements)
     return _rows(("study", "what", "paper", "measured here", "why"), rows)
 
 

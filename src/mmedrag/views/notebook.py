@@ -28,7 +28,7 @@ def answer_cell(answer: Answer) -> str:
 
 
 def _row(e: Evidence, cell: str) -> Markup:
-    origin = " · ".join(part for part in (e.item.source, e.item.licence) if part)
+    origin = " · ".join(word for word in (e.item.source, e.item.licence) if word)
     return Markup(
         '<tr id="{}-{}"><th>{}</th><td>{}</td><td style="text-align:left"><b>{}</b><br>{}<br>'
         "<small>{}</small></td></tr>"

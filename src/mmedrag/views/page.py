@@ -118,7 +118,7 @@ def _cards(context: Context, answer: Answer | None, thumbnails: Thumbnails) -> l
             opening=_opening(e.text),
             alt=_alt(e),
             details=_details(e),
-            source=" · ".join(part for part in (e.item.source, e.item.licence) if part),
+            source=" · ".join(word for word in (e.item.source, e.item.licence) if word),
             image=_preview(e, thumbnails) if after[e.key] <= SHOWN else None,
             similarity=e.similarity,
             centrality=e.centrality,
@@ -148,7 +148,7 @@ def _details(e: Evidence) -> str:
     labels = ", ".join(e.item.labels)
     patient = e.item.patient_id and f"patient {e.item.patient_id}"
     named = (e.item.domain, e.item.modality, diagnosis, labels, patient)
-    return " · ".join(str(part) for part in named if part)
+    return " · ".join(str(word) for word in named if word)
 
 
 def _alt(e: Evidence) -> str:
@@ -163,19 +163,19 @@ def _opening(text: str) -> str:
 
 def annotated(e: Evidence) -> Markup:
     """The text with its findings underlined by what is said of them."""
-    parts, end = [], 0
+    pieces, end = [], 0
     for mention in sorted(e.mentions, key=lambda m: m.start):
         if mention.start < end or mention.end > len(e.text):
             continue
         kind = mention.assertion.value if mention.assertion in _PLAIN else "other"
-        parts.append(escape(e.text[end : mention.start]))
-        parts.append(
+        pieces.append(escape(e.text[end : mention.start]))
+        pieces.append(
             Markup('<u class="{}" title="{}: {}">{}</u>').format(
                 kind, mention.term, mention.assertion.value, e.text[mention.start : mention.end]
             )
         )
         end = mention.end
-    return Markup("").join([*parts, escape(e.text[end:])])
+    return Markup("").join([*pieces, escape(e.text[end:])])
 
 
 _PLAIN = (Assertion.AFFIRMED, Assertion.NEGATED)
@@ -201,14 +201,14 @@ def answer_html(text: str) -> Markup:
 
     What the text holds else, tags included, is escaped.
     """
-    parts = re.split(r"\n\s*\n", text.strip())
-    return Markup("").join(Markup("<div>{}</div>").format(_blocks(part)) for part in parts)
+    blocks = re.split(r"\n\s*\n", text.strip())
+    return Markup("").join(Markup("<div>{}</div>").format(_blocks(block)) for block in blocks)
 
 
-def _blocks(part: str) -> Markup:
+def _blocks(block: str) -> Markup:
     """Lines that stand together: a run of bullets becomes one list."""
     html = []
-    for kind, lines in groupby(part.splitlines(), _kind):
+    for kind, lines in groupby(block.splitlines(), _kind):
         inside = [_inline(_content(line)) for line in lines]
         if kind in ("ul", "ol"):
             items = Markup("").join(Markup("<li>{}</li>").format(line) for line in inside)
@@ -257,9 +257,9 @@ class _Shift:
 
 def _shifts(cases: Sequence[_Card]) -> list[_Shift]:
     before = sorted(cases, key=lambda c: c.before)
-    place = {c.key: i for i, c in enumerate(before, 1)}
+    position = {c.key: i for i, c in enumerate(before, 1)}
     return [
-        _Shift(c.key, c.after, (place[c.key] + 0.5) * _ROW, (i + 0.5) * _ROW, c.kept)
+        _Shift(c.key, c.after, (position[c.key] + 0.5) * _ROW, (i + 0.5) * _ROW, c.kept)
         for i, c in enumerate(cases, 1)
     ]
 

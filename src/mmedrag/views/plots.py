@@ -98,12 +98,12 @@ def lines(
         MissingExtra: where the plotting library is not installed.
     """
     figure, axes = _sheet()
-    marks = iter(_marks())
+    styles = iter(_styles())
     for name, (xs, ys) in series.items():
         if name in reference:
             axes.plot(xs, ys, color=_SOFT, linestyle=(0, (4, 3)), linewidth=1.3, label=_name(name))
             continue
-        colour, marker = next(marks)
+        colour, marker = next(styles)
         axes.plot(xs, ys, color=colour, marker=marker, label=_name(name))
         if bands and name in bands:
             axes.fill_between(xs, *bands[name], color=colour, alpha=0.15, linewidth=0)
@@ -136,25 +136,29 @@ def bars(
     Raises:
         MissingExtra: where the plotting library is not installed.
     """
-    names = list(dict.fromkeys(name for found in groups.values() for name in found))
+    names = list(dict.fromkeys(name for values_by_bar in groups.values() for name in values_by_bar))
     rows = max(1, len(groups) * (len(names) if len(names) > 1 else 1))
     figure, axes = _sheet(height=min(9.0, 1.0 + 0.21 * rows + 0.12 * len(groups)))
     thick = 0.82 / max(1, len(names))
-    for place, (group, found) in enumerate(groups.items()):
+    for position, (group, values_by_bar) in enumerate(groups.items()):
         for i, name in enumerate(names):
-            if name in found:
+            if name in values_by_bar:
                 ends = (intervals or {}).get(group, {}).get(name)
-                at = place + (i - (len(names) - 1) / 2) * thick
-                _bar(axes, at, found[name], ends, thick, COLOURS[i % len(COLOURS)])
+                at = position + (i - (len(names) - 1) / 2) * thick
+                _bar(axes, at, values_by_bar[name], ends, thick, COLOURS[i % len(COLOURS)])
         if chance and group in chance:
-            axes.vlines(chance[group], place - 0.46, place + 0.46, _INK, linestyles="dotted")
+            axes.vlines(chance[group], position - 0.46, position + 0.46, _INK, linestyles="dotted")
     _legend_of_bars(figure, axes, names, with_chance=bool(chance))
     axes.set_yticks(range(len(groups)), [_name(group) for group in groups])
     axes.tick_params(axis="y", labelcolor=_INK)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     _labels(axes, x_label, "")
-    values = (f"{group}, {n}: {v:.3g}" for group, found in groups.items() for n, v in found.items())
+    values = (
+        f"{group}, {n}: {v:.3g}"
+        for group, values_by_bar in groups.items()
+        for n, v in values_by_bar.items()
+    )
     return _svg(figure, x_label, "; ".join(values))
 
 
@@ -174,7 +178,7 @@ def scatter(
         MissingExtra: where the plotting library is not installed.
     """
     figure, axes = _sheet()
-    for (group, (xs, ys)), (colour, marker) in zip(points.items(), _marks(), strict=False):
+    for (group, (xs, ys)), (colour, marker) in zip(points.items(), _styles(), strict=False):
         axes.scatter(xs, ys, s=26, color=colour, marker=marker, label=_name(group), alpha=0.85)
         for x, y, word in zip(_row(xs), _row(ys), (names or {}).get(group, ()), strict=False):
             axes.annotate(
@@ -273,16 +277,16 @@ def rank_shift(
             label = f"{_name(name, 26)}  {rank}" if side == 0 else f"{rank}  {_name(name, 26)}"
             bold = "bold" if name in relevant else "normal"
             axes.text(side, rank, label, ha=align, va="center", fontweight=bold)
-    places = {name: rank for rank, name in enumerate(after, 1)}
+    ranks = {name: rank for rank, name in enumerate(after, 1)}
     for rank, name in enumerate(before, 1):
-        if name in places:
+        if name in ranks:
             colour, wide = (COLOURS[2], 2.4) if name in relevant else ("#b5c0ca", 1.4)
-            axes.plot((0.03, 0.97), (rank, places[name]), color=colour, linewidth=wide)
+            axes.plot((0.03, 0.97), (rank, ranks[name]), color=colour, linewidth=wide)
     axes.set(xlim=(-0.9, 1.9), ylim=(length + 0.6, -0.3))
     axes.axis("off")
     for side, word, align in ((0.0, labels[0], "right"), (1.0, labels[1], "left")):
         axes.text(side, 0.1, _name(word), ha=align, va="center", color=_SOFT)
-    changes = ", ".join(f"{n} {r} to {places[n]}" for r, n in enumerate(before, 1) if n in places)
+    changes = ", ".join(f"{n} {r} to {ranks[n]}" for r, n in enumerate(before, 1) if n in ranks)
     return _svg(figure, f"Ranks {labels[0]} and {labels[1]}", changes)
 
 
@@ -355,7 +359,7 @@ def _labels(axes: Axes, x_label: str, y_label: str) -> None:
     axes.set_ylabel(plain(y_label, 60))
 
 
-def _marks() -> list[tuple[str, str]]:
+def _styles() -> list[tuple[str, str]]:
     return list(zip(COLOURS, _MARKERS, strict=True)) * 4
 
 

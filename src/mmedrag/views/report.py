@@ -31,15 +31,15 @@ _NUMBER = re.compile(r"[-+−±<>≤≥~]?\s?\d[\d.,]*\s?(%|ms|s|×)?(\s?[(\[±]
 def section_text(section: Section) -> str:
     """A section for the console: verdict first, then the tables, then how it was measured."""
     heading = section.title + (f"  (paper: {section.paper})" if section.paper else "")
-    parts = [f"{heading}\n{'=' * len(heading)}", wrapped(section.verdict, "")]
-    parts += [f"{t.title}\n{table(t.header, t.rows, _whole(t))}" for t in section.tables]
-    parts += [
+    paragraphs = [f"{heading}\n{'=' * len(heading)}", wrapped(section.verdict, "")]
+    paragraphs += [f"{t.title}\n{table(t.header, t.rows, _whole(t))}" for t in section.tables]
+    paragraphs += [
         wrapped(f"Paper: {d.what}: {d.paper}; measured {d.measured}. {d.why}", "", "  ")
         for d in section.disagreements
     ]
-    parts += [wrapped(f"Note: {note}", "", "  ") for note in section.notes]
-    parts.append(wrapped(f"Protocol: {section.protocol}", "", "  "))
-    return "\n\n".join(parts)
+    paragraphs += [wrapped(f"Note: {note}", "", "  ") for note in section.notes]
+    paragraphs.append(wrapped(f"Protocol: {section.protocol}", "", "  "))
+    return "\n\n".join(paragraphs)
 
 
 def glance_text(sections: Sequence[Section]) -> str:
@@ -52,7 +52,7 @@ def results(sections: Sequence[Section]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "version": __version__,
-        "studies": [_told(section) for section in sections],
+        "studies": [_as_json(section) for section in sections],
     }
 
 
@@ -120,7 +120,7 @@ def _numeric_columns(shown: Table) -> list[bool]:
     ]
 
 
-def _told(section: Section) -> Mapping[str, Any]:
+def _as_json(section: Section) -> Mapping[str, Any]:
     return {
         "name": section.name,
         "title": section.title,

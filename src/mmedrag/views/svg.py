@@ -33,7 +33,7 @@ def inline(figure: str, title: str, description: str) -> str:
     for unwanted in (r"<metadata>.*?</metadata>", r"<style\b.*?</style>", r"<!--.*?-->"):
         body = re.sub(unwanted, "", body, flags=re.S)
     used = set(re.findall(r"#([\w-]+)", body))
-    body = _ID.sub(lambda found: found[0] if found[1] in used else "", body)
+    body = _ID.sub(lambda match: match[0] if match[1] in used else "", body)
     body = re.sub(r"\s*\n\s*", "\n", _FONT.sub(r"\1sans-serif", body)).strip()
     view = re.search(r'viewBox="0 0 ([\d.]+) [\d.]+"', opening[0])
     if view is None:

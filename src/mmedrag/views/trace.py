@@ -94,14 +94,15 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
         "differential": [_candidate(c) for c in brief.differential],
         "definitions": list(brief.definitions),
         "declined": brief.declined or None,
+        "unanswered": brief.unanswered or None,
         "compared": list(brief.compared),
         "changes": [change_json(c) for c in brief.changes],
     }
 
 
 _BRIEF = (
-    "kind", "reply", "reason", "claims", "differential", "definitions", "declined", "compared",
-    "changes",
+    "kind", "reply", "reason", "claims", "differential", "definitions", "declined", "unanswered",
+    "compared", "changes",
 )  # fmt: skip
 
 

@@ -1,0 +1,69 @@
+"""How strongly the cases that look like an image speak for a finding, as a few numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mmedrag.answers.differential import code_of
+from mmedrag.answers.nearness import nearness
+from mmedrag.answers.verification import NORMAL
+from mmedrag.protocols import Ontology
+from mmedrag.types import Assertion, Brief, Claim, Evidence, Prevalence
+
+UNCOUNTED = 0.05
+"""The base rate where nobody has counted."""
+
+
+def support_of(
+    concept: str, brief: Brief, cases: Sequence[Evidence], ontology: Ontology
+) -> dict[str, float]:
+    """The numbers by which a reply on one concept is judged.
+
+    ``affirm``, ``rule out`` and ``normal`` are shares of the nearness of cases that affirm it, rule
+    it out, and are normal studies; ``affirm count`` and ``rule out count`` plain shares.
+    ``another`` is the share of the cases whose diagnosis leads and is another. ``base rate`` is the
+    log-odds of the concept in the searched corpus, ``nearest`` the similarity of the nearest case.
+    """
+    weights = nearness(cases)
+    n = max(1, len(cases))
+    rate = next((c.prevalence for c in brief.claims if c.concept == concept), None)
+    yes, no = (
+        _keys(brief, concept, assertion) for assertion in (Assertion.AFFIRMED, Assertion.NEGATED)
+    )
+    normal = _keys(brief, NORMAL, Assertion.AFFIRMED)
+    return {
+        "affirm": sum(weights.get(k, 0.0) for k in yes),
+        "rule out": sum(weights.get(k, 0.0) for k in no),
+        "normal": sum(weights.get(k, 0.0) for k in normal),
+        "affirm count": len(yes) / n,
+        "rule out count": len(no) / n,
+        "another": _another(concept, brief, ontology),
+        "base rate": _log_odds(rate),
+        "nearest": max((c.similarity for c in cases), default=0.0),
+    }
+
+
+def is_whole(claim: Claim) -> bool:
+    """Whether a claim is about all cases that say so, not only those of a side or grade."""
+    return not claim.side and not claim.grade
+
+
+def _keys(brief: Brief, concept: str, assertion: Assertion) -> tuple[str, ...]:
+    claims = (c for c in brief.claims if c.concept == concept and c.assertion is assertion)
+    return next((c.keys for c in claims if is_whole(c)), ())
+
+
+def _another(concept: str, brief: Brief, ontology: Ontology) -> float:
+    if not brief.differential:
+        return 0.0
+    first = brief.differential[0]
+    code = code_of(first)
+    if code == concept or ontology.is_a(code, concept) or ontology.is_a(concept, code):
+        return 0.0
+    return len(first.keys) / max(1, first.of)
+
+
+def _log_odds(rate: Prevalence | None) -> float:
+    share = (rate.affirmed + 0.5) / (rate.of + 1.0) if rate is not None else UNCOUNTED
+    return math.log(share / (1.0 - share))

@@ -1,0 +1,173 @@
+"""Base rates by SQL over stored mentions are those of a plain recount of every case."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmedrag.answers.counts import CorpusCounts
+from mmedrag.answers.differential import diagnoses_of
+from mmedrag.answers.statements import is_normal, read_cases
+from mmedrag.answers.verification import NORMAL
+from mmedrag.casebase import Casebase
+from mmedrag.definitions import Dictionary, glossary
+from mmedrag.errors import FilterError
+from mmedrag.protocols import CorpusStatistics, OccurrenceStore
+from mmedrag.types import (
+    Assertion,
+    Case,
+    Domain,
+    Entry,
+    Evidence,
+    Prevalence,
+    Query,
+    Question,
+    Routing,
+)
+
+NOWHERE = np.zeros(0, np.float32)
+SENTENCES = (
+    "No {}.", "{} is present.", "Possible {}.", "Large {} on the left.", "History of {}.",
+    "Normal chest.", "Without {}.", "Unremarkable study.",
+)  # fmt: skip
+FINDINGS = (
+    "pneumothorax", "pleural effusion", "effusion", "pneumonia", "cardiomegaly", "mass",
+    "atelectasis", "fracture",
+)  # fmt: skip
+NAMES = ("", "", "Pneumonia", "Zebra syndrome", "Pneumonia; pleural effusion", "normal")
+LABELS = ((), (), ("normal",), ("Pleural_Effusion",), ("no finding",), ("Head",), ("no tumor",),
+          ("pneumonia",), ("possible mass", "mass"), ("mass", "pneumonia"))  # fmt: skip
+
+
+@pytest.fixture(scope="module", name="terms")
+def _terms() -> Iterator[Dictionary]:
+    dictionary = glossary()
+    yield dictionary
+    dictionary.close()
+
+
+@pytest.fixture(name="store")
+def _store(tmp_path: Path) -> Iterator[Casebase]:
+    with Casebase.create(tmp_path / "x", dim=2, fingerprint="f", preset="p") as made:
+        yield made
+
+
+def corpus(number: int, seed: int) -> list[Case]:
+    rng = random.Random(seed)
+    return [
+        Case(
+            id=f"{seed}-{i}",
+            text=" ".join(rng.choice(SENTENCES).format(rng.choice(FINDINGS)) for _ in range(3)),
+            diagnosis=rng.choice(NAMES),
+            labels=rng.choice(LABELS),
+            domain=rng.choice((Domain.RADIOLOGY, Domain.PATHOLOGY, None)),
+            modality=rng.choice(("ct", "mr")),
+        )
+        for i in range(number)
+    ]
+
+
+def entries(cases: Sequence[Case], terms: Dictionary) -> list[Entry]:
+    return [
+        Entry(c, np.array([1.0, 0.0], np.float32), c.id, None, said, terms.fingerprint)
+        for c, said in zip(cases, terms.recognise([c.text for c in cases]), strict=True)
+    ]
+
+
+def recount(cases: Sequence[Case], terms: Dictionary) -> dict[str, Prevalence]:
+    """Every case read anew, one by one."""
+    found = terms.recognise([c.text for c in cases])
+    evidence = [Evidence("", c, NOWHERE, 0.0, 0.0, m) for c, m in zip(cases, found, strict=True)]
+    rows = []
+    for reading in read_cases(evidence, terms):
+        by = {
+            said: {c for c, s in reading.stated.items() if s.assertion is said}
+            for said in (Assertion.AFFIRMED, Assertion.NEGATED)
+        }
+        affirmed, negated = by.values()
+        affirmed |= {code for code, _, _ in diagnoses_of(reading, terms.concepts)}
+        state = is_normal(reading)
+        if state is not None:
+            (affirmed if state else negated).add(NORMAL)
+        rows.append((affirmed, negated))
+    codes = {code for affirmed, negated in rows for code in affirmed | negated}
+    return {
+        code: Prevalence(
+            sum(not group.isdisjoint(a) for a, _ in rows),
+            sum(code in n and group.isdisjoint(a) for a, n in rows),
+            len(rows),
+        )
+        for code in codes
+        for group in [{code, *kinds(code, terms)}]
+    }
+
+
+def kinds(code: str, terms: Dictionary) -> tuple[str, ...]:
+    return () if code.startswith(("diagnosis:", "state:")) else terms.concepts.descendants(code)
+
+
+def counted(
+    counts: CorpusCounts, terms: Dictionary, codes: Sequence[str], **asked: object
+) -> dict[str, Prevalence]:
+    groups = {code: (code, *kinds(code, terms)) for code in codes}
+    query = Query("", where=asked.get("where"))  # type: ignore[arg-type]
+    question = Question(query, Routing({}, asked.get("domain")), NOWHERE)  # type: ignore[arg-type]
+    return dict(counts.prevalence(question, groups))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_are_those_of_a_plain_recount(store, terms, seed):
+    cases = corpus(80, seed)
+    store.add(entries(cases, terms))
+    counts = CorpusCounts(store.occurrences, terms, terms.concepts)
+    assert isinstance(counts, CorpusStatistics)
+    assert isinstance(store.occurrences, OccurrenceStore)
+    for domain in (None, Domain.RADIOLOGY):
+        for where in (None, "modality = 'ct'"):
+            searched = [
+                c for c in cases
+                if domain in (None, c.domain) and (where is None or c.modality == "ct")
+            ]  # fmt: skip
+            plain = recount(searched, terms)
+            assert len(plain) > 10
+            assert counted(counts, terms, [*plain], domain=domain, where=where) == plain
+
+
+def test_they_follow_the_store(store, terms):
+    first, second = corpus(30, 7), corpus(20, 8)
+    store.add(entries(first, terms))
+    counts = CorpusCounts(store.occurrences, terms, terms.concepts)
+    plain = recount(first, terms)
+    assert counted(counts, terms, [*plain]) == plain
+    store.add(entries(second, terms))
+    store.delete([c.id for c in first[:15]])
+    plain = recount([*first[15:], *second], terms)
+    assert counted(counts, terms, [*plain]) == plain
+
+
+def test_a_replaced_case_is_counted_as_it_is_now(store, terms):
+    case = Case(id="a", text="Pneumothorax.")
+    store.add(entries([case], terms))
+    counts = CorpusCounts(store.occurrences, terms, terms.concepts)
+    code = terms.recognise(["pneumothorax"])[0][0].concept
+    assert counted(counts, terms, [code])[code] == Prevalence(1, 0, 1)
+    store.add(entries([Case(id="a", text="No pneumothorax.")], terms))
+    assert counted(counts, terms, [code])[code] == Prevalence(0, 1, 1)
+
+
+def test_cases_that_nobody_has_read_are_not_counted(store, terms):
+    read, unread = corpus(4, 1), corpus(3, 2)
+    store.add(entries(read, terms))
+    store.add([Entry(c, np.array([1.0, 0.0], np.float32), c.id, None) for c in unread])
+    counts = CorpusCounts(store.occurrences, terms, terms.concepts)
+    assert counted(counts, terms, [NORMAL])[NORMAL].of == len(read)
+
+
+def test_a_filter_that_does_not_parse_is_refused(store, terms):
+    counts = CorpusCounts(store.occurrences, terms, terms.concepts)
+    with pytest.raises(FilterError):
+        counted(counts, terms, [NORMAL], where="modality ==")

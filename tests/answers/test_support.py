@@ -1,0 +1,62 @@
+"""Support of a finding: shares of the nearness of cases, another lead, and the base rate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mmedrag.answers.agreement import NORMALITY, PRESENCE
+from mmedrag.answers.findings import FLAT
+from mmedrag.answers.support import UNCOUNTED, is_whole, support_of
+from mmedrag.answers.verification import NORMAL
+from mmedrag.types import (
+    Assertion,
+    Brief,
+    Candidate,
+    Case,
+    Claim,
+    Evidence,
+    Prevalence,
+    QuestionKind,
+    Reply,
+)
+
+VECTOR = np.zeros(2, np.float32)
+CASES = [Evidence(f"C{i}", Case(id=str(i)), VECTOR, 0.5, 0.5) for i in range(1, 5)]
+A, N = Assertion.AFFIRMED, Assertion.NEGATED
+
+
+def brief(rate: Prevalence | None = None, lead: str = "other") -> Brief:
+    claims = (
+        Claim("x", "x", A, ("C1", "C2"), 4, prevalence=rate),
+        Claim("x", "x", A, ("C1",), 4, side="left"),
+        Claim("x", "x", N, ("C3",), 4, prevalence=rate),
+        Claim(NORMAL, "normal study", A, ("C3", "C4"), 4),
+    )
+    candidate = Candidate(lead, lead, ("C1", "C2", "C3"), 4)
+    return Brief(QuestionKind.PRESENCE, Reply.UNKNOWN, claims=claims, differential=(candidate,))
+
+
+def test_shares_are_of_all_cases_that_say_so():
+    support = support_of("x", brief(), CASES, FLAT)
+    assert math.isclose(support["affirm"], 0.5)
+    assert math.isclose(support["rule out"], 0.25)
+    assert math.isclose(support["normal"], 0.5)
+    assert support["another"] == 0.75
+    assert {*PRESENCE, *NORMALITY} <= {*support}
+
+
+def test_the_lead_is_none_other_where_it_is_what_is_asked_about():
+    assert support_of("x", brief(lead="x"), CASES, FLAT)["another"] == 0.0
+
+
+def test_the_base_rate_is_the_log_odds():
+    counted = support_of("x", brief(Prevalence(50, 0, 100)), CASES, FLAT)["base rate"]
+    assert math.isclose(counted, 0.0, abs_tol=1e-9)
+    uncounted = support_of("x", brief(), CASES, FLAT)["base rate"]
+    assert math.isclose(uncounted, math.log(UNCOUNTED / (1 - UNCOUNTED)))
+
+
+def test_a_side_narrows_a_claim():
+    assert [is_whole(c) for c in brief().claims] == [True, False, True, True]

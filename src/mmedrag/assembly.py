@@ -51,6 +51,7 @@ from mmedrag.protocols import (
     Words,
 )
 from mmedrag.pseudonym_key import new_key
+from mmedrag.threads import one_for_algebra
 
 
 def load(
@@ -60,6 +61,8 @@ def load(
     dictionaries: Sequence[str | Path] = (),
 ) -> MMedRAG:
     """Open a casebase with the stages of the preset that made it.
+
+    From then on numpy multiplies in one thread: see :func:`mmedrag.threads.one_for_algebra`.
 
     Args:
         path: of the casebase.
@@ -74,6 +77,7 @@ def load(
         ModelError: where a model cannot be loaded.
     """
     casebase, stages = _opened(Path(path), readonly=True)
+    one_for_algebra()
     try:
         definitions = definitions_of(casebase, dictionaries)
         casebase.notices.extend(outdated(casebase, definitions))

@@ -69,13 +69,14 @@ TIMES = ("before", "until", "after")
 CASELESS = frozenset({"domain", "modality", "split", "labels", *MENTIONED})
 """Fields whose texts are compared without regard to ASCII case."""
 
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
 }
+"""What each relation but ``like`` and ``null`` asks of two values."""
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 
@@ -111,7 +112,11 @@ class Predicate:
         stored = [value for value in _stored(case, self.field) if value not in (None, "")]
         if self.relation == "null":
             return not stored
-        return any(self._holds(value, operand) for value in stored for operand in self.operands)
+        return any(map(self.holds, stored))
+
+    def holds(self, value: object) -> bool:
+        """Whether a value of the field, which is not missing, stands in the relation."""
+        return any(self._holds(value, operand) for operand in self.operands)
 
     def _is_stated(self, mentions: Sequence[Mention], relations: Relations | None) -> bool:
         """What :meth:`matches` says of :data:`MENTIONED` fields."""
@@ -132,12 +137,9 @@ class Predicate:
     def _holds(self, value: object, operand: Value) -> bool:
         if self.relation == "like":
             return _like(str(operand)).fullmatch(text(value).translate(_LOWER)) is not None
-        compare = _COMPARE[self.relation]
+        compare = COMPARE[self.relation]
         if isinstance(operand, str):
-            left = text(value)
-            if self.field in CASELESS:
-                return compare(left.translate(_LOWER), operand.translate(_LOWER))
-            return compare(left, operand)
+            return compare(compared(self.field, value), compared(self.field, operand))
         left_number = number(value)
         return left_number is not None and compare(left_number, operand)
 
@@ -258,6 +260,11 @@ def text(value: object) -> str:
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return str(value)
+
+
+def compared(field: str, value: object) -> str:
+    """A stored value of a field, or a text of a filter, as the two are compared as texts."""
+    return text(value).translate(_LOWER) if field in CASELESS else text(value)
 
 
 def _stored(case: Case, field: str) -> list[object]:
@@ -432,7 +439,7 @@ class _Parser:
 
     def _comparison(self, field: str) -> Node:
         sign = self._next.text
-        if sign in _COMPARE:
+        if sign in COMPARE:
             self._at += 1
             return Predicate(field, sign, (self._value(),))
         if sign in ("!=", "<>"):

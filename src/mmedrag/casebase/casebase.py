@@ -118,6 +118,7 @@ class Casebase(Upkeep):
             with self._removed_on_failure(previews):
                 self._access.thumbnails.write(previews)
                 with self._access.guard, self._access.database.writing() as epoch:
+                    self._access.database.forget_empty_log()
                     for record in records.values():
                         self._access.database.insert(record, epoch)
             with self._access.guard:
@@ -139,9 +140,6 @@ class Casebase(Upkeep):
         with self._access.writing("delete cases from"), self._access.guard:
             with self._access.database.writing() as epoch:
                 gone = sum([self._access.database.delete(case_id, epoch) for case_id in ids])
-                if gone:
-                    self._access.database.merge_lexicon()
-                    self._access.database.mention_table.forget_unused()
             self._access.finish_erasures()
             self._access.database.settle()
             if gone:

@@ -26,6 +26,9 @@ from mmedrag.filters import (
     text,
 )
 
+_INDEXED = ("id", "patient_id", "study_id")
+"""Fields of which SQLite has an index, which it uses for a plain comparison alone."""
+
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Give a connection the functions that conditions use."""
@@ -59,6 +62,9 @@ def _predicate(node: Predicate) -> tuple[str, list[Value]]:
             return "NOT EXISTS (SELECT 1 FROM json_each(cases.labels) WHERE value != '')", []
         test, values = _tests(node, "NULLIF(value, '')", "as_number(value)", [])
         return f"EXISTS (SELECT 1 FROM json_each(cases.labels) WHERE {test})", values  # noqa: S608
+    texts = [operand for operand in node.operands if isinstance(operand, str) and operand]
+    if node.field in _INDEXED and node.relation == "=" and len(texts) == len(node.operands):
+        return f"cases.{node.field} IN ({', '.join('?' * len(texts))})", [*texts]
     as_text, as_number, path = _stored(node.field)
     if node.relation == "null":
         return f"(NULLIF({as_text}, '') IS NULL)", path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,12 @@ SCHEMA = "mmedrag/2"
 def context_json(context: Context) -> dict[str, Any]:
     """The trace of a retrieval; ``answer`` is ``None``."""
     question = context.question
+    # The stations show the same items with more and more scores: each item is described once.
+    items = {e.key: _item(e) for e in context.gathered}
+    gathered, ranked, kept = (
+        [items[e.key] | _scores(e) for e in station]
+        for station in (context.gathered, context.ranked, context.kept)
+    )
     return {
         "schema": SCHEMA,
         "query": _query(question),
@@ -46,9 +51,9 @@ def context_json(context: Context) -> dict[str, Any]:
         "corrections": [_correction(c) for c in question.corrections],
         "criteria": [_criterion(c) for c in question.criteria],
         "synonyms": list(question.synonyms),
-        "gathered": _evidence(context.gathered),
-        "ranked": _evidence(context.ranked),
-        "kept": _evidence(context.kept),
+        "gathered": gathered,
+        "ranked": ranked,
+        "kept": kept,
         "answer": None,
         "timings_ms": {stage: round(ms, 3) for stage, ms in context.timings.items()},
     }
@@ -232,10 +237,6 @@ def _routing(routing: Routing) -> dict[str, Any]:
         "medical": routing.medical,
         "reason": routing.reason,
     }
-
-
-def _evidence(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
-    return [_item(e) | _scores(e) for e in evidence]
 
 
 def _item(e: Evidence) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from mmedrag.courses.course import Course
 from mmedrag.dates import time_of
 from mmedrag.errors import QueryError
 from mmedrag.pipeline import MMedRAG
-from mmedrag.serving.api import Reader, problems
+from mmedrag.serving.api import Reader
 from mmedrag.serving.pages import page_of
 from mmedrag.serving.problems import NotHere
 from mmedrag.serving.readers import Watch
+from mmedrag.serving.schema import problems
 from mmedrag.serving.service import Grant
 from mmedrag.views.timeline import course_body, course_json
 

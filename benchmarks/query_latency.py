@@ -146,10 +146,9 @@ def measured(folder: Path) -> Taken:
 
 def bare_search(path: Path, k: int) -> Callable[[np.ndarray], object]:
     """The search call on the FAISS indexes that the casebase wrote, and nothing else."""
-    import faiss
+    from scale import bare_indexes
 
-    folder = path / "generations" / (path / "CURRENT").read_text().strip()
-    indexes = [faiss.read_index(str(file)) for file in sorted(folder.glob("*.faiss"))]
+    indexes = bare_indexes(path)
     return lambda vector: [index.search(vector[None], k) for index in indexes]
 
 

@@ -14,7 +14,6 @@ times, for the same queries and one by one,
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +39,7 @@ from mmedrag.types import (
     Question,
     Routing,
 )
+from scale import bare_indexes
 
 DOMAINS = list(Domain)
 PIXEL = np.zeros((1, 1), np.uint8)
@@ -157,9 +157,7 @@ def milliseconds(calls: Sequence[Callable[[int], object]], n: int) -> list[np.nd
 
 def bare_search(path: Path, domains: Sequence[str], queries: Matrix, k: int):
     """The search call on the FAISS indexes that the casebase wrote, and nothing else."""
-    folder = path / "generations" / (path / "CURRENT").read_text().strip()
-    manifest = json.loads((folder / "manifest.json").read_text())["shards"]
-    indexes = [faiss.read_index(str(folder / manifest[name]["file"])) for name in domains]
+    indexes = bare_indexes(path, domains)
 
     def call(i: int) -> list:
         return [index.search(queries[i : i + 1], k) for index in indexes]

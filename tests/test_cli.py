@@ -173,11 +173,11 @@ def test_keeping_a_casebase(casebase: Path, capsys, tmp_path) -> None:
 def test_verify_names_what_is_damaged(corpus: Path, capsys, tmp_path) -> None:
     mine = tmp_path / "mine.casebase"
     run(capsys, "index", corpus, "--into", mine)
-    damaged = next(mine.glob("generations/*/radiology.faiss"))
+    damaged = next(mine.glob("generations/*/vectors"))
     damaged.write_bytes(damaged.read_bytes()[:-7] + b"damaged")
     code, out, _ = run(capsys, "verify", mine)
     assert code == 3
-    assert "radiology" in out
+    assert "vectors" in out
     _, out, err = run(capsys, "search", mine, "--text", "effusion", "--json")
     assert json.loads(out)["gathered"]
     assert "mmedrag:" in err  # the notice

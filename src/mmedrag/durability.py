@@ -1,7 +1,8 @@
 """Files that survive a crash: written whole under another name, made durable, then renamed.
 
 No reader ever sees half a file, and what was there before stays until the new one is whole. The
-generations of a casebase, which are folders, are renamed whole by :mod:`mmedrag.casebase.vectors`.
+generations of a casebase, which are folders, are renamed whole by
+:mod:`mmedrag.casebase.generations`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,11 +18,12 @@ from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseNotFound, Enc
 from mmedrag.testing.case_index import DIM, entries_of, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Query
-from proofs import scaled
+from proofs import SEED, scaled
 
 pytestmark = pytest.mark.proof("corruption")
 ENTRIES = entries_of(11, 60)
-FILES = [f"{d}.faiss" for d in ("radiology", "pathology", "ophthalmology", "unassigned")]
+FILES = ["rows", "vectors", "postings", "counts", "starts", "lengths", "column0", "column9p"]
+FILTERED = "domain is not null and modality = 'ct' and labels is not null"
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +154,7 @@ def test_damage_is_noticed_while_open_too(path):
     with Casebase.open(path, readonly=True) as reader, Casebase.open(path) as writer:
         answers_are_right(reader)
         writer.publish()
-        flip(live(path) / FILES[0], np.random.default_rng(0))
+        flip(live(path) / "vectors", np.random.default_rng(0))
         answers_are_right(reader)
         assert len(reader.notices) == 1
         writer.publish()
@@ -200,26 +202,47 @@ def test_a_row_is_checked_when_it_is_read(path, damage):
 @pytest.mark.parametrize(
     "damage",
     [
-        "INSERT INTO lexicon (lexicon) VALUES ('delete-all')",
-        "INSERT INTO lexicon (rowid, text) VALUES (99, 'nodule')",
-        "INSERT INTO lexicon (rowid, text) VALUES (5, 'unheard')",
-        "UPDATE lexicon_docsize SET sz = x'7f' WHERE id = 5",
-        "DELETE FROM lexicon_docsize WHERE id = 5",
-        "UPDATE lexicon_data SET block = x'0101' WHERE id = 1",
-        "DELETE FROM lexicon_data WHERE id > 100",
+        "DELETE FROM vocabulary WHERE value = 'nodul'",
+        "UPDATE vocabulary SET value = 'unheard' WHERE value = 'nodul'",
+        "UPDATE vocabulary SET cases = cases + 1 WHERE value = 'nodul'",
+        "UPDATE vocabulary SET number = 3 - number WHERE field = 'text' AND number < 3",
+        "UPDATE vocabulary SET value = 'mr?' WHERE field = 'modality' AND number = 1",
+        "INSERT INTO vocabulary SELECT generation, field, 'more', 999, 1 FROM vocabulary LIMIT 1",
     ],
 )
-def test_a_lexical_index_that_does_not_match_is_found_and_rebuilt(path, damage):
+def test_a_vocabulary_that_does_not_match_is_found_and_rebuilt(path, damage):
     with Casebase.open(path) as casebase:
-        casebase._access.database._run("PRAGMA trusted_schema = ON")
-        casebase._access.database._run(damage)
+        assert casebase._access.database._run(damage).rowcount
         (path / "seal.json").unlink()
     with Casebase.open(path, readonly=True) as casebase:
-        assert any("lexical index" in problem for problem in casebase.verify())
+        assert any("does not match" in problem for problem in casebase.verify())
     with Casebase.open(path) as casebase:
         casebase.rebuild()
         assert casebase.verify() == []
         answers_are_right(casebase)
+
+
+@pytest.mark.parametrize("damage", [flip, truncate])
+@pytest.mark.parametrize("name", [*FILES, "radiology.faiss"])
+def test_damage_to_a_large_generation_is_noticed_when_it_is_used(path, name, damage, monkeypatch):
+    """No answer is made of a block that was not checked; opening checks none."""
+    with Casebase.open(path) as casebase:
+        casebase.publish("IVF2,SQ8")
+    monkeypatch.setattr("mmedrag.casebase.generations._WHOLE", 0)
+    damage(live(path) / name, np.random.default_rng(3))
+    with Casebase.open(path, readonly=True) as casebase:
+        vector = ENTRIES[1].vector
+        for query in (Query("nodule left"), Query(where=FILTERED)):
+            judge = ExactIndex([e.case for e in ENTRIES[1:]], [e.vector for e in ENTRIES[1:]])
+            hits = casebase.search(question_of(query, vector), 60)
+            expected = judge.search(question_of(query, vector), 60)
+            assert {h.case.id for h in hits} == {h.case.id for h in expected}
+        assert len(casebase.notices) == 1
+    with Casebase.open(path) as casebase:
+        for query in (Query("nodule left"), Query(where=FILTERED)):
+            casebase.search(question_of(query, vector), 60)
+        assert "derived again" in casebase.notices[0]
+        assert casebase.verify() == []
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -245,6 +268,28 @@ def test_a_flipped_bit_anywhere_in_the_database_is_no_answer(path, seed):
             assert casebase.verify() == []
     except CasebaseError:
         pass
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_large_database_is_hashed_while_it_answers_and_answers_rightly(path, seed, monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.ledger._AT_ONCE", 0)
+    asked = [
+        question_of(Query("nodule", where="modality = 'ct'"), ENTRIES[1].vector),
+        question_of(Query(where="meta.age > 3 and id != 'x'"), ENTRIES[2].vector),
+    ]
+    with Casebase.open(path, readonly=True) as casebase:
+        expected = [[h.case for h in casebase.search(question, 9)] for question in asked]
+        assert casebase.count() == len(ENTRIES) - 1
+    flip(path / "casebase.db", np.random.default_rng([1, seed]))
+    try:
+        with Casebase.open(path, readonly=True) as casebase:
+            for question, cases in zip(asked, expected, strict=True):
+                with suppress(CasebaseError):
+                    assert [h.case for h in casebase.search(question, 9)] == cases
+            with pytest.raises(CasebaseError):
+                casebase.count()
+    except CasebaseError:
+        pass  # it cannot even be opened
 
 
 def writing_copy(path, tmp_path):
@@ -330,7 +375,7 @@ def test_an_older_copy_of_the_database_is_noticed(path, tmp_path):
         "UPDATE state SET epoch = 'x'",
         "UPDATE vectors SET vector = 'text', crc = NULL WHERE row = 5",
         "UPDATE cases SET meta = '{' WHERE row = 5",
-        "UPDATE lexicon_docsize SET sz = x'ffffffffffffffffff7f' WHERE id = 5",
+        "UPDATE vocabulary SET number = 'x' WHERE value = 'nodul'",
         "DROP TABLE texts",
     ],
 )
@@ -432,10 +477,10 @@ def test_a_folder_emptied_down_to_the_database_is_whole_again(path):
 
 def test_the_command_rebuild_ends_the_alarm_of_a_damaged_index(path, capsys):
     with Casebase.open(path) as casebase:
-        casebase._access.database._run("DELETE FROM lexicon_docsize WHERE id = 5")
+        casebase._access.database._run("UPDATE vocabulary SET cases = 9")
         casebase.add([Entry(Case(id="last"), ENTRIES[1].vector, "", None)])
     with Casebase.open(path) as casebase:
-        casebase._access.database._run("UPDATE lexicon_docsize SET sz = x'05' WHERE id = 6")
+        casebase._access.database._run("UPDATE vocabulary SET cases = 8")
         casebase._access.database.truncate_log()
     assert main(["info", str(path)]) == 3
     assert "mmedrag rebuild" in capsys.readouterr().err
@@ -481,7 +526,7 @@ def test_no_file_that_is_damaged_gives_a_wrong_answer_in_silence(path, tmp_path,
     refused = noticed = right = 0
     trials = scaled(1200)
     for number in range(trials):
-        rng = np.random.default_rng([77, number])
+        rng = np.random.default_rng([77, number, SEED])
         source = states[["at rest", "written"][number % 2]]
         trial = Path(shutil.copytree(source, tmp_path / "trial"))
         if number % 2:

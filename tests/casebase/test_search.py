@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 from fast_folder import FAST
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.exact import ExactIndex, ExactRows, nearest
-from mmedrag.casebase.lexical import Lexicon
 from mmedrag.errors import EncoderMismatch, FilterError, QueryError
 from mmedrag.protocols import CaseIndex
 from mmedrag.testing.case_index import DIM, FILTERS, CaseIndexContract, entries_of, unit
@@ -224,49 +224,59 @@ def test_exact_rows_grow_and_forget():
     rows = ExactRows(2)
     for i in range(50):
         rows.append(np.array([2 * i]), np.array([[i / 50, 0]], np.float32))
-    rows.kill(np.array([98, 1, 7, 500]))
-    best = rows.search(np.array([1, 0], np.float32), 1, 1, None)
-    assert best.tolist() == [96]
+    alive = rows.rows != 98
+    best = rows.search(np.array([1, 0], np.float32), 1, 1, alive)
+    assert rows.rows[best].tolist() == [96]
+
+
+def sqlite_scores(casebase, asked):
+    """BM25 of SQLite's FTS5 over the same texts, by id."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute(
+        "CREATE VIRTUAL TABLE words USING fts5 (id UNINDEXED, text, "
+        "tokenize='porter unicode61 remove_diacritics 2')"
+    )
+    cases = [(case.id, case.text) for case in casebase.cases()]
+    connection.executemany("INSERT INTO words VALUES (?, ?)", cases)
+    sql = "SELECT id, -bm25(words) FROM words WHERE words MATCH ?"
+    return dict(connection.execute(sql, [" OR ".join(asked) or '""']).fetchall())
+
+
+def our_scores(casebase, asked):
+    with casebase._access.now() as snapshot:
+        positions, scores = snapshot._lexicon.match(" ".join(asked), snapshot._alive)
+        ids = casebase._access.database.ids(np.sort(snapshot._rows_at(positions)))
+        return {
+            ids[row]: score
+            for row, score in zip(snapshot._rows_at(positions).tolist(), scores, strict=True)
+        }
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from(["effusions", "nodule", "left", "Fracture", "CT"]), unique=True))
 def test_bm25_is_that_of_sqlite(casebase_of_words, asked):
-    casebase = casebase_of_words
-    with casebase._access.now() as snapshot:
-        connection = casebase._access.database.connection
-        rows, scores = Lexicon(connection).match(" ".join(asked), snapshot.epoch)
-        expected = connection.execute(
-            "SELECT rowid, -bm25(lexicon) FROM lexicon WHERE lexicon MATCH ? ORDER BY rowid",
-            [" OR ".join(asked) or '""'],
-        ).fetchall()
-    assert rows.tolist() == [row[0] for row in expected]
-    np.testing.assert_allclose(scores, [row[1] for row in expected], rtol=1e-9)
+    assert our_scores(casebase_of_words, asked) == pytest.approx(
+        sqlite_scores(casebase_of_words, asked), rel=1e-9
+    )
 
 
-def test_bm25_follows_writes():
+def test_bm25_follows_writes_and_a_publication_changes_nothing():
     entries = entries_of(31, 40)
     with casebase_of(entries[:20]) as made:
-        kept = Lexicon(made._access.database.connection)
         for write in (
             lambda: None,
             lambda: made.add(entries[20:]),
             lambda: made.delete([e.case.id for e in entries[5:30]]),
+            made.publish,
             lambda: made.add(
                 [Entry(Case(id="long", text="nodule " * 300), entries[0].vector, "", None)]
             ),
+            lambda: made.delete([e.case.id for e in entries[:3]]),
+            made.publish,
         ):
             write()
-            with made._access.now() as snapshot:
-                rows, scores = kept.match("nodule left", snapshot.epoch)
-                connection = made._access.database.connection
-                fresh = Lexicon(connection).match("left nodule", snapshot.epoch)
-                expected = connection.execute(
-                    "SELECT rowid, -bm25(lexicon) FROM lexicon "
-                    "WHERE lexicon MATCH 'nodule OR left' ORDER BY rowid"
-                ).fetchall()
-            assert rows.tolist() == fresh[0].tolist() == [row[0] for row in expected]
-            np.testing.assert_allclose(scores, [row[1] for row in expected], rtol=1e-9)
+            expected = sqlite_scores(made, ["nodule", "left"])
+            assert our_scores(made, ["left", "nodule"]) == pytest.approx(expected, rel=1e-9)
 
 
 def test_in_a_large_casebase_the_commonest_words_are_left_out(monkeypatch):

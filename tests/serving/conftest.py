@@ -20,7 +20,11 @@ from mmedrag.cli import parser
 from mmedrag.commands.serve import application
 from mmedrag.indexing import index
 from mmedrag.presets import Stages
+from mmedrag.serving.protocol import PatientProtocol
 from mmedrag.types import Case
+from serving.chromium import browser, tab
+
+__all__ = ["browser", "tab"]
 
 Serve = Callable[..., httpx.Client]
 
@@ -29,7 +33,8 @@ Serve = Callable[..., httpx.Client]
 def running(*words: str) -> Iterator[httpx.Client]:
     """A client of ``mmedrag serve WORDS``."""
     app = application(parser().parse_args(["serve", *words]))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
+    config = uvicorn.Config(app, http=PatientProtocol, port=0, log_level="error", ws="none")
+    server = uvicorn.Server(config)
     thread = Thread(target=server.run)
     thread.start()
     try:
@@ -38,6 +43,7 @@ def running(*words: str) -> Iterator[httpx.Client]:
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            client.service = app.state.service
             yield client
     finally:
         server.should_exit = True

@@ -73,6 +73,22 @@ def test_an_image_is_asked_with(client: httpx.Client, phantoms: list[Case]) -> N
     problem(client.post("/v1/ask", files={"picture": b"x"}), 422)
 
 
+def test_why_a_case_is_similar(client: httpx.Client, phantoms: list[Case]) -> None:
+    case = next(c for c in phantoms[:30] if c.domain == "radiology" and c.image and c.text)
+    sent = {"image": case.image.read_bytes()}
+    got = client.post("/v1/why", data={"case": case.id, "text": case.text}, files=sent).json()
+    assert got["similarity"] == pytest.approx(1.0, abs=0.1)
+    assert got["differing"] == []
+    for name in ("question_map", "case_map"):
+        values = [value for row in got[name]["values"] for value in row]
+        assert min(values) == 0
+        assert max(values) == 1
+        assert len(got[name]["strongest"].split()) == 2
+    assert "Not a medical device" in got["hint"]
+    problem(client.post("/v1/why", data={"case": "absent"}, files=sent), 404)
+    problem(client.post("/v1/why", json={"case": case.id}), 422)
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -289,8 +305,12 @@ def test_pages_of_other_sites_may_not_use_it(client: httpx.Client) -> None:
     problem(client.post("/v1/search", json=body, headers={"Origin": "https://evil.test"}), 403)
     problem(client.get("/v1/info", headers={"Sec-Fetch-Site": "cross-site"}), 403)
     problem(client.get("/v1/info", headers={"Host": "evil.test"}), 403)
+    problem(client.post("/v1/search", json=body, headers={"Origin": "null"}), 403)
+    problem(client.post("/v1/search", json=body, headers={"Sec-Fetch-Site": "same-site"}), 403)
     own = str(client.base_url).rstrip("/")
     assert client.post("/v1/search", json=body, headers={"Origin": own}).status_code == 200
+    form = {"Origin": "null", "Sec-Fetch-Site": "same-origin"}  # a form of a page without referrers
+    assert client.post("/", data=body, headers=form).status_code == 303
 
 
 def test_every_operation_documents_itself(client: httpx.Client) -> None:

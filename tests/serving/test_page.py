@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import json
 from pathlib import Path
 
 import httpx
@@ -11,62 +10,10 @@ import pytest
 
 from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
+from mmedrag.training import preference
 from mmedrag.types import Case
-
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-INSTALL = "apt-get install -y --no-install-recommends chromium fonts-dejavu-core"
-SWITCHES = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
-WAIT = 60_000  # milliseconds, for machines with much else to do
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if not BROWSER:
-        pytest.skip(f"no chromium: {INSTALL}")
-    with playwright.sync_playwright() as p:
-        opened = p.chromium.launch(executable_path=BROWSER, args=SWITCHES)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def tab(browser) -> Iterator[object]:
-    """A tab that must see no error, no refused policy and no request to elsewhere."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda m: faults.append(m.text) if "Content Security" in m.text else None)
-    page.on("request", lambda r: faults.append(r.url) if "127.0.0.1" not in r.url and not
-            r.url.startswith(("data:", "blob:")) else None)  # fmt: skip
-    yield page
-    context.close()
-    assert faults == []
-
-
-def expect(thing):
-    from playwright.sync_api import expect as expected
-
-    expected.set_options(timeout=WAIT)
-    return expected(thing)
-
-
-def asked(page, text: str) -> None:
-    page.fill("#text", text)
-    page.click("#go")
-    expect(page.locator("#answer .notice")).to_be_visible()
-    expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
-
-
-def violations(page) -> list[str]:
-    from axe_playwright_python.sync_playwright import Axe
-
-    return [v["id"] for v in Axe().run(page).response["violations"]]
+from serving.chromium import WAIT, asked, expect, violations
+from training.fake_stages import fake_stages
 
 
 def image_of(cases: list[Case], domain: str) -> Path:
@@ -106,6 +53,11 @@ def test_an_image_is_asked_about_compared_and_judged(tab, serve, own: Path, phan
     expect(tab.locator("[data-preset='4']")).to_have_attribute("aria-pressed", "true")
     tab.keyboard.press("r")
     expect(tab.locator("[data-preset='1']")).to_have_attribute("aria-pressed", "true")
+    tab.keyboard.press("w")
+    expect(tab.locator("#why-text")).to_contain_text("Bright regions add most")
+    expect(tab.locator("#why-text")).to_contain_text("A hint")
+    tab.keyboard.press("j")
+    expect(tab.locator("#why-text")).to_contain_text("Bright regions add most")
     assert violations(tab) == []
     tab.keyboard.press("Escape")
     expect(tab.locator("#compare")).to_be_hidden()
@@ -115,6 +67,31 @@ def test_an_image_is_asked_about_compared_and_judged(tab, serve, own: Path, phan
     assert '"verdict": "relevant"' in (own / "feedback.jsonl").read_text("utf-8")
     tab.click("text=Trace")
     expect(tab.locator("h2", has_text="Ranks")).to_be_visible()
+
+
+def test_verdicts_of_the_page_are_learned_from(
+    tab, serve, own: Path, tmp_path: Path, phantoms, monkeypatch
+) -> None:
+    client = serve(own)
+    tab.goto(str(client.base_url))
+    asked(tab, "Is there a pleural effusion?")
+    cards = tab.locator("#cases > article.card")
+    cards.nth(0).get_by_role("button", name="is relevant").click()
+    cards.nth(1).get_by_role("button", name="is not relevant").click()
+    expect(tab.locator(".card button[aria-pressed=true]")).to_have_count(2)
+    chosen, rejected = (cards.nth(n).locator(".text").inner_text() for n in (0, 1))
+
+    write_records(phantoms, tmp_path / "phantoms.jsonl")
+    monkeypatch.setattr(preference, "build", lambda preset, models: fake_stages())
+    words = ["--data", tmp_path / "phantoms.jsonl", "--into", tmp_path / "reward",
+             "--epochs", "5", "--feedback", own, "--export", tmp_path / "pairs.jsonl"]  # fmt: skip
+    assert main(["train", "preference", *map(str, words)]) == 0
+    lines = (tmp_path / "pairs.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    (row,) = [row for row in rows if row["chosen_kind"] == "judged relevant"]
+    assert row["prompt"] == "Is there a pleural effusion?"
+    assert " ".join(row["chosen"].split()) == " ".join(chosen.split())
+    assert " ".join(row["rejected"].split()) == " ".join(rejected.split())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -240,10 +217,26 @@ def test_a_hostile_casebase_does_nothing(tab, serve, tmp_path: Path) -> None:
     asked(tab, f"drusen {bad}")
     expect(tab.locator("#cases")).to_contain_text("<script>alert(2)")
     assert tab.locator("main script, main img[onerror]").count() == 0
-    tab.locator(".card a").first.click()
-    expect(tab.locator("h1")).to_contain_text("<img src=x")
+    with tab.context.expect_page() as opened:
+        tab.locator(".card a").first.click()
+    expect(opened.value.locator("h1")).to_contain_text("<img src=x")
+    assert opened.value.locator("main script, main img[onerror]").count() == 0
     tab.goto(f"{client.base_url}/casebase")
     assert tab.locator("main script, main img[onerror]").count() == 0
+
+
+def test_without_javascript_in_a_browser(browser, serve, own: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(str(serve(own).base_url))
+    page.fill("#text", "drusen")
+    page.click("#go")
+    expect(page.locator("#answer .notice")).to_be_visible()
+    page.locator(".card button[value=relevant]").first.click()
+    expect(page.locator("h1")).to_have_text("Kept")
+    assert "drusen" in (own / "feedback.jsonl").read_text("utf-8")
+    context.close()
 
 
 def test_without_javascript_it_is_a_form(client: httpx.Client, phantoms: list[Case]) -> None:

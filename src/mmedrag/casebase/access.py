@@ -5,20 +5,23 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
 
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.faults import damage_typed, storage_faults
 from mmedrag.casebase.folder import connect
-from mmedrag.casebase.lexical import differences
+from mmedrag.casebase.generations import Generations
 from mmedrag.casebase.reader import Reader
 from mmedrag.casebase.schema import FORMAT, migrate
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
-from mmedrag.casebase.vectors import Generations
 from mmedrag.casebase.writer import WriterLock
 from mmedrag.errors import CasebaseDamaged, CasebaseError
+
+_LEAST_REST = 60.0  # seconds between two looks at a large file
 
 
 class Access:
@@ -50,6 +53,10 @@ class Access:
         self._closed = False
         self._lost = 0  # acknowledged writes that are not there
         self._unsound = ""  # what is wrong with the database file as a whole
+        self._checking: Thread | None = None
+        self._stop = Event()
+        self._next_check = 0.0
+        self.database.require_sound = self._require_sound
         try:
             self._reader = Reader(path, self.database, self.generations)
         except BaseException:
@@ -80,25 +87,54 @@ class Access:
             CasebaseDamaged: it is not sound.
             CasebaseError: it is closed, or cannot be read.
         """
+        with self._connected():
+            self._require_sound()
+            yield self.database
+
+    @contextmanager
+    def now(self) -> Iterator[Snapshot]:
+        """The newest committed state, held still; see :meth:`reading`.
+
+        A large file may still be hashed meanwhile: what a search reads has checksums of its own.
+        """
+        with self._connected():
+            self._refuse_unsound()
+            self._check_again()
+            with self._reader.now() as snapshot:
+                yield snapshot
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
         with (
             self.guard,
             storage_faults(self.path, "read"),
             damage_typed(self.path, self._problems),
         ):
             self._require_open()
-            if self._unsound:
-                raise CasebaseDamaged(
-                    self._unsound,
-                    "'mmedrag verify' says what is wrong; 'mmedrag rebuild' mends what is derived; "
-                    "else restore a backup.",
-                )
-            yield self.database
+            yield
 
-    @contextmanager
-    def now(self) -> Iterator[Snapshot]:
-        """The newest committed state, held still; see :meth:`reading`."""
-        with self.reading(), self._reader.now() as snapshot:
-            yield snapshot
+    def _require_sound(self) -> None:
+        """Wait until the whole file has been looked at, and refuse what is not sound."""
+        self._await_check()
+        self._refuse_unsound()
+
+    def _await_check(self) -> None:
+        if self._checking is not None:
+            self._checking.join()
+            self._checking = None
+
+    def _refuse_unsound(self) -> None:
+        if self._unsound:
+            raise CasebaseDamaged(
+                self._unsound,
+                "'mmedrag verify' says what is wrong; 'mmedrag rebuild' mends what is derived; "
+                "else restore a backup.",
+            )
+
+    def distrust(self, damage: CasebaseDamaged) -> None:
+        """A part of the generation is damaged: search every case exactly from now on."""
+        with self.guard:
+            self._reader.distrust(damage)
 
     @contextmanager
     def writing(self, doing: str) -> Iterator[Database]:
@@ -114,6 +150,7 @@ class Access:
 
     def acquire(self) -> None:
         """Become the writer, and finish what a killed writer left undone."""
+        self._await_check()
         if self._lost or self._unsound:
             raise CasebaseDamaged(
                 self._unsound or f"{self._lost} acknowledged writes to {self.path} are lost",
@@ -192,10 +229,12 @@ class Access:
             if self._closed:
                 return
             self._closed = True
+            self._stop.set()
             try:
                 if self._lock.held and not self._unsound:
                     self._settle_and_close()
             finally:
+                self._reader.close()
                 self.database.close()
                 self._lock.release()
 
@@ -203,9 +242,9 @@ class Access:
         """A full disk must not stop a close; the next writer settles what is left."""
         with suppress(sqlite3.OperationalError, OSError):
             self.database.settle()
-            epoch = self.database.state().epoch
+            epoch, core = self.database.state().epoch, self.database.core()
             self.database.close()
-            self.database.ledger.seal(epoch)
+            self.database.ledger.seal(epoch, core)
 
     def _compare_with_ledger(self) -> None:
         """Notice lost writes, and a file that has changed although nothing was written."""
@@ -213,12 +252,14 @@ class Access:
         acknowledged = ledger.acknowledged()  # before the database, which may go on meanwhile
         with self.database.reading():
             epoch = self.database.state().epoch
-            broken = ledger.broken(epoch)
-            if broken:
-                self._unsound = f"{self.path / 'casebase.db'} has changed since it was closed"
-            elif broken is None and self.database.row_sum.is_broken(epoch):
-                self._unsound = f"{self.path / 'casebase.db'} is not what was written to it"
+            if ledger.large and ledger.core(epoch) in (None, self.database.core()):
+                self._checking = Thread(target=self._check, name="casebase-check", daemon=True)
+            else:
+                self._unsound = self._wrong(self.database, epoch)
             kept = self.database.row_sum.is_kept
+        self._next_check = monotonic() + _LEAST_REST
+        if self._checking is not None:
+            self._checking.start()
         if acknowledged is None and kept:  # by a release that notes every write
             self.notices.append(
                 f"The note of acknowledged writes beside {self.path / 'casebase.db'} is damaged or "
@@ -232,10 +273,36 @@ class Access:
                 "with 'mmedrag rebuild'"
             )
 
+    def _check_again(self) -> None:
+        """Look at a large file from time to time, as :class:`Reader` does with small ones."""
+        running = self._checking is not None and self._checking.is_alive()
+        if not running and monotonic() > self._next_check and self.database.ledger.large:
+            self._checking = Thread(target=self._check, name="casebase-check", daemon=True)
+            self._checking.start()
+
+    def _check(self) -> None:
+        """Look at the whole file while searches go on, on a connection of its own."""
+        began = monotonic()
+        with (
+            suppress(sqlite3.Error, OSError),
+            closing(connect(self.path, readonly=True)) as other,
+            other.reading(),
+        ):
+            self._unsound = self._wrong(other, other.state().epoch)
+        self._next_check = monotonic() + max(_LEAST_REST, 100 * (monotonic() - began))
+
+    def _wrong(self, database: Database, epoch: int) -> str:
+        """What is wrong with the database file as a whole at this number of writes, if anything."""
+        broken = database.ledger.broken(epoch, self._stop)
+        if broken:
+            return f"{self.path / 'casebase.db'} has changed since it was closed"
+        if broken is None and database.row_sum.is_broken(epoch):
+            return f"{self.path / 'casebase.db'} is not what was written to it"
+        return ""
+
     def _problems(self) -> Iterator[str]:
         with self.database.reading():
             yield from self.database.problems()
-            yield from differences(self.database.connection)
 
     def _acquire_lock(self) -> bool:
         """Whether the lock was taken; ``False`` where it is held already."""

@@ -12,11 +12,28 @@ import sqlite3
 
 from mmedrag.casebase.criteria import Statements
 from mmedrag.casebase.records import DIAGNOSIS
-from mmedrag.filters import CASELESS, MENTIONED, Node, Not, Predicate, Value, number, text
+from mmedrag.dates import first_day, last_day
+from mmedrag.filters import (
+    CASELESS,
+    FIRST_DAY,
+    LAST_DAY,
+    MENTIONED,
+    Node,
+    Not,
+    Predicate,
+    Value,
+    number,
+    text,
+)
+
+_INDEXED = ("id", "patient_id", "study_id")
+"""Fields of which SQLite has an index, which it uses for a plain comparison alone."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Give a connection the functions that conditions use."""
+    connection.create_function("first_day", 1, first_day, deterministic=True)
+    connection.create_function("last_day", 1, last_day, deterministic=True)
     connection.create_function("as_number", 1, number, deterministic=True)
     connection.create_function("json_number", 1, _json_number, deterministic=True)
     connection.create_function("json_text", 1, _json_text, deterministic=True)
@@ -45,6 +62,9 @@ def _predicate(node: Predicate) -> tuple[str, list[Value]]:
             return "NOT EXISTS (SELECT 1 FROM json_each(cases.labels) WHERE value != '')", []
         test, values = _tests(node, "NULLIF(value, '')", "as_number(value)", [])
         return f"EXISTS (SELECT 1 FROM json_each(cases.labels) WHERE {test})", values  # noqa: S608
+    texts = [operand for operand in node.operands if isinstance(operand, str) and operand]
+    if node.field in _INDEXED and node.relation == "=" and len(texts) == len(node.operands):
+        return f"cases.{node.field} IN ({', '.join('?' * len(texts))})", [*texts]
     as_text, as_number, path = _stored(node.field)
     if node.relation == "null":
         return f"(NULLIF({as_text}, '') IS NULL)", path
@@ -53,8 +73,13 @@ def _predicate(node: Predicate) -> tuple[str, list[Value]]:
 
 def _stored(field: str) -> tuple[str, str, list[Value]]:
     """A field's value as text and as number, and the parameters that each of them needs."""
+    if field in (FIRST_DAY, LAST_DAY):
+        day = f"{'first' if field == FIRST_DAY else 'last'}_day(cases.date)"
+        return day, day, []
     if field == "diagnosis":
         keys = [DIAGNOSIS]
+    elif field == "offset_days":
+        keys = [field]
     elif field.startswith("meta."):
         keys = field.split(".")[1:]
     else:

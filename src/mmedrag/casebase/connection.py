@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from mmedrag.casebase import conditions, row_sums, words
+from mmedrag.casebase import conditions, row_sums
 from mmedrag.casebase.descriptors import Key, connected, connecting, disconnected
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.ledger import Ledger
-from mmedrag.casebase.lexical import prepare
 from mmedrag.casebase.log import kept, leave_log
 from mmedrag.casebase.mentions import MentionTable
 from mmedrag.casebase.row_sums import RowSum
 from mmedrag.casebase.schema import lay_out_tables, version
+from mmedrag.casebase.stems import Stemmer, prepare
+from mmedrag.casebase.vocabulary import Vocabulary
 
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
@@ -33,14 +34,12 @@ class State:
     """Where it stands.
 
     ``format`` is the file's; ``epoch`` counts committed writes; deletions are remembered for
-    epochs above ``pruned``; ``lexicon_stale`` says that replaced texts may
-    linger in the lexical index's segments.
+    epochs above ``pruned``.
     """
 
     format: int
     epoch: int
     pruned: int
-    lexicon_stale: bool
 
 
 class Connection:
@@ -48,8 +47,11 @@ class Connection:
 
     def __init__(self, file: Path, mode: str) -> None:
         """Open ``file`` in SQLite's URI ``mode``: ``rwc``, ``rw`` or ``ro``."""
+        self.file = file
         self._file = None if mode == "ro" else file
         self.ledger = Ledger(file.parent)
+        self.require_sound: Callable[[], None] = lambda: None
+        """Waits until the whole file is known to be sound; called before it is searched freely."""
         uri = f"{file.absolute().as_uri()}?mode={mode}"
         with connecting():
             self.connection = sqlite3.connect(
@@ -62,6 +64,8 @@ class Connection:
             self.close()
             raise
         self.mention_table = MentionTable(self.connection)
+        self.vocabulary = Vocabulary(self.connection)
+        self.stemmer = Stemmer(self.connection)
         self.row_sum = RowSum(self.connection)
 
     def _prepare(self) -> None:
@@ -71,7 +75,6 @@ class Connection:
         for pragma in _PRAGMAS:
             self._run(f"PRAGMA {pragma}")
         prepare(self.connection)
-        words.prepare(self.connection)
 
     def create(self, settings: Mapping[str, str]) -> None:
         """Lay out an empty database."""
@@ -129,11 +132,11 @@ class Connection:
 
     def state(self) -> State:
         """Where the database stands."""
-        found = self._run("SELECT epoch, pruned, lexicon_stale FROM state").fetchone()
+        found = self._run("SELECT epoch, pruned FROM state").fetchone()
         if found is None or not all(isinstance(value, int) for value in found):
             raise sqlite3.DatabaseError("the table state is damaged")
-        epoch, pruned, stale = found
-        return State(version(self.connection), epoch, pruned, bool(stale))
+        epoch, pruned = found
+        return State(version(self.connection), epoch, pruned)
 
     @property
     def derives(self) -> bool:
@@ -144,6 +147,11 @@ class Connection:
     def recognises(self) -> bool:
         """Whether the file keeps mentions as they are kept now (format 3)."""
         return version(self.connection) > 2
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the file keeps the vocabulary of its generations (format 4)."""
+        return version(self.connection) > 3
 
     def truncate_log(self) -> bool:
         """Fold the write-ahead log into the file, so that erased texts leave the disk.

@@ -9,6 +9,7 @@ from typing import Self
 
 from mmedrag.casebase import words
 from mmedrag.casebase.access import Access
+from mmedrag.casebase.blocks import GenerationDamaged
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
     caller_settings,
@@ -133,8 +134,17 @@ class Contents:
         vector = checked(question.vector, self.dim)
         if k < 1:
             return []
-        with self._access.now() as snapshot:
-            return snapshot.search(self._access.database, question, vector, k)
+        try:
+            with self._access.now() as snapshot:
+                return snapshot.search(self._access.database, question, vector, k)
+        except GenerationDamaged as damage:  # in a part that no search had used before
+            self._access.distrust(damage)
+            self._mend()
+            with self._access.now() as snapshot:
+                return snapshot.search(self._access.database, question, vector, k)
+
+    def _mend(self) -> None:
+        """Derive a damaged generation again, where that may be written."""
 
     def facets(
         self,
@@ -161,13 +171,13 @@ class Contents:
 
     def frequency(self, word: str) -> int:
         """The number of reports that use a word in any of its inflections."""
-        with self._access.reading() as database, database.reading():
-            return words.frequency(database.connection, word)
+        with self._access.now() as snapshot:
+            return words.frequency(snapshot, word)
 
     def similar(self, word: str) -> dict[str, int]:
         """Words of several reports that differ from a word in few letters, and in how many."""
-        with self._access.reading() as database, database.reading():
-            return words.similar(database.connection, word)
+        with self._access.now() as snapshot:
+            return words.similar(self._access.database, snapshot, word)
 
     def info(self) -> dict[str, object]:
         """Counts, sizes and settings, for people to read."""
@@ -230,16 +240,15 @@ class Contents:
     def unerased(self) -> dict[str, int]:
         """What deleted or replaced cases have left on the disk; empty where nothing.
 
-        ``vectors in the index``: masked rows of the live generation. ``bytes of log``: of the
-        write-ahead log, which may hold their texts. ``words of replaced texts``: 1 where the
-        lexical index may hold some. ``previews``: files that could not be removed yet.
+        ``vectors in the index``: masked rows of the live generation, which also says by numbers
+        which words and values they had. ``bytes of log``: of the write-ahead log, which may hold
+        their texts. ``previews``: files that could not be removed yet.
         """
         with self._access.now() as snapshot:
             held = self._access.database.log_holds_erased()
             left = {
                 "vectors in the index": snapshot.masked(),
                 "bytes of log": size_of(log_of(self.path / "casebase.db")) if held else 0,
-                "words of replaced texts": int(self._access.database.state().lexicon_stale),
                 "previews": len(self._access.database.erasures()),
             }
             return {name: number for name, number in left.items() if number}

@@ -1,4 +1,4 @@
-"""The truth: cases, texts, vectors, deletions and the lexical index in one SQLite file.
+"""The truth: cases, texts, vectors and deletions in one SQLite file.
 
 A row is written once and never changed: an update deletes the old row and adds a new one, and row
 numbers are never used twice. So a row number stands for one vector for ever, and whoever holds
@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from zlib import crc32
 
+from mmedrag.casebase.log import log_of
+from mmedrag.casebase.postings import words_of
 from mmedrag.casebase.queries import ERASED_LOG, Queries, placeholders
 from mmedrag.casebase.records import COLUMNS, Record, checksum
+from mmedrag.casebase.vocabulary import PLAIN, WORDS, Counted, values_of
 from mmedrag.types import Vector
 
 
@@ -31,7 +34,7 @@ class Database(Queries):
 
     def insert(self, record: Record, epoch: int) -> None:
         """Store a record; a case of the same id is deleted first."""
-        self.delete(record.id, epoch, replaced=True)
+        self.delete(record.id, epoch)
         columns = ", ".join(COLUMNS)
         values = placeholders(COLUMNS)
         row = self._run(
@@ -42,7 +45,6 @@ class Database(Queries):
         self._run(
             "INSERT INTO vectors VALUES (?, ?, ?)", [row, record.vector, crc32(record.vector)]
         )
-        self._run("INSERT INTO lexicon (rowid, text) VALUES (?, ?)", [row, record.text])
         self._run("DELETE FROM erasures WHERE thumbnail = ?", [record.thumbnail])
         self.mention_table.write(int(row or 0), record.recognition)
         self.row_sum.add(int(row or 0))
@@ -55,15 +57,20 @@ class Database(Queries):
             [(digest, blob, crc32(blob)) for digest, blob in blobs.items()],
         )
 
-    def delete(self, case_id: str, epoch: int, *, replaced: bool = False) -> bool:
+    def delete(self, case_id: str, epoch: int) -> bool:
         """Erase a case; its thumbnail is queued for erasure where no other case uses it."""
         found = self._run(
-            "SELECT row, text, thumbnail FROM cases JOIN texts USING (row) WHERE id = ?", [case_id]
+            f"SELECT row, thumbnail, text, labels, meta, {', '.join(PLAIN)} "  # noqa: S608
+            "FROM cases JOIN texts USING (row) WHERE id = ?",
+            [case_id],
         ).fetchone()
         if found is None:
             return False
-        row, text, thumbnail = found
-        self._run("INSERT INTO lexicon (lexicon, rowid, text) VALUES ('delete', ?, ?)", [row, text])
+        row, thumbnail, text, labels, meta, *plain = found
+        words = dict.fromkeys(self.stemmer.stems(words_of(text)))
+        values = [*values_of(plain, labels, meta), *((WORDS, word) for word in words)]
+        self.vocabulary.forget_case(row, values)
+        self.mention_table.forget_case(row)
         self.row_sum.add(row, -1)
         self._run("DELETE FROM cases WHERE row = ?", [row])  # texts and vectors cascade
         self._run("INSERT INTO deletions VALUES (?, ?)", [row, epoch])
@@ -73,47 +80,35 @@ class Database(Queries):
             [thumbnail],
         )
         self._run("INSERT OR IGNORE INTO erasures VALUES (?)", [ERASED_LOG])
-        if replaced:
-            self._run("UPDATE state SET lexicon_stale = 1")
         return True
 
-    def merge_lexicon(self) -> None:
-        """Merge the lexical index into one segment, in which no deleted word is left.
-
-        SQLite 3.42 has an FTS5 option for this, but tables that used it cannot be read by older
-        SQLite, and casebases travel.
-        """
-        self._run("INSERT INTO lexicon (lexicon) VALUES ('optimize')")
-        self._run("UPDATE state SET lexicon_stale = 0")
-
-    def rebuild_lexicon(self) -> None:
-        """Derive the lexical index from the texts again."""
-        self._run("INSERT INTO lexicon (lexicon) VALUES ('rebuild')")
-        self._run("UPDATE state SET lexicon_stale = 0")
+    def forget_empty_log(self) -> None:
+        """The log that held deleted texts is empty: say no more that it holds them."""
+        log = log_of(self.file)
+        if self.log_holds_erased() and not (log.exists() and log.stat().st_size):
+            self.forget_erasures([ERASED_LOG])
 
     def forget_erasures(self, digests: Iterable[str]) -> None:
         """The files are gone."""
         for digest in digests:
             self._run("DELETE FROM erasures WHERE thumbnail = ?", [digest])
 
-    def record_generation(self, number: int, manifest: str) -> None:
-        """Vouch for a generation's manifest."""
-        self._run("INSERT OR REPLACE INTO generations VALUES (?, ?)", [number, manifest])
+    def record_generation(
+        self, number: int, manifest: str, row: int, vocabulary: Mapping[str, Counted]
+    ) -> None:
+        """Vouch for a generation's manifest, and keep what its numbers stand for."""
+        self._run("INSERT INTO generations VALUES (?, ?, ?)", [number, manifest, row])
+        self.vocabulary.keep(number, vocabulary)
 
     def retire_before(self, number: int, epoch: int) -> None:
         """Forget generations below ``number`` and the deletions that ``number`` has taken in."""
         self._run("DELETE FROM generations WHERE number < ?", [number])
+        self.vocabulary.forget_before(number)
         self._run("DELETE FROM deletions WHERE epoch <= ?", [epoch])
         self._run("UPDATE state SET pruned = ?", [epoch])
 
     # Upkeep, outside transactions
 
     def settle(self) -> None:
-        """Let replaced texts leave the lexical index and the write-ahead log."""
-        if self.state().lexicon_stale:
-            with self.writing():
-                self.merge_lexicon()
-        if self.truncate_log() and self.log_holds_erased():
-            with self.writing():
-                self.forget_erasures([ERASED_LOG])
-            self.truncate_log()
+        """Let deleted and replaced texts leave the write-ahead log."""
+        self.truncate_log()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
+from threading import Event, RLock
 
 _CHUNK = 1 << 20
 _guard = RLock()
@@ -54,24 +54,33 @@ def disconnected(key: Key) -> None:
                 os.close(file.descriptor)
 
 
-def sha256_beside(path: Path) -> str:
-    """SHA-256 of a file that SQLite may have open in this process, as hexadecimal."""
+def sha256_beside(path: Path, stop: Event | None = None) -> str:
+    """SHA-256 of a file that SQLite may have open in this process, as hexadecimal.
+
+    The caller keeps its own connection to it open meanwhile, where it has one.
+
+    Raises:
+        InterruptedError: ``stop`` was set.
+    """
     with _guard:
         file = _files.get(_key(path))
         if file is None:
             descriptor = os.open(path, os.O_RDONLY)
             try:
-                return _digest(descriptor)
+                return _digest(descriptor, stop)
             finally:
                 os.close(descriptor)
         if file.descriptor is None:
             file.descriptor = os.open(path, os.O_RDONLY)
-        return _digest(file.descriptor)
+        descriptor = file.descriptor
+    return _digest(descriptor, stop)
 
 
-def _digest(descriptor: int) -> str:
+def _digest(descriptor: int, stop: Event | None) -> str:
     digest, place = hashlib.sha256(), 0
     while chunk := os.pread(descriptor, _CHUNK, place):
+        if stop is not None and stop.is_set():
+            raise InterruptedError
         digest.update(chunk)
         place += len(chunk)
     return digest.hexdigest()

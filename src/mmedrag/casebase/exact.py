@@ -14,6 +14,8 @@ from mmedrag.rounding import rounded
 from mmedrag.types import Case, Criterion, Hit, Matrix, Mention, Question, Vector
 
 Rows = NDArray[np.int64]
+Positions = NDArray[np.int64]
+"""Places of cases in a snapshot: first those of the generation, then those added since."""
 Mask = NDArray[np.bool_]
 TIE = 1e-6
 """Similarities closer than this are told apart by exact arithmetic, never by the index."""
@@ -44,7 +46,6 @@ class ExactRows:
     def __init__(self, dim: int) -> None:
         self._vectors: Matrix = np.empty((0, dim), np.float32)
         self._rows: Rows = np.empty(0, np.int64)
-        self._alive: Mask = np.empty(0, np.bool_)
         self._n = 0
 
     def __len__(self) -> int:
@@ -56,9 +57,9 @@ class ExactRows:
         return self._rows[: self._n]
 
     @property
-    def alive(self) -> Mask:
-        """Which rows are not deleted, ``(n,)``."""
-        return self._alive[: self._n]
+    def vectors(self) -> Matrix:
+        """Their vectors, ``(n, dim)``."""
+        return self._vectors[: self._n]
 
     def append(self, rows: Rows, vectors: Matrix) -> None:
         """Add rows whose numbers are above all present ones."""
@@ -67,24 +68,17 @@ class ExactRows:
             self._grow(max(end, 2 * self._n))
         self._rows[self._n : end] = rows
         self._vectors[self._n : end] = vectors
-        self._alive[self._n : end] = True
         self._n = end
 
-    def kill(self, rows: Rows) -> None:
-        """Mask deleted rows; row numbers that are not here are passed over."""
-        positions, present = locate(self.rows, rows)
-        self._alive[positions[present]] = False
-
-    def search(self, query: Vector, k: int, cap: int, allowed: Mask | None) -> Rows:
-        """Rows of the ``k`` largest inner products, ties included up to ``cap``."""
-        mask = self.alive if allowed is None else self.alive & allowed
+    def search(self, query: Vector, k: int, cap: int, mask: Mask) -> Positions:
+        """Positions of the ``k`` largest inner products, ties included up to ``cap``."""
         positions = np.flatnonzero(mask)
         everything = len(positions) == self._n
-        vectors = self._vectors[: self._n] if everything else self._vectors[positions]
-        return self.rows[positions[nearest(vectors @ query, k, cap)]]
+        vectors = self.vectors if everything else self._vectors[positions]
+        return positions[nearest(vectors @ query, k, cap)]
 
     def _grow(self, size: int) -> None:
-        for name in ("_vectors", "_rows", "_alive"):
+        for name in ("_vectors", "_rows"):
             old = getattr(self, name)
             new = np.empty((size, *old.shape[1:]), old.dtype)
             new[: self._n] = old[: self._n]

@@ -9,16 +9,20 @@ from contextlib import closing
 from pathlib import Path
 
 from mmedrag.casebase.database import Database
+from mmedrag.casebase.derivation import UNASSIGNED
 from mmedrag.casebase.faults import storage_faults
+from mmedrag.casebase.generations import Generations, Summary, Written
 from mmedrag.casebase.records import line_of
 from mmedrag.casebase.row_sums import SETTING
 from mmedrag.casebase.schema import check_format
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
-from mmedrag.casebase.vectors import UNASSIGNED, Generations, Summary
 from mmedrag.durability import durable_file, sync_folder
 from mmedrag.errors import CasebaseDamaged, CasebaseError
 from mmedrag.types import Case, Mention
+
+KNOWLEDGE = "knowledge.jsonl"
+"""What the knowledge graph keeps of the cases (:mod:`mmedrag.knowledge.facts`)."""
 
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING)
 """Settings that the casebase keeps for itself."""
@@ -142,7 +146,7 @@ def describe(path: Path, database: Database, snapshot: Snapshot) -> dict[str, ob
         "cases": sum(counts.values()),
         "domains": {domain or UNASSIGNED: count for domain, count in counts.items()},
         "generation": None if summary is None else summary.number,
-        "index": dict(snapshot.keys),
+        "index": snapshot.keys,
         "rows_outside_index": snapshot.fresh(),
         "deleted_rows_in_index": snapshot.masked(),
         "epoch": snapshot.epoch,
@@ -180,12 +184,8 @@ def size_of(file: Path) -> int:
         return 0
 
 
-def write_generation(path: Path, generations: Generations, key: str | None) -> tuple[Summary, str]:
-    """Write a generation from one state, on a connection of its own: searches go on meanwhile.
-
-    Returns:
-        What it was made of, and the SHA-256 of its manifest.
-    """
+def write_generation(path: Path, generations: Generations, key: str | None) -> Written:
+    """Write a generation from one state, on a connection of its own: searches go on meanwhile."""
     database = connect(path, readonly=True)
     try:
         with database.reading():
@@ -197,6 +197,6 @@ def write_generation(path: Path, generations: Generations, key: str | None) -> t
                 settings["fingerprint"],
                 int(settings["dim"]),
             )
-            return summary, generations.write(database, summary, key)
+            return generations.write(database, summary, key)
     finally:
         database.close()

@@ -8,7 +8,9 @@ that flips in a page goes unnoticed. Two small files tell:
     writes.
 ``seal.json``
     made when the last writer closes: SHA-256 of ``casebase.db`` at a number of writes. While no
-    later write is acknowledged and the log is empty, the file must have this digest.
+    later write is acknowledged and the log is empty, the file must have this digest. ``core`` is a
+    digest of the little that a search takes from the database without a checksum of its own; a
+    large file is hashed while searches go on, since they have been told that this is sound.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from threading import Event
+from typing import Any
 from zlib import crc32
 
 from mmedrag.casebase.descriptors import sha256_beside
 from mmedrag.casebase.log import log_of
 from mmedrag.durability import write_durably
 
+_AT_ONCE = 128 << 20  # bytes of a database file that is hashed before anything is answered
 _LINE = 32  # bytes, written in place: less than a sector, so that it is whole or not there
 
 
@@ -52,29 +57,54 @@ class Ledger:
         except (OSError, ValueError):
             return None
 
-    def seal(self, epoch: int) -> None:
+    def seal(self, epoch: int, core: str) -> None:
         """Note the digest of the database file, unless a part of it is still in the log."""
         if log_of(self._database).exists() and log_of(self._database).stat().st_size:
             return
-        seal = {"epoch": epoch, "sha256": sha256_beside(self._database)}
+        seal = {"epoch": epoch, "core": core, "sha256": sha256_beside(self._database)}
         write_durably(self._seal, json.dumps(seal) + "\n", mode=self._mode())
 
-    def broken(self, epoch: int) -> bool | None:
+    @property
+    def large(self) -> bool:
+        """Whether the database file takes long to be hashed."""
+        return self._database.stat().st_size > _AT_ONCE
+
+    def core(self, epoch: int) -> str | None:
+        """What was sealed at this number of writes of what searches read; ``None`` if nothing."""
+        seal = self._sealed(epoch)
+        return None if seal is None else str(seal.get("core"))
+
+    def broken(self, epoch: int, stop: Event | None = None) -> bool | None:
         """Whether the database file has changed since it was sealed at this number of writes.
 
         ``None`` where it was not: a writer is at work, or was killed.
 
         The caller is in a read transaction at that number, so that nobody can fold a log into the
         file meanwhile.
+
+        Raises:
+            InterruptedError: ``stop`` was set.
         """
+        seal = self._sealed(epoch)
+        if seal is None:
+            return None
         try:
-            seal = json.loads(self._seal.read_bytes())
+            return bool(sha256_beside(self._database, stop) != seal["sha256"])
+        except InterruptedError:
+            raise
+        except (OSError, KeyError):
+            return None
+
+    def _sealed(self, epoch: int) -> dict[str, Any] | None:
+        """The seal of the file as it is; ``None`` where there is none, or none that can be read."""
+        try:
+            seal: dict[str, Any] = json.loads(self._seal.read_bytes())
             log = log_of(self._database)
             if seal["epoch"] != epoch or (log.exists() and log.stat().st_size):
                 return None
-            return bool(sha256_beside(self._database) != seal["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # no seal, or none that can be read
+            return None
+        return seal
 
     def forget(self) -> None:
         """Take what is there for what was acknowledged, from now on."""

@@ -115,6 +115,25 @@ class MentionTable:
         """Keep nothing of what was recognised."""
         self._connection.execute("DELETE FROM recognised")
 
+    def forget_case(self, row: int) -> None:
+        """Erase the mentions of a case, and terms and recognisers that no other refers to."""
+        terms = self._connection.execute(
+            "SELECT DISTINCT term FROM mentions WHERE row = ?", [row]
+        ).fetchall()
+        found = self._connection.execute("SELECT recogniser FROM recognised WHERE row = ?", [row])
+        recognisers = found.fetchall()
+        self._connection.execute("DELETE FROM recognised WHERE row = ?", [row])
+        self._connection.executemany(
+            "DELETE FROM terms WHERE number = ? AND NOT EXISTS "
+            "(SELECT 1 FROM mentions WHERE mentions.term = terms.number)",
+            terms,
+        )
+        self._connection.executemany(
+            "DELETE FROM recognisers WHERE number = ? AND NOT EXISTS "
+            "(SELECT 1 FROM recognised WHERE recogniser = recognisers.number)",
+            recognisers,
+        )
+
     def forget_unused(self) -> None:
         """Erase terms and recognisers that no case refers to any more."""
         self._connection.execute(

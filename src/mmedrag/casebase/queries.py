@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 from zlib import crc32
 
@@ -17,6 +19,7 @@ from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.facets import facets
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.records import COLUMNS
+from mmedrag.casebase.vocabulary import PLAIN
 from mmedrag.errors import FilterError
 from mmedrag.filters import MENTIONED, Node, Value, fields_of
 from mmedrag.protocols import Ontology
@@ -31,6 +34,38 @@ _CASE = (
     "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"
 )
 
+_CORE = (
+    "SELECT epoch, pruned FROM state",
+    "SELECT key, value FROM settings ORDER BY key",
+    "SELECT number, manifest, last_row FROM generations ORDER BY number",
+    "SELECT row, epoch FROM deletions ORDER BY row",
+    "SELECT row, domain FROM cases WHERE row > (SELECT COALESCE(max(last_row), 0) FROM generations)"
+    " ORDER BY row",
+    "SELECT field, value, number FROM vocabulary ORDER BY generation, field, value",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Added:
+    """Cases that were added: what a snapshot needs of them."""
+
+    rows: Rows
+    domains: Sequence[str | None]
+    texts: Sequence[str]
+    vectors: Matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Content:
+    """Cases of one domain: what a generation is derived from; ``plain`` by field."""
+
+    rows: Rows
+    texts: Sequence[str]
+    labels: Sequence[str]
+    meta: Sequence[str]
+    plain: Sequence[Sequence[str | None]]
+    vectors: Matrix
+
 
 class Queries(Connection):
     """What the tables hold, by row number, id, content or domain.
@@ -41,6 +76,18 @@ class Queries(Connection):
 
     ontology: Ontology | None = None
     _related: tuple[Ontology | None, criteria.Statements] | None = None
+
+    def core(self) -> str:
+        """A digest of what a search takes from the database without a checksum of its own.
+
+        That is where it stands, what it vouches for, which rows were added and deleted since, and
+        what the numbers of the generation stand for.
+        """
+        digest = hashlib.sha256()
+        for sql in _CORE if self.numbers else ():
+            for row in self._run(sql):
+                digest.update(repr(tuple(row)).encode("utf-8", "replace"))
+        return digest.hexdigest()
 
     def count(self) -> int:
         """How many cases there are."""
@@ -55,19 +102,24 @@ class Queries(Connection):
         found = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'cases'")
         return next((int(row[0]) for row in found), 0)
 
-    def rows_where(self, condition: Node) -> Rows:
-        """Row numbers of the cases that a filter allows, ascending.
+    def rows_where(self, condition: Node, above: int = 0) -> Rows:
+        """Row numbers above one of the cases that a filter allows, ascending.
 
         Raises:
             FilterError: it asks for what reports say, and some are not read yet.
         """
+        self.require_sound()
         if fields_of(condition) & {*MENTIONED}:
             self._require_recognised()
         text, values = conditions.condition(condition, self._statements())
-        return self._rows(f"SELECT row FROM cases WHERE {text} ORDER BY row", values)  # noqa: S608
+        after = f"row > {above} AND " if above else ""
+        sql = f"SELECT row FROM cases WHERE {after}{text}"  # noqa: S608
+        return np.sort(self._rows(sql, values))
 
     def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
         """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
+        if wanted:
+            self.require_sound()
         return criteria.match(self._statements(), wanted if self.recognises else ())
 
     def facets(
@@ -99,20 +151,46 @@ class Queries(Connection):
                 "Let their terms be recognised first: mmedrag rebuild.",
             )
 
-    def rows_of(self, domain: str | None) -> Rows:
-        """Row numbers of a domain's cases, ascending."""
-        return self._rows("SELECT row FROM cases WHERE domain IS ? ORDER BY row", [domain])
+    def rows_of(self, domain: str | None, last: int) -> Rows:
+        """Row numbers of a domain's cases up to ``last``, ascending."""
+        sql = "SELECT row FROM cases WHERE domain IS ? AND row <= ? ORDER BY row"
+        return self._rows(sql, [domain, last])
 
     def deleted_since(self, epoch: int) -> Rows:
         """Row numbers deleted after an epoch that is not below ``State.pruned``."""
         return self._rows("SELECT row FROM deletions WHERE epoch > ?", [epoch])
 
-    def vectors_above(self, row: int, dim: int) -> Iterator[tuple[str | None, Rows, Matrix]]:
-        """Batches ``(domain, rows, vectors)`` of all rows above one, ascending within a domain."""
-        for domain in self.counts():
-            rows = self.rows_of(domain)
-            for batch in batches(rows[rows > row], 16 * _BATCH):
-                yield domain, batch, self.vectors(batch, dim)
+    def added_since(self, row: int, dim: int) -> Iterator[Added]:
+        """Batches of all cases with row numbers above one, ascending."""
+        sql = (
+            "SELECT row, domain, text FROM cases LEFT JOIN texts USING (row) "
+            "WHERE row > ? ORDER BY row LIMIT ?"
+        )
+        while found := self._run(sql, [row, 16 * _BATCH]).fetchall():
+            numbers, domains, texts = zip(*found, strict=True)
+            rows = np.array(numbers, np.int64)
+            yield Added(rows, domains, texts, self.vectors(rows, dim))
+            row = numbers[-1]
+
+    def contents_of(self, domain: str | None, last: int, dim: int) -> Iterator[Content]:
+        """What is derived from a domain's cases up to row ``last``, in batches ascending by row.
+
+        Raises:
+            CasebaseDamaged: a vector fails its checksum.
+        """
+        crc = "crc" if self.derives else "NULL"
+        cursor = self._run(
+            f"SELECT row, vector, {crc}, text, labels, meta, {', '.join(PLAIN)} FROM cases "  # noqa: S608
+            "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row) "
+            "WHERE domain IS ? AND row <= ? ORDER BY row",
+            [domain, last],
+        )
+        while found := cursor.fetchmany(16 * _BATCH):
+            rows, blobs, checksums, texts, labels, meta, *plain = zip(*found, strict=True)
+            vectors = np.empty((len(rows), dim), np.float32)
+            for i, (row, blob, stored) in enumerate(zip(rows, blobs, checksums, strict=True)):
+                vectors[i] = checked_vector(f"of row {row}", blob, stored)
+            yield Content(np.array(rows, np.int64), texts, labels, meta, plain, vectors)
 
     def vectors(self, rows: Rows, dim: int) -> Matrix:
         """Stored vectors, ``(len(rows), dim)``; ``rows`` ascending and present.
@@ -181,6 +259,11 @@ class Queries(Connection):
     def recognised_by(self) -> dict[str, int]:
         """How many cases each recogniser has read, by fingerprint."""
         return self.mention_table.counts() if self.recognises else {}
+
+    def text(self, row: int) -> str:
+        """The report of a row."""
+        found = self._run("SELECT text FROM texts WHERE row = ?", [row]).fetchone()
+        return "" if found is None else str(found[0])
 
     def thumbnail(self, case_id: str) -> str | None:
         """Digest of a case's thumbnail."""
@@ -258,6 +341,8 @@ class Queries(Connection):
                     yield f"casebase.db: {table}, {key} {name} fails its checksum"
         if self.recognises:
             yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
+        if self.numbers:
+            yield from (f"casebase.db: {problem}" for problem in self.vocabulary.problems())
 
 
 def batches(items: Slices, size: int) -> Iterator[Slices]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from mmedrag.casebase.connection import State
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.folder import essentials
+from mmedrag.casebase.generations import Generations
 from mmedrag.casebase.snapshot import Snapshot
-from mmedrag.casebase.vectors import Generations
 from mmedrag.errors import CasebaseDamaged, CasebaseLocked
 
 _ATTEMPTS = 100
@@ -57,6 +57,21 @@ class Reader:
             name, looked = self._generations.current(), True
         raise CasebaseLocked(f"{self._path} changes all the time", "Try again in a moment.")
 
+    def close(self) -> None:
+        """Let the files of the generation go."""
+        self._snapshot = None
+
+    def distrust(self, damage: CasebaseDamaged) -> None:
+        """A part of the generation that was used for the first time is damaged."""
+        self._snapshot = Snapshot(None, self._database, self._dim)
+        self._report(damage)
+
+    def _report(self, damage: CasebaseDamaged) -> None:
+        self.damage = damage.what
+        self.notices.append(
+            f"{damage.what}; every case is searched exactly until the index is rebuilt"
+        )
+
     def _at(self, state: State) -> Snapshot | None:
         reached = self._snapshot is not None and self._snapshot.epoch == state.epoch
         return self._snapshot if reached else None
@@ -64,8 +79,8 @@ class Reader:
     def _catch_up(self, name: str | None, state: State) -> Snapshot | None:
         """Bring the snapshot to a state; ``None`` where ``CURRENT`` has moved on meanwhile."""
         snapshot, self._snapshot = self._snapshot, None  # half advanced if this fails
-        row_sum = self._database.row_sum
-        if snapshot is not None and row_sum.is_due and row_sum.is_broken(state.epoch):
+        row_sum, large = self._database.row_sum, self._database.ledger.large
+        if snapshot and not large and row_sum.is_due and row_sum.is_broken(state.epoch):
             raise CasebaseDamaged(
                 f"{self._path / 'casebase.db'} is not what was written to it",
                 "'mmedrag verify' says what is wrong; restore a backup.",
@@ -77,11 +92,8 @@ class Reader:
             except CasebaseDamaged as damage:
                 if self._generations.current() != name:
                     return None
-                snapshot = Snapshot(None, self._dim)
-                self.damage = damage.what
-                self.notices.append(
-                    f"{damage.what}; every case is searched exactly until the index is rebuilt"
-                )
+                snapshot = Snapshot(None, self._database, self._dim)
+                self._report(damage)
         snapshot.advance(self._database, state)
         self._snapshot, self._name = snapshot, name
         return snapshot
@@ -89,7 +101,7 @@ class Reader:
     def _load(self, name: str | None) -> Snapshot:
         if name is not None:
             loaded = self._generations.load(name, self._database, self._fingerprint, self._dim)
-            return Snapshot(loaded, self._dim)
-        if self._database.last_generation():
+            return Snapshot(loaded, self._database, self._dim)
+        if self._database.state().pruned:  # a generation has been live
             raise CasebaseDamaged("CURRENT is missing", "Rebuild the index.")
-        return Snapshot(None, self._dim)
+        return Snapshot(None, self._database, self._dim)

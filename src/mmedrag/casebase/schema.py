@@ -2,7 +2,8 @@
 
 A format is a number in the file. Format 2 adds what is derived once instead of at every query
 (mentions, vectors of definitions) and a checksum of each vector by itself; format 3 adds where each
-mention is (side, lobe).
+mention is (side, lobe); format 4 moves the lexical index out of the database into the generations
+and keeps what their numbers stand for.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from zlib import crc32
 
 from mmedrag.errors import CasebaseError
 
-FORMAT = 3
+FORMAT = 4
 APPLICATION = 0x4D4D5247  # "MMRG"
 
 _FIRST = """
@@ -43,9 +44,6 @@ CREATE TABLE texts (
     row INTEGER PRIMARY KEY REFERENCES cases (row) ON DELETE CASCADE, text TEXT NOT NULL);
 CREATE TABLE vectors (
     row INTEGER PRIMARY KEY REFERENCES cases (row) ON DELETE CASCADE, vector BLOB NOT NULL);
-CREATE VIRTUAL TABLE lexicon USING fts5 (
-    text, content='texts', content_rowid='row',
-    tokenize='porter unicode61 remove_diacritics 2');
 CREATE TABLE deletions (row INTEGER PRIMARY KEY, epoch INTEGER NOT NULL);
 CREATE INDEX deletions_epoch ON deletions (epoch);
 CREATE TABLE erasures (thumbnail TEXT PRIMARY KEY);
@@ -84,7 +82,19 @@ ALTER TABLE mentions ADD COLUMN sites TEXT NOT NULL DEFAULT '';
 """
 """Mentions of format 2 are forgotten: nobody knows where they are, and they can be derived."""
 
-_SCRIPTS = (_FIRST, _SECOND, _THIRD)
+_FOURTH = """
+DROP TABLE IF EXISTS lexicon;
+ALTER TABLE generations ADD COLUMN last_row INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE vocabulary (
+    generation INTEGER NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL,
+    number INTEGER NOT NULL, cases INTEGER NOT NULL,
+    PRIMARY KEY (generation, field, value)) WITHOUT ROWID;
+CREATE INDEX cases_domain ON cases (domain);
+CREATE INDEX cases_patient ON cases (patient_id);
+CREATE INDEX cases_study ON cases (study_id);
+"""
+
+_SCRIPTS = (_FIRST, _SECOND, _THIRD, _FOURTH)
 
 
 def lay_out_tables(connection: sqlite3.Connection) -> None:

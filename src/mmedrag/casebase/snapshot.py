@@ -1,4 +1,9 @@
-"""One committed state of a casebase in memory, and the search of section 3.4, stage 1, in it."""
+"""One committed state of a casebase in memory, and the search of section 3.4, stage 1, in it.
+
+A case has a *position*: those of the generation come first, domain by domain, then those added
+since. Masks, scores and candidates are arrays over positions, so that nothing that a search or a
+write costs depends on how many cases SQLite would have to look at.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +14,16 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.connection import State
 from mmedrag.casebase.database import Database
-from mmedrag.casebase.exact import ExactRows, Mask, Rows, locate, similarities
+from mmedrag.casebase.derivation import UNASSIGNED
+from mmedrag.casebase.exact import ExactRows, Mask, Positions, Rows, locate, similarities
+from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
-from mmedrag.casebase.lexical import Lexicon
+from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.shard import Shard
-from mmedrag.casebase.vectors import UNASSIGNED, Generation
+from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
-from mmedrag.filters import Node, parse
+from mmedrag.filters import Joined, Node, Not, parse
 from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
 _POOL = 100  # candidates from vectors and from words, each, that are joined for a text
@@ -24,30 +31,42 @@ _CAP = 1_024  # ties at the cut that are looked at beyond k
 _FILTERS = 16  # remembered
 _CASES = 4_096  # remembered until something is written
 
-Part = Shard | ExactRows
-Scored = tuple[Rows, NDArray[np.float64]]
-"""Row numbers, ascending, and a score for each."""
+Blended = tuple[NDArray[np.float64], NDArray[np.float64] | None]
+"""BM25 and concept scores of some positions."""
 
 
 class Snapshot:
-    """A generation, the rows added since, and the rows deleted since.
+    """A generation, the cases added since, and those deleted since.
 
     Every method that takes the database expects to be inside its ``reading()`` transaction, at
     the epoch of this snapshot.
     """
 
-    def __init__(self, generation: Generation | None, dim: int) -> None:
+    def __init__(self, generation: Generation | None, database: Database, dim: int) -> None:
         self._dim = dim
+        self._generation = generation
         self._shards: Mapping[str, Shard] = {} if generation is None else generation.shards
-        self._fresh: dict[str, ExactRows] = {}
-        self._filters: dict[str, Rows] = {}
-        self._masks: dict[tuple[str, int], Mask] = {}
-        self._lexicon: Lexicon | None = None
+        self._stored = 0 if generation is None else len(generation.rows)
+        self._fresh = ExactRows(dim)
+        self._fresh_domains: dict[str, list[int]] = {}  # positions by domain
+        self._alive: Mask = np.ones(self._stored, np.bool_)
+        self._filters: dict[str, Mask] = {}
         self._cases: dict[int, tuple[Case, Recognition | None]] = {}
         self.generation = None if generation is None else generation.summary
-        self.keys: Mapping[str, str] = {} if generation is None else generation.keys
         self.epoch = -1 if generation is None else generation.summary.epoch
         self._row = 0 if generation is None else generation.summary.row
+        number = 0 if generation is None else generation.summary.number
+        self._lexicon = Lexicon(
+            None if generation is None else generation.postings,
+            lambda stem: database.vocabulary.number(number, WORDS, stem),
+            database.stemmer,
+            self._stored,
+        )
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The kind of index that each domain of the generation has."""
+        return {name: shard.key for name, shard in self._shards.items()}
 
     def follows(self, state: State) -> bool:
         """Whether :meth:`advance` can lead from here to a state of the database."""
@@ -59,13 +78,16 @@ class Snapshot:
         if self.epoch == state.epoch:
             return
         if self.epoch >= 0:
-            deleted = database.deleted_since(self.epoch)
-            for part in self._parts(None):
-                part.kill(deleted)
-        for domain, rows, vectors in database.vectors_above(self._row, self._dim):
-            name = domain or UNASSIGNED
-            self._fresh.setdefault(name, ExactRows(self._dim)).append(rows, vectors)
-        self._row = database.last_row()
+            self._kill(self._positions_of(database.deleted_since(self.epoch)))
+        for added in database.added_since(self._row, self._dim):
+            first = self._stored + len(self._fresh)
+            self._fresh.append(added.rows, added.vectors)
+            for position, domain in enumerate(added.domains, first):
+                self._fresh_domains.setdefault(domain or UNASSIGNED, []).append(position)
+            self._lexicon.add(added.texts)
+            self._row = int(added.rows[-1])
+        more = self._stored + len(self._fresh) - len(self._alive)
+        self._alive = np.pad(self._alive, (0, more), constant_values=True)
         self.forget_filters()
         self._cases.clear()
         self.epoch = state.epoch
@@ -73,102 +95,88 @@ class Snapshot:
     def forget_filters(self) -> None:
         """Ask the database again which rows a filter lets in."""
         self._filters.clear()
-        self._masks.clear()
 
     def fresh(self) -> int:
-        """How many rows are searched in memory because no generation holds them yet."""
-        return sum(int(np.count_nonzero(part.alive)) for part in self._fresh.values())
+        """How many cases are searched in memory because no generation holds them yet."""
+        return int(np.count_nonzero(self._alive[self._stored :]))
 
     def masked(self) -> int:
-        """How many deleted rows the generation's files still hold."""
-        return sum(int(np.count_nonzero(~part.alive)) for part in self._shards.values())
+        """How many deleted cases the generation's files still hold."""
+        return self._stored - int(np.count_nonzero(self._alive[: self._stored]))
 
     def search(self, database: Database, question: Question, vector: Vector, k: int) -> list[Hit]:
         """See :meth:`mmedrag.casebase.Casebase.search`; ``k`` is at least 1."""
         query, domain = question.query, question.routing.decision
-        condition = parse(query.where) if query.where is not None else None
-        allowed = self._allowed(database, query.where, condition)
-        words = self._match(database, " ".join([query.text, *question.synonyms]))
-        concepts = database.matching(question.criteria)
+        allowed = self._allowed(database, query.where)
+        text = " ".join([query.text, *question.synonyms])
+        words = self._lexicon.match(text, self._alive)
+        concepts = self._placed(database.matching(question.criteria))
         met = bool(concepts[1].any())
         if not len(words[0]) and not met:
-            rows = self._candidates(database, vector, k, domain, query.where, allowed)
-            return self._hits(database, vector, rows, None, k)
+            found = self._candidates(vector, k, domain, allowed)
+            return self._hits(database, vector, found, None, k)
         matched, scores = self._visible(words, domain, allowed)
         pool = max(k, _POOL)
-        found = [
-            self._candidates(database, vector, pool, domain, query.where, allowed),
-            matched[np.lexsort((matched, -scores))[:pool]],
-            self._meeting(database, vector, pool, domain, self._visible(concepts, domain, allowed)),
+        sources = [
+            self._candidates(vector, pool, domain, allowed),
+            self._best(matched, scores, pool),
+            self._meeting(vector, pool, domain, self._visible(concepts, domain, allowed)),
         ]
-        rows = np.unique(np.concatenate(found))
-        blended = scores_at(rows, *words), scores_at(rows, *concepts) if met else None
-        return self._hits(database, vector, rows, blended, k, weight_of(question.criteria))
+        positions = np.unique(np.concatenate(sources))
+        blended = scores_at(positions, words), scores_at(positions, concepts) if met else None
+        return self._hits(database, vector, positions, blended, k, weight_of(question.criteria))
+
+    def _best(self, positions: Positions, scores: NDArray[np.float64], pool: int) -> Positions:
+        """The positions with the highest scores, ties by row."""
+        if len(positions) > pool:
+            high = scores >= np.partition(scores, -pool)[-pool]
+            positions, scores = positions[high], scores[high]
+        return positions[np.lexsort((self._rows_at(positions), -scores))[:pool]]
 
     def _meeting(
-        self, database: Database, vector: Vector, pool: int, domain: Domain | None, scored: Scored
-    ) -> Rows:
-        """Rows that meet the criteria best, the most similar of those that meet them alike."""
-        rows, scores = scored
+        self, vector: Vector, pool: int, domain: Domain | None, scored: Scored
+    ) -> Positions:
+        """Cases that meet the criteria best, the most similar of those that meet them alike."""
+        positions, scores = scored
         if not np.any(scores > 0.0):
             return np.empty(0, np.int64)
         least = max(np.sort(scores)[-min(pool, len(scores))], np.min(scores[scores > 0.0]))
-        alike = rows[scores == least]
-        similar = self._candidates(database, vector, pool, domain, None, alike)
-        return np.concatenate([rows[scores > least], similar])
-
-    def _visible(self, scored: Scored, domain: Domain | None, allowed: Rows | None) -> Scored:
-        """What a search over ``domain`` may find of scored rows."""
-        rows, scores = scored
-        inside = self._inside(rows, domain, allowed)
-        return rows[inside], scores[inside]
-
-    def _match(self, database: Database, text: str) -> tuple[Rows, NDArray[np.float64]]:
-        if self._lexicon is None:
-            self._lexicon = Lexicon(database.connection)
-        return self._lexicon.match(text, self.epoch)
-
-    def _parts(self, domain: Domain | None) -> Iterator[Part]:
-        """What holds the rows of a domain, or of all and of none where it is ``None``."""
-        for parts in (self._shards, self._fresh):
-            yield from (part for name, part in parts.items() if domain in (None, name))
+        alike = np.zeros(len(self._alive), np.bool_)
+        alike[positions[scores == least]] = True
+        similar = self._candidates(vector, pool, domain, alike)
+        return np.concatenate([positions[scores > least], similar])
 
     def _candidates(
-        self,
-        database: Database,
-        vector: Vector,
-        k: int,
-        domain: Domain | None,
-        where: str | None,
-        allowed: Rows | None,
-    ) -> Rows:
-        """Rows among which the ``k`` most similar are, ascending."""
+        self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
+    ) -> Positions:
+        """Positions among which the ``k`` most similar are, ascending."""
         found = [np.empty(0, np.int64)]
-        for part in self._parts(domain):
-            mask = None if allowed is None else self._mask(part, where, allowed)
-            if isinstance(part, Shard):
-                found.append(
-                    part.search(
-                        vector, k, k + _CAP, mask, lambda rows: database.vectors(rows, self._dim)
-                    )
-                )
-            elif len(part):
-                found.append(part.search(vector, k, k + _CAP, mask))
+        dead = not self._alive.all()
+        mask = self._alive if allowed is None else self._alive & allowed
+        for name, shard in self._shards.items():
+            if domain in (None, name):
+                part = mask[shard.start : shard.stop]
+                masked = allowed is not None or (dead and not part.all())
+                found.append(shard.search(vector, k, k + _CAP, part if masked else None))
+        fresh = self._fresh_mask(domain) & mask[self._stored :]
+        if fresh.any():
+            found.append(self._fresh.search(vector, k, k + _CAP, fresh) + self._stored)
         return np.sort(np.concatenate(found))
 
     def _hits(
         self,
         database: Database,
         query: Vector,
-        rows: Rows,
-        blended: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None,
+        positions: Positions,
+        blended: Blended | None,
         k: int,
         weight: float = CONCEPT_WEIGHT,
     ) -> list[Hit]:
-        """The best ``k`` of ascending candidate rows, by falling relevance, ties by id."""
-        vectors = database.vectors(rows, self._dim)
+        """The best ``k`` of candidates, by falling relevance, ties by id."""
+        vectors = self._vectors_at(positions)
         cosines = similarities(vectors, query)
         scores = cosines if blended is None else relevance(cosines, *blended, weight)
+        rows = self._rows_at(positions)
         cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
         chosen = np.flatnonzero(scores >= cut)
         if len(chosen) > k:  # ties at the cut
@@ -205,39 +213,139 @@ class Snapshot:
             terms = (None, "") if found is None else (found.mentions, found.recogniser)
             yield Hit(case, vector, cosine, score, *terms)
 
-    def _allowed(
-        self, database: Database, where: str | None, condition: Node | None
-    ) -> Rows | None:
-        if where is None or condition is None:
+    # Words
+
+    def stem(self, word: str) -> str:
+        """The stem by which a word is found; empty where it is not worth searching."""
+        return self._lexicon.stem(word)
+
+    def stems(self, database: Database, letter: str) -> set[str]:
+        """Stems of the reports that begin with a letter."""
+        fresh = self._lexicon.fresh_stems(letter)
+        if self.generation is None:
+            return fresh
+        stored = database.vocabulary.beginning(self.generation.number, WORDS, letter)
+        return fresh | set(stored)
+
+    def using(self, stem: str) -> Rows:
+        """The reports that use a word of that stem."""
+        return self._rows_at(self._lexicon.using(stem, self._alive))
+
+    # Filters
+
+    def _allowed(self, database: Database, where: str | None) -> Mask | None:
+        """Which positions a filter lets in, deleted ones perhaps included."""
+        if where is None:
             return None
         if where not in self._filters:
             if len(self._filters) >= _FILTERS:
                 self._filters.clear()
-                self._masks.clear()
-            self._filters[where] = database.rows_where(condition)
+            self._filters[where] = self._filtered(database, parse(where))
         return self._filters[where]
 
-    def _mask(self, part: Part, where: str | None, allowed: Rows) -> Mask:
-        if where is None:  # rows of this search alone, not worth remembering
-            return locate(allowed, part.rows)[1]
-        key = (where, id(part))
-        if key not in self._masks:
-            self._masks[key] = locate(allowed, part.rows)[1]
-        return self._masks[key]
+    def _filtered(self, database: Database, condition: Node) -> Mask:
+        """The generation's part from columns, the rest from SQL."""
+        mask = np.zeros(len(self._alive), np.bool_)
+        mask[: self._stored] = self._columnar(database, condition)
+        above = 0 if self.generation is None else self.generation.row
+        if len(self._fresh):
+            rows = database.rows_where(condition, above)
+            mask[self._positions_of(rows)] = True
+        return mask
 
-    def _inside(self, rows: Rows, domain: Domain | None, allowed: Rows | None) -> Mask:
-        """Which rows a search over ``domain`` may find."""
-        inside = np.zeros(len(rows), np.bool_)
-        for part in self._parts(domain):
-            inside |= locate(part.rows, rows)[1]
-        return inside if allowed is None else inside & locate(allowed, rows)[1]
+    def _columnar(self, database: Database, node: Node) -> Mask:
+        if self._generation is None:
+            return np.zeros(0, np.bool_)
+        if isinstance(node, Not):
+            return ~self._columnar(database, node.part)
+        if isinstance(node, Joined):
+            masks = [self._columnar(database, part) for part in node.parts]
+            joined: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
+            return joined
+        if self._generation.columns.has(node.field):
+            number = self._generation.summary.number
+            return self._generation.columns.mask(
+                node, lambda field: database.vocabulary.values(number, field)
+            )
+        mask = np.zeros(self._stored, np.bool_)
+        positions = self._positions_of(database.rows_where(node))
+        mask[positions[positions < self._stored]] = True
+        return mask
+
+    def _visible(self, scored: Scored, domain: Domain | None, allowed: Mask | None) -> Scored:
+        """What a search over ``domain`` may find of scored positions."""
+        positions, scores = scored
+        inside = self._alive[positions]
+        if allowed is not None:
+            inside &= allowed[positions]
+        if domain is not None:
+            inside &= self._in_domain(positions, domain)
+        return positions[inside], scores[inside]
+
+    def _in_domain(self, positions: Positions, domain: Domain) -> Mask:
+        shard = self._shards.get(domain)
+        inside = np.zeros(len(positions), np.bool_)
+        if shard is not None:
+            inside = (positions >= shard.start) & (positions < shard.stop)
+        fresh = positions >= self._stored
+        inside[fresh] = self._fresh_mask(domain)[positions[fresh] - self._stored]
+        return inside
+
+    def _fresh_mask(self, domain: Domain | None) -> Mask:
+        """Which of the cases added since are of a domain."""
+        mask = np.full(len(self._fresh), domain is None)
+        if domain is not None:
+            mask[np.array(self._fresh_domains.get(domain, []), np.int64) - self._stored] = True
+        return mask
+
+    # Positions and rows
+
+    def _kill(self, positions: Positions) -> None:
+        positions = positions[self._alive[positions]]
+        self._lexicon.kill(positions)
+        self._alive[positions] = False
+
+    def _positions_of(self, rows: Rows) -> Positions:
+        """Where rows are; those that are not here are left out."""
+        found = [np.empty(0, np.int64)]
+        if self._generation is not None:
+            for shard in self._shards.values():
+                places, present = locate(self._generation.rows[shard.start : shard.stop], rows)
+                found.append(places[present] + shard.start)
+        places, present = locate(self._fresh.rows, rows)
+        found.append(places[present] + self._stored)
+        return np.concatenate(found)
+
+    def _placed(self, scored: tuple[Rows, NDArray[np.float64]]) -> Scored:
+        """Scored rows as scored positions, ascending; those that are not here are left out."""
+        rows, scores = scored
+        if not len(rows):
+            return rows, scores
+        positions = np.sort(self._positions_of(rows))
+        return positions, scores[np.searchsorted(rows, self._rows_at(positions))]
+
+    def _rows_at(self, positions: Positions) -> Rows:
+        rows = np.empty(len(positions), np.int64)
+        stored = positions < self._stored
+        if self._generation is not None:
+            rows[stored] = self._generation.rows[positions[stored]]
+        rows[~stored] = self._fresh.rows[positions[~stored] - self._stored]
+        return rows
+
+    def _vectors_at(self, positions: Positions) -> Matrix:
+        vectors = np.empty((len(positions), self._dim), np.float32)
+        stored = positions < self._stored
+        if self._generation is not None:
+            vectors[stored] = self._generation.vectors.at(positions[stored])
+        vectors[~stored] = self._fresh.vectors[positions[~stored] - self._stored]
+        return vectors
 
 
-def scores_at(rows: Rows, scored: Rows, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The scores of some rows, 0 for those that were not scored."""
-    positions, present = locate(scored, rows)
-    found = np.zeros(len(rows))
-    found[present] = scores[positions[present]]
+def scores_at(positions: Positions, scored: Scored) -> NDArray[np.float64]:
+    """The scores of some positions, 0 for those that were not scored."""
+    places, present = locate(scored[0], positions)
+    found = np.zeros(len(positions))
+    found[present] = scored[1][places[present]]
     return found
 
 

@@ -46,18 +46,24 @@ class Upkeep(Contents):
         with self._access.writing("publish the index of"):
             with self._access.guard:
                 key = index_key or self._access.database.settings()["index_key"]
-            summary, digest = write_generation(
+            written = write_generation(
                 self.path, self._access.generations, None if key == AUTOMATIC else key
             )
             with self._access.guard:
+                summary = written.summary
                 with self._access.database.writing():
-                    self._access.database.record_generation(summary.number, digest)
+                    self._access.database.record_generation(
+                        summary.number, written.manifest, summary.row, written.vocabulary
+                    )
                 self._access.generations.point_to(summary.number)
                 with self._access.database.writing():
                     self._access.database.set("index_key", key)
                     self._access.database.retire_before(summary.number, summary.epoch)
                 self._access.generations.remove_others(summary.number)
                 self._access.database.settle()
+
+    def _mend(self) -> None:
+        self._access.recover(self.publish)
 
     def recognise(self, definitions: DefinitionSource) -> int:
         """Read the reports that this source has not read, and keep what it recognises.
@@ -96,7 +102,7 @@ class Upkeep(Contents):
             self._access.accept()
 
     def rebuild(self, definitions: DefinitionSource | None = None) -> None:
-        """Derive the lexical index and the generation again and compact; encodes nothing.
+        """Derive the generation, its words too, again and compact; encodes nothing.
 
         What the database holds is taken for what was acknowledged from now on, so that this also
         ends the alarm after a loss that cannot be made good, or after a damage to derived parts.
@@ -112,8 +118,6 @@ class Upkeep(Contents):
         with self._access.writers, storage_faults(self.path, "rebuild"):
             self._access.accept()
             self._access.acquire()
-            with self._access.guard, self._access.database.writing():
-                self._access.database.rebuild_lexicon()
             if definitions is not None:
                 with self._access.guard, self._access.database.writing():
                     self._access.database.mention_table.forget_all()

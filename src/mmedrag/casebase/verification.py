@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mmedrag.casebase.comparison import differences
 from mmedrag.casebase.database import Database
-from mmedrag.casebase.lexical import differences
+from mmedrag.casebase.derivation import UNASSIGNED
+from mmedrag.casebase.generations import Generation, GenerationOutdated, Generations
 from mmedrag.casebase.thumbnails import Thumbnails
-from mmedrag.casebase.vectors import UNASSIGNED, Generation, Generations
 from mmedrag.errors import CasebaseDamaged
 
 
@@ -26,11 +27,11 @@ def problems(database: Database, generations: Generations, thumbnails: Thumbnail
     try:
         with database.reading():
             yield from _ledger(database, acknowledged)
-            yield from database.problems()
-            yield from differences(database.connection)
+            damaged = list(database.problems())
+            yield from damaged
         name = generations.current()
         with database.reading():
-            yield from _generation(database, generations, name)
+            yield from _generation(database, generations, name, sound=not damaged)
         yield from _thumbnails(database, thumbnails)
     except (sqlite3.Error, ValueError, TypeError, LookupError, ArithmeticError) as fault:
         yield f"casebase.db: {fault}"
@@ -49,32 +50,40 @@ def _ledger(database: Database, acknowledged: int | None) -> Iterator[str]:
         yield "casebase.db: the table of cases is not what was written"
 
 
-def _generation(database: Database, generations: Generations, name: str | None) -> Iterator[str]:
+def _generation(
+    database: Database, generations: Generations, name: str | None, *, sound: bool
+) -> Iterator[str]:
+    """What is wrong with the live generation; beside the cases only where those are sound."""
     if name is None:
-        if database.last_generation():
+        if database.state().pruned:
             yield "CURRENT is missing"
         return
     settings = database.settings()
     try:
         loaded = generations.load(name, database, settings["fingerprint"], int(settings["dim"]))
+        loaded.check()
+    except GenerationOutdated:
+        return
     except CasebaseDamaged as damage:
         yield damage.what
         return
-    yield from _rows(database, loaded)
+    wrong = list(_rows(database, loaded))
+    yield from wrong
+    if sound and not wrong:
+        yield from differences(database, loaded)
 
 
 def _rows(database: Database, generation: Generation) -> Iterator[str]:
     """The generation's rows, less the deletions since, are the database's rows."""
     deleted = database.deleted_since(generation.summary.epoch)
-    for name in {domain or UNASSIGNED for domain in database.counts()} - set(generation.shards):
-        rows = database.rows_of(None if name == UNASSIGNED else name)
-        if (rows <= generation.summary.row).any():
-            yield f"there is no index of {name}"
-    for name, shard in generation.shards.items():
-        rows = database.rows_of(None if name == UNASSIGNED else name)
-        expected = rows[rows <= generation.summary.row]
-        if not np.array_equal(np.setdiff1d(shard.rows, deleted), expected):
-            yield f"{name}.faiss does not hold the rows of the database"
+    last = generation.summary.row
+    domains = {domain or UNASSIGNED: domain for domain in database.counts()}
+    for name in sorted({*domains, *generation.shards}):
+        shard = generation.shards.get(name)
+        held = generation.rows[shard.start : shard.stop] if shard else deleted[:0]
+        expected = database.rows_of(domains.get(name, name), last)
+        if not np.array_equal(np.setdiff1d(held, deleted), expected):
+            yield f"the index of {name} does not hold the rows of the database"
 
 
 def _thumbnails(database: Database, thumbnails: Thumbnails) -> Iterator[str]:

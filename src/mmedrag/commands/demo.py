@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,16 +111,26 @@ def _has(case: Case, name: str) -> bool:
 
 def _next(into: Path, pages: Iterable[Path]) -> str:
     casebase = shlex.quote(str(into / "demo.casebase"))
+    program = _program()
+    question = f'{program} ask {casebase} "drusen at the macula"'
     return "\n".join(
         (
             "What next",
             f"  read the answers with their images   {next(iter(pages), into)}",
-            f'  ask it something else                mmedrag ask {casebase} "drusen at the macula"',
+            f"  ask it something else                {question}",
             f"  try it in the browser, at {ADDRESS}",
-            f"                                       mmedrag serve {casebase}",
-            "  index your own images and reports    mmedrag index FOLDER --into my.casebase",
+            f"                                       {program} serve {casebase}",
+            f"  index your own images and reports    {program} index FOLDER --into my.casebase",
         )
     )
+
+
+def _program() -> str:
+    """The command as its reader can type it: ``make demo`` has it in an environment of its own."""
+    called = Path(sys.argv[0])
+    if called.name == "mmedrag" and shutil.which("mmedrag") is None:
+        return shlex.quote(str(called))
+    return "mmedrag"
 
 
 def _clear(into: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,16 @@ def add(commands: Commands) -> None:
         "--corpora", type=Path, metavar="FOLDER", help="allow to index corpora below this folder"
     )
     serve.add_argument("--audit", type=Path, metavar="FILE", help="add a JSON line a request")
+    serve.add_argument(
+        "--traces", type=Path, metavar="FOLDER",
+        help="keep the trace of every answer given on the page there, its question and a small "
+        "picture of its image included, so that its link outlives the service (default: the last "
+        "50, in memory)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--trace-days", type=float, default=30.0, metavar="DAYS",
+        help="after which a trace in --traces is deleted (default: 30)",
+    )  # fmt: skip
     serve.add_argument("--readers", type=int, default=2, help="searches at once (default: 2)")
     serve.add_argument(
         "--queue", type=int, default=64, help="requests that may wait beside them (default: 64)"
@@ -63,11 +74,12 @@ def _serve(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise _missing() from error
     app = application(options)
+    from mmedrag.serving.protocol import PatientProtocol
+
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            host=options.host,
-            port=options.port,
+            http=PatientProtocol,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -77,12 +89,29 @@ def _serve(options: argparse.Namespace) -> int:
             h11_max_incomplete_event_size=1 << 16,
         )
     )
-    if options.port:
+    with _listening(options.host, options.port) as listening:
         host = f"[{options.host}]" if ":" in options.host else options.host
-        show(f"Open http://{host}:{options.port}/ in a browser; Ctrl-C ends it")
+        show(f"Open http://{host}:{listening.getsockname()[1]}/ in a browser; Ctrl-C ends it")
         show("Not a medical device")
-    server.run()
+        server.run(sockets=[listening])
     return 0 if server.started else QueryError.exit_code
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        QueryError: it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise QueryError(
+            f"Port {port} of {host} cannot be listened at ({reason})",
+            "Give another --port (0 takes a free one), or end what listens there.",
+        ) from None
 
 
 def application(options: argparse.Namespace) -> FastAPI:
@@ -100,9 +129,10 @@ def application(options: argparse.Namespace) -> FastAPI:
         from mmedrag.serving.readers import Readers
         from mmedrag.serving.service import Service, is_loopback
         from mmedrag.serving.tokens import VARIABLE, Tokens
+        from mmedrag.serving.traces import Traces
     except ImportError as error:
         raise _missing() from error
-    for name in ("readers", "time_limit", "max_body", "rate"):
+    for name in ("readers", "time_limit", "max_body", "rate", "trace_days"):
         if not getattr(options, name) > 0:
             raise QueryError(f"--{name.replace('_', '-')} is not above 0", "Give a larger number.")
     source = options.token_file or os.environ.get(VARIABLE)
@@ -127,6 +157,7 @@ def application(options: argparse.Namespace) -> FastAPI:
         audit=AuditLog(options.audit),
         metrics=Metrics(),
         corpora=options.corpora,
+        traces=Traces(options.traces, options.trace_days),
     )
     for served in readers.values():
         served.start()

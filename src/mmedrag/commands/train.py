@@ -134,6 +134,11 @@ def _add_preference(parts: Commands) -> None:
         "--export", type=Path, metavar="FILE.jsonl",
         help="also write the preference pairs, as direct preference optimisation (DPO) reads them",
     )  # fmt: skip
+    command.add_argument(
+        "--feedback", type=Path, action="append", default=[], metavar="CASEBASE",
+        help="also learn from the verdicts that readers gave on the page of 'mmedrag serve'; may "
+        "be given several times",
+    )  # fmt: skip
 
 
 def _preference(options: argparse.Namespace) -> int:
@@ -150,6 +155,7 @@ def _preference(options: argparse.Namespace) -> int:
             epochs=options.epochs,
             seed=options.seed,
             splits=options.splits,
+            feedback=options.feedback,
             progress=bar.update,
         )
     figures = ", ".join(f"{name} {value}" for name, value in measured.items())

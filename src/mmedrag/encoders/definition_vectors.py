@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
+from mmedrag.encoders.attribution import Attributing, SimilarityMaps
 from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.encoders.dual import text_of
 from mmedrag.protocols import DefinitionSource, Embedder
@@ -73,6 +74,11 @@ class DefinitionsOnce:
             vectors |= dict(zip(absent, made, strict=True))
         self._remember(vectors)
         return np.stack([vectors[digest] for digest in digests])
+
+    def similarity_maps(self, first: Image.Image, second: Image.Image) -> SimilarityMaps | None:
+        """The maps of two images, where the embedder has them."""
+        inner = self._embedder
+        return inner.similarity_maps(first, second) if isinstance(inner, Attributing) else None
 
     def _remembered(self, digests: Sequence[str]) -> dict[str, Vector]:
         with self._lock:

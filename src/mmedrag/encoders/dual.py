@@ -14,8 +14,9 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import numpy as np
 from PIL import Image
 
+from mmedrag.encoders.attribution import SimilarityMaps, region_maps
 from mmedrag.encoders.fusion import Fusion
-from mmedrag.encoders.image import ImageEncoder
+from mmedrag.encoders.image import ImageEncoder, MapEncoder
 from mmedrag.encoders.strategies import Mask
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.imaging.decoding import open_image
@@ -94,6 +95,14 @@ class DualEncoder:
         queries = np.array([isinstance(item, Query) for item in items], dtype=np.bool_)
         return np.where(queries[:, None], unit_rows(fused), fused)
 
+    def similarity_maps(self, first: Image.Image, second: Image.Image) -> SimilarityMaps | None:
+        """What regions add to the cosine of two images; ``None`` without feature maps."""
+        images = self.images
+        encoder = images.encoder if isinstance(images, Remembering) else images
+        if not isinstance(encoder, MapEncoder) or encoder.channels != images.dim:
+            return None
+        return region_maps(encoder, first, second, getattr(self.fusion, "image_reduction", None))
+
     def _text_features(self, texts: Sequence[str], present: Mask) -> Matrix | None:
         """Features by row; a text that occurs many times (captions do) is encoded once."""
         distinct = list(dict.fromkeys(t for t, there in zip(texts, present, strict=True) if there))
@@ -148,7 +157,7 @@ class Remembering(Generic[Item]):
     """
 
     def __init__(self, encoder: _Encoder[Item], size: int = 64) -> None:
-        self._encoder: _Encoder[Item] = encoder
+        self.encoder: _Encoder[Item] = encoder
         self._size = size
         self._known: OrderedDict[bytes | str, Vector] = OrderedDict()
         self._lock = Lock()
@@ -158,14 +167,14 @@ class Remembering(Generic[Item]):
     def encode(self, items: Sequence[Item], /) -> Matrix:
         """Features, float32 ``(len(items), dim)``."""
         if not 0 < len(items) <= self._size:
-            return self._encoder.encode(items)
+            return self.encoder.encode(items)
         keys = [_content(item) for item in items]
         with self._lock:
             known = {key: self._known[key] for key in keys if key in self._known}
         new = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
         found: dict[bytes | str, Vector] = {}
         if new:
-            found.update(zip(new, self._encoder.encode(list(new.values())), strict=True))
+            found.update(zip(new, self.encoder.encode(list(new.values())), strict=True))
             self._remember(found)
         return np.stack([known[key] if key in known else found[key] for key in keys])
 

@@ -9,12 +9,8 @@ from contextlib import closing
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.lexical import Lexicon, prepare
-
-_TABLE = (  # as in the casebase's schema
-    "CREATE VIRTUAL TABLE lexicon USING fts5"
-    " (text, tokenize='porter unicode61 remove_diacritics 2')"
-)
+from mmedrag.casebase.lexical import Lexicon
+from mmedrag.casebase.stems import Stemmer, prepare
 
 
 def bm25(queries: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64]:
@@ -23,13 +19,12 @@ def bm25(queries: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64]:
     Word frequencies are those of ``texts``.
     """
     scores = np.zeros((len(queries), len(texts)))
+    alive = np.ones(len(texts), np.bool_)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.execute(_TABLE)
-        numbered = enumerate(texts, start=1)  # Lexicon knows row numbers from 1
-        connection.executemany("INSERT INTO lexicon (rowid, text) VALUES (?, ?)", numbered)
         prepare(connection)
-        lexicon = Lexicon(connection)
+        lexicon = Lexicon(None, lambda _: None, Stemmer(connection), 0)
+        lexicon.add(texts)
         for row, query in enumerate(queries):
-            rows, weights = lexicon.match(query, epoch=0)
-            scores[row, rows - 1] = weights
+            positions, weights = lexicon.match(query, alive)
+            scores[row, positions] = weights
     return scores

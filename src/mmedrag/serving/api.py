@@ -1,4 +1,4 @@
-"""The REST interface below ``/v1``, with health and metrics beside it."""
+"""The REST interface below ``/v1``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from mmedrag.serving import events
 from mmedrag.serving.cases import CaseContents, NewCase, case_json, entry_of
 from mmedrag.serving.feedback import Feedback, preference_pairs
 from mmedrag.serving.indexing import index_below
-from mmedrag.serving.problems import MEDIA_TYPE, TITLES, Forbidden, NotHere, ServiceError
+from mmedrag.serving.problems import Forbidden, NotHere, ServiceError
 from mmedrag.serving.questions import (
     JSON,
-    MULTIPART,
-    Asked,
+    Inquiry,
     body_of,
     checked,
     configured,
@@ -29,66 +28,31 @@ from mmedrag.serving.questions import (
     validated,
 )
 from mmedrag.serving.readers import Watch, watched
-from mmedrag.serving.service import Grant, granted, service_of, store_of
+from mmedrag.serving.schema import LINES, problems, takes
+from mmedrag.serving.service import Grant, granted, store_of
 from mmedrag.serving.tokens import Scope
+from mmedrag.serving.why import Pair, why
 from mmedrag.types import Answer, Case, Context
 from mmedrag.views.trace import answer_json, context_json
-
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "remedy"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What happened."},
-        "remedy": {"type": "string", "description": "What to do."},
-    },
-}
-
-
-LINES = "application/x-ndjson"
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documentation of the errors of an endpoint."""
-    every = (401, 403, 404, 422, 429, 500, 503, *statuses)
-    return {
-        status: {"description": TITLES[status], "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
-        for status in sorted(every)
-    }
-
-
-def takes(model: type[BaseModel], image: bool = True) -> dict[str, Any]:
-    """The documentation of a body that is JSON or, where it has an image, a form."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    content: dict[str, Any] = {JSON: {"schema": schema}}
-    if image:
-        file = {"type": "string", "format": "binary", "description": "PNG, JPEG, TIFF or DICOM."}
-        form = {**schema, "properties": {**schema["properties"], "image": file}}
-        form.pop("examples", None)
-        content[MULTIPART] = {"schema": form}
-    return {"requestBody": {"required": True, "content": content}}
-
 
 Reader = Annotated[Grant, Depends(granted(Scope.READ))]
 Editor = Annotated[Grant, Depends(granted(Scope.WRITE))]
 Administrator = Annotated[Grant, Depends(granted(Scope.ADMIN))]
 
 api = APIRouter()
-_ASKING = problems(400, 413, 415, 502, 504)
-_WRITING = problems(400, 409, 413, 415)
+_ASKING = problems(400, 408, 413, 415, 502, 504)
+_WRITING = problems(400, 408, 409, 413, 415)
 
 
-@api.post("/v1/search", openapi_extra=takes(Asked), responses=_ASKING, summary="Similar cases")
+@api.post("/v1/search", openapi_extra=takes(Inquiry), responses=_ASKING, summary="Similar cases")
 async def search(request: Request, grant: Reader) -> Response:
     """Find similar cases and definitions: the trace that the command ``search`` prints as JSON."""
     body = await body_of(request)
-    asked = checked(body)
-    query = query_of(asked, body.image)
+    inquiry = checked(body)
+    query = query_of(inquiry, body.image)
 
     def work(rag: MMedRAG, watch: Watch) -> bytes:
-        system = watched(configured(rag, asked, grant.service.writer), watch)
+        system = watched(configured(rag, inquiry, grant.service.writer), watch)
         context = system.retrieve(query)
         note(request, context)
         return _document(events.public(context_json(context), grant.casebase))
@@ -98,7 +62,7 @@ async def search(request: Request, grant: Reader) -> Response:
 
 @api.post(
     "/v1/ask",
-    openapi_extra=takes(Asked),
+    openapi_extra=takes(Inquiry),
     responses={**_ASKING, 200: {"content": {events.MEDIA_TYPE: {"schema": {"type": "string"}}}}},
     summary="An answer with citations",
 )
@@ -109,15 +73,15 @@ async def ask(request: Request, grant: Reader) -> Response:
     ``claims`` and ``answer`` come as they are made; ``problem`` ends a stream that failed.
     """
     body = await body_of(request)
-    asked = checked(body)
-    query = query_of(asked, body.image)
+    inquiry = checked(body)
+    query = query_of(inquiry, body.image)
     writer = grant.service.writer
-    writer.chosen(asked.generator)
+    writer.chosen(inquiry.generator)
     if wants_events(request):
 
         async def stream() -> AsyncIterator[events.Event]:
             async for stage in grant.readers.stream(
-                lambda rag, watch: events.stages(configured(rag, asked, writer), watch, query)
+                lambda rag, watch: events.stages(configured(rag, inquiry, writer), watch, query)
             ):
                 if not isinstance(stage, str):
                     note(request, stage)
@@ -127,12 +91,30 @@ async def ask(request: Request, grant: Reader) -> Response:
         return StreamingResponse(events.lines(stream()), media_type=events.MEDIA_TYPE)
 
     def work(rag: MMedRAG, watch: Watch) -> bytes:
-        *_, answer = events.stages(configured(rag, asked, writer), watch, query)
+        *_, answer = events.stages(configured(rag, inquiry, writer), watch, query)
         assert isinstance(answer, Answer)
         note(request, answer)
         return _document(events.public(answer_json(answer), grant.casebase))
 
     return Response(await grant.readers.run(work), media_type=JSON)
+
+
+@api.post(
+    "/v1/why",
+    openapi_extra=takes(Pair),
+    responses=problems(400, 408, 413, 415, 504),
+    summary="Why a case is similar",
+)
+async def explain(request: Request, grant: Reader) -> JSONResponse:
+    """What each region of an image and of a case's image adds to their similarity.
+
+    The image comes as a form's file. Values go from 0 to 1 in each map; with the findings that the
+    text and the report share, or on which they differ.
+    """
+    body = await body_of(request)
+    pair = validated(Pair, body.fields)
+    request.state.ids = [pair.case]
+    return JSONResponse(await grant.readers.run(lambda rag, _: why(rag, pair, body.image)))
 
 
 @api.get("/v1/cases/{case_id:path}", responses=problems(), summary="One case")
@@ -215,15 +197,15 @@ class Corpus(BaseModel):
 )
 async def index(request: Request, grant: Administrator) -> JSONResponse:
     """Add a corpus in the background; GET /v1/jobs/{id} tells how far it is."""
-    named = validated(Corpus, (await body_of(request)).fields)
+    corpus = validated(Corpus, (await body_of(request)).fields)
     service = grant.service
     if service.corpora is None:
         raise Forbidden(
             "This service indexes no corpora", "Start it with --corpora FOLDER to allow it."
         )
-    path = _below(service.corpora, named.corpus)
+    path = _below(service.corpora, corpus.corpus)
     job = service.jobs.submit(
-        grant.casebase, named.corpus, lambda progress: index_below(grant.readers, path, progress)
+        grant.casebase, corpus.corpus, lambda progress: index_below(grant.readers, path, progress)
     )
     return JSONResponse(job.as_json(), 202)
 
@@ -266,15 +248,15 @@ async def define(
 @api.get("/v1/info", responses=problems(), summary="The casebases")
 async def info(grant: Reader) -> JSONResponse:
     """Counts and settings of the casebase, and the names of all that the client may read."""
-    told = await grant.readers.run(lambda rag, _: getattr(rag.cases, "info")())  # noqa: B009
-    shown = ("format", "preset", "dim", "cases", "domains", "generation", "index", "notices")
+    statistics = await grant.readers.run(lambda rag, _: getattr(rag.cases, "info")())  # noqa: B009
+    fields = ("format", "preset", "dim", "cases", "domains", "generation", "index", "notices")
     names = [n for n in grant.service.casebases if grant.client.may(Scope.READ, n)]
     return JSONResponse(
         {
             "casebase": grant.casebase,
             "casebases": names,
             "generator": grant.service.writer.name,
-            **{name: told[name] for name in shown if name in told},
+            **{name: statistics[name] for name in fields if name in statistics},
         }
     )
 
@@ -288,9 +270,10 @@ async def info(grant: Reader) -> JSONResponse:
 )
 async def feedback(request: Request, grant: Editor) -> JSONResponse:
     """Keep a verdict in the casebase's folder; it is never sent anywhere."""
-    given = validated(Feedback, (await body_of(request)).fields)
-    request.state.ids = [given.case] if given.case else []
-    await run_in_threadpool(grant.service.feedback_of(grant.readers).add, given, grant.client.name)
+    verdict = validated(Feedback, (await body_of(request)).fields)
+    request.state.ids = [verdict.case] if verdict.case else []
+    file = grant.service.feedback_of(grant.readers)
+    await run_in_threadpool(file.add, verdict.model_dump(), grant.client.name)
     return JSONResponse({"kept": True}, 201)
 
 
@@ -309,35 +292,10 @@ async def pairs(grant: Administrator) -> Response:
             case = store_of(rag).get(case_id)
             return "" if case is None else case.text
 
-        made = preference_pairs(file, report)
-        return "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in made)
+        generated = preference_pairs(file, report)
+        return "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in generated)
 
     return Response(await grant.readers.run(work), media_type=LINES)
-
-
-@api.get("/healthz", summary="Whether the process answers")
-async def healthz() -> JSONResponse:
-    """Always 200 while the process can answer."""
-    return JSONResponse({"status": "ok"})
-
-
-@api.get(
-    "/readyz",
-    responses={503: {"description": "A casebase is not ready."}},
-    summary="Whether every casebase is open",
-)
-async def readyz(request: Request) -> JSONResponse:
-    """200 where every casebase is open and its models are loaded, else 503."""
-    ready = all(readers.ready for readers in service_of(request).casebases.values())
-    return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
-
-
-@api.get("/metrics", response_class=Response, responses=problems(), summary="For Prometheus")
-async def metrics(request: Request, grant: Reader) -> Response:
-    """Counts and times by route; with tokens, for a client with the scope admin."""
-    grant.client.require(Scope.ADMIN)
-    text = service_of(request).metrics.text()
-    return Response(text, media_type="text/plain; version=0.0.4")
 
 
 def wants_events(request: Request) -> bool:

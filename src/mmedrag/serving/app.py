@@ -20,7 +20,9 @@ from mmedrag import __version__
 from mmedrag.errors import MMedRAGError
 from mmedrag.serving.api import api
 from mmedrag.serving.audit import Recorder
+from mmedrag.serving.courses import courses
 from mmedrag.serving.headers import SecurityHeaders
+from mmedrag.serving.health import health
 from mmedrag.serving.limits import BodyLimit
 from mmedrag.serving.pages import pages, problem_page, wants_page
 from mmedrag.serving.problems import MEDIA_TYPE, Invalid, of_status, response
@@ -56,13 +58,16 @@ def create_app(service: Service, *, max_body: int) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        redirect_slashes=False,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
     )
     app.state.service = service
     app.state.max_body = max_body
-    app.state.service_routes = [*api.routes, *pages.routes]
+    app.state.service_routes = [*api.routes, *courses.routes, *health.routes, *pages.routes]
     app.include_router(api)
+    app.include_router(courses)
+    app.include_router(health)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(MMedRAGError, _refused)

@@ -53,8 +53,8 @@ class Disagreement:
 def cards_of(context: Context, casebase: str) -> list[Card]:
     """The cases in their final order, those that were kept first."""
     kept = {e.key: e for e in context.kept}
-    before = _places(context.gathered)
-    after = _places(context.ranked)
+    before = _ranks(context.gathered)
+    after = _ranks(context.ranked)
     cards = [
         _card(kept.get(e.key, e), e.item, casebase, context, (before[e.key], after[e.key]))
         for e in context.ranked
@@ -74,13 +74,13 @@ def terms_of(context: Context) -> list[Term]:
 
 def disagreements(brief: Brief | None) -> list[Disagreement]:
     """The findings on which the kept cases differ."""
-    said: dict[str, dict[Assertion | None, tuple[str, ...]]] = defaultdict(dict)
+    assertions: dict[str, dict[Assertion | None, tuple[str, ...]]] = defaultdict(dict)
     for claim in brief.claims if brief is not None else ():
         if not claim.side and not claim.grade:
-            said[claim.term][claim.assertion] = claim.keys
+            assertions[claim.term][claim.assertion] = claim.keys
     return [
         Disagreement(term, by[Assertion.AFFIRMED], by[Assertion.NEGATED])
-        for term, by in said.items()
+        for term, by in assertions.items()
         if by.get(Assertion.AFFIRMED) and by.get(Assertion.NEGATED)
     ]
 
@@ -97,9 +97,7 @@ def state_of(answer: Answer) -> str:
     return "abstained" if answer.abstained else "answered"
 
 
-def _card(
-    e: Evidence, case: Case, casebase: str, context: Context, places: tuple[int, int]
-) -> Card:
+def _card(e: Evidence, case: Case, casebase: str, context: Context, ranks: tuple[int, int]) -> Card:
     return Card(
         key=e.key,
         id=case.id,
@@ -112,25 +110,25 @@ def _card(
         centrality=e.centrality,
         reward=e.reward,
         kept=any(e.key == k.key for k in context.kept),
-        why=tuple(_why(e, context, places)),
+        why=tuple(_why(e, context, ranks)),
     )
 
 
-def _why(e: Evidence, context: Context, places: tuple[int, int]) -> list[str]:
+def _why(e: Evidence, context: Context, ranks: tuple[int, int]) -> list[str]:
     """Shared findings, and its places before and after the graph."""
-    asked = {m.concept for m in context.question.mentions}
+    sought = {m.concept for m in context.question.mentions}
     by: dict[Assertion, dict[str, None]] = defaultdict(dict)
     for mention in e.mentions:
-        if mention.concept in asked:
+        if mention.concept in sought:
             by[mention.assertion][mention.term] = None
     lines = [f"{assertion}: {', '.join(terms)}" for assertion, terms in by.items()]
-    return [*lines, f"place {places[0]} by similarity, {places[1]} after the graph"]
+    return [*lines, f"place {ranks[0]} by similarity, {ranks[1]} after the graph"]
 
 
-def _places(evidence: Sequence[Evidence]) -> dict[str, int]:
+def _ranks(evidence: Sequence[Evidence]) -> dict[str, int]:
     cases = (e for e in evidence if isinstance(e.item, Case))
-    return {e.key: place for place, e in enumerate(cases, 1)}
+    return {e.key: rank for rank, e in enumerate(cases, 1)}
 
 
-def _joined(*parts: str) -> str:
-    return " · ".join(part for part in parts if part)
+def _joined(*texts: str) -> str:
+    return " · ".join(part for part in texts if part)

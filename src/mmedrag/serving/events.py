@@ -45,11 +45,11 @@ def events_of(stage: Context | str | Answer, casebase: str) -> Iterator[Event]:
         yield Event("piece", {"text": stage})
     elif isinstance(stage, Context):
         trace = public(context_json(stage), casebase)
-        asked = (
+        fields = (
             "query", "domain", "question", "mentions", "ruled_out", "corrections", "criteria",
             "synonyms",
         )  # fmt: skip
-        yield Event("routing", {name: trace[name] for name in asked})
+        yield Event("routing", {name: trace[name] for name in fields})
         yield Event("evidence", {name: trace[name] for name in ("gathered", "ranked", "kept")})
     else:
         trace = public(answer_json(stage), casebase)

@@ -1,7 +1,8 @@
-"""What a client may send and how often: body size and request rate."""
+"""What a client may send, how slowly and how often: bodies and request rate."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
@@ -9,13 +10,22 @@ from time import monotonic
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmedrag.serving.problems import TooLarge, TooManyRequests
+from mmedrag.serving.problems import TooLarge, TooManyRequests, TooSlow
 
 MEBIBYTE = 1 << 20
 
+CHUNK_SECONDS = 20.0
+"""Between two chunks of a body."""
+
+BODY_SECONDS = 300.0
+"""For a whole body."""
+
 
 class BodyLimit:
-    """ASGI middleware: who reads a body longer than ``limit`` bytes gets :class:`TooLarge`."""
+    """ASGI middleware: who reads a body longer than ``limit`` bytes gets :class:`TooLarge`.
+
+    Who reads one that comes too slowly gets :class:`TooSlow`.
+    """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -29,12 +39,23 @@ class BodyLimit:
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         too_long = announced.isdigit() and int(announced) > self._limit
         read = 0
+        whole = False
+        begin = monotonic()
 
         async def counted() -> Message:
-            nonlocal read
+            nonlocal read, whole
             if too_long:
                 raise self._refusal()
-            message = await receive()
+            if whole:  # what comes now is that the client has gone, which may take any time
+                return await receive()
+            left = min(CHUNK_SECONDS, begin + BODY_SECONDS - monotonic())
+            try:
+                message = await asyncio.wait_for(receive(), left)
+            except TimeoutError:
+                raise TooSlow(
+                    "The request did not come to its end in time", "Send it again, faster."
+                ) from None
+            whole = not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > self._limit:
                 raise self._refusal()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from secrets import token_urlsafe
-from threading import Lock
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -19,8 +16,7 @@ from jinja2 import Environment, PackageLoader
 from mmedrag import domains
 from mmedrag.choices import FILTERS, RERANKERS
 from mmedrag.citations import DISCLAIMER
-from mmedrag.errors import ImageError, MMedRAGError
-from mmedrag.imaging.decoding import open_image
+from mmedrag.errors import MMedRAGError
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving import events
 from mmedrag.serving.api import note, wants_events
@@ -28,17 +24,23 @@ from mmedrag.serving.cards import cards_of, disagreements, state_of, terms_of
 from mmedrag.serving.feedback import Feedback
 from mmedrag.serving.pixels import pixels_of, png
 from mmedrag.serving.problems import NotHere, document, headers_of, status_of
-from mmedrag.serving.questions import Asked, Body, body_of, checked, configured, query_of, validated
+from mmedrag.serving.questions import (
+    Body,
+    Inquiry,
+    body_of,
+    checked,
+    configured,
+    query_of,
+    validated,
+)
 from mmedrag.serving.readers import Watch
 from mmedrag.serving.service import COOKIE, Grant, client_of, granted, service_of, store_of
 from mmedrag.serving.tokens import Scope
+from mmedrag.serving.why import picture_of
 from mmedrag.types import Answer, Context, Query
 from mmedrag.views.page import answer_html, page
 from mmedrag.views.terminal import printable
 from mmedrag.views.trace import ruled_out, understood
-
-TRACES = 50
-"""Traces that can be opened by their links; older ones are forgotten."""
 
 MOST_COUNTED = 50_000
 """Cases of a casebase whose labels are counted for its page."""
@@ -54,23 +56,6 @@ TRACE_POLICY = (
 pages = APIRouter(include_in_schema=False)
 Reader = Annotated[Grant, Depends(granted(Scope.READ))]
 Editor = Annotated[Grant, Depends(granted(Scope.WRITE))]
-
-
-@dataclass(slots=True)
-class Traces:
-    """The last traces by random ids, each with its casebase; in memory alone."""
-
-    kept: OrderedDict[str, tuple[str, str]] = field(default_factory=OrderedDict)
-    lock: Lock = field(default_factory=Lock)
-
-    def add(self, casebase: str, html: str) -> str:
-        """Keep a trace; its id."""
-        name = token_urlsafe(12)
-        with self.lock:
-            self.kept[name] = casebase, html
-            while len(self.kept) > TRACES:
-                self.kept.popitem(last=False)
-        return name
 
 
 @cache
@@ -90,25 +75,28 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 - what a templa
 @pages.get("/")
 async def ask_page(request: Request, grant: Reader) -> Response:
     """The page, with the answer to the question of its address."""
-    fields = {k: v for k, v in request.query_params.items() if k != "casebase"}
+    fields = {k: v for k, v in request.query_params.items() if k not in ("casebase", "image")}
     body = Body(fields, is_form=True)
-    asked = checked(body)
-    if not asked.text.strip():
-        return _ask_html(request, grant, asked)
-    return _ask_html(request, grant, asked, await _answered(request, grant, body, asked))
+    inquiry = checked(body)
+    had_image = "image" in request.query_params
+    if had_image or not inquiry.text.strip():
+        return _ask_html(request, grant, inquiry, had_image=had_image)
+    return _ask_html(request, grant, inquiry, await _answered(request, grant, body, inquiry))
 
 
 @pages.post("/")
 async def ask_form(request: Request, grant: Reader) -> Response:
     """The answer to a form: as events for the script, as a page for everybody else."""
     body = await body_of(request)
-    asked = checked(body)
-    query = query_of(asked, body.image)
+    inquiry = checked(body)
+    query = query_of(inquiry, body.image)
     if wants_events(request):
-        return StreamingResponse(_lines(request, grant, asked, query), media_type=events.MEDIA_TYPE)
-    if body.image is None and len(asked.text) < 1500:
-        return RedirectResponse(_address(grant, asked), 303)
-    return _ask_html(request, grant, asked, await _answered(request, grant, body, asked))
+        return StreamingResponse(
+            _lines(request, grant, inquiry, query), media_type=events.MEDIA_TYPE
+        )
+    if body.image is None and len(inquiry.text) < 1500:
+        return RedirectResponse(_address(grant, inquiry), 303)
+    return _ask_html(request, grant, inquiry, await _answered(request, grant, body, inquiry))
 
 
 @pages.get("/case")
@@ -124,9 +112,9 @@ async def case_page(request: Request, grant: Reader, id: str = "") -> Response:
         terms = dict.fromkeys((m.term, str(m.assertion)) for m in mentions)
         return {"case": case, "mentions": list(terms)}
 
-    found = await grant.readers.run(work)
+    values = await grant.readers.run(work)
     preview = events.preview_address(id, grant.casebase)
-    return _html(request, grant, "case.html", preview=preview, **found)
+    return page_of(request, grant, "case.html", preview=preview, **values)
 
 
 @pages.get("/casebase")
@@ -135,23 +123,22 @@ async def casebase_page(request: Request, grant: Reader) -> Response:
 
     def work(rag: MMedRAG, watch: Watch) -> Mapping[str, Any]:
         store: Any = rag.cases
-        told = store.info()
+        statistics = store.info()
         counts = _facets(store, rag.definitions.fingerprint, watch) if (
-            told["cases"] <= MOST_COUNTED) else {}  # fmt: skip
-        return {"info": told, "facets": counts}
+            statistics["cases"] <= MOST_COUNTED) else {}  # fmt: skip
+        return {"info": statistics, "facets": counts}
 
-    told = await grant.readers.run(work)
+    statistics = await grant.readers.run(work)
     jobs = [job.as_json() for job in grant.service.jobs.of(grant.casebase)]
-    return _html(request, grant, "casebase.html", jobs=jobs, **told)
+    return page_of(request, grant, "casebase.html", jobs=jobs, **statistics)
 
 
 @pages.get("/trace/{trace_id}")
 async def trace_page(request: Request, trace_id: str, grant: Reader) -> Response:
     """The whole path of an answer, as ``--page`` writes it; ``?download=1`` saves it."""
-    casebase, html = _traces(request).kept.get(trace_id, ("", ""))
-    if not html:
-        raise NotHere("This trace is no longer kept", "Ask the question again.")
-    grant.client.require(Scope.READ, casebase)
+    html = grant.service.traces.get(grant.casebase, trace_id)
+    if html is None:
+        raise NotHere("This trace is not kept any more", "Ask the question again.")
     headers = {"Content-Security-Policy": TRACE_POLICY}
     if "download" in request.query_params:
         headers["Content-Disposition"] = 'attachment; filename="mmedrag-trace.html"'
@@ -162,8 +149,8 @@ async def trace_page(request: Request, trace_id: str, grant: Reader) -> Response
 async def pixels(request: Request, grant: Reader) -> Response:
     """The uploaded image for the viewer; nothing of it is kept."""
     image = (await body_of(request)).image or b""
-    got = await run_in_threadpool(pixels_of, image)
-    return Response(got.body, media_type=got.media_type, headers=got.headers)
+    converted = await run_in_threadpool(pixels_of, image)
+    return Response(converted.body, media_type=converted.media_type, headers=converted.headers)
 
 
 @pages.get("/image")
@@ -171,31 +158,26 @@ async def image(request: Request, grant: Reader, id: str = "") -> Response:
     """A case's own image where it is still on the server's disk, else its preview."""
     request.state.ids = [id]
 
-    def work(rag: MMedRAG, _: Watch) -> tuple[bytes, str]:
+    def work(rag: MMedRAG, _: Watch) -> bytes:
         case = store_of(rag).get(id)
-        if case is not None and case.image is not None and case.image.is_absolute():
-            try:
-                return png(open_image(case.image, case.frame)), "image/png"
-            except ImageError:
-                pass
-        preview = rag.preview(id)
-        if preview is None:
+        picture = None if case is None else picture_of(rag, case)
+        if picture is None:
             raise NotHere("The case has no image", "Choose another case.")
-        return preview, "image/jpeg"
+        return png(picture)
 
-    body, media_type = await grant.readers.run(work)
-    return Response(body, media_type=media_type)
+    return Response(await grant.readers.run(work), media_type="image/png")
 
 
 @pages.post("/feedback")
 async def feedback(request: Request, grant: Editor) -> Response:
     """A verdict from the page; a plain form gets a page back."""
     body = await body_of(request)
-    given = validated(Feedback, {k: v for k, v in body.fields.items() if k != "back"})
-    request.state.ids = [given.case] if given.case else []
-    await run_in_threadpool(grant.service.feedback_of(grant.readers).add, given, grant.client.name)
+    verdict = validated(Feedback, body.fields, strict=not body.is_form)
+    request.state.ids = [verdict.case] if verdict.case else []
+    file = grant.service.feedback_of(grant.readers)
+    await run_in_threadpool(file.add, verdict.model_dump(), grant.client.name)
     if body.is_form and "application/json" not in request.headers.get("accept", ""):
-        return _html(request, grant, "thanks.html")
+        return page_of(request, grant, "thanks.html")
     return JSONResponse({"kept": True}, 201)
 
 
@@ -238,25 +220,27 @@ def wants_page(request: Request) -> bool:
     return accepts and not request.url.path.startswith("/v1/")
 
 
-async def _answered(request: Request, grant: Grant, body: Body, asked: Asked) -> dict[str, Any]:
+async def _answered(request: Request, grant: Grant, body: Body, inquiry: Inquiry) -> dict[str, Any]:
     """The values of the result's templates."""
-    query = query_of(asked, body.image)
+    query = query_of(inquiry, body.image)
 
     def work(rag: MMedRAG, watch: Watch) -> dict[str, Any]:
-        system = configured(rag, asked, grant.service.writer)
+        system = configured(rag, inquiry, grant.service.writer)
         *_, answer = events.stages(system, watch, query)
         assert isinstance(answer, Answer)
         note(request, answer)
-        return _result(grant, answer, rag, _kept_trace(request, grant, rag, answer))
+        return _result(grant, answer, rag, _kept_trace(grant, rag, answer))
 
     return await grant.readers.run(work)
 
 
-async def _lines(request: Request, grant: Grant, asked: Asked, query: Query) -> AsyncIterator[str]:
+async def _lines(
+    request: Request, grant: Grant, inquiry: Inquiry, query: Query
+) -> AsyncIterator[str]:
     """The result in pieces: HTML by the id of its place, and text as it is written."""
 
     def work(rag: MMedRAG, watch: Watch) -> Any:  # noqa: ANN401 - events
-        system = configured(rag, asked, grant.service.writer)
+        system = configured(rag, inquiry, grant.service.writer)
         for stage in events.stages(system, watch, query):
             if isinstance(stage, str):
                 yield events.Event("piece", {"text": printable(stage)})
@@ -267,7 +251,7 @@ async def _lines(request: Request, grant: Grant, asked: Asked, query: Query) -> 
                     yield events.Event("fragment", {"place": place, "html": html})
             else:
                 note(request, stage)
-                values = _result(grant, stage, rag, _kept_trace(request, grant, rag, stage))
+                values = _result(grant, stage, rag, _kept_trace(grant, rag, stage))
                 for place in ("answer", "definitions"):
                     html = render(f"_{place}.html", **values)
                     yield events.Event("fragment", {"place": place, "html": html})
@@ -277,16 +261,8 @@ async def _lines(request: Request, grant: Grant, asked: Asked, query: Query) -> 
         yield line
 
 
-def _kept_trace(request: Request, grant: Grant, rag: MMedRAG, answer: Answer) -> str:
-    return _traces(request).add(grant.casebase, page(answer, rag.preview))
-
-
-def _traces(request: Request) -> Traces:
-    state = request.app.state
-    if not hasattr(state, "traces"):
-        state.traces = Traces()
-    traces: Traces = state.traces
-    return traces
+def _kept_trace(grant: Grant, rag: MMedRAG, answer: Answer) -> str:
+    return grant.service.traces.add(grant.casebase, page(answer, rag.preview))
 
 
 def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
@@ -310,17 +286,24 @@ def _result(grant: Grant, answer: Answer, rag: MMedRAG, trace: str) -> dict[str,
         "disagreements": disagreements(answer.brief),
         "removed": answer.removed,
         "trace": trace,
+        "lasting": grant.service.traces.lasting,
         "total": store_of(rag).count(),
     }
 
 
 def _ask_html(
-    request: Request, grant: Grant, asked: Asked, result: Mapping[str, Any] | None = None
+    request: Request,
+    grant: Grant,
+    inquiry: Inquiry,
+    result: Mapping[str, Any] | None = None,
+    had_image: bool = False,
 ) -> Response:
-    return _html(request, grant, "ask.html", asked=asked, result=result, **(result or {}))
+    values = {"inquiry": inquiry, "result": result, "had_image": had_image}
+    return page_of(request, grant, "ask.html", **values, **(result or {}))
 
 
-def _html(request: Request, grant: Grant, template: str, **values: Any) -> Response:  # noqa: ANN401
+def page_of(request: Request, grant: Grant, template: str, **values: Any) -> Response:  # noqa: ANN401
+    """A template with what every page shows beside it."""
     service = service_of(request)
     shared = {
         "casebase": grant.casebase,
@@ -336,14 +319,14 @@ def _html(request: Request, grant: Grant, template: str, **values: Any) -> Respo
     return HTMLResponse(render(template, **{**shared, **values}))
 
 
-def _address(grant: Grant, asked: Asked) -> str:
+def _address(grant: Grant, inquiry: Inquiry) -> str:
     """The address of the page that shows a question again."""
-    given = {
+    changed = {
         name: value
-        for name, value in asked.model_dump().items()
-        if value != Asked.model_fields[name].default
+        for name, value in inquiry.model_dump().items()
+        if value != Inquiry.model_fields[name].default
     }
-    return "/?" + urlencode({**given, "casebase": grant.casebase})
+    return "/?" + urlencode({**changed, "casebase": grant.casebase})
 
 
 def _facets(store: Any, fingerprint: str, watch: Watch) -> dict[str, list[tuple[str, int]]]:  # noqa: ANN401

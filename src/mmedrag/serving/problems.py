@@ -58,6 +58,12 @@ class NotHere(ServiceError):
     status = 404
 
 
+class TooSlow(ServiceError):
+    """A body that took longer than it may."""
+
+    status = 408
+
+
 class TooLarge(ServiceError):
     """A body above the limit."""
 
@@ -110,6 +116,7 @@ TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "The request came too slowly",
     409: "The casebase is being written",
     413: "Too large",
     415: "Not a kind of body that is read here",

@@ -14,6 +14,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from mmedrag.assembly import configure
 from mmedrag.choices import FILTERS, GENERATORS, MAX_CASES, RERANKERS
+from mmedrag.dates import time_of
 from mmedrag.domains import find
 from mmedrag.errors import QueryError
 from mmedrag.pipeline import MMedRAG
@@ -30,7 +31,7 @@ FIELDS = 200
 M = TypeVar("M", bound=BaseModel)
 
 
-class Asked(BaseModel):
+class Inquiry(BaseModel):
     """A question with the settings of its retrieval; what is left out is as the casebase has it."""
 
     model_config = ConfigDict(
@@ -47,6 +48,13 @@ class Asked(BaseModel):
     domain: str = Field("", max_length=40, description="Search this corpus alone.")
     where: str = Field(
         "", max_length=LONGEST_FILTER, description="Only cases that match, as modality = 'ct'."
+    )
+    patient_id: str = Field("", max_length=200, description="Whom the question is about.")
+    at: str = Field(
+        "",
+        max_length=40,
+        description="When: a date, or a day of offset_days. What is later, or of unknown time, is "
+        "not read of that patient.",
     )
     k: int = Field(10, ge=1, le=MAX_CASES, description="Cases in the context.")
     reranker: str = Field("", json_schema_extra={"enum": ["", *RERANKERS]})
@@ -91,17 +99,24 @@ class Writer:
         )
 
 
-def query_of(asked: Asked, image: bytes | None) -> Query:
+def query_of(inquiry: Inquiry, image: bytes | None) -> Query:
     """The query of a request.
 
     Raises:
         QueryError: there is no such domain.
     """
-    domain = find(asked.domain) if asked.domain else None
-    return Query(asked.text, image, domain, asked.where or None)
+    domain = find(inquiry.domain) if inquiry.domain else None
+    return Query(
+        inquiry.text,
+        image,
+        domain,
+        inquiry.where or None,
+        inquiry.patient_id,
+        time_of(inquiry.at),
+    )
 
 
-def configured(rag: MMedRAG, asked: Asked, writer: Writer) -> MMedRAG:
+def configured(rag: MMedRAG, inquiry: Inquiry, writer: Writer) -> MMedRAG:
     """The system with the settings of a request, by the function that the command line uses.
 
     Raises:
@@ -109,12 +124,12 @@ def configured(rag: MMedRAG, asked: Asked, writer: Writer) -> MMedRAG:
     """
     return configure(
         rag,
-        reranker=asked.reranker or None,
-        context_filter=asked.filter or None,
-        threshold=asked.threshold,
-        k=asked.k,
-        verbatim=asked.verbatim,
-        **writer.chosen(asked.generator),
+        reranker=inquiry.reranker or None,
+        context_filter=inquiry.filter or None,
+        threshold=inquiry.threshold,
+        k=inquiry.k,
+        verbatim=inquiry.verbatim,
+        **writer.chosen(inquiry.generator),
     )
 
 
@@ -192,7 +207,7 @@ async def _read(form: FormData) -> Body:
     return Body(fields, image, is_form=True)
 
 
-def checked(body: Body) -> Asked:
+def checked(body: Body) -> Inquiry:
     """The fields against the schema; numbers of a form may be written as texts.
 
     Raises:
@@ -201,7 +216,7 @@ def checked(body: Body) -> Asked:
     fields = body.fields
     if body.is_form:
         fields = {name: value for name, value in fields.items() if value != ""}
-    return validated(Asked, fields, strict=not body.is_form)
+    return validated(Inquiry, fields, strict=not body.is_form)
 
 
 def validated(model: type[M], fields: Mapping[str, Any], *, strict: bool = True) -> M:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +21,13 @@ from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import ContextFilter, Generator, Reranker
 from mmedrag.serving.problems import Busy, TimeLimit
 from mmedrag.types import Evidence, Question
+
+FIRST_QUESTIONS = (
+    "Is there a pleural effusion? No inferonasal exudates.",
+    "¿Hay derrame pleural? Sin exudados inferonasales.",
+    "Há derrame pleural? Sem exsudatos inferonasais.",
+)
+"""In each language whose rules are shipped; asked of a reader before anybody waits for it."""
 
 T = TypeVar("T")
 Work = Callable[[MMedRAG, "Watch"], T]
@@ -72,6 +80,23 @@ class _WatchedGenerator:
         for piece in self.inner.generate(question, evidence):
             self.watch.check()
             yield piece
+
+
+def _warm(rag: MMedRAG) -> None:
+    """Ask what loads the rules and models that are read at their first use."""
+    for text in FIRST_QUESTIONS:
+        with suppress(MMedRAGError):
+            rag.ask(text)
+
+
+def _settle() -> None:
+    """Take what is loaded out of the garbage collector's rounds, each of which stops every query.
+
+    Models and dictionaries are some hundred thousand objects that live as long as the service.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def watched(rag: MMedRAG, watch: Watch) -> MMedRAG:
@@ -276,11 +301,14 @@ class Readers:
             for rag in opened:
                 rag.close()
             raise
+        for rag in opened:
+            _warm(rag)
         while not self._idle.empty():
             self._idle.get().close()
         self._open, self._identity = opened, identity
         for rag in opened:
             self._idle.put(rag)
+        _settle()
 
     def _seen(self) -> tuple[int, int] | None:
         try:

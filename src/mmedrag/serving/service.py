@@ -12,16 +12,17 @@ from urllib.parse import urlsplit
 from fastapi import Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from mmedrag.casebase.feedback import FeedbackFile
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import CaseStore
 from mmedrag.serving.audit import AuditLog, Metrics
-from mmedrag.serving.feedback import FeedbackFile
 from mmedrag.serving.jobs import Jobs
 from mmedrag.serving.limits import Rate
 from mmedrag.serving.problems import Forbidden, NotHere, Unauthorised
 from mmedrag.serving.questions import Writer
 from mmedrag.serving.readers import Readers
 from mmedrag.serving.tokens import LOCAL, Client, Scope, Tokens
+from mmedrag.serving.traces import Traces
 
 COOKIE = "mmedrag-token"
 """Where the page keeps the token that was typed into it."""
@@ -46,6 +47,7 @@ class Service:
     audit: AuditLog
     metrics: Metrics
     corpora: Path | None = None
+    traces: Traces = field(default_factory=Traces)
     jobs: Jobs = field(default_factory=Jobs)
     feedback: dict[str, FeedbackFile] = field(default_factory=dict)
 
@@ -151,12 +153,26 @@ def _same_origin(request: Request) -> None:
         raise Forbidden(
             "The request names another host than this machine", "Use 127.0.0.1 or localhost."
         )
-    origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    if foreign or request.headers.get("sec-fetch-site") == "cross-site":
+    if _is_foreign(request):
         if request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate":
             return  # a link from elsewhere opens the page, and shows its site nothing
         raise Forbidden("The request comes from another site", "Open the page of this service.")
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether a page of another site sent it, as far as the browser tells.
+
+    Browsers that send no referrer name no origin either when a form is sent ("null"): then
+    ``Sec-Fetch-Site`` tells, which every browser sends to this machine. Elsewhere the cookie with
+    the token is never sent from another site.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    if origin == "null":
+        return service_of(request).tokens is None
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def is_loopback(host: str) -> bool:

@@ -66,6 +66,9 @@ REJECTED = (
 )  # fmt: skip
 """Kinds of wrong contexts."""
 
+JUDGED_RELEVANT, JUDGED_NOT_RELEVANT = "judged relevant", "judged not relevant"
+"""Kinds that a reader decided on and nothing was mined for."""
+
 NEAR = 5
 """A nearest wrong context is drawn from the first so many."""
 
@@ -100,7 +103,7 @@ class Example:
     @property
     def right(self) -> bool:
         """Whether the context should be kept."""
-        return self.kind in CHOSEN
+        return self.kind in CHOSEN or self.kind == JUDGED_RELEVANT
 
 
 @dataclass(frozen=True, slots=True, eq=False)

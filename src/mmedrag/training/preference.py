@@ -37,6 +37,7 @@ from mmedrag.training.bradley_terry import (
 )
 from mmedrag.training.candidates import Candidates, embed_candidates, read_split_cases
 from mmedrag.training.contexts import Example, Miner
+from mmedrag.training.feedback import judged
 from mmedrag.training.splits import Split
 from mmedrag.types import Definition
 
@@ -73,6 +74,7 @@ def train_preference(
     epochs: int = EPOCHS,
     seed: int = 0,
     splits: Path | None = None,
+    feedback: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> dict[str, float]:
     """Train a reward model, measure it on held-out patients, and write it.
@@ -88,13 +90,16 @@ def train_preference(
         seed: of every draw.
         splits: a split file (train, tune to calibrate on, val) in place of drawing. The split that
             was used is written beside ``into``.
+        feedback: casebases whose readers' verdicts are learned from too, beside the mined examples.
         progress: told how many more records are embedded or have asked.
 
     Returns:
         What was measured, by name.
 
     Raises:
-        CorpusError: where the records cannot be read or give no pairs.
+        CorpusError: where the records cannot be read or give no pairs, or a casebase has no
+            feedback.
+        CasebaseError: where one of ``feedback`` cannot be opened.
         CheckpointError: where the folder exists or cannot be written.
         ModelError: where the preset cannot be loaded.
     """
@@ -103,6 +108,9 @@ def train_preference(
     used = into.with_name(f"{into.name}.splits.json")
     split = read_split_cases(paths, RECORDS, seed, splits=splits, write=used)
     mined = mine(split, stages, definitions, seed=seed, progress=progress)
+    for casebase in feedback:
+        first = 1 + max((example.number for example in mined.train), default=-1)
+        mined.train.extend(judged(casebase, stages.embedder, stages.classifier, definitions, first))
     if export_to is not None:
         export(mined.train, export_to)
     trained = fit(mined, stages, definitions, mode, epochs=epochs, seed=seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from mmedrag.types import (
     Brief,
     Candidate,
     Case,
+    Change,
     Claim,
     Context,
     Correction,
@@ -35,6 +35,12 @@ SCHEMA = "mmedrag/2"
 def context_json(context: Context) -> dict[str, Any]:
     """The trace of a retrieval; ``answer`` is ``None``."""
     question = context.question
+    # The stations show the same items with more and more scores: each item is described once.
+    items = {e.key: _item(e) for e in context.gathered}
+    gathered, ranked, kept = (
+        [items[e.key] | _scores(e) for e in station]
+        for station in (context.gathered, context.ranked, context.kept)
+    )
     return {
         "schema": SCHEMA,
         "query": _query(question),
@@ -45,9 +51,9 @@ def context_json(context: Context) -> dict[str, Any]:
         "corrections": [_correction(c) for c in question.corrections],
         "criteria": [_criterion(c) for c in question.criteria],
         "synonyms": list(question.synonyms),
-        "gathered": _evidence(context.gathered),
-        "ranked": _evidence(context.ranked),
-        "kept": _evidence(context.kept),
+        "gathered": gathered,
+        "ranked": ranked,
+        "kept": kept,
         "answer": None,
         "timings_ms": {stage: round(ms, 3) for stage, ms in context.timings.items()},
     }
@@ -94,11 +100,29 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
         "definitions": list(brief.definitions),
         "declined": brief.declined or None,
         "unanswered": brief.unanswered or None,
+        "compared": list(brief.compared),
+        "changes": [change_json(c) for c in brief.changes],
     }
 
 
-_BRIEF = ("kind", "reply", "reason", "claims", "differential", "definitions", "declined",
-          "unanswered")  # fmt: skip
+_BRIEF = (
+    "kind", "reply", "reason", "claims", "differential", "definitions", "declined", "unanswered",
+    "compared", "changes",
+)  # fmt: skip
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """What became of a finding."""
+    return {
+        "concept": change.concept,
+        "term": change.term,
+        "trend": change.trend,
+        "earlier": change.earlier or None,
+        "later": change.later or None,
+        "days": change.days,
+        "words": change.words or None,
+        "contradiction": change.contradiction or None,
+    }
 
 
 def _claim(claim: Claim) -> dict[str, Any]:
@@ -124,6 +148,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "of": candidate.of,
         "base_rate": _base_rate(candidate.prevalence),
         "against": [_claim(c) for c in candidate.against],
+        "explanation": candidate.explanation or None,
     }
 
 
@@ -188,6 +213,8 @@ def _query(question: Question) -> dict[str, Any]:
         "image": shown,
         "domain": query.domain,
         "where": query.where,
+        "patient_id": query.patient_id or None,
+        "at": query.at,
         "written": question.written,
     }
 
@@ -210,10 +237,6 @@ def _routing(routing: Routing) -> dict[str, Any]:
         "medical": routing.medical,
         "reason": routing.reason,
     }
-
-
-def _evidence(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
-    return [_item(e) | _scores(e) for e in evidence]
 
 
 def _item(e: Evidence) -> dict[str, Any]:

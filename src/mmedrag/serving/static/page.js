@@ -55,7 +55,7 @@ document.addEventListener("paste", (e) => { if (e.clipboardData.files[0]) { e.pr
 form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 $("text").addEventListener("keydown", (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) ask(); });
 $("stop").addEventListener("click", () => reading && reading.abort());
-for (const chip of form.querySelectorAll("input[name=domain]")) chip.addEventListener("change", () => { remember(); if (!results.hidden) ask(); });
+for (const chip of form.querySelectorAll("input[name=domain]")) chip.addEventListener("change", () => { if (results.hidden) remember(); else ask(); });
 
 function fields() {
   const data = new FormData(form), file = input.files[0];
@@ -65,12 +65,28 @@ function fields() {
   return data;
 }
 
+// The address of a question, so that it can be sent, reloaded and gone back to. An image is no part
+// of it: the address only says that there was one.
 function remember() {
   const address = new URLSearchParams();
   for (const [name, value] of fields()) if (typeof value === "string" && !(name === "k" && value === "10")) address.set(name, value);
   address.set("casebase", casebase);
-  history.replaceState(null, "", `/?${address}`);
+  if (input.files[0]) address.set("image", "1");
+  if (`?${address}` !== location.search) history.pushState(null, "", `/?${address}`);
 }
+
+addEventListener("popstate", () => {
+  const address = new URLSearchParams(location.search);
+  const hadImage = address.has("image");
+  if (hadImage ? !input.files[0] : !address.get("text")) return location.reload();
+  if (!hadImage && input.files[0]) choose(null);
+  for (const element of form.elements) {
+    const value = address.get(element.name) ?? (element.name === "k" ? "10" : "");
+    if (element.type === "radio") element.checked = element.value === value;
+    else if (element.name && element !== input) element.value = value;
+  }
+  ask();
+});
 
 async function ask() {
   const body = fields();
@@ -233,6 +249,14 @@ const viewer = new Viewer($("compare"), async (card) => {
   const reply = await fetch(`/image?id=${encodeURIComponent(card.dataset.id)}&casebase=${encodeURIComponent(casebase)}`);
   if (!reply.ok) throw await reply.json();
   return Viewer.pixels(reply);
+}, async (card) => {
+  const body = new FormData();
+  body.append("case", card.dataset.id);
+  body.append("text", $("text").value);
+  body.append("image", input.files[0], "image");
+  const reply = await fetch(`/v1/why?casebase=${encodeURIComponent(casebase)}`, { method: "POST", body });
+  if (!reply.ok) throw await reply.json();
+  return reply.json();
 });
 
 results.addEventListener("click", (e) => {

@@ -4,9 +4,10 @@ const HOUNSFIELD = { 2: [0, 2000], 3: [40, 400], 4: [-600, 1500], 5: [480, 2500]
 const GREY = { 2: [127.5, 400], 3: [110, 160], 4: [70, 140], 5: [180, 150] };
 
 export class Viewer {
-  constructor(dialog, load) {
+  constructor(dialog, load, explain) {
     this.dialog = dialog;
     this.load = load;
+    this.explain = explain;
     const at = (id) => dialog.querySelector(`#${id}`);
     this.panes = [{ canvas: at("left") }, { canvas: at("right") }];
     this.name = at("compare-name");
@@ -17,6 +18,9 @@ export class Viewer {
     at("zoom-in").addEventListener("click", () => this.zoom(1.25));
     at("zoom-out").addEventListener("click", () => this.zoom(0.8));
     at("reset").addEventListener("click", () => this.reset());
+    this.why = at("why");
+    this.words = at("why-text");
+    this.why.addEventListener("click", () => this.toggle());
     for (const button of dialog.querySelectorAll("[data-preset]")) button.addEventListener("click", () => this.preset(Number(button.dataset.preset)));
     dialog.addEventListener("keydown", (event) => this.key(event));
     for (const { canvas } of this.panes) this.listen(canvas);
@@ -59,7 +63,7 @@ export class Viewer {
     this.at = at;
     this.panes[0].pixels = question;
     if (!this.dialog.open) this.dialog.showModal();
-    this.panes[0].canvas.closest("figure").hidden = !question;
+    this.panes[0].canvas.closest("figure").hidden = this.why.hidden = !question;
     this.reset();
     await this.show();
   }
@@ -77,10 +81,55 @@ export class Viewer {
     if (wanted !== this.at) return;
     this.panes[1].pixels = pixels;
     this.draw();
+    await this.explained();
+  }
+
+  // Why similar: a map over both images, and the findings in words.
+
+  async toggle() {
+    if (this.why.hidden) return;
+    this.why.setAttribute("aria-pressed", String(!this.explaining));
+    await this.explained();
+  }
+
+  get explaining() { return !this.why.hidden && this.why.getAttribute("aria-pressed") === "true"; }
+
+  async explained() {
+    for (const pane of this.panes) pane.map = null;
+    this.words.textContent = this.explaining ? "Comparing the regions of both images …" : "";
+    this.draw();
+    if (!this.explaining) return;
+    const wanted = this.at;
+    let found;
+    try {
+      found = await this.explain(this.cards[wanted]);
+    } catch (error) {
+      this.words.textContent = error.detail ? `${error.detail}. ${error.remedy}` : "The service cannot be reached.";
+      return;
+    }
+    if (wanted !== this.at || !this.explaining) return;
+    this.panes[0].map = Viewer.heat(found.question_map.values);
+    this.panes[1].map = Viewer.heat(found.case_map.values);
+    this.words.replaceChildren(...[
+      `Bright regions add most to the similarity of the images (${found.similarity.toFixed(2)}): ${found.question_map.strongest} in the question, ${found.case_map.strongest} in the case.`,
+      found.shared.length ? `Findings in both texts: ${found.shared.join(", ")}.` : "The question and the report share no finding.",
+      found.differing.length ? `They differ on: ${found.differing.join(", ")}.` : "",
+      found.hint,
+    ].filter(Boolean).map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+    this.draw();
+  }
+
+  static heat(values) {
+    const height = values.length, width = values[0].length, image = new ImageData(width, height);
+    values.flat().forEach((value, i) => image.data.set([255, 170 + 70 * value, 40, 215 * value ** 2], 4 * i));
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    return canvas;
   }
 
   step(by) {
     this.at = (this.at + by + this.cards.length) % this.cards.length;
+    for (const pane of this.panes) pane.map = null;
     this.show();
   }
 
@@ -102,7 +151,7 @@ export class Viewer {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toLowerCase();
-    const actions = { j: () => this.step(1), k: () => this.step(-1), r: () => this.reset(), "+": () => this.zoom(1.25), "-": () => this.zoom(0.8), arrowleft: () => this.move(30, 0), arrowright: () => this.move(-30, 0), arrowup: () => this.move(0, 30), arrowdown: () => this.move(0, -30) };
+    const actions = { j: () => this.step(1), k: () => this.step(-1), r: () => this.reset(), w: () => this.toggle(), "+": () => this.zoom(1.25), "-": () => this.zoom(0.8), arrowleft: () => this.move(30, 0), arrowright: () => this.move(-30, 0), arrowup: () => this.move(0, 30), arrowdown: () => this.move(0, -30) };
     if (key >= "1" && key <= "5") this.preset(Number(key));
     else if (actions[key]) actions[key]();
     else return;
@@ -153,5 +202,8 @@ export class Viewer {
     context.imageSmoothingEnabled = fit < 4;
     context.translate(canvas.width / 2 + this.x * devicePixelRatio, canvas.height / 2 + this.y * devicePixelRatio);
     context.drawImage(pane.picture, -pixels.width * fit / 2, -pixels.height * fit / 2, pixels.width * fit, pixels.height * fit);
+    if (!pane.map) return;
+    context.imageSmoothingEnabled = true;
+    context.drawImage(pane.map, -pixels.width * fit / 2, -pixels.height * fit / 2, pixels.width * fit, pixels.height * fit);
   }
 }

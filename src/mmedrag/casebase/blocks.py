@@ -1,0 +1,173 @@
+"""Arrays in files, read where they lie and checked block by block before they are used.
+
+A file holds an array's bytes and then the CRC-32 of each block of them. The SHA-256 of those
+checksums is kept elsewhere (a generation's manifest), so nothing vouches for itself. A block is
+checked when something in it is first used; opening reads the checksums alone, whatever the size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmedrag.errors import CasebaseDamaged
+
+BLOCK = 4_096  # bytes; a search uses some hundred vectors that lie apart
+REMEDY = "It will be derived again from the database."
+
+Bytes = NDArray[np.uint8]
+
+
+class GenerationDamaged(CasebaseDamaged):
+    """A file of a generation is not what it was; the database can make it again."""
+
+
+class BlockWriter:
+    """Writes bytes and remembers what each block was meant to be."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._open = b""  # of the block that is not full yet
+        self._checksums: list[int] = []
+        self._written = 0
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Append bytes; gives their number."""
+        content = memoryview(content).cast("B")
+        self._stream.write(content)
+        self._written += len(content)
+        held = content
+        if self._open:
+            missing = BLOCK - len(self._open)
+            self._open += bytes(content[:missing])
+            held = content[missing:]
+            if len(self._open) < BLOCK:
+                return len(content)
+            self._checksums.append(crc32(self._open))
+        whole = len(held) - len(held) % BLOCK
+        self._checksums += [crc32(held[at : at + BLOCK]) for at in range(0, whole, BLOCK)]
+        self._open = bytes(held[whole:])
+        return len(content)
+
+    def finish(self) -> dict[str, Any]:
+        """Append the checksums; gives what :class:`Blocks` needs to check them."""
+        if self._open:
+            self._checksums.append(crc32(self._open))
+        checksums = np.array(self._checksums, "<u4").tobytes()
+        self._stream.write(checksums)
+        return {"bytes": self._written, "sha256": hashlib.sha256(checksums).hexdigest()}
+
+
+@contextmanager
+def block_file(file: Path, entry: dict[str, Any]) -> Iterator[BlockWriter]:
+    """Write a file durably; ``entry`` gets its name and what vouches for it."""
+    with file.open("wb") as stream:
+        writer = BlockWriter(stream)
+        yield writer
+        entry |= {"file": file.name, **writer.finish()}
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_array(file: Path, pieces: Iterable[NDArray[Any]], dtype: str) -> dict[str, Any]:
+    """Write pieces of one array, along its first axis; gives its entry for :class:`StoredArray`."""
+    entry: dict[str, Any] = {}
+    shape = [0]
+    with block_file(file, entry) as writer:
+        for piece in pieces:
+            writer.write(np.ascontiguousarray(piece, dtype).tobytes())
+            shape = [shape[0] + len(piece), *piece.shape[1:]]
+    return {**entry, "dtype": dtype, "shape": shape}
+
+
+class Blocks:
+    """A mapped file whose blocks are checked before they are used.
+
+    Raises:
+        GenerationDamaged: it is not of the size, or its checksums are not those, of ``entry``.
+    """
+
+    def __init__(self, folder: Path, entry: Mapping[str, Any]) -> None:
+        self.path = folder / entry["file"]
+        self.size = int(entry["bytes"])
+        count = -(-self.size // BLOCK)
+        if self.path.stat().st_size != self.size + 4 * count:
+            raise self._damaged()
+        mapped = _mapped(self.path) if self.size else np.empty(0, np.uint8)
+        checksums = mapped[self.size :].tobytes()
+        if hashlib.sha256(checksums).hexdigest() != entry["sha256"]:
+            raise self._damaged()
+        self.bytes: Bytes = mapped[: self.size]
+        """Unchecked."""
+        self._checksums = np.frombuffer(checksums, "<u4")
+        self._checked = np.zeros(count, np.bool_)
+        self._unchecked = count
+
+    def check(self, start: int = 0, stop: int | None = None) -> None:
+        """Check the blocks of some bytes, of all by default.
+
+        Raises:
+            GenerationDamaged: one was changed.
+        """
+        if self._unchecked:
+            end = self.size if stop is None else stop
+            self._check(np.arange(start // BLOCK, -(-end // BLOCK)))
+
+    def check_at(self, starts: NDArray[np.int64], width: int) -> None:
+        """Check the blocks of ``width`` bytes at each start; see :meth:`check`."""
+        if self._unchecked and len(starts):
+            reach = np.arange(0, width + BLOCK, BLOCK)
+            reach[-1] = width - 1
+            self._check(np.unique((starts[:, None] + reach[reach < width]) // BLOCK))
+
+    def _check(self, numbers: NDArray[np.int64]) -> None:
+        for number in numbers[~self._checked[numbers]].tolist():
+            block = self.bytes[number * BLOCK : (number + 1) * BLOCK]
+            if crc32(block.data) != self._checksums[number]:
+                raise self._damaged()
+            self._checked[number] = True
+            self._unchecked -= 1
+
+    def _damaged(self) -> GenerationDamaged:
+        return GenerationDamaged(f"{self.path.parent.name}/{self.path.name} was changed", REMEDY)
+
+
+def _mapped(file: Path) -> Bytes:
+    with file.open("rb") as stream:
+        return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
+class StoredArray:
+    """An array in a file; whatever is taken out of it has been checked."""
+
+    def __init__(self, folder: Path, entry: Mapping[str, Any]) -> None:
+        self._blocks = Blocks(folder, entry)
+        dtype, self.shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
+        self._width = dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
+        if self._blocks.size != self._width * self.shape[0]:
+            raise GenerationDamaged(f"{entry['file']} does not hold what its manifest says", REMEDY)
+        self._array: NDArray[Any] = self._blocks.bytes.view(dtype).reshape(self.shape)
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def span(self, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """A part of it, all by default, without a copy."""
+        stop = len(self) if stop is None else stop
+        self._blocks.check(start * self._width, stop * self._width)
+        return self._array[start:stop]
+
+    def at(self, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """A copy of its rows at some positions."""
+        self._blocks.check_at(positions * self._width, self._width)
+        taken: NDArray[Any] = self._array[positions]
+        return taken

@@ -1,0 +1,181 @@
+"""Makes the files of a generation from one state of the database."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmedrag.casebase.blocks import block_file, write_array
+from mmedrag.casebase.columns import ColumnWriter
+from mmedrag.casebase.database import Database
+from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.postings import PostingsWriter
+from mmedrag.casebase.shard import Index, candidates, faiss
+from mmedrag.casebase.stems import Stemmer
+from mmedrag.casebase.vocabulary import WORDS, Counted
+from mmedrag.errors import CasebaseError
+from mmedrag.types import Matrix
+
+UNASSIGNED = "unassigned"
+"""The name of the index of cases without a domain."""
+
+EXACT_UP_TO = 200_000  # rows a domain
+_CHUNK = 8_192
+_TRAIN_PER_LIST, _TRAINING_ROUNDS = 40, 8
+_ASKED, _NEAREST, _RECALL = 64, 50, 0.98
+
+
+def derive(
+    database: Database, folder: Path, last: int, dim: int, key: str | None
+) -> tuple[dict[str, Any], dict[str, Counted]]:
+    """Write all files into an empty folder, of the cases up to row ``last``.
+
+    See :meth:`mmedrag.casebase.generations.Generations.write`.
+
+    Returns:
+        Their entries in the manifest, and the words and values that their numbers stand for.
+    """
+    domains = sorted(database.counts(), key=lambda domain: domain or UNASSIGNED)
+    rows = [database.rows_of(domain, last) for domain in domains]
+    columns, postings = ColumnWriter(), PostingsWriter(Stemmer(database.connection).stems)
+
+    def vectors() -> Iterator[Matrix]:
+        for domain in domains:
+            for batch in database.contents_of(domain, last, dim):
+                columns.add(batch.plain, batch.labels, batch.meta)
+                postings.add(batch.texts)
+                yield batch.vectors
+
+    entries: dict[str, Any] = {
+        "rows": write_array(folder / "rows", rows, "<i8"),
+        "vectors": write_array(folder / "vectors", vectors(), "<f4"),
+    }
+    if not entries["vectors"]["shape"][1:]:
+        entries["vectors"]["shape"] = [0, dim]
+    entries["columns"], vocabulary = columns.write(folder)
+    entries["postings"], vocabulary[WORDS] = postings.write(folder)
+    entries["shards"] = _shards(folder, domains, rows, dim, key)
+    return entries, vocabulary
+
+
+def choose_key(count: int) -> str:
+    """The FAISS index for a number of rows: exact up to 200,000, then inverted lists of bytes."""
+    if count <= EXACT_UP_TO:
+        return "Flat"
+    return f"IVF{int(2 * math.sqrt(count))},SQ8"
+
+
+def _shards(
+    folder: Path, domains: list[str | None], rows: list[Rows], dim: int, key: str | None
+) -> dict[str, Any]:
+    total = sum(map(len, rows))
+    stored: Matrix = np.empty((0, dim), np.float32)
+    if total:
+        stored = np.memmap(folder / "vectors", "<f4", "r", shape=(total, dim))
+    shards: dict[str, Any] = {}
+    start = 0
+    for domain, held in zip(domains, rows, strict=True):
+        name = domain or UNASSIGNED
+        vectors = stored[start : start + len(held)]
+        entry = _index(folder / _file_of(name), vectors, key or choose_key(len(held)))
+        shards[name] = {"start": start, "count": len(held), **entry}
+        start += len(held)
+    return shards
+
+
+def _index(file: Path, vectors: Matrix, key: str) -> dict[str, Any]:
+    """Build and write a domain's index; an exact one needs no file but the vectors."""
+    try:
+        index = faiss.index_factory(vectors.shape[1], key, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as fault:
+        raise CasebaseError(
+            f"FAISS knows no index {key!r} for vectors of {vectors.shape[1]} dimensions",
+            "Use a factory string such as Flat, HNSW32 or IVF1024,SQ8.",
+        ) from fault
+    if type(faiss.downcast_index(index)) is faiss.IndexFlat:
+        return {"index": key}
+    if not index.is_trained and not _train(index, vectors):
+        return {"index": "Flat"}
+    for start in range(0, len(vectors), _CHUNK):
+        index.add(np.ascontiguousarray(vectors[start : start + _CHUNK]))
+    _set_probes(index, vectors)
+    entry: dict[str, Any] = {}
+    faults: list[OSError] = []
+    with block_file(file, entry) as writer:
+
+        def write(content: bytes) -> int:
+            try:
+                return writer.write(content)
+            except OSError as fault:  # FAISS would hide its cause
+                faults.append(fault)
+                return 0
+
+        try:
+            faiss.write_index(index, faiss.PyCallbackIOWriter(write))
+        except RuntimeError as fault:
+            raise (faults[0] if faults else OSError(str(fault))) from fault
+    return {"index": key, "faiss": entry, **_head(index, entry["bytes"])}
+
+
+def _head(index: Index, size: int) -> dict[str, int]:
+    """Where the inverted lists begin that stand at the end of the file, where there are such."""
+    inverted = faiss.try_extract_index_ivf(index)
+    mapped = (faiss.IndexIVFFlat, faiss.IndexIVFScalarQuantizer)
+    outer = type(faiss.downcast_index(index))
+    if inverted is None or type(inverted) not in mapped:
+        return {}
+    if outer not in (*mapped, faiss.IndexPreTransform):
+        return {}
+    return {"head": size - int(index.ntotal) * (int(inverted.invlists.code_size) + 8)}
+
+
+def _train(index: Index, vectors: Matrix) -> bool:
+    """Whether there are rows enough to train on; an exact index serves small corpora better."""
+    inverted = faiss.try_extract_index_ivf(index)
+    size = 65_536
+    if inverted is not None:
+        size = max(10_000, _TRAIN_PER_LIST * int(inverted.nlist))
+        inverted.cp.niter = _TRAINING_ROUNDS
+    rows = np.arange(len(vectors))
+    if len(rows) > size:
+        rows = np.sort(np.random.default_rng(0).choice(rows, size, replace=False))
+    try:
+        index.train(np.ascontiguousarray(vectors[rows]))
+    except RuntimeError:
+        return False
+    return True
+
+
+def _set_probes(index: Index, vectors: Matrix) -> None:
+    """Let an inverted index search as many lists as find 98 % of the nearest of a few vectors.
+
+    How many that takes depends on the encoder: vectors in clusters need a thirtieth of the lists,
+    those of reports a quarter.
+    """
+    inverted = faiss.try_extract_index_ivf(index)
+    if inverted is None:
+        return
+    rows = np.random.default_rng(1).permutation(len(vectors))[:_ASKED]
+    queries, k = np.ascontiguousarray(vectors[np.sort(rows)]), min(_NEAREST, len(vectors))
+    everything = np.ascontiguousarray(vectors)  # no copy of a mapped file
+    _, exact = faiss.knn(queries, everything, k, faiss.METRIC_INNER_PRODUCT)
+    probes, lists = min(16, int(inverted.nlist)), int(inverted.nlist)
+    while True:
+        inverted.nprobe = probes
+        _, found = index.search(queries, candidates(k))
+        shares = [np.isin(best, near).mean() for best, near in zip(exact, found, strict=True)]
+        if probes == lists or np.mean(shares) >= _RECALL:
+            return
+        probes = min(2 * probes, lists)
+
+
+def _file_of(domain: str) -> str:
+    """A file name; a domain may be called anything."""
+    plain = re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", domain)
+    return f"{domain if plain else hashlib.sha256(domain.encode()).hexdigest()}.faiss"

@@ -1,0 +1,185 @@
+"""Generations: derived files that are checked before they are believed.
+
+``generations/000007/`` holds arrays over all cases, one FAISS index for each large domain, and
+``manifest.json``, which vouches for each file. The database keeps the SHA-256 of the manifest, so
+nothing on disk vouches for itself. ``CURRENT`` names the live generation and is replaced in one
+step. The files hold numbers alone; texts stay in the database, which can erase them
+(:mod:`~mmedrag.casebase.vocabulary`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmedrag.casebase.blocks import REMEDY, GenerationDamaged, StoredArray
+from mmedrag.casebase.columns import Columns
+from mmedrag.casebase.database import Database
+from mmedrag.casebase.derivation import derive
+from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.postings import Postings
+from mmedrag.casebase.shard import Shard
+from mmedrag.casebase.vocabulary import Counted
+from mmedrag.durability import sync_folder, write_durably
+
+_FORMAT = 2
+_NAME = re.compile(r"[0-9]{6,18}")
+_WHOLE = 64 << 20  # bytes up to which a generation is checked whole when it is loaded
+
+
+class GenerationOutdated(GenerationDamaged):
+    """A generation that an older release has made: sound, but not read any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a generation was made of: all rows up to ``row`` that were alive at ``epoch``."""
+
+    number: int
+    epoch: int
+    row: int
+    fingerprint: str
+    dim: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generation:
+    """A generation whose files are mapped; ``shards`` by domain, each with its FAISS index key."""
+
+    summary: Summary
+    rows: Rows
+    vectors: StoredArray
+    shards: Mapping[str, Shard]
+    columns: Columns
+    postings: Postings
+
+    def check(self) -> None:
+        """Check every byte of every file.
+
+        Raises:
+            GenerationDamaged: one was changed.
+        """
+        held = [array for arrays in self.columns.arrays().values() for array in arrays]
+        for array in (self.vectors, *self.postings.arrays(), *held):
+            array.span()
+        for shard in self.shards.values():
+            shard.check()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A generation that is on the disk and not live yet: what the database has to keep of it."""
+
+    summary: Summary
+    manifest: str
+    vocabulary: Mapping[str, Counted]
+
+
+class Generations:
+    """The folder of generations and the pointer to the live one."""
+
+    def __init__(self, casebase: Path) -> None:
+        self._folder = casebase / "generations"
+        self._pointer = casebase / "CURRENT"
+
+    def current(self) -> str | None:
+        """What ``CURRENT`` says, or ``None`` where it does not exist."""
+        try:
+            return self._pointer.read_text("utf-8", "replace").strip()
+        except FileNotFoundError:
+            return None
+
+    def point_to(self, number: int) -> None:
+        """Make a generation the live one, in one durable step."""
+        write_durably(self._pointer, f"{_name(number)}\n".encode())
+
+    def next_number(self, database: Database) -> int:
+        """A number that no generation on record or on disk has had."""
+        self._folder.mkdir(exist_ok=True)  # somebody may have removed it
+        on_disk = [int(path.name) for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
+        return 1 + max([database.last_generation(), *on_disk])
+
+    def write(self, database: Database, summary: Summary, key: str | None) -> Written:
+        """Derive all files from one state of the database and put them in place durably.
+
+        Args:
+            database: inside a ``reading()`` transaction.
+            summary: what is being built.
+            key: a FAISS factory string, or ``None`` to choose by size. Domains with too few
+                rows to train it get ``Flat``.
+
+        Raises:
+            CasebaseError: FAISS does not know the key.
+        """
+        folder = self._folder / _name(summary.number)
+        temporary = self._folder / f".{folder.name}.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            entries, vocabulary = derive(database, temporary, summary.row, summary.dim, key)
+            manifest = {"format": _FORMAT, **asdict(summary), **entries}
+            content = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
+            write_durably(temporary / "manifest.json", content)
+            os.rename(temporary, folder)  # noqa: PTH104  one place to inject faults
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_folder(self._folder)
+        return Written(summary, hashlib.sha256(content).hexdigest(), vocabulary)
+
+    def load(self, name: str, database: Database, fingerprint: str, dim: int) -> Generation:
+        """Map a generation's files. Small ones are checked at once, large ones as they are used.
+
+        Raises:
+            GenerationDamaged: any file is missing, changed, or not what the database vouches for.
+        """
+        if not _NAME.fullmatch(name):
+            raise GenerationDamaged(f"CURRENT holds {name[:40]!r}", REMEDY)
+        expected = database.generation(int(name))
+        if expected is None:
+            raise GenerationDamaged(f"Generation {name} is not on record", REMEDY)
+        folder = self._folder / name
+        try:
+            content = (folder / "manifest.json").read_bytes()
+            if hashlib.sha256(content).hexdigest() != expected:
+                raise GenerationDamaged(f"The manifest of generation {name} was changed", REMEDY)
+            generation = _load(folder, json.loads(content), fingerprint, dim)
+            if sum(file.stat().st_size for file in folder.iterdir()) <= _WHOLE:
+                generation.check()
+        except OSError as fault:
+            raise GenerationDamaged(f"Generation {name} cannot be read: {fault}", REMEDY) from fault
+        return generation
+
+    def remove_others(self, number: int) -> None:
+        """Remove all but one generation, and what a killed publication left behind.
+
+        A reader has its generation mapped, and a mapped file stays readable until it is let go.
+        """
+        for path in self._folder.iterdir():
+            if path.name != _name(number):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}"
+
+
+def _load(folder: Path, manifest: dict[str, Any], fingerprint: str, dim: int) -> Generation:
+    if manifest["format"] != _FORMAT:
+        raise GenerationOutdated("The index was made by an older release", REMEDY)
+    summary = Summary(**{key: manifest[key] for key in Summary.__dataclass_fields__})
+    if (_name(summary.number), summary.fingerprint, summary.dim) != (folder.name, fingerprint, dim):
+        raise GenerationDamaged(f"Generation {folder.name} belongs to another casebase", REMEDY)
+    rows = StoredArray(folder, manifest["rows"])
+    vectors = StoredArray(folder, manifest["vectors"])
+    shards = {name: Shard(folder, entry, vectors) for name, entry in manifest["shards"].items()}
+    columns = Columns(folder, manifest["columns"], len(rows))
+    postings = Postings(folder, manifest["postings"])
+    return Generation(summary, rows.span(), vectors, shards, columns, postings)

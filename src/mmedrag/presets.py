@@ -32,6 +32,7 @@ from mmedrag.modality import (
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
 from mmedrag.ranking.agreement import FindingAgreement
+from mmedrag.ranking.contradictions import ContradictedLast
 from mmedrag.ranking.diversity import DuplicatesLast
 from mmedrag.ranking.graph import Chain, paper_graph
 from mmedrag.reward.checkpoint import load_reward
@@ -174,7 +175,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
 
 def default_reranker() -> Reranker:
     """What measurement chose over the paper's complete graph: see docs/notes/order.md."""
-    return Chain((FindingAgreement(), DuplicatesLast()))
+    return Chain((FindingAgreement(), DuplicatesLast(), ContradictedLast()))
 
 
 def _paper(models: Mapping[str, str]) -> Stages:

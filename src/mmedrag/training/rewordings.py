@@ -72,12 +72,12 @@ def template_family(findings: Sequence[str]) -> Family:
     """Statements about one of the findings: half of presence, the others of a side or a grade."""
 
     def draw(random: Random) -> TextPair:
-        x = findings[random.integers(len(findings))]
+        x = findings[int(random.integers(len(findings)))]
         kind = random.random()
         if kind < 0.5:
             return _presence(x, random)
         choices, forms = (SIDES, SIDED) if kind < 0.75 else (GRADES, GRADED)
-        return _qualified(x, choices[random.integers(len(choices))], forms, random)
+        return _qualified(x, choices[int(random.integers(len(choices)))], forms, random)
 
     return draw
 
@@ -86,9 +86,12 @@ def assertion_family(sentences: Sequence[tuple[str, str, bool]]) -> Family:
     """Real sentences, each paired with a finding that it affirms or denies."""
 
     def draw(random: Random) -> TextPair:
-        sentence, x, affirmed = sentences[random.integers(len(sentences))]
+        sentence, x, affirmed = sentences[int(random.integers(len(sentences)))]
         says, opposite = (PRESENT, ABSENT) if affirmed else (ABSENT, PRESENT)
-        right, wrong = says[random.integers(len(says))], opposite[random.integers(len(opposite))]
+        right, wrong = (
+            says[int(random.integers(len(says)))],
+            opposite[int(random.integers(len(opposite)))],
+        )
         return TextPair(sentence, right.format(x=x), wrong.format(x=x), f"{affirmed} {x}")
 
     return draw
@@ -98,14 +101,14 @@ def language_family(names: Sequence[tuple[str, str]]) -> Family:
     """Spanish or Portuguese and English names of a finding, half of them affirmed or denied."""
 
     def draw(random: Random) -> TextPair:
-        foreign, english = names[random.integers(len(names))]
+        foreign, english = names[int(random.integers(len(names)))]
         if random.random() < 0.5:
             return TextPair(foreign, english, group=english)
         denied = random.random() < 0.5
         said = FOREIGN_ABSENT if denied else FOREIGN_PRESENT
         right, wrong = (ABSENT, PRESENT) if denied else (PRESENT, ABSENT)
         one, other, third = (
-            forms[random.integers(len(forms))].format(x=x)
+            forms[int(random.integers(len(forms)))].format(x=x)
             for forms, x in ((said, foreign), (right, english), (wrong, english))
         )
         return TextPair(one, other, third, f"{denied} {english}")
@@ -117,8 +120,8 @@ def _presence(x: str, random: Random) -> TextPair:
     says, opposite = (ABSENT, PRESENT) if random.random() < 0.6 else (PRESENT, ABSENT)
     first, second = random.choice(len(says), 2, replace=False)
     third = int(random.integers(len(opposite)))
-    texts = [form.format(x=x) for form in (says[first], says[second], opposite[third])]
-    return TextPair(*texts, group=f"{says is ABSENT} {x}")
+    one, other, wrong = (form.format(x=x) for form in (says[first], says[second], opposite[third]))
+    return TextPair(one, other, wrong, f"{says is ABSENT} {x}")
 
 
 def _qualified(x: str, words: Sequence[str], forms: Sequence[str], random: Random) -> TextPair:
@@ -135,7 +138,7 @@ def sentence_family(texts: Sequence[str]) -> Family:
     usable = [text for text in texts if _FLIPPED.search(text) or _DENIED.search(text)]
 
     def draw(random: Random) -> TextPair:
-        text = usable[random.integers(len(usable))]
+        text = usable[int(random.integers(len(usable)))]
         words = text.split()
         if len(words) > 40:
             text = " ".join(words[:40])
@@ -155,7 +158,7 @@ def turned(text: str, random: Random) -> str:
 
 def thinned(text: str, random: Random, share: float = 0.2) -> str:
     """Without some of the words that neither deny nor qualify, and denied in other words."""
-    denial = _DENIALS[random.integers(len(_DENIALS))]
+    denial = _DENIALS[int(random.integers(len(_DENIALS)))]
     kept = [
         word
         for word in _DENIED.sub(denial, text).split()

@@ -65,7 +65,7 @@ def concept_family(concepts: Sequence[Concept]) -> Family:
     told = [row for row, c in enumerate(concepts) if len(c.names) > 1 or c.definition]
 
     def draw(random: Random) -> TextPair:
-        row = told[random.integers(len(told))]
+        row = told[int(random.integers(len(told)))]
         concept = concepts[row]
         defined = concept.definition and (len(concept.names) == 1 or random.random() < 0.3)
         if defined:
@@ -73,7 +73,7 @@ def concept_family(concepts: Sequence[Concept]) -> Family:
         else:
             one, other = random.choice(np.array(concept.names, object), 2, replace=False)
         siblings = [s for parent in concept.parents for s in children[parent] if s != row]
-        wrong = concepts[siblings[random.integers(len(siblings))]].names[0] if siblings else ""
+        wrong = concepts[siblings[int(random.integers(len(siblings)))]].names[0] if siblings else ""
         return TextPair(one, other, wrong, concept.names[0].casefold())
 
     return draw
@@ -87,9 +87,9 @@ def half_family(texts: Sequence[str], groups: Sequence[str] | None = None) -> Fa
     long_enough = [i for i, text in enumerate(texts) if len(text.split()) >= SHORTEST_HALVED]
 
     def draw(random: Random) -> TextPair:
-        row = long_enough[random.integers(len(long_enough))]
+        row = long_enough[int(random.integers(len(long_enough)))]
         one, other = halves(texts[row], random)
-        return TextPair(one, other, group=groups[row] if groups else text_key(texts[row]))
+        return TextPair(one, other, group=groups[row] if groups else text_key(texts[row]) or "")
 
     return draw
 
@@ -120,16 +120,16 @@ def case_family(cases: Iterable[Case], asked: float = 0.5) -> Family:
     every = [fields for fields in texts.values() if len(fields) > 1]
 
     def draw(random: Random) -> TextPair:
-        fields = every[random.integers(len(every))]
+        fields = every[int(random.integers(len(every)))]
         names = sorted(fields)
         pair = list(random.choice(names, 2, replace=False))
         if "findings" in fields and random.random() < asked:
             short = [name for name in ("diagnosis", "title", "topic") if name in fields]
-            pair = [short[random.integers(len(short))] if short else pair[0], "findings"]
+            pair = [short[int(random.integers(len(short)))] if short else pair[0], "findings"]
         drawn = [list(fields[name])[random.integers(len(fields[name]))] for name in pair]
         one, other = (excerpt(text, random) for text in drawn)
         groups = next(iter(fields.get("topic") or fields.get("diagnosis") or fields[names[0]]))
-        return TextPair(one, other, group=text_key(groups))
+        return TextPair(one, other, group=text_key(groups) or "")
 
     return draw
 
@@ -165,7 +165,7 @@ def pair_family(pairs: Sequence[tuple[str, str, str]]) -> Family:
     """Pairs as they are: one text, the other, and their group."""
 
     def draw(random: Random) -> TextPair:
-        one, other, group = pairs[random.integers(len(pairs))]
+        one, other, group = pairs[int(random.integers(len(pairs)))]
         return TextPair(one, other, group=group)
 
     return draw

@@ -68,7 +68,8 @@ def tune_texts(
     """
     random = np.random.default_rng(course.seed)
     torch.manual_seed(course.seed)
-    network.eval()  # without dropout: pairs differ enough, and its random numbers cost a third
+    # Without dropout: pairs differ enough, and its random numbers cost a third of the time.
+    network.eval()  # type: ignore[no-untyped-call]
     late = upper_parameters(network)
     optimiser = torch.optim.AdamW(late, lr=course.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share(step, course))
@@ -198,7 +199,8 @@ def _pooled(network: BertModel, tokens: Sequence[Sequence[int]]) -> Tensor:
         mask[row, : len(one)] = 1
     states = network(input_ids=ids, attention_mask=mask).last_hidden_state
     weights = mask[:, :, None].float()
-    return (states.float() * weights).sum(dim=1) / weights.sum(dim=1)
+    pooled: Tensor = (states.float() * weights).sum(dim=1) / weights.sum(dim=1)
+    return pooled
 
 
 def _share(step: int, course: Course) -> float:

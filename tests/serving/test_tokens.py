@@ -20,6 +20,7 @@ TOKENS = {scope: f"{scope}-token-0123456789" for scope in Scope}
 
 ROUTES = [
     ("POST", "/v1/search", Scope.READ), ("POST", "/v1/ask", Scope.READ),
+    ("POST", "/v1/why", Scope.READ),
     ("GET", "/v1/cases/x", Scope.READ), ("GET", "/v1/previews/x", Scope.READ),
     ("POST", "/v1/cases", Scope.WRITE), ("PUT", "/v1/cases/x", Scope.WRITE),
     ("DELETE", "/v1/cases/absent", Scope.WRITE), ("POST", "/v1/index", Scope.ADMIN),

@@ -304,9 +304,9 @@ def wants_events(request: Request) -> bool:
 
 
 def note(request: Request, stage: Context | Answer) -> None:
-    """Leave the ids of the kept cases for the audit log."""
+    """Leave the ids of all cases that are sent for the audit log."""
     context = stage.context if isinstance(stage, Answer) else stage
-    request.state.ids = [e.item.id for e in context.kept if isinstance(e.item, Case)]
+    request.state.ids = [e.item.id for e in context.ranked if isinstance(e.item, Case)]
 
 
 class AlreadyThere(ServiceError):

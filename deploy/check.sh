@@ -20,5 +20,5 @@ import json, urllib.request as r
 ask = r.Request(\"http://127.0.0.1:8000/v1/ask\", json.dumps({\"text\": \"drusen\"}).encode(),
                 {\"Content-Type\": \"application/json\"})
 print(json.load(r.urlopen(ask))[\"answer\"][\"text\"][:100])"
-  kill -TERM $serve && wait $serve'
+  kill -TERM $serve; wait $serve; [ $? = 143 ]'
 echo "the image answers"

@@ -14,7 +14,7 @@ from pathlib import Path
 from mmedrag.assembly import load
 from mmedrag.definitions import Dictionary
 from mmedrag.evaluation.task_replies import sampled, samples
-from mmedrag.evaluation.tasks import by_hand, cases_of, held_out, readings_of
+from mmedrag.evaluation.tasks import by_hand, cases_of, held_out, of_records, readings_of
 
 
 def main() -> None:
@@ -28,12 +28,14 @@ def main() -> None:
     with load(options.casebase) as rag:
         source = rag.definitions
         assert isinstance(source, Dictionary)
-        asked = [c for file in options.data for c in held_out(cases_of(file))[1]]
-        tasks = [*by_hand(source), *sampled(readings_of(asked, source), source, 20, options.seed)]
+        apart = [held_out(cases_of(file))[1] for file in options.data]
+        made = [t for c in apart for t in of_records(readings_of(c, source), source)]
+        tasks = [*by_hand(source), *sampled(made, 20, options.seed)]
         for number, (task, answer) in enumerate(
             samples(rag, tasks, options.number, options.seed), 1
         ):
-            right = task.reply or ("declined" if task.declined else ", ".join(sorted(task.codes)))
+            right = task.reply or task.detail or ("declined" if task.declined else "")
+            right = right or ", ".join(sorted(task.codes))
             image = getattr(task.query.image, "name", "no image")
             sys.stdout.write(
                 f"=== {number} · {task.kind} · {image}\n{task.query.text or '(no text)'}\n"

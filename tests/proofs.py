@@ -25,6 +25,9 @@ SCALE = float(os.environ.get("MMEDRAG_PROOF_SCALE", "1"))
 HEADING = "| proof | scale | result | date |\n|---|---|---|---|\n"
 TABLE = re.compile(r"(?<=<!-- proofs -->\n).*?(?=<!-- end of proofs -->)", re.DOTALL)
 
+SEED = int(os.environ.get("MMEDRAG_PROOF_SEED", "0"))
+"""Another number makes other inputs and moments: for the pieces of a proof."""
+
 
 def scaled(number: int) -> int:
     """The size of a long proof in this run, at least one."""

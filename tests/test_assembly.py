@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mmedrag import choices
@@ -37,7 +39,7 @@ def test_the_names_are_the_stages(rag: MMedRAG) -> None:
     assert configure(rag, context_filter="none").context_filter == KeepAll()
     reward = configure(rag, context_filter="reward", threshold=0.9).context_filter
     assert isinstance(reward, RewardFilter)
-    assert reward == RewardFilter(rag.context_filter.scorer, 0.9)
+    assert reward == replace(rag.context_filter, tau=0.9)
     near = configure(rag, context_filter="similarity", threshold=1).context_filter
     assert near == SimilarityThreshold(1.0)
     assert configure(rag, threshold=0.25).context_filter.tau == 0.25
@@ -58,7 +60,10 @@ def test_generators_by_name(rag: MMedRAG) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"reranker": "best"}, "no reranker 'best'. Choose from graph, paper, mmr, none"),
+        (
+            {"reranker": "best"},
+            "no reranker 'best'. Choose from agreement, graph, paper, mmr",
+        ),
         ({"context_filter": "x"}, "no filter 'x'. Choose from reward, similarity, none"),
         ({"context_filter": "none", "threshold": 0.5}, "no threshold"),
         ({"threshold": 1.5}, "threshold is 1.5"),

@@ -15,6 +15,7 @@ from mmedrag.filters import (
     Joined,
     Not,
     Predicate,
+    as_of,
     both,
     fields_of,
     number,
@@ -72,6 +73,11 @@ def test_an_expression_is_a_tree_of_values():
         ("id = 'a" + "b" * MAX_LENGTH, "characters long"),
         (" or ".join(["id = 1"] * 301), "at most 300 conditions"),
         ("id = '\ud800'", "Unicode"),
+        ("before 'soon'", "'soon' is no date"),
+        ("before", "ends too early"),
+        ("within days of 3", "number of days"),
+        ("within 3 weeks of 3", "within 30 days of"),
+        ("within 3 days 3", "'of' must stand"),
     ],
 )
 def test_what_does_not_parse_is_named_with_its_place(where, message):
@@ -136,6 +142,15 @@ def test_both_filters_must_let_a_case_in():
     for case, expected in (("a", True), ("b", True), ("c", False)):
         assert joined.matches(Case(id=case, modality="CT")) is expected
         assert not joined.matches(Case(id=case, modality="mr"))
+
+
+def test_what_came_later_is_hidden_of_one_patient():
+    mine = [Case(id=d, patient_id="O'Hara", date=d) for d in ("2020-01-01", "2020-03-01", "2020")]
+    others = Case(id="other", patient_id="P", date="2024-01-01")
+    node = parse(as_of("O'Hara", "2020-02"))
+    assert [c.id for c in (*mine, others) if node.matches(c)] == ["2020-01-01", "other"]
+    with pytest.raises(FilterError, match="no date"):
+        as_of("P", "soon")
 
 
 def test_no_filter_gets_out_of_its_brackets():

@@ -15,7 +15,7 @@ import mmedrag
 ROOT = Path(mmedrag.__file__).parent
 
 GROUND = {
-    "types", "errors", "progress", "domains", "rounding", "durability", "filters",
+    "types", "errors", "progress", "domains", "rounding", "durability", "filters", "dates",
     "text", "measures", "entailment", "threads",
 }  # fmt: skip
 STAGES = {
@@ -25,11 +25,12 @@ STAGES = {
 SHELVES = (
     GROUND,
     {"protocols", "checkpoint", "citations", "imaging"},
+    {"courses"},
     STAGES,
-    {"routing"},
+    {"routing", "knowledge"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
     {"choices", "corpora"},
-    {"assembly"},
+    {"assembly", "patients"},
     {"mmedrag"},
     {"views"},
     {"integrations"},
@@ -48,7 +49,7 @@ ONLY = {
     "errors": set(),
     "measures": {"types", "errors"},
     "pipeline": GROUND | {"protocols", "citations", "imaging"},
-    "views": GROUND | {"protocols", "citations", "imaging", "indexing", "mmedrag"},
+    "views": GROUND | {"protocols", "citations", "imaging", "courses", "indexing", "mmedrag"},
 }
 """Rooms that keep to less than their shelf allows."""
 

@@ -59,16 +59,19 @@ def test_an_image_finds_itself_in_its_domain(rag: MMedRAG, phantoms: list[Case])
         assert {e.item.domain for e in context.gathered if isinstance(e.item, Case)} == {domain}
 
 
-def test_both_orders_and_one_score_a_stage(rag: MMedRAG) -> None:
-    context = rag.retrieve(Query("right lower lobe consolidation"))
+def test_both_orders_and_one_score_a_stage(rag: MMedRAG, phantoms: list[Case]) -> None:
+    image = first(phantoms, Domain.RADIOLOGY, "consolidation").image
+    context = rag.retrieve(Query("right lower lobe consolidation", image))
     keys = [e.key for e in context.gathered]
     assert sorted(keys) == sorted(e.key for e in context.ranked)
     assert all(e.centrality is None and e.reward is None for e in context.gathered)
-    assert all(e.centrality is not None and e.reward is None for e in context.ranked)
+    assert all(e.reward is None for e in context.ranked)
+    assert all((e.centrality is not None) == isinstance(e.item, Case) for e in context.ranked)
     assert all(e.reward is not None for e in context.kept)
     assert len([e for e in context.kept if e.key.startswith("C")]) <= rag.k_final
     assert list(context.timings) == [
-        "decoding", "modality", "terms", "encoding", "cases", "definitions", "rerank", "filter",
+        "decoding", "spelling", "modality", "terms", "encoding", "cases", "definitions", "rerank",
+        "filter",
     ]  # fmt: skip
 
 
@@ -151,7 +154,7 @@ def counting(rag: MMedRAG, offline: Stages) -> tuple[MMedRAG, Counted, Counted]:
     both = Remembering(images), Remembering(texts)
     heads = heads_from_checkpoint(read_checkpoint(MODELS / "modality", "modality"))
     classifier = TrainedClassifier(both[0].encode, both[1].encode, *heads)
-    fusion = offline.embedder._fusion
+    fusion = offline.embedder.fusion
     counted = replace(rag, classifier=classifier, embedder=DualEncoder(*both, fusion))
     return counted, images, texts
 

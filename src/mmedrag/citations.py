@@ -201,7 +201,9 @@ def _why(context: Context) -> str:
         )
     if not context.gathered:
         place = f" in {routing.decision}" if routing.decision else ""
-        return f"nothing was found{place}" + (f" where {query.where}" if query.where else "")
+        whose = f" of patient {query.patient_id}" if query.patient_id else ""
+        where = f" where {query.where}" if query.where else ""
+        return f"nothing was found{whose}{place}{where}"
     if not context.kept:
         one = len(context.gathered) == 1
         found = "the one item" if one else f"none of the {len(context.gathered)} items"

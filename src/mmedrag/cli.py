@@ -11,8 +11,10 @@ from mmedrag import __version__
 from mmedrag.commands import (
     casebase,
     catalogue,
+    course,
     dictionary,
     evaluate,
+    graph,
     index,
     mcp,
     pull,
@@ -68,7 +70,8 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"mmedrag {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     for family in (
-        index, pull, query, serve, mcp, casebase, dictionary, catalogue, train, evaluate,
+        index, pull, query, course, serve, mcp, casebase, dictionary, graph, catalogue, train,
+        evaluate,
     ):  # fmt: skip
         family.add(commands)
     return root

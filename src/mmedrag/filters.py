@@ -7,10 +7,12 @@
     negation    := not negation | ( expression ) | predicate
     predicate   := field (= != < <= > >=) value | field [not] like 'pattern'
                  | field [not] in (value, …) | field is [not] null
+                 | (before until after) time | within number days of time
     value       := 'text, with '' for a quote' | number
+    time        := 'date' | number of offset_days
 
-Fields: ``id domain modality patient_id study_id date source licence split labels diagnosis affirms
-rules_out meta.<key>``.
+Fields: ``id domain modality patient_id study_id date offset_days source licence split labels
+diagnosis affirms rules_out meta.<key>``.
 
 Meaning: two-valued logic. An empty field is missing and equals nothing, so ``patient_id != 'P1'``
 keeps cases without a patient. ``labels = 'x'`` asks for membership. ``affirms = 'effusion'`` asks
@@ -21,6 +23,10 @@ pleural effusion); ``rules_out`` for one that it denies, by itself or with all t
 the others do not; ``like`` (``%`` any text, ``_`` one character) always does. A number is compared
 as a number, also with a stored text that reads as one; whole numbers below 2^63 are compared
 exactly. A text is compared as text.
+
+``before '2020-02'`` asks for cases whose date is certainly before that month, ``until`` for those
+certainly not after it, ``within 30 days of '2020-02-10'`` for those certainly that near. A number
+in the place of a date is one of ``offset_days``. A case of unknown time meets none of them.
 """
 
 from __future__ import annotations
@@ -35,6 +41,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
+from mmedrag.dates import days_of, first_day, last_day
 from mmedrag.entailment import Relations, affirms, identity, rules_out
 from mmedrag.errors import FilterError
 from mmedrag.types import Assertion, Case, Mention
@@ -52,9 +59,13 @@ MENTIONED = ("affirms", "rules_out")
 """Fields that ask for what the report says, as it was recognised when the case was stored."""
 
 FIELDS = (
-    "id", "domain", "modality", "patient_id", "study_id", "date", "source", "licence", "split",
-    "labels", "diagnosis", *MENTIONED,
+    "id", "domain", "modality", "patient_id", "study_id", "date", "offset_days", "source",
+    "licence", "split", "labels", "diagnosis", *MENTIONED,
 )  # fmt: skip
+FIRST_DAY, LAST_DAY = "date.first", "date.last"
+"""The first and the last day that a date may mean (:mod:`mmedrag.dates`), as :data:`TIMES` ask."""
+TIMES = ("before", "until", "after")
+"""Words that ask for a time."""
 CASELESS = frozenset({"domain", "modality", "split", "labels", *MENTIONED})
 """Fields whose texts are compared without regard to ASCII case."""
 
@@ -190,6 +201,25 @@ def both(first: str | None, second: str | None) -> str | None:
     return " and ".join(f"({where})" for where in given) if len(given) > 1 else first or second
 
 
+def as_of(patient_id: str, at: str | float) -> str:
+    """The filter that hides what became of a patient after a time; other patients stay.
+
+    Studies of the patient whose time is unknown are hidden too: they may be later ones.
+
+    Raises:
+        FilterError: the time is no date.
+    """
+    time = quoted(at) if isinstance(at, str) else repr(at)
+    where = f"patient_id != {quoted(patient_id)} or until {time}"
+    parse(where)
+    return where
+
+
+def quoted(value: str) -> str:
+    """A text as it stands in a filter."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def parse(where: str) -> Node:
     """Read a ``where`` expression.
 
@@ -240,6 +270,10 @@ def compared(field: str, value: object) -> str:
 def _stored(case: Case, field: str) -> list[object]:
     if field == "labels":
         return list(case.labels)
+    if field in (FIRST_DAY, LAST_DAY):
+        return [(first_day if field == FIRST_DAY else last_day)(case.date)]
+    if field == "offset_days":
+        return [case.meta.get(field)]
     if not field.startswith("meta."):
         return [getattr(case, field)]
     value: object = case.meta
@@ -346,6 +380,12 @@ class _Parser:
             raise self._error(
                 f"Use at most {MAX_CONDITIONS} conditions, or 'in (…)' for many values"
             )
+        word = self._next.text.lower() if self._next.kind == "name" else ""
+        if word in TIMES:
+            self._at += 1
+            return self._time(word, self._value())
+        if self._take("within"):
+            return self._within()
         field = self._field()
         if field in MENTIONED and self._next.text in ("<", "<=", ">", ">="):
             raise self._error(f"After {field} write = != in, like or is null")
@@ -361,6 +401,41 @@ class _Parser:
         if negated:
             raise self._error("After 'not' comes 'in' or 'like' here")
         return self._comparison(field)
+
+    def _time(self, word: str, value: Value) -> Node:
+        if not isinstance(value, str):
+            sign = {"before": "<", "until": "<=", "after": ">"}[word]
+            return Predicate("offset_days", sign, (value,))
+        first, last = self._days(value)
+        if word == "after":
+            return Predicate(FIRST_DAY, ">", (last,))
+        return Predicate(LAST_DAY, "<", (first,) if word == "before" else (last + 1,))
+
+    def _within(self) -> Node:
+        if self._next.kind != "number":
+            raise self._error("After 'within' comes a number of days")
+        days = self._value()
+        assert not isinstance(days, str)
+        if not (self._take("days") or self._take("day")):
+            raise self._error("Write it like: within 30 days of '2020-02-10'")
+        self._expect("of")
+        value = self._value()
+        low, high = "offset_days", "offset_days"
+        first = last = value
+        if isinstance(value, str):
+            (first, last), (low, high) = self._days(value), (FIRST_DAY, LAST_DAY)
+        assert not isinstance(first, str)
+        assert not isinstance(last, str)
+        near = (Predicate(low, ">=", (first - days,)), Predicate(high, "<=", (last + days,)))
+        return Joined("AND", near)
+
+    def _days(self, value: str) -> tuple[int, int]:
+        span = days_of(value)
+        if span is None:
+            raise FilterError(
+                f"{value[:40]!r} is no date", "Write it like '2020-02-10', '2020-02' or '2020'."
+            )
+        return span
 
     def _comparison(self, field: str) -> Node:
         sign = self._next.text

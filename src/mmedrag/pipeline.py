@@ -15,8 +15,9 @@ import numpy as np
 from PIL.Image import Image
 
 from mmedrag.citations import attribute, resolve
+from mmedrag.dates import chronological
 from mmedrag.errors import QueryError
-from mmedrag.filters import both
+from mmedrag.filters import as_of, both, quoted
 from mmedrag.imaging.decoding import open_image
 from mmedrag.protocols import (
     Analyst,
@@ -99,11 +100,11 @@ class MMedRAG:
             QueryError: where it has neither text nor image, or more text than
                 :data:`~mmedrag.types.LONGEST_TEXT`.
             ImageError: where its image cannot be decoded.
-            FilterError: where its ``where`` does not parse.
+            FilterError: where its ``where`` does not parse, or its ``at`` is no date.
         """
         query = Query.of(query)
         _require_content(query)
-        query = replace(query, where=both(self.where, query.where))
+        query = replace(query, where=both(self.where, both(query.where, _until_now(query))))
         lap = _Stopwatch()
         question = self._understand(query, lap)
         hits = self._find_cases(question)  # 3.4  eq. (2)
@@ -113,6 +114,8 @@ class MMedRAG:
         defined = self.definitions.define(terms, self.k_definitions)  # R_def
         gathered = gather(question.vector, hits, mentions, defined, self.embedder.embed(defined))
         lap("definitions")
+        if compares_patient(question):  # a history is given whole and in time
+            return Context(question, gathered, gathered, gathered, lap.timings)
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
         passed = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
@@ -211,7 +214,14 @@ class MMedRAG:
     def _find_cases(self, question: Question) -> list[Hit]:
         if not question.routing.medical:
             return []
-        return self.cases.search(replace(question, query=searched(question)), self.k_cases)
+        question = replace(question, query=searched(question))
+        if not compares_patient(question):
+            return self.cases.search(question, self.k_cases)
+        own = both(question.query.where, f"patient_id = {quoted(question.query.patient_id)}")
+        asked = replace(question.query, where=own)
+        anywhere = replace(question.routing, decision=None)
+        hits = self.cases.search(replace(question, query=asked, routing=anywhere), self.k_cases)
+        return chronological(hits, lambda hit: hit.case)
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
         """Terms by report: as they were stored by the same source, the others recognised now."""
@@ -304,6 +314,13 @@ def explained(question: Question) -> tuple[Mention, ...]:
     )
 
 
+def compares_patient(question: Question) -> bool:
+    """Whether it asks what became of a patient whom the query names."""
+    intent = question.intent
+    compares = intent is not None and intent.kind is QuestionKind.COMPARISON
+    return compares and bool(question.query.patient_id)
+
+
 def with_asked(
     question: Question, kept: Sequence[Evidence], ranked: Sequence[Evidence]
 ) -> Sequence[Evidence]:
@@ -315,6 +332,15 @@ def with_asked(
     asked = [e for e in ranked
              if isinstance(e.item, Definition) and e.item.concept in intent.concepts]  # fmt: skip
     return [*kept, *(e for e in asked if e.key not in held)]
+
+
+def _until_now(query: Query) -> str | None:
+    """The filter that keeps a patient's later studies out of an answer about an earlier time."""
+    if query.at is None:
+        return None
+    if not query.patient_id:
+        raise QueryError("A time was given without a patient", "Name the patient too (--patient).")
+    return as_of(query.patient_id, query.at)
 
 
 def _require_content(query: Query) -> None:

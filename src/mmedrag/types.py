@@ -156,13 +156,17 @@ class Query:
     """What a user asks: a text, an image, or both.
 
     ``domain`` overrules the modality classifier. ``where`` is a metadata filter such as
-    ``"modality = 'ct' and patient_id != 'P1'"``.
+    ``"modality = 'ct' and patient_id != 'P1'"``. ``patient_id`` is whom it is about, ``at`` when: a
+    date, or a number of the patient's ``offset_days``. What is stored of that patient after it, or
+    at no known time, is not searched.
     """
 
     text: str = ""
     image: ImageSource | None = None
     domain: Domain | None = None
     where: str | None = None
+    patient_id: str = ""
+    at: str | float | None = None
 
     def __repr__(self) -> str:
         shown = self.image and (
@@ -355,7 +359,8 @@ class Candidate:
     """A diagnosis of the differential, with the cases that have it and what speaks against it.
 
     ``concept`` is empty where no dictionary has the diagnosis. ``against`` are findings that the
-    question rules out and these cases affirm, or the reverse.
+    question rules out and these cases affirm, or the reverse. ``explanation`` says how the findings
+    of the question lead to it, where a knowledge graph was asked.
     """
 
     diagnosis: str
@@ -364,6 +369,37 @@ class Candidate:
     of: int
     prevalence: Prevalence | None = None
     against: tuple[Claim, ...] = ()
+    explanation: str = ""
+
+
+class Trend(StrEnum):
+    """What became of a finding between two studies of one patient."""
+
+    NEW = "new"
+    WORSE = "worse"
+    UNCHANGED = "unchanged"
+    BETTER = "better"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a finding from an ``earlier`` study to a ``later`` one.
+
+    Both are keys of evidence; ``earlier`` is empty where no earlier report speaks of the finding.
+    ``days`` lie between them, where both times are known. ``words`` of the later report say so;
+    where they are empty, what the two reports assert does. ``contradiction`` says how the words and
+    the assertions differ, and is empty where they agree.
+    """
+
+    concept: str
+    term: str
+    trend: Trend
+    earlier: str
+    later: str
+    days: float | None = None
+    words: str = ""
+    contradiction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +408,9 @@ class Brief:
 
     ``reason`` is the reply's ground in one sentence, without marks. ``definitions`` are the keys of
     those to be shown. ``declined`` says why the question is not answered, ``unanswered`` why a
-    second one in the same text is not; both are empty where all is answered.
+    second one in the same text is not; both are empty where all is answered. ``changes`` are what
+    became of the patient's findings since the study before, ``compared`` the keys of the studies
+    that were compared, the latest last.
     """
 
     kind: QuestionKind
@@ -383,6 +421,8 @@ class Brief:
     definitions: tuple[str, ...] = ()
     declined: str = ""
     unanswered: str = ""
+    changes: tuple[Change, ...] = ()
+    compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -197,6 +197,13 @@ def test_a_lead_is_clear_only_where_such_leads_were_right():
     assert KNOWN.lead(first, BOTH)[0] is Reply.MIXED
 
 
+def test_a_normal_study_is_no_clear_lead_of_an_image(terms):
+    found = [replace(c, labels=("normal fundus",)) for c in cases("", "", "")]
+    brief = brief_of(terms, "What does this show?", found, image=b"image", known=KNOWN)
+    assert brief.differential[0].diagnosis == "normal fundus"
+    assert brief.reply is Reply.MIXED
+
+
 def test_an_agreement_survives_json():
     assert agreement.of_json(agreement.to_json(KNOWN)) == KNOWN
 

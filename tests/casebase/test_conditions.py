@@ -21,11 +21,13 @@ CASES = [
     Case(id="a", modality="CT", domain=Domain.RADIOLOGY, patient_id="P1", date="2021-05-01",
          labels=("Covid", "pneumonia"), meta={"age": 72, "sex": "F", "site": {"name": "north"}}),
     Case(id="b", modality="mr", domain=Domain.PATHOLOGY, patient_id="p1", date="2019-01-31",
-         labels=("glioma",), meta={"age": "9", "sex": "M", "flag": True}),
+         labels=("glioma",), meta={"age": "9", "sex": "M", "flag": True, "offset_days": 5}),
     Case(id="c", study_id="O'Hara", source="x%y", split="val", diagnosis="Kienböck disease",
          meta={"age": None, "big": 2**63, "zero": -0.0, "third": 1 / 3}),
     Case(id="d", licence="CC BY 4.0", patient_id="12",
-         meta={"list": [1, 2], "Schlüssel": "ß", "big": 2**63 - 1, "near": 2**53 + 1}),
+         date="March 2020",
+         meta={"offset_days": "12", "list": [1, 2], "Schlüssel": "ß",
+               "big": 2**63 - 1, "near": 2**53 + 1}),
 ]  # fmt: skip
 
 
@@ -66,7 +68,7 @@ def found(casebase, where):
         ("meta.site.name = 'north'", "a"),
         ("meta.Schlüssel = 'ß'", "d"),
         ("meta.flag = 1", "b"),
-        ("date >= '2020'", "a"),
+        ("date >= '2020'", "ad"),
         ("date < '2020'", "b"),
         ("study_id = 'O''Hara'", "c"),
         ("source like 'x%'", "c"),
@@ -88,6 +90,21 @@ def found(casebase, where):
         ("meta.third = 0.3333333333333333", "c"),
         ("meta.third = '0.3333333333333333'", "c"),
         ("meta.list = '[1,2]'", "d"),
+        ("offset_days = 5", "b"),
+        ("offset_days is null", "ac"),
+        ("before 12", "b"),
+        ("until 12.0", "bd"),
+        ("after 5", "d"),
+        ("within 3 days of 10", "d"),
+        ("before '2020-04'", "bd"),
+        ("before '2020-03-31'", "b"),
+        ("until '2020-03-31'", "bd"),
+        ("until '2020'", "bd"),
+        ("after '2020'", "a"),
+        ("not after '2020'", "bcd"),
+        ("within 31 days of '2020-03'", "d"),
+        ("within 10 days of 'March 2, 2020'", ""),
+        ("WITHIN 1 day of '31 January 2019'", "b"),
     ],
 )
 def test_meaning(casebase, where, expected):
@@ -105,7 +122,10 @@ quoted = (texts | st.sampled_from(["ct", "P1", "a", "%", "x%y", "72"])).map(
 )
 values = quoted | st.integers(-LARGEST, LARGEST).map(str) | st.floats(-1e9, 1e9).map(str)
 patterns = quoted.filter(lambda text: text.count("%") <= 8)
+times = st.integers(-99, 99).map(str) | st.sampled_from(["'2020'", "'2019-01-31'", "'2020-03'"])
 predicates = st.one_of(
+    st.tuples(st.sampled_from(["before", "until", "after"]), times),
+    st.tuples(st.just("within"), st.integers(0, 900).map(str), st.just("days of"), times),
     st.tuples(names, st.sampled_from(["=", "!=", "<", "<=", ">", ">=", "<>"]), values),
     st.tuples(names, st.sampled_from(["like", "not like"]), patterns),
     st.tuples(names, st.sampled_from(["is null", "is not null"])),

@@ -18,7 +18,7 @@ from mmedrag.errors import CasebaseDamaged, CasebaseError, CasebaseNotFound, Enc
 from mmedrag.testing.case_index import DIM, entries_of, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Query
-from proofs import scaled
+from proofs import SEED, scaled
 
 pytestmark = pytest.mark.proof("corruption")
 ENTRIES = entries_of(11, 60)
@@ -526,7 +526,7 @@ def test_no_file_that_is_damaged_gives_a_wrong_answer_in_silence(path, tmp_path,
     refused = noticed = right = 0
     trials = scaled(1200)
     for number in range(trials):
-        rng = np.random.default_rng([77, number])
+        rng = np.random.default_rng([77, number, SEED])
         source = states[["at rest", "written"][number % 2]]
         trial = Path(shutil.copytree(source, tmp_path / "trial"))
         if number % 2:

@@ -14,7 +14,7 @@ from mmedrag.casebase.exact import ExactIndex
 from mmedrag.testing.case_index import DIM, FILTERS, entry, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Domain, Entry, Query
-from proofs import scaled
+from proofs import SEED, scaled
 
 pytestmark = pytest.mark.proof("model")
 
@@ -76,7 +76,7 @@ def step(casebase: Casebase, model: dict[str, Entry], rng, key: str, kind: str) 
 @pytest.mark.long
 @pytest.mark.parametrize("key", ["Flat", "HNSW16", "IVF4,Flat", "IVF4,SQ8"])
 def test_whatever_is_written_the_answers_are_those_of_a_dict(key, record_property):
-    rng = np.random.default_rng(len(key))
+    rng = np.random.default_rng([len(key), SEED])
     model: dict[str, Entry] = {}
     shares = []
     kinds = [*WRITES, "search"]

@@ -94,7 +94,7 @@ def test_a_kind_of_a_diagnosis_is_right_and_a_wider_one_is_not(terms):
 
 def test_replies_are_scored_on_a_real_system(rag, phantoms, terms):
     asked = readings_of([c for c in phantoms if c.image][:6], terms)
-    tasks = sampled(asked, terms, 2)
+    tasks = sampled(of_records(asked, terms), 2)
     tasks += [Task("to be declined", Query("What dose of aspirin?"), declined=True)]
     tasks += [Task("in scope", Query("Is there an effusion?"))]
     tasks += [Task("definition (glossary)", Query("What are drusen?"),

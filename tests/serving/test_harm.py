@@ -107,8 +107,8 @@ def test_two_hundred_at_once(serve, own: Path) -> None:
 
 def test_a_case_is_deleted_while_it_is_streamed(serve, own: Path) -> None:
     client = serve(own)
-    kept = client.post("/v1/search", json={"text": "drusen"}).json()["kept"]
-    case = next(e["id"] for e in kept if e["kind"] == "case")
+    gathered = client.post("/v1/search", json={"text": "drusen"}).json()["gathered"]
+    case = gathered[0]["id"]
     with client.stream(
         "POST", "/v1/ask", json={"text": "drusen"}, headers={"Accept": "text/event-stream"}
     ) as reply:

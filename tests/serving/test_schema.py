@@ -30,7 +30,7 @@ def test_nothing_undocumented_happens(serve, own: Path, tmp_path: Path) -> None:
             sys.executable, "-c", COMMAND, "run", f"{client.base_url}/openapi.json",
             "--checks", ",".join(CHECKS),
             "-H", "Authorization: Bearer 0123456789abcdef-admin", "--mode", "all",
-            "--max-examples", "60", "--phases", "examples,coverage,fuzzing",
+            "--max-examples", "80", "--phases", "examples,coverage,fuzzing",
             "--request-timeout", "60", "--continue-on-failure",
         ],
         capture_output=True, text=True, check=False, cwd=tmp_path,

@@ -80,7 +80,7 @@ class Agreement:
     presence: Judge
     normality: Judge
     leads: Mapping[str, Sequence[Bin]]
-    clear: float = 0.5
+    clear: float = 0.75
 
     def reply(self, support: Mapping[str, float], *, normality: bool = False) -> tuple[Reply, str]:
         """Yes or no of an image, as far as its similar cases can say; else the odds.
@@ -102,7 +102,7 @@ class Agreement:
         share = f"{tried.right / tried.of:.0%} of {tried.of} images held out"
         return (
             undecided,
-            f"with such similar cases it was so for {share}, asked of as many without it",
+            f"with such similar cases it was so for {share}",
         )
 
     def lead(self, first: Candidate, kind: str) -> tuple[Reply, str]:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mmedrag.answers.agreement import BOTH, IMAGE, TEXT, Agreement
+from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.passages import instruction_like, label
@@ -24,7 +25,7 @@ from mmedrag.answers.statements import (
     tally_of,
 )
 from mmedrag.answers.support import is_whole, support_of
-from mmedrag.answers.verification import NORMAL, verified
+from mmedrag.answers.verification import NORMAL, read_again, verified
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
 from mmedrag.types import (
     Assertion,
@@ -179,7 +180,10 @@ class CaseAnalyst:
             case QuestionKind.DEFINITION:
                 reply, reason = _explained(brief)
             case QuestionKind.COMPARISON:
-                reply, reason = _comparison(question, readings)
+                cases = [r.evidence for r in readings]
+                if self.source is not None:
+                    cases = [r.evidence for r in read_again(cases, self.source)]
+                return with_changes(brief, question, cases, self.ontology)
             case QuestionKind.PRESENCE:
                 reply, reason = Reply.UNKNOWN, "no dictionary knows what is asked about"
             case _:
@@ -223,9 +227,12 @@ class CaseAnalyst:
             return Reply.UNKNOWN, "the cases name neither finding nor diagnosis"
         if self.agreement is None:
             return _lead_by_count(brief.differential)
+        first = brief.differential[0]
+        if question.query.image is not None and self.ontology.kind(first.concept) is Kind.NORMAL:
+            return Reply.MIXED, "images that look alike do not tell a normal study"
         has_text, has_image = bool(question.query.text.strip()), question.query.image is not None
         kind = TEXT if not has_image else BOTH if has_text else IMAGE
-        return self.agreement.lead(brief.differential[0], kind)
+        return self.agreement.lead(first, kind)
 
 
 PLAIN = CaseAnalyst()
@@ -351,14 +358,6 @@ def _lead_by_count(differential: Sequence[Candidate]) -> tuple[Reply, str]:
     if first >= 2 and first >= 2 * second and share >= _CLEAR:
         return Reply.YES, f"{differential[0].diagnosis} stands out"
     return Reply.MIXED, "no diagnosis stands out"
-
-
-def _comparison(question: Question, readings: Sequence[CaseReading]) -> tuple[Reply, str]:
-    where = question.query.where or ""
-    patients = {r.case.patient_id for r in readings if r.case.patient_id}
-    if ("patient_id" in where or "study_id" in where) and len(patients) == 1:
-        return Reply.MIXED, "these are the studies of the patient that the filter names"
-    return Reply.UNKNOWN, "no earlier study of this patient was named"
 
 
 def _explained(brief: Brief) -> tuple[Reply, str]:

@@ -64,6 +64,8 @@ class ExtractiveGenerator:
         unanswered = [f"Not answered: {_lowered(brief.unanswered)}"] if brief.unanswered else []
         if brief.declined:
             return [reply, closest]
+        if brief.compared:
+            return [reply, ["Their reports:", *closest[1:]], terms]
         if brief.kind is QuestionKind.DEFINITION:
             return [terms, reply, unanswered, closest]
         findings = finding_lines(brief, cases, self.findings)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mmedrag.answers.analysis import base_rate
+from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.differential import code_of
-from mmedrag.answers.passages import label
 from mmedrag.answers.support import is_whole
 from mmedrag.answers.verification import NORMAL
 from mmedrag.types import (
@@ -172,16 +172,15 @@ def _of_definition(question: Question, brief: Brief, cases: Sequence[Evidence]) 
 
 
 def _of_comparison(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
-    if brief.reply is Reply.UNKNOWN:
-        counted = [_counted(_claims(brief, c)) for c in _targets(question, brief)]
-        return [
-            "No earlier study of this patient was named, so a change cannot be read here; name the "
-            "patient or the study in the filter, as \"patient_id = 'P1'\". What similar cases say:",
-            *counted,
-        ]
-    dated = sorted(cases, key=lambda c: str(getattr(c.item, "date", "")))
-    lines = [f"- {label(getattr(c.item, 'date', '') or 'no date')} [{c.key}]" for c in dated]
-    return ["The studies of this patient by date:", *lines]
+    if brief.compared:
+        return comparison_lines(brief, cases)
+    counted = [_counted(_claims(brief, c)) for c in _targets(question, brief)]
+    return [
+        "No earlier study of this patient was named, so a change cannot be read here; name the "
+        "patient (--patient P1), or the patient or study in the filter, as \"patient_id = 'P1'\". "
+        "What similar cases say:",
+        *counted,
+    ]
 
 
 def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
@@ -194,14 +193,15 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
     shared = _shared(brief)
     named = brief.differential[:LEADS]
     measured = "held out" in brief.reason
-    clear = brief.reply is Reply.YES or not measured
+    explained = measured or question.query.image is not None
+    clear = brief.reply is Reply.YES or not explained
     if named:
         words = listed([_candidate(c) for c in named])
         among = f"among {the_cases}: {words}"
         if not clear:
             among = f"there is no clear lead among {the_cases}: {words}"
         text = f"{start}{among}"
-        if measured:
+        if explained and brief.reason:
             text += f" ({brief.reason})"
         if shared:
             text += f"; they describe {shared}"

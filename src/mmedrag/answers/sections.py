@@ -40,6 +40,7 @@ def _candidate(candidate: Candidate) -> str:
     clauses += [
         f"against it: {c.term} {_WORDS[c.assertion]} in {cited(c.keys)}" for c in candidate.against
     ]
+    clauses += [f"in the corpus: {candidate.explanation}"] if candidate.explanation else []
     return "; ".join(clauses)
 
 

@@ -12,7 +12,19 @@ import sqlite3
 
 from mmedrag.casebase.criteria import Statements
 from mmedrag.casebase.records import DIAGNOSIS
-from mmedrag.filters import CASELESS, MENTIONED, Node, Not, Predicate, Value, number, text
+from mmedrag.dates import first_day, last_day
+from mmedrag.filters import (
+    CASELESS,
+    FIRST_DAY,
+    LAST_DAY,
+    MENTIONED,
+    Node,
+    Not,
+    Predicate,
+    Value,
+    number,
+    text,
+)
 
 _INDEXED = ("id", "patient_id", "study_id")
 """Fields of which SQLite has an index, which it uses for a plain comparison alone."""
@@ -20,6 +32,8 @@ _INDEXED = ("id", "patient_id", "study_id")
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Give a connection the functions that conditions use."""
+    connection.create_function("first_day", 1, first_day, deterministic=True)
+    connection.create_function("last_day", 1, last_day, deterministic=True)
     connection.create_function("as_number", 1, number, deterministic=True)
     connection.create_function("json_number", 1, _json_number, deterministic=True)
     connection.create_function("json_text", 1, _json_text, deterministic=True)
@@ -59,8 +73,13 @@ def _predicate(node: Predicate) -> tuple[str, list[Value]]:
 
 def _stored(field: str) -> tuple[str, str, list[Value]]:
     """A field's value as text and as number, and the parameters that each of them needs."""
+    if field in (FIRST_DAY, LAST_DAY):
+        day = f"{'first' if field == FIRST_DAY else 'last'}_day(cases.date)"
+        return day, day, []
     if field == "diagnosis":
         keys = [DIAGNOSIS]
+    elif field == "offset_days":
+        keys = [field]
     elif field.startswith("meta."):
         keys = field.split(".")[1:]
     else:

@@ -21,6 +21,9 @@ from mmedrag.durability import durable_file, sync_folder
 from mmedrag.errors import CasebaseDamaged, CasebaseError
 from mmedrag.types import Case, Mention
 
+KNOWLEDGE = "knowledge.jsonl"
+"""What the knowledge graph keeps of the cases (:mod:`mmedrag.knowledge.facts`)."""
+
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING)
 """Settings that the casebase keeps for itself."""
 

@@ -73,7 +73,7 @@ class Shard:
             return self._search_flat(query, k, cap, mask, count)
         found = np.empty(0, np.int64)
         if count > _SCAN or mask is None:
-            wanted = min(_APPROXIMATE * k + _SPARE, count)
+            wanted = min(candidates(k), count)
             found = self._approximate.search(query, wanted, mask)
         if len(found) < min(k, count):
             within = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
@@ -212,6 +212,11 @@ class InvertedLists(ApproximateIndex):
     def _check_lists(self, lists: NDArray[np.int64]) -> None:
         for number in lists[lists >= 0].tolist():
             self._blocks.check(int(self._starts[number]), int(self._starts[number + 1]))
+
+
+def candidates(k: int) -> int:
+    """How many an approximate index proposes for the ``k`` nearest."""
+    return _APPROXIMATE * k + _SPARE
 
 
 def selector_of(mask: Mask) -> Index:

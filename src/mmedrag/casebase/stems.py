@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 MAX_LENGTH = 64
-_WORD = re.compile(r"[^\W_]+")
-_SEPARATED = re.compile(r"[^\W_]+|\x1e")
+_END = "\x1e"
+_SEPARATED = re.compile(rf"[^\W_]+|{_END}")
 _STOP_WORDS = (
     "a about after all also an and any are as at be been but by can could did do does for from had "
     "has have he her here him his how i if in into is it its may me more most my no not of on or "
@@ -37,7 +37,7 @@ def folded(text: str) -> str:
 
 def separated(texts: Iterable[str]) -> list[str]:
     r"""The words of several texts in order, ``"\x1e"`` after each text."""
-    joined = "".join(f"{folded(text)}\n\x1e\n".replace("\x1e\x1e", " ") for text in texts)
+    joined = "".join(f"{folded(text).replace(_END, ' ')}\n{_END}\n" for text in texts)
     return _SEPARATED.findall(joined)
 
 

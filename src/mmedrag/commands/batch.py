@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmedrag.dates import time_of
 from mmedrag.domains import find
 from mmedrag.errors import MMedRAGError, QueryError
 from mmedrag.pipeline import MMedRAG
@@ -14,7 +15,7 @@ from mmedrag.types import Query
 from mmedrag.views.terminal import json_escaped, show
 from mmedrag.views.trace import SCHEMA, answer_json
 
-FIELDS = ("id", "text", "image", "domain", "where")
+FIELDS = ("id", "text", "image", "domain", "where", "patient_id", "at")
 """What a line may hold; ``id`` is handed through to the answer."""
 
 
@@ -60,6 +61,8 @@ def _fields(line: bytes) -> Mapping[str, Any]:
         raise QueryError(
             f"A question has no field {unknown[0]!r}", f"Its fields are {', '.join(FIELDS)}."
         )
+    if isinstance(at := fields.get("at"), int | float) and not isinstance(at, bool):
+        fields = {**fields, "at": str(at)}
     for name in FIELDS[1:]:
         if not isinstance(fields.get(name), str | None):
             raise QueryError(f"The field {name!r} is not a text", "Write it in quotes.")
@@ -73,6 +76,8 @@ def _query(fields: Mapping[str, Any], folder: Path) -> Query:
         folder / image if image else None,
         find(domain) if domain else None,
         fields.get("where"),
+        fields.get("patient_id") or "",
+        time_of(fields.get("at") or ""),
     )
 
 

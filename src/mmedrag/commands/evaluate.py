@@ -38,6 +38,9 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     _add_answers(studies)
     _add_agreement(studies)
+    _add_courses(studies)
+    add_study(studies, "knowledge", "diagnosis by the knowledge graph (7)", _knowledge)
+
     _add_order(studies)
     paper.add(studies)
 
@@ -218,6 +221,47 @@ def _agreement(options: argparse.Namespace) -> int:
     with progress_bar("question", "ask") as bar:
         section = evaluate_agreement(
             options.data, options.casebase, options.tasks, options.into, options.unseen, bar.update
+        )
+    return show_sections(options, section)
+
+
+def _add_courses(studies: Commands) -> None:
+    command = add_study(
+        studies, "courses", "changes between studies, and patients with a like course (7)",
+        _courses, data=False,
+    )  # fmt: skip
+    add_records(command, required=False)
+    add_preset(command)
+    command.add_argument(
+        "--outcome", action="append", default=[], metavar="FIELD",
+        help="field of meta that says how a patient fared; repeatable (default: survival, "
+        "intubated)",
+    )  # fmt: skip
+
+
+def _courses(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.courses import OUTCOMES, evaluate_courses
+
+    with progress_bar("case", "embed") as bar:
+        section = evaluate_courses(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            outcomes=options.outcome or OUTCOMES,
+            progress=bar.update,
+        )
+    return show_sections(options, section)
+
+
+def _knowledge(options: argparse.Namespace) -> int:
+    from mmedrag.evaluation.knowledge import evaluate_knowledge
+
+    with progress_bar("case", "embed") as bar:
+        section = evaluate_knowledge(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            progress=bar.update,
         )
     return show_sections(options, section)
 

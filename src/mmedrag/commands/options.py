@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mmedrag.dates import time_of
 from mmedrag.errors import QueryError
 from mmedrag.views.terminal import json_escaped
 
@@ -33,6 +34,15 @@ def add_dictionaries(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dictionary", type=Path, action="append", default=[], metavar="FILE",
         help="a dictionary made by 'mmedrag dictionary', beside the built-in glossary; repeatable",
+    )  # fmt: skip
+
+
+def add_time(command: argparse.ArgumentParser) -> None:
+    """Let a command take ``--at``, a date or a day of ``offset_days``."""
+    command.add_argument(
+        "--at", type=time_of, metavar="TIME",
+        help="when: a date, as 2020-02-10, or a day of offset_days; what is later, or of unknown "
+        "time, is not read of that patient",
     )  # fmt: skip
 
 

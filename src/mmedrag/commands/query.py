@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.generator import add_generator, generator_settings
-from mmedrag.commands.options import Commands, add_dictionaries, json_document
+from mmedrag.commands.options import Commands, add_dictionaries, add_time, json_document
 from mmedrag.domains import find
 from mmedrag.errors import QueryError
 from mmedrag.types import Answer, Context, Query
@@ -31,6 +31,10 @@ def add(commands: Commands) -> None:
         help="answer many questions, one JSON object a line (text, image, domain, where, id); "
         "- reads standard input; prints one JSON object a line",
     )  # fmt: skip
+    ask.add_argument(
+        "--knowledge", action="store_true",
+        help="order and explain the diagnoses by the knowledge graph of the casebase",
+    )  # fmt: skip
     add_generator(ask)
     ask.add_argument(
         "--stream", action="store_true", help="also print the answer while it is being written"
@@ -49,6 +53,10 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--where", metavar="FILTER", help="only cases that match, as \"modality = 'ct'\""
     )
+    command.add_argument(
+        "--patient", default="", metavar="ID", help="whom the question is about, as patient_id"
+    )
+    add_time(command)
     command.add_argument(
         "--verbatim", action="store_true", help="leave the spelling of the question as it is"
     )
@@ -101,8 +109,8 @@ def _ask_all(options: argparse.Namespace) -> int:
     """Answer every line of a file; its exit code is that of the first line that failed."""
     from mmedrag.commands.batch import answer_lines
 
-    alone = ("question", "text", "image", "where", "domain", "page")
-    if clash := [name for name in alone if getattr(options, name) is not None]:
+    alone = ("question", "text", "image", "where", "domain", "patient", "at", "page")
+    if clash := [name for name in alone if getattr(options, name) not in (None, "")]:
         raise QueryError(
             f"--questions and {clash[0]} were both given", "Write it into the lines of the file."
         )
@@ -139,6 +147,7 @@ def open_system(options: argparse.Namespace) -> MMedRAG:
             context_filter=options.filter,
             threshold=options.threshold,
             k=options.k,
+            knowledge=getattr(options, "knowledge", False),
             verbatim=options.verbatim,
             **generator_settings(options),
         )
@@ -156,7 +165,14 @@ def _query(options: argparse.Namespace) -> Query:
     if options.question is not None and options.text is not None:
         raise QueryError("The question was given twice", "Leave out --text.")
     domain = find(options.domain) if options.domain else None
-    return Query(options.question or options.text or "", options.image, domain, options.where)
+    return Query(
+        options.question or options.text or "",
+        options.image,
+        domain,
+        options.where,
+        options.patient,
+        options.at,
+    )
 
 
 def _write_page(options: argparse.Namespace, rag: MMedRAG, result: Context | Answer) -> None:

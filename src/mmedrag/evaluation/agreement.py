@@ -25,7 +25,14 @@ from mmedrag.durability import write_durably
 from mmedrag.evaluation.agreement_section import section_of
 from mmedrag.evaluation.calibration import FITTED, PATIENTS, SETS, Lead, Trial, fit
 from mmedrag.evaluation.task_replies import sampled
-from mmedrag.evaluation.tasks import Task, cases_of, held_out, readings_of, same_diagnosis
+from mmedrag.evaluation.tasks import (
+    Task,
+    cases_of,
+    held_out,
+    of_records,
+    readings_of,
+    same_diagnosis,
+)
 from mmedrag.pipeline import MMedRAG
 from mmedrag.progress import Progress, silent
 from mmedrag.types import Brief, Case, Query, Reply
@@ -107,13 +114,13 @@ def _of_files(data: Sequence[Path], most: int, source: Dictionary) -> Iterator[t
         for split, cases in zip((FITTED, PATIENTS), held_out(cases_of(file)), strict=True):
             named = [c for c in cases if c.patient_id]
             readings = readings_of(evenly_spaced(named, _OF_A_FILE), source)
-            yield from ((split, task) for task in sampled(readings, source, most))
+            yield from ((split, task) for task in sampled(of_records(readings, source), most))
 
 
 def _of_unseen(files: Sequence[Path], most: int, source: Dictionary) -> Iterator[tuple[str, Task]]:
     for file in files:
         readings = readings_of(evenly_spaced(cases_of(file), _OF_A_FILE), source)
-        yield from ((SETS, task) for task in sampled(readings, source, most))
+        yield from ((SETS, task) for task in sampled(of_records(readings, source), most))
 
 
 def _apart(task: Task) -> Query:

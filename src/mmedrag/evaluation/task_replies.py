@@ -8,7 +8,7 @@ declined. Misleading is a wrong reply or a claim that its marked evidence contra
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ import numpy as np
 from mmedrag import presets
 from mmedrag.answers.claims import claims
 from mmedrag.answers.differential import code_of, diagnoses_of
-from mmedrag.answers.statements import CaseReading, read_cases
+from mmedrag.answers.statements import read_cases
 from mmedrag.answers.verification import contradicted_by, read_again
 from mmedrag.assembly import assemble, dictionary, load
 from mmedrag.casebase.exact import ExactIndex
@@ -245,22 +245,20 @@ def evaluate_replies(
             source = rag.definitions
             assert isinstance(source, Dictionary)
             tasks = [*by_hand(source), *evenly_spaced([*of_glossary()], max(most, GLOSSARY))]
-            tasks += sampled(
-                [r for _, apart in cases for r in readings_of(apart, source)], source, most
-            )
+            sets = [readings_of(apart, source) for _, apart in cases]
+            made = [task for readings in sets for task in of_records(readings, source)]
+            tasks += sampled(made, most)
             tasks.sort(key=lambda task: task.case_id)  # an image is encoded once
             return scored(rag, source, tasks, progress)
 
 
-def sampled(
-    readings: Sequence[CaseReading], source: Dictionary, most: int, seed: int = 0
-) -> list[Task]:
+def sampled(tasks: Iterable[Task], most: int, seed: int = 0) -> list[Task]:
     """At most so many tasks of each kind, the same for the same seed."""
     by_kind: dict[str, list[Task]] = {}
-    for task in of_records(readings, source):
+    for task in tasks:
         by_kind.setdefault(task.kind, []).append(task)
     rng = random.Random(seed)  # noqa: S311 - a sample, no secret
-    return [t for tasks in by_kind.values() for t in rng.sample(tasks, min(most, len(tasks)))]
+    return [t for kind in by_kind.values() for t in rng.sample(kind, min(most, len(kind)))]
 
 
 def with_replies(section: Section, scores: dict[str, Score]) -> Section:

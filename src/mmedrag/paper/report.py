@@ -166,6 +166,18 @@ def _reward(roles: Roles) -> Section:
     return evaluate_reward(roles["reward"])
 
 
+def _courses(roles: Roles) -> Section:
+    from mmedrag.evaluation.courses import evaluate_courses
+
+    return evaluate_courses(roles.optional("courses"))
+
+
+def _knowledge(roles: Roles) -> Section:
+    from mmedrag.evaluation.knowledge import evaluate_knowledge
+
+    return evaluate_knowledge(roles["knowledge"])
+
+
 STUDIES = (
     Study("rerank", "rerank", _rerank),
     Study("encoders", "encoders", _encoders),
@@ -177,5 +189,7 @@ STUDIES = (
     Study("reward", "reward", _reward),
     Study("order", "order", _order),
     Study("answers", "answers", _answers),
+    Study("courses", "courses", _courses),
+    Study("knowledge", "knowledge", _knowledge),
 )
 """Beside retrieval, which is measured on as many sets as the roles name."""

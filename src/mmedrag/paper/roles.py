@@ -36,6 +36,8 @@ ROLES: Mapping[str, str] = {
     "reward": "records that preferences are mined from, and whose order is measured (3.5, 3.6)",
     "unseen": "sets that nothing was learned from (3.5, 3.6); may be left out",
     "answers": "records with a validation part, beside drawn ones (3.6); may be left out",
+    "knowledge": "records with a diagnosis, by history and findings (7)",
+    "courses": "patients with several studies and an outcome (7); may be left out",
 }
 
 PHANTOMS = 240
@@ -121,8 +123,9 @@ def synthetic_roles(into: Path, pictures: Sequence[Path] = ()) -> Roles:
     :func:`draw_phantoms` draws them.
     """
     file = into / "records.jsonl"
-    # phantoms have no diagnosis, answers draw their own, and two files of one name are no two sets
-    stated = ("text-encoders", "answers", "unseen")
+    # phantoms have no diagnosis, answers and courses draw their own, and two files of one name are
+    # no two sets
+    stated = ("text-encoders", "answers", "unseen", "courses", "knowledge")
     files = {role: (file,) for role in ROLES if role not in stated}
     return Roles(files, (RetrievalSet("phantoms", (file,)),), tuple(pictures))
 

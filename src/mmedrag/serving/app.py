@@ -20,6 +20,7 @@ from mmedrag import __version__
 from mmedrag.errors import MMedRAGError
 from mmedrag.serving.api import api
 from mmedrag.serving.audit import Recorder
+from mmedrag.serving.courses import courses
 from mmedrag.serving.headers import SecurityHeaders
 from mmedrag.serving.health import health
 from mmedrag.serving.limits import BodyLimit
@@ -63,8 +64,9 @@ def create_app(service: Service, *, max_body: int) -> FastAPI:
     )
     app.state.service = service
     app.state.max_body = max_body
-    app.state.service_routes = [*api.routes, *health.routes, *pages.routes]
+    app.state.service_routes = [*api.routes, *courses.routes, *health.routes, *pages.routes]
     app.include_router(api)
+    app.include_router(courses)
     app.include_router(health)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -114,7 +114,7 @@ async def case_page(request: Request, grant: Reader, id: str = "") -> Response:
 
     values = await grant.readers.run(work)
     preview = events.preview_address(id, grant.casebase)
-    return _html(request, grant, "case.html", preview=preview, **values)
+    return page_of(request, grant, "case.html", preview=preview, **values)
 
 
 @pages.get("/casebase")
@@ -130,7 +130,7 @@ async def casebase_page(request: Request, grant: Reader) -> Response:
 
     statistics = await grant.readers.run(work)
     jobs = [job.as_json() for job in grant.service.jobs.of(grant.casebase)]
-    return _html(request, grant, "casebase.html", jobs=jobs, **statistics)
+    return page_of(request, grant, "casebase.html", jobs=jobs, **statistics)
 
 
 @pages.get("/trace/{trace_id}")
@@ -177,7 +177,7 @@ async def feedback(request: Request, grant: Editor) -> Response:
     file = grant.service.feedback_of(grant.readers)
     await run_in_threadpool(file.add, verdict.model_dump(), grant.client.name)
     if body.is_form and "application/json" not in request.headers.get("accept", ""):
-        return _html(request, grant, "thanks.html")
+        return page_of(request, grant, "thanks.html")
     return JSONResponse({"kept": True}, 201)
 
 
@@ -299,10 +299,11 @@ def _ask_html(
     had_image: bool = False,
 ) -> Response:
     values = {"inquiry": inquiry, "result": result, "had_image": had_image}
-    return _html(request, grant, "ask.html", **values, **(result or {}))
+    return page_of(request, grant, "ask.html", **values, **(result or {}))
 
 
-def _html(request: Request, grant: Grant, template: str, **values: Any) -> Response:  # noqa: ANN401
+def page_of(request: Request, grant: Grant, template: str, **values: Any) -> Response:  # noqa: ANN401
+    """A template with what every page shows beside it."""
     service = service_of(request)
     shared = {
         "casebase": grant.casebase,

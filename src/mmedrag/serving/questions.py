@@ -14,6 +14,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from mmedrag.assembly import configure
 from mmedrag.choices import FILTERS, GENERATORS, MAX_CASES, RERANKERS
+from mmedrag.dates import time_of
 from mmedrag.domains import find
 from mmedrag.errors import QueryError
 from mmedrag.pipeline import MMedRAG
@@ -47,6 +48,13 @@ class Inquiry(BaseModel):
     domain: str = Field("", max_length=40, description="Search this corpus alone.")
     where: str = Field(
         "", max_length=LONGEST_FILTER, description="Only cases that match, as modality = 'ct'."
+    )
+    patient_id: str = Field("", max_length=200, description="Whom the question is about.")
+    at: str = Field(
+        "",
+        max_length=40,
+        description="When: a date, or a day of offset_days. What is later, or of unknown time, is "
+        "not read of that patient.",
     )
     k: int = Field(10, ge=1, le=MAX_CASES, description="Cases in the context.")
     reranker: str = Field("", json_schema_extra={"enum": ["", *RERANKERS]})
@@ -98,7 +106,14 @@ def query_of(inquiry: Inquiry, image: bytes | None) -> Query:
         QueryError: there is no such domain.
     """
     domain = find(inquiry.domain) if inquiry.domain else None
-    return Query(inquiry.text, image, domain, inquiry.where or None)
+    return Query(
+        inquiry.text,
+        image,
+        domain,
+        inquiry.where or None,
+        inquiry.patient_id,
+        time_of(inquiry.at),
+    )
 
 
 def configured(rag: MMedRAG, inquiry: Inquiry, writer: Writer) -> MMedRAG:

@@ -84,13 +84,29 @@ def _place(values: Matrix) -> str:
 
 
 def _findings(rag: MMedRAG, text: str, case: Case) -> dict[str, list[str]]:
-    """Terms that both texts affirm or ask for, and those on which they differ."""
-    sought_mentions, reported = rag.definitions.recognise([text, case.text])
-    sought = {m.concept for m in sought_mentions if m.assertion is not Assertion.NEGATED}
-    excluded = {m.concept for m in sought_mentions} - sought
-    affirmed = {m.concept: m.term for m in reported if m.assertion is Assertion.AFFIRMED}
-    negated = {m.concept: m.term for m in reported if m.assertion is Assertion.NEGATED}
-    negated = {concept: term for concept, term in negated.items() if concept not in affirmed}
-    differing = [t for c, t in affirmed.items() if c in excluded]
-    differing += [t for c, t in negated.items() if c in sought]
-    return {"shared": [t for c, t in affirmed.items() if c in sought], "differing": differing}
+    """Findings that both texts affirm or ask for, and those on which they differ.
+
+    "Effusion" in the report and "pleural effusion" in the question are one finding: one is a kind
+    of the other. What is ruled out is ruled out with all of its kinds.
+    """
+    ontology = getattr(rag.definitions, "concepts", None)
+
+    def is_a(concept: str, ancestor: str) -> bool:
+        return concept == ancestor or (ontology is not None and ontology.is_a(concept, ancestor))
+
+    question, report = (
+        [m for m in mentions if m.kind.is_finding]
+        for mentions in rag.definitions.recognise([text, case.text])
+    )
+    sought = {m.concept for m in question if m.assertion is not Assertion.NEGATED}
+    excluded = {m.concept for m in question} - sought
+    affirmed = {m.concept: m.term for m in report if m.assertion is Assertion.AFFIRMED}
+    negated = {m.concept: m.term for m in report if m.assertion is Assertion.NEGATED}
+    shared = [t for c, t in affirmed.items() if any(is_a(c, s) or is_a(s, c) for s in sought)]
+    differing = [t for c, t in affirmed.items() if any(is_a(c, e) for e in excluded)]
+    differing += [
+        t
+        for c, t in negated.items()
+        if c not in affirmed and any(is_a(s, c) for s in sought - affirmed.keys())
+    ]
+    return {"shared": shared, "differing": differing}

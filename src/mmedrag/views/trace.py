@@ -14,6 +14,7 @@ from mmedrag.types import (
     Brief,
     Candidate,
     Case,
+    Change,
     Claim,
     Context,
     Correction,
@@ -99,11 +100,29 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
         "definitions": list(brief.definitions),
         "declined": brief.declined or None,
         "unanswered": brief.unanswered or None,
+        "compared": list(brief.compared),
+        "changes": [change_json(c) for c in brief.changes],
     }
 
 
-_BRIEF = ("kind", "reply", "reason", "claims", "differential", "definitions", "declined",
-          "unanswered")  # fmt: skip
+_BRIEF = (
+    "kind", "reply", "reason", "claims", "differential", "definitions", "declined", "unanswered",
+    "compared", "changes",
+)  # fmt: skip
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """What became of a finding."""
+    return {
+        "concept": change.concept,
+        "term": change.term,
+        "trend": change.trend,
+        "earlier": change.earlier or None,
+        "later": change.later or None,
+        "days": change.days,
+        "words": change.words or None,
+        "contradiction": change.contradiction or None,
+    }
 
 
 def _claim(claim: Claim) -> dict[str, Any]:
@@ -129,6 +148,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "of": candidate.of,
         "base_rate": _base_rate(candidate.prevalence),
         "against": [_claim(c) for c in candidate.against],
+        "explanation": candidate.explanation or None,
     }
 
 
@@ -193,6 +213,8 @@ def _query(question: Question) -> dict[str, Any]:
         "image": shown,
         "domain": query.domain,
         "where": query.where,
+        "patient_id": query.patient_id or None,
+        "at": query.at,
         "written": question.written,
     }
 

@@ -1,0 +1,1 @@
+"""The course of a patient: studies in time, what became of each finding, and like courses."""

@@ -1,0 +1,97 @@
+"""What became of each finding from study to study: by words of change, and by assertions.
+
+A finding that the study before denies and this one affirms is new; affirmed before and denied now,
+it has resolved. Between two studies that both affirm it, the later report's own words decide, and
+where it has none it is unchanged. Where words and assertions differ, the change says how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mmedrag.courses.studies import Study, state_of
+from mmedrag.protocols import Ontology
+from mmedrag.text.trends import Wording, trends_of_findings
+from mmedrag.types import Assertion, Change, Trend
+
+_A, _N = Assertion.AFFIRMED, Assertion.NEGATED
+_THERE_BEFORE = frozenset({Trend.WORSE, Trend.UNCHANGED, Trend.BETTER})
+
+
+def changes_of(studies: Sequence[Study], ontology: Ontology) -> list[Change]:
+    """All changes of a course, by study and then in the order of its report.
+
+    Each study is held against the last study before it that speaks of the finding, is of the same
+    part of the body and modality. Studies of unknown time take no part.
+    """
+    timed = [study for study in studies if study.time is not None]
+    return [c for i in range(len(timed)) for c in changes_since(timed[:i], timed[i], ontology)]
+
+
+def changes_since(earlier: Sequence[Study], study: Study, ontology: Ontology) -> list[Change]:
+    """What became of a patient's findings in one study, held against those before it.
+
+    A text that repeats the one before, as a note on several figures of one patient does, says by
+    its words of change nothing of this study; what it asserts counts.
+    """
+    before = [s for s in earlier if s.comparable(study)]
+    repeated = bool(before) and before[-1].text == study.text
+    return list(_changes(before, study, {} if repeated else _words(study), ontology))
+
+
+def _changes(
+    before: Sequence[Study], study: Study, words: Mapping[str, Wording], ontology: Ontology
+) -> Iterator[Change]:
+    for concept, state in study.states.items():
+        previous = next((s for s in reversed(before) if state_of(s, concept, ontology)), None)
+        was = None if previous is None else state_of(previous, concept, ontology)
+        wording = words.get(concept)
+        trend = _trend(was, state, wording)
+        if trend is None:
+            continue
+        days = None
+        if previous is not None and previous.time is not None and study.time is not None:
+            days = study.time - previous.time
+        yield Change(
+            concept=concept,
+            term=study.terms[concept],
+            trend=trend,
+            earlier=previous.key if previous else "",
+            later=study.key,
+            days=days,
+            words=wording.words if wording and wording.trend is trend else "",
+            contradiction=_contradiction(was, state, wording),
+        )
+
+
+def _words(study: Study) -> dict[str, Wording]:
+    found: dict[str, Wording] = {}
+    for evidence in study.evidence:
+        found.update(trends_of_findings(evidence.text, evidence.mentions))
+    return found
+
+
+def _trend(was: Assertion | None, state: Assertion, wording: Wording | None) -> Trend | None:
+    """What became of a finding that was and is in these states."""
+    stated = wording.trend if wording else None
+    if state is _N:
+        return Trend.RESOLVED if was is _A or stated is Trend.RESOLVED else None
+    if was is _N:
+        return Trend.NEW if state is _A else None
+    if stated is not None and state is not _N:
+        return stated
+    return Trend.UNCHANGED if was is _A and state is _A else None
+
+
+def _contradiction(was: Assertion | None, state: Assertion, wording: Wording | None) -> str:
+    if wording is None or was not in (_A, _N):
+        return ""
+    if was is _N and wording.trend in _THERE_BEFORE and state is _A:
+        return f"the later report says “{wording.words}”, but the earlier one rules it out"
+    if was is _N and wording.trend is Trend.RESOLVED:
+        return f"the later report says “{wording.words}”, but the earlier one already rules it out"
+    if was is _A and wording.trend is Trend.NEW:
+        return f"the later report says “{wording.words}”, but the earlier one affirms it"
+    if was is _A and state is _N and wording.trend in _THERE_BEFORE:
+        return f"the later report says “{wording.words}”, but rules it out"
+    return ""

@@ -1,0 +1,126 @@
+"""The studies of one patient in time: cases of one study together, its findings as one state each.
+
+A study is what was examined at one time in one way: cases that share a study id, or else a time and
+a modality. Its time is on the axis that most of the patient's cases have (:mod:`mmedrag.dates`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mmedrag.courses.body_parts import parts_of
+from mmedrag.dates import axis_of, day_of, offset_of
+from mmedrag.protocols import Ontology
+from mmedrag.types import Assertion, Case, Evidence, Kind
+
+_FINDINGS = frozenset({Kind.FINDING, Kind.DISEASE, Kind.SYMPTOM})
+_STATED = frozenset({Assertion.AFFIRMED, Assertion.NEGATED})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """One study of a patient.
+
+    ``time`` is a day on the patient's axis, ``None`` where it is unknown. ``states`` are what the
+    reports say of each finding: affirmed, negated, or uncertain where they hedge or say both.
+    ``terms`` name the concepts of ``states``, ``parts`` are those of the body that it is on.
+    """
+
+    evidence: tuple[Evidence, ...]
+    time: float | None
+    states: Mapping[str, Assertion]
+    terms: Mapping[str, str]
+    parts: frozenset[str]
+
+    @property
+    def key(self) -> str:
+        """The mark that names it, that of its first case."""
+        return self.evidence[0].key
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """Its cases."""
+        return tuple(e.item for e in self.evidence if isinstance(e.item, Case))
+
+    @property
+    def modality(self) -> str:
+        """In lower case; empty where none is given."""
+        return next((c.modality.lower() for c in self.cases if c.modality), "")
+
+    @property
+    def text(self) -> str:
+        """Its reports, each once."""
+        return "\n\n".join(dict.fromkeys(c.text for c in self.cases if c.text))
+
+    @property
+    def when(self) -> str:
+        """Its time in words."""
+        case = self.cases[0]
+        offset = offset_of(case)
+        if self.time is not None and offset == self.time:
+            return f"day {offset:g}" + (f" ({case.date})" if day_of(case) is not None else "")
+        return case.date or "time unknown"
+
+    def comparable(self, other: Study) -> bool:
+        """Whether two studies are of one modality and part of the body, as far as is known."""
+        same_modality = not self.modality or self.modality == other.modality or not other.modality
+        known = self.parts and other.parts
+        return same_modality and (not known or bool(self.parts & other.parts))
+
+
+def studies_of(evidence: Sequence[Evidence], ontology: Ontology) -> list[Study]:
+    """The studies of one patient, the earliest first and those of unknown time at the end.
+
+    Args:
+        evidence: cases of one patient with the mentions of their reports.
+        ontology: which region a finding is in.
+    """
+    cases = [(e, e.item) for e in evidence if isinstance(e.item, Case)]
+    time = axis_of(case for _, case in cases)
+    groups: dict[tuple[object, ...], list[Evidence]] = {}
+    for number, (item, case) in enumerate(cases):
+        day = time(case)
+        name = case.study_id or (None if day is not None else number)
+        groups.setdefault((name, day, case.modality.lower()), []).append(item)
+    studies = [_study(tuple(group), key[1], ontology) for key, group in groups.items()]
+    return sorted(studies, key=lambda s: (s.time is None, s.time or 0.0))
+
+
+def state_of(study: Study, concept: str, ontology: Ontology) -> Assertion | None:
+    """What a study says of a concept; ``None`` where it says nothing of it.
+
+    Itself or one of its kinds; else the ruling out of something that it is a kind of.
+    """
+    if concept in study.states:
+        return study.states[concept]
+    below = {s for c, s in study.states.items() if ontology.is_a(c, concept)}
+    if Assertion.AFFIRMED in below:
+        return Assertion.AFFIRMED
+    above = {s for c, s in study.states.items() if ontology.is_a(concept, c)}
+    return Assertion.NEGATED if Assertion.NEGATED in above else None
+
+
+def _study(evidence: tuple[Evidence, ...], time: object, ontology: Ontology) -> Study:
+    mentions = [m for e in evidence for m in e.mentions if m.kind in _FINDINGS]
+    said: dict[str, set[Assertion]] = {}
+    for mention in mentions:
+        said.setdefault(mention.concept, set()).add(mention.assertion)
+    states = {c: state for c, every in said.items() if (state := _state(every)) is not None}
+    return Study(
+        evidence=evidence,
+        time=time if isinstance(time, float) else None,
+        states=states,
+        terms={m.concept: m.term for m in mentions},
+        parts=parts_of(
+            {ontology.name(ontology.region(m.concept)) for m in mentions},
+            (e.item for e in evidence if isinstance(e.item, Case)),
+        ),
+    )
+
+
+def _state(said: set[Assertion]) -> Assertion | None:
+    stated = said & _STATED
+    if len(stated) == 1:
+        return next(iter(stated))
+    return Assertion.UNCERTAIN if stated or Assertion.UNCERTAIN in said else None

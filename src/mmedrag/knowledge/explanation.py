@@ -1,0 +1,42 @@
+"""Paths through the graph in words: why a diagnosis is named, and what is missing for it."""
+
+from __future__ import annotations
+
+from mmedrag.knowledge.differential import Scored
+from mmedrag.knowledge.knowledge import Knowledge
+from mmedrag.knowledge.relations import Edge
+
+MOST = 3
+"""Findings that an explanation names, and findings that are missing."""
+
+
+def explained(scored: Scored, knowledge: Knowledge) -> str:
+    """As "ring enhancement (12 of 40 patients) and fever (written) → abscess; not mentioned: …"."""
+    parts = []
+    if scored.supports:
+        found = [f"{knowledge.name(e.source)} ({_evidence(e)})" for e in scored.supports[:MOST]]
+        parts.append(f"{_joined(found)} → {knowledge.name(scored.diagnosis)}")
+    if scored.missing:
+        names = ", ".join(knowledge.name(f) for f in scored.missing[:MOST])
+        parts.append(f"not mentioned: {names}")
+    return "; ".join(parts)
+
+
+def edge_text(edge: Edge, knowledge: Knowledge) -> str:
+    """An edge as it is shown: source, relation, target and evidence."""
+    return (
+        f"{knowledge.name(edge.source)} {edge.relation} {knowledge.name(edge.target)} "
+        f"({_evidence(edge)})"
+    )
+
+
+def _evidence(edge: Edge) -> str:
+    """Where an edge is from; of a learned one, its counts."""
+    if edge.origin != "corpus":
+        return {"MMedRAG": "written"}.get(edge.origin, edge.origin)
+    against = f", {edge.against} rule it out" if edge.against else ""
+    return f"{edge.both} of {edge.of} patients, lift {edge.lift:.1f}{against}"
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

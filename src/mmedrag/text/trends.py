@@ -1,0 +1,130 @@
+"""Words of change: what a report says became of a finding since an earlier study.
+
+"Interval increase of the effusion", "the consolidation has resolved", "no longer seen". A finding
+has the change that is named in its own words or beside it in its clause, as it has its side
+(:mod:`mmedrag.text.laterality`). English, Spanish and Portuguese.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mmedrag.types import Mention, Trend
+
+# What is merely dense or low ("increased density") has not changed; "interval" says that it has.
+_LOOK = (
+    r"(?!\s+(?:in\s+)?(?:density|densities|opacity|opacities|opacification|attenuation|markings"
+    r"|signal|echogenicity|uptake|thickness|vascularity|lung volumes?|volume|caliber|calibre"
+    r"|cup|risk|sensitivity|numbers? of))"
+)
+_RULES: tuple[tuple[Trend | None, str], ...] = (
+    (None, r"(?:no|without|rather than)(?: evidence of)?(?: any)? (?:new|newly|sign of (?:new|"
+     r"progress\w+))|(?:new|progressive)(?=\s+(?:york|born))|sin nuev\w+|sem nov\w+"
+     r"|(?:more|less) \w+ (?:in|on|at|than) (?:the|its) (?:left|right|upper|lower|other|opposite)"),
+    (
+        Trend.UNCHANGED,
+        r"unchanged|stable|not (?:significantly |substantially |appreciably )?(?:changed|increased"
+        r"|decreased|improved|worsened|progressed|resolved|enlarged)|(?:no|without)(?: significant"
+        r"| appreciable| substantial| definite| relevant)?(?: interval)? (?:change|increase"
+        r"|decrease|progression|improvement|worsening|growth|resolution)s?"
+        r"|(?:has|have|did|does) not (?:changed?|increased?|improved?|worsen(?:ed)?"
+        r"|progress(?:ed)?|resolved?|enlarged?)"
+        r"|persist(?:s|ed|ent|ing|ently)?|remain(?:s|ed|ing)?(?! (?:of|no))|similar to (?:the )?"
+        r"(?:prior|previous)|as before|constant in size"
+        r"|estables?|sin cambios?|persistente|est[aá]vel|inalterad[oa]s?|sem altera\w+",
+    ),
+    (
+        Trend.BETTER,
+        r"(?:part(?:ial|ly|ially)?|incomplete(?:ly)?|near(?:ly)?[- ]complete(?:ly)?|some|slow"
+        r"|mild|slight|almost|mostly|gradual(?:ly)?) (?:interval )?(?:resolution|resolved"
+        r"|clear(?:ed|ing)|resolving|regression|disappear\w*)|resolving|clearing|improv(?:es|ed|ing|ement)|better"
+        rf"|(?:interval|has|have|had|is|are)(?: also| since)? (?:decreas|reduc)\w*"
+        rf"|decreas(?:ed|ing|e)\b{_LOOK}|diminish(?:ed|ing)|smaller|reduced\b{_LOOK}|reduction in"
+        r"|regress(?:ed|ing|ion)|reced(?:ed|ing)|shrunk(?:en)?|shrinking|less (?:extensive|dense"
+        r"|prominent|pronounced|marked|severe|conspicuous)|absorption|absorbed"
+        r"|mejor(?:[ií]a|[oó]|ad[oa])|disminu\w+|melhor(?:a|ou|ad[oa])|diminu\w+|reduziu",
+    ),
+    (
+        Trend.RESOLVED,
+        r"resolved|(?:interval |complete(?:ly)? |full |total )?resolution|no longer(?: \w+)?"
+        r"|cleared|disappear(?:ed|ance)|(?:has|have) gone|vanished|completely absorbed"
+        r"|resuelt[oa]s?|resoluci[oó]n|desapareci\w+|resolvid[oa]s?|resolu[cç][aã]o|desaparec\w+",
+    ),
+    (
+        Trend.WORSE,
+        r"worse(?:n(?:s|ed|ing))?|progress(?:es|ed|ing|ive(?:ly)?|ion)|enlarging"
+        r"|(?:interval|has|have|had|is|are)(?: also| since)? (?:increas|enlarg|grow|grew|expand)\w*"
+        rf"|increas(?:ed|ing|e)\b{_LOOK}|larger|grown|expanded|denser|more (?:extensive|dense"
+        r"|prominent|pronounced|marked|severe|conspicuous|confluent|diffuse)|deteriorat(?:ed|ing|ion)"
+        r"|aument(?:o|ó|ou|ad[oa]s?)\b|empeor\w+|progres(?:i[oó]n|iv[oa]s?|s[aã]o)|pior(?:a|ou)",
+    ),
+    (
+        Trend.NEW,
+        r"new(?:ly)?|(?:interval )?development of|has developed|have developed|(?:newly|recently) "
+        r"(?:appeared|developed)|(?:has|have) appeared|de novo|not (?:seen|present) (?:before|"
+        r"previously)|nuev[oa]s?|apareci[oóeu]\w*|nov[oa]s?|surgi(?:u|ram|mento)",
+    ),
+)  # fmt: skip
+_CHANGE = re.compile(
+    r"(?<![^\W_])(?:" + "|".join(f"(?P<r{i}>{p})" for i, (_, p) in enumerate(_RULES))
+    + r")(?![^\W_])", re.IGNORECASE,
+)  # fmt: skip
+_COMMA = re.compile(r",\s+(?!(?:and|or|y|e)\b)")
+_CLAUSE_END = re.compile(r"[.;:()\n]|\b(?:but|while|whereas|although|"
+                         r"however|with|pero|mas|com)\b", re.IGNORECASE)  # fmt: skip
+_LISTED = re.compile(r"\s*(?:,|and|or|,\s*and|y|e)\s+", re.IGNORECASE)
+"""Between two findings of one list, which share the words of change beside it."""
+_NEAR = 70
+"""Characters before and after a finding in which its change is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A change and the words that say it."""
+
+    trend: Trend
+    words: str
+
+
+def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Wording]:
+    """What the text says became of each concept; those of which it says nothing are left out.
+
+    The words nearest to a mention count; where a text says two things of one finding, the last.
+
+    Args:
+        text: that was read.
+        mentions: of the text, in its order (:meth:`DefinitionSource.recognise`).
+    """
+    found: dict[str, Wording] = {}
+    findings = [m for m in mentions if m.kind.is_finding]
+    for mention in findings:
+        before = bisect_left(findings, mention.start, key=lambda m: m.start) - 1
+        after = bisect_right(findings, mention.start, key=lambda m: m.start)
+        last = findings[before].end if before >= 0 else 0
+        following = findings[after].start if after < len(findings) else len(text)
+        if wording := _beside(text, mention, last, following):
+            found[mention.concept] = wording
+    for one, other in (*pairwise(findings), *(pair[::-1] for pair in pairwise(findings))):
+        between = text[min(one.end, other.end) : max(one.start, other.start)]
+        alike = one.assertion is other.assertion
+        if alike and one.concept in found and _LISTED.fullmatch(between):
+            found.setdefault(other.concept, found[one.concept])
+    return found
+
+
+def _beside(text: str, mention: Mention, last: int, following: int) -> Wording | None:
+    low, high = max(last, mention.start - _NEAR), min(following, mention.end + _NEAR)
+    before = _COMMA.split(_CLAUSE_END.split(text[low : mention.start])[-1])[-1]
+    after = _CLAUSE_END.split(text[mention.end : high])[0]
+    if mention.end + len(after) == following:  # behind a comma the next finding is spoken of
+        after = _COMMA.split(after)[0]
+    near = [(len(before) - m.end(), m) for m in _CHANGE.finditer(before)]
+    near += [(m.start(), m) for m in _CHANGE.finditer(after)]
+    for _, match in sorted(near, key=lambda pair: pair[0]):
+        trend = _RULES[int((match.lastgroup or "r0")[1:])][0]
+        return None if trend is None else Wording(trend, match.group().lower())
+    return None

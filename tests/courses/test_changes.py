@@ -1,0 +1,70 @@
+"""What became of findings: by words, by assertions, and where the two differ."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmedrag.courses.changes import changes_of
+from mmedrag.courses.course import course_of
+from mmedrag.courses.studies import studies_of
+from mmedrag.types import Trend
+
+N, W, U, B, R = Trend.NEW, Trend.WORSE, Trend.UNCHANGED, Trend.BETTER, Trend.RESOLVED
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "trend", "by_words"),
+    [
+        ("No pneumothorax.", "Right pneumothorax.", N, False),
+        ("Right pneumothorax.", "No pneumothorax.", R, False),
+        ("Right pneumothorax.", "Right apical pneumothorax.", U, False),
+        ("Right pneumothorax.", "The pneumothorax has increased.", W, True),
+        ("Right pneumothorax.", "Decreasing pneumothorax.", B, True),
+        ("Right pneumothorax.", "The pneumothorax has resolved.", R, True),
+        ("Clear lungs.", "New right pneumothorax.", N, True),
+    ],
+)
+def test_trends(patient, terms, before, after, trend, by_words):
+    studies = studies_of(patient((0, before), (5, after)), terms.concepts)
+    (change,) = [c for c in changes_of(studies, terms.concepts) if c.term == "pneumothorax"]
+    assert change.trend is trend
+    assert bool(change.words) is by_words
+    assert change.later == "C2"
+    assert change.contradiction == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("No pneumothorax.", "The pneumothorax is unchanged.", "earlier one rules it out"),
+        ("Right pneumothorax.", "New pneumothorax.", "earlier one affirms it"),
+        ("No pneumothorax.", "The pneumothorax has resolved.", "already rules it out"),
+    ],
+)
+def test_words_that_the_earlier_report_contradicts_are_named(patient, terms, before, after, says):
+    (change,) = course_of("P", patient((0, before), (5, after)), terms.concepts).changes
+    assert says in change.contradiction
+    assert (change.earlier, change.later, change.days) == ("C1", "C2", 5.0)
+
+
+def test_words_of_a_text_that_repeats_the_one_before_are_read_once(patient, terms):
+    text = "Consolidation has increased."
+    changes = course_of("P", patient((0, text), (5, text)), terms.concepts).changes
+    assert [(c.trend, c.words) for c in changes] == [(W, "has increased"), (U, "")]
+
+
+def test_a_report_may_say_what_an_older_one_said(patient, terms):
+    reports = ((0, "No pneumothorax."), (5, "Pneumothorax."), (9, "No pneumothorax."))
+    changes = course_of("P", patient(*reports), terms.concepts).changes
+    assert [c.trend for c in changes] == [N, R]
+
+
+def test_studies_of_unknown_time_and_other_kind_take_no_part(patient, terms, read):
+    unknown = patient((0, "Pneumothorax."), (None, "No pneumothorax."))
+    assert course_of("P", unknown, terms.concepts).changes == ()
+
+
+def test_the_last_report_that_speaks_of_it_is_the_one_before(patient, terms):
+    reports = ((0, "Pneumothorax."), (3, "Cardiomegaly."), (9, "No pneumothorax."))
+    changes = course_of("P", patient(*reports), terms.concepts).changes
+    assert [(c.trend, c.earlier, c.later, c.days) for c in changes] == [(R, "C1", "C3", 9.0)]

@@ -1,0 +1,29 @@
+"""A course in words: every line has its marks."""
+
+from __future__ import annotations
+
+from mmedrag.citations import resolve
+from mmedrag.courses.course import course_of
+from mmedrag.courses.wording import course_lines, days, study_line
+
+
+def test_every_line_of_findings_is_cited(patient, terms):
+    evidence = patient((0, "Consolidation."), (1, "No consolidation. Possible effusion."))
+    course = course_of("P", evidence, terms.concepts)
+    lines = list(course_lines(course.studies, course.changes))
+    assert "- day 1, xray: no consolidation [C2]; possible effusion [C2]" in lines
+    assert lines[-1].startswith("- Consolidation: resolved at day 1 since day 0 (1 day)")
+    pieces = list(resolve(["\n".join(lines)], evidence))
+    assert not [p for p in pieces if p.removed]
+    assert all("[C" in line for line in lines if line.startswith("-"))
+
+
+def test_a_course_without_a_change_says_so(patient, terms):
+    course = course_of("P", patient((0, "Consolidation."), (2, "Mass.")), terms.concepts)
+    assert list(course_lines(course.studies, course.changes))[-1].endswith("[C1, C2].")
+
+
+def test_days_and_nothing_found(patient, terms):
+    assert (days(1), days(2), days(0.5)) == ("1 day", "2 days", "0.5 days")
+    (study,) = course_of("P", patient((0, "Nothing here.")), terms.concepts).studies
+    assert study_line(study) == "day 0, xray: no finding that the dictionary knows [C1]"

@@ -1,0 +1,57 @@
+"""Words of change beside a finding."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmedrag.definitions import glossary
+from mmedrag.text.trends import trends_of_findings
+from mmedrag.types import Trend
+
+N, W, U, B, R = Trend.NEW, Trend.WORSE, Trend.UNCHANGED, Trend.BETTER, Trend.RESOLVED
+
+
+@pytest.fixture(scope="module", name="read")
+def _read():
+    dictionary = glossary()
+
+    def read(text: str) -> dict[str, Trend]:
+        mentions = dictionary.recognise([text])[0]
+        terms = {m.concept: m.term for m in mentions}
+        return {terms[c]: w.trend for c, w in trends_of_findings(text, mentions).items()}
+
+    yield read
+    dictionary.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "trends"),
+    [
+        ("Interval increase of the left pleural effusion.", {"pleural effusion": W}),
+        ("The consolidation has resolved.", {"consolidation": R}),
+        ("Pneumothorax is no longer seen.", {"pneumothorax": R}),
+        ("Stable cardiomegaly, new pneumothorax.", {"cardiomegaly": U, "pneumothorax": N}),
+        ("Partial clearing of the consolidation.", {"consolidation": B}),
+        ("The effusion has not changed.", {"effusion": U}),
+        ("Consolidation in the left lung, now smaller.", {"consolidation": B}),
+        ("Consolidation, stable pneumothorax.", {"pneumothorax": U}),
+        ("The consolidation has partly resolved.", {"consolidation": B}),
+        ("No significant change in the nodule.", {"nodule": U}),
+        ("Progressive consolidation and pleural effusion.",
+         {"consolidation": W, "pleural effusion": W}),
+        ("Derrame pleural ha aumentado.", {"pleural effusion": W}),
+        ("Pneumotórax resolvido.", {"pneumothorax": R}),
+    ],
+)  # fmt: skip
+def test_words_of_change_belong_to_the_finding_beside_them(read, text, trends):
+    assert read(text) == trends
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["No new consolidation.", "Increased density of the mass.", "Large pleural effusion.",
+     "Consolidation, more extensive in the left lung.", "No consolidation, effusion is unchanged."],
+)  # fmt: skip
+def test_what_only_looks_like_a_change_is_none(read, text):
+    assert "consolidation" not in read(text)
+    assert {"mass", "pleural effusion"}.isdisjoint(read(text))

@@ -50,8 +50,8 @@ def sets(root: Path) -> tuple[TrainingSet, ...]:
 
     Half of the encoder's draws are of MedPix, whose captions the retriever is for. Sets whose
     images are held out teach the shipped routing head alone: it is measured on them without. The
-    images of pathology captions teach the shared space alone; many of histology_med_project have
-    their labels drawn in, so its texts alone are used.
+    images of pathology captions teach the shared space alone: with their texts the routing head
+    called a third of MedPix pathology (docs/notes/encoders.md).
     """
     medpix = {
         "region": region,
@@ -83,15 +83,11 @@ def sets(root: Path) -> tuple[TrainingSet, ...]:
         TrainingSet("labelled/kidney_ct", root, images="held out", texts="none"),
         TrainingSet("labelled/nih_cxr14", root, images="held out", texts="held out"),
         TrainingSet("labelled/wbc", root, images="held out", texts="held out"),
-        TrainingSet("pathvqa", root, images="shared", label=no_class),
-        TrainingSet("columbia_histology", root, images="shared", label=no_class),
-        TrainingSet("histology_med_project", root, images="none"),
+        TrainingSet("pathvqa", root, images="shared", texts="none", label=no_class),
+        TrainingSet("columbia_histology", root, images="shared", texts="none", label=no_class),
         TrainingSet("roco_text", root, images="none"),
         TrainingSet("iu_xray_text", root, images="none"),
         TrainingSet("patchgastric_text", root, images="none"),
-        TrainingSet("mm_retinal_text", root, images="none"),
-        TrainingSet("deepeyenet_text", root, images="none"),
-        TrainingSet("umn_pathology_text", root, images="none"),
     )
     return tuple(replace(one, records=records(root, one.name)) for one in described)
 

@@ -87,7 +87,7 @@ class ProofTable:
         for row in rows:
             area, scale, result, day = (cell.strip() for cell in row.split("|")[1:5])
             if day == today():
-                for number, unit in re.findall(r"([\d,]+) ([^,]+)", scale):
+                for number, unit in re.findall(r"(\d[\d,]*) ([^,]+)", scale):
                     self._scales[area][unit] += int(number.replace(",", ""))
                 failed, ran, *rest = map(int, re.findall(r"\d+", result))
                 self._outcomes[area].update(failed=failed, passed=ran - failed, skipped=sum(rest))

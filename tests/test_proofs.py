@@ -37,10 +37,11 @@ def test_a_run_replaces_its_rows_and_leaves_the_others(tmp_path):
 
 
 def test_pieces_of_one_day_add_up(tmp_path):
-    file = page(tmp_path)
+    file = page(tmp_path, f"| crash | 0 checks, 0 kills | 0 failures in 0 tests | {today()} |\n")
     run(file, ("passed", 1000), ("skipped", 0), adds=True)
     text = run(file, ("failed", 234), ("passed", 1), adds=True)
-    assert "| crash | 1,235 kills | 1 failures in 3 tests, 1 skipped |" in text
+    assert "1,235 kills" in text
+    assert "| 1 failures in 3 tests, 1 skipped |" in text
 
 
 def test_pieces_of_another_day_do_not(tmp_path):

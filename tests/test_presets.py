@@ -40,3 +40,17 @@ def test_the_stages_keep_their_protocols(offline: Stages) -> None:
     (vector,) = offline.embedder.embed([Query("pleural effusion")])
     assert vector.shape == (offline.embedder.dim,)
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_tuned_text_encoder_hears_negation_better() -> None:
+    tuned, plain = build("tuned"), build("offline")
+    texts = [
+        "Small left pleural effusion.",
+        "A small pleural effusion is present on the left.",
+        "No left pleural effusion.",
+    ]
+    statement, same, denied = tuned.texts.encode(texts)
+    before = plain.texts.encode(texts)
+    assert statement @ same - statement @ denied > before[0] @ before[1] - before[0] @ before[2]
+    (routing,) = tuned.classifier.classify([Query("pleural effusion")])
+    assert routing.decision == "radiology"

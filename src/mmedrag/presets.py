@@ -148,11 +148,34 @@ def _routing(
 
 
 def _offline(models: Mapping[str, str]) -> Stages:
-    from mmedrag.encoders.projection import Reduction
-
     learned = Path(models["learned"]) if models["learned"] else MODELS
     images, texts = offline_encoders(learned)
-    reduction = Reduction.load(learned / "image_reduction", images.fingerprint)
+    routing = _routing(learned, images, texts, models["modality"])
+    return _shared_and_own(models, images, texts, learned / "image_reduction", learned, routing)
+
+
+def _tuned(models: Mapping[str, str]) -> Stages:
+    """A text encoder tuned to medical words; routing stays with the one that it was tuned from."""
+    images, untuned = offline_encoders()
+    texts = offline_texts(MODELS / "tuned")
+    routing = _routing(MODELS, images, untuned)
+    return _shared_and_own(
+        models, images, texts, MODELS / "image_reduction", MODELS / "tuned", routing
+    )
+
+
+def _shared_and_own(
+    models: Mapping[str, str],
+    images: ImageEncoder,
+    texts: TextEncoder,
+    reduced: Path,
+    learned: Path,
+    classifier: ModalityClassifier,
+) -> Stages:
+    """The stages on two encoders, the heads and reward model of ``learned``, and a reduction."""
+    from mmedrag.encoders.projection import Reduction
+
+    reduction = Reduction.load(reduced, images.fingerprint)
     mixture = DomainMixture.load(
         learned / "mixture", image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
@@ -164,7 +187,7 @@ def _offline(models: Mapping[str, str]) -> Stages:
     embedder = _adapted(models, DualEncoder(images, texts, fusion))
     return Stages(
         embedder=embedder,
-        classifier=_routing(learned, images, texts, models["modality"]),
+        classifier=classifier,
         reranker=default_reranker(),
         context_filter=_filter(
             models, embedder, texts, _reward_in(learned, embedder) or SimilarityThreshold(0.15)
@@ -318,6 +341,13 @@ PRESETS: tuple[Preset, ...] = (
         "nothing more",
         {"learned": "", "modality": "", "heads": "", "adapted": "", "reward": ""},
         _offline,
+    ),
+    Preset(
+        "tuned",
+        "the same with a text encoder tuned to medical words and heads that learned more pathology",
+        "nothing more",
+        {"heads": "", "adapted": "", "reward": ""},
+        _tuned,
     ),
     Preset(
         "paper",

@@ -53,8 +53,8 @@ def test_search_as_json_has_the_documented_fields(casebase: Path, phantoms, caps
     assert code == 0
     told = json.loads(out)
     assert set(told) == {
-        "schema", "query", "domain", "question", "mentions", "ruled_out", "gathered", "ranked",
-        "kept", "answer", "timings_ms",
+        "schema", "query", "domain", "question", "mentions", "ruled_out", "corrections", "criteria",
+        "synonyms", "gathered", "ranked", "kept", "answer", "timings_ms",
     }  # fmt: skip
     assert told["answer"] is None
     assert told["ruled_out"] == ["fracture"]

@@ -438,7 +438,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "exported",
-        "both towers of a model that mmedrag export-encoder wrote, on ONNX Runtime",
+        "both towers of a model on ONNX Runtime, exported before (mmedrag export-encoder)",
         "a folder (--model folder=FOLDER)",
         {"folder": "exported", "adapted": "", "reward": ""},
         _exported,

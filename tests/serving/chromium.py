@@ -36,7 +36,7 @@ def _install() -> None:
         subprocess.run(INSTALL.split(), env=environment, capture_output=True, timeout=600)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, its event loop keeps others from running
 def browser() -> Iterator[object]:
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     program = _program()

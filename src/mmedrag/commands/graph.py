@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
     build.set_defaults(run=_build)
 
     shown = parts.add_parser("show", help="the edges at a concept, with their evidence")
-    shown.add_argument("term")
+    shown.add_argument("term", help="a finding, disease or sign, by any of its names")
     shown.add_argument("--casebase", type=Path, help="with the edges learned from it")
     shown.add_argument("--domain", default="", help="count the cases of this domain alone")
     shown.add_argument("-n", type=int, default=20, metavar="N", help="edges (default: 20)")

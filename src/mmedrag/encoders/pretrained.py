@@ -118,15 +118,18 @@ class Pretrained:
         if Path(self.name).is_dir():
             path = Path(self.name) / name
             return path if path.is_file() else None
-        cached: str | None = transformers.utils.cached_file(
-            str(self.name),
-            name,
-            revision=self.revision or "main",
-            local_files_only=self.offline,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-            _raise_exceptions_for_gated_repo=False,
-        )
+        try:
+            cached: str | None = transformers.utils.cached_file(
+                str(self.name),
+                name,
+                revision=self.revision or "main",
+                local_files_only=self.offline,
+                _raise_exceptions_for_missing_entries=False,
+                _raise_exceptions_for_connection_errors=False,
+                _raise_exceptions_for_gated_repo=False,
+            )
+        except OSError:  # a name that no hub has; loading it says so
+            return None
         return None if cached is None else Path(cached)
 
     def _load(self, factory: str, **options: Foreign) -> Foreign:

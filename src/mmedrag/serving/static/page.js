@@ -6,6 +6,7 @@ const form = $("ask"), input = $("image"), results = $("results"), status = $("s
 const casebase = form.dataset.casebase;
 let reading = null; // the AbortController of the stream
 let question = null; // pixels of the chosen image, for the viewer
+let asked = location.search; // the question whose reply is shown
 
 // Image
 
@@ -73,9 +74,12 @@ function remember() {
   address.set("casebase", casebase);
   if (input.files[0]) address.set("image", "1");
   if (`?${address}` !== location.search) history.pushState(null, "", `/?${address}`);
+  asked = location.search;
 }
 
 addEventListener("popstate", () => {
+  if (location.search === asked) return; // a link within the page
+  asked = location.search;
   const address = new URLSearchParams(location.search);
   const hadImage = address.has("image");
   if (hadImage ? !input.files[0] : !address.get("text")) return location.reload();

@@ -11,7 +11,7 @@ from pathlib import Path
 from mmedrag.commands import paper
 from mmedrag.commands.generator import add_generator, named_generator
 from mmedrag.commands.options import Commands, add_pictures, pairs
-from mmedrag.commands.study import add_preset, add_records, add_study, show_sections
+from mmedrag.commands.study import add_preset, add_records, add_study, run_study, show_sections
 from mmedrag.errors import QueryError
 from mmedrag.views.terminal import progress_bar
 
@@ -71,19 +71,17 @@ def _retrieval(options: argparse.Namespace) -> int:
 
     if options.limit is not None and options.limit < 1:
         raise QueryError(f"--limit is {options.limit}", "Give at least 1.")
-    with progress_bar("record", "embed") as bar:
-        section = evaluate_retrieval(
-            options.data,
-            preset=options.preset,
-            models=pairs(options.model, "--model"),
-            split=options.split,
-            group_by=options.group_by,
-            label=options.label,
-            whole_gallery=options.gallery == "all",
-            limit=options.limit,
-            progress=bar.update,
-        )
-    return show_sections(options, section)
+    return run_study(
+        options,
+        "record",
+        "embed",
+        evaluate_retrieval,
+        split=options.split,
+        group_by=options.group_by,
+        label=options.label,
+        whole_gallery=options.gallery == "all",
+        limit=options.limit,
+    )
 
 
 def _add_rerank(studies: Commands) -> None:
@@ -107,31 +105,27 @@ def _add_rerank(studies: Commands) -> None:
 def _rerank(options: argparse.Namespace) -> int:
     from mmedrag.paper.rerank_section import evaluate_rerank
 
-    with progress_bar("record", "embed and ask") as bar:
-        section = evaluate_rerank(
-            options.data,
-            preset=options.preset,
-            models=pairs(options.model, "--model"),
-            split=options.split,
-            gallery=options.gallery,
-            queries=options.queries,
-            progress=bar.update,
-        )
-    return show_sections(options, section)
+    return run_study(
+        options,
+        "record",
+        "embed and ask",
+        evaluate_rerank,
+        split=options.split,
+        gallery=options.gallery,
+        queries=options.queries,
+    )
 
 
 def _modality(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.modality import evaluate_modality
 
-    with progress_bar("picture", "classify") as bar:
-        section = evaluate_modality(
-            options.data,
-            preset=options.preset,
-            models=pairs(options.model, "--model"),
-            pictures=options.pictures,
-            progress=bar.update,
-        )
-    return show_sections(options, section)
+    return run_study(
+        options,
+        "picture",
+        "classify",
+        evaluate_modality,
+        pictures=options.pictures,
+    )
 
 
 def _definitions(options: argparse.Namespace) -> int:
@@ -242,28 +236,19 @@ def _add_courses(studies: Commands) -> None:
 def _courses(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.courses import OUTCOMES, evaluate_courses
 
-    with progress_bar("case", "embed") as bar:
-        section = evaluate_courses(
-            options.data,
-            preset=options.preset,
-            models=pairs(options.model, "--model"),
-            outcomes=options.outcome or OUTCOMES,
-            progress=bar.update,
-        )
-    return show_sections(options, section)
+    return run_study(
+        options,
+        "case",
+        "embed",
+        evaluate_courses,
+        outcomes=options.outcome or OUTCOMES,
+    )
 
 
 def _knowledge(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.knowledge import evaluate_knowledge
 
-    with progress_bar("case", "embed") as bar:
-        section = evaluate_knowledge(
-            options.data,
-            preset=options.preset,
-            models=pairs(options.model, "--model"),
-            progress=bar.update,
-        )
-    return show_sections(options, section)
+    return run_study(options, "case", "embed", evaluate_knowledge)
 
 
 def _add_order(studies: Commands) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmedrag.commands.options import Commands, add_models, add_pictures, pairs
-from mmedrag.commands.study import add_records, add_study, show_sections
+from mmedrag.commands.study import add_records, add_study, run_study, show_sections
 from mmedrag.errors import QueryError
 from mmedrag.views.terminal import notify, progress_bar
 
@@ -69,14 +69,7 @@ def _fusion(options: argparse.Namespace) -> int:
 def _reward(options: argparse.Namespace) -> int:
     from mmedrag.paper.reward_section import evaluate_reward
 
-    with progress_bar("record", "mine") as bar:
-        section = evaluate_reward(
-            options.data,
-            preset=options.preset,
-            models=pairs(options.model, "--model"),
-            progress=bar.update,
-        )
-    return show_sections(options, section)
+    return run_study(options, "record", "mine", evaluate_reward)
 
 
 def _add_sensitivity(studies: Commands) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, Run, add_models, json_document
-from mmedrag.views.terminal import notify, show
+from mmedrag.commands.options import Commands, Run, add_models, json_document, pairs
+from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
     from mmedrag.views.section import Section
@@ -53,6 +54,28 @@ def add_preset(command: argparse.ArgumentParser) -> None:
         "--preset", default="offline", help="see 'mmedrag presets' (default: offline)"
     )
     add_models(command)
+
+
+def run_study(
+    options: argparse.Namespace,
+    unit: str,
+    doing: str,
+    evaluate: Callable[..., Section],
+    **settings: object,
+) -> int:
+    """Measure the records with the preset under a progress bar, and show the section.
+
+    ``settings`` are those arguments of ``evaluate`` that only this study has.
+    """
+    with progress_bar(unit, doing) as bar:
+        section = evaluate(
+            options.data,
+            preset=options.preset,
+            models=pairs(options.model, "--model"),
+            progress=bar.update,
+            **settings,
+        )
+    return show_sections(options, section)
 
 
 def measured_by(options: argparse.Namespace, name: str) -> str:

@@ -179,11 +179,8 @@ def _shared_and_own(
     mixture = DomainMixture.load(
         learned / "mixture", image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
-    fusion: Fusion = SharedAndOwn(mixture, reduction, texts.dim, OFFLINE_SHARES)
-    if models["heads"]:
-        fusion = load_fusion(
-            Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
-        )
+    own = SharedAndOwn(mixture, reduction, texts.dim, OFFLINE_SHARES)
+    fusion = _heads(models, images, texts, own)
     embedder = _adapted(models, DualEncoder(images, texts, fusion))
     return Stages(
         embedder=embedder,
@@ -239,11 +236,7 @@ def _any_two(models: Mapping[str, str]) -> Stages:
     if models["text"]:
         text = Pretrained.parse(models["text"])
         texts = TransformersTextEncoder.load(text.name, revision=text.revision, pooling="mean")
-    fusion: Fusion = Concat(images.dim, texts.dim)
-    if models["heads"]:
-        fusion = load_fusion(
-            Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
-        )
+    fusion = _heads(models, images, texts, Concat(images.dim, texts.dim))
     embedder = _adapted(models, DualEncoder(images, texts, fusion))
     return Stages(
         embedder=embedder,
@@ -268,6 +261,17 @@ def _of_towers(models: Mapping[str, str], towers: Towers) -> Stages:
         reranker=default_reranker(),
         context_filter=_filter(models, embedder, towers.texts, SimilarityThreshold(0.2)),
         texts=towers.texts,
+    )
+
+
+def _heads(
+    models: Mapping[str, str], images: ImageEncoder, texts: TextEncoder, otherwise: Fusion
+) -> Fusion:
+    """The trained heads that were given, or the preset's own fusion."""
+    if not models["heads"]:
+        return otherwise
+    return load_fusion(
+        Path(models["heads"]), image_encoder=images.fingerprint, text_encoder=texts.fingerprint
     )
 
 

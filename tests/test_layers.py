@@ -27,6 +27,7 @@ SHELVES = (
     {"protocols", "checkpoint", "citations", "imaging"},
     {"courses"},
     STAGES,
+    {"backends"},
     {"stores"},
     {"routing", "knowledge"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},

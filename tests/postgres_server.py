@@ -85,7 +85,9 @@ class Server:
 
     def kill(self) -> None:
         """Kill the server and every process of it, as a power failure would."""
-        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        note = self.data / "postmaster.pid"
+        os.kill(int(note.read_text().split()[0]), signal.SIGKILL)
+        note.unlink()
 
     def stop(self) -> None:
         if (self.data / "postmaster.pid").exists():

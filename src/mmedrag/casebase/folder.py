@@ -43,6 +43,7 @@ def lay_out(path: Path, settings: Mapping[str, str]) -> None:
         raise CasebaseError(f"{path} is there already", "Add to it, or choose another path.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had this number
     try:
         for folder in ("generations", "models", "thumbnails"):
             (temporary / folder).mkdir(parents=True)

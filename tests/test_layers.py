@@ -32,7 +32,7 @@ SHELVES = (
     {"routing", "knowledge"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
     {"choices", "corpora", "provenance"},
-    {"filling"},
+    {"filling", "copying"},
     {"assembly", "patients"},
     {"mmedrag"},
     {"views"},

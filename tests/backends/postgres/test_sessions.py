@@ -66,10 +66,11 @@ def test_nothing_acknowledged_is_lost_with_the_primary(primary_and_standby) -> N
         assert {hit.case.id for hit in hits} == set(acknowledged)
     with psycopg.connect(standby.url) as connection:
         connection.execute("SET search_path TO mmedrag")
-        writes = connection.execute(
-            "SELECT doing, sum(cases)::int FROM writes GROUP BY 1"
-        ).fetchall()
-        assert dict(writes) == {"add cases to": 80, "delete cases from": 4}
+        text = "SELECT doing, sum(cases)::int FROM writes GROUP BY 1"
+        assert dict(connection.execute(text).fetchall()) == {
+            "add cases to": 80,
+            "delete cases from": 4,
+        }
 
 
 def test_whoever_only_reads_is_served_by_the_standby(primary_and_standby) -> None:

@@ -139,7 +139,9 @@ def similar(connection: Connection, stems: Stems, word: str) -> dict[str, int]:
 
 def describe(connection: Connection, address: Address) -> dict[str, object]:
     """Counts, sizes and settings, for people to read."""
-    settings: dict[str, str] = dict(connection.execute("SELECT key, value FROM settings").fetchall())
+    settings: dict[str, str] = dict(
+        connection.execute("SELECT key, value FROM settings").fetchall()
+    )
     state = connection.execute("SELECT format, epoch, cases FROM state").fetchall()[0]
     domains = connection.execute("SELECT domain, cases FROM counts ORDER BY domain").fetchall()
     versions = connection.execute(

@@ -76,6 +76,8 @@ class PostgresStore:
             raise CasebaseDamaged(
                 f"The settings of {self.name} are damaged ({fault})", "Restore a backup."
             ) from fault
+        with suppress(OSError):  # nobody needs it to search
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._acknowledged = self._ledger.acknowledged() or 0
         if not readonly:
             self._compare(epoch)

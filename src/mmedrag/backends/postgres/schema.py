@@ -124,22 +124,28 @@ def check_format(connection: psycopg.Connection, address: Address) -> None:
         raise CasebaseNotFound(
             f"No casebase at {address.name}", "Make one: mmedrag index CORPUS --into URL."
         )
-    found = connection.execute("SELECT format FROM state").fetchone()
-    if found is None or found[0] > FORMAT:
+    found = _format(connection, "")
+    if not 0 < found <= FORMAT:
         raise CasebaseError(
-            f"{address.name} has format {found and found[0]}, this version reads up to {FORMAT}",
+            f"{address.name} has format {found}, this version reads up to {FORMAT}",
             "Upgrade: pip install --upgrade mmedrag.",
         )
 
 
 def migrate(connection: psycopg.Connection) -> bool:
     """Bring older tables to the newest format, in a transaction; whether there was need."""
-    found = connection.execute("SELECT format FROM state FOR UPDATE").fetchone()
-    assert found is not None
-    for script in _MIGRATIONS[found[0] :]:
+    if _format(connection, "") == FORMAT:
+        return False
+    before = _format(connection, "FOR UPDATE")  # another writer may have been first
+    for script in _MIGRATIONS[before:]:
         connection.execute(script)
     connection.execute("UPDATE state SET format = %s", [FORMAT])
-    return bool(found[0] < FORMAT)
+    return before < FORMAT
+
+
+def _format(connection: psycopg.Connection, lock: str) -> int:
+    row = connection.execute(f"SELECT format FROM state {lock}").fetchone()  # noqa: S608
+    return 0 if row is None else int(row[0])
 
 
 def partition_of(domain: str) -> str:

@@ -83,7 +83,7 @@ def test_a_filter_that_lets_in_few_loses_nothing(store, entries, where, domain, 
     ],
 )
 def test_the_index_finds_nearly_all_of_many(store, entries, where, domain, lets_in) -> None:
-    assert np.mean(shares(store, entries, where, domain, lets_in)) >= 0.98
+    assert np.mean(shares(store, entries, where, domain, lets_in)) >= 0.95
 
 
 def test_more_are_wanted_than_the_index_gives(store, entries) -> None:

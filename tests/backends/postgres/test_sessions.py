@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import psycopg
@@ -89,3 +90,20 @@ def test_whoever_only_reads_is_served_by_the_standby(primary_and_standby) -> Non
             assert reader.count() == 1
             with pytest.raises(CasebaseError, match="reading only"):
                 reader.delete(["a"])
+
+
+def test_many_threads_write_and_read_at_once(url) -> None:
+    rng = np.random.default_rng(0)
+    entries = [[entry(rng, f"{thread}-{i}") for i in range(10)] for thread in range(4)]
+    with PostgresStore.create(url, dim=DIM, fingerprint="f", preset="p") as store:
+
+        def work(mine) -> None:
+            for one in mine:
+                store.add([one])
+                hits = store.search(question_of(Query(), one.vector), 50)
+                assert one.case.id in {hit.case.id for hit in hits}
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(work, entries))
+        assert store.count() == 40
+        assert store.verify() == []

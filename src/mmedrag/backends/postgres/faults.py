@@ -24,6 +24,11 @@ _REMEDIES = (
 """What a connection's failure says, and what to do."""
 
 
+_PASSING = (errors.ReadOnlySqlTransaction, errors.AdminShutdown, errors.SerializationFailure,
+            errors.DeadlockDetected)  # fmt: skip
+"""What another server, or another attempt, does not say."""
+
+
 @contextmanager
 def server_faults(name: str, doing: str) -> Iterator[None]:
     """Turn what psycopg raises into a :class:`CasebaseError`.
@@ -71,7 +76,7 @@ def is_lost(fault: psycopg.Error, connection: psycopg.Connection | None) -> bool
     """Whether a connection went away under a statement, so that it may be repeated on another."""
     if isinstance(fault, PoolTimeout | PoolClosed):
         return False
-    if isinstance(fault, errors.ReadOnlySqlTransaction | errors.AdminShutdown):
+    if isinstance(fault, _PASSING):
         return True
     return connection is None or connection.broken
 

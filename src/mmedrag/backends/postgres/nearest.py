@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mmedrag.backends.postgres.conditions import Sql
 from mmedrag.backends.postgres.rows import vector_literal
 from mmedrag.backends.postgres.schema import UNASSIGNED
@@ -25,7 +27,7 @@ SCAN = 20_000
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _CAP = 1_024  # ties at the cut that are looked at beyond k
 _TRIED = 1_000  # the most candidates that pgvector keeps in a search of its graph
-_LEAST_TRIED = 100
+_LEAST_TRIED = 200
 _SHARE, _MOST = 0.25, 10
 """The index is asked where a filter lets in more than this share of a domain's cases, or more than
 so many times :data:`SCAN`."""
@@ -59,7 +61,7 @@ def nearest(connection: Connection, vector: Vector, k: int, scope: Scope, scan: 
     total = _total(connection, scope.domain)
     count = total if scope.filtered is None else _count(connection, scope, scan, total)
     if not count or not k:
-        return numbers(connection, "SELECT 1::bigint WHERE false")
+        return np.empty(0, np.int64)
     if count > _few(scan, total):
         wanted = min(2 * k + _SPARE, count)
         found = _by_index(connection, vector, wanted, scope, total / count)
@@ -70,23 +72,35 @@ def nearest(connection: Connection, vector: Vector, k: int, scope: Scope, scan: 
 
 def exactly(connection: Connection, vector: Vector, k: int, scope: Scope) -> Rows:
     """Rows of the ``k`` most similar cases and of those that tie with the last, compared all."""
-    query = vector_literal(vector)
-    text, values = scope.condition()
+    source, values = _compared(scope, vector)
     wanted = k + _SPARE
     while True:
         found = connection.execute(
-            "WITH allowed AS MATERIALIZED (SELECT row, COALESCE(domain, '') AS domain FROM cases "  # noqa: S608
-            f"WHERE {text}) SELECT vectors.row, vectors.embedding <#> %s::vector AS distance "
-            "FROM allowed JOIN vectors ON vectors.row = allowed.row "
-            "AND vectors.domain = allowed.domain ORDER BY distance, vectors.row LIMIT %s",
-            [*values, query, wanted],
+            f"{source} ORDER BY distance, vectors.row LIMIT %s", [*values, wanted]
         ).fetchall()
         distances = [float(row[1]) for row in found]
         ceiling = distances[min(k, len(found)) - 1] + TIE if found else 0.0
         if len(found) < wanted or wanted >= k + _CAP or distances[-1] > ceiling:
             rows = [int(row[0]) for row in found if float(row[1]) <= ceiling]
-            return numbers(connection, "SELECT unnest(%s::bigint[])", [rows])
+            return np.array(rows, np.int64)
         wanted = min(4 * wanted, k + _CAP)
+
+
+def _compared(scope: Scope, vector: Vector) -> Sql:
+    """Every row of a scope with its distance."""
+    distance = "SELECT vectors.row, vectors.embedding <#> %s::vector AS distance FROM "
+    query = vector_literal(vector)
+    if scope.filtered is None:
+        if scope.domain is None:
+            return f"{distance} vectors", [query]
+        return f"{distance} vectors WHERE domain = %s", [query, str(scope.domain)]
+    text, values = scope.condition()
+    allowed = f"SELECT row, COALESCE(domain, '') AS domain FROM cases WHERE {text}"  # noqa: S608
+    joined = "ON vectors.row = allowed.row AND vectors.domain = allowed.domain"
+    return (
+        f"WITH allowed AS MATERIALIZED ({allowed}) {distance} allowed JOIN vectors {joined}",
+        [*values, query],
+    )
 
 
 def _by_index(

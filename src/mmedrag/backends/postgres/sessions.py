@@ -33,6 +33,9 @@ _NO_VECTORS = (
     "Install it there, and as an administrator of the database: CREATE EXTENSION vector.",
 )
 
+_OLDEST = (0, 8)
+"""Version of pgvector that goes on searching where a filter lets in too few."""
+
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
 
@@ -203,12 +206,17 @@ def configure(connection: Connection, address: Address) -> None:
         CasebaseError: there is no pgvector.
     """
     found = connection.execute(
-        "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace "
+        "SELECT nspname, extversion FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace "
         "WHERE extname = 'vector'"
     ).fetchone()
     if found is None:
         what, remedy = _NO_VECTORS
         raise CasebaseError(what.format(address.name), remedy)
+    if tuple(map(int, str(found[1]).split(".")[:2])) < _OLDEST:
+        raise CasebaseError(
+            f"The server {address.name} has pgvector {found[1]}, which filters lose cases with",
+            "Install 0.8 or later, and: ALTER EXTENSION vector UPDATE.",
+        )
     path = sql.SQL("SET search_path TO {}, {}").format(
         sql.Identifier(address.schema), sql.Identifier(str(found[0]))
     )

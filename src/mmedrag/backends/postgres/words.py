@@ -12,15 +12,14 @@ from mmedrag.backends.postgres.sessions import Connection
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.lexical import K1, POSTINGS, B
 
-_SCORED = """
-SELECT cases.row, sum(asked.rarity * often * {k1} / (often + {k} * ({short} + {b} * length / %s)))
-FROM cases
-CROSS JOIN LATERAL unnest(cases.stems) AS held
-CROSS JOIN LATERAL (SELECT cardinality(held.positions)::float8) AS times (often)
-JOIN unnest(%s::text[], %s::float8[]) AS asked (stem, rarity) ON asked.stem = held.lexeme
-WHERE cases.stems @@ %s::tsquery AND {condition}
-GROUP BY cases.row
-"""
+_OFTEN = 255  # positions of one lexeme that a tsvector keeps
+_SQUARES = np.cumsum(1.0 / np.arange(1, _OFTEN + 1) ** 2) / 1.64493406685
+"""``ts_rank`` of a report that holds the only word of a query once, twice, … with weights of 1."""
+
+_BETWEEN = [_SQUARES[0] / 2, *((_SQUARES[1:] + _SQUARES[:-1]) / 2)]
+"""Ranks between these tell how often; reading the positions of a ``tsvector`` would be slow."""
+
+_OCCURS = "width_bucket(ts_rank('{1,1,1,1}', cases.stems, %s::tsquery)::float8, asked.between)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,15 @@ class Asked:
         return scores
 
     def _scored(self, condition: str, values: list[object]) -> tuple[str, list[object]]:
-        text = _SCORED.format(k1=K1 + 1, k=K1, short=1 - B, b=B, condition=condition)
-        query = " | ".join(f"'{stem}'" for stem in self.stems)
-        return text, [self.average, list(self.stems), list(self.rarities), query, *values]
+        """``tf (k1 + 1) / (tf + norm)``, written so that ``tf`` is asked for once a word."""
+        word = f"%s * (1 - asked.norm / ({_OCCURS} + asked.norm))"
+        text = (
+            f"SELECT cases.row, {K1 + 1} * ({' + '.join([word] * len(self.stems))}) "  # noqa: S608
+            "FROM cases CROSS JOIN LATERAL (SELECT %s::float8[] AS between, "
+            f"{K1} * ({1 - B} + {B} * cases.length / %s) AS norm) AS asked "
+            f"WHERE cases.stems @@ %s::tsquery AND {condition}"
+        )
+        quoted = [f"'{stem}'" for stem in self.stems]
+        weights = [value for pair in zip(self.rarities, quoted, strict=True) for value in pair]
+        query = " | ".join(quoted)
+        return text, [*weights, _BETWEEN, self.average, query, *values]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
-from typing import ClassVar
 
 import numpy as np
 import psycopg
@@ -26,59 +23,13 @@ from mmedrag.testing.case_index import (
     JPEG,
     ApproximateCaseIndexContract,
     CaseIndexContract,
-    CaseStoreLaws,
     entries_of,
     queries,
     unit,
 )
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Assertion, Case, Domain, Entry, Kind, Query
-
-_TABLES = (
-    "cases, vectors, attributes, previews, lexicon, counts, mentions, recognised, terms, "
-    "recognisers, definition_vectors"
-)
-_NUMBERS = count(1)
-
-
-def made(url: str, dim: int = DIM, **settings: str) -> PostgresStore:
-    return PostgresStore.create(url, dim=dim, fingerprint="f", preset="p", settings=settings)
-
-
-class OnServer(CaseStoreLaws):
-    """Stores of one dimension share their tables, which are emptied before each use."""
-
-    scan = 20_000
-    address: ClassVar[str]
-    stores: ClassVar[dict[int, tuple[str, PostgresStore]]]
-
-    @pytest.fixture(autouse=True, scope="class")
-    @classmethod
-    def _server(cls, server) -> Iterator[None]:
-        cls.address, cls.stores = server.url, {}
-        yield
-        for _, store in cls.stores.values():
-            store.close()
-
-    @contextmanager
-    def empty(self, dim: int) -> Iterator[PostgresStore]:
-        if dim not in self.stores or self.stores[dim][1]._sessions.closed:
-            url = f"{self.address}?schema=laws_{next(_NUMBERS)}"
-            self.stores[dim] = url, made(url, dim)
-        url, store = self.stores[dim]
-        schema = url.rpartition("=")[2]
-        with psycopg.connect(self.address, autocommit=True) as connection:
-            connection.execute(f"SET search_path TO {schema}, public")
-            connection.execute(f"TRUNCATE {_TABLES}")
-            connection.execute("UPDATE state SET cases = 0, words = 0, deleted = 0")
-        store.scan = self.scan
-        yield store
-
-    @contextmanager
-    def reopened(self, store: PostgresStore) -> Iterator[PostgresStore]:
-        url = next(url for url, held in self.stores.values() if held is store)
-        with PostgresStore.open(url) as again:
-            yield again
+from postgres_laws import TABLES, OnServer, made
 
 
 class TestExactly(OnServer, CaseIndexContract):
@@ -253,7 +204,7 @@ def test_nothing_of_a_deleted_case_is_in_the_tables(url, server) -> None:
     schema = url.rpartition("=")[2]
     with psycopg.connect(server.url) as connection:
         connection.execute(f"SET search_path TO {schema}, public")
-        for table in [*_TABLES.split(", "), "settings", "writes"]:
+        for table in [*TABLES.split(", "), "settings", "writes"]:
             for row in connection.execute(f"SELECT * FROM {table}"):
                 assert "secret" not in str(row)
                 assert "zebraword" not in str(row)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from mmedrag.backends.postgres import cases, description, mentions, upkeep
 from mmedrag.backends.postgres.address import Address
 from mmedrag.backends.postgres.faults import server_faults
-from mmedrag.backends.postgres.nearest import SCAN
+from mmedrag.backends.postgres.nearest import SCAN, Index, by_hnsw
 from mmedrag.backends.postgres.occurrences import ServerOccurrences
 from mmedrag.backends.postgres.schema import FORMAT, TOKEN, check_format, migrate
 from mmedrag.backends.postgres.search import Search
@@ -21,11 +22,14 @@ from mmedrag.casebase.contents import FINDINGS
 from mmedrag.casebase.ledger import Ledger
 from mmedrag.casebase.snapshot import checked
 from mmedrag.casebase.stems import stemmer
-from mmedrag.errors import CasebaseDamaged
+from mmedrag.errors import CasebaseDamaged, CasebaseError, MissingExtra
 from mmedrag.protocols import Ontology
 from mmedrag.types import Case, Domain, Entry, Facet, Hit, Kind, Mention, Question, Vector
 
-RESERVED = ("preset", "fingerprint", "dim", TOKEN)
+if TYPE_CHECKING:
+    from mmedrag.backends.qdrant import PointIndex
+
+RESERVED = ("preset", "fingerprint", "dim", "points", TOKEN)
 """Settings that the store keeps for itself."""
 
 _PAGE = 500
@@ -66,13 +70,19 @@ class ServerContents:
             ) from fault
         with suppress(OSError):  # nobody needs it to search
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._points = _point_index(address, self.dim)
         self._acknowledged = self._ledger.acknowledged() or 0
         if not readonly:
             self._compare(epoch)
         self._sessions = Sessions(address, readonly=readonly)
+        self._index: Index = by_hnsw
+        if self._points is not None:
+            self._index = self._trusted(self._points)
 
     def close(self) -> None:
         """End the connections; using the store afterwards is an error."""
+        if self._points is not None and not self._sessions.closed:
+            self._points.close()
         self._sessions.close()
 
     def __enter__(self) -> Self:
@@ -228,10 +238,13 @@ class ServerContents:
     def verify(self) -> list[str]:
         """Run every check; ``[]`` is sound."""
         with self._sessions.reading() as connection:
-            return list(upkeep.problems(connection, self._stems, self.dim))
+            found = list(upkeep.problems(connection, self._stems))
+            if self._points is not None and (problem := self._points.problem(connection)):
+                found.append(problem)
+            return found
 
     def _search(self, connection: Connection) -> Search:
-        return Search(connection, self._stems, self._ontology, self.scan)
+        return Search(connection, self._stems, self._ontology, self.scan, self._index)
 
     def _stems(self, words: Sequence[str]) -> list[str]:
         with self._stemming:
@@ -244,6 +257,18 @@ class ServerContents:
             return work(connection)
 
         return self._sessions.read(compared, doing)
+
+    def _trusted(self, points: PointIndex) -> Index:
+        """The points, where none is missing; else every case is compared."""
+        try:
+            problem = self._read(lambda c: points.problem(c, leftovers=False))
+        except CasebaseError:
+            self._sessions.close()
+            raise
+        if not problem:
+            return points.candidates
+        self.notices.append(problem)
+        return by_hnsw
 
     def _compare(self, epoch: int) -> None:
         """Notice that the server stands at an older state than was acknowledged here."""
@@ -262,3 +287,25 @@ def _settings(connection: Connection) -> dict[str, str]:
 
 def _epoch(connection: Connection) -> int:
     return int(connection.execute("SELECT epoch FROM state").fetchall()[0][0])
+
+
+def _point_index(address: Address, dim: int) -> PointIndex | None:
+    """The points of a database that has some.
+
+    Raises:
+        MissingExtra: the extra ``qdrant`` is not installed.
+        CasebaseError: they cannot be opened.
+    """
+    if not address.points:
+        return None
+    try:
+        qdrant = import_module("mmedrag.backends.qdrant")
+        points = qdrant.open_points(address.points, dim)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("mmedrag"):
+            raise
+        raise MissingExtra(
+            "Vectors in Qdrant need its libraries", "Install them: pip install 'mmedrag[qdrant]'."
+        ) from error
+    index: PointIndex = qdrant.PointIndex(points, address.points)
+    return index

@@ -9,7 +9,7 @@ less than there is, they are compared after all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -48,7 +48,27 @@ class Scope:
         return f"{text} AND {more}", [*given, *values]
 
 
-def nearest(connection: Connection, vector: Vector, k: int, scope: Scope, scan: int = SCAN) -> Rows:
+class Index(Protocol):
+    """Gives candidates out of many cases."""
+
+    def __call__(
+        self, connection: Connection, vector: Vector, wanted: int, scope: Scope, thinning: float
+    ) -> Rows:
+        """Rows of about ``wanted`` near cases of a scope, in no particular order.
+
+        ``thinning`` is how many cases there are to each that the scope lets in.
+        """
+        ...
+
+
+def nearest(
+    connection: Connection,
+    vector: Vector,
+    k: int,
+    scope: Scope,
+    scan: int = SCAN,
+    index: Index | None = None,
+) -> Rows:
     """Rows among which the ``k`` most similar cases of a scope are.
 
     Args:
@@ -57,6 +77,7 @@ def nearest(connection: Connection, vector: Vector, k: int, scope: Scope, scan: 
         k: how many are wanted.
         scope: what may be found.
         scan: cases that are compared one by one at most.
+        index: gives candidates out of more; HNSW of pgvector by default.
     """
     total = _total(connection, scope.domain)
     count = total if scope.filtered is None else _count(connection, scope, scan, total)
@@ -64,7 +85,7 @@ def nearest(connection: Connection, vector: Vector, k: int, scope: Scope, scan: 
         return np.empty(0, np.int64)
     if count > _few(scan, total):
         wanted = min(2 * k + _SPARE, count)
-        found = _by_index(connection, vector, wanted, scope, total / count)
+        found = (index or by_hnsw)(connection, vector, wanted, scope, total / count)
         if len(found) >= min(k, count):
             return found
     return exactly(connection, vector, k, scope)
@@ -103,7 +124,7 @@ def _compared(scope: Scope, vector: Vector) -> Sql:
     )
 
 
-def _by_index(
+def by_hnsw(
     connection: Connection, vector: Vector, wanted: int, scope: Scope, thinning: float
 ) -> Rows:
     """Candidates from the HNSW index of each partition, in no particular order."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mmedrag.backends.postgres.cases import cases_at, vectors_at
 from mmedrag.backends.postgres.conditions import condition
 from mmedrag.backends.postgres.mentions import recognised, recognised_terms, unread
-from mmedrag.backends.postgres.nearest import SCAN, Scope, exactly, nearest
+from mmedrag.backends.postgres.nearest import SCAN, Index, Scope, by_hnsw, exactly, nearest
 from mmedrag.backends.postgres.sessions import Connection
 from mmedrag.backends.postgres.statements import ServerStatements, numbers
 from mmedrag.backends.postgres.words import Asked
@@ -42,6 +42,7 @@ class Search:
         connection: in a transaction.
         stems: gives the stems of words.
         ontology: by which kinds of a concept count as the concept.
+        index: gives candidates out of many cases.
         scan: see :data:`mmedrag.backends.postgres.nearest.SCAN`.
     """
 
@@ -49,6 +50,7 @@ class Search:
     stems: Callable[[Sequence[str]], list[str]]
     ontology: Ontology | None = None
     scan: int = SCAN
+    index: Index = by_hnsw
 
     def hits(self, question: Question, vector: Vector, k: int) -> list[Hit]:
         """See :meth:`mmedrag.casebase.Casebase.search`; ``k`` is at least 1."""
@@ -58,11 +60,11 @@ class Search:
         concepts = self._matching(question)
         met = bool(concepts[1].any())
         if not asked.stems and not met:
-            rows = np.sort(nearest(self.connection, vector, k, scope, self.scan))
+            rows = np.sort(nearest(self.connection, vector, k, scope, self.scan, self.index))
             return self._best(vector, rows, lambda cosines: cosines, k)
         pool = max(k, _POOL)
         sources = [
-            nearest(self.connection, vector, pool, scope, self.scan),
+            nearest(self.connection, vector, pool, scope, self.scan, self.index),
             asked.best(self.connection, scope, pool) if asked.stems else _NONE,
             self._meeting(vector, pool, scope, concepts),
         ]

@@ -81,6 +81,9 @@ class PostgresStore(ServerContents):
         """
         if key in RESERVED:
             raise CasebaseError(f"The setting {key} is the casebase's own", "Use another key.")
+        self._keep(key, value)
+
+    def _keep(self, key: str, value: str) -> None:
         text = "INSERT INTO settings VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = %s"
         self._write(lambda c: c.execute(text, [key, value, value]).rowcount, "keep a setting in")
 
@@ -113,6 +116,7 @@ class PostgresStore(ServerContents):
 
         if made:
             self._write(work, "add cases to")
+            self._forget_points(list(distinct))
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete cases; unknown ids are passed over. Returns how many there were.
@@ -127,6 +131,7 @@ class PostgresStore(ServerContents):
         gone = self._write(lambda c: writing.delete(c, wanted), "delete cases from")
         if gone:
             upkeep.forget_knowledge(self.folder)
+            self._forget_points(wanted)
         return gone
 
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
@@ -150,7 +155,12 @@ class PostgresStore(ServerContents):
             raise CasebaseError(
                 f"PostgreSQL knows no index {index_key!r}", "Leave out --index-key: it makes HNSW."
             )
-        self._sessions.outside(lambda c: upkeep.publish(c, self.dim, self.scan), "index")
+        if self._points is None:
+            self._sessions.outside(lambda c: upkeep.publish(c, self.dim, self.scan), "index")
+            return
+        self._points.publish(self._read, self._keep)
+        self._index = self._points.candidates
+        self._sessions.outside(upkeep.analyse, "index")
 
     def erase(self) -> dict[str, int]:
         """Write the tables anew without what was deleted, which stops all other work meanwhile.
@@ -201,8 +211,15 @@ class PostgresStore(ServerContents):
         if definitions is not None:
             self._write(upkeep.forget_mentions, "rebuild")
             self.recognise(definitions)
-        self._sessions.outside(lambda c: upkeep.reindex(c), "rebuild")
+        self._sessions.outside(upkeep.reindex, "rebuild")
+        if self._points is not None:
+            self._points.distrust(self._keep)
         self.publish()
+
+    def _forget_points(self, ids: Sequence[str]) -> None:
+        notice = "" if self._points is None else self._points.forget(ids)
+        if notice:
+            self.notices.append(notice)
 
     def _write(self, work: Callable[[Connection], int], doing: str) -> int:
         if self._lost:

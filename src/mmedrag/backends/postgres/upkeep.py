@@ -55,6 +55,11 @@ def publish(connection: Connection, dim: int, scan: int) -> None:
                 "((embedding::halfvec({})) halfvec_ip_ops)"
             ).format(name, sql.Identifier(table), sql.Literal(dim))
         )
+    analyse(connection)
+
+
+def analyse(connection: Connection) -> None:
+    """Let the planner know what the tables hold."""
     connection.execute(f"ANALYZE {', '.join(_TABLES)}")
 
 
@@ -138,7 +143,7 @@ def forget_knowledge(folder: Path) -> None:
         (folder / KNOWLEDGE).unlink(missing_ok=True)
 
 
-def problems(connection: Connection, stems: Stems, dim: int) -> Iterator[str]:
+def problems(connection: Connection, stems: Stems) -> Iterator[str]:
     """What is wrong, one line each; nothing when sound."""
     damaged = list(cases.problems(connection))
     yield from damaged

@@ -1,4 +1,4 @@
-"""A corpus, and its shards as two workers make them."""
+"""A corpus, and its shards."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def plan(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
 @pytest.fixture(scope="session")
 def shards(plan: Plan) -> Path:
     """The folder of the finished shards; tests must not write to it."""
-    report = encode_corpus(plan, 2)
+    report = encode_corpus(plan, 1)
     assert (report.shards, report.made, report.cases) == (6, 6, 40)
     return plan.into

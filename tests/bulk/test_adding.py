@@ -90,11 +90,9 @@ def test_a_damaged_shard_is_refused(copy: Path, casebase: Casebase) -> None:
         list(encoded_rows(casebase, copy))
 
 
-def test_an_absent_shard_is_refused_before_anything_is_read(
-    copy: Path, casebase: Casebase
-) -> None:
+def test_an_absent_shard_is_refused_before_anything_is_read(copy: Path, casebase: Casebase) -> None:
     shards_in(copy)[5].unlink()
-    with pytest.raises(CorpusError, match="Shard 5 .* is absent"):
+    with pytest.raises(CorpusError, match=r"Shard 5 .* is absent"):
         next(encoded_rows(casebase, copy))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from mmedrag.bulk.plan import Plan
 from mmedrag.bulk.shards import Heading, write_shard
 from mmedrag.errors import CorpusError, EncoderMismatch
 from mmedrag.preparation import Prepared, encode, prepared_batches, route
-from mmedrag.presets import build
+from mmedrag.presets import Stages, build
 from mmedrag.threads import limit_models
 from mmedrag.types import Problem
 
@@ -23,17 +22,19 @@ class Encoder:
     Args:
         plan: of the encoding.
         threads: of the models for one call; 0 takes all cores.
+        stages: of the plan's preset, where they are loaded already.
 
     Raises:
         EncoderMismatch: the models are not those that the encoding began with.
         ModelError: a model cannot be loaded.
     """
 
-    def __init__(self, plan: Plan, threads: int = 0) -> None:
-        limit_models(threads)
+    def __init__(self, plan: Plan, threads: int = 0, stages: Stages | None = None) -> None:
+        if threads:
+            limit_models(threads)
         plan.register_domains()
         self._plan = plan
-        self._stages = build(plan.preset, plan.models)
+        self._stages = stages or build(plan.preset, plan.models)
         self._definitions = dictionary(plan.dictionaries)
         if self._stages.embedder.fingerprint != plan.fingerprint:
             raise EncoderMismatch(
@@ -81,8 +82,3 @@ class Encoder:
             )
             for p, found in zip(batch, mentions, strict=True)
         ]
-
-
-def share_of_cores(workers: int) -> int:
-    """Threads for each of so many workers on this machine."""
-    return max(1, (os.cpu_count() or 1) // workers)

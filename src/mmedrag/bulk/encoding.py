@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
+from mmedrag.bulk.encoder import Encoder
 from mmedrag.bulk.pieces import Piece, Written, pieces, present
 from mmedrag.bulk.plan import Plan, begun
+from mmedrag.bulk.processes import in_processes
 from mmedrag.bulk.shards import shards_in
 from mmedrag.errors import CorpusError
-from mmedrag.presets import build
+from mmedrag.presets import Stages, build
 from mmedrag.progress import Progress, silent
 from mmedrag.types import Problem
 
@@ -36,7 +40,7 @@ def encode_corpus(
 
     Args:
         plan: what is encoded, by what, where to.
-        workers: processes that encode, or with ``ray`` actors of Ray Data.
+        workers: processes that encode (one is this process), or with ``ray`` actors of Ray Data.
         ray: use Ray Data, on the cluster that ``RAY_ADDRESS`` names or on this machine.
         strict: raise at the first row that cannot become a case.
         progress: called with the rows of each finished shard.
@@ -48,9 +52,10 @@ def encode_corpus(
         ModelError: a model cannot be loaded, or workers die again and again.
     """
     plan.register_domains()
-    plan = begun(plan, build(plan.preset, plan.models).embedder.fingerprint)
+    stages = build(plan.preset, plan.models)
+    plan = begun(plan, stages.embedder.fingerprint)
     done: list[Written] = []
-    for written in _written(plan, workers, ray):
+    for written in _in_ray(plan, workers) if ray else _here(plan, workers, stages):
         done.append(written)
         if strict and written.problems:
             raise CorpusError(str(written.problems[0]), "Mend the row, or leave out --strict.")
@@ -69,14 +74,20 @@ def encode_corpus(
     )
 
 
-def _written(plan: Plan, workers: int, ray: bool) -> Iterator[Written]:
-    if ray:
-        from mmedrag.bulk.ray_data import encode_in_ray
+def _in_ray(plan: Plan, workers: int) -> Iterator[Written]:
+    from mmedrag.bulk.ray_data import encode_in_ray
 
-        yield from encode_in_ray(plan, workers)
-        return
-    from mmedrag.bulk.processes import encode_in_processes
+    return encode_in_ray(plan, workers)
 
+
+def _here(plan: Plan, workers: int, stages: Stages) -> Iterator[Written]:
+    if workers == 1:
+        return map(Encoder(plan, stages=stages), pieces(plan))
+    return _in_processes(plan, workers)
+
+
+def _in_processes(plan: Plan, workers: int) -> Iterator[Written]:
+    """What is there needs no worker, and none is started where all of it is."""
     there: list[Written] = []
 
     def absent() -> Iterator[Piece]:
@@ -86,7 +97,8 @@ def _written(plan: Plan, workers: int, ray: bool) -> Iterator[Written]:
             else:
                 there.append(written)
 
-    for written in encode_in_processes(plan, absent(), workers):
+    load = partial(Encoder, plan, max(1, (os.cpu_count() or 1) // workers))
+    for written in in_processes(load, absent(), workers):
         yield from _drained(there)
         yield written
     yield from _drained(there)

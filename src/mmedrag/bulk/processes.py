@@ -5,16 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import islice
 from threading import Thread
+from typing import TypeAlias
 
-from mmedrag.bulk.encoder import Encoder, share_of_cores
 from mmedrag.bulk.pieces import Piece, Written
-from mmedrag.bulk.plan import Plan
 from mmedrag.errors import ModelError
 
 DEATHS = 3
@@ -23,11 +22,20 @@ DEATHS = 3
 _AHEAD = 2
 """Pieces a worker that wait or are encoded."""
 
-_encoder: Encoder | None = None
+Encode: TypeAlias = Callable[[Piece], Written]
+
+_encoder: Encode | None = None
 
 
-def encode_in_processes(plan: Plan, pieces: Iterator[Piece], workers: int) -> Iterator[Written]:
+def in_processes(
+    load: Callable[[], Encode], pieces: Iterator[Piece], workers: int
+) -> Iterator[Written]:
     """Encode pieces in worker processes; what became of each, as they are finished.
+
+    Args:
+        load: makes the encoder of a worker; it is called in each, so it must be picklable.
+        pieces: are taken as workers need them.
+        workers: how many processes.
 
     Raises:
         ModelError: workers die again and again.
@@ -37,7 +45,7 @@ def encode_in_processes(plan: Plan, pieces: Iterator[Piece], workers: int) -> It
         workers,
         multiprocessing.get_context("spawn"),
         _start,
-        (plan, share_of_cores(workers)),
+        (load,),
     )
     deaths, executor = 0, pool()
     waiting: deque[Piece] = deque()
@@ -73,11 +81,11 @@ def _next(waiting: deque[Piece], pieces: Iterator[Piece]) -> Piece | None:
     return waiting[0] if waiting else None
 
 
-def _start(plan: Plan, threads: int) -> None:
+def _start(load: Callable[[], Encode]) -> None:
     """Load the models, and end with the parent: one that is killed stops nobody by itself."""
     global _encoder
     Thread(target=_end_with_parent, daemon=True).start()
-    _encoder = Encoder(plan, threads)
+    _encoder = load()
 
 
 def _end_with_parent() -> None:

@@ -24,7 +24,7 @@ STAGES = {
 }  # fmt: skip
 SHELVES = (
     GROUND,
-    {"protocols", "checkpoint", "citations", "imaging"},
+    {"protocols", "checkpoint", "citations", "imaging", "readings"},
     {"courses"},
     STAGES,
     {"routing", "knowledge", "preparation"},

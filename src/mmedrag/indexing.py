@@ -12,15 +12,28 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from io import BytesIO
 
-from mmedrag.datasets.duplicates import Duplicates
+from PIL import Image
+
+from mmedrag.datasets.duplicates import Duplicates, preview
 from mmedrag.datasets.identifiers import unique
 from mmedrag.encoders.definition_vectors import DefinitionStore, embed_definitions
 from mmedrag.errors import CorpusError
-from mmedrag.preparation import Prepared, Row, case_of, encode, prepared_batches, route
+from mmedrag.preparation import (
+    Prepared,
+    Row,
+    as_stored,
+    case_of,
+    encode,
+    prepare,
+    prepared_batches,
+    route,
+)
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import CaseStore, DefinitionSource, Embedder, ModalityClassifier
-from mmedrag.types import Entry, Problem, Vector
+from mmedrag.readings import Readings, state_of
+from mmedrag.types import Case, Entry, Problem, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ def index(
     strict: bool = False,
     progress: Progress = silent,
     duplicates: Duplicates | None = None,
+    readings: Readings | None = None,
 ) -> IndexReport:
     """Add a corpus to a casebase (a case whose id is known replaces the older one).
 
@@ -72,19 +86,21 @@ def index(
         strict: raise at the first problem instead of counting it.
         progress: told of finished rows.
         duplicates: collects near-duplicate images and repeated texts, where given.
+        readings: of earlier runs: an image whose file has not changed since is not read again.
 
     Raises:
         CorpusError: in strict mode, at the first problem.
         CasebaseError: where the casebase cannot be written.
     """
     tally = _Tally()
-    write = _Writing(casebase, definitions, tally)
+    write = _Writing(casebase, definitions, tally, readings)
+    how = prepare if readings is None else _Resuming(casebase, readings)
     workers, writer = ThreadPoolExecutor(2, "decode"), ThreadPoolExecutor(1, "write")
 
     def writes() -> Iterator[Callable[[], int]]:
         """Encode batch by batch, and say how to write each; the one before is written meanwhile."""
         vectors: dict[str, Vector] = {}
-        for batch in prepared_batches(unique(corpus, case_of), workers):
+        for batch in prepared_batches(unique(corpus, case_of), workers, how):
             cases = _usable(batch, tally, strict)
             known = _known([p.content for p in cases], casebase, vectors)
             absent = [p for p in cases if p.content not in known]
@@ -151,12 +167,39 @@ def _one_behind(writes: Iterator[Callable[[], int]], writer: ThreadPoolExecutor)
 
 
 @dataclass(frozen=True, slots=True)
+class _Resuming:
+    """Prepares a row; one that is stored as it is, image and all, without opening its file."""
+
+    casebase: CaseStore
+    readings: Readings
+
+    def __call__(self, row: Row) -> Prepared | Problem:
+        return (self._unchanged(row) if isinstance(row, Case) else None) or prepare(row)
+
+    def _unchanged(self, row: Case) -> Prepared | None:
+        state = state_of(row)
+        content = None if state is None else self.readings.content(row, state)
+        stored = None if content is None else self.casebase.get(row.id)
+        if content is None or stored is None:
+            return None
+        case = as_stored(row)
+        if case != (stored if row.domain else replace(stored, domain=None)):
+            return None
+        small = self.casebase.preview(row.id)
+        if small is None or not self.casebase.vectors_by_content([content]):
+            return None
+        with Image.open(BytesIO(small)) as picture:
+            return Prepared(case, content, thumbnail=small, preview=preview(picture))
+
+
+@dataclass(frozen=True, slots=True)
 class _Writing:
     """Writes the cases of a batch that are new or differ from what is stored."""
 
     casebase: CaseStore
     definitions: DefinitionSource | None
     tally: _Tally
+    readings: Readings | None = None
 
     def __call__(
         self,
@@ -177,6 +220,11 @@ class _Writing:
             for p in changed
         ]
         self.casebase.add(self._recognised(entries))
+        if self.readings is not None:
+            self.readings.keep(
+                # An image with a remark is read again, so that the remark is made again.
+                {p.case.id: (p.state, p.content) for p in batch if p.state and not p.notice}
+            )
         self.tally.written += len(changed)
         self.tally.unchanged += len(batch) - len(changed)
         self.tally.unrouted += sum(p.case.domain is None for p in changed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,6 +16,7 @@ from mmedrag.datasets.duplicates import Preview, preview
 from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
 from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.readings import state_of
 from mmedrag.types import LONGEST_TEXT, Case, Domain, Mention, Problem, Query, Vector
 
 BATCH = 32
@@ -28,7 +29,8 @@ class Prepared:
 
     ``content`` is its :func:`content_digest`, ``preview`` what its image is compared with others
     by, ``notice`` what is to be said of the image. One that was encoded in advance
-    (:mod:`mmedrag.bulk`) has its ``vector`` and its ``mentions``, and no ``picture``.
+    (:mod:`mmedrag.bulk`) has its ``vector`` and its ``mentions``, and no ``picture``. ``state`` is
+    that of the image's file before it was read (:func:`mmedrag.readings.state_of`).
     """
 
     case: Case
@@ -40,6 +42,7 @@ class Prepared:
     vector: Vector | None = None
     mentions: tuple[Mention, ...] | None = None
     recogniser: str = ""
+    state: bytes | None = None
 
 
 Row: TypeAlias = Case | Prepared | Problem
@@ -68,13 +71,21 @@ def digest_of(image: str, case: Case) -> str:
 
 
 def prepared_batches(
-    corpus: Iterable[Row], workers: ThreadPoolExecutor
+    corpus: Iterable[Row],
+    workers: ThreadPoolExecutor,
+    how: Callable[[Row], Prepared | Problem] | None = None,
 ) -> Iterator[list[Prepared | Problem]]:
-    """Batches in the order of the corpus; the next is prepared while the caller works."""
+    """Batches in the order of the corpus; the next is prepared while the caller works.
+
+    Args:
+        corpus: what is prepared.
+        workers: threads that read and decode.
+        how: a row is prepared; by default :func:`prepare`.
+    """
     rows = iter(corpus)
 
     def submit() -> list[Future[Prepared | Problem]]:
-        return [workers.submit(prepare, row) for row in islice(rows, BATCH)]
+        return [workers.submit(how or prepare, row) for row in islice(rows, BATCH)]
 
     ahead = submit()
     while ahead:
@@ -89,6 +100,7 @@ def prepare(row: Row) -> Prepared | Problem:
     if len(row.text) > LONGEST_TEXT:
         reason = f"a text of {len(row.text):,} characters, more than {LONGEST_TEXT:,}; split it"
         return Problem(row.image or Path(row.id), None, f"{row.id}: {reason}")
+    state = state_of(row)
     try:
         content = content_digest(row)
         if row.image is None:
@@ -98,7 +110,9 @@ def prepare(row: Row) -> Prepared | Problem:
         return Problem(row.image or Path(row.id), None, f"{row.id}: {error}")
     message = picture.info.get("notice")
     notice = Problem(row.image, None, message, stored=True) if message else None
-    return Prepared(as_stored(row), content, picture, thumbnail(picture), preview(picture), notice)
+    return Prepared(
+        as_stored(row), content, picture, thumbnail(picture), preview(picture), notice, state=state
+    )
 
 
 def as_stored(case: Case) -> Case:

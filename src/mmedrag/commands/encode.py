@@ -16,7 +16,7 @@ from mmedrag.commands.options import (
     register_domains,
 )
 from mmedrag.errors import CorpusError, QueryError
-from mmedrag.views.terminal import notify, progress_bar, show
+from mmedrag.views.terminal import counter, expect, notify, show
 
 
 def add(commands: Commands) -> None:
@@ -56,6 +56,7 @@ def _encode(options: argparse.Namespace) -> int:
     from mmedrag import domains
     from mmedrag.bulk.encoding import encode_corpus
     from mmedrag.bulk.plan import Plan, Source
+    from mmedrag.datasets.extent import extent, total
     from mmedrag.views.console import problem_lines
 
     if options.workers < 1 or options.rows < 1:
@@ -76,7 +77,8 @@ def _encode(options: argparse.Namespace) -> int:
         rows=options.rows,
     )
     started = perf_counter()
-    with progress_bar("row", "encode") as bar:
+    with counter("row", "encode") as bar:
+        expect(bar, lambda: total(extent(path, options.format) for path in options.corpus))
         report = encode_corpus(
             plan,
             options.workers,

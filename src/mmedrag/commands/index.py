@@ -20,7 +20,7 @@ from mmedrag.commands.options import (
 from mmedrag.domains import find
 from mmedrag.errors import CasebaseError, CorpusError, QueryError
 from mmedrag.types import Case
-from mmedrag.views.terminal import notify, progress_bar, show
+from mmedrag.views.terminal import counter, expect, notify, show
 
 if TYPE_CHECKING:
     from mmedrag.casebase.casebase import Casebase
@@ -175,13 +175,16 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
     from mmedrag.assembly import definitions_of
+    from mmedrag.casebase.folder import READINGS
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
+    from mmedrag.readings import Readings
     from mmedrag.views.console import report_text
 
     duplicates = Duplicates()
     started = perf_counter()
-    with progress_bar("case", "index") as bar:
+    with counter("case", "index") as bar, Readings(casebase.path / READINGS) as readings:
+        expect(bar, lambda: _extent(options))
         report = index(
             _corpus(options, casebase),
             casebase,
@@ -191,6 +194,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
             strict=options.strict,
             progress=bar.update,
             duplicates=duplicates,
+            readings=readings,
         )
     show(report_text(report, perf_counter() - started))
     show(str(duplicates.report()))
@@ -222,6 +226,19 @@ def _corpus(options: argparse.Namespace, casebase: Casebase) -> Iterator[Row]:
             yield from corpus_of(
                 casebase, path, options.format, domain=domain, columns=columns or None
             )
+
+
+def _extent(options: argparse.Namespace) -> int | None:
+    """About how many rows the corpora of the options have; ``None`` where one does not say."""
+    from mmedrag.bulk.plan import is_encoded, read_plan
+    from mmedrag.datasets.extent import extent, total
+
+    if getattr(options, "id", None) is not None:
+        return 1
+    return total(
+        read_plan(path).cases if is_encoded(path) else extent(path, options.format)
+        for path in options.corpus
+    )
 
 
 def _one_case(options: argparse.Namespace) -> Case:

@@ -118,7 +118,7 @@ def test_killed_workers_are_replaced_and_a_killed_parent_leaves_none(
 
 def _workers_with_shards(parent: subprocess.Popen, into: Path, number: int) -> list[int]:
     """The worker processes of a parent, once so many shards are there."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         if into.is_dir() and len(shards_in(into)) >= number and (found := _workers(parent.pid)):
             return found

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mmedrag.bulk.plan import Plan, read_plan
 from mmedrag.bulk.shards import read_heading, read_shard, shards_in
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.corpora import named
 from mmedrag.errors import CorpusError, EncoderMismatch
 from mmedrag.preparation import Row, case_of
 from mmedrag.pseudonym_key import take_key
+from mmedrag.stores import CaseDatabase
 
 
 def finished_plan(folder: Path) -> Plan:
@@ -30,7 +30,7 @@ def finished_plan(folder: Path) -> Plan:
     return plan
 
 
-def encoded_rows(casebase: Casebase, folder: Path) -> Iterator[Row]:
+def encoded_rows(casebase: CaseDatabase, folder: Path) -> Iterator[Row]:
     """All rows of an encoding, in the order of its corpora, with the casebase's ids.
 
     An empty casebase takes over the encoding's key of DICOM pseudonyms.
@@ -43,7 +43,7 @@ def encoded_rows(casebase: Casebase, folder: Path) -> Iterator[Row]:
     plan = finished_plan(folder)
     if plan.fingerprint != casebase.fingerprint:
         raise EncoderMismatch(
-            f"{folder} was encoded with {plan.fingerprint}, {casebase.path} with "
+            f"{folder} was encoded with {plan.fingerprint}, {casebase.name} with "
             f"{casebase.fingerprint}",
             "Encode with the preset and models of the casebase, or make another casebase.",
         )
@@ -63,7 +63,7 @@ def encoded_rows(casebase: Casebase, folder: Path) -> Iterator[Row]:
             if not own_key and (case := case_of(row)) and "deidentified" in case.meta:
                 own_key = True  # said once
                 casebase.notices.append(
-                    f"{folder} has another key of pseudonyms than {casebase.path}: a patient who "
+                    f"{folder} has another key of pseudonyms than {casebase.name}: a patient who "
                     "is in both has two; 'mmedrag encode --pseudonym-key FILE' takes the casebase's"
                 )
             yield row

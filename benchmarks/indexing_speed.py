@@ -28,8 +28,8 @@ from mmedrag.assembly import create
 from mmedrag.datasets import read_corpus
 from mmedrag.datasets.duplicates import Duplicates
 from mmedrag.indexing import index
-from mmedrag.preparation import BATCH
 from mmedrag.phantoms.corpus import generate
+from mmedrag.preparation import BATCH
 from mmedrag.presets import Stages, build
 from mmedrag.types import Case
 

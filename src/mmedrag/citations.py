@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mmedrag.text.marks import CLOSE, INSIDE, MARK, OPEN, folded, is_anatomy, keys_of
+from mmedrag.text.citation_markers import CLOSE, INSIDE, MARK, OPEN, folded, is_anatomy, keys_of
 from mmedrag.text.reasoning import RETRACTED, answer_only
 from mmedrag.text.reference_lists import ReferenceLists
 from mmedrag.types import Answer, Context, Evidence, Piece
@@ -47,11 +47,11 @@ def resolve(pieces: Iterable[str], evidence: Sequence[Evidence]) -> Iterator[Pie
     """Check the marks of a text while it is being written.
 
     Text is let through as it comes; from what may become a mark on, it waits until the mark is
-    complete. Whatever a reader would take for a mark (:mod:`mmedrag.text.marks`) is rewritten as
-    one: neighbours become one list (``[C1][D2]`` → ``[C1, D2]``, ``[C1-C3]`` → ``[C1, C2, C3]``),
-    keys that are not in ``evidence`` are taken out, and with the last of them the bracket and the
-    space before it. Reasoning (:mod:`mmedrag.text.reasoning`) and invented lists of references are
-    left out. How the text is cut into pieces makes no difference.
+    complete. Whatever a reader would take for a mark (:mod:`mmedrag.text.citation_markers`) is
+    rewritten as one: neighbours become one list (``[C1][D2]`` → ``[C1, D2]``, ``[C1-C3]`` →
+    ``[C1, C2, C3]``), keys that are not in ``evidence`` are taken out, and with the last of them
+    the bracket and the space before it. Reasoning (:mod:`mmedrag.text.reasoning`) and invented
+    lists of references are left out. How the text is cut into pieces makes no difference.
     """
     known = frozenset(e.key for e in evidence)
     reader = _Reader(known)

@@ -68,7 +68,7 @@ _TRANSFORMED = _words(
     " VOILUTFunction SpecificCharacterSet"
 )
 
-_NAME_PARTS = re.compile(r"[\s^=,]+")
+_NAME_COMPONENTS = re.compile(r"[\s^=,]+")
 _IDENTIFIERS = _words(
     "PatientID AccessionNumber OtherPatientIDs IssuerOfPatientID PatientAddress"
     " PatientTelephoneNumbers InstitutionName InstitutionAddress InstitutionalDepartmentName"
@@ -84,7 +84,7 @@ _IDENTIFIERS = _words(
     " DetectorID PlateID CassetteID GantryID GeneratorID ClinicalTrialSubjectID"
     " ClinicalTrialSubjectReadingID ClinicalTrialSiteID ClinicalTrialSiteName"
 )
-_PARTS_OF = _words("PatientAddress InstitutionAddress PersonAddress PatientComments Occupation")
+_SPLIT = _words("PatientAddress InstitutionAddress PersonAddress PatientComments Occupation")
 
 
 class Pseudonyms:
@@ -153,7 +153,7 @@ def removed(ds: Dataset) -> list[str]:
     return sorted(names)
 
 
-def known_values(ds: Dataset) -> set[str]:
+def identifying_values(ds: Dataset) -> set[str]:
     """The names and numbers in a header by which its report could name the patient or the staff.
 
     Parts of names, whole identifiers (UIDs among them), the parts of an address and of comments
@@ -165,12 +165,16 @@ def known_values(ds: Dataset) -> set[str]:
         texts = [text for item in items if (text := str(item or "").strip("\0 \t\r\n"))]
         if element.VR == "PN":
             for text in texts:
-                values.update(part for part in _NAME_PARTS.split(text) if len(part) > 1)
+                values.update(
+                    component for component in _NAME_COMPONENTS.split(text) if len(component) > 1
+                )
         elif element.VR == "UI" or element.keyword in _IDENTIFIERS:
             values.update(text for text in texts if len(text) > 2)
-            if element.keyword in _PARTS_OF:
-                pieces = (part.strip() for text in texts for part in re.split(r"[,;\n^]+", text))
-                values.update(part for part in pieces if len(part) > 2)
+            if element.keyword in _SPLIT:
+                pieces = (
+                    component.strip() for text in texts for component in re.split(r"[,;\n^]+", text)
+                )
+                values.update(component for component in pieces if len(component) > 2)
         elif element.VR in ("DA", "DT"):
             values.update(text[:8] for text in texts if len(text) >= 8)
     return values

@@ -83,20 +83,20 @@ def ordinary_words() -> frozenset[str]:
     return frozenset(text.split()) | SURNAMES
 
 
-def scrub(text: str, known: Iterable[str] = ()) -> str:
+def scrub(text: str, identifying: Iterable[str] = ()) -> str:
     """Take names, numbers, dates and addresses out of a report.
 
-    ``known`` values (see :func:`~mmedrag.datasets.deidentify.known_values`) go wherever they stand
-    as whole words: of four letters or more in any case, shorter ones only as written or
+    ``identifying`` values (see :func:`~mmedrag.datasets.deidentify.identifying_values`) go wherever
+    they stand as whole words: of four letters or more in any case, shorter ones only as written or
     capitalised; ordinary words of reports stay, unless they stand as a name. Patterns find e-mail
     addresses, UIDs, record numbers, dates, telephone numbers, and names after a title. No pattern
     finds every name: a report that must not leak is read by a person.
     """
-    values = {" ".join(value.split()) for value in known} - {""}
+    values = {" ".join(value.split()) for value in identifying} - {""}
     words = {_folded(value): value for value in values if _PLAIN_WORD.match(value)}
     others = [value for value in values if _folded(value) not in words]
     for value in sorted(filter(_is_telling, others), key=lambda item: (-len(item), item)):
-        phrase = r"\s+".join(re.escape(part) for part in value.split(" "))
+        phrase = r"\s+".join(re.escape(word) for word in value.split(" "))
         text = re.sub(rf"(?<!\w){phrase}(?!\w)", REMOVED, text, flags=re.IGNORECASE)
     if words:
         text = _WORD.sub(lambda match: _kept(match, words), text)

@@ -213,7 +213,7 @@ def _labels(value: object) -> object:
             try:
                 value = ast.literal_eval(text)
             except (ValueError, SyntaxError, RecursionError, MemoryError):
-                value = [part.strip(" '\"") for part in text[1:-1].split(",")]
+                value = [label.strip(" '\"") for label in text[1:-1].split(",")]
         else:
             value = text.replace("|", ";").split(";")
     if isinstance(value, list):

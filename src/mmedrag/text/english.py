@@ -450,7 +450,7 @@ RULES = Rules(
             |management|prognosis|best|most]; ^ [which|where|why|how] [is|are|does|do|side|much]""",
         ),
     ),
-    asked=Limit(
+    whether_limit=Limit(
         stops(
             LISTS,
             (
@@ -460,7 +460,7 @@ RULES = Rules(
             ),
         )
     ),
-    meant=Limit(
+    meaning_limit=Limit(
         stops(LISTS, (Stop.ENDS, "in; with; on; for; given; , ; but; seen; after; from; at; due"))
     ),
     either=_OR,

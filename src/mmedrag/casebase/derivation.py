@@ -168,8 +168,8 @@ def _set_probes(index: Index, vectors: Matrix) -> None:
     probes, lists = min(16, int(inverted.nlist)), int(inverted.nlist)
     while True:
         inverted.nprobe = probes
-        _, found = index.search(queries, candidates(k))
-        shares = [np.isin(best, near).mean() for best, near in zip(exact, found, strict=True)]
+        _, approximate = index.search(queries, candidates(k))
+        shares = [np.isin(best, near).mean() for best, near in zip(exact, approximate, strict=True)]
         if probes == lists or np.mean(shares) >= _RECALL:
             return
         probes = min(2 * probes, lists)

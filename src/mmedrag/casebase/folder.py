@@ -104,9 +104,9 @@ def walk_recognised(
         while page := database.page(row, _PAGE):
             stored = database.recognised({number: case.text for number, case, _ in page})
             for number, case, _ in page:
-                found = stored.get(number)
-                same = found is not None and found.recogniser == recogniser
-                yield case, found.mentions if found is not None and same else None
+                recognition = stored.get(number)
+                same = recognition is not None and recognition.recogniser == recogniser
+                yield case, recognition.mentions if recognition is not None and same else None
             row = page[-1][0]
 
 

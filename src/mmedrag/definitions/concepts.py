@@ -51,8 +51,8 @@ class Concepts:
     dictionaries, later ones cost a look-up. Safe to share between threads.
 
     Args:
-        parts: in order of preference. Where they disagree on the kind, name or region of a concept
-            that several of them have, the first that says it is believed.
+        dictionaries: in order of preference. Where they disagree on the kind, name or region of a
+            concept that several of them have, the first that states it is believed.
     """
 
     def __init__(self, dictionaries: Sequence[CompiledDictionary]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from mmedrag.assembly import dictionary
 from mmedrag.datasets.records import write_records
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.order import STATIONS, Asked, held_apart, scores
+from mmedrag.evaluation.order import STATIONS, Retrieval, held_apart, scores
 from mmedrag.evaluation.order_questions import Graded, facts_of, grade, questions_of
 from mmedrag.evaluation.order_section import ALL, KNOWN, UNSEEN, evaluate_order
 from mmedrag.evaluation.tasks import readings_of
@@ -106,7 +106,7 @@ def test_scores_by_hand():
     question = Question(Query("x"), Routing({}, None), VECTOR)
     context = Context(question, evidence, evidence[::-1], evidence[2:], {})
     grades = {"s/0": 2, "s/1": 2, "s/2": 1}
-    asked = Asked(Graded(Query("x"), "text", "label", facts()), context, grades, (2, 2, 1))
+    asked = Retrieval(Graded(Query("x"), "text", "label", facts()), context, grades, (2, 2, 1))
     best = 2 + 2 / np.log2(3) + 1 / 2
     expected = [1.0, (1 + 2 / np.log2(3) + 2 / 2) / best, 1 / best]
     assert scores([asked])[0] == pytest.approx(expected)

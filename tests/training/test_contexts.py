@@ -71,7 +71,7 @@ def test_what_is_asked_is_stated_or_contradicted(examples):
         shown = said(example.evidence.mentions, example.evidence.text)
         if example.kind == STATED:
             assert asked.findings <= shown.wide
-            assert asked.asked <= shown.wide | shown.negated
+            assert asked.questioned <= shown.wide | shown.negated
             assert not asked.negated & shown.wide
         elif example.kind == DENIED:
             assert asked.findings & shown.negated

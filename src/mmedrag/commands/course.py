@@ -48,7 +48,7 @@ def _course(options: argparse.Namespace) -> int:
         for notice in rag.notices:
             notify(notice)
         if options.find is not None:
-            return _show_found(options, patients.find(rag, options.find))
+            return _show_matches(options, patients.find(rag, options.find))
         course = patients.course(rag, options.patient, options.at)
         like = patients.like(rag, course, options.like) if options.like > 0 else []
     if options.page is not None:
@@ -65,18 +65,20 @@ def _course(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show_found(options: argparse.Namespace, found: list[tuple[Course, tuple[Change, ...]]]) -> int:
+def _show_matches(
+    options: argparse.Namespace, matches: list[tuple[Course, tuple[Change, ...]]]
+) -> int:
     from mmedrag.views.timeline import course_json, finding_text
     from mmedrag.views.trace import change_json
 
     if options.json:
         show(json_document([
-            course_json(c) | {"met": [change_json(m) for m in met]} for c, met in found
+            course_json(c) | {"met": [change_json(m) for m in met]} for c, met in matches
         ]))  # fmt: skip
         return 0
-    for course, met in found:
+    for course, met in matches:
         show(finding_text(course, met))
-    show(f"{len(found)} patient{'' if len(found) == 1 else 's'} with such a course")
+    show(f"{len(matches)} patient{'' if len(matches) == 1 else 's'} with such a course")
     return 0
 
 

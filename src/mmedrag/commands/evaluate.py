@@ -286,7 +286,7 @@ def _order(options: argparse.Namespace) -> int:
             options.unseen,
             preset=options.preset,
             models=pairs(options.model, "--model"),
-            part=options.part,
+            subset=options.part,
             records=options.records,
             questions=options.questions,
             progress=bar.update,

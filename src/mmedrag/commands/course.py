@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Course."""
+    """The command ``course``."""
     command = commands.add_parser(
-        "course", help="the studies of a patient in order, and what became of the findings"
+        "course", help="the studies of a patient in order, and how the findings changed"
     )
     command.add_argument("casebase", type=location_of)
-    command.add_argument("patient", nargs="?", help="as patient_id of the casebase has it")
+    command.add_argument("patient", nargs="?", help="the patient_id in the casebase")
     command.add_argument(
         "--find", metavar="TEXT",
-        help="patients with such a course, as 'consolidation that resolved within two weeks'",
+        help="find patients by course, such as 'consolidation that resolved within two weeks'",
     )  # fmt: skip
     command.add_argument(
-        "--like", type=int, default=0, metavar="K", help="also the K patients of the likest course"
+        "--like",
+        type=int,
+        default=0,
+        metavar="K",
+        help="also the K patients with the most similar course",
     )
     add_time(command)
     add_dictionaries(command)

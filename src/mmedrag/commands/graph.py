@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """graph, with build and show."""
+    """The command ``graph``, with ``build`` and ``show``."""
     command = commands.add_parser("graph", help="concepts, and what a corpus says they go with")
     subcommands = command.add_subparsers(metavar="COMMAND", required=True)
 

@@ -110,7 +110,7 @@ class Snapshot:
         allowed = self._allowed(database, query.where)
         text = " ".join([query.text, *question.synonyms])
         words = self._lexicon.match(text, self._alive)
-        concepts = self._placed(database.matching(question.criteria))
+        concepts = self._at_positions(database.matching(question.criteria))
         met = bool(concepts[1].any())
         if not len(words[0]) and not met:
             candidates = self._candidates(vector, k, domain, allowed)
@@ -320,7 +320,7 @@ class Snapshot:
         positions.append(offsets[present] + self._stored)
         return np.concatenate(positions)
 
-    def _placed(self, scored: tuple[Rows, NDArray[np.float64]]) -> Scored:
+    def _at_positions(self, scored: tuple[Rows, NDArray[np.float64]]) -> Scored:
         """Scored rows as scored positions, ascending; those that are not here are left out."""
         rows, scores = scored
         if not len(rows):

@@ -200,12 +200,12 @@ def _held_out(
             (_uniform_hash(_name(members), seed), group)
         )
     held_out: set[str] = set()
-    for placed in domains.values():
-        placed.sort(key=lambda item: item[0])
-        count = sum(position < share for position, _ in placed)
-        if len(placed) > 1:
-            count = min(max(count, 1), len(placed) - 1)
-        held_out.update(name for _, group in placed[:count] for name in group)
+    for hashed in domains.values():
+        hashed.sort(key=lambda item: item[0])
+        count = sum(position < share for position, _ in hashed)
+        if len(hashed) > 1:
+            count = min(max(count, 1), len(hashed) - 1)
+        held_out.update(name for _, group in hashed[:count] for name in group)
     return held_out
 
 

@@ -64,7 +64,7 @@ class Dictionary:
         for owner, match in self._longest(tokens, read):
             matches[owner].append(match)
         return [
-            self._placed(item[0], tuple(self._mentions(*item)))
+            self._with_sites(item[0], tuple(self._mentions(*item)))
             for item in zip(texts, readings, map(_apart, matches), tokens.anchors, strict=True)
         ]
 
@@ -102,7 +102,7 @@ class Dictionary:
     def _interest(self, entry: tuple[int, Concept]) -> tuple[int, bool]:
         return entry[0], self.concepts.kind(entry[1].code) in _BACKGROUND
 
-    def _placed(self, text: str, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
+    def _with_sites(self, text: str, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
         """The mentions with the sides and lobes that the text gives them."""
         pairs = zip(mentions, sites_of(text, mentions), strict=True)
         return tuple(replace(m, sites=sites) if sites else m for m, sites in pairs)

@@ -29,7 +29,7 @@ from mmedrag.views import plots
 from mmedrag.views.section import Figure, Section, Table
 
 SCHEMA = "mmedrag-order/1"
-ALL, KNOWN, UNSEEN = "all questions", "held-out patients", "held-out sets"
+ALL, HELD_OUT, UNSEEN = "all questions", "held-out patients", "held-out sets"
 
 Rows = NDArray[np.bool_]
 Figures = Mapping[str, Any]
@@ -98,7 +98,7 @@ def measured(retrievals: Sequence[Retrieval], unseen: Collection[str]) -> dict[s
         named = np.array(names)
         return {name: figures(named == name) for name in sorted(set(names))}
 
-    wholes = {ALL: np.ones(len(retrievals), np.bool_), KNOWN: ~foreign, UNSEEN: foreign}
+    wholes = {ALL: np.ones(len(retrievals), np.bool_), HELD_OUT: ~foreign, UNSEEN: foreign}
     kept = [sum(isinstance(e.item, Case) for e in a.context.kept) for a in retrievals]
     return {
         "questions": len(retrievals),

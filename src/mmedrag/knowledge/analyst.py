@@ -20,7 +20,7 @@ from mmedrag.protocols import Analyst, CorpusStatistics
 from mmedrag.types import Assertion, Brief, Candidate, Evidence, Question, QuestionKind
 
 _GIVEN = frozenset({Assertion.AFFIRMED})
-_GIVEN_WHERE_ASKED = _GIVEN | {Assertion.INTERROGATIVE, Assertion.UNCERTAIN}
+_GIVEN_IN_DIFFERENTIAL = _GIVEN | {Assertion.INTERROGATIVE, Assertion.UNCERTAIN}
 """Who asks for the differential of ring enhancement has seen it."""
 
 
@@ -52,7 +52,7 @@ class KnowledgeAnalyst:
         is_differential = (
             question.intent is not None and question.intent.kind is QuestionKind.DIFFERENTIAL
         )
-        given = _GIVEN_WHERE_ASKED if is_differential else _GIVEN
+        given = _GIVEN_IN_DIFFERENTIAL if is_differential else _GIVEN
         findings = [m for m in question.mentions if m.kind.is_finding]
         affirmed = {canonical(m.concept, concepts) for m in findings if m.assertion in given}
         negated = {

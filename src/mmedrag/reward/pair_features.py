@@ -61,7 +61,7 @@ FEATURES = (
 
 _WORD = re.compile(r"[^\W_]+")
 _ENDING = re.compile(r"(?:ie|[eiy])?s?$")
-_ASKED = frozenset({Assertion.UNCERTAIN, Assertion.INTERROGATIVE})
+_QUESTIONED = frozenset({Assertion.UNCERTAIN, Assertion.INTERROGATIVE})
 """What a question says of a concept that it asks about: "? effusion", "Is there an effusion?"."""
 
 _WHETHER = frozenset({QuestionKind.PRESENCE, QuestionKind.NORMALITY, QuestionKind.CHOICE})
@@ -211,7 +211,7 @@ class _Asker:
             wide=wide,
             negated=frozenset(m.concept for m in mentions if m.assertion is Assertion.NEGATED)
             - wide,
-            questioned=frozenset(m.concept for m in mentions if m.assertion in _ASKED),
+            questioned=frozenset(m.concept for m in mentions if m.assertion in _QUESTIONED),
             findings=findings,
             regions=frozenset(r for c in findings if (r := self._region(c))),
             is_normal=normal and not findings,

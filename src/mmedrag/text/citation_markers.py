@@ -64,7 +64,7 @@ _SPINE = re.compile(
     r"|cord|neck|osteophyt\w*|listhesis|anterolisthesis|retrolisthesis|kyphosis|lordosis)\b",
     re.IGNORECASE,
 )
-_PLACED = re.compile(
+_LEVEL_CONTEXT = re.compile(
     r"\b(?:at|of|between|from|levels?|vertebra\w*|segments?|dis[ck]s?|(?:inter)?spaces?|spine)"
     r"[ \t]*$",
     re.IGNORECASE,
@@ -133,8 +133,8 @@ def is_anatomy(mark: str, before: str, supplied_keys: frozenset[str]) -> bool:
     if levels:
         supplied = supplied_keys.issuperset((keys[0], keys[-1]))
         beside = int(levels[5]) == int(levels[2]) + 1
-        placed = bool(_PLACED.search(before) or (not supplied and _SPINE.search(before)))
-        return placed or (beside and supplied_keys.isdisjoint(keys))
+        in_context = bool(_LEVEL_CONTEXT.search(before) or (not supplied and _SPINE.search(before)))
+        return in_context or (beside and supplied_keys.isdisjoint(keys))
     # A single key in parentheses: the atlas (C1), complement (C3). In square brackets it cites.
     bare = re.fullmatch(r"\s*[CDcd]\d{1,2}\s*(?:[,;&]\s*[CDcd]\d{1,2}\s*)*", content)
     return (

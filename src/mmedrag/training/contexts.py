@@ -75,7 +75,7 @@ NEAR = 5
 DEFINITIONS = 8
 """As many as the pipeline looks up."""
 
-NORMALITY_ASKED = "Is this normal?"
+NORMALITY_QUESTION = "Is this normal?"
 
 OFF_TOPIC_SHARE = 0.5
 """Of the records that ask, the share that an off-topic question is asked beside."""
@@ -176,9 +176,9 @@ class Miner:
             source = words if query.text else ""
             yield from self._examples(question, contexts, form, source, anchor)
         if image is not None:
-            question = self._understood(Query(NORMALITY_ASKED, image))
+            question = self._understood(Query(NORMALITY_QUESTION, image))
             contexts = list(self._comparable(question, anchor))
-            yield from self._examples(question, contexts, "both", NORMALITY_ASKED, anchor)
+            yield from self._examples(question, contexts, "both", NORMALITY_QUESTION, anchor)
         if self._random.random() < OFF_TOPIC_SHARE:
             question = self._understood(Query(off_topic(self._held_out, self._random)))
             nearest_rows = self._nearest(question, range(len(self._candidates)))

@@ -187,7 +187,7 @@ def _concepts_of(text: str, asking: str, mentions: Sequence[Mention]) -> tuple[s
     return tuple(dict.fromkeys(m.concept for m in inside or mentions))
 
 
-_ASKED = re.compile(
+_REQUEST = re.compile(
     r"^(?:is|are|was|were|any|do|does|did|can|could|has|have|evidence of|signs? of|rule out|r/o"
     r"|exclude|check for|look for"
     r"|which is more likely)?\s*(?:you |we |i |he |she |it |they |this |these |that "
@@ -204,7 +204,7 @@ def phrases_of(question: str, kind: QuestionKind) -> tuple[str, ...]:
     """What a question asks about in words that no dictionary has; at most four words each."""
     if kind not in (_K.PRESENCE, _K.CHOICE):
         return ()
-    match = _ASKED.match(question)
+    match = _REQUEST.match(question)
     whole = match["what"] if match else ""
     options = re.split(r"\s+(?:or|vs\.?|versus)\s+", whole) if kind is _K.CHOICE else [whole]
     cleaned = (re.sub(r"^(?:an?|the|any)\s+", "", p.strip(), flags=re.IGNORECASE) for p in options)

@@ -190,7 +190,11 @@ class _Claims:
             if match is not None:
                 asks: Asks = match[1][0]
                 if asks is not Asks.ELSE:
-                    limit = self.rules.asked if asks is Asks.WHETHER else self.rules.meant
+                    limit = (
+                        self.rules.whether_limit
+                        if asks is Asks.WHETHER
+                        else self.rules.meaning_limit
+                    )
                     self._forward(Rule(Assertion.INTERROGATIVE, True, limit, 60), match[0])
                 return asks
         return None

@@ -74,7 +74,7 @@ _CLAUSES = """, [there|the|this|these|it|its|stable|unchanged|now|with|she|he|pa
     ; , and [there|the|this|these|it|its|stable|unchanged|now|with|she|he|patient|likely
     |possible|possibly|probable|probably|suspected|no|without|not|status post|prior|so]"""
 _ITEMS = "[,|, and] [mild|moderate|severe|small|large|minimal|right|left|bilateral|both]"
-_PLACES = """[in|at|within|along|around|under|beneath|behind|over] [the|either|both|this|that|her
+_LOCATIONS = """[in|at|within|along|around|under|beneath|behind|over] [the|either|both|this|that|her
     |his]"""
 _AND_CLAUSES = """and [there|the|this|is|are|was|were|has|show|shows|stable|unchanged|a|an|possibly
     |probably|likely|perhaps|possible|probable|suspected|with]"""
@@ -97,7 +97,7 @@ AFTER_NEGATION = Limit(
         (Stop.ENDS, _TURNS),
         (Stop.ENDS, _CLAUSES),
         (Stop.ENDS_UNLESS_LISTED, _ITEMS),
-        (Stop.SKIPS, _PLACES),
+        (Stop.SKIPS, _LOCATIONS),
         (Stop.ENDS, _AND_CLAUSES),
         (Stop.ENDS, _AS_IT_SHOULD_BE),
         (Stop.ENDS, _STATED),
@@ -109,7 +109,7 @@ AFTER_NEGATION = Limit(
 )
 # "Without old films, pneumonia ..." is over at the comma, "Without mass, cyst or nodule" is not.
 AT_THE_BEGINNING = Limit(
-    stops(LISTS, (Stop.ENDS, _TURNS), (Stop.ENDS_UNLESS_LISTED, ","), (Stop.SKIPS, _PLACES))
+    stops(LISTS, (Stop.ENDS, _TURNS), (Stop.ENDS_UNLESS_LISTED, ","), (Stop.SKIPS, _LOCATIONS))
 )
 AFTER_DOUBT = Limit(
     stops(
@@ -120,7 +120,7 @@ AFTER_DOUBT = Limit(
         (Stop.ENDS, _AND_CLAUSES),
         (Stop.ENDS, _STATED),
         (Stop.ENDS, "with"),
-        (Stop.SKIPS, _PLACES),
+        (Stop.SKIPS, _LOCATIONS),
     )
 )
 AFTER_PAST = Limit(
@@ -456,7 +456,7 @@ RULES = Rules(
             |management|prognosis|best|most]; ^ [which|where|why|how] [is|are|does|do|side|much]""",
         ),
     ),
-    asked=Limit(
+    whether_limit=Limit(
         stops(
             LISTS,
             (
@@ -466,7 +466,7 @@ RULES = Rules(
             ),
         )
     ),
-    meant=Limit(
+    meaning_limit=Limit(
         stops(LISTS, (Stop.ENDS, "in; with; on; for; given; , ; but; seen; after; from; at; due"))
     ),
     either=_OR,

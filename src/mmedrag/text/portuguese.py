@@ -196,10 +196,10 @@ RULES = Rules(
         (Asks.ELSE, "^ [qual|quais|onde|como|por que|em que|quanto|quando|o que|que]"),
     ),
     requests=questions(LISTS, (Asks.MEANING, "^ o que [e|sao]"), (Asks.ELSE, "^ qual e")),
-    asked=Limit(
+    whether_limit=Limit(
         stops(LISTS, (Stop.ENDS, "[em um|em uma|neste|nesta|no|na] paciente; dado; porque"))
     ),
-    meant=Limit(stops(LISTS, (Stop.ENDS, "em; no; na; com; por; para; , ; mas"))),
+    meaning_limit=Limit(stops(LISTS, (Stop.ENDS, "em; no; na; com; por; para; , ; mas"))),
     either=frozenset({"ou", "nem"}),
     without=frozenset({"sem", "nem"}),
     same={},

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.generator import add_generator, generator_settings
+from mmedrag.commands.generator import add_generator, generator_settings, named_generator
 from mmedrag.commands.options import Commands
 from mmedrag.errors import MissingExtra, QueryError
 from mmedrag.views.terminal import notify, show
@@ -119,6 +119,7 @@ def application(options: argparse.Namespace) -> FastAPI:
 
     Raises:
         QueryError: an option has a bad value.
+        CheckpointError: the generator's folder is not that of a model.
         MissingExtra: the extra ``serve`` is not installed.
     """
     try:
@@ -141,6 +142,7 @@ def application(options: argparse.Namespace) -> FastAPI:
             f"{options.host} can be reached from other machines, and there are no tokens",
             "Give --token-file FILE, or listen at 127.0.0.1.",
         )
+    named_generator(options)  # what is wrong with it is said at the start
     settings = {name: value for name, value in generator_settings(options).items() if value}
     readers = {
         name: Readers(

@@ -14,8 +14,8 @@ import numpy as np
 from safetensors import SafetensorError
 
 from mmedrag.encoders import open_clip
-from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.errors import CheckpointError
+from mmedrag.torch_import import Foreign, open_torch
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ Foreign: TypeAlias = Any
 """An object of PyTorch or transformers, which importing a module does not import."""
 
 
-def open_torch() -> tuple[ModuleType, ModuleType]:
-    """The modules ``torch`` and ``transformers``.
+def open_torch(user: str = "This encoder") -> tuple[ModuleType, ModuleType]:
+    """The modules ``torch`` and ``transformers``; ``user`` is what needs them, for the error.
 
     Raises:
         MissingExtra: where one of them is not installed.
@@ -22,7 +22,7 @@ def open_torch() -> tuple[ModuleType, ModuleType]:
         import transformers
     except ImportError as error:
         raise MissingExtra(
-            f"This encoder needs PyTorch and transformers ({error})",
+            f"{user} needs PyTorch and transformers ({error})",
             'Run: pip install "mmedrag[torch]"',
         ) from None
     return torch, transformers

@@ -75,6 +75,11 @@ class AnswerPair:
     evidence: tuple[Evidence, ...] = ()
     declined: str = ""
 
+    @property
+    def prompt_key(self) -> str:
+        """Equal for equal prompts."""
+        return json.dumps([dict(message) for message in self.prompt])
+
     def row(self) -> dict[str, Any]:
         """For JSON; the answers are messages, as trainers want them."""
         return {
@@ -156,8 +161,10 @@ def require_apart(pairs: Iterable[AnswerPair]) -> None:
 
 def by_prompt(pairs: Sequence[AnswerPair]) -> list[AnswerPair]:
     """The first pair of each prompt, in order."""
-    first = {json.dumps([dict(m) for m in pair.prompt]): pair for pair in reversed(pairs)}
-    return list(reversed(first.values()))
+    first: dict[str, AnswerPair] = {}
+    for pair in pairs:
+        first.setdefault(pair.prompt_key, pair)
+    return list(first.values())
 
 
 def _parsed(line: str, where: str) -> AnswerPair:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -26,3 +28,23 @@ def open_torch(user: str = "This encoder") -> tuple[ModuleType, ModuleType]:
             'Run: pip install "mmedrag[torch]"',
         ) from None
     return torch, transformers
+
+
+@contextmanager
+def quiet(logging: ModuleType, *, bars: bool) -> Iterator[None]:
+    """No reports on heads that are not used and, where nothing is downloaded, no progress bars.
+
+    Args:
+        logging: ``transformers.utils.logging``.
+        bars: whether progress bars are kept away too.
+    """
+    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    if bars:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars and shown:
+            logging.enable_progress_bar()

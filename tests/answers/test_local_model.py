@@ -107,5 +107,7 @@ def test_choosing_one_loads_nothing(folder: Path) -> None:
         f"generator('local', llm={str(folder)!r})\n"
         "print([m for m in ('torch', 'transformers') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -20,7 +20,7 @@ from mmedrag.answers.prompts import messages, within_budget
 from mmedrag.citations import resolve
 from mmedrag.errors import CheckpointError, GenerationError, TooManyTokens
 from mmedrag.text.reasoning import RETRACTED, answer_only
-from mmedrag.torch_import import Foreign, open_torch
+from mmedrag.torch_import import Foreign, open_torch, quiet
 from mmedrag.types import Evidence, Question
 
 Message = Mapping[str, str]
@@ -199,10 +199,11 @@ def load_model(source: str, *, dtype: object) -> tuple[Foreign, Foreign]:
     """
     _, transformers = open_torch(USER)
     try:
-        return (
-            transformers.AutoModelForCausalLM.from_pretrained(source, dtype=dtype),
-            transformers.AutoTokenizer.from_pretrained(source),
-        )
+        with quiet(transformers.utils.logging, bars=Path(source).is_dir()):
+            return (
+                transformers.AutoModelForCausalLM.from_pretrained(source, dtype=dtype),
+                transformers.AutoTokenizer.from_pretrained(source),
+            )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(

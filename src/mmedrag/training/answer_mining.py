@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmedrag.answers.chat import ChatGenerator
 from mmedrag.answers.grounding import Fault, Judge
+from mmedrag.answers.local_model import LocalGenerator
 from mmedrag.assembly import load
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.feedback import FeedbackFile
@@ -24,10 +26,10 @@ from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.splits import split_cases
 from mmedrag.datasets.ties import find_ties
 from mmedrag.definitions import Dictionary
-from mmedrag.errors import CorpusError
+from mmedrag.errors import CorpusError, QueryError
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Generator
-from mmedrag.training.answer_pairs import AnswerPair, Origin, Part
+from mmedrag.training.answer_pairs import AnswerPair, Origin, Part, counted
 from mmedrag.training.answer_questions import Asked, Asker
 from mmedrag.training.answer_texts import Term, worded, wrong_answers
 from mmedrag.types import Case
@@ -35,6 +37,9 @@ from mmedrag.types import Case
 QUESTIONS = 400
 HELD_OUT = 0.2
 """The share of the patients that is measured on."""
+
+TEMPERATURE = 0.8
+"""Of the model's own answers."""
 
 SAMPLES = 2
 """Answers that a model writes to each question."""
@@ -47,6 +52,16 @@ class Mined:
     pairs: tuple[AnswerPair, ...]
     questions: int
     left_out: Counter[str]
+
+    def __str__(self) -> str:
+        """The pairs by kind, then what was left out."""
+        rows = [
+            f"  {origin}, {fault}: {train} to learn from, {held_out} held out"
+            for origin, fault, train, held_out in counted(self.pairs)
+        ]
+        left = [f"  left out, {why}: {n}" for why, n in sorted(self.left_out.items())]
+        head = f"{len(self.pairs)} pairs of answers to {self.questions} questions"
+        return "\n".join([head, *rows, *left])
 
 
 def mine_answers(
@@ -70,9 +85,12 @@ def mine_answers(
 
     Raises:
         CasebaseError: it cannot be opened.
+        QueryError: there is no question to pose or no answer to write.
         CorpusError: its reports are of too few patients, or give no pairs.
         GenerationError: the generator cannot answer.
     """
+    if questions < 1 or samples < 1:
+        raise QueryError(f"{questions} questions and {samples} samples", "Give at least 1 of both.")
     with load(casebase) as rag:
         assert isinstance(rag.cases, Casebase)
         assert isinstance(rag.definitions, Dictionary)
@@ -91,6 +109,13 @@ def mine_answers(
             "Ask more questions, or take a casebase with more reports.",
         )
     return Mined(tuple(miner.pairs), miner.asked, miner.left_out)
+
+
+def sampled(generator: Generator) -> Generator:
+    """The generator with some chance in what it writes, where it has a temperature."""
+    if isinstance(generator, ChatGenerator | LocalGenerator):
+        return replace(generator, temperature=TEMPERATURE)
+    return generator
 
 
 _SHARES = {Part.TRAIN: 1 - HELD_OUT, Part.HELD_OUT: HELD_OUT}

@@ -23,8 +23,8 @@ from mmedrag.protocols import CaseIndex
 from mmedrag.training.answer_pairs import AnswerPair, Origin, Part
 from mmedrag.training.answer_texts import Term, one
 from mmedrag.training.flips import negated
-from mmedrag.training.questions import is_finding, texts_of
-from mmedrag.types import Assertion, Case, Evidence, Hit, Mention, Query, Question
+from mmedrag.training.questions import texts_of
+from mmedrag.types import Assertion, Case, Evidence, Hit, Kind, Mention, Query, Question
 
 CASES = (3, 5, 8)
 """Cases in a context, drawn for each question."""
@@ -113,10 +113,10 @@ class Asker:
         return [Term(concept, name) for concept, name in sorted(named.items())]
 
     def affirmed(self, mentions: Sequence[Mention]) -> list[Mention]:
-        """The findings that a report affirms."""
+        """The findings and diseases that a report affirms."""
         return [
             m for m in mentions
-            if m.assertion is Assertion.AFFIRMED and is_finding(m, self.definitions)
+            if m.assertion is Assertion.AFFIRMED and m.kind in (Kind.FINDING, Kind.DISEASE)
         ]  # fmt: skip
 
     def posed(self, case: Case, mentions: Sequence[Mention], number: int) -> str:

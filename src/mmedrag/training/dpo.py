@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from mmedrag.answers.local_model import LanguageModel, load_model
 from mmedrag.errors import QueryError
-from mmedrag.torch_import import Foreign
+from mmedrag.torch_import import Foreign, quiet
 from mmedrag.training.answer_pairs import AnswerPair
 from mmedrag.training.tuning_import import Libraries
 
@@ -139,25 +139,16 @@ def _reporter(libraries: Libraries, on_step: OnStep) -> Foreign:
 
 
 @contextmanager
-def quiet(libraries: Libraries) -> Iterator[None]:
+def silence(libraries: Libraries) -> Iterator[None]:
     """Without the progress bars and warnings of the libraries; errors still come through."""
-    transformers, datasets = libraries.transformers, libraries.datasets
-    verbosity, bars = (
-        transformers.utils.logging.get_verbosity(),
-        datasets.are_progress_bars_disabled(),
-    )
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
-    loud = logging.getLogger("trl").level
-    logging.getLogger("trl").setLevel(logging.ERROR)
+    trl = logging.getLogger("trl")
+    level = trl.level
+    trl.setLevel(logging.ERROR)
+    libraries.datasets.disable_progress_bars()
     try:
-        with warnings.catch_warnings():
+        with quiet(libraries.transformers.utils.logging, bars=True), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        transformers.utils.logging.set_verbosity(verbosity)
-        transformers.utils.logging.enable_progress_bar()
-        logging.getLogger("trl").setLevel(loud)
-        if not bars:
-            datasets.enable_progress_bars()
+        libraries.datasets.enable_progress_bars()
+        trl.setLevel(level)

@@ -23,7 +23,7 @@ from mmedrag.durability import write_durably
 from mmedrag.errors import CheckpointError, CorpusError
 from mmedrag.progress import Log, Progress, silent
 from mmedrag.training.answer_pairs import AnswerPair, Part, read_pairs
-from mmedrag.training.dpo import SAVE_EVERY, OnStep, Recipe, loaded, optimise, quiet
+from mmedrag.training.dpo import SAVE_EVERY, OnStep, Recipe, loaded, optimise, silence
 from mmedrag.training.generator_figures import Figures, measure_generator
 from mmedrag.training.likelihood import tokens
 from mmedrag.training.tuning_import import Libraries, open_tuning
@@ -104,7 +104,7 @@ def train_generator(
     settings = _settings(data, model, recipe)
     run = into / RUN
     _require_run(run, settings, resume=resume)
-    with quiet(libraries):
+    with silence(libraries):
         writer = loaded(model, libraries)
         fitting = _fitting(writer, pairs)
         train = [pair for pair in fitting if pair.part is Part.TRAIN]

@@ -118,6 +118,8 @@ class Connection:
             self.row_sum.begin(epoch)
             yield epoch
             self.row_sum.end(epoch)
+            with suppress(OSError):
+                self.ledger.expect(epoch)
             self._run("COMMIT")
         except BaseException:
             if self.connection.in_transaction:

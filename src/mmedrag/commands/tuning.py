@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmedrag.commands.generator import add_generator, named_generator
 from mmedrag.commands.options import Commands
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import progress_bar, show
 
 
@@ -20,7 +21,7 @@ def _add_pairs(parts: Commands) -> None:
     command = parts.add_parser(
         "pairs", help="pairs of answers to tune a generator on, made from a casebase (7)"
     )
-    command.add_argument("casebase", type=Path)
+    command.add_argument("casebase", type=location_of)
     command.add_argument(
         "--into", type=Path, required=True, metavar="FILE.jsonl", help="file of the pairs"
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from mmedrag.definitions.compilation import fill
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import Concepts
-from mmedrag.definitions.context import stands_for_a_term
+from mmedrag.definitions.context import is_all_that_is_said, stands_for_a_term
 from mmedrag.definitions.entities import Tokens, prefix_hashes
 from mmedrag.definitions.fingerprint import fingerprint_of
 from mmedrag.definitions.predicates import Span
@@ -140,8 +140,11 @@ class Dictionary:
                     continue
                 surface = texts[owner][first:last]
                 chosen = self._choose(surface, starts[start][end], settings[owner])
-                if chosen is not None and (
-                    not chosen[1].exact or stands_for_a_term(texts[owner], first, last)
+                place = texts[owner], first, last
+                if (
+                    chosen is not None
+                    and is_all_that_is_said(*place)
+                    and (not chosen[1].exact or stands_for_a_term(*place))
                 ):
                     free = end
                     yield owner, (first, last, chosen[1])

@@ -49,7 +49,8 @@ LISTS = {
 }
 
 _SAME = {
-    "visualised": "visualized", "recognised": "recognized", "favour": "favor",
+    "visualised": "visualized", "visualise": "visualize", "characterised": "characterized",
+    "recognised": "recognized", "favour": "favor",
     "favours": "favors", "favoured": "favored", "favouring": "favoring", "neg": "negative",
     "nonvisualized": "not visualized", "unchanged": "unchanged", "pos": "positive",
     "pt": "patient", "susp": "suspected", "poss": "possible", "prob": "probable",
@@ -82,7 +83,9 @@ _SUBJECTS = "<mention> [show|shows|demonstrate|demonstrates|reveal|reveals|conta
 _MODIFIERS = """<mention> <sign>; <mention> [or|and|,] <mention> <sign>; <mention> [criteria
     |correlate|confirmation]; <mention> , <mention> or <mention> <sign>"""
 _STATED = "<verb> <state> ; <state> [,|and] ; , <mention> <verb>"
-_PRESUPPOSED = """to [explain|account for] ; of [the|this|that|these|those|his|her|known|previously]
+_PRESUPPOSED = """to [explain|account for] ; [component|cause|reason|explanation] [to|for|of]
+    ; complicating ; accompanying ; surrounding
+    ; of [the|this|that|these|those|his|her|known|previously]
     ; as a cause of ; as the cause of ; [after|following|before] ; on"""
 
 _LIST = frozenset({"or", "nor", "and"})
@@ -161,7 +164,9 @@ PSEUDO = """
     [no|without] <change>; [no|without] ... <change>; [no|without] ... <change> [in|of|to|from|for]
     ; not ... changed; not only; not just; not merely; not necessarily; not simply
     ; without difficulty; without incident; gram negative; negative pressure; false negative
-    ; no doubt; compared [to|with] ... prior; comparison [to|with] ... prior
+    ; no doubt; without [doubt|question|a doubt|any doubt]
+    ; not [fully|completely|entirely] [imaged|included|covered|evaluated|assessed|visualized
+    |characterized|seen]; compared [to|with] ... prior; comparison [to|with] ... prior
     ; since [prior|previous]; since ... prior; <earlier> <study>; <earlier> ... <study>; prior to
     ; earlier than; the prior; the previous
     ; previously <state>; previously [described|mentioned|known|questioned|suspected|measured]
@@ -227,7 +232,8 @@ RULED_OUT = (
     ; no [indication of|support for|grounds for|trace of|hint of]; not a case of
     ; [no|ruled out|excluded|negative|absent|denies|pertinent negatives|no evidence of|not seen
     |resolved] :
-    ; nonvisualization of; non visualization of
+    ; nonvisualization of; non visualization of; nonvisualisation of; non visualisation of
+    ; inconsistent with; incompatible with; ø
     ; [inability|unable|not able|impossible] to [see|identify|demonstrate|find|detect
     |appreciate|visualize]
     """,
@@ -244,7 +250,7 @@ ONE_ABSENT = (
     Rule(_N, False, BEFORE_SINGULAR, 10),
     """
     [is|was] not ... <state>; [is|was] no longer <state>; [has|had] not been ... <state>
-    ; [is|are] no more $
+    ; [is|are] no more $; [is|are] no more <state>; no more <state>
     ; <one> [absent|now absent|excluded|negative|unremarkable for|gone|denied|lacking|missing]
     ; <one> [ruled out|not confirmed|resolved|no longer active]; tests negative; tested negative
     ; has <gone>; has ... <gone>; has gone; is no longer; [is|was] not $
@@ -280,7 +286,7 @@ STATED_ABSENT = (
     |excluded|ruled out|zero|0] $
     ; [:|–|(] none; , [none|resolved|absent|excluded|negative] $; , not <state> $
     ; [:|–|(] not ... <state>; [:|–|(] not $; [:|–|(] [none|not|no longer] <state>
-    ; [:|–|(] no such
+    ; [:|–|(] no such; ( – )
     """,
 )
 FREE_OF_IT = (Rule(_N, False, ADJACENT, 1), "free; negative")

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -20,15 +19,16 @@ from mmedrag.answers.chat import ChatGenerator
 from mmedrag.answers.grounding import Fault, Judge
 from mmedrag.answers.local_model import LocalGenerator
 from mmedrag.assembly import load
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.feedback import FeedbackFile
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.datasets.splits import split_cases
 from mmedrag.datasets.ties import find_ties
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError, QueryError
+from mmedrag.locations import Location, shown
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Generator
+from mmedrag.stores import CaseDatabase
 from mmedrag.training.answer_pairs import AnswerPair, Origin, Part, counted
 from mmedrag.training.answer_questions import Asked, Asker
 from mmedrag.training.answer_texts import Term, worded, wrong_answers
@@ -65,7 +65,7 @@ class Mined:
 
 
 def mine_answers(
-    casebase: Path,
+    casebase: Location,
     *,
     questions: int = QUESTIONS,
     generator: Generator | None = None,
@@ -76,7 +76,8 @@ def mine_answers(
     """Make pairs of answers of a casebase.
 
     Args:
-        casebase: whose reports are asked about; its readers' verdicts on answers join the pairs.
+        casebase: its path, or the URL of a database. Its reports are asked about, and what readers
+            of the page thought of answers joins the pairs.
         questions: posed, of both parts together.
         generator: whose own answers are judged too.
         samples: answers that it writes to each question.
@@ -92,7 +93,7 @@ def mine_answers(
     if questions < 1 or samples < 1:
         raise QueryError(f"{questions} questions and {samples} samples", "Give at least 1 of both.")
     with load(casebase) as rag:
-        assert isinstance(rag.cases, Casebase)
+        assert isinstance(rag.cases, CaseDatabase)
         assert isinstance(rag.definitions, Dictionary)
         cases = [replace(c, image=None) for c in rag.cases.cases() if c.text.strip()]
         asker = Asker(rag, rag.definitions, np.random.default_rng(seed))
@@ -101,11 +102,11 @@ def mine_answers(
         parts = _parts(cases, seed)
         for part, own in parts.items():
             miner.mine(part, own, round(questions * _SHARES[part]), progress)
-        miner.learn_from_readers(FeedbackFile(casebase), parts[Part.TRAIN])
+        miner.learn_from_readers(FeedbackFile(rag.cases.folder), parts[Part.TRAIN])
     counts = Counter(pair.part for pair in miner.pairs)
     if len(counts) < len(Part):
         raise CorpusError(
-            f"{casebase} gives {len(miner.pairs)} pairs of answers, and none for one of the parts",
+            f"{shown(casebase)} gives {len(miner.pairs)} pairs of answers, and none for one of the parts",
             "Ask more questions, or take a casebase with more reports.",
         )
     return Mined(tuple(miner.pairs), miner.asked, miner.left_out)

@@ -14,12 +14,12 @@ import numpy as np
 
 from mmedrag.answers.prompts import messages, within_budget
 from mmedrag.answers.support import is_whole
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets.corpus import patient_of
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import TooManyTokens
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import CaseIndex
+from mmedrag.stores import CaseDatabase
 from mmedrag.training.answer_pairs import AnswerPair, Origin, Part
 from mmedrag.training.answer_texts import Term, one
 from mmedrag.training.flips import negated
@@ -103,7 +103,7 @@ class Asker:
     def index(self, cases: Sequence[Case]) -> OtherPatients:
         """What is searched for questions of one part: its cases alone."""
         everything = self.rag.cases
-        assert isinstance(everything, Casebase)
+        assert isinstance(everything, CaseDatabase)
         share = len(cases) / max(1, everything.count())
         return OtherPatients(everything, frozenset(case.id for case in cases), share)
 

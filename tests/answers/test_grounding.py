@@ -46,6 +46,13 @@ def test_a_quotation_is_the_words_of_its_report() -> None:
     assert JUDGE.of(text, ASKED, EVIDENCE).fault is Fault.NONE
 
 
+@pytest.mark.parametrize("reasoning", ["<think>{}</think>", "{}</think>"])
+def test_reasoning_is_no_part_of_the_answer(reasoning: str) -> None:
+    text = reasoning.format("Pneumonia [C1], I guess.") + "There is a pleural effusion [C1]."
+    verdict = JUDGE.of(text, ASKED, EVIDENCE)
+    assert (verdict.fault, verdict.claims) == (Fault.NONE, 1)
+
+
 def test_what_is_counted() -> None:
     text = "A pleural effusion [C1], pneumonia [C1], no effusion [C1] and a cyst [C7]."
     verdict = JUDGE.of(text, ASKED, EVIDENCE)
@@ -62,6 +69,8 @@ def test_what_is_counted() -> None:
         (f"{DECLINED} [C1]", Fault.NONE),
         ("I cannot answer this.", Fault.NONE),
         ("", Fault.NONE),
+        (f"{DECLINED}\n\nSimilar cases:\n- C2, xray: “No pleural effusion.” [C2]", Fault.NONE),
+        (f"{DECLINED}\n\nSimilar cases:\n- C2: “There is pneumonia.” [C2]", Fault.UNSUPPORTED),
         (f"{DECLINED} But there is a pleural effusion [C1].", Fault.ANSWERED),
         ("Give 500 mg three times a day.", Fault.ANSWERED),
         ("I cannot say, but there is a pleural effusion.", Fault.ANSWERED),

@@ -23,8 +23,8 @@ from mmedrag.types import Answer, Assertion, Case, Context, Evidence, Question
 class Fault(StrEnum):
     """The gravest fault of an answer, in falling order; :attr:`NONE` where it is as it should be.
 
-    ``ANSWERED`` is the answer to a question that is to be declined, ``REFUSED`` says nothing of the
-    evidence although there is some.
+    ``ANSWERED`` says more to a question that is to be declined than that, and what similar cases
+    say in quotation marks; ``REFUSED`` says nothing of the evidence although there is some.
     """
 
     ANSWERED = "answered"
@@ -70,19 +70,20 @@ class Judge:
             evidence: that the generator was given.
         """
         pieces = list(resolve([text], evidence))
+        begins = max((i for i, piece in enumerate(pieces, 1) if piece.retracts), default=0)
+        pieces = pieces[begins:]  # what came before was a model's reasoning
         answer = attribute(pieces, Context(question, evidence, evidence, evidence, {}), {})
         written = "".join(piece.text for piece in pieces).strip()
-        declined = question.brief.declined if question.brief is not None else ""
-        if declined:
-            return self._of_declined(written, declined)
         made = claims(written, self.source)
         cited = {key for claim in made for key in claim.keys}
         readings = _Readings.of([e for e in evidence if e.key in cited], self.source, self.ontology)
         agreed = [readings.agrees(claim) for claim in made]
         against = [readings.opposes(claim) for claim in made]
         unmarked = len(unsupported_sentences(answer))
+        fault = _fault(written, answer, made, agreed, against, readings)
+        declined = question.brief.declined if question.brief is not None else ""
         return Grounding(
-            _fault(written, answer, made, agreed, against, readings),
+            self._of_declined(written, declined, fault) if declined else fault,
             claims=len(made),
             supported=sum(agreed),
             contradicted=sum(against),
@@ -91,14 +92,15 @@ class Judge:
             words=len(written.split()),
         )
 
-    def _of_declined(self, written: str, declined: str) -> Grounding:
-        """Nothing may be said but that it is declined, in these words or others."""
+    def _of_declined(self, written: str, declined: str, fault: Fault) -> Fault:
+        """Beside that it is declined, in these words or others, similar cases may be quoted."""
         rest = re.sub(re.escape(declined), "", written, count=1, flags=re.IGNORECASE)
-        rest = _MARKS.sub("", rest)
-        made = claims(rest, self.source)
-        says_more = bool(re.search(r"\w", rest)) and (bool(made) or not _DECLINES.search(rest))
-        fault = Fault.ANSWERED if says_more else Fault.NONE
-        return Grounding(fault, claims=len(made), words=len(written.split()))
+        lines = _MARKS.sub("", _QUOTED.sub("", rest)).splitlines()
+        own = "\n".join(line for line in lines if not line.rstrip().endswith(":"))
+        said = bool(re.search(r"\w", own)) and not _DECLINES.search(own)
+        if said or claims(own, self.source):
+            return Fault.ANSWERED
+        return fault if fault in (Fault.CONTRADICTED, Fault.UNSUPPORTED) else Fault.NONE
 
 
 def _fault(

@@ -106,7 +106,8 @@ def mine_answers(
     counts = Counter(pair.part for pair in miner.pairs)
     if len(counts) < len(Part):
         raise CorpusError(
-            f"{shown(casebase)} gives {len(miner.pairs)} pairs of answers, and none for one of the parts",
+            f"{shown(casebase)} gives {len(miner.pairs)} pairs of answers, and none for one of the "
+            "parts",
             "Ask more questions, or take a casebase with more reports.",
         )
     return Mined(tuple(miner.pairs), miner.asked, miner.left_out)

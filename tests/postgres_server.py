@@ -74,8 +74,8 @@ class Server:
         self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "scram-sha-256",
                  "--pwfile", secret, "-N", "-E", "UTF8", "--locale", "C")  # fmt: skip
         secret.unlink()
-        self.configure("shared_buffers = 32MB", "max_wal_size = 128MB", "max_connections = 60", "wal_level = replica",
-                       "timezone = UTC", *settings)  # fmt: skip
+        self.configure("shared_buffers = 32MB", "max_wal_size = 128MB", "max_connections = 60",
+                       "wal_level = replica", "timezone = UTC", *settings)  # fmt: skip
 
     def copy_of(self, primary: Server, name: str) -> None:
         """Become a standby of another server."""

@@ -16,7 +16,7 @@ ROOT = Path(mmedrag.__file__).parent
 
 GROUND = {
     "types", "errors", "progress", "domains", "rounding", "durability", "filters", "dates",
-    "text", "measures", "entailment", "threads",
+    "text", "measures", "entailment", "threads", "locations",
 }  # fmt: skip
 STAGES = {
     "modality", "encoders", "casebase", "definitions", "ranking", "reward", "answers", "datasets",
@@ -27,9 +27,11 @@ SHELVES = (
     {"protocols", "checkpoint", "citations", "imaging"},
     {"courses"},
     STAGES,
+    {"stores"},
     {"routing", "knowledge"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
-    {"choices", "corpora"},
+    {"choices", "corpora", "provenance"},
+    {"filling"},
     {"assembly", "patients"},
     {"mmedrag"},
     {"views"},

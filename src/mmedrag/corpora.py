@@ -16,12 +16,12 @@ from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.datasets import read_corpus
 from mmedrag.datasets.rows import corpus_key
 from mmedrag.errors import ImageError
 from mmedrag.indexing import content_digest
 from mmedrag.pseudonym_key import key_of
+from mmedrag.stores import CaseDatabase
 from mmedrag.types import Case, Domain, Problem
 
 _SETTING = "corpora"
@@ -31,7 +31,7 @@ _SAMPLE = 16
 
 
 def corpus_of(
-    casebase: Casebase,
+    casebase: CaseDatabase,
     path: Path,
     kind: str = "auto",
     *,
@@ -68,7 +68,7 @@ def _is_deidentified(case: Case) -> bool:
     return "deidentified" in case.meta
 
 
-def _key(casebase: Casebase, path: Path, own: str, sample: Sequence[Case]) -> str:
+def _key(casebase: CaseDatabase, path: Path, own: str, sample: Sequence[Case]) -> str:
     """The key of a corpus in this casebase, which from now on remembers its place."""
     places, here = _places(casebase), str(path.absolute())
     key = next((key for key, place in places.items() if place == here), None)
@@ -86,7 +86,7 @@ def _key(casebase: Casebase, path: Path, own: str, sample: Sequence[Case]) -> st
     return key
 
 
-def _places(casebase: Casebase) -> dict[str, str]:
+def _places(casebase: CaseDatabase) -> dict[str, str]:
     try:
         places = json.loads(casebase.settings.get(_SETTING, "{}"))
     except ValueError:
@@ -94,7 +94,7 @@ def _places(casebase: Casebase) -> dict[str, str]:
     return places if isinstance(places, dict) else {}
 
 
-def _holds(casebase: Casebase, key: str, own: str, sample: Sequence[Case]) -> bool:
+def _holds(casebase: CaseDatabase, key: str, own: str, sample: Sequence[Case]) -> bool:
     """Whether the casebase holds more than half of these cases under another key."""
     same = 0
     for case in sample:

@@ -12,10 +12,10 @@ import secrets
 import stat
 from pathlib import Path
 
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.durability import write_durably
 from mmedrag.errors import CasebaseError
+from mmedrag.stores import CaseDatabase
 
 NAME = "pseudonym.key"
 """The file's name in the casebase's folder, where no other path was given."""
@@ -25,7 +25,7 @@ _FORMERLY = "salt"  # the setting that held the key itself, in format 1
 _BYTES = 16
 
 
-def key_of(casebase: Casebase) -> bytes:
+def key_of(casebase: CaseDatabase) -> bytes:
     """The key of a casebase that is written to; where its file is not there, a new one is made.
 
     Then patients who were imported before have other pseudonyms, and a notice says so. A key that
@@ -49,13 +49,13 @@ def key_of(casebase: Casebase) -> bytes:
         )
 
 
-def key_file(casebase: Casebase) -> Path:
+def key_file(casebase: CaseDatabase) -> Path:
     """Where the key is."""
     given = casebase.settings.get(_SETTING)
-    return Path(given) if given else casebase.path / NAME
+    return Path(given) if given else casebase.folder / NAME
 
 
-def new_key(casebase: Casebase, path: Path | None = None) -> Path:
+def new_key(casebase: CaseDatabase, path: Path | None = None) -> Path:
     """Replace the key by a new one; pseudonyms that are stored already stay as they are.
 
     Args:

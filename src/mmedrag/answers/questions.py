@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mmedrag.answers import romance
 from mmedrag.answers.passages import clean
-from mmedrag.answers.question_rules import RULES
+from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
 from mmedrag.answers.scope import Domains, out_of_scope
 from mmedrag.answers.shorthand import spelled_out
 from mmedrag.types import Intent, Mention, Question, QuestionKind
@@ -42,7 +42,8 @@ _ASKING = re.compile(
     r"|findings?|impression|ignore|meaning|definition|evidence|i need|need|more like|help|generate"
     r"|walk|talk|confirm|pull|top|possible|likely|draft|book|exclude|glossary|dictate|got|no"
     r"|without"
-    r"|follow[- ]?up|treatment|dose|prognosis|side effects|grade|verify|choose|pick|point|go over"
+    r"|follow[- ]?up|treatment|management|recurrence|complications?|make|create|prepare|order|send"
+    r"|call|antibiotics?|drugs?|dose|prognosis|side effects|grade|verify|choose|pick|point|go over"
     r"|teach"
     r"|hay|existe|que|qué|cu[aá]l|qual|o que|busca|mostre|muestra|describe|descreva"
     r"|diagn[oó]stico)\b",
@@ -72,6 +73,8 @@ _ABOUT_AN_IMAGE = frozenset({_K.PRESENCE, _K.NORMALITY, _K.CHOICE, _K.DESCRIPTIO
 
 
 _OPEN = frozenset({_K.DIFFERENTIAL, _K.DESCRIPTION, _K.NORMALITY})
+
+_OF_A_PATIENT = re.compile(r"\d|,|\b(?:man|woman|boy|girl|patient|child|infant)\b", re.IGNORECASE)
 
 _TERM_WORDS = 5
 """A term that is pointed at ("Bull's eye maculopathy - what is that?") has no more words."""
@@ -111,11 +114,13 @@ class RuleReader:
         concepts = _concepts_of(text, asking, question.mentions)
         kind, rule = kind_of(spelled, has_image=has_image)
         if _POINTS.search(spelled) and (before := text.replace(asking, " ").split()):
-            if len(before) <= _TERM_WORDS and concepts and not has_image:
+            term = len(before) <= _TERM_WORDS and not _OF_A_PATIENT.search(" ".join(before))
+            if term and concepts and not has_image:
                 kind, rule = _K.DEFINITION, "asks what the term before it is"
             else:
                 kind, rule = _K.DIFFERENTIAL, "asks what the case before it is"
-        reason = out_of_scope(question, spelled if _asks(asking) else "", kind, self.domains)
+        request = spelled if _asks(asking) else ""
+        reason = out_of_scope(question, request, kind, self.domains, rule)
         if reason:
             return Intent(
                 _K.OUT_OF_SCOPE, reason.rule, concepts, reason=reason.sentence, described=text
@@ -147,10 +152,10 @@ def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:
         if rule.words.search(text):
             return rule.kind, rule.name
     if text.endswith("?"):
-        return _K.PRESENCE, "names a finding and a question mark"
+        return _K.PRESENCE, BY_MARK
     if has_image:
         return _K.DESCRIPTION, _ASKS_NOTHING
-    return _K.SEARCH, "describes a case and asks nothing"
+    return _K.SEARCH, BY_NOTHING
 
 
 def requests(text: str) -> list[str]:

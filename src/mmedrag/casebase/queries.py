@@ -67,6 +67,17 @@ class Content:
     vectors: Matrix
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """All that the tables hold of a case but its mentions; its row number first."""
+
+    number: int
+    case: Case
+    vector: Vector
+    content: str
+    thumbnail: str | None
+
+
 class Queries(Connection):
     """What the tables hold, by row number, id, content or domain.
 
@@ -251,6 +262,36 @@ class Queries(Connection):
         """
         cursor = self._run(f"{_CASE} WHERE cases.row > ? ORDER BY cases.row LIMIT ?", [after, size])
         return [(row["row"], checked_case(row), row["thumbnail"]) for row in cursor]
+
+    def pages(self, size: int, ids: Sequence[str] | None = None) -> Iterator[list[Stored]]:
+        """Everything that is stored of all cases, or of some ids, by row number.
+
+        Raises:
+            CasebaseDamaged: a case fails its checksum.
+        """
+        rows = self._numbers(ids)
+        for batch in batches(rows, size):
+            sql = f"{_CASE} WHERE cases.row IN ({placeholders(batch)}) ORDER BY cases.row"
+            yield [
+                Stored(
+                    row["row"],
+                    checked_case(row),
+                    np.frombuffer(row["vector"], "<f4"),
+                    row["content"],
+                    row["thumbnail"],
+                )
+                for row in self._run(sql, batch)
+            ]
+
+    def _numbers(self, ids: Sequence[str] | None) -> list[int]:
+        """Row numbers of all cases, or of some ids, ascending."""
+        if ids is None:
+            return [row[0] for row in self._run("SELECT row FROM cases ORDER BY row")]
+        found: list[int] = []
+        for batch in batches(list(dict.fromkeys(ids)), _BATCH):
+            sql = f"SELECT row FROM cases WHERE id IN ({placeholders(batch)})"  # noqa: S608
+            found += [row[0] for row in self._run(sql, batch)]
+        return sorted(found)
 
     def recognised(self, texts: Mapping[int, str]) -> dict[int, Recognition]:
         """What was recognised in each row's text; rows that nobody has looked at are absent."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mmedrag.commands.options import Commands, add_dictionaries, add_time, json_document
 from mmedrag.errors import QueryError
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import notify, one_line, show
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "course", help="the studies of a patient in order, and what became of the findings"
     )
-    command.add_argument("casebase", type=Path)
+    command.add_argument("casebase", type=location_of)
     command.add_argument("patient", nargs="?", help="as patient_id of the casebase has it")
     command.add_argument(
         "--find", metavar="TEXT",

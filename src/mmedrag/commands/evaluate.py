@@ -13,6 +13,7 @@ from mmedrag.commands.generator import add_generator, named_generator
 from mmedrag.commands.options import Commands, add_pictures, pairs
 from mmedrag.commands.study import add_preset, add_records, add_study, run_study, show_sections
 from mmedrag.errors import QueryError
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import progress_bar
 
 
@@ -188,7 +189,7 @@ def _answers(options: argparse.Namespace) -> int:
 def add_searched(command: argparse.ArgumentParser) -> None:
     """Let a study search a casebase that is there, in place of one made of the records."""
     command.add_argument(
-        "--casebase", type=Path, metavar="DIR",
+        "--casebase", type=location_of, metavar="DIR",
         help="search this one; it must not hold the patients that are asked about",
     )  # fmt: skip
 
@@ -199,7 +200,7 @@ def _add_agreement(studies: Commands) -> None:
         data=False,
     )  # fmt: skip
     add_records(command)
-    command.add_argument("--casebase", type=Path, metavar="DIR", required=True,
+    command.add_argument("--casebase", type=location_of, metavar="DIR", required=True,
                          help="the casebase that holds these records")  # fmt: skip
     command.add_argument("--tasks", type=int, default=40, metavar="N",
                          help="questions of each kind and file (default: 40)")  # fmt: skip

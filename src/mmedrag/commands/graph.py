@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.options import Commands, add_dictionaries, json_document
 from mmedrag.errors import QueryError
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import notify, one_line, show
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
     parts = command.add_subparsers(metavar="COMMAND", required=True)
 
     build = parts.add_parser("build", help="learn the edges of a casebase; only new cases are read")
-    build.add_argument("casebase", type=Path)
+    build.add_argument("casebase", type=location_of)
     build.add_argument(
         "--phenotypes", action="store_true",
         help="also read HPO's annotations of diseases (extra hpo; takes a minute)",
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
 
     shown = parts.add_parser("show", help="the edges at a concept, with their evidence")
     shown.add_argument("term", help="a finding, disease or sign, by any of its names")
-    shown.add_argument("--casebase", type=Path, help="with the edges learned from it")
+    shown.add_argument("--casebase", type=location_of, help="with the edges learned from it")
     shown.add_argument("--domain", default="", help="count the cases of this domain alone")
     shown.add_argument("-n", type=int, default=20, metavar="N", help="edges (default: 20)")
     add_dictionaries(shown)

@@ -19,12 +19,13 @@ from mmedrag.commands.options import (
 )
 from mmedrag.domains import find
 from mmedrag.errors import CasebaseError, CorpusError, QueryError
+from mmedrag.locations import location_of, shown
 from mmedrag.types import Case
 from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
-    from mmedrag.casebase.casebase import Casebase
     from mmedrag.presets import Stages
+    from mmedrag.stores import CaseDatabase
     from mmedrag.types import Problem
 
 
@@ -33,8 +34,9 @@ def add(commands: Commands) -> None:
     index = commands.add_parser("index", help="make a casebase of a corpus, or go on making it")
     index.add_argument("corpus", type=Path, nargs="+", help="files or folders")
     index.add_argument(
-        "--into", type=Path, required=True, metavar="CASEBASE", help="folder of the casebase"
-    )
+        "--into", type=location_of, required=True, metavar="CASEBASE",
+        help="folder of the casebase, or the URL of a database",
+    )  # fmt: skip
     index.add_argument("--preset", help="see 'mmedrag presets' (default: offline)")
     add_models(index)
     index.add_argument(
@@ -51,14 +53,14 @@ def add(commands: Commands) -> None:
 
     for name, words in (("add", "add cases"), ("update", "replace or change cases")):
         command = commands.add_parser(name, help=f"{words}: a corpus, or one by --id")
-        command.add_argument("casebase", type=Path)
+        command.add_argument("casebase", type=location_of)
         command.add_argument("corpus", type=Path, nargs="*", help="files or folders")
         _corpus_options(command)
         _case_options(command)
         command.set_defaults(run=_add if name == "add" else _update)
 
     delete = commands.add_parser("delete", help="delete cases: text, terms, vector and thumbnail")
-    delete.add_argument("casebase", type=Path)
+    delete.add_argument("casebase", type=location_of)
     delete.add_argument("ids", nargs="*", metavar="ID", help="of the cases")
     delete.add_argument(
         "--now", action="store_true",
@@ -122,10 +124,10 @@ def _add(options: argparse.Namespace) -> int:
 
 
 def _update(options: argparse.Namespace) -> int:
-    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.stores import open_store
 
     if options.id is not None:
-        with Casebase.open(options.casebase, readonly=True) as casebase:
+        with open_store(options.casebase, readonly=True) as casebase:
             stored = casebase.get(options.id)
         if stored is None:
             raise QueryError(f"There is no case {options.id!r}", "Use add for a new one.")
@@ -134,18 +136,20 @@ def _update(options: argparse.Namespace) -> int:
 
 
 def _delete(options: argparse.Namespace) -> int:
-    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.stores import open_store
 
     if not options.ids and not options.now:
         raise QueryError("There is nothing to delete", "Give ids, or --now to erase what is left.")
-    with Casebase.open(options.casebase) as casebase:
+    with open_store(options.casebase) as casebase:
         absent = [case_id for case_id in options.ids if casebase.get(case_id) is None]
         deleted = casebase.delete(options.ids) if options.ids else 0
         left = casebase.erase() if options.now else casebase.unerased()
     show(f"{deleted} cases deleted")
     if left:
         what = ", ".join(f"{number} {name}" for name, number in left.items())
-        notify(f"not erased yet: {what}; 'mmedrag delete {options.casebase} --now' erases it")
+        notify(
+            f"not erased yet: {what}; 'mmedrag delete {shown(options.casebase)} --now' erases it"
+        )
     if absent:
         notify(f"not in the casebase: {', '.join(absent)}")
     if left and options.now:
@@ -153,7 +157,7 @@ def _delete(options: argparse.Namespace) -> int:
     return QueryError.exit_code if absent else 0
 
 
-def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> int:
+def _fill(casebase: CaseDatabase, stages: Stages, options: argparse.Namespace) -> int:
     """Read the corpora (or the one case) of the options into a casebase, with a progress bar.
 
     Returns:
@@ -187,7 +191,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
     return CorpusError.exit_code
 
 
-def _corpus(options: argparse.Namespace, casebase: Casebase) -> Iterator[Case | Problem]:
+def _corpus(options: argparse.Namespace, casebase: CaseDatabase) -> Iterator[Case | Problem]:
     """The cases of the options."""
     from mmedrag.corpora import corpus_of
 

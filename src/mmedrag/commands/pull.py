@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import date, datetime
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.options import Commands, add_models, pairs
 from mmedrag.errors import CorpusError, QueryError
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def add(commands: Commands) -> None:
         help="of the DICOMweb service, as https://pacs.example.org/dicom-web",
     )  # fmt: skip
     pull.add_argument(
-        "--into", type=Path, required=True, metavar="CASEBASE", help="folder of the casebase"
-    )
+        "--into", type=location_of, required=True, metavar="CASEBASE",
+        help="folder of the casebase, or the URL of a database",
+    )  # fmt: skip
     pull.add_argument(
         "--where", nargs="+", default=[], metavar="KEY=VALUE",
         help="which studies, as StudyDate=20260101-20260131 Modality=CT",
@@ -77,13 +78,13 @@ def _pull(options: argparse.Namespace) -> int:
     with (
         _connected(options.archive, options.rate) as archive,
         filling(options.into, preset=options.preset, models=models) as (casebase, stages),
-        closing(State(casebase.path)) as state,
+        closing(State(casebase.folder)) as state,
         progress_bar("case", "pull") as bar,
     ):
         pull = Pull(
             archive,
             state,
-            casebase.path / SPOOL,
+            casebase.folder / SPOOL,
             key_of(casebase),
             where,
             every=options.images == "all",

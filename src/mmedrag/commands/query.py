@@ -11,6 +11,7 @@ from mmedrag.commands.generator import add_generator, generator_settings
 from mmedrag.commands.options import Commands, add_dictionaries, add_time, json_document
 from mmedrag.domains import find
 from mmedrag.errors import QueryError
+from mmedrag.locations import location_of
 from mmedrag.types import Answer, Context, Query
 from mmedrag.views.terminal import notify, show, stream
 
@@ -43,7 +44,7 @@ def add(commands: Commands) -> None:
 
 
 def _add_query(command: argparse.ArgumentParser) -> None:
-    command.add_argument("casebase", type=Path)
+    command.add_argument("casebase", type=location_of)
     command.add_argument("question", nargs="?", help="a question or a description")
     command.add_argument("--text", help="the same as QUESTION")
     command.add_argument("--image", type=Path, help="PNG, JPEG, TIFF or DICOM")

@@ -19,6 +19,7 @@ from mmedrag.commands.options import (
 )
 from mmedrag.commands.study import add_preset, add_records
 from mmedrag.errors import QueryError
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import printable, progress_bar, show
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _add_preference(parts: Commands) -> None:
         help="also write the preference pairs, as direct preference optimisation (DPO) reads them",
     )  # fmt: skip
     command.add_argument(
-        "--feedback", type=Path, action="append", default=[], metavar="CASEBASE",
+        "--feedback", type=location_of, action="append", default=[], metavar="CASEBASE",
         help="also learn from the verdicts that readers gave on the page of 'mmedrag serve'; may "
         "be given several times",
     )  # fmt: skip
@@ -311,7 +312,7 @@ def _add_adapt(commands: Commands) -> None:
         "casebase, prints recall on patients held out before and after, and writes nothing where "
         "that does not help. The casebase stays as it is; index the corpus again with the result.",
     )
-    command.add_argument("casebase", type=Path)
+    command.add_argument("casebase", type=location_of)
     _add_folder(command)
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random numbers (default: 0)"

@@ -18,7 +18,6 @@ from urllib.parse import quote
 
 from mmedrag import __version__
 from mmedrag.assembly import configure
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.citations import DISCLAIMER
 from mmedrag.domains import find
 from mmedrag.errors import MissingExtra, MMedRAGError, QueryError
@@ -31,6 +30,7 @@ from mmedrag.integrations.metadata import (
 )
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import CaseStore
+from mmedrag.stores import CaseDatabase
 from mmedrag.types import Case, Context, Definition, Mention, Query
 from mmedrag.views.trace import answer_json, context_json
 
@@ -206,7 +206,7 @@ class Tools:
     def info(self) -> str:
         """What the casebase holds: counts by domain, models, licences."""
         cases = self._rag.cases
-        values = dict(cases.info()) if isinstance(cases, Casebase) else {}
+        values = dict(cases.info()) if isinstance(cases, CaseDatabase) else {}
         values.pop("path", None)
         return json.dumps(values, ensure_ascii=False, default=str)
 

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.assembly import models_of
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.datasets.records import write_records
 from mmedrag.durability import write_durably
@@ -28,10 +27,12 @@ from mmedrag.encoders.dual import DualEncoder
 from mmedrag.encoders.fusion import Fusion
 from mmedrag.errors import CheckpointError, CorpusError, ImageError, QueryError
 from mmedrag.imaging.decoding import open_image
+from mmedrag.locations import Location
 from mmedrag.measures.bootstrap import PairedTest, paired_test
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.presets import build
 from mmedrag.progress import Log
+from mmedrag.stores import open_store
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import image_rows, text_rows
 from mmedrag.training.preference import train_preference
@@ -118,14 +119,14 @@ class Adaptation:
         )
 
 
-def adapt(path: Path, into: Path, *, seed: int = 0, log: Log = lambda line: None) -> Adaptation:
+def adapt(path: Location, into: Path, *, seed: int = 0, log: Log = lambda line: None) -> Adaptation:
     """Fit heads, reward model and threshold to the image-report pairs of a casebase.
 
     Writes ``into/heads`` (the role ``adapted`` of every preset), ``into/reward``,
     ``into/splits.json`` and ``into/report.json``. The casebase stays as it is.
 
     Args:
-        path: of the casebase; the image files that it names must still be there.
+        path: of the casebase, or its URL; the image files that it names must still be there.
         into: a folder that does not exist yet, or holds no adaptation.
         seed: of the split and of the reward model's draws.
         log: told what is done.
@@ -138,7 +139,7 @@ def adapt(path: Path, into: Path, *, seed: int = 0, log: Log = lambda line: None
     """
     if (into / "heads").exists():
         raise CheckpointError(f"{into} holds an adaptation already", "Choose another folder.")
-    with Casebase.open(path, readonly=True) as casebase:
+    with open_store(path, readonly=True) as casebase:
         preset = casebase.settings.get("preset", "offline")
         models = {k: v for k, v in models_of(casebase).items() if k not in ("adapted", "reward")}
         cases = _pairs(casebase.cases(), log)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mmedrag.text.marks import CLOSE, INSIDE, MARK, OPEN, folded, is_anatomy, keys_of
+from mmedrag.text.markup import plainly
 from mmedrag.text.reasoning import RETRACTED, answer_only
 from mmedrag.text.reference_lists import ReferenceLists
 from mmedrag.types import Answer, Context, Evidence, Piece
@@ -33,7 +34,8 @@ _RUN = re.compile(
 # Every beginning of what _RUN may still match once more text has come.
 _HELD = re.compile(
     rf"{_LEAD}(?:\([ \t]?)?(?:{MARK}[ \t]{{0,4}}(?:[,;&]|a|an|and)?[ \t]{{0,4}})*"
-    rf"(?:{OPEN}{INSIDE}{{0,290}}(?:{CLOSE}(?:\([^()\s]{{0,205}})?)?|\([^()\n]{{0,290}})?\)?\Z"
+    rf"(?:\[?{OPEN}{INSIDE}{{0,290}}(?:{CLOSE}{{1,2}}(?:\([^()\s]{{0,205}})?)?|\([^()\n]{{0,290}}"
+    rf"|[<«‹`][\w .#:-]{{0,40}})?\)?\Z"
 )
 _CUT = re.compile(
     rf"{_LEAD}\(?{OPEN}\s*(?i:(?:[a-z]{{2,}}[\s.:#]+){{0,9}})[CDcd\d\s,;&–-]{{0,280}}\Z"
@@ -55,7 +57,7 @@ def resolve(pieces: Iterable[str], evidence: Sequence[Evidence]) -> Iterator[Pie
     """
     known = frozenset(e.key for e in evidence)
     reader = _Reader(known)
-    for text in answer_only(pieces):
+    for text in plainly(answer_only(pieces)):
         if text == RETRACTED:
             reader = _Reader(known)
             yield Piece("", retracts=True)

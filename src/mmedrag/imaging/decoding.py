@@ -27,6 +27,7 @@ from PIL.PngImagePlugin import PngImageFile
 from mmedrag.errors import ImageError
 from mmedrag.imaging.budget import DECODING
 from mmedrag.imaging.grey import hides, to_8_bit
+from mmedrag.imaging.jpeg_segments import without_much_beside
 from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
 from mmedrag.imaging.png_chunks import essential_chunks
 from mmedrag.imaging.reduction import MAX_SHOWN, reduced
@@ -125,7 +126,8 @@ def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
             with DECODING.reserve(2 * _size(file)):
                 return decode_dicom(source, frame, name)
         if kind:
-            return _decode(_PLUGINS[kind], file, frame, name)
+            whole = without_much_beside(file) if kind == "jpeg" else file
+            return _decode(_PLUGINS[kind], whole, frame, name)
     raise ImageError(
         f"{name} is not a PNG, JPEG, TIFF, BMP or DICOM file",
         "Convert it to one of these; its first bytes decide, not its name.",

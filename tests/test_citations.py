@@ -166,6 +166,8 @@ MARKED = st.lists(FRAGMENTS, max_size=25).map("".join)
 
 @given(MARKED, st.data())
 @example("Effusion,     [C9] .", None)
+@example("final[C9]at [C1-C2]", None)
+@example("and\u200bat [C1-C2]", None)
 def test_how_the_text_is_cut_makes_no_difference(text, data):
     if data is None:
         pieces = list(text)

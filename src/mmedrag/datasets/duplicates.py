@@ -83,9 +83,9 @@ class Duplicates:
             self._previews[position] = seen.tobytes()
         if case.text:
             self._texts[_text_key(case.text)].append(position)
-        for found, name in ((self._patients, case.patient_id), (self._studies, case.study_id)):
+        for splits, name in ((self._patients, case.patient_id), (self._studies, case.study_id)):
             if name and case.split:
-                found[case.source, name].add(case.split)
+                splits[case.source, name].add(case.split)
         self._ids.append(case.id)
         self._splits.append(case.split)
 
@@ -112,11 +112,11 @@ class Duplicates:
 
 def find_duplicates(cases: Iterable[Case]) -> DuplicateReport:
     """Compare all images and texts of a corpus; see :class:`Duplicates`."""
-    found = Duplicates()
+    duplicates = Duplicates()
     for batch in _batches(cases):
         for case, seen in zip(batch, _previews(batch), strict=True):
-            found.add(case, seen)
-    return found.report()
+            duplicates.add(case, seen)
+    return duplicates.report()
 
 
 def preview(image: Image.Image) -> Preview:

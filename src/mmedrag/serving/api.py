@@ -17,6 +17,7 @@ from mmedrag.serving import events
 from mmedrag.serving.cases import CaseContents, NewCase, case_json, entry_of
 from mmedrag.serving.feedback import Feedback, preference_pairs
 from mmedrag.serving.indexing import index_below
+from mmedrag.serving.jobs import Job
 from mmedrag.serving.problems import Forbidden, NotHere, ServiceError
 from mmedrag.serving.questions import (
     JSON,
@@ -197,17 +198,26 @@ class Corpus(BaseModel):
 )
 async def index(request: Request, grant: Administrator) -> JSONResponse:
     """Add a corpus in the background; GET /v1/jobs/{id} tells how far it is."""
-    corpus = validated(Corpus, (await body_of(request)).fields)
+    job = started(grant, validated(Corpus, (await body_of(request)).fields))
+    return JSONResponse(job.as_json(), 202)
+
+
+def started(grant: Grant, corpus: Corpus) -> Job:
+    """The job that indexes a corpus of the service's folder.
+
+    Raises:
+        Forbidden: the service has no such folder.
+        NotHere: the corpus is not in it.
+    """
     service = grant.service
     if service.corpora is None:
         raise Forbidden(
             "This service indexes no corpora", "Start it with --corpora FOLDER to allow it."
         )
     path = _below(service.corpora, corpus.corpus)
-    job = service.jobs.submit(
+    return service.jobs.submit(
         grant.casebase, corpus.corpus, lambda progress: index_below(grant.readers, path, progress)
     )
-    return JSONResponse(job.as_json(), 202)
 
 
 @api.get("/v1/jobs", responses=problems(), summary="The index jobs")

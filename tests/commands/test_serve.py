@@ -11,7 +11,7 @@ from mmedrag.cli import main, parser
 
 pytest.importorskip("fastapi", reason="pip install 'mmedrag[serve]'")
 
-from mmedrag.commands.serve import application
+from mmedrag.commands.serve import application, listening_at
 
 TOKENS = '[reader]\ntoken = "0123456789abcdef-read"\nscopes = ["read"]\n'
 
@@ -73,3 +73,10 @@ def test_a_token_file_for_everybody_is_noticed(
     options = parser().parse_args(["serve", empty, "--token-file", str(tokens)])
     application(options).state.service.close()
     assert ("chmod 600" in capsys.readouterr().err) == noticed
+
+
+def test_small_replies_do_not_wait_for_the_client() -> None:
+    with listening_at("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

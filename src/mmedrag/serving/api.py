@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -371,4 +372,8 @@ def _present(case: Case | None) -> Case:
 
 
 def _document(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    """JSON. The standard library takes ten times as long, and no other search goes on meanwhile."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # half of a surrogate pair, which UTF-8 cannot say
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")

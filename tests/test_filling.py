@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mmedrag.assembly import filling
 from mmedrag.cli import main
 from mmedrag.errors import QueryError
+from mmedrag.filling import filling
 from mmedrag.types import Entry
 
 

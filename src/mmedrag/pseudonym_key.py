@@ -12,10 +12,10 @@ import secrets
 import stat
 from pathlib import Path
 
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.durability import write_durably
 from mmedrag.errors import CasebaseError
+from mmedrag.stores import CaseDatabase
 
 NAME = "pseudonym.key"
 """The file's name in the casebase's folder, where no other path was given."""
@@ -25,7 +25,7 @@ _FORMERLY = "salt"  # the setting that held the key itself, in format 1
 _BYTES = 16
 
 
-def key_of(casebase: Casebase) -> bytes:
+def key_of(casebase: CaseDatabase) -> bytes:
     """The key of a casebase that is written to; where its file is not there, a new one is made.
 
     Then patients who were imported before have other pseudonyms, and a notice says so. A key that
@@ -49,13 +49,13 @@ def key_of(casebase: Casebase) -> bytes:
         )
 
 
-def key_file(casebase: Casebase) -> Path:
+def key_file(casebase: CaseDatabase) -> Path:
     """Where the key is."""
     given = casebase.settings.get(_SETTING)
-    return Path(given) if given else casebase.path / NAME
+    return Path(given) if given else casebase.folder / NAME
 
 
-def new_key(casebase: Casebase, path: Path | None = None) -> Path:
+def new_key(casebase: CaseDatabase, path: Path | None = None) -> Path:
     """Replace the key by a new one; pseudonyms that are stored already stay as they are.
 
     Args:
@@ -80,6 +80,29 @@ def new_key(casebase: Casebase, path: Path | None = None) -> Path:
 def _write(path: Path, key: bytes) -> bytes:
     write_durably(path, f"{key.hex()}\n", mode=0o600)
     return key
+
+
+def take_key(casebase: CaseDatabase, key: bytes) -> bool:
+    """Make a key the casebase's own, where it holds no cases yet; whether it is its own now.
+
+    Raises:
+        CasebaseError: a file cannot be read or written.
+    """
+    file = key_file(casebase)
+    with storage_faults(file, "keep the pseudonym key in"):
+        if not casebase.count():
+            _write(file, key)
+        return key_of(casebase) == key
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file.
+
+    Raises:
+        CasebaseError: it cannot be read, others may read it, or it is no key.
+    """
+    with storage_faults(path, "read the pseudonym key in"):
+        return _read(path)
 
 
 def _read(path: Path) -> bytes:

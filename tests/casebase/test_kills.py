@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
-import time
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +24,7 @@ from proofs import SEED, scaled
 pytestmark = pytest.mark.proof("crash")
 
 OLD = Path(__file__).with_name("format1.casebase.tar.xz")
+KILLER = Path(__file__).with_name("command_killer.py")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 IDS = [str(i) for i in range(12)]
 
@@ -42,39 +43,54 @@ def corpus(folder: Path, version: int, ids: list[str]) -> Path:
     return folder
 
 
-def mmedrag(*words: object) -> list[str]:
-    """The command, with its imports done before it says that it begins."""
-    program = (
-        "import sys; from mmedrag.cli import main; from mmedrag.presets import build;"
-        "build('offline'); print('begins', flush=True); sys.exit(main(sys.argv[1:]))"
-    )
-    return [sys.executable, "-c", program, *map(str, words)]
+class Commands:
+    """Commands that are killed, or not; see :mod:`command_killer`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._said = folder / "said.txt"
+        self._killer = subprocess.Popen(
+            [sys.executable, str(KILLER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            text=True,
+        )
+
+    def killed(self, words: list[object], seconds: float, folder: Path | None = None) -> int:
+        """0, or -9 after a kill; a command that fails by itself is a failure of the test."""
+        request = [list(map(str, words)), str(self._said), seconds, folder and str(folder)]
+        self._killer.stdin.write(json.dumps(request) + "\n")
+        self._killer.stdin.flush()
+        status = int(self._killer.stdout.readline())
+        assert status in (0, -signal.SIGKILL), self._said.read_text()
+        return status
+
+    def done(self, words: list[object]) -> None:
+        """A command that nobody kills."""
+        assert self.killed(words, 600) == 0
+
+    def close(self) -> None:
+        """End the process that the commands are forked from."""
+        self._killer.communicate()
 
 
-def killed(command: list[str], seconds: float) -> int | None:
-    """The exit status of a command that is killed that long after it began, if it still runs."""
+@pytest.fixture
+def commands(folder):
+    with closing(Commands(folder)) as commands:
+        yield commands
+
+
+def killed(command: list[str], seconds: float) -> int:
+    """The exit status of a program that is killed that long after it began, if it still runs."""
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT
     ) as process:
         process.stdout.readline()
-        time.sleep(seconds)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
-    return process.returncode
-
-
-def killed_in_publication(command: list[str], path: Path, seconds: float) -> int | None:
-    """The exit status of a command that is killed that long after a generation has begun."""
-    before = set((path / "generations").iterdir())
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT
-    ) as process:
-        process.stdout.readline()
-        while process.poll() is None and not set((path / "generations").iterdir()) - before:
-            time.sleep(0.0005)
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        said, _ = process.communicate()
+    assert process.returncode in (0, -signal.SIGKILL), said
     return process.returncode
 
 
@@ -85,14 +101,14 @@ def stored(path: Path) -> dict[str, str]:
         return {case.id: case.text.split(":")[0] for case in casebase.cases()}
 
 
-def command_of(kind: str, folder: Path, path: Path, version: int, ids: list[str]) -> list[str]:
+def command_of(kind: str, folder: Path, path: Path, version: int, ids: list[str]) -> list:
     if kind == "delete":
-        return mmedrag("delete", path, *ids, "--now")
+        return ["delete", path, *ids, "--now"]
     if kind == "rebuild":
-        return mmedrag("rebuild", path)
+        return ["rebuild", path]
     if kind == "index":
-        return mmedrag("index", corpus(folder / "corpus", version, ids), "--into", path)
-    return mmedrag(kind, path, corpus(folder / "corpus", version, ids))
+        return ["index", corpus(folder / "corpus", version, ids), "--into", path]
+    return [kind, path, corpus(folder / "corpus", version, ids)]
 
 
 def after(kind: str, state: dict[str, str], version: int, ids: list[str]) -> dict[str, str]:
@@ -103,10 +119,10 @@ def after(kind: str, state: dict[str, str], version: int, ids: list[str]) -> dic
 
 
 @pytest.mark.long
-def test_a_killed_command_loses_nothing(folder, record_property):
+def test_a_killed_command_loses_nothing(folder, commands, record_property):
     path = folder / "cases"
     start = corpus(folder / "start", 0, IDS)
-    subprocess.run(mmedrag("index", start, "--into", path), check=True, capture_output=True)
+    commands.done(["index", start, "--into", path])
     state = stored(path)
     rng = np.random.default_rng([5, SEED])
     kills = acknowledged = 0
@@ -114,7 +130,8 @@ def test_a_killed_command_loses_nothing(folder, record_property):
         ids = sorted(rng.choice(IDS, rng.integers(2, 8), replace=False).tolist())
         kind = str(rng.choice(["add", "update", "delete", "rebuild"]))
         command = command_of(kind, folder, path, version, ids)
-        status = killed(command, float(rng.uniform(0, 0.6)))
+        begun = path if version % 2 else None  # seconds from when it has become the writer
+        status = commands.killed(command, float(rng.uniform(0, 0.15 if begun else 0.6)), begun)
         acknowledged += status == 0
         kills += status == -signal.SIGKILL
         state = judged(path, state, after(kind, state, version, ids), status)
@@ -123,11 +140,30 @@ def test_a_killed_command_loses_nothing(folder, record_property):
 
 
 @pytest.mark.long
-def test_a_command_killed_while_it_publishes_loses_nothing(folder, record_property):
+def test_a_command_that_creates_is_killed_and_can_be_given_again(folder, commands, record_property):
+    """There is no casebase, an empty one, or one with whole cases; never one by halves."""
+    rng = np.random.default_rng([8, SEED])
+    kills = 0
+    for number in range(scaled(60)):
+        path = folder / str(number)
+        command = command_of("index", folder, path, number, IDS)
+        begun = folder if number % 2 else None  # seconds from when the casebase is laid out
+        status = commands.killed(command, float(rng.uniform(0, 0.3 if begun else 0.6)), begun)
+        kills += status == -signal.SIGKILL
+        whole = dict.fromkeys(IDS, f"version{number}")
+        if path.exists():
+            assert stored(path).items() <= whole.items()
+        commands.done(command)
+        assert stored(path) == whole
+    record_property("kills of a creation", kills)
+
+
+@pytest.mark.long
+def test_a_command_killed_while_it_publishes_loses_nothing(folder, commands, record_property):
     """From the first file of the new generation on: the pointer moves, the old one goes."""
     path = folder / "cases"
     start = corpus(folder / "start", 0, IDS)
-    subprocess.run(mmedrag("index", start, "--into", path), check=True, capture_output=True)
+    commands.done(["index", start, "--into", path])
     state = stored(path)
     rng = np.random.default_rng([7, SEED])
     kills = 0
@@ -135,14 +171,14 @@ def test_a_command_killed_while_it_publishes_loses_nothing(folder, record_proper
         ids = sorted(rng.choice(IDS, rng.integers(2, 8), replace=False).tolist())
         kind = ["add", "update", "delete", "rebuild", "index"][version % 5]
         command = command_of(kind, folder, path, version, ids)
-        status = killed_in_publication(command, path, float(rng.exponential(0.01)))
+        status = commands.killed(command, float(rng.exponential(0.01)), path / "generations")
         kills += status == -signal.SIGKILL
         done = after(kind, state, version, ids)
         state = judged(path, state, done, status)
     record_property("kills of the command line in a publication", kills)
 
 
-def judged(path: Path, state: dict[str, str], done: dict[str, str], status: int | None):
+def judged(path: Path, state: dict[str, str], done: dict[str, str], status: int):
     """What is stored after a command; each case as it was or as the command makes it."""
     found = stored(path)
     if status == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmedrag.datasets.deidentify import known_values
+from mmedrag.datasets.deidentify import identifying_values
 from mmedrag.datasets.scrubbing import scrub
 
 
@@ -60,6 +60,30 @@ def test_measurements_stay(text):
     assert scrub(text, {"100", "12"}) == text
 
 
+@pytest.mark.parametrize(
+    ("known", "text"),
+    [
+        ("0012345", "number 12345"),
+        ("123-456-789", "123456789; 123 456 789; 123.456.789"),
+        ("A123456", "a-123456, A 123456"),
+    ],
+)
+def test_numbers_go_however_they_are_grouped(known, text):
+    assert not any(map(str.isdigit, scrub(text, {known})))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("21-Mar-1947", "21Mar1947", "1947-Mar-21", "Mar-21-1947", "21 Mar '47", "21-MAR-47"),
+        *("21 de marzo de 1947", "3 de enero del 2001", "21 de março de 1947", "21 mars 1947"),
+        *("21. März 1947", "2. Dezember 2001", "1er août 2001 or 3 août 2001"),
+    ],
+)
+def test_dates_with_months_go(text):
+    assert not any(year in scrub(f"Seen {text}.") for year in ("47", "2001 ", "2001."))
+
+
 def test_what_a_header_knows():
     from pydicom.dataset import Dataset
 
@@ -67,7 +91,7 @@ def test_what_a_header_knows():
     ds.StudyInstanceUID, ds.StudyID, ds.Occupation = "1.2.3.4", "ST-77", "Lighthouse keeper"
     ds.PatientComments = "Lives in Xanten, pays cash"
     ds.BodyPartExamined, ds.StudyDescription = "CHEST", "CT Chest"
-    known = known_values(ds)
+    known = identifying_values(ds)
     assert {"1.2.3.4", "ST-77", "Lighthouse keeper", "Lives in Xanten"} <= known
     assert not known & {"CHEST", "CT Chest"}
     text = "1.2.3.4: ST-77, a lighthouse keeper who lives in Xanten. Chest clear."

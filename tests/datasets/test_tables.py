@@ -61,7 +61,11 @@ def test_mapped_columns(tmp_path):
 def test_delimiters_and_encodings(tmp_path, delimiter, encoding):
     file = write(tmp_path, f"id{delimiter}text\n1{delimiter}Läsion\n", encoding=encoding)
     (case,), problems = read(file)
-    assert not problems
+    assert [p.reason for p in problems] == (
+        ["not UTF-8 text: from this line on it was read as Windows-1252"]
+        if encoding == "cp1252"
+        else []
+    )
     assert (case.id, case.text) == ("1", "Läsion")
 
 
@@ -119,6 +123,20 @@ def test_an_open_quote_does_not_swallow_the_file_silently(tmp_path):
 def test_tables_that_cannot_be_read(tmp_path, text, options, reason):
     with pytest.raises(CorpusError, match=reason):
         read(write(tmp_path, text), **options)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_its_mark(tmp_path, encoding):
+    (case,), problems = read(write(tmp_path, "id,text\n1,Läsion\n", encoding=encoding))
+    assert not problems
+    assert (case.id, case.text) == ("1", "Läsion")
+
+
+def test_a_dash_in_the_place_of_a_value_is_none(tmp_path):
+    lines = "id,findings,impression,patient_id,image,Rh\n1,-,Nodule,–,-,-\n2,-,--,-,—,+\n"
+    (case,), (problem,) = read(write(tmp_path, lines))
+    assert (case.text, case.patient_id, case.image, case.meta) == ("Nodule", "", None, {"Rh": "-"})
+    assert (problem.line, problem.reason) == (3, "neither text nor image")
 
 
 def test_utf_16_as_excel_saves_unicode_text(tmp_path):

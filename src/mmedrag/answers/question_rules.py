@@ -12,6 +12,15 @@ from dataclasses import dataclass
 
 from mmedrag.types import QuestionKind
 
+BY_MARK = "names a finding and a question mark"
+"""The rule of a text that no other fits and that ends with a question mark."""
+
+BY_VERB = "asks whether something is there"
+"""The rule of yes-or-no questions, which any verb may follow."""
+
+BY_NOTHING = "describes a case and asks nothing"
+"""The rule of a text that no other fits."""
+
 _BE = r"(?:is|are|was|were)"
 _MODAL = r"(?:can|could|may|might|would|will|do|does|did|has|have|had)"
 _CASES = (
@@ -67,7 +76,9 @@ RULES: tuple[Rule, ...] = (
         r"^(?:is|are)\b(?!.*\bor\b).*\b(?:new|unchanged|stable|progressing|improving|worsening"
         r"|growing)\s*\?",
         r"^(?:any )?(?:progress(?:ion)?|regression|change|growth|improvement)s?\?$",
-        r"^(?:has|have|did|is|are)\b.*\b(?:go(?:ne)? away|went away|disappear(?:ed)?|come back"
+        r"\bcompare (?:this|it|that|these) (?:with|to|against)\b|^did\b.*\bclear(?: up)?\W*$",
+        r"^(?:has|have|did|is|are)\b.*\b(?:go(?:ne)? (?:away|down|up)|went (?:away|down|up)"
+        r"|disappear(?:ed)?|come back"
         r"|came back|recur(?:red)?|cleared up)\b",
         r"\bhow (?:does|do)\b.*\bcompare\b|\bhow (?:has|have|did)\b.*\b(?:changed?|evolved?"
         r"|progress(?:ed)?)\b",
@@ -102,7 +113,8 @@ RULES: tuple[Rule, ...] = (
     rule(
         "asks for a meaning",
         _K.DEFINITION,
-        r"\bdefin(?:e|ed|ition|itions)\b|^(?:glossary|dictionary|meaning|term)\b",
+        r"(?<!well )(?<!well-)(?<!ill )(?<!ill-)(?<!poorly )(?<!poorly-)(?<!sharply )\bdefin(?:e"
+        r"|ed|ition|itions)\b|^(?:glossary|dictionary|meaning|term)\b",
         r"\bmeant by\b|\bmeaning of\b|\bmean by\b",
         r"\bwhat (?:does|do)\b.*\b(?:mean|stand for|call)\b|\bwhat is called\b",
         r"(?<!might )(?<!could )(?<!may )(?<!would )(?<!can )\bexplain\b"
@@ -123,6 +135,7 @@ RULES: tuple[Rule, ...] = (
         r"^(?:in|using) (?:a )?(?:layman'?s?|lay|simple|plain|easy|everyday) [^,]{2,20},? what\b",
         r"(?<!would )(?<!could )(?<!might )(?<!can )\bexplain,?(?: please| to me)?\W*$"
         r"|\bnever heard of\b|\bwhat(?:'s| is) (?:the )?(?:difference in )?meaning\b",
+        r"\b(?:know|heard|understand) (?:the|this|that) (?:word|term|abbreviation)\b",
         r"\bteach me\b|\b(?:what|which) (?:is|are|does|do) (?-i:[A-Z]{2,6})\W*$",
         r"\bstands? for\b|\b(?:not sure|don.t know|no idea|unsure|forgot"
         r"|wonder) what\b[^.?!]*\b(?:means?|is|are)\b|\bwhat (?:is|do you) (?:it "
@@ -136,6 +149,7 @@ RULES: tuple[Rule, ...] = (
         r"|x-?ray|film|study|image|scan|fundus|retina"
         r"|slide|tissue|section|exam\w*|ct|mri|eye|lung|heart|brain|appearance|finding|report"
         r"|radiograph|smear)\b)",
+        r"^(?:is|are) (?:this|that|it|these|those) (?:an? )?normal\b[^?]*\?",
         r"^no (?:abnormalit(?:y|ies)|patholog(?:y|ies)|findings?)\b[^.]*\?",
         r"\b(?:anything|something|everything|nothing) (?:is |be |at all )?(?:wrong|abnormal|normal"
         r"|unusual|ok|fine|suspicious)\b|\ball (?:clear|normal|fine|good|ok)\b",
@@ -147,7 +161,7 @@ RULES: tuple[Rule, ...] = (
         r"^nothing (?:to (?:see|report|worry)|else|there|here)\b|\bnothing (?:wrong|abnormal"
         r"|there|here)\b",
         r"\b(?:anything|something|it|this)\b[^.?!]*\blooks? (?:off|odd|strange|weird|funny"
-        r"|suspicious|dodgy|fishy)\W*$",
+        r"|suspicious|dodgy|fishy)(?: here| to you)?\W*$",
         r"\b(?:sign|pass|report|call|clear) (?:this|it|that|these)\b.*\b(?:normal|clear|off)\b",
         rf"^(?:{_BE}|does|do)\b[^.?!]*\b(?:clean|as (?:it|they) should|intact and normal)\s*\?*$",
         r"^no (?:pathology|abnormality|findings|disease|problem)s?,? (?:correct|right"
@@ -167,14 +181,17 @@ RULES: tuple[Rule, ...] = (
         r"|which|in|from|without|showing|resembling|having|as)\b",
         rf"\b(?:similar|comparable|other|more|such) (?:\w+ )?{_CASES}\b",
         rf"^{_CASES} (?:that|like|similar|with|of|resembling|showing|where)\b",
-        r"\b(?:more|any(?:thing)?|others?) (?:like|similar)\b",
+        r"\b(?:more|any(?:thing)?|others?) (?:like|similar)\b|\blook-?alikes?\b",
         r"^(?:please )?(?:find|search|retrieve|list(?! \w*(?:disease|cause|diagnos|condition"
         r"|differential))|look up|pull up|browse"
-        r"|looking for (?:\w+ )?(?:cases|examples|images))\b",
+        r"|(?:i'?m |i am |we are )?looking for (?!a side\b|evidence|signs?\b)(?:\w+ ){0,2}?(?:cases"
+        r"|examples|images|histology|patients|films|pictures|slides|scans"
+        r"|reports)|i(?:'m| am) looking for)\b",
         r"^(?:please )?show (?:me )?(?!\bme\b|what\b|whether|if\b|where)\w+",
         rf"\bwhich (?:\w+ )?{_CASES} (?:show|have|contain|with|are|had|depict)\b",
         rf"\bhow many (?:\w+ )?{_CASES}\b",
-        r"\bare there (?:any |other )?(?:cases|patients|examples)\b",
+        r"\bare there (?:any |other )?(?:cases|patients|examples)\b|^any (?:other "
+        r"|more )?(?:cases|examples)\b",
         r"\b(?:got|have you|are there|is there)\b (?:\w+ ){0,3}?(?:cases?|examples?|others"
         r"|patients) (?:of|with|like|similar)\b",
         rf"\b(?:want|need|like) (?:\w+ ){{0,3}}?{_CASES} (?:of|for|with|like|on)\b",
@@ -189,13 +206,16 @@ RULES: tuple[Rule, ...] = (
         _K.DIFFERENTIAL,
         r"\b(?:differentials?|ddx|d/dx|dd|[ae]{1,2}tiolog(?:y|ies))\b|\bdiagnos(?:is|es|e)\b",
         r"\b(?:what|which|name|suggest|likely|likeliest|possible|probable|best|give|list|final"
-        rf"|working|top)\b[^.?!]*\b{_DISEASE}\b",
+        r"|working|top)\b(?! (?:\w+ )?(?:grade|stage|severity|degree|score)\b)"
+        rf"[^.?!]*\b{_DISEASE}\b",
         rf"^{_DISEASE}\??$|\bcauses? of\b|\bpossible (?:causes?|reasons?|explanations?)\b"
         rf"|\btop of (?:your|the) list\b",
         r"\b(?:what|which)\b[^.?!]*\b(?:cause[sd]?|causing|explain|produce|responsible|reasons?"
         r"|underl(?:ie|ies|ying)|behind)\b",
         r"\bwhat (?:else )?(?:could|may|might|would|can) (?:it|this|that|these|they|he|she)\b[^?]*"
         r"\b(?:be|have|represent|indicate|mean|suggest)\b",
+        r"\bwhat (?:does|do|would|might|could|may|can)\b[^?]*\b(?:suggest|indicate|imply|hint at"
+        r"|point to(?:wards?)?|go with|speak for|be due to|come from|result from|signify)\b",
         r"\bwhat (?:is|are) (?:it|this|that|these|they|we) (?:likely|probably|most likely"
         r"|dealing)\b",
         r"\b(?:what|which\b.*) should (?:be|i|we|one) (?:considere?d?|thought of|think of"
@@ -203,13 +223,15 @@ RULES: tuple[Rule, ...] = (
         r"|\bwhat to (?:consider|think of)\b",
         r"\bwhat would (?:you|one|i|we) (?:consider|suspect|think|diagnose)\b|\bwhat happened\b",
         r"\b(?:what|any idea what)\b[^.?!]* (?:could|might|may) (?:be|this be)\b",
-        r"\bwhat(?:'s|’s| is) (?:wrong|the matter)\b|^why (?:is|are|does|do)\b",
+        r"\bwhat(?:'s|’s| is) (?:wrong|the matter)\b|^why (?:is|are|does|do|would|might|could|has"
+        r"|have|should)\b",
         r"\bwhat (?:does|do|has|might|could) (?:he|she|the (?:\w+ )?patient|this (?:\w+ )?patient"
         r"|they)"
         r" (?:have|has|got|suffer)\b",
         rf"\bwhat (?:type|kind|sort|subtype|class) of (?:\w+ )?(?:{_DISEASE}|lesion|mass|growth)\b",
         r"^(?:impression|your impression|dx|assessment|conclusion)\s*[?:.]?$",
-        r"^(?:any )?(?:thoughts|ideas|suggestions|guess(?:es)?|opinions?|suspicions?)\W*$"
+        r"^(?:any )?(?:thoughts|ideas|suggestions|guess(?:es)?|opinions?|suspicions?)(?: (?:on"
+        r"|about) (?:this|that|the|it|these)\b.*)?\W*$"
         r"|\b(?:best|first|educated) guess\b",
         r"\bcomes? to (?:your )?mind\b|\b(?:am|are) (?:i|we) dealing with\b|\bnarrow (?:it|this"
         r"|that) down\b",
@@ -220,11 +242,12 @@ RULES: tuple[Rule, ...] = (
         r"|\b(?:possibilities|hypothes[ie]s|suspicions?|explanations?)\b",
         r"\b(?:would|could|might|may|disease|that|which|one) (?:\w+ )?explains? (?:all|everything"
         r"|this|these|it|the)\b|^(?:please )?(?:list|name|rank|give)\b[^.?!]*\b(?:diseases?"
-        r"|disorders?|conditions?|diagnoses|causes|tumou?rs|entities)\b",
+        r"|disorders?|conditions?|diagnoses|causes?|tumou?rs|entities)\b",
         r"\bwhat (?:might|could|may) (?:it|this|that) be\b",
         r"\bwhat\b[^.?!]*\b(?:is|are)\b[^.?!]*\b(?:likely|probably|supposed) (?:to be\b|\w*\?*$)"
         r"|\b(?:ideas|thoughts|suggestions|guess(?:es)?)\?*$",
-        r"\bwhat (?:sort|kind|type|form) of \w+(?: \w+)? (?:is|might|could)\b|\bfigure out what\b"
+        r"\b(?:what|which) (?:sort|kind|type|form|variety) of (?:\w+ ){1,4}(?:is|are|might"
+        r"|could)\b|\bfigure out what\b"
         r"|\bwhat(?:'s|’s| is| are) causing\b",
     ),
     rule(
@@ -248,8 +271,9 @@ RULES: tuple[Rule, ...] = (
         rf"|appearances?)",
         r"^(?:please )?report(?: please| this)?\W*$|\bwhat (?:is|looks) abnormal\b"
         r"|\bwhat do we have\b"
-        r"|\bwhat (?:structures?|cells?|organ|tissue)\b",
+        r"|\b(?:what|which) (?:structures?|cells?|organs?|tissues?)\b",
         r"^(?:findings?|description|report)\s*[?:.]?$",
+        r"\bwhat (?:stands out|catches|strikes|jumps out)\b",
         r"\b(?:talk|walk|take|guide|lead|run) (?:me|us) (?:through|over)\b|\bdictate\b",
         r"\bwhat (?:can|could|may) be (?:\w+ )?(?:made out|recogni[sz]ed|identified|distinguished"
         r"|appreciated|discerned)\b",
@@ -270,7 +294,8 @@ RULES: tuple[Rule, ...] = (
     rule(
         "asks for a side",
         _K.PRESENCE,
-        r"\b(?:which|what) (?:side|eye|lung|kidney|breast|hemisphere|lobe)\b|\bon which\b",
+        r"\b(?:which|what) (?:of the (?:two )?)?(?:sides?|eyes?|lungs?|kidney|breast|hemisphere"
+        r"|lobe)\b|\bon which\b",
         r"\b(?:left or (?:the )?right|right or (?:the )?left|unilateral or bilateral|laterality)\b",
         r"^where (?:is|are|'s)\b",
     ),
@@ -290,16 +315,18 @@ RULES: tuple[Rule, ...] = (
         r"|with)\b)[^?]{2,60}\??$",
     ),
     rule(
-        "asks whether something is there",
+        BY_VERB,
         _K.PRESENCE,
         rf"^(?:and |so |or |but |also |then |please )?(?:{_BE}|{_MODAL}|isn't|aren't|doesn't"
         rf"|don't)\b",
         r"\b(?:rule out|r/o|exclude|check for|look(?:ing)? for|screen for|evaluate for|assess for"
-        r"|confirm|whether|if there (?:is|are))\b",
-        r"^(?:any|evidence of|signs? of|no)\b|\byes or no\b|\bpresent\?$|\b(?:is|are) there\b",
+        r"|confirm|whether|if there(?:'s| is| are| might))\b",
+        r"^(?:any|evidence of|signs? of)\b|^no\b[^.]*\?|\byes or no\b|\bpresent\?$"
+        r"|\b(?:is|are) there\b",
         r"^(?:and |so |but )?(?:what|how) about\b|^and (?:the|on|in|at|of) (?:\w+ ?){1,5}\??$"
         r"|,? (?:right|correct|no|yes|is (?:it|there|that)|are there|can you|do you|or not)\?$",
         r"^(?:without|absence of|absent|presence of)\b[^.]*\?",
+        r"^(?:please )?(?:check|inspect|examine|scan) (?:the|this|these|both) [^.?!]*\bfor\b",
         r"^(?:please )?(?:verify|make sure|tell me (?:if|whether)|see (?:if|whether)"
         r"|double[- ]check)\b",
         r"\b(?:y/n|yes/no)\W*$|^any chance of\b",

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mmedrag.answers import romance
+from mmedrag.answers.answerable import IMPERATIVE
 from mmedrag.answers.passages import clean
-from mmedrag.answers.question_rules import RULES
+from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
 from mmedrag.answers.scope import Domains, out_of_scope
 from mmedrag.answers.shorthand import spelled_out
 from mmedrag.types import Intent, Mention, Question, QuestionKind
@@ -42,7 +43,9 @@ _ASKING = re.compile(
     r"|findings?|impression|ignore|meaning|definition|evidence|i need|need|more like|help|generate"
     r"|walk|talk|confirm|pull|top|possible|likely|draft|book|exclude|glossary|dictate|got|no"
     r"|without"
-    r"|follow[- ]?up|treatment|dose|prognosis|side effects|grade|verify|choose|pick|point|go over"
+    r"|follow[- ]?up|fleischner|recommendations?|put|treatment|management|recurrence"
+    r"|complications?|make|create|prepare|order|send"
+    r"|call|antibiotics?|drugs?|dose|prognosis|side effects|grade|verify|choose|pick|point|go over"
     r"|teach"
     r"|hay|existe|que|qué|cu[aá]l|qual|o que|busca|mostre|muestra|describe|descreva"
     r"|diagn[oó]stico)\b",
@@ -72,6 +75,8 @@ _ABOUT_AN_IMAGE = frozenset({_K.PRESENCE, _K.NORMALITY, _K.CHOICE, _K.DESCRIPTIO
 
 
 _OPEN = frozenset({_K.DIFFERENTIAL, _K.DESCRIPTION, _K.NORMALITY})
+
+_OF_A_PATIENT = re.compile(r"\d|,|\b(?:man|woman|boy|girl|patient|child|infant)\b", re.IGNORECASE)
 
 _TERM_WORDS = 5
 """A term that is pointed at ("Bull's eye maculopathy - what is that?") has no more words."""
@@ -111,11 +116,13 @@ class RuleReader:
         concepts = _concepts_of(text, asking, question.mentions)
         kind, rule = kind_of(spelled, has_image=has_image)
         if _POINTS.search(spelled) and (before := text.replace(asking, " ").split()):
-            if len(before) <= _TERM_WORDS and concepts and not has_image:
+            term = len(before) <= _TERM_WORDS and not _OF_A_PATIENT.search(" ".join(before))
+            if term and concepts and not has_image:
                 kind, rule = _K.DEFINITION, "asks what the term before it is"
             else:
                 kind, rule = _K.DIFFERENTIAL, "asks what the case before it is"
-        reason = out_of_scope(question, spelled if _asks(asking) else "", kind, self.domains)
+        request = spelled if _asks(asking) else ""
+        reason = out_of_scope(question, request, kind, self.domains, rule)
         if reason:
             return Intent(
                 _K.OUT_OF_SCOPE, reason.rule, concepts, reason=reason.sentence, described=text
@@ -147,10 +154,10 @@ def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:
         if rule.words.search(text):
             return rule.kind, rule.name
     if text.endswith("?"):
-        return _K.PRESENCE, "names a finding and a question mark"
+        return _K.PRESENCE, BY_MARK
     if has_image:
         return _K.DESCRIPTION, _ASKS_NOTHING
-    return _K.SEARCH, "describes a case and asks nothing"
+    return _K.SEARCH, BY_NOTHING
 
 
 def requests(text: str) -> list[str]:
@@ -172,7 +179,8 @@ def last_request(text: str) -> str:
 
 def _asks(sentence: str) -> bool:
     short = len(sentence.split()) <= _SHORT
-    return short or bool(_ASKING.search(sentence) or _ASKING.search(spelled_out(sentence)))
+    asks = _ASKING.search(sentence) or _ASKING.search(spelled_out(sentence))
+    return short or bool(asks or IMPERATIVE.match(sentence))
 
 
 def _concepts_of(text: str, asking: str, mentions: Sequence[Mention]) -> tuple[str, ...]:
@@ -182,7 +190,7 @@ def _concepts_of(text: str, asking: str, mentions: Sequence[Mention]) -> tuple[s
     return tuple(dict.fromkeys(m.concept for m in inside or mentions))
 
 
-_ASKED = re.compile(
+_REQUEST = re.compile(
     r"^(?:is|are|was|were|any|do|does|did|can|could|has|have|evidence of|signs? of|rule out|r/o"
     r"|exclude|check for|look for"
     r"|which is more likely)?\s*(?:you |we |i |he |she |it |they |this |these |that "
@@ -199,7 +207,7 @@ def phrases_of(question: str, kind: QuestionKind) -> tuple[str, ...]:
     """What a question asks about in words that no dictionary has; at most four words each."""
     if kind not in (_K.PRESENCE, _K.CHOICE):
         return ()
-    match = _ASKED.match(question)
+    match = _REQUEST.match(question)
     whole = match["what"] if match else ""
     options = re.split(r"\s+(?:or|vs\.?|versus)\s+", whole) if kind is _K.CHOICE else [whole]
     cleaned = (re.sub(r"^(?:an?|the|any)\s+", "", p.strip(), flags=re.IGNORECASE) for p in options)

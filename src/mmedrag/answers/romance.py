@@ -23,7 +23,9 @@ DECLINING: Mapping[str, re.Pattern[str]] = {
     "asks for a prognosis": re.compile(
         r"\bprognostico\b|\bpronostico\b|\b(?:esperanza|expectativa) de vida\b"
         r"|\bva a (?:morir|curarse|sobrevivir|recuperarse)\b|\bvai (?:morrer|curar|sobreviver"
-        r"|recuperar)\b|\b(?:es|e) (?:grave|mortal|peligroso|perigoso)\b"
+        r"|recuperar)\b|\b(?:tiene|tem|hay|ha) (?:alguna )?cura\b|\b(?:es|e) (?:contagios[oa]"
+        r"|hereditari[oa])"
+        r"|\b(?:es|e) (?:grave|mortal|peligroso|perigoso)\b"
     ),
     "asks for a guideline": re.compile(
         r"\b(?:guias?|diretrizes?|protocolos? de) (?:clinicas?|actual|atual|recomienda"
@@ -44,7 +46,8 @@ DECLINING: Mapping[str, re.Pattern[str]] = {
         r"|\bque (?:debo|devo|tengo que|puedo|posso) (?:hacer|fazer|tomar)\b"
     ),
     "is no medical question": re.compile(
-        r"\b(?:que tiempo hace|previsao do tempo|capital de|chiste|piada|poema"
+        r"\b(?:cuanto cuesta|quanto custa|precio|preco)\b|\b(?:que tiempo hace|previsao do tempo"
+        r"|capital de|chiste|piada|poema"
         r"|receta de cocina|futbol|futebol|presidente)\b"
     ),
 }

@@ -19,6 +19,7 @@ from mmedrag.casebase.folder import (
     export,
     size_of,
     walk,
+    walk_entries,
     walk_recognised,
 )
 from mmedrag.casebase.log import log_of
@@ -27,7 +28,7 @@ from mmedrag.casebase.snapshot import checked
 from mmedrag.casebase.verification import problems
 from mmedrag.filters import parse
 from mmedrag.protocols import Ontology
-from mmedrag.types import Case, Domain, Facet, Hit, Kind, Mention, Question, Vector
+from mmedrag.types import Case, Domain, Entry, Facet, Hit, Kind, Mention, Question, Vector
 
 FINDINGS = frozenset(kind for kind in Kind if kind.is_finding)
 
@@ -39,6 +40,16 @@ class Contents:
         self._access = access
         self.path = access.path
         self.dim, self.fingerprint, self.preset = essentials(access.database, access.path)
+
+    @property
+    def name(self) -> str:
+        """Its path, for messages."""
+        return str(self.path)
+
+    @property
+    def folder(self) -> Path:
+        """Where files are kept that belong to it: its own folder."""
+        return self.path
 
     def relate(self, ontology: Ontology) -> None:
         """Let kinds of a concept count as the concept, in filters and in criteria."""
@@ -92,6 +103,16 @@ class Contents:
         with self._access.reading():
             pass  # refuses what is not sound
         return (case for case, _ in walk(self.path, readonly=self._access.readonly))
+
+    def entries(self, ids: Sequence[str] | None = None) -> Iterator[Entry]:
+        """All entries of one committed state, or those of some ids, in the order of adding.
+
+        Raises:
+            CasebaseDamaged: a preview is missing or damaged.
+        """
+        with self._access.reading():
+            pass  # refuses what is not sound
+        return walk_entries(self.path, self._access.thumbnails, ids)
 
     def recognised(self, recogniser: str) -> Iterator[tuple[Case, tuple[Mention, ...] | None]]:
         """All cases with what the source of that fingerprint found in their reports.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -19,10 +19,13 @@ from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.durability import durable_file, sync_folder
 from mmedrag.errors import CasebaseDamaged, CasebaseError
-from mmedrag.types import Case, Mention
+from mmedrag.types import Case, Entry, Mention
 
 KNOWLEDGE = "knowledge.jsonl"
 """What the knowledge graph keeps of the cases (:mod:`mmedrag.knowledge.facts`)."""
+
+READINGS = "readings.db"
+"""What indexing keeps of the files that it has read (:mod:`mmedrag.readings`)."""
 
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING)
 """Settings that the casebase keeps for itself."""
@@ -43,6 +46,7 @@ def lay_out(path: Path, settings: Mapping[str, str]) -> None:
         raise CasebaseError(f"{path} is there already", "Add to it, or choose another path.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had this number
     try:
         for folder in ("generations", "models", "thumbnails"):
             (temporary / folder).mkdir(parents=True)
@@ -104,10 +108,39 @@ def walk_recognised(
         while page := database.page(row, _PAGE):
             stored = database.recognised({number: case.text for number, case, _ in page})
             for number, case, _ in page:
-                found = stored.get(number)
-                same = found is not None and found.recogniser == recogniser
-                yield case, found.mentions if found is not None and same else None
+                recognition = stored.get(number)
+                same = recognition is not None and recognition.recogniser == recogniser
+                yield case, recognition.mentions if recognition is not None and same else None
             row = page[-1][0]
+
+
+def walk_entries(path: Path, thumbnails: Thumbnails, ids: Sequence[str] | None) -> Iterator[Entry]:
+    """Entries of one committed state, on a connection of its own.
+
+    Raises:
+        CasebaseDamaged: a preview is missing or damaged.
+    """
+    with (
+        storage_faults(path, "read"),
+        closing(connect(path, readonly=True)) as database,
+        database.reading(),
+    ):
+        for page in database.pages(_PAGE, ids):
+            stored = database.recognised({row.number: row.case.text for row in page})
+            for row in page:
+                preview = None if row.thumbnail is None else thumbnails.read(row.thumbnail)
+                if row.thumbnail is not None and preview is None:
+                    raise CasebaseDamaged(
+                        f"The preview of case {row.case.id!r} is missing or damaged",
+                        "Add the case again, or restore a backup.",
+                    )
+                recognition = stored.get(row.number)
+                terms = (
+                    (None, "")
+                    if recognition is None
+                    else (recognition.mentions, recognition.recogniser)
+                )
+                yield Entry(row.case, row.vector, row.content, preview, *terms)
 
 
 def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, into: Path) -> int:

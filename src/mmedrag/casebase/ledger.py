@@ -49,6 +49,15 @@ class Ledger:
         finally:
             os.close(descriptor)
 
+    def expect(self, epoch: int) -> None:
+        """Be ready for a write of this number: without a note yet, note the one before it.
+
+        A writer that is killed between its first write and the note of it leaves a note all the
+        same, so that a missing one is always a lost one.
+        """
+        if self.acknowledged() is None:
+            self.acknowledge(epoch - 1)
+
     def acknowledged(self) -> int | None:
         """The last write that is noted; ``None`` where the note is not there or is damaged."""
         try:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.options import Commands, add_dictionaries, json_document
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import one_line, show
 
 if TYPE_CHECKING:
-    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.stores import CaseDatabase
     from mmedrag.types import Facet
 
 SOUND = "sound: every file, digest and record was checked"
@@ -27,7 +28,7 @@ def add(commands: Commands) -> None:
         ("rebuild", "derive index, terms and words again; encodes no case", _rebuild),
     ):
         command = commands.add_parser(name, help=words)
-        command.add_argument("casebase", type=Path)
+        command.add_argument("casebase", type=location_of)
         if name == "rebuild":
             add_dictionaries(command)
         else:
@@ -39,13 +40,13 @@ def add(commands: Commands) -> None:
             )  # fmt: skip
         command.set_defaults(run=run)
     rekey = commands.add_parser("rekey", help="make a new key of DICOM pseudonyms")
-    rekey.add_argument("casebase", type=Path)
+    rekey.add_argument("casebase", type=location_of)
     rekey.add_argument(
         "--pseudonym-key", type=Path, metavar="FILE", help="where it is kept from now on"
     )
     rekey.set_defaults(run=_rekey)
     export = commands.add_parser("export", help="cases and thumbnails as a corpus")
-    export.add_argument("casebase", type=Path)
+    export.add_argument("casebase", type=location_of)
     export.add_argument(
         "--into", type=Path, required=True, metavar="FOLDER", help="an empty or absent folder"
     )
@@ -53,9 +54,9 @@ def add(commands: Commands) -> None:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.stores import open_store
 
-    with Casebase.open(options.casebase, readonly=True) as casebase:
+    with open_store(options.casebase, readonly=True) as casebase:
         values = casebase.info() | {"notices": [*casebase.notices, *_outdated(casebase)]}
         found = _facets(casebase, options.concepts)
     if options.json:
@@ -67,7 +68,7 @@ def _info(options: argparse.Namespace) -> int:
     return 0
 
 
-def _facets(casebase: Casebase, limit: int) -> dict[str, list[Facet]]:
+def _facets(casebase: CaseDatabase, limit: int) -> dict[str, list[Facet]]:
     """By domain, what the most reports affirm; nothing where some are not read yet."""
     if limit <= 0 or sum(casebase.recognisers().values()) < casebase.count():
         return {}
@@ -83,10 +84,10 @@ def _facets_text(domain: str, facets: Sequence[Facet]) -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from mmedrag.casebase.casebase import Casebase
     from mmedrag.errors import CasebaseError
+    from mmedrag.stores import open_store
 
-    with Casebase.open(options.casebase, readonly=True) as casebase:
+    with open_store(options.casebase, readonly=True) as casebase:
         problems = [*casebase.notices, *casebase.verify(), *_outdated(casebase)]
     if options.json:
         show(json_document({"sound": not problems, "problems": problems}))
@@ -95,7 +96,7 @@ def _verify(options: argparse.Namespace) -> int:
     return CasebaseError.exit_code if problems else 0
 
 
-def _outdated(casebase: Casebase) -> list[str]:
+def _outdated(casebase: CaseDatabase) -> list[str]:
     """What is to say of the terms that are stored with the cases."""
     from mmedrag.assembly import definitions_of, outdated
     from mmedrag.errors import CorpusError
@@ -115,10 +116,10 @@ def _rebuild(options: argparse.Namespace) -> int:
 
 
 def _rekey(options: argparse.Namespace) -> int:
-    from mmedrag.casebase.casebase import Casebase
     from mmedrag.pseudonym_key import new_key
+    from mmedrag.stores import open_store
 
-    with Casebase.open(options.casebase) as casebase:
+    with open_store(options.casebase) as casebase:
         show(f"new key in {new_key(casebase, options.pseudonym_key)}")
     show(
         "patients get other pseudonyms from now on; those that are stored stay as they are: "
@@ -128,8 +129,8 @@ def _rekey(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.stores import open_store
 
-    with Casebase.open(options.casebase, readonly=True) as casebase:
+    with open_store(options.casebase, readonly=True) as casebase:
         show(f"{casebase.export(options.into)} cases exported to {options.into}")
     return 0

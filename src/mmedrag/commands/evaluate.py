@@ -13,11 +13,12 @@ from mmedrag.commands.generator import add_generator, named_generator
 from mmedrag.commands.options import Commands, add_pictures, pairs
 from mmedrag.commands.study import add_preset, add_records, add_study, run_study, show_sections
 from mmedrag.errors import QueryError
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import progress_bar
 
 
 def add(commands: Commands) -> None:
-    """eval, with one command a study."""
+    """The command ``eval``, with a sub-command for each study."""
     command = commands.add_parser("eval", help="measure the system on your own records")
     studies = command.add_subparsers(metavar="STUDY", required=True)
     _add_retrieval(studies)
@@ -54,14 +55,14 @@ def _add_retrieval(studies: Commands) -> None:
     )
     command.add_argument(
         "--gallery", choices=("split", "all"), default="split",
-        help="what is searched: the records of the split, or all records (default: split)",
+        help="records to search: those of the split, or all (default: split)",
     )  # fmt: skip
     command.add_argument(
         "--group-by", choices=("patient_id", "study_id", "text", "labels"), default="patient_id",
         help="records that share this field count as right answers (default: patient_id)",
     )  # fmt: skip
     command.add_argument(
-        "--label", default="", help="also measure precision@10 by this field, as labels[1]"
+        "--label", default="", help="also measure precision@10 by this field, such as labels[1]"
     )
     command.add_argument("--limit", type=int, metavar="N", help="read only the first N records")
 
@@ -188,8 +189,8 @@ def _answers(options: argparse.Namespace) -> int:
 def add_searched(command: argparse.ArgumentParser) -> None:
     """Let a study search a casebase that is there, in place of one made of the records."""
     command.add_argument(
-        "--casebase", type=Path, metavar="DIR",
-        help="search this one; it must not hold the patients that are asked about",
+        "--casebase", type=location_of, metavar="DIR",
+        help="search this casebase; it must not hold the patients of the questions",
     )  # fmt: skip
 
 
@@ -199,7 +200,7 @@ def _add_agreement(studies: Commands) -> None:
         data=False,
     )  # fmt: skip
     add_records(command)
-    command.add_argument("--casebase", type=Path, metavar="DIR", required=True,
+    command.add_argument("--casebase", type=location_of, metavar="DIR", required=True,
                          help="the casebase that holds these records")  # fmt: skip
     command.add_argument("--tasks", type=int, default=40, metavar="N",
                          help="questions of each kind and file (default: 40)")  # fmt: skip
@@ -257,11 +258,11 @@ def _add_order(studies: Commands) -> None:
     )
     command.add_argument(
         "--unseen", type=Path, nargs="+", default=[], metavar="RECORDS.jsonl",
-        help="records of sets that nothing was learned from; reported apart",
+        help="records of sets that no model was trained on; reported separately",
     )  # fmt: skip
     command.add_argument(
         "--part", choices=("test", "tune"), default="test",
-        help="whose patients ask: those that are reported on, or others to choose settings on "
+        help="patients who ask: test (results are reported), tune (settings are chosen) "
         "(default: test)",
     )  # fmt: skip
     command.add_argument(
@@ -285,7 +286,7 @@ def _order(options: argparse.Namespace) -> int:
             options.unseen,
             preset=options.preset,
             models=pairs(options.model, "--model"),
-            part=options.part,
+            subset=options.part,
             records=options.records,
             questions=options.questions,
             progress=bar.update,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.options import Commands, add_dictionaries, json_document
 from mmedrag.errors import QueryError
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import notify, one_line, show
 
 if TYPE_CHECKING:
@@ -15,21 +15,23 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """graph, with build and show."""
+    """The command ``graph``, with ``build`` and ``show``."""
     command = commands.add_parser("graph", help="concepts, and what a corpus says they go with")
-    parts = command.add_subparsers(metavar="COMMAND", required=True)
+    subcommands = command.add_subparsers(metavar="COMMAND", required=True)
 
-    build = parts.add_parser("build", help="learn the edges of a casebase; only new cases are read")
-    build.add_argument("casebase", type=Path)
+    build = subcommands.add_parser(
+        "build", help="learn the edges of a casebase; only new cases are read"
+    )
+    build.add_argument("casebase", type=location_of)
     build.add_argument(
         "--phenotypes", action="store_true",
         help="also read HPO's annotations of diseases (extra hpo; takes a minute)",
     )  # fmt: skip
     build.set_defaults(run=_build)
 
-    shown = parts.add_parser("show", help="the edges at a concept, with their evidence")
+    shown = subcommands.add_parser("show", help="the edges at a concept, with their evidence")
     shown.add_argument("term", help="a finding, disease or sign, by any of its names")
-    shown.add_argument("--casebase", type=Path, help="with the edges learned from it")
+    shown.add_argument("--casebase", type=location_of, help="with the edges learned from it")
     shown.add_argument("--domain", default="", help="count the cases of this domain alone")
     shown.add_argument("-n", type=int, default=20, metavar="N", help="edges (default: 20)")
     add_dictionaries(shown)
@@ -46,8 +48,10 @@ def _build(options: argparse.Namespace) -> int:
     counts: dict[str, int] = {}
     for edge in knowledge.graph.edges():
         counts[edge.relation] = counts.get(edge.relation, 0) + 1
-    told = ", ".join(f"{n} {relation}" for relation, n in sorted(counts.items()))
-    show(f"{knowledge.counts.patients} patients, {len(knowledge.graph.codes)} concepts; {told}")
+    relations = ", ".join(f"{n} {relation}" for relation, n in sorted(counts.items()))
+    show(
+        f"{knowledge.counts.patients} patients, {len(knowledge.graph.codes)} concepts; {relations}"
+    )
     return 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmedrag.commands.options import (
     Commands,
@@ -19,22 +19,24 @@ from mmedrag.commands.options import (
 )
 from mmedrag.domains import find
 from mmedrag.errors import CasebaseError, CorpusError, QueryError
+from mmedrag.locations import location_of, shown
 from mmedrag.types import Case
-from mmedrag.views.terminal import notify, progress_bar, show
+from mmedrag.views.terminal import counter, expect, notify, show
 
 if TYPE_CHECKING:
-    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.preparation import Row
     from mmedrag.presets import Stages
-    from mmedrag.types import Problem
+    from mmedrag.stores import CaseDatabase
 
 
 def add(commands: Commands) -> None:
     """index, add, update, delete."""
     index = commands.add_parser("index", help="make a casebase of a corpus, or go on making it")
-    index.add_argument("corpus", type=Path, nargs="+", help="files or folders")
+    index.add_argument("corpus", type=Path, nargs="+", help="files or folders, also of shards")
     index.add_argument(
-        "--into", type=Path, required=True, metavar="CASEBASE", help="folder of the casebase"
-    )
+        "--into", type=location_of, required=True, metavar="CASEBASE",
+        help="folder of the casebase, or the URL of a database",
+    )  # fmt: skip
     index.add_argument("--preset", help="see 'mmedrag presets' (default: offline)")
     add_models(index)
     index.add_argument(
@@ -46,19 +48,19 @@ def add(commands: Commands) -> None:
         "--pseudonym-key", type=Path, metavar="FILE",
         help="where the key of DICOM pseudonyms is kept (default: pseudonym.key in the casebase)",
     )  # fmt: skip
-    _corpus_options(index)
+    corpus_options(index)
     index.set_defaults(run=_index)
 
     for name, words in (("add", "add cases"), ("update", "replace or change cases")):
         command = commands.add_parser(name, help=f"{words}: a corpus, or one by --id")
-        command.add_argument("casebase", type=Path)
+        command.add_argument("casebase", type=location_of)
         command.add_argument("corpus", type=Path, nargs="*", help="files or folders")
-        _corpus_options(command)
+        corpus_options(command)
         _case_options(command)
         command.set_defaults(run=_add if name == "add" else _update)
 
     delete = commands.add_parser("delete", help="delete cases: text, terms, vector and thumbnail")
-    delete.add_argument("casebase", type=Path)
+    delete.add_argument("casebase", type=location_of)
     delete.add_argument("ids", nargs="*", metavar="ID", help="of the cases")
     delete.add_argument(
         "--now", action="store_true",
@@ -67,7 +69,8 @@ def add(commands: Commands) -> None:
     delete.set_defaults(run=_delete)
 
 
-def _corpus_options(command: argparse.ArgumentParser) -> None:
+def corpus_options(command: argparse.ArgumentParser) -> None:
+    """Let a command say how corpora are read."""
     command.add_argument(
         "--format", default="auto", help="of the corpus; see 'mmedrag datasets' (default: auto)"
     )
@@ -98,18 +101,33 @@ def _index(options: argparse.Namespace) -> int:
     from mmedrag.assembly import filling
 
     register_domains(options.new_domain)
-    models = pairs(options.model, "--model")
-    with filling(
-        options.into,
-        preset=options.preset,
-        models=models,
-        dictionaries=options.dictionary,
-        pseudonym_key=options.pseudonym_key,
-    ) as (casebase, stages):
+    with filling(options.into, **_making(options)) as (casebase, stages):
         exit_code = _fill(casebase, stages, options)
         if options.index_key:
             casebase.publish(options.index_key)
     return exit_code
+
+
+def _making(options: argparse.Namespace) -> dict[str, Any]:
+    """How a casebase is made: what the options say, else what shards were encoded with."""
+    from mmedrag.bulk.plan import is_encoded
+    from mmedrag.stores import store_exists
+
+    making = {
+        "preset": options.preset,
+        "models": pairs(options.model, "--model"),
+        "dictionaries": options.dictionary,
+        "pseudonym_key": options.pseudonym_key,
+    }
+    shards = [path for path in options.corpus if is_encoded(path)]
+    if shards and not store_exists(options.into):
+        from mmedrag.bulk.adding import finished_plan
+
+        plan = finished_plan(shards[0])
+        plan.register_domains()
+        for name in ("preset", "models", "dictionaries"):
+            making[name] = making[name] or getattr(plan, name)
+    return making
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -122,10 +140,10 @@ def _add(options: argparse.Namespace) -> int:
 
 
 def _update(options: argparse.Namespace) -> int:
-    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.stores import open_store
 
     if options.id is not None:
-        with Casebase.open(options.casebase, readonly=True) as casebase:
+        with open_store(options.casebase, readonly=True) as casebase:
             stored = casebase.get(options.id)
         if stored is None:
             raise QueryError(f"There is no case {options.id!r}", "Use add for a new one.")
@@ -134,18 +152,20 @@ def _update(options: argparse.Namespace) -> int:
 
 
 def _delete(options: argparse.Namespace) -> int:
-    from mmedrag.casebase.casebase import Casebase
+    from mmedrag.stores import open_store
 
     if not options.ids and not options.now:
         raise QueryError("There is nothing to delete", "Give ids, or --now to erase what is left.")
-    with Casebase.open(options.casebase) as casebase:
+    with open_store(options.casebase) as casebase:
         absent = [case_id for case_id in options.ids if casebase.get(case_id) is None]
         deleted = casebase.delete(options.ids) if options.ids else 0
         left = casebase.erase() if options.now else casebase.unerased()
     show(f"{deleted} cases deleted")
     if left:
         what = ", ".join(f"{number} {name}" for name, number in left.items())
-        notify(f"not erased yet: {what}; 'mmedrag delete {options.casebase} --now' erases it")
+        notify(
+            f"not erased yet: {what}; 'mmedrag delete {shown(options.casebase)} --now' erases it"
+        )
     if absent:
         notify(f"not in the casebase: {', '.join(absent)}")
     if left and options.now:
@@ -153,20 +173,23 @@ def _delete(options: argparse.Namespace) -> int:
     return QueryError.exit_code if absent else 0
 
 
-def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> int:
+def _fill(casebase: CaseDatabase, stages: Stages, options: argparse.Namespace) -> int:
     """Read the corpora (or the one case) of the options into a casebase, with a progress bar.
 
     Returns:
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
     from mmedrag.assembly import definitions_of
+    from mmedrag.casebase.folder import READINGS
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
+    from mmedrag.readings import Readings
     from mmedrag.views.console import report_text
 
     duplicates = Duplicates()
     started = perf_counter()
-    with progress_bar("case", "index") as bar:
+    with counter("case", "index") as bar, Readings(casebase.folder / READINGS) as readings:
+        expect(bar, lambda: _extent(options))
         report = index(
             _corpus(options, casebase),
             casebase,
@@ -176,6 +199,7 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
             strict=options.strict,
             progress=bar.update,
             duplicates=duplicates,
+            readings=readings,
         )
     show(report_text(report, perf_counter() - started))
     show(str(duplicates.report()))
@@ -187,8 +211,9 @@ def _fill(casebase: Casebase, stages: Stages, options: argparse.Namespace) -> in
     return CorpusError.exit_code
 
 
-def _corpus(options: argparse.Namespace, casebase: Casebase) -> Iterator[Case | Problem]:
+def _corpus(options: argparse.Namespace, casebase: CaseDatabase) -> Iterator[Row]:
     """The cases of the options."""
+    from mmedrag.bulk.plan import is_encoded
     from mmedrag.corpora import corpus_of
 
     if getattr(options, "id", None) is not None:
@@ -198,7 +223,27 @@ def _corpus(options: argparse.Namespace, casebase: Casebase) -> Iterator[Case | 
     domain = find(options.domain) if options.domain else None
     columns: Mapping[str, str] = pairs(options.column, "--column")
     for path in options.corpus:
-        yield from corpus_of(casebase, path, options.format, domain=domain, columns=columns or None)
+        if is_encoded(path):
+            from mmedrag.bulk.adding import encoded_rows
+
+            yield from encoded_rows(casebase, path)
+        else:
+            yield from corpus_of(
+                casebase, path, options.format, domain=domain, columns=columns or None
+            )
+
+
+def _extent(options: argparse.Namespace) -> int | None:
+    """About how many rows the corpora of the options have; ``None`` where one does not say."""
+    from mmedrag.bulk.plan import is_encoded, read_plan
+    from mmedrag.datasets.extent import extent, total
+
+    if getattr(options, "id", None) is not None:
+        return 1
+    return total(
+        read_plan(path).cases if is_encoded(path) else extent(path, options.format)
+        for path in options.corpus
+    )
 
 
 def _one_case(options: argparse.Namespace) -> Case:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmedrag.commands.generator import add_generator, generator_settings
 from mmedrag.commands.options import Commands
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import notify
 
 
@@ -15,7 +16,7 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "mcp", help="serve a casebase to agents (Model Context Protocol), on stdin and stdout"
     )
-    command.add_argument("casebase", type=Path)
+    command.add_argument("casebase", type=location_of)
     command.add_argument(
         "--port", type=int, metavar="PORT",
         help="serve streamable HTTP at http://127.0.0.1:PORT/mcp instead; 0 takes a free port",

@@ -7,12 +7,14 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from mmedrag.commands.generator import add_generator, generator_settings
+from mmedrag.commands.generator import add_generator, generator_settings, named_generator
 from mmedrag.commands.options import Commands
 from mmedrag.errors import MissingExtra, QueryError
+from mmedrag.locations import Location, scheme_of
 from mmedrag.views.terminal import notify, show
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ def add(commands: Commands) -> None:
     serve = commands.add_parser("serve", help="a REST interface and a page in the browser")
     serve.add_argument(
         "casebase", nargs="+", metavar="[NAME=]CASEBASE",
-        help="one or more casebases; a name is that of the folder where none is given",
+        help="one or more casebases, folders or URLs of databases; a name is that of the folder or "
+        "database where none is given",
     )  # fmt: skip
     serve.add_argument(
         "--host", default="127.0.0.1",
@@ -126,6 +129,7 @@ def application(options: argparse.Namespace) -> FastAPI:
 
     Raises:
         QueryError: an option has a bad value.
+        CheckpointError: the generator's folder is not that of a model.
         MissingExtra: the extra ``serve`` is not installed.
     """
     try:
@@ -150,6 +154,7 @@ def application(options: argparse.Namespace) -> FastAPI:
         )
     if options.corpora is not None and not options.corpora.is_dir():
         raise QueryError(f"{options.corpora} is no folder", "Name the folder of --corpora.")
+    named_generator(options)  # what is wrong with it is said at the start
     settings = {name: value for name, value in generator_settings(options).items() if value}
     readers = {
         name: Readers(
@@ -177,17 +182,25 @@ def application(options: argparse.Namespace) -> FastAPI:
     return create_app(service, max_body=int(options.max_body * MEBIBYTE))
 
 
-def _named(given: Sequence[str]) -> dict[str, Path]:
+def _named(given: Sequence[str]) -> dict[str, Location]:
     """Casebases by name."""
-    named: dict[str, Path] = {}
+    named: dict[str, Location] = {}
     for item in given:
         name, separator, path = item.partition("=")
-        if not separator or Path(item).exists():
-            name, path = Path(item).resolve().stem, item
+        if not separator or scheme_of(item) or Path(item).exists():
+            name, path = _name_of(item), item
         if name in named:
             raise QueryError(f"Two casebases are named {name}", "Name them: NAME=CASEBASE.")
-        named[name] = Path(path).resolve()
+        named[name] = path if scheme_of(path) else Path(path).resolve()
     return named
+
+
+def _name_of(location: str) -> str:
+    """The last part of a path or URL without its suffix."""
+    if scheme_of(location):
+        parts = urlsplit(location)
+        return PurePosixPath(parts.path).stem or parts.hostname or parts.scheme
+    return Path(location).resolve().stem
 
 
 def _missing() -> MissingExtra:

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmedrag.commands import tuning
 from mmedrag.commands.options import (
     Commands,
     Run,
@@ -19,6 +20,7 @@ from mmedrag.commands.options import (
 )
 from mmedrag.commands.study import add_preset, add_records
 from mmedrag.errors import QueryError
+from mmedrag.locations import location_of
 from mmedrag.views.terminal import printable, progress_bar, show
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def add(commands: Commands) -> None:
     _add_modality(parts)
     _add_pooling(parts)
     _add_offline(parts)
+    tuning.add(parts)
     _add_adapt(commands)
     _add_export(commands)
 
@@ -136,7 +139,7 @@ def _add_preference(parts: Commands) -> None:
         help="also write the preference pairs, as direct preference optimisation (DPO) reads them",
     )  # fmt: skip
     command.add_argument(
-        "--feedback", type=Path, action="append", default=[], metavar="CASEBASE",
+        "--feedback", type=location_of, action="append", default=[], metavar="CASEBASE",
         help="also learn from the verdicts that readers gave on the page of 'mmedrag serve'; may "
         "be given several times",
     )  # fmt: skip
@@ -311,7 +314,7 @@ def _add_adapt(commands: Commands) -> None:
         "casebase, prints recall on patients held out before and after, and writes nothing where "
         "that does not help. The casebase stays as it is; index the corpus again with the result.",
     )
-    command.add_argument("casebase", type=Path)
+    command.add_argument("casebase", type=location_of)
     _add_folder(command)
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random numbers (default: 0)"

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from pydicom.datadict import keyword_for_tag
+from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from mmedrag.datasets.names import is_unspaced
 from mmedrag.imaging.dicom_files import PARSER_FAILURES
 
 
@@ -68,7 +69,9 @@ _TRANSFORMED = _words(
     " VOILUTFunction SpecificCharacterSet"
 )
 
-_NAME_PARTS = re.compile(r"[\s^=,]+")
+_NAME_SEPARATORS = re.compile(r"[\s^=,]+")
+_COMPOUND = re.compile(r"['’‘ʼ‐‑–.-]+")
+_SHORTEST = 3  # letters of a piece of a compound name; "O" of O'Brien is none
 _IDENTIFIERS = _words(
     "PatientID AccessionNumber OtherPatientIDs IssuerOfPatientID PatientAddress"
     " PatientTelephoneNumbers InstitutionName InstitutionAddress InstitutionalDepartmentName"
@@ -84,7 +87,7 @@ _IDENTIFIERS = _words(
     " DetectorID PlateID CassetteID GantryID GeneratorID ClinicalTrialSubjectID"
     " ClinicalTrialSubjectReadingID ClinicalTrialSiteID ClinicalTrialSiteName"
 )
-_PARTS_OF = _words("PatientAddress InstitutionAddress PersonAddress PatientComments Occupation")
+_LISTED = _words("PatientAddress InstitutionAddress PersonAddress PatientComments Occupation")
 
 
 class Pseudonyms:
@@ -153,7 +156,7 @@ def removed(ds: Dataset) -> list[str]:
     return sorted(names)
 
 
-def known_values(ds: Dataset) -> set[str]:
+def identifying_values(ds: Dataset) -> set[str]:
     """The names and numbers in a header by which its report could name the patient or the staff.
 
     Parts of names, whole identifiers (UIDs among them), the parts of an address and of comments
@@ -162,18 +165,45 @@ def known_values(ds: Dataset) -> set[str]:
     values: set[str] = set()
     for element in _elements(ds, 0):
         items = element.value if isinstance(element.value, list) else [element.value]
-        texts = [text for item in items if (text := str(item or "").strip("\0 \t\r\n"))]
-        if element.VR == "PN":
+        texts = [text for item in items if (text := _text(item).strip("\0 \t\r\n"))]
+        if "PN" in _kinds(element):
             for text in texts:
-                values.update(part for part in _NAME_PARTS.split(text) if len(part) > 1)
+                values.update(name for name in _names(text) if len(name) > 1)
         elif element.VR == "UI" or element.keyword in _IDENTIFIERS:
             values.update(text for text in texts if len(text) > 2)
-            if element.keyword in _PARTS_OF:
-                pieces = (part.strip() for text in texts for part in re.split(r"[,;\n^]+", text))
-                values.update(part for part in pieces if len(part) > 2)
-        elif element.VR in ("DA", "DT"):
+            if element.keyword in _LISTED:
+                pieces = (
+                    phrase.strip() for text in texts for phrase in re.split(r"[,;\n^]+", text)
+                )
+                values.update(phrase for phrase in pieces if len(phrase) > 2)
+        elif not _kinds(element).isdisjoint(("DA", "DT")):
             values.update(text[:8] for text in texts if len(text) >= 8)
     return values
+
+
+def _kinds(element: DataElement) -> set[str]:
+    """The VR that an element has, and the one that the standard gives it."""
+    try:
+        return {element.VR, dictionary_VR(element.tag)}
+    except KeyError:
+        return {element.VR}
+
+
+def _text(item: Any) -> str:  # noqa: ANN401 - whatever the element holds
+    return item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item or "")
+
+
+def _names(text: str) -> Iterator[str]:
+    """The parts of a person's name, its components, and what they make without a space between."""
+    for group in text.split("="):
+        components = [component.strip() for component in group.split("^")]
+        yield from components
+        words = [word for word in _NAME_SEPARATORS.split(group) if word]
+        yield from words
+        if is_unspaced(group):
+            yield "".join(components[:2])
+        for word in words:
+            yield from (piece for piece in _COMPOUND.split(word) if len(piece) >= _SHORTEST)
 
 
 def _elements(ds: Dataset, depth: int) -> Iterator[DataElement]:

@@ -24,9 +24,10 @@ from mmedrag.types import Problem
 _DELIMITERS = ",;\t|"
 _MAX_LINES = 10_000  # of one row: more lines than that between two quotation marks are no cell
 _STRAY = 8  # zero bytes in the first block: they are left out; more make no text
+_FOREIGN = "not UTF-8 text: from this line on it was read as Windows-1252"
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
 _QUOTED = re.compile(r'"[^"]*"?')
-_MARKS = re.compile('"+')
+_QUOTES = re.compile('"+')
 _OPENING = re.compile(' *"')
 _END = re.compile(r" *[\r\n]*\Z")
 
@@ -95,8 +96,9 @@ class _Lines:
 def _dialect(path: Path) -> Dialect:
     with regular_file(path).open("rb") as file:
         head = file.read(65536)
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding, mixed, text = "utf-16", False, head[: len(head) & ~1].decode("utf-16", "replace")
+    wide = _utf16(head)
+    if wide:
+        encoding, mixed, text = wide, False, head[: len(head) & ~1].decode(wide, "replace")
     elif head.count(b"\0") > max(_STRAY, len(head) // 1000):
         raise CorpusError(f"{path} is not a table", "Use CSV, TSV or Parquet.")
     else:
@@ -109,6 +111,18 @@ def _dialect(path: Path) -> Dialect:
         return Dialect(declared[1], encoding, newline, mixed)
     bare = _QUOTED.sub("", lines[0]) if lines else ""
     return Dialect(max(_DELIMITERS, key=bare.count), encoding, newline, mixed)
+
+
+def _utf16(head: bytes) -> str:
+    """The kind of UTF-16 that a file begins with, by its mark or by its zero bytes; else empty."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    first, second = head[0::2].count(0), head[1::2].count(0)
+    if max(first, second) < max(_STRAY, len(head) // 4):
+        return ""
+    if not first:
+        return "utf-16-le"
+    return "" if second else "utf-16-be"
 
 
 def _encoding(path: Path) -> tuple[str, bool]:
@@ -136,7 +150,9 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _decoded(path: Path, dialect: Dialect) -> Iterator[_Line | Problem]:
-    encoding = "utf-16" if dialect.encoding == "utf-16" else "latin-1"  # Latin-1: a byte a letter
+    wide = dialect.encoding.startswith("utf-16")
+    encoding = dialect.encoding if wide else "latin-1"  # Latin-1: a byte a letter
+    foreign = dialect.encoding == "cp1252"
     with TextIOWrapper(path.open("rb"), encoding, "replace", dialect.newline) as file:
         number = 0
         while text := file.readline(MAX_LINE + 1):
@@ -147,7 +163,10 @@ def _decoded(path: Path, dialect: Dialect) -> Iterator[_Line | Problem]:
                 yield Problem(path, number, f"line longer than {MAX_LINE // 2**20} MiB")
                 yield number, "\n"
                 continue
-            if encoding == "latin-1":
+            if not wide:
+                if foreign and not text.isascii():
+                    foreign = False
+                    yield Problem(path, number, _FOREIGN, stored=True)
                 text, doubtful = _decode(text.encode("latin-1"), dialect)
                 if doubtful:
                     yield Problem(path, number, doubtful, stored=True)
@@ -283,7 +302,7 @@ def _inside(text: str, inside: bool, delimiter: str) -> bool | None:
                     return False
                 continue
             at, inside = opening.end(), True
-        quotes = _MARKS.search(text, at)
+        quotes = _QUOTES.search(text, at)
         if quotes is None:
             return True
         at = quotes.end()

@@ -8,16 +8,23 @@ an affirmation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+
+from mmedrag.datasets.names import WORD, Names, is_unspaced, keys
 
 REMOVED = "[REMOVED]"
 
 _MONTH = (
-    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    "|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+    "(?:jan(?:uary|uar|eiro|vier|v)?|feb(?:ruary|ruar|rero)?|fev(?:ereiro)?|f[ée]v(?:rier|ereiro)?"
+    "|mar(?:ch|zo|ço|s)?|märz?|apr(?:il)?|abr(?:il)?|avr(?:il)?|may|mayo|maio|mai|june?|juni|juin"
+    "|junio|junho|july?|juli|juillet|julio|julho|aug(?:ust)?|ago(?:sto)?|ao[uû]t"
+    "|sep(?:t(?:ember|embre|iembre)?)?|setiembre|set(?:embro)?|oct(?:ober|ubre|obre)?|out(?:ubro)?"
+    "|okt(?:ober)?|nov(?:ember|embre|iembre|embro)?|dec(?:ember)?|d[ée]c(?:embre)?|dez(?:embro|ember)?"
+    "|dic(?:iembre)?|ene(?:ro)?)"
 )
+_YEAR = r"(?:19|20)\d{2}"
 _NO_UNIT = r"(?!\s*(?:mm|cm|ml|mg|hu|msv|mgy|ms|/|per\b|cells|copies|%))"
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (mark, re.compile(pattern, re.IGNORECASE))
@@ -35,9 +42,21 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("[DATE]", r"\b(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\b"),
         (
             "[DATE]",
-            rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\b\.?,?\s*(?:19|20)\d{{2}}\b",
+            rf"\b\d{{1,2}}(?:st|nd|rd|th|er|\.|º)?[\s./-]{{0,3}}(?:of\s+|de\s+|d')?{_MONTH}\b\.?"
+            rf"[\s,./-]{{0,3}}(?:del?\s+)?{_YEAR}\b",
         ),
-        ("[DATE]", rf"\b{_MONTH}\b\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+(?:19|20)\d{{2}}\b"),
+        ("[DATE]", rf"\b\d{{1,2}}{_MONTH}(?:{_YEAR}|\d{{2}})\b" + _NO_UNIT),
+        ("[DATE]", rf"\b\d{{1,2}}([-/]){_MONTH}\1\d{{2}}\b"),
+        ("[DATE]", rf"\b\d{{1,2}}\s+{_MONTH}\.?\s+['’]\d{{2}}\b"),
+        (
+            "[DATE]",
+            rf"\b\d{{1,2}}\s+(?!ma[iy]\b|mar\b){_MONTH}\.?\s+\d{{2}}\b(?![.,]\d)" + _NO_UNIT,
+        ),
+        (
+            "[DATE]",
+            rf"\b{_MONTH}\b\.?[\s/-]{{1,3}}\d{{1,2}}(?:st|nd|rd|th)?[\s,./-]{{1,3}}{_YEAR}\b",
+        ),
+        ("[DATE]", rf"\b{_YEAR}[\s./-]{{1,3}}{_MONTH}\b\.?[\s/-]{{1,3}}\d{{1,2}}\b"),
         ("[PHONE]", r"(?<![\w.])(?:\+?1[\s.-])?\(?\d{3}\)?[\s.-]\d{3}[\s.-]\d{4}\b"),
         ("[PHONE]", r"(?<!\w)\+\d{1,3}(?:[\s.-]?\d{2,4}){3,4}\b"),
         (
@@ -58,10 +77,11 @@ _TITLED = re.compile(
     r"\b(?P<title>(?:Dr|Mr|Mrs|Ms|Miss|Prof|Professor|Doctor)\b\.?)"
     r"\s+[A-Z][\w'’-]+(?:\s+(?:[A-Z]\.?\s+)?[A-Z][\w'’-]+)?"
 )
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_PLAIN_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*\Z")
+_NUMBER = re.compile(r"\d+|[^\W\d_]+")
+_APART = r"[\s./-]{0,2}"
 _SHORT = 3  # letters: shorter names go only as they are written, or capitalised
 _MIN_DIGITS = 4  # of a number without letters; shorter ones are measurements
+_LONG_DIGITS = 6  # of a number that may be written in groups, or without its leading zeros
 
 SURNAMES = frozenset(
     re.findall(
@@ -76,31 +96,41 @@ SURNAMES = frozenset(
 """Ordinary words that are common names too: they go where they stand as names do."""
 
 
+_SMALL_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """no non not nor ni sin sem nem nao niega nega ausencia kein keine keinen ohne nicht nie
+        pas sans aucun aucune senza
+        de la del los las el al da do dos das e y di du le der den van von zu""",
+    )
+)
+"""Words that rule out, in several languages: what they deny would be affirmed without them. And
+the particles of names, which name nobody."""
+
+
 @cache
 def ordinary_words() -> frozenset[str]:
     """Words of reports, lower-case, that are not taken for a name wherever they stand."""
     text = files("mmedrag.datasets").joinpath("report_words.txt").read_text("utf-8")
-    return frozenset(text.split()) | SURNAMES
+    return frozenset(text.split()) | SURNAMES | _SMALL_WORDS
 
 
-def scrub(text: str, known: Iterable[str] = ()) -> str:
+def scrub(text: str, identifying: Iterable[str] = ()) -> str:
     """Take names, numbers, dates and addresses out of a report.
 
-    ``known`` values (see :func:`~mmedrag.datasets.deidentify.known_values`) go wherever they stand
-    as whole words: of four letters or more in any case, shorter ones only as written or
+    ``identifying`` values (see :func:`~mmedrag.datasets.deidentify.identifying_values`) go wherever
+    they stand as whole words: of four letters or more in any case, shorter ones only as written or
     capitalised; ordinary words of reports stay, unless they stand as a name. Patterns find e-mail
     addresses, UIDs, record numbers, dates, telephone numbers, and names after a title. No pattern
     finds every name: a report that must not leak is read by a person.
     """
-    values = {" ".join(value.split()) for value in known} - {""}
-    words = {_folded(value): value for value in values if _PLAIN_WORD.match(value)}
-    others = [value for value in values if _folded(value) not in words]
-    for value in sorted(filter(_is_telling, others), key=lambda item: (-len(item), item)):
-        phrase = r"\s+".join(re.escape(part) for part in value.split(" "))
-        text = re.sub(rf"(?<!\w){phrase}(?!\w)", REMOVED, text, flags=re.IGNORECASE)
-    if words:
-        text = _WORD.sub(lambda match: _kept(match, words), text)
-        text = _without_neighbours(text, words)
+    values = {" ".join(value.split()) for value in identifying} - {""}
+    for value in sorted(filter(is_unspaced, values), key=lambda item: (-len(item), item)):
+        text = text.replace(value, REMOVED) if len(value) > 1 else text
+    numbers = {value for value in values if any(map(str.isdigit, value))}
+    for value in sorted(filter(_is_telling, numbers), key=lambda item: (-len(item), item)):
+        text = re.sub(_as_written(value), REMOVED, text, flags=re.IGNORECASE)
+    text = _without_names(text, values - numbers)
     for mark, pattern in _PATTERNS:
         text = pattern.sub(mark, text)
     text = _LONG_NUMBER.sub("[ID]", _LOCAL.sub(_local, text))
@@ -111,43 +141,68 @@ def _local(match: re.Match[str]) -> str:
     return "[PHONE]" if sum(map(str.isdigit, match[0])) >= _LOCAL_DIGITS else match[0]
 
 
-def _folded(word: str) -> str:
-    """What all spellings of a word in small and capital letters share."""
-    return word.upper().casefold()
+def _as_written(value: str) -> str:
+    """A pattern of an identifier or address in the ways in which people write it."""
+    runs = _NUMBER.findall(value)
+    digits = "".join(runs)
+    if digits.isdigit() and len(digits) >= _LONG_DIGITS:
+        phrase = "0*" + r"[\s./-]?".join(digits.lstrip("0") or "0")
+    elif any(run.isdigit() and len(run) >= _LONG_DIGITS - 1 for run in runs):
+        phrase = _APART.join(map(re.escape, runs))
+    else:
+        phrase = r"\s+".join(re.escape(word) for word in value.split(" "))
+    return rf"(?<!\w){phrase}(?!\w)"
 
 
 def _is_telling(value: str) -> bool:
-    """Whether a value that is no plain word identifies: not a small number, not plain words."""
-    letters = _WORD.findall(value)
-    if not letters:
-        return sum(map(str.isdigit, value)) >= _MIN_DIGITS
-    ordinary = ordinary_words()
-    has_digit = any(map(str.isdigit, value))
-    return has_digit or any(_folded(word) not in ordinary for word in letters)
+    """Whether a value with digits identifies: a small number does not."""
+    letters = any(map(str.isalpha, value))
+    return letters or sum(map(str.isdigit, value)) >= _MIN_DIGITS
 
 
-def _kept(match: re.Match[str], words: Mapping[str, str]) -> str:
+def _without_names(text: str, values: Iterable[str]) -> str:
+    """A text without names, as words and as phrases; a phrase of ordinary words alone stays."""
+    names = Names(
+        value
+        for value in values
+        if len(WORD.findall(value)) < 2 or not all(map(_is_ordinary, WORD.findall(value)))
+    )
+    pieces, end = [], 0
+    for start, stop in names.phrases(text):
+        pieces += [text[end:start], REMOVED]
+        end = stop
+    text = "".join([*pieces, text[end:]])
+    if names.words:
+        text = WORD.sub(lambda match: _kept(match, names), text)
+        text = _without_neighbours(text, names)
+    return text
+
+
+def _is_ordinary(word: str) -> bool:
+    return not keys(word).isdisjoint(ordinary_words())
+
+
+def _kept(match: re.Match[str], names: Names) -> str:
     """A word of the text, or the mark in its place."""
     word = match[0]
-    lower = _folded(word)
-    value = words.get(lower)
-    if value is None:
+    value = names.written(word)
+    if value is None or match.string[match.start() - 1 : match.end() + 1] == REMOVED:
         return word
-    if lower in ordinary_words():
+    if _is_ordinary(word):
         before = match.string[max(0, match.start() - 2) : match.start()]
         within = word.istitle() and re.fullmatch(r"[a-z,;] ", before)
-        return REMOVED if lower in SURNAMES and within else word
-    if len(value) <= _SHORT and word not in (value, value.title(), value.upper()):
+        return REMOVED if not keys(word).isdisjoint(SURNAMES) and within else word
+    if len(value) <= _SHORT and not (word == value or word.istitle() or word.isupper()):
         return word
     return REMOVED
 
 
-def _without_neighbours(text: str, words: Mapping[str, str]) -> str:
+def _without_neighbours(text: str, names: Names) -> str:
     """A text without the surnames of :data:`SURNAMES` that stand beside a removed name."""
-    names = [word for word in words if word in SURNAMES]
-    if not names or REMOVED not in text:
+    surnames = [word for word in names.words if word in SURNAMES]
+    if not surnames or REMOVED not in text:
         return text
-    either = "|".join(f"{name.title()}|{name.upper()}" for name in names)
+    either = "|".join(f"{name.title()}|{name.upper()}" for name in surnames)
     mark = re.escape(REMOVED)
     text = re.sub(rf"(?<!\w)(?:{either})(?=,?[ ^]{mark})", REMOVED, text)
     return re.sub(rf"({mark},?[ ^])(?:{either})(?!\w)", rf"\1{REMOVED}", text)

@@ -47,6 +47,9 @@ MISSING = frozenset(
 )
 """What programs write into an empty cell, in any case."""
 
+_DASHES = frozenset("-–— ")
+"""A cell of nothing else holds no value of a field; elsewhere it may be a result."""
+
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
 _NAME, _NAMES = 60, 30  # characters of a column's name, and columns, in a message
 _LIST = 10_000  # characters of a list written as text
@@ -120,10 +123,13 @@ class _Table:
 
     def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
         cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
-        record = {field: cells[column] for field, column in self._fields.items()}
+        record: dict[str, Any] = {
+            field: _value(cells[column]) for field, column in self._fields.items()
+        }
         used = set(self._fields.values())
         if not text_of(record.get("text")):
-            record["text"] = _joined(cells, self._sections)
+            sections = {name: _value(cells.get(name)) for name in self._sections}
+            record["text"] = _joined(sections, self._sections)
             used.update(self._sections)
         record.setdefault("id", f"{self._key}/row-{line}")
         if self._folders:
@@ -194,6 +200,11 @@ def _is_missing(cell: object) -> bool:
     return isinstance(cell, str) and cell.strip().lower() in MISSING
 
 
+def _value(cell: object) -> object:
+    """What a cell of a field holds; ``None`` for a dash."""
+    return None if isinstance(cell, str) and _DASHES.issuperset(cell) else cell
+
+
 def _joined(cells: Mapping[str, Any], sections: Iterable[str]) -> str:
     """The sections that hold something; under headings where there are several."""
     pieces = [(name, text) for name in sections if (text := text_of(cells.get(name)))]
@@ -213,7 +224,7 @@ def _labels(value: object) -> object:
             try:
                 value = ast.literal_eval(text)
             except (ValueError, SyntaxError, RecursionError, MemoryError):
-                value = [part.strip(" '\"") for part in text[1:-1].split(",")]
+                value = [label.strip(" '\"") for label in text[1:-1].split(",")]
         else:
             value = text.replace("|", ";").split(";")
     if isinstance(value, list):

@@ -46,11 +46,21 @@ _PLAIN_WORDS = frozenset(
     am an as at be by do go he if in is it me my no of on or pm so to up us we ou hi
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
+_REACHES_ON = re.compile(r"\s{1,3}of\b", re.IGNORECASE)
 _AROUND = 160
 _LOWER = re.compile(r"[a-zà-ÿ]")
 _CAPITALS_BEFORE = re.compile(r"[A-ZÀ-Þ]{2,}\s+$")
 _CAPITALS_AFTER = re.compile(r"\s+[A-ZÀ-Þ]{2,}")
 _SENTENCE_END = re.compile(r"[.!?;:\n]")
+
+
+def is_whole_statement(text: str, start: int, end: int) -> bool:
+    """Whether the name at ``start`` to ``end`` is not the first half of a longer statement.
+
+    "The lungs are clear of consolidation" does not say that they are clear.
+    """
+    clear = text[max(start, end - 5) : end].lower() == "clear"
+    return not (clear and _REACHES_ON.match(text, end))
 
 
 def stands_for_a_term(text: str, start: int, end: int) -> bool:

@@ -18,7 +18,6 @@ from urllib.parse import quote
 
 from mmedrag import __version__
 from mmedrag.assembly import configure
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.citations import DISCLAIMER
 from mmedrag.dates import time_of
 from mmedrag.domains import find
@@ -32,6 +31,7 @@ from mmedrag.integrations.metadata import (
 )
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import CaseStore
+from mmedrag.stores import CaseDatabase
 from mmedrag.types import Case, Context, Definition, Mention, Query
 from mmedrag.views.trace import answer_json, context_json
 
@@ -218,7 +218,7 @@ class Tools:
     def info(self) -> str:
         """What the casebase holds: counts by domain, models, licences."""
         cases = self._rag.cases
-        values = dict(cases.info()) if isinstance(cases, Casebase) else {}
+        values = dict(cases.info()) if isinstance(cases, CaseDatabase) else {}
         values.pop("path", None)
         return json.dumps(values, ensure_ascii=False, default=str)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from mmedrag.serving.events import preview_address
-from mmedrag.text.marks import keys_of
+from mmedrag.text.citation_markers import keys_of
 from mmedrag.types import Answer, Assertion, Case, Context, Evidence, QuestionKind
 from mmedrag.views.page import annotated
 

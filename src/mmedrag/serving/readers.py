@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock
 from time import monotonic
 from typing import TypeVar
 
 from mmedrag.assembly import load
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.errors import CasebaseError, CasebaseLocked, MMedRAGError
+from mmedrag.locations import Location, shown
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import ContextFilter, Generator, Reranker
 from mmedrag.serving.problems import Busy, TimeLimit
+from mmedrag.stores import CaseDatabase, folder_of, identity_of, open_store
 from mmedrag.types import Evidence, Question
 
 FIRST_QUESTIONS = (
@@ -117,14 +117,22 @@ class Readers:
 
     Attributes:
         name: by which clients call it.
-        path: its folder, which no client is told.
+        location: its path or URL, which no client is told.
+        folder: of the files that belong to it.
     """
 
     def __init__(
-        self, name: str, path: Path, *, readers: int = 2, waiting: int = 64, seconds: float = 30.0
+        self,
+        name: str,
+        location: Location,
+        *,
+        readers: int = 2,
+        waiting: int = 64,
+        seconds: float = 30.0,
     ) -> None:
         self.name = name
-        self.path = path
+        self.location = location
+        self.folder = folder_of(location)
         self._count = readers
         self._most = readers + waiting
         self._seconds = seconds
@@ -135,7 +143,7 @@ class Readers:
         self._writing = Lock()
         self._idle: SimpleQueue[MMedRAG] = SimpleQueue()
         self._open: list[MMedRAG] = []
-        self._identity: tuple[int, int] | None = None
+        self._identity: Hashable | None = None
 
     @property
     def ready(self) -> bool:
@@ -234,7 +242,7 @@ class Readers:
             future.cancel()
 
     @contextmanager
-    def writer(self) -> Iterator[tuple[Casebase, MMedRAG]]:
+    def writer(self) -> Iterator[tuple[CaseDatabase, MMedRAG]]:
         """The casebase open for writing, with a system whose models fill it.
 
         Raises:
@@ -247,7 +255,7 @@ class Readers:
             )
         try:
             self.start()
-            with Casebase.open(self.path) as casebase:
+            with open_store(self.location) as casebase:
                 yield casebase, self._open[0]
         finally:
             self._writing.release()
@@ -256,7 +264,7 @@ class Readers:
         """The error without the casebase's path, which is the server's own business."""
         for attribute in ("what", "remedy"):
             text = str(getattr(error, attribute))
-            setattr(error, attribute, text.replace(str(self.path), self.name))
+            setattr(error, attribute, text.replace(shown(self.location), self.name))
         return error
 
     def _admitted(self) -> Watch:
@@ -291,11 +299,11 @@ class Readers:
     def _reopen(self) -> None:
         """Open the readers anew; those at work are closed when they come back."""
         identity = self._seen()
-        first = load(self.path)
+        first = load(self.location)
         opened = [first]
         try:
             for _ in range(self._count - 1):
-                cases = Casebase.open(self.path, readonly=True)
+                cases = open_store(self.location, readonly=True)
                 opened.append(replace(first, cases=cases))
         except CasebaseError:
             for rag in opened:
@@ -310,9 +318,5 @@ class Readers:
             self._idle.put(rag)
         _settle()
 
-    def _seen(self) -> tuple[int, int] | None:
-        try:
-            seen = (self.path / "casebase.db").stat()
-        except OSError:
-            return None
-        return seen.st_dev, seen.st_ino
+    def _seen(self) -> Hashable | None:
+        return identity_of(self.location)

@@ -64,7 +64,7 @@ class Service:
 
     def feedback_of(self, readers: Readers) -> FeedbackFile:
         """The feedback file of a casebase."""
-        return self.feedback.setdefault(readers.name, FeedbackFile(readers.path))
+        return self.feedback.setdefault(readers.name, FeedbackFile(readers.folder))
 
     def close(self) -> None:
         """End the jobs, then close the casebases and the log."""

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.assembly import models_of
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.datasets.records import write_records
 from mmedrag.durability import write_durably
@@ -28,10 +27,12 @@ from mmedrag.encoders.dual import DualEncoder
 from mmedrag.encoders.fusion import Fusion
 from mmedrag.errors import CheckpointError, CorpusError, ImageError, QueryError
 from mmedrag.imaging.decoding import open_image
+from mmedrag.locations import Location
 from mmedrag.measures.bootstrap import PairedTest, paired_test
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.presets import build
 from mmedrag.progress import Log
+from mmedrag.stores import open_store
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import image_rows, text_rows
 from mmedrag.training.preference import train_preference
@@ -118,14 +119,14 @@ class Adaptation:
         )
 
 
-def adapt(path: Path, into: Path, *, seed: int = 0, log: Log = lambda line: None) -> Adaptation:
+def adapt(path: Location, into: Path, *, seed: int = 0, log: Log = lambda line: None) -> Adaptation:
     """Fit heads, reward model and threshold to the image-report pairs of a casebase.
 
     Writes ``into/heads`` (the role ``adapted`` of every preset), ``into/reward``,
     ``into/splits.json`` and ``into/report.json``. The casebase stays as it is.
 
     Args:
-        path: of the casebase; the image files that it names must still be there.
+        path: of the casebase, or its URL; the image files that it names must still be there.
         into: a folder that does not exist yet, or holds no adaptation.
         seed: of the split and of the reward model's draws.
         log: told what is done.
@@ -138,7 +139,7 @@ def adapt(path: Path, into: Path, *, seed: int = 0, log: Log = lambda line: None
     """
     if (into / "heads").exists():
         raise CheckpointError(f"{into} holds an adaptation already", "Choose another folder.")
-    with Casebase.open(path, readonly=True) as casebase:
+    with open_store(path, readonly=True) as casebase:
         preset = casebase.settings.get("preset", "offline")
         models = {k: v for k, v in models_of(casebase).items() if k not in ("adapted", "reward")}
         cases = _pairs(casebase.cases(), log)
@@ -147,9 +148,9 @@ def adapt(path: Path, into: Path, *, seed: int = 0, log: Log = lambda line: None
         raise QueryError(f"The preset {preset} has no image and text encoder", "Use another.")
     split = draw_split(cases, seed=seed)
     log(f"{split}; encoding")
-    parts = [_Part.of(part, encoder) for part in (split.train, split.tune, split.held_out)]
-    adapted, checkpoint = _fit(parts[0], parts[1], encoder)
-    before, after = (_recalls(fusion, parts[2]) for fusion in (encoder.fusion, adapted))
+    encoded = [_Encoded.of(subset, encoder) for subset in (split.train, split.tune, split.held_out)]
+    adapted, checkpoint = _fit(encoded[0], encoded[1], encoder)
+    before, after = (_recalls(fusion, encoded[2]) for fusion in (encoder.fusion, adapted))
     gain = paired_test(_by_case(after), _by_case(before), patient_codes(split.held_out))
     if gain.difference <= 0:
         raise QueryError(
@@ -172,13 +173,13 @@ def adapt(path: Path, into: Path, *, seed: int = 0, log: Log = lambda line: None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class _Encoded:
     cases: Sequence[Case]
     images: Matrix
     texts: Matrix
 
     @classmethod
-    def of(cls, cases: Sequence[Case], encoder: DualEncoder) -> _Part:
+    def of(cls, cases: Sequence[Case], encoder: DualEncoder) -> _Encoded:
         return cls(cases, image_rows(cases, encoder.images), text_rows(cases, encoder.texts))
 
 
@@ -205,7 +206,7 @@ def _pairs(cases: Iterator[Case], log: Log) -> list[Case]:
     return pairs
 
 
-def _fit(train: _Part, tune: _Part, encoder: DualEncoder) -> tuple[Adapted, Checkpoint]:
+def _fit(train: _Encoded, tune: _Encoded, encoder: DualEncoder) -> tuple[Adapted, Checkpoint]:
     """Heads of the training part, with the share that serves the tuning part best."""
     base = encoder.fusion
     ones = np.ones(len(train.cases))
@@ -235,13 +236,13 @@ def _fit(train: _Part, tune: _Part, encoder: DualEncoder) -> tuple[Adapted, Chec
     return Adapted(base, own_heads(checkpoint), share), checkpoint
 
 
-def _recalls(fusion: Fusion, part: _Part) -> Recalls:
+def _recalls(fusion: Fusion, encoded: _Encoded) -> Recalls:
     """Images ask for reports and reports for images, each by itself, as queries do."""
-    there, absent = (np.full(len(part.cases), there, np.bool_) for there in (True, False))
+    there, absent = (np.full(len(encoded.cases), there, np.bool_) for there in (True, False))
     return measure_recalls(
-        unit_rows(fusion.fuse(part.images, None, there, absent)),
-        unit_rows(fusion.fuse(None, part.texts, absent, there)),
-        positive_groups(part.cases),
+        unit_rows(fusion.fuse(encoded.images, None, there, absent)),
+        unit_rows(fusion.fuse(None, encoded.texts, absent, there)),
+        positive_groups(encoded.cases),
     )
 
 
@@ -256,7 +257,7 @@ def _train_reward(
 ) -> dict[str, float]:
     """A reward model measured on the patients held out; ``{}`` where they give no questions."""
     named = {"train": (*split.train, *split.tune), "val": split.held_out}
-    cases = [replace(case, split=name) for name, part in named.items() for case in part]
+    cases = [replace(case, split=name) for name, subset in named.items() for case in subset]
     with tempfile.TemporaryDirectory() as temporary:
         records = Path(temporary) / "cases.jsonl"
         write_records(cases, records)

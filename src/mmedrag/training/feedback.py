@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-from mmedrag.casebase.casebase import Casebase
 from mmedrag.casebase.feedback import FILE, NOT_RELEVANT, RELEVANT, FeedbackFile
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError
+from mmedrag.locations import Location
+from mmedrag.locations import shown as shown_location
 from mmedrag.pipeline import gather
 from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.stores import open_store
 from mmedrag.training.contexts import JUDGED_NOT_RELEVANT, JUDGED_RELEVANT, Example
 from mmedrag.types import Case, Evidence, Hit, Query, Question
 
@@ -23,7 +24,7 @@ KINDS = {RELEVANT: JUDGED_RELEVANT, NOT_RELEVANT: JUDGED_NOT_RELEVANT}
 
 
 def judged(
-    path: Path,
+    path: Location,
     embedder: Embedder,
     classifier: ModalityClassifier,
     definitions: Dictionary,
@@ -32,7 +33,7 @@ def judged(
     """The examples of a casebase's feedback: questions in words with a verdict on a case.
 
     Args:
-        path: of the casebase.
+        path: of the casebase, or its URL.
         embedder: embeds questions and cases; of a case's image, where it is still on this disk.
         classifier: routes the questions (section 3.2).
         definitions: recognises terms (section 3.4).
@@ -42,8 +43,8 @@ def judged(
         CasebaseError: the casebase cannot be opened.
         CorpusError: it has no feedback that can be used.
     """
-    with Casebase.open(path, readonly=True) as casebase:
-        verdicts = FeedbackFile(path).by_question()
+    with open_store(path, readonly=True) as casebase:
+        verdicts = FeedbackFile(casebase.folder).by_question()
         examples = []
         for number, (text, by_case) in enumerate(verdicts.items(), first):
             cases = [
@@ -66,7 +67,7 @@ def judged(
                 ]
     if not examples:
         raise CorpusError(
-            f"{path} has no verdicts on cases that can be learned from",
+            f"{shown_location(path)} has no verdicts on cases that can be learned from",
             f"Mark cases of questions in words on the page of 'mmedrag serve'; {FILE} keeps them.",
         )
     return examples

@@ -21,6 +21,7 @@ from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
 from mmedrag.durability import write_durably
 from mmedrag.errors import CorpusError
+from mmedrag.locations import Location
 from mmedrag.measures.probabilities import auroc, calibration_bins
 from mmedrag.presets import Stages, build
 from mmedrag.progress import Progress, silent
@@ -74,7 +75,7 @@ def train_preference(
     epochs: int = EPOCHS,
     seed: int = 0,
     splits: Path | None = None,
-    feedback: Sequence[Path] = (),
+    feedback: Sequence[Location] = (),
     progress: Progress = silent,
 ) -> dict[str, float]:
     """Train a reward model, measure it on held-out patients, and write it.

@@ -1,4 +1,4 @@
-"""The ``where`` grammar: its tree, its messages, and filters joined."""
+"""The ``where`` grammar: its tree and its messages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,9 @@ from mmedrag.filters import (
     Joined,
     Not,
     Predicate,
-    as_of,
-    both,
     fields_of,
-    number,
     parse,
 )
-from mmedrag.types import Case
 
 
 def test_an_expression_is_a_tree_of_values():
@@ -121,43 +117,3 @@ def test_what_does_not_parse_is_named_with_its_place(where, message):
 def test_any_text_is_a_filter_or_a_filter_error(where):
     with suppress(FilterError):
         parse(where)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("12", 12), (" 12 ", 12), ("1.5", 1.5), (True, 1), (-0.0, 0.0), (2**53 + 1, 2**53 + 1),
-        (str(2**53 + 1), 2**53 + 1), (2**63, float(2**63)), ("9" * 5000, None), ("nan", None),
-        ("", None), ("12a", None), (None, None), ([1], None),
-    ],
-)  # fmt: skip
-def test_numbers(value, expected):
-    assert number(value) == expected
-
-
-def test_both_filters_must_let_a_case_in():
-    assert both(None, None) is None
-    assert both("id = 'a'", None) == both(None, "id = 'a'") == "id = 'a'"
-    joined = parse(both("modality = 'ct'", "id = 'a' or id = 'b'"))
-    for case, expected in (("a", True), ("b", True), ("c", False)):
-        assert joined.matches(Case(id=case, modality="CT")) is expected
-        assert not joined.matches(Case(id=case, modality="mr"))
-
-
-def test_what_came_later_is_hidden_of_one_patient():
-    mine = [Case(id=d, patient_id="O'Hara", date=d) for d in ("2020-01-01", "2020-03-01", "2020")]
-    others = Case(id="other", patient_id="P", date="2024-01-01")
-    node = parse(as_of("O'Hara", "2020-02"))
-    assert [c.id for c in (*mine, others) if node.matches(c)] == ["2020-01-01", "other"]
-    with pytest.raises(FilterError, match="no date"):
-        as_of("P", "soon")
-
-
-def test_no_filter_gets_out_of_its_brackets():
-    with pytest.raises(FilterError):
-        both("modality = 'ct'", "id = 'a') or (id = 'b'")
-
-
-def test_what_reports_say_needs_their_mentions():
-    with pytest.raises(FilterError, match=r"'affirms'.*casebase"):
-        parse("affirms = 'drusen'").matches(Case(id="a"))

@@ -86,28 +86,28 @@ def _is_deidentified(case: Case) -> bool:
 
 def _key(casebase: CaseDatabase, path: Path, own: str, sample: Sequence[Case]) -> str:
     """The key of a corpus in this casebase, which from now on remembers its place."""
-    places, here = _places(casebase), str(path.absolute())
-    key = next((key for key, place in places.items() if place == here), None)
+    locations, here = _locations(casebase), str(path.absolute())
+    key = next((key for key, location in locations.items() if location == here), None)
     if key is not None:
         return key
     alike = re.compile(rf"{re.escape(own[:-_DIGEST])}[0-9a-f]{{{_DIGEST}}}(?=/|$)")
     stored = (match[0] for case_id in casebase.ids() if (match := alike.match(case_id)))
-    known = dict.fromkeys([*filter(alike.match, places), *stored])
-    gone = [k for k in known if k not in places or not Path(places[k]).exists()]
+    keys = dict.fromkeys([*filter(alike.match, locations), *stored])
+    gone = [k for k in keys if k not in locations or not Path(locations[k]).exists()]
     gone.sort(key=lambda k: k != own)
-    key = own if own in gone and own not in places else None
+    key = own if own in gone and own not in locations else None
     key = key or next((k for k in gone if _holds(casebase, k, own, sample)), None)
-    key = key or next(k for n in count() if (k := corpus_key(path, n)) not in known)
-    casebase.set(_SETTING, json.dumps({**places, key: here}))
+    key = key or next(k for n in count() if (k := corpus_key(path, n)) not in keys)
+    casebase.set(_SETTING, json.dumps({**locations, key: here}))
     return key
 
 
-def _places(casebase: CaseDatabase) -> dict[str, str]:
+def _locations(casebase: CaseDatabase) -> dict[str, str]:
     try:
-        places = json.loads(casebase.settings.get(_SETTING, "{}"))
+        locations = json.loads(casebase.settings.get(_SETTING, "{}"))
     except ValueError:
         return {}
-    return places if isinstance(places, dict) else {}
+    return locations if isinstance(locations, dict) else {}
 
 
 def _holds(casebase: CaseDatabase, key: str, own: str, sample: Sequence[Case]) -> bool:

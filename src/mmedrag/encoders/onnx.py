@@ -74,13 +74,13 @@ class OnnxModel:
             CheckpointError: where the model fails on well-formed input.
         """
         try:
-            found = self._session.run(list(outputs), dict(feed))
+            results = self._session.run(list(outputs), dict(feed))
         except _ORT_FAILURES as error:
             raise CheckpointError(
                 f"{self.path} failed ({_first_line(error)})",
                 "The model does not fit its settings; install or export it again.",
             ) from None
-        return [np.asarray(o) for o in found]
+        return [np.asarray(o) for o in results]
 
 
 _state = ort.capi.onnxruntime_pybind11_state

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from mmedrag.text.marks import without_marks
+from mmedrag.text.citation_markers import without_brackets
 
 FLAG = "[flagged: instruction-like]"
 """Stands in a prompt where an instruction-like sentence stood."""
@@ -33,7 +33,7 @@ def clean(text: str) -> str:
 def quotable(text: str) -> str:
     """Cleaned, and without what an answer gives a meaning to: brackets, quotation marks, lines."""
     flat = " ".join(clean(text).split())
-    return without_marks(flat).translate(str.maketrans('“”"', "‘’'"))
+    return without_brackets(flat).translate(str.maketrans('“”"', "‘’'"))
 
 
 def label(text: str) -> str:

@@ -115,6 +115,8 @@ class RuleReader:
         has_image = question.query.image is not None
         concepts = _concepts_of(text, asking, question.mentions)
         kind, rule = kind_of(spelled, has_image=has_image)
+        if _is_term(asking, question.mentions):
+            return Intent(_K.DEFINITION, "asks for a meaning", concepts, described=text)
         if _POINTS.search(spelled) and (before := text.replace(asking, " ").split()):
             term = len(before) <= _TERM_WORDS and not _OF_A_PATIENT.search(" ".join(before))
             if term and concepts and not has_image:
@@ -142,6 +144,20 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _is_term(asking: str, mentions: Sequence[Mention]) -> bool:
+    """Whether it asks what a known term is, whatever its words: "What is radiotherapy?"."""
+    match = _WHAT_IS.match(asking)
+    term = match["term"].lower() if match else ""
+    return any(m.text.lower() == term for m in mentions)
+
+
+_WHAT_IS = re.compile(
+    r"^(?:what(?:'s|’s| is| are)|define|the meaning of|meaning of) (?:an? "
+    r"|the )?(?P<term>.+?)[?.! ]*$",
+    re.IGNORECASE,
+)
 
 
 def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:
@@ -190,7 +206,7 @@ def _concepts_of(text: str, asking: str, mentions: Sequence[Mention]) -> tuple[s
     return tuple(dict.fromkeys(m.concept for m in inside or mentions))
 
 
-_ASKED = re.compile(
+_REQUEST = re.compile(
     r"^(?:is|are|was|were|any|do|does|did|can|could|has|have|evidence of|signs? of|rule out|r/o"
     r"|exclude|check for|look for"
     r"|which is more likely)?\s*(?:you |we |i |he |she |it |they |this |these |that "
@@ -207,7 +223,7 @@ def phrases_of(question: str, kind: QuestionKind) -> tuple[str, ...]:
     """What a question asks about in words that no dictionary has; at most four words each."""
     if kind not in (_K.PRESENCE, _K.CHOICE):
         return ()
-    match = _ASKED.match(question)
+    match = _REQUEST.match(question)
     whole = match["what"] if match else ""
     options = re.split(r"\s+(?:or|vs\.?|versus)\s+", whole) if kind is _K.CHOICE else [whole]
     cleaned = (re.sub(r"^(?:an?|the|any)\s+", "", p.strip(), flags=re.IGNORECASE) for p in options)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.hybrid import evidence, together
-from mmedrag.entailment import ELSEWHERE, KIND_ALONE, places
+from mmedrag.entailment import ELSEWHERE, KIND_ALONE, site_sets
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
 
@@ -67,14 +67,14 @@ class Statements:
         codes = [concept]
         if self._ontology is not None:
             codes += [*self._ontology.same(concept), *self._ontology.ancestors(concept)]
-        found = {code: self._terms([code]) for code in dict.fromkeys(codes)}
-        return {code: terms for code, terms in found.items() if terms}
+        terms_of = {code: self._terms([code]) for code in dict.fromkeys(codes)}
+        return {code: terms for code, terms in terms_of.items() if terms}
 
     def affirming(self, concept: str, sites: Sequence[str] = ()) -> Rows:
         """Rows that affirm a kind of the concept, at these sites; ascending."""
         kinds = self.kinds(concept)
-        found = [self._stating(Assertion.AFFIRMED, kinds, place) for place in places(sites)]
-        return reduce(np.intersect1d, found)
+        rows = [self._stating(Assertion.AFFIRMED, kinds, required) for required in site_sets(sites)]
+        return reduce(np.intersect1d, rows)
 
     def denying(self, concept: str) -> Rows:
         """Rows that negate a kind of the concept, whatever else they say; ascending."""
@@ -82,9 +82,9 @@ class Statements:
 
     def ruling_out(self, concept: str) -> Rows:
         """Rows that rule the concept out; see :func:`mmedrag.entailment.rules_out`."""
-        found = [_NO_ROWS]
-        found += [self.stated(False, *wider) for wider in self.wider(concept).items()]
-        return np.unique(np.concatenate(found))
+        rows = [_NO_ROWS]
+        rows += [self.stated(False, *wider) for wider in self.wider(concept).items()]
+        return np.unique(np.concatenate(rows))
 
     def stated(self, affirmed: bool, concept: str, terms: Sequence[int]) -> Rows:
         """Rows that affirm these terms of a concept, or negate them and affirm no kind of it."""
@@ -97,11 +97,11 @@ class Statements:
 
     def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
         """Stored terms of which a condition on the table ``terms`` holds, by concept."""
-        found: dict[str, list[int]] = {}
+        terms_of: dict[str, list[int]] = {}
         sql = f"SELECT concept, number FROM terms WHERE {test}"  # noqa: S608
         for concept, number in self._connection.execute(sql, values):
-            found.setdefault(concept, []).append(number)
-        return found
+            terms_of.setdefault(concept, []).append(number)
+        return terms_of
 
     def _stating(
         self, assertion: Assertion, terms: Sequence[int], sites: Iterable[str] = ()
@@ -115,8 +115,8 @@ class Statements:
                 f"AND term IN ({', '.join(map(str, terms))})"
                 f"{' AND instr(sites, ?)' * len(wanted)}"
             )
-            found = self._connection.execute(sql, [assertion.value, *wanted])
-            rows = np.sort(np.fromiter((row for (row,) in found), np.int64))
+            cursor = self._connection.execute(sql, [assertion.value, *wanted])
+            rows = np.sort(np.fromiter((row for (row,) in cursor), np.int64))
             if self._held > _REMEMBERED:
                 self._forget()
             self._remembered[key] = rows
@@ -128,8 +128,8 @@ class Statements:
         self._held = 0
 
     def _terms(self, concepts: Sequence[str]) -> list[int]:
-        marks = ", ".join("?" * len(concepts))
-        sql = f"SELECT number FROM terms WHERE concept IN ({marks})"  # noqa: S608
+        placeholders = ", ".join("?" * len(concepts))
+        sql = f"SELECT number FROM terms WHERE concept IN ({placeholders})"  # noqa: S608
         return [number for (number,) in self._connection.execute(sql, concepts)]
 
 

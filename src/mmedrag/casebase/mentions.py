@@ -39,16 +39,16 @@ class MentionTable:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def write(self, row: int, found: Recognition | None) -> None:
+    def write(self, row: int, recognition: Recognition | None) -> None:
         """Keep what was found in the text of a case, in place of what was kept before."""
         self._connection.execute("DELETE FROM recognised WHERE row = ?", [row])
-        if found is None:
+        if recognition is None:
             return
-        mentions = sorted(map(_stored, found.mentions))
+        mentions = sorted(map(_stored, recognition.mentions))
         kept = [(row, m[0], m[1], self._term(*m[2:5]), *m[5:]) for m in mentions]
         self._connection.execute(
             "INSERT INTO recognised VALUES (?, ?, ?)",
-            [row, self._number(found.recogniser), _checksum(mentions)],
+            [row, self._number(recognition.recogniser), _checksum(mentions)],
         )
         self._connection.executemany("INSERT INTO mentions VALUES (?, ?, ?, ?, ?, ?)", kept)
 
@@ -59,10 +59,10 @@ class MentionTable:
             CasebaseDamaged: the mentions of a row fail their checksum.
         """
         rows = sorted(texts)
-        found: dict[int, Recognition] = {}
+        recognitions: dict[int, Recognition] = {}
         for start in range(0, len(rows), _ROWS):
-            found.update(self._batch(rows[start : start + _ROWS], texts))
-        return found
+            recognitions.update(self._batch(rows[start : start + _ROWS], texts))
+        return recognitions
 
     def counts(self) -> dict[str, int]:
         """How many cases each recogniser has read, by fingerprint."""
@@ -120,8 +120,8 @@ class MentionTable:
         terms = self._connection.execute(
             "SELECT DISTINCT term FROM mentions WHERE row = ?", [row]
         ).fetchall()
-        found = self._connection.execute("SELECT recogniser FROM recognised WHERE row = ?", [row])
-        recognisers = found.fetchall()
+        cursor = self._connection.execute("SELECT recogniser FROM recognised WHERE row = ?", [row])
+        recognisers = cursor.fetchall()
         self._connection.execute("DELETE FROM recognised WHERE row = ?", [row])
         self._connection.executemany(
             "DELETE FROM terms WHERE number = ? AND NOT EXISTS "
@@ -179,9 +179,9 @@ class MentionTable:
         """The number of a row of ``table`` with this key, which is made where there is none."""
         test = " AND ".join(f"{column} = ?" for column in key)
         sql = f"SELECT number FROM {table} WHERE {test}"  # noqa: S608
-        found = self._connection.execute(sql, [*key.values()]).fetchone()
-        if found is not None:
-            return int(found[0])
+        stored = self._connection.execute(sql, [*key.values()]).fetchone()
+        if stored is not None:
+            return int(stored[0])
         placeholders = ", ".join("?" * len(key))
         sql = f"INSERT INTO {table} ({', '.join(key)}) VALUES ({placeholders})"  # noqa: S608
         return int(self._connection.execute(sql, [*key.values()]).lastrowid or 0)

@@ -71,6 +71,6 @@ class Stemmer:
         self._connection.executemany(
             "INSERT INTO temp.asked (rowid, w) VALUES (?, ?)", enumerate(words)
         )
-        found = self._connection.execute("SELECT doc, term FROM temp.stems WHERE offset = 0")
-        self._stems.update((words[number], stem) for number, stem in found.fetchall())
+        cursor = self._connection.execute("SELECT doc, term FROM temp.stems WHERE offset = 0")
+        self._stems.update((words[number], stem) for number, stem in cursor.fetchall())
         self._connection.execute("DELETE FROM temp.asked")

@@ -33,13 +33,13 @@ def similar(database: Database, snapshot: Snapshot, word: str) -> dict[str, int]
     stem = snapshot.stem(word)
     if not stem or not stem[0].isalpha():
         return {}
-    found: dict[str, int] = {}
+    words: dict[str, int] = {}
     for near in sorted(snapshot.stems(database, stem[0])):
         if abs(len(near) - len(stem)) <= MISTAKES and distance(stem, near) >= 0:
             rows = snapshot.using(near)
             if len(rows) >= COMMON:
-                found |= _written(database.text(int(rows[0])), word)
-    return found
+                words |= _written(database.text(int(rows[0])), word)
+    return words
 
 
 def distance(one: str, other: str) -> int:

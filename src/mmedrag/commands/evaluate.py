@@ -19,7 +19,7 @@ from mmedrag.views.terminal import progress_bar
 
 
 def add(commands: Commands) -> None:
-    """eval, with one command a study."""
+    """The command ``eval``, with a sub-command for each study."""
     command = commands.add_parser("eval", help="measure the system on your own records")
     studies = command.add_subparsers(metavar="STUDY", required=True)
     _add_retrieval(studies)
@@ -56,14 +56,14 @@ def _add_retrieval(studies: Commands) -> None:
     )
     command.add_argument(
         "--gallery", choices=("split", "all"), default="split",
-        help="what is searched: the records of the split, or all records (default: split)",
+        help="records to search: those of the split, or all (default: split)",
     )  # fmt: skip
     command.add_argument(
         "--group-by", choices=("patient_id", "study_id", "text", "labels"), default="patient_id",
         help="records that share this field count as right answers (default: patient_id)",
     )  # fmt: skip
     command.add_argument(
-        "--label", default="", help="also measure precision@10 by this field, as labels[1]"
+        "--label", default="", help="also measure precision@10 by this field, such as labels[1]"
     )
     command.add_argument("--limit", type=int, metavar="N", help="read only the first N records")
 
@@ -192,7 +192,7 @@ def add_searched(command: argparse.ArgumentParser) -> None:
     """Let a study search a casebase that is there, in place of one made of the records."""
     command.add_argument(
         "--casebase", type=location_of, metavar="DIR",
-        help="search this one; it must not hold the patients that are asked about",
+        help="search this casebase; it must not hold the patients of the questions",
     )  # fmt: skip
 
 
@@ -260,11 +260,11 @@ def _add_order(studies: Commands) -> None:
     )
     command.add_argument(
         "--unseen", type=Path, nargs="+", default=[], metavar="RECORDS.jsonl",
-        help="records of sets that nothing was learned from; reported apart",
+        help="records of sets that no model was trained on; reported separately",
     )  # fmt: skip
     command.add_argument(
         "--part", choices=("test", "tune"), default="test",
-        help="whose patients ask: those that are reported on, or others to choose settings on "
+        help="patients who ask: test (results are reported), tune (settings are chosen) "
         "(default: test)",
     )  # fmt: skip
     command.add_argument(
@@ -288,7 +288,7 @@ def _order(options: argparse.Namespace) -> int:
             options.unseen,
             preset=options.preset,
             models=pairs(options.model, "--model"),
-            part=options.part,
+            subset=options.part,
             records=options.records,
             questions=options.questions,
             progress=bar.update,

@@ -27,7 +27,7 @@ _STRAY = 8  # zero bytes in the first block: they are left out; more make no tex
 _FOREIGN = "not UTF-8 text: from this line on it was read as Windows-1252"
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
 _QUOTED = re.compile(r'"[^"]*"?')
-_MARKS = re.compile('"+')
+_QUOTES = re.compile('"+')
 _OPENING = re.compile(' *"')
 _END = re.compile(r" *[\r\n]*\Z")
 
@@ -302,7 +302,7 @@ def _inside(text: str, inside: bool, delimiter: str) -> bool | None:
                     return False
                 continue
             at, inside = opening.end(), True
-        quotes = _MARKS.search(text, at)
+        quotes = _QUOTES.search(text, at)
         if quotes is None:
             return True
         at = quotes.end()

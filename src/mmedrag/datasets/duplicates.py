@@ -95,9 +95,9 @@ class Duplicates:
             self._previews[position] = seen.tobytes()
         if case.text:
             self._texts[_text_key(case.text)].append(position)
-        for found, name in ((self._patients, case.patient_id), (self._studies, case.study_id)):
+        for splits, name in ((self._patients, case.patient_id), (self._studies, case.study_id)):
             if name and case.split:
-                found[case.source, name].add(case.split)
+                splits[case.source, name].add(case.split)
         self._ids.append(case.id)
         self._splits.append(case.split)
 
@@ -122,11 +122,11 @@ class Duplicates:
 
 def find_duplicates(cases: Iterable[Case]) -> DuplicateReport:
     """Compare all images and texts of a corpus; see :class:`Duplicates`."""
-    found = Duplicates()
+    duplicates = Duplicates()
     for batch in _batches(cases):
         for case, seen in zip(batch, _previews(batch), strict=True):
-            found.add(case, seen)
-    return found.report()
+            duplicates.add(case, seen)
+    return duplicates.report()
 
 
 def preview(image: Image.Image) -> Preview:
@@ -228,19 +228,19 @@ def _close_pairs(hashes: Mapping[int, int]) -> Iterator[tuple[int, int]]:
 
 
 def _close_hashes(values: Sequence[int]) -> set[tuple[int, int]]:
-    found: set[tuple[int, int]] = set()
+    pairs: set[tuple[int, int]] = set()
     width = -(-64 // _BANDS)
     for band in range(_BANDS):
         buckets: dict[int, list[int]] = defaultdict(list)
         for value in values:
             buckets[value >> band * width & (1 << width) - 1].append(value)
         for bucket in buckets.values():
-            found.update(
+            pairs.update(
                 pair
                 for pair in combinations(bucket, 2)
                 if (pair[0] ^ pair[1]).bit_count() <= MAX_DISTANCE
             )
-    return found
+    return pairs
 
 
 def _root(parents: dict[int, int], key: int) -> int:

@@ -179,8 +179,8 @@ def corpus_key(path: Path, number: int = 0) -> str:
     ``number`` counts corpora that have lain there one after another.
     """
     position = os.path.abspath(path)  # noqa: PTH100 - links are the user's own
-    place = position.encode("utf-8", "surrogateescape") + (b"" if not number else b"\0%d" % number)
-    digest = hashlib.blake2b(place, digest_size=4)
+    key = position.encode("utf-8", "surrogateescape") + (b"" if not number else b"\0%d" % number)
+    digest = hashlib.blake2b(key, digest_size=4)
     name = os.path.basename(position).encode("utf-8", "replace").decode()  # noqa: PTH119
     return f"{name}-{digest.hexdigest()}"
 

@@ -44,7 +44,7 @@ def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Proble
     try:
         fields = {"id": f"{corpus_key(root)}/{position.as_posix()}", **sidecar(file)}
         fields["image"] = position.as_posix()
-        parents = (domains.get(part.lower()) for part in position.parts[:-1])
+        parents = (domains.get(folder.lower()) for folder in position.parts[:-1])
         named = next(filter(None, parents), None)
         return case_from({"domain": named, **fields}, root, domain)
     except BadRow as error:

@@ -109,8 +109,8 @@ class Archive:
 
     def is_confidential(self) -> bool:
         """Whether what is sent stays on this machine or goes over TLS."""
-        parts = urlsplit(self.url)
-        return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost", "::1")
+        address = urlsplit(self.url)
+        return address.scheme == "https" or address.hostname in ("127.0.0.1", "localhost", "::1")
 
     def sends_credentials(self) -> bool:
         """Whether the environment holds a user or a token."""
@@ -304,13 +304,15 @@ def _keep(part: Part, file: Path) -> None:
 
 def _checked(url: str) -> str:
     try:
-        parts = urlsplit(url.strip())
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        address = urlsplit(url.strip())
+        usable = (
+            address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        )
     except ValueError:
         usable = False
     if not usable:
         raise ArchiveError("--from is not the address of a server", "Write http://host/dicom-web.")
-    if parts.username is not None or parts.query or parts.fragment:
+    if address.username is not None or address.query or address.fragment:
         raise ArchiveError(
             "The address holds more than a server and a path",
             f"Leave out what is before @ and after ?; credentials belong in {USER}, {PASSWORD} or "

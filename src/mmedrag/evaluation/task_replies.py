@@ -69,7 +69,7 @@ class Score:
     examples: list[str] = field(default_factory=list)
 
     @property
-    def asked(self) -> int:
+    def tasks(self) -> int:
         """How many tasks."""
         return self.right + self.wrong + self.unknown
 
@@ -185,10 +185,10 @@ def tables(scores: dict[str, Score]) -> tuple[Table, ...]:
 
 def _row(kind: str, s: Score) -> tuple[str, ...]:
     diagnosis = kind.startswith(("image", "history"))
-    n = max(1, s.asked)
+    n = max(1, s.tasks)
     return (
         kind,
-        str(s.asked),
+        str(s.tasks),
         *(f"{count / n:.1%}" for count in (s.right, s.wrong, s.unknown, s.misleading)),
         str(s.claims),
         str(s.contradicted),
@@ -300,10 +300,10 @@ def _bars(scores: dict[str, Score]) -> str:
     replies = [s for k, s in scores.items() if k.startswith(("is there", "is it", "image alone"))]
     against = sum(s.contradicted for s in everything)
     made = sum(s.claims for s in everything)
-    wrong, asked = sum(s.wrong for s in replies), max(1, sum(s.asked for s in replies))
+    wrong, tasks = sum(s.wrong for s in replies), max(1, sum(s.tasks for s in replies))
     return (
-        f"Of {made} claims in {sum(s.asked for s in everything)} answers to task questions "
-        f"{against} are contradicted by what they cite; {wrong / asked:.1%} of the direct replies "
+        f"Of {made} claims in {sum(s.tasks for s in everything)} answers to task questions "
+        f"{against} are contradicted by what they cite; {wrong / tasks:.1%} of the direct replies "
         "on images are wrong."
     )
 

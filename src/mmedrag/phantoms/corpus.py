@@ -207,7 +207,7 @@ def _record(plan: _Plan) -> dict[str, Any]:
         "source": SOURCE,
         "meta": {
             "synthetic": True,
-            "body_part": plan.view.part,
+            "body_part": plan.view.region,
             "side": plan.view.side,
             "findings": [f.as_record() for f in findings],
         },

@@ -184,9 +184,9 @@ def understood(question: Question) -> list[str]:
 
 
 def _wanted(criterion: Criterion) -> str:
-    place = f" ({', '.join(criterion.sites)})" if criterion.sites else ""
+    sites = f" ({', '.join(criterion.sites)})" if criterion.sites else ""
     negated = "no " if criterion.assertion is Assertion.NEGATED else ""
-    return f"{negated}{criterion.term or criterion.concept}{place}"
+    return f"{negated}{criterion.term or criterion.concept}{sites}"
 
 
 def _correction(correction: Correction) -> dict[str, Any]:

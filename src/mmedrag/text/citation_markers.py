@@ -64,7 +64,7 @@ _SPINE = re.compile(
     r"|cord|neck|osteophyt\w*|listhesis|anterolisthesis|retrolisthesis|kyphosis|lordosis)\b",
     re.IGNORECASE,
 )
-_PLACED = re.compile(
+_LEVEL_CONTEXT = re.compile(
     r"\b(?:at|of|between|from|levels?|vertebra\w*|segments?|dis[ck]s?|(?:inter)?spaces?|spine)"
     r"[ \t]*$",
     re.IGNORECASE,
@@ -87,14 +87,14 @@ def _fold(character: str) -> str:
     return plain if len(plain) == 1 else character
 
 
-def without_marks(text: str) -> str:
+def without_brackets(text: str) -> str:
     """The text with parentheses in place of every bracket that a mark may stand in."""
     return text.translate(_PARENTHESES)
 
 
-def keys_of(marks: str) -> Iterator[str]:
+def keys_of(markers: str) -> Iterator[str]:
     """The keys that neighbouring marks name, as written; a number without a letter as it is."""
-    for content in _CONTENT.findall(marks):
+    for content in _CONTENT.findall(markers):
         if re.fullmatch(rf"\s*{_NUMBERS}\s*,?", content):
             yield from re.findall(r"\d+", content)
         content = _OF_A_CASE.sub(r"\1", content)
@@ -113,13 +113,13 @@ def _span(letter: str, first: int, last_letter: str, last: str) -> Iterator[str]
         yield f"{last_letter or letter}{int(last)}"
 
 
-def is_anatomy(mark: str, before: str, known: frozenset[str]) -> bool:
+def is_anatomy(mark: str, before: str, supplied_keys: frozenset[str]) -> bool:
     """Whether a mark rather names vertebrae (C1 to C8, D1 to D12) or the like.
 
     Args:
         mark: one folded mark with its brackets.
         before: what stands before it on its line.
-        known: keys that were supplied.
+        supplied_keys: keys that were supplied.
     """
     if mark.startswith("(") and before.count("“") > before.count("”"):
         return True  # part of a quotation, which shows its own mark
@@ -127,20 +127,20 @@ def is_anatomy(mark: str, before: str, known: frozenset[str]) -> bool:
     keys = list(keys_of(mark))
     levels = _LEVELS.fullmatch(content)
     if levels and _crosses_regions(levels):
-        return not known.issuperset(keys)
+        return not supplied_keys.issuperset(keys)
     if not all(_is_level(key) for key in keys):
         return False
     if levels:
-        supplied = known.issuperset((keys[0], keys[-1]))
+        supplied = supplied_keys.issuperset((keys[0], keys[-1]))
         beside = int(levels[5]) == int(levels[2]) + 1
-        placed = bool(_PLACED.search(before) or (not supplied and _SPINE.search(before)))
-        return placed or (beside and known.isdisjoint(keys))
+        in_context = bool(_LEVEL_CONTEXT.search(before) or (not supplied and _SPINE.search(before)))
+        return in_context or (beside and supplied_keys.isdisjoint(keys))
     # A single key in parentheses: the atlas (C1), complement (C3). In square brackets it cites.
     bare = re.fullmatch(r"\s*[CDcd]\d{1,2}\s*(?:[,;&]\s*[CDcd]\d{1,2}\s*)*", content)
     return (
         mark.startswith("(")
         and bare is not None
-        and (not known.issuperset(keys) or bool(_SPINE.search(before)))
+        and (not supplied_keys.issuperset(keys) or bool(_SPINE.search(before)))
     )
 
 

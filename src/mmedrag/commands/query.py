@@ -66,7 +66,8 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--reranker", metavar="NAME",
-        help="order of the context: agreement (on findings, default), graph, paper, mmr, none",
+        help="order of the context: agreement (on findings, default), learned, graph, paper, mmr, "
+        "none",
     )  # fmt: skip
     command.add_argument(
         "--filter", metavar="NAME",

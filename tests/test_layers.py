@@ -16,7 +16,7 @@ ROOT = Path(mmedrag.__file__).parent
 
 GROUND = {
     "types", "errors", "progress", "domains", "rounding", "durability", "filters", "dates",
-    "text", "measures", "entailment", "threads", "locations",
+    "text", "measures", "entailment", "threads", "torch_import", "locations",
 }  # fmt: skip
 STAGES = {
     "modality", "encoders", "casebase", "definitions", "ranking", "reward", "answers", "datasets",
@@ -24,15 +24,17 @@ STAGES = {
 }  # fmt: skip
 SHELVES = (
     GROUND,
-    {"protocols", "checkpoint", "citations", "imaging"},
+    {"protocols", "checkpoint", "citations", "imaging", "readings"},
     {"courses"},
     STAGES,
+    {"backends"},
     {"stores"},
-    {"routing", "knowledge"},
+    {"routing", "knowledge", "preparation"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
     {"choices", "corpora", "provenance"},
-    {"filling"},
+    {"filling", "copying"},
     {"assembly", "patients"},
+    {"bulk"},
     {"mmedrag"},
     {"views"},
     {"integrations"},

@@ -81,12 +81,12 @@ class Checkpoint:
         Raises:
             CheckpointError: where a tensor is missing, unknown or of another shape.
         """
-        found = {name: t.shape for name, t in self.tensors.items()}
-        wrong = sorted(n for n in found.keys() | layout.keys() if found.get(n) != layout.get(n))
+        shapes = {name: t.shape for name, t in self.tensors.items()}
+        wrong = sorted(n for n in shapes.keys() | layout.keys() if shapes.get(n) != layout.get(n))
         if wrong:
             name = wrong[0]
             raise CheckpointError(
-                f"The {self.kind} checkpoint has {name} of shape {found.get(name)}, "
+                f"The {self.kind} checkpoint has {name} of shape {shapes.get(name)}, "
                 f"not {layout.get(name)}",
                 "It was made for other encoders or sizes; train it again.",
             )
@@ -171,14 +171,14 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def require_fields(found: Mapping[str, Any], fields: Fields, where: str) -> None:
+def require_fields(values: Mapping[str, Any], fields: Fields, where: str) -> None:
     """Check that fields read from JSON are there, of these types; ``true`` is not a number.
 
     Raises:
         CheckpointError: where one is absent or of another type; it names ``where``.
     """
     for name, kind in fields.items():
-        value = found.get(name)
+        value = values.get(name)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise CheckpointError(
                 f"{where} has no proper {name!r}", "Restore the folder, or train the part again."

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mmedrag.text.marks import CLOSE, INSIDE, MARK, OPEN, folded, is_anatomy, keys_of
+from mmedrag.text.citation_markers import CLOSE, INSIDE, MARK, OPEN, folded, is_anatomy, keys_of
+from mmedrag.text.markup import plainly
 from mmedrag.text.reasoning import RETRACTED, answer_only
 from mmedrag.text.reference_lists import ReferenceLists
 from mmedrag.types import Answer, Context, Evidence, Piece
@@ -27,13 +28,14 @@ NO_EVIDENCE = "No adequate evidence to answer from: {why}."
 _LEAD = r"[,;:]?[ \t]{0,4}"
 _JOINT = r"[ \t]{0,4}(?:[,;&]|and\b)?[ \t]{0,4}"
 _RUN = re.compile(
-    rf"(?P<lead>{_LEAD})(?P<open>\([ \t]?)?(?P<marks>{MARK}(?:{_JOINT}{MARK})*)"
+    rf"(?P<lead>{_LEAD})(?P<open>\([ \t]?)?(?P<markers>{MARK}(?:{_JOINT}{MARK})*)"
     rf"(?(open)[ \t]?\))(?=(?P<next>[\s\S]?))"
 )
 # Every beginning of what _RUN may still match once more text has come.
 _HELD = re.compile(
     rf"{_LEAD}(?:\([ \t]?)?(?:{MARK}[ \t]{{0,4}}(?:[,;&]|a|an|and)?[ \t]{{0,4}})*"
-    rf"(?:{OPEN}{INSIDE}{{0,290}}(?:{CLOSE}(?:\([^()\s]{{0,205}})?)?|\([^()\n]{{0,290}})?\)?\Z"
+    rf"(?:\[?{OPEN}{INSIDE}{{0,290}}(?:{CLOSE}{{1,2}}(?:\([^()\s]{{0,205}})?)?|\([^()\n]{{0,290}}"
+    rf"|[<«‹`][\w .#:-]{{0,40}})?\)?\Z"
 )
 _CUT = re.compile(
     rf"{_LEAD}\(?{OPEN}\s*(?i:(?:[a-z]{{2,}}[\s.:#]+){{0,9}})[CDcd\d\s,;&–-]{{0,280}}\Z"
@@ -47,17 +49,17 @@ def resolve(pieces: Iterable[str], evidence: Sequence[Evidence]) -> Iterator[Pie
     """Check the marks of a text while it is being written.
 
     Text is let through as it comes; from what may become a mark on, it waits until the mark is
-    complete. Whatever a reader would take for a mark (:mod:`mmedrag.text.marks`) is rewritten as
-    one: neighbours become one list (``[C1][D2]`` → ``[C1, D2]``, ``[C1-C3]`` → ``[C1, C2, C3]``),
-    keys that are not in ``evidence`` are taken out, and with the last of them the bracket and the
-    space before it. Reasoning (:mod:`mmedrag.text.reasoning`) and invented lists of references are
-    left out. How the text is cut into pieces makes no difference.
+    complete. Whatever a reader would take for a mark (:mod:`mmedrag.text.citation_markers`) is
+    rewritten as one: neighbours become one list (``[C1][D2]`` → ``[C1, D2]``, ``[C1-C3]`` →
+    ``[C1, C2, C3]``), keys that are not in ``evidence`` are taken out, and with the last of them
+    the bracket and the space before it. Reasoning (:mod:`mmedrag.text.reasoning`) and invented
+    lists of references are left out. How the text is cut into pieces makes no difference.
     """
-    known = frozenset(e.key for e in evidence)
-    reader = _Reader(known)
-    for text in answer_only(pieces):
+    keys = frozenset(e.key for e in evidence)
+    reader = _Reader(keys)
+    for text in plainly(answer_only(pieces)):
         if text == RETRACTED:
-            reader = _Reader(known)
+            reader = _Reader(keys)
             yield Piece("", retracts=True)
         else:
             yield from reader.feed(text)
@@ -67,9 +69,9 @@ def resolve(pieces: Iterable[str], evidence: Sequence[Evidence]) -> Iterator[Pie
 class _Reader:
     """The part of the text that may still turn out to be a mark, and what went before it."""
 
-    def __init__(self, known: frozenset[str]) -> None:
-        self._known = known
-        self._lines = ReferenceLists(known)
+    def __init__(self, keys: frozenset[str]) -> None:
+        self._keys = keys
+        self._lines = ReferenceLists(keys)
         self._buffer = ""
         self._line = ""
         self._skip_spaces = False
@@ -100,8 +102,8 @@ class _Reader:
         """
         done = begin = 0
         while (run := _RUN.search(text, begin)) and run.start() < end:
-            first = _FIRST.match(text, run.start("marks"))
-            if first and is_anatomy(first[0], self._before(text, first.start()), self._known):
+            first = _FIRST.match(text, run.start("markers"))
+            if first and is_anatomy(first[0], self._before(text, first.start()), self._keys):
                 begin = first.end()
                 continue
             yield from self._plain(self._buffer[done : at[run.start()]])
@@ -127,10 +129,10 @@ class _Reader:
 
     def _remember(self, text: str) -> None:
         """Keep what stands on the line so far, for what comes next is read in its light."""
-        self._line = (self._line + text).rpartition("\n")[2][-_LINE:]
+        self._line = (self._line + folded(text)[0]).rpartition("\n")[2][-_LINE:]
 
     def _mark(self, run: re.Match[str]) -> Piece:
-        cited, removed = _sort(run["marks"], self._known)
+        cited, removed = _sort(run["markers"], self._keys)
         at_line_start = not self._line.strip(" \t")
         text = _kept(run, cited) if cited else _gap(run, at_line_start)
         if self._skip_spaces:
@@ -140,6 +142,8 @@ class _Reader:
             self._remember(text)
         elif at_line_start:
             self._skip_spaces = True
+        else:
+            self._remember("]")  # words that only a mark stood between are two words
         return Piece(text, cited, removed)
 
 
@@ -166,10 +170,10 @@ def _kept(run: re.Match[str], cited: Sequence[str]) -> str:
     return f"{run['lead']}{run['open'] or ''}[{', '.join(cited)}]{closing}"
 
 
-def _sort(marks: str, known: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _sort(markers: str, keys: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The keys of neighbouring marks, each once: those that are known, and those that are not."""
-    named = dict.fromkeys(keys_of(marks))
-    return tuple(k for k in named if k in known), tuple(k for k in named if k not in known)
+    named = dict.fromkeys(keys_of(markers))
+    return tuple(k for k in named if k in keys), tuple(k for k in named if k not in keys)
 
 
 def attribute(pieces: Sequence[Piece], context: Context, timings: Mapping[str, float]) -> Answer:
@@ -200,14 +204,14 @@ def _why(context: Context) -> str:
             f" ({routing.reason})" if routing.reason else ""
         )
     if not context.gathered:
-        place = f" in {routing.decision}" if routing.decision else ""
+        corpus = f" in {routing.decision}" if routing.decision else ""
         whose = f" of patient {query.patient_id}" if query.patient_id else ""
         where = f" where {query.where}" if query.where else ""
-        return f"nothing was found{whose}{place}{where}"
+        return f"nothing was found{whose}{corpus}{where}"
     if not context.kept:
         one = len(context.gathered) == 1
-        found = "the one item" if one else f"none of the {len(context.gathered)} items"
-        return f"{found} found {'did not pass' if one else 'passed'} the relevance filter"
+        subject = "the one item" if one else f"none of the {len(context.gathered)} items"
+        return f"{subject} found {'did not pass' if one else 'passed'} the relevance filter"
     return "the generator cited none of what it was given, so its text is withheld"
 
 
@@ -226,8 +230,8 @@ def unsupported_sentences(answer: Answer) -> list[str]:
     has_mark = re.compile(_CITED)
     text = answer.text
     if answer.brief is not None:
-        for said in filter(None, (answer.brief.declined, answer.brief.unanswered)):
-            text = re.sub(re.escape(said), "", text, count=1, flags=re.IGNORECASE)
+        for statement in filter(None, (answer.brief.declined, answer.brief.unanswered)):
+            text = re.sub(re.escape(statement), "", text, count=1, flags=re.IGNORECASE)
     return [s for s in _sentences(text) if not has_mark.search(s)]
 
 
@@ -236,10 +240,10 @@ def _sentences(text: str) -> Iterator[str]:
     masked = _QUOTED.sub(lambda m: re.sub(r"[.!?]", "·", m.group()), text)
     start = 0
     for boundary in [*(m.span() for m in _BOUNDARY.finditer(masked)), (len(text), len(text))]:
-        marks_end = boundary[1]
+        sentence_end = boundary[1]
         if _ABBREVIATION.search(masked[start : boundary[0]]):
             continue
-        sentence = text[start:marks_end].strip(" \t\n-*•")
-        start = marks_end
+        sentence = text[start:sentence_end].strip(" \t\n-*•")
+        start = sentence_end
         if re.search(r"\w", sentence) and not sentence.endswith(":") and sentence[0] != "#":
             yield sentence

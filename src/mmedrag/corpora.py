@@ -19,10 +19,10 @@ from pathlib import Path
 from mmedrag.datasets import read_corpus
 from mmedrag.datasets.rows import corpus_key
 from mmedrag.errors import ImageError
-from mmedrag.indexing import content_digest
+from mmedrag.preparation import Prepared, Row, case_of, content_digest
 from mmedrag.pseudonym_key import key_of
 from mmedrag.stores import CaseDatabase
-from mmedrag.types import Case, Domain, Problem
+from mmedrag.types import Case, Domain
 
 _SETTING = "corpora"
 _DIGEST = 8  # characters of a key that stand for the place
@@ -37,7 +37,7 @@ def corpus_of(
     *,
     domain: Domain | None = None,
     columns: Mapping[str, str] | None = None,
-) -> Iterator[Case | Problem]:
+) -> Iterator[Row]:
     """Read a corpus to fill a casebase, with the casebase's key of pseudonyms and its ids.
 
     Raises:
@@ -45,22 +45,38 @@ def corpus_of(
         CasebaseError: the casebase cannot be written.
     """
     items = read_corpus(path, kind, domain=domain, columns=columns, salt=key_of(casebase))
+    return named(casebase, path, items)
+
+
+def named(casebase: CaseDatabase, path: Path, items: Iterator[Row]) -> Iterator[Row]:
+    """What was read of a corpus (by its path), with the casebase's ids.
+
+    Raises:
+        CasebaseError: the casebase cannot be written.
+    """
     own = corpus_key(path)
     prefix = f"{own}/"
-    first: list[Case | Problem] = []
-    named: list[Case] = []  # after the corpus
+    first: list[Row] = []
+    after_corpus: list[Case] = []
     for item in items:
         first.append(item)
-        if isinstance(item, Case) and item.id.startswith(prefix) and not _is_deidentified(item):
-            named.append(item)
-        if len(named) == _SAMPLE or (not named and len(first) == _SAMPLE):
+        case = case_of(item)
+        if case is not None and case.id.startswith(prefix) and not _is_deidentified(case):
+            after_corpus.append(case)
+        if len(after_corpus) == _SAMPLE or (not after_corpus and len(first) == _SAMPLE):
             break
-    key = _key(casebase, path, own, named) if named else own
+    key = _key(casebase, path, own, after_corpus) if after_corpus else own
     for item in chain(first, items):
-        if isinstance(item, Case) and key != own and item.id.startswith(prefix):
-            yield replace(item, id=f"{key}/{item.id.removeprefix(prefix)}")
-        else:
-            yield item
+        yield _renamed(item, own, key)
+
+
+def _renamed(item: Row, own: str, key: str) -> Row:
+    """A row under the casebase's key of its corpus."""
+    case = case_of(item)
+    if case is None or key == own or not case.id.startswith(f"{own}/"):
+        return item
+    case = replace(case, id=f"{key}/{case.id.removeprefix(f'{own}/')}")
+    return replace(item, case=case) if isinstance(item, Prepared) else case
 
 
 def _is_deidentified(case: Case) -> bool:
@@ -70,28 +86,28 @@ def _is_deidentified(case: Case) -> bool:
 
 def _key(casebase: CaseDatabase, path: Path, own: str, sample: Sequence[Case]) -> str:
     """The key of a corpus in this casebase, which from now on remembers its place."""
-    places, here = _places(casebase), str(path.absolute())
-    key = next((key for key, place in places.items() if place == here), None)
+    locations, here = _locations(casebase), str(path.absolute())
+    key = next((key for key, location in locations.items() if location == here), None)
     if key is not None:
         return key
     alike = re.compile(rf"{re.escape(own[:-_DIGEST])}[0-9a-f]{{{_DIGEST}}}(?=/|$)")
     stored = (match[0] for case_id in casebase.ids() if (match := alike.match(case_id)))
-    known = dict.fromkeys([*filter(alike.match, places), *stored])
-    gone = [k for k in known if k not in places or not Path(places[k]).exists()]
+    keys = dict.fromkeys([*filter(alike.match, locations), *stored])
+    gone = [k for k in keys if k not in locations or not Path(locations[k]).exists()]
     gone.sort(key=lambda k: k != own)
-    key = own if own in gone and own not in places else None
+    key = own if own in gone and own not in locations else None
     key = key or next((k for k in gone if _holds(casebase, k, own, sample)), None)
-    key = key or next(k for n in count() if (k := corpus_key(path, n)) not in known)
-    casebase.set(_SETTING, json.dumps({**places, key: here}))
+    key = key or next(k for n in count() if (k := corpus_key(path, n)) not in keys)
+    casebase.set(_SETTING, json.dumps({**locations, key: here}))
     return key
 
 
-def _places(casebase: CaseDatabase) -> dict[str, str]:
+def _locations(casebase: CaseDatabase) -> dict[str, str]:
     try:
-        places = json.loads(casebase.settings.get(_SETTING, "{}"))
+        locations = json.loads(casebase.settings.get(_SETTING, "{}"))
     except ValueError:
         return {}
-    return places if isinstance(places, dict) else {}
+    return locations if isinstance(locations, dict) else {}
 
 
 def _holds(casebase: CaseDatabase, key: str, own: str, sample: Sequence[Case]) -> bool:

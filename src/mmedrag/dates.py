@@ -53,8 +53,8 @@ def days_of(text: str) -> tuple[int, int] | None:
     """
     text = " ".join(text.split())
     for pattern, read in ((_NUMERIC, _numeric), (_NAMED, _named), (_SLASHED, _slashed)):
-        if (match := pattern.fullmatch(text)) and (parts := read(match)):
-            return _span(*parts)
+        if (match := pattern.fullmatch(text)) and (fields := read(match)):
+            return _span(*fields)
     return None
 
 

@@ -51,7 +51,7 @@ def affirms(
         for m in mentions
         if m.assertion is Assertion.AFFIRMED and is_a(m.concept, concept)
     ]
-    return all(any(place <= found for found in affirmed) for place in places(sites))
+    return all(any(required <= stated for stated in affirmed) for required in site_sets(sites))
 
 
 def rules_out(mentions: Sequence[Mention], concept: str, is_a: IsA = identity) -> bool:
@@ -90,7 +90,7 @@ def fulfilment(criterion: Criterion, mentions: Sequence[Mention], is_a: IsA = id
     return KIND_ALONE if any(is_a(m.concept, concept) for m in denied) else 0.0
 
 
-def places(sites: Sequence[str]) -> Iterator[frozenset[str]]:
+def site_sets(sites: Sequence[str]) -> Iterator[frozenset[str]]:
     """What a report should name together: the sites, or with both sides each side by itself."""
     if not set(SIDES) <= set(sites):
         yield frozenset(sites)

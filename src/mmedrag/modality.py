@@ -222,16 +222,21 @@ def heads_from_checkpoint(checkpoint: Checkpoint) -> tuple[Head, Head]:
         | {"image_temperature": (int, float), "text_temperature": (int, float)}
     )
     t, s = checkpoint.tensors, checkpoint.settings
-    classes = {part: tuple(s[f"{part}_classes"]) for part in ("image", "text")}
+    classes = {modality: tuple(s[f"{modality}_classes"]) for modality in ("image", "text")}
     layout: dict[str, tuple[int, ...]] = {}
-    for part, names in classes.items():
-        width = t[f"{part}.weight"].shape[1] if f"{part}.weight" in t else 0
-        layout[f"{part}.weight"] = (len(names), width)
-        layout[f"{part}.bias"] = (len(names),)
+    for modality, names in classes.items():
+        width = t[f"{modality}.weight"].shape[1] if f"{modality}.weight" in t else 0
+        layout[f"{modality}.weight"] = (len(names), width)
+        layout[f"{modality}.bias"] = (len(names),)
     checkpoint.require(layout)
     image, text = (
-        Head(names, t[f"{part}.weight"], t[f"{part}.bias"], float(s[f"{part}_temperature"]))
-        for part, names in classes.items()
+        Head(
+            names,
+            t[f"{modality}.weight"],
+            t[f"{modality}.bias"],
+            float(s[f"{modality}_temperature"]),
+        )
+        for modality, names in classes.items()
     )
     return image, text
 

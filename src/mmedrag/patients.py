@@ -61,9 +61,9 @@ def courses(rag: MMedRAG) -> Iterator[Course]:
 
 def like(rag: MMedRAG, of: Course, k: int = 5) -> list[tuple[Course, float]]:
     """The ``k`` patients whose course is likest to one, with the distance from 0 to 1."""
-    known = {c.patient_id: c for c in courses(rag)}
-    others = [trajectory_of(c) for c in known.values()]
-    return [(known[t.patient_id], d) for t, d in nearest(trajectory_of(of), others, k)]
+    by_patient = {c.patient_id: c for c in courses(rag)}
+    others = [trajectory_of(c) for c in by_patient.values()]
+    return [(by_patient[t.patient_id], d) for t, d in nearest(trajectory_of(of), others, k)]
 
 
 def find(rag: MMedRAG, description: str) -> list[tuple[Course, tuple[Change, ...]]]:

@@ -55,6 +55,20 @@ def key_file(casebase: CaseDatabase) -> Path:
     return Path(given) if given else casebase.folder / NAME
 
 
+def copy_key(source: CaseDatabase, target: CaseDatabase) -> None:
+    """Give a copy of a database the same key, so that patients keep their pseudonyms.
+
+    The key goes from file to file; where the source's lies outside its folder, both use that file.
+
+    Raises:
+        CasebaseError: a file cannot be read or written.
+    """
+    file, own = key_file(source), key_file(target)
+    with storage_faults(own, "keep the pseudonym key in"):
+        if file != own and file.exists() and not own.exists():
+            _write(own, _read(file))
+
+
 def new_key(casebase: CaseDatabase, path: Path | None = None) -> Path:
     """Replace the key by a new one; pseudonyms that are stored already stay as they are.
 
@@ -78,8 +92,32 @@ def new_key(casebase: CaseDatabase, path: Path | None = None) -> Path:
 
 
 def _write(path: Path, key: bytes) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_durably(path, f"{key.hex()}\n", mode=0o600)
     return key
+
+
+def take_key(casebase: CaseDatabase, key: bytes) -> bool:
+    """Make a key the casebase's own, where it holds no cases yet; whether it is its own now.
+
+    Raises:
+        CasebaseError: a file cannot be read or written.
+    """
+    file = key_file(casebase)
+    with storage_faults(file, "keep the pseudonym key in"):
+        if not casebase.count():
+            _write(file, key)
+        return key_of(casebase) == key
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file.
+
+    Raises:
+        CasebaseError: it cannot be read, others may read it, or it is no key.
+    """
+    with storage_faults(path, "read the pseudonym key in"):
+        return _read(path)
 
 
 def _read(path: Path) -> bytes:

@@ -102,8 +102,8 @@ class ConceptClassifier:
         if self._short is None or not texts:
             return words
         return [
-            {d: said.get(d, 0.0) + math.log(max(FLOOR, p.get(d, 0.0))) for d in Domain}
-            for said, p in zip(words, self._short(texts), strict=True)
+            {d: by_words.get(d, 0.0) + math.log(max(FLOOR, p.get(d, 0.0))) for d in Domain}
+            for by_words, p in zip(words, self._short(texts), strict=True)
         ]
 
     def _revised(

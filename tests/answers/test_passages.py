@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from injections import INJECTIONS, REPORTS
 from mmedrag.answers.passages import clean, instruction_like, label, quotable
-from mmedrag.text.marks import CLOSE, OPEN
+from mmedrag.text.citation_markers import CLOSE, OPEN
 
 
 @pytest.mark.parametrize("text", INJECTIONS)

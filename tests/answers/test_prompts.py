@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from injections import INJECTIONS
 from mmedrag.answers.prompts import SYSTEM_PROMPT, messages, passage, prompt_tokens, user_prompt
 from mmedrag.testing.generator import ASKED, EFFUSION, MEANING, case, definition
-from mmedrag.text.marks import MARK
+from mmedrag.text.citation_markers import MARK
 from mmedrag.views.terminal import printable
 
 HOSTILE = st.text(st.sampled_from("<>/evidnc key=\"'[]C1⟦⟧【】\x1b\u202e\u200b\n|&;"), max_size=80)

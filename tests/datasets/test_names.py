@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from pydicom.dataset import Dataset
 
-from mmedrag.datasets.deidentify import known_values
+from mmedrag.datasets.deidentify import identifying_values
 from mmedrag.datasets.names import Names, keys
 from mmedrag.datasets.scrubbing import scrub
 
@@ -16,7 +16,7 @@ def scrubbed(name: str, text: str, vr: str = "PN") -> str:
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.add_new(0x00100010, vr, name.encode() if vr in ("UN", "OB") else name)
-    return scrub(text, known_values(ds))
+    return scrub(text, identifying_values(ds))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmedrag.datasets.deidentify import known_values
+from mmedrag.datasets.deidentify import identifying_values
 from mmedrag.datasets.scrubbing import scrub
 
 
@@ -91,7 +91,7 @@ def test_what_a_header_knows():
     ds.StudyInstanceUID, ds.StudyID, ds.Occupation = "1.2.3.4", "ST-77", "Lighthouse keeper"
     ds.PatientComments = "Lives in Xanten, pays cash"
     ds.BodyPartExamined, ds.StudyDescription = "CHEST", "CT Chest"
-    known = known_values(ds)
+    known = identifying_values(ds)
     assert {"1.2.3.4", "ST-77", "Lighthouse keeper", "Lives in Xanten"} <= known
     assert not known & {"CHEST", "CT Chest"}
     text = "1.2.3.4: ST-77, a lighthouse keeper who lives in Xanten. Chest clear."

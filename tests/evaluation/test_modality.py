@@ -45,7 +45,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stubborn(monkeypatch: pytest.MonkeyPatch) -> None:
     stages = SimpleNamespace(embedder=Embeds(), classifier=Stubborn())
     monkeypatch.setattr(presets, "build", lambda name, models=None: stages)
-    monkeypatch.setattr(modality, "DRAWN", 20)
+    monkeypatch.setattr(modality, "SYNTHETIC", 20)
 
 
 @pytest.mark.usefixtures("stubborn")

@@ -11,9 +11,9 @@ import pytest
 from mmedrag.assembly import dictionary
 from mmedrag.datasets.records import write_records
 from mmedrag.errors import CorpusError
-from mmedrag.evaluation.order import STATIONS, Asked, held_apart, scores
+from mmedrag.evaluation.order import STATIONS, Retrieval, held_apart, scores
 from mmedrag.evaluation.order_questions import Graded, facts_of, grade, questions_of
-from mmedrag.evaluation.order_section import ALL, KNOWN, UNSEEN, evaluate_order
+from mmedrag.evaluation.order_section import ALL, HELD_OUT, UNSEEN, evaluate_order
 from mmedrag.evaluation.tasks import readings_of
 from mmedrag.types import Assertion, Case, Context, Domain, Evidence, Query, Question, Routing
 
@@ -106,7 +106,7 @@ def test_scores_by_hand():
     question = Question(Query("x"), Routing({}, None), VECTOR)
     context = Context(question, evidence, evidence[::-1], evidence[2:], {})
     grades = {"s/0": 2, "s/1": 2, "s/2": 1}
-    asked = Asked(Graded(Query("x"), "text", "label", facts()), context, grades, (2, 2, 1))
+    asked = Retrieval(Graded(Query("x"), "text", "label", facts()), context, grades, (2, 2, 1))
     best = 2 + 2 / np.log2(3) + 1 / 2
     expected = [1.0, (1 + 2 / np.log2(3) + 2 / 2) / best, 1 / best]
     assert scores([asked])[0] == pytest.approx(expected)
@@ -138,7 +138,7 @@ def test_patients_who_ask_are_not_searched(records):
 def test_the_section_reports_every_group(records):
     section = evaluate_order(records[:1], records[1:], records=40, questions=2)
     figures = section.data
-    assert set(figures["whole"]) == {ALL, KNOWN, UNSEEN}
+    assert set(figures["whole"]) == {ALL, HELD_OUT, UNSEEN}
     assert figures["whole"][ALL]["n"] == sum(f["n"] for f in figures["by_kind"].values())
     assert {name.split(",")[0] for name in figures["by_kind"]} == {"text", "image", "both"}
     assert all(0 <= v <= 1 for f in figures["by_kind"].values() for v in f["ndcg@5"])

@@ -100,7 +100,7 @@ def test_replies_are_scored_on_a_real_system(rag, phantoms, terms):
     tasks += [Task("definition (glossary)", Query("What are drusen?"),
                    codes=frozenset({terms.concepts.find("drusen")}))]  # fmt: skip
     scores = scored(rag, terms, tasks)
-    assert sum(s.asked for s in scores.values()) == len(tasks)
+    assert sum(s.tasks for s in scores.values()) == len(tasks)
     assert scores["to be declined"].right == scores["definition (glossary)"].right == 1
     assert scores["in scope"].right == 1
     assert sum(s.contradicted for s in scores.values()) == 0

@@ -35,14 +35,14 @@ def test_a_place_in_the_reading_is_one_in_the_text() -> None:
     text = "No pneu\u00admo-\nthorax\u200b, no mass."
     reading = Reading.of(text)
     start = reading.text.index("pneumothorax")
-    first, last = reading.place(start, start + len("pneumothorax"))
+    first, last = reading.span(start, start + len("pneumothorax"))
     assert text[first:last] == "pneu\u00admo-\nthorax"
 
 
 @given(st.text(alphabet="ab-\n \u00ad\u200b\u0301é.", max_size=60))
 def test_places_keep_order_and_letters(text: str) -> None:
     reading = Reading.of(text)
-    ends = [reading.place(i, i + 1) for i in range(len(reading.text))]
+    ends = [reading.span(i, i + 1) for i in range(len(reading.text))]
     assert ends == sorted(ends)
     for i, (first, last) in enumerate(ends):
         assert 0 <= first < last <= len(text)

@@ -19,7 +19,7 @@ from mmedrag.training.contexts import (
     NEAREST,
     NEGATED,
     NORMAL,
-    NORMALITY_ASKED,
+    NORMALITY_QUESTION,
     OFF_TOPIC,
     OTHER,
     OTHER_DEFINITION,
@@ -71,7 +71,7 @@ def test_what_is_asked_is_stated_or_contradicted(examples):
         shown = said(example.evidence.mentions, example.evidence.text)
         if example.kind == STATED:
             assert asked.findings <= shown.wide
-            assert asked.asked <= shown.wide | shown.negated
+            assert asked.questioned <= shown.wide | shown.negated
             assert not asked.negated & shown.wide
         elif example.kind == DENIED:
             assert asked.findings & shown.negated
@@ -83,7 +83,7 @@ def test_what_is_asked_is_stated_or_contradicted(examples):
 
 
 def test_whether_an_image_is_normal_is_asked_beside_others_of_its_sort(examples):
-    asked = [e for e in examples if e.words == NORMALITY_ASKED]
+    asked = [e for e in examples if e.words == NORMALITY_QUESTION]
     assert {e.kind for e in asked} >= {COMPARABLE, OTHER_DOMAIN}
     for example in asked:
         item, anchor = example.evidence.item, example.anchor

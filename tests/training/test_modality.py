@@ -41,7 +41,7 @@ class Thumbnails:
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, number in (("PHANTOMS", 24), ("DRAWN", 40), ("ULTRASOUND", 4)):
+    for name, number in (("PHANTOMS", 24), ("SYNTHETIC", 40), ("ULTRASOUND", 4)):
         monkeypatch.setattr(modality, name, number)
 
 

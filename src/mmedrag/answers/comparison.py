@@ -65,7 +65,7 @@ def with_changes(
     if not before:
         why = "no earlier study of the same part of the body and modality is known"
         return replace(brief, reply=Reply.UNKNOWN, reason=why)
-    changes = _asked(question, changes_since(before, latest, ontology), ontology)
+    changes = _wanted_changes(question, changes_since(before, latest, ontology), ontology)
     if latest.key == DESCRIBED:  # what no report speaks of cannot be cited
         changes = [c for c in changes if c.earlier]
     reply, reason = _reply(changes)
@@ -80,8 +80,8 @@ def comparison_lines(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
     lines = []
     if earlier:
         now = "what you describe" if latest == DESCRIBED else _named(studies[latest])
-        told = ", ".join(_named(studies[key]) for key in earlier)
-        lines.append(f"Compared: {now}, with {told}.")
+        named = ", ".join(_named(studies[key]) for key in earlier)
+        lines.append(f"Compared: {now}, with {named}.")
         keys = ", ".join(key for key in brief.compared if key)
         none = f"No change is told of between them ({brief.reason}) [{keys}]."
         lines += _changes(brief, studies) or [none]
@@ -89,8 +89,10 @@ def comparison_lines(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
         keys = ", ".join(studies)
         lines.append(f"A change cannot be read: {brief.reason} [{keys}].")
     if others:
-        told = ", ".join(_named(s) for s in others)
-        lines.append(f"Not compared (another part of the body, modality, or unknown time): {told}.")
+        named = ", ".join(_named(s) for s in others)
+        lines.append(
+            f"Not compared (another part of the body, modality, or unknown time): {named}."
+        )
     return lines
 
 
@@ -108,10 +110,10 @@ def _changes(brief: Brief, studies: dict[str, Study]) -> list[str]:
 def _since(change: Change, earlier: Study) -> str:
     """A change of what the question describes; the report before is cited for what it says."""
     state = earlier.states.get(change.concept, Assertion.AFFIRMED)
-    said = {Assertion.NEGATED: "no ", Assertion.UNCERTAIN: "possible "}.get(state, "")
+    wording = {Assertion.NEGATED: "no ", Assertion.UNCERTAIN: "possible "}.get(state, "")
     why = f"; contradiction: {change.contradiction}" if change.contradiction else ""
     return (f"- {change.trend.capitalize()} by your text: {label(earlier.when)} had "
-            f"{said}{label(change.term)} [{earlier.key}]{why}")  # fmt: skip
+            f"{wording}{label(change.term)} [{earlier.key}]{why}")  # fmt: skip
 
 
 def _names_patient(question: Question, cases: Sequence[Evidence]) -> bool:
@@ -125,8 +127,12 @@ def _names_patient(question: Question, cases: Sequence[Evidence]) -> bool:
 def _described(question: Question, cases: Collection[Case], ontology: Ontology) -> Study | None:
     """The study that the question's own words describe, beside the sentence that asks."""
     text = question.query.text
-    asked = [_place(text, sentence) for sentence in requests(clean(text)) if _compares(sentence)]
-    stated = tuple(m for m in question.mentions if not any(a <= m.start < b for a, b in asked))
+    request_spans = [
+        _span(text, sentence) for sentence in requests(clean(text)) if _compares(sentence)
+    ]
+    stated = tuple(
+        m for m in question.mentions if not any(a <= m.start < b for a, b in request_spans)
+    )
     case = Case(id="question", text=text, meta=_time_of(question, cases))
     (study,) = studies_of((Evidence(DESCRIBED, case, _NOWHERE, 0.0, 0.0, stated),), ontology)
     if not study.states:
@@ -138,7 +144,7 @@ def _compares(sentence: str) -> bool:
     return kind_of(sentence, has_image=False)[0] is QuestionKind.COMPARISON
 
 
-def _place(text: str, sentence: str) -> tuple[int, int]:
+def _span(text: str, sentence: str) -> tuple[int, int]:
     start = text.find(sentence)
     return start, start + len(sentence)
 
@@ -149,11 +155,13 @@ def _time_of(question: Question, cases: Collection[Case]) -> dict[str, float]:
     if isinstance(at, int | float):
         return {"offset_days": float(at)} if axis_of(cases) is offset_of else {}
     day = first_day(at or "")
-    known = day is not None and day == last_day(at or "") and axis_of(cases) is not offset_of
-    return {"offset_days": float(day)} if known and day is not None else {}
+    is_one_day = day is not None and day == last_day(at or "") and axis_of(cases) is not offset_of
+    return {"offset_days": float(day)} if is_one_day and day is not None else {}
 
 
-def _asked(question: Question, changes: Sequence[Change], ontology: Ontology) -> list[Change]:
+def _wanted_changes(
+    question: Question, changes: Sequence[Change], ontology: Ontology
+) -> list[Change]:
     """The changes of what is asked about, where any is; else all."""
     intent = question.intent
     concepts = intent.concepts if intent else ()

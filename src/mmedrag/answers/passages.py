@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from mmedrag.text.marks import without_marks
+from mmedrag.text.citation_markers import without_brackets
 
 FLAG = "[flagged: instruction-like]"
 """Stands in a prompt where an instruction-like sentence stood."""
@@ -33,13 +33,19 @@ def clean(text: str) -> str:
 def quotable(text: str) -> str:
     """Cleaned, and without what an answer gives a meaning to: brackets, quotation marks, lines."""
     flat = " ".join(clean(text).split())
-    return without_marks(flat).translate(str.maketrans('“”"', "‘’'"))
+    return without_brackets(flat).translate(str.maketrans('“”"', "‘’'"))
 
 
 def label(text: str) -> str:
     """A name to stand within a sentence: quotable, without ends of sentences, not long."""
-    return re.sub(r"[.!?]++(?=\s|$)", "", quotable(text)[:80]).strip()
+    name = quotable(text)
+    if len(name) > _LONGEST:
+        name = name[:_LONGEST].rsplit(" ", 1)[0].rstrip(" ,;:(") + " …"
+    return re.sub(r"[.!?]++(?=\s|$)", "", name).strip()
 
+
+_LONGEST = 80
+"""Characters of a name within a sentence."""
 
 _RULES = (
     r"(?:instructions?|prompts?|rules?|guidelines?|directives?|directions?|commands?|guardrails?"

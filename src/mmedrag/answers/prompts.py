@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from mmedrag.answers.passages import FLAG, clean, instruction_like
 from mmedrag.errors import TooManyTokens
-from mmedrag.text.marks import without_marks
+from mmedrag.text.citation_markers import without_brackets
 from mmedrag.text.sentences import sentences
 from mmedrag.types import Assertion, Brief, Case, Claim, Evidence, Question
 
@@ -134,7 +134,7 @@ def _data(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    text = without_marks(text)
+    text = without_brackets(text)
     return re.sub(r"<(?=[\w/!|?])(?!\d)", "‹", text)
 
 

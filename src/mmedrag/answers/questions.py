@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mmedrag.answers import romance
+from mmedrag.answers.answerable import IMPERATIVE
 from mmedrag.answers.passages import clean
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
 from mmedrag.answers.scope import Domains, out_of_scope
@@ -42,7 +43,8 @@ _ASKING = re.compile(
     r"|findings?|impression|ignore|meaning|definition|evidence|i need|need|more like|help|generate"
     r"|walk|talk|confirm|pull|top|possible|likely|draft|book|exclude|glossary|dictate|got|no"
     r"|without"
-    r"|follow[- ]?up|treatment|management|recurrence|complications?|make|create|prepare|order|send"
+    r"|follow[- ]?up|fleischner|recommendations?|put|treatment|management|recurrence"
+    r"|complications?|make|create|prepare|order|send"
     r"|call|antibiotics?|drugs?|dose|prognosis|side effects|grade|verify|choose|pick|point|go over"
     r"|teach"
     r"|hay|existe|que|qué|cu[aá]l|qual|o que|busca|mostre|muestra|describe|descreva"
@@ -113,6 +115,8 @@ class RuleReader:
         has_image = question.query.image is not None
         concepts = _concepts_of(text, asking, question.mentions)
         kind, rule = kind_of(spelled, has_image=has_image)
+        if _is_term(asking, question.mentions):
+            return Intent(_K.DEFINITION, "asks for a meaning", concepts, described=text)
         if _POINTS.search(spelled) and (before := text.replace(asking, " ").split()):
             term = len(before) <= _TERM_WORDS and not _OF_A_PATIENT.search(" ".join(before))
             if term and concepts and not has_image:
@@ -140,6 +144,20 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _is_term(asking: str, mentions: Sequence[Mention]) -> bool:
+    """Whether it asks what a known term is, whatever its words: "What is radiotherapy?"."""
+    match = _WHAT_IS.match(asking)
+    term = match["term"].lower() if match else ""
+    return any(m.text.lower() == term for m in mentions)
+
+
+_WHAT_IS = re.compile(
+    r"^(?:what(?:'s|’s| is| are)|define|the meaning of|meaning of) (?:an? "
+    r"|the )?(?P<term>.+?)[?.! ]*$",
+    re.IGNORECASE,
+)
 
 
 def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:
@@ -177,7 +195,8 @@ def last_request(text: str) -> str:
 
 def _asks(sentence: str) -> bool:
     short = len(sentence.split()) <= _SHORT
-    return short or bool(_ASKING.search(sentence) or _ASKING.search(spelled_out(sentence)))
+    asks = _ASKING.search(sentence) or _ASKING.search(spelled_out(sentence))
+    return short or bool(asks or IMPERATIVE.match(sentence))
 
 
 def _concepts_of(text: str, asking: str, mentions: Sequence[Mention]) -> tuple[str, ...]:
@@ -187,7 +206,7 @@ def _concepts_of(text: str, asking: str, mentions: Sequence[Mention]) -> tuple[s
     return tuple(dict.fromkeys(m.concept for m in inside or mentions))
 
 
-_ASKED = re.compile(
+_REQUEST = re.compile(
     r"^(?:is|are|was|were|any|do|does|did|can|could|has|have|evidence of|signs? of|rule out|r/o"
     r"|exclude|check for|look for"
     r"|which is more likely)?\s*(?:you |we |i |he |she |it |they |this |these |that "
@@ -204,7 +223,7 @@ def phrases_of(question: str, kind: QuestionKind) -> tuple[str, ...]:
     """What a question asks about in words that no dictionary has; at most four words each."""
     if kind not in (_K.PRESENCE, _K.CHOICE):
         return ()
-    match = _ASKED.match(question)
+    match = _REQUEST.match(question)
     whole = match["what"] if match else ""
     options = re.split(r"\s+(?:or|vs\.?|versus)\s+", whole) if kind is _K.CHOICE else [whole]
     cleaned = (re.sub(r"^(?:an?|the|any)\s+", "", p.strip(), flags=re.IGNORECASE) for p in options)

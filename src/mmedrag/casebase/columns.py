@@ -122,13 +122,13 @@ class ColumnWriter:
             self._labels.append(np.array([codes, positions], np.uint32))
 
     def _add_meta(self, meta: Sequence[str]) -> None:
-        found = [meta_values(stored) for stored in meta]
-        for field in dict.fromkeys(field for values in found for field in values):
-            longest = max(len(values.get(field, "")) for values in found)
+        flattened = [meta_values(stored) for stored in meta]
+        for field in dict.fromkeys(field for values in flattened for field in values):
+            longest = max(len(values.get(field, "")) for values in flattened)
             new = field not in self._codes
             if longest > LONGEST or (new and len(self._codes) - len(PLAIN) >= PATHS):
                 self._drop(field)
-            self._extend(field, [values.get(field) for values in found])
+            self._extend(field, [values.get(field) for values in flattened])
         for pieces in self._codes.values():  # none of these cases has it
             length = sum(map(len, pieces))
             if length < self._count + len(meta):
@@ -163,8 +163,8 @@ class _Values:
             hit[met] = True
             return hit
         for operand in operands:  # all values at once
-            found = compare(self._texts, compared(predicate.field, operand))
-            hit[self._numbers[found]] = True
+            matches = compare(self._texts, compared(predicate.field, operand))
+            hit[self._numbers[matches]] = True
         return hit
 
 
@@ -188,8 +188,8 @@ class Columns:
 
     def has(self, field: str) -> bool:
         """Whether conditions on a field can be answered here."""
-        known = field in self._arrays or field == "diagnosis" or field.startswith("meta.")
-        return known and field not in self._left_out
+        stored = field in self._arrays or field == "diagnosis" or field.startswith("meta.")
+        return stored and field not in self._left_out
 
     def arrays(self) -> Mapping[str, list[StoredArray]]:
         """The stored arrays by field; see :meth:`ColumnWriter.finish`."""
@@ -213,11 +213,11 @@ class Columns:
         return self._looked_up(self._values[field].meeting(predicate), codes, positions)
 
     def _looked_up(self, hit: Mask, codes: Codes, positions: Sequence[NDArray[Any]]) -> Mask:
-        found = hit.take(codes, mode="clip")
+        matches = hit.take(codes, mode="clip")
         if not positions:
-            return found
+            return matches
         mask = np.zeros(self._count, np.bool_)
-        mask[positions[0][found]] = True
+        mask[positions[0][matches]] = True
         return mask
 
 

@@ -33,9 +33,9 @@ def differences(database: Database, generation: Generation) -> Iterator[str]:
         held = generation.rows[shard.start : shard.stop]
         domain = None if name == UNASSIGNED else name
         for batch in database.contents_of(domain, generation.summary.row, generation.summary.dim):
-            places = np.searchsorted(held, batch.rows) + shard.start
-            kept[places] = True
-            if not np.array_equal(generation.vectors.at(places), batch.vectors):
+            positions = np.searchsorted(held, batch.rows) + shard.start
+            kept[positions] = True
+            if not np.array_equal(generation.vectors.at(positions), batch.vectors):
                 yield f"the index of {name} does not hold the vectors of the database"
             columns.add(batch.plain, batch.labels, batch.meta)
             postings.add(batch.texts)
@@ -59,10 +59,10 @@ def _same_words(
     starts, positions, counts, _ = stored
     alive = kept[positions]
     stems = np.repeat(np.arange(1, len(starts)), np.diff(starts))[alive]
-    places = _compacted(kept)[positions[alive]]
-    found = (_renumbered(values, words, len(starts))[stems], places, counts[alive])
+    documents = _compacted(kept)[positions[alive]]
+    kept_postings = (_renumbered(values, words, len(starts))[stems], documents, counts[alive])
     fresh = np.repeat(np.arange(1, len(arrays[0])), np.diff(arrays[0]))
-    return _same_sets(found, (fresh, arrays[1], arrays[2]))
+    return _same_sets(kept_postings, (fresh, arrays[1], arrays[2]))
 
 
 def _columns(
@@ -79,8 +79,8 @@ def _columns(
             numbers = _renumbered(values, words[field], int(codes.max(initial=0)) + 1)
             if positions:
                 alive = kept[positions[0]]
-                places = _compacted(kept)[positions[0][alive]]
-                same = _same_sets((numbers[codes[alive]], places), arrays)
+                documents = _compacted(kept)[positions[0][alive]]
+                same = _same_sets((numbers[codes[alive]], documents), arrays)
             else:
                 same = np.array_equal(numbers[codes[kept]], arrays[0])
         if not same:
@@ -107,9 +107,11 @@ def _compacted(kept: Mask) -> Numbers:
     return np.cumsum(kept) - 1
 
 
-def _same_sets(found: Sequence[NDArray[Any]], made: Sequence[NDArray[Any]]) -> bool:
+def _same_sets(stored: Sequence[NDArray[Any]], made: Sequence[NDArray[Any]]) -> bool:
     """Whether two lists of tuples, given by columns, have the same members."""
-    if len(found[0]) != len(made[0]):
+    if len(stored[0]) != len(made[0]):
         return False
-    orders = [np.lexsort(columns[::-1]) for columns in (found, made)]
-    return all(np.array_equal(a[orders[0]], b[orders[1]]) for a, b in zip(found, made, strict=True))
+    orders = [np.lexsort(columns[::-1]) for columns in (stored, made)]
+    return all(
+        np.array_equal(a[orders[0]], b[orders[1]]) for a, b in zip(stored, made, strict=True)
+    )

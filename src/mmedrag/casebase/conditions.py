@@ -51,7 +51,7 @@ def condition(node: Node, statements: Statements) -> tuple[str, list[Value]]:
     if isinstance(node, Not):
         sql, values = condition(node.part, statements)
         return f"(NOT {sql})", values
-    pieces = [condition(part, statements) for part in node.parts]
+    pieces = [condition(child, statements) for child in node.parts]
     sql = f" {node.word} ".join(piece for piece, _ in pieces)
     return f"({sql})", [value for _, values in pieces for value in values]
 
@@ -96,12 +96,12 @@ def _mentioned(node: Predicate, statements: Statements) -> tuple[str, list[Value
         tests = [_tests(node, name, "NULL", []) for name in ("concept", "term")]
         test, values = f"({tests[0][0]} OR {tests[1][0]})", [*tests[0][1], *tests[1][1]]
     named = statements.named(test, values)
-    found = [statements.stated(affirmed, concept, terms) for concept, terms in named.items()]
+    groups = [statements.stated(affirmed, concept, terms) for concept, terms in named.items()]
     if node.relation == "=":
-        asked = [operand for operand in node.operands if isinstance(operand, str)]
-        concepts = {*asked, *map(statements.find, asked)} - {""}
-        found += [states(concept) for concept in sorted(concepts)]
-    rows = sorted({row for group in found for row in group.tolist()})
+        codes = [operand for operand in node.operands if isinstance(operand, str)]
+        concepts = {*codes, *map(statements.find, codes)} - {""}
+        groups += [states(concept) for concept in sorted(concepts)]
+    rows = sorted({row for group in groups for row in group.tolist()})
     listed = "(cases.row IN (SELECT value FROM json_each(?)))"
     return f"(NOT {listed})" if node.relation == "null" else listed, [json.dumps(rows)]
 

@@ -134,10 +134,10 @@ class Connection:
 
     def state(self) -> State:
         """Where the database stands."""
-        found = self._run("SELECT epoch, pruned FROM state").fetchone()
-        if found is None or not all(isinstance(value, int) for value in found):
+        row = self._run("SELECT epoch, pruned FROM state").fetchone()
+        if row is None or not all(isinstance(value, int) for value in row):
             raise sqlite3.DatabaseError("the table state is damaged")
-        epoch, pruned = found
+        epoch, pruned = row
         return State(version(self.connection), epoch, pruned)
 
     @property

@@ -59,14 +59,14 @@ class Database(Queries):
 
     def delete(self, case_id: str, epoch: int) -> bool:
         """Erase a case; its thumbnail is queued for erasure where no other case uses it."""
-        found = self._run(
+        stored = self._run(
             f"SELECT row, thumbnail, text, labels, meta, {', '.join(PLAIN)} "  # noqa: S608
             "FROM cases JOIN texts USING (row) WHERE id = ?",
             [case_id],
         ).fetchone()
-        if found is None:
+        if stored is None:
             return False
-        row, thumbnail, text, labels, meta, *plain = found
+        row, thumbnail, text, labels, meta, *plain = stored
         words = dict.fromkeys(self.stemmer.stems(words_of(text)))
         values = [*values_of(plain, labels, meta), *((WORDS, word) for word in words)]
         self.vocabulary.forget_case(row, values)

@@ -28,7 +28,7 @@ UNASSIGNED = "unassigned"
 EXACT_UP_TO = 200_000  # rows a domain
 _CHUNK = 8_192
 _TRAIN_PER_LIST, _TRAINING_ROUNDS = 40, 8
-_ASKED, _NEAREST, _RECALL = 64, 50, 0.98
+_QUERIES, _NEAREST, _RECALL = 64, 50, 0.98
 
 
 def derive(
@@ -161,15 +161,15 @@ def _set_probes(index: Index, vectors: Matrix) -> None:
     inverted = faiss.try_extract_index_ivf(index)
     if inverted is None:
         return
-    rows = np.random.default_rng(1).permutation(len(vectors))[:_ASKED]
+    rows = np.random.default_rng(1).permutation(len(vectors))[:_QUERIES]
     queries, k = np.ascontiguousarray(vectors[np.sort(rows)]), min(_NEAREST, len(vectors))
     everything = np.ascontiguousarray(vectors)  # no copy of a mapped file
     _, exact = faiss.knn(queries, everything, k, faiss.METRIC_INNER_PRODUCT)
     probes, lists = min(16, int(inverted.nlist)), int(inverted.nlist)
     while True:
         inverted.nprobe = probes
-        _, found = index.search(queries, candidates(k))
-        shares = [np.isin(best, near).mean() for best, near in zip(exact, found, strict=True)]
+        _, approximate = index.search(queries, candidates(k))
+        shares = [np.isin(best, near).mean() for best, near in zip(exact, approximate, strict=True)]
         if probes == lists or np.mean(shares) >= _RECALL:
             return
         probes = min(2 * probes, lists)

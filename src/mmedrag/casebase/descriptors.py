@@ -77,15 +77,15 @@ def sha256_beside(path: Path, stop: Event | None = None) -> str:
 
 
 def _digest(descriptor: int, stop: Event | None) -> str:
-    digest, place = hashlib.sha256(), 0
-    while chunk := os.pread(descriptor, _CHUNK, place):
+    digest, offset = hashlib.sha256(), 0
+    while chunk := os.pread(descriptor, _CHUNK, offset):
         if stop is not None and stop.is_set():
             raise InterruptedError
         digest.update(chunk)
-        place += len(chunk)
+        offset += len(chunk)
     return digest.hexdigest()
 
 
 def _key(path: Path) -> Key:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -34,10 +34,10 @@ def nearest(values: NDArray[np.floating], k: int, cap: int) -> NDArray[np.intp]:
     if len(values) <= k:
         return np.arange(len(values))
     floor = np.partition(values, -k)[-k] - TIE
-    found = np.flatnonzero(values >= floor)
-    if len(found) <= cap:
-        return found
-    return found[np.argsort(-values[found], kind="stable")[:cap]]
+    positions = np.flatnonzero(values >= floor)
+    if len(positions) <= cap:
+        return positions
+    return positions[np.argsort(-values[positions], kind="stable")[:cap]]
 
 
 class ExactRows:

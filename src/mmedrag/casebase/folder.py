@@ -105,9 +105,9 @@ def walk_recognised(
         while page := database.page(row, _PAGE):
             stored = database.recognised({number: case.text for number, case, _ in page})
             for number, case, _ in page:
-                found = stored.get(number)
-                same = found is not None and found.recogniser == recogniser
-                yield case, found.mentions if found is not None and same else None
+                recognition = stored.get(number)
+                same = recognition is not None and recognition.recogniser == recogniser
+                yield case, recognition.mentions if recognition is not None and same else None
             row = page[-1][0]
 
 
@@ -131,8 +131,12 @@ def walk_entries(path: Path, thumbnails: Thumbnails, ids: Sequence[str] | None) 
                         f"The preview of case {row.case.id!r} is missing or damaged",
                         "Add the case again, or restore a backup.",
                     )
-                found = stored.get(row.number)
-                terms = (None, "") if found is None else (found.mentions, found.recogniser)
+                recognition = stored.get(row.number)
+                terms = (
+                    (None, "")
+                    if recognition is None
+                    else (recognition.mentions, recognition.recogniser)
+                )
                 yield Entry(row.case, row.vector, row.content, preview, *terms)
 
 

@@ -25,8 +25,8 @@ Scored = tuple[Positions, NDArray[np.float64]]
 
 def words(text: str) -> list[str]:
     """The distinct words of a text that are worth searching, in order, at most 128."""
-    found = dict.fromkeys(separated([text])[:-1])
-    return [word for word in found if worth_searching(word)][:_MAX_WORDS]
+    distinct = dict.fromkeys(separated([text])[:-1])
+    return [word for word in distinct if worth_searching(word)][:_MAX_WORDS]
 
 
 class Lexicon:
@@ -78,17 +78,17 @@ class Lexicon:
             text: of the question.
             alive: which positions are not deleted, ``(n + m,)``.
         """
-        asked = words(text)
-        if not asked:
+        query_words = words(text)
+        if not query_words:
             return np.empty(0, np.int64), np.empty(0)
-        stems = self._rarest(list(dict.fromkeys(self._stemmer.stems(asked))), alive)
-        found = [self._weighted(stem, alive) for stem in stems]
-        if not found:
+        stems = self._rarest(list(dict.fromkeys(self._stemmer.stems(query_words))), alive)
+        postings = [self._weighted(stem, alive) for stem in stems]
+        if not postings:
             return np.empty(0, np.int64), np.empty(0)
-        every = np.concatenate([positions for positions, _ in found])
-        positions, places = np.unique(every, return_inverse=True)
-        weights = np.concatenate([weights for _, weights in found])
-        scores = np.bincount(places, weights, len(positions)).astype(np.float64)
+        every = np.concatenate([positions for positions, _ in postings])
+        positions, inverse = np.unique(every, return_inverse=True)
+        weights = np.concatenate([weights for _, weights in postings])
+        scores = np.bincount(inverse, weights, len(positions)).astype(np.float64)
         return positions, scores
 
     def _forget(self) -> None:
@@ -117,10 +117,10 @@ class Lexicon:
         return self._weighted(stem, alive)[0]
 
     def _rarest(self, stems: list[str], alive: Mask) -> list[str]:
-        known = sorted((self._frequency(stem, alive), stem) for stem in stems)
+        by_frequency = sorted((self._frequency(stem, alive), stem) for stem in stems)
         chosen: list[str] = []
         spent = 0
-        for frequency, stem in known:
+        for frequency, stem in by_frequency:
             if frequency and (not chosen or spent + frequency <= POSTINGS):
                 chosen.append(stem)
                 spent += frequency

@@ -21,7 +21,7 @@ from mmedrag.types import Assertion, Kind, Mention
 _ROWS = 500
 _ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
 _KINDS = {kind.value: kind for kind in Kind}
-_Stored = tuple[int, int, str, str, str, str, str]
+StoredMention = tuple[int, int, str, str, str, str, str]
 """A mention without its text: start, end, concept, term, kind, assertion, sites."""
 
 
@@ -39,16 +39,16 @@ class MentionTable:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def write(self, row: int, found: Recognition | None) -> None:
+    def write(self, row: int, recognition: Recognition | None) -> None:
         """Keep what was found in the text of a case, in place of what was kept before."""
         self._connection.execute("DELETE FROM recognised WHERE row = ?", [row])
-        if found is None:
+        if recognition is None:
             return
-        mentions = sorted(map(_stored, found.mentions))
+        mentions = sorted(map(stored_mention, recognition.mentions))
         kept = [(row, m[0], m[1], self._term(*m[2:5]), *m[5:]) for m in mentions]
         self._connection.execute(
             "INSERT INTO recognised VALUES (?, ?, ?)",
-            [row, self._number(found.recogniser), _checksum(mentions)],
+            [row, self._number(recognition.recogniser), checksum_of(mentions)],
         )
         self._connection.executemany("INSERT INTO mentions VALUES (?, ?, ?, ?, ?, ?)", kept)
 
@@ -59,10 +59,10 @@ class MentionTable:
             CasebaseDamaged: the mentions of a row fail their checksum.
         """
         rows = sorted(texts)
-        found: dict[int, Recognition] = {}
+        recognitions: dict[int, Recognition] = {}
         for start in range(0, len(rows), _ROWS):
-            found.update(self._batch(rows[start : start + _ROWS], texts))
-        return found
+            recognitions.update(self._batch(rows[start : start + _ROWS], texts))
+        return recognitions
 
     def counts(self) -> dict[str, int]:
         """How many cases each recogniser has read, by fingerprint."""
@@ -120,8 +120,8 @@ class MentionTable:
         terms = self._connection.execute(
             "SELECT DISTINCT term FROM mentions WHERE row = ?", [row]
         ).fetchall()
-        found = self._connection.execute("SELECT recogniser FROM recognised WHERE row = ?", [row])
-        recognisers = found.fetchall()
+        cursor = self._connection.execute("SELECT recogniser FROM recognised WHERE row = ?", [row])
+        recognisers = cursor.fetchall()
         self._connection.execute("DELETE FROM recognised WHERE row = ?", [row])
         self._connection.executemany(
             "DELETE FROM terms WHERE number = ? AND NOT EXISTS "
@@ -153,7 +153,7 @@ class MentionTable:
             f"JOIN recognisers ON number = recogniser WHERE row IN ({placeholders})",
             rows,
         ).fetchall()
-        stored: dict[int, list[_Stored]] = {row[0]: [] for row in kept}
+        stored: dict[int, list[StoredMention]] = {row[0]: [] for row in kept}
         for row, *mention in self._connection.execute(
             'SELECT row, start, "end", concept, terms.term, kind, assertion, sites FROM mentions '  # noqa: S608
             f"JOIN terms ON number = mentions.term WHERE row IN ({placeholders})",
@@ -162,12 +162,12 @@ class MentionTable:
             stored[row].append((*mention,))
         for row, recogniser, checksum in kept:
             stored[row].sort()
-            if _checksum(stored[row]) != checksum:
+            if checksum_of(stored[row]) != checksum:
                 raise CasebaseDamaged(
                     f"The mentions of row {row} fail their checksum",
                     "Derive them again: mmedrag rebuild.",
                 )
-            yield row, Recognition(recogniser, _mentions(texts[row], stored[row]))
+            yield row, Recognition(recogniser, mentions_of(texts[row], stored[row]))
 
     def _number(self, fingerprint: str) -> int:
         return self._numbered("recognisers", {"fingerprint": fingerprint})
@@ -179,21 +179,23 @@ class MentionTable:
         """The number of a row of ``table`` with this key, which is made where there is none."""
         test = " AND ".join(f"{column} = ?" for column in key)
         sql = f"SELECT number FROM {table} WHERE {test}"  # noqa: S608
-        found = self._connection.execute(sql, [*key.values()]).fetchone()
-        if found is not None:
-            return int(found[0])
+        stored = self._connection.execute(sql, [*key.values()]).fetchone()
+        if stored is not None:
+            return int(stored[0])
         placeholders = ", ".join("?" * len(key))
         sql = f"INSERT INTO {table} ({', '.join(key)}) VALUES ({placeholders})"  # noqa: S608
         return int(self._connection.execute(sql, [*key.values()]).lastrowid or 0)
 
 
-def _stored(mention: Mention) -> _Stored:
+def stored_mention(mention: Mention) -> StoredMention:
+    """What is kept of a mention."""
     m = mention
     sites = ",".join(m.sites)
     return m.start, m.end, m.concept, m.term, m.kind.value, m.assertion.value, sites
 
 
-def _mentions(text: str, stored: Sequence[_Stored]) -> tuple[Mention, ...]:
+def mentions_of(text: str, stored: Sequence[StoredMention]) -> tuple[Mention, ...]:
+    """The mentions of a text from what is kept of them."""
     return tuple(
         Mention(
             text[start:end],
@@ -209,6 +211,6 @@ def _mentions(text: str, stored: Sequence[_Stored]) -> tuple[Mention, ...]:
     )
 
 
-def _checksum(stored: Sequence[_Stored]) -> int:
+def checksum_of(stored: Sequence[StoredMention]) -> int:
     """Changes when anything stored of a text's mentions changes."""
     return crc32(repr(stored).encode("utf-8", "replace"))

@@ -21,7 +21,7 @@ from mmedrag.types import Assertion, Domain, Kind
 _BATCH = 10_000  # concepts a statement; SQLite takes 32,766 parameters
 _OCCURS = (
     "SELECT DISTINCT mentions.row FROM terms JOIN mentions ON mentions.term = terms.number "
-    "WHERE terms.concept IN ({marks}) AND mentions.assertion = ?"
+    "WHERE terms.concept IN ({placeholders}) AND mentions.assertion = ?"
 )
 _NOWHERE_NEGATED = (
     " AND NOT EXISTS (SELECT 1 FROM mentions AS other JOIN terms AS same "
@@ -61,46 +61,46 @@ class Occurrences:
 
     def occurring(self, concepts: Collection[str], assertion: Assertion) -> Rows:
         """Rows of reports that say so of any of the concepts, ascending."""
-        return self._found(concepts, assertion, _OCCURS)
+        return self._matching(concepts, assertion, _OCCURS)
 
     def undisputed(self, concepts: Collection[str]) -> Rows:
         """Rows of reports that affirm one of the concepts and nowhere negate that same one."""
-        return self._found(concepts, Assertion.AFFIRMED, _OCCURS + _NOWHERE_NEGATED)
+        return self._matching(concepts, Assertion.AFFIRMED, _OCCURS + _NOWHERE_NEGATED)
 
     def concepts_of(self, kinds: Sequence[Kind]) -> frozenset[str]:
         """The concepts of these kinds that reports mention."""
-        sql = f"SELECT DISTINCT concept FROM terms WHERE kind IN ({_marks(kinds)})"  # noqa: S608
+        sql = f"SELECT DISTINCT concept FROM terms WHERE kind IN ({_placeholders(kinds)})"  # noqa: S608
         with self._access.reading() as database:
             if not database.derives:
                 return frozenset()
-            found = database.connection.execute(sql, [kind.value for kind in kinds])
-            return frozenset(concept for (concept,) in found)
+            cursor = database.connection.execute(sql, [kind.value for kind in kinds])
+            return frozenset(concept for (concept,) in cursor)
 
     def names(self) -> list[tuple[str, tuple[str, ...], Rows]]:
         """Each distinct pair of diagnosis and labels, with the rows of the cases that have it."""
         with self._access.reading() as database:
             return list(_names(database.connection))
 
-    def _found(self, concepts: Collection[str], assertion: Assertion, sql: str) -> Rows:
+    def _matching(self, concepts: Collection[str], assertion: Assertion, sql: str) -> Rows:
         ordered = sorted(concepts)
-        found = [np.empty(0, np.int64)]
+        rows = [np.empty(0, np.int64)]
         with self._access.reading() as database:
             for start in range(0, len(ordered), _BATCH):
                 batch = ordered[start : start + _BATCH]
-                statement = sql.format(marks=_marks(batch))
-                found.append(_rows(database.connection, statement, [*batch, assertion.value]))
-        return np.unique(np.concatenate(found))
+                statement = sql.format(placeholders=_placeholders(batch))
+                rows.append(_rows(database.connection, statement, [*batch, assertion.value]))
+        return np.unique(np.concatenate(rows))
 
 
 def _names(connection: sqlite3.Connection) -> Iterator[tuple[str, tuple[str, ...], Rows]]:
     path = "$." + json.dumps(DIAGNOSIS)
-    found: dict[tuple[str, str], list[int]] = {}
+    rows_of: dict[tuple[str, str], list[int]] = {}
     for row, diagnosis, labels in connection.execute(
         "SELECT row, meta -> ?1, labels FROM cases WHERE labels != '[]' OR meta -> ?1 IS NOT NULL",
         [path],
     ):
-        found.setdefault((diagnosis or '""', labels), []).append(row)
-    for (diagnosis, labels), rows in found.items():
+        rows_of.setdefault((diagnosis or '""', labels), []).append(row)
+    for (diagnosis, labels), rows in rows_of.items():
         yield str(json.loads(diagnosis) or ""), tuple(json.loads(labels)), np.array(rows, np.int64)
 
 
@@ -116,5 +116,5 @@ def _rows(connection: sqlite3.Connection, sql: str, values: Sequence[object]) ->
     return np.fromiter((row for (row,) in connection.execute(sql, [*values])), np.int64)
 
 
-def _marks(values: Collection[str]) -> str:
+def _placeholders(values: Collection[str]) -> str:
     return ", ".join("?" * len(values))

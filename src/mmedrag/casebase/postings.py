@@ -82,8 +82,8 @@ class PostingsWriter:
         for stems, documents, often in self._pieces:
             here = np.bincount(stems, minlength=len(cases))
             before = np.concatenate([[0], np.cumsum(here)[:-1]])
-            places = np.arange(len(stems)) + np.repeat(cursor - before, here)
-            positions[places], counts[places] = documents, often
+            slots = np.arange(len(stems)) + np.repeat(cursor - before, here)
+            positions[slots], counts[slots] = documents, often
             cursor += here
         lengths = np.concatenate([np.empty(0, np.int64), *self._lengths])
         counted = list(zip(self._numbers, cases.tolist(), strict=True))
@@ -130,7 +130,7 @@ class Postings:
 
     def of(self, number: int) -> Posting:
         """The reports that hold a stem."""
-        start, stop = (int(place) for place in self._starts.span(number - 1, number + 1))
+        start, stop = (int(offset) for offset in self._starts.span(number - 1, number + 1))
         positions = self._positions.span(start, stop).astype(np.int64)
         return positions, self._counts.span(start, stop)
 

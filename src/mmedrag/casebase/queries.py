@@ -86,7 +86,7 @@ class Queries(Connection):
     """
 
     ontology: Ontology | None = None
-    _related: tuple[Ontology | None, criteria.Statements] | None = None
+    _related: tuple[Ontology | None, criteria.TableStatements] | None = None
 
     def core(self) -> str:
         """A digest of what a search takes from the database without a checksum of its own.
@@ -110,8 +110,8 @@ class Queries(Connection):
 
     def last_row(self) -> int:
         """The highest row number ever given."""
-        found = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'cases'")
-        return next((int(row[0]) for row in found), 0)
+        cursor = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'cases'")
+        return next((int(row[0]) for row in cursor), 0)
 
     def rows_where(self, condition: Node, above: int = 0) -> Rows:
         """Row numbers above one of the cases that a filter allows, ascending.
@@ -149,9 +149,9 @@ class Queries(Connection):
             test, values = f"{test} AND cases.domain = ?", [*values, domain]
         return facets(self.connection, test, values, kinds, limit)
 
-    def _statements(self) -> criteria.Statements:
+    def _statements(self) -> criteria.TableStatements:
         if self._related is None or self._related[0] is not self.ontology:
-            self._related = self.ontology, criteria.Statements(self.connection, self.ontology)
+            self._related = self.ontology, criteria.TableStatements(self.connection, self.ontology)
         return self._related[1].at(self.state().epoch)
 
     def _require_recognised(self) -> None:
@@ -177,8 +177,8 @@ class Queries(Connection):
             "SELECT row, domain, text FROM cases LEFT JOIN texts USING (row) "
             "WHERE row > ? ORDER BY row LIMIT ?"
         )
-        while found := self._run(sql, [row, 16 * _BATCH]).fetchall():
-            numbers, domains, texts = zip(*found, strict=True)
+        while page := self._run(sql, [row, 16 * _BATCH]).fetchall():
+            numbers, domains, texts = zip(*page, strict=True)
             rows = np.array(numbers, np.int64)
             yield Added(rows, domains, texts, self.vectors(rows, dim))
             row = numbers[-1]
@@ -196,8 +196,8 @@ class Queries(Connection):
             "WHERE domain IS ? AND row <= ? ORDER BY row",
             [domain, last],
         )
-        while found := cursor.fetchmany(16 * _BATCH):
-            rows, blobs, checksums, texts, labels, meta, *plain = zip(*found, strict=True)
+        while page := cursor.fetchmany(16 * _BATCH):
+            rows, blobs, checksums, texts, labels, meta, *plain = zip(*page, strict=True)
             vectors = np.empty((len(rows), dim), np.float32)
             for i, (row, blob, stored) in enumerate(zip(rows, blobs, checksums, strict=True)):
                 vectors[i] = checked_vector(f"of row {row}", blob, stored)
@@ -223,11 +223,11 @@ class Queries(Connection):
 
     def ids(self, rows: Rows) -> dict[int, str]:
         """Case ids by row number."""
-        found: dict[int, str] = {}
+        by_row: dict[int, str] = {}
         for batch in batches(rows.tolist(), _BATCH):
             sql = f"SELECT row, id FROM cases WHERE row IN ({placeholders(batch)})"  # noqa: S608
-            found.update(tuple(row) for row in self._run(sql, batch))
-        return found
+            by_row.update(tuple(row) for row in self._run(sql, batch))
+        return by_row
 
     def all_ids(self) -> list[str]:
         """Every case's id, in the order of adding."""
@@ -239,11 +239,11 @@ class Queries(Connection):
         Raises:
             CasebaseDamaged: one fails its checksum.
         """
-        found = {}
+        by_row = {}
         for batch in batches(rows, _BATCH):
             for row in self._run(f"{_CASE} WHERE cases.row IN ({placeholders(batch)})", batch):
-                found[row[0]] = checked_case(row)
-        return found
+                by_row[row[0]] = checked_case(row)
+        return by_row
 
     def case(self, case_id: str) -> Case | None:
         """The case of that id.
@@ -251,8 +251,8 @@ class Queries(Connection):
         Raises:
             CasebaseDamaged: it fails its checksum.
         """
-        found = self._run(f"{_CASE} WHERE id = ?", [case_id])
-        return next(map(checked_case, found), None)
+        cursor = self._run(f"{_CASE} WHERE id = ?", [case_id])
+        return next(map(checked_case, cursor), None)
 
     def page(self, after: int, size: int) -> list[tuple[int, Case, str | None]]:
         """The next cases by row number: ``(row, case, digest of its thumbnail)``.
@@ -287,11 +287,11 @@ class Queries(Connection):
         """Row numbers of all cases, or of some ids, ascending."""
         if ids is None:
             return [row[0] for row in self._run("SELECT row FROM cases ORDER BY row")]
-        found: list[int] = []
+        rows: list[int] = []
         for batch in batches(list(dict.fromkeys(ids)), _BATCH):
             sql = f"SELECT row FROM cases WHERE id IN ({placeholders(batch)})"  # noqa: S608
-            found += [row[0] for row in self._run(sql, batch)]
-        return sorted(found)
+            rows += [row[0] for row in self._run(sql, batch)]
+        return sorted(rows)
 
     def recognised(self, texts: Mapping[int, str]) -> dict[int, Recognition]:
         """What was recognised in each row's text; rows that nobody has looked at are absent."""
@@ -303,13 +303,13 @@ class Queries(Connection):
 
     def text(self, row: int) -> str:
         """The report of a row."""
-        found = self._run("SELECT text FROM texts WHERE row = ?", [row]).fetchone()
-        return "" if found is None else str(found[0])
+        stored = self._run("SELECT text FROM texts WHERE row = ?", [row]).fetchone()
+        return "" if stored is None else str(stored[0])
 
     def thumbnail(self, case_id: str) -> str | None:
         """Digest of a case's thumbnail."""
-        found = self._run("SELECT thumbnail FROM cases WHERE id = ?", [case_id]).fetchone()
-        return None if found is None else found[0]
+        stored = self._run("SELECT thumbnail FROM cases WHERE id = ?", [case_id]).fetchone()
+        return None if stored is None else stored[0]
 
     def thumbnails(self) -> set[str]:
         """Digests of all thumbnails."""
@@ -318,24 +318,24 @@ class Queries(Connection):
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Vectors of cases with the given content hashes."""
-        found = {}
+        vectors = {}
         crc = "crc" if self.derives else "NULL"
         sql = f"SELECT content, vector, {crc} FROM cases JOIN vectors USING (row) "  # noqa: S608
         for batch in batches(list(dict.fromkeys(contents)), _BATCH):
             for content, blob, stored in self._run(
                 f"{sql} WHERE content IN ({placeholders(batch)})", batch
             ):
-                found[content] = checked_vector(f"of content {content}", blob, stored)
-        return found
+                vectors[content] = checked_vector(f"of content {content}", blob, stored)
+        return vectors
 
     def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Kept vectors of definitions by the digest of what was embedded."""
-        found: dict[str, Vector] = {}
+        vectors: dict[str, Vector] = {}
         for batch in batches(list(digests) if self.derives else [], _BATCH):
             sql = f"SELECT * FROM definition_vectors WHERE digest IN ({placeholders(batch)})"  # noqa: S608
             for digest, blob, stored in self._run(sql, batch):
-                found[digest] = checked_vector(f"of definition {digest}", blob, stored)
-        return found
+                vectors[digest] = checked_vector(f"of definition {digest}", blob, stored)
+        return vectors
 
     def erasures(self) -> list[str]:
         """Thumbnails that no case uses any more and whose files may still be there."""
@@ -351,8 +351,8 @@ class Queries(Connection):
 
     def generation(self, number: int) -> str | None:
         """SHA-256 of the manifest of a generation that was published and not retired."""
-        found = self._run("SELECT manifest FROM generations WHERE number = ?", [number])
-        return next((str(row[0]) for row in found), None)
+        cursor = self._run("SELECT manifest FROM generations WHERE number = ?", [number])
+        return next((str(row[0]) for row in cursor), None)
 
     def last_generation(self) -> int:
         """The highest number of a generation on record, or 0."""
@@ -360,8 +360,8 @@ class Queries(Connection):
 
     def problems(self) -> Iterator[str]:
         """What SQLite's own checks and all checksums find; nothing when sound."""
-        found = [row[0] for row in self._run("PRAGMA integrity_check")]
-        yield from (f"casebase.db: {problem}" for problem in found if problem != "ok")
+        reports = [row[0] for row in self._run("PRAGMA integrity_check")]
+        yield from (f"casebase.db: {problem}" for problem in reports if problem != "ok")
         for row in self._run("PRAGMA foreign_key_check"):
             yield f"casebase.db: row {row[1]} of {row[0]} refers to no case"
         yield from self.damaged_cases()

@@ -35,29 +35,29 @@ class RowSum:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: int | None = None
+        self._sum: int | None = None
         self._rest_until = 0.0
 
     def begin(self, epoch: int) -> None:
         """A write has begun that will have this number."""
-        self._known = self._stored(epoch - 1)
+        self._sum = self._stored(epoch - 1)
 
     def add(self, row: int, sign: int = 1) -> None:
         """A row was written, or (-1) is about to be deleted."""
-        if self._known is not None:
-            found = self._connection.execute(_ONE, [row]).fetchone()
-            self._known += sign * int(found[0])
+        if self._sum is not None:
+            digest = self._connection.execute(_ONE, [row]).fetchone()
+            self._sum += sign * int(digest[0])
 
     def end(self, epoch: int) -> None:
         """Keep the sum with the write; added up anew where the former write kept none."""
-        total = self._total() if self._known is None else self._known
+        total = self._total() if self._sum is None else self._sum
         self._connection.execute(
             "INSERT OR REPLACE INTO settings VALUES (?, ?)", [SETTING, f"{epoch} {total}"]
         )
 
     def forget(self) -> None:
         """Take what is there for what was written."""
-        self._known = None
+        self._sum = None
 
     def is_broken(self, epoch: int) -> bool:
         """Whether the table is not what was written; ``False`` where no sum was kept."""
@@ -80,8 +80,8 @@ class RowSum:
 
     def _stored(self, epoch: int) -> int | None:
         sql = "SELECT value FROM settings WHERE key = ?"
-        found = self._connection.execute(sql, [SETTING]).fetchone()
-        number, _, total = str(found[0]).partition(" ") if found else ("", "", "")
+        setting = self._connection.execute(sql, [SETTING]).fetchone()
+        number, _, total = str(setting[0]).partition(" ") if setting else ("", "", "")
         return int(total) if number == str(epoch) and total.isdigit() else None
 
     def _total(self) -> int:

@@ -114,11 +114,11 @@ def migrate(connection: sqlite3.Connection) -> bool:
         return False
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = version(connection)  # another writer may have been first
-        needed = found < FORMAT
-        for script in _SCRIPTS[found:]:
+        stored = version(connection)  # another writer may have been first
+        needed = stored < FORMAT
+        for script in _SCRIPTS[stored:]:
             _execute(connection, script)
-        if found < 2:
+        if stored < 2:
             connection.create_function("crc32", 1, crc32, deterministic=True)
             connection.execute("UPDATE vectors SET crc = crc32(vector)")
         if needed:
@@ -147,9 +147,9 @@ def check_format(connection: sqlite3.Connection, path: Path) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION:
         raise CasebaseError(f"{path} is not a casebase", "Give the folder that index made.")
-    if (found := version(connection)) > FORMAT:
+    if (stored := version(connection)) > FORMAT:
         raise CasebaseError(
-            f"{path} has format {found}, this version reads up to {FORMAT}",
+            f"{path} has format {stored}, this version reads up to {FORMAT}",
             "Upgrade: pip install --upgrade mmedrag.",
         )
 

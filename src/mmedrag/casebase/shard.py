@@ -71,14 +71,14 @@ class Shard:
             if count <= _SCAN and mask is not None:
                 return self._scan(query, k, cap, np.flatnonzero(mask))
             return self._search_flat(query, k, cap, mask, count)
-        found = np.empty(0, np.int64)
+        positions = np.empty(0, np.int64)
         if count > _SCAN or mask is None:
             wanted = min(candidates(k), count)
-            found = self._approximate.search(query, wanted, mask)
-        if len(found) < min(k, count):
+            positions = self._approximate.search(query, wanted, mask)
+        if len(positions) < min(k, count):
             within = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
             return self._scan(query, k, cap, within)
-        return found + self.start
+        return positions + self.start
 
     def _search_flat(
         self, query: Vector, k: int, cap: int, mask: Mask | None, count: int
@@ -92,8 +92,8 @@ class Shard:
             values, positions = _exact(query, vectors, wanted, selector)
             floor = values[k - 1] - TIE
             if wanted == limit or values[-1] < floor:
-                found: Positions = positions[values >= floor] + self.start
-                return found
+                nearest: Positions = positions[values >= floor] + self.start
+                return nearest
             wanted = min(4 * wanted, limit)
 
     def _scan(self, query: Vector, k: int, cap: int, within: Positions) -> Positions:
@@ -134,8 +134,8 @@ class ApproximateIndex:
             wanted = min(4 * wanted, self._shape[0])
         with one_thread():
             _, positions = index.search(query[None], wanted)
-        found: Positions = positions[0, positions[0] >= 0]
-        return found if mask is None else found[mask[found]]
+        valid: Positions = positions[0, positions[0] >= 0]
+        return valid if mask is None else valid[mask[valid]]
 
     def _index(self) -> Index:
         if self._loaded is None:
@@ -185,9 +185,9 @@ class InvertedLists(ApproximateIndex):
                 _, positions = inverted.search_preassigned(
                     row, wanted, lists, nearness, params=parameters
                 )
-            found: Positions = positions[0, positions[0] >= 0]
-            if len(found) == wanted or probes >= inverted.nlist:
-                return found
+            valid: Positions = positions[0, positions[0] >= 0]
+            if len(valid) == wanted or probes >= inverted.nlist:
+                return valid
             probes = min(4 * probes, int(inverted.nlist))
 
     def _before_loading(self) -> None:

@@ -26,7 +26,7 @@ from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import Joined, Node, Not, parse
 from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
-_POOL = 100  # candidates from vectors and from words, each, that are joined for a text
+_DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
 _FILTERS = 16  # remembered
 _CASES = 4_096  # remembered until something is written
@@ -110,58 +110,58 @@ class Snapshot:
         allowed = self._allowed(database, query.where)
         text = " ".join([query.text, *question.synonyms])
         words = self._lexicon.match(text, self._alive)
-        concepts = self._placed(database.matching(question.criteria))
+        concepts = self._at_positions(database.matching(question.criteria))
         met = bool(concepts[1].any())
         if not len(words[0]) and not met:
-            found = self._candidates(vector, k, domain, allowed)
-            return self._hits(database, vector, found, None, k)
+            candidates = self._candidates(vector, k, domain, allowed)
+            return self._hits(database, vector, candidates, None, k)
         matched, scores = self._visible(words, domain, allowed)
-        pool = max(k, _POOL)
+        depth = max(k, _DEPTH)
         sources = [
-            self._candidates(vector, pool, domain, allowed),
-            self._best(matched, scores, pool),
-            self._meeting(vector, pool, domain, self._visible(concepts, domain, allowed)),
+            self._candidates(vector, depth, domain, allowed),
+            self._best(matched, scores, depth),
+            self._meeting(vector, depth, domain, self._visible(concepts, domain, allowed)),
         ]
         positions = np.unique(np.concatenate(sources))
         blended = scores_at(positions, words), scores_at(positions, concepts) if met else None
         return self._hits(database, vector, positions, blended, k, weight_of(question.criteria))
 
-    def _best(self, positions: Positions, scores: NDArray[np.float64], pool: int) -> Positions:
+    def _best(self, positions: Positions, scores: NDArray[np.float64], depth: int) -> Positions:
         """The positions with the highest scores, ties by row."""
-        if len(positions) > pool:
-            high = scores >= np.partition(scores, -pool)[-pool]
+        if len(positions) > depth:
+            high = scores >= np.partition(scores, -depth)[-depth]
             positions, scores = positions[high], scores[high]
-        return positions[np.lexsort((self._rows_at(positions), -scores))[:pool]]
+        return positions[np.lexsort((self._rows_at(positions), -scores))[:depth]]
 
     def _meeting(
-        self, vector: Vector, pool: int, domain: Domain | None, scored: Scored
+        self, vector: Vector, depth: int, domain: Domain | None, scored: Scored
     ) -> Positions:
         """Cases that meet the criteria best, the most similar of those that meet them alike."""
         positions, scores = scored
         if not np.any(scores > 0.0):
             return np.empty(0, np.int64)
-        least = max(np.sort(scores)[-min(pool, len(scores))], np.min(scores[scores > 0.0]))
+        least = max(np.sort(scores)[-min(depth, len(scores))], np.min(scores[scores > 0.0]))
         alike = np.zeros(len(self._alive), np.bool_)
         alike[positions[scores == least]] = True
-        similar = self._candidates(vector, pool, domain, alike)
+        similar = self._candidates(vector, depth, domain, alike)
         return np.concatenate([positions[scores > least], similar])
 
     def _candidates(
         self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
     ) -> Positions:
         """Positions among which the ``k`` most similar are, ascending."""
-        found = [np.empty(0, np.int64)]
+        positions = [np.empty(0, np.int64)]
         dead = not self._alive.all()
         mask = self._alive if allowed is None else self._alive & allowed
         for name, shard in self._shards.items():
             if domain in (None, name):
-                part = mask[shard.start : shard.stop]
-                masked = allowed is not None or (dead and not part.all())
-                found.append(shard.search(vector, k, k + _CAP, part if masked else None))
+                shard_mask = mask[shard.start : shard.stop]
+                masked = allowed is not None or (dead and not shard_mask.all())
+                positions.append(shard.search(vector, k, k + _CAP, shard_mask if masked else None))
         fresh = self._fresh_mask(domain) & mask[self._stored :]
         if fresh.any():
-            found.append(self._fresh.search(vector, k, k + _CAP, fresh) + self._stored)
-        return np.sort(np.concatenate(found))
+            positions.append(self._fresh.search(vector, k, k + _CAP, fresh) + self._stored)
+        return np.sort(np.concatenate(positions))
 
     def _hits(
         self,
@@ -209,8 +209,12 @@ class Snapshot:
         for row, vector, cosine, score in zip(
             numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
         ):
-            case, found = self._cases[row]
-            terms = (None, "") if found is None else (found.mentions, found.recogniser)
+            case, recognition = self._cases[row]
+            terms = (
+                (None, "")
+                if recognition is None
+                else (recognition.mentions, recognition.recogniser)
+            )
             yield Hit(case, vector, cosine, score, *terms)
 
     # Words
@@ -259,7 +263,7 @@ class Snapshot:
         if isinstance(node, Not):
             return ~self._columnar(database, node.part)
         if isinstance(node, Joined):
-            masks = [self._columnar(database, part) for part in node.parts]
+            masks = [self._columnar(database, child) for child in node.parts]
             joined: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
             return joined
         if self._generation.columns.has(node.field):
@@ -307,16 +311,16 @@ class Snapshot:
 
     def _positions_of(self, rows: Rows) -> Positions:
         """Where rows are; those that are not here are left out."""
-        found = [np.empty(0, np.int64)]
+        positions = [np.empty(0, np.int64)]
         if self._generation is not None:
             for shard in self._shards.values():
-                places, present = locate(self._generation.rows[shard.start : shard.stop], rows)
-                found.append(places[present] + shard.start)
-        places, present = locate(self._fresh.rows, rows)
-        found.append(places[present] + self._stored)
-        return np.concatenate(found)
+                offsets, present = locate(self._generation.rows[shard.start : shard.stop], rows)
+                positions.append(offsets[present] + shard.start)
+        offsets, present = locate(self._fresh.rows, rows)
+        positions.append(offsets[present] + self._stored)
+        return np.concatenate(positions)
 
-    def _placed(self, scored: tuple[Rows, NDArray[np.float64]]) -> Scored:
+    def _at_positions(self, scored: tuple[Rows, NDArray[np.float64]]) -> Scored:
         """Scored rows as scored positions, ascending; those that are not here are left out."""
         rows, scores = scored
         if not len(rows):
@@ -343,10 +347,10 @@ class Snapshot:
 
 def scores_at(positions: Positions, scored: Scored) -> NDArray[np.float64]:
     """The scores of some positions, 0 for those that were not scored."""
-    places, present = locate(scored[0], positions)
-    found = np.zeros(len(positions))
-    found[present] = scored[1][places[present]]
-    return found
+    offsets, present = locate(scored[0], positions)
+    scores = np.zeros(len(positions))
+    scores[present] = scored[1][offsets[present]]
+    return scores
 
 
 def checked(vector: Vector, dim: int) -> Vector:

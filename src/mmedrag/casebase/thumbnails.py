@@ -64,8 +64,8 @@ class Thumbnails:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         sync_folder(self._folder)
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            list(pool.map(self._write_one, missing))
+        with ThreadPoolExecutor(_WRITERS) as executor:
+            list(executor.map(self._write_one, missing))
 
     def _write_one(self, preview: bytes) -> None:
         write_durably(self._path(digest_of(preview)), preview)

@@ -65,28 +65,28 @@ class Vocabulary:
 
     def beginning(self, generation: int, field: str, letter: str) -> list[str]:
         """The values of a field that begin with a letter."""
-        found = self._connection.execute(
+        cursor = self._connection.execute(
             "SELECT value FROM vocabulary "
             "WHERE generation = ? AND field = ? AND value >= ? AND value < ?",
             [generation, field, letter, chr(ord(letter) + 1)],
         )
-        return [value for (value,) in found]
+        return [value for (value,) in cursor]
 
     def number(self, generation: int, field: str, value: str) -> int | None:
         """The number of a value."""
-        found = self._connection.execute(
+        stored = self._connection.execute(
             "SELECT number FROM vocabulary WHERE generation = ? AND field = ? AND value = ?",
             [generation, field, value],
         ).fetchone()
-        return None if found is None else int(found[0])
+        return None if stored is None else int(stored[0])
 
     def counted(self, generation: int) -> dict[str, dict[str, tuple[int, int]]]:
         """Everything that is kept of a generation: number and cases, by field and value."""
-        found: dict[str, dict[str, tuple[int, int]]] = {}
+        by_field: dict[str, dict[str, tuple[int, int]]] = {}
         sql = "SELECT field, value, number, cases FROM vocabulary WHERE generation = ?"
         for field, value, number, cases in self._connection.execute(sql, [generation]):
-            found.setdefault(field, {})[value] = (number, cases)
-        return found
+            by_field.setdefault(field, {})[value] = (number, cases)
+        return by_field
 
     def problems(self) -> Iterator[str]:
         """Rows that cannot be what was written; nothing when sound."""
@@ -122,8 +122,8 @@ def meta_values(meta: str) -> dict[str, str]:
         return {}
     content = json.loads(meta)
     diagnosis = content.pop(DIAGNOSIS, "")
-    found = {"diagnosis": diagnosis} if diagnosis else {}
-    return found | dict(_flat("meta", content))
+    values = {"diagnosis": diagnosis} if diagnosis else {}
+    return values | dict(_flat("meta", content))
 
 
 def _flat(path: str, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -33,13 +33,13 @@ def similar(database: Database, snapshot: Snapshot, word: str) -> dict[str, int]
     stem = snapshot.stem(word)
     if not stem or not stem[0].isalpha():
         return {}
-    found: dict[str, int] = {}
+    words: dict[str, int] = {}
     for near in sorted(snapshot.stems(database, stem[0])):
         if abs(len(near) - len(stem)) <= MISTAKES and distance(stem, near) >= 0:
             rows = snapshot.using(near)
             if len(rows) >= COMMON:
-                found |= _written(database.text(int(rows[0])), word)
-    return found
+                words |= written(database.text(int(rows[0])), word)
+    return words
 
 
 def distance(one: str, other: str) -> int:
@@ -47,7 +47,7 @@ def distance(one: str, other: str) -> int:
     return int(_distances().compare(one, other, MISTAKES))
 
 
-def _written(text: str, word: str) -> dict[str, int]:
+def written(text: str, word: str) -> dict[str, int]:
     """The words of a report that are nearest to ``word``."""
     words = {w.lower() for w in _WORD.findall(text)}
     apart = {w: d for w in words if w[0] == word[0] and (d := distance(word, w)) >= 0}

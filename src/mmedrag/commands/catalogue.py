@@ -10,7 +10,7 @@ from mmedrag.views.terminal import show
 
 
 def add(commands: Commands) -> None:
-    """datasets, presets, demo."""
+    """The commands ``datasets``, ``presets`` and ``demo``."""
     datasets = commands.add_parser("datasets", help="list the formats of corpora that can be read")
     datasets.set_defaults(run=_datasets)
     presets = commands.add_parser("presets", help="list the sets of models that can be loaded")

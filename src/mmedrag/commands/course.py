@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Course."""
+    """The command ``course``."""
     command = commands.add_parser(
-        "course", help="the studies of a patient in order, and what became of the findings"
+        "course", help="the studies of a patient in order, and how the findings changed"
     )
     command.add_argument("casebase", type=location_of)
-    command.add_argument("patient", nargs="?", help="as patient_id of the casebase has it")
+    command.add_argument("patient", nargs="?", help="the patient_id in the casebase")
     command.add_argument(
         "--find", metavar="TEXT",
-        help="patients with such a course, as 'consolidation that resolved within two weeks'",
+        help="find patients by course, such as 'consolidation that resolved within two weeks'",
     )  # fmt: skip
     command.add_argument(
-        "--like", type=int, default=0, metavar="K", help="also the K patients of the likest course"
+        "--like",
+        type=int,
+        default=0,
+        metavar="K",
+        help="also the K patients with the most similar course",
     )
     add_time(command)
     add_dictionaries(command)
@@ -48,7 +52,7 @@ def _course(options: argparse.Namespace) -> int:
         for notice in rag.notices:
             notify(notice)
         if options.find is not None:
-            return _show_found(options, patients.find(rag, options.find))
+            return _show_matches(options, patients.find(rag, options.find))
         course = patients.course(rag, options.patient, options.at)
         like = patients.like(rag, course, options.like) if options.like > 0 else []
     if options.page is not None:
@@ -65,18 +69,20 @@ def _course(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show_found(options: argparse.Namespace, found: list[tuple[Course, tuple[Change, ...]]]) -> int:
+def _show_matches(
+    options: argparse.Namespace, matches: list[tuple[Course, tuple[Change, ...]]]
+) -> int:
     from mmedrag.views.timeline import course_json, finding_text
     from mmedrag.views.trace import change_json
 
     if options.json:
         show(json_document([
-            course_json(c) | {"met": [change_json(m) for m in met]} for c, met in found
+            course_json(c) | {"met": [change_json(m) for m in met]} for c, met in matches
         ]))  # fmt: skip
         return 0
-    for course, met in found:
+    for course, met in matches:
         show(finding_text(course, met))
-    show(f"{len(found)} patient{'' if len(found) == 1 else 's'} with such a course")
+    show(f"{len(matches)} patient{'' if len(matches) == 1 else 's'} with such a course")
     return 0
 
 

@@ -12,7 +12,7 @@ from mmedrag.views.terminal import notify, one_line, show
 
 
 def add(commands: Commands) -> None:
-    """define, dictionary."""
+    """The commands ``define`` and ``dictionary``."""
     define = commands.add_parser("define", help="recognise and define the terms of a text")
     define.add_argument("text")
     add_dictionaries(define)

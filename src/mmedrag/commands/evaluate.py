@@ -14,11 +14,12 @@ from mmedrag.commands.options import Commands, add_pictures, pairs
 from mmedrag.commands.study import add_preset, add_records, add_study, run_study, show_sections
 from mmedrag.errors import QueryError
 from mmedrag.locations import location_of
+from mmedrag.views.section import Section
 from mmedrag.views.terminal import progress_bar
 
 
 def add(commands: Commands) -> None:
-    """eval, with one command a study."""
+    """The command ``eval``, with a sub-command for each study."""
     command = commands.add_parser("eval", help="measure the system on your own records")
     studies = command.add_subparsers(metavar="STUDY", required=True)
     _add_retrieval(studies)
@@ -55,14 +56,14 @@ def _add_retrieval(studies: Commands) -> None:
     )
     command.add_argument(
         "--gallery", choices=("split", "all"), default="split",
-        help="what is searched: the records of the split, or all records (default: split)",
+        help="records to search: those of the split, or all (default: split)",
     )  # fmt: skip
     command.add_argument(
         "--group-by", choices=("patient_id", "study_id", "text", "labels"), default="patient_id",
         help="records that share this field count as right answers (default: patient_id)",
     )  # fmt: skip
     command.add_argument(
-        "--label", default="", help="also measure precision@10 by this field, as labels[1]"
+        "--label", default="", help="also measure precision@10 by this field, such as labels[1]"
     )
     command.add_argument("--limit", type=int, metavar="N", help="read only the first N records")
 
@@ -146,7 +147,7 @@ def _add_answers(studies: Commands) -> None:
     add_preset(command)
     command.add_argument(
         "--questions", type=int, default=40, metavar="N",
-        help="number of questions for each corpus (default: 40)",
+        help="number of questions for each corpus; 0 asks the task questions alone (default: 40)",
     )  # fmt: skip
     command.add_argument(
         "--tasks", type=int, default=0, metavar="N",
@@ -158,31 +159,32 @@ def _add_answers(studies: Commands) -> None:
 
 def _answers(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.answers import evaluate_answers
-    from mmedrag.evaluation.task_replies import evaluate_replies, with_replies
+    from mmedrag.evaluation.task_replies import evaluate_replies, section_of_replies, with_replies
     from mmedrag.evaluation.tasks import has_validation
 
+    section: Section | None = None
     with progress_bar("question", "ask") as bar:
-        section = evaluate_answers(
-            [f for f in options.data if not options.tasks or has_validation(f)],
-            preset=options.preset,
-            models=pairs(options.model, "--model"),
-            generator=named_generator(options),
-            questions=options.questions,
-            progress=bar.update,
-        )
-        if options.tasks:
-            section = with_replies(
-                section,
-                evaluate_replies(
-                    options.data,
-                    preset=options.preset,
-                    models=pairs(options.model, "--model"),
-                    generator=named_generator(options),
-                    casebase=options.casebase,
-                    most=options.tasks,
-                    progress=bar.update,
-                ),
+        if options.questions or not options.tasks:
+            section = evaluate_answers(
+                [f for f in options.data if not options.tasks or has_validation(f)],
+                preset=options.preset,
+                models=pairs(options.model, "--model"),
+                generator=named_generator(options),
+                questions=options.questions,
+                progress=bar.update,
             )
+        if options.tasks:
+            scores = evaluate_replies(
+                options.data,
+                preset=options.preset,
+                models=pairs(options.model, "--model"),
+                generator=named_generator(options),
+                casebase=options.casebase,
+                most=options.tasks,
+                progress=bar.update,
+            )
+            section = with_replies(section, scores) if section else section_of_replies(scores)
+    assert section is not None
     return show_sections(options, section)
 
 
@@ -190,7 +192,7 @@ def add_searched(command: argparse.ArgumentParser) -> None:
     """Let a study search a casebase that is there, in place of one made of the records."""
     command.add_argument(
         "--casebase", type=location_of, metavar="DIR",
-        help="search this one; it must not hold the patients that are asked about",
+        help="search this casebase; it must not hold the patients of the questions",
     )  # fmt: skip
 
 
@@ -258,11 +260,11 @@ def _add_order(studies: Commands) -> None:
     )
     command.add_argument(
         "--unseen", type=Path, nargs="+", default=[], metavar="RECORDS.jsonl",
-        help="records of sets that nothing was learned from; reported apart",
+        help="records of sets that no model was trained on; reported separately",
     )  # fmt: skip
     command.add_argument(
         "--part", choices=("test", "tune"), default="test",
-        help="whose patients ask: those that are reported on, or others to choose settings on "
+        help="patients who ask: test (results are reported), tune (settings are chosen) "
         "(default: test)",
     )  # fmt: skip
     command.add_argument(
@@ -286,7 +288,7 @@ def _order(options: argparse.Namespace) -> int:
             options.unseen,
             preset=options.preset,
             models=pairs(options.model, "--model"),
-            part=options.part,
+            subset=options.part,
             records=options.records,
             questions=options.questions,
             progress=bar.update,

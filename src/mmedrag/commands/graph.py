@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """graph, with build and show."""
+    """The command ``graph``, with ``build`` and ``show``."""
     command = commands.add_parser("graph", help="concepts, and what a corpus says they go with")
-    parts = command.add_subparsers(metavar="COMMAND", required=True)
+    subcommands = command.add_subparsers(metavar="COMMAND", required=True)
 
-    build = parts.add_parser("build", help="learn the edges of a casebase; only new cases are read")
+    build = subcommands.add_parser(
+        "build", help="learn the edges of a casebase; only new cases are read"
+    )
     build.add_argument("casebase", type=location_of)
     build.add_argument(
         "--phenotypes", action="store_true",
@@ -27,7 +29,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     build.set_defaults(run=_build)
 
-    shown = parts.add_parser("show", help="the edges at a concept, with their evidence")
+    shown = subcommands.add_parser("show", help="the edges at a concept, with their evidence")
     shown.add_argument("term", help="a finding, disease or sign, by any of its names")
     shown.add_argument("--casebase", type=location_of, help="with the edges learned from it")
     shown.add_argument("--domain", default="", help="count the cases of this domain alone")
@@ -46,8 +48,10 @@ def _build(options: argparse.Namespace) -> int:
     counts: dict[str, int] = {}
     for edge in knowledge.graph.edges():
         counts[edge.relation] = counts.get(edge.relation, 0) + 1
-    told = ", ".join(f"{n} {relation}" for relation, n in sorted(counts.items()))
-    show(f"{knowledge.counts.patients} patients, {len(knowledge.graph.codes)} concepts; {told}")
+    relations = ", ".join(f"{n} {relation}" for relation, n in sorted(counts.items()))
+    show(
+        f"{knowledge.counts.patients} patients, {len(knowledge.graph.codes)} concepts; {relations}"
+    )
     return 0
 
 

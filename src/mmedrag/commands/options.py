@@ -41,8 +41,8 @@ def add_time(command: argparse.ArgumentParser) -> None:
     """Let a command take ``--at``, a date or a day of ``offset_days``."""
     command.add_argument(
         "--at", type=time_of, metavar="TIME",
-        help="when: a date, as 2020-02-10, or a day of offset_days; what is later, or of unknown "
-        "time, is not read of that patient",
+        help="time of the question: a date such as 2020-02-10, or a day of offset_days; later and "
+        "undated records of the patient are not read",
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def add_new_domains(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--new-domain", action="append", default=[], metavar="NAME[=PROMPT]",
         help="a domain beside the built-in ones, and a caption of its images for zero-shot "
-        "routing, as 'dermatology=a dermoscopy image'; repeatable, also for more captions",
+        "routing, such as 'dermatology=a dermoscopy image'; repeatable, also for more captions",
     )  # fmt: skip
 
 

@@ -131,15 +131,15 @@ def _paper(options: argparse.Namespace) -> int:
     from mmedrag.paper.report import outcomes, studies_of
     from mmedrag.paper.roles import draw_phantoms, read_roles, synthetic_roles
 
-    drawn = options.report / "phantoms"
+    folder = options.report / "phantoms"
     roles = (
-        synthetic_roles(drawn, options.pictures)
+        synthetic_roles(folder, options.pictures)
         if options.data is None
         else read_roles(options.data, options.pictures)
     )
     studies = studies_of(roles, options.only)  # a wrong name is refused before anything is drawn
     if options.data is None:
-        draw_phantoms(drawn)
+        draw_phantoms(folder)
     numbers = {name: i for i, name in enumerate((study.name for study in studies), 1)}
     measured = []
 

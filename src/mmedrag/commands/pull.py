@@ -17,7 +17,9 @@ from mmedrag.views.terminal import notify, progress_bar, show
 
 if TYPE_CHECKING:
     from mmedrag.dicomweb.client import Archive
-    from mmedrag.dicomweb.pull import Statistics
+    from mmedrag.dicomweb.pull import Pull, Statistics
+    from mmedrag.presets import Stages
+    from mmedrag.stores import CaseDatabase
 
 _KEYS = (
     "Modality", "ModalitiesInStudy", "StudyDate", "StudyTime", "AccessionNumber",
@@ -28,16 +30,17 @@ _DATES = re.compile(r"(\d{8})?-?(\d{8})?")
 
 
 def add(commands: Commands) -> None:
-    """Pull."""
+    """The command ``pull``."""
     pull = commands.add_parser(
         "pull",
-        help="fill a casebase from a DICOMweb archive, de-identified; again: what is new",
+        help="fill a casebase with de-identified studies of a DICOMweb archive; a later run "
+        "adds new ones",
         epilog="Credentials come from the environment: MMEDRAG_PACS_USER and _PASSWORD, or _TOKEN; "
         "certificates in files named by MMEDRAG_PACS_CA, _CERT, _KEY.",
     )
     pull.add_argument(
         "--from", dest="archive", required=True, metavar="URL",
-        help="of the DICOMweb service, as https://pacs.example.org/dicom-web",
+        help="address of the DICOMweb service, such as https://pacs.example.org/dicom-web",
     )  # fmt: skip
     pull.add_argument(
         "--into", type=location_of, required=True, metavar="CASEBASE",
@@ -45,9 +48,9 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     pull.add_argument(
         "--where", nargs="+", default=[], metavar="KEY=VALUE",
-        help="which studies, as StudyDate=20260101-20260131 Modality=CT",
+        help="only studies that match, such as StudyDate=20260101-20260131 Modality=CT",
     )  # fmt: skip
-    pull.add_argument("--since", metavar="DATE", help="studies of this day and later")
+    pull.add_argument("--since", metavar="DATE", help="only studies of this day and later")
     pull.add_argument(
         "--images", choices=("key", "all"), default="key",
         help="the key images of each series (default), or all images",
@@ -65,12 +68,10 @@ def add(commands: Commands) -> None:
 
 
 def _pull(options: argparse.Namespace) -> int:
-    from mmedrag.assembly import definitions_of, filling
+    from mmedrag.assembly import filling
     from mmedrag.dicomweb.pull import SPOOL, Pull
     from mmedrag.dicomweb.state import State
-    from mmedrag.indexing import index
     from mmedrag.pseudonym_key import key_of
-    from mmedrag.views.console import report_text
 
     where = conditions(options.where, options.since)
     models = pairs(options.model, "--model")
@@ -79,7 +80,6 @@ def _pull(options: argparse.Namespace) -> int:
         _connected(options.archive, options.rate) as archive,
         filling(options.into, preset=options.preset, models=models) as (casebase, stages),
         closing(State(casebase.folder)) as state,
-        progress_bar("case", "pull") as bar,
     ):
         pull = Pull(
             archive,
@@ -90,6 +90,22 @@ def _pull(options: argparse.Namespace) -> int:
             every=options.images == "all",
             recheck=options.recheck,
         )
+        _index(pull, casebase, stages, started)
+        stored = casebase.count()
+    _show(pull.statistics, archive.requests)
+    if stored:
+        return 0
+    notify("no case was stored; check --where, and see above for what was skipped")
+    return CorpusError.exit_code
+
+
+def _index(pull: Pull, casebase: CaseDatabase, stages: Stages, started: float) -> None:
+    """Add what is pulled to the casebase, report it, and mark the pull as finished."""
+    from mmedrag.assembly import definitions_of
+    from mmedrag.indexing import index
+    from mmedrag.views.console import report_text
+
+    with progress_bar("case", "pull") as bar:
 
         def finished(rows: int, /) -> None:
             pull.written(rows)
@@ -106,12 +122,6 @@ def _pull(options: argparse.Namespace) -> int:
         if report.written or report.unchanged or report.problems:
             show(report_text(report, perf_counter() - started))
         pull.finish()
-        stored = casebase.count()
-    _show(pull.statistics, archive.requests)
-    if stored:
-        return 0
-    notify("no case was stored; check --where, and see above for what was skipped")
-    return CorpusError.exit_code
 
 
 def _show(counts: Statistics, requests: int) -> None:

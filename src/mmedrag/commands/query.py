@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """search, ask."""
+    """The commands ``search`` and ``ask``."""
     search = commands.add_parser("search", help="find similar cases and definitions")
     _add_query(search)
     search.set_defaults(run=_search)
@@ -52,10 +52,15 @@ def _add_query(command: argparse.ArgumentParser) -> None:
         "--domain", metavar="DOMAIN", help="search this corpus, whatever the classifier says"
     )
     command.add_argument(
-        "--where", metavar="FILTER", help="only cases that match, as \"modality = 'ct'\""
+        "--where",
+        metavar="FILTER",
+        help="search only cases that match, such as \"modality = 'ct'\"",
     )
     command.add_argument(
-        "--patient", default="", metavar="ID", help="whom the question is about, as patient_id"
+        "--patient",
+        default="",
+        metavar="ID",
+        help="patient_id of the patient the question is about",
     )
     add_time(command)
     command.add_argument(
@@ -66,15 +71,18 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--reranker", metavar="NAME",
-        help="order of the context: agreement (on findings, default), learned, graph, paper, mmr, "
-        "none",
+        help="reranker of the evidence: agreement (on findings, default), learned, graph, paper, "
+        "mmr, none",
     )  # fmt: skip
     command.add_argument(
         "--filter", metavar="NAME",
-        help="what may be seen: reward (trained model), similarity, none (default: the preset's)",
+        help="filter of the evidence: reward (trained), similarity, none (default: the preset's)",
     )  # fmt: skip
     command.add_argument(
-        "--threshold", type=float, metavar="TAU", help="of the filter, from 0 to 1"
+        "--threshold",
+        type=float,
+        metavar="TAU",
+        help="least score that passes the filter, from 0 to 1",
     )
     add_dictionaries(command)
     command.add_argument("--json", action="store_true", help="print the whole trace as JSON")

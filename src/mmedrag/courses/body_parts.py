@@ -29,14 +29,16 @@ _ORGANS = {
     "limbs": "knee shoulder radius_of_the_forearm ankle elbow hip femur wrist tibia humerus "
     "scapula hand foot arm leg extremity",
 }
-_PART = {
-    organ.replace("_", " "): part for part, organs in _ORGANS.items() for organ in organs.split()
+_BODY_PART = {
+    organ.replace("_", " "): body_part
+    for body_part, organs in _ORGANS.items()
+    for organ in organs.split()
 }
 _EXAMINED = ("BodyPartExamined", "body_part")
 """Fields of ``meta`` that name the part themselves."""
 
 
-def parts_of(regions: Iterable[str], cases: Iterable[Case] = ()) -> frozenset[str]:
+def body_parts_of(regions: Iterable[str], cases: Iterable[Case] = ()) -> frozenset[str]:
     """The parts of the body that regions, by their names, and cases are of; empty where unknown."""
     named = [str(case.meta.get(field) or "").lower() for case in cases for field in _EXAMINED]
-    return frozenset(_PART[name] for name in (*regions, *named) if name in _PART)
+    return frozenset(_BODY_PART[name] for name in (*regions, *named) if name in _BODY_PART)

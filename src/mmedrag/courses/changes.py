@@ -65,10 +65,10 @@ def _changes(
 
 
 def _words(study: Study) -> dict[str, Wording]:
-    found: dict[str, Wording] = {}
+    wordings: dict[str, Wording] = {}
     for evidence in study.evidence:
-        found.update(trends_of_findings(evidence.text, evidence.mentions))
-    return found
+        wordings.update(trends_of_findings(evidence.text, evidence.mentions))
+    return wordings
 
 
 def _trend(was: Assertion | None, state: Assertion, wording: Wording | None) -> Trend | None:

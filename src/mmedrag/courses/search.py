@@ -64,14 +64,14 @@ def matching(
     courses: Iterable[Course], wanted: Sequence[Wanted], ontology: Ontology
 ) -> list[tuple[Course, tuple[Change, ...]]]:
     """The courses that have every wanted change, with the changes that meet them."""
-    found = []
+    matches = []
     for course in courses:
         met = [next((c for c in course.changes if _meets(course, c, w, ontology)), None)
                for w in wanted]  # fmt: skip
         changes = tuple(c for c in met if c is not None)
         if len(changes) == len(wanted):
-            found.append((course, changes))
-    return found
+            matches.append((course, changes))
+    return matches
 
 
 def _meets(course: Course, change: Change, wanted: Wanted, ontology: Ontology) -> bool:

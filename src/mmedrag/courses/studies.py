@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mmedrag.courses.body_parts import parts_of
+from mmedrag.courses.body_parts import body_parts_of
 from mmedrag.dates import axis_of, day_of, offset_of
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Case, Evidence, Kind
@@ -24,14 +24,14 @@ class Study:
 
     ``time`` is a day on the patient's axis, ``None`` where it is unknown. ``states`` are what the
     reports say of each finding: affirmed, negated, or uncertain where they hedge or say both.
-    ``terms`` name the concepts of ``states``, ``parts`` are those of the body that it is on.
+    ``terms`` name the concepts of ``states``, ``body_parts`` are those that it is on.
     """
 
     evidence: tuple[Evidence, ...]
     time: float | None
     states: Mapping[str, Assertion]
     terms: Mapping[str, str]
-    parts: frozenset[str]
+    body_parts: frozenset[str]
 
     @property
     def key(self) -> str:
@@ -65,8 +65,8 @@ class Study:
     def comparable(self, other: Study) -> bool:
         """Whether two studies are of one modality and part of the body, as far as is known."""
         same_modality = not self.modality or self.modality == other.modality or not other.modality
-        known = self.parts and other.parts
-        return same_modality and (not known or bool(self.parts & other.parts))
+        stated = self.body_parts and other.body_parts
+        return same_modality and (not stated or bool(self.body_parts & other.body_parts))
 
 
 def studies_of(evidence: Sequence[Evidence], ontology: Ontology) -> list[Study]:
@@ -103,24 +103,24 @@ def state_of(study: Study, concept: str, ontology: Ontology) -> Assertion | None
 
 def _study(evidence: tuple[Evidence, ...], time: object, ontology: Ontology) -> Study:
     mentions = [m for e in evidence for m in e.mentions if m.kind in _FINDINGS]
-    said: dict[str, set[Assertion]] = {}
+    assertions: dict[str, set[Assertion]] = {}
     for mention in mentions:
-        said.setdefault(mention.concept, set()).add(mention.assertion)
-    states = {c: state for c, every in said.items() if (state := _state(every)) is not None}
+        assertions.setdefault(mention.concept, set()).add(mention.assertion)
+    states = {c: state for c, every in assertions.items() if (state := _state(every)) is not None}
     return Study(
         evidence=evidence,
         time=time if isinstance(time, float) else None,
         states=states,
         terms={m.concept: m.term for m in mentions},
-        parts=parts_of(
+        body_parts=body_parts_of(
             {ontology.name(ontology.region(m.concept)) for m in mentions},
             (e.item for e in evidence if isinstance(e.item, Case)),
         ),
     )
 
 
-def _state(said: set[Assertion]) -> Assertion | None:
-    stated = said & _STATED
+def _state(assertions: set[Assertion]) -> Assertion | None:
+    stated = assertions & _STATED
     if len(stated) == 1:
         return next(iter(stated))
-    return Assertion.UNCERTAIN if stated or Assertion.UNCERTAIN in said else None
+    return Assertion.UNCERTAIN if stated or Assertion.UNCERTAIN in assertions else None

@@ -29,7 +29,7 @@ def course_lines(studies: Sequence[Study], changes: Sequence[Change]) -> Iterato
 
 def study_line(study: Study) -> str:
     """When a study was, of what kind, and what it finds, each finding with its mark."""
-    head = ", ".join(part for part in (study.when, study.modality) if part)
+    head = ", ".join(field for field in (study.when, study.modality) if field)
     mark = f"[{', '.join(e.key for e in study.evidence)}]"
     states = list(study.states.items())[:FINDINGS]
     if not states:

@@ -58,10 +58,10 @@ def read_corpus(
     cases = [(i, row) for i, row in rows if isinstance(row, Case)]
     queried = [i for i, (_, case) in enumerate(cases) if not split or case.split == split]
     if not queried:
-        known = sorted({case.split for _, case in cases if case.split})
+        splits = sorted({case.split for _, case in cases if case.split})
         raise CorpusError(
             f"No record {f'of the split {split} ' if split else ''}in {_names(paths)}",
-            f"Its splits are: {', '.join(known) or 'none'}." if cases else "Give another file.",
+            f"Its splits are: {', '.join(splits) or 'none'}." if cases else "Give another file.",
         )
     chosen = set(queried[:limit])
     kept = [i for i in range(len(cases)) if whole_gallery or i in chosen]
@@ -106,8 +106,8 @@ def group_codes(corpus: Corpus, by: str) -> Codes:
 
 def codes(keys: Iterable[Hashable | None]) -> Codes:
     """Numbers for keys, in order of appearance; -1 for ``None``."""
-    known: dict[Hashable, int] = {}
-    result = [-1 if key is None else known.setdefault(key, len(known)) for key in keys]
+    numbers: dict[Hashable, int] = {}
+    result = [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in keys]
     return np.array(result, np.int64)
 
 

@@ -40,19 +40,19 @@ def find_crops(cases: Sequence[Case]) -> list[tuple[str, str]]:
     Fundus photographs are left out: their round rim makes all of them alike. Images that cannot be
     read are left out too.
     """
-    asked = [c for c in cases if c.image is not None and c.domain is not Domain.OPHTHALMOLOGY]
+    pictured = [c for c in cases if c.image is not None and c.domain is not Domain.OPHTHALMOLOGY]
     with ThreadPoolExecutor() as executor:
-        strips = list(executor.map(_strips, asked))
-    rows = [i for i, found in enumerate(strips) if found]
-    found: set[tuple[int, int]] = set()
+        strips = list(executor.map(_strips, pictured))
+    rows = [i for i, strip in enumerate(strips) if strip]
+    pairs: set[tuple[int, int]] = set()
     for axis in (0, 1):
         cut = [strips[row][axis] for row in rows]
-        found.update(
+        pairs.update(
             (rows[one], rows[other])
             for one, other in _candidates(cut)
             if _agreement(cut[one][0], cut[other][0]) >= MIN_AGREEMENT
         )
-    return [(asked[one].id, asked[other].id) for one, other in sorted(found)]
+    return [(pictured[one].id, pictured[other].id) for one, other in sorted(pairs)]
 
 
 def _strips(case: Case) -> tuple[Strip, ...]:

@@ -69,9 +69,9 @@ _TRANSFORMED = _words(
     " VOILUTFunction SpecificCharacterSet"
 )
 
-_NAME_PARTS = re.compile(r"[\s^=,]+")
+_NAME_SEPARATORS = re.compile(r"[\s^=,]+")
 _COMPOUND = re.compile(r"['’‘ʼ‐‑–.-]+")
-_PART = 3  # letters of a part of a compound name; "O" of O'Brien is none
+_SHORTEST = 3  # letters of a piece of a compound name; "O" of O'Brien is none
 _IDENTIFIERS = _words(
     "PatientID AccessionNumber OtherPatientIDs IssuerOfPatientID PatientAddress"
     " PatientTelephoneNumbers InstitutionName InstitutionAddress InstitutionalDepartmentName"
@@ -87,7 +87,7 @@ _IDENTIFIERS = _words(
     " DetectorID PlateID CassetteID GantryID GeneratorID ClinicalTrialSubjectID"
     " ClinicalTrialSubjectReadingID ClinicalTrialSiteID ClinicalTrialSiteName"
 )
-_PARTS_OF = _words("PatientAddress InstitutionAddress PersonAddress PatientComments Occupation")
+_LISTED = _words("PatientAddress InstitutionAddress PersonAddress PatientComments Occupation")
 
 
 class Pseudonyms:
@@ -156,7 +156,7 @@ def removed(ds: Dataset) -> list[str]:
     return sorted(names)
 
 
-def known_values(ds: Dataset) -> set[str]:
+def identifying_values(ds: Dataset) -> set[str]:
     """The names and numbers in a header by which its report could name the patient or the staff.
 
     Parts of names, whole identifiers (UIDs among them), the parts of an address and of comments
@@ -171,9 +171,11 @@ def known_values(ds: Dataset) -> set[str]:
                 values.update(name for name in _names(text) if len(name) > 1)
         elif element.VR == "UI" or element.keyword in _IDENTIFIERS:
             values.update(text for text in texts if len(text) > 2)
-            if element.keyword in _PARTS_OF:
-                pieces = (part.strip() for text in texts for part in re.split(r"[,;\n^]+", text))
-                values.update(part for part in pieces if len(part) > 2)
+            if element.keyword in _LISTED:
+                pieces = (
+                    phrase.strip() for text in texts for phrase in re.split(r"[,;\n^]+", text)
+                )
+                values.update(phrase for phrase in pieces if len(phrase) > 2)
         elif not _kinds(element).isdisjoint(("DA", "DT")):
             values.update(text[:8] for text in texts if len(text) >= 8)
     return values
@@ -196,12 +198,12 @@ def _names(text: str) -> Iterator[str]:
     for group in text.split("="):
         components = [component.strip() for component in group.split("^")]
         yield from components
-        parts = [part for part in _NAME_PARTS.split(group) if part]
-        yield from parts
+        words = [word for word in _NAME_SEPARATORS.split(group) if word]
+        yield from words
         if is_unspaced(group):
             yield "".join(components[:2])
-        for part in parts:
-            yield from (piece for piece in _COMPOUND.split(part) if len(piece) >= _PART)
+        for word in words:
+            yield from (piece for piece in _COMPOUND.split(word) if len(piece) >= _SHORTEST)
 
 
 def _elements(ds: Dataset, depth: int) -> Iterator[DataElement]:

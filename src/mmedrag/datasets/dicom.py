@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias
 from pydicom.dataset import FileDataset
 from pydicom.filereader import read_partial
 
-from mmedrag.datasets.deidentify import Pseudonyms, known_values, permitted, removed
+from mmedrag.datasets.deidentify import Pseudonyms, identifying_values, permitted, removed
 from mmedrag.datasets.records import BadRow
 from mmedrag.datasets.reports import Report, gather_reports, is_report_class
 from mmedrag.datasets.rows import text_of
@@ -65,7 +65,7 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 _MAPS = {  # over the pixels of another file: segmentations, label maps, doses of radiotherapy
     "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.1.1.481.2"
 }  # fmt: skip
-_MAX_KNOWN = 200_000  # values of headers that pictures beside them are scrubbed of
+_MAX_IDENTIFYING = 200_000  # values of headers that pictures beside them are scrubbed of
 
 
 def read_dicom(
@@ -132,7 +132,7 @@ def deidentified(case: Case, pseudonyms: Pseudonyms) -> Case | Problem:
         return case
     try:
         ds = parse_dicom(case.image, "the file")
-        known = known_values(ds)
+        identifying = identifying_values(ds)
         header = {name: text_of(ds.get(name)) for name in ("PatientID", "StudyDate")}
         taken = removed(ds)
     except PARSER_FAILURES as error:
@@ -142,27 +142,34 @@ def deidentified(case: Case, pseudonyms: Pseudonyms) -> Case | Problem:
     day = re.sub(r"\D", "", case.date)
     return replace(
         case,
-        id=case.id if scrub(case.id, known) == case.id else pseudonyms.uid(case.id),
-        text=scrub(case.text, known),
-        diagnosis=scrub(case.diagnosis, known),
-        labels=tuple(scrub(label, known) for label in case.labels),
-        patient_id=_hidden(case.patient_id, known, pseudonyms.patient),
-        study_id=_hidden(case.study_id, known, pseudonyms.uid),
+        id=case.id if scrub(case.id, identifying) == case.id else pseudonyms.uid(case.id),
+        text=scrub(case.text, identifying),
+        diagnosis=scrub(case.diagnosis, identifying),
+        labels=tuple(scrub(label, identifying) for label in case.labels),
+        patient_id=_hidden(case.patient_id, identifying, pseudonyms.patient),
+        study_id=_hidden(case.study_id, identifying, pseudonyms.uid),
         date=pseudonyms.shifted(header["PatientID"], day) if day else case.date,
-        meta={**_scrubbed(case.meta, known), "deidentified": taken},
+        meta={**_scrubbed(case.meta, identifying), "deidentified": taken},
     )
 
 
-def _hidden(value: str, known: set[str], pseudonym: Callable[[str], str]) -> str:
-    return value if value not in known and scrub(value, known) == value else pseudonym(value)
+def _hidden(value: str, identifying: set[str], pseudonym: Callable[[str], str]) -> str:
+    return (
+        value
+        if value not in identifying and scrub(value, identifying) == value
+        else pseudonym(value)
+    )
 
 
-def _scrubbed(value: Any, known: set[str]) -> Any:  # noqa: ANN401 - JSON is of any type
+def _scrubbed(value: Any, identifying: set[str]) -> Any:  # noqa: ANN401 - JSON is of any type
     if isinstance(value, str):
-        return scrub(value, known)
+        return scrub(value, identifying)
     if isinstance(value, Mapping):
-        return {scrub(str(key), known): _scrubbed(item, known) for key, item in value.items()}
-    return [_scrubbed(item, known) for item in value] if isinstance(value, list) else value
+        return {
+            scrub(str(key), identifying): _scrubbed(item, identifying)
+            for key, item in value.items()
+        }
+    return [_scrubbed(item, identifying) for item in value] if isinstance(value, list) else value
 
 
 def _pictures(
@@ -242,10 +249,10 @@ def _image_cases(
         count = check_pixels(ds, "the file")
         chosen = range(count) if frames == "all" else (count // 2,)
         unfold(ds, chosen[0])
-        known = known_values(ds)
-        if len(names) < _MAX_KNOWN:
-            names |= known
-        text = _text(ds, file, texts, known)
+        identifying = identifying_values(ds)
+        if len(names) < _MAX_IDENTIFYING:
+            names |= identifying
+        text = _text(ds, file, texts, identifying)
         cases = [
             _case(ds, file, frame, frames == "all", text, pseudonyms, domain) for frame in chosen
         ]
@@ -298,7 +305,9 @@ def _case(
     )
 
 
-def _text(ds: FileDataset, file: Path, texts: dict[str, list[Report]], known: set[str]) -> str:
+def _text(
+    ds: FileDataset, file: Path, texts: dict[str, list[Report]], identifying: set[str]
+) -> str:
     """The scrubbed reports of an image's study, or of the image itself."""
     keys = [text_of(ds.get("StudyInstanceUID")), text_of(ds.get("AccessionNumber")), file.name]
     reports = [report for key in dict.fromkeys(keys) if key for report in texts.get(key, ())]
@@ -308,8 +317,8 @@ def _text(ds: FileDataset, file: Path, texts: dict[str, list[Report]], known: se
         lines.append(beside.strip())
     for report in reports:
         report.used = True
-        known = known | report.known
-    return scrub("\n".join(dict.fromkeys(lines)), known)
+        identifying = identifying | report.identifying
+    return scrub("\n".join(dict.fromkeys(lines)), identifying)
 
 
 def _reports_without_image(
@@ -323,7 +332,7 @@ def _reports_without_image(
             seen.add(identifier)
             yield Case(
                 id=identifier,
-                text=scrub(report.text, report.known),
+                text=scrub(report.text, report.identifying),
                 domain=domain,
                 patient_id=pseudonyms.patient(report.patient),
                 study_id=pseudonyms.uid(report.study),

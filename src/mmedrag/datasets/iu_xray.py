@@ -136,7 +136,7 @@ def _cases(
     sections = {name: _MARK.sub("[removed]", text_of(report.get(name))) for name in _SECTIONS}
     text = "\n".join(f"{name.title()}: {words}" for name, words in sections.items() if words)
     problems = first_text(report, "Problems", "MeSH")
-    labels = tuple(dict.fromkeys(part.strip() for part in problems.split(";") if part.strip()))
+    labels = tuple(dict.fromkeys(label.strip() for label in problems.split(";") if label.strip()))
     rest = {
         key.lower(): _MARK.sub("[removed]", text_of(value))
         for key, value in report.items()

@@ -63,11 +63,11 @@ class Names:
         """The written form of each single word, by its keys."""
         self._phrases: dict[str, list[Sequence[Keys]]] = defaultdict(list)
         for value in values:
-            parts = WORD.findall(value)
-            if len(parts) == 1:
-                self._add_word(parts[0])
-            elif parts:
-                self._add_phrase(parts)
+            written = WORD.findall(value)
+            if len(written) == 1:
+                self._add_word(written[0])
+            elif written:
+                self._add_phrase(written)
 
     def _add_word(self, word: str) -> None:
         for key in keys(word):
@@ -75,13 +75,13 @@ class Names:
             if len(key) >= _LEAST_WITH_DIGRAPH:
                 self.words.setdefault(_DIGRAPH.sub(r"\1", key), word)
             if prefixed := _PREFIXED.fullmatch(key):
-                self._phrases[prefixed[1]].append([keys(part) for part in prefixed.groups()])
+                self._phrases[prefixed[1]].append([keys(group) for group in prefixed.groups()])
 
-    def _add_phrase(self, parts: Sequence[str]) -> None:
-        sequence = [keys(part) for part in parts]
+    def _add_phrase(self, written: Sequence[str]) -> None:
+        sequence = [keys(word) for word in written]
         for key in sequence[0]:
             self._phrases[key].append(sequence)
-        self._add_word("".join(parts))
+        self._add_word("".join(written))
 
     def written(self, word: str) -> str | None:
         """The name that a word of the text spells, as the header writes it."""

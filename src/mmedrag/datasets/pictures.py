@@ -90,7 +90,7 @@ def views(path: Path, number: int, seed: int) -> list[Image.Image]:
         ground = (255, 255, 255) if rng.random() < 0.5 else tuple(rng.integers(0, 256, 3).tolist())
         whole = _opaque(picture, (ground[0], ground[1], ground[2]))
     whole.thumbnail((_LONGEST, _LONGEST))
-    return [_toned(rng, _part(rng, whole) if i else whole) for i in range(number)]
+    return [_toned(rng, _crop(rng, whole) if i else whole) for i in range(number)]
 
 
 def _opaque(picture: Image.Image, ground: tuple[int, int, int]) -> Image.Image:
@@ -102,7 +102,7 @@ def _opaque(picture: Image.Image, ground: tuple[int, int, int]) -> Image.Image:
     return laid.convert("RGB")
 
 
-def _part(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
+def _crop(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
     """A rectangle with 15 to 70 % of the area, of a shape between 3:4 and 4:3."""
     share, shape = rng.uniform(0.15, 0.7), rng.uniform(0.75, 1.33)
     side = (picture.width * picture.height * share) ** 0.5

@@ -26,12 +26,12 @@ def radiographs(paths: Sequence[Path], most: int, *, test: bool = True) -> list[
         CorpusError: where a file cannot be read.
         ImageError: where a picture cannot be decoded.
     """
-    found: list[Case] = []
+    chosen: list[Case] = []
     for path in paths:
         cases = [case for case in pictured(path) if "ray" in case.modality.lower()]
         one_each = {_digest(case): case for case in cases}
-        found += [one_each[key] for key in sorted(one_each) if (key[0] < 128) == test][:most]
-    return [open_image(case.image, case.frame) for case in found if case.image is not None]
+        chosen += [one_each[key] for key in sorted(one_each) if (key[0] < 128) == test][:most]
+    return [open_image(case.image, case.frame) for case in chosen if case.image is not None]
 
 
 def _digest(case: Case) -> bytes:

@@ -79,7 +79,7 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
         BadRow: for a field of the wrong type, an image outside the folder or absent.
     """
     named = {_ALIASES.get(key, key): value for key, value in fields.items()}
-    known = {*_FIELDS, *_ALIASES.values()}
+    native = {*_FIELDS, *_ALIASES.values()}
     meta = named.get("meta")
     if meta is not None and not isinstance(meta, dict):
         raise BadRow("meta is not an object")
@@ -89,7 +89,7 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
     if text is not None and len(text) > MAX_TEXT:
         raise BadRow(f"text longer than {MAX_TEXT:,} characters")
     named_domain = text_of(named.get("domain"))
-    unknown = {key: named[key] for key in named if key not in known}
+    unknown = {key: named[key] for key in named if key not in native}
     if named_domain and _domain(named_domain) is None:
         unknown["domain"] = named_domain
     case = Case(

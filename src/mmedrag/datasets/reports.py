@@ -11,7 +11,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset, FileDataset
 
-from mmedrag.datasets.deidentify import known_values
+from mmedrag.datasets.deidentify import identifying_values
 from mmedrag.datasets.delimited import csv_rows
 from mmedrag.datasets.rows import first_text, text_of
 from mmedrag.datasets.tables import report_of_row
@@ -37,7 +37,7 @@ class Report:
     text: str
     study: str = ""
     patient: str = ""
-    known: set[str] = field(default_factory=set)
+    identifying: set[str] = field(default_factory=set)
     used: bool = False
 
 
@@ -135,7 +135,7 @@ def _add_report(ds: FileDataset, texts: dict[str, list[Report]]) -> int:
     text = report_text(ds) if is_report(ds) else ""
     if key and text:
         patient = text_of(ds.get("PatientID")) or study
-        texts[key].append(Report(text, study, patient, known_values(ds)))
+        texts[key].append(Report(text, study, patient, identifying_values(ds)))
     return len(text)
 
 

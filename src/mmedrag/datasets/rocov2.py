@@ -97,6 +97,6 @@ def _side(table: Path) -> dict[str, dict[str, Any]]:
 
 
 def _image(folder: Path, split: str, identifier: str) -> Path | None:
-    places = (split, f"{split}_images", f"{split}_images/{split}", f"images/{split}", "images")
-    names = (f"{position}/{identifier}{suffix}" for position in places for suffix in _SUFFIXES)
+    folders = (split, f"{split}_images", f"{split}_images/{split}", f"images/{split}", "images")
+    names = (f"{position}/{identifier}{suffix}" for position in folders for suffix in _SUFFIXES)
     return next((file for name in names if (file := existing_file(folder, name))), None)

@@ -115,16 +115,16 @@ def ordinary_words() -> frozenset[str]:
     return frozenset(text.split()) | SURNAMES | _SMALL_WORDS
 
 
-def scrub(text: str, known: Iterable[str] = ()) -> str:
+def scrub(text: str, identifying: Iterable[str] = ()) -> str:
     """Take names, numbers, dates and addresses out of a report.
 
-    ``known`` values (see :func:`~mmedrag.datasets.deidentify.known_values`) go wherever they stand
-    as whole words: of four letters or more in any case, shorter ones only as written or
+    ``identifying`` values (see :func:`~mmedrag.datasets.deidentify.identifying_values`) go wherever
+    they stand as whole words: of four letters or more in any case, shorter ones only as written or
     capitalised; ordinary words of reports stay, unless they stand as a name. Patterns find e-mail
     addresses, UIDs, record numbers, dates, telephone numbers, and names after a title. No pattern
     finds every name: a report that must not leak is read by a person.
     """
-    values = {" ".join(value.split()) for value in known} - {""}
+    values = {" ".join(value.split()) for value in identifying} - {""}
     for value in sorted(filter(is_unspaced, values), key=lambda item: (-len(item), item)):
         text = text.replace(value, REMOVED) if len(value) > 1 else text
     numbers = {value for value in values if any(map(str.isdigit, value))}
@@ -150,7 +150,7 @@ def _as_written(value: str) -> str:
     elif any(run.isdigit() and len(run) >= _LONG_DIGITS - 1 for run in runs):
         phrase = _APART.join(map(re.escape, runs))
     else:
-        phrase = r"\s+".join(re.escape(part) for part in value.split(" "))
+        phrase = r"\s+".join(re.escape(word) for word in value.split(" "))
     return rf"(?<!\w){phrase}(?!\w)"
 
 
@@ -197,12 +197,12 @@ def _kept(match: re.Match[str], names: Names) -> str:
     return REMOVED
 
 
-def _without_neighbours(text: str, known: Names) -> str:
+def _without_neighbours(text: str, names: Names) -> str:
     """A text without the surnames of :data:`SURNAMES` that stand beside a removed name."""
-    names = [word for word in known.words if word in SURNAMES]
-    if not names or REMOVED not in text:
+    surnames = [word for word in names.words if word in SURNAMES]
+    if not surnames or REMOVED not in text:
         return text
-    either = "|".join(f"{name.title()}|{name.upper()}" for name in names)
+    either = "|".join(f"{name.title()}|{name.upper()}" for name in surnames)
     mark = re.escape(REMOVED)
     text = re.sub(rf"(?<!\w)(?:{either})(?=,?[ ^]{mark})", REMOVED, text)
     return re.sub(rf"({mark},?[ ^])(?:{either})(?!\w)", rf"\1{REMOVED}", text)

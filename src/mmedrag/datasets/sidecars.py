@@ -13,7 +13,7 @@ from typing import Any
 
 from mmedrag import domains
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, parse_json
+from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, decoded, parse_json
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
@@ -44,7 +44,7 @@ def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Proble
     try:
         fields = {"id": f"{corpus_key(root)}/{position.as_posix()}", **sidecar(file)}
         fields["image"] = position.as_posix()
-        parents = (domains.get(part.lower()) for part in position.parts[:-1])
+        parents = (domains.get(folder.lower()) for folder in position.parts[:-1])
         named = next(filter(None, parents), None)
         return case_from({"domain": named, **fields}, root, domain)
     except BadRow as error:
@@ -88,10 +88,7 @@ def _text(file: Path) -> str:
         raise BadRow(f"{file.name} cannot be read ({error.strerror})") from None
     if len(data) > MAX_LINE:
         raise BadRow(f"{file.name} is larger than {MAX_LINE // 2**20} MiB")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+    return decoded(data)
 
 
 def _fields(text: str, file: Path) -> dict[str, Any]:

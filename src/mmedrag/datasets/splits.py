@@ -61,7 +61,7 @@ def split_cases(
     if not 0 < share < 1:
         raise CorpusError(f"A share of {share} cannot be held out", "Give one between 0 and 1.")
     ties = find_ties(cases) if ties is None else ties
-    held_out = _drawn(cases, connected([case.id for case in cases], ties), share, seed)
+    held_out = _held_out(cases, connected([case.id for case in cases], ties), share, seed)
     return (
         [case for case in cases if case.id not in held_out],
         [case for case in cases if case.id in held_out],
@@ -98,14 +98,14 @@ def leaks(
     """Held-out cases that are tied to training cases: for each and each reason, one pair."""
     ties = find_ties([*train, *held_out]) if ties is None else ties
     sides = {case.id: False for case in train} | {case.id: True for case in held_out}
-    found: dict[tuple[str, Reason], Leak] = {}
+    by_case: dict[tuple[str, Reason], Leak] = {}
     for tie in ties:
         first = next((name for name in tie.ids if sides.get(name) is False), None)
         if first is not None:
             for name in tie.ids:
                 if sides.get(name):
-                    found.setdefault((name, tie.reason), Leak(first, name, tie.reason))
-    return list(found.values())
+                    by_case.setdefault((name, tie.reason), Leak(first, name, tie.reason))
+    return list(by_case.values())
 
 
 def check_leaks(
@@ -119,12 +119,12 @@ def check_leaks(
     Raises:
         LeakError: it names the first pairs, and ends with ``remedy``.
     """
-    found = leaks(train, held_out, ties)
-    if found:
-        shown = "; ".join(str(leak) for leak in found[:_SHOWN])
-        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    pairs = leaks(train, held_out, ties)
+    if pairs:
+        shown = "; ".join(str(leak) for leak in pairs[:_SHOWN])
+        more = f"; and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
         raise LeakError(
-            f"{len({leak.held_out for leak in found})} held-out cases are tied to training cases: "
+            f"{len({leak.held_out for leak in pairs})} held-out cases are tied to training cases: "
             f"{shown}{more}",
             remedy,
         )
@@ -135,21 +135,21 @@ def without_leaks(
 ) -> tuple[list[Case], list[Case]]:
     """Training cases that are not tied to a held-out one by way of any others, and the rest."""
     groups = connected([case.id for case in (*train, *held_out)], ties)
-    asked = {case.id for case in held_out}
-    tied = {name for group in groups if asked.intersection(group) for name in group}
+    held_out_ids = {case.id for case in held_out}
+    tied = {name for group in groups if held_out_ids.intersection(group) for name in group}
     return [c for c in train if c.id not in tied], [c for c in train if c.id in tied]
 
 
 def write_split(
-    path: Path, parts: Mapping[str, Sequence[Case]], *, share: float, seed: int
+    path: Path, subsets: Mapping[str, Sequence[Case]], *, share: float, seed: int
 ) -> None:
     """Write which case is in which part, with how it was drawn and a digest of the ids.
 
     Raises:
         CorpusError: where a case is in two parts, or the file cannot be written.
     """
-    require_unique(case.id for cases in parts.values() for case in cases)
-    sides = {case.id: name for name, cases in parts.items() for case in cases}
+    require_unique(case.id for cases in subsets.values() for case in cases)
+    sides = {case.id: name for name, cases in subsets.items() for case in cases}
     contents = {
         "format": FORMAT,
         "seed": seed,
@@ -176,11 +176,11 @@ def read_split(path: Path, cases: Sequence[Case]) -> dict[str, list[Case]]:
     listed = {case.id for case in cases}
     _require_none(path, "names", sides.keys() - listed, "Give the data that it was made for.")
     _require_none(path, "does not name", listed - sides.keys(), "Split the data again.")
-    parts: dict[str, list[Case]] = defaultdict(list)
+    subsets: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         if sides[case.id] != UNUSED:
-            parts[sides[case.id]].append(case)
-    return dict(parts)
+            subsets[sides[case.id]].append(case)
+    return dict(subsets)
 
 
 def ids_digest(ids: Iterable[str]) -> str:
@@ -188,7 +188,7 @@ def ids_digest(ids: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(ids)).encode("utf-8", "replace")).hexdigest()
 
 
-def _drawn(
+def _held_out(
     cases: Sequence[Case], groups: Sequence[Sequence[str]], share: float, seed: int
 ) -> set[str]:
     """The ids that are held out."""
@@ -197,16 +197,16 @@ def _drawn(
     for group in groups:
         members = [by_id[name] for name in group]
         domains[min(str(case.domain) for case in members)].append(
-            (_place(_name(members), seed), group)
+            (_uniform_hash(_name(members), seed), group)
         )
-    found: set[str] = set()
-    for placed in domains.values():
-        placed.sort(key=lambda item: item[0])
-        count = sum(position < share for position, _ in placed)
-        if len(placed) > 1:
-            count = min(max(count, 1), len(placed) - 1)
-        found.update(name for _, group in placed[:count] for name in group)
-    return found
+    held_out: set[str] = set()
+    for hashed in domains.values():
+        hashed.sort(key=lambda item: item[0])
+        count = sum(position < share for position, _ in hashed)
+        if len(hashed) > 1:
+            count = min(max(count, 1), len(hashed) - 1)
+        held_out.update(name for _, group in hashed[:count] for name in group)
+    return held_out
 
 
 def _name(members: Sequence[Case]) -> str:
@@ -217,7 +217,7 @@ def _name(members: Sequence[Case]) -> str:
     return min(case.id for case in members)
 
 
-def _place(name: str, seed: int) -> float:
+def _uniform_hash(name: str, seed: int) -> float:
     """A number in [0, 1) that looks random."""
     digest = hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "replace")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -123,7 +123,9 @@ class _Table:
 
     def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
         cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
-        record = {field: _value(cells[column]) for field, column in self._fields.items()}
+        record: dict[str, Any] = {
+            field: _value(cells[column]) for field, column in self._fields.items()
+        }
         used = set(self._fields.values())
         if not text_of(record.get("text")):
             sections = {name: _value(cells.get(name)) for name in self._sections}
@@ -198,7 +200,7 @@ def _is_missing(cell: object) -> bool:
     return isinstance(cell, str) and cell.strip().lower() in MISSING
 
 
-def _value(cell: object) -> object:
+def _value(cell: Any) -> Any:  # noqa: ANN401 - whatever the table holds
     """What a cell of a field holds; ``None`` for a dash."""
     return None if isinstance(cell, str) and _DASHES.issuperset(cell) else cell
 
@@ -222,7 +224,7 @@ def _labels(value: object) -> object:
             try:
                 value = ast.literal_eval(text)
             except (ValueError, SyntaxError, RecursionError, MemoryError):
-                value = [part.strip(" '\"") for part in text[1:-1].split(",")]
+                value = [label.strip(" '\"") for label in text[1:-1].split(",")]
         else:
             value = text.replace("|", ";").split(";")
     if isinstance(value, list):

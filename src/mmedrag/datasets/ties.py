@@ -134,11 +134,11 @@ def connected(ids: Sequence[str], ties: Iterable[Tie]) -> list[list[str]]:
 def _shared(
     reason: Reason, cases: Sequence[Case], keys: Sequence[Hashable | None]
 ) -> Iterator[Tie]:
-    found: dict[Hashable, list[str]] = defaultdict(list)
+    ids_by_key: dict[Hashable, list[str]] = defaultdict(list)
     for case, key in zip(cases, keys, strict=True):
         if key is not None:
-            found[key].append(case.id)
-    return (Tie(reason, tuple(ids)) for ids in found.values() if len(ids) > 1)
+            ids_by_key[key].append(case.id)
+    return (Tie(reason, tuple(ids)) for ids in ids_by_key.values() if len(ids) > 1)
 
 
 def _marked(cases: Sequence[Case]) -> Iterator[Tie]:

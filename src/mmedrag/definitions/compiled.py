@@ -175,7 +175,7 @@ class CompiledDictionary:
         return names, parents, children
 
     def _fetch(self, keys: Sequence[int]) -> None:
-        found: dict[int, list[Candidate]] = {key: [] for key in keys}
+        candidates: dict[int, list[Candidate]] = {key: [] for key in keys}
         rows = self._connection.execute(
             "SELECT n.*, c.* FROM names n JOIN concepts c ON c.id = n.concept"  # noqa: S608
             f" WHERE n.key IN ({','.join('?' * len(keys))}) ORDER BY n.key, n.rank, c.id",
@@ -187,10 +187,10 @@ class CompiledDictionary:
             if check != checksum(named) or alike != counts[key]:
                 raise ValueError(name)
             candidate = Candidate(name, bool(exact), tuple(contexts.split()), _concept(row))
-            found[key % (1 << 64)].append(candidate)
-        if not all(found.values()):
+            candidates[key % (1 << 64)].append(candidate)
+        if not all(candidates.values()):
             raise ValueError("a name of the lexicon is missing")
-        self._candidates.update((key, tuple(names)) for key, names in found.items())
+        self._candidates.update((key, tuple(names)) for key, names in candidates.items())
 
     def _load(self) -> Lexicon:
         row = self._connection.execute("SELECT prefixes, ends, checksum FROM lexicon").fetchone()

@@ -29,7 +29,7 @@ MANY = 2000
 class _Node(NamedTuple):
     """A concept, and the number of the dictionary that has it."""
 
-    part: int
+    number: int
     concept: Concept
 
 
@@ -51,12 +51,12 @@ class Concepts:
     dictionaries, later ones cost a look-up. Safe to share between threads.
 
     Args:
-        parts: in order of preference. Where they disagree on the kind, name or region of a concept
-            that several of them have, the first that says it is believed.
+        dictionaries: in order of preference. Where they disagree on the kind, name or region of a
+            concept that several of them have, the first that states it is believed.
     """
 
-    def __init__(self, parts: Sequence[CompiledDictionary]) -> None:
-        self._parts = tuple(parts)
+    def __init__(self, dictionaries: Sequence[CompiledDictionary]) -> None:
+        self._dictionaries = tuple(dictionaries)
         self._of = lru_cache(REMEMBERED)(self._properties)
         self._below = lru_cache(REMEMBERED)(self._descendants)
 
@@ -73,8 +73,12 @@ class Concepts:
 
     def names(self, concept: str) -> tuple[str, ...]:
         """How reports write it: the term, synonyms and abbreviations, without lay words."""
-        found = (n for node in self._same(concept) for n in self._parts[node.part].names(node[1]))
-        return tuple(dict.fromkeys(found))
+        names = (
+            n
+            for node in self._same(concept)
+            for n in self._dictionaries[node.number].names(node[1])
+        )
+        return tuple(dict.fromkeys(names))
 
     def region(self, concept: str) -> str:
         """The part of the body that it is in or speaks of, a concept of kind anatomy.
@@ -109,7 +113,7 @@ class Concepts:
 
     def find(self, name: str) -> str:
         """The concept of that name, by the rules by which texts are read; empty where none is."""
-        named = (c for n in range(len(self._parts)) for c in self._named(name, n))
+        named = (c for n in range(len(self._dictionaries)) for c in self._named(name, n))
         return next((concept.code for concept in named), "")
 
     def _properties(self, code: str) -> _Properties:
@@ -144,8 +148,8 @@ class Concepts:
         seen, waiting = set(start), deque(start)
         while waiting:
             node = waiting.popleft()
-            for concept in step(self._parts[node.part], node.concept):
-                for near in self._equals(_Node(node.part, concept)):
+            for concept in step(self._dictionaries[node.number], node.concept):
+                for near in self._equals(_Node(node.number, concept)):
                     if near not in seen:
                         seen.add(near)
                         waiting.append(near)
@@ -155,33 +159,33 @@ class Concepts:
         """The concept in every dictionary that has it, by code or by name."""
         own = [
             _Node(number, concept)
-            for number, part in enumerate(self._parts)
-            for concept in part.concepts(code)
+            for number, dictionary in enumerate(self._dictionaries)
+            for concept in dictionary.concepts(code)
         ]
-        found = dict.fromkeys(near for node in own for near in self._equals(node))
-        return sorted(found, key=lambda node: node.part)
+        nodes = dict.fromkeys(near for node in own for near in self._equals(node))
+        return sorted(nodes, key=lambda node: node.number)
 
     def _equals(self, node: _Node) -> list[_Node]:
         """The node itself, and those of other dictionaries that mean the same."""
-        others = [n for n in range(len(self._parts)) if n != node.part]
+        others = [n for n in range(len(self._dictionaries)) if n != node.number]
         if not others:
             return [node]
-        names = self._parts[node.part].names(node.concept)
-        found = [
+        names = self._dictionaries[node.number].names(node.concept)
+        equal = [
             _Node(n, other)
             for n in others
             for name in dict.fromkeys([node.concept.term, *names])
             for other in self._named(name, n)
             if name == node.concept.term or codes(other.term) == codes(name)
         ]
-        return list(dict.fromkeys([node, *found]))
+        return list(dict.fromkeys([node, *equal]))
 
     def _named(self, name: str, number: int) -> list[Concept]:
         """The concepts of dictionary ``number`` that are called ``name`` in any context."""
         tokens = codes(name)
         key = prefix_hashes(tokens)[-1] if tokens else 0
-        part = self._parts[number]
-        if not tokens or key not in part.lexicon:
+        dictionary = self._dictionaries[number]
+        if not tokens or key not in dictionary.lexicon:
             return []
-        candidates = part.candidates([key])[key]
+        candidates = dictionary.candidates([key])[key]
         return [c.concept for c in candidates if not c.contexts and (not c.exact or c.name == name)]

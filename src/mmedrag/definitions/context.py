@@ -54,7 +54,7 @@ _CAPITALS_AFTER = re.compile(r"\s+[A-ZÀ-Þ]{2,}")
 _SENTENCE_END = re.compile(r"[.!?;:\n]")
 
 
-def is_all_that_is_said(text: str, start: int, end: int) -> bool:
+def is_whole_statement(text: str, start: int, end: int) -> bool:
     """Whether the name at ``start`` to ``end`` is not the first half of a longer statement.
 
     "The lungs are clear of consolidation" does not say that they are clear.

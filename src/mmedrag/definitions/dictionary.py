@@ -13,7 +13,7 @@ from pathlib import Path
 from mmedrag.definitions.compilation import fill
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import Concepts
-from mmedrag.definitions.context import is_all_that_is_said, stands_for_a_term
+from mmedrag.definitions.context import is_whole_statement, stands_for_a_term
 from mmedrag.definitions.entities import Tokens, prefix_hashes
 from mmedrag.definitions.fingerprint import fingerprint_of
 from mmedrag.definitions.predicates import Span
@@ -25,7 +25,7 @@ from mmedrag.text.sites import sites_of
 from mmedrag.text.wording import codes, normal, spans
 from mmedrag.types import Assertion, Definition, Kind, Mention
 
-_Found = tuple[int, int, Candidate]
+_TermMatch = tuple[int, int, Candidate]
 """Characters of a text, and the name that they are."""
 
 _ENDINGS = frozenset({"e", "a", "ae", "i", "um", "us", "is", "on"})
@@ -46,26 +46,26 @@ class Dictionary:
     dictionaries know it, the first that defines it is preferred.
     """
 
-    def __init__(self, parts: Sequence[CompiledDictionary]) -> None:
-        self.parts = tuple(parts)
-        self.concepts = Concepts(self.parts)
+    def __init__(self, dictionaries: Sequence[CompiledDictionary]) -> None:
+        self.dictionaries = tuple(dictionaries)
+        self.concepts = Concepts(self.dictionaries)
 
     @cached_property
     def fingerprint(self) -> str:
         """The dictionaries and the rules, in a line; see ``protocols.DefinitionSource``."""
-        return fingerprint_of(self.parts)
+        return fingerprint_of(self.dictionaries)
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """The terms of each text with what is said of them; in order, without overlap."""
         readings = [Reading.of(text) for text in texts]
         read = [reading.text for reading in readings]
         tokens = Tokens.of(read)
-        found: list[list[_Found]] = [[] for _ in texts]
-        for owner, place in self._longest(tokens, read):
-            found[owner].append(place)
+        matches: list[list[_TermMatch]] = [[] for _ in texts]
+        for owner, match in self._longest(tokens, read):
+            matches[owner].append(match)
         return [
-            self._placed(item[0], tuple(self._mentions(*item)))
-            for item in zip(texts, readings, map(_apart, found), tokens.anchors, strict=True)
+            self._with_sites(item[0], tuple(self._mentions(*item)))
+            for item in zip(texts, readings, map(_apart, matches), tokens.anchors, strict=True)
         ]
 
     def define(self, mentions: Sequence[Sequence[Mention]], limit: int) -> list[Definition]:
@@ -77,53 +77,57 @@ class Dictionary:
         names what it is ("left pleural effusion" is a pleural effusion), else left out.
         """
         definitions: dict[str, Definition] = {}
-        asked: set[str] = set()
+        seen: set[str] = set()
         for text in mentions:
             if len(definitions) >= limit:
                 break
             wanted = [m for m in text if m.assertion in _EXPLAINED]
-            new = {m.concept: m for m in wanted if m.concept not in asked}
-            asked.update(new)
-            found = [f for f in map(self._defined, new.values()) if f is not None]
-            for _, concept in sorted(found, key=self._interest):
+            new = {m.concept: m for m in wanted if m.concept not in seen}
+            seen.update(new)
+            entries = [f for f in map(self._defined, new.values()) if f is not None]
+            for _, concept in sorted(entries, key=self._interest):
                 definitions.setdefault(concept.code, concept.defined())
         return list(definitions.values())[: max(0, limit)]
 
     def vocabulary(self) -> Iterator[str]:
         """Every name that a text is matched with, of all dictionaries."""
-        for part in self.parts:
-            yield from part.vocabulary()
+        for dictionary in self.dictionaries:
+            yield from dictionary.vocabulary()
 
     def close(self) -> None:
         """Close the files."""
-        for part in self.parts:
-            part.close()
+        for dictionary in self.dictionaries:
+            dictionary.close()
 
-    def _interest(self, found: tuple[int, Concept]) -> tuple[int, bool]:
-        return found[0], self.concepts.kind(found[1].code) in _BACKGROUND
+    def _interest(self, entry: tuple[int, Concept]) -> tuple[int, bool]:
+        return entry[0], self.concepts.kind(entry[1].code) in _BACKGROUND
 
-    def _placed(self, text: str, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
+    def _with_sites(self, text: str, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
         """The mentions with the sides and lobes that the text gives them."""
-        found = zip(mentions, sites_of(text, mentions), strict=True)
-        return tuple(replace(m, sites=sites) if sites else m for m, sites in found)
+        pairs = zip(mentions, sites_of(text, mentions), strict=True)
+        return tuple(replace(m, sites=sites) if sites else m for m, sites in pairs)
 
     def _mentions(
-        self, text: str, reading: Reading, found: Sequence[_Found], anchors: Mapping[Span, Span]
+        self,
+        text: str,
+        reading: Reading,
+        matches: Sequence[_TermMatch],
+        anchors: Mapping[Span, Span],
     ) -> Iterator[Mention]:
-        spans = [anchors.get((start, end), (start, end)) for start, end, _ in found]
+        spans = [anchors.get((start, end), (start, end)) for start, end, _ in matches]
         stated = assertions(reading.text, spans)
-        for (first, last, name), assertion in zip(found, stated, strict=True):
-            start, end = reading.place(first, last)
+        for (first, last, name), assertion in zip(matches, stated, strict=True):
+            start, end = reading.span(first, last)
             code, term = name.concept.code, name.concept.term
             kind = self.concepts.kind(code)
             yield Mention(text[start:end], start, end, code, term, assertion, kind)
 
-    def _longest(self, tokens: Tokens, texts: Sequence[str]) -> Iterator[tuple[int, _Found]]:
+    def _longest(self, tokens: Tokens, texts: Sequence[str]) -> Iterator[tuple[int, _TermMatch]]:
         """The longest valid match at each place, from left to right, with the text it is in."""
         starts: dict[int, dict[int, list[tuple[int, int]]]] = {}
-        for number, part in enumerate(self.parts):
-            matches = list(part.lexicon.matches(tokens.codes))
-            part.candidates(match.key for match in matches)
+        for number, dictionary in enumerate(self.dictionaries):
+            matches = list(dictionary.lexicon.matches(tokens.codes))
+            dictionary.candidates(match.key for match in matches)
             for match in matches:
                 starts.setdefault(match.start, {}).setdefault(match.end, []).append(
                     (number, match.key)
@@ -140,11 +144,11 @@ class Dictionary:
                     continue
                 surface = texts[owner][first:last]
                 chosen = self._choose(surface, starts[start][end], settings[owner])
-                place = texts[owner], first, last
+                span = texts[owner], first, last
                 if (
                     chosen is not None
-                    and is_all_that_is_said(*place)
-                    and (not chosen[1].exact or stands_for_a_term(*place))
+                    and is_whole_statement(*span)
+                    and (not chosen[1].exact or stands_for_a_term(*span))
                 ):
                     free = end
                     yield owner, (first, last, chosen[1])
@@ -161,7 +165,7 @@ class Dictionary:
         fits = [
             (number, candidate)
             for number, key in keys
-            for candidate in self.parts[number].candidates([key])[key]
+            for candidate in self.dictionaries[number].candidates([key])[key]
             if not (candidate.exact or _is_stem(surface, candidate.name))
             or (candidate.exact and _same_case(surface, candidate.name))
         ]
@@ -174,14 +178,16 @@ class Dictionary:
 
     def _defined(self, mention: Mention) -> tuple[int, Concept] | None:
         """The concept that defines the mention, and the number of its dictionary."""
-        known = [
-            (n, c) for n, part in enumerate(self.parts) for c in part.concepts(mention.concept)
+        entries = [
+            (n, c)
+            for n, dictionary in enumerate(self.dictionaries)
+            for c in dictionary.concepts(mention.concept)
         ]
-        for number, concept in known:
+        for number, concept in entries:
             if concept.definition:
                 return number, concept
-        for number, concept in known:
-            for name in self.parts[number].names(concept):
+        for number, concept in entries:
+            for name in self.dictionaries[number].names(concept):
                 if other := self._named(name):
                     return other
         return next(filter(None, map(self._named, _heads(mention.term))), None)
@@ -192,8 +198,10 @@ class Dictionary:
         if not tokens:
             return None
         key = prefix_hashes(tokens)[-1]
-        known = [(n, key) for n, part in enumerate(self.parts) if key in part.lexicon]
-        chosen = self._choose(name, known, _Setting(name, self))
+        keys = [
+            (n, key) for n, dictionary in enumerate(self.dictionaries) if key in dictionary.lexicon
+        ]
+        chosen = self._choose(name, keys, _Setting(name, self))
         return (chosen[0], chosen[1].concept) if chosen and chosen[1].concept.definition else None
 
 
@@ -202,7 +210,7 @@ class _Setting:
 
     def __init__(self, text: str, dictionary: Dictionary) -> None:
         self._text = text
-        self._parts = dictionary.parts
+        self._dictionaries = dictionary.dictionaries
 
     def fitting(self, candidates: Sequence[tuple[int, Candidate]]) -> list[tuple[int, Candidate]]:
         """Those for which the most of their contexts speak; else those that need none."""
@@ -221,9 +229,9 @@ class _Setting:
         """The domains that the most of its names are of, names of several domains left out."""
         tokens = Tokens.of([self._text])
         counts: Counter[str] = Counter()
-        for part in self._parts:
-            keys = [match.key for match in part.lexicon.matches(tokens.codes)]
-            for key, candidates in part.candidates(keys).items():
+        for dictionary in self._dictionaries:
+            keys = [match.key for match in dictionary.lexicon.matches(tokens.codes)]
+            for key, candidates in dictionary.candidates(keys).items():
                 first = candidates[0]
                 if key in keys and not first.contexts and len(first.concept.domains.split()) == 1:
                     counts[first.concept.domains] += 1
@@ -281,12 +289,12 @@ def _heads(term: str) -> list[str]:
     return [" ".join(words[i:]) for i in range(1, len(words))]
 
 
-def _apart(found: Sequence[_Found]) -> list[_Found]:
+def _apart(matches: Sequence[_TermMatch]) -> list[_TermMatch]:
     """In order and without overlap: the longer of two, the earlier of equals."""
-    kept: list[_Found] = []
-    for place in sorted(found, key=lambda f: (f[0], -f[1])):
-        if not kept or place[0] >= kept[-1][1]:
-            kept.append(place)
-        elif place[1] - place[0] > kept[-1][1] - kept[-1][0]:
-            kept[-1] = place
+    kept: list[_TermMatch] = []
+    for match in sorted(matches, key=lambda f: (f[0], -f[1])):
+        if not kept or match[0] >= kept[-1][1]:
+            kept.append(match)
+        elif match[1] - match[0] > kept[-1][1] - kept[-1][0]:
+            kept[-1] = match
     return kept

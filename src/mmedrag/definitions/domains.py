@@ -35,8 +35,8 @@ def domain_evidence(dictionary: Dictionary, texts: Sequence[str]) -> list[Mappin
     is in a part of the body that one domain alone describes, such as the retina, is of that domain.
     """
     return [
-        _evidence(dict.fromkeys(mention.concept for mention in found), dictionary.concepts)
-        for found in dictionary.recognise(texts)
+        _evidence(dict.fromkeys(mention.concept for mention in mentions), dictionary.concepts)
+        for mentions in dictionary.recognise(texts)
     ]
 
 
@@ -53,13 +53,13 @@ def word_evidence(texts: Sequence[str]) -> list[Mapping[Domain, float]]:
 def _by_words(words: Iterable[str]) -> Mapping[Domain, float]:
     counts = _word_counts()
     totals = {domain: counts[domain].total() + HALF_A_CONCEPT for domain in Domain}
-    found = [word for word in words if sum(counts[d][word] for d in Domain) >= 1.0]
+    telling = [word for word in words if sum(counts[d][word] for d in Domain) >= 1.0]
     scores = dict.fromkeys(Domain, 0.0)
-    for word in found:
+    for word in telling:
         rates = {d: (counts[d][word] + HALF_A_CONCEPT) / totals[d] for d in Domain}
         for domain, rate in rates.items():
             scores[domain] += math.log(rate / sum(rates.values()))
-    return scores if found else {}
+    return scores if telling else {}
 
 
 @cache
@@ -88,20 +88,20 @@ def _divided(domains: Sequence[Domain]) -> dict[Domain, float]:
     return {domain: rest if number else CHIEF for number, domain in enumerate(domains)}
 
 
-def _evidence(concepts: Iterable[str], known: Concepts) -> Mapping[Domain, float]:
-    shares = [_shares(concept, known) for concept in concepts]
+def _evidence(concepts: Iterable[str], ontology: Concepts) -> Mapping[Domain, float]:
+    shares = [_shares(concept, ontology) for concept in concepts]
     telling = [share for share in shares if 0 < len(share) < len(Domain)]
     if not telling:
         return {}
     return {domain: sum(_logarithm(domain, share) for share in telling) for domain in Domain}
 
 
-def _shares(concept: str, known: Concepts) -> dict[Domain, float]:
+def _shares(concept: str, ontology: Concepts) -> dict[Domain, float]:
     """The domains of a concept, and how its mentions are shared among them."""
-    own = known.domains(concept)
-    regional = known.domains(known.region(concept))
+    own = ontology.domains(concept)
+    regional = ontology.domains(ontology.region(concept))
     own = tuple(domain for domain in own if domain in regional) or own
-    if len(own) == 1 or known.kind(concept) is Kind.ANATOMY:
+    if len(own) == 1 or ontology.kind(concept) is Kind.ANATOMY:
         return dict.fromkeys(own, 1 / len(own))
     return _divided(own) if own else {}
 

@@ -73,12 +73,12 @@ class Lexicon:
             inside = at + length < len(codes)
             at, hashes = at[inside], hashes[inside]
             hashes = hashes * np.uint64(_FACTOR) + codes[at + length]
-            found = np.searchsorted(self.prefixes, hashes)
-            found[found == len(self.prefixes)] = 0
-            known = self.prefixes[found] == hashes
-            at, hashes, found = at[known], hashes[known], found[known]
+            rows = np.searchsorted(self.prefixes, hashes)
+            rows[rows == len(self.prefixes)] = 0
+            is_prefix = self.prefixes[rows] == hashes
+            at, hashes, rows = at[is_prefix], hashes[is_prefix], rows[is_prefix]
             length += 1
-            whole = self.ends[found]
+            whole = self.ends[rows]
             for start, key in zip(at[whole].tolist(), hashes[whole].tolist(), strict=True):
                 yield Match(start, start + length, key)
 
@@ -115,23 +115,23 @@ class Tokens:
         """Split ``texts``."""
         values = array("Q")
         owner: list[int] = []
-        places: list[Span] = []
+        token_spans: list[Span] = []
         anchors: list[dict[Span, Span]] = [{} for _ in texts]
         for number, text in enumerate(texts):
-            found = spans(text)
-            values.extend([code(text[start:end]) for start, end in found])
+            in_text = spans(text)
+            values.extend([code(text[start:end]) for start, end in in_text])
             values.append(0)
-            places.extend([*found, (len(text), len(text))])
-            for predicate in predicates(text, found):
-                anchors[number][predicate.place] = predicate.anchor
+            token_spans.extend([*in_text, (len(text), len(text))])
+            for predicate in predicates(text, in_text):
+                anchors[number][predicate.span] = predicate.anchor
                 for name in predicate.names:
                     values.extend([*map(code, name), 0])
-                    places.extend([*_covering(predicate.place, len(name)), (0, 0)])
-            owner.extend([number] * (len(places) - len(owner)))
-        return cls(np.frombuffer(values, dtype=np.uint64), owner, places, anchors)
+                    token_spans.extend([*_covering(predicate.span, len(name)), (0, 0)])
+            owner.extend([number] * (len(token_spans) - len(owner)))
+        return cls(np.frombuffer(values, dtype=np.uint64), owner, token_spans, anchors)
 
 
-def _covering(place: tuple[int, int], length: int) -> list[tuple[int, int]]:
-    """Spans of the tokens of a name that as a whole covers ``place``, and in part nothing."""
-    first, last = place
+def _covering(span: tuple[int, int], length: int) -> list[tuple[int, int]]:
+    """Spans of the tokens of a name that as a whole covers ``span``, and in part nothing."""
+    first, last = span
     return [(first if i == 0 else last, last if i == length - 1 else first) for i in range(length)]

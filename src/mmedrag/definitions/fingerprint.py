@@ -18,11 +18,11 @@ _ROOMS = ("mmedrag.definitions", "mmedrag.text")
 """The packages whose code decides what is recognised in a text."""
 
 
-def fingerprint_of(parts: Sequence[CompiledDictionary]) -> str:
+def fingerprint_of(dictionaries: Sequence[CompiledDictionary]) -> str:
     """The dictionaries in their order, and the rules."""
     digest = blake2b(digest_size=8)
-    for part in parts:
-        digest.update(part.fingerprint.encode() + b"\0")
+    for dictionary in dictionaries:
+        digest.update(dictionary.fingerprint.encode() + b"\0")
     return f"{digest.hexdigest()} by rules {rules_digest()}"
 
 

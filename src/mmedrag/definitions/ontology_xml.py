@@ -63,8 +63,8 @@ def read_mesh(path: Path) -> Iterator[Term | Problem]:
         if isinstance(element, Problem):
             yield element
         else:
-            found = _mesh_term(element, owners)
-            yield found or Problem(path, None, "a descriptor without UI or name")
+            term = _mesh_term(element, owners)
+            yield term or Problem(path, None, "a descriptor without UI or name")
 
 
 def _elements(path: Path, tag: str, depth: int) -> Iterator[Element | Problem]:
@@ -124,7 +124,7 @@ def _owl_term(element: Element, source: str, licence: str) -> Term | None:
     if not about or not name or obsolete:
         return None
     return Term(
-        id=_last_part(about),
+        id=_last_segment(about),
         term=name,
         synonyms=tuple(
             s for s in (*_values(elements, _NAME)[1:], *_values(elements, _SYNONYM)) if s != name
@@ -134,7 +134,7 @@ def _owl_term(element: Element, source: str, licence: str) -> Term | None:
         source=source,
         licence=licence,
         parents=tuple(
-            _last_part(child.get(_RESOURCE, ""))
+            _last_segment(child.get(_RESOURCE, ""))
             for child in element
             if _local(child.tag) == "subClassOf" and child.get(_RESOURCE)
         ),
@@ -145,7 +145,7 @@ def _values(elements: dict[str, list[str]], names: tuple[str, ...]) -> tuple[str
     return tuple(dict.fromkeys(text for name in names for text in elements.get(name, [])))
 
 
-def _last_part(address: str) -> str:
+def _last_segment(address: str) -> str:
     return address.rstrip("/#").replace("#", "/").rsplit("/", 1)[-1]
 
 

@@ -85,7 +85,7 @@ class Predicate:
     """Names that subject and predicate may be, in words; where they stand, and the predicate."""
 
     names: tuple[tuple[str, ...], ...]
-    place: Span
+    span: Span
     anchor: Span
 
 
@@ -105,8 +105,8 @@ def predicates(text: str, tokens: Sequence[Span]) -> Iterator[Predicate]:
             if not words[first].isalpha():
                 break
             subject = tuple(words[first : last + 1])
-            place = (tokens[first][0], tokens[i][1])
-            yield Predicate(tuple(_names(subject, word, noun)), place, tokens[i])
+            span = (tokens[first][0], tokens[i][1])
+            yield Predicate(tuple(_names(subject, word, noun)), span, tokens[i])
 
 
 def _of_a_subject(words: Sequence[str], tokens: Sequence[Span], at: int) -> Iterator[Predicate]:

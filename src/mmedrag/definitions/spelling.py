@@ -70,14 +70,14 @@ class Spelling:
         (mentions,) = self._dictionary.recognise([text])
         right = {n for n, w in enumerate(words)
                  if any(m.start <= w.start() and w.end() <= m.end for m in mentions)}  # fmt: skip
-        found = [
+        corrections = [
             Correction(word.group(), _in_case_of(word.group(), meant), *word.span())
             for at, word in enumerate(words)
             if at not in right and (meant := self._meant(text, words, at))
         ]
-        for correction in reversed(found):
+        for correction in reversed(corrections):
             text = text[: correction.start] + correction.meant + text[correction.end :]
-        return Corrected(text, tuple(found))
+        return Corrected(text, tuple(corrections))
 
     def _meant(self, text: str, words: list[re.Match[str]], at: int) -> str:
         """What the word ``at`` was meant to be; empty where it is right or in doubt."""
@@ -86,9 +86,9 @@ class Spelling:
         word = words[at].group().lower()
         near = [other for other in self._near(word) if _may_be_meant(word, other)]
         beside = [other for other in near if self._stands_beside(other, words, at)]
-        known = word in _english() or self._is_used(word)
+        is_word = word in _english() or self._is_used(word)
         moved = any(sorted(word) == sorted(other) for other in near)
-        choices = (beside,) if known or (len(word) < ALONE and not moved) else (near, beside)
+        choices = (beside,) if is_word or (len(word) < ALONE and not moved) else (near, beside)
         for choice in choices:
             if len({normal(other) for other in choice}) == 1:
                 return choice[0]
@@ -103,8 +103,8 @@ class Spelling:
     def _near(self, word: str) -> list[str]:
         """The nearest words of dictionary and casebase, all at the same distance."""
         limit = 2 if len(word) >= LONG and not _SUFFIX.search(word) else 1
-        found = self._speller.lookup(word, Verbosity.CLOSEST, max_edit_distance=limit)
-        apart = {s.term: s.distance for s in found}
+        suggestions = self._speller.lookup(word, Verbosity.CLOSEST, max_edit_distance=limit)
+        apart = {s.term: s.distance for s in suggestions}
         similar = {} if self._words is None else self._words.similar(word)
         apart |= {other: d for other, d in similar.items() if 0 < d <= limit}
         apart = {o: d for o, d in apart.items() if d == 1 or _frames(word, o)}
@@ -129,7 +129,7 @@ class Spelling:
     @cached_property
     def _vocabulary(self) -> _Vocabulary:
         """Of the English names: "aneurisma" is no word of an English text."""
-        foreign = {name for found in translations.names().values() for name in found}
+        foreign = {name for translated in translations.names().values() for name in translated}
         names = (name for name in self._dictionary.vocabulary() if name not in foreign)
         return _Vocabulary.of(islice(names, NAMES))
 
@@ -153,14 +153,14 @@ class _Vocabulary:
     @classmethod
     def of(cls, names: Iterable[str]) -> _Vocabulary:
         """The vocabulary of names."""
-        found: set[str] = set()
+        all_words: set[str] = set()
         pairs: set[tuple[str, str]] = set()
         for name in names:
             words = [word.lower() for word in _WORD.findall(name)]
-            found.update(words)
+            all_words.update(words)
             beside = pairwise(map(normal, words))
             pairs.update(pair for pair in beside if min(map(len, pair)) > len("the"))
-        return cls(frozenset(found), frozenset(map(normal, found)), frozenset(pairs))
+        return cls(frozenset(all_words), frozenset(map(normal, all_words)), frozenset(pairs))
 
 
 def _is_name(text: str, word: re.Match[str]) -> bool:

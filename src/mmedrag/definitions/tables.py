@@ -148,5 +148,7 @@ def _text(value: object) -> str:
 
 
 def _several(value: object) -> tuple[str, ...]:
-    found = value.split("|") if isinstance(value, str) else value if isinstance(value, list) else []
-    return tuple(text for text in map(_text, found) if text)
+    values = (
+        value.split("|") if isinstance(value, str) else value if isinstance(value, list) else []
+    )
+    return tuple(text for text in map(_text, values) if text)

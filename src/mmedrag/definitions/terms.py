@@ -96,7 +96,7 @@ def _may_match(text: str, trusted: bool, definition: str) -> bool:
     if len(text) > 2 and any(map(_tells, words)):
         return True
     # "blue spot" may be a term where somebody has defined it; "right-sided" never is.
-    return len(words) > 1 and bool(definition) and not _PLACES.issuperset(words)
+    return len(words) > 1 and bool(definition) and not _LOCATIONS.issuperset(words)
 
 
 def _tells(word: str) -> bool:
@@ -190,6 +190,6 @@ _STOP_WORDS = """
     woman work world worsened worsening year years yellow young zone
 """
 _STOP = frozenset(normal(word) for word in _STOP_WORDS.split())
-_PLACES = frozenset(
+_LOCATIONS = frozenset(
     ["both", "bilateral", "in", "left", "lower", "of", "right", "side", "sided", "the", "upper"]
 )

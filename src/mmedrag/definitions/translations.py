@@ -41,7 +41,7 @@ def _plurals(singulars: Iterable[str], ending: str) -> Iterator[str]:
 
 def translated(terms: Iterable[Term]) -> Iterator[Term]:
     """The same terms, with the names of :func:`names` among their synonyms."""
-    known = names()
+    by_name = names()
     for term in terms:
-        added = [n for name in (term.term, *term.synonyms) for n in known.get(name, ())]
+        added = [n for name in (term.term, *term.synonyms) for n in by_name.get(name, ())]
         yield replace(term, synonyms=(*term.synonyms, *added)) if added else term

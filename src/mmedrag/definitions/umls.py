@@ -127,8 +127,8 @@ def _concept(
 
 def language_of(source: str) -> str:
     """The language of a source by its abbreviation: translations end in it (MSHSPA, LNC-DE-AT)."""
-    found = _TRANSLATED.search(source)
-    return found.group() if found else "ENG"
+    match = _TRANSLATED.search(source)
+    return match.group() if match else "ENG"
 
 
 def _says_parent(row: _Row) -> bool:
@@ -153,12 +153,12 @@ class _Beside:
     def of(self, cui: str) -> list[_Row]:
         """The rows of ``cui`` that are wanted, which must not lie before the one asked last."""
         while self._cui < cui:
-            found, rows = next(self._groups, (_LAST, iter(())))
-            if not found:
+            next_cui, rows = next(self._groups, (_LAST, iter(())))
+            if not next_cui:
                 self._problems.extend(row for row in rows if isinstance(row, Problem))
                 continue
             usable = (row for row in rows if not isinstance(row, Problem) and self._keep(row))
-            self._cui, self._kept = found, list(islice(usable, NAMES_KEPT))
+            self._cui, self._kept = next_cui, list(islice(usable, NAMES_KEPT))
         return self._kept if self._cui == cui else []
 
     def problems(self) -> Iterator[Problem]:
@@ -189,5 +189,5 @@ def _rows(path: Path, fields: int) -> Iterator[_Row | Problem]:
 
 
 def _file(folder: Path, name: str) -> Path | None:
-    found = (folder / written for written in (name, f"{name}.gz"))
-    return next((path for path in found if path.is_file()), None)
+    candidates = (folder / written for written in (name, f"{name}.gz"))
+    return next((path for path in candidates if path.is_file()), None)

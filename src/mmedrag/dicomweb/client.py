@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -109,8 +110,8 @@ class Archive:
 
     def is_confidential(self) -> bool:
         """Whether what is sent stays on this machine or goes over TLS."""
-        parts = urlsplit(self.url)
-        return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost", "::1")
+        address = urlsplit(self.url)
+        return address.scheme == "https" or address.hostname in ("127.0.0.1", "localhost", "::1")
 
     def sends_credentials(self) -> bool:
         """Whether the environment holds a user or a token."""
@@ -277,8 +278,13 @@ class Archive:
                 f"The certificate of {self.url} cannot be verified",
                 f"Set {CA} to the file with the certificate of the authority that signed it.",
             )
+        if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER" in str(error):
+            return NoConnection(
+                f"{self.url} does not speak TLS", "Write http://, or name the port of https."
+            )
+        reason = re.sub(r"\[[^]]*\] ?", "", str(error)) or type(error).__name__
         return NoConnection(
-            f"{self.url} cannot be reached ({type(error).__name__})",
+            f"{self.url} cannot be reached ({reason})",
             "Check the address and that the server runs; the same command goes on where it was.",
         )
 
@@ -304,13 +310,15 @@ def _keep(part: Part, file: Path) -> None:
 
 def _checked(url: str) -> str:
     try:
-        parts = urlsplit(url.strip())
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        address = urlsplit(url.strip())
+        usable = (
+            address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        )
     except ValueError:
         usable = False
     if not usable:
         raise ArchiveError("--from is not the address of a server", "Write http://host/dicom-web.")
-    if parts.username is not None or parts.query or parts.fragment:
+    if address.username is not None or address.query or address.fragment:
         raise ArchiveError(
             "The address holds more than a server and a path",
             f"Leave out what is before @ and after ?; credentials belong in {USER}, {PASSWORD} or "

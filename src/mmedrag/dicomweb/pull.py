@@ -148,8 +148,8 @@ class Pull:
         shutil.rmtree(self.spool, ignore_errors=True)
 
     def _source(self) -> str:
-        asked = json.dumps([self.archive.url, sorted(self.where.items()), self.every])
-        return Pseudonyms(self.salt).uid(asked)
+        query = json.dumps([self.archive.url, sorted(self.where.items()), self.every])
+        return Pseudonyms(self.salt).uid(query)
 
     def _items(self) -> Iterator[Case | Problem]:
         for row in self._studies():
@@ -226,8 +226,8 @@ class Pull:
                 yield row
 
     def _digest(self, instances: Sequence[Instance]) -> str:
-        asked = [str(self.every), self.where.get("Modality", ""), *sorted(i.uid for i in instances)]
-        return Pseudonyms(self.salt).uid("\n".join(asked))
+        query = [str(self.every), self.where.get("Modality", ""), *sorted(i.uid for i in instances)]
+        return Pseudonyms(self.salt).uid("\n".join(query))
 
     def _choose(
         self, instances: Sequence[Instance], folder: Path, problems: list[Problem]

@@ -66,8 +66,8 @@ class State:
     def is_kept(self, instance: str) -> bool:
         """Whether an instance has been pulled."""
         with storage_faults(self._path, "read"):
-            found = self._db.execute("SELECT 1 FROM instance WHERE id = ?", (instance,))
-            return found.fetchone() is not None
+            cursor = self._db.execute("SELECT 1 FROM instance WHERE id = ?", (instance,))
+            return cursor.fetchone() is not None
 
     def keep(self, study: str, digest: str, instances: Collection[str], failures: int = 0) -> None:
         """Remember a study whose cases are stored."""

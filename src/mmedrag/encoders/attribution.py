@@ -152,5 +152,5 @@ def _within(grid: Matrix, image: Image.Image) -> Matrix:
     side = len(grid)
     kept = max(1, round(side * share))
     start = (side - kept) // 2
-    part = slice(start, start + kept)
-    return grid[part] if image.width >= image.height else grid[:, part]
+    span = slice(start, start + kept)
+    return grid[span] if image.width >= image.height else grid[:, span]

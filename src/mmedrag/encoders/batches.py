@@ -32,9 +32,9 @@ def embed_in_batches(
     Raises:
         ImageError: where an item's image cannot be decoded.
     """
-    parts = [np.zeros((0, embedder.dim), np.float32)]
+    blocks = [np.zeros((0, embedder.dim), np.float32)]
     rest = iter(items)
     while batch := list(islice(rest, size)):
-        parts.append(embedder.embed(batch))
+        blocks.append(embedder.embed(batch))
         progress(len(batch))
-    return np.concatenate(parts)
+    return np.concatenate(blocks)

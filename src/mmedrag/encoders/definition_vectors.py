@@ -112,8 +112,8 @@ def embed_definitions(
         How many were embedded; those that are kept already are not embedded again.
     """
     affirmed = store.affirmed()
-    found = definitions.define([affirmed], len(affirmed))
-    wanted = {definition_digest(embedder.fingerprint, d): d for d in found}
+    fetched = definitions.define([affirmed], len(affirmed))
+    wanted = {definition_digest(embedder.fingerprint, d): d for d in fetched}
     kept = store.definition_vectors(list(wanted))
     absent = {digest: d for digest, d in wanted.items() if digest not in kept}
     if absent:

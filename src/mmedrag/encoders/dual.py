@@ -108,9 +108,9 @@ class DualEncoder:
         distinct = list(dict.fromkeys(t for t, there in zip(texts, present, strict=True) if there))
         if not distinct:
             return None
-        place = {text: i for i, text in enumerate(distinct)}
+        row_of = {text: i for i, text in enumerate(distinct)}
         features = np.zeros((len(texts), self.texts.dim), dtype=np.float32)
-        rows = [place[t] for t, there in zip(texts, present, strict=True) if there]
+        rows = [row_of[t] for t, there in zip(texts, present, strict=True) if there]
         features[present] = self.texts.encode(distinct)[rows]
         return features
 
@@ -159,7 +159,7 @@ class Remembering(Generic[Item]):
     def __init__(self, encoder: _Encoder[Item], size: int = 64) -> None:
         self.encoder: _Encoder[Item] = encoder
         self._size = size
-        self._known: OrderedDict[bytes | str, Vector] = OrderedDict()
+        self._cache: OrderedDict[bytes | str, Vector] = OrderedDict()
         self._lock = Lock()
         self.dim = encoder.dim
         self.fingerprint = encoder.fingerprint
@@ -170,19 +170,19 @@ class Remembering(Generic[Item]):
             return self.encoder.encode(items)
         keys = [_content(item) for item in items]
         with self._lock:
-            known = {key: self._known[key] for key in keys if key in self._known}
-        new = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
-        found: dict[bytes | str, Vector] = {}
+            cached = {key: self._cache[key] for key in keys if key in self._cache}
+        new = {key: item for key, item in zip(keys, items, strict=True) if key not in cached}
+        encoded: dict[bytes | str, Vector] = {}
         if new:
-            found.update(zip(new, self.encoder.encode(list(new.values())), strict=True))
-            self._remember(found)
-        return np.stack([known[key] if key in known else found[key] for key in keys])
+            encoded.update(zip(new, self.encoder.encode(list(new.values())), strict=True))
+            self._remember(encoded)
+        return np.stack([cached[key] if key in cached else encoded[key] for key in keys])
 
-    def _remember(self, found: dict[bytes | str, Vector]) -> None:
+    def _remember(self, encoded: dict[bytes | str, Vector]) -> None:
         with self._lock:
-            self._known.update(found)
-            while len(self._known) > self._size:
-                self._known.popitem(last=False)
+            self._cache.update(encoded)
+            while len(self._cache) > self._size:
+                self._cache.popitem(last=False)
 
 
 def text_of(item: Embeddable) -> str:
@@ -212,11 +212,11 @@ def decoded_chunks(
     if len(pictures) == 1:  # a query: no thread is worth its start
         yield [_decoded(pictures[0])]
         return
-    with ThreadPoolExecutor(workers, "decode") as pool:
+    with ThreadPoolExecutor(workers, "decode") as executor:
         remaining = iter(pictures)
 
         def submit() -> list[Future[Image.Image]]:
-            return [pool.submit(_decoded, picture) for picture in islice(remaining, size)]
+            return [executor.submit(_decoded, picture) for picture in islice(remaining, size)]
 
         ahead = submit()
         try:

@@ -112,9 +112,9 @@ class ExportedTextEncoder:
         if not texts:
             return np.zeros((0, self.dim), dtype=np.float32)
         windows = [
-            Window(text, part.ids, max(1, len(part.ids) - self._special))
+            Window(text, window.ids, max(1, len(window.ids) - self._special))
             for text, encoding in enumerate(self._tokenizer.encode_batch(well_formed(texts)))
-            for part in (encoding, *encoding.overflowing)
+            for window in (encoding, *encoding.overflowing)
         ]
         return encode_windows(
             spread(windows),

@@ -88,12 +88,14 @@ class Concat:
         self, images: Matrix | None, texts: Matrix | None, has_image: Mask, has_text: Mask
     ) -> Matrix:
         """Fused vectors, ``(n, image_dim + text_dim)`` after reduction."""
-        parts = gather_parts(images, texts, has_image, has_text, self.image_dim, self.text_dim)
-        image_part = (self.image_reduction or unit_rows)(parts.images) * has_image[:, None]
-        text_part = (self.text_reduction or unit_rows)(parts.texts) * has_text[:, None]
+        features = gather_features(
+            images, texts, has_image, has_text, self.image_dim, self.text_dim
+        )
+        image_rows = (self.image_reduction or unit_rows)(features.images) * has_image[:, None]
+        text_rows = (self.text_reduction or unit_rows)(features.texts) * has_text[:, None]
         scaled = (
-            image_part * np.float32(np.sqrt(self.image_share)),
-            text_part * np.float32(np.sqrt(1 - self.image_share)),
+            image_rows * np.float32(np.sqrt(self.image_share)),
+            text_rows * np.float32(np.sqrt(1 - self.image_share)),
         )
         return np.concatenate(scaled, axis=1)
 
@@ -126,8 +128,10 @@ class SharedAndOwn:
     def fingerprint(self) -> str:
         """Shares and parts."""
         shares = "/".join(f"{share:g}" for share in self.shares)
-        parts = f"{self.shared.fingerprint}+{self.image_reduction.fingerprint}+{self.text_own}"
-        return f"shared-and-own:{shares}:{parts}"
+        fingerprints = (
+            f"{self.shared.fingerprint}+{self.image_reduction.fingerprint}+{self.text_own}"
+        )
+        return f"shared-and-own:{shares}:{fingerprints}"
 
     def fuse(
         self, images: Matrix | None, texts: Matrix | None, has_image: Mask, has_text: Mask
@@ -164,9 +168,9 @@ class SharedSpace:
         self, images: Matrix | None, texts: Matrix | None, has_image: Mask, has_text: Mask
     ) -> Matrix:
         """Fused unit vectors, ``(n, dim)``."""
-        parts = gather_parts(images, texts, has_image, has_text, self.dim, self.dim)
+        features = gather_features(images, texts, has_image, has_text, self.dim, self.dim)
         a = np.float32(self.image_share)
-        return unit_rows(a * unit_rows(parts.images) + (1 - a) * unit_rows(parts.texts))
+        return unit_rows(a * unit_rows(features.images) + (1 - a) * unit_rows(features.texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +193,10 @@ class Early:
         self, images: Matrix | None, texts: Matrix | None, has_image: Mask, has_text: Mask
     ) -> Matrix:
         """Fused unit vectors, ``(n, image_dim + text_dim)``."""
-        parts = gather_parts(images, texts, has_image, has_text, self.image_dim, self.text_dim)
-        return unit_rows(np.concatenate([parts.images, parts.texts], axis=1))
+        features = gather_features(
+            images, texts, has_image, has_text, self.image_dim, self.text_dim
+        )
+        return unit_rows(np.concatenate([features.images, features.texts], axis=1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,14 +214,16 @@ class LearnedFusion:
         self, images: Matrix | None, texts: Matrix | None, has_image: Mask, has_text: Mask
     ) -> Matrix:
         """Fused vectors, ``(n, dim)``."""
-        parts = gather_parts(images, texts, has_image, has_text, self.image_dim, self.text_dim)
-        fused = STRATEGIES[self.strategy].formula(self.tensors, parts)
+        features = gather_features(
+            images, texts, has_image, has_text, self.image_dim, self.text_dim
+        )
+        fused = STRATEGIES[self.strategy].formula(self.tensors, features)
         if "output.weight" in self.tensors:
             fused = unit_rows(linear(self.tensors, "output", fused))
         return fused * (has_image | has_text)[:, None]
 
 
-def gather_parts(
+def gather_features(
     images: Matrix | None,
     texts: Matrix | None,
     has_image: Mask,
@@ -335,12 +343,12 @@ def _present(features: Matrix | None, mask: Mask, width: int, modality: str) -> 
 
 
 def _own(
-    features: Matrix | None, mask: Mask, part: Callable[[Matrix], Matrix], width: int
+    features: Matrix | None, mask: Mask, head: Callable[[Matrix], Matrix], width: int
 ) -> Matrix:
     """A modality's own part, ``(n, width)``, zeros where it is absent."""
     block = np.zeros((len(mask), width), np.float32)
     if features is not None and mask.any():
-        block[mask] = part(features[mask])
+        block[mask] = head(features[mask])
     return block
 
 

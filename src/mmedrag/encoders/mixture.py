@@ -61,13 +61,15 @@ class DomainMixture:
         Raises:
             CheckpointError: where a tensor is missing or of the wrong shape.
         """
-        found, domains = checkpoint.tensors, tuple(checkpoint.settings.get("domains", BUILT_IN))
+        tensors, domains = checkpoint.tensors, tuple(checkpoint.settings.get("domains", BUILT_IN))
         first = [f"{domain}.{side}.weight" for domain in domains[:1] for side in ("image", "text")]
-        widths = [found[name].shape for name in first if name in found and found[name].ndim == 2]
+        widths = [
+            tensors[name].shape for name in first if name in tensors and tensors[name].ndim == 2
+        ]
         if len(widths) != 2:
             raise CheckpointError("The mixture lacks a head", "Train it again.")
         checkpoint.require(mixture_layout(widths[0][1], widths[1][1], widths[0][0], domains))
-        return cls(found, checkpoint.fingerprint, domains)
+        return cls(tensors, checkpoint.fingerprint, domains)
 
     @property
     def dim(self) -> int:
@@ -78,14 +80,14 @@ class DomainMixture:
         self, images: Matrix | None, texts: Matrix | None, has_image: Mask, has_text: Mask
     ) -> Matrix:
         """Fused unit vectors, ``(n, dim)``."""
-        image_part = self._part("image", images, has_image)
-        return unit_rows(image_part + self._part("text", texts, has_text))
+        image = self._block("image", images, has_image)
+        return unit_rows(image + self._block("text", texts, has_text))
 
-    def _part(self, modality: str, features: Matrix | None, present: Mask) -> Matrix:
-        part = np.zeros((len(present), self.dim), np.float32)
+    def _block(self, modality: str, features: Matrix | None, present: Mask) -> Matrix:
+        block = np.zeros((len(present), self.dim), np.float32)
         if features is not None and present.any():
-            part[present] = self._projected(modality, features[present])
-        return part
+            block[present] = self._projected(modality, features[present])
+        return block
 
     def _projected(self, modality: str, features: Matrix) -> Matrix:
         w = self.tensors

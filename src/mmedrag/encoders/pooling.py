@@ -247,9 +247,9 @@ def _cells(side: int, grid: int) -> list[tuple[int, int]]:
     return [(i * side // grid, -(-(i + 1) * side // grid)) for i in range(grid)]
 
 
-def _require_width(name: str, expected: int, found: int) -> None:
-    if expected != found:
+def _require_width(name: str, expected: int, actual: int) -> None:
+    if expected != actual:
         raise CheckpointError(
-            f"{name} takes {expected} values a place, the feature maps give {found}",
+            f"{name} takes {expected} values a place, the feature maps give {actual}",
             "Train it on this encoder.",
         )

@@ -41,71 +41,71 @@ class Projected:
     has_text: Mask
 
 
-def contrastive(w: Tensors, parts: Projected) -> Matrix:
+def contrastive(w: Tensors, features: Projected) -> Matrix:
     """``f = ^(^P + ^Q)`` over what is present: the heads of section 3.3, trained by InfoNCE.
 
     The space is shared, so one modality alone is its own projection.
     """
-    image_part, text_part = _projected(w, parts)
-    return unit_rows(image_part + text_part)
+    image, text = _projected(w, features)
+    return unit_rows(image + text)
 
 
-def mlp(w: Tensors, parts: Projected) -> Matrix:
+def mlp(w: Tensors, features: Projected) -> Matrix:
     """``f = ^(W_2 relu(W_1 [x ; y] + b_1) + b_2)``, with ``m_v``, ``m_t`` for absent features."""
-    x = np.where(parts.has_image[:, None], parts.images, w["missing.image"])
-    y = np.where(parts.has_text[:, None], parts.texts, w["missing.text"])
+    x = np.where(features.has_image[:, None], features.images, w["missing.image"])
+    y = np.where(features.has_text[:, None], features.texts, w["missing.text"])
     hidden = np.maximum(linear(w, "hidden", np.concatenate([x, y], axis=1)), 0)
     return unit_rows(linear(w, "top", hidden))
 
 
-def weighted(w: Tensors, parts: Projected) -> Matrix:
+def weighted(w: Tensors, features: Projected) -> Matrix:
     """``f = ^(a ^P + (1 - a) ^Q)`` with one learned ``a = sigmoid(balance)``.
 
     Where one modality is absent its share goes to the other.
     """
     a = _sigmoid(w["balance"])
-    image_part, text_part = _projected(w, parts)
-    return unit_rows(a * image_part + (1 - a) * text_part)
+    image, text = _projected(w, features)
+    return unit_rows(a * image + (1 - a) * text)
 
 
-def gated(w: Tensors, parts: Projected) -> Matrix:
+def gated(w: Tensors, features: Projected) -> Matrix:
     """``f = ^(g p + (1 - g) q)`` with a gate ``g = sigmoid(W_g [p ; q] + b_g)`` for each dimension.
 
     ``p = tanh P``, ``q = tanh Q``: the gated multimodal unit (Arevalo et al. 2017).
     The tokens ``m_v`` and ``m_t`` stand for an absent ``P`` or ``Q``.
     """
-    projected, _ = _tokens(w, parts)
+    projected, _ = _tokens(w, features)
     p, q = np.tanh(projected[:, 0]), np.tanh(projected[:, 1])
     g = _sigmoid(linear(w, "gate", np.concatenate([p, q], axis=1)))
     return unit_rows(g * p + (1 - g) * q)
 
 
-def late(w: Tensors, parts: Projected) -> Matrix:
+def late(w: Tensors, features: Projected) -> Matrix:
     """``f = [^P ; ^Q] / sqrt(2)`` with heads of half the width: similarities are averaged.
 
     The dot product of two fused vectors is ``(cos(P, P') + cos(Q, Q')) / 2``. An absent part is 0
     and the other is not scaled up.
     """
-    return np.concatenate(_projected(w, parts), axis=1) / np.float32(np.sqrt(2))
+    return np.concatenate(_projected(w, features), axis=1) / np.float32(np.sqrt(2))
 
 
-def attention_pooling(w: Tensors, parts: Projected) -> Matrix:
+def attention_pooling(w: Tensors, features: Projected) -> Matrix:
     """``f = ^(sum_m a_m h_m)``, ``a = softmax_m(v . tanh(U h_m + c))``, ``h`` from {P, Q}.
 
     Only what is present is attended to: attention pooling of a set (Ilse et al. 2018).
     """
-    tokens, present = _tokens(w, parts)
+    tokens, present = _tokens(w, features)
     scores = np.tanh(linear(w, "attention", tokens)) @ w["score"]
     shares = _masked_softmax(scores, present)
     return unit_rows((shares[..., None] * tokens).sum(axis=1))
 
 
-def deepset(w: Tensors, parts: Projected) -> Matrix:
+def deepset(w: Tensors, features: Projected) -> Matrix:
     """``f = ^rho(mean_m phi(h_m))`` over ``h`` = present of {P, Q} (Zaheer et al. 2017).
 
     ``phi`` is a linear layer and relu, ``rho`` a linear layer.
     """
-    tokens, present = _tokens(w, parts)
+    tokens, present = _tokens(w, features)
     return unit_rows(linear(w, "rho", pool_set(w, tokens, present)))
 
 
@@ -115,16 +115,16 @@ def pool_set(w: Tensors, tokens: NDArray[np.float32], present: Mask) -> Matrix:
     return np.asarray(phi.sum(axis=1) / np.maximum(present.sum(axis=1), 1)[:, None], np.float32)
 
 
-def cross_attention(w: Tensors, parts: Projected) -> Matrix:
+def cross_attention(w: Tensors, features: Projected) -> Matrix:
     """``f = ^LayerNorm(P + W_o MHA(P; {Q, m_t}) + b_o)`` (Vaswani et al. 2017).
 
     Image-side queries attend to text-side keys (section 4.7) with 8 heads. With one text vector
     the softmax would be over a single key and the image could not weigh it, so the token ``m_t`` is
     always a second key; alone where the text is absent. ``m_v`` asks where the image is absent.
     """
-    tokens, _ = _tokens(w, parts)
+    tokens, _ = _tokens(w, features)
     keys = np.stack([tokens[:, 1], np.broadcast_to(w["missing.text"], tokens[:, 1].shape)], axis=1)
-    present = np.stack([parts.has_text, np.ones_like(parts.has_text)], axis=1)
+    present = np.stack([features.has_text, np.ones_like(features.has_text)], axis=1)
     query = _split_heads(linear(w, "query", tokens[:, :1]))
     scores = query @ _split_heads(linear(w, "key", keys)).swapaxes(2, 3)
     shares = _masked_softmax(scores[:, :, 0] / np.sqrt(query.shape[-1]), present[:, None])
@@ -183,20 +183,22 @@ STRATEGIES: dict[str, Strategy] = {
 """The learned rows of Table C; ``early`` and concat learn nothing."""
 
 
-def _projected(w: Tensors, parts: Projected) -> tuple[Matrix, Matrix]:
+def _projected(w: Tensors, features: Projected) -> tuple[Matrix, Matrix]:
     """``^P`` and ``^Q``, zeros where absent."""
     image_head = Projection(w["image.weight"], w["image.bias"])
     text_head = Projection(w["text.weight"], w["text.bias"])
     return (
-        image_head(parts.images) * parts.has_image[:, None],
-        text_head(parts.texts) * parts.has_text[:, None],
+        image_head(features.images) * features.has_image[:, None],
+        text_head(features.texts) * features.has_text[:, None],
     )
 
 
-def _tokens(w: Tensors, parts: Projected) -> tuple[NDArray[np.float32], Mask]:
+def _tokens(w: Tensors, features: Projected) -> tuple[NDArray[np.float32], Mask]:
     """``(n, 2, dim)`` projections with learned tokens (if any) for absent ones; who is present."""
-    projected = np.stack([linear(w, "image", parts.images), linear(w, "text", parts.texts)], 1)
-    present = np.stack([parts.has_image, parts.has_text], axis=1)
+    projected = np.stack(
+        [linear(w, "image", features.images), linear(w, "text", features.texts)], 1
+    )
+    present = np.stack([features.has_image, features.has_text], axis=1)
     if "missing.image" in w:
         missing = np.stack([w["missing.image"], w["missing.text"]])
         projected = np.where(present[..., None], projected, missing)

@@ -149,11 +149,11 @@ class WordPiece:
 
     def windows(self, texts: Sequence[str]) -> list[Window]:
         """The windows of every text, in order; an empty text has one, without tokens of its own."""
-        found = []
+        windows = []
         for position, encoding in enumerate(self._tokenizer.encode_batch(well_formed(texts))):
-            for part in (encoding, *encoding.overflowing):
-                found.append(Window(position, part.ids, max(1, len(part.ids) - 2)))
-        return spread(found)
+            for window in (encoding, *encoding.overflowing):
+                windows.append(Window(position, window.ids, max(1, len(window.ids) - 2)))
+        return spread(windows)
 
 
 class OnnxTextEncoder:

@@ -25,8 +25,8 @@ from mmedrag.encoders.text import (
     spread,
     well_formed,
 )
-from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.errors import CheckpointError
+from mmedrag.torch_import import Foreign, open_torch
 from mmedrag.types import Matrix
 
 
@@ -221,7 +221,7 @@ class TransformersTextEncoder:
         )
 
     def _windows(self, texts: Sequence[str]) -> list[Window]:
-        found = self._tokenizer(
+        encoded = self._tokenizer(
             well_formed(texts),
             truncation=True,
             max_length=self.window,
@@ -229,11 +229,11 @@ class TransformersTextEncoder:
             return_overflowing_tokens=True,
         )
         special = self._tokenizer.num_special_tokens_to_add()
-        owners = found["overflow_to_sample_mapping"]
+        owners = encoded["overflow_to_sample_mapping"]
         return spread(
             [
                 Window(int(owner), ids, max(1, len(ids) - special))
-                for owner, ids in zip(owners, found["input_ids"], strict=True)
+                for owner, ids in zip(owners, encoded["input_ids"], strict=True)
             ]
         )
 

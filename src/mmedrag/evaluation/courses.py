@@ -90,18 +90,18 @@ def evaluate_courses(
     embedder = presets.build(preset, models or {}).embedder
     source = dictionary()
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        drawn = _read([generate_courses(patients, into=folder)], embedder, source, progress)
+        synthetic = _read([generate_courses(patients, into=folder)], embedder, source, progress)
     results: dict[str, Any] = {
-        "changes": _changes(drawn),
-        "synthetic": _like(drawn, lambda p: f"{_meta(p, 'course')} {_meta(p, 'finding')}"),
+        "changes": _changes(synthetic),
+        "synthetic": _like(synthetic, lambda p: f"{_meta(p, 'course')} {_meta(p, 'finding')}"),
     }
-    known = _read(files, embedder, source, progress) if files else []
+    real = _read(files, embedder, source, progress) if files else []
     results["outcomes"] = {
         name: figures
         for name in outcomes
-        if (figures := _like(known, partial(_meta, field=name)))["patients"]
+        if (figures := _like(real, partial(_meta, field=name)))["patients"]
     }
-    results["trends"] = _trends_of(known)
+    results["trends"] = _trends_of(real)
     return as_section(results, NEIGHBOURS)
 
 
@@ -119,14 +119,14 @@ def _read(
     by_patient: dict[str, list[int]] = {}
     for row, case in enumerate(cases):
         by_patient.setdefault(case.patient_id, []).append(row)
-    found = []
+    patients = []
     for patient_id, rows in by_patient.items():
         evidence = [Evidence(f"C{i}", cases[row], vectors[row], 0.0, 0.0, mentions[row])
                     for i, row in enumerate(rows, 1)]  # fmt: skip
         course = course_of(patient_id, evidence, ontology)
         if len(course.timed) > 1:
-            found.append(_Patient(course, trajectory_of(course), _by_image(course, images)))
-    return found
+            patients.append(_Patient(course, trajectory_of(course), _by_image(course, images)))
+    return patients
 
 
 def _by_image(course: Course, images: Mapping[str, Matrix]) -> Trajectory:
@@ -158,15 +158,15 @@ def _changes(patients: Sequence[_Patient]) -> dict[str, Any]:
             meta = study.cases[0].meta
             read = [c for c in patient.course.changes
                     if c.later == study.key and c.term == meta["finding"]]  # fmt: skip
-            told = str(read[0].trend) if read else "none"
+            predicted = str(read[0].trend) if read else "none"
             truth = str(meta.get("trend", "none"))
-            confusion.setdefault(truth, {}).setdefault(told, 0)
-            confusion[truth][told] += 1
+            confusion.setdefault(truth, {}).setdefault(predicted, 0)
+            confusion[truth][predicted] += 1
             if truth == "none":
                 silent_ones += 1
-                spurious += told != "none"
+                spurious += predicted != "none"
                 continue
-            right.append(told == truth)
+            right.append(predicted == truth)
             groups.append(number)
     values = np.array(right, np.float64)[:, None]
     low, high = interval(values, np.array(groups))[0]
@@ -179,20 +179,23 @@ def _changes(patients: Sequence[_Patient]) -> dict[str, Any]:
 
 def _like(patients: Sequence[_Patient], outcome: Callable[[_Patient], str]) -> dict[str, Any]:
     """How often the nearest patients share what a patient has, by arm; classes weigh the same."""
-    known = [p for p in patients if outcome(p)]
-    labels = np.unique([outcome(p) for p in known], return_inverse=True)[1]
-    counts = np.bincount(labels) if len(known) else np.zeros(0, np.int64)
+    labelled = [p for p in patients if outcome(p)]
+    labels = np.unique([outcome(p) for p in labelled], return_inverse=True)[1]
+    counts = np.bincount(labels) if len(labelled) else np.zeros(0, np.int64)
     usable = counts > 1
     if usable.sum() < 2:
         return {"patients": 0}
     chosen = np.flatnonzero(usable[labels])
-    known, labels = [known[i] for i in chosen], np.unique(labels[chosen], return_inverse=True)[1]
+    labelled, labels = (
+        [labelled[i] for i in chosen],
+        np.unique(labels[chosen], return_inverse=True)[1],
+    )
     counts = np.bincount(labels)
-    weights = len(known) / (len(counts) * counts[labels])
-    rows = np.arange(len(known))
-    shares = {name: _shares([view(p) for p in known], labels) * weights
+    weights = len(labelled) / (len(counts) * counts[labels])
+    rows = np.arange(len(labelled))
+    shares = {name: _shares([view(p) for p in labelled], labels) * weights
               for name, view in ARMS.items()}  # fmt: skip
-    chance = float(np.mean((counts[labels] - 1) / (len(known) - 1) * weights))
+    chance = float(np.mean((counts[labels] - 1) / (len(labelled) - 1) * weights))
     arms = {
         name: {"share": float(v.mean()), "ci95": interval(v[:, None], rows)[0].tolist()}
         for name, v in shares.items()
@@ -203,7 +206,7 @@ def _like(patients: Sequence[_Patient], outcome: Callable[[_Patient], str]) -> d
         tests[f"{first} – {second}"] = {
             "difference": test.difference, "ci95": list(test.interval), "p": test.p_value,
         }  # fmt: skip
-    return {"patients": len(known), "classes": counts.tolist(), "chance": chance, "arms": arms,
+    return {"patients": len(labelled), "classes": counts.tolist(), "chance": chance, "arms": arms,
             "tests": tests}  # fmt: skip
 
 

@@ -42,19 +42,21 @@ def as_section(results: Mapping[str, Any], neighbours: int) -> Section:
 
 def _verdict(changes: Mapping[str, Any], sets: Mapping[str, Any]) -> str:
     low, high = changes["ci95"]
-    told = [f"{changes['accuracy']:.1%} of {changes['changes']} synthetic changes are read right "
-            f"(95 % {low:.1%} to {high:.1%})."]  # fmt: skip
+    sentences = [
+        f"{changes['accuracy']:.1%} of {changes['changes']} synthetic changes are read right "
+        f"(95 % {low:.1%} to {high:.1%})."
+    ]
     for name, figures in sets.items():
         if not figures.get("patients"):
             continue
         test = next(iter(figures["tests"].values()))
         low, high = test["ci95"]
         word = "finds more" if low > 0 else "finds fewer" if high < 0 else "is not surely better"
-        told.append(
+        sentences.append(
             f"{name} (n = {figures['patients']}): the trajectory {word} than the last study alone "
             f"({test['difference']:+.3f}, 95 % {low:+.3f} to {high:+.3f})."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _changes(changes: Mapping[str, Any]) -> Table:

@@ -47,7 +47,7 @@ Ranking = list[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
+class _Inquiry:
     """A patient who is asked about: facts of the whole record and of what the question says."""
 
     row: int
@@ -86,38 +86,53 @@ def evaluate_knowledge(
     embedder = presets.build(preset, models or {}).embedder
     facts = [f for f, _ in read_facts(((case, None) for case in cases), source)]
     patients = patients_of(facts)
-    shared = [i for i, p in enumerate(patients) if _shared(p, patients)]
-    stated = _stated([cases[i] for i in shared], source)
-    named = {i for i, said in zip(shared, stated, strict=True)
-             if said.affirmed & patients[i].diagnoses.keys()}  # fmt: skip
-    stated = [said for i, said in zip(shared, stated, strict=True) if i not in named]
-    asked_rows = [i for i in shared if i not in named]
-    if len(asked_rows) < 2:
-        raise CorpusError(
-            "No two patients of these records share a diagnosis", "Give more records."
-        )
+    asking, named = _asking(cases, patients, source)
     vectors = embed_in_batches(embedder, cases, progress=progress)
-    questions = [Query(case.text, case.image) for case in (cases[i] for i in asked_rows)]
+    questions = [Query(cases[row].text, cases[row].image) for row in asking]
     query_vectors = embed_in_batches(embedder, questions, progress=progress)
-    asked = [
-        _Asked(i, frozenset(patients[i].diagnoses), patients[i], said, vector)
-        for i, said, vector in zip(asked_rows, stated, query_vectors, strict=True)
+    inquiries = [
+        _Inquiry(row, frozenset(patients[row].diagnoses), patients[row], stated, vector)
+        for (row, stated), vector in zip(asking.items(), query_vectors, strict=True)
     ]
     knowledge = Knowledge.over(source, patients)
     timing = _Timing()
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         index = filled_casebase(Path(folder) / "x.casebase", cases, vectors, embedder)
         with index:
-            ranked = _rankings(asked, cases, patients, knowledge, index, timing)
+            ranked = _rankings(inquiries, cases, patients, knowledge, index, timing)
     results = {
-        "patients": len(patients), "asked": len(asked), "named": len(named),
+        "patients": len(patients), "asked": len(inquiries), "named": named,
         "concepts": len(knowledge.graph.codes), "edges": _edge_counts(knowledge),
-        "diagnosis": _figures(ranked, [a.truth for a in asked], [a.row for a in asked]),
+        "diagnosis": _figures(ranked, [a.truth for a in inquiries], [a.row for a in inquiries]),
         "hops": _hops(patients, knowledge, cases),
         "milliseconds": [float(np.median(timing.milliseconds)),
                          float(np.quantile(timing.milliseconds, 0.95))],
     }  # fmt: skip
     return as_section(results)
+
+
+def _asking(
+    cases: Sequence[Case], patients: Sequence[Patient], source: Dictionary
+) -> tuple[dict[int, Facts], int]:
+    """What the question of each patient states, by row, and how many patients were left out.
+
+    Patients ask who share a diagnosis with another; those whose question names it are left out.
+
+    Raises:
+        CorpusError: fewer than two patients are left.
+    """
+    shared = [row for row, patient in enumerate(patients) if _shared(patient, patients)]
+    stated = dict(zip(shared, _stated([cases[row] for row in shared], source), strict=True))
+    asking = {
+        row: facts
+        for row, facts in stated.items()
+        if not facts.affirmed & patients[row].diagnoses.keys()
+    }
+    if len(asking) < 2:
+        raise CorpusError(
+            "No two patients of these records share a diagnosis", "Give more records."
+        )
+    return asking, len(stated) - len(asking)
 
 
 def _one_a_patient(files: Sequence[Path]) -> list[Case]:
@@ -127,8 +142,8 @@ def _one_a_patient(files: Sequence[Path]) -> list[Case]:
         for case in read_corpus(file):
             if not isinstance(case, Case) or not case.diagnosis:
                 continue
-            parts = [case.meta.get("history"), case.meta.get("findings")]
-            text = "\n".join(p for p in parts if isinstance(p, str)) or case.text
+            sections = [case.meta.get("history"), case.meta.get("findings")]
+            text = "\n".join(p for p in sections if isinstance(p, str)) or case.text
             patient = case.patient_id or case.study_id or case.id
             if text.strip():
                 made.setdefault(patient, replace(case, text=text, labels=(), patient_id=patient,
@@ -151,7 +166,7 @@ def _stated(cases: Sequence[Case], source: Dictionary) -> list[Facts]:
 
 
 def _rankings(
-    asked: Sequence[_Asked],
+    inquiries: Sequence[_Inquiry],
     cases: Sequence[Case],
     patients: Sequence[Patient],
     knowledge: Knowledge,
@@ -159,16 +174,16 @@ def _rankings(
     timing: _Timing,
 ) -> dict[str, list[Ranking]]:
     """The diagnoses in order by ranker and question."""
-    lexical = bm25([cases[a.row].text for a in asked], [case.text for case in cases])
+    lexical = bm25([cases[a.row].text for a in inquiries], [case.text for case in cases])
     row_of = {case.id: i for i, case in enumerate(cases)}
     ranked: dict[str, list[Ranking]] = {}
-    for number, one in enumerate(asked):
+    for number, one in enumerate(inquiries):
         own = f"patient_id != '{cases[one.row].patient_id}'"
         question = Question(Query(cases[one.row].text, where=own), Routing({}, None), one.vector)
-        found = [row_of[hit.case.id] for hit in index.search(question, CASES)]
+        rows = [row_of[hit.case.id] for hit in index.search(question, CASES)]
         scores = lexical[number].copy()
         scores[one.row] = 0.0
-        hybrid = _diagnoses(found, patients)
+        hybrid = _diagnoses(rows, patients)
         start = process_time()
         bayes, walked = _by_graph(one.patient, one.stated, knowledge)
         timing.milliseconds.append((process_time() - start) * 1000.0)
@@ -200,12 +215,12 @@ def _by_graph(patient: Patient, stated: Facts, knowledge: Knowledge) -> tuple[Ra
     return bayes, [c for c in order if shares[c] > 0.0]
 
 
-def _agreement(one: _Asked, patients: Sequence[Patient]) -> NDArray[np.float64]:
+def _agreement(one: _Inquiry, patients: Sequence[Patient]) -> NDArray[np.float64]:
     """The concept channel: how many stated findings each patient's record meets, less opposed."""
-    said = one.stated
+    stated = one.stated
     scores = [
-        len(said.affirmed & p.affirmed) - len(said.affirmed & p.negated)
-        + len(said.negated & p.negated) - len(said.negated & p.affirmed)
+        len(stated.affirmed & p.affirmed) - len(stated.affirmed & p.negated)
+        + len(stated.negated & p.negated) - len(stated.negated & p.affirmed)
         for p in patients
     ]  # fmt: skip
     values = np.array(scores, np.float64)
@@ -214,7 +229,7 @@ def _agreement(one: _Asked, patients: Sequence[Patient]) -> NDArray[np.float64]:
 
 
 def _expanded(
-    one: _Asked, patients: Sequence[Patient], knowledge: Knowledge
+    one: _Inquiry, patients: Sequence[Patient], knowledge: Knowledge
 ) -> NDArray[np.float64]:
     """The concept channel over what typed edges lead to, by falling weight."""
     weights = knowledge.written.expand(one.stated.affirmed)

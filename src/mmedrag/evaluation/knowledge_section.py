@@ -48,18 +48,18 @@ def as_section(results: Mapping[str, Any]) -> Section:
 def _verdict(diagnosis: Mapping[str, Any], hops: Mapping[str, Any]) -> str:
     joined = diagnosis["mrr_tests"]["hybrid"]["hybrid + PageRank"]
     alone = diagnosis["mrr_tests"]["concepts alone"]["PageRank"]
-    told = (
+    verdict = (
         f"Joined to the hybrid, PageRank {_word(joined)} (MRR {_difference(joined)}, n = "
         f"{diagnosis['questions']}); by itself it {_word(alone)} against the concept channel alone "
         f"({_difference(alone)})."
     )
     if hops["questions"]:
         walk = hops["mrr_tests"]["BM25"]["PageRank"]
-        told += (
+        verdict += (
             f" On {hops['questions']} questions of two hops it {_word(walk)} against BM25 "
             f"({_difference(walk)})."
         )
-    return told
+    return verdict
 
 
 def _word(test: Mapping[str, Any]) -> str:

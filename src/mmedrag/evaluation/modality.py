@@ -28,7 +28,7 @@ from mmedrag.evaluation import routing
 from mmedrag.evaluation.routing import Verdict
 from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoint
 from mmedrag.phantoms.corpus import FAMILIES
-from mmedrag.phantoms.corpus import out_of_domain as drawn_pictures
+from mmedrag.phantoms.corpus import out_of_domain as synthetic_pictures
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.routing import ConceptClassifier
@@ -38,10 +38,10 @@ from mmedrag.views.section import Section
 MOST = 60
 """Images that are judged of a set."""
 
-DRAWN = 200
+SYNTHETIC = 200
 """Drawn pictures that are judged."""
 
-DRAWN_SEED = 10**6
+SYNTHETIC_SEED = 10**6
 """Far from the seeds that training uses."""
 
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -201,7 +201,7 @@ def _verdict(arm: Arm, source: str, truth: str, query: Query) -> Verdict:
 
 def _others(folders: Sequence[Path]) -> Iterator[tuple[str, Image.Image]]:
     """Pictures that are not medical, each with its family: drawn, of a package, of a folder."""
-    for drawing in drawn_pictures(DRAWN, DRAWN_SEED):
+    for drawing in synthetic_pictures(SYNTHETIC, SYNTHETIC_SEED):
         yield drawing.family, Image.fromarray(drawing.image)
     for name, picture in packaged_pictures():
         yield f"{REAL}{name.split('/')[0]}", picture

@@ -55,7 +55,7 @@ def evaluate_negation(path: Path) -> Section:
     Raises:
         CorpusError: the file cannot be read, or has no such sentences.
     """
-    rows, without_place = _judged(path)
+    rows, unlocated = _judged(path)
     if not rows:
         raise CorpusError(
             f"{path} has no annotated sentence",
@@ -68,7 +68,7 @@ def evaluate_negation(path: Path) -> Section:
         title="Negation on annotated sentences",
         paper="section 3.4, stage 2 (the paper gives no figure)",
         protocol=(
-            f"{len(rows)} concepts of {path.name}, spans given; {without_place} whose words are "
+            f"{len(rows)} concepts of {path.name}, spans given; {unlocated} whose words are "
             "not in their sentence are left out. F1 of negated against all else; a doubt, a past "
             "event and another person count as not negated, as in NegEx's annotations."
         ),
@@ -98,28 +98,28 @@ def _judged(path: Path) -> tuple[list[Judged], int]:
         ) from error
     judged = []
     for row_id, sentence, concept, negated in fields:
-        if (span := _place(sentence, concept)) is not None:
+        if (span := _span_of(sentence, concept)) is not None:
             half = HALVES[sha256(str(row_id).encode()).digest()[0] % 2]
             (verdict,) = assertions(sentence, [span])
             judged.append(Judged(sentence, concept, half, negated, verdict))
     return judged, len(fields) - len(judged)
 
 
-def _place(sentence: str, concept: str) -> tuple[int, int] | None:
+def _span_of(sentence: str, concept: str) -> tuple[int, int] | None:
     """Where the concept stands: where it is in capitals, as NegEx marks it, else first."""
     words = concept.strip().strip('"').split()
     if not words:
         return None
-    places = list(re.finditer(r"\s+".join(map(re.escape, words)), sentence, re.IGNORECASE))
-    marked = [place for place in places if place[0].isupper()]
-    return next((place.span() for place in [*marked, *places]), None)
+    matches = list(re.finditer(r"\s+".join(map(re.escape, words)), sentence, re.IGNORECASE))
+    marked = [match for match in matches if match[0].isupper()]
+    return next((match.span() for match in [*marked, *matches]), None)
 
 
 def _score(rows: Iterable[Judged]) -> Score:
     rows = list(rows)
     both = sum(r.negated and r.right for r in rows)
-    found = sum(r.verdict is Assertion.NEGATED for r in rows)
-    return Score(found, sum(r.negated for r in rows), both)
+    predicted = sum(r.verdict is Assertion.NEGATED for r in rows)
+    return Score(predicted, sum(r.negated for r in rows), both)
 
 
 def _figures(scores: dict[str, Score], rows: Sequence[Judged]) -> Table:

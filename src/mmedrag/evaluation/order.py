@@ -36,7 +36,7 @@ from mmedrag.presets import build
 from mmedrag.progress import Progress, silent
 from mmedrag.types import Case, Context, Evidence
 
-Part: TypeAlias = Literal["test", "tune"]
+Subset: TypeAlias = Literal["test", "tune"]
 """Whose patients ask: those that results are reported on, or others to choose settings on."""
 
 STATIONS = ("gathered", "ranked", "kept")
@@ -55,7 +55,7 @@ them: the test patients of this study are never those that the reward model lear
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class Retrieval:
     """A question that was asked, what came back, and how good each case of the corpus is.
 
     ``grades`` are those of the cases that came back, by id; ``ideal`` the best of the corpus.
@@ -93,7 +93,7 @@ def searched(
     *,
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
-    part: Part = "test",
+    subset: Subset = "test",
     records: int = RECORDS,
     progress: Progress = silent,
 ) -> Iterator[tuple[MMedRAG, list[Facts], list[Facts]]]:
@@ -103,33 +103,35 @@ def searched(
         CorpusError: where a file cannot be read, or no patient can be held out.
         ModelError: where the preset cannot be loaded.
     """
-    known, asking = held_apart(paths, part, records)
+    gallery, asking = held_apart(paths, subset, records)
     stages, terms = build(preset, models), dictionary()
-    vectors = embed_in_batches(stages.embedder, known, progress=progress)
+    vectors = embed_in_batches(stages.embedder, gallery, progress=progress)
     with TemporaryDirectory() as folder:
-        casebase = filled_casebase(Path(folder) / "searched", known, vectors, stages.embedder)
+        casebase = filled_casebase(Path(folder) / "searched", gallery, vectors, stages.embedder)
         casebase.recognise(terms)
         with assemble(stages, casebase, terms) as rag:
             facts = [
                 [facts_of(reading, terms.concepts) for reading in readings_of(cases, terms)]
-                for cases in (known, asking)
+                for cases in (gallery, asking)
             ]
             yield rag, facts[0], facts[1]
 
 
-def held_apart(paths: Sequence[Path], part: Part, records: int) -> tuple[list[Case], list[Case]]:
+def held_apart(
+    paths: Sequence[Path], subset: Subset, records: int
+) -> tuple[list[Case], list[Case]]:
     """The cases that are searched, and those of the patients who ask; nothing ties them."""
-    sets = [_drawn(path, records) for path in paths]
+    sets = [_sampled_cases(path, records) for path in paths]
     ties = find_ties([case for cases in sets for case in cases])
     rest, asking = hold_out(sets, HELD_OUT, 0, ties)
-    if part == "tune":
+    if subset == "tune":
         rest, asking = split_cases(rest, TUNE, 1, ties)
     if not rest or not asking:
         raise CorpusError("There are too few patients to hold some out", "Give more records.")
     return rest, asking
 
 
-def _drawn(path: Path, records: int) -> list[Case]:
+def _sampled_cases(path: Path, records: int) -> list[Case]:
     splits: dict[str, list[Case]] = defaultdict(list)
     for case in read_sets([path])[0]:
         if case.domain is not None:
@@ -137,7 +139,7 @@ def _drawn(path: Path, records: int) -> list[Case]:
     return [case for cases in splits.values() for case in whole_patients(cases, records)]
 
 
-def drawn(asking: Sequence[Facts], most: int, seed: int = 0) -> list[Graded]:
+def sampled(asking: Sequence[Facts], most: int, seed: int = 0) -> list[Graded]:
     """At most so many questions of each set, form and target, the same for the same seed."""
     by_kind: dict[tuple[str, str], list[Graded]] = defaultdict(list)
     for facts in asking:
@@ -152,9 +154,9 @@ def ask(
     questions: Sequence[Graded],
     corpus: Sequence[Facts],
     progress: Progress = silent,
-) -> list[Asked]:
+) -> list[Retrieval]:
     """Ask every question for which the corpus has a good case, and grade what comes back."""
-    asked = []
+    retrievals = []
     by_id = {facts.case.id: facts for facts in corpus}
     for question in questions:
         ideal = sorted((grade(question, facts) for facts in corpus), reverse=True)[:DEPTH]
@@ -167,12 +169,12 @@ def ask(
             for e in context.gathered
             if isinstance(e.item, Case)
         }
-        asked.append(Asked(question, context, grades, tuple(ideal)))
-    return asked
+        retrievals.append(Retrieval(question, context, grades, tuple(ideal)))
+    return retrievals
 
 
-def scores(asked: Sequence[Asked], *, once: bool = False) -> Floats:
-    """nDCG@5 by question and station, ``(n, 3)``; ``once``: see :meth:`Asked.ndcg`."""
+def scores(retrievals: Sequence[Retrieval], *, once: bool = False) -> Floats:
+    """nDCG@5 by question and station, ``(n, 3)``; ``once``: see :meth:`Retrieval.ndcg`."""
     return np.array(
-        [[a.ndcg(getattr(a.context, name), once=once) for name in STATIONS] for a in asked]
+        [[a.ndcg(getattr(a.context, name), once=once) for name in STATIONS] for a in retrievals]
     )

@@ -97,14 +97,14 @@ class Graded:
 
 def facts_of(reading: CaseReading, ontology: Ontology) -> Facts:
     """What the case states, in sets."""
-    said = {
+    by_assertion = {
         assertion: frozenset(
             c for c, s in reading.stated.items()
             if s.assertion is assertion and s.mention.kind in _FINDINGS
         )
         for assertion in (Assertion.AFFIRMED, Assertion.NEGATED)
     }  # fmt: skip
-    affirmed = said[Assertion.AFFIRMED]
+    affirmed = by_assertion[Assertion.AFFIRMED]
     diagnoses = frozenset(c for c, _, weight in diagnoses_of(reading, ontology) if weight > 0.5)
     return Facts(
         reading=reading,
@@ -112,7 +112,7 @@ def facts_of(reading: CaseReading, ontology: Ontology) -> Facts:
         diagnoses=diagnoses,
         above=_above(diagnoses, ontology),
         affirmed=affirmed,
-        negated=said[Assertion.NEGATED],
+        negated=by_assertion[Assertion.NEGATED],
         wide=affirmed | _above(affirmed, ontology),
         normal=is_normal(reading),
         modality="".join(c for c in reading.case.modality.casefold() if c.isalnum()),
@@ -214,12 +214,12 @@ def _by_diagnosis(facts: Facts, pick: int) -> Iterator[Graded]:
         return
     history = str(case.meta.get("history") or case.meta.get("indication") or "").strip()
     text = f"{history} What is the most likely diagnosis?" if history else ""
-    asked = text if text and pick % 2 else _of(_DIAGNOSES, pick, case.diagnosis)
-    yield Graded(Query(asked), "text", "diagnosis", facts)
+    question = text if text and pick % 2 else _of(_DIAGNOSES, pick, case.diagnosis)
+    yield Graded(Query(question), "text", "diagnosis", facts)
     if case.image:
         yield Graded(Query(image=case.image), "image", "diagnosis", facts)
-        asked = text or "What is the most likely diagnosis?"
-        yield Graded(Query(asked, case.image), "both", "diagnosis", facts)
+        question = text or "What is the most likely diagnosis?"
+        yield Graded(Query(question, case.image), "both", "diagnosis", facts)
 
 
 def _by_finding(facts: Facts, pick: int) -> Iterator[Graded]:

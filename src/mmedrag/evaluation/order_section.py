@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from mmedrag.datasets.corpus import codes
 from mmedrag.datasets.ties import set_name
 from mmedrag.evaluation.directions import rounded
-from mmedrag.evaluation.order import QUESTIONS, RECORDS, Asked, Part, ask, drawn, scores, searched
+from mmedrag.evaluation.order import (
+    QUESTIONS,
+    RECORDS,
+    Retrieval,
+    Subset,
+    ask,
+    sampled,
+    scores,
+    searched,
+)
 from mmedrag.measures.bootstrap import paired_test
 from mmedrag.progress import Progress, silent
 from mmedrag.types import Case
@@ -20,7 +29,7 @@ from mmedrag.views import plots
 from mmedrag.views.section import Figure, Section, Table
 
 SCHEMA = "mmedrag-order/1"
-ALL, KNOWN, UNSEEN = "all questions", "held-out patients", "held-out sets"
+ALL, HELD_OUT, UNSEEN = "all questions", "held-out patients", "held-out sets"
 
 Rows = NDArray[np.bool_]
 Figures = Mapping[str, Any]
@@ -32,7 +41,7 @@ def evaluate_order(
     *,
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
-    part: Part = "test",
+    subset: Subset = "test",
     records: int = RECORDS,
     questions: int = QUESTIONS,
     progress: Progress = silent,
@@ -44,7 +53,7 @@ def evaluate_order(
         unseen: files of which nothing was learned; they are reported apart.
         preset: whose stages are measured.
         models: by role, in place of the preset's own.
-        part: ``test`` reports, ``tune`` asks with other patients, to choose settings on.
+        subset: ``test`` reports, ``tune`` asks with other patients, to choose settings on.
         records: taken of each file and split.
         questions: of each file, form and target.
         progress: told how many more cases are embedded or questions asked.
@@ -55,20 +64,20 @@ def evaluate_order(
     """
     files = [*paths, *unseen]
     with searched(
-        files, preset=preset, models=models, part=part, records=records, progress=progress
+        files, preset=preset, models=models, subset=subset, records=records, progress=progress
     ) as (rag, corpus, asking):
-        asked = ask(rag, drawn(asking, questions), corpus, progress)
-    figures = measured(asked, {set_name(path) for path in unseen}) | {
-        "schema": SCHEMA, "part": part, "searched": len(corpus),
+        retrievals = ask(rag, sampled(asking, questions), corpus, progress)
+    figures = measured(retrievals, {set_name(path) for path in unseen}) | {
+        "schema": SCHEMA, "part": subset, "searched": len(corpus),
     }  # fmt: skip
     return as_section(figures)
 
 
-def measured(asked: Sequence[Asked], unseen: Collection[str]) -> dict[str, Any]:
+def measured(retrievals: Sequence[Retrieval], unseen: Collection[str]) -> dict[str, Any]:
     """nDCG@5 of every group of questions, and the difference that graph and filter make."""
-    values, once = scores(asked), scores(asked, once=True)
-    patients = codes(a.patient for a in asked)
-    foreign = np.array([a.set_name in unseen for a in asked], np.bool_)
+    values, once = scores(retrievals), scores(retrievals, once=True)
+    patients = codes(a.patient for a in retrievals)
+    foreign = np.array([a.set_name in unseen for a in retrievals], np.bool_)
 
     def figures(rows: Rows) -> dict[str, Any]:
         some, other = values[rows], once[rows]
@@ -89,15 +98,15 @@ def measured(asked: Sequence[Asked], unseen: Collection[str]) -> dict[str, Any]:
         named = np.array(names)
         return {name: figures(named == name) for name in sorted(set(names))}
 
-    wholes = {ALL: np.ones(len(asked), np.bool_), KNOWN: ~foreign, UNSEEN: foreign}
-    kept = [sum(isinstance(e.item, Case) for e in a.context.kept) for a in asked]
+    wholes = {ALL: np.ones(len(retrievals), np.bool_), HELD_OUT: ~foreign, UNSEEN: foreign}
+    kept = [sum(isinstance(e.item, Case) for e in a.context.kept) for a in retrievals]
     return {
-        "questions": len(asked),
+        "questions": len(retrievals),
         "kept": rounded(float(np.mean(kept))),
         "whole": {name: figures(rows) for name, rows in wholes.items() if rows.any()},
-        "by_kind": grouped([a.graded.kind for a in asked]),
-        "by_domain": grouped([str(a.graded.asker.case.domain) for a in asked]),
-        "by_set": grouped([a.set_name for a in asked]),
+        "by_kind": grouped([a.graded.kind for a in retrievals]),
+        "by_domain": grouped([str(a.graded.asker.case.domain) for a in retrievals]),
+        "by_set": grouped([a.set_name for a in retrievals]),
     }
 
 
@@ -137,14 +146,14 @@ def as_section(figures: Figures) -> Section:
 
 def _protocol(figures: Figures) -> str:
     whole = figures["whole"][ALL]
-    part = "" if figures["part"] == "test" else " These are questions to choose settings on."
+    note = "" if figures["part"] == "test" else " These are questions to choose settings on."
     return (
         f"{figures['questions']} questions of {whole['patients']} held-out patients, made by code "
         "from what their records state (mmedrag.evaluation.order_questions has the rule by which "
         f"cases are graded), asked of {figures['searched']} cases of other patients through "
         "retrieve(). Gathered: the order of stage 1; ranked: after section 3.5; kept: after "
         "section 3.6. The ideal list is the best of all cases. In brackets: 95 % intervals of the "
-        f"paired bootstrap over patients.{part}"
+        f"paired bootstrap over patients.{note}"
     )
 
 

@@ -69,7 +69,7 @@ class Score:
     examples: list[str] = field(default_factory=list)
 
     @property
-    def asked(self) -> int:
+    def tasks(self) -> int:
         """How many tasks."""
         return self.right + self.wrong + self.unknown
 
@@ -185,10 +185,10 @@ def tables(scores: dict[str, Score]) -> tuple[Table, ...]:
 
 def _row(kind: str, s: Score) -> tuple[str, ...]:
     diagnosis = kind.startswith(("image", "history"))
-    n = max(1, s.asked)
+    n = max(1, s.tasks)
     return (
         kind,
-        str(s.asked),
+        str(s.tasks),
         *(f"{count / n:.1%}" for count in (s.right, s.wrong, s.unknown, s.misleading)),
         str(s.claims),
         str(s.contradicted),
@@ -261,6 +261,20 @@ def sampled(tasks: Iterable[Task], most: int, seed: int = 0) -> list[Task]:
     return [t for kind in by_kind.values() for t in rng.sample(kind, min(most, len(kind)))]
 
 
+def section_of_replies(scores: dict[str, Score]) -> Section:
+    """The section of the replies by themselves, where citations are not asked about."""
+    return Section(
+        name="answers",
+        title="Answers and their citations",
+        paper="section 3.6 (the paper gives no figure)",
+        protocol="Task questions about patients kept apart, and by hand (docs/notes/answers.md).",
+        verdict=_bars(scores),
+        tables=tables(scores),
+        notes=(_NOTE,),
+        data={"replies": figures(scores)},
+    )
+
+
 def with_replies(section: Section, scores: dict[str, Score]) -> Section:
     """The section of the study of answers with the replies as its third part."""
     bars = _bars(scores)
@@ -286,10 +300,10 @@ def _bars(scores: dict[str, Score]) -> str:
     replies = [s for k, s in scores.items() if k.startswith(("is there", "is it", "image alone"))]
     against = sum(s.contradicted for s in everything)
     made = sum(s.claims for s in everything)
-    wrong, asked = sum(s.wrong for s in replies), max(1, sum(s.asked for s in replies))
+    wrong, tasks = sum(s.wrong for s in replies), max(1, sum(s.tasks for s in replies))
     return (
-        f"Of {made} claims in {sum(s.asked for s in everything)} answers to task questions "
-        f"{against} are contradicted by what they cite; {wrong / asked:.1%} of the direct replies "
+        f"Of {made} claims in {sum(s.tasks for s in everything)} answers to task questions "
+        f"{against} are contradicted by what they cite; {wrong / tasks:.1%} of the direct replies "
         "on images are wrong."
     )
 

@@ -97,12 +97,12 @@ class _Parser:
         return node
 
     def _joined(self, word: str) -> Node:
-        parts = [self._part_of(word)]
+        nodes = [self._operand(word)]
         while self._take(word):
-            parts.append(self._part_of(word))
-        return parts[0] if len(parts) == 1 else Joined(word.upper(), tuple(parts))
+            nodes.append(self._operand(word))
+        return nodes[0] if len(nodes) == 1 else Joined(word.upper(), tuple(nodes))
 
-    def _part_of(self, word: str) -> Node:
+    def _operand(self, word: str) -> Node:
         return self._joined("and") if word == "or" else self._negation()
 
     def _negation(self) -> Node:

@@ -73,8 +73,8 @@ class Predicate:
             return not names
         if any(self._holds(name, operand) for name in names for operand in self.operands):
             return True
-        asked = [o for o in self.operands if isinstance(o, str) and self.relation == "="]
-        concepts = {*asked, *(relations.find(name) for name in asked if relations)} - {""}
+        terms = [o for o in self.operands if isinstance(o, str) and self.relation == "="]
+        concepts = {*terms, *(relations.find(name) for name in terms if relations)} - {""}
         return any(map(states, concepts))
 
     def _holds(self, value: object, operand: Value) -> bool:
@@ -128,8 +128,8 @@ def fields_of(node: Node) -> frozenset[str]:
     """The fields that an expression asks for."""
     if isinstance(node, Predicate):
         return frozenset({node.field})
-    parts = (node.part,) if isinstance(node, Not) else node.parts
-    return frozenset[str]().union(*map(fields_of, parts))
+    children = (node.part,) if isinstance(node, Not) else node.parts
+    return frozenset[str]().union(*map(fields_of, children))
 
 
 def _required(field: str, mentions: Sequence[Mention] | None) -> Sequence[Mention]:

@@ -97,5 +97,5 @@ def lower(value: str) -> str:
 def like(pattern: str) -> re.Pattern[str]:
     """What a pattern matches: ``%`` is any text, ``_`` one character; of texts in :func:`lower`."""
     wild = {"%": ".*", "_": "."}
-    parts = [wild.get(character) or re.escape(character) for character in pattern]
-    return re.compile(lower("".join(parts)), re.DOTALL)
+    pieces = [wild.get(character) or re.escape(character) for character in pattern]
+    return re.compile(lower("".join(pieces)), re.DOTALL)

@@ -62,8 +62,8 @@ def reduced_array(values: NDArray[Any], average: bool = True) -> NDArray[Any]:
     step = max(1, _STRIP // (columns * factor))
     for first in range(0, height, step):
         last = min(height, first + step)
-        part = values[first * factor : last * factor, : width * factor]
-        blocks = part.reshape(last - first, factor, width, factor, *values.shape[2:])
+        strip = values[first * factor : last * factor, : width * factor]
+        blocks = strip.reshape(last - first, factor, width, factor, *values.shape[2:])
         mean = blocks.mean(axis=(1, 3), dtype=np.float64)
         result[first:last] = np.rint(mean) if values.dtype.kind in "iu" else mean
     return result

@@ -20,7 +20,7 @@ from mmedrag.protocols import Analyst, CorpusStatistics
 from mmedrag.types import Assertion, Brief, Candidate, Evidence, Question, QuestionKind
 
 _GIVEN = frozenset({Assertion.AFFIRMED})
-_GIVEN_WHERE_ASKED = _GIVEN | {Assertion.INTERROGATIVE, Assertion.UNCERTAIN}
+_GIVEN_IN_DIFFERENTIAL = _GIVEN | {Assertion.INTERROGATIVE, Assertion.UNCERTAIN}
 """Who asks for the differential of ring enhancement has seen it."""
 
 
@@ -40,16 +40,19 @@ class KnowledgeAnalyst:
         if not scored or not brief.differential:
             return brief
         ranks = {d: i for i, d in enumerate(scored)}
-        known = [self._explained(c, scored) for c in brief.differential]
+        candidates = [self._explained(c, scored) for c in brief.differential]
         order = sorted(
-            range(len(known)), key=lambda i: i + ranks.get(self._code(known[i]), len(ranks))
+            range(len(candidates)),
+            key=lambda i: i + ranks.get(self._code(candidates[i]), len(ranks)),
         )
-        return replace(brief, differential=tuple(known[i] for i in order))
+        return replace(brief, differential=tuple(candidates[i] for i in order))
 
     def _scored(self, question: Question) -> list[Scored]:
         concepts = self.knowledge.dictionary.concepts
-        asked = question.intent is not None and question.intent.kind is QuestionKind.DIFFERENTIAL
-        given = _GIVEN_WHERE_ASKED if asked else _GIVEN
+        is_differential = (
+            question.intent is not None and question.intent.kind is QuestionKind.DIFFERENTIAL
+        )
+        given = _GIVEN_IN_DIFFERENTIAL if is_differential else _GIVEN
         findings = [m for m in question.mentions if m.kind.is_finding]
         affirmed = {canonical(m.concept, concepts) for m in findings if m.assertion in given}
         negated = {
@@ -58,10 +61,10 @@ class KnowledgeAnalyst:
         return self.knowledge.differential.score(affirmed, negated - affirmed)
 
     def _explained(self, candidate: Candidate, scored: Mapping[str, Scored]) -> Candidate:
-        found = scored.get(self._code(candidate))
-        if found is None:
+        score = scored.get(self._code(candidate))
+        if score is None:
             return candidate
-        return replace(candidate, explanation=explained(found, self.knowledge))
+        return replace(candidate, explanation=explained(score, self.knowledge))
 
     def _code(self, candidate: Candidate) -> str:
         code = code_of(candidate)

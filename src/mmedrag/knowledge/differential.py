@@ -71,8 +71,8 @@ class Differential:
     def supports(self, diagnosis: str, affirmed: Collection[str]) -> tuple[Edge, ...]:
         """The edges from findings to a diagnosis, learned ones first, the strongest first."""
         edges = [self._edge(f, diagnosis) for f in affirmed]
-        found = [e for e in edges if e is not None]
-        return tuple(sorted(found, key=lambda e: (e.origin != "corpus", -e.weight, e.source)))
+        supporting = [e for e in edges if e is not None]
+        return tuple(sorted(supporting, key=lambda e: (e.origin != "corpus", -e.weight, e.source)))
 
     def missing(self, diagnosis: str, mentioned: Collection[str]) -> tuple[str, ...]:
         """Findings that the patients of a diagnosis often have and nobody mentions."""
@@ -115,9 +115,9 @@ class Differential:
         """P(finding | diagnosis); those who rule it out are in the denominator once more."""
         both = self._counts.both.get(diagnosis, NONE).get(finding, 0)
         against = self._counts.against.get(diagnosis, NONE).get(finding, 0)
-        told = 1.0 if finding in self._written.get(diagnosis, {}) else 0.0
-        of = self._counts.diagnosed[diagnosis] + against + told
-        rate = (both + told + SHRINKAGE * self._overall(finding)) / (of + SHRINKAGE)
+        written = 1.0 if finding in self._written.get(diagnosis, {}) else 0.0
+        of = self._counts.diagnosed[diagnosis] + against + written
+        rate = (both + written + SHRINKAGE * self._overall(finding)) / (of + SHRINKAGE)
         return min(max(rate, _FLOOR), 1.0 - _FLOOR)
 
     def _scored(

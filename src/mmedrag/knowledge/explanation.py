@@ -12,14 +12,14 @@ MOST = 3
 
 def explained(scored: Scored, knowledge: Knowledge) -> str:
     """As "ring enhancement (12 of 40 patients) and fever (written) → abscess; not mentioned: …"."""
-    parts = []
+    clauses = []
     if scored.supports:
-        found = [f"{knowledge.name(e.source)} ({_evidence(e)})" for e in scored.supports[:MOST]]
-        parts.append(f"{_joined(found)} → {knowledge.name(scored.diagnosis)}")
+        supports = [f"{knowledge.name(e.source)} ({_evidence(e)})" for e in scored.supports[:MOST]]
+        clauses.append(f"{_joined(supports)} → {knowledge.name(scored.diagnosis)}")
     if scored.missing:
         names = ", ".join(knowledge.name(f) for f in scored.missing[:MOST])
-        parts.append(f"not mentioned: {names}")
-    return "; ".join(parts)
+        clauses.append(f"not mentioned: {names}")
+    return "; ".join(clauses)
 
 
 def edge_text(edge: Edge, knowledge: Knowledge) -> str:
@@ -38,5 +38,5 @@ def _evidence(edge: Edge) -> str:
     return f"{edge.both} of {edge.of} patients, lift {edge.lift:.1f}{against}"
 
 
-def _joined(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def _joined(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -55,26 +55,26 @@ class Update:
 def read_facts(
     cases: Iterable[tuple[Case, Sequence[Mention] | None]],
     dictionary: Dictionary,
-    known: Mapping[str, Facts] | None = None,
+    stored: Mapping[str, Facts] | None = None,
 ) -> Iterator[tuple[Facts, bool]]:
     """The facts of cases, and whether each was read now.
 
     Args:
         cases: with the mentions of their reports where these are stored.
         dictionary: reads diagnoses, labels and reports without mentions.
-        known: facts by digest that need not be read again.
+        stored: facts by digest that need not be read again.
     """
-    known = known or {}
+    stored = stored or {}
     rest = iter(cases)
     while batch := list(islice(rest, _BATCH)):
         digests = [_digest(case, dictionary.fingerprint) for case, _ in batch]
-        new = [i for i, digest in enumerate(digests) if digest not in known]
+        new = [i for i, digest in enumerate(digests) if digest not in stored]
         made = dict(zip(new, _read([batch[i] for i in new], dictionary), strict=True))
         for i, digest in enumerate(digests):
             if i in made:
                 yield made[i], True
             else:
-                yield known[digest], False
+                yield stored[digest], False
 
 
 def bring_up_to_date(
@@ -87,11 +87,11 @@ def bring_up_to_date(
     Raises:
         OSError: the file cannot be written.
     """
-    known, notice = load(file)
-    pairs = list(read_facts(cases(), dictionary, known))
+    stored, notice = load(file)
+    pairs = list(read_facts(cases(), dictionary, stored))
     facts = tuple(f for f, _ in pairs)
     read = sum(new for _, new in pairs)
-    if read or len(facts) != len(known):
+    if read or len(facts) != len(stored):
         save(file, facts)
     return Update(facts, read, notice)
 
@@ -124,19 +124,19 @@ def _read(
     batch: Sequence[tuple[Case, Sequence[Mention] | None]], dictionary: Dictionary
 ) -> list[Facts]:
     unread = [case.text for case, mentions in batch if mentions is None]
-    found = iter(dictionary.recognise(unread) if unread else ())
+    recognised = iter(dictionary.recognise(unread) if unread else ())
     evidence = [
         Evidence(str(i), case, _NOWHERE, 0.0, 0.0,
-                 tuple(next(found) if mentions is None else mentions))
+                 tuple(next(recognised) if mentions is None else mentions))
         for i, (case, mentions) in enumerate(batch)
     ]  # fmt: skip
     concepts = dictionary.concepts
     made = []
     for reading in read_cases(evidence, dictionary):
-        said: dict[Assertion, set[str]] = {Assertion.AFFIRMED: set(), Assertion.NEGATED: set()}
+        stated: dict[Assertion, set[str]] = {Assertion.AFFIRMED: set(), Assertion.NEGATED: set()}
         for code, statement in reading.stated.items():
-            if statement.assertion in said and statement.mention.kind in _READ:
-                said[statement.assertion].add(canonical(code, concepts))
+            if statement.assertion in stated and statement.mention.kind in _READ:
+                stated[statement.assertion].add(canonical(code, concepts))
         diagnoses = {
             code if code.startswith(UNNAMED) else canonical(code, concepts): words
             for code, words, weight in diagnoses_of(reading, concepts) if weight > 0.5
@@ -145,7 +145,7 @@ def _read(
         made.append(Facts(
             _digest(case, dictionary.fingerprint),
             _hash(case.patient_id or case.study_id or case.id), str(case.domain or ""),
-            frozenset(said[Assertion.AFFIRMED]), frozenset(said[Assertion.NEGATED]), diagnoses,
+            frozenset(stated[Assertion.AFFIRMED]), frozenset(stated[Assertion.NEGATED]), diagnoses,
         ))  # fmt: skip
     return made
 

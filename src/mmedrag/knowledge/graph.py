@@ -57,8 +57,8 @@ class KnowledgeGraph:
 
     def edges_of(self, code: str) -> list[Edge]:
         """The edges at a concept, the strongest first."""
-        found = self._edges.get(code, [])
-        return sorted(found, key=lambda e: (-e.weight, e.relation, e.source, e.target))
+        edges = self._edges.get(code, [])
+        return sorted(edges, key=lambda e: (-e.weight, e.relation, e.source, e.target))
 
     def expand(self, concepts: Collection[str], steps: int = 2) -> dict[str, float]:
         """Concepts that typed edges lead to, with a weight that decays from 1 with every step."""

@@ -59,18 +59,18 @@ class Knowledge:
     ) -> Knowledge:
         """The same over patients whose facts are joined already."""
         counts = Counts.of(patients)
-        known = [*written(dictionary.concepts), *annotated]
+        given = [*written(dictionary.concepts), *annotated]
         learned = list(counts.edges())
-        codes = {c for e in (*known, *learned) for c in (e.source, e.target)}
+        codes = {c for e in (*given, *learned) for c in (e.source, e.target)}
         codes |= set(counts.affirmed) | set(counts.diagnosed)
         named = {c for c in codes if not c.startswith(UNNAMED)}
-        untaught = [*known, *structural(named, dictionary.concepts)]
+        untaught = [*given, *structural(named, dictionary.concepts)]
         return cls(
             dictionary,
             counts,
             KnowledgeGraph([*learned, *untaught], patients),
             KnowledgeGraph(untaught),
-            Differential(counts, known),
+            Differential(counts, given),
         )
 
     def name(self, code: str) -> str:

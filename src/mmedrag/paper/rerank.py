@@ -52,7 +52,7 @@ STANDARD, PAPER, OURS, DEFAULT = (
     "agreement on findings, duplicates last (default)",
 )
 
-NEW, KNOWN = "new patient", "other records of the patient in the gallery"
+NEW, SAME_PATIENT = "new patient", "other records of the patient in the gallery"
 """What a query's patient is to the gallery."""
 
 ALPHAS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)

@@ -17,11 +17,11 @@ from mmedrag.paper.gallery import read_gallery
 from mmedrag.paper.rerank import (
     ALPHAS,
     DEFAULT,
-    KNOWN,
     METRICS,
     NEW,
     OURS,
     PAPER,
+    SAME_PATIENT,
     STANDARD,
     WALKS,
     Floats,
@@ -93,7 +93,10 @@ def measure_rerank(
             "No query has a relevant record in the gallery",
             "Give records with labels, or take more of them for the gallery.",
         )
-    sides = {NEW: [a for a in queried if not a.own_case], KNOWN: [a for a in queried if a.own_case]}
+    sides = {
+        NEW: [a for a in queried if not a.own_case],
+        SAME_PATIENT: [a for a in queried if a.own_case],
+    }
     sides = {side: mine for side, mine in sides.items() if mine}
     arms = rerankers(gallery)
     timed = np.random.default_rng(0).permutation(len(sides[NEW]))[:TIMED]
@@ -155,7 +158,7 @@ def _verdict(study: RerankStudy) -> str:
     new, base = study.arms[NEW], study.arms[NEW][STANDARD]
     paper, ours, default = (points(new[name], base) for name in (PAPER, OURS, DEFAULT))
     before, after = (new[name].means()["repeated"] for name in (STANDARD, PAPER))
-    same_patient = study.arms.get(KNOWN)
+    same_patient = study.arms.get(SAME_PATIENT)
     own = (
         f", {points(same_patient[OURS], same_patient[STANDARD])} where it has other records"
         if same_patient

@@ -14,11 +14,11 @@ from mmedrag.paper.gallery import Gallery
 from mmedrag.paper.rerank import (
     ALPHAS,
     DEFAULT,
-    KNOWN,
     METRICS,
     NEW,
     OURS,
     PAPER,
+    SAME_PATIENT,
     STANDARD,
     WALKS,
     Floats,
@@ -36,7 +36,7 @@ _NAMED = (
     "complete α = 0.2, MMR, duplicates last",
 )  # fmt: skip
 
-TITLES = {NEW: "new", KNOWN: "known"}
+TITLES = {NEW: "new", SAME_PATIENT: "known"}
 """The two galleries in the JSON."""
 
 

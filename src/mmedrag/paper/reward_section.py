@@ -141,9 +141,9 @@ def _compared(title: str, what: str, figures: Figures) -> Table:
     return Table(title, (what, "n", *NAMES), rows)
 
 
-def _unseen(found: Figures) -> Table:
+def _unseen(figures: Figures) -> Table:
     """Leave one set out; the last row is the mean over sets."""
-    rows = {**found, "mean over sets": mean_over_sets(found)} if found else {}
+    rows = {**figures, "mean over sets": mean_over_sets(figures)} if figures else {}
     return Table(
         "Query-aware, on sets that it has not seen (leave one set out)",
         ("set", "contexts", "pairwise accuracy", "AUROC", "ECE"),

@@ -28,26 +28,27 @@ def leave_one_set_out(
     mined: Mined, ontology: Ontology, *, seed: int = 0
 ) -> dict[str, dict[str, float]]:
     """Pairwise accuracy, AUROC and ECE by set, of a model that has not seen the set."""
-    found: dict[str, dict[str, float]] = {}
+    by_set: dict[str, dict[str, float]] = {}
     for name in sorted({_asker(e) for e in mined.test}):
         test = [e for e in mined.test if _asker(e) == name]
         right = right_of(test)
         if len(test) < LEAST or right.all() or not right.any() or not len(preferences(test)):
             continue
         train, calibration = (
-            [e for e in part if name not in _sets(e)] for part in (mined.train, mined.calibration)
+            [e for e in subset if name not in _sets(e)]
+            for subset in (mined.train, mined.calibration)
         )
         if not len(preferences(train)) or not right_of(calibration).any():
             continue
         fitted = fit_pair(train, calibration, ontology, epochs=EPOCHS, seed=seed)
-        found[name] = measure(rewards_of(fitted.scorer, test), test)
-    return found
+        by_set[name] = measure(rewards_of(fitted.scorer, test), test)
+    return by_set
 
 
-def mean_over_sets(found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def mean_over_sets(by_set: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Every set counts alike."""
     names = ("pairwise accuracy", "AUROC", "ECE")
-    return {n: round(float(np.mean([f[n] for f in found.values()])), 4) for n in names if found}
+    return {n: round(float(np.mean([f[n] for f in by_set.values()])), 4) for n in names if by_set}
 
 
 def _asker(example: Example) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from mmedrag.datasets.radiographs import pictured, radiographs
 from mmedrag.encoders.density import WindowedEncoder
 from mmedrag.encoders.image import ImageEncoder, OnnxImageEncoder
-from mmedrag.encoders.pooling import PooledImageEncoder
+from mmedrag.encoders.pooling import LearnedPooling, PooledImageEncoder
 from mmedrag.errors import MissingExtra
 from mmedrag.networks.backbones import SIZE, Backbone, Floats
 from mmedrag.paper.density import (
@@ -39,6 +39,7 @@ from mmedrag.phantoms.corpus import sensitivity_images
 from mmedrag.phantoms.insertions import CONTROLS
 from mmedrag.presets import MODELS
 from mmedrag.progress import Progress, silent
+from mmedrag.types import Case
 
 SIZES = (224, 128, 64)
 FINDINGS = ("hairline", "moderate", "mass", "density")
@@ -103,9 +104,7 @@ def measure_sensitivity(
     real = inserted_shifts({"picture": shipped, "window": window}, pictures) if pictures else {}
     progress(1)
     cases = [case for path in gallery for case in pictured(path, "val")]
-    encoders: dict[str, ImageEncoder] = {"picture": shipped, "window": window}
-    encoders |= {name: PooledImageEncoder(shipped, pooling) for name, pooling in trained.items()}
-    cosines = {name: searched(encoder, cases) for name, encoder in encoders.items() if cases}
+    cosines = _cosines(cases, shipped, window, trained)
     return Sensitivity(
         seeds=seeds,
         scales=scales,
@@ -122,6 +121,18 @@ def measure_sensitivity(
         overlays=(*attention, *overlays, *_shown(window, sets[0])),
         notes=(*notes, *missing),
     )
+
+
+def _cosines(
+    cases: Sequence[Case],
+    shipped: OnnxImageEncoder,
+    window: ImageEncoder,
+    trained: Mapping[str, LearnedPooling],
+) -> dict[str, Floats]:
+    """Cosines of the images of ``cases``, ``(n, n)``, by encoder; empty without cases."""
+    encoders: dict[str, ImageEncoder] = {"picture": shipped, "window": window}
+    encoders |= {name: PooledImageEncoder(shipped, pooling) for name, pooling in trained.items()}
+    return {name: searched(encoder, cases) for name, encoder in encoders.items() if cases}
 
 
 def _networks(

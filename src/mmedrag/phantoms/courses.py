@@ -29,7 +29,7 @@ COURSES: Mapping[str, tuple[int, int, int]] = {
 }  # fmt: skip
 """How much of the finding three studies show: 0 is none, 3 severe."""
 
-_PLACES: Mapping[str, tuple[str, str]] = {
+_SITES: Mapping[str, tuple[str, str]] = {
     "consolidation": ("{right|left}", "lower lobe"),
     "pleural effusion": ("{right|left}", "costophrenic angle"),
     "pneumothorax": ("{right|left}", "apex"),
@@ -99,11 +99,11 @@ def generate_courses(n: int = 84, seed: int = 11, *, into: str | Path) -> Path:
 def _patient(number: int, seed: int, into: Path) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng([seed, number])
     kind = list(COURSES)[number % len(COURSES)]
-    name = list(_PLACES)[(number // len(COURSES)) % len(_PLACES)]
+    name = list(_SITES)[(number // len(COURSES)) % len(_SITES)]
     side = "right" if rng.random() < 0.5 else "left"
     anatomy, offset = int(rng.integers(1 << 31)), int(rng.integers(0, 6))
     for i, step in enumerate(_steps(rng, COURSES[kind], offset), 1):
-        finding = Finding(name, side, _PLACES[name][1], SEVERITIES[max(step.amount - 1, 0)])
+        finding = Finding(name, side, _SITES[name][1], SEVERITIES[max(step.amount - 1, 0)])
         case_id = f"course-{number:04d}-{i}"
         pixels = draw(View("chest", "chest"), anatomy, [finding] if step.amount else [],
                       int(rng.integers(1 << 31)))  # fmt: skip

@@ -51,7 +51,7 @@ class View:
     """What is looked at: its kind (a key of ``FINDINGS``), the body part, and the side if any."""
 
     kind: str
-    part: str
+    region: str
     side: str | None = None
 
 
@@ -90,7 +90,9 @@ def sample_view(rng: np.random.Generator, kind: str) -> View:
     return View(kind, {"chest": "chest", "tissue": "colon", "smear": "blood"}[kind])
 
 
-def _place(rng: np.random.Generator, view: View, name: str) -> tuple[str | None, str | None]:
+def _side_and_location(
+    rng: np.random.Generator, view: View, name: str
+) -> tuple[str | None, str | None]:
     """Side and location of a finding in this view."""
     side = _pick(rng, ("right", "left"))
     if name in ("consolidation", "nodule", "mass"):
@@ -98,7 +100,7 @@ def _place(rng: np.random.Generator, view: View, name: str) -> tuple[str | None,
     if name in ("pleural effusion", "pneumothorax"):
         return side, "costophrenic angle" if name == "pleural effusion" else "apex"
     if view.kind == "bone":
-        return view.side, _pick(rng, BONES[view.part])
+        return view.side, _pick(rng, BONES[view.region])
     if view.kind == "tissue":
         return None, _pick(rng, CORNERS) if name in ("necrosis", "inflammation") else "diffuse"
     if name in ("haemorrhages", "hard exudates", "cotton wool spots"):
@@ -132,20 +134,20 @@ def sample_findings(rng: np.random.Generator, view: View) -> tuple[Finding, ...]
     each can be told from its mirror image.
     """
     names = sorted(_names(rng, view.kind), key=FINDINGS[view.kind].index)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for name in names:
-        side, location = _place(rng, view, name)
-        if view.kind == "chest" and any(f.side == side for f in found if f.side):
+        side, location = _side_and_location(rng, view, name)
+        if view.kind == "chest" and any(f.side == side for f in findings if f.side):
             side = "left" if side == "right" else "right"
             location = "upper lobe" if location == "middle lobe" else location
-        if side and view.kind == "chest" and any(f.side == side for f in found):
+        if side and view.kind == "chest" and any(f.side == side for f in findings):
             continue
         severity = _pick(rng, SEVERITIES)
         unsure = severity == "mild" and rng.random() < 0.4
-        found.append(
+        findings.append(
             Finding(name, side, location, severity, certainty="possible" if unsure else "definite")
         )
-    return tuple(found)
+    return tuple(findings)
 
 
 def progressed(

@@ -64,7 +64,7 @@ def inserted(picture: Image.Image, seed: int) -> dict[str, Pixels]:
     return shown | {"re-encoded": _through_jpeg(base)}
 
 
-def _place(shape: tuple[int, ...], length: int, rng: np.random.Generator) -> tuple[int, int]:
+def _corner(shape: tuple[int, ...], length: int, rng: np.random.Generator) -> tuple[int, int]:
     """The top left corner of a square of that side in the middle half."""
     highest = [max(side // 4 + 1, side - side // 4 - length) for side in shape]
     row, column = (int(rng.integers(s // 4, h)) for s, h in zip(shape, highest, strict=True))
@@ -72,7 +72,7 @@ def _place(shape: tuple[int, ...], length: int, rng: np.random.Generator) -> tup
 
 
 def _square(shape: tuple[int, ...], rng: np.random.Generator) -> Field:
-    row, column = _place(shape, DENSITY_SIDE, rng)
+    row, column = _corner(shape, DENSITY_SIDE, rng)
     field = np.zeros(shape)
     field[row : row + DENSITY_SIDE, column : column + DENSITY_SIDE] = 1
     return field
@@ -80,14 +80,14 @@ def _square(shape: tuple[int, ...], rng: np.random.Generator) -> Field:
 
 def _line(shape: tuple[int, ...], rng: np.random.Generator) -> Field:
     length = min(shape) // 4
-    row, column = _place(shape, length, rng)
+    row, column = _corner(shape, length, rng)
     image = Image.new("1", (shape[1], shape[0]))
     ImageDraw.Draw(image).line((column, row, column + length, row + length), fill=1)
     return np.asarray(image, dtype=np.float64)
 
 
 def _ellipse(shape: tuple[int, ...], rng: np.random.Generator) -> Field:
-    row, column = _place(shape, 1, rng)
+    row, column = _corner(shape, 1, rng)
     y, x = np.mgrid[: shape[0], : shape[1]]
     away = np.hypot((x - column) / MASS_RADIUS, (y - row) / (0.8 * MASS_RADIUS))
     return np.asarray(np.clip((1 - away) / 0.12, 0, 1))

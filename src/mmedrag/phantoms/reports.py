@@ -54,7 +54,7 @@ def _slots(rng: np.random.Generator, finding: Finding) -> dict[str, str]:
 def _view_slots(view: View) -> dict[str, str]:
     side = view.side or ""
     eye = {"right": "OD", "left": "OS"}.get(side, "")
-    return {"side": side, "Side": _capital(side), "part": view.part, "eye": eye}
+    return {"side": side, "Side": _capital(side), "part": view.region, "eye": eye}
 
 
 def _affirm(rng: np.random.Generator, finding: Finding) -> str:

@@ -123,10 +123,10 @@ def best_cases(evidence: Sequence[Evidence]) -> Scores:
     similarity.
     """
     q = relevance_itself(evidence)
-    asked = np.array([isinstance(e.item, Case) for e in evidence], dtype=np.bool_)
-    asked |= not asked.any()
-    best, spread = q[asked].max(), max(float(q[asked].std()), _FLAT)
-    shares = np.where(asked, np.exp((np.minimum(q, best) - best) / (RESTART_WIDTH * spread)), 0.0)
+    is_case = np.array([isinstance(e.item, Case) for e in evidence], dtype=np.bool_)
+    is_case |= not is_case.any()
+    best, spread = q[is_case].max(), max(float(q[is_case].std()), _FLAT)
+    shares = np.where(is_case, np.exp((np.minimum(q, best) - best) / (RESTART_WIDTH * spread)), 0.0)
     return np.asarray(shares / shares.sum())
 
 

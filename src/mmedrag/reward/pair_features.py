@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -61,7 +62,7 @@ FEATURES = (
 
 _WORD = re.compile(r"[^\W_]+")
 _ENDING = re.compile(r"(?:ie|[eiy])?s?$")
-_ASKED = frozenset({Assertion.UNCERTAIN, Assertion.INTERROGATIVE})
+_QUESTIONED = frozenset({Assertion.UNCERTAIN, Assertion.INTERROGATIVE})
 """What a question says of a concept that it asks about: "? effusion", "Is there an effusion?"."""
 
 _WHETHER = frozenset({QuestionKind.PRESENCE, QuestionKind.NORMALITY, QuestionKind.CHOICE})
@@ -137,7 +138,7 @@ class _Statements:
     affirmed: frozenset[str]
     wide: frozenset[str]
     negated: frozenset[str]
-    asked: frozenset[str]
+    questioned: frozenset[str]
     findings: frozenset[str]
     regions: frozenset[str]
     is_normal: bool
@@ -152,7 +153,7 @@ class _Asker:
         self._ontology = ontology if question.mentions else None
         text = question.query.text
         self._stems = _stems(text)
-        self._said = self._read(question.mentions)
+        self._statements = self._read(question.mentions)
         self._sides = sides(text)
         self._sides_of_findings = sides_of_findings(text, question.mentions)
         self._modalities = modalities(text)
@@ -166,7 +167,7 @@ class _Asker:
 
     def row(self, e: Evidence) -> tuple[float, ...]:
         """The features beside one piece of evidence."""
-        asker, other = self._said, self._of(e)
+        asker, other = self._statements, self._of(e)
         whether, terms, image, text = self._constant
         return (
             e.similarity,
@@ -177,7 +178,7 @@ class _Asker:
             _share(asker.findings & other.wide, min(asker.findings, other.findings, key=len)),
             _share(asker.affirmed & other.wide, asker.affirmed),
             _share(asker.affirmed & other.negated, asker.affirmed),
-            _share(asker.asked & (other.wide | other.negated), asker.asked),
+            _share(asker.questioned & (other.wide | other.negated), asker.questioned),
             _share(asker.negated & other.wide, asker.negated),
             _share(asker.negated & other.negated, asker.negated),
             (asker.is_normal and bool(other.findings))
@@ -195,8 +196,8 @@ class _Asker:
     def _of(self, e: Evidence) -> _Statements:
         if isinstance(e.item, Definition):
             concept = e.item.concept
-            said = Mention(e.item.term, 0, 0, concept, e.item.term, Assertion.AFFIRMED)
-            return self._read([said])
+            mention = Mention(e.item.term, 0, 0, concept, e.item.term, Assertion.AFFIRMED)
+            return self._read([mention])
         return self._read(e.mentions)
 
     def _read(self, mentions: Sequence[Mention]) -> _Statements:
@@ -211,7 +212,7 @@ class _Asker:
             wide=wide,
             negated=frozenset(m.concept for m in mentions if m.assertion is Assertion.NEGATED)
             - wide,
-            asked=frozenset(m.concept for m in mentions if m.assertion in _ASKED),
+            questioned=frozenset(m.concept for m in mentions if m.assertion in _QUESTIONED),
             findings=findings,
             regions=frozenset(r for c in findings if (r := self._region(c))),
             is_normal=normal and not findings,
@@ -226,9 +227,9 @@ class _Asker:
     def _words(self, text: str) -> tuple[float, float]:
         if not self._stems:
             return 0.0, 0.0
-        asked, found = self._stems, _stems(text)
-        stems, others = set(asked), set(found)
-        pairs, other_pairs = set(pairwise(asked)), set(pairwise(found))
+        query_stems, text_stems = self._stems, _stems(text)
+        stems, others = set(query_stems), set(text_stems)
+        pairs, other_pairs = set(pairwise(query_stems)), set(pairwise(text_stems))
         return (
             _share(stems & others, min(stems, others, key=len)),
             _share(pairs & other_pairs, min(pairs, other_pairs, key=len)),
@@ -249,9 +250,9 @@ class _Asker:
         query = self._sides_of_findings
         if not query:
             return 0.0
-        found = sides_of_findings(e.text, e.mentions)
-        both = query.keys() & found.keys()
-        return _share({c for c in both if query[c].isdisjoint(found[c])}, both)
+        other = sides_of_findings(e.text, e.mentions)
+        both = query.keys() & other.keys()
+        return _share({c for c in both if query[c].isdisjoint(other[c])}, both)
 
 
 def _stems(text: str) -> list[str]:
@@ -259,6 +260,7 @@ def _stems(text: str) -> list[str]:
     return [_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word)]
 
 
+@lru_cache(1 << 14)
 def _stem(word: str) -> str:
     """One stem for opacity and opacities, metastasis and metastases, oedema and edema."""
     word = word.replace("ae", "e").replace("oe", "e")
@@ -267,8 +269,8 @@ def _stem(word: str) -> str:
     return _ENDING.sub("", word, count=1)
 
 
-def _share(part: Set[Hashable], whole: Set[Hashable]) -> float:
-    return min(1.0, len(part) / len(whole)) if whole else 0.0
+def _share(shared: Set[Hashable], whole: Set[Hashable]) -> float:
+    return min(1.0, len(shared) / len(whole)) if whole else 0.0
 
 
 def _fit(one: Set[str], other: Set[str]) -> float:
@@ -280,7 +282,7 @@ def _fit(one: Set[str], other: Set[str]) -> float:
 
 def _domain_match(question: Question, e: Evidence) -> float:
     routed = question.routing.decision
-    found = e.item.domain if isinstance(e.item, Case) else None
-    if routed is None or found is None:
+    domain = e.item.domain if isinstance(e.item, Case) else None
+    if routed is None or domain is None:
         return 0.0
-    return 1.0 if routed == found else -1.0
+    return 1.0 if routed == domain else -1.0

@@ -61,12 +61,12 @@ class RewardHead:
     hidden_bias: Vector | None = None
 
     def __post_init__(self) -> None:
-        layer = [part for part in (self.hidden, self.hidden_bias) if part is not None]
-        shapes = [part.shape for part in (self.output, *layer)]
-        known = [len(shape) for shape in shapes] in ([1], [1, 2, 1])
-        if not known or len({shape[0] for shape in shapes}) > 1:
+        layer = [weights for weights in (self.hidden, self.hidden_bias) if weights is not None]
+        shapes = [weights.shape for weights in (self.output, *layer)]
+        fits = [len(shape) for shape in shapes] in ([1], [1, 2, 1])
+        if not fits or len({shape[0] for shape in shapes}) > 1:
             raise _bad(f"The reward weights have shapes {shapes}, which do not fit")
-        finite = all(np.isfinite(part).all() for part in (self.output, *layer))
+        finite = all(np.isfinite(weights).all() for weights in (self.output, *layer))
         if not finite or not math.isfinite(self.bias):
             raise _bad("The reward weights contain numbers that are not finite")
 

@@ -62,12 +62,12 @@ def entry_of(new: NewCase, image: bytes | None, rag: MMedRAG) -> Entry:
     if not new.text.strip() and image is None:
         raise QueryError("The case has neither text nor image", "Send a text, an image, or both.")
     picture = None if image is None else open_image(image)
-    place = None if image is None else Path("uploaded") / new.id.replace("/", "-")
+    path = None if image is None else Path("uploaded") / new.id.replace("/", "-")
     fields = new.model_dump(exclude={"domain", "labels"})
     domain = find(new.domain) if new.domain else None
     if domain is None:
         domain = rag.classifier.classify([Query(new.text, image)], [picture])[0].decision
-    case = Case(**fields, image=place, domain=domain, labels=tuple(new.labels))
+    case = Case(**fields, image=path, domain=domain, labels=tuple(new.labels))
     digest = "" if image is None else image_digest(image)
     content = hashlib.sha256(f"{digest}\n{case.text}".encode()).hexdigest()
     return Entry(

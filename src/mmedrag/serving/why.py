@@ -71,10 +71,10 @@ def _map_json(values: Matrix) -> dict[str, Any]:
     """Rows of numbers from 0, the least region, to 1, and in words where the greatest is."""
     low, high = float(values.min()), float(values.max())
     scaled = (values - low) / max(high - low, 1e-9)
-    return {"values": scaled.round(3).tolist(), "strongest": _place(values)}
+    return {"values": scaled.round(3).tolist(), "strongest": _region(values)}
 
 
-def _place(values: Matrix) -> str:
+def _region(values: Matrix) -> str:
     """The ninth of the image that the greatest value lies in."""
     rows, columns = values.shape
     row, column = divmod(int(values.argmax()), columns)

@@ -43,7 +43,7 @@ class DefinitionSourceContract:
     )
 
     def make(self) -> DefinitionSource:
-        """A source that knows some of the terms in ``known``."""
+        """A source that knows some of the terms in ``examples``."""
         raise NotImplementedError
 
     def test_is_a_definition_source(self) -> None:
@@ -58,9 +58,9 @@ class DefinitionSourceContract:
     def test_mentions_lie_in_their_text_in_order_without_overlap(
         self, given_texts: list[str]
     ) -> None:
-        found = self.make().recognise(given_texts)
-        assert len(found) == len(given_texts)
-        for text, mentions in zip(given_texts, found, strict=True):
+        recognised = self.make().recognise(given_texts)
+        assert len(recognised) == len(given_texts)
+        for text, mentions in zip(given_texts, recognised, strict=True):
             last = 0
             for mention in mentions:
                 assert last <= mention.start < mention.end <= len(text)
@@ -80,10 +80,10 @@ class DefinitionSourceContract:
         self, given_texts: list[str], limit: int
     ) -> None:
         source = self.make()
-        found = source.define(source.recognise([*given_texts, *self.examples]), limit)
-        assert len(found) <= limit
-        assert len({d.concept for d in found}) == len(found)
-        assert all(d.text for d in found)
+        definitions = source.define(source.recognise([*given_texts, *self.examples]), limit)
+        assert len(definitions) <= limit
+        assert len({d.concept for d in definitions}) == len(definitions)
+        assert all(d.text for d in definitions)
 
     def test_known_terms_are_defined_from_mentions_affirmed_or_asked_for_only(self) -> None:
         source = self.make()

@@ -68,10 +68,10 @@ class FusionContract:
         order = np.random.default_rng(seed).permutation(n)
         fused = fusion.fuse(*batch)
         # float32: features of size 1e4 leave rounding of up to 1e-4 in a unit vector
-        shuffled = fusion.fuse(*(part[order] for part in batch))
+        shuffled = fusion.fuse(*(array[order] for array in batch))
         np.testing.assert_allclose(shuffled, fused[order], atol=5e-4)
         for i in range(n):
-            alone = fusion.fuse(*(part[i : i + 1] for part in batch))
+            alone = fusion.fuse(*(array[i : i + 1] for array in batch))
             np.testing.assert_allclose(alone[0], fused[i], atol=5e-4)
 
     @contract

@@ -51,7 +51,7 @@ class Reading:
                 origin.append(at)
         return cls("".join(kept), [*origin, len(text)])
 
-    def place(self, start: int, end: int) -> tuple[int, int]:
+    def span(self, start: int, end: int) -> tuple[int, int]:
         """Characters ``start`` to ``end`` of the reading, in the text as it was."""
         if not self.origin:
             return start, end

@@ -70,13 +70,13 @@ def sides_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Sides
         text: that was read.
         mentions: of the text, in its order (:meth:`DefinitionSource.recognise`).
     """
-    found: dict[str, Sides] = {}
+    by_concept: dict[str, Sides] = {}
     if not any(m.assertion in _SIDED for m in mentions):
-        return found
+        return by_concept
     for mention, near in zip(mentions, surroundings(text, mentions), strict=True):
         if mention.assertion in _SIDED and (named := sides(near)):
-            found[mention.concept] = found.get(mention.concept, NEITHER) | named
-    return found
+            by_concept[mention.concept] = by_concept.get(mention.concept, NEITHER) | named
+    return by_concept
 
 
 def surroundings(text: str, mentions: Sequence[Mention]) -> list[str]:
@@ -92,7 +92,7 @@ def surroundings(text: str, mentions: Sequence[Mention]) -> list[str]:
     findings = [m for m in mentions if m.kind.is_finding]
     headings = _headings(text) if mentions else []
     starts = [start for start, _ in headings]
-    found = []
+    texts = []
     for mention in mentions:
         before = bisect_left(findings, mention.start, key=lambda m: m.start) - 1
         after = bisect_right(findings, mention.start, key=lambda m: m.start)
@@ -100,8 +100,8 @@ def surroundings(text: str, mentions: Sequence[Mention]) -> list[str]:
         following = findings[after].start if after < len(findings) else len(text)
         near = _beside(text, mention, last, following)
         heading = headings[bisect_right(starts, mention.start) - 1][1] if headings else ""
-        found.append(near if sides(near) else f"{heading} {near}")
-    return found
+        texts.append(near if sides(near) else f"{heading} {near}")
+    return texts
 
 
 def _beside(text: str, mention: Mention, last: int, following: int) -> str:
@@ -115,11 +115,11 @@ def _beside(text: str, mention: Mention, last: int, following: int) -> str:
 
 def _headings(text: str) -> list[tuple[int, str]]:
     """Where each sentence begins, and its heading; empty where it has none."""
-    found = []
+    headings = []
     for start, end in sentences.spans(text):
         heading = _HEADING.match(text, start, end)
-        found.append((start, heading["heading"] if heading else ""))
-    return found
+        headings.append((start, heading["heading"] if heading else ""))
+    return headings
 
 
 def mirrored(text: str) -> str | None:

@@ -30,7 +30,7 @@ def expanded(phrases: str, lists: Lists) -> Iterator[tuple[str, ...]]:
         choices = [_choices(piece, lists) for piece in _PIECE.finditer(phrase)]
         if choices:
             for chosen in product(*choices):
-                yield tuple(word for part in chosen for word in part)
+                yield tuple(word for alternative in chosen for word in alternative)
 
 
 def _choices(piece: re.Match[str], lists: Lists) -> list[tuple[str, ...]]:

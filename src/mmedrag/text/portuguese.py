@@ -123,6 +123,7 @@ RULES = Rules(
                 |visualizam|detectam|evidenciam|encontram]
                 """,
             ),
+            (Rule(_N, False, ADJACENT, 1), "−"),
             (
                 Rule(_N, False, SENTENCE, 6),
                 """[:|–|(] [nao|nenhum|nenhuma|negativo|negativa|negativos|negativas|ausente
@@ -196,10 +197,10 @@ RULES = Rules(
         (Asks.ELSE, "^ [qual|quais|onde|como|por que|em que|quanto|quando|o que|que]"),
     ),
     requests=questions(LISTS, (Asks.MEANING, "^ o que [e|sao]"), (Asks.ELSE, "^ qual e")),
-    asked=Limit(
+    whether_limit=Limit(
         stops(LISTS, (Stop.ENDS, "[em um|em uma|neste|nesta|no|na] paciente; dado; porque"))
     ),
-    meant=Limit(stops(LISTS, (Stop.ENDS, "em; no; na; com; por; para; , ; mas"))),
+    meaning_limit=Limit(stops(LISTS, (Stop.ENDS, "em; no; na; com; por; para; , ; mas"))),
     either=frozenset({"ou", "nem"}),
     without=frozenset({"sem", "nem"}),
     same={},

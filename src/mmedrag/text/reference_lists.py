@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
-from mmedrag.text.marks import folded
+from mmedrag.text.citation_markers import folded
 
 _NAMES = (
     "references", "reference list", "list of references", "sources", "sources cited",
@@ -32,8 +32,8 @@ class ReferenceLists:
     A line that cannot become the heading of a list is let through while it is being written.
     """
 
-    def __init__(self, known: AbstractSet[str]) -> None:
-        self._known = known
+    def __init__(self, keys: AbstractSet[str]) -> None:
+        self._keys = keys
         self._line = ""
         self._waits = True  # whether the line may still turn out to be a heading or an entry
         self._withheld: str | None = None  # within a list: lines that go before its next valid one
@@ -46,9 +46,9 @@ class ReferenceLists:
         """What is left at the end."""
         return self._finished()
 
-    def _feed_line(self, part: str) -> str:
-        self._line += part
-        if part.endswith("\n"):
+    def _feed_line(self, piece: str) -> str:
+        self._line += piece
+        if piece.endswith("\n"):
             shown = self._finished()
             self._line, self._waits = "", True
             return shown
@@ -84,7 +84,7 @@ class ReferenceLists:
             self._withheld = None
         if heading is None and self._withheld is None:
             return line
-        if self._known.isdisjoint(f"{m[1].upper()}{m[2]}" for m in _KEY.finditer(folded(line)[0])):
+        if self._keys.isdisjoint(f"{m[1].upper()}{m[2]}" for m in _KEY.finditer(folded(line)[0])):
             self._withheld = line if heading else (self._withheld or "")
             return ""
         shown = (self._withheld or "") + line

@@ -63,8 +63,9 @@ class Rules:
 
     ``triggers`` has the :class:`Rule` of each trigger; a phrase without any hides the triggers
     inside it. ``questions`` and ``requests`` (which need no question mark) have :class:`Asks`, and
-    ``asked`` and ``meant`` end what is asked for. ``either`` are the words for "or", ``without``
-    those that rule out in a question too. ``same`` gives words that rules write in one way only.
+    ``whether_limit`` and ``meaning_limit`` end what the first two of these ask for. ``either`` are
+    the words for "or", ``without`` those that rule out in a question too. ``same`` gives words that
+    rules write in one way only.
     ``heading`` matches headings whose whole line is of another person (group ``family``) or past,
     ``bound`` a negation that belongs to the adjective after it ("no desplazada").
     """
@@ -72,8 +73,8 @@ class Rules:
     triggers: PhraseTree
     questions: PhraseTree
     requests: PhraseTree
-    asked: Limit
-    meant: Limit
+    whether_limit: Limit
+    meaning_limit: Limit
     either: frozenset[str]
     without: frozenset[str]
     same: Mapping[str, str]

@@ -36,8 +36,8 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 def sentences(text: str) -> list[str]:
     """The sentences that hold a letter or a digit, without the white space around them."""
-    parts = [text[start:end].strip() for start, end in spans(text)]
-    return [part for part in parts if any(c.isalnum() for c in part)]
+    stripped = [text[start:end].strip() for start, end in spans(text)]
+    return [sentence for sentence in stripped if any(c.isalnum() for c in sentence)]
 
 
 def _ends_sentence(text: str, stop: re.Match[str]) -> bool:

@@ -127,6 +127,7 @@ RULES = Rules(
                 |detectan|evidencian|encuentran|ven]
                 """,
             ),
+            (Rule(_N, False, ADJACENT, 1), "−"),
             (
                 Rule(_N, False, SENTENCE, 6),
                 """[:|–|(] [no|ninguno|ninguna|negativo|negativa|negativos|negativas|ausente
@@ -207,8 +208,10 @@ RULES = Rules(
         ),
     ),
     requests=questions(LISTS, (Asks.MEANING, "^ que [es|son]"), (Asks.ELSE, "^ [¿ cual|cual] es")),
-    asked=Limit(stops(LISTS, (Stop.ENDS, "en [un|una|este|esta|el|la] paciente; dado; porque"))),
-    meant=Limit(stops(LISTS, (Stop.ENDS, "en; con; por; para; , ; pero"))),
+    whether_limit=Limit(
+        stops(LISTS, (Stop.ENDS, "en [un|una|este|esta|el|la] paciente; dado; porque"))
+    ),
+    meaning_limit=Limit(stops(LISTS, (Stop.ENDS, "en; con; por; para; , ; pero"))),
     either=frozenset({"o", "ni", "u"}),
     without=frozenset({"sin", "ni"}),
     same={"sospech": "sospecha", "izq": "izquierdo"},

@@ -99,7 +99,7 @@ def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Word
         text: that was read.
         mentions: of the text, in its order (:meth:`DefinitionSource.recognise`).
     """
-    found: dict[str, Wording] = {}
+    wordings: dict[str, Wording] = {}
     findings = [m for m in mentions if m.kind.is_finding]
     for mention in findings:
         before = bisect_left(findings, mention.start, key=lambda m: m.start) - 1
@@ -107,13 +107,13 @@ def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Word
         last = findings[before].end if before >= 0 else 0
         following = findings[after].start if after < len(findings) else len(text)
         if wording := _beside(text, mention, last, following):
-            found[mention.concept] = wording
+            wordings[mention.concept] = wording
     for one, other in (*pairwise(findings), *(pair[::-1] for pair in pairwise(findings))):
         between = text[min(one.end, other.end) : max(one.start, other.start)]
         alike = one.assertion is other.assertion
-        if alike and one.concept in found and _LISTED.fullmatch(between):
-            found.setdefault(other.concept, found[one.concept])
-    return found
+        if alike and one.concept in wordings and _LISTED.fullmatch(between):
+            wordings.setdefault(other.concept, wordings[one.concept])
+    return wordings
 
 
 def _beside(text: str, mention: Mention, last: int, following: int) -> Wording | None:

@@ -148,9 +148,9 @@ def adapt(path: Location, into: Path, *, seed: int = 0, log: Log = lambda line: 
         raise QueryError(f"The preset {preset} has no image and text encoder", "Use another.")
     split = draw_split(cases, seed=seed)
     log(f"{split}; encoding")
-    parts = [_Part.of(part, encoder) for part in (split.train, split.tune, split.held_out)]
-    adapted, checkpoint = _fit(parts[0], parts[1], encoder)
-    before, after = (_recalls(fusion, parts[2]) for fusion in (encoder.fusion, adapted))
+    encoded = [_Encoded.of(subset, encoder) for subset in (split.train, split.tune, split.held_out)]
+    adapted, checkpoint = _fit(encoded[0], encoded[1], encoder)
+    before, after = (_recalls(fusion, encoded[2]) for fusion in (encoder.fusion, adapted))
     gain = paired_test(_by_case(after), _by_case(before), patient_codes(split.held_out))
     if gain.difference <= 0:
         raise QueryError(
@@ -173,13 +173,13 @@ def adapt(path: Location, into: Path, *, seed: int = 0, log: Log = lambda line: 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class _Encoded:
     cases: Sequence[Case]
     images: Matrix
     texts: Matrix
 
     @classmethod
-    def of(cls, cases: Sequence[Case], encoder: DualEncoder) -> _Part:
+    def of(cls, cases: Sequence[Case], encoder: DualEncoder) -> _Encoded:
         return cls(cases, image_rows(cases, encoder.images), text_rows(cases, encoder.texts))
 
 
@@ -206,7 +206,7 @@ def _pairs(cases: Iterator[Case], log: Log) -> list[Case]:
     return pairs
 
 
-def _fit(train: _Part, tune: _Part, encoder: DualEncoder) -> tuple[Adapted, Checkpoint]:
+def _fit(train: _Encoded, tune: _Encoded, encoder: DualEncoder) -> tuple[Adapted, Checkpoint]:
     """Heads of the training part, with the share that serves the tuning part best."""
     base = encoder.fusion
     ones = np.ones(len(train.cases))
@@ -236,13 +236,13 @@ def _fit(train: _Part, tune: _Part, encoder: DualEncoder) -> tuple[Adapted, Chec
     return Adapted(base, own_heads(checkpoint), share), checkpoint
 
 
-def _recalls(fusion: Fusion, part: _Part) -> Recalls:
+def _recalls(fusion: Fusion, encoded: _Encoded) -> Recalls:
     """Images ask for reports and reports for images, each by itself, as queries do."""
-    there, absent = (np.full(len(part.cases), there, np.bool_) for there in (True, False))
+    there, absent = (np.full(len(encoded.cases), there, np.bool_) for there in (True, False))
     return measure_recalls(
-        unit_rows(fusion.fuse(part.images, None, there, absent)),
-        unit_rows(fusion.fuse(None, part.texts, absent, there)),
-        positive_groups(part.cases),
+        unit_rows(fusion.fuse(encoded.images, None, there, absent)),
+        unit_rows(fusion.fuse(None, encoded.texts, absent, there)),
+        positive_groups(encoded.cases),
     )
 
 
@@ -257,7 +257,7 @@ def _train_reward(
 ) -> dict[str, float]:
     """A reward model measured on the patients held out; ``{}`` where they give no questions."""
     named = {"train": (*split.train, *split.tune), "val": split.held_out}
-    cases = [replace(case, split=name) for name, part in named.items() for case in part]
+    cases = [replace(case, split=name) for name, subset in named.items() for case in subset]
     with tempfile.TemporaryDirectory() as temporary:
         records = Path(temporary) / "cases.jsonl"
         write_records(cases, records)

@@ -26,7 +26,7 @@ BRIGHTNESS, CONTRAST, GAMMA = 0.08, 0.15, 0.2
 UPRIGHT_WITHOUT_SIDES = ("ultrasound", "sonograph", "echograph")
 """Modalities with a top and a bottom whose left and right are as the probe was held."""
 
-_PLACES = re.compile(
+_LOCATIONS = re.compile(
     r"\b(left|right|l|r|lt|rt|od|os|laterali[sz]\w*|ipsilateral|contralateral|unilateral\w*"
     r"|hemi\w+|clockwise|counterclockwise|anticlockwise|dextro\w*|levo\w*|sinist\w*"
     r"|izquierd\w*|derech\w*|esquerd\w*|direit\w*)\b",
@@ -41,14 +41,14 @@ _HEIGHTS = re.compile(
 
 def may_mirror(case: Case) -> bool:
     """Whether left and right may change places in the image of this case."""
-    return _without_sides(case) and not _PLACES.search(_words(case))
+    return _without_sides(case) and not _LOCATIONS.search(_words(case))
 
 
 def may_turn(case: Case) -> bool:
     """Whether the image may show any of the eight symmetries of a square."""
     words = _words(case)
     microscopy = case.domain is Domain.PATHOLOGY
-    return microscopy and not (_PLACES.search(words) or _HEIGHTS.search(words))
+    return microscopy and not (_LOCATIONS.search(words) or _HEIGHTS.search(words))
 
 
 def augmented(image: Image.Image, case: Case, random: np.random.Generator) -> Image.Image:

@@ -66,7 +66,7 @@ def read_split_cases(
         CorpusError: where a file cannot be read, a part has no case, or the split does not fit.
         LeakError: where a part of the split file is tied to another.
     """
-    sets = [_drawn(path, most, seed) for path in paths]
+    sets = [_sampled_cases(path, most, seed) for path in paths]
     chosen = [case for cases in sets for case in cases]
     ties = find_ties(chosen)
     if splits is None:
@@ -103,7 +103,7 @@ def embed_candidates(
     return Candidates(tuple(kept), np.concatenate(vectors), mentions)
 
 
-def _drawn(path: Path, most: int, seed: int) -> list[Case]:
+def _sampled_cases(path: Path, most: int, seed: int) -> list[Case]:
     """At most so many cases of each split of a file that have a domain, of whole patients."""
     splits: dict[str, list[Case]] = defaultdict(list)
     for case in read_sets([path])[0]:

@@ -75,7 +75,7 @@ NEAR = 5
 DEFINITIONS = 8
 """As many as the pipeline looks up."""
 
-NORMALITY_ASKED = "Is this normal?"
+NORMALITY_QUESTION = "Is this normal?"
 
 OFF_TOPIC_SHARE = 0.5
 """Of the records that ask, the share that an off-topic question is asked beside."""
@@ -148,7 +148,7 @@ class Miner:
         self._domains = codes(case.domain for case in candidates.cases)
         self._sorts = codes((case.domain, case.modality) for case in candidates.cases)
         self._reader = RuleReader(definitions.concepts.domains)
-        self._said = [
+        self._statements = [
             Statements.of(case.text, mentions, definitions.concepts)
             for case, mentions in zip(candidates.cases, candidates.mentions, strict=True)
         ]
@@ -176,9 +176,9 @@ class Miner:
             source = words if query.text else ""
             yield from self._examples(question, contexts, form, source, anchor)
         if image is not None:
-            question = self._understood(Query(NORMALITY_ASKED, image))
+            question = self._understood(Query(NORMALITY_QUESTION, image))
             contexts = list(self._comparable(question, anchor))
-            yield from self._examples(question, contexts, "both", NORMALITY_ASKED, anchor)
+            yield from self._examples(question, contexts, "both", NORMALITY_QUESTION, anchor)
         if self._random.random() < OFF_TOPIC_SHARE:
             question = self._understood(Query(off_topic(self._held_out, self._random)))
             nearest_rows = self._nearest(question, range(len(self._candidates)))
@@ -247,16 +247,16 @@ class Miner:
         All that the text affirms, on its side; of what it asks about, either that it is there or
         that it is not.
         """
-        asked = Statements.of(question.query.text, question.mentions, self._definitions.concepts)
-        if not asked.findings and not asked.asked:
+        query = Statements.of(question.query.text, question.mentions, self._definitions.concepts)
+        if not query.findings and not query.questioned:
             return []
         return [
             row
             for row in self._of_others(anchor, same_domain=True)
-            if asked.findings <= self._said[row].wide
-            and asked.asked <= self._said[row].wide | self._said[row].negated
-            and not asked.negated & self._said[row].wide
-            and not on_other_side(asked, self._said[row])
+            if query.findings <= self._statements[row].wide
+            and query.questioned <= self._statements[row].wide | self._statements[row].negated
+            and not query.negated & self._statements[row].wide
+            and not on_other_side(query, self._statements[row])
         ]
 
     def _comparable(self, question: Question, anchor: int) -> Iterator[_Context]:
@@ -287,18 +287,18 @@ class Miner:
 
     def _contradicting(self, question: Question, anchor: int) -> Iterator[_Context]:
         """Real cases that say the opposite of what the text affirms; the nearest of each kind."""
-        asked = Statements.of(question.query.text, question.mentions, self._definitions.concepts)
-        if not asked.findings:
+        query = Statements.of(question.query.text, question.mentions, self._definitions.concepts)
+        if not query.findings:
             return
         rows = self._of_others(anchor, same_domain=True)
-        said = self._said
+        statements = self._statements
         kinds = {
-            DENIED: [r for r in rows if asked.findings & said[r].negated],
-            NORMAL: [r for r in rows if said[r].is_normal],
-            OTHER_SIDE: [r for r in rows if on_other_side(asked, said[r])],
+            DENIED: [r for r in rows if query.findings & statements[r].negated],
+            NORMAL: [r for r in rows if statements[r].is_normal],
+            OTHER_SIDE: [r for r in rows if on_other_side(query, statements[r])],
         }
-        for kind, found in kinds.items():
-            for row in self._one(self._nearest(question, found)[:NEAR]):
+        for kind, matching in kinds.items():
+            for row in self._one(self._nearest(question, matching)[:NEAR]):
                 yield self._at(kind, row)
 
     def _other_definition(self, question: Question, anchor: int, row: int) -> Iterator[_Context]:
@@ -346,24 +346,25 @@ class Miner:
         read = (
             question.mentions if question.query.image is None else self._candidates.mentions[anchor]
         )
-        asked = Statements.of(question.query.text, read, self._definitions.concepts)
-        shown = asked.findings | asked.asked
+        query = Statements.of(question.query.text, read, self._definitions.concepts)
+        shown = query.findings | query.questioned
         findings = self._findings[anchor]
         return [
             row
             for row in self._of_others(anchor, same_domain=True)
-            if findings.isdisjoint(self._findings[row]) and shown.isdisjoint(self._said[row].wide)
+            if findings.isdisjoint(self._findings[row])
+            and shown.isdisjoint(self._statements[row].wide)
         ]
 
     def _other_organ(self, anchor: int) -> list[int]:
         """Records of the same domain whose findings are all of other regions."""
-        regions = self._said[anchor].regions
+        regions = self._statements[anchor].regions
         if not regions:
             return []
         return [
             row
             for row in self._of_others(anchor, same_domain=True)
-            if self._said[row].regions and regions.isdisjoint(self._said[row].regions)
+            if self._statements[row].regions and regions.isdisjoint(self._statements[row].regions)
         ]
 
     def _nearest(self, question: Question, among: Sequence[int]) -> list[int]:

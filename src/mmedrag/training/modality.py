@@ -54,7 +54,7 @@ ULTRASOUND = 160
 PHANTOMS = 600
 """Drawn cases of the three domains."""
 
-DRAWN = 800
+SYNTHETIC = 800
 PICTURES = 1600
 """Drawn and real pictures that are not medical."""
 
@@ -84,7 +84,7 @@ def train_modality(
         )
     phantoms = image_features([_phantoms(recipe)], images, recipe.cache, MOST)
     seen = [*domain_examples([*learned, *phantoms]), ultrasound_examples(images, ULTRASOUND)]
-    synthetic = synthetic_examples(images, DRAWN)
+    synthetic = synthetic_examples(images, SYNTHETIC)
     others = picture_examples(recipe.pictures, images)
     both_heads = np.array([family not in HELD_OUT_FAMILIES for family in synthetic.groups])
     few = Examples.joined([*seen, synthetic.only(both_heads), *others])

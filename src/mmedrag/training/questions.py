@@ -82,7 +82,9 @@ def off_topic(held_out: bool, random: np.random.Generator) -> str:
 
 def is_finding(mention: Mention, definitions: Dictionary) -> bool:
     """Whether a term names what can be there or not, unlike an organ, a method or a stain."""
-    concepts = [c for dictionary in definitions.parts for c in dictionary.concepts(mention.concept)]
+    concepts = [
+        c for dictionary in definitions.dictionaries for c in dictionary.concepts(mention.concept)
+    ]
     return any(concept.kind not in _BACKGROUND for concept in concepts)
 
 

@@ -105,11 +105,11 @@ def language_family(names: Sequence[tuple[str, str]]) -> Family:
         if random.random() < 0.5:
             return TextPair(foreign, english, group=english)
         denied = random.random() < 0.5
-        said = FOREIGN_ABSENT if denied else FOREIGN_PRESENT
+        foreign_forms = FOREIGN_ABSENT if denied else FOREIGN_PRESENT
         right, wrong = (ABSENT, PRESENT) if denied else (PRESENT, ABSENT)
         one, other, third = (
             forms[int(random.integers(len(forms)))].format(x=x)
-            for forms, x in ((said, foreign), (right, english), (wrong, english))
+            for forms, x in ((foreign_forms, foreign), (right, english), (wrong, english))
         )
         return TextPair(one, other, third, f"{denied} {english}")
 
@@ -125,12 +125,12 @@ def _presence(x: str, random: Random) -> TextPair:
 
 
 def _qualified(x: str, words: Sequence[str], forms: Sequence[str], random: Random) -> TextPair:
-    said, wrong = random.choice(len(words), 2, replace=False)
+    right, wrong = random.choice(len(words), 2, replace=False)
     first, second = random.choice(len(forms), 2, replace=False)
     third = first if random.random() < 0.5 else int(random.integers(len(forms)))
-    one = forms[first].format(s=words[said], x=x)
-    other = forms[second].format(s=words[said], x=x)
-    return TextPair(one, other, forms[third].format(s=words[wrong], x=x), f"{words[said]} {x}")
+    one = forms[first].format(s=words[right], x=x)
+    other = forms[second].format(s=words[right], x=x)
+    return TextPair(one, other, forms[third].format(s=words[wrong], x=x), f"{words[right]} {x}")
 
 
 def sentence_family(texts: Sequence[str]) -> Family:

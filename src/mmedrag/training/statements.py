@@ -19,7 +19,7 @@ class Statements:
     findings: frozenset[str]
     wide: frozenset[str]
     negated: frozenset[str]
-    asked: frozenset[str]
+    questioned: frozenset[str]
     regions: frozenset[str]
     sides: Mapping[str, frozenset[str]]
     is_normal: bool
@@ -40,14 +40,14 @@ class Statements:
             findings=affirmed,
             wide=wide,
             negated=by[Assertion.NEGATED] - wide,
-            asked=by[Assertion.INTERROGATIVE],
+            questioned=by[Assertion.INTERROGATIVE],
             regions=frozenset(r for c in affirmed if (r := ontology.region(c))),
             sides=sides_of_findings(text, mentions),
             is_normal=normal and not affirmed,
         )
 
 
-def on_other_side(asked: Statements, said: Statements) -> bool:
+def on_other_side(query: Statements, record: Statements) -> bool:
     """Whether a finding of both is on other sides in them."""
-    both = asked.sides.keys() & said.sides.keys()
-    return any(asked.sides[c].isdisjoint(said.sides[c]) for c in both)
+    both = query.sides.keys() & record.sides.keys()
+    return any(query.sides[c].isdisjoint(record.sides[c]) for c in both)

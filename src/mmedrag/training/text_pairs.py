@@ -62,10 +62,10 @@ def concept_family(concepts: Sequence[Concept]) -> Family:
     for row, concept in enumerate(concepts):
         for parent in concept.parents:
             children[parent].append(row)
-    told = [row for row, c in enumerate(concepts) if len(c.names) > 1 or c.definition]
+    usable = [row for row, c in enumerate(concepts) if len(c.names) > 1 or c.definition]
 
     def draw(random: Random) -> TextPair:
-        row = told[int(random.integers(len(told)))]
+        row = usable[int(random.integers(len(usable)))]
         concept = concepts[row]
         defined = concept.definition and (len(concept.names) == 1 or random.random() < 0.3)
         if defined:
@@ -96,9 +96,9 @@ def half_family(texts: Sequence[str], groups: Sequence[str] | None = None) -> Fa
 
 def halves(text: str, random: Random) -> tuple[str, str]:
     """Cut before the impression of a report, between sentences, or else in the middle."""
-    parts = re.split(r"\bImpression:", text, maxsplit=1)
-    if len(parts) == 2 and all(part.strip() for part in parts):
-        return parts[0].removeprefix("Findings:").strip(), parts[1].strip()
+    sections = re.split(r"\bImpression:", text, maxsplit=1)
+    if len(sections) == 2 and all(section.strip() for section in sections):
+        return sections[0].removeprefix("Findings:").strip(), sections[1].strip()
     sentences = re.split(r"(?<=[.;])\s+", text.strip())
     if len(sentences) > 1:
         cut = int(random.integers(1, len(sentences)))
@@ -108,10 +108,10 @@ def halves(text: str, random: Random) -> tuple[str, str]:
     return " ".join(words[:cut]), " ".join(words[cut:])
 
 
-def case_family(cases: Iterable[Case], asked: float = 0.5) -> Family:
+def case_family(cases: Iterable[Case], query_share: float = 0.5) -> Family:
     """Two texts of one teaching case: caption, title, diagnosis, findings, discussion.
 
-    ``asked`` of the pairs are a diagnosis or title and the findings: what a doctor asks for.
+    ``query_share`` of the pairs are a diagnosis or title and the findings: what a doctor asks for.
     """
     texts: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
     for case in cases:
@@ -123,11 +123,11 @@ def case_family(cases: Iterable[Case], asked: float = 0.5) -> Family:
         fields = every[int(random.integers(len(every)))]
         names = sorted(fields)
         pair = list(random.choice(names, 2, replace=False))
-        if "findings" in fields and random.random() < asked:
+        if "findings" in fields and random.random() < query_share:
             short = [name for name in ("diagnosis", "title", "topic") if name in fields]
             pair = [short[int(random.integers(len(short)))] if short else pair[0], "findings"]
-        drawn = [list(fields[name])[random.integers(len(fields[name]))] for name in pair]
-        one, other = (excerpt(text, random) for text in drawn)
+        chosen = [list(fields[name])[random.integers(len(fields[name]))] for name in pair]
+        one, other = (excerpt(text, random) for text in chosen)
         groups = next(iter(fields.get("topic") or fields.get("diagnosis") or fields[names[0]]))
         return TextPair(one, other, group=text_key(groups) or "")
 

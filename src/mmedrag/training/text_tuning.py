@@ -105,27 +105,27 @@ class _Run:
     random: Random
 
     def keep(self, path: Path, step: int) -> None:
-        parts = {
+        state = {
             "step": step,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "random": self.random.bit_generator.state,
         }
-        part = path.with_suffix(".part")
-        torch.save(parts, part)
-        part.replace(path)
+        partial = path.with_suffix(".part")
+        torch.save(state, partial)
+        partial.replace(path)
 
     def resume(self, path: Path | None) -> int:
         """The step to go on with; 0 where there is no file."""
         if path is None or not path.exists():
             return 0
-        parts = torch.load(path, weights_only=True)
-        self.network.load_state_dict(parts["network"])
-        self.optimiser.load_state_dict(parts["optimiser"])
-        self.schedule.load_state_dict(parts["schedule"])
-        self.random.bit_generator.state = parts["random"]
-        return int(parts["step"])
+        state = torch.load(path, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.random.bit_generator.state = state["random"]
+        return int(state["step"])
 
 
 def upper_parameters(network: BertModel) -> list[nn.Parameter]:
@@ -140,13 +140,13 @@ def upper_parameters(network: BertModel) -> list[nn.Parameter]:
 
 def draw_batch(family: Family, size: int, random: Random) -> list[TextPair]:
     """Pairs of a family; as few as possible are of the same group."""
-    drawn: dict[str, TextPair] = {}
+    by_group: dict[str, TextPair] = {}
     for _ in range(3 * size):
         pair = family(random)
-        drawn.setdefault(pair.group, pair)
-        if len(drawn) == size:
+        by_group.setdefault(pair.group, pair)
+        if len(by_group) == size:
             break
-    return list(drawn.values())
+    return list(by_group.values())
 
 
 def pair_loss(
@@ -174,12 +174,12 @@ def embed(network: BertModel, tokenizer: BertWordPieceTokenizer, texts: Sequence
     """Unit vectors ``(n, dim)``, mean over tokens; texts of like length are encoded together."""
     tokens = _token_ids(tokenizer, texts)
     order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
-    parts = [order[i : i + 64] for i in range(0, len(order), 64)]
+    batches = [order[i : i + 64] for i in range(0, len(order), 64)]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rows = [_pooled(network, [tokens[i] for i in part]) for part in parts]
-    place = torch.empty(len(order), dtype=torch.long)
-    place[torch.tensor(order)] = torch.arange(len(order))
-    return functional.normalize(torch.cat(rows)[place], dim=1)
+        rows = [_pooled(network, [tokens[i] for i in batch]) for batch in batches]
+    position = torch.empty(len(order), dtype=torch.long)
+    position[torch.tensor(order)] = torch.arange(len(order))
+    return functional.normalize(torch.cat(rows)[position], dim=1)
 
 
 def _token_ids(tokenizer: BertWordPieceTokenizer, texts: Sequence[str]) -> list[list[int]]:

@@ -95,7 +95,7 @@ def html(sections: Sequence[Section]) -> str:
     """The report as one page; it loads nothing from anywhere."""
     return _template().render(
         sections=sections,
-        drawn=[[Markup(figure.draw()) for figure in s.figures] for s in sections],  # noqa: S704
+        svgs=[[Markup(figure.draw()) for figure in s.figures] for s in sections],  # noqa: S704
         disagreements=[(s, d) for s in sections for d in s.disagreements],
         numeric=_numeric_columns,
         long=LONG,

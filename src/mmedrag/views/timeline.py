@@ -48,18 +48,18 @@ def timeline(course: Course) -> Markup:
         return Markup("")
     rows = _rows(course)
     height = _TOP + _ROW * max(1, len(rows)) + 12
-    xs = _places([s.time or 0.0 for s in studies])
-    parts = [*_axis(studies, xs, height)]
+    xs = _positions([s.time or 0.0 for s in studies])
+    elements = [*_axis(studies, xs, height)]
     for number, (concept, term) in enumerate(rows.items()):
-        parts += _finding(course, studies, xs, concept, term, _TOP + _ROW * (number + 0.5))
+        elements += _finding(course, studies, xs, concept, term, _TOP + _ROW * (number + 0.5))
     title = f"Course of patient {course.patient_id}"
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {} {}" '
-        'style="max-width:{}px;width:100%" font-family="system-ui, sans-serif" font-size="13" '
+        'width="100%" font-family="system-ui, sans-serif" font-size="13" '
         'fill="currentColor"><title>{}</title><desc>{}</desc>{}</svg>'
     ).format(
-        f"{_WIDTH:.0f}", f"{height:.0f}", f"{_WIDTH * 1.3:.0f}", plain(title),
-        plain(_description(course)), Markup("").join(parts),
+        f"{_WIDTH:.0f}", f"{height:.0f}", plain(title), plain(_description(course)),
+        Markup("").join(elements),
     )  # fmt: skip
 
 
@@ -86,7 +86,8 @@ def course_page(course: Course) -> str:
         "<style>body{{font:16px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:60rem;"
         "padding:0 1rem;overflow-wrap:anywhere}} table{{border-collapse:collapse}} "
         "th,td{{padding:.4rem .6rem;vertical-align:top;text-align:left;"
-        "border-top:1px solid #8886}} .mark{{margin-left:.3rem}}</style></head>"
+        "border-top:1px solid #8886}} .mark{{margin-left:.3rem}} "
+        "svg{{max-width:988px}}</style></head>"
         "<body><main><h1>{}</h1>{}<p><small>{}</small></p></main></body></html>"
     ).format(title, title, course_body(course), DISCLAIMER)
     return printable(html)
@@ -94,9 +95,9 @@ def course_page(course: Course) -> str:
 
 def course_text(course: Course) -> str:
     """The course as the command line prints it."""
-    said = "" if course.answer is None else course.answer.text
+    answer = "" if course.answer is None else course.answer.text
     head = f"Course of patient {one_line(course.patient_id)}"
-    return f"{head}\n\n{printable(said)}\n\n{DISCLAIMER}"
+    return f"{head}\n\n{printable(answer)}\n\n{DISCLAIMER}"
 
 
 def course_json(course: Course) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _rows(course: Course) -> dict[str, str]:
     return dict(list(terms.items())[:ROWS])
 
 
-def _places(times: Sequence[float]) -> list[float]:
+def _positions(times: Sequence[float]) -> list[float]:
     """Where each time stands; at least so far apart that marks and words do not overlap."""
     first, last = times[0], times[-1]
     room = _WIDTH - _LEFT - 90.0
@@ -151,7 +152,7 @@ def _places(times: Sequence[float]) -> list[float]:
 
 def _axis(studies: Sequence[Study], xs: Sequence[float], height: float) -> list[Markup]:
     """A line a study; names on two lines, and left out where they would overlap."""
-    parts = []
+    elements = []
     ends = {14.0: 0.0, 29.0: 0.0}
     for study, x in zip(studies, xs, strict=True):
         y = min(ends, key=lambda line: ends[line])
@@ -160,12 +161,12 @@ def _axis(studies: Sequence[Study], xs: Sequence[float], height: float) -> list[
         shown = x - half >= ends[y]
         if shown:
             ends[y] = x + half + _LETTER
-        parts.append(Markup(
+        elements.append(Markup(
             '<text x="{}" y="{}" text-anchor="middle">{}</text><line x1="{}" y1="{}" x2="{}" '
             'y2="{}" stroke="currentColor" stroke-opacity=".25"/>'
         ).format(f"{x:.1f}", y, name if shown else "", f"{x:.1f}", _TOP - 10, f"{x:.1f}",
                  f"{height - 8:.1f}"))  # fmt: skip
-    return parts
+    return elements
 
 
 def _short(study: Study) -> str:
@@ -182,28 +183,28 @@ def _finding(
         for c in course.changes
         if c.concept == concept
     }
-    parts = [Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(
+    elements = [Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(
         f"{_LEFT - 12:.0f}", f"{y + 4:.1f}", plain(term, 26))]  # fmt: skip
     for study, x in zip(studies, xs, strict=True):
         state = study.states.get(concept)
         if state in _SHAPE:
-            parts.append(Markup(_SHAPE[state].format(x=x, y=y)))  # noqa: S704 - numbers alone
+            elements.append(Markup(_SHAPE[state].format(x=x, y=y)))  # noqa: S704 - numbers alone
             if study.key in signs:
-                parts.append(Markup(
+                elements.append(Markup(
                     '<text x="{}" y="{}" text-anchor="middle" font-size="10">{}</text>'
                 ).format(f"{x:.1f}", f"{y + 17:.1f}", signs[study.key]))  # fmt: skip
-    return parts
+    return elements
 
 
 def _description(course: Course) -> str:
     """The drawing in words, for who does not see it."""
-    told = [
+    states = [
         f"{study.when}: " + (", ".join(
             f"{study.terms[c]} {state.value}" for c, state in study.states.items()) or "no finding")
         for study in course.timed
     ]  # fmt: skip
     moved = [f"{c.term} {c.trend.value} at {c.later}" for c in course.changes]
-    return ". ".join([*told, *moved])
+    return ". ".join([*states, *moved])
 
 
 def _words(course: Course) -> Markup:
@@ -226,14 +227,14 @@ def _reports(course: Course) -> Markup:
 
 
 def _origin(case: Case) -> Markup:
-    return escape(" · ".join(part for part in (case.id, case.source, case.licence) if part))
+    return escape(" · ".join(field for field in (case.id, case.source, case.licence) if field))
 
 
 def finding_text(course: Course, changes: Sequence[Change]) -> str:
     """One patient of a search for courses: who, and the changes that meet it."""
     whens = {s.key: s.when for s in course.studies}
     ids = {s.key: s.cases[0].id for s in course.studies}
-    told = "; ".join(
+    listed = "; ".join(
         f"{c.term} {c.trend} at {whens[c.later]} ({ids[c.later]})" for c in changes
     )  # fmt: skip
-    return f"{one_line(course.patient_id)}: {one_line(told)}"
+    return f"{one_line(course.patient_id)}: {one_line(listed)}"

@@ -100,6 +100,10 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
         "definitions": list(brief.definitions),
         "declined": brief.declined or None,
         "unanswered": brief.unanswered or None,
+        "verdicts": [
+            {"concept": v.concept, "reply": str(v.reply), "reason": v.reason}
+            for v in brief.verdicts
+        ],
         "compared": list(brief.compared),
         "changes": [change_json(c) for c in brief.changes],
     }
@@ -107,7 +111,7 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
 
 _BRIEF = (
     "kind", "reply", "reason", "claims", "differential", "definitions", "declined", "unanswered",
-    "compared", "changes",
+    "verdicts", "compared", "changes",
 )  # fmt: skip
 
 
@@ -180,9 +184,9 @@ def understood(question: Question) -> list[str]:
 
 
 def _wanted(criterion: Criterion) -> str:
-    place = f" ({', '.join(criterion.sites)})" if criterion.sites else ""
+    sites = f" ({', '.join(criterion.sites)})" if criterion.sites else ""
     negated = "no " if criterion.assertion is Assertion.NEGATED else ""
-    return f"{negated}{criterion.term or criterion.concept}{place}"
+    return f"{negated}{criterion.term or criterion.concept}{sites}"
 
 
 def _correction(correction: Correction) -> dict[str, Any]:

@@ -122,14 +122,14 @@ def _tube(bone: Bone, finding: Finding | None, anatomy: int) -> tuple[Field, Fie
     return np.asarray(density, dtype=np.float32), np.asarray(shape, dtype=np.float32)
 
 
-def _limb(rng: np.random.Generator, part: str) -> tuple[list[Bone], Field]:
+def _limb(rng: np.random.Generator, region: str) -> tuple[list[Bone], Field]:
     """Bones and soft tissue of a limb seen from the front; lateral is towards positive x."""
     n = rng.normal
-    if part == "thigh":
+    if region == "thigh":
         bones = [Bone("femoral shaft", (0.02, -1.1), (-0.03, 1.1), 0.135 + n(0, 0.008), 0.2, 0.22,
                       0.02)]  # fmt: skip
         half = 0.56 + n(0, 0.03)
-    elif part == "lower leg":
+    elif region == "lower leg":
         bones = [
             Bone("tibial shaft", (-0.07, -0.98), (-0.09, 0.92), 0.105 + n(0, 0.006), 0.25, 0.15),
             Bone("fibular shaft", (0.22, -0.84), (0.14, 1.0), 0.042, 0.075, 0.075, 0.02),
@@ -183,10 +183,10 @@ def _hand(rng: np.random.Generator) -> tuple[list[Bone], Field]:
 
 
 def _carpals(rng: np.random.Generator) -> Field:
-    places = ((-0.18, 0.56, 0.085), (-0.05, 0.57, 0.08), (0.08, 0.58, 0.072), (-0.22, 0.44, 0.07),
+    discs = ((-0.18, 0.56, 0.085), (-0.05, 0.57, 0.08), (0.08, 0.58, 0.072), (-0.22, 0.44, 0.07),
               (-0.13, 0.45, 0.062), (-0.01, 0.45, 0.08), (0.11, 0.46, 0.072))  # fmt: skip
     shapes = []
-    for x, y, r in places:
+    for x, y, r in discs:
         state = rng.integers(1 << 30)
         for scale, value in ((1.1, 0.22), (0.98, 0.72), (0.78, 0.58)):
             shapes.append((blob(np.random.default_rng(state), x, y, scale * r, 0.12), value))
@@ -195,13 +195,13 @@ def _carpals(rng: np.random.Generator) -> Field:
 
 def _density(view: View, anatomy: int, findings: Sequence[Finding]) -> Field:
     rng = np.random.default_rng(anatomy)
-    bones, flesh = _hand(rng) if view.part == "hand" else _limb(rng, view.part)
+    bones, flesh = _hand(rng) if view.region == "hand" else _limb(rng, view.region)
     total, cover = np.zeros_like(flesh), np.zeros_like(flesh)
     for bone in bones:
         finding = next((f for f in findings if f.location == bone.name), None)
         density, shape = _tube(bone, finding, anatomy)
         total, cover = np.maximum(total, density), np.maximum(cover, shape)
-    if view.part == "hand":
+    if view.region == "hand":
         carpals = _carpals(rng)
         total = np.maximum(total, carpals)
     trabeculae = 1 + 0.10 * cloud(rng, 3, 6) * cover
@@ -221,10 +221,10 @@ def draw_bone(
     """
     rng = np.random.default_rng([film, 3])
     density = _density(view, anatomy, findings)
-    mirrored = (view.side == "right") != (view.part == "hand")
+    mirrored = (view.side == "right") != (view.region == "hand")
     if mirrored:
         density = np.ascontiguousarray(density[:, ::-1])
-    zoom = rng.uniform(1.02, 1.1) if view.part == "hand" else rng.uniform(1.0, 1.1)
+    zoom = rng.uniform(1.02, 1.1) if view.region == "hand" else rng.uniform(1.0, 1.1)
     density = turned(density, rng.normal(0, 4.0), zoom, rng.normal(0, 0.03), rng.normal(0, 0.01))
     density = blur(density, rng.uniform(0.5, 0.75))
     gain, offset = rng.uniform(0.9, 1.15), rng.normal(0.0, 0.02)

@@ -192,7 +192,7 @@ def _round_lesion(rng: np.random.Generator, finding: Finding, lung: Lung) -> Fie
     return 0.95 * blur(shape, 2.2)
 
 
-_DRAWN = {
+_FILLS = {
     "consolidation": _consolidation,
     "pleural effusion": _effusion,
     "nodule": _round_lesion,
@@ -204,8 +204,8 @@ def _airless(anatomy: int, findings: Sequence[Finding], side: str, lung: Lung) -
     """The share of the lung's air that lesions have replaced, in [0, 1]."""
     open_ = np.ones_like(lung.mask)
     for finding in findings:
-        if finding.name in _DRAWN and finding.side == side:
-            fill = _DRAWN[finding.name](lesion_rng(anatomy, finding.name), finding, lung)
+        if finding.name in _FILLS and finding.side == side:
+            fill = _FILLS[finding.name](lesion_rng(anatomy, finding.name), finding, lung)
             open_ = open_ * (1 - np.clip(fill, 0, 1))
     return np.asarray(1 - open_, dtype=np.float32)
 

@@ -155,9 +155,9 @@ def _spots(
     """Places of a finding's lesions: most in its quadrant, inside the aperture."""
     cx, cy = _TOWARDS[finding.location or "superotemporal"]
     number = count[0] + round((count[1] - count[0]) * finding.amount)
-    places = rng.normal(0, spread, (number, 2)) + np.array([cx, cy])
-    radius = np.maximum(1, np.hypot(places[:, 0], places[:, 1]) / 0.82)[:, None]
-    return [(float(px), float(py)) for px, py in places / radius]
+    points = rng.normal(0, spread, (number, 2)) + np.array([cx, cy])
+    radius = np.maximum(1, np.hypot(points[:, 0], points[:, 1]) / 0.82)[:, None]
+    return [(float(px), float(py)) for px, py in points / radius]
 
 
 def _haemorrhages(image: Colour, rng: np.random.Generator, finding: Finding, eye: Eye) -> Colour:

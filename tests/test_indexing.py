@@ -21,7 +21,8 @@ from mmedrag.datasets.duplicates import Duplicates
 from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.text import OnnxTextEncoder
 from mmedrag.errors import CorpusError
-from mmedrag.indexing import content_digest, index
+from mmedrag.indexing import index
+from mmedrag.preparation import content_digest
 from mmedrag.presets import Stages, build
 from mmedrag.testing.questions import question_of
 from mmedrag.types import LONGEST_TEXT, Case, Embeddable, Matrix, Problem, Query

@@ -24,15 +24,16 @@ STAGES = {
 }  # fmt: skip
 SHELVES = (
     GROUND,
-    {"protocols", "checkpoint", "citations", "imaging"},
+    {"protocols", "checkpoint", "citations", "imaging", "readings"},
     {"courses"},
     STAGES,
     {"stores"},
-    {"routing", "knowledge"},
+    {"routing", "knowledge", "preparation"},
     {"networks", "pipeline", "indexing", "presets", "images", "pseudonym_key", "dicomweb"},
     {"choices", "corpora", "provenance"},
     {"filling"},
     {"assembly", "patients"},
+    {"bulk"},
     {"mmedrag"},
     {"views"},
     {"integrations"},

@@ -13,6 +13,7 @@ from mmedrag.commands import (
     catalogue,
     course,
     dictionary,
+    encode,
     evaluate,
     graph,
     index,
@@ -70,8 +71,8 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"mmedrag {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     for family in (
-        index, pull, query, course, serve, mcp, casebase, dictionary, graph, catalogue, train,
-        evaluate,
+        index, encode, pull, query, course, serve, mcp, casebase, dictionary, graph, catalogue,
+        train, evaluate,
     ):  # fmt: skip
         family.add(commands)
     return root

@@ -19,10 +19,10 @@ from pathlib import Path
 from mmedrag.datasets import read_corpus
 from mmedrag.datasets.rows import corpus_key
 from mmedrag.errors import ImageError
-from mmedrag.indexing import content_digest
+from mmedrag.preparation import Prepared, Row, case_of, content_digest
 from mmedrag.pseudonym_key import key_of
 from mmedrag.stores import CaseDatabase
-from mmedrag.types import Case, Domain, Problem
+from mmedrag.types import Case, Domain
 
 _SETTING = "corpora"
 _DIGEST = 8  # characters of a key that stand for the place
@@ -37,7 +37,7 @@ def corpus_of(
     *,
     domain: Domain | None = None,
     columns: Mapping[str, str] | None = None,
-) -> Iterator[Case | Problem]:
+) -> Iterator[Row]:
     """Read a corpus to fill a casebase, with the casebase's key of pseudonyms and its ids.
 
     Raises:
@@ -45,22 +45,38 @@ def corpus_of(
         CasebaseError: the casebase cannot be written.
     """
     items = read_corpus(path, kind, domain=domain, columns=columns, salt=key_of(casebase))
+    return named(casebase, path, items)
+
+
+def named(casebase: CaseDatabase, path: Path, items: Iterator[Row]) -> Iterator[Row]:
+    """What was read of a corpus (by its path), with the casebase's ids.
+
+    Raises:
+        CasebaseError: the casebase cannot be written.
+    """
     own = corpus_key(path)
     prefix = f"{own}/"
-    first: list[Case | Problem] = []
-    named: list[Case] = []  # after the corpus
+    first: list[Row] = []
+    after_corpus: list[Case] = []
     for item in items:
         first.append(item)
-        if isinstance(item, Case) and item.id.startswith(prefix) and not _is_deidentified(item):
-            named.append(item)
-        if len(named) == _SAMPLE or (not named and len(first) == _SAMPLE):
+        case = case_of(item)
+        if case is not None and case.id.startswith(prefix) and not _is_deidentified(case):
+            after_corpus.append(case)
+        if len(after_corpus) == _SAMPLE or (not after_corpus and len(first) == _SAMPLE):
             break
-    key = _key(casebase, path, own, named) if named else own
+    key = _key(casebase, path, own, after_corpus) if after_corpus else own
     for item in chain(first, items):
-        if isinstance(item, Case) and key != own and item.id.startswith(prefix):
-            yield replace(item, id=f"{key}/{item.id.removeprefix(prefix)}")
-        else:
-            yield item
+        yield _renamed(item, own, key)
+
+
+def _renamed(item: Row, own: str, key: str) -> Row:
+    """A row under the casebase's key of its corpus."""
+    case = case_of(item)
+    if case is None or key == own or not case.id.startswith(f"{own}/"):
+        return item
+    case = replace(case, id=f"{key}/{case.id.removeprefix(f'{own}/')}")
+    return replace(item, case=case) if isinstance(item, Prepared) else case
 
 
 def _is_deidentified(case: Case) -> bool:

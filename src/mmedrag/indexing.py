@@ -8,27 +8,32 @@ not encoded again.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
-from pathlib import Path
+from io import BytesIO
 
 from PIL import Image
 
-from mmedrag.datasets.duplicates import Duplicates, Preview, preview
+from mmedrag.datasets.duplicates import Duplicates, preview
 from mmedrag.datasets.identifiers import unique
 from mmedrag.encoders.definition_vectors import DefinitionStore, embed_definitions
-from mmedrag.errors import CorpusError, ImageError
-from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
+from mmedrag.errors import CorpusError
+from mmedrag.preparation import (
+    Prepared,
+    Row,
+    as_stored,
+    case_of,
+    encode,
+    prepare,
+    prepared_batches,
+    route,
+)
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import CaseStore, DefinitionSource, Embedder, ModalityClassifier
-from mmedrag.types import LONGEST_TEXT, Case, Entry, Problem, Query, Vector
-
-BATCH = 32
-"""Cases that are embedded together and written in one transaction."""
+from mmedrag.readings import Readings, state_of
+from mmedrag.types import Case, Entry, Problem, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +51,6 @@ class IndexReport:
     replaced: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Prepared:
-    """A case whose image, where it is needed, has been decoded once for all uses."""
-
-    case: Case
-    content: str
-    picture: Image.Image | None = None
-    thumbnail: bytes | None = None
-    preview: Preview | None = None
-    notice: Problem | None = None
-
-
 @dataclass(slots=True)
 class _Tally:
     written: int = 0
@@ -69,7 +62,7 @@ class _Tally:
 
 
 def index(
-    corpus: Iterable[Case | Problem],
+    corpus: Iterable[Row],
     casebase: CaseStore,
     embedder: Embedder,
     classifier: ModalityClassifier,
@@ -78,11 +71,13 @@ def index(
     strict: bool = False,
     progress: Progress = silent,
     duplicates: Duplicates | None = None,
+    readings: Readings | None = None,
 ) -> IndexReport:
     """Add a corpus to a casebase (a case whose id is known replaces the older one).
 
     Args:
-        corpus: cases and problems, as the loaders of ``mmedrag.datasets`` give them.
+        corpus: cases and problems, as the loaders of ``mmedrag.datasets`` give them, and cases
+            that were encoded in advance (by the same embedder), which are not encoded again.
         casebase: where to; its index is published at the end.
         embedder: must be the casebase's own.
         classifier: routes cases that name no domain.
@@ -91,24 +86,29 @@ def index(
         strict: raise at the first problem instead of counting it.
         progress: told of finished rows.
         duplicates: collects near-duplicate images and repeated texts, where given.
+        readings: of earlier runs: an image whose file has not changed since is not read again.
 
     Raises:
         CorpusError: in strict mode, at the first problem.
         CasebaseError: where the casebase cannot be written.
     """
     tally = _Tally()
-    write = _Writing(casebase, definitions, tally)
+    write = _Writing(casebase, definitions, tally, readings)
+    how = prepare if readings is None else _Resuming(casebase, readings)
     workers, writer = ThreadPoolExecutor(2, "decode"), ThreadPoolExecutor(1, "write")
 
     def writes() -> Iterator[Callable[[], int]]:
         """Encode batch by batch, and say how to write each; the one before is written meanwhile."""
         vectors: dict[str, Vector] = {}
-        for batch in _prepared_batches(unique(corpus), workers):
+        for batch in prepared_batches(unique(corpus, case_of), workers, how):
             cases = _usable(batch, tally, strict)
             known = _known([p.content for p in cases], casebase, vectors)
-            new = _encode([p for p in cases if p.content not in known], embedder)
+            absent = [p for p in cases if p.content not in known]
+            given = {p.content: p.vector for p in absent if p.vector is not None}
+            encoded = encode([p for p in absent if p.content not in given], embedder)
+            new = given | encoded
             vectors = known | new
-            tally.encoded += len(new)
+            tally.encoded += len(encoded)
             routed = _routed(cases, classifier, casebase)
             if duplicates is not None:
                 for p in cases:
@@ -134,60 +134,10 @@ def index(
     )
 
 
-def content_digest(case: Case) -> str:
-    """What of a case determines its vector: its text and the bytes of its image.
-
-    Raises:
-        ImageError: where the image cannot be read.
-    """
-    image = image_digest(case.image, case.frame) if case.image is not None else ""
-    return hashlib.sha256(f"{image}\n{case.text}".encode("utf-8", "replace")).hexdigest()
-
-
-def _prepared_batches(
-    corpus: Iterable[Case | Problem], workers: ThreadPoolExecutor
-) -> Iterator[list[_Prepared | Problem]]:
-    """Batches in the order of the corpus; the next is prepared while the caller works."""
-    rows = iter(corpus)
-
-    def submit() -> list[Future[_Prepared | Problem]]:
-        return [workers.submit(_prepare, row) for row in islice(rows, BATCH)]
-
-    ahead = submit()
-    while ahead:
-        current, ahead = ahead, submit()
-        yield [future.result() for future in current]
-
-
-def _prepare(row: Case | Problem) -> _Prepared | Problem:
-    if isinstance(row, Problem):
-        return row
-    if len(row.text) > LONGEST_TEXT:
-        reason = f"a text of {len(row.text):,} characters, more than {LONGEST_TEXT:,}; split it"
-        return Problem(row.image or Path(row.id), None, f"{row.id}: {reason}")
-    try:
-        content = content_digest(row)
-        if row.image is None:
-            return _Prepared(row, content)
-        picture = open_image(row.image, row.frame)
-    except ImageError as error:
-        return Problem(row.image or Path(row.id), None, f"{row.id}: {error}")
-    message = picture.info.get("notice")
-    notice = Problem(row.image, None, message, stored=True) if message else None
-    return _Prepared(_stored(row), content, picture, thumbnail(picture), preview(picture), notice)
-
-
-def _stored(case: Case) -> Case:
-    """The case as it is kept: the name of a de-identified file, which may be a patient's, goes."""
-    if case.image is None or "deidentified" not in case.meta:
-        return case
-    return replace(case, image=Path("deidentified") / case.id.replace("/", "-"))
-
-
-def _usable(batch: Sequence[_Prepared | Problem], tally: _Tally, strict: bool) -> list[_Prepared]:
-    cases: dict[str, _Prepared] = {}
+def _usable(batch: Sequence[Prepared | Problem], tally: _Tally, strict: bool) -> list[Prepared]:
+    cases: dict[str, Prepared] = {}
     for item in batch:
-        if isinstance(item, _Prepared):
+        if isinstance(item, Prepared):
             cases[item.case.id] = item
             tally.problems.extend([item.notice] if item.notice else [])
         elif strict:
@@ -217,17 +167,44 @@ def _one_behind(writes: Iterator[Callable[[], int]], writer: ThreadPoolExecutor)
 
 
 @dataclass(frozen=True, slots=True)
+class _Resuming:
+    """Prepares a row; one that is stored as it is, image and all, without opening its file."""
+
+    casebase: CaseStore
+    readings: Readings
+
+    def __call__(self, row: Row) -> Prepared | Problem:
+        return (self._unchanged(row) if isinstance(row, Case) else None) or prepare(row)
+
+    def _unchanged(self, row: Case) -> Prepared | None:
+        state = state_of(row)
+        content = None if state is None else self.readings.content(row, state)
+        stored = None if content is None else self.casebase.get(row.id)
+        if content is None or stored is None:
+            return None
+        case = as_stored(row)
+        if case != (stored if row.domain else replace(stored, domain=None)):
+            return None
+        small = self.casebase.preview(row.id)
+        if small is None or not self.casebase.vectors_by_content([content]):
+            return None
+        with Image.open(BytesIO(small)) as picture:
+            return Prepared(case, content, thumbnail=small, preview=preview(picture))
+
+
+@dataclass(frozen=True, slots=True)
 class _Writing:
     """Writes the cases of a batch that are new or differ from what is stored."""
 
     casebase: CaseStore
     definitions: DefinitionSource | None
     tally: _Tally
+    readings: Readings | None = None
 
     def __call__(
         self,
         rows: int,
-        batch: Sequence[_Prepared],
+        batch: Sequence[Prepared],
         vectors: Mapping[str, Vector],
         new: Collection[str],
     ) -> int:
@@ -238,8 +215,16 @@ class _Writing:
             for p in batch
             if p.content in new or before[p.case.id] != p.case or self._lacks_preview(p)
         ]
-        entries = [Entry(p.case, vectors[p.content], p.content, p.thumbnail) for p in changed]
+        entries = [
+            Entry(p.case, vectors[p.content], p.content, p.thumbnail, p.mentions, p.recogniser)
+            for p in changed
+        ]
         self.casebase.add(self._recognised(entries))
+        if self.readings is not None:
+            self.readings.keep(
+                # An image with a remark is read again, so that the remark is made again.
+                {p.case.id: (p.state, p.content) for p in batch if p.state and not p.notice}
+            )
         self.tally.written += len(changed)
         self.tally.unchanged += len(batch) - len(changed)
         self.tally.unrouted += sum(p.case.domain is None for p in changed)
@@ -248,33 +233,27 @@ class _Writing:
         ]
         return rows
 
-    def _lacks_preview(self, prepared: _Prepared) -> bool:
+    def _lacks_preview(self, prepared: Prepared) -> bool:
         """Whether the preview that a case should have is absent or damaged."""
         return prepared.thumbnail is not None and self.casebase.preview(prepared.case.id) is None
 
     def _recognised(self, entries: Sequence[Entry]) -> list[Entry]:
-        """The entries with the terms of their reports."""
+        """The entries with the terms of their reports; none is read twice by one recogniser."""
         if self.definitions is None:
             return list(entries)
         source = self.definitions.fingerprint
-        found = self.definitions.recognise([entry.case.text for entry in entries])
-        return [
-            replace(entry, mentions=mentions, recogniser=source)
-            for entry, mentions in zip(entries, found, strict=True)
-        ]
-
-
-def _encode(batch: Sequence[_Prepared], embedder: Embedder) -> dict[str, Vector]:
-    distinct = {p.content: p for p in batch}
-    vectors = embedder.embed(
-        [p.case for p in distinct.values()], [p.picture for p in distinct.values()]
-    )
-    return dict(zip(distinct, vectors, strict=True))
+        unread = [e for e in entries if e.mentions is None or e.recogniser != source]
+        found = self.definitions.recognise([entry.case.text for entry in unread])
+        read = {
+            entry.case.id: replace(entry, mentions=mentions, recogniser=source)
+            for entry, mentions in zip(unread, found, strict=True)
+        }
+        return [read.get(entry.case.id, entry) for entry in entries]
 
 
 def _routed(
-    batch: Sequence[_Prepared], classifier: ModalityClassifier, casebase: CaseStore
-) -> list[_Prepared]:
+    batch: Sequence[Prepared], classifier: ModalityClassifier, casebase: CaseStore
+) -> list[Prepared]:
     """The cases with their domains and, encoded as they are, without their decoded images.
 
     A domain is what the row names, what the case was given earlier, or the classifier's decision.
@@ -285,12 +264,11 @@ def _routed(
         for p in batch
         if (case := stored.get(p.case.id)) is not None and replace(case, domain=None) == p.case
     }
-    new = [p for p in batch if p.case.domain is None and p.case.id not in earlier]
-    verdicts = classifier.classify(
-        [Query(p.case.text, p.case.image) for p in new], [p.picture for p in new]
-    )
-    decided = {p.case.id: v.decision for p, v in zip(new, verdicts, strict=True)}
-    domains = {p.case.id: p.case.domain for p in batch} | earlier | decided
+    new = [
+        p for p in batch
+        if p.case.domain is None and p.case.id not in earlier and p.vector is None
+    ]  # fmt: skip
+    domains = {p.case.id: p.case.domain for p in batch} | earlier | route(new, classifier)
     return [
         replace(p, case=replace(p.case, domain=domains[p.case.id]), picture=None) for p in batch
     ]

@@ -82,6 +82,29 @@ def _write(path: Path, key: bytes) -> bytes:
     return key
 
 
+def take_key(casebase: CaseDatabase, key: bytes) -> bool:
+    """Make a key the casebase's own, where it holds no cases yet; whether it is its own now.
+
+    Raises:
+        CasebaseError: a file cannot be read or written.
+    """
+    file = key_file(casebase)
+    with storage_faults(file, "keep the pseudonym key in"):
+        if not casebase.count():
+            _write(file, key)
+        return key_of(casebase) == key
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file.
+
+    Raises:
+        CasebaseError: it cannot be read, others may read it, or it is no key.
+    """
+    with storage_faults(path, "read the pseudonym key in"):
+        return _read(path)
+
+
 def _read(path: Path) -> bytes:
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise CasebaseError(f"Others may read the pseudonym key {path}", f"chmod 600 {path}")

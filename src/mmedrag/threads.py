@@ -1,8 +1,12 @@
-"""Threads of numpy's linear algebra: one is enough for a search."""
+"""Threads of numpy's linear algebra and of the models, bounded for a whole process."""
 
 from __future__ import annotations
 
+import os
+
 from threadpoolctl import ThreadpoolController
+
+_models = 0
 
 
 def one_for_algebra() -> None:
@@ -14,3 +18,19 @@ def one_for_algebra() -> None:
     it). ONNX Runtime and PyTorch keep their own threads.
     """
     ThreadpoolController().select(internal_api="openblas").limit(limits=1)
+
+
+def limit_models(threads: int) -> None:
+    """Let models that are opened from now on use so many threads for a call; 0 is all cores.
+
+    For a process that shares the machine with others of its kind; called before any is opened.
+    """
+    global _models
+    _models = threads
+    if threads:  # PyTorch reads it when it is imported
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+def of_models() -> int:
+    """What :func:`limit_models` was given, or 0."""
+    return _models

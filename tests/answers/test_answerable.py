@@ -51,3 +51,23 @@ def test_other_rules_say_themselves_what_they_ask():
     assert not unanswerable("how has it changed?", "compares with an earlier study",
                             names_finding=False)  # fmt: skip
     assert not unanswerable("cough and fever", BY_NOTHING, names_finding=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rotate the image", True),
+        ("please send me the pictures", True),
+        ("mass in the left kidney", False),
+        ("within the mass there is air", False),
+        ("note the midline shift", False),
+        ("abutting the pleura", False),
+    ],
+)
+def test_an_order_is_no_description(text, expected):
+    assert unanswerable(text, BY_NOTHING, names_finding=False) is expected
+
+
+def test_why_is_asked_of_something_that_is_shown():
+    assert unanswerable("why do scanners hum?", "asks for diagnoses", names_finding=False)
+    assert not unanswerable("why is this lung white?", "asks for diagnoses", names_finding=False)

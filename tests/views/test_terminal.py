@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import re
+import time
 import unicodedata
 from dataclasses import replace
 
@@ -20,7 +23,17 @@ from mmedrag.indexing import IndexReport
 from mmedrag.testing.generator import ASKED, CLEAR, EFFUSION, MEANING, context_of
 from mmedrag.types import Evidence, Problem
 from mmedrag.views.console import answer_text, context_text, report_text, table
-from mmedrag.views.terminal import TerminalLog, notify, one_line, printable, show, stream
+from mmedrag.views.terminal import (
+    ProgressLines,
+    TerminalLog,
+    counter,
+    expect,
+    notify,
+    one_line,
+    printable,
+    show,
+    stream,
+)
 from mmedrag.views.trace import answer_json
 
 ATTACKS = (
@@ -114,3 +127,43 @@ def test_no_line_of_a_table_or_report_is_somebody_elses(attack: str) -> None:
     problem = Problem(__file__, 1, attack)
     report = printable(report_text(IndexReport(problems=(problem,)), 1.0))
     assert len(report.split("\n")) == 3
+
+
+def test_progress_that_is_piped_comes_in_plain_lines(capsys, monkeypatch) -> None:
+    times = iter([0.0, 10.0, 40.0, 50.0, 90.0])
+    monkeypatch.setattr("mmedrag.views.terminal.monotonic", lambda: next(times))
+    lines = ProgressLines("case", "index")
+    for finished in (100, 300):
+        lines.update(finished)
+    lines.total = 1_000
+    for finished in (50, 50):
+        lines.update(finished)
+    assert capsys.readouterr().err.splitlines() == [
+        "mmedrag: index: 400 cases, 10.0 a second",
+        "mmedrag: index: 500 of about 1,000 cases (50 %), 2.0 a second, 0:04:10 left",
+    ]
+
+
+def test_a_counter_is_told_its_total_while_it_counts(capsys) -> None:
+    with counter("case", "index") as bar:
+        expect(bar, lambda: 12)
+        deadline = time.monotonic() + 10
+        while bar.total is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert bar.total == 12
+        bar.update(5)
+    assert capsys.readouterr().err == ""  # of short work
+
+
+def test_a_terminal_shows_total_rate_and_time_left(monkeypatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    with counter("case", "index") as bar:
+        bar.total = 200
+        bar.update(50)
+        bar.refresh()
+    assert re.search(r"index:\s+25%.*50/200 \[\d+:\d+<\d+:\d+, .*case/s\]", shown.getvalue())

@@ -113,7 +113,8 @@ RULES: tuple[Rule, ...] = (
     rule(
         "asks for a meaning",
         _K.DEFINITION,
-        r"\bdefin(?:e|ed|ition|itions)\b|^(?:glossary|dictionary|meaning|term)\b",
+        r"(?<!well )(?<!well-)(?<!ill )(?<!ill-)(?<!poorly )(?<!poorly-)(?<!sharply )\bdefin(?:e"
+        r"|ed|ition|itions)\b|^(?:glossary|dictionary|meaning|term)\b",
         r"\bmeant by\b|\bmeaning of\b|\bmean by\b",
         r"\bwhat (?:does|do)\b.*\b(?:mean|stand for|call)\b|\bwhat is called\b",
         r"(?<!might )(?<!could )(?<!may )(?<!would )(?<!can )\bexplain\b"
@@ -148,6 +149,7 @@ RULES: tuple[Rule, ...] = (
         r"|x-?ray|film|study|image|scan|fundus|retina"
         r"|slide|tissue|section|exam\w*|ct|mri|eye|lung|heart|brain|appearance|finding|report"
         r"|radiograph|smear)\b)",
+        r"^(?:is|are) (?:this|that|it|these|those) (?:an? )?normal\b[^?]*\?",
         r"^no (?:abnormalit(?:y|ies)|patholog(?:y|ies)|findings?)\b[^.]*\?",
         r"\b(?:anything|something|everything|nothing) (?:is |be |at all )?(?:wrong|abnormal|normal"
         r"|unusual|ok|fine|suspicious)\b|\ball (?:clear|normal|fine|good|ok)\b",
@@ -179,7 +181,7 @@ RULES: tuple[Rule, ...] = (
         r"|which|in|from|without|showing|resembling|having|as)\b",
         rf"\b(?:similar|comparable|other|more|such) (?:\w+ )?{_CASES}\b",
         rf"^{_CASES} (?:that|like|similar|with|of|resembling|showing|where)\b",
-        r"\b(?:more|any(?:thing)?|others?) (?:like|similar)\b",
+        r"\b(?:more|any(?:thing)?|others?) (?:like|similar)\b|\blook-?alikes?\b",
         r"^(?:please )?(?:find|search|retrieve|list(?! \w*(?:disease|cause|diagnos|condition"
         r"|differential))|look up|pull up|browse"
         r"|(?:i'?m |i am |we are )?looking for (?!a side\b|evidence|signs?\b)(?:\w+ ){0,2}?(?:cases"
@@ -188,7 +190,8 @@ RULES: tuple[Rule, ...] = (
         r"^(?:please )?show (?:me )?(?!\bme\b|what\b|whether|if\b|where)\w+",
         rf"\bwhich (?:\w+ )?{_CASES} (?:show|have|contain|with|are|had|depict)\b",
         rf"\bhow many (?:\w+ )?{_CASES}\b",
-        r"\bare there (?:any |other )?(?:cases|patients|examples)\b",
+        r"\bare there (?:any |other )?(?:cases|patients|examples)\b|^any (?:other "
+        r"|more )?(?:cases|examples)\b",
         r"\b(?:got|have you|are there|is there)\b (?:\w+ ){0,3}?(?:cases?|examples?|others"
         r"|patients) (?:of|with|like|similar)\b",
         rf"\b(?:want|need|like) (?:\w+ ){{0,3}}?{_CASES} (?:of|for|with|like|on)\b",
@@ -211,6 +214,8 @@ RULES: tuple[Rule, ...] = (
         r"|underl(?:ie|ies|ying)|behind)\b",
         r"\bwhat (?:else )?(?:could|may|might|would|can) (?:it|this|that|these|they|he|she)\b[^?]*"
         r"\b(?:be|have|represent|indicate|mean|suggest)\b",
+        r"\bwhat (?:does|do|would|might|could|may|can)\b[^?]*\b(?:suggest|indicate|imply|hint at"
+        r"|point to(?:wards?)?|go with|speak for|be due to|come from|result from|signify)\b",
         r"\bwhat (?:is|are) (?:it|this|that|these|they|we) (?:likely|probably|most likely"
         r"|dealing)\b",
         r"\b(?:what|which\b.*) should (?:be|i|we|one) (?:considere?d?|thought of|think of"
@@ -225,7 +230,8 @@ RULES: tuple[Rule, ...] = (
         r" (?:have|has|got|suffer)\b",
         rf"\bwhat (?:type|kind|sort|subtype|class) of (?:\w+ )?(?:{_DISEASE}|lesion|mass|growth)\b",
         r"^(?:impression|your impression|dx|assessment|conclusion)\s*[?:.]?$",
-        r"^(?:any )?(?:thoughts|ideas|suggestions|guess(?:es)?|opinions?|suspicions?)\W*$"
+        r"^(?:any )?(?:thoughts|ideas|suggestions|guess(?:es)?|opinions?|suspicions?)(?: (?:on"
+        r"|about) (?:this|that|the|it|these)\b.*)?\W*$"
         r"|\b(?:best|first|educated) guess\b",
         r"\bcomes? to (?:your )?mind\b|\b(?:am|are) (?:i|we) dealing with\b|\bnarrow (?:it|this"
         r"|that) down\b",
@@ -240,7 +246,8 @@ RULES: tuple[Rule, ...] = (
         r"\bwhat (?:might|could|may) (?:it|this|that) be\b",
         r"\bwhat\b[^.?!]*\b(?:is|are)\b[^.?!]*\b(?:likely|probably|supposed) (?:to be\b|\w*\?*$)"
         r"|\b(?:ideas|thoughts|suggestions|guess(?:es)?)\?*$",
-        r"\bwhat (?:sort|kind|type|form) of \w+(?: \w+)? (?:is|might|could)\b|\bfigure out what\b"
+        r"\b(?:what|which) (?:sort|kind|type|form|variety) of (?:\w+ ){1,4}(?:is|are|might"
+        r"|could)\b|\bfigure out what\b"
         r"|\bwhat(?:'s|’s| is| are) causing\b",
     ),
     rule(
@@ -264,7 +271,7 @@ RULES: tuple[Rule, ...] = (
         rf"|appearances?)",
         r"^(?:please )?report(?: please| this)?\W*$|\bwhat (?:is|looks) abnormal\b"
         r"|\bwhat do we have\b"
-        r"|\bwhat (?:structures?|cells?|organ|tissue)\b",
+        r"|\b(?:what|which) (?:structures?|cells?|organs?|tissues?)\b",
         r"^(?:findings?|description|report)\s*[?:.]?$",
         r"\bwhat (?:stands out|catches|strikes|jumps out)\b",
         r"\b(?:talk|walk|take|guide|lead|run) (?:me|us) (?:through|over)\b|\bdictate\b",
@@ -319,6 +326,7 @@ RULES: tuple[Rule, ...] = (
         r"^(?:and |so |but )?(?:what|how) about\b|^and (?:the|on|in|at|of) (?:\w+ ?){1,5}\??$"
         r"|,? (?:right|correct|no|yes|is (?:it|there|that)|are there|can you|do you|or not)\?$",
         r"^(?:without|absence of|absent|presence of)\b[^.]*\?",
+        r"^(?:please )?(?:check|inspect|examine|scan) (?:the|this|these|both) [^.?!]*\bfor\b",
         r"^(?:please )?(?:verify|make sure|tell me (?:if|whether)|see (?:if|whether)"
         r"|double[- ]check)\b",
         r"\b(?:y/n|yes/no)\W*$|^any chance of\b",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mmedrag.answers import romance
+from mmedrag.answers.answerable import IMPERATIVE
 from mmedrag.answers.passages import clean
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
 from mmedrag.answers.scope import Domains, out_of_scope
@@ -42,7 +43,8 @@ _ASKING = re.compile(
     r"|findings?|impression|ignore|meaning|definition|evidence|i need|need|more like|help|generate"
     r"|walk|talk|confirm|pull|top|possible|likely|draft|book|exclude|glossary|dictate|got|no"
     r"|without"
-    r"|follow[- ]?up|treatment|management|recurrence|complications?|make|create|prepare|order|send"
+    r"|follow[- ]?up|fleischner|recommendations?|put|treatment|management|recurrence"
+    r"|complications?|make|create|prepare|order|send"
     r"|call|antibiotics?|drugs?|dose|prognosis|side effects|grade|verify|choose|pick|point|go over"
     r"|teach"
     r"|hay|existe|que|qué|cu[aá]l|qual|o que|busca|mostre|muestra|describe|descreva"
@@ -177,7 +179,8 @@ def last_request(text: str) -> str:
 
 def _asks(sentence: str) -> bool:
     short = len(sentence.split()) <= _SHORT
-    return short or bool(_ASKING.search(sentence) or _ASKING.search(spelled_out(sentence)))
+    asks = _ASKING.search(sentence) or _ASKING.search(spelled_out(sentence))
+    return short or bool(asks or IMPERATIVE.match(sentence))
 
 
 def _concepts_of(text: str, asking: str, mentions: Sequence[Mention]) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ DECLINING: Mapping[str, re.Pattern[str]] = {
         r"|\bque (?:debo|devo|tengo que|puedo|posso) (?:hacer|fazer|tomar)\b"
     ),
     "is no medical question": re.compile(
-        r"\b(?:que tiempo hace|previsao do tempo|capital de|chiste|piada|poema"
+        r"\b(?:cuanto cuesta|quanto custa|precio|preco)\b|\b(?:que tiempo hace|previsao do tempo"
+        r"|capital de|chiste|piada|poema"
         r"|receta de cocina|futbol|futebol|presidente)\b"
     ),
 }

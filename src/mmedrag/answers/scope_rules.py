@@ -61,7 +61,11 @@ RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"|recurrence|relapse|dying)\b",
             r"\bhow (?:dangerous|serious|risky|deadly|fast will|quickly will|soon will)\b"
             r"|\bshould i (?:worry|be (?:worried|concerned|afraid))\b|\b(?:serious|dangerous)\?",
-            r"\b(?:outlook|long[- ]term outcome|recurrence rate|risk of death)\b",
+            r"\b(?:outlook|outcomes?|recurrence rate|risk of death)\b",
+            r"\b(?:turn|turns|turning|develop|progress|evolve)s? (?:in)?to\b|\bbecome (?:cancer\w*"
+            r"|malignant)\b|\bcomes? back\b|\b(?:probability|likelihood|(?<!any )chance"
+            r"|odds) of\b|\bwhat (?:percentage|proportion|fraction|share|number) of\b"
+            r"|\b(?:natural (?:course|history)|untreated)\b",
             r"\b(?:median|average|mean|expected) (?:time|duration|survival|course)\b|\bhow many"
             r" (?:years|months|weeks|days)\b|\bwhat (?:will|would) (?:the|my|his|her) \w+ (?:say|do"
             r"|look like)\b",
@@ -83,6 +87,8 @@ RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"\b(?:when|how often|how soon)\b.*\b(?:follow|screen|repeat|rescan|re-?image"
             r"|check(?:ed)?|review(?:ed)?|scan(?:ned)?|tested)\b",
             r"\b(?:what|which|how)\b[^.?!]*\b(?:follow[- ]?ups?|surveillance|screening)\b",
+            r"^(?:plan|disposition|follow[- ]?up|recommendations?)\W*$|\brecommendations? (?:for"
+            r"|on)\b",
             r"\b(?:what|and|so) now\?|\bnow what\b|\b(?:what|and) next\?|\bwhat comes next\b",
             r"\b(?:what|which|any) (?:\w+ )?(?:tests?|labs?|bloods?|blood work|investigations?"
             r"|imaging|scans?|stains?|markers?)\b[^.?!]*\b(?:add|order|do|get|need|request|run|want"
@@ -133,6 +139,10 @@ RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"|all right|possible|allowed) (?:to(?! (?:see|tell|say|know|identify|recogni[sz]e"
             r"|distinguish|make out|detect|exclude|rule out))|for|if)\b|\bsafe (?:in|during|for"
             r"|to)\b",
+            r"\b(?:surgical|operative|therapeutic|medical|interventional) (?:approach|management"
+            r"|options?"
+            r"|technique|procedure|care)\b",
+            rf"\b(?:tell me|i need|i want|know|give me) (?:the |a |about )*(?:\w+ )?{_TREATMENT}\b",
             rf"^{_TREATMENT} (?:of|for|in|options?)\b|\bof choice\b|\b(?:second|third"
             rf"|next)[- ]line\b|\b(?:naturally|home remed\w+)\W*$",
             r"\bwhat (?:lowers|reduces|relieves|helps|stops|works for)\b"
@@ -144,8 +154,9 @@ RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "asks for a decision",
         "This asks what to do for a patient, which is for the people who care for that patient",
         (
-            rf"\bshould(?:n't)? (?!(?:i|we|one) (?:think|consider|suspect|look|be looking|notice"
-            rf"|pay|call|read|report"
+            rf"\bshould(?:n't)? (?!(?:i|we|one) (?:call (?:it|this|that|these)|think|consider"
+            rf"|suspect|look|be looking|notice"
+            rf"|pay|read|report"
             rf"|see|expect|interpret)\b)(?!(?:this|it|that|these) (?:be|rather be) (?:read|called"
             rf"|reported|seen|regarded|classified|interpreted|considered)\b){_PERSON}\b",
             r"\bwhat (?:should|shall|must|can|do|would) (?:i|we|he|she|they|you|one) (?:now "
@@ -200,10 +211,33 @@ RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"|contagious|infectious)\b",
             r"\b(?:incidence|prevalence|epidemiolog\w+|pathophysiolog\w+|pathogenesis|physiology"
             r"|heredity|inheritance|mode of transmission|risk factors?|half-life|pharmaco\w+)\b",
+            r"\b(?:what|which|explain|describe|tell|know|discuss|summari[sz]e|give|name"
+            r"|list)\b[^.?!]*"
             r"\b(?:sensitivity|specificity|accuracy|predictive value|yield|mechanism|function|role"
             r"|purpose|innervation|blood supply|embryology|branches|physics|history|discovery"
             r"|normal (?:values?|ranges?|sizes?|levels?|width|thickness|diameter)) of\b"
             r"(?!.*\b(?:seen|visible|shown|involved|affected|present)\b)",
+            r"\b(?:ct|mri|mr|pet|ultrasound|x-?rays?|radiographs?|oct|mammograph?y?|endoscopy"
+            r"|biopsy)\b"
+            r"[^.?!]*\b(?:preferred|preferable|better|best|superior|faster|cheaper|safer"
+            r"|first choice"
+            r"|used for|more \w+ than)\b(?=[^.]*\?)",
+            r"^(?:which|what) (?:\w+ )?(?:stain|sequence|window|projection|probe|coil|marker"
+            r"|antibody"
+            r"|tracer|filter|lens|view|test|scan|modality|technique|gene|vitamin)s?\b(?! (?:is"
+            r"|was|are"
+            r"|were) (?:this|that|it|these|used|shown|seen|depicted)\b)(?! (?:am|are|is) (?:i"
+            r"|we)\b)",
+            r"\bwhat(?:'s| is| are) (?:the |a )?normal (?:\w+ ){0,3}?(?:pressure|size|values?"
+            r"|range|levels?|width|thickness|counts?"
+            r"|volume|diameter|rate)\b(?=.*\?)|\bhow (?:big|large|thick|long|wide|heavy"
+            r"|small) (?:is|are)"
+            r" (?:an? |the )?normal\b|\bof the (?:human )?body\b",
+            r"\b(?:trials?|studies) (?:in|of|for|on|about)\b(?=[^.]*\?)|^(?:does|do|can|could"
+            r"|did)\b"
+            r"[^.?!]*\bcauses?\b(?! of)",
+            r"\bdifferences? between (?:an? )?(?:ct|mri|mr|x-?rays?|ultrasound|pet|oct|doctor)\b",
+            r"^(?:and |so )?(?:who|whom|whose)\b|\bat (?:what|which) age\b",
             r"\b(?:complication|recurrence|success|failure|infection|conversion|death|detection)"
             r" (?:rates?|risks?)\b|\brisks? (?:of|after|from|with)\b",
             r"\bhow (?:do|does|did) (?:an? |the )?(?:\w+ ){1,4}(?:work|works|arise|develop|form"
@@ -228,14 +262,17 @@ RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"^(?:please |kindly |can you |could you |would you |help me (?:to )?|i need you to "
             r"|i want you to |go )*(?:write|compose|send|e-?mail|mail|phone|book|order|reserve|buy"
             r"|print|remind|schedule|cancel|convert|calculate|compute|sort|multiply|rewrite"
+            r"|zoom|rotate|crop|put (?:this|it|that) in|make me|correct|simplify|shorten"
+            r"|turn (?:this|it) into"
             r"|rephrase|proofread|repair|install|reset|reboot|delete|upload|export|download|log in"
             r"|fill (?:in|out)|transcribe|debug|solve|sing|play|paint|organi[sz]e|arrange)\b"
             r"(?!.*\b(?:report|findings?|impression|description|caption)\b)",
             r"\bhelp (?:me|us) (?:with|write|finish|prepare|study|pass|learn|choose|find a)\b",
             r"\b(?:cpt|icd(?:[- ]?\d+)?|drg|snomed|billing|billed|reimburs\w+|insur\w+|invoice"
-            r"|prior auth\w*|copay|medicare|medicaid|tariff|which code|codes? (?:for|applies"
+            r"|prior auth\w*|copay|medicare|medicaid|nhs|tariff|which code|codes? (?:for|applies"
             r"|to use))\b",
-            r"\b(?:results?|report|scan|images?)\b[^.?!]*\b(?:be ready|ready|be back|come back"
+            r"\b(?:results?|report|scan|images?)\b[^.?!]*\b(?:be ready|ready|been sent|be back"
+            r"|come back"
             r"|be available|be uploaded|be sent)\b|\b(?:opening|visiting) hours\b|\bparking\b",
             r"\berror (?:code|message|\d+)|\b(?:reboot|calibrat\w+|firmware|software|log ?in"
             r"|(?:our|the) pacs"
@@ -248,7 +285,7 @@ RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"\b(?:kvp|mas)\b|\b(?:probe|scanner|monitor|workstation|detector|printer|machine"
             r"|computer|screen|mouse|keyboard)\b[^.?!]*\b(?:not|won't|isn't|doesn't|stopped|broken"
             r"|down|fails?|slow|noisy|connected|working)\b",
-            r"^(?:please |can you |could you )*(?:make|create|prepare|give me|produce|design"
+            r"^(?:please |can you |could you )*(?:make|create|prepare|give (?:me|us)|produce|design"
             r"|draft)\b"
             r"[^.?!]*\b(?:decks?|posters?|questions|quiz\w*|summary|lectures?"
             r"|handouts?|leaflets?|presentations?|tables?|charts?|flashcards?|timetables?|lists? of"
@@ -289,6 +326,10 @@ RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"^(?:who|whose) (?:is|was|are|were|won|wrote|invented|painted|discovered|made"
             r"|founded)\b|^when (?:is|was|did|were)\b(?!.*\b(?:patient|scan|study|image|film)\b)",
             r"^\W{0,3}(?:\d{1,9} ?[-+*/x×^] ?){1,5}\d{1,9}[ =?]{0,4}$|^what is \d+\s*[-+*/x]\s*\d+",
+            r"^(?:hi|hello|hey|good (?:morning|evening|afternoon|night)|thanks?|thank you|bye"
+            r"|goodbye"
+            r"|ok|okay|test|testing|yes|no|lol|cool|great|sorry)(?: (?:there|you|all|everyone"
+            r"|again))?\W*$",
             r"\bwho are you\b|\bwhat(?:'s| is) your name\b|\bhow are you\b|\bare you (?:human"
             r"|a bot|an ai|chatgpt|sentient)\b",
         ),
@@ -372,7 +413,13 @@ MEDICAL = re.compile(
     r"|tomograf\w+"
     r"|resonanc\w+|ressonanc\w+|ecograf\w+|pacientes?|exames?|estudios?|diagn[oó]stic\w+"
     r"|pulm[oõ]\w*"
-    r"|coraz[oó]n|cora[cç][aã]o|ri[nñ][oó]n|h[ií]gado|ojos?|olhos?|derrames?|lado|side)\b",
+    r"|left|right|male|female|\d+[- ]?(?:y\.?o|yrs?|years?|months?|weeks?|days?)|exam\w*|admi\w+"
+    r"|neoplas\w*|follic\w*|pigment\w*|(?:bi|uni)lateral\w*|capsul\w+|(?:hyper|hypo|peri|intra"
+    r"|endo|retro|supra|infra"
+    r"|hemi"
+    r"|ha?emo|subdur|epidur)\w{2,}|coraz[oó]n|cora[cç][aã]o|ri[nñ][oó]n|h[ií]gado|ojos?|olhos?"
+    r"|derrames?|lado"
+    r"|side)\b",
     re.IGNORECASE,
 )
 # A term that neither the dictionary nor the list above has may still be asked for by itself:

@@ -10,7 +10,7 @@ from typing import Self
 
 from mmedrag.casebase.access import Access
 from mmedrag.casebase.faults import storage_faults
-from mmedrag.casebase.folder import KNOWLEDGE, RESERVED, lay_out
+from mmedrag.casebase.folder import KNOWLEDGE, READINGS, RESERVED, lay_out
 from mmedrag.casebase.records import record_of
 from mmedrag.casebase.schema import FORMAT
 from mmedrag.casebase.thumbnails import digest_of
@@ -131,7 +131,8 @@ class Casebase(Upkeep):
         thumbnails that nobody else uses leave the disk, before this returns. What cannot be erased
         at once is in :meth:`unerased`, and :meth:`erase` erases it: the vector in the generation's
         file, and the log where another process still reads an older state. What was learned from
-        the cases for the knowledge graph goes too, and is learned again when it is asked for.
+        the cases for the knowledge graph goes too, and is learned again when it is asked for;
+        so does what was kept of their files.
 
         Raises:
             CasebaseError: the disk fails.
@@ -143,7 +144,8 @@ class Casebase(Upkeep):
             self._access.finish_erasures()
             self._access.database.settle()
             if gone:
-                (self.path / KNOWLEDGE).unlink(missing_ok=True)
+                for derived in (KNOWLEDGE, READINGS):
+                    (self.path / derived).unlink(missing_ok=True)
         return gone
 
     def set(self, key: str, value: str) -> None:

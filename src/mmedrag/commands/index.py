@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmedrag.commands.options import (
     Commands,
@@ -21,18 +21,18 @@ from mmedrag.domains import find
 from mmedrag.errors import CasebaseError, CorpusError, QueryError
 from mmedrag.locations import location_of, shown
 from mmedrag.types import Case
-from mmedrag.views.terminal import notify, progress_bar, show
+from mmedrag.views.terminal import counter, expect, notify, show
 
 if TYPE_CHECKING:
+    from mmedrag.preparation import Row
     from mmedrag.presets import Stages
     from mmedrag.stores import CaseDatabase
-    from mmedrag.types import Problem
 
 
 def add(commands: Commands) -> None:
     """index, add, update, delete."""
     index = commands.add_parser("index", help="make a casebase of a corpus, or go on making it")
-    index.add_argument("corpus", type=Path, nargs="+", help="files or folders")
+    index.add_argument("corpus", type=Path, nargs="+", help="files or folders, also of shards")
     index.add_argument(
         "--into", type=location_of, required=True, metavar="CASEBASE",
         help="folder of the casebase, or the URL of a database",
@@ -48,14 +48,14 @@ def add(commands: Commands) -> None:
         "--pseudonym-key", type=Path, metavar="FILE",
         help="where the key of DICOM pseudonyms is kept (default: pseudonym.key in the casebase)",
     )  # fmt: skip
-    _corpus_options(index)
+    corpus_options(index)
     index.set_defaults(run=_index)
 
     for name, words in (("add", "add cases"), ("update", "replace or change cases")):
         command = commands.add_parser(name, help=f"{words}: a corpus, or one by --id")
         command.add_argument("casebase", type=location_of)
         command.add_argument("corpus", type=Path, nargs="*", help="files or folders")
-        _corpus_options(command)
+        corpus_options(command)
         _case_options(command)
         command.set_defaults(run=_add if name == "add" else _update)
 
@@ -69,7 +69,8 @@ def add(commands: Commands) -> None:
     delete.set_defaults(run=_delete)
 
 
-def _corpus_options(command: argparse.ArgumentParser) -> None:
+def corpus_options(command: argparse.ArgumentParser) -> None:
+    """Let a command say how corpora are read."""
     command.add_argument(
         "--format", default="auto", help="of the corpus; see 'mmedrag datasets' (default: auto)"
     )
@@ -100,18 +101,33 @@ def _index(options: argparse.Namespace) -> int:
     from mmedrag.assembly import filling
 
     register_domains(options.new_domain)
-    models = pairs(options.model, "--model")
-    with filling(
-        options.into,
-        preset=options.preset,
-        models=models,
-        dictionaries=options.dictionary,
-        pseudonym_key=options.pseudonym_key,
-    ) as (casebase, stages):
+    with filling(options.into, **_making(options)) as (casebase, stages):
         exit_code = _fill(casebase, stages, options)
         if options.index_key:
             casebase.publish(options.index_key)
     return exit_code
+
+
+def _making(options: argparse.Namespace) -> dict[str, Any]:
+    """How a casebase is made: what the options say, else what shards were encoded with."""
+    from mmedrag.bulk.plan import is_encoded
+    from mmedrag.stores import store_exists
+
+    making = {
+        "preset": options.preset,
+        "models": pairs(options.model, "--model"),
+        "dictionaries": options.dictionary,
+        "pseudonym_key": options.pseudonym_key,
+    }
+    shards = [path for path in options.corpus if is_encoded(path)]
+    if shards and not store_exists(options.into):
+        from mmedrag.bulk.adding import finished_plan
+
+        plan = finished_plan(shards[0])
+        plan.register_domains()
+        for name in ("preset", "models", "dictionaries"):
+            making[name] = making[name] or getattr(plan, name)
+    return making
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -164,13 +180,16 @@ def _fill(casebase: CaseDatabase, stages: Stages, options: argparse.Namespace) -
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
     from mmedrag.assembly import definitions_of
+    from mmedrag.casebase.folder import READINGS
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
+    from mmedrag.readings import Readings
     from mmedrag.views.console import report_text
 
     duplicates = Duplicates()
     started = perf_counter()
-    with progress_bar("case", "index") as bar:
+    with counter("case", "index") as bar, Readings(casebase.folder / READINGS) as readings:
+        expect(bar, lambda: _extent(options))
         report = index(
             _corpus(options, casebase),
             casebase,
@@ -180,6 +199,7 @@ def _fill(casebase: CaseDatabase, stages: Stages, options: argparse.Namespace) -
             strict=options.strict,
             progress=bar.update,
             duplicates=duplicates,
+            readings=readings,
         )
     show(report_text(report, perf_counter() - started))
     show(str(duplicates.report()))
@@ -191,8 +211,9 @@ def _fill(casebase: CaseDatabase, stages: Stages, options: argparse.Namespace) -
     return CorpusError.exit_code
 
 
-def _corpus(options: argparse.Namespace, casebase: CaseDatabase) -> Iterator[Case | Problem]:
+def _corpus(options: argparse.Namespace, casebase: CaseDatabase) -> Iterator[Row]:
     """The cases of the options."""
+    from mmedrag.bulk.plan import is_encoded
     from mmedrag.corpora import corpus_of
 
     if getattr(options, "id", None) is not None:
@@ -202,7 +223,27 @@ def _corpus(options: argparse.Namespace, casebase: CaseDatabase) -> Iterator[Cas
     domain = find(options.domain) if options.domain else None
     columns: Mapping[str, str] = pairs(options.column, "--column")
     for path in options.corpus:
-        yield from corpus_of(casebase, path, options.format, domain=domain, columns=columns or None)
+        if is_encoded(path):
+            from mmedrag.bulk.adding import encoded_rows
+
+            yield from encoded_rows(casebase, path)
+        else:
+            yield from corpus_of(
+                casebase, path, options.format, domain=domain, columns=columns or None
+            )
+
+
+def _extent(options: argparse.Namespace) -> int | None:
+    """About how many rows the corpora of the options have; ``None`` where one does not say."""
+    from mmedrag.bulk.plan import is_encoded, read_plan
+    from mmedrag.datasets.extent import extent, total
+
+    if getattr(options, "id", None) is not None:
+        return 1
+    return total(
+        read_plan(path).cases if is_encoded(path) else extent(path, options.format)
+        for path in options.corpus
+    )
 
 
 def _one_case(options: argparse.Namespace) -> Case:

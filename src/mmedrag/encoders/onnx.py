@@ -12,6 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from mmedrag.errors import CheckpointError
+from mmedrag.threads import of_models
 
 
 class OnnxModel:
@@ -19,7 +20,7 @@ class OnnxModel:
 
     Args:
         path: the ``.onnx`` file.
-        threads: of ONNX Runtime for one call; 0 takes all cores.
+        threads: of ONNX Runtime for one call; 0 takes all cores, or what the process is limited to.
         sha256: the digest that the file must have, where it is known.
 
     Raises:
@@ -108,7 +109,7 @@ def _read(path: Path) -> bytes:
 
 def _open(contents: bytes, path: Path, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or of_models()
     options.log_severity_level = 4  # what fails is raised; ONNX Runtime need not print it too
     # A thread that waits sleeps: spinning saves little on a quiet machine and costs much on a busy
     # one, where it takes the time of the thread that it waits for.

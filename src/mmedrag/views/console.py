@@ -71,17 +71,18 @@ def report_text(report: IndexReport, seconds: float) -> str:
         lines.append(f"{report.unrouted} without a domain (found by searches over all domains)")
     skipped = [problem for problem in report.problems if not problem.stored]
     doubtful = [problem for problem in report.problems if problem.stored]
-    lines += _problem_lines(f"{len(skipped)} rows or files skipped:", skipped)
-    lines += _problem_lines(f"{len(doubtful)} remarks on cases that are stored:", doubtful)
+    lines += problem_lines("rows or files skipped:", skipped)
+    lines += problem_lines("remarks on cases that are stored:", doubtful)
     return "\n".join(lines)
 
 
-def _problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
+def problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
+    """How many problems there are, of what kind, and the first of them; nothing for none."""
     if not problems:
         return []
     hidden = len(problems) - SHOWN_PROBLEMS
     return [
-        heading,
+        f"{len(problems)} {heading}",
         *(f"  {one_line(str(problem))}" for problem in problems[:SHOWN_PROBLEMS]),
         *([f"  … and {hidden} more"] if hidden > 0 else []),
     ]

@@ -10,9 +10,13 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from threading import Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
+
+from mmedrag.errors import MMedRAGError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -79,6 +83,51 @@ def _write(file: TextIO, text: str) -> None:
     file.flush()
 
 
+class ProgressLines:
+    """Progress where standard error is no terminal: a line now and then, none for short work.
+
+    Args:
+        unit: what is counted.
+        description: what is done.
+        total: how many there are about, where that is known; it may be set later.
+        seconds: between two lines.
+    """
+
+    def __init__(
+        self, unit: str, description: str, total: int | None = None, seconds: float = 30.0
+    ) -> None:
+        self.total = total
+        self.n = 0
+        self._unit, self._description, self._seconds = unit, description, seconds
+        self._last, self._last_n = monotonic(), 0
+
+    def update(self, finished: int = 1, /) -> None:
+        """So many more are finished."""
+        self.n += finished
+        now = monotonic()
+        if now - self._last < self._seconds:
+            return
+        rate = (self.n - self._last_n) / max(now - self._last, 1e-9)
+        self._last, self._last_n = now, self.n
+        notify(f"{self._description}: {self._state(rate)}")
+
+    def refresh(self) -> None:
+        """Nothing: the next line shows what has changed."""
+
+    def _state(self, rate: float) -> str:
+        """How far it is; what is left is said by the rate of late: what is known passes faster."""
+        if not self.total or self.total < self.n:
+            return f"{self.n:,} {self._unit}s, {rate:,.1f} a second"
+        left = int((self.total - self.n) / rate) if rate else 0
+        return (
+            f"{self.n:,} of about {self.total:,} {self._unit}s ({100 * self.n // self.total} %), "
+            f"{rate:,.1f} a second, {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
+        )
+
+
+Counter: TypeAlias = "tqdm[Any] | ProgressLines"
+
+
 @contextmanager
 def progress_bar(unit: str, description: str, total: int | None = None) -> Iterator[tqdm[Any]]:
     """A progress bar on standard error (none where that is no terminal).
@@ -88,8 +137,31 @@ def progress_bar(unit: str, description: str, total: int | None = None) -> Itera
     from tqdm import tqdm
 
     bar: tqdm[Any]
-    with tqdm(total=total, unit=unit, desc=description, disable=None) as bar:
+    with tqdm(total=total, unit=unit, desc=description, smoothing=0.1, disable=None) as bar:
         yield bar
+
+
+@contextmanager
+def counter(unit: str, description: str) -> Iterator[Counter]:
+    """For hours of work: a :func:`progress_bar` on a terminal, else :class:`ProgressLines`."""
+    if not sys.stderr.isatty():
+        yield ProgressLines(unit, description)
+        return
+    with progress_bar(unit, description) as bar:
+        yield bar
+
+
+def expect(bar: Counter, count: Callable[[], int | None]) -> None:
+    """Give a bar the total that ``count`` finds, without waiting for it."""
+
+    def found() -> None:
+        try:
+            bar.total = count()
+        except MMedRAGError:
+            return  # whoever reads what is counted says so
+        bar.refresh()
+
+    Thread(target=found, name="count", daemon=True).start()
 
 
 class TerminalLog(logging.Handler):

@@ -1,0 +1,89 @@
+"""About how many rows a corpus has, without reading it: what a progress bar needs for its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from mmedrag.datasets import recognise
+from mmedrag.datasets.delimited import csv_rows
+from mmedrag.datasets.rows import MAX_LINE, regular_file
+from mmedrag.datasets.sidecars import TABLES, files_under
+from mmedrag.errors import CorpusError
+
+_BESIDE = TABLES | {".txt", ".json", ".xml", ".html", ".md", ".pdf", ".yaml", ".yml"}
+"""Endings of files that stand beside images."""
+
+
+def extent(path: Path, kind: str = "auto") -> int | None:
+    """About how many cases and problems :func:`~mmedrag.datasets.read_corpus` will give.
+
+    Lines or rows of text tables are counted and files of folders, but nothing is opened that a row
+    names.
+
+    Args:
+        path: of the corpus.
+        kind: name of its format, or ``"auto"``.
+
+    Returns:
+        ``None`` for formats that would have to be read for it, and for what cannot be read.
+    """
+    try:
+        count = _COUNTS.get(recognise(path).name if kind == "auto" else kind)
+        return None if count is None else count(path)
+    except (CorpusError, OSError):
+        return None  # the reader will say so
+
+
+def total(extents: Iterable[int | None]) -> int | None:
+    """Their sum, where all are known."""
+    counts = [*extents]
+    return None if None in counts else sum(filter(None, counts))
+
+
+def _records(path: Path) -> int | None:
+    return _lines(path / "records.jsonl" if path.is_dir() else path)
+
+
+def _json_lines(path: Path) -> int | None:
+    return sum(map(_lines, path.glob("*.jsonl"))) if path.is_dir() else _lines(path)
+
+
+def _lines(path: Path) -> int:
+    with regular_file(path).open("rb") as file:
+        blocks = iter(lambda: file.read(MAX_LINE), b"")
+        return sum(block.count(b"\n") for block in blocks)
+
+
+def _table(path: Path) -> int | None:
+    return None if path.suffix.lower() in (".parquet", ".pq") else sum(1 for _ in csv_rows(path))
+
+
+def _rocov2(path: Path) -> int | None:
+    files = [path] if path.is_file() else path.glob("*_captions.csv")
+    return sum(1 for file in files for _ in csv_rows(file))
+
+
+def _roco(path: Path) -> int | None:
+    return sum(_lines(file) for file in path.rglob("captions*.txt"))
+
+
+def _iu_xray(path: Path) -> int | None:
+    folder = path if path.is_dir() else path.parent
+    return sum(1 for _ in csv_rows(folder / "indiana_projections.csv"))
+
+
+def _images(path: Path) -> int | None:
+    return sum(file.suffix.lower() not in _BESIDE for file in files_under(path))
+
+
+_COUNTS: Mapping[str, Callable[[Path], int | None]] = {
+    "records": _records,
+    "pmc_oa": _json_lines,
+    "table": _table,
+    "rocov2": _rocov2,
+    "roco": _roco,
+    "iu_xray": _iu_xray,
+    "dicom": _images,
+    "folder": _images,
+}

@@ -102,12 +102,12 @@ def index(
         vectors: dict[str, Vector] = {}
         for batch in prepared_batches(unique(corpus, case_of), workers, how):
             cases = _usable(batch, tally, strict)
-            known = _known([p.content for p in cases], casebase, vectors)
-            absent = [p for p in cases if p.content not in known]
+            stored = _stored_vectors([p.content for p in cases], casebase, vectors)
+            absent = [p for p in cases if p.content not in stored]
             given = {p.content: p.vector for p in absent if p.vector is not None}
             encoded = encode([p for p in absent if p.content not in given], embedder)
             new = given | encoded
-            vectors = known | new
+            vectors = stored | new
             tally.encoded += len(encoded)
             routed = _routed(cases, classifier, casebase)
             if duplicates is not None:
@@ -147,7 +147,7 @@ def _usable(batch: Sequence[Prepared | Problem], tally: _Tally, strict: bool) ->
     return list(cases.values())
 
 
-def _known(
+def _stored_vectors(
     contents: Sequence[str], casebase: CaseStore, before: Mapping[str, Vector]
 ) -> dict[str, Vector]:
     """Vectors by content, of the casebase and of the batch before, which may not be written yet."""
@@ -243,10 +243,10 @@ class _Writing:
             return list(entries)
         source = self.definitions.fingerprint
         unread = [e for e in entries if e.mentions is None or e.recogniser != source]
-        found = self.definitions.recognise([entry.case.text for entry in unread])
+        recognised = self.definitions.recognise([entry.case.text for entry in unread])
         read = {
             entry.case.id: replace(entry, mentions=mentions, recogniser=source)
-            for entry, mentions in zip(unread, found, strict=True)
+            for entry, mentions in zip(unread, recognised, strict=True)
         }
         return [read.get(entry.case.id, entry) for entry in entries]
 

@@ -185,8 +185,8 @@ def _named(given: Sequence[str]) -> dict[str, Location]:
 def _name_of(location: str) -> str:
     """The last part of a path or URL without its suffix."""
     if scheme_of(location):
-        parts = urlsplit(location)
-        return PurePosixPath(parts.path).stem or parts.hostname or parts.scheme
+        address = urlsplit(location)
+        return PurePosixPath(address.path).stem or address.hostname or address.scheme
     return Path(location).resolve().stem
 
 

@@ -70,7 +70,7 @@ def test_generators_by_name(rag: MMedRAG) -> None:
         ({"threshold": "high"}, "threshold is 'high'"),
         ({"threshold": float("nan")}, "threshold is nan"),
         ({"threshold": True}, "threshold is True"),
-        ({"generator": "gpt"}, "no generator 'gpt'. Choose from extractive, groq, openai"),
+        ({"generator": "gpt"}, "no generator 'gpt'. Choose from extractive, local, groq, openai"),
         ({"generator": "openai"}, "needs a server and a model"),
         ({"llm": "x"}, "The generator extractive has no setting llm"),
         ({"generator": "groq", "base_url": "http://x"}, "no setting base_url"),

@@ -224,6 +224,7 @@ def configure(
         QueryError: a name or a value is none of the choices.
         CasebaseError: the knowledge of the casebase cannot be written.
         FilterError: ``where`` does not parse.
+        CheckpointError: ``llm`` is no folder of a model.
         GenerationError: ``base_url`` is no address.
     """
     stages: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from math import isfinite
+from pathlib import Path
 
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.errors import QueryError
@@ -31,8 +32,9 @@ of stage 1."""
 FILTERS = ("reward", "similarity", "none")
 """Section 3.6: the trained reward model, the cosine alone, everything passes."""
 
-GENERATORS = ("extractive", "groq", "openai")
-"""Quotes from the evidence, a model at Groq, a model at any OpenAI-compatible server."""
+GENERATORS = ("extractive", "local", "groq", "openai")
+"""Quotes from the evidence, a model's folder, a model at Groq, one at any OpenAI-compatible
+server."""
 
 SIMILARITY = 0.15
 """The threshold of the filter ``similarity`` where none is given."""
@@ -86,23 +88,28 @@ def generator(
 
     Args:
         name: of the generator.
-        llm: name of the chat model; ``groq`` has a default.
+        llm: name of the chat model; ``groq`` has a default, and of ``local`` it is the folder.
         base_url: address of the server of ``openai``, as ``http://127.0.0.1:8080/v1``.
         send_image: whether the query's image is sent to the chat model.
 
     Raises:
         QueryError: there is no such generator, or a setting is missing or not its own.
+        CheckpointError: the folder is not that of a model.
         GenerationError: the address is not that of a server.
     """
     _one_of("generator", name, GENERATORS)
     given = {"llm": llm, "base_url": base_url, "send_image": send_image or None}
-    taken = {"extractive": (), "groq": ("llm", "send_image"), "openai": tuple(given)}[name]
+    taken = {
+        "extractive": (), "local": ("llm",), "groq": ("llm", "send_image"), "openai": tuple(given)
+    }[name]  # fmt: skip
     if foreign := [key for key, value in given.items() if value is not None and key not in taken]:
         raise QueryError(
             f"The generator {name} has no setting {foreign[0]}", "Leave it out, or choose another."
         )
     if name == "extractive":
         return ExtractiveGenerator()
+    if name == "local":
+        return _local(llm)
     from mmedrag.answers.chat import GROQ_MODEL, groq, openai_compatible
 
     if name == "groq":
@@ -113,6 +120,16 @@ def generator(
             "Give base_url and llm (--base-url, --llm).",
         )
     return openai_compatible(base_url, llm, send_image=send_image)
+
+
+def _local(folder: str | None) -> Generator:
+    from mmedrag.answers.local_model import LocalGenerator
+
+    if not folder:
+        raise QueryError(
+            "The generator local needs the folder of a model", "Give llm (--llm), or the folder."
+        )
+    return LocalGenerator(folder=Path(folder))
 
 
 def number_of_cases(k: int) -> int:

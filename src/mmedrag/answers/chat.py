@@ -52,7 +52,8 @@ class ChatGenerator:
 
     ``base_url`` ends before ``/chat/completions``. The key is read from the environment variable
     ``key_env`` at each call and kept nowhere; a server on this machine may need none.
-    ``context_tokens`` bounds question and evidence (upper estimate), ``max_tokens`` the answer.
+    ``context_tokens`` bounds question and evidence (upper estimate), ``max_tokens`` the answer;
+    ``temperature`` 0 asks for the likeliest words.
     ``send_image`` adds the query image, re-encoded without its metadata, for models that see.
     Times are in seconds; ``patience`` is the longest wait that a server may ask for before a retry.
     """
@@ -62,6 +63,7 @@ class ChatGenerator:
     key_env: str = "OPENAI_API_KEY"
     context_tokens: int = 6000
     max_tokens: int = 800
+    temperature: float = 0.0
     send_image: bool = False
     attempts: int = 4
     connect_timeout: float = 10.0
@@ -139,7 +141,7 @@ class ChatGenerator:
         return {
             "model": self.model,
             "messages": [system, {"role": "user", "content": content}],
-            "temperature": 0,
+            "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "stream": True,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,10 +14,11 @@ def add_generator(command: argparse.ArgumentParser) -> None:
     """Let a command take a generator; :func:`named_generator` makes it."""
     command.add_argument(
         "--generator",
-        choices=("extractive", "groq", "openai"),
         default="extractive",
-        help="who writes the answer: extractive quotes the evidence on this machine (default), "
-        "groq and openai ask a chat model at Groq or at any OpenAI-compatible server",
+        metavar="NAME",
+        help="who writes the answer: extractive quotes the evidence on this machine (default), the "
+        "folder of a language model runs it on this machine, groq and openai ask a chat model at "
+        "Groq or at any OpenAI-compatible server",
     )
     command.add_argument("--llm", metavar="MODEL", help="name of the chat model")
     command.add_argument(
@@ -28,22 +30,28 @@ def add_generator(command: argparse.ArgumentParser) -> None:
 
 
 def generator_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of :func:`add_generator`, for :func:`mmedrag.assembly.configure`."""
+    """The options of :func:`add_generator`, for :func:`mmedrag.assembly.configure`.
+
+    A folder is the generator ``local``.
+    """
+    from mmedrag.choices import GENERATORS
+
     names = ("generator", "llm", "base_url", "send_image")
-    return {name: getattr(options, name, None) for name in names}
+    settings = {name: getattr(options, name, None) for name in names}
+    chosen = settings["generator"]
+    if chosen and chosen not in GENERATORS and Path(chosen).is_dir():
+        return settings | {"generator": "local", "llm": str(Path(chosen).resolve())}
+    return settings
 
 
 def named_generator(options: argparse.Namespace) -> Generator:
     """The generator that was asked for.
 
     Raises:
-        QueryError: where the server or the model is not given.
+        QueryError: there is no such generator, or the server or the model is not given.
+        CheckpointError: the folder is not that of a model.
     """
     from mmedrag.choices import generator
 
-    return generator(
-        options.generator,
-        llm=options.llm,
-        base_url=options.base_url,
-        send_image=options.send_image,
-    )
+    settings = generator_settings(options)
+    return generator(settings.pop("generator") or "extractive", **settings)

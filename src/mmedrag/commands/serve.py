@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mmedrag.commands.generator import add_generator, generator_settings
+from mmedrag.commands.generator import add_generator, generator_settings, named_generator
 from mmedrag.commands.options import Commands
 from mmedrag.errors import MissingExtra, QueryError
 from mmedrag.locations import Location, scheme_of
@@ -122,6 +122,7 @@ def application(options: argparse.Namespace) -> FastAPI:
 
     Raises:
         QueryError: an option has a bad value.
+        CheckpointError: the generator's folder is not that of a model.
         MissingExtra: the extra ``serve`` is not installed.
     """
     try:
@@ -144,6 +145,7 @@ def application(options: argparse.Namespace) -> FastAPI:
             f"{options.host} can be reached from other machines, and there are no tokens",
             "Give --token-file FILE, or listen at 127.0.0.1.",
         )
+    named_generator(options)  # what is wrong with it is said at the start
     settings = {name: value for name, value in generator_settings(options).items() if value}
     readers = {
         name: Readers(

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmedrag.commands import tuning
 from mmedrag.commands.options import (
     Commands,
     Run,
@@ -37,6 +38,7 @@ def add(commands: Commands) -> None:
     _add_modality(subcommands)
     _add_pooling(subcommands)
     _add_offline(subcommands)
+    tuning.add(subcommands)
     _add_adapt(commands)
     _add_export(commands)
 

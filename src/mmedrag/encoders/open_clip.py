@@ -15,8 +15,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.errors import CheckpointError
+from mmedrag.torch_import import Foreign, open_torch
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 
 from mmedrag.encoders import open_clip
-from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.errors import CheckpointError
+from mmedrag.torch_import import Foreign, open_torch, quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +133,7 @@ class Pretrained:
         _, transformers = open_torch()
         local = self.offline or Path(self.name).is_dir()
         try:
-            with _quiet(transformers.utils.logging, bars=local):
+            with quiet(transformers.utils.logging, bars=local):
                 return getattr(transformers, factory).from_pretrained(
                     str(self.name),
                     revision=self.revision or "main",
@@ -157,21 +154,6 @@ class Pretrained:
             f"With a connection, run: hf download {self.name}{revision} (gated models: hf auth "
             "login first), or give the path of a local folder."
         )
-
-
-@contextmanager
-def _quiet(logging: ModuleType, *, bars: bool) -> Iterator[None]:
-    """No reports on heads that are not used and, where nothing is downloaded, no progress bars."""
-    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    if bars:
-        logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars and shown:
-            logging.enable_progress_bar()
 
 
 def weights_digest(model: Foreign) -> str:

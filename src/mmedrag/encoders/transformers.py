@@ -25,8 +25,8 @@ from mmedrag.encoders.text import (
     spread,
     well_formed,
 )
-from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.errors import CheckpointError
+from mmedrag.torch_import import Foreign, open_torch
 from mmedrag.types import Matrix
 
 

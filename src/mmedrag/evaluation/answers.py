@@ -25,6 +25,7 @@ from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.answers_section import as_section
 from mmedrag.evaluation.corpus import filled_casebase
+from mmedrag.evaluation.generators import compare_generators
 from mmedrag.evaluation.poison import contradicting, instructed, planted, repeats
 from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
@@ -129,7 +130,9 @@ def _measure(
     ):
         plain, poisoned = (assemble(stages, index, source, writer) for index in (a, b))
         figures_by_arm = _ask(plain, poisoned, corpus, progress)
-    return {"gallery": sound, "planted": len(plants), **figures_by_arm}
+        queries = [Query(question_about(case), case.image) for case in corpus.held_out]
+        compared = compare_generators(plain, queries)
+    return {"gallery": sound, "planted": len(plants), "generators": compared, **figures_by_arm}
 
 
 def _ask(rag: MMedRAG, poisoned: MMedRAG, corpus: _Corpus, progress: Progress) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Any
 
+from mmedrag.evaluation.generators import generators_table
 from mmedrag.views.section import Section, Table
 
 _COLUMNS = (
@@ -55,11 +56,15 @@ def as_section(results: Mapping[str, Mapping[str, Any]], generator: str) -> Sect
             f"{_percent(attack['instruction_repeated'])} of the answers repeat an instruction, and "
             f"{_percent(attack['claims_only_planted'])} of the claims rest on a false report alone."
         ),
-        tables=(_arms(results), _attacks(results)),
+        tables=(_arms(results), _attacks(results), generators_table(results)),
         notes=(
             "Support is judged on the level of finding and assertion: side, size, place and "
             "meaning beyond the dictionary are not judged, and a sentence without a known term "
             "counts neither way.",
+            "Generators: both write from the same evidence; questions that are to be declined are "
+            "asked beside the others, one to four. The verdict is the self-check's, on the text as "
+            "it was written. What a reader sees has fewer faults: contradicted sentences are "
+            "struck, invented marks taken out, answers without a mark withheld.",
         ),
         data=dict(results),
     )

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmedrag.encoders.pretrained import Pretrained
-from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.errors import CheckpointError, QueryError
+from mmedrag.torch_import import Foreign, open_torch
 
 Floats = NDArray[np.float64]
 

@@ -85,8 +85,8 @@ def random_bert(layers: int = 4, width: int = 256) -> TextEncoder:
     Raises:
         MissingExtra: without PyTorch and transformers.
     """
-    from mmedrag.encoders.torch_import import open_torch
     from mmedrag.encoders.transformers import TransformersTextEncoder
+    from mmedrag.torch_import import open_torch
 
     torch, transformers = open_torch()
     state = torch.random.get_rng_state()

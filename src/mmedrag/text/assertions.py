@@ -42,7 +42,8 @@ _TOKEN = re.compile(
     r"\d++(?:[.,]\d++)*+"
     r"|[^\W\d_]/[^\W\d_](?!\w)"  # w/o, r/o, s/p
     r"|[^\W_]++(?:['’][^\W_]++)*+"
-    r"|(?<![^\W_])[-–—=]++(?![^\W_])"  # a dash, not a hyphen
+    r"|(?<![^\W_])[-–—−=]++(?![^\W_])"  # a dash, not a hyphen
+    r"|(?<=[^\W_])[-–−](?=[,;)]|\s*+$)|(?<=[A-Z\d])[-–−](?=\s(?!(?:and|or|to)\b))"  # CD3-
     r"|[^\w\s.'’-]|\.(?=\s*+$)"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -110,14 +111,18 @@ def _words(
             covered = max(covered, mentions[upcoming][1])
             upcoming += 1
         if token.start() >= covered:
-            _append(words, token[0], rules)
+            attached = sentence[token.start() - 1 : token.start()].isalnum()
+            _append(words, token[0], rules, attached=attached)
     for rest in range(upcoming, len(mentions)):
         owners.setdefault(len(words), []).append(rest)
     return words, owners
 
 
-def _append(words: list[str], word: str, rules: Rules) -> None:
-    """Add ``word`` as the rules write it: lower case, no accents, "isn't" as two words."""
+def _append(words: list[str], word: str, rules: Rules, *, attached: bool) -> None:
+    """Add ``word`` as the rules write it: lower case, no accents, "isn't" as two words.
+
+    A dash is a minus where it is ``attached`` to what stands before it: "CD3-".
+    """
     word = plain(word).replace("’", "'")
     if not word:  # a mark without its letter
         return
@@ -126,8 +131,8 @@ def _append(words: list[str], word: str, rules: Rules) -> None:
         words.extend(("cannot",) if stem == "ca" else ("will" if stem == "wo" else stem, "not"))
     elif word == "not" and words and words[-1] == "can":
         words[-1] = "cannot"
-    elif word[0] in "-–—=":
-        words.append("–")
+    elif word[0] in "-–—−=":
+        words.append("−" if attached else "–")
     elif _YEAR.fullmatch(word):
         words.append("0year")
     elif rules.bound and words and rules.bound.match(f"{words[-1]} {word}"):

@@ -69,7 +69,8 @@ _TURNS = """<semicolon> ; : ; – ; but ; however ; although ; though ; yet ; ex
     ; consistent with ; compatible with ; besides ; regardless of ; even though ; unless
     ; on the other hand"""
 _CLAUSES = """, [there|the|this|these|it|its|stable|unchanged|now|with|she|he|patient|likely
-    |possible|possibly|probable|probably|suspected|no|without|not|status post|prior|so|mother
+    |possible|possibly|probable|probably|suspected|no|without|not|status post|prior|so|positive
+    |immunoreactive|expresses|expressing|mother
     |father|brother|sister|son|daughter|only|just|normal|also|again|persistent|known|consistent]
     ; , and [there|the|this|these|it|its|stable|unchanged|now|with|she|he|patient|likely
     |possible|possibly|probable|probably|suspected|no|without|not|status post|prior|so]"""
@@ -77,7 +78,8 @@ _ITEMS = "[,|, and] [mild|moderate|severe|small|large|minimal|right|left|bilater
 _LOCATIONS = """[in|at|within|along|around|under|beneath|behind|over] [the|either|both|this|that|her
     |his]"""
 _AND_CLAUSES = """and [there|the|this|is|are|was|were|has|show|shows|stable|unchanged|a|an|possibly
-    |probably|likely|perhaps|possible|probable|suspected|with]"""
+    |probably|likely|perhaps|possible|probable|suspected|with|positive|reactive|immunoreactive
+    |expresses|express|expressing|strongly|diffusely|focally|weakly]"""
 _AS_IT_SHOULD_BE = """, ... <fine>; , ... <mention> <fine>; , ... <mention> [is|are] <fine>"""
 _SUBJECTS = "<mention> [show|shows|demonstrate|demonstrates|reveal|reveals|contain|contains]"
 _MODIFIERS = """<mention> <sign>; <mention> [or|and|,] <mention> <sign>; <mention> [criteria
@@ -165,6 +167,7 @@ PSEUDO = """
     ; not ... changed; not only; not just; not merely; not necessarily; not simply
     ; without difficulty; without incident; gram negative; negative pressure; false negative
     ; no doubt; without [doubt|question|a doubt|any doubt]
+    ; [bone|blood|volume|height|weight|hearing|hair|tooth|signal] loss of
     ; not [fully|completely|entirely] [imaged|included|covered|evaluated|assessed|visualized
     |characterized|seen]; compared [to|with] ... prior; comparison [to|with] ... prior
     ; since [prior|previous]; since ... prior; <earlier> <study>; <earlier> ... <study>; prior to
@@ -234,6 +237,8 @@ RULED_OUT = (
     |resolved] :
     ; nonvisualization of; non visualization of; nonvisualisation of; non visualisation of
     ; inconsistent with; incompatible with; ø
+    ; negative staining for
+    ; [0|zero|none] [of|/] ... [positive|involved|contain|contains|containing|show|shows|with]
     ; [inability|unable|not able|impossible] to [see|identify|demonstrate|find|detect
     |appreciate|visualize]
     """,
@@ -242,8 +247,9 @@ RESOLVED_BEFORE = (
     Rule(_N, True, ADJACENT, 3),
     "resolved; previously resolved; completely resolved; now resolved; interval resolved",
 )
+LOST = (Rule(_N, True, ADJACENT, 2), "loss of")
 IN_ITS_ABSENCE = (Rule(_N, True, ADJACENT, 8), "in the absence of")
-TREATED_BEFORE = (Rule(_H, True, ADJACENT, 2), "treated")
+TREATED_BEFORE = (Rule(_H, True, ADJACENT, 2), "treated; [removal|explantation] of")
 WITHOUT_AT_FIRST = (Rule(_N, True, AT_THE_BEGINNING, 24), "^ without")
 IF_AT_FIRST = (Rule(_U, True, AT_THE_BEGINNING, 14), "^ [if|should|unless]")
 ONE_ABSENT = (
@@ -274,6 +280,7 @@ ALL_ABSENT = (
     ; [completely|fully|spontaneously|subsequently|since|now|entirely] <gone>
     ; are ... lacking; are not [features|findings]; have not [occurred|developed|recurred|formed]
     ; [both|all] absent; not confirmed; [looked|sought|searched] for and not found
+    ; not [expressed|overexpressed|amplified|rearranged|mutated|reactive|immunoreactive|positive]
     ; sought and not found; has been denied; no longer active; not in evidence; nowhere <state>
     ; not a [feature|finding]; unlikely and not <state>
     """,
@@ -286,10 +293,10 @@ STATED_ABSENT = (
     |excluded|ruled out|zero|0] $
     ; [:|–|(] none; , [none|resolved|absent|excluded|negative] $; , not <state> $
     ; [:|–|(] not ... <state>; [:|–|(] not $; [:|–|(] [none|not|no longer] <state>
-    ; [:|–|(] no such; ( – )
+    ; [:|–|(] no such; ( – ); [in|:|(] [0|zero|none] [of|/]
     """,
 )
-FREE_OF_IT = (Rule(_N, False, ADJACENT, 1), "free; negative")
+FREE_OF_IT = (Rule(_N, False, ADJACENT, 1), "free; negative; −")
 DOUBTED = (
     Rule(_U, True, AFTER_DOUBT, 14),
     """
@@ -307,6 +314,9 @@ DOUBTED = (
     ; unclear if; rule out; r/o; to rule out; ro
     ; [evaluate|evaluation|assess|assessment|look|looking|check|screen|screening|examine
     |examination|search|workup|work up|testing|test|investigate|monitor|watch|surveillance] for
+    ; [evaluate|evaluation|assess|assessment|look|check|monitor|follow up] for <change> of
+    ; [evaluate|assess|check|document|ensure|confirm|monitor|follow|until|await] <change> of
+    ; to [evaluate|assess|check|document|ensure|confirm|monitor|see] ... <change> of
     ; [evaluation|assessment] of possible; for evaluation of; in search of; exclude; excluding
     ; not exclude; not ... exclude; cannot exclude; cannot ... exclude
     ; [difficult|hard|impossible] to [exclude|rule out]; not diagnostic of; cannot rule out
@@ -348,6 +358,9 @@ LEFT_OPEN = (
     ; remains [a concern|possible|likely|suspected|uncertain|unclear|in question
     |in the differential|a possibility|a consideration]; is [of|a] concern
     ; [would|could|might|may] [explain|account for]; is not [certain|clear]
+    ; <be> not [well|optimally|adequately] <state>; not [well|optimally|adequately] <state>
+    ; <be> not [well|optimally|adequately|fully] [evaluated|assessed]
+    ; [poorly|incompletely|suboptimally] [seen|visualized|evaluated|assessed|imaged]
     ; suspected [on|because|from|clinically]; awaiting confirmation
     """,
 )
@@ -375,6 +388,7 @@ LONG_AGO = (
     ; as a [child|teenager|baby|young adult]; by history; previously treated; previously resected
     ; [treated|diagnosed|repaired|resected|removed|operated on|operated|excised|drained] in
     ; previously $; status post resection; repaired years; in 0year; since resected
+    ; <be> removed; removed $
     """,
 )
 FAMILY = (
@@ -402,6 +416,7 @@ RULES = Rules(
         (
             RULED_OUT,
             RESOLVED_BEFORE,
+            LOST,
             IN_ITS_ABSENCE,
             WITHOUT_AT_FIRST,
             IF_AT_FIRST,

@@ -123,6 +123,7 @@ RULES = Rules(
                 |visualizam|detectam|evidenciam|encontram]
                 """,
             ),
+            (Rule(_N, False, ADJACENT, 1), "−"),
             (
                 Rule(_N, False, SENTENCE, 6),
                 """[:|–|(] [nao|nenhum|nenhuma|negativo|negativa|negativos|negativas|ausente

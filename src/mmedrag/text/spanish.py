@@ -127,6 +127,7 @@ RULES = Rules(
                 |detectan|evidencian|encuentran|ven]
                 """,
             ),
+            (Rule(_N, False, ADJACENT, 1), "−"),
             (
                 Rule(_N, False, SENTENCE, 6),
                 """[:|–|(] [no|ninguno|ninguna|negativo|negativa|negativos|negativas|ausente

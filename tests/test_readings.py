@@ -12,13 +12,12 @@ import pytest
 
 from mmedrag.assembly import create
 from mmedrag.casebase.casebase import Casebase
-from mmedrag.casebase.folder import READINGS
 from mmedrag.cli import main
 from mmedrag.datasets.duplicates import Duplicates
 from mmedrag.datasets.records import write_records
 from mmedrag.indexing import index
 from mmedrag.presets import Stages
-from mmedrag.readings import Readings, state_of
+from mmedrag.readings import READINGS, Readings, state_of
 from mmedrag.types import Case
 
 

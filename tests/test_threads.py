@@ -1,7 +1,14 @@
-"""Numpy's threads while a system searches."""
+"""Threads of numpy and of the models, bounded for a process."""
 
+import os
 import subprocess
 import sys
+
+import pytest
+
+from mmedrag.encoders.onnx import OnnxModel
+from mmedrag.presets import MODELS
+from mmedrag.threads import limit_models, of_models
 
 WATCHED = """
 import numpy as np
@@ -18,3 +25,17 @@ def test_openblas_multiplies_in_one_thread() -> None:
     done = subprocess.run([sys.executable, "-c", WATCHED], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.strip(" []\n").split(", ")) <= {"1", "none"}
+
+
+def test_models_that_are_opened_later_keep_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    try:
+        limit_models(1)
+        limited = OnnxModel(MODELS / "image.onnx")
+        own = OnnxModel(MODELS / "image.onnx", threads=2)
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+    finally:
+        limit_models(0)
+    threads = [m._session.get_session_options().intra_op_num_threads for m in (limited, own)]
+    assert threads == [1, 2]
+    assert of_models() == 0

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mmedrag.text.citation_markers import CLOSE, INSIDE, MARK, OPEN, folded, is_anatomy, keys_of
+from mmedrag.text.markup import plainly
 from mmedrag.text.reasoning import RETRACTED, answer_only
 from mmedrag.text.reference_lists import ReferenceLists
 from mmedrag.types import Answer, Context, Evidence, Piece
@@ -33,7 +34,8 @@ _RUN = re.compile(
 # Every beginning of what _RUN may still match once more text has come.
 _HELD = re.compile(
     rf"{_LEAD}(?:\([ \t]?)?(?:{MARK}[ \t]{{0,4}}(?:[,;&]|a|an|and)?[ \t]{{0,4}})*"
-    rf"(?:{OPEN}{INSIDE}{{0,290}}(?:{CLOSE}(?:\([^()\s]{{0,205}})?)?|\([^()\n]{{0,290}})?\)?\Z"
+    rf"(?:\[?{OPEN}{INSIDE}{{0,290}}(?:{CLOSE}{{1,2}}(?:\([^()\s]{{0,205}})?)?|\([^()\n]{{0,290}}"
+    rf"|[<«‹`][\w .#:-]{{0,40}})?\)?\Z"
 )
 _CUT = re.compile(
     rf"{_LEAD}\(?{OPEN}\s*(?i:(?:[a-z]{{2,}}[\s.:#]+){{0,9}})[CDcd\d\s,;&–-]{{0,280}}\Z"
@@ -55,7 +57,7 @@ def resolve(pieces: Iterable[str], evidence: Sequence[Evidence]) -> Iterator[Pie
     """
     keys = frozenset(e.key for e in evidence)
     reader = _Reader(keys)
-    for text in answer_only(pieces):
+    for text in plainly(answer_only(pieces)):
         if text == RETRACTED:
             reader = _Reader(keys)
             yield Piece("", retracts=True)
@@ -127,7 +129,7 @@ class _Reader:
 
     def _remember(self, text: str) -> None:
         """Keep what stands on the line so far, for what comes next is read in its light."""
-        self._line = (self._line + text).rpartition("\n")[2][-_LINE:]
+        self._line = (self._line + folded(text)[0]).rpartition("\n")[2][-_LINE:]
 
     def _mark(self, run: re.Match[str]) -> Piece:
         cited, removed = _sort(run["markers"], self._keys)
@@ -140,6 +142,8 @@ class _Reader:
             self._remember(text)
         elif at_line_start:
             self._skip_spaces = True
+        else:
+            self._remember("]")  # words that only a mark stood between are two words
         return Piece(text, cited, removed)
 
 

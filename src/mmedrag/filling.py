@@ -24,6 +24,7 @@ from mmedrag.provenance import (
     require_same,
 )
 from mmedrag.pseudonym_key import new_key
+from mmedrag.readings import READINGS, Readings
 from mmedrag.stores import (
     CaseDatabase,
     create_store,
@@ -85,10 +86,18 @@ def index_corpus(
         CasebaseError: where the casebase cannot be written.
         ModelError: where a model cannot be loaded.
     """
-    with filling(into, preset=preset, models=models) as (casebase, stages):
-        rows = corpus_of(casebase, Path(corpus))
-        definitions = definitions_of(casebase)
-        return index(rows, casebase, stages.embedder, stages.classifier, definitions=definitions)
+    with (
+        filling(into, preset=preset, models=models) as (casebase, stages),
+        Readings(casebase.folder / READINGS) as readings,
+    ):
+        return index(
+            corpus_of(casebase, Path(corpus)),
+            casebase,
+            stages.embedder,
+            stages.classifier,
+            definitions=definitions_of(casebase),
+            readings=readings,
+        )
 
 
 @contextmanager

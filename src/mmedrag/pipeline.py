@@ -64,7 +64,8 @@ class MMedRAG:
     """The paper's six modules, joined (section 3.1, figure 1).
 
     ``k_cases`` are found in stage 1, ``k_final`` of them and ``k_definitions`` go to the filter.
-    ``where`` restricts every query, beside the query's own filter.
+    A yes or no of an image rests on the ``k_neighbours`` cases most like it. ``where`` restricts
+    every query, beside the query's own filter.
 
     Beyond the paper, each left out by ``None``: ``speller`` corrects the words of a question,
     ``expander`` says what cases should affirm and rule out, ``reader`` says what a question asks
@@ -88,6 +89,7 @@ class MMedRAG:
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
+    k_neighbours: int = 20
     where: str | None = None
 
     def retrieve(self, query: Query | ImageSource) -> Context:
@@ -120,6 +122,8 @@ class MMedRAG:
         lap("rerank")
         passed = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
         kept = with_definition(question, passed, ranked)
+        if judges_image(question):
+            kept = neighbours(gathered, kept, self.k_neighbours)
         lap("filter")
         return Context(question, gathered, ranked, kept, lap.timings)
 
@@ -319,6 +323,32 @@ def compares_patient(question: Question) -> bool:
     intent = question.intent
     compares = intent is not None and intent.kind is QuestionKind.COMPARISON
     return compares and bool(question.query.patient_id)
+
+
+_OF_YES_OR_NO = frozenset({QuestionKind.PRESENCE, QuestionKind.NORMALITY, QuestionKind.CHOICE})
+
+
+def judges_image(question: Question) -> bool:
+    """Whether it asks yes or no of an image."""
+    intent = question.intent
+    return question.query.image is not None and intent is not None and intent.kind in _OF_YES_OR_NO
+
+
+def neighbours(
+    gathered: Sequence[Evidence], kept: Sequence[Evidence], k: int
+) -> Sequence[Evidence]:
+    """The first ``k`` cases of stage 1, and the definitions that were kept.
+
+    What an image may be said to show is measured on the cases most like it. An order that prefers
+    cases which agree with one another makes their agreement worth less, and a filter counts some
+    of them out.
+    """
+    if not any(isinstance(e.item, Case) for e in kept):  # none was adequate
+        return kept
+    scored = {e.key: e for e in kept}
+    first = [e for e in gathered if isinstance(e.item, Case)][:k]
+    defined = [e for e in kept if isinstance(e.item, Definition)]
+    return [*(scored.get(e.key, e) for e in first), *defined]
 
 
 def with_definition(

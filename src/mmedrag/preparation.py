@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 from PIL import Image
 
-from mmedrag.datasets.duplicates import Preview, preview
+from mmedrag.datasets.duplicates import preview
+from mmedrag.datasets.likeness import Preview
 from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
 from mmedrag.protocols import Embedder, ModalityClassifier

@@ -17,6 +17,9 @@ from typing import Self
 
 from mmedrag.types import Case
 
+READINGS = "readings.db"
+"""The file's name in the folder of a casebase."""
+
 
 def state_of(case: Case) -> bytes | None:
     """A hash of what a case's vector hangs on, by the file system's word for the image.

@@ -403,6 +403,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """The direct reply on one of the things asked about, with its ground in one sentence."""
+
+    concept: str
+    reply: Reply
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """An answer as data, before anybody words it: the reply and the claims that it rests on.
 
@@ -410,7 +419,8 @@ class Brief:
     those to be shown. ``declined`` says why the question is not answered, ``unanswered`` why a
     second one in the same text is not; both are empty where all is answered. ``changes`` are what
     became of the patient's findings since the study before, ``compared`` the keys of the studies
-    that were compared, the latest last.
+    that were compared, the latest last. ``verdicts`` are the replies on each thing that a question
+    of yes or no asks about, in order.
     """
 
     kind: QuestionKind
@@ -423,6 +433,7 @@ class Brief:
     unanswered: str = ""
     changes: tuple[Change, ...] = ()
     compared: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

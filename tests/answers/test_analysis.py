@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmedrag.answers import agreement
-from mmedrag.answers.agreement import BOTH, IMAGE, PRESENCE, TEXT, Agreement, Bin, Judge
+from mmedrag.answers.agreement import BOTH, IMAGE, LEAD, PRESENCE, SIDE, Agreement, Bin, Judge
 from mmedrag.answers.analysis import CaseAnalyst, base_rate
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.questions import RuleReader
+from mmedrag.answers.verification import NORMAL
 from mmedrag.definitions import Dictionary, glossary
 from mmedrag.protocols import CorpusStatistics
 from mmedrag.types import (
@@ -170,8 +171,15 @@ JUDGE = Judge(
 KNOWN = Agreement(
     presence=JUDGE,
     normality=replace(JUDGE, yes=1.01, no=-0.01),
-    leads={IMAGE: [Bin(0.0, 1, 8), Bin(0.5, 9, 10)], BOTH: [Bin(0.0, 0, 8)], TEXT: []},
-)
+    leads={
+        IMAGE: Judge(LEAD, (-3.0, 6.0, 0.0, 0.0, 0.0), yes=0.8, no=-0.01, right_yes=0.9,
+                     right_no=0.5, odds=[Bin(0.0, 3, 12), Bin(0.5, 9, 10)]),
+        BOTH: Judge(LEAD, (0.0,) * 5, yes=1.01, no=-0.01, right_yes=0.5, right_no=0.5,
+                    odds=[Bin(0.5, 1, 4)]),
+        SIDE: Judge(LEAD, (-3.0, 6.0, 0.0, 0.0, 0.0), yes=0.8, no=-0.01, right_yes=0.94,
+                    right_no=0.5, odds=[]),
+    },
+)  # fmt: skip
 
 
 def test_an_image_is_replied_to_as_far_as_its_neighbours_were_right(terms):
@@ -183,6 +191,13 @@ def test_an_image_is_replied_to_as_far_as_its_neighbours_were_right(terms):
     assert (no.reply, "95%" in no.reason) == (Reply.NO, True)
 
 
+def test_yes_is_never_said_where_more_cases_rule_it_out():
+    support = {"affirm": 0.4, "rule out": 0.5, "normal": 0.0, "another": 0.0, "base rate": 0.0}
+    eager = replace(JUDGE, weights=(5.0, *JUDGE.weights[1:]))
+    assert eager.probability(support) > eager.yes
+    assert eager.reply(support) is Reply.UNKNOWN
+
+
 def test_below_that_the_odds_are_said(terms):
     found = [*cases(*["Pneumothorax."] * 4), *cases(*["Clear."] * 8)]
     unsure = brief_of(terms, "Is there a pneumothorax?", found, image=b"image", known=KNOWN)
@@ -191,10 +206,60 @@ def test_below_that_the_odds_are_said(terms):
 
 
 def test_a_lead_is_clear_only_where_such_leads_were_right():
-    first = Candidate("gout", "X", ("C1", "C2"), 3)
-    assert KNOWN.lead(first, IMAGE)[0] is Reply.YES
-    assert KNOWN.lead(replace(first, of=10), IMAGE)[0] is Reply.MIXED
-    assert KNOWN.lead(first, BOTH)[0] is Reply.MIXED
+    sure = dict.fromkeys(LEAD, 1.0)
+    assert KNOWN.lead(sure, IMAGE) == (
+        Reply.YES,
+        "such a lead was right for 90% of images held out",
+    )
+    reply, reason = KNOWN.lead(sure | {"weight": 0.2}, IMAGE)
+    assert (reply, "25% of 12 images" in reason) == (Reply.MIXED, True)
+    reply, reason = KNOWN.lead(sure, BOTH)
+    assert (reply, "too few" in reason) == (Reply.MIXED, True)
+
+
+def test_a_side_of_an_image_stands_out_where_such_sides_were_right(terms):
+    text = "Which side is the pneumothorax on?"
+    left = cases(*["Left pneumothorax."] * 4)
+    brief = brief_of(terms, text, left, image=b"image", known=KNOWN)
+    assert (brief.reply, "94%" in brief.reason) == (Reply.YES, True)
+    both = [*cases(*["Left pneumothorax."] * 2), *cases(*["Right pneumothorax."] * 2)]
+    named = [replace(c, id=f"{i}") for i, c in enumerate(both)]
+    assert brief_of(terms, text, named, image=b"image", known=KNOWN).reply is Reply.MIXED
+    none = brief_of(terms, text, cases("Clear."), image=b"image", known=KNOWN)
+    assert (none.reply, none.reason) == (Reply.UNKNOWN, "the cases give no side")
+
+
+def test_each_thing_asked_about_an_image_has_its_own_verdict(terms):
+    found = cases(*["Pneumothorax. No fracture."] * 4)
+    text = "Is there a pneumothorax and a fracture?"
+    brief = brief_of(terms, text, found, image=b"image", known=KNOWN)
+    assert [v.reply for v in brief.verdicts] == [Reply.YES, Reply.NO]
+    assert brief.reply is Reply.MIXED
+
+
+def test_one_of_two_is_chosen_for_an_image_where_yes_is_said_of_it_alone(terms):
+    found = cases(*["Pneumothorax."] * 4)
+    text = "Is it pneumothorax or consolidation?"
+    brief = brief_of(terms, text, found, image=b"image", known=KNOWN)
+    assert (brief.reply, brief.reason[:13]) == (Reply.YES, "pneumothorax:")
+    neither = brief_of(terms, text, cases("Clear."), image=b"image", known=KNOWN)
+    assert neither.reply is Reply.UNKNOWN
+
+
+def test_a_remark_on_one_structure_makes_no_normal_study(terms):
+    found = cases("Consolidation. The bones are normal.", "The bones are normal.")
+    brief = brief_of(terms, "Show me cases with consolidation", found)
+    assert [c.keys for c in brief.claims if c.concept == NORMAL] == [("C2",)]
+    assert not any(c.term == "normal bones" for c in brief.claims)
+
+
+def test_a_kind_in_the_same_cases_is_not_said_twice(terms):
+    found = cases("A lung mass.", "No mass.")
+    names = {c.term for c in brief_of(terms, "Is there a mass?", found).claims}
+    assert names == {"mass"}
+    others = {c.term for c in brief_of(terms, "cough", found).claims}
+    assert "lung mass" in others
+    assert "mass" not in others
 
 
 def test_a_normal_study_is_no_clear_lead_of_an_image(terms):

@@ -172,7 +172,7 @@ def test_a_diagnosis_is_shown_with_its_case():
 
 def test_disagreements_are_named():
     text = text_of(ASKED, [EFFUSION, CLEAR, LEFT])
-    expected = "The cases disagree on pleural effusion: affirmed in [C1, C4], ruled out in [C2]."
+    expected = "The cases disagree on pleural effusion ([C1, C4] against [C2])."
     assert expected in text
     assert "disagree" not in text_of(ASKED, [EFFUSION, LEFT])
 

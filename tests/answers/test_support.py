@@ -8,7 +8,7 @@ import numpy as np
 
 from mmedrag.answers.agreement import NORMALITY, PRESENCE
 from mmedrag.answers.findings import FLAT
-from mmedrag.answers.support import UNCOUNTED, is_whole, support_of
+from mmedrag.answers.support import UNCOUNTED, is_whole, support_of, support_of_first
 from mmedrag.answers.verification import NORMAL
 from mmedrag.types import (
     Assertion,
@@ -60,3 +60,12 @@ def test_the_base_rate_is_the_log_odds():
 
 def test_a_side_narrows_a_claim():
     assert [is_whole(c) for c in brief().claims] == [True, False, True, True]
+
+
+def test_the_first_of_several_is_judged_by_its_margin():
+    support = support_of_first([("C1", "C2", "C3"), ("C4",)], CASES)
+    assert math.isclose(support["weight"], 0.75)
+    assert math.isclose(support["margin"], 0.5)
+    assert support["share"] == 0.75
+    assert support["nearest"] == 0.5
+    assert support_of_first([], CASES)["weight"] == 0.0

@@ -111,6 +111,14 @@ def command_of(kind: str, folder: Path, path: Path, version: int, ids: list[str]
     return [kind, path, corpus(folder / "corpus", version, ids)]
 
 
+def feasible(kind: str, ids: list[str], state: dict[str, str]) -> tuple[str, list[str]]:
+    """A command that has something to do: deleting what is not there is an error."""
+    there = [case_id for case_id in ids if case_id in state]
+    if kind != "delete":
+        return kind, ids
+    return ("delete", there) if there else ("add", ids)
+
+
 def after(kind: str, state: dict[str, str], version: int, ids: list[str]) -> dict[str, str]:
     """The state once the command has done all of its work."""
     if kind == "delete":
@@ -129,6 +137,7 @@ def test_a_killed_command_loses_nothing(folder, commands, record_property):
     for version in range(1, scaled(250) + 1):
         ids = sorted(rng.choice(IDS, rng.integers(2, 8), replace=False).tolist())
         kind = str(rng.choice(["add", "update", "delete", "rebuild"]))
+        kind, ids = feasible(kind, ids, state)
         command = command_of(kind, folder, path, version, ids)
         begun = path if version % 2 else None  # seconds from when it has become the writer
         status = commands.killed(command, float(rng.uniform(0, 0.15 if begun else 0.6)), begun)
@@ -170,6 +179,7 @@ def test_a_command_killed_while_it_publishes_loses_nothing(folder, commands, rec
     for version in range(1, scaled(120) + 1):
         ids = sorted(rng.choice(IDS, rng.integers(2, 8), replace=False).tolist())
         kind = ["add", "update", "delete", "rebuild", "index"][version % 5]
+        kind, ids = feasible(kind, ids, state)
         command = command_of(kind, folder, path, version, ids)
         status = commands.killed(command, float(rng.exponential(0.01)), path / "generations")
         kills += status == -signal.SIGKILL

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from mmedrag.datasets import read_corpus
-from mmedrag.datasets.duplicates import MAX_DISTANCE, _close_hashes, find_duplicates
+from mmedrag.datasets.duplicates import find_duplicates
 from mmedrag.types import Case
 
 
@@ -94,26 +92,6 @@ def test_captions_splits_and_problems(tmp_path):
 def test_empty():
     report = find_duplicates([])
     assert (report.cases, report.images, report.captions) == (0, (), ())
-
-
-@given(
-    st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=12, unique=True),
-    st.lists(st.tuples(st.integers(0, 11), st.sets(st.integers(0, 63), max_size=6)), max_size=8),
-)
-@settings(max_examples=100, deadline=None)
-def test_banded_lookup_agrees_with_all_pairs(values, changes):
-    pool = list(values)
-    for which, bits in changes:
-        pool.append(pool[which % len(pool)] ^ sum(1 << bit for bit in bits))
-    pool = list(dict.fromkeys(pool))
-    found = {frozenset(pair) for pair in _close_hashes(pool)}
-    expected = {
-        frozenset((a, b))
-        for i, a in enumerate(pool)
-        for b in pool[i + 1 :]
-        if (a ^ b).bit_count() <= MAX_DISTANCE
-    }
-    assert found == expected
 
 
 def test_marked_duplicates_of_the_real_sets(shared_data):

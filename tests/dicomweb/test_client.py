@@ -195,9 +195,18 @@ def test_credentials_are_sent_and_never_shown(server, monkeypatch, variables):
 
 def test_nobody_there(monkeypatch):
     archive = Archive("http://127.0.0.1:9/dicom-web", backoff=0.0)
-    with pytest.raises(ArchiveError, match="cannot be reached"):
+    with pytest.raises(ArchiveError, match=r"cannot be reached \(Connection refused"):
         list(archive.search("studies"))
     archive.close()
+
+
+def test_a_server_without_tls(server):
+    url = f"https://127.0.0.1:{server.server_port}/dicom-web"
+    with (
+        closing(Archive(url, backoff=0.0)) as archive,
+        pytest.raises(ArchiveError, match=r"does not speak TLS\. Write http://"),
+    ):
+        list(archive.search("studies"))
 
 
 @pytest.mark.parametrize(

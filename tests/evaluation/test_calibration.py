@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mmedrag.answers.agreement import IMAGE, NORMALITY, PRESENCE
@@ -45,9 +47,20 @@ def test_the_odds_are_counted_on_patients_that_nothing_was_fitted_on():
 
 
 def test_leads_are_right_as_often_as_they_were():
-    leads = [Lead(IMAGE, share / 10, share > 5) for share in range(10) for _ in range(5)]
+    def support(share: float) -> dict[str, float]:
+        return {"weight": share, "margin": share, "share": share, "nearest": 0.5}
+
+    leads = [
+        Lead(IMAGE, split, support(share / 10), share > 5)
+        for split in (FITTED, PATIENTS)
+        for share in range(10)
+        for _ in range(10)
+    ]
     fitted = fit([], leads)
-    assert fitted.lead_rate(0.9, IMAGE) > 0.8 > fitted.lead_rate(0.1, IMAGE)
+    assert fitted.lead(support(0.9), IMAGE)[0] is Reply.YES
+    assert fitted.lead(support(0.1), IMAGE)[0] is Reply.MIXED
+    wrong = [replace(x, right=not x.right) if x.split == PATIENTS else x for x in leads]
+    assert fit([], wrong).lead(support(0.9), IMAGE)[0] is Reply.MIXED
     assert fitted.reply(trials(2, 0.0, SETS)[1].support)[0] is Reply.UNKNOWN
 
 
@@ -56,3 +69,27 @@ def test_the_section_tells_of_every_split():
     section = section_of(fit(tried, []), tried, [])
     assert [row[1] for row in section.tables[0].rows] == [FITTED, PATIENTS, SETS] * 2
     assert section.data["trials"] == {FITTED: 60, PATIENTS: 60, SETS: 60}
+
+
+def test_no_feature_counts_against_its_meaning():
+    def support(affirm: float, denied: float, rate: float) -> dict[str, float]:
+        zeros = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
+        return zeros | {"affirm": affirm, "rule out": denied, "base rate": rate}
+
+    # rare findings are asked about where they are there, and reports deny what was looked for
+    made = [
+        Trial("presence", split, support(0.7 * yes + 0.1 * (i % 3), 0.3 * yes, -4.0 * yes), yes)
+        for split in (FITTED, PATIENTS)
+        for i in range(60)
+        for yes in (True, False)
+    ]
+    judge = fit(made, []).presence
+    weights = dict(zip(judge.features, judge.weights[1:], strict=True))
+    assert weights["affirm"] > 0.0
+    assert weights["rule out"] == weights["base rate"] == 0.0
+
+
+def test_a_higher_probability_was_never_right_less_often():
+    fitted = fit([*trials(300, 0.6, FITTED), *trials(300, 0.6, PATIENTS, 1)], [])
+    rates = [b.right / b.of for b in fitted.presence.odds]
+    assert rates == sorted(rates)

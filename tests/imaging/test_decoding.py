@@ -266,3 +266,14 @@ def test_a_pil_image_is_cleaned_like_a_file():
     cut = Image.open(io.BytesIO(buffer.getvalue()[:1000]))  # not decoded yet
     with pytest.raises(ImageError):
         open_image(cut)
+
+
+def test_a_picture_that_its_transparency_would_hide_is_shown_without():
+    ramp = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (16, 1)))
+    clear = Image.new("L", ramp.size, 0)
+    shown = open_image(encoded(Image.merge("RGBA", (ramp, ramp, ramp, clear))))
+    assert shown.getextrema() == ((0, 255),) * 3
+    assert "transparency" in shown.info["notice"]
+    half = open_image(encoded(Image.merge("LA", (ramp, Image.new("L", ramp.size, 128)))))
+    assert half.getextrema() == (127, 255)
+    assert not half.info

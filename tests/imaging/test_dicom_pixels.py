@@ -70,6 +70,11 @@ def test_windows_agree_with_pydicom(function, centre, width):
     assert np.abs(ours - (expected - low) / (high - low) * 255).max() <= 1.01
 
 
+def test_a_rescaled_range_far_from_zero_is_shown():
+    far = shown(with_pixels(header(), ramp(), RescaleSlope="1", RescaleIntercept="1e12"))
+    assert np.array_equal(far, shown(with_pixels(header(), ramp())))
+
+
 def test_signed_values():
     pixels = shown(with_pixels(header(), ramp("<i2", -1000, 1000), WindowCenter=0, WindowWidth=500))
     assert pixels[0, 0] == 0
@@ -206,6 +211,20 @@ def test_a_frame_that_claims_more_than_its_file_is_refused(where):
     ds["PixelData"].VR = "OB"
     ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     with pytest.raises(ImageError, match="more than"):
+        shown(ds)
+
+
+def test_an_empty_box_before_the_codestream_ends():
+    """A box of length 0 in a JP2 file is a loop without end for who goes from box to box."""
+    buffer = io.BytesIO()
+    Image.fromarray(ramp("<u1", 0, 255)).save(buffer, "JPEG2000")
+    data = bytearray(buffer.getvalue())
+    assert data[12:24].endswith(b"ftypjp2 ")
+    data[12:16] = bytes(4)
+    ds = with_pixels(header(), ramp("<u1", 0, 255))
+    ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    ds.PixelData = encapsulate([bytes(data)])
+    with pytest.raises(ImageError, match="empty box"):
         shown(ds)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mmedrag.assembly import assemble, create, dictionary
+from mmedrag.indexing import index
 from mmedrag.pipeline import MMedRAG
+from mmedrag.presets import Stages
 from mmedrag.types import Case
 
 
@@ -40,3 +43,21 @@ def image(phantoms: list[Case]) -> Path:
 def nearest(rag: MMedRAG, image: Path) -> str:
     """The id of the case that the library puts first for the picture."""
     return rag.retrieve(image).ranked[0].name
+
+
+@pytest.fixture
+def followed(offline: Stages, tmp_path: Path) -> Iterator[MMedRAG]:
+    """A patient P1 with studies of January and of June, and one other patient's."""
+    rows = [
+        Case(id=name, text=text, patient_id=patient, date=date, modality="xray", domain="radiology")
+        for name, text, patient, date in (
+            ("january", "Right lower lobe consolidation.", "P1", "2020-01-03"),
+            ("june", "The consolidation of the right lower lobe is larger.", "P1", "2020-06-01"),
+            ("other", "Consolidation of the right lower lobe.", "P2", "2020-07-01"),
+        )
+    ]
+    casebase, _ = create(tmp_path / "followed.casebase")
+    with casebase:
+        definitions = dictionary()
+        index(rows, casebase, offline.embedder, offline.classifier, definitions=definitions)
+        yield assemble(offline, casebase, definitions)

@@ -86,3 +86,10 @@ def test_errors_keep_their_remedy(retriever: CaseRetriever, tmp_path: Path) -> N
         retriever.run()
     with pytest.raises(CasebaseNotFound):
         CaseRetriever(str(tmp_path / "absent")).warm_up()
+
+
+def test_what_is_later_of_the_patient_is_not_read(followed: MMedRAG) -> None:
+    retriever = CaseRetriever(str(followed.cases.path))
+    found = retriever.run("consolidation", patient_id="P1", at="2020-02-01")["documents"]
+    assert {d.id for d in found} == {"january", "other"}
+    retriever.close()

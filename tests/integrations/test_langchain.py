@@ -85,3 +85,11 @@ def test_it_stands_in_a_chain(rag: MMedRAG) -> None:
     chain = CaseRetriever(rag=rag, k=2) | RunnableLambda(lambda found: [d.id for d in found])
     assert chain.invoke(EFFUSION) == asyncio.run(chain.ainvoke(EFFUSION))
     assert len(chain.batch([EFFUSION, "drusen"])) == 2
+
+
+def test_what_is_later_of_the_patient_is_not_read(followed: MMedRAG) -> None:
+    retriever = CaseRetriever(rag=followed, patient_id="P1", at="2020-02-01")
+    assert {d.id for d in retriever.invoke("consolidation")} == {"january", "other"}
+    assert "june" in {d.id for d in retriever.invoke("consolidation", at="2020-06-30")}
+    with pytest.raises(FilterError):
+        retriever.invoke("consolidation", at="soon")

@@ -65,3 +65,9 @@ def test_it_stands_in_a_query_engine(rag: MMedRAG) -> None:
     response = engine.query(EFFUSION)
     assert len(response.source_nodes) == 2
     assert response.source_nodes[0].text[:40] in str(response)
+
+
+def test_what_is_later_of_the_patient_is_not_read(followed: MMedRAG) -> None:
+    found = CaseRetriever(followed, patient_id="P1", at="2020-02-01").retrieve("consolidation")
+    assert {n.node_id for n in found} == {"january", "other"}
+    assert {n.metadata["date"] for n in found} == {"2020-01-03", "2020-07-01"}

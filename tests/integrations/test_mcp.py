@@ -246,3 +246,14 @@ def test_a_port_in_use_is_an_error(casebase: Path, capsys) -> None:
         port = str(other.getsockname()[1])
         assert main(["mcp", str(casebase), "--port", port]) == 2
     assert "another --port" in capsys.readouterr().err
+
+
+def test_a_patient_is_compared_with_before(followed: MMedRAG) -> None:
+    asked = {"question": "What has changed?", "patient_id": "P1"}
+    answer = call(server(followed), "ask", **asked).structured_content
+    (change,) = answer["answer"]["changes"]
+    assert (change["term"], change["trend"]) == ("consolidation", "worse")
+    until = {"text": "consolidation", "patient_id": "P1", "at": "2020-02-01"}
+    found = call(server(followed), "search", **until).structured_content["evidence"]
+    assert {e["id"] for e in found if e["kind"] == "case"} == {"january", "other"}
+    assert "is no date" in failure(call(server(followed), "search", **until | {"at": "soon"}))

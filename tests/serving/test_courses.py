@@ -8,8 +8,10 @@ import pytest
 
 pytest.importorskip("fastapi", reason="pip install 'mmedrag[serve]'")
 
+from serving.chromium import expect
 
-def test_a_course_is_json_and_a_page(serve, own: Path):
+
+def test_a_course_is_json_and_a_page(tab, serve, own: Path):
     client = serve(own)
     for day, text in (("2020-01-01", "Consolidation."), ("2020-01-09", "No consolidation.")):
         case = {"id": day, "text": text, "patient_id": "P/1", "date": day, "modality": "xray"}
@@ -21,6 +23,8 @@ def test_a_course_is_json_and_a_page(serve, own: Path):
     page = client.get("/course", params={"patient": "P/1"}, headers={"Accept": "text/html"})
     assert "<svg" in page.text
     assert "<script" not in page.text.split("<main", 1)[1]
+    tab.goto(f"{client.base_url}/course?patient=P/1")  # the tab sees that no style is refused
+    expect(tab.locator("main svg")).to_be_visible()
     reply = client.post("/v1/ask", json={"text": "What has changed?", "patient_id": "P/1"})
     assert reply.status_code == 200, reply.text
     asked = reply.json()

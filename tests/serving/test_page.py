@@ -127,6 +127,15 @@ def test_filters_live_in_the_address(tab, client: httpx.Client) -> None:
     expect(tab.locator("[data-state='no match']")).to_be_visible()
 
 
+def test_a_refused_question_can_be_changed_without_a_script(client: httpx.Client) -> None:
+    asked = {"text": "a mass?", "where": "modality ="}
+    page = client.get("/", params=asked, headers={"Accept": "text/html"})
+    assert page.status_code == 422
+    assert "The filter ends too early." in page.text
+    assert ">a mass?</textarea>" in page.text
+    assert 'value="modality ="' in page.text
+
+
 def test_states_that_are_problems(tab, serve, own: Path, tmp_path: Path) -> None:
     client = serve(own, "--max-body", "0.02")
     tab.goto(str(client.base_url))

@@ -15,12 +15,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mmedrag.types import Candidate, Reply
+from mmedrag.types import Reply
 
 PRESENCE = ("affirm", "rule out", "normal", "another", "base rate")
 NORMALITY = ("affirm", "rule out", "affirm count", "rule out count", "base rate")
-"""What presence and normality are judged by, of :func:`mmedrag.answers.support.support_of`."""
+"""What presence and normality are judged by, of :func:`mmedrag.answers.support.support_of`. The
+similarity of the nearest case is none of it: of sets held out it makes most replies wrong."""
 
+LEAD = ("weight", "margin", "share", "nearest")
+"""What a first diagnosis, side or grade is judged by, of
+:func:`mmedrag.answers.support.support_of_first`."""
+
+_HALF = 0.5
 FEW = 10
 """Trials below which no share of right ones is given."""
 
@@ -33,15 +39,10 @@ class Bin:
     right: int
     of: int
 
-    @property
-    def rate(self) -> float:
-        """How often such a one is right, drawn to one half where few were tried."""
-        return (self.right + 1) / (self.of + 2)
-
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What agreement is worth for one kind of question of yes or no.
+    """What agreement is worth for one kind of question of yes or no, or one kind of lead.
 
     ``weights`` (intercept first, then one for each of ``features``) give the probability of yes. A
     reply is given at or above ``yes`` and at or below ``no``; ``right_yes`` and ``right_no`` are
@@ -63,6 +64,13 @@ class Judge:
         z = self.weights[0] + sum(w * v for w, v in zip(self.weights[1:], values, strict=True))
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z))))
 
+    def reply(self, support: Mapping[str, float]) -> Reply:
+        """Yes, no, or unknown: never yes where more cases rule it out than affirm it."""
+        p = self.probability(support)
+        if support["affirm"] > support["rule out"] and p >= self.yes:
+            return Reply.YES
+        return Reply.NO if support["affirm"] < _HALF and p <= self.no else Reply.UNKNOWN
+
     def tried(self, probability: float) -> Bin | None:
         """The trials nearest below a probability, where there were enough."""
         fitting = [b for b in self.odds if b.share <= probability and b.of >= FEW]
@@ -73,14 +81,13 @@ class Judge:
 class Agreement:
     """What agreement of the similar cases is worth.
 
-    ``presence`` judges whether an image has a finding, ``normality`` whether it is a normal study.
-    ``leads`` are by rising share of the cases, for each of :data:`LEADS`.
+    ``presence`` judges whether an image has a finding, ``normality`` whether it is a normal study,
+    ``leads`` whether the first of several is right, for each of :data:`LEADS`.
     """
 
     presence: Judge
     normality: Judge
-    leads: Mapping[str, Sequence[Bin]]
-    clear: float = 0.75
+    leads: Mapping[str, Judge]
 
     def reply(self, support: Mapping[str, float], *, normality: bool = False) -> tuple[Reply, str]:
         """Yes or no of an image, as far as its similar cases can say; else the odds.
@@ -90,50 +97,42 @@ class Agreement:
             normality: whether it is normality that is asked about.
         """
         judge = self.normality if normality else self.presence
-        p = judge.probability(support)
-        if support["affirm"] and p >= judge.yes:
-            return Reply.YES, f"such a reply was right for {judge.right_yes:.0%} of images held out"
-        if support["affirm"] < 1.0 and p <= judge.no:
-            return Reply.NO, f"such a reply was right for {judge.right_no:.0%} of images held out"
+        given = judge.reply(support)
+        if given is not Reply.UNKNOWN:
+            right = judge.right_yes if given is Reply.YES else judge.right_no
+            return given, f"such a reply was right for {right:.0%} of images held out"
         undecided = Reply.MIXED if support["affirm"] and support["rule out"] else Reply.UNKNOWN
+        p = judge.probability(support)
         tried = judge.tried(p) if support["affirm"] else None
         if tried is None:
             return undecided, "images that look alike decide nothing here"
         share = f"{tried.right / tried.of:.0%} of {tried.of} images held out"
-        return (
-            undecided,
-            f"with such similar cases it was so for {share}",
-        )
+        had = "were normal" if normality else "had it"
+        return undecided, f"with such similar cases, {share} {had}"
 
-    def lead(self, first: Candidate, kind: str) -> tuple[Reply, str]:
-        """Whether the first diagnosis is a clear lead, and how often such a one is right.
+    def lead(self, support: Mapping[str, float], kind: str) -> tuple[Reply, str]:
+        """Whether the first of several stands out, and how often such a one is right.
 
         Args:
-            first: the diagnosis that most cases have.
-            kind: of the query, one of :data:`LEADS`.
+            support: of :func:`mmedrag.answers.support.support_of_first`.
+            kind: what it is, one of :data:`LEADS`.
         """
-        rate = self.lead_rate(len(first.keys) / max(1, first.of), kind)
+        judge = self.leads[kind]
+        p = judge.probability(support)
         queries = "histories" if kind == TEXT else "images"
-        if rate >= self.clear:
-            return Reply.YES, f"such a lead was right for {rate:.0%} of {queries} held out"
-        return Reply.MIXED, (f"such a lead was right for only {rate:.0%} of {queries} held out")
-
-    def lead_rate(self, share: float, kind: str) -> float:
-        """How often a lead that this share of the cases has is right.
-
-        Where few such leads were tried, those of smaller shares are counted with them.
-        """
-        right, of = 0, 0
-        for b in reversed([b for b in self.leads.get(kind, ()) if b.share <= share + 1e-9]):
-            right, of = right + b.right, of + b.of
-            if of >= FEW:
-                break
-        return Bin(share, right, of).rate
+        what = f"such a {kind}" if kind in (SIDE, GRADE) else "such a lead"
+        if p >= judge.yes:
+            return Reply.YES, f"{what} was right for {judge.right_yes:.0%} of {queries} held out"
+        tried = judge.tried(p)
+        if tried is None:
+            return Reply.MIXED, f"too few were tried to say how often {what} is right"
+        share = f"{tried.right / tried.of:.0%} of {tried.of} {queries} held out"
+        return Reply.MIXED, f"{what} was right for only {share}"
 
 
-IMAGE, BOTH, TEXT = "image", "image and text", "text"
-LEADS = (IMAGE, BOTH, TEXT)
-"""Kinds of queries whose leads are measured apart."""
+IMAGE, BOTH, TEXT, SIDE, GRADE = "image", "image and text", "text", "side", "grade"
+LEADS = (IMAGE, BOTH, TEXT, SIDE, GRADE)
+"""First diagnoses by the kind of query, and the side and grade of a finding in an image."""
 
 
 def shipped() -> Agreement | None:
@@ -152,8 +151,7 @@ def of_json(data: Mapping[str, Any]) -> Agreement:
     return Agreement(
         presence=_judge(data["presence"]),
         normality=_judge(data["normality"]),
-        leads={kind: _bins(rows) for kind, rows in data["leads"].items()},
-        clear=data["clear"],
+        leads={kind: _judge(lead) for kind, lead in data["leads"].items()},
     )
 
 
@@ -172,8 +170,7 @@ def to_json(agreement: Agreement) -> dict[str, Any]:
     return {
         "presence": _judge_json(agreement.presence),
         "normality": _judge_json(agreement.normality),
-        "leads": {kind: _rows(bins) for kind, bins in agreement.leads.items()},
-        "clear": agreement.clear,
+        "leads": {kind: _judge_json(judge) for kind, judge in agreement.leads.items()},
     }
 
 

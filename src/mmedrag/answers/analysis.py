@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mmedrag.answers.agreement import BOTH, IMAGE, TEXT, Agreement
+from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.findings import FLAT
@@ -18,13 +18,14 @@ from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.statements import (
     PHRASE,
     CaseReading,
+    Tally,
     grades_of,
     is_normal,
     read_cases,
     says_of,
     tally_of,
 )
-from mmedrag.answers.support import is_whole, support_of
+from mmedrag.answers.support import is_whole, support_of, support_of_first
 from mmedrag.answers.verification import NORMAL, read_again, verified
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
 from mmedrag.types import (
@@ -41,6 +42,7 @@ from mmedrag.types import (
     Question,
     QuestionKind,
     Reply,
+    Verdict,
 )
 
 CANDIDATES = 8
@@ -74,6 +76,8 @@ class CaseAnalyst:
         targets = self._targets(question, intent)
         claims = self._claims(question, intent, targets, readings)
         findings = _findings(targets, readings, self.ontology)
+        if not any(c.concept == NORMAL for c in claims):
+            findings += [c for c in _normality(readings) if c.assertion is Assertion.AFFIRMED]
         differential = candidates(question, readings, self.ontology)[:CANDIDATES]
         brief = Brief(intent.kind, Reply.UNKNOWN, claims=(*claims, *findings),
                       differential=tuple(differential), unanswered=intent.unanswered)  # fmt: skip
@@ -171,10 +175,14 @@ class CaseAnalyst:
         if not readings and intent.kind is not QuestionKind.DEFINITION:
             return replace(brief, reason="no similar case was adequate")
         match intent.kind:
+            case QuestionKind.PRESENCE if intent.detail and self._of_an_image(question):
+                reply, reason = self._detail(brief, intent.detail, readings)
             case QuestionKind.PRESENCE | QuestionKind.SEARCH if targets:
-                reply, reason = self._presence(brief, question, targets, readings)
+                return self._presence(brief, question, [*targets], readings)
             case QuestionKind.NORMALITY:
-                reply, reason = self._presence(brief, question, {NORMAL: "normal study"}, readings)
+                return self._presence(brief, question, [NORMAL], readings)
+            case QuestionKind.CHOICE if targets and self._of_an_image(question):
+                return _chosen(self._presence(brief, question, [*targets], readings), targets)
             case QuestionKind.CHOICE:
                 reply, reason = _choice(brief, targets)
             case QuestionKind.DEFINITION:
@@ -187,28 +195,47 @@ class CaseAnalyst:
             case QuestionKind.PRESENCE:
                 reply, reason = Reply.UNKNOWN, "no dictionary knows what is asked about"
             case _:
-                reply, reason = self._lead(brief, question)
+                reply, reason = self._lead(brief, question, readings)
         return replace(brief, reply=reply, reason=reason)
 
     def _presence(
         self,
         brief: Brief,
         question: Question,
-        targets: Mapping[str, str],
+        concepts: Sequence[str],
         readings: Sequence[CaseReading],
-    ) -> tuple[Reply, str]:
+    ) -> Brief:
         """Yes where the cases agree on it, no where they rule it out, else mixed or unknown."""
-        replies = [self._of_one(concept, brief, question, readings) for concept in targets]
-        if len(set(replies)) == 1:
-            return replies[0]
-        if {r for r, _ in replies} <= {Reply.YES, Reply.NO, Reply.MIXED}:
-            return Reply.MIXED, "the findings asked about differ"
-        return next((r for r in replies if r[0] is Reply.UNKNOWN), replies[0])
+        verdicts = [Verdict(c, *self._of_one(c, brief, question, readings)) for c in concepts]
+        replies = {v.reply for v in verdicts}
+        if len(replies) == 1:
+            reply, reason = verdicts[0].reply, verdicts[0].reason
+        elif replies <= {Reply.YES, Reply.NO, Reply.MIXED}:
+            reply, reason = Reply.MIXED, "the findings asked about differ"
+        else:
+            unknown = next(v for v in verdicts if v.reply is Reply.UNKNOWN)
+            reply, reason = unknown.reply, unknown.reason
+        return replace(brief, reply=reply, reason=reason, verdicts=tuple(verdicts))
+
+    def _of_an_image(self, question: Question) -> bool:
+        return question.query.image is not None and self.agreement is not None
+
+    def _detail(
+        self, brief: Brief, detail: str, readings: Sequence[CaseReading]
+    ) -> tuple[Reply, str]:
+        """Whether the side or grade that most cases give stands out, as far as was measured."""
+        assert self.agreement is not None
+        given = [c for c in brief.claims if (c.side if detail == SIDE else c.grade)]
+        if not given:
+            return Reply.UNKNOWN, f"the cases give no {detail}"
+        keys = sorted((c.keys for c in given), key=len, reverse=True)
+        support = support_of_first(keys, [r.evidence for r in readings])
+        return self.agreement.lead(support, SIDE if detail == SIDE else GRADE)
 
     def _of_one(
         self, concept: str, brief: Brief, question: Question, readings: Sequence[CaseReading]
     ) -> tuple[Reply, str]:
-        if question.query.image is not None and self.agreement is not None:
+        if self.agreement is not None and question.query.image is not None:
             cases = [r.evidence for r in readings]
             support = support_of(concept, brief, cases, self.ontology)
             return self.agreement.reply(support, normality=concept == NORMAL)
@@ -219,7 +246,9 @@ class CaseAnalyst:
         )  # fmt: skip
         return _by_count(yes, no, unsure)
 
-    def _lead(self, brief: Brief, question: Question) -> tuple[Reply, str]:
+    def _lead(
+        self, brief: Brief, question: Question, readings: Sequence[CaseReading]
+    ) -> tuple[Reply, str]:
         """Whether the first diagnosis stands out, as far as that was measured."""
         if not brief.differential:
             if any(c.assertion is Assertion.AFFIRMED for c in brief.claims):
@@ -232,7 +261,8 @@ class CaseAnalyst:
             return Reply.MIXED, "images that look alike do not tell a normal study"
         has_text, has_image = bool(question.query.text.strip()), question.query.image is not None
         kind = TEXT if not has_image else BOTH if has_text else IMAGE
-        return self.agreement.lead(first, kind)
+        keys = [c.keys for c in brief.differential]
+        return self.agreement.lead(support_of_first(keys, [r.evidence for r in readings]), kind)
 
 
 PLAIN = CaseAnalyst()
@@ -300,11 +330,12 @@ def _findings(
     terms = {
         c: s.mention.term
         for r in readings for c, s in r.stated.items()
-        if s.mention.kind in (Kind.FINDING, Kind.DISEASE, Kind.NORMAL) and c not in targets
+        if s.mention.kind in (Kind.FINDING, Kind.DISEASE) and c not in targets
     }  # fmt: skip
-    special = [c for c in terms if not _covered_by_kinds(c, [*terms, *targets], readings, ontology)]
-    tallies = [tally_of(c, label(terms[c]), readings, ontology) for c in special]
-    order = sorted(tallies, key=lambda t: (-len(t.keys_of(Assertion.AFFIRMED)),
+    asked = [tally_of(c, t, readings, ontology) for c, t in targets.items()]
+    others = [tally_of(c, label(t), readings, ontology) for c, t in terms.items()]
+    special = [t for t in others if not _repeats(t, asked, others, ontology)]
+    order = sorted(special, key=lambda t: (-len(t.keys_of(Assertion.AFFIRMED)),
                                            -len(t.keys_of(Assertion.NEGATED))))  # fmt: skip
     return [
         Claim(t.concept, t.term, assertion, t.keys_of(assertion), len(readings))
@@ -314,14 +345,39 @@ def _findings(
     ]
 
 
-def _covered_by_kinds(
-    concept: str, others: Sequence[str], readings: Sequence[CaseReading], ontology: Ontology
+def _repeats(
+    tally: Tally, asked: Sequence[Tally], others: Sequence[Tally], ontology: Ontology
 ) -> bool:
-    """Whether all that the cases say of a concept is said of one of its kinds already."""
-    kinds = [c for c in others if c != concept and ontology.is_a(c, concept)]
-    return bool(kinds) and all(
-        any(k in r.stated for k in kinds) for r in readings if says_of(r, concept, ontology)
-    )
+    """Whether all that the cases say of a concept is said by a wider or a narrower one.
+
+    Of a mass and a lung mass in the same cases the one that is asked about is named, else the
+    narrower one; and a kind of what is ruled out needs no ruling out of its own.
+    """
+    affirmed, denied = ({*tally.keys_of(a)} for a in (Assertion.AFFIRMED, Assertion.NEGATED))
+    for other in (*asked, *others):
+        if other is tally or other.concept == tally.concept:
+            continue
+        narrower = ontology.is_a(other.concept, tally.concept)
+        wider = ontology.is_a(tally.concept, other.concept)
+        if narrower and wider:  # two codes of one thing: the first stands for both
+            if other in asked or others.index(other) < others.index(tally):
+                return True
+            continue
+        same = affirmed == {*other.keys_of(Assertion.AFFIRMED)}
+        if narrower and (other in asked or (same and affirmed)):
+            return True
+        if wider and affirmed and same and other in asked:
+            return True
+        if wider and not affirmed and denied <= {*other.keys_of(Assertion.NEGATED)}:
+            return True
+    return _covered_by_kinds(tally, [t for t in (*asked, *others) if t is not tally], ontology)
+
+
+def _covered_by_kinds(tally: Tally, others: Sequence[Tally], ontology: Ontology) -> bool:
+    """Whether every case that affirms a concept affirms one of its kinds that is named."""
+    kinds = [t for t in others if ontology.is_a(t.concept, tally.concept)]
+    affirmed = {*tally.keys_of(Assertion.AFFIRMED)}
+    return bool(affirmed) and affirmed <= {k for t in kinds for k in t.keys_of(Assertion.AFFIRMED)}
 
 
 def _by_count(yes: int, no: int, unsure: int) -> tuple[Reply, str]:
@@ -349,6 +405,15 @@ def _choice(brief: Brief, targets: Mapping[str, str]) -> tuple[Reply, str]:
     if len(ordered) == 1 or ordered[0][1] >= 2 * max(1, ordered[1][1]):
         return Reply.YES, f"more cases affirm {label(ordered[0][0])}"
     return Reply.MIXED, "the cases affirm both about as often"
+
+
+def _chosen(brief: Brief, targets: Mapping[str, str]) -> Brief:
+    """The one option that the similar cases of an image say yes to, if it is one."""
+    yes = [v for v in brief.verdicts if v.reply is Reply.YES]
+    if len(yes) == 1:
+        return replace(brief, reply=Reply.YES, reason=f"{targets[yes[0].concept]}: {yes[0].reason}")
+    reply = Reply.MIXED if len(yes) > 1 else Reply.UNKNOWN
+    return replace(brief, reply=reply, reason="images that look alike do not decide between them")
 
 
 def _lead_by_count(differential: Sequence[Candidate]) -> tuple[Reply, str]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mmedrag.answers.nearness import nearness
 from mmedrag.answers.passages import label
-from mmedrag.answers.statements import CaseReading, Named, says_of
+from mmedrag.answers.statements import CaseReading, Named, elsewhere, says_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.wording import normal, spans
 from mmedrag.types import Assertion, Candidate, Claim, Kind, Mention, Question
 
 FROM_DIAGNOSIS, FROM_LABEL, FROM_FINDING, FROM_REPORT = 1.0, 0.9, 0.6, 0.5
 """How much a case counts for a diagnosis that its source, a label or its report alone names, and
-for a label that is a finding ("opacity") and no disease."""
+for a label that is a finding ("opacity") and no disease, which counts the less the more labels
+stand beside it: many labels list what is seen."""
 
 UNNAMED = "diagnosis:"
 """Begins the code of a diagnosis that no dictionary has: its words in their normal form."""
@@ -36,12 +37,16 @@ _TAIL = re.compile(
 
 @dataclass(slots=True)
 class _Support:
-    """A diagnosis with the cases that have it. ``words`` are the names that they give it."""
+    """A diagnosis with the cases that have it. ``words`` are the names that they give it.
+
+    ``surest`` is the most that one of them counts for it.
+    """
 
     code: str
     words: Counter[str] = field(default_factory=Counter)
     keys: list[str] = field(default_factory=list)
     patients: dict[str, float] = field(default_factory=dict)
+    surest: float = 0.0
 
     @property
     def weight(self) -> float:
@@ -56,19 +61,24 @@ def candidates(
 
     Base rates are filled in by who can count them.
     """
+    named = _findings_named(question, ontology)
     supports: dict[str, _Support] = {}
     weights = nearness([r.evidence for r in readings])
     for reading in readings:
         case = reading.case
         patient = case.patient_id or case.study_id or case.id
         for code, words, weight in diagnoses_of(reading, ontology):
+            if code in named:
+                continue
             support = supports.setdefault(code, _Support(code))
             support.words[words] += 1
+            support.surest = max(support.surest, weight)
             if reading.key not in support.keys:
                 support.keys.append(reading.key)
             counted = support.patients.get(patient, 0.0)
             support.patients[patient] = max(counted, weight * weights[reading.key])
-    ordered = sorted(_special(list(supports.values()), ontology), key=lambda s: -s.weight)
+    shown = list(supports.values()) if question.query.image else _diseases(supports, ontology)
+    ordered = sorted(_special(shown, ontology), key=lambda s: -s.weight)
     return [
         Candidate(
             diagnosis=_name(support, ontology),
@@ -79,6 +89,25 @@ def candidates(
         )
         for support in ordered
     ]
+
+
+def _findings_named(question: Question, ontology: Ontology) -> frozenset[str]:
+    """The findings that a question names: none of them explains itself."""
+    stated = {m.concept for m in question.mentions if m.kind is Kind.FINDING}
+    return frozenset(c for c in stated if ontology.kind(c) is Kind.FINDING)
+
+
+def _diseases(supports: Mapping[str, _Support], ontology: Ontology) -> list[_Support]:
+    """Without labels that only list what was seen, where any case has a diagnosis or disease.
+
+    Of an image they may be all that is known of its kind.
+    """
+    better = [
+        s
+        for code, s in supports.items()
+        if s.surest > FROM_FINDING or ontology.kind(code) is not Kind.FINDING
+    ]
+    return better or list(supports.values())
 
 
 def _special(supports: Sequence[_Support], ontology: Ontology) -> list[_Support]:
@@ -111,7 +140,7 @@ def diagnoses_of(reading: CaseReading, ontology: Ontology) -> Iterator[tuple[str
             if code and code not in seen and not (disputed and weight == FROM_LABEL):
                 seen.add(code)
                 is_finding = weight == FROM_LABEL and ontology.kind(code) is Kind.FINDING
-                yield code, words, FROM_FINDING if is_finding else weight
+                yield code, words, FROM_FINDING / len(names) if is_finding else weight
     for concept, statement in reading.stated.items():
         mention = statement.mention
         affirmed = statement.assertion is Assertion.AFFIRMED and mention.kind is Kind.DISEASE
@@ -188,6 +217,7 @@ def _against(
             if opposite is not None
             and (s := says_of(r, mention.concept, ontology)) is not None
             and s.assertion is opposite
+            and not elsewhere(mention, s)
         )  # fmt: skip
         if keys:
             claims.append(Claim(mention.concept, label(mention.term), opposite, keys, len(cases)))

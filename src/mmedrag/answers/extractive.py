@@ -68,7 +68,7 @@ class ExtractiveGenerator:
             return [reply, ["Their reports:", *closest[1:]], terms]
         if brief.kind is QuestionKind.DEFINITION:
             return [terms, reply, unanswered, closest]
-        findings = finding_lines(brief, cases, self.findings)
+        findings = finding_lines(question, brief, cases, self.findings)
         if brief.kind is QuestionKind.NORMALITY and brief.reply is Reply.YES:
             findings = []
         return [

@@ -38,8 +38,14 @@ def quotable(text: str) -> str:
 
 def label(text: str) -> str:
     """A name to stand within a sentence: quotable, without ends of sentences, not long."""
-    return re.sub(r"[.!?]++(?=\s|$)", "", quotable(text)[:80]).strip()
+    name = quotable(text)
+    if len(name) > _LONGEST:
+        name = name[:_LONGEST].rsplit(" ", 1)[0].rstrip(" ,;:(") + " …"
+    return re.sub(r"[.!?]++(?=\s|$)", "", name).strip()
 
+
+_LONGEST = 80
+"""Characters of a name within a sentence."""
 
 _RULES = (
     r"(?:instructions?|prompts?|rules?|guidelines?|directives?|directions?|commands?|guardrails?"

@@ -21,6 +21,8 @@ from mmedrag.types import (
 )
 
 LEADS = 3
+_BARE = 12
+"""Words up to which a question of yes or no describes no case."""
 
 
 def direct_reply(
@@ -39,13 +41,16 @@ def direct_reply(
         case QuestionKind.DEFINITION:
             return _of_definition(question, brief, cases)
         case QuestionKind.NORMALITY:
-            return [_after(_certainty(question, brief), _counted(_claims(brief, NORMAL)))]
+            counted = _after(_certainty(question, brief, NORMAL), _counted(_claims(brief, NORMAL)))
+            return [counted, *_of_nobody(question, brief)]
         case QuestionKind.COMPARISON:
             return _of_comparison(question, brief, cases)
-    counted = [_counted(_claims(brief, c)) for c in _targets(question, brief)]
-    narrowed = _narrowed(question, brief)
-    if counted:
-        return [_after(_certainty(question, brief), counted[0]), *counted[1:], *narrowed]
+    lines = [
+        _after(_certainty(question, brief, c), _counted(_claims(brief, c)))
+        for c in asked_about(question, brief)
+    ]
+    if lines:
+        return [*lines, *_narrowed(question, brief), *_of_nobody(question, brief)]
     if brief.kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE):
         return [
             "No dictionary here knows what is asked about, and the reports do not use those words "
@@ -70,7 +75,7 @@ def listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def _targets(question: Question, brief: Brief) -> list[str]:
+def asked_about(question: Question, brief: Brief) -> list[str]:
     """The concepts that the question asks about and the claims count, in order."""
     intent = question.intent
     if intent is None or brief.kind in (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION):
@@ -93,7 +98,7 @@ def _counted(claims: Sequence[Claim]) -> str:
     the_cases = "the one similar case" if of == 1 else f"the {of} most similar cases"
     normal = claims[0].concept == NORMAL
     rest = [
-        f"{words} {len(by_assertion[a].keys)} {cited(by_assertion[a].keys)}"
+        f"{words} {len(by_assertion[a].keys)}{_marks(a, by_assertion[a].keys)}"
         for a, words in _REST.items()
         if a in by_assertion and not (normal and a in (Assertion.NEGATED, None))
     ]
@@ -112,6 +117,12 @@ def _counted(claims: Sequence[Claim]) -> str:
     return _capital(f"{term} is {none} {the_cases}: " + "; ".join(rest) + ending)
 
 
+def _marks(assertion: Assertion | None, keys: Sequence[str]) -> str:
+    """All the marks of what is said; where many say nothing of it, they are all the others."""
+    return "" if assertion is None and len(keys) > _MANY else f" {cited(keys)}"
+
+
+_MANY = 5
 _REST = {
     Assertion.NEGATED: "ruled out in",
     Assertion.UNCERTAIN: "in doubt in",
@@ -124,13 +135,14 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _certainty(question: Question, brief: Brief) -> str:
+def _certainty(question: Question, brief: Brief, concept: str) -> str:
     """What a reply on an image rests on, and how far it may be trusted."""
-    if question.query.image is None:
+    verdict = next((v for v in brief.verdicts if v.concept == concept), None)
+    if question.query.image is None or verdict is None:
         return ""
-    if brief.reply in (Reply.YES, Reply.NO):
-        return f"{_capital(brief.reply)}, going by images that look alike ({brief.reason})"
-    return f"No clear reply ({brief.reason})"
+    if verdict.reply in (Reply.YES, Reply.NO):
+        return f"{_capital(verdict.reply)}, going by images that look alike ({verdict.reason})"
+    return f"No clear reply ({verdict.reason})"
 
 
 def _after(start: str, sentence: str) -> str:
@@ -148,17 +160,36 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
         (intent is not None and intent.detail == "side") or "left" in text or "right" in text
     ):
         words = "; ".join(f"{c.term} on the {c.side} {cited(c.keys)}" for c in sided)
-        lines.append(f"Side: {words}.")
+        lines.append(f"Side{_measured(question, brief, 'side')}: {words}.")
     graded = [c for c in brief.claims if c.grade]
     if graded:
         words = "; ".join(f"{c.term}, {c.grade} {cited(c.keys)}" for c in graded)
-        lines.append(f"Grade: {words}.")
+        lines.append(f"Grade{_measured(question, brief, 'grade')}: {words}.")
     return lines
+
+
+def _of_nobody(question: Question, brief: Brief) -> list[str]:
+    """Who asks "is there an effusion?" and shows nothing hears what reports say, and of whom."""
+    asks = brief.kind in (QuestionKind.PRESENCE, QuestionKind.NORMALITY)
+    if not asks or question.query.image is not None or len(question.query.text.split()) > _BARE:
+        return []
+    return [
+        "No image and no case was given to look at: this is what reports say of other patients."
+    ]
+
+
+def _measured(question: Question, brief: Brief, detail: str) -> str:
+    """How often such a side or grade was right, where it is asked of an image."""
+    asked = question.intent is not None and question.intent.detail == detail
+    if not asked or question.query.image is None or not brief.reason:
+        return ""
+    clear = "" if brief.reply is Reply.YES else "not clear; "
+    return f" ({clear}{brief.reason})"
 
 
 def _of_definition(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
     """How many cases affirm what is explained."""
-    targets = _targets(question, brief)
+    targets = asked_about(question, brief)
     affirmed = [
         c for c in brief.claims
         if c.assertion is Assertion.AFFIRMED and is_whole(c) and c.concept in targets
@@ -174,7 +205,7 @@ def _of_definition(question: Question, brief: Brief, cases: Sequence[Evidence]) 
 def _of_comparison(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
     if brief.compared:
         return comparison_lines(brief, cases)
-    counted = [_counted(_claims(brief, c)) for c in _targets(question, brief)]
+    counted = [_counted(_claims(brief, c)) for c in asked_about(question, brief)]
     return [
         "No earlier study of this patient was named, so a change cannot be read here; name the "
         "patient (--patient P1), or the patient or study in the filter, as \"patient_id = 'P1'\". "

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 
 from mmedrag.answers.analysis import CaseAnalyst, base_rate
 from mmedrag.answers.passages import label
-from mmedrag.answers.replies import cited, named
-from mmedrag.answers.statements import Tally, read_cases, tally_of
+from mmedrag.answers.replies import LEADS, asked_about, cited, listed, named
+from mmedrag.answers.statements import (
+    CaseReading,
+    Tally,
+    elsewhere,
+    read_cases,
+    says_of,
+    tally_of,
+)
 from mmedrag.answers.support import is_whole
+from mmedrag.answers.verification import NORMAL
 from mmedrag.text.laterality import sides_of_findings
 from mmedrag.types import (
     Assertion,
@@ -17,10 +25,15 @@ from mmedrag.types import (
     Case,
     Claim,
     Evidence,
+    Mention,
     Question,
     QuestionKind,
 )
 
+_SOME = 3
+"""Cases of each side that a disagreement names; the findings above name all."""
+
+A = Assertion.AFFIRMED
 _OPEN = (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION)
 
 
@@ -54,37 +67,38 @@ _WORDS = {
 }
 
 
-def finding_lines(brief: Brief, cases: Sequence[Evidence], most: int) -> list[str]:
-    """Findings with who affirms, doubts and rules them out."""
+def finding_lines(
+    question: Question, brief: Brief, cases: Sequence[Evidence], most: int
+) -> list[str]:
+    """Findings with who affirms, doubts and rules them out, less those that the reply counts."""
+    replied = {*asked_about(question, brief), NORMAL}
     by_concept: dict[str, list[Claim]] = {}
     for claim in brief.claims:
-        if (
-            is_whole(claim)
-            and claim.assertion is not None
-            and not claim.concept.startswith("state:")
-        ):
+        if is_whole(claim) and claim.assertion is not None and claim.concept not in replied:
             by_concept.setdefault(claim.concept, []).append(claim)
-    if not by_concept or not cases:
-        return []
-    scope = "the case" if len(cases) == 1 else f"the {len(cases)} cases"
     lines = [
         f"- {claims[0].term}: "
         + "; ".join(f"{_WORDS[c.assertion]} {cited(c.keys)}" for c in claims)
         for claims in list(by_concept.values())[:most]
     ]
-    return [f"Findings in {scope}:", *lines]
+    if brief.kind is not QuestionKind.NORMALITY and (normal := _by(brief, A).get(NORMAL)):
+        lines.append(f"- {normal.term}: {cited(normal.keys)}")
+    if not lines or not cases:
+        return []
+    scope = "the case" if len(cases) == 1 else f"the {len(cases)} cases"
+    other = "Other findings" if len(replied) > 1 else "Findings"
+    return [f"{other} in {scope}:", *lines]
 
 
 def disagreements(brief: Brief) -> list[str]:
-    """Findings that some cases affirm and others rule out."""
-    affirmed = _by(brief, Assertion.AFFIRMED)
-    negated = _by(brief, Assertion.NEGATED)
-    return [
-        f"The cases disagree on {claim.term}: affirmed in {cited(claim.keys)}, "
-        f"ruled out in {cited(negated[concept].keys)}."
+    """Findings that some cases affirm and others rule out, in one sentence."""
+    affirmed, negated = _by(brief, A), _by(brief, Assertion.NEGATED)
+    disputed = [
+        f"{claim.term} ({cited(claim.keys[:_SOME])} against {cited(negated[concept].keys[:_SOME])})"
         for concept, claim in affirmed.items()
-        if concept in negated and not concept.startswith("state:")
+        if concept in negated and concept != NORMAL
     ]
+    return [f"The cases disagree on {listed(disputed[:LEADS])}."] if disputed else []
 
 
 def _by(brief: Brief, assertion: Assertion) -> dict[str, Claim]:
@@ -104,12 +118,21 @@ def against_question(
         ruled_out = mention.assertion is Assertion.NEGATED
         if not mention.kind.is_finding or (asks and not ruled_out):
             continue
-        tally = tally_of(mention.concept, label(mention.term), readings, analyst.ontology)
+        here = [r for r in readings if not _elsewhere(mention, r, analyst)]
+        if len(here) < len(readings) and not here:
+            continue
+        tally = tally_of(mention.concept, label(mention.term), here, analyst.ontology)
         if ruled_out:
             lines.append(f"The question rules out {tally.term}, {_echo(tally, cases)}.")
         elif not tally.keys_of(Assertion.AFFIRMED):
             lines.append(f"The question names {tally.term}, {_echo(tally, cases)}.")
     return lines
+
+
+def _elsewhere(mention: Mention, reading: CaseReading, analyst: CaseAnalyst) -> bool:
+    """Whether the case speaks of another side than the question."""
+    statement = says_of(reading, mention.concept, analyst.ontology)
+    return statement is not None and elsewhere(mention, statement)
 
 
 def _echo(tally: Tally, cases: Sequence[Evidence]) -> str:
@@ -125,7 +148,8 @@ def _echo(tally: Tally, cases: Sequence[Evidence]) -> str:
 
 def other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
     """Where the question says right and a case says left of the same finding, or the reverse."""
-    sides_by_concept = sides_of_findings(question.query.text, question.mentions)
+    findings = [m for m in question.mentions if m.kind.is_finding] or question.mentions
+    sides_by_concept = sides_of_findings(question.query.text, findings)
     terms = {m.concept: label(m.term) for m in question.mentions}
     lines = []
     for concept, sides in sides_by_concept.items():

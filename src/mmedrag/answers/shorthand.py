@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from functools import lru_cache
 
 _FORMS = {
     "what": "wat wht waht wut whta",
@@ -54,6 +55,7 @@ def spelled_out(text: str) -> str:
     return _WORD.sub(lambda match: _spelled(match[0]), text)
 
 
+@lru_cache(4096)
 def _spelled(word: str) -> str:
     lower = word.lower()
     if lower in _WRITTEN and not (word.isupper() and len(word) > 1):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mmedrag.answers.findings import STRENGTH
+from mmedrag.entailment import SIDES
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.text.assertions import assertions
 from mmedrag.text.laterality import sides_of_findings
@@ -119,11 +120,30 @@ def _doubted(mentions: Sequence[Mention]) -> bool:
 
 
 def _verdict(mentions: Sequence[Mention]) -> Assertion:
-    """The strongest assertion. Who affirms and negates the same is in doubt about it."""
+    """The strongest assertion. Who affirms and negates the same is in doubt about it.
+
+    A denial of one side or lobe says nothing of the others: it takes back no finding elsewhere, and
+    alone it leaves the finding open.
+    """
     assertions = {m.assertion for m in mentions}
+    if Assertion.NEGATED in assertions and assertions <= {Assertion.AFFIRMED, Assertion.NEGATED}:
+        denied = {s for m in mentions if m.assertion is Assertion.NEGATED for s in m.sites}
+        whole = any(m.assertion is Assertion.NEGATED and not m.sites for m in mentions)
+        partial = not whole and not set(SIDES) <= denied
+        affirmed = [{*m.sites} for m in mentions if m.assertion is Assertion.AFFIRMED]
+        if affirmed and partial and all(sites and not sites & denied for sites in affirmed):
+            return Assertion.AFFIRMED
+        return Assertion.UNCERTAIN if affirmed or partial else Assertion.NEGATED
     if {Assertion.AFFIRMED, Assertion.NEGATED} <= assertions:
         return Assertion.UNCERTAIN
     return min(assertions, key=STRENGTH.index)
+
+
+def elsewhere(mention: Mention, statement: Statement) -> bool:
+    """Whether a question names one side and a case affirms the finding without naming that one."""
+    sides = {*mention.sites} & {*SIDES}
+    affirmed = statement.assertion is Assertion.AFFIRMED
+    return affirmed and len(sides) == 1 and not sides & statement.sides
 
 
 def says_of(reading: CaseReading, concept: str, ontology: Ontology) -> Statement | None:

@@ -44,6 +44,29 @@ def support_of(
     }
 
 
+def support_of_first(
+    options: Sequence[Sequence[str]], cases: Sequence[Evidence]
+) -> dict[str, float]:
+    """The numbers by which the first of several diagnoses, sides or grades is judged.
+
+    ``weight`` is the share of the nearness of the cases that have it, ``margin`` by how much that
+    exceeds the next, ``share`` the plain share, ``nearest`` the similarity of the nearest case.
+
+    Args:
+        options: the keys of the cases that have each of them, the first one first.
+        cases: all that were read.
+    """
+    weights = nearness(cases)
+    sums = [sum(weights.get(k, 0.0) for k in keys) for keys in options[:2]]
+    first, second = (*sums, 0.0, 0.0)[:2]
+    return {
+        "weight": first,
+        "margin": first - second,
+        "share": len(options[0]) / max(1, len(cases)) if options else 0.0,
+        "nearest": max((c.similarity for c in cases), default=0.0),
+    }
+
+
 def is_whole(claim: Claim) -> bool:
     """Whether a claim is about all cases that say so, not only those of a side or grade."""
     return not claim.side and not claim.grade

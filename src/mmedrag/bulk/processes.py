@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -84,6 +85,7 @@ def _next(waiting: deque[Piece], pieces: Iterator[Piece]) -> Piece | None:
 def _start(load: Callable[[], Encode]) -> None:
     """Load the models, and end with the parent: one that is killed stops nobody by itself."""
     global _encoder
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # the parent says what there is to say
     Thread(target=_end_with_parent, daemon=True).start()
     _encoder = load()
 

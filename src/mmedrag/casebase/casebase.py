@@ -10,12 +10,13 @@ from typing import Self
 
 from mmedrag.casebase.access import Access
 from mmedrag.casebase.faults import storage_faults
-from mmedrag.casebase.folder import KNOWLEDGE, READINGS, RESERVED, lay_out
+from mmedrag.casebase.folder import KNOWLEDGE, RESERVED, lay_out
 from mmedrag.casebase.records import record_of
 from mmedrag.casebase.schema import FORMAT
 from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.casebase.upkeep import AUTOMATIC, Upkeep
 from mmedrag.errors import CasebaseError, CasebaseNotFound, EncoderMismatch
+from mmedrag.readings import READINGS
 from mmedrag.types import Entry, Vector
 
 

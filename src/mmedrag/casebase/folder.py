@@ -24,9 +24,6 @@ from mmedrag.types import Case, Entry, Mention
 KNOWLEDGE = "knowledge.jsonl"
 """What the knowledge graph keeps of the cases (:mod:`mmedrag.knowledge.facts`)."""
 
-READINGS = "readings.db"
-"""What indexing keeps of the files that it has read (:mod:`mmedrag.readings`)."""
-
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING)
 """Settings that the casebase keeps for itself."""
 

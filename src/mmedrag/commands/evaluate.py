@@ -14,6 +14,7 @@ from mmedrag.commands.options import Commands, add_pictures, pairs
 from mmedrag.commands.study import add_preset, add_records, add_study, run_study, show_sections
 from mmedrag.errors import QueryError
 from mmedrag.locations import location_of
+from mmedrag.views.section import Section
 from mmedrag.views.terminal import progress_bar
 
 
@@ -146,7 +147,7 @@ def _add_answers(studies: Commands) -> None:
     add_preset(command)
     command.add_argument(
         "--questions", type=int, default=40, metavar="N",
-        help="number of questions for each corpus (default: 40)",
+        help="number of questions for each corpus; 0 asks the task questions alone (default: 40)",
     )  # fmt: skip
     command.add_argument(
         "--tasks", type=int, default=0, metavar="N",
@@ -158,31 +159,32 @@ def _add_answers(studies: Commands) -> None:
 
 def _answers(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.answers import evaluate_answers
-    from mmedrag.evaluation.task_replies import evaluate_replies, with_replies
+    from mmedrag.evaluation.task_replies import evaluate_replies, section_of_replies, with_replies
     from mmedrag.evaluation.tasks import has_validation
 
+    section: Section | None = None
     with progress_bar("question", "ask") as bar:
-        section = evaluate_answers(
-            [f for f in options.data if not options.tasks or has_validation(f)],
-            preset=options.preset,
-            models=pairs(options.model, "--model"),
-            generator=named_generator(options),
-            questions=options.questions,
-            progress=bar.update,
-        )
-        if options.tasks:
-            section = with_replies(
-                section,
-                evaluate_replies(
-                    options.data,
-                    preset=options.preset,
-                    models=pairs(options.model, "--model"),
-                    generator=named_generator(options),
-                    casebase=options.casebase,
-                    most=options.tasks,
-                    progress=bar.update,
-                ),
+        if options.questions or not options.tasks:
+            section = evaluate_answers(
+                [f for f in options.data if not options.tasks or has_validation(f)],
+                preset=options.preset,
+                models=pairs(options.model, "--model"),
+                generator=named_generator(options),
+                questions=options.questions,
+                progress=bar.update,
             )
+        if options.tasks:
+            scores = evaluate_replies(
+                options.data,
+                preset=options.preset,
+                models=pairs(options.model, "--model"),
+                generator=named_generator(options),
+                casebase=options.casebase,
+                most=options.tasks,
+                progress=bar.update,
+            )
+            section = with_replies(section, scores) if section else section_of_replies(scores)
+    assert section is not None
     return show_sections(options, section)
 
 

@@ -180,10 +180,9 @@ def _fill(casebase: CaseDatabase, stages: Stages, options: argparse.Namespace) -
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
     from mmedrag.assembly import definitions_of
-    from mmedrag.casebase.folder import READINGS
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
-    from mmedrag.readings import Readings
+    from mmedrag.readings import READINGS, Readings
     from mmedrag.views.console import report_text
 
     duplicates = Duplicates()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -92,7 +93,7 @@ def _serve(options: argparse.Namespace) -> int:
             h11_max_incomplete_event_size=1 << 16,
         )
     )
-    with _listening(options.host, options.port) as listening:
+    with listening_at(options.host, options.port) as listening:
         host = f"[{options.host}]" if ":" in options.host else options.host
         show(f"Open http://{host}:{listening.getsockname()[1]}/ in a browser; Ctrl-C ends it")
         show("Not a medical device")
@@ -100,21 +101,27 @@ def _serve(options: argparse.Namespace) -> int:
     return 0 if server.started else QueryError.exit_code
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening_at(host: str, port: int) -> socket.socket:
     """A socket that listens there.
 
     Raises:
         QueryError: it cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if not 0 <= port < 1 << 16:
+        raise QueryError(f"There is no port {port}", "Give one below 65536; 0 takes a free one.")
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise QueryError(
-            f"Port {port} of {host} cannot be listened at ({reason})",
-            "Give another --port (0 takes a free one), or end what listens there.",
-        ) from None
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while attempting")[0]
+        remedy = "Give another --port (0 takes a free one), or end what listens there."
+        if error.errno != errno.EADDRINUSE:
+            remedy = "Give --host an address of this machine, and a --port that you may use."
+        raise QueryError(f"Port {port} of {host} cannot be had ({reason})", remedy) from None
+    # asyncio sets it on sockets that it makes itself. Without it the body of a small reply waits
+    # for the client to acknowledge the head, which clients delay by 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def application(options: argparse.Namespace) -> FastAPI:
@@ -132,7 +139,7 @@ def application(options: argparse.Namespace) -> FastAPI:
         from mmedrag.serving.questions import Writer
         from mmedrag.serving.readers import Readers
         from mmedrag.serving.service import Service, is_loopback
-        from mmedrag.serving.tokens import VARIABLE, Tokens
+        from mmedrag.serving.tokens import VARIABLE, Tokens, is_open
         from mmedrag.serving.traces import Traces
     except ImportError as error:
         raise _missing() from error
@@ -145,6 +152,8 @@ def application(options: argparse.Namespace) -> FastAPI:
             f"{options.host} can be reached from other machines, and there are no tokens",
             "Give --token-file FILE, or listen at 127.0.0.1.",
         )
+    if options.corpora is not None and not options.corpora.is_dir():
+        raise QueryError(f"{options.corpora} is no folder", "Name the folder of --corpora.")
     named_generator(options)  # what is wrong with it is said at the start
     settings = {name: value for name, value in generator_settings(options).items() if value}
     readers = {
@@ -164,6 +173,8 @@ def application(options: argparse.Namespace) -> FastAPI:
         corpora=options.corpora,
         traces=Traces(options.traces, options.trace_days),
     )
+    if options.token_file is not None and is_open(options.token_file):
+        notify(f"{options.token_file} can be read by every user of this machine; chmod 600 ends it")
     for served in readers.values():
         served.start()
         for notice in served.notices:

@@ -200,7 +200,7 @@ def _is_missing(cell: object) -> bool:
     return isinstance(cell, str) and cell.strip().lower() in MISSING
 
 
-def _value(cell: object) -> object:
+def _value(cell: Any) -> Any:  # noqa: ANN401 - whatever the table holds
     """What a cell of a field holds; ``None`` for a dash."""
     return None if isinstance(cell, str) and _DASHES.issuperset(cell) else cell
 

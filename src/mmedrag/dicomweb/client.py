@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -277,8 +278,13 @@ class Archive:
                 f"The certificate of {self.url} cannot be verified",
                 f"Set {CA} to the file with the certificate of the authority that signed it.",
             )
+        if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER" in str(error):
+            return NoConnection(
+                f"{self.url} does not speak TLS", "Write http://, or name the port of https."
+            )
+        reason = re.sub(r"\[[^]]*\] ?", "", str(error)) or type(error).__name__
         return NoConnection(
-            f"{self.url} cannot be reached ({type(error).__name__})",
+            f"{self.url} cannot be reached ({reason})",
             "Check the address and that the server runs; the same command goes on where it was.",
         )
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mmedrag.answers.agreement import BOTH, IMAGE, TEXT, Agreement, to_json
+from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement, to_json
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.differential import code_of
-from mmedrag.answers.support import support_of
+from mmedrag.answers.support import support_of, support_of_first
 from mmedrag.answers.verification import NORMAL
 from mmedrag.assembly import load
 from mmedrag.datasets.sampling import evenly_spaced
@@ -35,7 +35,9 @@ from mmedrag.evaluation.tasks import (
 )
 from mmedrag.pipeline import MMedRAG
 from mmedrag.progress import Progress, silent
-from mmedrag.types import Brief, Case, Query, Reply
+from mmedrag.ranking.graph import KeepOrder
+from mmedrag.reward.scorers import KeepAll
+from mmedrag.types import Brief, Case, Evidence, Query, Reply
 from mmedrag.views.section import Section
 
 _OF_A_FILE = 120
@@ -50,16 +52,19 @@ def measure_agreement(
     Args:
         rag: whose retrieval is judged.
         dictionary: its dictionary.
-        tasks: (split, task), of the kinds "is there X", "is it normal", "image alone",
-            "image and history" and "history alone"
+        tasks: (split, task), of the kinds "is there X", "is it normal", "which side",
+            "which grade", "image alone", "image and history" and "history alone"
             (:func:`mmedrag.evaluation.tasks.of_records`).
         progress: told how many more questions are done.
     """
     plain = CaseAnalyst(dictionary, dictionary.concepts, None)
+    ordered = replace(rag, analyst=None)
+    nearest = replace(ordered, reranker=KeepOrder(), context_filter=KeepAll())
     trials: list[Trial] = []
     leads: list[Lead] = []
     for split, task in tasks:
-        context = replace(rag, analyst=None).retrieve(_apart(task))
+        open_question = task.reply is None and not task.detail  # the others rest on neighbours
+        context = (ordered if open_question else nearest).retrieve(_apart(task))
         brief = plain.brief(context.question, context.kept, rag.statistics)
         cases = [e for e in context.kept if isinstance(e.item, Case)]
         if task.reply is not None and cases:
@@ -67,8 +72,10 @@ def measure_agreement(
             kind = "normality" if concept == NORMAL else "presence"
             support = support_of(concept, brief, cases, dictionary.concepts)
             trials.append(Trial(kind, split, support, task.reply is Reply.YES))
-        elif task.codes and brief.differential and split != SETS:
-            leads.append(_lead(task, brief, dictionary))
+        elif task.codes and brief.differential:
+            leads.append(_lead(split, task, brief, cases, dictionary))
+        elif task.detail and (lead := _detail(split, task, brief, cases)):
+            leads.append(lead)
         progress(1)
     agreement = fit(trials, leads)
     return agreement, section_of(agreement, trials, leads)
@@ -100,7 +107,7 @@ def evaluate_agreement(
         source = rag.definitions
         assert isinstance(source, Dictionary)
         tasks = [*_of_files(data, most, source), *_of_unseen(unseen, most, source)]
-        tasks = [t for t in tasks if t[1].reply is not None or t[1].codes]
+        tasks = [t for t in tasks if t[1].reply is not None or t[1].codes or t[1].detail]
         tasks.sort(key=lambda task: task[1].case_id)  # an image is encoded once
         agreement, section = measure_agreement(rag, source, tasks, progress)
     if into is not None:
@@ -134,8 +141,22 @@ def _concept_of(brief: Brief) -> str:
     return next((c.concept for c in brief.claims), "")
 
 
-def _lead(task: Task, brief: Brief, dictionary: Dictionary) -> Lead:
-    first = brief.differential[0]
+def _lead(
+    split: str, task: Task, brief: Brief, cases: Sequence[Evidence], dictionary: Dictionary
+) -> Lead:
     kind = TEXT if task.query.image is None else BOTH if task.query.text else IMAGE
-    share = len(first.keys) / max(1, first.of)
-    return Lead(kind, share, same_diagnosis(code_of(first), task.codes, dictionary))
+    support = support_of_first([c.keys for c in brief.differential], cases)
+    right = same_diagnosis(code_of(brief.differential[0]), task.codes, dictionary)
+    return Lead(kind, split, support, right)
+
+
+def _detail(split: str, task: Task, brief: Brief, cases: Sequence[Evidence]) -> Lead | None:
+    """The side or grade that most cases give, where any does."""
+    kind = SIDE if task.kind == "which side" else GRADE
+    given = {c.side if kind == SIDE else c.grade: c.keys for c in brief.claims}
+    given.pop("", None)
+    if not given:
+        return None
+    order = sorted(given, key=lambda detail: -len(given[detail]))
+    return Lead(kind, split, support_of_first([given[d] for d in order], cases),
+                order[0] == task.detail)  # fmt: skip

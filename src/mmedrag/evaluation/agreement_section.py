@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmedrag.answers.agreement import Agreement, Judge
-from mmedrag.evaluation.calibration import FITTED, PATIENTS, SETS, Lead, Trial, replied
+from mmedrag.evaluation.calibration import (
+    FITTED,
+    PATIENTS,
+    SETS,
+    SURE,
+    TRUSTED,
+    Lead,
+    Trial,
+)
 from mmedrag.types import Reply
 from mmedrag.views.section import Section, Table
 
 
 def section_of(agreement: Agreement, trials: Sequence[Trial], leads: Sequence[Lead]) -> Section:
     """Replies on what was fitted on and on what was not, odds, and leads."""
-    rows = tuple(
-        (kind, f"{b.share:.0%}", str(b.of), f"{b.right / b.of:.0%}")
-        for kind, bins in agreement.leads.items()
-        for b in bins
-    )
     counted = {split: sum(t.split == split for t in trials) for split in (FITTED, PATIENTS, SETS)}
     counts = ", ".join(f"{n} on {split}" for split, n in counted.items())
     return Section(
@@ -24,20 +27,22 @@ def section_of(agreement: Agreement, trials: Sequence[Trial], leads: Sequence[Le
         title="How often the cases that look like an image are right",
         paper="",
         protocol=(
-            f"Questions of yes or no: {counts}; {len(leads)} of the diagnosis. Each is asked with "
-            "its own patient left out. Logistic regression on the similar cases' support and the "
-            "base rate, yes and no weighed alike; thresholds where 96 % (normal studies: 99 %) of "
-            "the replies to fitted patients are right; a reply that is right for less than 92 % of "
+            f"Questions of yes or no: {counts}; {len(leads)} of the diagnosis, side or grade. Each "
+            "is asked with its own patient left out. Logistic regression on the similar cases' "
+            "support and the base rate, yes and no weighed alike; thresholds where "
+            f"{SURE['presence']:.0%} (normal studies: {SURE['normality']:.0%}, leads: "
+            f"{SURE['lead']:.0%}) of the replies to fitted patients are right; a reply that is "
+            f"right for less than {TRUSTED['presence']:.0%} (normal studies: "
+            f"{TRUSTED['normality']:.0%}, leads: {TRUSTED['lead']:.0%}) of "
             "patients held out is not given."
         ),
         verdict=(
             f"Of a finding, {_in_words(agreement.presence)}; of a normal study, "
-            f"{_in_words(agreement.normality)}. A lead is called clear from "
-            f"{agreement.clear:.0%} on."
+            f"{_in_words(agreement.normality)}. Clear leads: "
+            f"{', '.join(k for k, j in agreement.leads.items() if j.yes <= 1.0) or 'none'}."
         ),
-        tables=(_replies_table(agreement, trials), _odds_table(agreement), Table(
-            "How often the first diagnosis is right, by the share of the cases that have it",
-            ("query", "share from", "asked", "right"), rows)),
+        tables=(_replies_table(agreement, trials), _leads_table(agreement, leads),
+                _odds_table(agreement)),
         notes=(),
         data={"trials": counted, "leads": len(leads)},
     )  # fmt: skip
@@ -49,7 +54,7 @@ def _replies_table(agreement: Agreement, trials: Sequence[Trial]) -> Table:
         judge: Judge = getattr(agreement, kind)
         for split in (FITTED, PATIENTS, SETS):
             of = [t for t in trials if t.kind == kind and t.split == split]
-            given = [(replied(judge, t), t.affirmed) for t in of]
+            given = [(judge.reply(t.support), t.affirmed) for t in of]
             yes = [affirmed for reply, affirmed in given if reply is Reply.YES]
             no = [not affirmed for reply, affirmed in given if reply is Reply.NO]
             wrong = len(yes) + len(no) - sum(yes) - sum(no)
@@ -60,11 +65,27 @@ def _replies_table(agreement: Agreement, trials: Sequence[Trial]) -> Table:
     return Table("Replies by the similar cases", header, tuple(rows))
 
 
+def _leads_table(agreement: Agreement, leads: Sequence[Lead]) -> Table:
+    rows = []
+    for kind, judge in agreement.leads.items():
+        for split in (FITTED, PATIENTS, SETS):
+            of = [x for x in leads if x.kind == kind and x.split == split]
+            clear = [x.right for x in of if judge.probability(x.support) >= judge.yes]
+            rows.append((kind, split, str(len(of)), f"{sum(x.right for x in of)} of {len(of)}",
+                         f"{sum(clear)} of {len(clear)}"))  # fmt: skip
+    header = ("lead of", "on", "asked", "right at all", "clear and right")
+    return Table("The first diagnosis, side or grade", header, tuple(rows))
+
+
 def _odds_table(agreement: Agreement) -> Table:
     rows = tuple(
         (kind, f"{b.share:.0%}", str(b.of), f"{b.right / b.of:.0%}")
         for kind in ("presence", "normality")
         for b in getattr(agreement, kind).odds
+    ) + tuple(
+        (f"lead of {kind}", f"{b.share:.0%}", str(b.of), f"{b.right / b.of:.0%}")
+        for kind, judge in agreement.leads.items()
+        for b in judge.odds
     )
     header = ("asked about", "probability from", "asked", "had it")
     return Table("How many had it, on patients held out", header, rows)

@@ -8,20 +8,20 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmedrag.answers.agreement import LEADS, NORMALITY, PRESENCE, Agreement, Bin, Judge
+from mmedrag.answers.agreement import LEAD, LEADS, NORMALITY, PRESENCE, Agreement, Bin, Judge
 from mmedrag.types import Reply
 
 FITTED, PATIENTS, SETS = "fitted", "patients held out", "sets held out"
 """Patients that are fitted on, patients kept apart, and sets of which nothing is fitted on."""
 
-SURE = {"presence": 0.96, "normality": 0.99}
+SURE = {"presence": 0.95, "normality": 0.99, "lead": 0.95}
 """Share of replies to fitted patients that must be right. Normal studies are few, and more of them
 in the sets that are fitted than elsewhere."""
 
-TRUSTED = 0.92
-"""Share of replies to patients held out that must be right; else no such reply is given."""
+TRUSTED = {"presence": 0.88, "normality": 0.92, "lead": 0.85}
+"""Share of replies to patients held out that must be right; else no such reply is given. A lead is
+shown with those behind it and their counts, so that less is asked of it."""
 
-SHARES = (0.0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.7, 0.85)
 ODDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 NEVER = 1.01
 """A threshold that no probability reaches."""
@@ -48,10 +48,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A question of diagnosis: the share of the cases for the first one, whether it is right."""
+    """A question of diagnosis, side or grade: what speaks for the first, whether it is right.
+
+    ``kind`` is one of :data:`mmedrag.answers.agreement.LEADS`.
+    """
 
     kind: str
-    share: float
+    split: str
+    support: Mapping[str, float]
     right: bool
 
 
@@ -60,10 +64,7 @@ def fit(trials: Sequence[Trial], leads: Sequence[Lead]) -> Agreement:
     return Agreement(
         presence=_judge("presence", trials, PRESENCE),
         normality=_judge("normality", trials, NORMALITY),
-        leads={
-            kind: _bins([(lead.share, lead.right) for lead in leads if lead.kind == kind], SHARES)
-            for kind in LEADS
-        },
+        leads={kind: _lead_judge([x for x in leads if x.kind == kind]) for kind in LEADS},
     )
 
 
@@ -76,35 +77,47 @@ def _judge(kind: str, trials: Sequence[Trial], features: tuple[str, ...]) -> Jud
     """
     fitted = [t for t in trials if t.kind == kind and t.split == FITTED]
     apart = [t for t in trials if t.kind == kind and t.split == PATIENTS]
-    sure = SURE[kind]
-    judge = Judge(features, _weights(fitted, features), NEVER, 1.0 - NEVER, 0.5, 0.5)
+    sure, trusted = SURE[kind], TRUSTED[kind]
+    outcomes = [(t.support, t.affirmed) for t in fitted]
+    weights = _weights(outcomes, features, _balanced([t.affirmed for t in fitted]))
+    judge = Judge(features, weights, NEVER, 1.0 - NEVER, 0.5, 0.5)
     scored = [(judge.probability(t.support), t.affirmed) for t in fitted]
-    yes = _threshold(scored, sure)
-    no = 1.0 - _threshold([(1.0 - p, not affirmed) for p, affirmed in scored], sure)
+    yes = _threshold(scored, sure, _balanced([affirmed for _, affirmed in scored]))
+    reverse = [(1.0 - p, not affirmed) for p, affirmed in scored]
+    no = 1.0 - _threshold(reverse, sure, _balanced([denied for _, denied in reverse]))
     judge = replace(judge, yes=yes, no=no)
     right_yes, right_no = (_right(judge, apart, reply) for reply in (Reply.YES, Reply.NO))
     odds = [(judge.probability(t.support), t.affirmed) for t in apart]
     return replace(
         judge,
-        yes=yes if right_yes >= TRUSTED else NEVER,
-        no=no if right_no >= TRUSTED else 1.0 - NEVER,
+        yes=yes if right_yes >= trusted else NEVER,
+        no=no if right_no >= trusted else 1.0 - NEVER,
         right_yes=right_yes,
         right_no=right_no,
         odds=_bins(odds, ODDS),
     )
 
 
-def replied(judge: Judge, trial: Trial) -> Reply:
-    """The direct reply to a trial."""
-    p = judge.probability(trial.support)
-    if trial.support["affirm"] and p >= judge.yes:
-        return Reply.YES
-    return Reply.NO if trial.support["affirm"] < 1.0 and p <= judge.no else Reply.UNKNOWN
+def _lead_judge(leads: Sequence[Lead]) -> Judge:
+    """The same of leads, each of which counts as it comes; no is never said of one."""
+    fitted = [lead for lead in leads if lead.split == FITTED]
+    apart = [lead for lead in leads if lead.split == PATIENTS]
+    outcomes = [(lead.support, lead.right) for lead in fitted]
+    judge = Judge(LEAD, _weights(outcomes, LEAD, _ALIKE), NEVER, 1.0 - NEVER, 0.5, 0.5)
+    scored = [(judge.probability(support), right) for support, right in outcomes]
+    yes = _threshold(scored, SURE["lead"], _ALIKE)
+    odds = [(judge.probability(lead.support), lead.right) for lead in apart]
+    given = [right for p, right in odds if p >= yes]
+    right_yes = (sum(given) + 1.0) / (len(given) + 2.0)
+    trusted = right_yes >= TRUSTED["lead"]
+    return replace(
+        judge, yes=yes if trusted else NEVER, right_yes=right_yes, odds=_bins(odds, ODDS)
+    )
 
 
 def _right(judge: Judge, trials: Sequence[Trial], reply: Reply) -> float:
     """The share of such replies that are right were yes and no asked for alike."""
-    given = [t for t in trials if replied(judge, t) is reply]
+    given = [t for t in trials if judge.reply(t.support) is reply]
     weights = _balanced([t.affirmed for t in trials])
     of = {truth: sum(weights[truth] for t in given if t.affirmed is truth) for truth in weights}
     right = of.get(reply is Reply.YES, 0.0)
@@ -117,35 +130,88 @@ def _balanced(affirmed: Sequence[bool]) -> dict[bool, float]:
     return {truth: len(affirmed) / (2.0 * n) if n else 0.0 for truth, n in count.items()}
 
 
-def _threshold(scored: Sequence[tuple[float, bool]], sure: float) -> float:
-    """The lowest score from which on a share ``sure`` is right; above 1 where there is none."""
-    weights = _balanced([good for _, good in scored])
+_ALIKE = {True: 1.0, False: 1.0}
+
+
+def _threshold(
+    scored: Sequence[tuple[float, bool]], sure: float, weights: Mapping[bool, float]
+) -> float:
+    """The lowest score from which on a share ``sure`` is right; above 1 where there is none.
+
+    Trials of one score stand or fall together.
+    """
     right = total = 0.0
     best = NEVER
-    for n, (score, good) in enumerate(sorted(scored, reverse=True), 1):
+    ordered = sorted(scored, reverse=True)
+    for n, (score, good) in enumerate(ordered, 1):
         total += weights[good]
         right += weights[good] * good
-        if right >= sure * total and n >= LEAST:
+        is_last = n == len(ordered) or ordered[n][0] < score
+        if is_last and right >= sure * total and n >= LEAST:
             best = score
     return best
 
 
 def _bins(scored: Sequence[tuple[float, bool]], edges: Sequence[float]) -> list[Bin]:
+    """How many were right from each edge on; neighbours whose order contradicts theirs are joined.
+
+    A higher probability is never said to have been right less often (isotonic regression).
+    """
     rows = [
         [right for value, right in scored if low <= value < high]
         for low, high in pairwise((*edges, 2.0))
     ]
-    return [Bin(low, sum(row), len(row)) for low, row in zip(edges, rows, strict=True) if row]
+    bins: list[Bin] = []
+    for low, row in zip(edges, rows, strict=True):
+        if not row:
+            continue
+        bins.append(Bin(low, sum(row), len(row)))
+        while len(bins) > 1 and bins[-2].right * bins[-1].of >= bins[-1].right * bins[-2].of:
+            last, before = bins.pop(), bins.pop()
+            bins.append(Bin(before.share, before.right + last.right, before.of + last.of))
+    return bins
 
 
-def _weights(trials: Sequence[Trial], features: tuple[str, ...]) -> tuple[float, ...]:
-    """Logistic regression by Newton's method with a little decay, both truths weighed alike."""
-    if len({t.affirmed for t in trials}) < 2:
+OPPOSING = frozenset({"rule out", "rule out count", "normal", "another"})
+"""What can only speak against a yes; everything else can only speak for it."""
+
+
+def _weights(
+    outcomes: Sequence[tuple[Mapping[str, float], bool]],
+    features: tuple[str, ...],
+    weights: Mapping[bool, float],
+) -> tuple[float, ...]:
+    """Logistic regression in which no feature counts against its meaning.
+
+    Questions made of records are no sample of what people ask: rare findings are asked about where
+    they are there, and reports deny what was looked for. A feature that gets the wrong sign by this
+    is left out (weight 0), and the others are fitted again.
+    """
+    used = features
+    while True:
+        fitted = _regression(outcomes, used, weights)
+        wrong = [
+            name
+            for name, weight in zip(used, fitted[1:], strict=True)
+            if (weight > 0.0 if name in OPPOSING else weight < 0.0)
+        ]
+        if not wrong:
+            by_name = dict(zip(used, fitted[1:], strict=True))
+            return (fitted[0], *(by_name.get(name, 0.0) for name in features))
+        used = tuple(name for name in used if name not in wrong)
+
+
+def _regression(
+    outcomes: Sequence[tuple[Mapping[str, float], bool]],
+    features: tuple[str, ...],
+    weights: Mapping[bool, float],
+) -> tuple[float, ...]:
+    """Logistic regression by Newton's method with a little decay; ``weights`` are by the truth."""
+    if len({right for _, right in outcomes}) < 2:
         return (0.0,) * (len(features) + 1)
-    values = np.array([[t.support[name] for name in features] for t in trials])
-    truth = np.array([t.affirmed for t in trials], np.float64)
-    weights = _balanced([t.affirmed for t in trials])
-    sample = np.array([weights[t.affirmed] for t in trials])
+    values = np.array([[support[name] for name in features] for support, _ in outcomes])
+    truth = np.array([right for _, right in outcomes], np.float64)
+    sample = np.array([weights[right] for _, right in outcomes])
     mean, spread = values.mean(0), values.std(0) + 1e-9
     design = np.hstack([np.ones((len(values), 1)), (values - mean) / spread])
     solution = np.zeros(design.shape[1])

@@ -261,6 +261,20 @@ def sampled(tasks: Iterable[Task], most: int, seed: int = 0) -> list[Task]:
     return [t for kind in by_kind.values() for t in rng.sample(kind, min(most, len(kind)))]
 
 
+def section_of_replies(scores: dict[str, Score]) -> Section:
+    """The section of the replies by themselves, where citations are not asked about."""
+    return Section(
+        name="answers",
+        title="Answers and their citations",
+        paper="section 3.6 (the paper gives no figure)",
+        protocol="Task questions about patients kept apart, and by hand (docs/notes/answers.md).",
+        verdict=_bars(scores),
+        tables=tables(scores),
+        notes=(_NOTE,),
+        data={"replies": figures(scores)},
+    )
+
+
 def with_replies(section: Section, scores: dict[str, Score]) -> Section:
     """The section of the study of answers with the replies as its third part."""
     bars = _bars(scores)

@@ -23,15 +23,16 @@ from PIL import Image, ImageFile, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
 from mmedrag.errors import ImageError
 from mmedrag.imaging.budget import DECODING
-from mmedrag.imaging.grey import to_8_bit
+from mmedrag.imaging.grey import hides, to_8_bit
+from mmedrag.imaging.jpeg_segments import without_much_beside
 from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
 from mmedrag.imaging.png_chunks import essential_chunks
 from mmedrag.imaging.reduction import MAX_SHOWN, reduced
 from mmedrag.imaging.signatures import HEAD, kind_of
+from mmedrag.imaging.tiff_files import TiffFile, check_is_read
 from mmedrag.types import ImageSource
 
 # At the level DEBUG, Pillow logs the values of Exif and TIFF fields, which may name a patient.
@@ -45,11 +46,11 @@ File: TypeAlias = Path | str | bytes
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "png": PngImageFile,
     "jpeg": JpegImageFile,
-    "tiff": TiffImageFile,
+    "tiff": TiffFile,
     "bmp": BmpImageFile,
 }
 _BYTES_A_PIXEL = 6  # while a picture is decoded, turned and reduced
-_MIN_IS_WHITE, _PHOTOMETRIC = 0, 262  # TIFF 6.0, section 3
+_TRANSPARENT = "its transparency would hide it: it is shown without"
 
 
 def read_bytes(source: File) -> bytes:
@@ -115,7 +116,9 @@ def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
     source = source if isinstance(source, bytes) else Path(source)
     name = "the image" if isinstance(source, bytes) else str(source)
     with _opened(source) as file:
-        kind = kind_of(file.read(HEAD))
+        head = file.read(HEAD)
+        check_is_read(head, name)
+        kind = kind_of(head)
         file.seek(0)
         if kind == "dicom":
             from mmedrag.imaging.dicom_pixels import decode_dicom  # pydicom is slow to import
@@ -123,7 +126,8 @@ def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
             with DECODING.reserve(2 * _size(file)):
                 return decode_dicom(source, frame, name)
         if kind:
-            return _decode(_PLUGINS[kind], file, frame, name)
+            whole = without_much_beside(file) if kind == "jpeg" else file
+            return _decode(_PLUGINS[kind], whole, frame, name)
     raise ImageError(
         f"{name} is not a PNG, JPEG, TIFF, BMP or DICOM file",
         "Convert it to one of these; its first bytes decide, not its name.",
@@ -169,7 +173,7 @@ def _decode(
         return _decoded(plugin, file, frame, name)
     except DECODER_FAILURES as error:
         failure = error
-    if plugin is PngImageFile and not isinstance(failure, ImageError):
+    if plugin is PngImageFile:
         file.seek(0)
         try:  # damage may lie in chunks that are no pixels
             return _decoded(plugin, io.BytesIO(essential_chunks(file.read())), frame, name)
@@ -229,11 +233,15 @@ def _select(image: ImageFile.ImageFile, frame: int, name: str) -> None:
 
 
 def _upright_8_bit(image: Image.Image) -> Image.Image:
-    inverted = _is_negative(image)
-    small = reduced(image)
-    clean = _grey_or_colour(_upright(small)).copy()
+    upright = _upright(reduced(image))
+    clean = _grey_or_colour(upright).copy()
     clean.info.clear()  # comments, EXIF, XMP and colour profiles can name a patient
-    return ImageOps.invert(clean) if inverted else clean
+    if upright.has_transparency_data:
+        opaque = upright.convert("RGBA").convert(clean.mode)
+        if hides(np.asarray(clean), np.asarray(opaque)):
+            clean = opaque
+            clean.info = {"notice": _TRANSPARENT}
+    return ImageOps.invert(clean) if getattr(image, "is_negative", False) else clean
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -242,13 +250,6 @@ def _upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image) or image
     except (*DECODER_FAILURES, Warning):  # a warning, where warnings are errors
         return image
-
-
-def _is_negative(image: Image.Image) -> bool:
-    """Whether white is 0 in a TIFF of more than 8 bits: Pillow turns the others itself."""
-    if not isinstance(image, TiffImageFile) or not image.mode.startswith(("I", "F")):
-        return False
-    return bool(image.tag_v2.get(_PHOTOMETRIC) == _MIN_IS_WHITE)
 
 
 def _grey_or_colour(image: Image.Image) -> Image.Image:

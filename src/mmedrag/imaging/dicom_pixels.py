@@ -39,6 +39,7 @@ _FRAME_HEADERS: dict[str, type[ImageFile.ImageFile]] = {
     "1.2.840.10008.1.2.4.91": Jpeg2KImageFile,
 }
 MAX_FRAMES = 20_000
+_JP2 = b"\0\0\0\x0cjP  "  # how a JPEG 2000 file begins; a frame should be a bare codestream
 _DELIMITER = b"\xfe\xff\xdd\xe0"  # of a sequence, in little endian
 _ROWS_COMPARED = 256  # to tell the byte order
 _MAX_RUN_LENGTHS = 32 * 2**20
@@ -188,6 +189,7 @@ def _check_frame(ds: FileDataset, frame: int, frames: int, name: str) -> None:
     if plugin is None:
         _check_run_lengths(ds, len(data), name)
         return
+    _check_boxes(data, name)
     try:
         with plugin(BytesIO(data)) as image:
             size = image.size
@@ -213,6 +215,16 @@ def _undecoded(ds: FileDataset, name: str, error: BaseException) -> ImageError:
 
 def _syntax_is_compressed(ds: FileDataset) -> bool:
     return bool(UID(_syntax(ds)).is_compressed) and "PixelData" in ds
+
+
+def _check_boxes(data: bytes, name: str) -> None:
+    """Refuse a JP2 frame with an empty box, which pydicom's parser would never get past."""
+    at = len(_JP2) + 4 if data.startswith(_JP2) else len(data)
+    while at < len(data) and data[at + 4 : at + 8] != b"jp2c":
+        length = int.from_bytes(data[at : at + 4], "big")
+        if not length:
+            raise ImageError(f"{name} has an empty box in its JPEG 2000 data", "Export it again.")
+        at += length
 
 
 def _check_run_lengths(ds: FileDataset, length: int, name: str) -> None:

@@ -34,7 +34,8 @@ def grey_range(values: NDArray[Any]) -> tuple[float, float]:
 def scale(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     """Map ``low``-``high`` linearly to 0-255; what lies outside is clipped, NaN becomes 0."""
     span = high - low if high > low else 1.0
-    unit = np.nan_to_num((np.asarray(values, np.float32) - low) / span, posinf=1.0, neginf=0.0)
+    exact = np.float64 if values.dtype == np.float64 else np.float32  # 1e12 + 1 needs the longer
+    unit = np.nan_to_num(np.subtract(values, low, dtype=exact) / span, posinf=1.0, neginf=0.0)
     grey: NDArray[np.uint8] = np.rint(np.clip(unit, 0.0, 1.0) * 255).astype(np.uint8)
     return grey
 

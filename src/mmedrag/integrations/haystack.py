@@ -35,11 +35,7 @@ class CaseRetriever:
     """
 
     def __init__(
-        self,
-        casebase: str,
-        top_k: int = 10,
-        where: str | None = None,
-        definitions: bool = False,
+        self, casebase: str, top_k: int = 10, where: str | None = None, definitions: bool = False
     ) -> None:
         """Make a component; nothing is opened before :meth:`warm_up` or the first run.
 
@@ -85,6 +81,8 @@ class CaseRetriever:
         image: str | None = None,
         top_k: int | None = None,
         where: str | None = None,
+        patient_id: str = "",
+        at: str | float | None = None,
     ) -> dict[str, list[Document]]:
         """Retrieve.
 
@@ -93,6 +91,8 @@ class CaseRetriever:
             image: the path of a picture.
             top_k: cases at most, in place of the component's.
             where: narrows the component's filter.
+            patient_id: whom it is about.
+            at: when, a date or a day of ``offset_days``; what is later is not read of that patient.
 
         Raises:
             MMedRAGError: see :meth:`mmedrag.MMedRAG.retrieve`.
@@ -100,7 +100,9 @@ class CaseRetriever:
         system = configure(
             self._opened(), k=self.top_k if top_k is None else top_k, where=self.where
         )
-        context = system.retrieve(Query(query, Path(image) if image else None, where=where))
+        context = system.retrieve(
+            Query(query, Path(image) if image else None, None, where, patient_id, at)
+        )
         documents = [
             Document(
                 id=e.name, content=e.text, score=float(e.relevance),

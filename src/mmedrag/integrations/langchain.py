@@ -36,6 +36,8 @@ class CaseRetriever(BaseRetriever):
         k: cases at most.
         where: a filter of cases.
         image: of the question.
+        patient_id: whom the question is about.
+        at: when, a date or a day of ``offset_days``; what is later is not read of that patient.
         definitions: whether definitions follow the cases.
     """
 
@@ -43,6 +45,8 @@ class CaseRetriever(BaseRetriever):
     k: int = 10
     where: str | None = None
     image: Any = None
+    patient_id: str = ""
+    at: str | float | None = None
     definitions: bool = False
 
     def _get_relevant_documents(
@@ -53,6 +57,8 @@ class CaseRetriever(BaseRetriever):
         k: int | None = None,
         where: str | None = None,
         image: ImageSource | None = None,
+        patient_id: str | None = None,
+        at: str | float | None = None,
     ) -> list[Document]:
         """The kept evidence, best first (:class:`~mmedrag.errors.MMedRAGError` where none can be).
 
@@ -60,7 +66,9 @@ class CaseRetriever(BaseRetriever):
         """
         system = configure(self.rag, k=self.k if k is None else k, where=self.where)
         picture = self.image if image is None else image
-        context = system.retrieve(Query(query, picture, where=where))
+        patient = self.patient_id if patient_id is None else patient_id
+        time = self.at if at is None else at
+        context = system.retrieve(Query(query, picture, where=where, patient_id=patient, at=time))
         return [
             Document(e.text, id=e.name, metadata=evidence_metadata(e, context))
             for e in context.kept

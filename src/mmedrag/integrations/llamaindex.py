@@ -34,6 +34,8 @@ class CaseRetriever(BaseRetriever):
         k: int = 10,
         where: str | None = None,
         *,
+        patient_id: str = "",
+        at: str | float | None = None,
         definitions: bool = False,
     ) -> None:
         """Make a retriever.
@@ -42,6 +44,8 @@ class CaseRetriever(BaseRetriever):
             rag: retrieves; it stays the caller's to close.
             k: cases at most.
             where: a filter of cases.
+            patient_id: whom the questions are about.
+            at: when, a date or a day of ``offset_days``; what is later is not read of that patient.
             definitions: whether definitions are given besides.
 
         Raises:
@@ -50,10 +54,13 @@ class CaseRetriever(BaseRetriever):
         """
         super().__init__()
         self._system = configure(rag, k=k, where=where)
+        self._patient_id = patient_id
+        self._at = at
         self._definitions = definitions
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        query = Query(query_bundle.query_str, query_bundle.image_path)
+        text, image = query_bundle.query_str, query_bundle.image_path
+        query = Query(text, image, patient_id=self._patient_id, at=self._at)
         context = self._system.retrieve(query)
         return [
             _node(e, context) for e in context.kept if isinstance(e.item, Case) or self._definitions

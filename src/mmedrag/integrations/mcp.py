@@ -19,6 +19,7 @@ from urllib.parse import quote
 from mmedrag import __version__
 from mmedrag.assembly import configure
 from mmedrag.citations import DISCLAIMER
+from mmedrag.dates import time_of
 from mmedrag.domains import find
 from mmedrag.errors import MissingExtra, MMedRAGError, QueryError
 from mmedrag.filters import parse
@@ -66,6 +67,13 @@ DomainParameter = Annotated[
 ]
 WhereParameter = Annotated[
     str, Field(description="only cases that match, such as: modality = 'ct' and labels = 'edema'")
+]
+PatientParameter = Annotated[
+    str, Field(description="whom it is about, a patient_id; needed to compare with earlier studies")
+]
+TimeParameter = Annotated[
+    str,
+    Field(description="a date or a day of offset_days; what is later of the patient is not read"),
 ]
 CountParameter = Annotated[int, Field(description="how many cases at most")]
 
@@ -153,6 +161,8 @@ class Tools:
         image_file: FileParameter = "",
         domain: DomainParameter = "",
         where: WhereParameter = "",
+        patient_id: PatientParameter = "",
+        at: TimeParameter = "",
         k: CountParameter = 5,
     ) -> dict[str, Any]:
         """Find cases similar to a text, an image or both, with definitions of their terms.
@@ -161,7 +171,7 @@ class Tools:
         negated, ...), scores, and the address of a preview.
         """
         system = configure(self._rag, context_filter="none", k=k)
-        query = self._query(text, image, image_file, domain, where)
+        query = self._query(text, image, image_file, domain, where, patient_id, at)
         context = system.retrieve(query)
         return _summary(context_json(context), context)
 
@@ -173,13 +183,15 @@ class Tools:
         image_file: FileParameter = "",
         domain: DomainParameter = "",
         where: WhereParameter = "",
+        patient_id: PatientParameter = "",
+        at: TimeParameter = "",
         k: CountParameter = 10,
     ) -> dict[str, Any]:
         """Answer a medical question about a text, an image or both from similar cases.
 
         The answer's marks name the keys of "evidence"; it abstains without adequate evidence.
         """
-        query = self._query(question, image, image_file, domain, where)
+        query = self._query(question, image, image_file, domain, where, patient_id, at)
         answer = configure(self._rag, k=k).ask(query)
         return _summary(answer_json(answer), answer.context)
 
@@ -249,11 +261,14 @@ class Tools:
     def _mentions(self, case: Case) -> Sequence[Mention]:
         return self._rag.definitions.recognise([case.text])[0]
 
-    def _query(self, text: str, image: str, file: str, domain: str, where: str) -> Query:
+    def _query(
+        self, text: str, image: str, file: str, domain: str, where: str, patient_id: str, at: str
+    ) -> Query:
         if image and file:
             raise QueryError("image and image_file were both given", "Leave one of them out.")
         picture = _decoded(image) if image else self._file(file) if file else None
-        return Query(text, picture, find(domain) if domain else None, where or None)
+        named = find(domain) if domain else None
+        return Query(text, picture, named, where or None, patient_id, time_of(at))
 
     def _file(self, name: str) -> Path:
         if self._images is None:

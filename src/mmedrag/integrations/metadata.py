@@ -44,6 +44,7 @@ def case_metadata(case: Case, mentions: Iterable[Mention]) -> dict[str, Any]:
         "labels": list(case.labels),
         "patient_id": case.patient_id,
         "study_id": case.study_id,
+        "date": case.date,
         "source": case.source,
         "licence": case.licence,
         "assertions": assertions(mentions),

@@ -40,6 +40,7 @@ from mmedrag.phantoms.images.sensitivity import (
 from mmedrag.phantoms.images.smear import draw_smear
 from mmedrag.phantoms.images.tissue import draw_tissue
 from mmedrag.phantoms.reports import report
+from mmedrag.threads import one_for_algebra
 from mmedrag.types import Domain
 
 __all__ = [
@@ -232,7 +233,8 @@ def generate(n: int = 360, seed: int = 7, *, into: str | Path) -> Path:
     """Write a corpus of ``n`` synthetic image-report pairs over the three domains.
 
     The same ``n`` and ``seed`` give the same bytes. The records are in the native format; splits
-    are by patient; exact and near duplicates carry ``near_duplicate_of``.
+    are by patient; exact and near duplicates carry ``near_duplicate_of``. From then on numpy
+    multiplies in one thread: see :func:`mmedrag.threads.one_for_algebra`.
 
     Args:
         n: number of records.
@@ -247,6 +249,7 @@ def generate(n: int = 360, seed: int = 7, *, into: str | Path) -> Path:
     """
     if n < 1:
         raise CorpusError(f"cannot generate {n} records", "Ask for at least 1.")
+    one_for_algebra()
     into = Path(into)
     records = into / "records.jsonl"
     try:

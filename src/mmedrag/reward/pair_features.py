@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -259,6 +260,7 @@ def _stems(text: str) -> list[str]:
     return [_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word)]
 
 
+@lru_cache(1 << 14)
 def _stem(word: str) -> str:
     """One stem for opacity and opacities, metastasis and metastases, oedema and edema."""
     word = word.replace("ae", "e").replace("oe", "e")

@@ -20,6 +20,7 @@ from mmedrag import __version__
 from mmedrag.errors import MMedRAGError
 from mmedrag.serving.api import api
 from mmedrag.serving.audit import Recorder
+from mmedrag.serving.casebase_pages import casebase_pages
 from mmedrag.serving.courses import courses
 from mmedrag.serving.headers import SecurityHeaders
 from mmedrag.serving.health import health
@@ -28,6 +29,7 @@ from mmedrag.serving.pages import pages, problem_page, wants_page
 from mmedrag.serving.problems import MEDIA_TYPE, Invalid, of_status, response
 from mmedrag.serving.service import Service
 
+ROUTERS = (api, courses, health, pages, casebase_pages)
 STATIC = Path(__file__).parent / "static"
 
 DESCRIPTION = """Similar cases, definitions, and answers with citations that can be checked.
@@ -64,11 +66,15 @@ def create_app(service: Service, *, max_body: int) -> FastAPI:
     )
     app.state.service = service
     app.state.max_body = max_body
-    app.state.service_routes = [*api.routes, *courses.routes, *health.routes, *pages.routes]
-    app.include_router(api)
-    app.include_router(courses)
-    app.include_router(health)
-    app.include_router(pages)
+    app.state.service_routes = [
+        *api.routes,
+        *courses.routes,
+        *health.routes,
+        *pages.routes,
+        *casebase_pages.routes,
+    ]
+    for router in ROUTERS:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(MMedRAGError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

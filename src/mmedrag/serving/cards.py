@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from mmedrag.serving.events import preview_address
-from mmedrag.types import Answer, Assertion, Brief, Case, Context, Evidence
+from mmedrag.text.citation_markers import keys_of
+from mmedrag.types import Answer, Assertion, Case, Context, Evidence, QuestionKind
 from mmedrag.views.page import annotated
+
+ASKED_FOR: Mapping[QuestionKind, str] = {
+    QuestionKind.PRESENCE: "whether something is there",
+    QuestionKind.DEFINITION: "what a term means",
+    QuestionKind.DIFFERENTIAL: "what it may be",
+    QuestionKind.DESCRIPTION: "what there is to see",
+    QuestionKind.NORMALITY: "whether it is normal",
+    QuestionKind.CHOICE: "which of several it is",
+    QuestionKind.COMPARISON: "what has changed",
+    QuestionKind.SEARCH: "cases like a description",
+    QuestionKind.OUT_OF_SCOPE: "something that cases cannot answer",
+}
+"""Each kind of question in plain words."""
+
+_REPORT: Mapping[Assertion, str] = {
+    Assertion.AFFIRMED: "the report affirms",
+    Assertion.NEGATED: "the report rules out",
+    Assertion.UNCERTAIN: "the report is in doubt about",
+    Assertion.HISTORICAL: "the report mentions from the past",
+    Assertion.OTHER_PERSON: "the report mentions of another person",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +94,28 @@ def terms_of(context: Context) -> list[Term]:
     ]
 
 
-def disagreements(brief: Brief | None) -> list[Disagreement]:
-    """The findings on which the kept cases differ."""
+def disagreements(answer: Answer) -> list[Disagreement]:
+    """The findings on which the kept cases differ, as far as the answer does not say so itself."""
     assertions: dict[str, dict[Assertion | None, tuple[str, ...]]] = defaultdict(dict)
-    for claim in brief.claims if brief is not None else ():
+    for claim in answer.brief.claims if answer.brief is not None else ():
         if not claim.side and not claim.grade:
             assertions[claim.term][claim.assertion] = claim.keys
-    return [
+    lines = [(line.casefold(), set(keys_of(line))) for line in answer.text.splitlines()]
+    differing = [
         Disagreement(term, by[Assertion.AFFIRMED], by[Assertion.NEGATED])
         for term, by in assertions.items()
         if by.get(Assertion.AFFIRMED) and by.get(Assertion.NEGATED)
     ]
+    return [d for d in differing if not any(_states(*line, d) for line in lines)]
+
+
+def _states(line: str, keys: set[str], differing: Disagreement) -> bool:
+    """Whether a line names the finding with cases of either side."""
+    return (
+        differing.term.casefold() in line
+        and not keys.isdisjoint(differing.affirmed)
+        and not keys.isdisjoint(differing.negated)
+    )
 
 
 def state_of(answer: Answer) -> str:
@@ -115,14 +148,18 @@ def _card(e: Evidence, case: Case, casebase: str, context: Context, ranks: tuple
 
 
 def _why(e: Evidence, context: Context, ranks: tuple[int, int]) -> list[str]:
-    """Shared findings, and its places before and after the graph."""
+    """What of the question the report speaks of, and its places before and after the graph."""
     sought = {m.concept for m in context.question.mentions}
-    by: dict[Assertion, dict[str, None]] = defaultdict(dict)
+    by: dict[str, dict[str, None]] = defaultdict(dict)
     for mention in e.mentions:
         if mention.concept in sought:
-            by[mention.assertion][mention.term] = None
-    lines = [f"{assertion}: {', '.join(terms)}" for assertion, terms in by.items()]
-    return [*lines, f"place {ranks[0]} by similarity, {ranks[1]} after the graph"]
+            by[_REPORT.get(mention.assertion, "the report mentions")][mention.term] = None
+    before, after = ranks
+    place = f"place {before} of the search"
+    return [
+        *(f"{words} {', '.join(terms)}" for words, terms in by.items()),
+        place if before == after else f"{place}, {after} after the graph",
+    ]
 
 
 def _ranks(evidence: Sequence[Evidence]) -> dict[str, int]:

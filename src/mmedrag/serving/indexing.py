@@ -7,6 +7,7 @@ from pathlib import Path
 from mmedrag.corpora import corpus_of
 from mmedrag.indexing import IndexReport, index
 from mmedrag.progress import Progress
+from mmedrag.readings import READINGS, Readings
 from mmedrag.serving.readers import Readers
 
 
@@ -17,13 +18,16 @@ def index_below(readers: Readers, corpus: Path, progress: Progress) -> IndexRepo
         CorpusError: the corpus cannot be read.
         CasebaseError: the casebase cannot be written, or another writer is at work.
     """
-    with readers.writer() as (casebase, rag):
-        rows = corpus_of(casebase, corpus)
+    with (
+        readers.writer() as (casebase, rag),
+        Readings(casebase.folder / READINGS) as readings,
+    ):
         return index(
-            rows,
+            corpus_of(casebase, corpus),
             casebase,
             rag.embedder,
             rag.classifier,
             definitions=rag.definitions,
             progress=progress,
+            readings=readings,
         )

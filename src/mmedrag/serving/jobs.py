@@ -66,6 +66,7 @@ class Job:
             "casebase": self.casebase,
             "corpus": self.corpus,
             "state": self.state,
+            "cancelling": self.cancelled.is_set() and not self.ended,
             "rows": self.rows,
             "started": self.started or None,
             "ended": self.ended or None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from typing import Annotated, Any
@@ -17,10 +16,11 @@ from mmedrag import domains
 from mmedrag.choices import FILTERS, RERANKERS
 from mmedrag.citations import DISCLAIMER
 from mmedrag.errors import MMedRAGError
+from mmedrag.integrations.metadata import assertions
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving import events
 from mmedrag.serving.api import note, wants_events
-from mmedrag.serving.cards import cards_of, disagreements, state_of, terms_of
+from mmedrag.serving.cards import ASKED_FOR, cards_of, disagreements, state_of, terms_of
 from mmedrag.serving.feedback import Feedback
 from mmedrag.serving.pixels import pixels_of, png
 from mmedrag.serving.problems import NotHere, document, headers_of, status_of
@@ -42,9 +42,6 @@ from mmedrag.views.page import answer_html, page
 from mmedrag.views.terminal import printable
 from mmedrag.views.trace import ruled_out, understood
 
-MOST_COUNTED = 50_000
-"""Cases of a casebase whose labels are counted for its page."""
-
 EXAMPLES = ("Is there a pleural effusion?", "Which findings speak for adenocarcinoma?",
             "drusen at the macula")  # fmt: skip
 
@@ -63,7 +60,8 @@ def environment() -> Environment:
     """The templates; whatever others wrote is escaped."""
     loader = PackageLoader("mmedrag.serving")
     made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    made.filters["number"] = lambda value: "–" if value is None else f"{value:.2f}"
+    made.filters["number"] = lambda value: f"{value:.2f}"
+    made.filters["sentence"] = lambda text: text[:1].upper() + text[1:].removesuffix(".") + "."
     return made
 
 
@@ -81,7 +79,7 @@ async def ask_page(request: Request, grant: Reader) -> Response:
     had_image = "image" in request.query_params
     if had_image or not inquiry.text.strip():
         return _ask_html(request, grant, inquiry, had_image=had_image)
-    return _ask_html(request, grant, inquiry, await _answered(request, grant, body, inquiry))
+    return await _answer_html(request, grant, body, inquiry)
 
 
 @pages.post("/")
@@ -89,14 +87,12 @@ async def ask_form(request: Request, grant: Reader) -> Response:
     """The answer to a form: as events for the script, as a page for everybody else."""
     body = await body_of(request)
     inquiry = checked(body)
-    query = query_of(inquiry, body.image)
     if wants_events(request):
-        return StreamingResponse(
-            _lines(request, grant, inquiry, query), media_type=events.MEDIA_TYPE
-        )
+        lines = _lines(request, grant, inquiry, query_of(inquiry, body.image))
+        return StreamingResponse(lines, media_type=events.MEDIA_TYPE)
     if body.image is None and len(inquiry.text) < 1500:
         return RedirectResponse(_address(grant, inquiry), 303)
-    return _ask_html(request, grant, inquiry, await _answered(request, grant, body, inquiry))
+    return await _answer_html(request, grant, body, inquiry)
 
 
 @pages.get("/case")
@@ -108,29 +104,14 @@ async def case_page(request: Request, grant: Reader, id: str = "") -> Response:
         case = store_of(rag).get(id)
         if case is None:
             raise NotHere("There is no such case", "Search for it; it may have been deleted.")
-        mentions = rag.definitions.recognise([case.text])[0]
-        terms = dict.fromkeys((m.term, str(m.assertion)) for m in mentions)
-        return {"case": case, "mentions": list(terms)}
+        return {
+            "case": case,
+            "mentions": assertions(rag.definitions.recognise([case.text])[0]),
+        }
 
     values = await grant.readers.run(work)
     preview = events.preview_address(id, grant.casebase)
     return page_of(request, grant, "case.html", preview=preview, **values)
-
-
-@pages.get("/casebase")
-async def casebase_page(request: Request, grant: Reader) -> Response:
-    """Counts, facets, health and jobs."""
-
-    def work(rag: MMedRAG, watch: Watch) -> Mapping[str, Any]:
-        store: Any = rag.cases
-        statistics = store.info()
-        counts = _facets(store, rag.definitions.fingerprint, watch) if (
-            statistics["cases"] <= MOST_COUNTED) else {}  # fmt: skip
-        return {"info": statistics, "facets": counts}
-
-    statistics = await grant.readers.run(work)
-    jobs = [job.as_json() for job in grant.service.jobs.of(grant.casebase)]
-    return page_of(request, grant, "casebase.html", jobs=jobs, **statistics)
 
 
 @pages.get("/trace/{trace_id}")
@@ -209,8 +190,11 @@ async def logout(request: Request) -> Response:
 def problem_page(request: Request, error: MMedRAGError) -> Response:
     """An error as a page, for who came with a browser."""
     problem = document(error)
-    template = "login.html" if problem["status"] == 401 else "problem.html"
-    html = render(template, problem=problem)
+    if problem["status"] != 401:
+        html = render("problem.html", problem=problem)
+    else:  # who has given no token yet is asked for one, and told of no error
+        given = request.method == "POST" or COOKIE in request.cookies
+        html = render("login.html", problem=problem if given else None)
     return HTMLResponse(html, status_of(error), headers_of(error))
 
 
@@ -218,6 +202,19 @@ def wants_page(request: Request) -> bool:
     """Whether a browser opened an address that is no part of the REST interface."""
     accepts = "text/html" in request.headers.get("accept", "")
     return accepts and not request.url.path.startswith("/v1/")
+
+
+async def _answer_html(request: Request, grant: Grant, body: Body, inquiry: Inquiry) -> Response:
+    """The page with the answer, or with what stands against one and the question as it was put."""
+    try:
+        result = await _answered(request, grant, body, inquiry)
+    except MMedRAGError as error:
+        problem = document(error)
+        page = _ask_html(request, grant, inquiry, problem=problem)
+        page.status_code = problem["status"]
+        page.headers.update(headers_of(error))
+        return page
+    return _ask_html(request, grant, inquiry, result)
 
 
 async def _answered(request: Request, grant: Grant, body: Body, inquiry: Inquiry) -> dict[str, Any]:
@@ -266,6 +263,7 @@ def _kept_trace(grant: Grant, rag: MMedRAG, answer: Answer) -> str:
 
 
 def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
+    intent = context.question.intent
     return {
         "casebase": grant.casebase,
         "question": context.question,
@@ -274,6 +272,7 @@ def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
         "cards": cards_of(context, grant.casebase),
         "terms": terms_of(context),
         "may_write": grant.client.may(Scope.WRITE, grant.casebase),
+        "asked_for": ASKED_FOR[intent.kind] if intent is not None else "",
         "disagreements": [],
     }
 
@@ -283,7 +282,7 @@ def _result(grant: Grant, answer: Answer, rag: MMedRAG, trace: str) -> dict[str,
         "answer": answer_html(answer.text),
         "plain": answer.text,
         "state": state_of(answer),
-        "disagreements": disagreements(answer.brief),
+        "disagreements": disagreements(answer),
         "removed": answer.removed,
         "trace": trace,
         "lasting": grant.service.traces.lasting,
@@ -296,9 +295,11 @@ def _ask_html(
     grant: Grant,
     inquiry: Inquiry,
     result: Mapping[str, Any] | None = None,
+    *,
     had_image: bool = False,
+    problem: Mapping[str, Any] | None = None,
 ) -> Response:
-    values = {"inquiry": inquiry, "result": result, "had_image": had_image}
+    values = {"inquiry": inquiry, "result": result, "had_image": had_image, "problem": problem}
     return page_of(request, grant, "ask.html", **values, **(result or {}))
 
 
@@ -327,18 +328,3 @@ def _address(grant: Grant, inquiry: Inquiry) -> str:
         if value != Inquiry.model_fields[name].default
     }
     return "/?" + urlencode({**changed, "casebase": grant.casebase})
-
-
-def _facets(store: Any, fingerprint: str, watch: Watch) -> dict[str, list[tuple[str, int]]]:  # noqa: ANN401
-    """The most frequent concepts, labels and modalities with their counts of cases."""
-    counts: dict[str, Counter[str]] = {
-        name: Counter() for name in ("findings affirmed", "labels", "modality")
-    }
-    for case, mentions in store.recognised(fingerprint):
-        watch.check()
-        counts["findings affirmed"].update(
-            {m.term for m in mentions or () if m.kind.is_finding and m.assertion == "affirmed"}
-        )
-        counts["labels"].update(set(case.labels))
-        counts["modality"].update([case.modality] if case.modality else [])
-    return {name: count.most_common(15) for name, count in counts.items()}

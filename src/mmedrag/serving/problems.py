@@ -28,6 +28,8 @@ class ServiceError(MMedRAGError):
     """
 
     status = 500
+    title = ""
+    """In place of the title that its status has."""
 
     def __init__(self, what: str, remedy: str, *, retry_after: float | None = None) -> None:
         super().__init__(what, remedy)
@@ -92,6 +94,7 @@ class Busy(ServiceError):
     """Every reader has work, and enough requests wait."""
 
     status = 503
+    title = "Busy"
 
 
 class TimeLimit(ServiceError):
@@ -124,7 +127,7 @@ TITLES = {
     429: "Too many requests",
     500: "An error inside the service",
     502: "The generator cannot answer",
-    503: "Not ready, or busy",
+    503: "Not ready",
     504: "Stopped at the time limit",
 }
 
@@ -142,7 +145,7 @@ def document(error: MMedRAGError) -> dict[str, Any]:
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
     return {
         "type": f"urn:mmedrag:problem:{name}",
-        "title": TITLES[status],
+        "title": getattr(error, "title", "") or TITLES[status],
         "status": status,
         "detail": error.what,
         "remedy": error.remedy,

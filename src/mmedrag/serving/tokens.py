@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import logging
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -186,8 +187,18 @@ def _scopes(name: str, scopes: object) -> frozenset[Scope]:
     return frozenset(map(Scope, scopes))
 
 
+def is_open(file: Path) -> bool:
+    """Whether every user of the machine may read a file."""
+    return bool(file.stat().st_mode & stat.S_IROTH)
+
+
 def _text(file: Path) -> str:
     try:
         return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise QueryError(f"{file} cannot be read", "Name a token file (UTF-8, TOML).") from None
+    except UnicodeDecodeError:
+        raise QueryError(f"{file} is no text", "Name a token file (UTF-8, TOML).") from None
+    except OSError as error:
+        raise QueryError(
+            f"{file} cannot be read ({error.strerror})",
+            "Name a token file (UTF-8, TOML) that the service's user may read.",
+        ) from None

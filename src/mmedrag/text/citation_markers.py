@@ -1,6 +1,7 @@
 """What a reader takes for a citation, however it is written.
 
-``[C1]``, ``【C1†source】``, ``[Ｃ1]``, ``⟦C1⟧``, ``(C99)``, ``[Case 99]`` and ``[1]`` are marks.
+``[C1]``, ``【C1†source】``, ``[Ｃ1]``, ``⟦C1⟧``, ``<C1>``, ``(C99)``, ``[Case 99]``, ``[caso 99]``,
+``[1]`` and works that nobody supplied, ``(Smith et al., 2019)`` or ``[PMID 123456]``, are marks.
 Medicine that stands in brackets is none: the vertebrae of ``[C5-C6]``, ``[C7-T1]`` and ``(C2)``,
 ``[C4d]``, ``[vitamin D3]``, ``[3 cm]``, ``(1)``.
 """
@@ -25,14 +26,15 @@ _KEY = r"(?:[CDcd][ ._#-]?\d{1,4}\b)"
 _TO = r"\s{0,2}(?:[-–—−‑/]|\.\.\.?|…|\bto\b)\s{0,2}"
 _NOUN = (
     r"(?:cases?|definitions?|evidence|sources?|ref(?:erence)?s?|passages?|documents?|docs?|items?"
-    r"|citations?|reports?)"
+    r"|citations?|reports?|contexts?|examples?|snippets?|excerpts?|chunks?|casos?|definici[oó]n(?:es)?"
+    r"|definiç(?:ão|ões)|evid[eê]ncias?|fuentes?|fontes?|refer[eê]ncias?|documentos?|informes?)"
 )
 _WORD = (
     rf"(?:(?:{_NOUN}|see|cf|also|and|as|in|from|per|to|according|cited|key|id|no|nos)\b"
     r"[\s.:#]{0,3})"
 )
 _ITEM = rf"(?:{_WORD}{{0,5}}{_KEY}(?:{_TO}[CDcd]?\d{{1,4}}\b)?)"
-_NUMBER = r"[\s.:#_-]{1,3}(?:(?:no|nos|number|id|key)[\s.:#]{1,3})?\d{1,4}\b"
+_NUMBER = r"[\s.:#_-]{0,3}(?:(?:no|nos|number|id|key)[\s.:#]{1,3})?\d{1,4}\b"
 _NUMBERED = rf"(?:{_WORD}{{0,4}}{_NOUN}{_NUMBER})"
 _NEXT = r"(?:\s{0,2}[,;&+|]\s{0,2}|\s{1,2})"
 _LIST = (
@@ -42,7 +44,15 @@ _COMMENT = (
     rf"(?:\s{{0,2}}[:†‡|@=]{INSIDE}{{0,200}}"
     rf"|\s(?:shows?|says?|states?|describes?|reports?|supports?|above|below|page|p)\b{INSIDE}{{0,200}})"
 )
-_NUMBERS = r"\^?\d{1,3}(?:\s{0,2},\s{0,2}\d{1,3}){0,30}"
+_RANGE = r"\d{1,3}(?:\s?[–-]\s?\d{1,3})?"
+_NUMBERS = rf"\^?{_RANGE}(?:\s{{0,2}}[,;]\s{{0,2}}{_RANGE}){{0,30}}"
+_WORK = (
+    r"(?:(?:see|cf|e\.g|from|per)\b[\s.,:]{0,3})?(?:[^\W\d_][\w'’.-]{1,30}(?:\s(?:and|&)\s[^\W\d_]"
+    r"[\w'’-]{1,30})?,?\s(?:et\sal\.?,?\s\(?)?(?:19|20)\d\d[a-z]?"
+    r"|[^\W\d_][\w'’.-]{1,30}\set\sal\.?"
+    r"|pm(?:id|c)[\s:#]{0,3}\d{4,9}|(?:doi[:\s]{0,2}|https?://|www\.)[^()\s\[\]]{3,200})"
+)
+"""Works that nobody supplied: a name with a year, a PMID, a DOI, an address."""
 _FAR = rf"(?:C(?:1[5-9]|[2-9]\d|\d{{3,4}})|D(?:1[3-9]|[2-9]\d|\d{{3,4}}))\b{INSIDE}{{0,200}}"
 _LINK = r"(?:\((?:https?:|www\.|#|doi:)[^()\s]{0,200}\))?"
 
@@ -50,13 +60,21 @@ SQUARE = (
     rf"{OPEN}(?={INSIDE}{{1,280}}{CLOSE})"
     rf"\s{{0,4}}(?:(?i:{_LIST}){_COMMENT}?|(?i:{_FAR}))\s{{0,4}},?{CLOSE}{_LINK}"
     rf"|[\[【⟦〔〖]\s{{0,4}}{_NUMBERS}\s{{0,4}},?[\]】⟧〕〗]{_LINK}"
+    rf"|{OPEN}\s?(?i:{_WORK})\s?{CLOSE}{_LINK}"
 )
-ROUND = rf"\((?=[^()\n]{{1,280}}\))\s{{0,4}}(?i:{_LIST})\s{{0,4}}\)"
-MARK = rf"(?:{SQUARE}|{ROUND})"
+DOUBLE = rf"\[\[\s?(?i:{_LIST})\s?\]\]{_LINK}"
+ANGLED = rf"[<«‹`]\s?(?i:{_ITEM})\s?[>»›`]"
+ROUND = rf"\((?=[^()\n]{{1,280}}\))\s{{0,4}}(?:(?i:{_LIST})|(?i:{_WORK}))\s{{0,4}}\)"
+MARK = rf"(?:{DOUBLE}|{SQUARE}|{ROUND}|{ANGLED})"
 
-_CONTENT = re.compile(rf"(?:{OPEN}|\()({INSIDE}+)(?:{CLOSE}|\))")
-_SPAN = re.compile(rf"\b([CDcd])[ ._#-]?(\d{{1,4}})\b(?:{_TO}([CDcd])?(\d{{1,4}})\b)?")
-_OF_A_CASE = re.compile(rf"\b([cd])(?:ases?|efinitions?)(?={_NUMBER})\D*", re.IGNORECASE)
+_CONTENT = re.compile(rf"(?:{OPEN}|[(<«‹`])({INSIDE}+?)(?:{CLOSE}|[)>»›`])")
+_LINKED = re.compile(rf"(?<={CLOSE}){_LINK}")
+_WORK_ALONE = re.compile(rf"\s*{_WORK}\s*", re.IGNORECASE)
+_SPAN = re.compile(rf"\b([CDcd])[ ._#-]?(\d{{1,4}})\b(?:(?!\s?/){_TO}([CDcd])?(\d{{1,4}})\b)?")
+_OF_A_CASE = re.compile(
+    rf"\b([cd])(?:ases?|asos?|efinitions?|efinici[oó]n(?:es)?|efiniç(?:ão|ões))(?={_NUMBER})\D*",
+    re.IGNORECASE,
+)
 _LEVELS = re.compile(rf"\s*([CDTLScdtls])(\d{{1,2}})({_TO})([CDTLScdtls])?(\d{{1,2}})\s*")
 _SPINE = re.compile(
     r"\b(?:vertebra\w*|dis[ck]s?|levels?|cervical|spin(?:e|al)|spondyl\w*|foramin\w*|forame\w*|facets?"
@@ -94,7 +112,10 @@ def without_brackets(text: str) -> str:
 
 def keys_of(markers: str) -> Iterator[str]:
     """The keys that neighbouring marks name, as written; a number without a letter as it is."""
-    for content in _CONTENT.findall(markers):
+    for content in _CONTENT.findall(_LINKED.sub("", markers)):
+        if _WORK_ALONE.fullmatch(content):
+            yield content.strip()
+            continue
         if re.fullmatch(rf"\s*{_NUMBERS}\s*,?", content):
             yield from re.findall(r"\d+", content)
         content = _OF_A_CASE.sub(r"\1", content)
@@ -153,6 +174,6 @@ def _crosses_regions(levels: re.Match[str]) -> bool:
 
 
 def _is_level(key: str) -> bool:
-    if not key[0].isalpha():
+    if not re.fullmatch(r"[CD]\d+", key):
         return False
     return 1 <= int(key[1:]) <= (8 if key[0] == "C" else 12)

@@ -55,11 +55,11 @@ def timeline(course: Course) -> Markup:
     title = f"Course of patient {course.patient_id}"
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {} {}" '
-        'style="max-width:{}px;width:100%" font-family="system-ui, sans-serif" font-size="13" '
+        'width="100%" font-family="system-ui, sans-serif" font-size="13" '
         'fill="currentColor"><title>{}</title><desc>{}</desc>{}</svg>'
     ).format(
-        f"{_WIDTH:.0f}", f"{height:.0f}", f"{_WIDTH * 1.3:.0f}", plain(title),
-        plain(_description(course)), Markup("").join(elements),
+        f"{_WIDTH:.0f}", f"{height:.0f}", plain(title), plain(_description(course)),
+        Markup("").join(elements),
     )  # fmt: skip
 
 
@@ -86,7 +86,8 @@ def course_page(course: Course) -> str:
         "<style>body{{font:16px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:60rem;"
         "padding:0 1rem;overflow-wrap:anywhere}} table{{border-collapse:collapse}} "
         "th,td{{padding:.4rem .6rem;vertical-align:top;text-align:left;"
-        "border-top:1px solid #8886}} .mark{{margin-left:.3rem}}</style></head>"
+        "border-top:1px solid #8886}} .mark{{margin-left:.3rem}} "
+        "svg{{max-width:988px}}</style></head>"
         "<body><main><h1>{}</h1>{}<p><small>{}</small></p></main></body></html>"
     ).format(title, title, course_body(course), DISCLAIMER)
     return printable(html)

@@ -100,6 +100,10 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
         "definitions": list(brief.definitions),
         "declined": brief.declined or None,
         "unanswered": brief.unanswered or None,
+        "verdicts": [
+            {"concept": v.concept, "reply": str(v.reply), "reason": v.reason}
+            for v in brief.verdicts
+        ],
         "compared": list(brief.compared),
         "changes": [change_json(c) for c in brief.changes],
     }
@@ -107,7 +111,7 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
 
 _BRIEF = (
     "kind", "reply", "reason", "claims", "differential", "definitions", "declined", "unanswered",
-    "compared", "changes",
+    "verdicts", "compared", "changes",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ const casebase = form.dataset.casebase;
 let reading = null; // the AbortController of the stream
 let question = null; // pixels of the chosen image, for the viewer
 let asked = location.search; // the question whose reply is shown
+let unwritten = ""; // the end of what has come of the reply, where a mark is not whole yet
 
 // Image
 
@@ -26,7 +27,7 @@ async function shown() {
   $("filename").textContent = file.name;
   if (file.size > Number(form.dataset.max)) {
     choose(null);
-    problem({ status: 413, title: "Too large", detail: `The image has ${Math.ceil(file.size / 1048576)} MiB, more than ${Math.floor(form.dataset.max / 1048576)}`, remedy: "Choose a smaller image." });
+    problem({ status: 413, title: "Too large", detail: `The image has ${Math.ceil(file.size / 1048576)} MiB; at most ${Math.floor(form.dataset.max / 1048576)} MiB can be sent`, remedy: "Choose a smaller image." });
     return;
   }
   const body = new FormData();
@@ -40,7 +41,7 @@ async function shown() {
     Viewer.thumbnail($("thumb"), pixels, 160);
   } catch (error) {
     choose(null);
-    problem(error.detail ? error : offline());
+    problem(!error.detail ? offline() : error.status === 422 ? { ...error, title: "The image cannot be read" } : error);
   }
 }
 
@@ -150,6 +151,7 @@ function begin() {
   results.hidden = false;
   results.setAttribute("aria-busy", "true");
   for (const place of ["understood", "answer", "cases", "definitions"]) $(place).replaceChildren();
+  unwritten = "";
   $("understood").textContent = "Reading the question …";
   $("cases").append(Object.assign(document.createElement("div"), { className: "busy" }));
   $("stop").hidden = false;
@@ -174,8 +176,19 @@ function write(text) {
     live = document.querySelector("#answer .reply.live");
     status.textContent = "The answer is being written.";
   }
-  live.append(text);
+  unwritten += text;
+  const open = unwritten.lastIndexOf("["), whole = open > unwritten.lastIndexOf("]") ? open : unwritten.length;
+  live.append(...linked(unwritten.slice(0, whole)));
+  unwritten = unwritten.slice(whole);
 }
+
+// Text with its marks as links to their cases, as the server makes them of the whole answer.
+function linked(text) {
+  return text.split(/\[([CD]\d+(?:, [CD]\d+)*)\]/).flatMap((part, i) => i % 2 === 0 ? [part] : part.split(", ").map((key) => Object.assign(document.createElement("a"), { className: "mark", href: `#${key}`, textContent: key })));
+}
+
+const PASSING = ["cut", 429, 502, 503, 504]; // what may be over when it is tried again
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
 
 function problem(data) {
   const place = $("problem");
@@ -185,10 +198,15 @@ function problem(data) {
   box.className = "panel state";
   box.dataset.state = data.status;
   title.textContent = data.title;
-  what.textContent = `${data.detail}.`;
-  remedy.textContent = data.remedy;
+  what.textContent = sentence(data.detail);
+  remedy.textContent = sentence(data.remedy);
   box.append(title, what, remedy);
   if (data.status === 401) box.append(Object.assign(document.createElement("a"), { href: "/login", textContent: "Sign in again" }));
+  if (PASSING.includes(data.status)) {
+    const again = Object.assign(document.createElement("button"), { type: "button", textContent: "Ask again" });
+    again.addEventListener("click", ask);
+    box.append(again);
+  }
   place.append(box);
 }
 

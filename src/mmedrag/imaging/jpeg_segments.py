@@ -1,0 +1,49 @@
+"""The segments of a JPEG file before its picture (ITU T.81, annex B)."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO
+
+_START, _SCAN, _COMMENT, _EXIF, _ADOBE = b"\xff\xd8", 0xDA, 0xFE, 0xE1, 0xEE
+_APPLICATION = range(0xE0, 0xF0)
+_MOST = 1 << 20
+"""Bytes of comments, profiles and the like that are handed to a decoder as they are. Pillow appends
+Exif to Exif, so the time that many segments take grows with the square of their number."""
+
+
+def without_much_beside(file: BinaryIO) -> BinaryIO:
+    """The file from its beginning, or a copy without comments, profiles and all Exif but the first.
+
+    A copy is made only where these have more than a mebibyte.
+    """
+    kept, beside, scan = _segments(file)
+    file.seek(0)
+    if beside <= _MOST:
+        return file
+    file.seek(scan)
+    picture = file.read()
+    return io.BytesIO(b"".join([_START, *kept, picture]))
+
+
+def _segments(file: BinaryIO) -> tuple[list[bytes], int, int]:
+    """The segments to keep, the bytes of those beside the picture, and where the rest begins."""
+    file.seek(0)
+    if file.read(2) != _START:
+        return [], 0, 0
+    kept: list[bytes] = []
+    beside, exif = 0, False
+    while True:
+        at = file.tell()
+        head = file.read(4)
+        length = int.from_bytes(head[2:], "big")
+        if len(head) < 4 or head[0] != 0xFF or head[1] == _SCAN or length < 2:
+            return kept, beside, at
+        body = file.read(length - 2)
+        if head[1] != _COMMENT and head[1] not in _APPLICATION:
+            kept.append(head + body)
+            continue
+        beside += len(body)
+        if head[1] == _ADOBE or (head[1] == _EXIF and not exif and body.startswith(b"Exif")):
+            exif = exif or head[1] == _EXIF
+            kept.append(head + body)

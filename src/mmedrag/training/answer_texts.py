@@ -81,7 +81,7 @@ def worded(question: Question, evidence: Sequence[Evidence]) -> str:
         reply,
         [brief.unanswered] if brief.unanswered else [],
         differential_lines(question, brief),
-        [] if defining else finding_lines(brief, cases, FINDINGS),
+        [] if defining else finding_lines(question, brief, cases, FINDINGS),
         disagreements(brief),
     )
     return "\n".join(line for section in sections for line in section if line)

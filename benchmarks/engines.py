@@ -1,7 +1,7 @@
 """Engines that stand beside MMedRAG in ``peers.py``, each used as its own documentation shows.
 
-An engine keeps vectors, texts and two fields of each record under the record's number. Raw vector
-An engine keeps vectors, texts and two fields of each record under its number. Raw vector
+An engine keeps vectors, texts and two fields of each record under its number. Raw vector indexes
+have no texts and no fields, so a filter on them is a mask that the caller keeps. ``add`` and
 ``delete`` return when the change survives the process, as far as the engine can promise that; for
 indexes in memory this means that their file is written again.
 """

@@ -8,7 +8,7 @@ was really written. All threads of an engine, and its servers, share one core. W
 medians; the processor time of the same calls stands in brackets and is the fairer figure on a busy
 machine. With ``--into`` the tables are written between the marks ``<!-- peers -->`` of a page.
 
-The last row flips a bit in every hundredth byte of the largest file of a store and asks again.
+The last row damages vectors where they lie in a store's files and asks for them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -154,20 +155,40 @@ def reopen(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
 
 
 def damage(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
-    """Whether damage to the largest file is noticed: an error, or the answers are right."""
-    asked = data.queries[:20]
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    largest = max(files, key=lambda file: file.stat().st_size)
-    content = np.fromfile(largest, np.uint8)
-    content[len(content) // 4 :: 100] ^= 0x10
-    content.tofile(largest)
+    """Whether damaged vectors are noticed: by an error, or by right answers all the same.
+
+    A bit is flipped in the exponents of 20 vectors, wherever a file holds them; then each of these
+    vectors is asked for.
+    """
+    numbers = range(ADDED, ADDED + 20)
+    if not flip(folder, [np.array(data.vectors[i], np.float32) for i in numbers]):
+        return {}
     try:
         engine.open(folder)
+        asked = [np.array(data.vectors[i]) for i in numbers]
         right = [set(engine.search(q, K)) == data.nearest(q) - set(range(ADDED)) for q in asked]
     except Exception as error:  # noqa: BLE001 - any refusal is a refusal
         print(f"{engine.name} refuses: {str(error)[:200]}", file=sys.stderr)
         return {"damage is noticed": [1.0]}
-    return {"damage is noticed": [float(np.mean(right) == 1)]}
+    return {"damage is noticed": [float(np.mean(right) > 0.9)]}
+
+
+def flip(folder: Path, vectors: list[np.ndarray]) -> int:
+    """Flip a bit of each component of vectors in every file that holds them; how many places."""
+    places = 0
+    for file in folder.rglob("*"):
+        if not file.is_file():
+            continue
+        content = bytearray(file.read_bytes())
+        for vector in vectors:
+            at = content.find(vector[:8].tobytes())
+            while at >= 0:
+                for component in range(8):
+                    content[at + 4 * component + 3] ^= 0x01
+                places += 1
+                at = content.find(vector[:8].tobytes(), at + 1)
+        file.write_bytes(content)
+    return places
 
 
 def recall(engine: Engine, data: Data, field: str | None) -> float:
@@ -278,18 +299,20 @@ MARKED = ("added are found", "changes survive", "damage is noticed")
 
 
 def table(rows: int, results: dict[str, dict[str, list[float]]], load: str) -> str:
-    """Markdown: a row an engine's figure, MMedRAG first, its place and ratio to the best last."""
+    """Markdown: a row a figure, a column an engine; MMedRAG's place and ratio to the best last."""
     names = list(results)
+    stores = [engine.name for engine in ENGINES if engine.keeps and engine.name in results]
     lines = [
         f"{rows:,} records, {DIM} dimensions, k = {K}, one core, {date.today()}, {load}; processor "
         "time in brackets.",
         "",
-        f"| | {' | '.join(names)} | MMedRAG's place |",
-        f"|---|{'---:|' * len(names)}---:|",
+        f"| | {' | '.join(names)} | place of MMedRAG | among stores |",
+        f"|---|{'---:|' * (len(names) + 2)}",
     ]
     for row in (*LOWER, *SHARES, *MARKED):
         cells = [shown(row, results[name].get(row)) for name in names]
-        lines.append(f"| {row} | {' | '.join(cells)} | {place(row, results)} |")
+        places = f"{place(row, results, names)} | {place(row, results, stores)}"
+        lines.append(f"| {row} | {' | '.join(cells)} | {places} |")
     return "\n".join(lines)
 
 
@@ -303,18 +326,18 @@ def shown(row: str, figure: list[float] | None) -> str:
     return texts[0] + (f" ({texts[1]})" if len(texts) > 1 else "")
 
 
-def place(row: str, results: dict[str, dict[str, list[float]]]) -> str:
-    """MMedRAG's place of those that have the figure, and its ratio to the best of the others."""
+def place(row: str, results: dict[str, dict[str, list[float]]], names: Collection[str]) -> str:
+    """MMedRAG's place of those named that have the figure, and its ratio to the best of others."""
     mine = results.get("MMedRAG", {}).get(row)
     if not mine or row in MARKED:
         return ""
     at, sign = (LOWER[row], 1) if row in LOWER else (0, -1)
-    others = [f[row][at] for name, f in results.items() if row in f and name != "MMedRAG"]
+    others = [results[n][row][at] for n in names if row in results[n] and n != "MMedRAG"]
     if not others:
         return ""
     position = 1 + sum(sign * other < sign * mine[at] for other in others)
     best = min(others) if sign == 1 else max(others)
-    ratio = f", × {mine[at] / best:.2g} of the best other" if best > 0 else ""
+    ratio = f", × {mine[at] / best:.2g}" if best > 0 else ""
     return f"{position} of {len(others) + 1}{ratio}"
 
 

@@ -78,7 +78,7 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,hpo,report,train,pictures,serve,mcp,langchain,llamaindex,haystack,tune,dev]"
+	$(PIP) --constraint constraints.txt --editable ".[torch,parquet,postgres,qdrant,hpo,report,train,pictures,serve,mcp,langchain,llamaindex,haystack,tune,dev]"
 	touch $@ $(VENV)/.core
 
 $(VENV)/.docs: $(VENV)/.core

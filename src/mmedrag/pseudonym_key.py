@@ -55,6 +55,20 @@ def key_file(casebase: CaseDatabase) -> Path:
     return Path(given) if given else casebase.folder / NAME
 
 
+def copy_key(source: CaseDatabase, target: CaseDatabase) -> None:
+    """Give a copy of a database the same key, so that patients keep their pseudonyms.
+
+    The key goes from file to file; where the source's lies outside its folder, both use that file.
+
+    Raises:
+        CasebaseError: a file cannot be read or written.
+    """
+    file, own = key_file(source), key_file(target)
+    with storage_faults(own, "keep the pseudonym key in"):
+        if file != own and file.exists() and not own.exists():
+            _write(own, _read(file))
+
+
 def new_key(casebase: CaseDatabase, path: Path | None = None) -> Path:
     """Replace the key by a new one; pseudonyms that are stored already stay as they are.
 
@@ -78,6 +92,7 @@ def new_key(casebase: CaseDatabase, path: Path | None = None) -> Path:
 
 
 def _write(path: Path, key: bytes) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_durably(path, f"{key.hex()}\n", mode=0o600)
     return key
 

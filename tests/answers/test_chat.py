@@ -469,6 +469,11 @@ def test_a_part_that_is_refused_again_is_an_error(server):
         (Reply([b"<html><style>p {}</style><p>Sign in to the ward</p>"]), "page: Sign in"),
         (Reply([b"<h1>Blocked</h1>"], 403), "403: a web page: Blocked"),
         (Reply([b"upstream gone"], 400), "upstream gone"),
+        (Reply([b'{"errors": [{"message": "bad thing"}]}']), "bad thing"),
+        (Reply([b'{"code": 1001, "msg": "balance is low"}']), "balance is low"),
+        (Reply([b'{"success": false, "message": "nope"}']), "nope"),
+        (Reply([b'[{"generated_text": "Water."}]']), "not an answer but: .*generated_text"),
+        (Reply([b'{"choices": null}']), "not an answer but"),
     ],
 )  # fmt: skip
 def test_the_message_quotes_what_came(server, reply, words):
@@ -493,12 +498,20 @@ WHOLE = json.dumps({"choices": [{"message": {"content": "Water [C1]."}, "finish_
         said({"choices": [{"text": "Water [C1].", "finish_reason": "stop"}]}),
         stream("<thi", "nk>It may be [C2].</th", "ink>", "Water [C1]."),
         WHOLE.encode(),
+        WHOLE.replace("{", '{"error": null, "detail": null, ', 1).encode(),
+        said({"choices": [{"delta": {"content": ["Water ", "[C1]."]}}]}) + stream(),
     ],
 )
 def test_dialects_of_the_protocol_give_the_same_answer(server, body):
     for content_type in (EVENT_STREAM, "text/plain"):
         server.will(Reply([body], headers={"Content-Type": content_type}))
         assert ask(client(server)) == "Water [C1]."
+
+
+def test_half_a_character_is_none(server):
+    body = stream("Water ", "[C1].").replace(b"Water ", b"Water \\ud83d ")
+    server.will(Reply([body], headers={"Content-Type": EVENT_STREAM}))
+    assert ask(client(server)) == "Water \ufffd [C1]."
 
 
 def test_reasoning_whose_beginning_the_template_wrote_is_not_cited(server):

@@ -46,6 +46,13 @@ def test_a_quotation_is_the_words_of_its_report() -> None:
     assert JUDGE.of(text, ASKED, EVIDENCE).fault is Fault.NONE
 
 
+def test_a_label_says_it_where_the_report_only_suspects_it() -> None:
+    labelled = replace(LEFT, item=replace(LEFT.item, labels=("Pneumothorax",)))
+    text = "C4, labels “Pneumothorax”: there is a pneumothorax [C4]."
+    assert JUDGE.of(text, ASKED, [labelled]).fault is Fault.NONE
+    assert JUDGE.of(text, ASKED, [LEFT]).fault is Fault.OVERCONFIDENT
+
+
 @pytest.mark.parametrize("reasoning", ["<think>{}</think>", "{}</think>"])
 def test_reasoning_is_no_part_of_the_answer(reasoning: str) -> None:
     text = reasoning.format("Pneumonia [C1], I guess.") + "There is a pleural effusion [C1]."

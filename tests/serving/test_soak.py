@@ -13,7 +13,8 @@ import pytest
 
 from proofs import SCALE
 
-MINUTES = 2.0 * SCALE
+MINUTES = min(30.0, 4.0 * SCALE)
+"""A nightly run, of scale 8, lasts half an hour."""
 GROWTH = 48
 """Megabytes that may come after the first third: caches fill, and the allocator keeps pieces."""
 

@@ -108,7 +108,7 @@ def test_a_token_may_be_for_one_casebase(serve, own: Path, thirty: Path, tmp_pat
 
 def test_the_page_signs_in_with_a_cookie(secured: httpx.Client) -> None:
     html = {"Accept": "text/html"}
-    assert "A token is needed" in secured.get("/", headers=html).text
+    assert "Whoever runs this service gives it to you" in secured.get("/", headers=html).text
     wrong = secured.post("/login", data={"token": "wrong"}, headers=html)
     assert wrong.status_code == 401
     assert "wrong token" in wrong.text

@@ -40,6 +40,7 @@ _BAD_KEY = re.compile(
 )
 _LIMITED = re.compile(r"rate_limit|rate limit|too many requests|quota|resource_exhausted")
 _NO_CREDIT = re.compile(r"insufficient_quota|billing|credit balance|payment required")
+_HALF = re.compile("[\ud800-\udfff]")
 _REFUSED = re.compile(
     r"unsupported|not supported|does not support|unrecognized|unknown (?:parameter|field|argument)"
     r"|unexpected|extra inputs|not permitted|not allowed|is deprecated|only the default"
@@ -82,6 +83,8 @@ def one_answer(body: str, model: str) -> Iterator[str]:
     """
     try:
         text, _ = _delta(body, model)
+        if not text and not _first(json.loads(body)):
+            raise httpx.RemoteProtocolError("the answer has no choices")
     except httpx.RemoteProtocolError:
         raise httpx.RemoteProtocolError(f"not an answer but: {short(_plain(body))}") from None
     if text:
@@ -147,7 +150,7 @@ def _delta(data: str, model: str) -> tuple[str, str]:
         event = json.loads(data)
     except (ValueError, RecursionError):
         raise httpx.RemoteProtocolError("the answer is not JSON") from None
-    if isinstance(event, dict) and (event.get("error") or "detail" in event):
+    if isinstance(event, dict) and _is_error(event):
         raise _from_stream(event, model)
     choice = _first(event)
     message = choice.get("delta") or choice.get("message") or choice
@@ -163,14 +166,29 @@ def _delta(data: str, model: str) -> tuple[str, str]:
     return _text(message.get("content", message.get("text"))), reason
 
 
+def _is_error(event: Mapping[str, Any]) -> bool:
+    """Whether an event reports an error; beside an answer, only one that is called so."""
+    if event.get("error"):
+        return True
+    if _first(event):
+        return False
+    named = any(event.get(name) for name in ("detail", "errors", "msg"))
+    return named or isinstance(event.get("message"), str)
+
+
 def _text(content: object) -> str:
-    """The text of a content that is a string or a list of parts; parts of reasoning have none."""
+    """The text of a content that is a string or a list of parts; parts of reasoning have none.
+
+    Half a character, as some servers cut one into two events, is none.
+    """
     if isinstance(content, str):
-        return content
+        return _HALF.sub("\ufffd", content)
     if not isinstance(content, list):
         return ""
+    if all(isinstance(part, str) for part in content):
+        return "".join(map(_text, content))
     typed = (p for p in content if isinstance(p, dict) and p.get("type") in ("text", "output_text"))
-    return "".join(p["text"] for p in typed if isinstance(p.get("text"), str))
+    return "".join(_text(p["text"]) for p in typed if isinstance(p.get("text"), str))
 
 
 def _first(event: object) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mmedrag.answers.claims import Assertions, Claim, claims, text_assertions
-from mmedrag.answers.statements import CaseReading, says_of
+from mmedrag.answers.statements import CaseReading, named_mentions, says_of
 from mmedrag.answers.verification import contradicted_by, read_again
 from mmedrag.citations import attribute, resolve, unsupported_sentences
 from mmedrag.protocols import DefinitionSource, Ontology
@@ -174,9 +174,14 @@ class _Readings:
         )
 
     def _said(self, key: str, concept: str) -> frozenset[Assertion | None]:
-        """What a piece of evidence says of a concept; ``{None}`` where it does not mention it."""
+        """What a piece of evidence says of a concept; ``{None}`` where it does not mention it.
+
+        A case says it in its report, its diagnosis or a label, whatever it says in another.
+        """
         said: set[Assertion | None] = set(self.texts.get(key, {}).get(concept, ()))
         if key in self.cases:
-            statement = says_of(self.cases[key], concept, self.ontology)
+            case = self.cases[key]
+            said |= {m.assertion for m in named_mentions(case) if m.concept == concept}
+            statement = says_of(case, concept, self.ontology)
             said |= {statement.assertion} if statement else set()
         return frozenset(said or {None})

@@ -115,6 +115,8 @@ class RuleReader:
         has_image = question.query.image is not None
         concepts = _concepts_of(text, asking, question.mentions)
         kind, rule = kind_of(spelled, has_image=has_image)
+        if _is_term(asking, question.mentions):
+            return Intent(_K.DEFINITION, "asks for a meaning", concepts, described=text)
         if _POINTS.search(spelled) and (before := text.replace(asking, " ").split()):
             term = len(before) <= _TERM_WORDS and not _OF_A_PATIENT.search(" ".join(before))
             if term and concepts and not has_image:
@@ -142,6 +144,20 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _is_term(asking: str, mentions: Sequence[Mention]) -> bool:
+    """Whether it asks what a known term is, whatever its words: "What is radiotherapy?"."""
+    match = _WHAT_IS.match(asking)
+    term = match["term"].lower() if match else ""
+    return any(m.text.lower() == term for m in mentions)
+
+
+_WHAT_IS = re.compile(
+    r"^(?:what(?:'s|’s| is| are)|define|the meaning of|meaning of) (?:an? "
+    r"|the )?(?P<term>.+?)[?.! ]*$",
+    re.IGNORECASE,
+)
 
 
 def kind_of(text: str, *, has_image: bool) -> tuple[QuestionKind, str]:

@@ -171,7 +171,11 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
 def _of_nobody(question: Question, brief: Brief) -> list[str]:
     """Who asks "is there an effusion?" and shows nothing hears what reports say, and of whom."""
     asks = brief.kind in (QuestionKind.PRESENCE, QuestionKind.NORMALITY)
-    if not asks or question.query.image is not None or len(question.query.text.split()) > _BARE:
+    if (
+        not (asks and brief.verdicts)
+        or question.query.image is not None
+        or len(question.query.text.split()) > _BARE
+    ):
         return []
     return [
         "No image and no case was given to look at: this is what reports say of other patients."

@@ -222,7 +222,8 @@ RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             r"[^.?!]*\b(?:preferred|preferable|better|best|superior|faster|cheaper|safer"
             r"|first choice"
             r"|used for|more \w+ than)\b(?=[^.]*\?)",
-            r"^(?:which|what) (?:\w+ )?(?:stain|sequence|window|projection|probe|coil|marker"
+            r"^(?:which|what) (?:(?!is\b|are\b|was\b|were\b)\w+ )?(?:stain|sequence|window"
+            r"|projection|probe|coil|marker"
             r"|antibody"
             r"|tracer|filter|lens|view|test|scan|modality|technique|gene|vitamin)s?\b(?! (?:is"
             r"|was|are"

@@ -24,18 +24,95 @@ _REMEMBERED = 2_000_000  # rows in memory
 
 
 class Statements:
-    """Which reports affirm and which rule out a concept, by the stored mentions.
+    """Which reports affirm and which rule out a concept; engines say how their tables are asked.
+
+    Args:
+        ontology: that knows what is a kind of what; without one, no concept is.
+    """
+
+    def __init__(self, ontology: Ontology | None = None) -> None:
+        self._ontology = ontology
+
+    def count(self) -> int:
+        """How many reports there are."""
+        raise NotImplementedError
+
+    def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
+        """Stored terms of which a condition on the table ``terms`` holds, by concept."""
+        raise NotImplementedError
+
+    def terms(self, concepts: Sequence[str]) -> list[int]:
+        """The numbers of the stored terms of some concepts."""
+        raise NotImplementedError
+
+    def stating(
+        self, assertion: Assertion, terms: Sequence[int], sites: Iterable[str] = ()
+    ) -> Rows:
+        """Rows with a mention of any of the terms, with this assertion, at all of these sites.
+
+        Returns:
+            Row numbers, ascending.
+        """
+        raise NotImplementedError
+
+    def find(self, name: str) -> str:
+        """The concept of that name, where the ontology has one; else nothing."""
+        return "" if self._ontology is None else self._ontology.find(name)
+
+    def kinds(self, concept: str) -> list[int]:
+        """The stored terms of a concept and its kinds."""
+        if self._ontology is None:
+            return self.terms([concept])
+        below = self._ontology.descendants(concept)
+        return self.terms([concept, *self._ontology.same(concept), *below])
+
+    def wider(self, concept: str) -> dict[str, list[int]]:
+        """Stored terms of the concept and of all that it is a kind of, by concept."""
+        codes = [concept]
+        if self._ontology is not None:
+            codes += [*self._ontology.same(concept), *self._ontology.ancestors(concept)]
+        terms_of = {code: self.terms([code]) for code in dict.fromkeys(codes)}
+        return {code: terms for code, terms in terms_of.items() if terms}
+
+    def affirming(self, concept: str, sites: Sequence[str] = ()) -> Rows:
+        """Rows that affirm a kind of the concept, at these sites; ascending."""
+        kinds = self.kinds(concept)
+        rows = [self.stating(Assertion.AFFIRMED, kinds, required) for required in site_sets(sites)]
+        return reduce(np.intersect1d, rows)
+
+    def denying(self, concept: str) -> Rows:
+        """Rows that negate a kind of the concept, whatever else they say; ascending."""
+        return self.stating(Assertion.NEGATED, self.kinds(concept))
+
+    def ruling_out(self, concept: str) -> Rows:
+        """Rows that rule the concept out; see :func:`mmedrag.entailment.rules_out`."""
+        rows = [_NO_ROWS]
+        rows += [self.stated(False, *wider) for wider in self.wider(concept).items()]
+        return np.unique(np.concatenate(rows))
+
+    def stated(self, affirmed: bool, concept: str, terms: Sequence[int]) -> Rows:
+        """Rows that affirm these terms of a concept, or negate them and affirm no kind of it."""
+        if affirmed:
+            return self.stating(Assertion.AFFIRMED, terms)
+        denying = self.stating(Assertion.NEGATED, terms)
+        if not len(denying):
+            return denying
+        return np.setdiff1d(denying, self.affirming(concept), assume_unique=True)
+
+
+class TableStatements(Statements):
+    """Statements by the tables of ``casebase.db``.
 
     What was asked is remembered while nothing is written.
 
     Args:
         connection: to the database.
-        ontology: that knows what is a kind of what; without one, no concept is.
+        ontology: see :class:`Statements`.
     """
 
     def __init__(self, connection: sqlite3.Connection, ontology: Ontology | None = None) -> None:
+        super().__init__(ontology)
         self._connection = connection
-        self._ontology = ontology
         self._epoch = -1
         self._remembered: dict[tuple[object, ...], Rows] = {}
         self._held = 0  # rows remembered
@@ -51,50 +128,6 @@ class Statements:
         """How many reports there are."""
         return int(self._connection.execute("SELECT count(*) FROM cases").fetchone()[0])
 
-    def find(self, name: str) -> str:
-        """The concept of that name, where the ontology has one; else nothing."""
-        return "" if self._ontology is None else self._ontology.find(name)
-
-    def kinds(self, concept: str) -> list[int]:
-        """The stored terms of a concept and its kinds."""
-        if self._ontology is None:
-            return self._terms([concept])
-        below = self._ontology.descendants(concept)
-        return self._terms([concept, *self._ontology.same(concept), *below])
-
-    def wider(self, concept: str) -> dict[str, list[int]]:
-        """Stored terms of the concept and of all that it is a kind of, by concept."""
-        codes = [concept]
-        if self._ontology is not None:
-            codes += [*self._ontology.same(concept), *self._ontology.ancestors(concept)]
-        terms_of = {code: self._terms([code]) for code in dict.fromkeys(codes)}
-        return {code: terms for code, terms in terms_of.items() if terms}
-
-    def affirming(self, concept: str, sites: Sequence[str] = ()) -> Rows:
-        """Rows that affirm a kind of the concept, at these sites; ascending."""
-        kinds = self.kinds(concept)
-        rows = [self._stating(Assertion.AFFIRMED, kinds, required) for required in site_sets(sites)]
-        return reduce(np.intersect1d, rows)
-
-    def denying(self, concept: str) -> Rows:
-        """Rows that negate a kind of the concept, whatever else they say; ascending."""
-        return self._stating(Assertion.NEGATED, self.kinds(concept))
-
-    def ruling_out(self, concept: str) -> Rows:
-        """Rows that rule the concept out; see :func:`mmedrag.entailment.rules_out`."""
-        rows = [_NO_ROWS]
-        rows += [self.stated(False, *wider) for wider in self.wider(concept).items()]
-        return np.unique(np.concatenate(rows))
-
-    def stated(self, affirmed: bool, concept: str, terms: Sequence[int]) -> Rows:
-        """Rows that affirm these terms of a concept, or negate them and affirm no kind of it."""
-        if affirmed:
-            return self._stating(Assertion.AFFIRMED, terms)
-        denying = self._stating(Assertion.NEGATED, terms)
-        if not len(denying):
-            return denying
-        return np.setdiff1d(denying, self.affirming(concept), assume_unique=True)
-
     def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
         """Stored terms of which a condition on the table ``terms`` holds, by concept."""
         terms_of: dict[str, list[int]] = {}
@@ -103,10 +136,10 @@ class Statements:
             terms_of.setdefault(concept, []).append(number)
         return terms_of
 
-    def _stating(
+    def stating(
         self, assertion: Assertion, terms: Sequence[int], sites: Iterable[str] = ()
     ) -> Rows:
-        """Rows with a mention of any of the terms, with this assertion, at all of these sites."""
+        """See :meth:`Statements.stating`."""
         wanted = sorted(sites)
         key = (assertion, *terms, *wanted)
         if key not in self._remembered:
@@ -123,14 +156,15 @@ class Statements:
             self._held += len(rows)
         return self._remembered[key]
 
-    def _forget(self) -> None:
-        self._remembered.clear()
-        self._held = 0
-
-    def _terms(self, concepts: Sequence[str]) -> list[int]:
+    def terms(self, concepts: Sequence[str]) -> list[int]:
+        """See :meth:`Statements.terms`."""
         placeholders = ", ".join("?" * len(concepts))
         sql = f"SELECT number FROM terms WHERE concept IN ({placeholders})"  # noqa: S608
         return [number for (number,) in self._connection.execute(sql, concepts)]
+
+    def _forget(self) -> None:
+        self._remembered.clear()
+        self._held = 0
 
 
 def match(

@@ -34,6 +34,7 @@ class Ledger:
     """The two files beside a database."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._database = folder / "casebase.db"
         self._acknowledged = folder / "acknowledged"
         self._seal = folder / "seal.json"
@@ -121,4 +122,7 @@ class Ledger:
         self._acknowledged.unlink(missing_ok=True)
 
     def _mode(self) -> int:
-        return self._database.stat().st_mode & 0o777
+        try:
+            return self._database.stat().st_mode & 0o777
+        except FileNotFoundError:  # the database is on a server
+            return 0o600

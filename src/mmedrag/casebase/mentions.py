@@ -21,7 +21,7 @@ from mmedrag.types import Assertion, Kind, Mention
 _ROWS = 500
 _ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
 _KINDS = {kind.value: kind for kind in Kind}
-_Stored = tuple[int, int, str, str, str, str, str]
+StoredMention = tuple[int, int, str, str, str, str, str]
 """A mention without its text: start, end, concept, term, kind, assertion, sites."""
 
 
@@ -44,11 +44,11 @@ class MentionTable:
         self._connection.execute("DELETE FROM recognised WHERE row = ?", [row])
         if recognition is None:
             return
-        mentions = sorted(map(_stored, recognition.mentions))
+        mentions = sorted(map(stored_mention, recognition.mentions))
         kept = [(row, m[0], m[1], self._term(*m[2:5]), *m[5:]) for m in mentions]
         self._connection.execute(
             "INSERT INTO recognised VALUES (?, ?, ?)",
-            [row, self._number(recognition.recogniser), _checksum(mentions)],
+            [row, self._number(recognition.recogniser), checksum_of(mentions)],
         )
         self._connection.executemany("INSERT INTO mentions VALUES (?, ?, ?, ?, ?, ?)", kept)
 
@@ -153,7 +153,7 @@ class MentionTable:
             f"JOIN recognisers ON number = recogniser WHERE row IN ({placeholders})",
             rows,
         ).fetchall()
-        stored: dict[int, list[_Stored]] = {row[0]: [] for row in kept}
+        stored: dict[int, list[StoredMention]] = {row[0]: [] for row in kept}
         for row, *mention in self._connection.execute(
             'SELECT row, start, "end", concept, terms.term, kind, assertion, sites FROM mentions '  # noqa: S608
             f"JOIN terms ON number = mentions.term WHERE row IN ({placeholders})",
@@ -162,12 +162,12 @@ class MentionTable:
             stored[row].append((*mention,))
         for row, recogniser, checksum in kept:
             stored[row].sort()
-            if _checksum(stored[row]) != checksum:
+            if checksum_of(stored[row]) != checksum:
                 raise CasebaseDamaged(
                     f"The mentions of row {row} fail their checksum",
                     "Derive them again: mmedrag rebuild.",
                 )
-            yield row, Recognition(recogniser, _mentions(texts[row], stored[row]))
+            yield row, Recognition(recogniser, mentions_of(texts[row], stored[row]))
 
     def _number(self, fingerprint: str) -> int:
         return self._numbered("recognisers", {"fingerprint": fingerprint})
@@ -187,13 +187,15 @@ class MentionTable:
         return int(self._connection.execute(sql, [*key.values()]).lastrowid or 0)
 
 
-def _stored(mention: Mention) -> _Stored:
+def stored_mention(mention: Mention) -> StoredMention:
+    """What is kept of a mention."""
     m = mention
     sites = ",".join(m.sites)
     return m.start, m.end, m.concept, m.term, m.kind.value, m.assertion.value, sites
 
 
-def _mentions(text: str, stored: Sequence[_Stored]) -> tuple[Mention, ...]:
+def mentions_of(text: str, stored: Sequence[StoredMention]) -> tuple[Mention, ...]:
+    """The mentions of a text from what is kept of them."""
     return tuple(
         Mention(
             text[start:end],
@@ -209,6 +211,6 @@ def _mentions(text: str, stored: Sequence[_Stored]) -> tuple[Mention, ...]:
     )
 
 
-def _checksum(stored: Sequence[_Stored]) -> int:
+def checksum_of(stored: Sequence[StoredMention]) -> int:
     """Changes when anything stored of a text's mentions changes."""
     return crc32(repr(stored).encode("utf-8", "replace"))

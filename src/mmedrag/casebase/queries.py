@@ -86,7 +86,7 @@ class Queries(Connection):
     """
 
     ontology: Ontology | None = None
-    _related: tuple[Ontology | None, criteria.Statements] | None = None
+    _related: tuple[Ontology | None, criteria.TableStatements] | None = None
 
     def core(self) -> str:
         """A digest of what a search takes from the database without a checksum of its own.
@@ -149,9 +149,9 @@ class Queries(Connection):
             test, values = f"{test} AND cases.domain = ?", [*values, domain]
         return facets(self.connection, test, values, kinds, limit)
 
-    def _statements(self) -> criteria.Statements:
+    def _statements(self) -> criteria.TableStatements:
         if self._related is None or self._related[0] is not self.ontology:
-            self._related = self.ontology, criteria.Statements(self.connection, self.ontology)
+            self._related = self.ontology, criteria.TableStatements(self.connection, self.ontology)
         return self._related[1].at(self.state().epoch)
 
     def _require_recognised(self) -> None:

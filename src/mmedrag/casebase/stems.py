@@ -46,6 +46,13 @@ def worth_searching(word: str) -> bool:
     return word not in _STOP and len(word) <= MAX_LENGTH
 
 
+def stemmer() -> Stemmer:
+    """A stemmer of its own, for engines without SQLite; for one thread at a time."""
+    connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    prepare(connection)
+    return Stemmer(connection)
+
+
 class Stemmer:
     """Porter's algorithm as SQLite has it; what was stemmed is remembered.
 

@@ -38,7 +38,7 @@ def similar(database: Database, snapshot: Snapshot, word: str) -> dict[str, int]
         if abs(len(near) - len(stem)) <= MISTAKES and distance(stem, near) >= 0:
             rows = snapshot.using(near)
             if len(rows) >= COMMON:
-                words |= _written(database.text(int(rows[0])), word)
+                words |= written(database.text(int(rows[0])), word)
     return words
 
 
@@ -47,7 +47,7 @@ def distance(one: str, other: str) -> int:
     return int(_distances().compare(one, other, MISTAKES))
 
 
-def _written(text: str, word: str) -> dict[str, int]:
+def written(text: str, word: str) -> dict[str, int]:
     """The words of a report that are nearest to ``word``."""
     words = {w.lower() for w in _WORD.findall(text)}
     apart = {w: d for w in words if w[0] == word[0] and (d := distance(word, w)) >= 0}

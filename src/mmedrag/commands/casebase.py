@@ -1,4 +1,4 @@
-"""A casebase over time: ``mmedrag info``, ``verify``, ``rebuild`` and ``export``."""
+"""A casebase over time: ``mmedrag info``, ``verify``, ``rebuild``, ``export`` and ``copy``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.options import Commands, add_dictionaries, json_document
-from mmedrag.locations import location_of
-from mmedrag.views.terminal import one_line, show
+from mmedrag.locations import location_of, shown
+from mmedrag.views.terminal import one_line, progress_bar, show
 
 if TYPE_CHECKING:
     from mmedrag.stores import CaseDatabase
@@ -21,7 +21,7 @@ SOUND = "sound: every file, digest and record was checked"
 
 
 def add(commands: Commands) -> None:
-    """info, verify, rebuild, export."""
+    """info, verify, rebuild, rekey, export, copy."""
     for name, words, run in (
         ("info", "what a casebase holds", _info),
         ("verify", "check every file and record", _verify),
@@ -51,6 +51,10 @@ def add(commands: Commands) -> None:
         "--into", type=Path, required=True, metavar="FOLDER", help="an empty or absent folder"
     )
     export.set_defaults(run=_export)
+    copy = commands.add_parser("copy", help="move a casebase to a database on a server, or back")
+    copy.add_argument("source", type=location_of, help="stays as it is")
+    copy.add_argument("target", type=location_of, help="folder or URL; made where it is not there")
+    copy.set_defaults(run=_copy)
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -133,4 +137,17 @@ def _export(options: argparse.Namespace) -> int:
 
     with open_store(options.casebase, readonly=True) as casebase:
         show(f"{casebase.export(options.into)} cases exported to {options.into}")
+    return 0
+
+
+def _copy(options: argparse.Namespace) -> int:
+    from mmedrag.copying import copy
+
+    with progress_bar("case", "copy") as bar:
+        report = copy(options.source, options.target, bar.update)
+    there = f", {report.unchanged} were there already" if report.unchanged else ""
+    show(
+        f"{report.copied} cases copied to {shown(options.target)}{there}; each was read back and "
+        "has the same digest"
+    )
     return 0

@@ -17,13 +17,12 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias
 
-from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, Row, regular_file
+from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, STRAY, Row, regular_file, utf16_of
 from mmedrag.errors import CorpusError
 from mmedrag.types import Problem
 
 _DELIMITERS = ",;\t|"
 _MAX_LINES = 10_000  # of one row: more lines than that between two quotation marks are no cell
-_STRAY = 8  # zero bytes in the first block: they are left out; more make no text
 _FOREIGN = "not UTF-8 text: from this line on it was read as Windows-1252"
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
 _QUOTED = re.compile(r'"[^"]*"?')
@@ -96,10 +95,10 @@ class _Lines:
 def _dialect(path: Path) -> Dialect:
     with regular_file(path).open("rb") as file:
         head = file.read(65536)
-    wide = _utf16(head)
+    wide = utf16_of(head)
     if wide:
         encoding, mixed, text = wide, False, head[: len(head) & ~1].decode(wide, "replace")
-    elif head.count(b"\0") > max(_STRAY, len(head) // 1000):
+    elif head.count(b"\0") > max(STRAY, len(head) // 1000):
         raise CorpusError(f"{path} is not a table", "Use CSV, TSV or Parquet.")
     else:
         encoding, mixed = _encoding(path)
@@ -111,18 +110,6 @@ def _dialect(path: Path) -> Dialect:
         return Dialect(declared[1], encoding, newline, mixed)
     bare = _QUOTED.sub("", lines[0]) if lines else ""
     return Dialect(max(_DELIMITERS, key=bare.count), encoding, newline, mixed)
-
-
-def _utf16(head: bytes) -> str:
-    """The kind of UTF-16 that a file begins with, by its mark or by its zero bytes; else empty."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    first, second = head[0::2].count(0), head[1::2].count(0)
-    if max(first, second) < max(_STRAY, len(head) // 4):
-        return ""
-    if not first:
-        return "utf-16-le"
-    return "" if second else "utf-16-be"
 
 
 def _encoding(path: Path) -> tuple[str, bool]:

@@ -19,6 +19,9 @@ from mmedrag.types import Problem
 Row: TypeAlias = tuple[int, dict[str, Any]]
 """A line number, from 1, and what stands there."""
 
+STRAY = 8
+"""Zero bytes in the first block of a text: they are left out; more make no text."""
+
 MAX_LINE = 4 * 2**20
 """The longest line that is read: 4 MiB."""
 
@@ -230,3 +233,33 @@ def _depth(value: object) -> int:
             child for item in level for child in (item.values() if isinstance(item, dict) else item)
         ]
     return depth
+
+
+def utf16_of(head: bytes) -> str:
+    """The kind of UTF-16 that a file begins with, by its mark or by its zero bytes; else empty."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    first, second = head[0::2].count(0), head[1::2].count(0)
+    if max(first, second) < max(STRAY, len(head) // 4):
+        return ""
+    if not first:
+        return "utf-16-le"
+    return "" if second else "utf-16-be"
+
+
+def decoded(data: bytes) -> str:
+    """A text as UTF-8 or UTF-16; a line that is neither is Windows-1252.
+
+    So one bad byte garbles one line.
+    """
+    if wide := utf16_of(data[:65536]):
+        return data.decode(wide, "replace").removeprefix("\ufeff")
+    lines = data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
+    return "".join(map(_line, lines))
+
+
+def _line(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")

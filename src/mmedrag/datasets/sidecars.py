@@ -13,7 +13,7 @@ from typing import Any
 
 from mmedrag import domains
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, parse_json
+from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, decoded, parse_json
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
@@ -88,10 +88,7 @@ def _text(file: Path) -> str:
         raise BadRow(f"{file.name} cannot be read ({error.strerror})") from None
     if len(data) > MAX_LINE:
         raise BadRow(f"{file.name} is larger than {MAX_LINE // 2**20} MiB")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+    return decoded(data)
 
 
 def _fields(text: str, file: Path) -> dict[str, Any]:

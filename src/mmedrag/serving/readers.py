@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from mmedrag.assembly import load
 from mmedrag.errors import CasebaseError, CasebaseLocked, MMedRAGError
-from mmedrag.locations import Location, shown
+from mmedrag.locations import Location, scheme_of, shown
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import ContextFilter, Generator, Reranker
 from mmedrag.serving.problems import Busy, TimeLimit
@@ -28,6 +28,9 @@ FIRST_QUESTIONS = (
     "Há derrame pleural? Sem exsudatos inferonasais.",
 )
 """In each language whose rules are shipped; asked of a reader before anybody waits for it."""
+
+_REST = 5.0
+"""Seconds between two looks at which database a server has."""
 
 T = TypeVar("T")
 Work = Callable[[MMedRAG, "Watch"], T]
@@ -144,6 +147,8 @@ class Readers:
         self._idle: SimpleQueue[MMedRAG] = SimpleQueue()
         self._open: list[MMedRAG] = []
         self._identity: Hashable | None = None
+        self._last_seen: Hashable | None = None
+        self._look_again = 0.0
 
     @property
     def ready(self) -> bool:
@@ -167,7 +172,9 @@ class Readers:
             CasebaseError, ModelError: see :func:`mmedrag.assembly.load`.
         """
         with self._opening:
-            if not self._open or self._identity != self._seen():
+            seen = self._seen()
+            away = seen is None and bool(scheme_of(self.location))  # searches wait for a server
+            if not self._open or (self._identity != seen and not away):
                 self._reopen()
 
     def close(self) -> None:
@@ -319,4 +326,8 @@ class Readers:
         _settle()
 
     def _seen(self) -> Hashable | None:
-        return identity_of(self.location)
+        """Which database is there; a server is asked now and then, a folder each time."""
+        if monotonic() >= self._look_again:
+            self._last_seen = identity_of(self.location)
+            self._look_again = monotonic() + (_REST if scheme_of(self.location) else 0.0)
+        return self._last_seen

@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
+from mmedrag.casebase.contents import FINDINGS
 from mmedrag.protocols import CaseStore, DefinitionSource, OccurrenceStore, Ontology
 from mmedrag.types import Case, Domain, Entry, Facet, Kind, Mention, Vector
-
-FINDINGS = frozenset(kind for kind in Kind if kind.is_finding)
 
 
 @runtime_checkable

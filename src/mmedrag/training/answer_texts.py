@@ -81,7 +81,7 @@ def worded(question: Question, evidence: Sequence[Evidence]) -> str:
         reply,
         [brief.unanswered] if brief.unanswered else [],
         differential_lines(question, brief),
-        [] if defining else finding_lines(brief, cases, FINDINGS),
+        [] if defining else finding_lines(question, brief, cases, FINDINGS),
         disagreements(brief),
     )
     return "\n".join(line for section in sections for line in section if line)
@@ -90,7 +90,7 @@ def worded(question: Question, evidence: Sequence[Evidence]) -> str:
 def _as_prompted(question: Question, brief: Brief) -> tuple[Question, Brief]:
     claims = tuple(replace(claim, prevalence=None) for claim in brief.claims)
     differential = tuple(replace(c, prevalence=None, explanation="") for c in brief.differential)
-    brief = replace(brief, reason="", claims=claims, differential=differential)
+    brief = replace(brief, reason="", verdicts=(), claims=claims, differential=differential)
     return replace(question, query=replace(question.query, image=None), brief=brief), brief
 
 

@@ -236,7 +236,10 @@ function conceal() {
 }
 
 const markOf = (event) => event.target.closest?.("a.mark");
-results.addEventListener("mouseover", (e) => markOf(e) && reveal(markOf(e)));
+const place = (event) => `${event.screenX},${event.screenY}`;
+let pointer = ""; // where it was last: a mark that is scrolled under it was not pointed at
+document.addEventListener("mousemove", (e) => { pointer = place(e); });
+results.addEventListener("mouseover", (e) => markOf(e) && place(e) !== pointer && reveal(markOf(e)));
 results.addEventListener("mouseout", (e) => markOf(e) && !passage.matches(":hover") && conceal());
 passage.addEventListener("mouseleave", conceal);
 results.addEventListener("focusin", (e) => markOf(e) && reveal(markOf(e)));

@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -157,8 +157,8 @@ def reopen(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
 def damage(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
     """Whether damaged vectors are noticed: by an error, or by right answers all the same.
 
-    A bit is flipped in the exponents of 20 vectors, wherever a file holds them; then each of these
-    vectors is asked for.
+    The signs of 20 vectors are flipped wherever a file holds them; then each of these vectors is
+    asked for.
     """
     numbers = range(ADDED, ADDED + 20)
     if not flip(folder, [np.array(data.vectors[i], np.float32) for i in numbers]):
@@ -174,7 +174,7 @@ def damage(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
 
 
 def flip(folder: Path, vectors: list[np.ndarray]) -> int:
-    """Flip a bit of each component of vectors in every file that holds them; how many places."""
+    """Flip the signs of vectors in every file that holds them; in how many places."""
     places = 0
     for file in folder.rglob("*"):
         if not file.is_file():
@@ -183,8 +183,9 @@ def flip(folder: Path, vectors: list[np.ndarray]) -> int:
         for vector in vectors:
             at = content.find(vector[:8].tobytes())
             while at >= 0:
-                for component in range(8):
-                    content[at + 4 * component + 3] ^= 0x01
+                whole = content[at : at + vector.nbytes] == vector.tobytes()
+                for component in range(len(vector) if whole else 8):
+                    content[at + 4 * component + 3] ^= 0x80
                 places += 1
                 at = content.find(vector[:8].tobytes(), at + 1)
         file.write_bytes(content)
@@ -276,15 +277,28 @@ def run_phase(name: str, phase: str, data: Path, store: Path) -> dict[str, list[
     return json.loads(lines[-1])
 
 
-def measure(name: str, data: Path, folder: Path) -> dict[str, list[float]]:
-    """All figures of one engine."""
-    store = folder / "store"
+def measure(name: str, data: Path, small: Path, folder: Path) -> dict[str, list[float]]:
+    """All figures of one engine; the store that is damaged is a small one of its own."""
+    figures = run_phases(name, ("build", "use", "reopen"), data, folder / "store")
+    return figures | damaged(name, small, folder)
+
+
+def damaged(name: str, small: Path, folder: Path) -> dict[str, list[float]]:
+    """The row that damages a store, alone."""
+    figures = run_phases(name, ("build", "damage"), small, folder / "store")
+    return {row: figure for row, figure in figures.items() if row in MARKED}
+
+
+def run_phases(name: str, phases: Sequence[str], data: Path, store: Path) -> dict[str, list[float]]:
+    """Phases on a new store, the others left out where it cannot be built."""
     shutil.rmtree(store, ignore_errors=True)
     store.mkdir()
-    figures = run_phase(name, "build", data, store)
-    if figures:
-        for phase in ("use", "reopen", "damage"):
-            figures |= run_phase(name, phase, data, store)
+    figures: dict[str, list[float]] = {}
+    for phase in phases:
+        found = run_phase(name, phase, data, store)
+        if phase == "build" and not found:
+            break
+        figures |= found
     return figures
 
 
@@ -363,6 +377,19 @@ def write_into(page: Path, content: str) -> None:
     page.write_text(f"{before}{MARKS[0]}\n{content}\n{MARKS[1]}{after}", "utf-8")
 
 
+def read_results(path: Path | None, rows: int) -> dict[str, dict[str, list[float]]]:
+    """The figures that an earlier run has kept for this number of records."""
+    kept = json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
+    return kept.get(str(rows), {})
+
+
+def keep_results(path: Path | None, rows: int, results: dict[str, dict[str, list[float]]]) -> None:
+    """Keep figures, so that some can be measured again."""
+    if path is not None:
+        kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        path.write_text(json.dumps(kept | {str(rows): results}), "utf-8")
+
+
 def one_phase(options: argparse.Namespace) -> None:
     """What a process of its own does."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -378,6 +405,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="engines by name")
     parser.add_argument("--folder", type=Path, help="where the stores are made")
     parser.add_argument("--into", type=Path, help="a page with the marks of the tables")
+    parser.add_argument(
+        "--results", type=Path, help="JSON where figures are kept; what is there is measured again"
+    )
+    parser.add_argument(
+        "--damage-alone", action="store_true", help="measure the last row alone; with --results"
+    )
     for hidden in ("--engine", "--phase"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     for hidden in ("--data", "--store"):
@@ -388,17 +421,24 @@ def main() -> None:
         return
     parts = []
     for rows in options.rows:
-        results = {}
+        results = read_results(options.results, rows)
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
-            data = Path(name) / "data"
-            data.mkdir()
-            make_data(data, rows)
-            loads = []
+            data, small = Path(name) / "data", Path(name) / "small"
+            for folder, number in ((data, rows), (small, 1_000)):
+                folder.mkdir()
+                make_data(folder, number)
             for engine in ENGINES:
-                if not options.only or engine.name in options.only:
-                    results[engine.name] = measure(engine.name, data, Path(name))
-                    loads.append(os.getloadavg()[0])
-                    print(engine.name, json.dumps(results[engine.name]), file=sys.stderr)
+                if options.only and engine.name not in options.only:
+                    continue
+                if options.damage_alone:
+                    figures = damaged(engine.name, small, Path(name))
+                else:
+                    figures = measure(engine.name, data, small, Path(name))
+                results.setdefault(engine.name, {}).update(figures)
+                results[engine.name].setdefault("load", [os.getloadavg()[0]])
+                print(engine.name, json.dumps(results[engine.name]), file=sys.stderr, flush=True)
+                keep_results(options.results, rows, results)
+        loads = [figures["load"][0] for figures in results.values()]
         load = f"load {min(loads):.0f} to {max(loads):.0f} on {os.cpu_count()} cores"
         parts.append(table(rows, results, load))
     notes = [f"{engine.name}: {engine.note}." for engine in ENGINES if engine.note]

@@ -40,7 +40,7 @@ class Readings:
     """States of images and digests of contents by case, in a file of their own.
 
     Args:
-        path: the file; a damaged one is made anew.
+        path: the file; a damaged one is made anew, and where none can be written, nothing is kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,8 +48,13 @@ class Readings:
         try:
             self._connection = _opened(path)
         except sqlite3.DatabaseError:
-            path.unlink(missing_ok=True)
-            self._connection = _opened(path)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._connection = _opened(path)
+            except sqlite3.DatabaseError:
+                self._connection = _opened(":memory:")
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +78,7 @@ class Readings:
             self._connection.executemany("INSERT OR REPLACE INTO readings VALUES (?, ?, ?)", rows)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = MEMORY")

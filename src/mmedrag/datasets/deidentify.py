@@ -87,7 +87,7 @@ _IDENTIFIERS = _words(
     " DetectorID PlateID CassetteID GantryID GeneratorID ClinicalTrialSubjectID"
     " ClinicalTrialSubjectReadingID ClinicalTrialSiteID ClinicalTrialSiteName"
 )
-_LISTED = _words("PatientAddress InstitutionAddress PersonAddress PatientComments Occupation")
+_DIVIDED = _words("PatientAddress InstitutionAddress PersonAddress PatientComments Occupation")
 
 
 class Pseudonyms:
@@ -171,7 +171,7 @@ def identifying_values(ds: Dataset) -> set[str]:
                 values.update(name for name in _names(text) if len(name) > 1)
         elif element.VR == "UI" or element.keyword in _IDENTIFIERS:
             values.update(text for text in texts if len(text) > 2)
-            if element.keyword in _LISTED:
+            if element.keyword in _DIVIDED:
                 pieces = (
                     phrase.strip() for text in texts for phrase in re.split(r"[,;\n^]+", text)
                 )

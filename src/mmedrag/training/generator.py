@@ -22,6 +22,7 @@ from mmedrag.assembly import dictionary
 from mmedrag.durability import write_durably
 from mmedrag.errors import CheckpointError, CorpusError
 from mmedrag.progress import Log, Progress, silent
+from mmedrag.torch_import import Foreign
 from mmedrag.training.answer_pairs import AnswerPair, Part, read_pairs
 from mmedrag.training.dpo import SAVE_EVERY, OnStep, Recipe, loaded, optimise, silence
 from mmedrag.training.generator_figures import Figures, measure_generator
@@ -136,7 +137,7 @@ def train_generator(
             progress=progress,
         )
         card = {"base": model, **settings, "steps": len(losses), "figures": figures.data()}
-        _export(adapted, into, card)
+        _export(adapted, into, card, libraries.transformers.AutoConfig.from_pretrained(model).dtype)
     shutil.rmtree(run)
     return Tuned(into, len(train), len(pairs) - len(fitting), losses, figures)
 
@@ -196,12 +197,16 @@ def _adapted(model: str, adapter: Path, libraries: Libraries) -> LanguageModel:
     return LanguageModel(network.eval(), base.tokenizer)
 
 
-def _export(adapted: LanguageModel, into: Path, card: Mapping[str, Any]) -> None:
+def _export(
+    adapted: LanguageModel, into: Path, card: Mapping[str, Any], dtype: Foreign | None
+) -> None:
     """Merge the adapters, and write a folder that transformers, vLLM and llama.cpp's tools read.
 
-    The configuration is written last: without it, the folder is no model.
+    The weights are as precise as those of the start, whose ``dtype`` this is. The configuration is
+    written last: without it, the folder is no model.
     """
     merged = adapted.model.merge_and_unload()
+    merged = merged.to(dtype or merged.dtype)
     parts = into / "merged"
     merged.save_pretrained(str(parts))
     adapted.tokenizer.save_pretrained(str(parts))

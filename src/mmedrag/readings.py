@@ -32,8 +32,8 @@ def state_of(case: Case) -> bytes | None:
         status = case.image.stat()
     except OSError:
         return None
-    said = f"{case.image.absolute()}\0{case.frame}\0{status.st_size}\0{status.st_mtime_ns}\0"
-    return blake2b((said + case.text).encode("utf-8", "replace"), digest_size=16).digest()
+    stated = f"{case.image.absolute()}\0{case.frame}\0{status.st_size}\0{status.st_mtime_ns}\0"
+    return blake2b((stated + case.text).encode("utf-8", "replace"), digest_size=16).digest()
 
 
 class Readings:
@@ -65,10 +65,10 @@ class Readings:
     def content(self, case: Case, state: bytes) -> str | None:
         """The digest of what was encoded of this case, if its image was in this state then."""
         with self._lock, suppress(sqlite3.DatabaseError):
-            found = self._connection.execute(
+            stored = self._connection.execute(
                 "SELECT content FROM readings WHERE id = ? AND state = ?", [_key(case.id), state]
             ).fetchone()
-            return None if found is None else str(found[0])
+            return None if stored is None else str(stored[0])
         return None
 
     def keep(self, readings: Mapping[str, tuple[bytes, str]]) -> None:

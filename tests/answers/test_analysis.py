@@ -246,6 +246,23 @@ def test_one_of_two_is_chosen_for_an_image_where_yes_is_said_of_it_alone(terms):
     assert neither.reply is Reply.UNKNOWN
 
 
+def test_a_grade_is_not_its_own_opposite(terms):
+    found = cases("Moderate non proliferative diabetic retinopathy.",
+                  "Proliferative diabetic retinopathy.",
+                  "Mild nonproliferative diabetic retinopathy.")  # fmt: skip
+    brief = brief_of(terms, "How severe is the diabetic retinopathy?", found)
+    grades = {c.grade: c.keys for c in brief.claims if c.grade}
+    assert grades["proliferative"] == ("C2",)
+    assert grades["non-proliferative"] == ("C1", "C3")
+
+
+def test_of_a_text_the_cases_that_share_its_findings_count_more(terms):
+    found = cases("A mass.", "A mass with ring enhancement and oedema.",
+                  diagnoses=["glioma", "abscess"])  # fmt: skip
+    text = "Ring enhancement and oedema. What is the diagnosis?"
+    assert brief_of(terms, text, found).differential[0].diagnosis == "abscess"
+
+
 def test_a_remark_on_one_structure_makes_no_normal_study(terms):
     found = cases("Consolidation. The bones are normal.", "The bones are normal.")
     brief = brief_of(terms, "Show me cases with consolidation", found)

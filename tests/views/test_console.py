@@ -48,7 +48,7 @@ def test_all_words_of_the_answer_are_printed(answer: Answer) -> None:
 
 
 def test_each_source_stands_once_with_its_keys(answer: Answer) -> None:
-    block = answer_text(answer).split("\nSources\n")[1].split("\n\n")[0]
+    block = " ".join(answer_text(answer).split("\nSources\n")[1].split("\n\n")[0].split())
     assert block.count("MMedRAG phantoms (synthetic), CC0-1.0") == 1
     keys = {word.rstrip(":") for word in block.split()}
     assert {e.key for e in answer.cited} <= keys

@@ -26,6 +26,10 @@ LEAD = ("weight", "margin", "share", "nearest")
 """What a first diagnosis, side or grade is judged by, of
 :func:`mmedrag.answers.support.support_of_first`."""
 
+TELLING = 0.25
+"""Share of the nearness of cases that affirm a finding below which no odds of it are said: where
+hardly any does, how often it was there only shows how often it was asked about."""
+
 _HALF = 0.5
 FEW = 10
 """Trials below which no share of right ones is given."""
@@ -103,7 +107,8 @@ class Agreement:
             return given, f"such a reply was right for {right:.0%} of images held out"
         undecided = Reply.MIXED if support["affirm"] and support["rule out"] else Reply.UNKNOWN
         p = judge.probability(support)
-        tried = judge.tried(p) if support["affirm"] else None
+        telling = normality or support["affirm"] >= TELLING
+        tried = judge.tried(p) if telling else None
         if tried is None:
             return undecided, "images that look alike decide nothing here"
         share = f"{tried.right / tried.of:.0%} of {tried.of} images held out"
@@ -125,7 +130,10 @@ class Agreement:
             return Reply.YES, f"{what} was right for {judge.right_yes:.0%} of {queries} held out"
         tried = judge.tried(p)
         if tried is None:
-            return Reply.MIXED, f"too few were tried to say how often {what} is right"
+            return (
+                Reply.MIXED,
+                f"too few {queries} held out had {what} to say how often it is right",
+            )
         share = f"{tried.right / tried.of:.0%} of {tried.of} {queries} held out"
         return Reply.MIXED, f"{what} was right for only {share}"
 

@@ -63,7 +63,7 @@ def candidates(
     """
     named = _findings_named(question, ontology)
     supports: dict[str, _Support] = {}
-    weights = nearness([r.evidence for r in readings])
+    weights = _weights(question, readings, ontology)
     for reading in readings:
         case = reading.case
         patient = case.patient_id or case.study_id or case.id
@@ -91,6 +91,22 @@ def candidates(
     ]
 
 
+def _weights(
+    question: Question, readings: Sequence[CaseReading], ontology: Ontology
+) -> dict[str, float]:
+    """How much each case counts: as it is near, and for a text as often as it shares a finding."""
+    weights = nearness([r.evidence for r in readings])
+    if question.query.image is not None:
+        return weights
+    named = {m.concept for m in question.mentions
+             if m.kind.is_finding and m.assertion is not Assertion.NEGATED}  # fmt: skip
+    for reading in readings:
+        statements = [says_of(reading, concept, ontology) for concept in named]
+        shared = sum(s is not None and s.assertion is Assertion.AFFIRMED for s in statements)
+        weights[reading.key] *= 1 + shared
+    return weights
+
+
 def _findings_named(question: Question, ontology: Ontology) -> frozenset[str]:
     """The findings that a question names: none of them explains itself."""
     stated = {m.concept for m in question.mentions if m.kind is Kind.FINDING}
@@ -111,11 +127,17 @@ def _diseases(supports: Mapping[str, _Support], ontology: Ontology) -> list[_Sup
 
 
 def _special(supports: Sequence[_Support], ontology: Ontology) -> list[_Support]:
-    """Without a diagnosis all of whose cases have one and the same kind of it."""
+    """Without a diagnosis all of whose cases have one and the same kind of it.
+
+    Of two that the same cases have and whose last word is one ("pituitary tumour; brain tumour")
+    the first stays.
+    """
+    first = {(tuple(s.keys), _head(s, ontology)): s for s in reversed(supports)}
     return [
         wide
         for wide in supports
-        if not any(
+        if (len(wide.keys) < 2 or first[tuple(wide.keys), _head(wide, ontology)] is wide)
+        and not any(
             narrow is not wide
             and set(wide.keys) <= set(narrow.keys)
             and ontology.is_a(narrow.code, wide.code)
@@ -123,6 +145,11 @@ def _special(supports: Sequence[_Support], ontology: Ontology) -> list[_Support]
             for narrow in supports
         )
     ]
+
+
+def _head(support: _Support, ontology: Ontology) -> str:
+    words = normal_form(_name(support, ontology)).split()
+    return words[-1] if words else support.code
 
 
 def diagnoses_of(reading: CaseReading, ontology: Ontology) -> Iterator[tuple[str, str, float]]:

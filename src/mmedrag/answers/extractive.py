@@ -13,6 +13,7 @@ from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
 from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
 from mmedrag.answers.replies import cited, direct_reply, joined
+from mmedrag.answers.scope import NO_MEDICINE, PROGRAM
 from mmedrag.answers.sections import (
     against_question,
     differential_lines,
@@ -63,7 +64,7 @@ class ExtractiveGenerator:
         terms = self._terms(brief, definitions)
         unanswered = [f"Not answered: {_lowered(brief.unanswered)}"] if brief.unanswered else []
         if brief.declined:
-            return [reply, closest]
+            return [reply, [] if brief.reason in (NO_MEDICINE, PROGRAM) else closest]
         if brief.compared:
             return [reply, ["Their reports:", *closest[1:]], terms]
         if brief.kind is QuestionKind.DEFINITION:

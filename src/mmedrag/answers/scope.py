@@ -44,6 +44,10 @@ class OutOfScope:
 
 _UNFORESEEN = "This asks something that similar cases and dictionaries of images do not tell"
 
+NO_MEDICINE = "is no medical question"
+PROGRAM = "speaks to a program"
+_OF_MEDICINE = frozenset({"asks for general knowledge", "asks for work"})
+
 _READ = 2000
 """Characters of a text in which a medical word is looked for."""
 
@@ -81,7 +85,7 @@ def out_of_scope(
     """
     if request and instruction_like(request):
         sentence = f"This speaks to a program and asks nothing medical. {INSTEAD}"
-        return OutOfScope("speaks to a program", sentence)
+        return OutOfScope(PROGRAM, sentence)
     plain = HISTORY.sub(" ", request)
     letters = plain_letters(plain)
     for name, words in DECLINING.items():
@@ -89,13 +93,15 @@ def out_of_scope(
             return OutOfScope(name, f"{SENTENCES[name]}. {INSTEAD}")
     for name, sentence, words in COMPILED:
         if words.search(plain):
+            if name in _OF_MEDICINE and not _medical(question):
+                name, sentence = NO_MEDICINE, SENTENCES[NO_MEDICINE]
             return OutOfScope(name, f"{sentence}. {INSTEAD}")
     if kind in _YES_OR_NO and TREATS.search(plain) and not _names_finding(question, plain):
         return OutOfScope("asks for a treatment", f"{SENTENCES['asks for a treatment']}. {INSTEAD}")
     if ELSEWHERE.search(question.query.text[:_READ]) or _of_no_medicine(question, request):
-        return OutOfScope("is no medical question", f"{COMPILED[-1][1]}. {INSTEAD}")
+        return OutOfScope(NO_MEDICINE, f"{COMPILED[-1][1]}. {INSTEAD}")
     if kind not in _ABOUT_AN_IMAGE and not _medical(question):
-        return OutOfScope("is no medical question", f"{COMPILED[-1][1]}. {INSTEAD}")
+        return OutOfScope(NO_MEDICINE, f"{COMPILED[-1][1]}. {INSTEAD}")
     findings = any(m.kind.is_finding and m.text in request for m in question.mentions)
     if unanswerable(plain, rule, names_finding=findings):
         return OutOfScope("asks what cannot be seen", f"{_UNFORESEEN}. {INSTEAD}")

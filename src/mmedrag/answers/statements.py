@@ -255,12 +255,13 @@ def tally_of(concept: str, term: str, readings: Sequence[CaseReading], ontology:
 
 _GRADE = re.compile(
     r"\b(?:very )?(?:mild|moderate|severe|small|large|massive|minimal|tiny|early|advanced|slight"
-    r"|marked|extensive|proliferative"
+    r"|marked|extensive|(?:non[- –]*)?proliferative"
     r"|well[- ]differentiated|moderately[- ]differentiated|poorly[- ]differentiated|low[- ]grade"
     r"|high[- ]grade|intermediate[- ]grade"
     r"|(?:grade|stage|type) (?:[ivx]+|\d)[a-c]?)\b",
     re.IGNORECASE,
 )
+_NON = re.compile(r"^non[- –]*")
 _NEAR = 32
 
 
@@ -275,5 +276,7 @@ def grades_of(reading: CaseReading, concept: str, ontology: Ontology) -> list[st
                 before = re.split(r"[,;:.\n]", text[max(0, m.start - _NEAR) : m.start])[-1]
                 after = re.split(r"[,;:.\n]", text[m.end : m.end + _NEAR])[0]
                 words = " ".join((before, text[m.start : m.end], after))
-                grades.update(dict.fromkeys(g.lower() for g in _GRADE.findall(words)))
+                grades.update(
+                    dict.fromkeys(_NON.sub("non-", g.lower()) for g in _GRADE.findall(words))
+                )
     return list(grades)

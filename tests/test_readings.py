@@ -156,3 +156,13 @@ def test_a_case_without_an_image_or_with_an_absent_one_has_no_state(cases, tmp_p
     assert state_of(replace(cases[0], image=None)) is None
     assert state_of(replace(cases[0], image=tmp_path / "gone.png")) is None
     assert state_of(cases[0]) != state_of(replace(cases[0], frame=1))
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(cases, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    state = state_of(cases[0])
+    for folder, kept in (("absent", "digest"), ("file", None)):
+        for expected in (None, kept):
+            with Readings(tmp_path / folder / "readings.db") as readings:
+                assert readings.content(cases[0], state) == expected
+                readings.keep({cases[0].id: (state, "digest")})

@@ -1,7 +1,7 @@
 """Stages by name, as a command line, a web page or a file of settings chooses them.
 
-Nothing is loaded here: a reward model or an encoder is the preset's, and a name only says whether
-it is used. So a choice costs microseconds and can be made anew for every question.
+No encoder or reward model is loaded here: those are the preset's, and a name only says whether it
+is used. So a choice costs microseconds and can be made anew for every question.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.errors import QueryError
-from mmedrag.presets import default_reranker
+from mmedrag.presets import default_reranker, learned_reranker
 from mmedrag.protocols import ContextFilter, Generator, Reranker
 from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance
 from mmedrag.ranking.graph import Chain, GraphReranker, KeepOrder, paper_graph
@@ -21,13 +21,14 @@ from mmedrag.reward.scorers import KeepAll, RewardFilter, SimilarityThreshold
 
 RERANKERS: Mapping[str, Callable[[], Reranker]] = {
     "agreement": default_reranker,
+    "learned": learned_reranker,
     "graph": lambda: Chain((GraphReranker(), DuplicatesLast())),
     "paper": paper_graph,
     "mmr": lambda: Chain((MaximalMarginalRelevance(), DuplicatesLast())),
     "none": KeepOrder,
 }
-"""Section 3.5: agreement on findings, our graph, the paper's, maximal marginal relevance, the order
-of stage 1."""
+"""Section 3.5: agreement on findings, an order fitted to graded questions, our graph, the paper's,
+maximal marginal relevance, the order of stage 1."""
 
 FILTERS = ("reward", "similarity", "none")
 """Section 3.6: the trained reward model, the cosine alone, everything passes."""

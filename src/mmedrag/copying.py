@@ -124,6 +124,6 @@ def _copy_definitions(source: CaseDatabase, target: CaseDatabase) -> None:
     """Vectors of the definitions that searches fetch; without them they are embedded again."""
     with suppress(CorpusError):  # a dictionary is not where it was
         affirmed = source.affirmed()
-        found = definitions_of(source).define([affirmed], len(affirmed))
-        digests = [definition_digest(source.fingerprint, definition) for definition in found]
+        definitions = definitions_of(source).define([affirmed], len(affirmed))
+        digests = [definition_digest(source.fingerprint, definition) for definition in definitions]
         target.keep_definition_vectors(source.definition_vectors(digests))

@@ -60,6 +60,16 @@ class _Tally:
     problems: list[Problem] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
 
+    def report(self) -> IndexReport:
+        return IndexReport(
+            self.written,
+            self.unchanged,
+            self.encoded,
+            self.unrouted,
+            tuple(self.problems),
+            tuple(self.replaced),
+        )
+
 
 def index(
     corpus: Iterable[Row],
@@ -102,18 +112,12 @@ def index(
         vectors: dict[str, Vector] = {}
         for batch in prepared_batches(unique(corpus, case_of), workers, how):
             cases = _usable(batch, tally, strict)
-            known = _known([p.content for p in cases], casebase, vectors)
-            absent = [p for p in cases if p.content not in known]
-            given = {p.content: p.vector for p in absent if p.vector is not None}
-            encoded = encode([p for p in absent if p.content not in given], embedder)
-            new = given | encoded
-            vectors = known | new
-            tally.encoded += len(encoded)
+            vectors, new = _vectors(cases, casebase, embedder, vectors, tally)
             routed = _routed(cases, classifier, casebase)
             if duplicates is not None:
                 for p in cases:
                     duplicates.add(p.case, p.preview)
-            yield partial(write, len(batch), routed, vectors, frozenset(new))
+            yield partial(write, len(batch), routed, vectors, new)
 
     try:
         for rows in _one_behind(writes(), writer):
@@ -124,14 +128,7 @@ def index(
     if definitions is not None and isinstance(casebase, DefinitionStore):
         embed_definitions(casebase, embedder, definitions)
     casebase.publish()
-    return IndexReport(
-        tally.written,
-        tally.unchanged,
-        tally.encoded,
-        tally.unrouted,
-        tuple(tally.problems),
-        tuple(tally.replaced),
-    )
+    return tally.report()
 
 
 def _usable(batch: Sequence[Prepared | Problem], tally: _Tally, strict: bool) -> list[Prepared]:
@@ -147,7 +144,24 @@ def _usable(batch: Sequence[Prepared | Problem], tally: _Tally, strict: bool) ->
     return list(cases.values())
 
 
-def _known(
+def _vectors(
+    cases: Sequence[Prepared],
+    casebase: CaseStore,
+    embedder: Embedder,
+    before: Mapping[str, Vector],
+    tally: _Tally,
+) -> tuple[dict[str, Vector], frozenset[str]]:
+    """Vectors by content, stored, given with a case or encoded now; and which are not stored."""
+    stored = _stored_vectors([p.content for p in cases], casebase, before)
+    absent = [p for p in cases if p.content not in stored]
+    given = {p.content: p.vector for p in absent if p.vector is not None}
+    encoded = encode([p for p in absent if p.content not in given], embedder)
+    tally.encoded += len(encoded)
+    new = given | encoded
+    return stored | new, frozenset(new)
+
+
+def _stored_vectors(
     contents: Sequence[str], casebase: CaseStore, before: Mapping[str, Vector]
 ) -> dict[str, Vector]:
     """Vectors by content, of the casebase and of the batch before, which may not be written yet."""
@@ -243,10 +257,10 @@ class _Writing:
             return list(entries)
         source = self.definitions.fingerprint
         unread = [e for e in entries if e.mentions is None or e.recogniser != source]
-        found = self.definitions.recognise([entry.case.text for entry in unread])
+        recognised = self.definitions.recognise([entry.case.text for entry in unread])
         read = {
             entry.case.id: replace(entry, mentions=mentions, recogniser=source)
-            for entry, mentions in zip(unread, found, strict=True)
+            for entry, mentions in zip(unread, recognised, strict=True)
         }
         return [read.get(entry.case.id, entry) for entry in entries]
 

@@ -207,7 +207,7 @@ class AnyDomain:
     """Always abstains: every domain is searched."""
 
     def classify(self, queries: Sequence[Query], pictures: Pictures | None = None) -> list[Routing]:
-        """Abstentions."""
+        """A routing without a decision for every query."""
         return [Routing({}, None, reason="no classifier, every domain is searched")] * len(queries)
 
 

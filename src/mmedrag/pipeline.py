@@ -121,7 +121,7 @@ class MMedRAG:
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
         passed = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
-        kept = with_asked(question, passed, ranked)
+        kept = with_definition(question, passed, ranked)
         if judges_image(question):
             ranked = in_order(gathered, ranked)
             kept = neighbours(ranked, kept, self.k_neighbours)
@@ -223,9 +223,9 @@ class MMedRAG:
         if not compares_patient(question):
             return self.cases.search(question, self.k_cases)
         own = both(question.query.where, f"patient_id = {quoted(question.query.patient_id)}")
-        asked = replace(question.query, where=own)
+        query = replace(question.query, where=own)
         anywhere = replace(question.routing, decision=None)
-        hits = self.cases.search(replace(question, query=asked, routing=anywhere), self.k_cases)
+        hits = self.cases.search(replace(question, query=query, routing=anywhere), self.k_cases)
         return chronological(hits, lambda hit: hit.case)
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
@@ -358,7 +358,7 @@ def neighbours(
     return [*(scored.get(e.key, e) for e in first), *defined]
 
 
-def with_asked(
+def with_definition(
     question: Question, kept: Sequence[Evidence], ranked: Sequence[Evidence]
 ) -> Sequence[Evidence]:
     """The kept evidence and, where the question asks what a term means, its definition."""
@@ -366,9 +366,9 @@ def with_asked(
     if intent is None or intent.kind is not QuestionKind.DEFINITION:
         return kept
     held = {e.key for e in kept}
-    asked = [e for e in ranked
+    defined = [e for e in ranked
              if isinstance(e.item, Definition) and e.item.concept in intent.concepts]  # fmt: skip
-    return [*kept, *(e for e in asked if e.key not in held)]
+    return [*kept, *(e for e in defined if e.key not in held)]
 
 
 def _until_now(query: Query) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -35,7 +36,9 @@ from mmedrag.ranking.agreement import FindingAgreement
 from mmedrag.ranking.contradictions import ContradictedLast
 from mmedrag.ranking.diversity import DuplicatesLast
 from mmedrag.ranking.graph import Chain, paper_graph
+from mmedrag.ranking.rescorer import load_rescorer
 from mmedrag.reward.checkpoint import load_reward
+from mmedrag.reward.pair_features import FEATURES, pair_features
 from mmedrag.reward.scorers import SimilarityThreshold
 from mmedrag.routing import SHORT_TEXTS, ConceptClassifier, ShortTexts, short_texts
 
@@ -196,6 +199,14 @@ def _shared_and_own(
 def default_reranker() -> Reranker:
     """What measurement chose over the paper's complete graph: see docs/notes/order.md."""
     return Chain((FindingAgreement(), DuplicatesLast(), ContradictedLast()))
+
+
+@cache
+def learned_reranker() -> Reranker:
+    """The order fitted to graded questions (docs/notes/order.md), read once."""
+    beside = partial(pair_features, ontology=glossary().concepts)
+    learned = load_rescorer(MODELS / "rescorer", beside, FEATURES)
+    return Chain((learned, DuplicatesLast(), ContradictedLast()))
 
 
 def _paper(models: Mapping[str, str]) -> Stages:

@@ -32,15 +32,15 @@ def state_of(case: Case) -> bytes | None:
         status = case.image.stat()
     except OSError:
         return None
-    said = f"{case.image.absolute()}\0{case.frame}\0{status.st_size}\0{status.st_mtime_ns}\0"
-    return blake2b((said + case.text).encode("utf-8", "replace"), digest_size=16).digest()
+    stated = f"{case.image.absolute()}\0{case.frame}\0{status.st_size}\0{status.st_mtime_ns}\0"
+    return blake2b((stated + case.text).encode("utf-8", "replace"), digest_size=16).digest()
 
 
 class Readings:
     """States of images and digests of contents by case, in a file of their own.
 
     Args:
-        path: the file; a damaged one is made anew.
+        path: the file; a damaged one is made anew, and where none can be written, nothing is kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,8 +48,13 @@ class Readings:
         try:
             self._connection = _opened(path)
         except sqlite3.DatabaseError:
-            path.unlink(missing_ok=True)
-            self._connection = _opened(path)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._connection = _opened(path)
+            except sqlite3.DatabaseError:
+                self._connection = _opened(":memory:")
 
     def __enter__(self) -> Self:
         return self
@@ -60,10 +65,10 @@ class Readings:
     def content(self, case: Case, state: bytes) -> str | None:
         """The digest of what was encoded of this case, if its image was in this state then."""
         with self._lock, suppress(sqlite3.DatabaseError):
-            found = self._connection.execute(
+            stored = self._connection.execute(
                 "SELECT content FROM readings WHERE id = ? AND state = ?", [_key(case.id), state]
             ).fetchone()
-            return None if found is None else str(found[0])
+            return None if stored is None else str(stored[0])
         return None
 
     def keep(self, readings: Mapping[str, tuple[bytes, str]]) -> None:
@@ -73,7 +78,7 @@ class Readings:
             self._connection.executemany("INSERT OR REPLACE INTO readings VALUES (?, ?, ?)", rows)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = MEMORY")

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from postgres_server import Server, running
 
 _NUMBERS = count(1)
 
+if find_spec("psycopg") is None:  # the extra postgres is not installed
+    collect_ignore_glob = ["postgres/*", "qdrant/*"]
+
+
+def execute(server: Server, statement: str) -> None:
+    """Run a statement on the server's own database."""
+    import psycopg
+
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(statement)
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     with running() as started:
-        with psycopg.connect(started.url, autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION vector")
+        execute(started, "CREATE EXTENSION vector")
         yield started
 
 
@@ -34,5 +44,4 @@ def url(server: Server) -> Iterator[str]:
     """The address of a database that is not there yet."""
     schema = f"cases_{next(_NUMBERS)}"
     yield f"{server.url}?schema={schema}"
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    execute(server, f"DROP SCHEMA IF EXISTS {schema} CASCADE")

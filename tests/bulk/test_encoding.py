@@ -16,7 +16,6 @@ import pytest
 from mmedrag.bulk.encoding import encode_corpus
 from mmedrag.bulk.plan import Plan, Source
 from mmedrag.bulk.shards import shards_in
-from mmedrag.cli import main
 from mmedrag.errors import CorpusError, QueryError
 
 
@@ -80,16 +79,6 @@ def test_a_folder_of_something_else_is_refused(plan: Plan, tmp_path: Path) -> No
 def test_strict_stops_at_the_first_problem(mine: Plan) -> None:
     with pytest.raises(CorpusError, match=r"not JSON|cut"):
         encode_corpus(mine, 1, strict=True)
-
-
-def test_the_command_says_what_comes_next(mine: Plan, corpus: Path, capsys) -> None:
-    command = ["encode", str(corpus), "--into", str(mine.into), "--rows", "8", "--workers", "1"]
-    assert main(command) == 0
-    said = capsys.readouterr().out
-    assert "40 cases in 6 shards, 0 of them made now" in said
-    assert "2 rows or files skipped" in said
-    assert f"mmedrag index {mine.into}" in said
-    assert main([*command, "--workers", "0"]) == 2
 
 
 @pytest.mark.long

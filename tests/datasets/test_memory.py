@@ -90,6 +90,16 @@ def test_an_open_mark_over_many_lines(tmp_path):
     assert run(READER, 2**28, file).strip() == "1002"
 
 
+def test_a_line_that_does_not_end(tmp_path):
+    file = tmp_path / "line.csv"
+    with file.open("wb") as opened:
+        opened.write(b"id,text\n1,")
+        for _ in range(300):
+            opened.write(b"x" * 2**20)
+        opened.write(b"\n2,No mass.\n")
+    assert run(READER, 2**28, file).strip() == "2"
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "CMYK", "I;16", "F", "I"])
 def test_seventy_large_pictures(tmp_path, mode):

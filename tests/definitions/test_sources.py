@@ -355,3 +355,23 @@ def test_a_million_rows_of_umls_are_compiled_in_bounded_memory(tmp_path: Path) -
             for n in range(1, 300_000)
         )
     assert compiled_within(500, tmp_path, tmp_path / "u.dict") == (300_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ('term\tdefinition\nzorb\t"Open mark\nkrell\tx\n', {"zorb": '"Open mark', "krell": "x"}),
+        ('term,definition\nzorb,"Two\nlines"\nkrell,x\n', {"zorb": "Two lines", "krell": "x"}),
+        (
+            'term,definition\nzorb,"a\nkrell,b"\nkral,x\n',
+            {"zorb": '"a', "krell": 'b"', "kral": "x"},
+        ),
+        ("sep=;\n\nterm;definition\nzorb;a, b\n", {"zorb": "a, b"}),
+        ("term|definition\nzorb|a; b\n", {"zorb": "a; b"}),
+        ('term,definition\n5" rule,x\nkrell,3" thick\n', {'5" rule': "x", "krell": '3" thick'}),
+    ],
+)
+def test_a_stray_quotation_mark_costs_no_row(tmp_path: Path, table: str, expected: dict) -> None:
+    terms, problems = read(written(tmp_path, "d.csv", table))
+    assert {term.term: term.definition for term in terms} == expected
+    assert not problems

@@ -19,7 +19,7 @@ from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError, QueryError
 from mmedrag.pipeline import MMedRAG
 from mmedrag.training.answer_mining import TEMPERATURE, Mined, mine_answers, sampled
-from mmedrag.training.answer_pairs import Origin, Part, read_pairs, require_apart, write_pairs
+from mmedrag.training.answer_pairs import Origin, Subset, read_pairs, require_apart, write_pairs
 from mmedrag.types import Case, Evidence, Question
 
 
@@ -82,13 +82,13 @@ def test_every_kind_of_pair_is_made(mined: Mined) -> None:
 def test_what_a_reader_called_wrong_is_rejected(mined: Mined) -> None:
     (pair,) = [pair for pair in mined.pairs if pair.origin is Origin.FEEDBACK]
     assert pair.rejected == WRONG
-    assert pair.part is Part.TRAIN
+    assert pair.subset is Subset.TRAIN
     assert QUESTION in pair.prompt[1]["content"]
 
 
 def test_no_patient_is_on_both_sides(mined: Mined, phantoms: list[Case]) -> None:
     require_apart(mined.pairs)
-    assert {pair.part for pair in mined.pairs} == set(Part)
+    assert {pair.subset for pair in mined.pairs} == set(Subset)
     patients = {case.patient_id for case in phantoms}
     assert all(set(pair.patients) <= patients for pair in mined.pairs)
     asked_of = [pair for pair in mined.pairs if pair.origin is not Origin.FEEDBACK]

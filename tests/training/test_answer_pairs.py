@@ -13,7 +13,7 @@ from mmedrag.testing.generator import EFFUSION, MEANING
 from mmedrag.training.answer_pairs import (
     AnswerPair,
     Origin,
-    Part,
+    Subset,
     by_prompt,
     counted,
     read_pairs,
@@ -26,11 +26,11 @@ PAIR = AnswerPair(
     rejected="No [C1].",
     fault="contradicted",
     origin=Origin.TEMPLATE,
-    part=Part.TRAIN,
+    subset=Subset.TRAIN,
     patients=("P1", "P2"),
     evidence=(EFFUSION, MEANING),
 )
-HELD_OUT = replace(PAIR, part=Part.HELD_OUT, patients=("P3",), origin=Origin.SAMPLED)
+HELD_OUT = replace(PAIR, subset=Subset.HELD_OUT, patients=("P3",), origin=Origin.SAMPLED)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

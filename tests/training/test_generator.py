@@ -14,7 +14,7 @@ import pytest
 from mmedrag.answers.local_model import LanguageModel, LocalGenerator, load_model, opened
 from mmedrag.errors import CheckpointError, CorpusError, QueryError
 from mmedrag.testing.generator import ASKED, CLEAR, EFFUSION, MEANING
-from mmedrag.training.answer_pairs import AnswerPair, Origin, Part, write_pairs
+from mmedrag.training.answer_pairs import AnswerPair, Origin, Subset, write_pairs
 from tiny_language_model import write_tiny_model
 
 pytest.importorskip("trl", reason='pip install "mmedrag[tune]"')
@@ -30,7 +30,7 @@ FINDINGS = ("effusion", "nodule", "fracture", "consolidation", "oedema", "mass")
 RECIPE = Recipe(epochs=6, learning_rate=1e-2, rank=4, batch=4)
 
 
-def pair(finding: str, there: bool, part: Part) -> AnswerPair:
+def pair(finding: str, there: bool, subset: Subset) -> AnswerPair:
     """Whether the one case shows a finding; the answers differ in one word."""
     report = f"There is {'a' if there else 'no'} {finding}."
     right, wrong = ("affirmed", "ruled out") if there else ("ruled out", "affirmed")
@@ -43,15 +43,15 @@ def pair(finding: str, there: bool, part: Part) -> AnswerPair:
         rejected=f"{finding}: {wrong}.",
         fault="contradicted",
         origin=Origin.TEMPLATE,
-        part=part,
-        patients=(f"{part}-{finding}-{there}",),
+        subset=subset,
+        patients=(f"{subset}-{finding}-{there}",),
         evidence=(replace(EFFUSION, item=replace(EFFUSION.item, text=report)),),
     )
 
 
 PAIRS = [
-    pair(finding, there, part)
-    for part, names in ((Part.TRAIN, FINDINGS), (Part.HELD_OUT, ("cyst", "ulcer")))
+    pair(finding, there, subset)
+    for subset, names in ((Subset.TRAIN, FINDINGS), (Subset.HELD_OUT, ("cyst", "ulcer")))
     for finding in names
     for there in (True, False)
 ]

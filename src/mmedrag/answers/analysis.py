@@ -332,9 +332,9 @@ def _findings(
         for r in readings for c, s in r.stated.items()
         if s.mention.kind in (Kind.FINDING, Kind.DISEASE) and c not in targets
     }  # fmt: skip
-    asked = [tally_of(c, t, readings, ontology) for c, t in targets.items()]
+    targeted = [tally_of(c, t, readings, ontology) for c, t in targets.items()]
     others = [tally_of(c, label(t), readings, ontology) for c, t in terms.items()]
-    special = [t for t in others if not _repeats(t, asked, others, ontology)]
+    special = [t for t in others if not _repeats(t, targeted, others, ontology)]
     order = sorted(special, key=lambda t: (-len(t.keys_of(Assertion.AFFIRMED)),
                                            -len(t.keys_of(Assertion.NEGATED))))  # fmt: skip
     return [
@@ -346,7 +346,7 @@ def _findings(
 
 
 def _repeats(
-    tally: Tally, asked: Sequence[Tally], others: Sequence[Tally], ontology: Ontology
+    tally: Tally, targeted: Sequence[Tally], others: Sequence[Tally], ontology: Ontology
 ) -> bool:
     """Whether all that the cases say of a concept is said by a wider or a narrower one.
 
@@ -354,23 +354,23 @@ def _repeats(
     narrower one; and a kind of what is ruled out needs no ruling out of its own.
     """
     affirmed, denied = ({*tally.keys_of(a)} for a in (Assertion.AFFIRMED, Assertion.NEGATED))
-    for other in (*asked, *others):
+    for other in (*targeted, *others):
         if other is tally or other.concept == tally.concept:
             continue
         narrower = ontology.is_a(other.concept, tally.concept)
         wider = ontology.is_a(tally.concept, other.concept)
         if narrower and wider:  # two codes of one thing: the first stands for both
-            if other in asked or others.index(other) < others.index(tally):
+            if other in targeted or others.index(other) < others.index(tally):
                 return True
             continue
         same = affirmed == {*other.keys_of(Assertion.AFFIRMED)}
-        if narrower and (other in asked or (same and affirmed)):
+        if narrower and (other in targeted or (same and affirmed)):
             return True
-        if wider and affirmed and same and other in asked:
+        if wider and affirmed and same and other in targeted:
             return True
         if wider and not affirmed and denied <= {*other.keys_of(Assertion.NEGATED)}:
             return True
-    return _covered_by_kinds(tally, [t for t in (*asked, *others) if t is not tally], ontology)
+    return _covered_by_kinds(tally, [t for t in (*targeted, *others) if t is not tally], ontology)
 
 
 def _covered_by_kinds(tally: Tally, others: Sequence[Tally], ontology: Ontology) -> bool:

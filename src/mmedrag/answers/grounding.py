@@ -97,8 +97,8 @@ class Judge:
         rest = re.sub(re.escape(declined), "", written, count=1, flags=re.IGNORECASE)
         lines = _MARKS.sub("", _QUOTED.sub("", rest)).splitlines()
         own = "\n".join(line for line in lines if not line.rstrip().endswith(":"))
-        said = bool(re.search(r"\w", own)) and not _DECLINES.search(own)
-        if said or claims(own, self.source):
+        asserts = bool(re.search(r"\w", own)) and not _DECLINES.search(own)
+        if asserts or claims(own, self.source):
             return Fault.ANSWERED
         return fault if fault in (Fault.CONTRADICTED, Fault.UNSUPPORTED) else Fault.NONE
 
@@ -162,7 +162,7 @@ class _Readings:
         )
 
     def agrees(self, claim: Claim) -> bool:
-        return any(claim.assertion in self._said(key, claim.concept) for key in claim.keys)
+        return any(claim.assertion in self._assertions(key, claim.concept) for key in claim.keys)
 
     def opposes(self, claim: Claim) -> bool:
         return bool(contradicted_by(claim, self.cases, self.ontology))
@@ -170,18 +170,18 @@ class _Readings:
     def doubts(self, claim: Claim) -> bool:
         """Whether what is affirmed is only suspected in what it cites."""
         return claim.assertion is Assertion.AFFIRMED and any(
-            Assertion.UNCERTAIN in self._said(key, claim.concept) for key in claim.keys
+            Assertion.UNCERTAIN in self._assertions(key, claim.concept) for key in claim.keys
         )
 
-    def _said(self, key: str, concept: str) -> frozenset[Assertion | None]:
+    def _assertions(self, key: str, concept: str) -> frozenset[Assertion | None]:
         """What a piece of evidence says of a concept; ``{None}`` where it does not mention it.
 
         A case says it in its report, its diagnosis or a label, whatever it says in another.
         """
-        said: set[Assertion | None] = set(self.texts.get(key, {}).get(concept, ()))
+        assertions: set[Assertion | None] = set(self.texts.get(key, {}).get(concept, ()))
         if key in self.cases:
             case = self.cases[key]
-            said |= {m.assertion for m in named_mentions(case) if m.concept == concept}
+            assertions |= {m.assertion for m in named_mentions(case) if m.concept == concept}
             statement = says_of(case, concept, self.ontology)
-            said |= {statement.assertion} if statement else set()
-        return frozenset(said or {None})
+            assertions |= {statement.assertion} if statement else set()
+        return frozenset(assertions or {None})

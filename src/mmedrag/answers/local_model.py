@@ -78,14 +78,14 @@ class LanguageModel:
     tokenizer: Foreign
     lock: Lock = field(default_factory=Lock)
 
-    def prompt(self, asked: Sequence[Message]) -> Foreign:
+    def prompt(self, messages: Sequence[Message]) -> Foreign:
         """The token ids of the messages and of the beginning of the answer, ``(1, length)``.
 
         Raises:
             GenerationError: there is no chat template, or it refuses the messages.
         """
         encoded = self.tokenizer.apply_chat_template(
-            accepted(self.tokenizer, asked),
+            accepted(self.tokenizer, messages),
             add_generation_prompt=True,
             return_tensors="pt",
             return_dict=True,
@@ -93,7 +93,7 @@ class LanguageModel:
         return encoded["input_ids"].to(self.model.device)
 
     def write(
-        self, asked: Sequence[Message], *, max_tokens: int, temperature: float = 0.0
+        self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0
     ) -> Iterator[str]:
         """The answer to the messages in pieces; ends early where the caller stops reading.
 
@@ -101,7 +101,7 @@ class LanguageModel:
             TooManyTokens: the messages fill the model's window.
             GenerationError: there is no chat template, or the model fails.
         """
-        ids = self.prompt(asked)
+        ids = self.prompt(messages)
         room = min(max_tokens, window(self.model) - ids.shape[1])
         if room < 1:
             raise TooManyTokens(
@@ -153,7 +153,7 @@ def window(model: Foreign) -> int:
     return int(getattr(model.config, "max_position_embeddings", None) or 1 << 20)
 
 
-def accepted(tokenizer: Foreign, asked: Sequence[Message]) -> list[dict[str, str]]:
+def accepted(tokenizer: Foreign, messages: Sequence[Message]) -> list[dict[str, str]]:
     """The messages as the chat template takes them: without a system role where it has none.
 
     Raises:
@@ -164,7 +164,7 @@ def accepted(tokenizer: Foreign, asked: Sequence[Message]) -> list[dict[str, str
             f"The tokenizer of {tokenizer.name_or_path} has no chat template",
             "Use a model that is tuned to follow instructions.",
         )
-    whole = [dict(message) for message in asked]
+    whole = [dict(message) for message in messages]
     rules = "\n\n".join(message["content"] for message in whole)
     for form in (whole, [{"role": "user", "content": rules}]):
         with suppress(TemplateError):

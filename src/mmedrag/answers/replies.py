@@ -47,7 +47,7 @@ def direct_reply(
             return _of_comparison(question, brief, cases)
     lines = [
         _after(_certainty(question, brief, c), _counted(_claims(brief, c)))
-        for c in asked_about(question, brief)
+        for c in queried_concepts(question, brief)
     ]
     if lines:
         return [*lines, *_narrowed(question, brief), *_of_nobody(question, brief)]
@@ -75,7 +75,7 @@ def listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def asked_about(question: Question, brief: Brief) -> list[str]:
+def queried_concepts(question: Question, brief: Brief) -> list[str]:
     """The concepts that the question asks about and the claims count, in order."""
     intent = question.intent
     if intent is None or brief.kind in (QuestionKind.DIFFERENTIAL, QuestionKind.DESCRIPTION):
@@ -98,7 +98,7 @@ def _counted(claims: Sequence[Claim]) -> str:
     the_cases = "the one similar case" if of == 1 else f"the {of} most similar cases"
     normal = claims[0].concept == NORMAL
     rest = [
-        f"{words} {len(by_assertion[a].keys)}{_marks(a, by_assertion[a].keys)}"
+        f"{words} {len(by_assertion[a].keys)}{_citations(a, by_assertion[a].keys)}"
         for a, words in _REST.items()
         if a in by_assertion and not (normal and a in (Assertion.NEGATED, None))
     ]
@@ -117,7 +117,7 @@ def _counted(claims: Sequence[Claim]) -> str:
     return _capital(f"{term} is {none} {the_cases}: " + "; ".join(rest) + ending)
 
 
-def _marks(assertion: Assertion | None, keys: Sequence[str]) -> str:
+def _citations(assertion: Assertion | None, keys: Sequence[str]) -> str:
     """All the marks of what is said; where many say nothing of it, they are all the others."""
     return "" if assertion is None and len(keys) > _MANY else f" {cited(keys)}"
 
@@ -184,8 +184,8 @@ def _of_nobody(question: Question, brief: Brief) -> list[str]:
 
 def _measured(question: Question, brief: Brief, detail: str) -> str:
     """How often such a side or grade was right, where it is asked of an image."""
-    asked = question.intent is not None and question.intent.detail == detail
-    if not asked or question.query.image is None or not brief.reason:
+    of_detail = question.intent is not None and question.intent.detail == detail
+    if not of_detail or question.query.image is None or not brief.reason:
         return ""
     clear = "" if brief.reply is Reply.YES else "not clear; "
     return f" ({clear}{brief.reason})"
@@ -193,7 +193,7 @@ def _measured(question: Question, brief: Brief, detail: str) -> str:
 
 def _of_definition(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
     """How many cases affirm what is explained."""
-    targets = asked_about(question, brief)
+    targets = queried_concepts(question, brief)
     affirmed = [
         c for c in brief.claims
         if c.assertion is Assertion.AFFIRMED and is_whole(c) and c.concept in targets
@@ -209,7 +209,7 @@ def _of_definition(question: Question, brief: Brief, cases: Sequence[Evidence]) 
 def _of_comparison(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
     if brief.compared:
         return comparison_lines(brief, cases)
-    counted = [_counted(_claims(brief, c)) for c in asked_about(question, brief)]
+    counted = [_counted(_claims(brief, c)) for c in queried_concepts(question, brief)]
     return [
         "No earlier study of this patient was named, so a change cannot be read here; name the "
         "patient (--patient P1), or the patient or study in the filter, as \"patient_id = 'P1'\". "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mmedrag.answers.analysis import CaseAnalyst, base_rate
 from mmedrag.answers.passages import label
-from mmedrag.answers.replies import LEADS, asked_about, cited, listed, named
+from mmedrag.answers.replies import LEADS, cited, listed, named, queried_concepts
 from mmedrag.answers.statements import (
     CaseReading,
     Tally,
@@ -71,7 +71,7 @@ def finding_lines(
     question: Question, brief: Brief, cases: Sequence[Evidence], most: int
 ) -> list[str]:
     """Findings with who affirms, doubts and rules them out, less those that the reply counts."""
-    replied = {*asked_about(question, brief), NORMAL}
+    replied = {*queried_concepts(question, brief), NORMAL}
     by_concept: dict[str, list[Claim]] = {}
     for claim in brief.claims:
         if is_whole(claim) and claim.assertion is not None and claim.concept not in replied:

@@ -77,8 +77,8 @@ class Encoder:
                 case=replace(p.case, domain=domains.get(p.case.id, p.case.domain)),
                 picture=None,
                 vector=vectors[p.content],
-                mentions=found,
+                mentions=recognised,
                 recogniser=self._definitions.fingerprint,
             )
-            for p, found in zip(batch, mentions, strict=True)
+            for p, recognised in zip(batch, mentions, strict=True)
         ]

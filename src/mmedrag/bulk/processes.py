@@ -41,14 +41,14 @@ def in_processes(
     Raises:
         ModelError: workers die again and again.
     """
-    pool = partial(
+    start = partial(
         ProcessPoolExecutor,
         workers,
         multiprocessing.get_context("spawn"),
         _start,
         (load,),
     )
-    deaths, executor = 0, pool()
+    deaths, executor = 0, start()
     waiting: deque[Piece] = deque()
     running: dict[Future[Written], Piece] = {}
     try:
@@ -70,7 +70,7 @@ def in_processes(
                     raise _died([*running.values()]) from None
                 executor.shutdown(cancel_futures=True)
                 waiting.extendleft(sorted(running.values(), key=lambda p: -p.number))
-                executor, running = pool(), {}
+                executor, running = start(), {}
     finally:
         executor.shutdown(cancel_futures=True)
 

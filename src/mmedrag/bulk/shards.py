@@ -79,8 +79,8 @@ class Heading:
 def shards_in(folder: Path, number: int | None = None) -> dict[int, Path]:
     """The shards of a folder by number: all, or that one."""
     pattern = "*.parquet" if number is None else f"{number:06d}-*.parquet"
-    found = ((_NAME.fullmatch(file.name), file) for file in sorted(folder.glob(pattern)))
-    return {int(match[1]): file for match, file in found if match is not None}
+    matches = ((_NAME.fullmatch(file.name), file) for file in sorted(folder.glob(pattern)))
+    return {int(match[1]): file for match, file in matches if match is not None}
 
 
 def write_shard(folder: Path, number: int, cases: Sequence[Prepared], heading: Heading) -> Path:

@@ -49,9 +49,9 @@ def condition(node: Node, statements: Statements) -> tuple[str, list[Value]]:
     if isinstance(node, Predicate):
         return _mentioned(node, statements) if node.field in MENTIONED else _predicate(node)
     if isinstance(node, Not):
-        sql, values = condition(node.part, statements)
+        sql, values = condition(node.child, statements)
         return f"(NOT {sql})", values
-    pieces = [condition(child, statements) for child in node.parts]
+    pieces = [condition(child, statements) for child in node.children]
     sql = f" {node.word} ".join(piece for piece, _ in pieces)
     return f"({sql})", [value for _, values in pieces for value in values]
 

@@ -31,7 +31,7 @@ _RECOVERY_SECONDS, _PAUSE = 5.0, 0.01
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where it stands.
+    """The state of the database that readers compare.
 
     ``format`` is the file's; ``epoch`` counts committed writes; deletions are remembered for
     epochs above ``pruned``.

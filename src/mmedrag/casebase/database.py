@@ -89,7 +89,7 @@ class Database(Queries):
             self.forget_erasures([ERASED_LOG])
 
     def forget_erasures(self, digests: Iterable[str]) -> None:
-        """The files are gone."""
+        """Take digests from the queue of erasures, as their files are erased."""
         for digest in digests:
             self._run("DELETE FROM erasures WHERE thumbnail = ?", [digest])
 

@@ -261,9 +261,9 @@ class Snapshot:
         if self._generation is None:
             return np.zeros(0, np.bool_)
         if isinstance(node, Not):
-            return ~self._columnar(database, node.part)
+            return ~self._columnar(database, node.child)
         if isinstance(node, Joined):
-            masks = [self._columnar(database, child) for child in node.parts]
+            masks = [self._columnar(database, child) for child in node.children]
             joined: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
             return joined
         if self._generation.columns.has(node.field):

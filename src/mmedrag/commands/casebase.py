@@ -62,13 +62,15 @@ def _info(options: argparse.Namespace) -> int:
 
     with open_store(options.casebase, readonly=True) as casebase:
         values = casebase.info() | {"notices": [*casebase.notices, *_outdated(casebase)]}
-        found = _facets(casebase, options.concepts)
+        facets_of = _facets(casebase, options.concepts)
     if options.json:
-        listed = {domain: [asdict(facet) for facet in facets] for domain, facets in found.items()}
+        listed = {
+            domain: [asdict(facet) for facet in facets] for domain, facets in facets_of.items()
+        }
         show(json_document(values | {"concepts": listed}))
     else:
         lines = [f"{name:<14} {one_line(str(value))}" for name, value in values.items()]
-        show("\n\n".join(["\n".join(lines), *(_facets_text(*item) for item in found.items())]))
+        show("\n\n".join(["\n".join(lines), *(_facets_text(*item) for item in facets_of.items())]))
     return 0
 
 

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from mmedrag.commands.index import corpus_options
 from mmedrag.commands.options import (
@@ -17,6 +18,9 @@ from mmedrag.commands.options import (
 )
 from mmedrag.errors import CorpusError, QueryError
 from mmedrag.views.terminal import counter, expect, notify, show
+
+if TYPE_CHECKING:
+    from mmedrag.bulk.plan import Plan
 
 
 def add(commands: Commands) -> None:
@@ -53,29 +57,13 @@ def add(commands: Commands) -> None:
 
 
 def _encode(options: argparse.Namespace) -> int:
-    from mmedrag import domains
     from mmedrag.bulk.encoding import encode_corpus
-    from mmedrag.bulk.plan import Plan, Source
     from mmedrag.datasets.extent import extent, total
     from mmedrag.views.console import problem_lines
 
     if options.workers < 1 or options.rows < 1:
         raise QueryError("--workers and --rows are numbers from 1", "Give at least 1.")
-    register_domains(options.new_domain)
-    domain = str(domains.find(options.domain)) if options.domain else None
-    columns = pairs(options.column, "--column")
-    plan = Plan(
-        into=options.into.absolute(),
-        sources=tuple(
-            Source(path.absolute(), options.format, domain, columns) for path in options.corpus
-        ),
-        preset=options.preset,
-        models={role: _lasting(name) for role, name in pairs(options.model, "--model").items()},
-        dictionaries=tuple(str(path.resolve()) for path in options.dictionary),
-        domains=domains.added(),
-        key=options.pseudonym_key and options.pseudonym_key.absolute(),
-        rows=options.rows,
-    )
+    plan = _plan(options)
     started = perf_counter()
     with counter("row", "encode") as bar:
         expect(bar, lambda: total(extent(path, options.format) for path in options.corpus))
@@ -97,6 +85,28 @@ def _encode(options: argparse.Namespace) -> int:
         return 0
     notify("no case was encoded; check the corpus and --format")
     return CorpusError.exit_code
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    """The options with absolute paths, for workers elsewhere."""
+    from mmedrag import domains
+    from mmedrag.bulk.plan import Plan, Source
+
+    register_domains(options.new_domain)
+    domain = str(domains.find(options.domain)) if options.domain else None
+    columns = pairs(options.column, "--column")
+    return Plan(
+        into=options.into.absolute(),
+        sources=tuple(
+            Source(path.absolute(), options.format, domain, columns) for path in options.corpus
+        ),
+        preset=options.preset,
+        models={role: _lasting(name) for role, name in pairs(options.model, "--model").items()},
+        dictionaries=tuple(str(path.resolve()) for path in options.dictionary),
+        domains=domains.added(),
+        key=options.pseudonym_key and options.pseudonym_key.absolute(),
+        rows=options.rows,
+    )
 
 
 def _lasting(name: str) -> str:

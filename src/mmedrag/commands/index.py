@@ -19,7 +19,7 @@ from mmedrag.commands.options import (
 )
 from mmedrag.domains import find
 from mmedrag.errors import CasebaseError, CorpusError, QueryError
-from mmedrag.locations import location_of, shown
+from mmedrag.locations import location_of, scheme_of, shown
 from mmedrag.types import Case
 from mmedrag.views.terminal import counter, expect, notify, show
 
@@ -100,6 +100,8 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 def _index(options: argparse.Namespace) -> int:
     from mmedrag.assembly import filling
 
+    if options.index_key and scheme_of(options.into):
+        raise QueryError("--index-key is for casebases in a folder", "Leave it out: HNSW is made.")
     register_domains(options.new_domain)
     with filling(options.into, **_making(options)) as (casebase, stages):
         exit_code = _fill(casebase, stages, options)

@@ -66,12 +66,21 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--verbatim", action="store_true", help="leave the spelling of the question as it is"
     )
+    _add_stages(command)
+    add_dictionaries(command)
+    command.add_argument("--json", action="store_true", help="print the whole trace as JSON")
+    command.add_argument("--page", type=Path, help="write the trace as one HTML page")
+
+
+def _add_stages(command: argparse.ArgumentParser) -> None:
+    """How many cases, and the reranker and the filter of the evidence."""
     command.add_argument(
         "-k", type=int, default=10, help="number of cases in the context (default: 10)"
     )
     command.add_argument(
         "--reranker", metavar="NAME",
-        help="reranker of the evidence: agreement (on findings, default), graph, paper, mmr, none",
+        help="reranker of the evidence: agreement (on findings, default), learned, graph, paper, "
+        "mmr, none",
     )  # fmt: skip
     command.add_argument(
         "--filter", metavar="NAME",
@@ -83,9 +92,6 @@ def _add_query(command: argparse.ArgumentParser) -> None:
         metavar="TAU",
         help="least score that passes the filter, from 0 to 1",
     )
-    add_dictionaries(command)
-    command.add_argument("--json", action="store_true", help="print the whole trace as JSON")
-    command.add_argument("--page", type=Path, help="write the trace as one HTML page")
 
 
 def _search(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Serve."""
+    """The command ``serve``."""
     serve = commands.add_parser("serve", help="a REST interface and a page in the browser")
     serve.add_argument(
         "casebase", nargs="+", metavar="[NAME=]CASEBASE",
@@ -36,13 +36,15 @@ def add(commands: Commands) -> None:
     serve.add_argument("--port", type=int, default=8000, help="default: 8000; 0 takes a free one")
     serve.add_argument(
         "--token-file", type=Path, metavar="FILE",
-        help="who may do what (TOML, see docs/guide/serving.md); read again when it changes; the "
-        "environment variable MMEDRAG_TOKENS may hold the same text",
+        help="tokens and what each may do (TOML, see docs/guide/serving.md), read again on "
+        "a change; the environment variable MMEDRAG_TOKENS may hold the same text",
     )  # fmt: skip
     serve.add_argument(
         "--corpora", type=Path, metavar="FOLDER", help="allow to index corpora below this folder"
     )
-    serve.add_argument("--audit", type=Path, metavar="FILE", help="add a JSON line a request")
+    serve.add_argument(
+        "--audit", type=Path, metavar="FILE", help="append a JSON line for each request"
+    )
     serve.add_argument(
         "--traces", type=Path, metavar="FOLDER",
         help="keep the trace of every answer given on the page there, its question and a small "
@@ -51,25 +53,30 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     serve.add_argument(
         "--trace-days", type=float, default=30.0, metavar="DAYS",
-        help="after which a trace in --traces is deleted (default: 30)",
+        help="days after which a trace in --traces is deleted (default: 30)",
     )  # fmt: skip
+    _add_limits(serve)
+    add_generator(serve)
+    serve.set_defaults(run=_serve)
+
+
+def _add_limits(serve: argparse.ArgumentParser) -> None:
+    """How much is done at once, and what a client may send."""
     serve.add_argument("--readers", type=int, default=2, help="searches at once (default: 2)")
     serve.add_argument(
-        "--queue", type=int, default=64, help="requests that may wait beside them (default: 64)"
+        "--queue", type=int, default=64, help="requests that may wait for a search (default: 64)"
     )
     serve.add_argument(
         "--time-limit", type=float, default=30.0, metavar="SECONDS",
-        help="after which a query is given up (default: 30)",
+        help="seconds after which a query is given up (default: 30)",
     )  # fmt: skip
     serve.add_argument(
         "--max-body", type=float, default=64.0, metavar="MIB", help="largest request (default: 64)"
     )
     serve.add_argument(
         "--rate", type=float, default=6000.0, metavar="REQUESTS",
-        help="that a client may send a minute (default: 6000)",
+        help="requests that a client may send a minute (default: 6000)",
     )  # fmt: skip
-    add_generator(serve)
-    serve.set_defaults(run=_serve)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -138,23 +145,13 @@ def application(options: argparse.Namespace) -> FastAPI:
         from mmedrag.serving.limits import MEBIBYTE, Rate
         from mmedrag.serving.questions import Writer
         from mmedrag.serving.readers import Readers
-        from mmedrag.serving.service import Service, is_loopback
+        from mmedrag.serving.service import Service
         from mmedrag.serving.tokens import VARIABLE, Tokens, is_open
         from mmedrag.serving.traces import Traces
     except ImportError as error:
         raise _missing() from error
-    for name in ("readers", "time_limit", "max_body", "rate", "trace_days"):
-        if not getattr(options, name) > 0:
-            raise QueryError(f"--{name.replace('_', '-')} is not above 0", "Give a larger number.")
     source = options.token_file or os.environ.get(VARIABLE)
-    if source is None and not is_loopback(options.host):
-        raise QueryError(
-            f"{options.host} can be reached from other machines, and there are no tokens",
-            "Give --token-file FILE, or listen at 127.0.0.1.",
-        )
-    if options.corpora is not None and not options.corpora.is_dir():
-        raise QueryError(f"{options.corpora} is no folder", "Name the folder of --corpora.")
-    named_generator(options)  # what is wrong with it is said at the start
+    _check(options, has_tokens=source is not None)
     settings = {name: value for name, value in generator_settings(options).items() if value}
     readers = {
         name: Readers(
@@ -182,6 +179,23 @@ def application(options: argparse.Namespace) -> FastAPI:
     return create_app(service, max_body=int(options.max_body * MEBIBYTE))
 
 
+def _check(options: argparse.Namespace, *, has_tokens: bool) -> None:
+    """Refuse bad values at the start; errors as for :func:`application`."""
+    from mmedrag.serving.service import is_loopback
+
+    for name in ("readers", "time_limit", "max_body", "rate", "trace_days"):
+        if not getattr(options, name) > 0:
+            raise QueryError(f"--{name.replace('_', '-')} is not above 0", "Give a larger number.")
+    if not has_tokens and not is_loopback(options.host):
+        raise QueryError(
+            f"{options.host} can be reached from other machines, and there are no tokens",
+            "Give --token-file FILE, or listen at 127.0.0.1.",
+        )
+    if options.corpora is not None and not options.corpora.is_dir():
+        raise QueryError(f"{options.corpora} is no folder", "Name the folder of --corpora.")
+    named_generator(options)
+
+
 def _named(given: Sequence[str]) -> dict[str, Location]:
     """Casebases by name."""
     named: dict[str, Location] = {}
@@ -198,8 +212,8 @@ def _named(given: Sequence[str]) -> dict[str, Location]:
 def _name_of(location: str) -> str:
     """The last part of a path or URL without its suffix."""
     if scheme_of(location):
-        parts = urlsplit(location)
-        return PurePosixPath(parts.path).stem or parts.hostname or parts.scheme
+        address = urlsplit(location)
+        return PurePosixPath(address.path).stem or address.hostname or address.scheme
     return Path(location).resolve().stem
 
 

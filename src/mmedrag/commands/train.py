@@ -31,31 +31,31 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """train, with one command a learned part."""
     command = commands.add_parser("train", help="learn a part of the system from your own records")
-    parts = command.add_subparsers(metavar="PART", required=True)
-    _add_contrastive(parts)
-    _add_preference(parts)
-    _add_fusion(parts)
-    _add_modality(parts)
-    _add_pooling(parts)
-    _add_offline(parts)
-    tuning.add(parts)
+    subcommands = command.add_subparsers(metavar="PART", required=True)
+    _add_contrastive(subcommands)
+    _add_preference(subcommands)
+    _add_fusion(subcommands)
+    _add_modality(subcommands)
+    _add_pooling(subcommands)
+    _add_offline(subcommands)
+    tuning.add(subcommands)
     _add_adapt(commands)
     _add_export(commands)
 
 
 def add_recipe(
-    parts: Commands, name: str, summary: str, run: Run, *, epochs: int
+    subcommands: Commands, name: str, summary: str, run: Run, *, epochs: int
 ) -> argparse.ArgumentParser:
     """A command with the options that every recipe has.
 
     Args:
-        parts: the sub-commands of ``train``.
+        subcommands: the sub-commands of ``train``.
         name: of the part that is learned.
         summary: what it learns, for the list of commands.
         run: called with the options.
         epochs: default number of passes over the records.
     """
-    command = parts.add_parser(name, help=summary)
+    command = subcommands.add_parser(name, help=summary)
     add_records(command)
     _add_folder(command)
     add_preset(command)
@@ -79,9 +79,9 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_contrastive(parts: Commands) -> None:
+def _add_contrastive(subcommands: Commands) -> None:
     command = add_recipe(
-        parts, "contrastive", "the dual encoder, by InfoNCE (3.3)", _contrastive, epochs=40
+        subcommands, "contrastive", "the dual encoder, by InfoNCE (3.3)", _contrastive, epochs=40
     )
     command.add_argument(
         "--batch", type=int, default=512, metavar="N",
@@ -125,9 +125,9 @@ def _contrastive(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_preference(parts: Commands) -> None:
+def _add_preference(subcommands: Commands) -> None:
     command = add_recipe(
-        parts, "preference", "the reward model, by eq. 6 (3.6)", _preference, epochs=600
+        subcommands, "preference", "the reward model, by eq. 6 (3.6)", _preference, epochs=600
     )
     command.add_argument(
         "--mode", choices=("pair", "context"), default="pair",
@@ -167,9 +167,9 @@ def _preference(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_fusion(parts: Commands) -> None:
+def _add_fusion(subcommands: Commands) -> None:
     command = add_recipe(
-        parts, "fusion", "the fusion strategies of Table C (4.5)", _fusion, epochs=12
+        subcommands, "fusion", "the fusion strategies of Table C (4.5)", _fusion, epochs=12
     )
     command.add_argument(
         "--strategy", default="all", metavar="NAME", help="learn only this one (default: all)"
@@ -225,8 +225,10 @@ def _offline_recipe(options: argparse.Namespace) -> Recipe:
     return Recipe(training_sets(options.data), options.cache, tuple(options.pictures))
 
 
-def _add_modality(parts: Commands) -> None:
-    command = parts.add_parser("modality", help="the routing heads of the preset offline (3.2)")
+def _add_modality(subcommands: Commands) -> None:
+    command = subcommands.add_parser(
+        "modality", help="the routing heads of the preset offline (3.2)"
+    )
     _add_offline_recipe(command)
     command.set_defaults(run=_modality)
 
@@ -240,8 +242,8 @@ def _modality(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_pooling(parts: Commands) -> None:
-    command = parts.add_parser(
+def _add_pooling(subcommands: Commands) -> None:
+    command = subcommands.add_parser(
         "pooling", help="a pooling that keeps fine findings, over a frozen network (5.6)"
     )
     _add_folder(command)
@@ -287,8 +289,8 @@ def _pooling(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_offline(parts: Commands) -> None:
-    command = parts.add_parser("offline", help="every encoder and head of the preset offline")
+def _add_offline(subcommands: Commands) -> None:
+    command = subcommands.add_parser("offline", help="every encoder and head of the preset offline")
     _add_offline_recipe(command)
     command.add_argument(
         "--epochs", type=int, default=4, metavar="N",

@@ -11,14 +11,14 @@ from mmedrag.locations import location_of
 from mmedrag.views.terminal import progress_bar, show
 
 
-def add(parts: Commands) -> None:
+def add(subcommands: Commands) -> None:
     """Both commands, among those of ``train``."""
-    _add_pairs(parts)
-    _add_generator(parts)
+    _add_pairs(subcommands)
+    _add_generator(subcommands)
 
 
-def _add_pairs(parts: Commands) -> None:
-    command = parts.add_parser(
+def _add_pairs(subcommands: Commands) -> None:
+    command = subcommands.add_parser(
         "pairs", help="pairs of answers to tune a generator on, made from a casebase (7)"
     )
     command.add_argument("casebase", type=location_of)
@@ -60,8 +60,8 @@ def _pairs(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_generator(parts: Commands) -> None:
-    command = parts.add_parser(
+def _add_generator(subcommands: Commands) -> None:
+    command = subcommands.add_parser(
         "generator", help="a language model, to prefer answers that its evidence supports (7)"
     )
     command.add_argument(

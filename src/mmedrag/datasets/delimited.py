@@ -116,11 +116,10 @@ def _encoding(path: Path) -> tuple[str, bool]:
     """UTF-8, or Windows-1252 where no line beyond ASCII is UTF-8; and whether both occur."""
     valid = broken = False
     with path.open("rb") as file:
-        while lines := file.readlines(2**20):
-            block = b"".join(lines)
+        while block := file.read(2**20) + file.readline(MAX_LINE):  # a line may have gigabytes
             if block.isascii():
                 continue
-            for line in lines if not _is_utf8(block) else (block,):
+            for line in (block,) if _is_utf8(block) else block.splitlines(keepends=True):
                 if not line.isascii():
                     valid, broken = (True, broken) if _is_utf8(line) else (valid, True)
             if valid and broken:

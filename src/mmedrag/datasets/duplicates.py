@@ -91,8 +91,8 @@ class Duplicates:
 
     def report(self) -> DuplicateReport:
         """What was found among the cases so far."""
-        found = alike(self._previews)
-        groups = found.members
+        matches = alike(self._previews)
+        groups = matches.members
         named = [tuple(self._ids[i] for i in group) for group in groups]
         leaks = [len({self._splits[i] for i in group if self._splits[i]}) > 1 for group in groups]
         texts = [group for group in self._texts.values() if len(group) > 1]
@@ -106,7 +106,7 @@ class Duplicates:
             patients_across_splits=_across(self._patients),
             studies_across_splits=_across(self._studies),
             problems=tuple(self._problems),
-            complete=found.complete,
+            complete=matches.complete,
         )
 
 

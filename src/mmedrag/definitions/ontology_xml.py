@@ -98,7 +98,7 @@ class _Measured:
         self.since = 0
 
     def read(self, size: int) -> bytes:
-        """As of a file.
+        """Read like a binary file.
 
         Raises:
             ValueError: more than :data:`LONGEST` bytes since the last element.

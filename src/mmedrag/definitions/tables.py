@@ -9,13 +9,15 @@ BioPortal's CSV exports give them ("Class ID", "Preferred Label", …) are under
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from mmedrag.definitions.lines import lines
+from mmedrag.definitions.lines import LONGEST, lines
 from mmedrag.definitions.terms import Term
 from mmedrag.types import Problem
 
@@ -32,6 +34,8 @@ _COLUMNS = {
     "parents": ("parents", "parent", "is_a", "superclass"),
     "obsolete": ("obsolete", "is_obsolete", "deprecated"),
 }
+_SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
+_MOST_LINES = 1000  # of one row
 _YES = {"true", "1", "yes", "y"}
 
 
@@ -50,27 +54,84 @@ def read_jsonl(path: Path) -> Iterator[Term | Problem]:
 
 
 def read_csv(path: Path) -> Iterator[Term | Problem]:
-    """Terms of a CSV or TSV file whose first line names the columns."""
-    problems: list[Problem] = []
-    texts = _texts(path, problems)
-    header = next(texts, "")
-    reader = csv.reader(chain([header], texts), delimiter=max("\t,;", key=header.count))
-    columns: list[str] | None = None
-    while True:
+    """Terms of a CSV or TSV file whose first line names the columns.
+
+    A quotation mark that is never closed is a plain character, and costs no other row.
+    """
+    source = _Lines(path)
+    first = next((line for _, line in source if line.strip()), "")
+    if declared := _SEPARATOR.fullmatch(first):
+        first = next((line for _, line in source if line.strip()), "")
+    delimiter = declared[1] if declared else max("\t,;|", key=first.count)
+    columns = next(csv.reader([first], delimiter=delimiter), [])
+    for number, line in source:
         try:
-            values = next(reader)
-        except StopIteration:
-            break
+            values = _values(source, line, delimiter, len(columns))
         except csv.Error as error:
-            yield Problem(path, reader.line_num, f"not CSV: {error}")
-            continue
-        yield from problems
-        problems.clear()
-        if columns is None:
-            columns = values
-        elif any(values):
-            yield from _row(dict(zip(columns, values, strict=False)), path, reader.line_num)
-    yield from problems
+            values = []
+            yield Problem(path, number, f"not CSV: {error}")
+        yield from source.problems()
+        if any(values):
+            yield from _row(dict(zip(columns, values, strict=False)), path, number)
+    yield from source.problems()
+
+
+class _Lines:
+    """The lines of a file by their numbers, some of which may be read again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._source = path, lines(path)
+        self._returned: deque[tuple[int, str]] = deque()
+        self._problems: list[Problem] = []
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        while True:
+            if self._returned:
+                yield self._returned.popleft()
+                continue
+            number, line = next(self._source, (0, ""))
+            if not number:
+                return
+            if isinstance(line, Problem):
+                self._problems.append(line)
+            else:
+                yield number, line
+
+    def problems(self) -> Iterator[Problem]:
+        """What could not be read since this was called last."""
+        found, self._problems = self._problems, []
+        yield from found
+
+    def put_back(self, unread: Sequence[tuple[int, str]]) -> None:
+        """Give these lines once more."""
+        self._returned.extendleft(reversed(unread))
+
+
+def _values(source: _Lines, line: str, delimiter: str, width: int) -> list[str]:
+    """The cells of the row that begins with a line: over several lines where a cell is."""
+    if line.count('"') % 2 == 0:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    more: list[tuple[int, str]] = []
+    size = len(line)
+    for number, following in source:
+        more.append((number, following))
+        size += len(following)
+        if following.count('"') % 2:
+            whole = "\n".join([line, *(text for _, text in more)])
+            with suppress(csv.Error):
+                values = next(csv.reader(io.StringIO(whole), delimiter=delimiter), [])
+                if len(values) == width and not _are_rows(more, delimiter, width):
+                    return values
+            break
+        if len(more) >= _MOST_LINES or size > LONGEST:
+            break
+    source.put_back(more)
+    return next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_NONE), [])
+
+
+def _are_rows(more: Sequence[tuple[int, str]], delimiter: str, width: int) -> bool:
+    """Whether lines that marks hold together have each as many columns as the header."""
+    return width > 1 and all(text.count(delimiter) == width - 1 for _, text in more)
 
 
 def read_glossary(path: Path) -> Iterator[Term]:
@@ -94,15 +155,6 @@ def read_glossary(path: Path) -> Iterator[Term]:
             region=ids[row["region"]] if "region" in row else "",
             domains=tuple(row["domains"]),
         )
-
-
-def _texts(path: Path, problems: list[Problem]) -> Iterator[str]:
-    for _, line in lines(path):
-        if isinstance(line, Problem):
-            problems.append(line)
-            yield "\n"
-        else:
-            yield line + "\n"
 
 
 def _row(row: object, path: Path, number: int) -> Iterator[Term | Problem]:

@@ -23,11 +23,11 @@ class DefinitionStore(Protocol):
     """What keeps vectors of definitions, and knows which are wanted; the casebase does."""
 
     def definition_vectors(self, digests: Sequence[str]) -> Mapping[str, Vector]:
-        """The kept ones, by :func:`definition_digest`."""
+        """The stored vectors by :func:`definition_digest`; digests without one are left out."""
         ...
 
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
-        """Keep more."""
+        """Store vectors by :func:`definition_digest`."""
         ...
 
     def affirmed(self) -> Sequence[Mention]:

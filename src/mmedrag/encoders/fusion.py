@@ -80,7 +80,7 @@ class Concat:
 
     @property
     def fingerprint(self) -> str:
-        """Share and reductions."""
+        """The share of the image and the reductions, in a line."""
         used = [r.fingerprint for r in (self.image_reduction, self.text_reduction) if r is not None]
         return "+".join([f"concat:{self.image_share:g}", *used])
 
@@ -126,7 +126,7 @@ class SharedAndOwn:
 
     @property
     def fingerprint(self) -> str:
-        """Shares and parts."""
+        """The shares and the fingerprints of both halves, in a line."""
         shares = "/".join(f"{share:g}" for share in self.shares)
         fingerprints = (
             f"{self.shared.fingerprint}+{self.image_reduction.fingerprint}+{self.text_own}"

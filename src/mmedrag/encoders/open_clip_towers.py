@@ -231,7 +231,7 @@ class QuickGelu(nn.Module):
     """The approximation that CLIP's first models were trained with."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Of any shape."""
+        """``x * sigmoid(1.702 x)``, elementwise, for any shape."""
         return x * torch.sigmoid(1.702 * x)
 
 

@@ -38,7 +38,7 @@ class Side:
         return len(self.records)
 
     def taken(self, rows: NDArray[np.intp]) -> Side:
-        """Some of them."""
+        """The records of these rows alone."""
         texts = tuple(self.texts[i] for i in rows) if self.texts else ()
         return Side(self.records[rows], self.vectors[rows], texts)
 

@@ -29,7 +29,7 @@ DECLINED = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
+class _Briefed:
     """A question with its brief, and what it is to be answered from."""
 
     question: Question
@@ -52,13 +52,13 @@ def compare_generators(
     assert isinstance(rag.definitions, Dictionary)
     declined = [t.query for t in by_hand(rag.definitions) if t.declined]
     chosen = declined[:: max(1, len(declined) // max(1, len(queries) // DECLINED))]
-    asked = [_asked(rag, q) for q in (*queries, *chosen[: -(-len(queries) // DECLINED)])]
+    briefed = [_briefed(rag, q) for q in (*queries, *chosen[: -(-len(queries) // DECLINED)])]
     writers: dict[str, Generator] = {"extractive": ExtractiveGenerator()}
     if not isinstance(rag.generator, ExtractiveGenerator):
         writers[_name(rag.generator)] = rag.generator
     judge = Judge(rag.definitions, rag.definitions.concepts)
     return {
-        name: _figures(*_written(writer, asked, judge, progress))
+        name: _figures(*_written(writer, briefed, judge, progress))
         for name, writer in writers.items()
     }
 
@@ -71,24 +71,24 @@ def _name(generator: Generator) -> str:
     )
 
 
-def _asked(rag: MMedRAG, query: Query) -> _Asked:
+def _briefed(rag: MMedRAG, query: Query) -> _Briefed:
     context = rag.retrieve(query)
     assert rag.analyst is not None
     brief = rag.analyst.brief(context.question, context.kept, rag.statistics)
-    return _Asked(replace(context.question, brief=brief), context.kept)
+    return _Briefed(replace(context.question, brief=brief), context.kept)
 
 
 def _written(
-    writer: Generator, asked: Sequence[_Asked], judge: Judge, progress: Progress
+    writer: Generator, briefed: Sequence[_Briefed], judge: Judge, progress: Progress
 ) -> tuple[list[Grounding], list[bool], float]:
     """The verdicts, which questions were to be declined, and the seconds an answer took."""
     verdicts, start = [], perf_counter()
-    for one in asked:
+    for one in briefed:
         text = "".join(writer.generate(one.question, one.evidence))
         verdicts.append(judge.of(text, one.question, one.evidence))
         progress(1)
-    declined = [bool(one.question.brief and one.question.brief.declined) for one in asked]
-    return verdicts, declined, (perf_counter() - start) / max(1, len(asked))
+    declined = [bool(one.question.brief and one.question.brief.declined) for one in briefed]
+    return verdicts, declined, (perf_counter() - start) / max(1, len(briefed))
 
 
 def _figures(

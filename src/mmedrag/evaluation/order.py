@@ -73,7 +73,7 @@ class Retrieval:
 
     @property
     def patient(self) -> str:
-        """Whose case asks."""
+        """The patient whose case asks."""
         return patient_of(self.graded.asker.case)
 
     def ndcg(self, evidence: Sequence[Evidence], *, once: bool = False) -> float:

@@ -91,7 +91,7 @@ class Graded:
 
     @property
     def kind(self) -> str:
-        """The row of the table."""
+        """Form and target, which name a row of the table."""
         return f"{self.form}, by {self.target}"
 
 

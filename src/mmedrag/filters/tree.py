@@ -91,7 +91,7 @@ class Predicate:
 class Not:
     """The opposite of a condition."""
 
-    part: Node
+    child: Node
 
     def matches(
         self,
@@ -100,7 +100,7 @@ class Not:
         relations: Relations | None = None,
     ) -> bool:
         """See :meth:`Predicate.matches`."""
-        return not self.part.matches(case, mentions, relations)
+        return not self.child.matches(case, mentions, relations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Joined:
     """Conditions joined by ``AND`` or ``OR``."""
 
     word: str
-    parts: tuple[Node, ...]
+    children: tuple[Node, ...]
 
     def matches(
         self,
@@ -118,7 +118,7 @@ class Joined:
     ) -> bool:
         """See :meth:`Predicate.matches`."""
         judge = all if self.word == "AND" else any
-        return judge(part.matches(case, mentions, relations) for part in self.parts)
+        return judge(child.matches(case, mentions, relations) for child in self.children)
 
 
 Node: TypeAlias = Predicate | Not | Joined
@@ -128,7 +128,7 @@ def fields_of(node: Node) -> frozenset[str]:
     """The fields that an expression asks for."""
     if isinstance(node, Predicate):
         return frozenset({node.field})
-    children = (node.part,) if isinstance(node, Not) else node.parts
+    children = (node.child,) if isinstance(node, Not) else node.children
     return frozenset[str]().union(*map(fields_of, children))
 
 

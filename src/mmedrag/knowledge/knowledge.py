@@ -42,7 +42,7 @@ class Knowledge:
         domain: str = "",
         annotated: Sequence[Edge] = (),
     ) -> Knowledge:
-        """Build it.
+        """Build the graphs from dictionary, facts and annotations.
 
         Args:
             dictionary: brings names to concepts.

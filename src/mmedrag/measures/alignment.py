@@ -58,7 +58,7 @@ class RankCorrelation:
 
 
 def spread(vectors: Matrix, seed: int = 0) -> Spread:
-    """Table C's columns.
+    """The columns of Table C for the directions of vectors.
 
     Args:
         vectors: ``(n, dim)``, n > 1.

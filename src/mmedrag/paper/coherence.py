@@ -54,7 +54,7 @@ class Coherence:
     pairwise: float
 
     def rank(self, sentence: str, scores: dict[str, float]) -> int:
-        """From 1."""
+        """The rank of a sentence by its score, from 1."""
         return 1 + sum(score > scores[sentence] for score in scores.values())
 
 

@@ -93,25 +93,23 @@ def measure_rerank(
             "No query has a relevant record in the gallery",
             "Give records with labels, or take more of them for the gallery.",
         )
-    sides = {
-        NEW: [a for a in queried if not a.own_case],
-        SAME_PATIENT: [a for a in queried if a.own_case],
-    }
-    sides = {side: mine for side, mine in sides.items() if mine}
+    by_side = {NEW: [a for a in queried if not a.own_case]}
+    if own := [a for a in queried if a.own_case]:
+        by_side[SAME_PATIENT] = own
     arms = rerankers(gallery)
-    timed = np.random.default_rng(0).permutation(len(sides[NEW]))[:TIMED]
+    timed = np.random.default_rng(0).permutation(len(by_side[NEW]))[:TIMED]
     return RerankStudy(
         gallery=gallery,
-        queries=sides,
+        queries=by_side,
         arms={
             side: {name: measure(reranker, mine) for name, reranker in arms.items()}
-            for side, mine in sides.items()
+            for side, mine in by_side.items()
         },
         tuned=sweep(tuned),
         swept=sweep(queried),
-        latency=pipeline_latency(gallery, stages, [sides[NEW][i].question.query for i in timed]),
+        latency=pipeline_latency(gallery, stages, [by_side[NEW][i].question.query for i in timed]),
         coherence=controlled(embedder),
-        shift=(sides[NEW][0], arms[STANDARD], arms[DEFAULT]),
+        shift=(by_side[NEW][0], arms[STANDARD], arms[DEFAULT]),
     )
 
 

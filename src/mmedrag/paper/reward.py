@@ -49,7 +49,7 @@ FLOOR = float(np.log1p(np.exp(-1.0)))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RewardFigures:
-    """What was measured.
+    """The figures of the reward model.
 
     ``given`` says that the query-aware model was the preset's and not fitted here, ``sizes`` are
     the examples of the three parts, ``rewards`` those of the test part by model, ``(n,)`` each, and

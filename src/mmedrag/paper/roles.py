@@ -82,7 +82,7 @@ class Roles:
 
 
 def existing(files: Sequence[Path]) -> list[Path]:
-    """The same files.
+    """Check that all files exist, and return them.
 
     Raises:
         CorpusError: where one of them is not there.

@@ -36,7 +36,7 @@ def evaluate_sensitivity(
     gallery: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> Section:
-    """Section 5.
+    """Measure section 5 of the paper and report it.
 
     Args:
         seeds: images drawn, at least 2.

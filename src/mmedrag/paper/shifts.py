@@ -30,7 +30,7 @@ class Interval:
 
     @property
     def figures(self) -> dict[str, object]:
-        """As JSON."""
+        """The value, its interval and ``n`` as JSON values."""
         return {"value": self.value, "ci95": [self.low, self.high], "n": self.n}
 
 

@@ -57,7 +57,7 @@ class CentredEarly:
 
     @property
     def dim(self) -> int:
-        """That of early fusion."""
+        """The width of early fusion."""
         return self.early.dim
 
     def fuse(

@@ -59,9 +59,9 @@ class FindingAgreement:
         cases = [(e, e.item) for e in evidence if isinstance(e.item, Case)]
         if question.query.image is None or not cases:
             return list(evidence)
-        nearness = _below_best([e.relevance for e, _ in cases])
+        nearness = below_best([e.relevance for e, _ in cases])
         votes = rounded(_agreement(cases, np.exp(nearness / self.width)))
-        order = falling(rounded(nearness + self.weight * _below_best(votes)))
+        order = falling(rounded(nearness + self.weight * below_best(votes)))
         ranked = iter([replace(cases[i][0], centrality=float(votes[i])) for i in order])
         return [next(ranked) if isinstance(e.item, Case) else e for e in evidence]
 
@@ -79,8 +79,12 @@ def findings(e: Evidence, case: Case) -> set[Hashable]:
     return shown | {text for name in named if (text := name.strip().casefold())}
 
 
-def _agreement(cases: Sequence[tuple[Evidence, Case]], weights: Numbers) -> Numbers:
-    """Of each case, the weighted mean of the others' shared findings (Jaccard), ``(n,)``."""
+def shared_findings(cases: Sequence[tuple[Evidence, Case]]) -> Numbers:
+    """Findings that two cases have in common, as a share of those of either (Jaccard), ``(n, n)``.
+
+    Args:
+        cases: as evidence, with their mentions, and as they are.
+    """
     shown = [findings(e, case) for e, case in cases]
     columns = {name: i for i, name in enumerate(dict.fromkeys(f for some in shown for f in some))}
     incidence = np.zeros((len(cases), len(columns)))
@@ -88,14 +92,28 @@ def _agreement(cases: Sequence[tuple[Evidence, Case]], weights: Numbers) -> Numb
         row[[columns[name] for name in some]] = 1.0
     shared = incidence @ incidence.T
     sizes = incidence.sum(axis=1)
-    jaccard = shared / np.maximum(sizes[:, np.newaxis] + sizes - shared, 1.0)
-    patients = [(case.source, case.patient_id or case.id) for _, case in cases]
-    codes = np.array([patients.index(patient) for patient in patients])
+    return np.asarray(shared / np.maximum(sizes[:, np.newaxis] + sizes - shared, 1.0))
+
+
+def owners(cases: Sequence[Case]) -> NDArray[np.int64]:
+    """A number for each patient, ``(n,)``; a case of an unknown one stands for itself."""
+    patients = [(case.source, case.patient_id or case.id) for case in cases]
+    return np.array([patients.index(patient) for patient in patients], np.int64)
+
+
+def _agreement(cases: Sequence[tuple[Evidence, Case]], weights: Numbers) -> Numbers:
+    """Of each case, the weighted mean of the others' shared findings, ``(n,)``."""
+    codes = owners([case for _, case in cases])
     votes = np.where(codes[:, np.newaxis] == codes, 0.0, weights)
+    jaccard = shared_findings(cases)
     return np.asarray((votes * jaccard).sum(axis=1) / np.maximum(votes.sum(axis=1), _FLAT))
 
 
-def _below_best(values: Sequence[float] | Numbers) -> Numbers:
-    """How far below the best, in standard deviations, ``(n,)``."""
+def below_best(values: Sequence[float] | Numbers) -> Numbers:
+    """How far below the best, in standard deviations, ``(n,)``.
+
+    Args:
+        values: float64 ``(n,)``, at least one.
+    """
     v = np.asarray(values, np.float64)
     return np.asarray((v - v.max()) / max(float(v.std()), _FLAT))

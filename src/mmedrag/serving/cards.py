@@ -155,10 +155,10 @@ def _why(e: Evidence, context: Context, ranks: tuple[int, int]) -> list[str]:
         if mention.concept in sought:
             by[_REPORT.get(mention.assertion, "the report mentions")][mention.term] = None
     before, after = ranks
-    place = f"place {before} of the search"
+    position = f"place {before} of the search"
     return [
         *(f"{words} {', '.join(terms)}" for words, terms in by.items()),
-        place if before == after else f"{place}, {after} after the graph",
+        position if before == after else f"{position}, {after} after the graph",
     ]
 
 
@@ -168,4 +168,4 @@ def _ranks(evidence: Sequence[Evidence]) -> dict[str, int]:
 
 
 def _joined(*texts: str) -> str:
-    return " · ".join(part for part in texts if part)
+    return " · ".join(text for text in texts if text)

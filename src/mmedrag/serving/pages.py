@@ -243,15 +243,15 @@ async def _lines(
                 yield events.Event("piece", {"text": printable(stage)})
             elif isinstance(stage, Context):
                 values = _context_values(grant, stage)
-                for place in ("understood", "cases", "definitions"):
-                    html = render(f"_{place}.html", **values)
-                    yield events.Event("fragment", {"place": place, "html": html})
+                for fragment in ("understood", "cases", "definitions"):
+                    html = render(f"_{fragment}.html", **values)
+                    yield events.Event("fragment", {"place": fragment, "html": html})
             else:
                 note(request, stage)
                 values = _result(grant, stage, rag, _kept_trace(grant, rag, stage))
-                for place in ("answer", "definitions"):
-                    html = render(f"_{place}.html", **values)
-                    yield events.Event("fragment", {"place": place, "html": html})
+                for fragment in ("answer", "definitions"):
+                    html = render(f"_{fragment}.html", **values)
+                    yield events.Event("fragment", {"place": fragment, "html": html})
                 yield events.Event("end", {"state": values["state"]})
 
     async for line in events.lines(grant.readers.stream(work)):

@@ -70,17 +70,17 @@ def plainly(pieces: Iterable[str]) -> Iterator[str]:
 def _read(before: str, text: str) -> tuple[str, str]:
     """What ``text`` says plainly, and the end of it that more text may make markup."""
     whole, at, done = before + text, len(before), []
-    for found in _MARKUP.finditer(whole, at):
-        done.append(whole[at : found.start()])
-        if found["held"] is not None:
-            return "".join(done), whole[found.start() :]
-        done.append(_plain(found))
-        at = found.end()
+    for match in _MARKUP.finditer(whole, at):
+        done.append(whole[at : match.start()])
+        if match["held"] is not None:
+            return "".join(done), whole[match.start() :]
+        done.append(_plain(match))
+        at = match.end()
     return "".join([*done, whole[at:]]), ""
 
 
-def _plain(found: re.Match[str]) -> str:
-    if found["written"]:
-        return _PLAIN[found["written"].lower()]
-    number = found["numbers"] or unicodedata.normalize("NFKC", found["raised"])
+def _plain(match: re.Match[str]) -> str:
+    if match["written"]:
+        return _PLAIN[match["written"].lower()]
+    number = match["numbers"] or unicodedata.normalize("NFKC", match["raised"])
     return f"[{number}]"

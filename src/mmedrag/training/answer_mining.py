@@ -29,8 +29,8 @@ from mmedrag.locations import Location, shown
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Generator
 from mmedrag.stores import CaseDatabase
-from mmedrag.training.answer_pairs import AnswerPair, Origin, Part, counted
-from mmedrag.training.answer_questions import Asked, Asker
+from mmedrag.training.answer_pairs import AnswerPair, Origin, Subset, counted
+from mmedrag.training.answer_questions import Asker, Posed
 from mmedrag.training.answer_texts import Term, worded, wrong_answers
 from mmedrag.types import Case
 
@@ -99,18 +99,18 @@ def mine_answers(
         asker = Asker(rag, rag.definitions, np.random.default_rng(seed))
         judge = Judge(rag.definitions, rag.definitions.concepts)
         miner = _Miner(asker, judge, generator, samples)
-        parts = _parts(cases, seed)
-        for part, own in parts.items():
-            miner.mine(part, own, round(questions * _SHARES[part]), progress)
-        miner.learn_from_readers(FeedbackFile(rag.cases.folder), parts[Part.TRAIN])
-    counts = Counter(pair.part for pair in miner.pairs)
-    if len(counts) < len(Part):
+        subsets = _subsets(cases, seed)
+        for subset, own in subsets.items():
+            miner.mine(subset, own, round(questions * _SHARES[subset]), progress)
+        miner.learn_from_readers(FeedbackFile(rag.cases.folder), subsets[Subset.TRAIN])
+    counts = Counter(pair.subset for pair in miner.pairs)
+    if len(counts) < len(Subset):
         raise CorpusError(
             f"{shown(casebase)} gives {len(miner.pairs)} pairs of answers, and none for one of the "
             "parts",
             "Ask more questions, or take a casebase with more reports.",
         )
-    return Mined(tuple(miner.pairs), miner.asked, miner.left_out)
+    return Mined(tuple(miner.pairs), miner.posed, miner.left_out)
 
 
 def sampled(generator: Generator) -> Generator:
@@ -120,17 +120,17 @@ def sampled(generator: Generator) -> Generator:
     return generator
 
 
-_SHARES = {Part.TRAIN: 1 - HELD_OUT, Part.HELD_OUT: HELD_OUT}
+_SHARES = {Subset.TRAIN: 1 - HELD_OUT, Subset.HELD_OUT: HELD_OUT}
 
 
-def _parts(cases: Sequence[Case], seed: int) -> dict[Part, list[Case]]:
+def _subsets(cases: Sequence[Case], seed: int) -> dict[Subset, list[Case]]:
     """The cases by part; patient, study, and equal long texts stand on one side."""
     if len({patient_of(case) for case in cases}) < 4:
         raise CorpusError(
             "The reports are of fewer than four patients", "Take a casebase with more of them."
         )
     rest, held_out = split_cases(cases, HELD_OUT, seed, find_ties(cases))
-    return {Part.TRAIN: rest, Part.HELD_OUT: held_out}
+    return {Subset.TRAIN: rest, Subset.HELD_OUT: held_out}
 
 
 @dataclass(slots=True, eq=False)
@@ -141,9 +141,11 @@ class _Miner:
     samples: int
     pairs: list[AnswerPair] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-    asked: int = 0
+    posed: int = 0
 
-    def mine(self, part: Part, cases: Sequence[Case], questions: int, progress: Progress) -> None:
+    def mine(
+        self, subset: Subset, cases: Sequence[Case], questions: int, progress: Progress
+    ) -> None:
         """Pose so many questions of cases of one part, and keep what pairs they give."""
         index = self.asker.index(cases)
         read = self.asker.definitions.recognise([case.text for case in cases])
@@ -153,7 +155,7 @@ class _Miner:
             patient = patient_of(cases[row])
             if text := self.asker.posed(cases[row], read[row], number):
                 searched = replace(index, patient=patient)
-                self._keep(self.asker.ask(part, text, searched, patient), terms)
+                self._keep(self.asker.ask(subset, text, searched, patient), terms)
             progress(1)
 
     def learn_from_readers(self, verdicts: FeedbackFile, cases: Sequence[Case]) -> None:
@@ -162,70 +164,70 @@ class _Miner:
             index = self.asker.index(cases)
             read = self.asker.definitions.recognise([case.text for case in cases])
             for text, by_verdict in judged.items():
-                asked = self.asker.ask(Part.TRAIN, text, index, "")
-                if asked is not None:
-                    self._judged(asked, by_verdict, self.asker.terms(read))
+                posed = self.asker.ask(Subset.TRAIN, text, index, "")
+                if posed is not None:
+                    self._judged(posed, by_verdict, self.asker.terms(read))
 
-    def _keep(self, asked: Asked | None, terms: Sequence[Term]) -> None:
-        if asked is None:
+    def _keep(self, posed: Posed | None, terms: Sequence[Term]) -> None:
+        if posed is None:
             self.left_out["no adequate evidence"] += 1
             return
-        self.asked += 1
-        right = worded(asked.question, asked.evidence)
-        if not self._is_right(asked, right):
+        self.posed += 1
+        right = worded(posed.question, posed.evidence)
+        if not self._is_right(posed, right):
             self.left_out["no right answer"] += 1
             return
-        self._add(asked, right, self._wrong(asked, right, terms), Origin.TEMPLATE)
-        if (changed := self.asker.changed(asked)) is not None:
+        self._add(posed, right, self._wrong(posed, right, terms), Origin.TEMPLATE)
+        if (changed := self.asker.changed(posed)) is not None:
             now = worded(changed.question, changed.evidence)
             if self._is_right(changed, now):
                 self._add(changed, now, [right], Origin.EVIDENCE)
         if self.generator is not None:
-            written = [self._written(asked) for _ in range(self.samples)]
-            good = next((text for text in written if self._is_right(asked, text)), right)
-            self._add(asked, good, filter(None, written), Origin.SAMPLED)
+            written = [self._written(posed) for _ in range(self.samples)]
+            good = next((text for text in written if self._is_right(posed, text)), right)
+            self._add(posed, good, filter(None, written), Origin.SAMPLED)
 
-    def _wrong(self, asked: Asked, right: str, terms: Sequence[Term]) -> Iterator[str]:
-        return wrong_answers(asked.question, asked.evidence, right, terms, self.asker.random)
+    def _wrong(self, posed: Posed, right: str, terms: Sequence[Term]) -> Iterator[str]:
+        return wrong_answers(posed.question, posed.evidence, right, terms, self.asker.random)
 
-    def _written(self, asked: Asked) -> str:
+    def _written(self, posed: Posed) -> str:
         assert self.generator is not None
-        return "".join(self.generator.generate(asked.question, asked.evidence)).strip()
+        return "".join(self.generator.generate(posed.question, posed.evidence)).strip()
 
-    def _is_right(self, asked: Asked, text: str) -> bool:
+    def _is_right(self, posed: Posed, text: str) -> bool:
         """Whether it has no fault and says something."""
-        verdict = self.judge.of(text, asked.question, asked.evidence)
-        return bool(text and (verdict.claims or asked.declined)) and verdict.fault is Fault.NONE
+        verdict = self.judge.of(text, posed.question, posed.evidence)
+        return bool(text and (verdict.claims or posed.declined)) and verdict.fault is Fault.NONE
 
-    def _add(self, asked: Asked, right: str, wrong: Iterable[str], origin: Origin) -> None:
+    def _add(self, posed: Posed, right: str, wrong: Iterable[str], origin: Origin) -> None:
         """A pair with each wrong answer that the judge calls wrong too."""
         for text in dict.fromkeys(wrong):
-            fault = self.judge.of(text, asked.question, asked.evidence).fault
+            fault = self.judge.of(text, posed.question, posed.evidence).fault
             if fault is Fault.NONE or text == right:
                 self.left_out[f"{origin}: not wrong"] += 1
             else:
-                self.pairs.append(asked.pair(right, text, str(fault), origin))
+                self.pairs.append(posed.pair(right, text, str(fault), origin))
 
     def _judged(
-        self, asked: Asked, by_verdict: dict[str, list[str]], terms: Sequence[Term]
+        self, posed: Posed, by_verdict: dict[str, list[str]], terms: Sequence[Term]
     ) -> None:
         """Readers' right answers over their wrong ones; the template stands for what is absent."""
-        template = worded(asked.question, asked.evidence)
-        right = [text for text in by_verdict["right"] if self._is_right(asked, text)]
-        right += [template] if not right and self._is_right(asked, template) else []
+        template = worded(posed.question, posed.evidence)
+        right = [text for text in by_verdict["right"] if self._is_right(posed, text)]
+        right += [template] if not right and self._is_right(posed, template) else []
         if not right:
             self.left_out["readers: right answer no longer supported"] += 1
             return
         for text in by_verdict["wrong"]:
             if text != right[0]:
-                fault = self.judge.of(text, asked.question, asked.evidence).fault
+                fault = self.judge.of(text, posed.question, posed.evidence).fault
                 name = "judged wrong" if fault is Fault.NONE else str(fault)
-                self.pairs.append(asked.pair(right[0], text, name, Origin.FEEDBACK))
+                self.pairs.append(posed.pair(right[0], text, name, Origin.FEEDBACK))
         if not by_verdict["wrong"]:
             wrong = wrong_answers(
-                asked.question, asked.evidence, right[0], terms, self.asker.random
+                posed.question, posed.evidence, right[0], terms, self.asker.random
             )
-            self._add(asked, right[0], wrong, Origin.FEEDBACK)
+            self._add(posed, right[0], wrong, Origin.FEEDBACK)
 
 
 def _answers(verdicts: FeedbackFile) -> dict[str, dict[str, list[str]]]:

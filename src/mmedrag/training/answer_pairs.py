@@ -35,7 +35,7 @@ _NO_VECTOR = np.zeros(0, np.float32)
 _SHOWN = 5
 
 
-class Part(StrEnum):
+class Subset(StrEnum):
     """What a pair is for: to learn from, or to measure on."""
 
     TRAIN = "train"
@@ -70,7 +70,7 @@ class AnswerPair:
     rejected: str
     fault: str
     origin: Origin
-    part: Part
+    subset: Subset
     patients: tuple[str, ...]
     evidence: tuple[Evidence, ...] = ()
     declined: str = ""
@@ -88,7 +88,7 @@ class AnswerPair:
             "rejected": [{"role": "assistant", "content": self.rejected}],
             "kind": self.fault,
             "origin": str(self.origin),
-            "part": str(self.part),
+            "part": str(self.subset),
             "patients": list(self.patients),
             "declined": self.declined,
             "evidence": [_evidence_row(e) for e in self.evidence],
@@ -132,10 +132,10 @@ def read_pairs(path: Path) -> list[AnswerPair]:
             f"{path} cannot be read ({error})", "Make one: mmedrag train pairs."
         ) from None
     pairs = [_parsed(line, f"{path}:{n}") for n, line in enumerate(lines, 1) if line.strip()]
-    for part in Part:
-        if not any(pair.part is part for pair in pairs):
+    for subset in Subset:
+        if not any(pair.subset is subset for pair in pairs):
             raise CorpusError(
-                f"{path} has no pairs whose part is {part}",
+                f"{path} has no pairs whose part is {subset}",
                 "Make it anew of a casebase with more patients: mmedrag train pairs.",
             )
     require_apart(pairs)
@@ -148,10 +148,10 @@ def require_apart(pairs: Iterable[AnswerPair]) -> None:
     Raises:
         LeakError: it names the first ones.
     """
-    patients: dict[Part, set[str]] = {part: set() for part in Part}
+    patients: dict[Subset, set[str]] = {subset: set() for subset in Subset}
     for pair in pairs:
-        patients[pair.part].update(pair.patients)
-    if shared := sorted(patients[Part.TRAIN] & patients[Part.HELD_OUT]):
+        patients[pair.subset].update(pair.patients)
+    if shared := sorted(patients[Subset.TRAIN] & patients[Subset.HELD_OUT]):
         raise LeakError(
             f"{len(shared)} patients are in pairs to learn from and in held-out ones: "
             f"{', '.join(shared[:_SHOWN])}",
@@ -177,7 +177,7 @@ def _parsed(line: str, where: str) -> AnswerPair:
             rejected=str(row["rejected"][-1]["content"]),
             fault=str(row["kind"]),
             origin=Origin(row["origin"]),
-            part=Part(row["part"]),
+            subset=Subset(row["part"]),
             patients=tuple(map(str, row["patients"])),
             evidence=tuple(_evidence(e) for e in row["evidence"]),
             declined=str(row["declined"]),
@@ -228,5 +228,5 @@ def counted(pairs: Sequence[AnswerPair]) -> Iterator[tuple[str, str, int, int]]:
     kinds = dict.fromkeys(sorted((str(p.origin), p.fault) for p in pairs))
     for origin, fault in kinds:
         of_kind = [p for p in pairs if (str(p.origin), p.fault) == (origin, fault)]
-        train = sum(p.part is Part.TRAIN for p in of_kind)
+        train = sum(p.subset is Subset.TRAIN for p in of_kind)
         yield origin, fault, train, len(of_kind) - train

@@ -20,7 +20,7 @@ from mmedrag.errors import TooManyTokens
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import CaseIndex
 from mmedrag.stores import CaseDatabase
-from mmedrag.training.answer_pairs import AnswerPair, Origin, Part
+from mmedrag.training.answer_pairs import AnswerPair, Origin, Subset
 from mmedrag.training.answer_texts import Term, one
 from mmedrag.training.flips import negated
 from mmedrag.training.questions import texts_of
@@ -64,10 +64,10 @@ class OtherPatients:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class Posed:
     """A question as a generator gets it, and whose records are in it."""
 
-    part: Part
+    subset: Subset
     question: Question
     evidence: tuple[Evidence, ...]
     patients: tuple[str, ...]
@@ -85,7 +85,7 @@ class Asked:
             rejected=rejected,
             fault=fault,
             origin=origin,
-            part=self.part,
+            subset=self.subset,
             patients=self.patients,
             evidence=self.evidence,
             declined=self.declined,
@@ -129,11 +129,11 @@ class Asker:
         texts = texts_of(case, case.labels, mentions, "", self.definitions, self.random)
         return one(list(texts.values()), self.random) if texts else ""
 
-    def ask(self, part: Part, text: str, index: OtherPatients, patient: str) -> Asked | None:
+    def ask(self, subset: Subset, text: str, index: OtherPatients, patient: str) -> Posed | None:
         """The question with its evidence and its brief; ``None`` where none is adequate.
 
         Args:
-            part: that the index holds.
+            subset: that the index holds.
             text: of the question.
             index: what is searched.
             patient: whose record it is posed of; empty where it is of none.
@@ -154,23 +154,23 @@ class Asker:
             except TooManyTokens:
                 return None
         patients = {patient, *(patient_of(e.item) for e in kept if isinstance(e.item, Case))}
-        return Asked(part, question, tuple(kept), tuple(sorted(patients - {""})))
+        return Posed(subset, question, tuple(kept), tuple(sorted(patients - {""})))
 
-    def changed(self, asked: Asked) -> Asked | None:
+    def changed(self, posed: Posed) -> Posed | None:
         """The same question where cases that affirm what it is about now rule it out."""
         assert self.rag.analyst is not None
-        brief = asked.question.brief
+        brief = posed.question.brief
         claims = brief.claims if brief is not None else ()
         stated = [c for c in claims if c.assertion is Assertion.AFFIRMED and is_whole(c)]
         if not stated:
             return None
         evidence = tuple(
             self._denying(e, stated[0].concept) if e.key in stated[0].keys else e
-            for e in asked.evidence
+            for e in posed.evidence
         )
-        brief = self.rag.analyst.brief(asked.question, evidence, None)
-        question = replace(asked.question, brief=brief)
-        return replace(asked, question=question, evidence=evidence)
+        brief = self.rag.analyst.brief(posed.question, evidence, None)
+        question = replace(posed.question, brief=brief)
+        return replace(posed, question=question, evidence=evidence)
 
     def _denying(self, evidence: Evidence, concept: str) -> Evidence:
         """A case whose report denies a concept, without the diagnosis and labels that name it."""

@@ -115,11 +115,11 @@ class _Context:
 
 
 class Miner:
-    """Mines one pool.
+    """Mines contexts from one set of candidates.
 
     Args:
-        candidates: of one part; nothing is drawn from elsewhere.
-        embedder: that of the pool's vectors.
+        candidates: the cases of one split, to which contexts are limited.
+        embedder: the embedder of the candidates' vectors.
         classifier: routes the questions (section 3.2).
         definitions: recognises and defines terms (section 3.4).
         held_out: asks the off-topic questions that training does not know.

@@ -83,7 +83,6 @@ def optimise(
     Returns:
         The loss of each step, those before the checkpoint too.
     """
-    cuda = libraries.torch.cuda.is_available()
     trainer = libraries.trl.DPOTrainer(
         model=writer.model,
         processing_class=writer.tokenizer,
@@ -95,32 +94,37 @@ def optimise(
             task_type="CAUSAL_LM",
         ),
         callbacks=[_reporter(libraries, on_step)],
-        args=libraries.trl.DPOConfig(
-            output_dir=str(run),
-            num_train_epochs=recipe.epochs,
-            beta=recipe.beta,
-            learning_rate=recipe.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=0.1,
-            per_device_train_batch_size=1,
-            gradient_accumulation_steps=recipe.batch,
-            gradient_checkpointing=cuda,
-            bf16=cuda,
-            use_cpu=not cuda,
-            dataloader_pin_memory=cuda,
-            max_length=None,
-            logging_steps=1,
-            save_steps=save_every,
-            save_total_limit=2,
-            seed=recipe.seed,
-            report_to=[],
-            disable_tqdm=True,
-        ),
+        args=_configuration(run, recipe, libraries, save_every),
     )
     trainer.remove_callback(libraries.transformers.PrinterCallback)
     trainer.train(resume_from_checkpoint=any(run.glob("checkpoint-*")))
     trainer.model.save_pretrained(str(adapter))
     return tuple(row["loss"] for row in trainer.state.log_history if "loss" in row)
+
+
+def _configuration(run: Path, recipe: Recipe, libraries: Libraries, save_every: int) -> Foreign:
+    cuda = libraries.torch.cuda.is_available()
+    return libraries.trl.DPOConfig(
+        output_dir=str(run),
+        num_train_epochs=recipe.epochs,
+        beta=recipe.beta,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=0.1,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=recipe.batch,
+        gradient_checkpointing=cuda,
+        bf16=cuda,
+        use_cpu=not cuda,
+        dataloader_pin_memory=cuda,
+        max_length=None,
+        logging_steps=1,
+        save_steps=save_every,
+        save_total_limit=2,
+        seed=recipe.seed,
+        report_to=[],
+        disable_tqdm=True,
+    )
 
 
 def _trained_on(pair: AnswerPair) -> dict[str, Any]:

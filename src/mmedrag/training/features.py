@@ -29,7 +29,7 @@ class Features:
 
     @property
     def set_name(self) -> str:
-        """Of the set."""
+        """The name of the set that the features are of."""
         return self.source.name
 
     def only(self, chosen: Sequence[int]) -> Features:

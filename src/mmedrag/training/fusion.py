@@ -58,7 +58,7 @@ class TrainedFusion:
 
     @property
     def fusion(self) -> LearnedFusion:
-        """What is served."""
+        """The trained fusion as encoders use it."""
         return fusion_from_checkpoint(self.checkpoint)
 
     @property

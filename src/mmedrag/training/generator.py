@@ -22,7 +22,7 @@ from mmedrag.assembly import dictionary
 from mmedrag.durability import write_durably
 from mmedrag.errors import CheckpointError, CorpusError
 from mmedrag.progress import Log, Progress, silent
-from mmedrag.training.answer_pairs import AnswerPair, Part, read_pairs
+from mmedrag.training.answer_pairs import AnswerPair, Subset, read_pairs
 from mmedrag.training.dpo import SAVE_EVERY, OnStep, Recipe, loaded, optimise, silence
 from mmedrag.training.generator_figures import Figures, measure_generator
 from mmedrag.training.likelihood import tokens
@@ -106,14 +106,7 @@ def train_generator(
     _require_run(run, settings, resume=resume)
     with silence(libraries):
         writer = loaded(model, libraries)
-        fitting = _fitting(writer, pairs)
-        train = [pair for pair in fitting if pair.part is Part.TRAIN]
-        held_out = [pair for pair in fitting if pair.part is Part.HELD_OUT]
-        if not train or not held_out:
-            raise CorpusError(
-                f"No pair of one part fits into {_longest(writer)} tokens",
-                "Use a model with a larger window.",
-            )
+        train, held_out = _split(writer, pairs)
         log(f"{len(train)} pairs to learn from, {len(held_out)} held out")
         run.mkdir(parents=True, exist_ok=True)
         write_durably(run / SETTINGS, json.dumps(settings, indent=1) + "\n")
@@ -126,19 +119,11 @@ def train_generator(
         libraries.torch.cuda.empty_cache()  # does nothing where there is no GPU
         adapted = _adapted(model, into / ADAPTER, libraries)
         log("measuring on held-out patients")
-        terms = dictionary()
-        figures = measure_generator(
-            adapted,
-            adapted.model.disable_adapter,
-            held_out,
-            Judge(terms, terms.concepts),
-            answers=answers,
-            progress=progress,
-        )
+        figures = _measured(adapted, held_out, answers, progress)
         card = {"base": model, **settings, "steps": len(losses), "figures": figures.data()}
         _export(adapted, into, card)
     shutil.rmtree(run)
-    return Tuned(into, len(train), len(pairs) - len(fitting), losses, figures)
+    return Tuned(into, len(train), len(pairs) - len(train) - len(held_out), losses, figures)
 
 
 def _settings(data: Path, model: str, recipe: Recipe) -> dict[str, Any]:
@@ -179,6 +164,25 @@ def _longest(writer: LanguageModel) -> int:
     return min(LONGEST, window(writer.model))
 
 
+def _split(
+    writer: LanguageModel, pairs: Sequence[AnswerPair]
+) -> tuple[list[AnswerPair], list[AnswerPair]]:
+    """The pairs that fit, to learn from and held out.
+
+    Raises:
+        CorpusError: all pairs of a subset are too long.
+    """
+    fitting = _fitting(writer, pairs)
+    train = [pair for pair in fitting if pair.subset is Subset.TRAIN]
+    held_out = [pair for pair in fitting if pair.subset is Subset.HELD_OUT]
+    if not train or not held_out:
+        raise CorpusError(
+            f"No pair of one part fits into {_longest(writer)} tokens",
+            "Use a model with a larger window.",
+        )
+    return train, held_out
+
+
 def _fitting(writer: LanguageModel, pairs: Sequence[AnswerPair]) -> list[AnswerPair]:
     """The pairs both of whose answers fit behind their prompt."""
     return [
@@ -196,16 +200,30 @@ def _adapted(model: str, adapter: Path, libraries: Libraries) -> LanguageModel:
     return LanguageModel(network.eval(), base.tokenizer)
 
 
+def _measured(
+    adapted: LanguageModel, held_out: Sequence[AnswerPair], answers: int, progress: Progress
+) -> Figures:
+    terms = dictionary()
+    return measure_generator(
+        adapted,
+        adapted.model.disable_adapter,
+        held_out,
+        Judge(terms, terms.concepts),
+        answers=answers,
+        progress=progress,
+    )
+
+
 def _export(adapted: LanguageModel, into: Path, card: Mapping[str, Any]) -> None:
     """Merge the adapters, and write a folder that transformers, vLLM and llama.cpp's tools read.
 
     The configuration is written last: without it, the folder is no model.
     """
     merged = adapted.model.merge_and_unload()
-    parts = into / "merged"
-    merged.save_pretrained(str(parts))
-    adapted.tokenizer.save_pretrained(str(parts))
+    merged_folder = into / "merged"
+    merged.save_pretrained(str(merged_folder))
+    adapted.tokenizer.save_pretrained(str(merged_folder))
     write_durably(into / CARD, json.dumps(finite(card), indent=1) + "\n")
-    for file in sorted(parts.iterdir(), key=lambda file: file.name == "config.json"):
+    for file in sorted(merged_folder.iterdir(), key=lambda file: file.name == "config.json"):
         file.replace(into / file.name)
-    parts.rmdir()
+    merged_folder.rmdir()

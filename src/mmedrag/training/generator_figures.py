@@ -141,18 +141,18 @@ def measure_generator(
         before = _likelihoods(writer, measured, progress)
     groups = codes(pair.prompt_key for pair in measured)
     preferred = [(of[:, 0] > of[:, 1]).astype(np.float64) for of in (before, after)]
-    asked = evenly_spaced(by_prompt(pairs), answers)
-    texts = _answers(writer, asked, progress)
+    sample = evenly_spaced(by_prompt(pairs), answers)
+    texts = _answers(writer, sample, progress)
     with start():
-        earlier = _answers(writer, asked, progress)
+        earlier = _answers(writer, sample, progress)
     return Figures(
         pairs=len(measured),
         prefers=(float(preferred[0].mean()), float(preferred[1].mean())),
         gain=paired_test(preferred[1], preferred[0], groups),
         moved=float(np.mean(after[:, 2] - before[:, 2] > after[:, 3] - before[:, 3])),
         kinds=_by_kind(measured, *preferred),
-        written=(_judged(asked, earlier, judge), _judged(asked, texts, judge)),
-        divergence=_divergence(writer, start, asked, texts),
+        written=(_judged(sample, earlier, judge), _judged(sample, texts, judge)),
+        divergence=_divergence(writer, start, sample, texts),
     )
 
 
@@ -183,27 +183,27 @@ def _by_kind(
     }
 
 
-def _answers(writer: LanguageModel, asked: Sequence[AnswerPair], progress: Progress) -> list[str]:
+def _answers(writer: LanguageModel, sample: Sequence[AnswerPair], progress: Progress) -> list[str]:
     texts = []
-    for pair in asked:
+    for pair in sample:
         texts.append("".join(writer.write(pair.prompt, max_tokens=ANSWER_TOKENS)))
         progress(1)
     return texts
 
 
-def _judged(asked: Sequence[AnswerPair], texts: Sequence[str], judge: Judge) -> Written:
-    return Written.of([p.judged(text, judge) for p, text in zip(asked, texts, strict=True)])
+def _judged(sample: Sequence[AnswerPair], texts: Sequence[str], judge: Judge) -> Written:
+    return Written.of([p.judged(text, judge) for p, text in zip(sample, texts, strict=True)])
 
 
 def _divergence(
     writer: LanguageModel,
     start: Callable[[], AbstractContextManager[object]],
-    asked: Sequence[AnswerPair],
+    sample: Sequence[AnswerPair],
     texts: Sequence[str],
 ) -> float:
     """The mean over answers that the tuned model wrote; NaN where it wrote none."""
     values = []
-    for pair, text in zip(asked, texts, strict=True):
+    for pair, text in zip(sample, texts, strict=True):
         if text.strip():
             written = tokens(writer, pair.prompt, text)
             now = answer_logits(writer, written)

@@ -23,11 +23,11 @@ def tokens(writer: LanguageModel, prompt: Sequence[Message], answer: str) -> Tok
     Raises:
         GenerationError: there is no chat template.
     """
-    asked = accepted(writer.tokenizer, prompt)
+    messages = accepted(writer.tokenizer, prompt)
     template = writer.tokenizer.apply_chat_template
-    begun = template(asked, add_generation_prompt=True, tokenize=True, return_dict=True)
+    begun = template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)
     whole = template(
-        [*asked, {"role": "assistant", "content": answer}], tokenize=True, return_dict=True
+        [*messages, {"role": "assistant", "content": answer}], tokenize=True, return_dict=True
     )
     before, ids = list(begun["input_ids"]), list(whole["input_ids"])
     shared = next((i for i, (a, b) in enumerate(zip(before, ids, strict=False)) if a != b), None)

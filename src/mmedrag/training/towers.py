@@ -91,7 +91,7 @@ class TextTower:
         self.network: nn.Module = encoder.network
 
     def prepare(self, rows: Rows, epoch: int | None) -> list[str]:
-        """The texts."""
+        """The texts of the cases in these rows."""
         return [self._cases[row].text for row in rows]
 
     def features(self, inputs: list[str]) -> Tensor:

@@ -84,7 +84,7 @@ def lines(
     reference: Collection[str] = (),
     log_x: bool = False,
 ) -> str:
-    """Curves.
+    """A plot of curves as SVG.
 
     Args:
         series: the curves by name, drawn in order.

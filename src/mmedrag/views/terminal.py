@@ -154,14 +154,14 @@ def counter(unit: str, description: str) -> Iterator[Counter]:
 def expect(bar: Counter, count: Callable[[], int | None]) -> None:
     """Give a bar the total that ``count`` finds, without waiting for it."""
 
-    def found() -> None:
+    def set_total() -> None:
         try:
             bar.total = count()
         except MMedRAGError:
             return  # whoever reads what is counted says so
         bar.refresh()
 
-    Thread(target=found, name="count", daemon=True).start()
+    Thread(target=set_total, name="count", daemon=True).start()
 
 
 class TerminalLog(logging.Handler):

@@ -39,18 +39,28 @@ def run(capsys: pytest.CaptureFixture[str]):
     return command
 
 
-def test_a_database_is_filled_asked_and_emptied(url, corpus, run, tmp_path) -> None:
+def test_a_database_is_filled_asked_and_emptied(url, corpus, run) -> None:
     assert "9 cases written" in run("index", corpus, "--into", url)
     assert "9 unchanged" in run("index", corpus, "--into", url)
-    assert "was made with the preset" in run(
-        "index", corpus, "--into", url, "--preset", "other", code=2
-    )
     info = json.loads(run("info", url, "--json"))
     assert info["cases"] == 9
     assert info["concepts"]
     assert SOUND in run("verify", url)
     found = json.loads(run("search", url, "pleural effusion", "--json", "-k", 3))
     assert len(found["gathered"]) >= 3
+    assert "Not a medical device" in run("ask", url, "Is there a pleural effusion?")
+    case_id = found["gathered"][0]["id"]
+    assert "1 cases deleted" in run("delete", url, case_id, "--now")
+    run("delete", url, case_id, code=2)
+    assert json.loads(run("info", url, "--json"))["unerased"] == {}
+
+
+@pytest.mark.long
+def test_the_other_commands(url, corpus, run, tmp_path) -> None:
+    run("index", corpus, "--into", url)
+    assert "was made with the preset" in run(
+        "index", corpus, "--into", url, "--preset", "other", code=2
+    )
     assert "Not a medical device" in run("ask", url, "Is there a pleural effusion?", "--knowledge")
     assert (folder_of(url) / "knowledge.jsonl").exists()
     run("add", url, "--id", "one", "--text", "Large left pleural effusion.", "--domain",
@@ -66,7 +76,6 @@ def test_a_database_is_filled_asked_and_emptied(url, corpus, run, tmp_path) -> N
     assert "1 cases deleted" in run("delete", url, "one")
     assert not (folder_of(url) / "knowledge.jsonl").exists()
     run("delete", url, "--now")
-    run("delete", url, "one", code=2)
     run("rebuild", url)
     assert SOUND in run("verify", url)
 

@@ -19,6 +19,7 @@ from mmedrag.types import Query
 from postgres_laws import OnServer, made
 
 
+@pytest.mark.long
 class TestByQdrant(OnServer, ApproximateCaseIndexContract):
     """The approximate tier; each dimension has a folder of its own."""
 

@@ -43,12 +43,12 @@ def cases_at(connection: Connection, vectors: Mapping[int, Vector]) -> dict[int,
     Raises:
         CasebaseDamaged: one fails its checksum.
     """
-    found = {}
+    by_row = {}
     text = f"SELECT cases.row, {_COLUMNS} FROM cases WHERE row = ANY(%s)"  # noqa: S608
     for row, *values in connection.execute(text, [list(vectors)]):
         number = int(row)
-        found[number] = _checked(values, vectors[number])
-    return found
+        by_row[number] = _checked(values, vectors[number])
+    return by_row
 
 
 def vectors_at(connection: Connection, rows: Rows, dim: int) -> Matrix:
@@ -59,13 +59,13 @@ def vectors_at(connection: Connection, rows: Rows, dim: int) -> Matrix:
     """
     matrix = np.empty((len(rows), dim), np.float32)
     text = "SELECT row, vector_send(embedding) FROM vectors WHERE row = ANY(%s)"
-    found = 0
+    count = 0
     for row, sent in connection.execute(text, [rows.tolist()]):
         assert isinstance(sent, bytes)
         matrix[np.searchsorted(rows, row)] = vector_of(sent)
-        found += 1
-    if found != len(rows):
-        raise CasebaseDamaged(f"{len(rows) - found} vectors are missing", "Restore a backup.")
+        count += 1
+    if count != len(rows):
+        raise CasebaseDamaged(f"{len(rows) - count} vectors are missing", "Restore a backup.")
     return matrix
 
 
@@ -75,8 +75,8 @@ def case_at(connection: Connection, case_id: str) -> Case | None:
     Raises:
         CasebaseDamaged: it fails its checksum.
     """
-    found = list(_stored(connection, "cases.id = %s", [case_id]))
-    return found[0].case if found else None
+    stored = list(_stored(connection, "cases.id = %s", [case_id]))
+    return stored[0].case if stored else None
 
 
 def pages(

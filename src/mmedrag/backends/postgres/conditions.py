@@ -33,9 +33,9 @@ def condition(node: Node, statements: Statements) -> Sql:
     if isinstance(node, Predicate):
         return _mentioned(node, statements) if node.field in MENTIONED else _predicate(node)
     if isinstance(node, Not):
-        text, values = condition(node.part, statements)
+        text, values = condition(node.child, statements)
         return f"(NOT {text})", values
-    pieces = [condition(part, statements) for part in node.parts]
+    pieces = [condition(child, statements) for child in node.children]
     text = f" {node.word} ".join(piece for piece, _ in pieces)
     return f"({text})", [value for _, values in pieces for value in values]
 
@@ -55,8 +55,8 @@ def _predicate(node: Predicate) -> Sql:
         tests.append(_attribute(field, node, [str(n) for n in numbers]))
     elif numbers:
         test, values = _compared("number", node.relation, numbers)
-        found = f"SELECT row FROM attributes WHERE field = %s AND {test}"  # noqa: S608
-        tests.append((f"cases.row IN ({found})", [field, *values]))
+        matching = f"SELECT row FROM attributes WHERE field = %s AND {test}"  # noqa: S608
+        tests.append((f"cases.row IN ({matching})", [field, *values]))
     text = " OR ".join(test for test, _ in tests)
     return f"({text})", [value for _, values in tests for value in values]
 
@@ -106,12 +106,12 @@ def _mentioned(node: Predicate, statements: Statements) -> Sql:
         tests = [_name(column, node) for column in ("concept", "term")]
         test, values = f"({tests[0][0]} OR {tests[1][0]})", [*tests[0][1], *tests[1][1]]
     named = statements.named(test, values)
-    found: list[Rows] = [statements.stated(affirmed, *item) for item in named.items()]
+    groups: list[Rows] = [statements.stated(affirmed, *item) for item in named.items()]
     if node.relation == "=":
-        asked = [operand for operand in node.operands if isinstance(operand, str)]
-        concepts = {*asked, *map(statements.find, asked)} - {""}
-        found += [states(concept) for concept in sorted(concepts)]
-    rows = sorted({row for group in found for row in group.tolist()})
+        codes = [operand for operand in node.operands if isinstance(operand, str)]
+        concepts = {*codes, *map(statements.find, codes)} - {""}
+        groups += [states(concept) for concept in sorted(concepts)]
+    rows = sorted({row for group in groups for row in group.tolist()})
     listed = "(cases.row = ANY(%s))"
     return f"(NOT {listed})" if node.relation == "null" else listed, [rows]
 

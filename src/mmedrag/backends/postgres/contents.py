@@ -214,9 +214,9 @@ class ServerContents:
 
     def info(self) -> dict[str, object]:
         """Counts, sizes and settings, for people to read."""
-        found = self._read(lambda c: description.describe(c, self._address))
+        figures = self._read(lambda c: description.describe(c, self._address))
         more = {"unerased": self.unerased(), "notices": list(self.notices)}
-        return {"path": self.name, **found, "settings": self.settings, **more}
+        return {"path": self.name, **figures, "settings": self.settings, **more}
 
     def export(self, into: Path) -> int:
         """Write ``records.jsonl`` in the native format, with previews, into a new folder.
@@ -238,10 +238,10 @@ class ServerContents:
     def verify(self) -> list[str]:
         """Run every check; ``[]`` is sound."""
         with self._sessions.reading() as connection:
-            found = list(upkeep.problems(connection, self._stems))
+            problems = list(upkeep.problems(connection, self._stems))
             if self._points is not None and (problem := self._points.problem(connection)):
-                found.append(problem)
-            return found
+                problems.append(problem)
+            return problems
 
     def _search(self, connection: Connection) -> Search:
         return Search(connection, self._stems, self._ontology, self.scan, self._index)

@@ -43,8 +43,8 @@ FROM stated GROUP BY concept ORDER BY 4 DESC, count(*) DESC, min(term) LIMIT %s
 def preview(connection: Connection, case_id: str) -> bytes | None:
     """A case's preview, or ``None`` where it has none or it is damaged."""
     text = "SELECT digest, jpeg FROM previews JOIN cases ON thumbnail = digest WHERE id = %s"
-    found = connection.execute(text, [case_id.replace("\0", "")]).fetchone()
-    return found[1] if found is not None and digest_of(found[1]) == found[0] else None
+    row = connection.execute(text, [case_id.replace("\0", "")]).fetchone()
+    return row[1] if row is not None and digest_of(row[1]) == row[0] else None
 
 
 def vectors_by_content(connection: Connection, contents: Sequence[str]) -> dict[str, Vector]:
@@ -62,7 +62,7 @@ def entries(connection: Connection, page: Sequence[StoredCase]) -> Iterator[Entr
     Raises:
         CasebaseDamaged: a preview is missing or damaged, or mentions fail their checksum.
     """
-    found = recognised(connection, {stored.row: stored.case.text for stored in page})
+    recognitions = recognised(connection, {stored.row: stored.case.text for stored in page})
     digests = [stored.thumbnail for stored in page if stored.thumbnail is not None]
     text = "SELECT digest, jpeg FROM previews WHERE digest = ANY(%s)"
     previews = {d: jpeg for d, jpeg in connection.execute(text, [digests]) if digest_of(jpeg) == d}
@@ -73,7 +73,7 @@ def entries(connection: Connection, page: Sequence[StoredCase]) -> Iterator[Entr
                 "Add the case again, or restore a backup.",
             )
         jpeg = None if stored.thumbnail is None else previews[stored.thumbnail]
-        recognition = found.get(stored.row)
+        recognition = recognitions.get(stored.row)
         terms = (
             (None, "") if recognition is None else (recognition.mentions, recognition.recogniser)
         )
@@ -114,8 +114,8 @@ def facets(
 def frequency(connection: Connection, stems: Stems, word: str) -> int:
     """The number of reports that use a word in any of its inflections."""
     stem = _stem(stems, word) if _WORD.fullmatch(word) else ""
-    found = connection.execute("SELECT cases FROM lexicon WHERE stem = %s", [stem]).fetchone()
-    return 0 if found is None else int(found[0])
+    row = connection.execute("SELECT cases FROM lexicon WHERE stem = %s", [stem]).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def similar(connection: Connection, stems: Stems, word: str) -> dict[str, int]:
@@ -128,13 +128,13 @@ def similar(connection: Connection, stems: Stems, word: str) -> dict[str, int]:
         "AND abs(length(stem) - %s) <= %s ORDER BY stem",
         [stem[0], chr(ord(stem[0]) + 1), COMMON, len(stem), MISTAKES],
     ).fetchall()
-    found: dict[str, int] = {}
+    words: dict[str, int] = {}
     for (other,) in near:
         if distance(stem, other) >= 0:
             text = "SELECT text FROM cases WHERE stems @@ %s::tsquery ORDER BY row LIMIT 1"
             for (report,) in connection.execute(text, [f"'{other}'"]):
-                found |= written(report, word)
-    return found
+                words |= written(report, word)
+    return words
 
 
 def describe(connection: Connection, address: Address) -> dict[str, object]:

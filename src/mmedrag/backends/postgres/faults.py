@@ -40,10 +40,10 @@ def server_faults(name: str, doing: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as fault:
-        raise told(fault, name, doing) from None
+        raise casebase_error(fault, name, doing) from None
 
 
-def told(fault: psycopg.Error, name: str, doing: str) -> CasebaseError:
+def casebase_error(fault: psycopg.Error, name: str, doing: str) -> CasebaseError:
     """One line with a remedy."""
     what = f"Could not {doing} {name}: {_reason(fault)}"
     match fault:

@@ -18,14 +18,14 @@ from mmedrag.types import Assertion, Kind, Mention
 _KINDS = {kind.value: kind for kind in Kind}
 
 
-def write(connection: Connection, found: Mapping[int, Recognition]) -> None:
+def write(connection: Connection, recognitions: Mapping[int, Recognition]) -> None:
     """Keep what was found in the texts of some rows, of which nothing is kept."""
-    kept = {row: sorted(map(stored_mention, r.mentions)) for row, r in found.items()}
-    recognisers = _recognisers(connection, {r.recogniser for r in found.values()})
+    kept = {row: sorted(map(stored_mention, r.mentions)) for row, r in recognitions.items()}
+    recognisers = _recognisers(connection, {r.recogniser for r in recognitions.values()})
     terms = _terms(connection, {m[2:5] for mentions in kept.values() for m in mentions})
     with connection.cursor() as cursor:
         with cursor.copy("COPY recognised FROM STDIN") as copy:
-            for row, r in found.items():
+            for row, r in recognitions.items():
                 copy.write_row((row, recognisers[r.recogniser], checksum_of(kept[row])))
         columns = 'row, start, "end", term, assertion, sites'
         with cursor.copy(f"COPY mentions ({columns}) FROM STDIN") as copy:
@@ -71,7 +71,7 @@ def recognised(connection: Connection, texts: Mapping[int, str]) -> dict[int, Re
         [rows],
     ):
         stored.setdefault(row, []).append(tuple(mention))
-    found = {}
+    by_row = {}
     for row, recogniser, checksum in kept:
         mentions = sorted(stored[row])
         if checksum_of(mentions) != checksum:
@@ -80,13 +80,13 @@ def recognised(connection: Connection, texts: Mapping[int, str]) -> dict[int, Re
                 "Derive them again: mmedrag rebuild.",
             )
         number = int(row)
-        found[number] = Recognition(recogniser, mentions_of(texts[number], mentions))
-    return found
+        by_row[number] = Recognition(recogniser, mentions_of(texts[number], mentions))
+    return by_row
 
 
-def recognised_terms(found: Recognition | None) -> tuple[tuple[Mention, ...] | None, str]:
+def recognised_terms(recognition: Recognition | None) -> tuple[tuple[Mention, ...] | None, str]:
     """Mentions and recogniser as an entry and a hit have them."""
-    return (None, "") if found is None else (found.mentions, found.recogniser)
+    return (None, "") if recognition is None else (recognition.mentions, recognition.recogniser)
 
 
 def counts(connection: Connection) -> dict[str, int]:

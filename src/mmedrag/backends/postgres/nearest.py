@@ -85,9 +85,9 @@ def nearest(
         return np.empty(0, np.int64)
     if count > _few(scan, total):
         wanted = min(2 * k + _SPARE, count)
-        found = (index or by_hnsw)(connection, vector, wanted, scope, total / count)
-        if len(found) >= min(k, count):
-            return found
+        rows = (index or by_hnsw)(connection, vector, wanted, scope, total / count)
+        if len(rows) >= min(k, count):
+            return rows
     return exactly(connection, vector, k, scope)
 
 
@@ -96,13 +96,13 @@ def exactly(connection: Connection, vector: Vector, k: int, scope: Scope) -> Row
     source, values = _compared(scope, vector)
     wanted = k + _SPARE
     while True:
-        found = connection.execute(
+        compared = connection.execute(
             f"{source} ORDER BY distance, vectors.row LIMIT %s", [*values, wanted]
         ).fetchall()
-        distances = [float(row[1]) for row in found]
-        ceiling = distances[min(k, len(found)) - 1] + TIE if found else 0.0
-        if len(found) < wanted or wanted >= k + _CAP or distances[-1] > ceiling:
-            rows = [int(row[0]) for row in found if float(row[1]) <= ceiling]
+        distances = [float(row[1]) for row in compared]
+        ceiling = distances[min(k, len(compared)) - 1] + TIE if compared else 0.0
+        if len(compared) < wanted or wanted >= k + _CAP or distances[-1] > ceiling:
+            rows = [int(row[0]) for row in compared if float(row[1]) <= ceiling]
             return np.array(rows, np.int64)
         wanted = min(4 * wanted, k + _CAP)
 

@@ -91,13 +91,13 @@ class ServerOccurrences:
             "SELECT row, labels, meta FROM cases WHERE labels <> '[]' OR row IN "
             "(SELECT row FROM attributes WHERE field = 'diagnosis') ORDER BY row"
         )
-        found: dict[tuple[str, str], list[int]] = {}
+        rows_of: dict[tuple[str, str], list[int]] = {}
         for row, labels, meta in self._read(lambda c: c.execute(text).fetchall()):
             diagnosis = "" if meta == "{}" else str(json.loads(meta).get(DIAGNOSIS) or "")
-            found.setdefault((diagnosis, labels), []).append(row)
+            rows_of.setdefault((diagnosis, labels), []).append(row)
         return [
             (diagnosis, tuple(json.loads(labels)), np.array(rows, np.int64))
-            for (diagnosis, labels), rows in found.items()
+            for (diagnosis, labels), rows in rows_of.items()
         ]
 
     def _rows(self, text: str, concepts: Collection[str], assertion: Assertion) -> Rows:

@@ -35,10 +35,10 @@ def identity(location: Location) -> str | None:
     text = "SELECT value FROM settings WHERE key = %s"
     try:
         with server_faults(address.name, "open"), connect(address, readonly=True) as connection:
-            found = connection.execute(text, [TOKEN]).fetchone()
+            row = connection.execute(text, [TOKEN]).fetchone()
     except CasebaseError:
         return None
-    return None if found is None else str(found[0])
+    return None if row is None else str(row[0])
 
 
 def remove(location: Location) -> None:

@@ -97,10 +97,10 @@ def length_of(text: str) -> int:
 
 def tsvector(stems: Mapping[str, int]) -> str:
     """Stems with their counts as PostgreSQL reads them: one position for each occurrence."""
-    places = {
+    positions = {
         often: ",".join(map(str, range(1, min(often, _OFTEN) + 1))) for often in {*stems.values()}
     }
-    return " ".join(f"'{stem}':{places[often]}" for stem, often in stems.items())
+    return " ".join(f"'{stem}':{positions[often]}" for stem, often in stems.items())
 
 
 def vector_literal(vector: Vector) -> str:

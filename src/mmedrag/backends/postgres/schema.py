@@ -124,10 +124,10 @@ def check_format(connection: psycopg.Connection, address: Address) -> None:
         raise CasebaseNotFound(
             f"No casebase at {address.name}", "Make one: mmedrag index CORPUS --into URL."
         )
-    found = _format(connection, "")
-    if not 0 < found <= FORMAT:
+    stored = _format(connection, "")
+    if not 0 < stored <= FORMAT:
         raise CasebaseError(
-            f"{address.name} has format {found}, this version reads up to {FORMAT}",
+            f"{address.name} has format {stored}, this version reads up to {FORMAT}",
             "Upgrade: pip install --upgrade mmedrag.",
         )
 

@@ -18,7 +18,7 @@ from mmedrag.backends.postgres.mentions import recognised, recognised_terms, unr
 from mmedrag.backends.postgres.nearest import SCAN, Index, Scope, by_hnsw, exactly, nearest
 from mmedrag.backends.postgres.sessions import Connection
 from mmedrag.backends.postgres.statements import ServerStatements, numbers
-from mmedrag.backends.postgres.words import Asked
+from mmedrag.backends.postgres.words import LexicalQuery
 from mmedrag.casebase.criteria import match
 from mmedrag.casebase.exact import Rows, locate, similarities
 from mmedrag.casebase.hybrid import relevance, weight_of
@@ -28,7 +28,7 @@ from mmedrag.filters import MENTIONED, fields_of, parse
 from mmedrag.protocols import Ontology
 from mmedrag.types import Hit, Matrix, Question, Vector
 
-_POOL = 100  # candidates from vectors and from words, each, that are joined for a text
+_DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _NONE = np.empty(0, np.int64)
 Scored = tuple[Rows, NDArray[np.float64]]
 """Rows, ascending, and a score for each."""
@@ -56,20 +56,20 @@ class Search:
         """See :meth:`mmedrag.casebase.Casebase.search`; ``k`` is at least 1."""
         scope = self.scope(question)
         text = " ".join([question.query.text, *question.synonyms])
-        asked = Asked.of(self.connection, self.stems(words(text)))
+        query = LexicalQuery.of(self.connection, self.stems(words(text)))
         concepts = self._matching(question)
         met = bool(concepts[1].any())
-        if not asked.stems and not met:
+        if not query.stems and not met:
             rows = np.sort(nearest(self.connection, vector, k, scope, self.scan, self.index))
             return self._best(vector, rows, lambda cosines: cosines, k)
-        pool = max(k, _POOL)
+        depth = max(k, _DEPTH)
         sources = [
-            nearest(self.connection, vector, pool, scope, self.scan, self.index),
-            asked.best(self.connection, scope, pool) if asked.stems else _NONE,
-            self._meeting(vector, pool, scope, concepts),
+            nearest(self.connection, vector, depth, scope, self.scan, self.index),
+            query.best(self.connection, scope, depth) if query.stems else _NONE,
+            self._meeting(vector, depth, scope, concepts),
         ]
         rows = np.unique(np.concatenate(sources))
-        bm25 = asked.scores(self.connection, rows) if asked.stems else np.zeros(len(rows))
+        bm25 = query.scores(self.connection, rows) if query.stems else np.zeros(len(rows))
         stated = _scores_at(rows, concepts) if met else None
         weight = weight_of(question.criteria)
         return self._best(vector, rows, lambda cosines: relevance(cosines, bm25, stated, weight), k)
@@ -103,20 +103,20 @@ class Search:
             return _NONE, np.empty(0)
         return match(self.statements, question.criteria)
 
-    def _meeting(self, vector: Vector, pool: int, scope: Scope, concepts: Scored) -> Rows:
+    def _meeting(self, vector: Vector, depth: int, scope: Scope, concepts: Scored) -> Rows:
         """Cases that meet the criteria best, the most similar of those that meet them alike."""
         rows, scores = concepts
         rows, scores = rows[scores > 0.0], scores[scores > 0.0]
         if scope.domain is not None or scope.filtered is not None:
             text, values = scope.condition("cases.row = ANY(%s)", (rows.tolist(),))
-            found = f"SELECT row FROM cases WHERE {text} ORDER BY row"  # noqa: S608
-            _, visible = locate(np.sort(numbers(self.connection, found, values)), rows)
+            matching = f"SELECT row FROM cases WHERE {text} ORDER BY row"  # noqa: S608
+            _, visible = locate(np.sort(numbers(self.connection, matching, values)), rows)
             rows, scores = rows[visible], scores[visible]
         if not len(rows):
             return _NONE
-        least = np.sort(scores)[-min(pool, len(scores))]
+        least = np.sort(scores)[-min(depth, len(scores))]
         alike = Scope(None, ("cases.row = ANY(%s)", [rows[scores == least].tolist()]))
-        similar = exactly(self.connection, vector, pool, alike)
+        similar = exactly(self.connection, vector, depth, alike)
         return np.concatenate([rows[scores > least], similar])
 
     def _best(
@@ -146,9 +146,9 @@ class Search:
     ) -> list[Hit]:
         numbered = dict(zip(rows.tolist(), vectors, strict=True))
         cases = cases_at(self.connection, numbered)
-        found = recognised(self.connection, {row: case.text for row, case in cases.items()})
+        recognitions = recognised(self.connection, {row: case.text for row, case in cases.items()})
         return [
-            Hit(cases[row], vector, cosine, value, *recognised_terms(found.get(row)))
+            Hit(cases[row], vector, cosine, value, *recognised_terms(recognitions.get(row)))
             for (row, vector), cosine, value in zip(
                 numbered.items(), cosines.tolist(), scores.tolist(), strict=True
             )
@@ -156,7 +156,7 @@ class Search:
 
 
 def _scores_at(rows: Rows, scored: Scored) -> NDArray[np.float64]:
-    places, present = locate(scored[0], rows)
-    found = np.zeros(len(rows))
-    found[present] = scored[1][places[present]]
-    return found
+    offsets, present = locate(scored[0], rows)
+    scores = np.zeros(len(rows))
+    scores[present] = scored[1][offsets[present]]
+    return scores

@@ -20,7 +20,7 @@ from psycopg import IsolationLevel, conninfo, sql
 from psycopg_pool import ConnectionPool
 
 from mmedrag.backends.postgres.address import Address
-from mmedrag.backends.postgres.faults import is_lost, server_faults, told
+from mmedrag.backends.postgres.faults import casebase_error, is_lost, server_faults
 from mmedrag.errors import CasebaseError
 
 PATIENCE = 30.0
@@ -153,7 +153,7 @@ class Sessions:
                 if lost and connection is not None:
                     connection.close()  # to a server that went away, or is none to write to
                 if not lost or monotonic() > end:
-                    raise told(fault, self.address.name, doing) from None
+                    raise casebase_error(fault, self.address.name, doing) from None
                 sleep(_PAUSE)
 
     def _require_writable(self) -> None:
@@ -205,20 +205,20 @@ def configure(connection: Connection, address: Address) -> None:
     Raises:
         CasebaseError: there is no pgvector.
     """
-    found = connection.execute(
+    extension = connection.execute(
         "SELECT nspname, extversion FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace "
         "WHERE extname = 'vector'"
     ).fetchone()
-    if found is None:
+    if extension is None:
         what, remedy = _NO_VECTORS
         raise CasebaseError(what.format(address.name), remedy)
-    if tuple(map(int, str(found[1]).split(".")[:2])) < _OLDEST:
+    if tuple(map(int, str(extension[1]).split(".")[:2])) < _OLDEST:
         raise CasebaseError(
-            f"The server {address.name} has pgvector {found[1]}, which filters lose cases with",
+            f"The server {address.name} has pgvector {extension[1]}, which filters lose cases with",
             "Install 0.8 or later, and: ALTER EXTENSION vector UPDATE.",
         )
     path = sql.SQL("SET search_path TO {}, {}").format(
-        sql.Identifier(address.schema), sql.Identifier(str(found[0]))
+        sql.Identifier(address.schema), sql.Identifier(str(extension[0]))
     )
     connection.execute(path)
     connection.execute("SET plan_cache_mode = force_custom_plan")
@@ -237,8 +237,8 @@ def _settle(connection: Connection) -> None:
 
 def _written(connection: Connection, token: UUID) -> tuple[int, int] | None:
     """What a former attempt has written, whose answer was lost."""
-    found = connection.execute("SELECT epoch, cases FROM writes WHERE token = %s", [token])
-    row = found.fetchone()
+    cursor = connection.execute("SELECT epoch, cases FROM writes WHERE token = %s", [token])
+    row = cursor.fetchone()
     connection.rollback()
     return None if row is None else (int(row[0]), int(row[1]))
 

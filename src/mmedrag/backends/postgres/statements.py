@@ -27,11 +27,11 @@ class ServerStatements(Statements):
 
     def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
         """Stored terms of which a condition on the table ``terms`` holds, by concept."""
-        found: dict[str, list[int]] = {}
+        terms_of: dict[str, list[int]] = {}
         text = f"SELECT concept, number FROM terms WHERE {test}"  # noqa: S608
         for concept, number in self._connection.execute(text, list(values)):
-            found.setdefault(concept, []).append(number)
-        return found
+            terms_of.setdefault(concept, []).append(number)
+        return terms_of
 
     def terms(self, concepts: Sequence[str]) -> list[int]:
         """The numbers of the stored terms of some concepts."""

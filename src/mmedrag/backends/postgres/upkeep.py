@@ -41,11 +41,11 @@ def publish(connection: Connection, dim: int, scan: int) -> None:
     for (domain,) in many:
         table = partition_of(domain)
         index = f"{table}_hnsw"
-        found = connection.execute(
+        index_row = connection.execute(
             "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)",
             [index],
         ).fetchone()
-        if found is not None and found[0]:
+        if index_row is not None and index_row[0]:
             continue
         name = sql.Identifier(index)
         connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(name))
@@ -80,15 +80,15 @@ def derive(connection: Connection, stems: Stems) -> int:
     connection.execute("TRUNCATE attributes, lexicon, counts")
     total = words = 0
     for page in cases.pages(connection, _REPORTS):
-        found = {stored.row: _counted(stems, stored.case.text) for stored in page}
+        stem_counts = {stored.row: _counted(stems, stored.case.text) for stored in page}
         lengths = {stored.row: length_of(stored.case.text) for stored in page}
         connection.execute(
             "UPDATE cases SET length = new.length, stems = new.stems::tsvector FROM "
             "unnest(%s::bigint[], %s::bigint[], %s::text[]) AS new (row, length, stems) "
             "WHERE cases.row = new.row",
-            [list(found), list(lengths.values()), list(map(tsvector, found.values()))],
+            [list(stem_counts), list(lengths.values()), list(map(tsvector, stem_counts.values()))],
         )
-        writing.keep_words(connection, found.values())
+        writing.keep_words(connection, stem_counts.values())
         values = {stored.row: list(attributes_of(stored.case)) for stored in page}
         writing.keep_attributes(connection, values)
         total += len(page)
@@ -114,8 +114,8 @@ def recognise(read: Read, write: Write, definitions: DefinitionSource) -> int:
     total, row = 0, 0
     source = definitions.fingerprint
     while batch := read(partial(_next, source, row)):
-        found = dict(zip(batch, definitions.recognise(list(batch.values())), strict=True))
-        kept = {number: Recognition(source, terms) for number, terms in found.items()}
+        by_row = dict(zip(batch, definitions.recognise(list(batch.values())), strict=True))
+        kept = {number: Recognition(source, terms) for number, terms in by_row.items()}
         total += write(partial(_keep, kept), "recognise the terms of")
         row = max(batch)
 
@@ -162,7 +162,7 @@ def problems(connection: Connection, stems: Stems) -> Iterator[str]:
 
 def _counts(connection: Connection) -> Iterator[str]:
     """What was counted with every write is what is there."""
-    found = connection.execute(
+    same = connection.execute(
         "SELECT state.cases = (SELECT count(*) FROM cases) "
         "AND state.words = (SELECT COALESCE(sum(length), 0) FROM cases) "
         "AND state.cases = (SELECT count(*) FROM vectors) "
@@ -170,7 +170,7 @@ def _counts(connection: Connection) -> Iterator[str]:
         "count(*) AS cases FROM cases GROUP BY 1) AS there USING (domain) "
         "WHERE counts.cases IS DISTINCT FROM there.cases) FROM state",
     ).fetchone()
-    if found != (True,):
+    if same != (True,):
         yield "the table state does not say how many cases, words and vectors there are"
 
 
@@ -189,11 +189,11 @@ def _previews(connection: Connection) -> Iterator[str]:
 
 def _writes(connection: Connection) -> Iterator[str]:
     """The audit has every write from the first to the last."""
-    found = connection.execute(
+    complete = connection.execute(
         "SELECT count(*) = max(epoch) AND max(epoch) = (SELECT epoch FROM state) FROM writes "
         "HAVING count(*) > 0",
     ).fetchone()
-    if found not in (None, (True,)):
+    if complete not in (None, (True,)):
         yield "the table writes does not have every write"
 
 
@@ -221,7 +221,7 @@ def _derived(connection: Connection, stems: Stems) -> Iterator[str]:
 
 
 def _counted(stems: Stems, text: str) -> dict[str, int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for stem in stems(words_to_stem(text)):
-        found[stem] = found.get(stem, 0) + 1
-    return found
+        counts[stem] = counts.get(stem, 0) + 1
+    return counts

@@ -23,7 +23,7 @@ _OCCURS = "width_bucket(ts_rank('{1,1,1,1}', cases.stems, %s::tsquery)::float8, 
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LexicalQuery:
     """The stems of a question that are scored, and what is known of the reports.
 
     ``rarities`` are their inverse document frequencies, ``average`` the words of a report.
@@ -34,7 +34,7 @@ class Asked:
     average: float
 
     @classmethod
-    def of(cls, connection: Connection, stems: list[str]) -> Asked:
+    def of(cls, connection: Connection, stems: list[str]) -> LexicalQuery:
         """What of some stems the reports hold, from the rarest on; see :data:`POSTINGS`."""
         state = connection.execute("SELECT cases, words FROM state").fetchone()
         assert state is not None
@@ -56,11 +56,11 @@ class Asked:
     def best(self, connection: Connection, scope: Scope, k: int) -> Rows:
         """The ``k`` reports with the highest scores, ties by row."""
         text, values = self._scored(*scope.condition())
-        found = connection.execute(
+        cursor = connection.execute(
             f"{text} ORDER BY 2 DESC, 1 LIMIT %s",
             [*values, k],
         )
-        return np.array([row[0] for row in found], np.int64)
+        return np.array([row[0] for row in cursor], np.int64)
 
     def scores(self, connection: Connection, rows: Rows) -> NDArray[np.float64]:
         """BM25 of some rows, ascending; 0 where none of the stems is held."""

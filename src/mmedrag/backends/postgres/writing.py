@@ -20,12 +20,12 @@ def insert(connection: Connection, entries: Sequence[CaseRows]) -> None:
     The caller's transaction holds the only row of the table ``state``, so nobody else writes.
     """
     delete(connection, [entry.record.id for entry in entries])
-    found = connection.execute(
+    last = connection.execute(
         "UPDATE state SET last_row = last_row + %s RETURNING last_row",
         [len(entries)],
     ).fetchone()
-    assert found is not None
-    numbered = dict(enumerate(entries, found[0] - len(entries) + 1))
+    assert last is not None
+    numbered = dict(enumerate(entries, last[0] - len(entries) + 1))
     for domain in {entry.domain for entry in entries}:
         make_partition(connection, domain)
     _copy(connection, "cases", CASE_COLUMNS, ((n, *e.columns) for n, e in numbered.items()))
@@ -36,8 +36,8 @@ def insert(connection: Connection, entries: Sequence[CaseRows]) -> None:
     connection.cursor().executemany(
         "INSERT INTO previews VALUES (%s, %s) ON CONFLICT DO NOTHING", list(previews.items())
     )
-    found_terms = {n: e.recognition for n, e in numbered.items() if e.recognition is not None}
-    mentions.write(connection, found_terms)
+    recognitions = {n: e.recognition for n, e in numbered.items() if e.recognition is not None}
+    mentions.write(connection, recognitions)
     _count(connection, Counter(entry.domain for entry in entries))
     keep_words(connection, [entry.stems for entry in entries])
     words = sum(entry.length for entry in entries)

@@ -38,22 +38,22 @@ class ClusterPoints:
             QueryError: the URL names no collection.
             CasebaseError: no server answers, or it refuses.
         """
-        parts = urlsplit(location)
-        self._name = parts.path.strip("/")
+        address = urlsplit(location)
+        self._name = address.path.strip("/")
         if not self._name:
             raise QueryError(
                 f"{shown(location)} names no collection", "Write http://host:6333/collection."
             )
         self._location, self._dim = shown(location), dim
-        server = f"{parts.scheme}://{parts.netloc}"
+        server = f"{address.scheme}://{address.netloc}"
         self._client = client or QdrantClient(
             server,
-            port=parts.port or 6333,
+            port=address.port or 6333,
             api_key=os.environ.get(KEY),
             timeout=30,
             check_compatibility=False,
         )
-        if not self._asked(lambda: self._client.collection_exists(self._name)):
+        if not self._request(lambda: self._client.collection_exists(self._name)):
             self._create()
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -64,13 +64,13 @@ class ClusterPoints:
             )
             for p in points
         ]
-        self._asked(lambda: self._client.upsert(self._name, made, wait=True))
+        self._request(lambda: self._client.upsert(self._name, made, wait=True))
 
     def forget(self, ids: Sequence[str]) -> None:
         """Erase the points of some cases."""
         those = models.FieldCondition(key="id", match=models.MatchAny(any=list(ids)))
         gone = models.FilterSelector(filter=models.Filter(must=[those]))
-        self._asked(lambda: self._client.delete(self._name, gone, wait=True))
+        self._request(lambda: self._client.delete(self._name, gone, wait=True))
 
     def search(self, vector: Vector, limit: int, domain: str | None) -> list[int]:
         """The rows with the largest inner products, nearly."""
@@ -78,20 +78,20 @@ class ClusterPoints:
         if domain is not None:
             its = models.FieldCondition(key="domain", match=models.MatchValue(value=domain))
             within = models.Filter(must=[its])
-        found = self._asked(
+        response = self._request(
             lambda: self._client.query_points(
                 self._name, vector.tolist(), query_filter=within, limit=limit, with_payload=False
             )
         )
-        return [int(point.id) for point in found.points]
+        return [int(point.id) for point in response.points]
 
     def count(self) -> int:
         """How many points there are."""
-        return int(self._asked(lambda: self._client.count(self._name, exact=True)).count)
+        return int(self._request(lambda: self._client.count(self._name, exact=True)).count)
 
     def clear(self) -> None:
         """Make the collection anew, empty."""
-        self._asked(lambda: self._client.delete_collection(self._name))
+        self._request(lambda: self._client.delete_collection(self._name))
         self._create()
 
     def optimise(self) -> None:
@@ -105,13 +105,13 @@ class ClusterPoints:
         vectors = models.VectorParams(
             size=self._dim, distance=models.Distance.DOT, datatype=models.Datatype.FLOAT16
         )
-        self._asked(lambda: self._client.create_collection(self._name, vectors))
+        self._request(lambda: self._client.create_collection(self._name, vectors))
         keyword = models.PayloadSchemaType.KEYWORD
         for field in ("id", "domain"):
             make = partial(self._client.create_payload_index, self._name, field, keyword, wait=True)
-            self._asked(make)
+            self._request(make)
 
-    def _asked(self, work: Callable[[], T]) -> T:
+    def _request(self, work: Callable[[], T]) -> T:
         try:
             return work()
         except (ApiException, ValueError, OSError) as fault:

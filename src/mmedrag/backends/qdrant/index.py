@@ -64,8 +64,8 @@ class PointIndex:
             thinning: how many cases there are to each that the scope lets in.
         """
         domain = None if scope.domain is None else str(scope.domain)
-        asked = min(round(_MORE * wanted * thinning), _MOST)
-        proposed = self._points.search(vector, asked, domain)
+        limit = min(round(_MORE * wanted * thinning), _MOST)
+        proposed = self._points.search(vector, limit, domain)
         text, values = scope.condition("cases.row = ANY(%s)", (proposed,))
         seen = numbers(connection, f"SELECT cases.row FROM cases WHERE {text}", values)  # noqa: S608
         after = scope.condition("cases.row > %s", (self.last_row(connection),))
@@ -75,8 +75,8 @@ class PointIndex:
     def last_row(self, connection: Connection) -> int:
         """The last row that has a point; 0 where the points are another database's."""
         text = "SELECT value FROM settings WHERE key = %s"
-        found = connection.execute(text, [SETTING]).fetchone()
-        row, _, location = str(found[0]).partition(" ") if found else ("0", "", "")
+        setting = connection.execute(text, [SETTING]).fetchone()
+        row, _, location = str(setting[0]).partition(" ") if setting else ("0", "", "")
         return int(row) if location == self._location else 0
 
     def distrust(self, keep: Callable[[str, str], None]) -> None:
@@ -118,11 +118,11 @@ class PointIndex:
             leftovers: whether points of deleted cases are wrong too, which no search gives out.
         """
         text = "SELECT count(*) FROM cases WHERE row <= %s"
-        found = connection.execute(text, [self.last_row(connection)]).fetchall()[0][0]
-        held = self._points.count() if found else 0
-        if held == found or (held > found and not leftovers):
+        count = connection.execute(text, [self.last_row(connection)]).fetchall()[0][0]
+        held = self._points.count() if count else 0
+        if held == count or (held > count and not leftovers):
             return ""
-        return f"Qdrant holds {held} points of {found} cases; 'mmedrag rebuild' makes them again"
+        return f"Qdrant holds {held} points of {count} cases; 'mmedrag rebuild' makes them again"
 
     def close(self) -> None:
         """Let go of the collection."""

@@ -64,6 +64,6 @@ def encoded_rows(casebase: CaseDatabase, folder: Path) -> Iterator[Row]:
                 own_key = True  # said once
                 casebase.notices.append(
                     f"{folder} has another key of pseudonyms than {casebase.name}: a patient who "
-                    "is in both has two; 'mmedrag encode --pseudonym-key FILE' takes the casebase's"
+                    "is in both has two; encoding with --pseudonym-key FILE takes the casebase's"
                 )
             yield row

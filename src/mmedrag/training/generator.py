@@ -58,7 +58,7 @@ class Tuned:
                 f"{self.pairs} pairs{left}, {len(self.losses)} steps: loss "
                 f"{self.losses[0]:.4f} at first, {self.losses[-1]:.4f} at last",
                 str(self.figures),
-                f"use it: mmedrag ask CASEBASE --text … --generator {self.into}",
+                f"use it: mmedrag ask CASEBASE --text QUESTION --generator {self.into}",
             ]
         )
 

@@ -96,7 +96,7 @@ def facets(
     if number := unread(connection):
         raise FilterError(
             f"The question is what reports say, and {number} cases were stored without it",
-            "Let mmedrag rebuild read them.",
+            "'mmedrag rebuild' reads them again.",
         )
     condition, values = ("true", list[object]()) if where is None else search.filtered(where)
     if domain is not None:

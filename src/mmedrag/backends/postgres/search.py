@@ -89,7 +89,7 @@ class Search:
         if fields_of(node) & {*MENTIONED} and (number := unread(self.connection)):
             raise FilterError(
                 f"The question is what reports say, and {number} cases were stored without it",
-                "Let mmedrag rebuild read them.",
+                "'mmedrag rebuild' reads them again.",
             )
         return condition(node, self.statements)
 

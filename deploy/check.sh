@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The image as compose.yaml runs it: not root, read-only root, no network but loopback, healthy.
-#   bash deploy/check.sh [podman]        after: podman build -f deploy/Containerfile -t mmedrag .
+#   bash deploy/check.sh [podman]        after: podman build --format docker -f deploy/Containerfile -t mmedrag .
 set -euo pipefail
 engine=${1:-podman}
 run="$engine run --rm --read-only --tmpfs /tmp --network none --cap-drop ALL --security-opt no-new-privileges"

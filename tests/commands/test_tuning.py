@@ -25,7 +25,7 @@ def test_from_a_casebase_to_a_model_that_answers(rag: MMedRAG, tmp_path: Path, c
     assert main(["train", "generator", "--model", str(start), "--data", str(pairs),
                  "--into", str(into), "--answers", "1"]) == 0  # fmt: skip
     assert "KL to the start" in capsys.readouterr().out
-    ask = ["ask", str(rag.cases.path), "--text", "Is there a pleural effusion?", "--k", "2"]
+    ask = ["ask", str(rag.cases.path), "--text", "Is there a pleural effusion?"]
     assert main([*ask, "--generator", str(into)]) == 0
     assert "Not a medical device" in capsys.readouterr().out
 

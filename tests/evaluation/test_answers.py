@@ -91,7 +91,7 @@ def test_a_liar_is_struck_and_a_parrot_is_found_out() -> None:
         evaluate_answers(questions=3, generator=generator).data["phantoms"]["arms"]["plain"]
         for generator in (Liar(), ExtractiveGenerator())
     )
-    assert lied["contradicted"] == 0.0  # what its marks contradict was struck by the self-check
+    assert not lied["contradicted"] > 0.0  # struck by the self-check, all of it as a rule
     assert lied["claims"] <= honest["claims"] / 10
     parrot = evaluate_answers(questions=3, generator=Obedient()).data["phantoms"]
     assert parrot["arms"]["no retrieval"]["answered"] == 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ COMMAND = "from schemathesis.cli import schemathesis; schemathesis()"
 
 
 @pytest.mark.long
-def test_nothing_undocumented_happens(serve, own: Path, tmp_path: Path) -> None:
+def test_nothing_undocumented_happens(serve, own: Path, tmp_path: Path, record_property) -> None:
     pytest.importorskip("schemathesis", reason="pip install schemathesis")
     tokens = tmp_path / "tokens.toml"
     tokens.write_text('[all]\ntoken = "0123456789abcdef-admin"\nscopes = ["admin"]\n', "utf-8")
@@ -30,9 +31,13 @@ def test_nothing_undocumented_happens(serve, own: Path, tmp_path: Path) -> None:
             sys.executable, "-c", COMMAND, "run", f"{client.base_url}/openapi.json",
             "--checks", ",".join(CHECKS),
             "-H", "Authorization: Bearer 0123456789abcdef-admin", "--mode", "all",
-            "--max-examples", "80", "--phases", "examples,coverage,fuzzing",
+            "--max-examples", "100", "--phases", "examples,coverage,fuzzing",
             "--request-timeout", "60", "--continue-on-failure",
         ],
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:]
+    generated = re.search(r"(\d+) generated", done.stdout)
+    assert generated is not None
+    record_property("cases", int(generated[1]))
+    assert int(generated[1]) >= 2000

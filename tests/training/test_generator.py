@@ -204,6 +204,18 @@ def test_the_folder_is_a_model_that_answers(tuned: Tuned) -> None:
     assert "".join(generator.generate(ASKED, [CLEAR, MEANING]))
 
 
+def test_weights_are_written_as_precise_as_they_were(
+    start: Path, data: Path, tmp_path: Path
+) -> None:
+    model, tokenizer = load_model(str(start), dtype=torch.bfloat16)
+    model.save_pretrained(tmp_path / "half")
+    tokenizer.save_pretrained(tmp_path / "half")
+    once = replace(RECIPE, epochs=1, batch=12)
+    train_generator(data, str(tmp_path / "half"), tmp_path / "tuned", once, answers=1)
+    written, _ = load_model(str(tmp_path / "tuned"), dtype="auto")
+    assert written.dtype is torch.bfloat16
+
+
 def test_what_cannot_be_tuned_is_said(
     start: Path, data: Path, tuned: Tuned, tmp_path: Path
 ) -> None:

@@ -107,7 +107,7 @@ class LanguageModel:
             raise TooManyTokens(
                 f"The question and its evidence are {ids.shape[1]} tokens, and the model reads "
                 f"{window(self.model)}",
-                "Ask with fewer cases (--k), or use a model with a larger window.",
+                "Ask with fewer cases, or use a model with a larger window.",
             )
         sampled = {"do_sample": True, "temperature": temperature} if temperature > 0 else {}
         with self.lock:

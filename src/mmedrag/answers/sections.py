@@ -81,8 +81,6 @@ def finding_lines(
         + "; ".join(f"{_WORDS[c.assertion]} {cited(c.keys)}" for c in claims)
         for claims in list(by_concept.values())[:most]
     ]
-    if brief.kind is not QuestionKind.NORMALITY and (normal := _by(brief, A).get(NORMAL)):
-        lines.append(f"- {normal.term}: {cited(normal.keys)}")
     if not lines or not cases:
         return []
     scope = "the case" if len(cases) == 1 else f"the {len(cases)} cases"

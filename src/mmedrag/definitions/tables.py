@@ -99,8 +99,8 @@ class _Lines:
 
     def problems(self) -> Iterator[Problem]:
         """What could not be read since this was called last."""
-        found, self._problems = self._problems, []
-        yield from found
+        problems, self._problems = self._problems, []
+        yield from problems
 
     def put_back(self, unread: Sequence[tuple[int, str]]) -> None:
         """Give these lines once more."""

@@ -36,7 +36,7 @@ _SHOWN = 5
 
 
 class Subset(StrEnum):
-    """What a pair is for: to learn from, or to measure on."""
+    """What a pair is for: to learn from or to measure on."""
 
     TRAIN = "train"
     HELD_OUT = "held-out"

@@ -22,6 +22,7 @@ from mmedrag.assembly import dictionary
 from mmedrag.durability import write_durably
 from mmedrag.errors import CheckpointError, CorpusError
 from mmedrag.progress import Log, Progress, silent
+from mmedrag.torch_import import Foreign
 from mmedrag.training.answer_pairs import AnswerPair, Subset, read_pairs
 from mmedrag.training.dpo import SAVE_EVERY, OnStep, Recipe, loaded, optimise, silence
 from mmedrag.training.generator_figures import Figures, measure_generator
@@ -121,7 +122,7 @@ def train_generator(
         log("measuring on held-out patients")
         figures = _measured(adapted, held_out, answers, progress)
         card = {"base": model, **settings, "steps": len(losses), "figures": figures.data()}
-        _export(adapted, into, card)
+        _export(adapted, into, card, libraries.transformers.AutoConfig.from_pretrained(model).dtype)
     shutil.rmtree(run)
     return Tuned(into, len(train), len(pairs) - len(train) - len(held_out), losses, figures)
 
@@ -214,12 +215,16 @@ def _measured(
     )
 
 
-def _export(adapted: LanguageModel, into: Path, card: Mapping[str, Any]) -> None:
+def _export(
+    adapted: LanguageModel, into: Path, card: Mapping[str, Any], dtype: Foreign | None
+) -> None:
     """Merge the adapters, and write a folder that transformers, vLLM and llama.cpp's tools read.
 
-    The configuration is written last: without it, the folder is no model.
+    The weights are as precise as those of the start, whose ``dtype`` this is. The configuration is
+    written last: without it, the folder is no model.
     """
     merged = adapted.model.merge_and_unload()
+    merged = merged.to(dtype or merged.dtype)
     merged_folder = into / "merged"
     merged.save_pretrained(str(merged_folder))
     adapted.tokenizer.save_pretrained(str(merged_folder))

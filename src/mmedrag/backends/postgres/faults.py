@@ -82,7 +82,7 @@ def is_lost(fault: psycopg.Error, connection: psycopg.Connection | None) -> bool
 
 
 def _reason(fault: psycopg.Error) -> str:
-    """The first line that says something, without libpq's indentation."""
-    text = fault.diag.message_primary or str(fault)
+    """The first line that says something, without the address, which clients are not told."""
+    text = fault.diag.message_primary or str(fault).rpartition("failed: ")[2]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines and "failed:" not in lines[0] else (lines or ["no reason given"])[0]
+    return lines[0] if lines else "no reason given"

@@ -149,6 +149,13 @@ def test_the_head_of_a_diagnosis_names_it(terms):
     assert {c.diagnosis for c in differential} == {"sarcoidosis", "medulloblastoma"}
 
 
+def test_what_a_question_names_does_not_explain_it_nor_does_what_that_is_a_kind_of(terms):
+    found = cases("Dot haemorrhage.", "Flame haemorrhage.", diagnoses=["Diabetic retinopathy", ""])
+    found = [replace(c, labels=("haemorrhage", "retinal haemorrhage")) for c in found]
+    brief = brief_of(terms, "Differential of retinal haemorrhage?", found)
+    assert [c.diagnosis for c in brief.differential] == ["diabetic retinopathy"]
+
+
 def test_nearer_cases_lead(terms):
     near, far = cases("Mass.", "Mass.", diagnoses=["Gout", "Meningioma"])
     question = Question(Query("Differential?"), Routing({}, None), VECTOR)

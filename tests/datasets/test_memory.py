@@ -62,6 +62,7 @@ def parquet(file: Path, column: object) -> Path:
 
     length = len(column)  # type: ignore[arg-type]
     pq.write_table(pa.table({"id": range(length), "text": column}), file, compression="zstd")
+    pa.default_memory_pool().release_unused()
     return file
 
 

@@ -264,4 +264,5 @@ def test_without_javascript_it_is_a_form(client: httpx.Client, phantoms: list[Ca
     assert client.get("/trace/absent").status_code == 404
     refused = client.get("/?text=x&where=a+%3D", headers={"Accept": "text/html"})
     assert refused.status_code == 422
-    assert "<h1>" in refused.text
+    assert "<h1" in refused.text
+    assert 'value="a ="' in refused.text  # the question stays, to be mended

@@ -68,7 +68,7 @@ def candidates(
         case = reading.case
         patient = case.patient_id or case.study_id or case.id
         for code, words, weight in diagnoses_of(reading, ontology):
-            if code in named:
+            if any(ontology.is_a(concept, code) for concept in named):
                 continue
             support = supports.setdefault(code, _Support(code))
             support.words[words] += 1
@@ -108,7 +108,7 @@ def _weights(
 
 
 def _findings_named(question: Question, ontology: Ontology) -> frozenset[str]:
-    """The findings that a question names: none of them explains itself."""
+    """The findings that a question names: none explains itself, nor does what it is a kind of."""
     stated = {m.concept for m in question.mentions if m.kind is Kind.FINDING}
     return frozenset(c for c in stated if ontology.kind(c) is Kind.FINDING)
 

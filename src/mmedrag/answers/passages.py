@@ -40,7 +40,7 @@ def label(text: str) -> str:
     """A name to stand within a sentence: quotable, without ends of sentences, not long."""
     name = quotable(text)
     if len(name) > _LONGEST:
-        name = name[:_LONGEST].rsplit(" ", 1)[0].rstrip(" ,;:(") + " …"
+        name = name[: _LONGEST - 2].rsplit(" ", 1)[0].rstrip(" ,;:(") + " …"
     return re.sub(r"[.!?]++(?=\s|$)", "", name).strip()
 
 

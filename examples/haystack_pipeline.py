@@ -23,7 +23,7 @@ def main() -> None:
     """Print the prompt that the loaded pipeline makes."""
     with tempfile.TemporaryDirectory() as folder:
         casebase = Path(folder) / "synthetic.casebase"
-        mmedrag.index(generate(60, into=Path(folder) / "corpus"), into=casebase)
+        mmedrag.index(generate(24, into=Path(folder) / "corpus"), into=casebase)
         pipeline = Pipeline()
         pipeline.add_component("cases", CaseRetriever(str(casebase), top_k=3))
         pipeline.add_component("prompt", PromptBuilder(TEMPLATE, required_variables="*"))

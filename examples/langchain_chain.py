@@ -17,7 +17,7 @@ def main() -> None:
     """Make the prompt that a chat model would get."""
     with tempfile.TemporaryDirectory() as folder:
         casebase = Path(folder) / "synthetic.casebase"
-        mmedrag.index(generate(60, into=Path(folder) / "corpus"), into=casebase)
+        mmedrag.index(generate(24, into=Path(folder) / "corpus"), into=casebase)
         with mmedrag.load(casebase) as rag:
             cases = CaseRetriever(rag=rag, k=3, where="domain = 'radiology'")
             quoted = RunnableLambda(

@@ -16,7 +16,7 @@ def main() -> None:
     """Ask about a picture of the corpus; any query engine of LlamaIndex takes the retriever."""
     with tempfile.TemporaryDirectory() as folder:
         casebase = Path(folder) / "synthetic.casebase"
-        mmedrag.index(generate(60, into=Path(folder) / "corpus"), into=casebase)
+        mmedrag.index(generate(24, into=Path(folder) / "corpus"), into=casebase)
         picture = min((Path(folder) / "corpus").rglob("*.png"))
         with mmedrag.load(casebase) as rag:
             question = QueryBundle("Which findings?", image_path=str(picture))

@@ -25,7 +25,7 @@ def main() -> None:
     """Serve a synthetic casebase and ask it."""
     with tempfile.TemporaryDirectory() as folder:
         casebase = Path(folder) / "synthetic.casebase"
-        mmedrag.index(generate(60, into=Path(folder) / "corpus"), into=casebase)
+        mmedrag.index(generate(24, into=Path(folder) / "corpus"), into=casebase)
         with mmedrag.load(casebase) as rag:
             asyncio.run(talk(rag))
 

@@ -171,3 +171,14 @@ def test_damaged_links_are_an_error(tmp_path: Path, change: str) -> None:
 def test_links_change_the_fingerprint() -> None:
     plain, linked = Term(id="D:1", term="zorb"), Term(id="D:1", term="zorb", references=("X:1",))
     assert in_memory([plain]).fingerprint != in_memory([linked]).fingerprint
+
+
+def test_a_name_and_a_cross_reference_join_three_dictionaries() -> None:
+    first = in_memory([Term(id="A:1", term="krell rot", kind="disease")])
+    second = in_memory([Term(id="B:1", term="krell rot", references=("UMLS:C0000002",))])
+    third = in_memory([Term(id="C0000002", term="other", parents=("C0000003",)),
+                       Term(id="C0000003", term="wide thing")])  # fmt: skip
+    concepts = Concepts([first, second, third])
+    assert all(concepts.same(c) == {"A:1", "B:1", "C0000002"} for c in ("A:1", "B:1", "C0000002"))
+    assert concepts.is_a("A:1", "C0000003")
+    assert "A:1" in concepts.descendants("C0000003")

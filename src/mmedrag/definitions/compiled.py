@@ -157,6 +157,8 @@ class CompiledDictionary:
 
     def links(self, concept: Concept) -> Links:
         """Its relations other than is-a, and its cross references."""
+        if not self.has_links:
+            return Links()
         query = "SELECT * FROM links WHERE id = ?"
         with self._reading():
             row = self._connection.execute(query, (concept.id,)).fetchone()
@@ -168,6 +170,8 @@ class CompiledDictionary:
 
     def referring(self, code: str) -> list[Concept]:
         """The concepts with a cross reference to a code in normal form."""
+        if not self.has_links:
+            return []
         query = "SELECT concept FROM crossreferences WHERE code = ?"
         with self._reading():
             rows = self._connection.execute(query, (code,)).fetchall()

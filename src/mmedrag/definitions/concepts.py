@@ -67,6 +67,7 @@ class Concepts:
 
     def __init__(self, dictionaries: Sequence[CompiledDictionary]) -> None:
         self._dictionaries = tuple(dictionaries)
+        self._linked = any(dictionary.has_links for dictionary in dictionaries)
         self._of = lru_cache(REMEMBERED)(self._properties)
         self._below = lru_cache(REMEMBERED)(self._descendants)
 
@@ -125,10 +126,9 @@ class Concepts:
         """The relations other than is-a that dictionaries state of it, from it and to it."""
         relations: list[Related] = []
         for number, own in self._same(concept):
-            if self._dictionaries[number].has_links:
-                links = self._dictionaries[number].links(own)
-                relations += [Related(own.code, t, c.code, own.source) for t, c in links.outgoing]
-                relations += [Related(c.code, t, own.code, c.source) for t, c in links.incoming]
+            links = self._dictionaries[number].links(own)
+            relations += [Related(own.code, t, c.code, own.source) for t, c in links.outgoing]
+            relations += [Related(c.code, t, own.code, c.source) for t, c in links.incoming]
         return tuple(dict.fromkeys(relations))
 
     def find(self, name: str) -> str:
@@ -186,32 +186,41 @@ class Concepts:
         return sorted(nodes, key=lambda node: node.number)
 
     def _equals(self, node: _Node) -> list[_Node]:
-        """The node itself, and those that mean the same, by name or by cross reference."""
-        referred = list(self._referred(node))
+        """The node itself, and what means the same by name, by cross reference, or both."""
+        named, referred = self._alike(node), self._referred(node)
+        by_both = [far for near in named for far in self._referred(near)]
+        by_both += [far for near in referred for far in self._alike(near)]
+        return list(dict.fromkeys([node, *named, *referred, *by_both]))
+
+    def _alike(self, node: _Node) -> list[_Node]:
+        """Those of other dictionaries that share a name with it."""
         others = [n for n in range(len(self._dictionaries)) if n != node.number]
         if not others:
-            return list(dict.fromkeys([node, *referred]))
+            return []
         names = self._dictionaries[node.number].names(node.concept)
-        equal = [
+        return [
             _Node(n, other)
             for n in others
             for name in dict.fromkeys([node.concept.term, *names])
             for other in self._named(name, n)
             if name == node.concept.term or codes(other.term) == codes(name)
         ]
-        return list(dict.fromkeys([node, *equal, *referred]))
 
-    def _referred(self, node: _Node) -> Iterator[_Node]:
+    def _referred(self, node: _Node) -> list[_Node]:
         """Those to which it has a cross reference, and those that have one to it."""
-        own = self._dictionaries[node.number]
-        codes_there = own.links(node.concept).codes if own.has_links else ()
-        written = [spelling for code in codes_there for spelling in spellings(code)]
-        for number, dictionary in enumerate(self._dictionaries):
-            for code in written:
-                yield from (_Node(number, c) for c in dictionary.concepts(code))
-            if dictionary.has_links:
-                code = normal_reference(node.concept.code)
-                yield from (_Node(number, c) for c in dictionary.referring(code))
+        if not self._linked:
+            return []
+        own = self._dictionaries[node.number].links(node.concept).codes
+        written = [spelling for code in own for spelling in spellings(code)]
+        code = normal_reference(node.concept.code)
+        return [
+            _Node(number, concept)
+            for number, dictionary in enumerate(self._dictionaries)
+            for concept in (
+                *(c for spelling in written for c in dictionary.concepts(spelling)),
+                *dictionary.referring(code),
+            )
+        ]
 
     def _named(self, name: str, number: int) -> list[Concept]:
         """The concepts of dictionary ``number`` that are called ``name`` in any context."""

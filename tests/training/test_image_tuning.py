@@ -11,8 +11,8 @@ import torch
 from mmedrag.datasets.records import read_records
 from mmedrag.networks.lite0 import Lite0
 from mmedrag.phantoms.corpus import generate
+from mmedrag.training.image_tuning import CUT, averaged, folded, middle_maps, tune
 from mmedrag.training.tasks import Task
-from mmedrag.training.tuning import CUT, averaged, folded, middle_maps, tune
 from mmedrag.types import Case
 
 

@@ -78,3 +78,19 @@ def test_diagnoses_are_explained_where_that_is_asked_for(casebase, capsys):
     assert "ring enhancement (3 of 3 patients" in first["explanation"]
     assert "not mentioned: fever" in first["explanation"]
     assert not answer["struck"]
+
+
+def test_relations_of_ontologies_are_shown_with_their_source(tmp_path, capsys):
+    source, compiled = tmp_path / "zorbs.obo", tmp_path / "zorbs.dict"
+    source.write_text(
+        "ontology: zorbs\n\n[Term]\nid: Z:1\nname: zorb\nxref: UMLS:C0000001\n\n"
+        "[Term]\nid: C0000001\nname: whole zorb\n\n"
+        "[Term]\nid: Z:2\nname: krell lobe\nrelationship: part_of Z:1\n", "utf-8",
+    )  # fmt: skip
+    assert main(["dictionary", str(source), "--into", str(compiled)]) == 0
+    capsys.readouterr()
+    code, out, _ = run(capsys, "graph", "show", "zorb", "--dictionary", compiled)
+    assert code == 0
+    assert "krell lobe is part of" in out
+    assert "(zorbs)" in out
+    assert "is the same as Z:1" in out

@@ -73,7 +73,8 @@ def _show(options: argparse.Namespace) -> int:
             notify(notice)
     concepts = knowledge.dictionary.concepts
     code = canonical(_code_of(options.term, knowledge), concepts)
-    edges = knowledge.graph.edges_of(code)[: options.n]
+    same = sorted(concepts.same(code) - {code})
+    edges = knowledge.edges_of(code)[: options.n]
     if options.json:
         rows = [
             {"source": e.source, "source_term": knowledge.name(e.source), "relation": e.relation,
@@ -82,11 +83,14 @@ def _show(options: argparse.Namespace) -> int:
              "lift": round(e.lift, 3)}
             for e in edges
         ]  # fmt: skip
-        show(json_document({"concept": code, "term": knowledge.name(code), "edges": rows}))
+        show(json_document({"concept": code, "term": knowledge.name(code), "same": same,
+                            "edges": rows}))  # fmt: skip
         return 0
     counts = knowledge.counts
     show(f"{knowledge.name(code)} ({code}): affirmed by {counts.affirmed[code]} and ruled out by "
          f"{counts.negated[code]} of {counts.patients} patients")  # fmt: skip
+    if same:
+        show(f"  is the same as {one_line(', '.join(same))}")
     for edge in edges:
         show(f"  {one_line(edge_text(edge, knowledge))}")
     return 0

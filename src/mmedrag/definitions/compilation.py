@@ -24,6 +24,7 @@ from mmedrag.definitions.compiled import (
 )
 from mmedrag.definitions.entities import Lexicon, prefix_hashes
 from mmedrag.definitions.kinds import kind_of
+from mmedrag.definitions.references import normal_reference, relation_type
 from mmedrag.definitions.terms import Name, Term, names
 from mmedrag.durability import durable_file
 from mmedrag.errors import CorpusError
@@ -38,11 +39,16 @@ PRAGMA temp_store=FILE;
 CREATE TEMP TABLE collected (key INTEGER, rank INTEGER, concept INTEGER, name TEXT, exact INTEGER,
                              contexts TEXT, lay INTEGER);
 CREATE TEMP TABLE related (child INTEGER, parent TEXT);
+CREATE TEMP TABLE stated (concept INTEGER, type TEXT, target TEXT);
+CREATE TEMP TABLE referenced (concept INTEGER, code TEXT);
+CREATE TEMP TABLE linked (source INTEGER, type TEXT, target INTEGER,
+                          PRIMARY KEY (source, type, target)) WITHOUT ROWID;
 CREATE TEMP TABLE resolved (child INTEGER, parent INTEGER, PRIMARY KEY (child, parent))
   WITHOUT ROWID;
 """
 # Ontologies name parents by code; some tables name them by their terms. What the dictionary does
-# not have is left out.
+# not have is left out. A code to which two concepts of one source refer is wider than either, so it
+# joins none.
 _RESOLVED = """
 CREATE INDEX concepts_code ON concepts (code);
 CREATE INDEX concepts_term ON concepts (term);
@@ -52,7 +58,23 @@ INSERT OR IGNORE INTO resolved
                            (SELECT min(id) FROM concepts WHERE term = parent)) AS number
     FROM related)
   WHERE number IS NOT NULL AND number <> child;
+INSERT OR IGNORE INTO linked
+  SELECT CASE type WHEN 'has_part' THEN number ELSE concept END,
+         CASE type WHEN 'has_part' THEN 'part_of' ELSE type END,
+         CASE type WHEN 'has_part' THEN concept ELSE number END FROM (
+    SELECT concept, type, coalesce((SELECT min(id) FROM concepts WHERE code = target),
+                                   (SELECT min(id) FROM concepts WHERE term = target)) AS number
+    FROM stated)
+  WHERE number IS NOT NULL AND number <> concept;
+INSERT INTO crossreferences
+  SELECT referenced.code, min(concept) FROM referenced JOIN concepts ON concepts.id = concept
+  GROUP BY referenced.code, concepts.source HAVING count(DISTINCT concept) = 1;
 DROP INDEX concepts_term;
+CREATE INDEX temp.linked_target ON linked (target);
+CREATE INDEX temp.referenced_concept ON referenced (concept);
+CREATE TEMP TABLE referring (concept INTEGER, code TEXT, PRIMARY KEY (concept, code))
+  WITHOUT ROWID;
+INSERT INTO referring SELECT concept, code FROM crossreferences;
 CREATE INDEX temp.resolved_parent ON resolved (parent, child);
 CREATE INDEX temp.collected_concept ON collected (concept);
 """
@@ -62,6 +84,15 @@ SELECT id,
   (SELECT coalesce(group_concat(parent, ' '), '') FROM resolved WHERE child = id),
   (SELECT coalesce(group_concat(child, ' '), '') FROM resolved WHERE parent = id)
 FROM concepts ORDER BY id
+"""
+_LINKS = """
+SELECT id,
+  (SELECT coalesce(group_concat(type || ' ' || target, ' '), '') FROM linked WHERE source = id),
+  (SELECT coalesce(group_concat(type || ' ' || source, ' '), '') FROM linked WHERE target = id),
+  (SELECT coalesce(group_concat(code, ' '), '') FROM referring WHERE concept = id)
+FROM (SELECT source AS id FROM linked UNION SELECT target FROM linked
+      UNION SELECT concept FROM referring)
+ORDER BY id
 """
 
 
@@ -157,6 +188,26 @@ class _Writer:
             "INSERT INTO related VALUES (?,?)",
             [(self.terms, _storable(parent)) for parent in term.parents],
         )
+        if term.relations or term.references:
+            self._link(term)
+
+    def _link(self, term: Term) -> None:
+        """Its relations and references; sources without any keep the fingerprint they had."""
+        linked = repr((term.relations, term.references))
+        self._contents = crc32(linked.encode("utf-8", "replace"), self._contents)
+        self._connection.executemany(
+            "INSERT INTO stated VALUES (?,?,?)",
+            [
+                (self.terms, kind, _storable(other))
+                for kind, other in ((relation_type(_storable(k)), o) for k, o in term.relations)
+                if kind
+            ],
+        )
+        references = {"".join(normal_reference(_storable(r)).split()) for r in term.references}
+        self._connection.executemany(
+            "INSERT INTO referenced VALUES (?,?)",
+            [(self.terms, reference) for reference in sorted(references - {"", term.id})],
+        )
 
     def _row(self, name: Name, defined: bool) -> tuple[int, int, int, str, bool, str, bool]:
         hashes = prefix_hashes(codes(name.text))
@@ -177,6 +228,10 @@ class _Writer:
         relatives = self._connection.execute(_RELATIVES)
         self._connection.executemany(
             "INSERT INTO relatives VALUES (?,?,?,?,?)", ((*row, checksum(row)) for row in relatives)
+        )
+        links = self._connection.execute(_LINKS)
+        self._connection.executemany(
+            "INSERT INTO links VALUES (?,?,?,?,?)", ((*row, checksum(row)) for row in links)
         )
         self._connection.executescript(INDEXES)
         self._connection.execute(

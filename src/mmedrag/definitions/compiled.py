@@ -1,7 +1,9 @@
 """A dictionary in the form in which it is searched: one SQLite file, made once, opened at once.
 
 Tables: ``concepts`` (what is defined), ``relatives`` (how many names each has, and the numbers of
-its parents and children), ``names`` (how it is written; by the hash of the name's tokens),
+its parents and children), ``links`` (its other
+relations, outgoing and incoming, and its cross references; ``crossreferences`` finds them by code),
+``names`` (how it is written; by the hash of the name's tokens),
 ``lexicon`` (the arrays of :class:`~mmedrag.definitions.entities.Lexicon`) and ``about``. Rows and
 arrays carry checksums, and rows say how many belong together: a damaged file gives an error, never
 a wrong definition.
@@ -35,11 +37,15 @@ CREATE TABLE relatives (id INTEGER PRIMARY KEY, names INTEGER, parents TEXT, chi
                         checksum INTEGER);
 CREATE TABLE names (key INTEGER, rank INTEGER, concept INTEGER, name TEXT, exact INTEGER,
                     contexts TEXT, lay INTEGER, alike INTEGER, checksum INTEGER);
+CREATE TABLE links (id INTEGER PRIMARY KEY, outgoing TEXT, incoming TEXT, codes TEXT,
+                    checksum INTEGER);
+CREATE TABLE crossreferences (code TEXT, concept INTEGER);
 CREATE TABLE lexicon (prefixes BLOB, ends BLOB, checksum INTEGER);
 """
 INDEXES = """
 CREATE INDEX names_key ON names (key, rank);
 CREATE INDEX names_concept ON names (concept);
+CREATE INDEX crossreferences_code ON crossreferences (code);
 """
 
 
@@ -59,6 +65,18 @@ class Concept(NamedTuple):
     def defined(self) -> Definition:
         """As the pipeline's type."""
         return Definition(self.code, self.term, self.definition, self.source, self.licence)
+
+
+class Links(NamedTuple):
+    """How a concept is related but by is-a: pairs of a type and the other concept, and codes.
+
+    ``codes`` are its cross references in normal form
+    (:func:`~mmedrag.definitions.references.normal_reference`).
+    """
+
+    outgoing: tuple[tuple[str, Concept], ...] = ()
+    incoming: tuple[tuple[str, Concept], ...] = ()
+    codes: tuple[str, ...] = ()
 
 
 class Candidate(NamedTuple):
@@ -87,6 +105,7 @@ class CompiledDictionary:
         with self._reading():
             self.lexicon = self._load()
             self.about: dict[str, int] = dict(connection.execute("SELECT key, value FROM about"))
+            self.has_links = self._any_links()
 
     @classmethod
     def open(cls, path: Path) -> CompiledDictionary:
@@ -136,6 +155,27 @@ class CompiledDictionary:
         with self._reading():
             return [self._numbered(int(number)) for number in self._relatives(concept)[2].split()]
 
+    def links(self, concept: Concept) -> Links:
+        """Its relations other than is-a, and its cross references."""
+        query = "SELECT * FROM links WHERE id = ?"
+        with self._reading():
+            row = self._connection.execute(query, (concept.id,)).fetchone()
+            if row is None:
+                return Links()
+            if row[-1] != checksum(row[:-1]):
+                raise ValueError(concept.code)
+            return Links(self._pairs(row[1]), self._pairs(row[2]), tuple(row[3].split()))
+
+    def referring(self, code: str) -> list[Concept]:
+        """The concepts with a cross reference to a code in normal form."""
+        query = "SELECT concept FROM crossreferences WHERE code = ?"
+        with self._reading():
+            rows = self._connection.execute(query, (code,)).fetchall()
+            concepts = [self._numbered(number) for (number,) in rows]
+        if any(code not in self.links(concept).codes for concept in concepts):
+            raise _damaged(self.path)
+        return concepts
+
     def names(self, concept: Concept, lay: bool = False) -> list[str]:
         """How the concept may be written, the preferred term first; lay words where wanted."""
         query = "SELECT name, lay FROM names WHERE concept = ? ORDER BY rank & 1, lay, rowid"
@@ -159,6 +199,18 @@ class CompiledDictionary:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def _any_links(self) -> bool:
+        """Whether any concept has links; dictionaries of earlier versions have no such table."""
+        query = "SELECT 1 FROM sqlite_master WHERE name = 'links'"
+        if self._connection.execute(query).fetchone() is None:
+            return False
+        return self._connection.execute("SELECT 1 FROM links LIMIT 1").fetchone() is not None
+
+    def _pairs(self, text: str) -> tuple[tuple[str, Concept], ...]:
+        words = text.split()
+        pairs = zip(words[::2], words[1::2], strict=True)
+        return tuple((kind, self._numbered(int(number))) for kind, number in pairs)
 
     def _numbered(self, number: int) -> Concept:
         query = "SELECT * FROM concepts WHERE id = ?"

@@ -2,7 +2,7 @@
 
 Every code of every open dictionary is a concept. Concepts of two dictionaries are the same where
 the term of the one is a name of the other, so that "left pleural effusion" of RadLex is a pleural
-effusion of the glossary, and an effusion.
+effusion of the glossary, and an effusion; so are those that a cross reference joins.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from mmedrag.definitions.compiled import CompiledDictionary, Concept
 from mmedrag.definitions.entities import prefix_hashes
 from mmedrag.definitions.kinds import kind_by_ending
+from mmedrag.definitions.references import normal_reference, spellings
 from mmedrag.text.wording import codes
 from mmedrag.types import Domain, Kind
 
@@ -31,6 +32,15 @@ class _Node(NamedTuple):
 
     number: int
     concept: Concept
+
+
+class Related(NamedTuple):
+    """A relation that a dictionary states between two concepts, by their codes."""
+
+    subject: str
+    type: str
+    object: str
+    source: str
 
 
 class _Properties(NamedTuple):
@@ -111,6 +121,16 @@ class Concepts:
         """Its kinds, nearest first, without itself; the first :data:`MANY` of them."""
         return self._below(concept)
 
+    def related(self, concept: str) -> tuple[Related, ...]:
+        """The relations other than is-a that dictionaries state of it, from it and to it."""
+        relations: list[Related] = []
+        for number, own in self._same(concept):
+            if self._dictionaries[number].has_links:
+                links = self._dictionaries[number].links(own)
+                relations += [Related(own.code, t, c.code, own.source) for t, c in links.outgoing]
+                relations += [Related(c.code, t, own.code, c.source) for t, c in links.incoming]
+        return tuple(dict.fromkeys(relations))
+
     def find(self, name: str) -> str:
         """The concept of that name, by the rules by which texts are read; empty where none is."""
         named = (c for n in range(len(self._dictionaries)) for c in self._named(name, n))
@@ -166,10 +186,11 @@ class Concepts:
         return sorted(nodes, key=lambda node: node.number)
 
     def _equals(self, node: _Node) -> list[_Node]:
-        """The node itself, and those of other dictionaries that mean the same."""
+        """The node itself, and those that mean the same, by name or by cross reference."""
+        referred = list(self._referred(node))
         others = [n for n in range(len(self._dictionaries)) if n != node.number]
         if not others:
-            return [node]
+            return list(dict.fromkeys([node, *referred]))
         names = self._dictionaries[node.number].names(node.concept)
         equal = [
             _Node(n, other)
@@ -178,7 +199,19 @@ class Concepts:
             for other in self._named(name, n)
             if name == node.concept.term or codes(other.term) == codes(name)
         ]
-        return list(dict.fromkeys([node, *equal]))
+        return list(dict.fromkeys([node, *equal, *referred]))
+
+    def _referred(self, node: _Node) -> Iterator[_Node]:
+        """Those to which it has a cross reference, and those that have one to it."""
+        own = self._dictionaries[node.number]
+        codes_there = own.links(node.concept).codes if own.has_links else ()
+        written = [spelling for code in codes_there for spelling in spellings(code)]
+        for number, dictionary in enumerate(self._dictionaries):
+            for code in written:
+                yield from (_Node(number, c) for c in dictionary.concepts(code))
+            if dictionary.has_links:
+                code = normal_reference(node.concept.code)
+                yield from (_Node(number, c) for c in dictionary.referring(code))
 
     def _named(self, name: str, number: int) -> list[Concept]:
         """The concepts of dictionary ``number`` that are called ``name`` in any context."""

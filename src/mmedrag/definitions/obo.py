@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmedrag.definitions.lines import lines
+from mmedrag.definitions.references import relation_type
 from mmedrag.definitions.terms import Term
 from mmedrag.errors import MissingExtra
 from mmedrag.types import Problem
@@ -26,7 +27,7 @@ _OLD_SYNONYMS = {
 }
 _TAGS = frozenset(
     {"id", "name", "namespace", "def", "is_a", "is_obsolete", "synonym", *_OLD_SYNONYMS}
-    | {"ontology", "data-version", "property_value"}
+    | {"relationship", "xref", "ontology", "data-version", "property_value"}
 )
 TAGS_KEPT = 10_000
 """Tags of one stanza beyond this many are left out and reported."""
@@ -93,7 +94,23 @@ def _term(
         licence=licence,
         kind=_plain(stanza.first("namespace")),
         parents=tuple(_plain(value).split(" ")[0] for tag, value in stanza.tags if tag == "is_a"),
+        relations=tuple(_relations(stanza)),
+        references=tuple(_references(stanza)),
     )
+
+
+def _relations(stanza: _Stanza) -> Iterator[tuple[str, str]]:
+    for tag, value in stanza.tags:
+        words = _plain(value).split() if tag == "relationship" else []
+        if len(words) >= 2:
+            yield relation_type(words[0]), words[1]
+
+
+def _references(stanza: _Stanza) -> Iterator[str]:
+    """The cross references; MONDO says by a qualifier which of its own mean the same."""
+    for tag, value in stanza.tags:
+        if tag == "xref" and ("MONDO:" not in value or "MONDO:equivalentTo" in value):
+            yield from _plain(value).split()[:1]
 
 
 def _synonyms(stanza: _Stanza, scopes: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -15,13 +15,16 @@ from defusedxml.ElementTree import iterparse
 
 from mmedrag.definitions.kinds import kind_of_tree
 from mmedrag.definitions.lines import opened
+from mmedrag.definitions.references import relation_type
 from mmedrag.definitions.terms import Term
 from mmedrag.types import Problem
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
 _RESOURCE = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
-_CLASS = "{http://www.w3.org/2002/07/owl#}Class"
+_OWL = "{http://www.w3.org/2002/07/owl#}"
+_CLASS = f"{_OWL}Class"
+_SUBCLASS = "{http://www.w3.org/2000/01/rdf-schema#}subClassOf"
 
 LONGEST = 32 << 20
 """Bytes of one class or descriptor; a file with a longer one is read up to it."""
@@ -30,6 +33,9 @@ _NAME = ("preferred_name", "preflabel", "label")
 _SYNONYM = ("synonym", "altlabel", "hasexactsynonym")
 _ACRONYM = ("acronym", "abbreviation")
 _DEFINITION = ("definition", "iao_0000115")
+_REFERENCE = ("hasdbxref", "umls_id")
+_STRUCTURE = ("http://www.w3.org/", "http://www.geneontology.org/formats/oboInOwl#")
+"""Namespaces whose elements say how an ontology is written, not how its concepts are related."""
 
 
 def read_owl(path: Path) -> Iterator[Term | Problem]:
@@ -138,7 +144,23 @@ def _owl_term(element: Element, source: str, licence: str) -> Term | None:
             for child in element
             if _local(child.tag) == "subClassOf" and child.get(_RESOURCE)
         ),
+        relations=tuple(dict.fromkeys(_relations(element))),
+        references=_values(elements, _REFERENCE),
     )
+
+
+def _relations(element: Element) -> Iterator[tuple[str, str]]:
+    """Object relations: elements that name another class, and restrictions of a superclass."""
+    for child in element:
+        target = child.get(_RESOURCE)
+        if target and not str(child.tag).lstrip("{").startswith(_STRUCTURE):
+            yield relation_type(_local(child.tag)), _last_segment(target)
+    for restriction in element.findall(f"{_SUBCLASS}/{_OWL}Restriction"):
+        named = restriction.find(f"{_OWL}onProperty")
+        filler = restriction.find(f"{_OWL}someValuesFrom")
+        if named is not None and filler is not None and filler.get(_RESOURCE):
+            kind = _last_segment(named.get(_RESOURCE, ""))
+            yield relation_type(kind), _last_segment(filler.get(_RESOURCE, ""))
 
 
 def _values(elements: dict[str, list[str]], names: tuple[str, ...]) -> tuple[str, ...]:

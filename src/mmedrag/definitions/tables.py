@@ -1,7 +1,8 @@
 """Terms from tables: JSONL, CSV and TSV with named columns, and MMedRAG's own glossary.
 
 Columns (case does not matter): ``id``, ``term``, ``synonyms``, ``abbreviations``, ``plural``,
-``definition``, ``source``, ``licence``, ``kind``, ``parents`` (ids or terms); the names that
+``definition``, ``source``, ``licence``, ``kind``, ``parents`` (ids or terms),
+``part_of`` (likewise), ``xrefs`` (codes of other sources); the names that
 BioPortal's CSV exports give them ("Class ID", "Preferred Label", …) are understood too. Only
 ``term`` is required. In CSV several synonyms, abbreviations or parents are separated by ``|``.
 """
@@ -18,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mmedrag.definitions.lines import LONGEST, lines
+from mmedrag.definitions.references import PART_OF
 from mmedrag.definitions.terms import Term
 from mmedrag.types import Problem
 
@@ -32,6 +34,8 @@ _COLUMNS = {
     "licence": ("licence", "license"),
     "kind": ("kind", "semantic type", "semantic_type", "semantic types", "type"),
     "parents": ("parents", "parent", "is_a", "superclass"),
+    "part_of": ("part_of", "part of"),
+    "xrefs": ("xrefs", "xref", "cross references", "database_cross_reference"),
     "obsolete": ("obsolete", "is_obsolete", "deprecated"),
 }
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
@@ -185,6 +189,8 @@ def _term(term: str, values: Mapping[str, object], path: Path, number: int) -> T
         licence=_text(values["licence"]),
         kind=_text(values["kind"]),
         parents=tuple(map(_identifier, _several(values["parents"]))),
+        relations=tuple((PART_OF, _identifier(w)) for w in _several(values["part_of"])),
+        references=_several(values["xrefs"]),
     )
 
 

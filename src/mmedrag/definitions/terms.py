@@ -22,7 +22,9 @@ class Term:
     another meaning. ``lay`` are words of patients. ``kind`` is what the source calls its sort (see
     :mod:`~mmedrag.definitions.kinds`), ``parents`` what it is a kind of, by id or else by term, and
     ``region`` the id of the part of the body that it is in. The names of a ``curated`` term were
-    chosen for matching, so they may be everyday words.
+    chosen for matching, so they may be everyday words. ``relations`` are pairs of a type
+    (:func:`~mmedrag.definitions.references.relation_type`) and the id or term of another concept;
+    ``references`` are the codes that other sources have for it.
     """
 
     id: str
@@ -39,6 +41,8 @@ class Term:
     parents: tuple[str, ...] = ()
     region: str = ""
     domains: tuple[str, ...] = ()
+    relations: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    references: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

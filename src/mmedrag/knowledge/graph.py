@@ -23,6 +23,7 @@ STEPS = 12
 
 DECAY: Mapping[Relation, float] = {
     Relation.MAY_BE: 0.6, Relation.SEEN_WITH: 0.6, Relation.IS_A: 0.4, Relation.IN: 0.0,
+    Relation.PART_OF: 0.2, Relation.RELATED: 0.4,
 }  # fmt: skip
 """How much of a concept's weight an expansion carries over one edge of each kind."""
 

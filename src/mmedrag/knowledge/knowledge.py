@@ -15,7 +15,7 @@ from mmedrag.knowledge.counts import Counts, Patient, patients_of
 from mmedrag.knowledge.differential import Differential
 from mmedrag.knowledge.facts import Facts
 from mmedrag.knowledge.graph import KnowledgeGraph
-from mmedrag.knowledge.relations import Edge, Relation, phenotypes, structural, written
+from mmedrag.knowledge.relations import Edge, Relation, phenotypes, stated, structural, written
 
 PHENOTYPES = "phenotypes.json"
 """What HPO's annotations gave, kept because reading them takes a minute."""
@@ -64,7 +64,8 @@ class Knowledge:
         codes = {c for e in (*given, *learned) for c in (e.source, e.target)}
         codes |= set(counts.affirmed) | set(counts.diagnosed)
         named = {c for c in codes if not c.startswith(UNNAMED)}
-        untaught = [*given, *structural(named, dictionary.concepts)]
+        concepts = dictionary.concepts
+        untaught = [*given, *structural(named, concepts), *stated(named, concepts)]
         return cls(
             dictionary,
             counts,
@@ -72,6 +73,11 @@ class Knowledge:
             KnowledgeGraph(untaught),
             Differential(counts, given),
         )
+
+    def edges_of(self, code: str) -> list[Edge]:
+        """The edges at a concept, and what ontologies state of it beyond the graph."""
+        edges = self.graph.edges_of(code)
+        return [*edges, *(e for e in stated([code], self.dictionary.concepts) if e not in edges)]
 
     def name(self, code: str) -> str:
         """The term of a concept, or the words of a diagnosis that no dictionary has."""

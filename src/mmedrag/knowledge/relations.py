@@ -1,7 +1,8 @@
 """Relations between concepts: their kinds, and those that are written or come with a source.
 
 Written: ``differentials.txt`` says what 300 common findings may be a sign of. From the
-dictionaries: is-a, and the region that a finding is in. From HPO's annotations (the extra ``hpo``):
+dictionaries: is-a, the region that a finding is in, part-of, and whatever other relations an
+ontology states. From HPO's annotations (the extra ``hpo``):
 which phenotypes a disease shows. Names are brought to concepts by the dictionary; one that it does
 not know is left out.
 """
@@ -15,6 +16,7 @@ from enum import StrEnum
 from importlib.resources import files
 
 from mmedrag.definitions.concepts import Concepts
+from mmedrag.definitions.references import PART_OF
 from mmedrag.errors import MissingExtra
 
 
@@ -23,6 +25,8 @@ class Relation(StrEnum):
 
     IS_A = "is a"
     IN = "is in"
+    PART_OF = "is part of"
+    RELATED = "is related to"
     MAY_BE = "may be a sign of"
     SEEN_WITH = "is seen with"
 
@@ -87,6 +91,21 @@ def structural(codes: Iterable[str], concepts: Concepts) -> Iterator[Edge]:
         if region and region != code:
             yield Edge(code, canonical(region, concepts), Relation.IN, STRUCTURE_WEIGHT,
                        "dictionary")  # fmt: skip
+
+
+def stated(codes: Iterable[str], concepts: Concepts) -> Iterator[Edge]:
+    """The relations that ontologies state of concepts; the origin is the source, and the type."""
+    seen: set[Edge] = set()
+    for code in sorted(set(codes)):
+        for related in concepts.related(code):
+            is_part = related.type == PART_OF
+            relation = Relation.PART_OF if is_part else Relation.RELATED
+            kind = "" if is_part else f": {related.type.replace('_', ' ')}"
+            source, target = (canonical(c, concepts) for c in (related.subject, related.object))
+            edge = Edge(source, target, relation, STRUCTURE_WEIGHT, f"{related.source}{kind}")
+            if source != target and edge not in seen:
+                seen.add(edge)
+                yield edge
 
 
 def phenotypes(concepts: Concepts) -> Iterator[Edge]:

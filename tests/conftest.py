@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import settings
 from mmedrag import domains
 from mmedrag.assembly import assemble, create, dictionary
 from mmedrag.datasets.records import read_records
+from mmedrag.encoders import onnx
 from mmedrag.indexing import index
 from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
@@ -49,6 +51,17 @@ def _forgets() -> Iterator[None]:
     for registry, before in ((domains._REGISTRY, names), (domains._PROMPTS, prompts)):
         registry.clear()
         registry.update(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _networks_are_opened_once() -> Iterator[None]:
+    """A session of ONNX Runtime keeps nothing of its calls: every stage of a run shares it.
+
+    Opening the networks takes a third of a second, and hundreds of commands open them.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx, "_open", lru_cache(maxsize=8)(onnx._open))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -162,6 +162,8 @@ def test_long_texts_are_read(text):
 @pytest.mark.parametrize(
     ("text", "described"),
     [
+        ("Is there a mass? No effusion.", ""),
+        ("Is there a mass? Cough, no effusion.", "Cough, no effusion."),
         ("Is there pneumonia?", ""),
         ("Cough and fever for a week. Is there pneumonia?", "Cough and fever for a week."),
         ("54-year-old man with cough", "54-year-old man with cough"),

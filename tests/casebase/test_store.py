@@ -13,11 +13,13 @@ import pytest
 from fast_folder import FAST
 from mmedrag.casebase import Casebase
 from mmedrag.casebase.exact import ExactIndex
+from mmedrag.casebase.ledger import Ledger
 from mmedrag.testing.case_index import (
     DIM,
     ApproximateCaseIndexContract,
     CaseIndexContract,
     CaseStoreLaws,
+    entry,
 )
 
 
@@ -109,3 +111,24 @@ def test_an_engine_that_breaks_a_law_is_caught(engine, law):
     if law == "test_the_stated_recall_is_reached":
         Suite.recall = 0.3  # half of the cases hold about half of the nearest
         getattr(Suite(), law)()
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_first_write_beside_a_reader_is_not_taken_for_a_lost_note(tmp_path, monkeypatch, opened):
+    with Casebase.create(tmp_path / "c", dim=DIM, fingerprint="f", preset="p") as casebase:
+        noted = Ledger.acknowledged
+        waiting = [casebase]
+
+        def before_the_write(ledger: Ledger) -> int | None:
+            number = noted(ledger)
+            while waiting:
+                waiting.pop().add([entry(np.random.default_rng(0), "a")])
+            return number
+
+        if not opened:
+            monkeypatch.setattr(Ledger, "acknowledged", before_the_write)
+        with Casebase.open(tmp_path / "c", readonly=True) as reader:
+            monkeypatch.setattr(Ledger, "acknowledged", before_the_write)
+            assert reader.verify() == []
+            assert reader.notices == []
+            assert waiting == []

@@ -16,7 +16,7 @@ from mmedrag.answers.passages import clean
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
 from mmedrag.answers.scope import Domains, out_of_scope
 from mmedrag.answers.shorthand import spelled_out
-from mmedrag.types import Intent, Mention, Question, QuestionKind
+from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
 
 _K = QuestionKind
 _SHORT = 6
@@ -131,7 +131,8 @@ class RuleReader:
             )
         phrases = () if concepts else phrases_of(spelled, kind)
         about_image = has_image and kind in _ABOUT_AN_IMAGE and rule != _ASKS_NOTHING
-        described = text.replace(within or asking, " ").strip() if about_image else text
+        beside = text.replace(within or asking, " ").strip()
+        described = _stated(beside, question.mentions) if about_image else text
         return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
 
     def _of_a_clause(self, question: Question, text: str, sentence: str) -> Intent | None:
@@ -144,6 +145,16 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _stated(beside: str, mentions: Sequence[Mention]) -> str:
+    """What stands beside a question about an image; nothing where it only rules findings out.
+
+    Searched for, "no effusion" would find effusions first: an embedding hardly sees the "no".
+    """
+    findings = [m for m in mentions if m.kind.is_finding and m.text in beside]
+    only_ruled_out = all(m.assertion is Assertion.NEGATED for m in findings)
+    return "" if findings and only_ruled_out else beside
 
 
 def _is_term(asking: str, mentions: Sequence[Mention]) -> bool:

@@ -260,7 +260,8 @@ class Access:
         self._next_check = monotonic() + _LEAST_REST
         if self._checking is not None:
             self._checking.start()
-        if acknowledged is None and kept:  # by a release that notes every write
+        # A release that keeps the sum makes the note before its first write is seen.
+        if acknowledged is None and kept and ledger.acknowledged() is None:
             self.notices.append(
                 f"The note of acknowledged writes beside {self.path / 'casebase.db'} is damaged or "
                 "missing, so that lost writes cannot be noticed; the next write makes it again"

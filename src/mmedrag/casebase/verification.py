@@ -40,7 +40,7 @@ def problems(database: Database, generations: Generations, thumbnails: Thumbnail
 def _ledger(database: Database, acknowledged: int | None) -> Iterator[str]:
     epoch = database.state().epoch
     if acknowledged is None:
-        if database.row_sum.is_kept:
+        if database.row_sum.is_kept and database.ledger.acknowledged() is None:
             yield "the note of acknowledged writes is damaged or missing"
     elif epoch < acknowledged:
         yield f"{acknowledged - epoch} acknowledged writes are lost"

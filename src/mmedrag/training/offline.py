@@ -35,12 +35,12 @@ from mmedrag.networks.lite0 import MEAN, STD, export_onnx, imagenet_lite0
 from mmedrag.progress import Log
 from mmedrag.training.correlation import canonical_heads
 from mmedrag.training.features import Features, cached_rows, image_features, read_set
+from mmedrag.training.image_tuning import SIZE, VIEWS, averaged, folded, middle_maps, tune
 from mmedrag.training.int8 import quantise_weights
 from mmedrag.training.modality import train_modality, with_text_head
 from mmedrag.training.sets import Recipe, TrainingSet
 from mmedrag.training.softmax import Examples, fit_head
 from mmedrag.training.tasks import tasks
-from mmedrag.training.tuning import SIZE, VIEWS, averaged, folded, middle_maps, tune
 from mmedrag.types import Case, Domain, Matrix
 
 SEED = 7

@@ -147,7 +147,9 @@ def _ranking_text(context: Context) -> str:
         state = ("kept" if passed else "-", e.name, _line(e.text))
         rows.append((e.key, after, before[e.key], *map(_score, scores), *state))
     header = ("key", "graph", "standard", "similar", "central", "reward", "", "case", "report")
-    return "Cases: rank after the graph rerank, and before it (standard)\n" + table(header, rows)
+    moved = any(row[1] != row[2] for row in rows)
+    ranks = "rank after the graph rerank, and before it (standard)"
+    return f"Cases: {ranks if moved else 'as stage 1 ranks them'}\n" + table(header, rows)
 
 
 def _definitions_text(ranked: Sequence[Evidence]) -> str:

@@ -83,6 +83,25 @@ def test_lost_points_are_noticed_and_nothing_is_lost(found_in, tmp_path) -> None
         assert len(found(store)) == 30
 
 
+def test_points_deleted_while_others_open_are_not_missing(found_in, monkeypatch) -> None:
+    with made(found_in) as writer:
+        writer.add(entries_of(1, 10))
+        writer.publish()
+        points = type(writer._points._points)
+        count, pending = points.count, ["case-4"]
+
+        def late(self) -> int:
+            if pending:
+                writer.delete([pending.pop()])
+            return count(self)
+
+        monkeypatch.setattr(points, "count", late)
+        with PostgresStore.open(found_in) as store:
+            assert store.notices == []
+            assert store.count() == 9
+            assert pending == []
+
+
 def test_what_qdrant_does_not_erase_is_noticed_and_not_given_out(found_in, monkeypatch) -> None:
     with made(found_in) as store:
         store.scan = 0

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from mmedrag.backends.postgres import cases, description, mentions, upkeep
+from mmedrag.backends.postgres.acknowledged import Acknowledged
 from mmedrag.backends.postgres.address import Address
 from mmedrag.backends.postgres.faults import server_faults
 from mmedrag.backends.postgres.nearest import SCAN, Index, by_hnsw
@@ -53,13 +54,11 @@ class ServerContents:
         self.scan = SCAN
         self._ontology: Ontology | None = None
         self._stemmer, self._stemming = stemmer(), Lock()
-        self._lost = 0
         with connect(address, readonly=readonly) as connection, server_faults(self.name, "open"):
             check_format(connection, address)
             if not readonly and migrate(connection):
                 self.notices.append(f"The tables were brought to format {FORMAT}")
             settings = _settings(connection)
-            epoch = _epoch(connection)
         try:
             self.dim = int(settings["dim"])
             self.fingerprint, self.preset = settings["fingerprint"], settings["preset"]
@@ -71,13 +70,9 @@ class ServerContents:
         with suppress(OSError):  # nobody needs it to search
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._points = _point_index(address, self.dim)
-        self._acknowledged = self._ledger.acknowledged() or 0
-        if not readonly:
-            self._compare(epoch)
+        self._acknowledged = Acknowledged(self._ledger)
         self._sessions = Sessions(address, readonly=readonly)
-        self._index: Index = by_hnsw
-        if self._points is not None:
-            self._index = self._trusted(self._points)
+        self._index = self._trusted_index()
 
     def close(self) -> None:
         """End the connections; using the store afterwards is an error."""
@@ -253,40 +248,33 @@ class ServerContents:
     def _read(self, work: Callable[[Connection], T], doing: str = "read") -> T:
         def compared(connection: Connection) -> T:
             if not self._sessions.readonly:
-                self._compare(_epoch(connection))
+                self._notice(self._acknowledged.compare(connection))
             return work(connection)
 
         return self._sessions.read(compared, doing)
 
-    def _trusted(self, points: PointIndex) -> Index:
-        """The points, where none is missing; else every case is compared."""
-        try:
-            problem = self._read(lambda c: points.problem(c, leftovers=False))
+    def _trusted_index(self) -> Index:
+        """The points, where there are some and none is missing; else the server's own index."""
+
+        def problem(connection: Connection) -> str:
+            points = self._points
+            return "" if points is None else points.problem(connection, leftovers=False)
+
+        try:  # twice, since a case may be deleted between the two counts
+            wrong = self._read(problem) and self._read(problem)
         except CasebaseError:
             self._sessions.close()
             raise
-        if not problem:
-            return points.candidates
-        self.notices.append(problem)
-        return by_hnsw
+        self._notice(wrong)
+        return by_hnsw if self._points is None or wrong else self._points.candidates
 
-    def _compare(self, epoch: int) -> None:
-        """Notice that the server stands at an older state than was acknowledged here."""
-        if epoch < self._acknowledged and not self._lost:
-            self._lost = self._acknowledged - epoch
-            self.notices.append(
-                f"{self._lost} acknowledged writes are lost: an older copy of the database, or a "
-                "standby that had not got them, answers; restore a backup, or accept the loss "
-                "with 'mmedrag rebuild'"
-            )
+    def _notice(self, notice: str) -> None:
+        if notice:
+            self.notices.append(notice)
 
 
 def _settings(connection: Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT key, value FROM settings").fetchall())
-
-
-def _epoch(connection: Connection) -> int:
-    return int(connection.execute("SELECT epoch FROM state").fetchall()[0][0])
 
 
 def _point_index(address: Address, dim: int) -> PointIndex | None:

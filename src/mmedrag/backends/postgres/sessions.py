@@ -236,7 +236,8 @@ def _settle(connection: Connection) -> None:
 
 
 def _written(connection: Connection, token: UUID) -> tuple[int, int] | None:
-    """What a former attempt has written, whose answer was lost."""
+    """What a former attempt has written, whose answer was lost; waits where it still commits."""
+    connection.execute("SELECT FROM state FOR UPDATE")
     cursor = connection.execute("SELECT epoch, cases FROM writes WHERE token = %s", [token])
     row = cursor.fetchone()
     connection.rollback()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Self
 from zlib import crc32
 
 from mmedrag.backends.postgres import cases, upkeep, writing
+from mmedrag.backends.postgres.acknowledged import Acknowledged
 from mmedrag.backends.postgres.address import Address
 from mmedrag.backends.postgres.contents import RESERVED, ServerContents
 from mmedrag.backends.postgres.faults import server_faults
@@ -180,14 +180,14 @@ class PostgresStore(ServerContents):
         Raises:
             CasebaseDamaged: a case fails its checksum.
         """
-        if not self._lost:
+        if not self._acknowledged.lost:
             return
         with self._sessions.reading() as connection:
             damaged = next(cases.problems(connection), None)
         if damaged is not None:
             raise CasebaseDamaged(damaged, "Restore a backup.")
         self._ledger.forget()
-        self._lost = self._acknowledged = 0
+        self._acknowledged = Acknowledged(self._ledger)
 
     def recognise(self, definitions: DefinitionSource) -> int:
         """Read the reports that this source has not read, and keep what it recognises.
@@ -217,40 +217,16 @@ class PostgresStore(ServerContents):
         self.publish()
 
     def _forget_points(self, ids: Sequence[str]) -> None:
-        notice = "" if self._points is None else self._points.forget(ids)
-        if notice:
-            self.notices.append(notice)
+        self._notice("" if self._points is None else self._points.forget(ids))
 
     def _write(self, work: Callable[[Connection], int], doing: str) -> int:
-        if self._lost:
-            raise CasebaseDamaged(
-                f"{self._lost} acknowledged writes to {self.name} are lost",
-                "Restore a backup, or accept what is there with 'mmedrag rebuild'.",
-            )
+        self._acknowledged.require_all(self.name)
 
         def counted(connection: Connection, epoch: int) -> int:
-            if epoch <= self._acknowledged:
-                raise _Lost(self._acknowledged - epoch + 1)
+            self._notice(self._acknowledged.compare_next(epoch))
+            self._acknowledged.require_all(self.name)
             return work(connection)
 
-        try:
-            epoch, written = self._sessions.write(counted, doing)
-        except _Lost as lost:
-            self._compare(self._acknowledged - lost.writes)
-            return self._write(work, doing)
-        self._acknowledge(epoch)
+        epoch, written = self._sessions.write(counted, doing)
+        self._acknowledged.note(epoch)
         return written
-
-    def _acknowledge(self, epoch: int) -> None:
-        self._acknowledged = max(epoch, self._acknowledged)
-        with suppress(OSError):  # the write is made; without the note less would be noticed
-            self._ledger.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._ledger.acknowledge(self._acknowledged)
-
-
-class _Lost(Exception):
-    """The server stands at an older state than was acknowledged."""
-
-    def __init__(self, writes: int) -> None:
-        super().__init__(writes)
-        self.writes = writes

@@ -11,8 +11,8 @@ import torch
 from mmedrag.datasets.records import read_records
 from mmedrag.networks.lite0 import Lite0
 from mmedrag.phantoms.corpus import generate
+from mmedrag.training.image_tuning import CUT, averaged, folded, middle_maps, tune
 from mmedrag.training.tasks import Task
-from mmedrag.training.tuning import CUT, averaged, folded, middle_maps, tune
 from mmedrag.types import Case
 
 
@@ -55,7 +55,7 @@ def test_tuning_learns_and_leaves_the_early_blocks_alone() -> None:
     maps = np.repeat(patterns, 8, axis=0).astype(np.float16)
     task = Task("which", np.repeat([0, 1], 8), 2)
     told: list[str] = []
-    tune(backbone, [maps], [task], np.full(16, 1 / 16), epochs=4, images=256, log=told.append)
+    tune(backbone, [maps], [task], np.full(16, 1 / 16), epochs=3, images=128, log=told.append)
     losses = [float(line.split()[-1]) for line in told]
     assert losses[-1] < 0.9 * losses[0]
     for before, after in zip(early, backbone._blocks[:CUT].parameters(), strict=True):

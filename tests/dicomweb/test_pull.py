@@ -147,7 +147,8 @@ def test_only_what_is_new_and_late_reports_reach_their_images(server, tmp_path, 
     capsys.readouterr()
     assert pull(server, tmp_path / "c") == 0
     printed = capsys.readouterr().out  # the archive may tell late of the study that is as it was
-    assert "2 cases written" in printed and "; 3 instances retrieved" in printed
+    assert "2 cases written" in printed
+    assert "; 3 instances retrieved" in printed
     assert sorted(bool(case.text) for case in cases(tmp_path / "c")) == [False, False, True]
 
 

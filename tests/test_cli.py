@@ -260,10 +260,12 @@ def test_the_whole_paper_goes_on_past_what_is_missing(corpus: Path, capsys, tmp_
 
 def test_a_study_that_fails_gives_a_report_and_an_exit_code(capsys, tmp_path, monkeypatch) -> None:
     from mmedrag.paper import report as paper
+    from mmedrag.paper import roles
 
-    def measure(roles: object) -> None:
+    def measure(_: object) -> None:
         raise ZeroDivisionError("by zero")
 
+    monkeypatch.setattr(roles, "PHANTOMS", 12)
     monkeypatch.setattr(paper, "STUDIES", (paper.Study("broken", "rerank", measure),))
     monkeypatch.chdir(tmp_path)  # synthetic records are drawn into the report's folder
     code, out, err = run(capsys, "eval", "paper", "--report", tmp_path / "r", "--only", "broken")

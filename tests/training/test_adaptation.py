@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import mmedrag
 from mmedrag.datasets.records import write_records
 from mmedrag.errors import CheckpointError, CorpusError, QueryError
+from mmedrag.stores import open_store
 from mmedrag.training.adaptation import FEWEST, adapt
 from mmedrag.types import Case
 
@@ -24,25 +26,27 @@ def indexed(cases: list[Case], path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pairs(phantoms: list[Case]) -> list[Case]:
-    """Pairs whose parts are drawn by patient, not stated."""
-    whole = [case for case in phantoms if case.image is not None and case.text.strip()]
-    return [replace(case, split="") for case in whole[: 2 * FEWEST]]
-
-
-def test_reports_of_other_images_do_not_help(pairs: list[Case], tmp_path: Path) -> None:
-    order = np.random.default_rng(0).permutation(len(pairs))
-    wrong = [
-        replace(case, text=pairs[i].text, study_id="") for case, i in zip(pairs, order, strict=True)
+def wrong(phantoms: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Just enough pairs of an image and another's report, their parts drawn by patient."""
+    whole = [case for case in phantoms if case.image is not None and case.text.strip()][:FEWEST]
+    order = np.random.default_rng(0).permutation(len(whole))
+    cases = [
+        replace(case, text=whole[i].text, study_id="", split="")
+        for case, i in zip(whole, order, strict=True)
     ]
-    path = indexed(wrong, tmp_path / "wrong.casebase")
+    return indexed(cases, tmp_path_factory.mktemp("wrong") / "wrong.casebase")
+
+
+def test_reports_of_other_images_do_not_help(wrong: Path, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match=r"does not help: mean recall on the \d+ held out"):
-        adapt(path, tmp_path / "adapted")
+        adapt(wrong, tmp_path / "adapted")
     assert not (tmp_path / "adapted").exists()
 
 
-def test_too_few_pairs_are_refused(pairs: list[Case], tmp_path: Path) -> None:
-    path = indexed(pairs[: FEWEST - 1], tmp_path / "few.casebase")
+def test_too_few_pairs_are_refused(wrong: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(wrong, tmp_path / "few.casebase"))
+    with open_store(path) as casebase:
+        casebase.delete([next(casebase.cases()).id])
     with pytest.raises(CorpusError, match=f"{FEWEST} are needed"):
         adapt(path, tmp_path / "adapted")
 

@@ -23,14 +23,13 @@ from mmedrag.answers.verification import ClaimChecker
 from mmedrag.citations import resolve
 from mmedrag.definitions import Dictionary, glossary
 from mmedrag.types import Case, Evidence, Query, Question, Routing
-from proofs import scaled
 
 ROWS = [
     json.loads(line)
     for line in (Path(__file__).parent / "contradictions.jsonl").read_text("utf-8").splitlines()
 ]
 VECTOR = np.zeros(2, np.float32)
-CONTEXTS = scaled(800)
+CONTEXTS = 2000
 FINDINGS = (
     "pneumothorax", "cardiomegaly", "hydronephrosis", "appendicitis", "meningioma", "glaucoma",
     "ascites", "emphysema", "splenomegaly", "cholecystitis",

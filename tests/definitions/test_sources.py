@@ -140,6 +140,7 @@ def test_obo(tmp_path: Path) -> None:
             source="demo releases/2031-02-03",
             licence="CC BY 4.0",
             kind="demo_findings",
+            references=("X:1",),
         )
     ]
     assert [(p.line, p.reason) for p in problems] == [(26, "a term without id or name")]

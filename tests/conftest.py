@@ -18,6 +18,7 @@ from mmedrag.indexing import index
 from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
+from mmedrag.threads import of_models
 from mmedrag.types import Case
 from proofs import ProofTable
 
@@ -60,7 +61,8 @@ def _networks_are_opened_once() -> Iterator[None]:
     Opening the networks takes a third of a second, and hundreds of commands open them.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx, "_open", lru_cache(maxsize=8)(onnx._open))
+        opened = lru_cache(maxsize=8)(lambda limit, *given, opening=onnx._open: opening(*given))
+        patch.setattr(onnx, "_open", lambda *given: opened(of_models(), *given))
         yield
 
 

@@ -376,3 +376,19 @@ def test_a_stray_quotation_mark_costs_no_row(tmp_path: Path, table: str, expecte
     terms, problems = read(written(tmp_path, "d.csv", table))
     assert {term.term: term.definition for term in terms} == expected
     assert not problems
+
+
+def test_a_source_of_too_many_lines_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmedrag.definitions.lines.MOST", 3)
+    path = tmp_path / "long.csv"
+    path.write_text("term\na\nb\nc\n")
+    with pytest.raises(CorpusError, match="more than 3 lines"):
+        list(read_terms(path))
+
+
+def test_elements_within_elements_are_refused(tmp_path):
+    path = tmp_path / "deep.owl"
+    path.write_text("<rdf>" + "<a>" * 100_000)
+    (problem,) = read_terms(path)
+    assert isinstance(problem, Problem)
+    assert "nested" in problem.reason

@@ -15,6 +15,9 @@ from mmedrag.types import Problem
 LONGEST = 4 << 20
 """Bytes of one line; what goes beyond is reported and skipped."""
 
+MOST = 100_000_000
+"""Lines of a source; all of the Metathesaurus's relations are fewer."""
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
@@ -34,11 +37,20 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str | Problem]]:
-    """Each line with its number, from 1; one that is too long or not UTF-8 as a Problem."""
+    """Each line with its number, from 1; one that is too long or not UTF-8 as a Problem.
+
+    Raises:
+        CorpusError: as :func:`opened`, and for a file of more than :data:`MOST` lines.
+    """
     with opened(path) as file:
         number = 0
         while raw := file.readline(LONGEST):
             number += 1
+            if number > MOST:
+                raise CorpusError(
+                    f"The dictionary source {path} has more than {MOST:,} lines",
+                    "Leave out what is not needed, or divide it and compile the parts.",
+                )
             if len(raw) == LONGEST and not raw.endswith(b"\n"):
                 while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
                     pass

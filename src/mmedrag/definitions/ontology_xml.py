@@ -29,6 +29,9 @@ _SUBCLASS = "{http://www.w3.org/2000/01/rdf-schema#}subClassOf"
 LONGEST = 32 << 20
 """Bytes of one class or descriptor; a file with a longer one is read up to it."""
 
+DEEPEST = 256
+"""Elements within one another; a file that nests deeper is read up to it."""
+
 _NAME = ("preferred_name", "preflabel", "label")
 _SYNONYM = ("synonym", "altlabel", "hasexactsynonym")
 _ACRONYM = ("acronym", "abbreviation")
@@ -82,6 +85,8 @@ def _elements(path: Path, tag: str, depth: int) -> Iterator[Element | Problem]:
         try:
             for event, element in iterparse(source, events=("start", "end")):  # type: ignore[arg-type]
                 level += 1 if event == "start" else 0
+                if level > DEEPEST:
+                    raise ValueError(f"elements nested more than {DEEPEST} deep")
                 root = element if root is None else root
                 if event == "end":
                     if level == depth:

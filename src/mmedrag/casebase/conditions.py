@@ -19,12 +19,12 @@ from mmedrag.filters import (
     LAST_DAY,
     MENTIONED,
     Node,
-    Not,
     Predicate,
     Value,
     number,
     text,
 )
+from mmedrag.filters.sql import joined
 
 _INDEXED = ("id", "patient_id", "study_id")
 """Fields of which SQLite has an index, which it uses for a plain comparison alone."""
@@ -46,14 +46,11 @@ def condition(node: Node, statements: Statements) -> tuple[str, list[Value]]:
         node: the filter.
         statements: what the reports say.
     """
-    if isinstance(node, Predicate):
-        return _mentioned(node, statements) if node.field in MENTIONED else _predicate(node)
-    if isinstance(node, Not):
-        sql, values = condition(node.child, statements)
-        return f"(NOT {sql})", values
-    pieces = [condition(child, statements) for child in node.children]
-    sql = f" {node.word} ".join(piece for piece, _ in pieces)
-    return f"({sql})", [value for _, values in pieces for value in values]
+
+    def predicate(leaf: Predicate) -> tuple[str, list[Value]]:
+        return _mentioned(leaf, statements) if leaf.field in MENTIONED else _predicate(leaf)
+
+    return joined(node, predicate)
 
 
 def _predicate(node: Predicate) -> tuple[str, list[Value]]:

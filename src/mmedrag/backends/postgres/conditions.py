@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 from mmedrag.backends.postgres.rows import PLAIN
 from mmedrag.casebase.criteria import Statements
 from mmedrag.casebase.exact import Rows
-from mmedrag.filters import CASELESS, MENTIONED, Node, Not, Predicate, Value, compared
+from mmedrag.filters import CASELESS, MENTIONED, Node, Predicate, Value, compared
+from mmedrag.filters.sql import joined
 from mmedrag.filters.values import lower
 
 Sql: TypeAlias = tuple[str, list[Any]]
@@ -30,14 +31,11 @@ def condition(node: Node, statements: Statements) -> Sql:
         node: the filter.
         statements: what the reports say.
     """
-    if isinstance(node, Predicate):
-        return _mentioned(node, statements) if node.field in MENTIONED else _predicate(node)
-    if isinstance(node, Not):
-        text, values = condition(node.child, statements)
-        return f"(NOT {text})", values
-    pieces = [condition(child, statements) for child in node.children]
-    text = f" {node.word} ".join(piece for piece, _ in pieces)
-    return f"({text})", [value for _, values in pieces for value in values]
+
+    def predicate(leaf: Predicate) -> Sql:
+        return _mentioned(leaf, statements) if leaf.field in MENTIONED else _predicate(leaf)
+
+    return joined(node, predicate)
 
 
 def _predicate(node: Predicate) -> Sql:

@@ -111,6 +111,16 @@ def test_hundreds_of_killed_writers_lose_nothing(record_property):
     record_property("acknowledged writes", acknowledged)
 
 
+def survives_as_if_it_had_ended(program, path):
+    """A new casebase in which the program, killed at its end, has added case 1: it is sound."""
+    Casebase.create(path, dim=DIM, fingerprint="f", preset="p").close()
+    assert killed(program, path)
+    with Casebase.open(path) as casebase:
+        assert casebase.notices == []
+        assert casebase.verify() == []
+        assert set(stored(casebase)) == {"1"}
+
+
 def test_a_first_publication_that_is_killed_before_its_pointer_is_no_damage(tmp_path):
     program = (
         "import os, sys; from pathlib import Path; from crash_writer import entry\n"
@@ -120,13 +130,7 @@ def test_a_first_publication_that_is_killed_before_its_pointer_is_no_damage(tmp_
         "casebase = Casebase.open(Path(sys.argv[1])); casebase.add([entry('1', 1)])\n"
         "casebase.publish()"
     )
-    path = tmp_path / "cases"
-    Casebase.create(path, dim=DIM, fingerprint="f", preset="p").close()
-    assert killed(program, path)
-    with Casebase.open(path) as casebase:
-        assert casebase.notices == []
-        assert casebase.verify() == []
-        assert set(stored(casebase)) == {"1"}
+    survives_as_if_it_had_ended(program, tmp_path / "cases")
 
 
 def test_a_first_write_that_is_killed_before_its_note_is_no_damage(tmp_path):
@@ -139,13 +143,7 @@ def test_a_first_write_that_is_killed_before_its_note_is_no_damage(tmp_path):
         "Ledger.acknowledge = lambda s, n: os.kill(os.getpid(), 9) if n == 1 else note(s, n)\n"
         "casebase = Casebase.open(Path(sys.argv[1])); casebase.add([entry('1', 1)])"
     )
-    path = tmp_path / "cases"
-    Casebase.create(path, dim=DIM, fingerprint="f", preset="p").close()
-    assert killed(program, path)
-    with Casebase.open(path) as casebase:
-        assert casebase.notices == []
-        assert casebase.verify() == []
-        assert set(stored(casebase)) == {"1"}
+    survives_as_if_it_had_ended(program, tmp_path / "cases")
 
 
 def killed(program, path):

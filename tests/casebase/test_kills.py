@@ -144,6 +144,7 @@ def test_a_killed_command_loses_nothing(folder, commands, record_property):
         acknowledged += status == 0
         kills += status == -signal.SIGKILL
         state = judged(path, state, after(kind, state, version, ids), status)
+    assert kills > 0
     record_property("kills of the command line", kills)
     record_property("commands that ended before the kill", acknowledged)
 
@@ -164,6 +165,7 @@ def test_a_command_that_creates_is_killed_and_can_be_given_again(folder, command
             assert stored(path).items() <= whole.items()
         commands.done(command)
         assert stored(path) == whole
+    assert kills > 0
     record_property("kills of a creation", kills)
 
 
@@ -185,6 +187,7 @@ def test_a_command_killed_while_it_publishes_loses_nothing(folder, commands, rec
         kills += status == -signal.SIGKILL
         done = after(kind, state, version, ids)
         state = judged(path, state, done, status)
+    assert kills > 0
     record_property("kills of the command line in a publication", kills)
 
 
@@ -224,6 +227,7 @@ def test_a_migration_that_is_killed_anywhere_can_be_done_again(folder, record_pr
         with sqlite3.connect(path / "casebase.db") as connection:
             assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT,)
         connection.close()
+    assert kills > 0
     record_property("kills of a migration", kills)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Self
@@ -23,7 +24,7 @@ _NO_ROWS: Rows = np.empty(0, np.int64)
 _REMEMBERED = 2_000_000  # rows in memory
 
 
-class Statements:
+class Statements(ABC):
     """Which reports affirm and which rule out a concept; engines say how their tables are asked.
 
     Args:
@@ -33,18 +34,19 @@ class Statements:
     def __init__(self, ontology: Ontology | None = None) -> None:
         self._ontology = ontology
 
+    @abstractmethod
     def count(self) -> int:
         """How many reports there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
         """Stored terms of which a condition on the table ``terms`` holds, by concept."""
-        raise NotImplementedError
 
+    @abstractmethod
     def terms(self, concepts: Sequence[str]) -> list[int]:
         """The numbers of the stored terms of some concepts."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stating(
         self, assertion: Assertion, terms: Sequence[int], sites: Iterable[str] = ()
     ) -> Rows:
@@ -53,7 +55,6 @@ class Statements:
         Returns:
             Row numbers, ascending.
         """
-        raise NotImplementedError
 
     def find(self, name: str) -> str:
         """The concept of that name, where the ontology has one; else nothing."""

@@ -123,8 +123,7 @@ class MMedRAG:
         passed = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
         kept = with_definition(question, passed, ranked)
         if judges_image(question):
-            ranked = in_order(gathered, ranked)
-            kept = neighbours(ranked, kept, self.k_neighbours)
+            kept = neighbours(gathered, ranked, kept, self.k_neighbours)
         lap("filter")
         return Context(question, gathered, ranked, kept, lap.timings)
 
@@ -335,16 +334,10 @@ def judges_image(question: Question) -> bool:
     return question.query.image is not None and intent is not None and intent.kind in _OF_YES_OR_NO
 
 
-def in_order(gathered: Sequence[Evidence], ranked: Sequence[Evidence]) -> list[Evidence]:
-    """The ranked evidence with its scores, in the order of stage 1."""
-    by_key = {e.key: e for e in ranked}
-    return [by_key[e.key] for e in gathered if e.key in by_key]
-
-
 def neighbours(
-    gathered: Sequence[Evidence], kept: Sequence[Evidence], k: int
+    gathered: Sequence[Evidence], ranked: Sequence[Evidence], kept: Sequence[Evidence], k: int
 ) -> Sequence[Evidence]:
-    """The first ``k`` cases of stage 1, and the definitions that were kept.
+    """The first ``k`` cases of stage 1 with their scores, and the definitions that were kept.
 
     What an image may be said to show is measured on the cases most like it. An order that prefers
     cases which agree with one another makes their agreement worth less, and a filter counts some
@@ -352,7 +345,7 @@ def neighbours(
     """
     if not any(isinstance(e.item, Case) for e in kept):  # none was adequate
         return kept
-    scored = {e.key: e for e in kept}
+    scored = {e.key: e for e in (*ranked, *kept)}
     first = [e for e in gathered if isinstance(e.item, Case)][:k]
     defined = [e for e in kept if isinstance(e.item, Definition)]
     return [*(scored.get(e.key, e) for e in first), *defined]

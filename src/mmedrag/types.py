@@ -533,8 +533,8 @@ class Context:
     """The evidence at each station, so that both orders of section 4.4 come from one pass.
 
     ``gathered`` is the Standard RAG order, ``ranked`` the Graph-RAG order, ``kept`` what passed the
-    reward filter and may be seen by the generator. Asked yes or no of an image, ``ranked`` has the
-    order of stage 1 and ``kept`` the nearest cases, whether the filter scored them or not.
+    reward filter and may be seen by the generator. Asked yes or no of an image, ``kept`` has the
+    nearest cases of stage 1, whether the filter scored them or not.
     ``timings`` are milliseconds by stage.
     """
 

@@ -134,6 +134,10 @@ def _sources_text(cited: Sequence[Evidence]) -> str:
     return "\n".join(["Sources", *lines]) if lines else ""
 
 
+_FIRST = 10
+"""Cases of the final order that are shown, beside those that were kept."""
+
+
 def _ranking_text(context: Context) -> str:
     cases = _cases(context.ranked)
     if not cases:
@@ -141,15 +145,14 @@ def _ranking_text(context: Context) -> str:
     before = {e.key: i for i, e in enumerate(_cases(context.gathered), 1)}
     kept = {e.key: e for e in context.kept}
     rows = []
-    for after, e in enumerate(cases[: max(10, len(_cases(context.kept)))], 1):
+    shown = [(i, e) for i, e in enumerate(cases, 1) if i <= _FIRST or e.key in kept]
+    for after, e in shown:
         passed = kept.get(e.key)
         scores = (e.similarity, e.centrality, passed.reward if passed else None)
         state = ("kept" if passed else "-", e.name, _line(e.text))
         rows.append((e.key, after, before[e.key], *map(_score, scores), *state))
     header = ("key", "graph", "standard", "similar", "central", "reward", "", "case", "report")
-    moved = any(row[1] != row[2] for row in rows)
-    ranks = "rank after the graph rerank, and before it (standard)"
-    return f"Cases: {ranks if moved else 'as stage 1 ranks them'}\n" + table(header, rows)
+    return "Cases: rank after the graph rerank, and before it (standard)\n" + table(header, rows)
 
 
 def _definitions_text(ranked: Sequence[Evidence]) -> str:

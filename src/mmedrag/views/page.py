@@ -77,7 +77,8 @@ def page(result: Context | Answer, thumbnails: Thumbnails) -> str:
     context = result.context if isinstance(result, Answer) else result
     cards = _cards(context, answer, thumbnails)
     cases = [card for card in cards if card.key.startswith("C")]
-    shown = cases[:SHOWN]
+    kept_first = sorted(cases, key=lambda card: not card.kept)
+    shown = sorted(kept_first[:SHOWN], key=lambda card: card.after)
     html = _template().render(
         question=context.question,
         image=_query_image(context),
@@ -119,7 +120,7 @@ def _cards(context: Context, answer: Answer | None, thumbnails: Thumbnails) -> l
             alt=_alt(e),
             details=_details(e),
             source=" · ".join(word for word in (e.item.source, e.item.licence) if word),
-            image=_preview(e, thumbnails) if after[e.key] <= SHOWN else None,
+            image=_preview(e, thumbnails) if e.key in kept or after[e.key] <= SHOWN else None,
             similarity=e.similarity,
             centrality=e.centrality,
             reward=kept[e.key].reward if e.key in kept else None,

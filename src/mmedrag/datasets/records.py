@@ -144,21 +144,32 @@ def write_records(cases: Iterable[Case], into: Path) -> tuple[int, list[Problem]
         CorpusError: where the folder cannot be written.
     """
     problems: list[Problem] = []
+    records = (_record(case, into.parent, problems) for case in cases)
+    return write_rows((r for r in records if r["text"] or r["image"]), into), problems
+
+
+def write_rows(rows: Iterable[Mapping[str, object]], into: Path) -> int:
+    """Write JSON Lines; the file appears whole or not at all, in a folder that is made for it.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        CorpusError: where the folder cannot be written.
+    """
     count = 0
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
         with durable_file(into) as temporary, temporary.open("w", encoding="utf-8") as file:
-            for case in cases:
-                record = _record(case, into.parent, problems)
-                if record["text"] or record["image"]:
-                    file.write(json.dumps(record, ensure_ascii=False) + "\n")
-                    count += 1
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
     except OSError as error:
         raise CorpusError(
             f"{into} cannot be written ({error.strerror})",
             "Free the disk or choose another folder.",
         ) from None
-    return count, problems
+    return count
 
 
 def _record(case: Case, folder: Path, problems: list[Problem]) -> dict[str, Any]:

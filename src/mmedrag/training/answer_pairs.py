@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mmedrag.answers.grounding import Grounding, Judge
-from mmedrag.durability import write_durably
+from mmedrag.datasets.records import write_rows
 from mmedrag.errors import CorpusError, LeakError
 from mmedrag.types import (
     Brief,
@@ -108,14 +108,7 @@ def write_pairs(path: Path, pairs: Iterable[AnswerPair]) -> None:
     Raises:
         CorpusError: the file cannot be written.
     """
-    lines = [json.dumps(pair.row(), ensure_ascii=False) + "\n" for pair in pairs]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(path, "".join(lines))
-    except OSError as error:
-        raise CorpusError(
-            f"{path} cannot be written ({error.strerror})", "Choose another file."
-        ) from None
+    write_rows((pair.row() for pair in pairs), path)
 
 
 def read_pairs(path: Path) -> list[AnswerPair]:

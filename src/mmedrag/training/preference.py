@@ -8,7 +8,6 @@ al. 2023), which the paper's future work asks for (RAG-PT).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from mmedrag.assembly import dictionary
+from mmedrag.datasets.records import write_rows
 from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
-from mmedrag.durability import write_durably
-from mmedrag.errors import CorpusError
 from mmedrag.locations import Location
 from mmedrag.measures.probabilities import auroc, calibration_bins
 from mmedrag.presets import Stages, build
@@ -200,7 +198,7 @@ def export(examples: Sequence[Example], path: Path) -> int:
     Raises:
         CorpusError: where the file cannot be written.
     """
-    lines = []
+    rows = []
     for i, j in preferences(examples).tolist():
         chosen, rejected = (_evidence_text(examples[index]) for index in (i, j))
         if chosen and rejected and chosen != rejected:
@@ -208,15 +206,8 @@ def export(examples: Sequence[Example], path: Path) -> int:
             row = {"prompt": query.text or ASK_OF_IMAGE, "chosen": chosen, "rejected": rejected}
             shown = {} if query.image is None else {"images": [str(query.image)]}
             kinds = {"chosen_kind": examples[i].kind, "rejected_kind": examples[j].kind}
-            lines.append(json.dumps(row | shown | kinds, ensure_ascii=False) + "\n")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(path, "".join(lines))
-    except OSError as error:
-        raise CorpusError(
-            f"{path} cannot be written ({error.strerror})", "Choose another file."
-        ) from None
-    return len(lines)
+            rows.append(row | shown | kinds)
+    return write_rows(rows, path)
 
 
 def _evidence_text(example: Example) -> str:

@@ -24,7 +24,7 @@ STAGES = {
 }  # fmt: skip
 SHELVES = (
     GROUND,
-    {"protocols", "checkpoint", "citations", "imaging", "readings"},
+    {"protocols", "checkpoint", "citations", "imaging", "readings", "selection"},
     {"courses"},
     STAGES,
     {"backends"},
@@ -52,7 +52,7 @@ ONLY = {
     "types": {"domains", "errors"},
     "errors": set(),
     "measures": {"types", "errors"},
-    "pipeline": GROUND | {"protocols", "citations", "imaging"},
+    "pipeline": GROUND | {"protocols", "citations", "imaging", "selection"},
     "views": GROUND | {"protocols", "citations", "imaging", "courses", "indexing", "mmedrag"},
 }
 """Rooms that keep to less than their shelf allows."""

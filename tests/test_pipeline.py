@@ -15,7 +15,7 @@ from mmedrag.errors import CasebaseError, FilterError, QueryError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.indexing import index
 from mmedrag.modality import TrainedClassifier, heads_from_checkpoint
-from mmedrag.pipeline import MMedRAG, gather, head, neighbours
+from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import MODELS, Stages, offline_encoders
 from mmedrag.ranking.graph import KeepOrder, paper_graph
 from mmedrag.reward.scorers import KeepAll, SimilarityThreshold
@@ -310,25 +310,6 @@ def test_the_same_question_gets_the_same_answer(rag: MMedRAG, phantoms: list[Cas
     assert rag.ask(query).text == rag.ask(query).text
 
 
-def _evidence(key: str) -> Evidence:
-    item = Case(id=key) if key.startswith("C") else Definition(key, key, "", "")
-    return Evidence(key, item, np.zeros(2, np.float32), 0.0, 0.0)
-
-
-def test_the_head_keeps_every_definition() -> None:
-    ranked = [_evidence(k) for k in ("C3", "D1", "C1", "D2", "C2")]
-    assert [e.key for e in head(ranked, 2)] == ["C3", "D1", "C1", "D2"]
-
-
-def test_a_yes_or_no_of_an_image_rests_on_the_cases_most_like_it() -> None:
-    gathered = [_evidence(k) for k in ("C1", "C2", "C3", "D1", "D2")]
-    scored = replace(gathered[1], reward=0.9)
-    kept = neighbours(gathered, [], [scored, gathered[4]], 2)
-    assert [e.key for e in kept] == ["C1", "C2", "D2"]
-    assert kept[1].reward == 0.9  # what the stages said of it stays
-    assert [e.key for e in neighbours(gathered, [], [gathered[4]], 2)] == ["D2"]
-
-
 def test_an_image_that_is_asked_about_is_replied_to_by_its_neighbours(
     rag: MMedRAG, phantoms: list[Case]
 ) -> None:
@@ -337,7 +318,3 @@ def test_an_image_that_is_asked_about_is_replied_to_by_its_neighbours(
     cases = [e.key for e in context.gathered if isinstance(e.item, Case)]
     kept = [e.key for e in context.kept if isinstance(e.item, Case)]
     assert kept == cases[: rag.k_neighbours]
-
-
-def test_gathering_nothing() -> None:
-    assert gather(np.zeros(2, np.float32), [], [], [], np.zeros((0, 2), np.float32)) == []

@@ -35,25 +35,21 @@ from mmedrag.protocols import (
     Reranker,
     SpellingCorrector,
 )
+from mmedrag.selection import gather, head, neighbours, with_definition
 from mmedrag.types import (
     LONGEST_TEXT,
     Answer,
     Assertion,
-    Case,
     Context,
     Corrected,
-    Definition,
-    Evidence,
     Hit,
     ImageSource,
-    Matrix,
     Mention,
     Piece,
     Query,
     Question,
     QuestionKind,
     Routing,
-    Vector,
 )
 
 _NO_VECTOR = np.zeros(0, np.float32)
@@ -269,34 +265,6 @@ class AnswerStream(Iterator[str]):
         return attribute(self._read, self.context, timings)
 
 
-def gather(
-    query_vector: Vector,
-    hits: Sequence[Hit],
-    mentions: Sequence[tuple[Mention, ...]],
-    defined: Sequence[Definition],
-    definition_vectors: Matrix,
-) -> list[Evidence]:
-    """C = R_case ∪ R_def (section 3.4), keyed C1, C2, … and D1, D2, … in Standard RAG order."""
-    cases = [
-        Evidence(f"C{i}", hit.case, hit.vector, hit.similarity, hit.relevance, terms)
-        for i, (hit, terms) in enumerate(zip(hits, mentions, strict=True), 1)
-    ]
-    similarities = definition_vectors @ query_vector
-    definitions = [
-        Evidence(f"D{i}", definition, vector, float(similarity), float(similarity))
-        for i, (definition, vector, similarity) in enumerate(
-            zip(defined, definition_vectors, similarities, strict=True), 1
-        )
-    ]
-    return cases + definitions
-
-
-def head(ranked: Sequence[Evidence], k: int) -> list[Evidence]:
-    """The first ``k`` cases (TopK of section 3.5.2) and every definition, in ranked order."""
-    top = {id(e) for e in [e for e in ranked if isinstance(e.item, Case)][:k]}
-    return [e for e in ranked if id(e) in top or isinstance(e.item, Definition)]
-
-
 def searched(question: Question) -> Query:
     """What is searched for: the query, less what only asks about its image."""
     if question.intent is None or question.query.image is None:
@@ -332,36 +300,6 @@ def judges_image(question: Question) -> bool:
     """Whether it asks yes or no of an image."""
     intent = question.intent
     return question.query.image is not None and intent is not None and intent.kind in _OF_YES_OR_NO
-
-
-def neighbours(
-    gathered: Sequence[Evidence], ranked: Sequence[Evidence], kept: Sequence[Evidence], k: int
-) -> Sequence[Evidence]:
-    """The first ``k`` cases of stage 1 with their scores, and the definitions that were kept.
-
-    What an image may be said to show is measured on the cases most like it. An order that prefers
-    cases which agree with one another makes their agreement worth less, and a filter counts some
-    of them out.
-    """
-    if not any(isinstance(e.item, Case) for e in kept):  # none was adequate
-        return kept
-    scored = {e.key: e for e in (*ranked, *kept)}
-    first = [e for e in gathered if isinstance(e.item, Case)][:k]
-    defined = [e for e in kept if isinstance(e.item, Definition)]
-    return [*(scored.get(e.key, e) for e in first), *defined]
-
-
-def with_definition(
-    question: Question, kept: Sequence[Evidence], ranked: Sequence[Evidence]
-) -> Sequence[Evidence]:
-    """The kept evidence and, where the question asks what a term means, its definition."""
-    intent = question.intent
-    if intent is None or intent.kind is not QuestionKind.DEFINITION:
-        return kept
-    held = {e.key for e in kept}
-    defined = [e for e in ranked
-             if isinstance(e.item, Definition) and e.item.concept in intent.concepts]  # fmt: skip
-    return [*kept, *(e for e in defined if e.key not in held)]
 
 
 def _until_now(query: Query) -> str | None:

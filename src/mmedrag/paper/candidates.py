@@ -21,9 +21,9 @@ from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.measures.redundancy import Nuggets, ideal_alpha_dcg_at_k
 from mmedrag.paper.gallery import Gallery
-from mmedrag.pipeline import gather
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import DefinitionSource, Embedder
+from mmedrag.selection import gather
 from mmedrag.types import (
     Case,
     Definition,

@@ -14,10 +14,10 @@ from mmedrag.datasets.annotations import findings_of
 from mmedrag.datasets.corpus import patient_of, text_key
 from mmedrag.definitions import Dictionary
 from mmedrag.evaluation.corpus import filled_casebase
-from mmedrag.pipeline import head
 from mmedrag.presets import Stages
 from mmedrag.protocols import ContextFilter
 from mmedrag.reward.scorers import KeepAll
+from mmedrag.selection import head
 from mmedrag.training.candidates import Candidates
 from mmedrag.training.contexts import OFF_TOPIC, Example
 from mmedrag.types import Case, Evidence, Question

@@ -18,9 +18,10 @@ from mmedrag.answers.questions import RuleReader
 from mmedrag.datasets.annotations import findings_of
 from mmedrag.datasets.corpus import codes, patient_of, study_of, text_key
 from mmedrag.definitions import Dictionary
-from mmedrag.pipeline import gather, searched
+from mmedrag.pipeline import searched
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.selection import gather
 from mmedrag.text.laterality import mirrored
 from mmedrag.training.candidates import Candidates
 from mmedrag.training.flips import negated

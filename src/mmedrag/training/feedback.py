@@ -14,8 +14,8 @@ from mmedrag.definitions import Dictionary
 from mmedrag.errors import CorpusError
 from mmedrag.locations import Location
 from mmedrag.locations import shown as shown_location
-from mmedrag.pipeline import gather
 from mmedrag.protocols import Embedder, ModalityClassifier
+from mmedrag.selection import gather
 from mmedrag.stores import open_store
 from mmedrag.training.contexts import JUDGED_NOT_RELEVANT, JUDGED_RELEVANT, Example
 from mmedrag.types import Case, Evidence, Hit, Query, Question

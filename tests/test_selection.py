@@ -1,0 +1,44 @@
+"""Which evidence there is, and which of it an answer may rest on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mmedrag.selection import gather, head, neighbours, with_definition
+from mmedrag.types import Case, Definition, Evidence, Intent, Query, Question, QuestionKind, Routing
+
+
+def _evidence(key: str) -> Evidence:
+    item = Case(id=key) if key.startswith("C") else Definition(key, key, "", "")
+    return Evidence(key, item, np.zeros(2, np.float32), 0.0, 0.0)
+
+
+def test_the_head_keeps_every_definition() -> None:
+    ranked = [_evidence(k) for k in ("C3", "D1", "C1", "D2", "C2")]
+    assert [e.key for e in head(ranked, 2)] == ["C3", "D1", "C1", "D2"]
+
+
+def test_a_yes_or_no_of_an_image_rests_on_the_cases_most_like_it() -> None:
+    gathered = [_evidence(k) for k in ("C1", "C2", "C3", "D1", "D2")]
+    scored = replace(gathered[1], reward=0.9)
+    kept = neighbours(gathered, [], [scored, gathered[4]], 2)
+    assert [e.key for e in kept] == ["C1", "C2", "D2"]
+    assert kept[1].reward == 0.9  # what the stages said of it stays
+    assert [e.key for e in neighbours(gathered, [], [gathered[4]], 2)] == ["D2"]
+
+
+def test_gathering_nothing() -> None:
+    assert gather(np.zeros(2, np.float32), [], [], [], np.zeros((0, 2), np.float32)) == []
+
+
+def test_a_term_whose_meaning_is_asked_for_keeps_its_definition() -> None:
+    case, asked, other = (_evidence(k) for k in ("C1", "D1", "D2"))
+    intent = Intent(QuestionKind.DEFINITION, "asks for a meaning", ("D1",))
+    question = Question(Query("What is it?"), Routing({}, None), np.zeros(2, np.float32))
+    ranked = [case, other, asked]
+    assert with_definition(question, [case], ranked) == [case]
+    meaning = replace(question, intent=intent)
+    assert with_definition(meaning, [case], ranked) == [case, asked]
+    assert with_definition(meaning, [asked], ranked) == [asked]

@@ -16,7 +16,7 @@ LONGEST = 4 << 20
 """Bytes of one line; what goes beyond is reported and skipped."""
 
 MOST = 100_000_000
-"""Lines of a source; all of the Metathesaurus's relations are fewer."""
+"""Lines of one file of a source; a file with more is refused when it comes to them."""
 
 
 @contextmanager

@@ -36,12 +36,12 @@ ADDRESS = "http://127.0.0.1:8000/"
 
 QUESTIONS = (
     DemoQuestion(
-        Domain.RADIOLOGY, "mass", "Is there a mass in the right middle lobe? No effusion."
-    ),
-    DemoQuestion(
         Domain.PATHOLOGY,
         "adenocarcinoma",
         "Is this adenocarcinoma, and are there mitoses? No necrosis.",
+    ),
+    DemoQuestion(
+        Domain.RADIOLOGY, "mass", "Is there a mass in the right middle lobe? No effusion."
     ),
     DemoQuestion(
         Domain.OPHTHALMOLOGY,

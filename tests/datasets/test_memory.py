@@ -61,7 +61,8 @@ def parquet(file: Path, column: object) -> Path:
     from pyarrow import parquet as pq
 
     length = len(column)  # type: ignore[arg-type]
-    pq.write_table(pa.table({"id": range(length), "text": column}), file, compression="zstd")
+    table = pa.table({"id": range(length), "text": column})
+    pq.write_table(table, file, compression="zstd", write_statistics=False)  # copies of the text
     pa.default_memory_pool().release_unused()
     return file
 

@@ -283,7 +283,7 @@ def csv_marks(folder: Path) -> None:
     """Every line opens a mark that the next one neither closes nor contradicts."""
     with (folder / "t.csv").open("w") as file:
         file.write("id,text\n")
-        for _ in range(sized(3_000_000)):
+        for _ in range(sized(300_000)):
             file.write('a","x\n')
 
 

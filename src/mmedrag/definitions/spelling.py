@@ -83,9 +83,10 @@ class Spelling:
         if not self._is_strange(text, words[at]):
             return ""
         word = words[at].group().lower()
-        near = [other for other in self._near(word) if _may_be_meant(word, other)]
+        nearest = self._near(word)
+        near = [other for other in nearest if _may_be_meant(word, other)]
         beside = [other for other in near if self._stands_beside(other, words, at)]
-        is_word = word in _english() or self._is_used(word)
+        is_word = word in _english() or self._is_used(word, nearest)
         moved = any(sorted(word) == sorted(other) for other in near)
         choices = (beside,) if is_word or (len(word) < ALONE and not moved) else (near, beside)
         for choice in choices:
@@ -111,14 +112,14 @@ class Spelling:
         apart = {o: d for o, d in apart.items() if d == 1 or _frames(word, o)}
         return sorted(other for other, d in apart.items() if d == min(apart.values()))
 
-    def _is_used(self, word: str) -> bool:
+    def _is_used(self, word: str, nearest: list[str]) -> bool:
         """Whether the casebase writes it so, and not by mistake."""
         if self._words is None:
             return False
         times = self._words.frequency(word)
         if not times:
             return False
-        return 100 * times >= max(map(self._words.frequency, self._near(word)), default=0)
+        return 100 * times >= max(map(self._words.frequency, nearest), default=0)
 
     def _stands_beside(self, word: str, words: list[re.Match[str]], at: int) -> bool:
         """Whether the word and a neighbour are a part of a term."""

@@ -33,6 +33,7 @@ _CASE = (
     f"SELECT cases.row, {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
     "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"
 )
+_READ = _CASE.replace("text, vector,", "text,").replace(" LEFT JOIN vectors USING (row)", "")
 
 _CORE = (
     "SELECT epoch, pruned FROM state",
@@ -233,16 +234,21 @@ class Queries(Connection):
         """Every case's id, in the order of adding."""
         return [row[0] for row in self._run("SELECT id FROM cases ORDER BY row")]
 
-    def cases(self, rows: Sequence[int]) -> dict[int, Case]:
+    def cases(self, vectors: Mapping[int, Vector]) -> dict[int, Case]:
         """Cases by row number.
+
+        Args:
+            vectors: theirs by row number, as the caller gives them out: the checksums are held
+                against them, and no vector is read.
 
         Raises:
             CasebaseDamaged: one fails its checksum.
         """
         by_row = {}
-        for batch in batches(rows, _BATCH):
-            for row in self._run(f"{_CASE} WHERE cases.row IN ({placeholders(batch)})", batch):
-                by_row[row[0]] = checked_case(row)
+        for batch in batches([*vectors], _BATCH):
+            sql = f"{_READ} WHERE cases.row IN ({placeholders(batch)})"
+            for row in self._run(sql, batch):
+                by_row[row[0]] = checked_case(row, vectors[row[0]].tobytes())
         return by_row
 
     def case(self, case_id: str) -> Case | None:
@@ -252,7 +258,7 @@ class Queries(Connection):
             CasebaseDamaged: it fails its checksum.
         """
         cursor = self._run(f"{_CASE} WHERE id = ?", [case_id])
-        return next(map(checked_case, cursor), None)
+        return next((checked_case(row, row["vector"]) for row in cursor), None)
 
     def page(self, after: int, size: int) -> list[tuple[int, Case, str | None]]:
         """The next cases by row number: ``(row, case, digest of its thumbnail)``.
@@ -261,7 +267,7 @@ class Queries(Connection):
             CasebaseDamaged: one fails its checksum.
         """
         cursor = self._run(f"{_CASE} WHERE cases.row > ? ORDER BY cases.row LIMIT ?", [after, size])
-        return [(row["row"], checked_case(row), row["thumbnail"]) for row in cursor]
+        return [(r["row"], checked_case(r, r["vector"]), r["thumbnail"]) for r in cursor]
 
     def pages(self, size: int, ids: Sequence[str] | None = None) -> Iterator[list[Stored]]:
         """Everything that is stored of all cases, or of some ids, by row number.
@@ -275,7 +281,7 @@ class Queries(Connection):
             yield [
                 Stored(
                     row["row"],
-                    checked_case(row),
+                    checked_case(row, row["vector"]),
                     np.frombuffer(row["vector"], "<f4"),
                     row["content"],
                     row["thumbnail"],
@@ -372,7 +378,8 @@ class Queries(Connection):
         """Cases that fail their checksum, one line each: what cannot be derived again."""
         sql = f"SELECT {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
         for row in self._run(f"{sql} LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"):
-            if not is_sound(row):
+            *values, vector, checksum = row
+            if not is_sound(values, vector, checksum):
                 yield f"casebase.db: case {row['id']!r} fails its checksum"
 
     def _problems_of_derived(self) -> Iterator[str]:

@@ -20,7 +20,7 @@ from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.mentions import Recognition
-from mmedrag.casebase.shard import Shard
+from mmedrag.casebase.shard import Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import Joined, Node, Not, parse
@@ -150,14 +150,15 @@ class Snapshot:
         self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
     ) -> Positions:
         """Positions among which the ``k`` most similar are, ascending."""
-        positions = [np.empty(0, np.int64)]
         dead = not self._alive.all()
         mask = self._alive if allowed is None else self._alive & allowed
-        for name, shard in self._shards.items():
-            if domain in (None, name):
-                shard_mask = mask[shard.start : shard.stop]
-                masked = allowed is not None or (dead and not shard_mask.all())
-                positions.append(shard.search(vector, k, k + _CAP, shard_mask if masked else None))
+        searched = [shard for name, shard in self._shards.items() if domain in (None, name)]
+        found = []
+        for shard in searched:
+            inside = mask[shard.start : shard.stop]
+            masked = allowed is not None or (dead and not inside.all())
+            found.append(shard.search(vector, k, k + _CAP, inside if masked else None))
+        positions = [joined(searched, found, k, _CAP)]
         fresh = self._fresh_mask(domain) & mask[self._stored :]
         if fresh.any():
             positions.append(self._fresh.search(vector, k, k + _CAP, fresh) + self._stored)
@@ -203,7 +204,8 @@ class Snapshot:
         if len(self._cases) + len(unread) > _CASES:
             self._cases.clear()
             unread = numbers
-        cases = database.cases(unread)
+        vector_of = dict(zip(numbers, vectors, strict=True))
+        cases = database.cases({row: vector_of[row] for row in unread})
         recognised = database.recognised({row: case.text for row, case in cases.items()})
         self._cases.update((row, (case, recognised.get(row))) for row, case in cases.items())
         for row, vector, cosine, score in zip(
@@ -264,8 +266,8 @@ class Snapshot:
             return ~self._columnar(database, node.child)
         if isinstance(node, Joined):
             masks = [self._columnar(database, child) for child in node.children]
-            joined: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
-            return joined
+            mask: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
+            return mask
         if self._generation.columns.has(node.field):
             number = self._generation.summary.number
             return self._generation.columns.mask(

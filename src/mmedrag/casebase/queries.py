@@ -21,7 +21,7 @@ from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.casebase.vocabulary import PLAIN
 from mmedrag.errors import FilterError
-from mmedrag.filters import MENTIONED, Node, Value, fields_of
+from mmedrag.filters import MENTIONED, Node, Predicate, Value, fields_of
 from mmedrag.protocols import Ontology
 from mmedrag.types import Case, Criterion, Facet, Kind, Matrix, Vector
 
@@ -123,15 +123,27 @@ class Queries(Connection):
         self.require_sound()
         if fields_of(condition) & {*MENTIONED}:
             self._require_recognised()
-        text, values = conditions.condition(condition, self._statements())
-        after = f"row > {above} AND " if above else ""
-        sql = f"SELECT row FROM cases WHERE {after}{text}"  # noqa: S608
-        return np.sort(self._rows(sql, values))
+        text, values = conditions.condition(condition, self._statements(), above)
+        after = f"cases.row > {above} AND " if above else ""
+        return criteria.listed(self.connection, "cases", after + text, values)
+
+    def rows_stating(self, condition: Predicate) -> Rows:
+        """Row numbers of the cases whose reports say what a condition asks for, ascending.
+
+        See :func:`mmedrag.casebase.conditions.stating`.
+
+        Raises:
+            FilterError: some reports are not read yet.
+        """
+        self.require_sound()
+        self._require_recognised()
+        return conditions.stating(condition, self._statements())
 
     def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
         """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
-        if wanted:
-            self.require_sound()
+        if not wanted:
+            return np.empty(0, np.int64), np.empty(0)
+        self.require_sound()
         return criteria.match(self._statements(), wanted if self.recognises else ())
 
     def facets(
@@ -156,7 +168,8 @@ class Queries(Connection):
         return self._related[1].at(self.state().epoch)
 
     def _require_recognised(self) -> None:
-        unread = self.count() - sum(self.recognised_by().values())
+        read = self._run("SELECT count(*) FROM recognised").fetchone()[0] if self.recognises else 0
+        unread = self.count() - int(read)
         if unread:
             raise FilterError(
                 f"The question is what reports say, and {unread} cases were stored without it",

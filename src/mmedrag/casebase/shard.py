@@ -127,7 +127,10 @@ class ApproximateIndex:
         """Check every byte; see :meth:`Shard.check`."""
         self._blocks.check()
 
-    comparable = False  # a transformation of the vectors may have made them shorter
+    @property
+    def comparable(self) -> bool:
+        """Whether it compares the vectors as they are; a transformation may shorten them."""
+        return False
 
     def search(self, query: Vector, k: int, wanted: int, mask: Mask | None) -> Found:
         """At most ``wanted`` candidates; fewer where masking leaves too few."""
@@ -174,6 +177,7 @@ class InvertedLists(ApproximateIndex):
         self._head = int(entry["head"])
         self._starts: NDArray[np.int64] = np.empty(0, np.int64)  # of lists in the file
         self._sound: Mask = np.empty(0, np.bool_)  # lists that were checked
+        self._inverted: Index = None
 
     @property
     def comparable(self) -> bool:
@@ -187,8 +191,7 @@ class InvertedLists(ApproximateIndex):
         as many cases that may be found as they do without a mask, and then as many again as were
         searched before, until that brings nothing that is nearer.
         """
-        index = self._index()
-        inverted = inverted_of(index)
+        index, inverted = self._index(), self._inverted
         row = query[None] if self.comparable else _transformed(index, query)
         count, probes = int(inverted.nlist), int(inverted.nprobe)
         if mask is not None:
@@ -202,7 +205,7 @@ class InvertedLists(ApproximateIndex):
                 self._check_lists(lists[0, part])
                 found = _in_lists(inverted, row, lists[0, part], near[0, part], wanted, selector)
                 settled = len(best[1]) >= k and not np.any(found[1] > np.sort(best[1])[-k])
-                best, start = _best([best, found], wanted), part.stop
+                best, start = _best([best, found], wanted) if start else found, part.stop
                 if settled:
                     break
         return best
@@ -212,7 +215,7 @@ class InvertedLists(ApproximateIndex):
 
     def _load(self, flags: int) -> Index:
         index = super()._load(flags | faiss.IO_FLAG_MMAP)
-        inverted = inverted_of(index)
+        self._inverted = inverted = inverted_of(index)
         lists = inverted.invlists
         mapped = faiss.downcast_InvertedLists(lists)
         if hasattr(mapped, "prefetch_nthread"):

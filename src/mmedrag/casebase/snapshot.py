@@ -23,7 +23,7 @@ from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.shard import Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
-from mmedrag.filters import Joined, Node, Not, parse
+from mmedrag.filters import MENTIONED, Joined, Node, Not, parse
 from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
@@ -273,10 +273,10 @@ class Snapshot:
             return self._generation.columns.mask(
                 node, lambda field: database.vocabulary.values(number, field)
             )
-        mask = np.zeros(self._stored, np.bool_)
-        positions = self._positions_of(database.rows_where(node))
-        mask[positions[positions < self._stored]] = True
-        return mask
+        if node.field not in MENTIONED:
+            return self._generation.holding(database.rows_where(node))
+        stating = self._generation.holding(database.rows_stating(node))
+        return ~stating if node.relation == "null" else stating
 
     def _visible(self, scored: Scored, domain: Domain | None, allowed: Mask | None) -> Scored:
         """What a search over ``domain`` may find of scored positions."""

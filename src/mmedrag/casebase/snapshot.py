@@ -29,7 +29,7 @@ from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
 _FILTERS = 16  # remembered
-_CASES = 4_096  # remembered until something is written
+_CASES = 8_192  # remembered until something is written, those read first forgotten first
 
 Blended = tuple[NDArray[np.float64], NDArray[np.float64] | None]
 """BM25 and concept scores of some positions."""
@@ -200,24 +200,31 @@ class Snapshot:
     ) -> Iterator[Hit]:
         """The cases of rows as hits, with the terms that were recognised when they were stored."""
         numbers = rows.tolist()
-        unread = [row for row in numbers if row not in self._cases]
-        if len(self._cases) + len(unread) > _CASES:
-            self._cases.clear()
-            unread = numbers
         vector_of = dict(zip(numbers, vectors, strict=True))
-        cases = database.cases({row: vector_of[row] for row in unread})
-        recognised = database.recognised({row: case.text for row, case in cases.items()})
-        self._cases.update((row, (case, recognised.get(row))) for row, case in cases.items())
+        cases = self._cases_of(database, vector_of)
         for row, vector, cosine, score in zip(
             numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
         ):
-            case, recognition = self._cases[row]
+            case, recognition = cases[row]
             terms = (
                 (None, "")
                 if recognition is None
                 else (recognition.mentions, recognition.recogniser)
             )
             yield Hit(case, vector, cosine, score, *terms)
+
+    def _cases_of(
+        self, database: Database, vectors: Mapping[int, Vector]
+    ) -> dict[int, tuple[Case, Recognition | None]]:
+        """Cases with the terms of their reports, by row; remembered ones are not read again."""
+        cases = {row: self._cases[row] for row in vectors if row in self._cases}
+        unread = database.cases({row: v for row, v in vectors.items() if row not in cases})
+        recognised = database.recognised({row: case.text for row, case in unread.items()})
+        cases |= {row: (case, recognised.get(row)) for row, case in unread.items()}
+        self._cases.update((row, cases[row]) for row in unread)
+        while len(self._cases) > _CASES:
+            del self._cases[next(iter(self._cases))]
+        return cases
 
     # Words
 

@@ -7,17 +7,19 @@ import json
 import math
 import os
 import re
-import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from mmedrag.errors import CorpusError
+from mmedrag.regular_files import regular_file
 from mmedrag.types import Problem
 
 Row: TypeAlias = tuple[int, dict[str, Any]]
 """A line number, from 1, and what stands there."""
+
+Item = TypeVar("Item")
 
 STRAY = 8
 """Zero bytes in the first block of a text: they are left out; more make no text."""
@@ -34,27 +36,16 @@ MAX_META = 262_144
 MAX_SIDE_TABLE = 64 * 2**20
 """The largest table that is held in memory as a whole: 64 MiB."""
 
+MAX_BROKEN = 1_000_000
+"""Broken rows after which a corpus is read no further, where they outnumber the sound ones."""
+
+ENDED = "the rest was not read, because most rows are broken"
+
 MAX_DEPTH = 32
 """The deepest nesting of JSON that is accepted."""
 
 _SEPARATORS = re.compile(r"[\s,]*")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-def regular_file(path: Path) -> Path:
-    """The path, if a file is there that can be read; a pipe or a device could block for ever.
-
-    Raises:
-        CorpusError: where it is not a file that can be read.
-    """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise CorpusError(f"{path} is not a regular file", "Write it to a file first.")
-        with path.open("rb"):
-            return path
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CorpusError(f"{path} cannot be read ({reason})", "Check the path.") from None
 
 
 def side_table(path: Path) -> Path:
@@ -89,6 +80,22 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str] | Pro
                 yield number, raw.decode(encoding)
             except UnicodeDecodeError:
                 yield Problem(path, number, f"not {encoding} text")
+
+
+def until_broken(items: Iterator[Item | Problem]) -> Iterator[Item | Problem]:
+    """The items of a corpus, to its end or until it is mostly broken (:data:`MAX_BROKEN`).
+
+    A table whose quotation mark is never closed may have hundreds of millions of lines that are no
+    rows. The last problem then is :data:`ENDED`.
+    """
+    sound = broken = 0
+    for item in items:
+        yield item
+        sound += not isinstance(item, Problem)
+        broken += isinstance(item, Problem) and not item.stored
+        if isinstance(item, Problem) and broken > max(MAX_BROKEN, sound):
+            yield Problem(item.file, item.line, ENDED)
+            return
 
 
 def json_rows(path: Path) -> Iterator[Row | Problem]:

@@ -14,8 +14,9 @@ from typing import Any
 
 from mmedrag.datasets.delimited import csv_rows
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import corpus_key, first_text, inside, regular_file, text_of
+from mmedrag.datasets.rows import corpus_key, first_text, inside, text_of
 from mmedrag.errors import CorpusError
+from mmedrag.regular_files import regular_file
 from mmedrag.types import Case, Domain, Problem
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {

@@ -14,6 +14,7 @@ from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.findings import FLAT
+from mmedrag.answers.kinds import KIND_OF, kinds_of
 from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.statements import (
     PHRASE,
@@ -78,7 +79,7 @@ class CaseAnalyst:
         findings = _findings(targets, readings, self.ontology)
         if not any(c.concept == NORMAL for c in claims):
             findings += [c for c in _normality(readings) if c.assertion is Assertion.AFFIRMED]
-        differential = candidates(question, readings, self.ontology)[:CANDIDATES]
+        differential = self._differential(question, intent, readings)[:CANDIDATES]
         brief = Brief(intent.kind, Reply.UNKNOWN, claims=(*claims, *findings),
                       differential=tuple(differential), unanswered=intent.unanswered)  # fmt: skip
         if self.source is not None:
@@ -88,6 +89,15 @@ class CaseAnalyst:
         explained = self._definitions(brief, intent, targets, definitions)
         brief = replace(brief, definitions=explained)
         return self._replied(brief, question, intent, targets, readings)
+
+    def _differential(
+        self, question: Question, intent: Intent, readings: Sequence[CaseReading]
+    ) -> list[Candidate]:
+        """The diagnoses of the cases; where kinds of a finding are asked for, those, if any."""
+        kinds = intent.concepts if intent.detail == KIND_OF else ()
+        return kinds_of(kinds, readings, self.ontology) or candidates(
+            question, readings, self.ontology
+        )
 
     def _targets(self, question: Question, intent: Intent) -> dict[str, str]:
         """The terms that are asked about, by concept; words of the question where none is known."""
@@ -254,7 +264,8 @@ class CaseAnalyst:
             if any(c.assertion is Assertion.AFFIRMED for c in brief.claims):
                 return Reply.MIXED, "the cases name findings and no diagnosis"
             return Reply.UNKNOWN, "the cases name neither finding nor diagnosis"
-        if self.agreement is None:
+        counted = question.intent is not None and question.intent.detail == KIND_OF
+        if self.agreement is None or counted:
             return _lead_by_count(brief.differential)
         first = brief.differential[0]
         if question.query.image is not None and self.ontology.kind(first.concept) is Kind.NORMAL:

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from mmedrag.definitions.compilation import fill
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
-from mmedrag.definitions.concepts import Concepts
+from mmedrag.definitions.concepts import REMEMBERED, Concepts
 from mmedrag.definitions.context import is_whole_statement, stands_for_a_term
 from mmedrag.definitions.entities import Tokens, prefix_hashes
 from mmedrag.definitions.fingerprint import fingerprint_of
@@ -30,6 +30,9 @@ _TermMatch = tuple[int, int, Candidate]
 
 _ENDINGS = frozenset({"e", "a", "ae", "i", "um", "us", "is", "on"})
 """Endings that the normal form of a word is without (:mod:`mmedrag.text.wording`)."""
+
+_QUESTIONS = 64
+"""Texts whose terms are remembered."""
 
 _EXPLAINED = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE})
 
@@ -49,6 +52,8 @@ class Dictionary:
     def __init__(self, dictionaries: Sequence[CompiledDictionary]) -> None:
         self.dictionaries = tuple(dictionaries)
         self.concepts = Concepts(self.dictionaries)
+        self._recognised = lru_cache(_QUESTIONS)(self._recognised_in_one)
+        self._defined = lru_cache(REMEMBERED)(self._definition_of)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -56,7 +61,17 @@ class Dictionary:
         return fingerprint_of(self.dictionaries)
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
-        """The terms of each text with what is said of them; in order, without overlap."""
+        """The terms of each text with what is said of them; in order, without overlap.
+
+        The last texts that came alone are remembered: the speller, the router and the pipeline
+        read the same question.
+        """
+        return [self._recognised(texts[0])] if len(texts) == 1 else self._recognised_in(texts)
+
+    def _recognised_in_one(self, text: str) -> tuple[Mention, ...]:
+        return self._recognised_in([text])[0]
+
+    def _recognised_in(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         readings = [Reading.of(text) for text in texts]
         read = [reading.text for reading in readings]
         tokens = Tokens.of(read)
@@ -84,7 +99,8 @@ class Dictionary:
             wanted = [m for m in text if m.assertion in _EXPLAINED]
             new = {m.concept: m for m in wanted if m.concept not in seen}
             seen.update(new)
-            entries = [f for f in map(self._defined, new.values()) if f is not None]
+            defined = (self._defined(m.concept, m.term) for m in new.values())
+            entries = [f for f in defined if f is not None]
             for _, concept in sorted(entries, key=self._interest):
                 definitions.setdefault(concept.code, concept.defined())
         return list(definitions.values())[: max(0, limit)]
@@ -176,12 +192,12 @@ class Dictionary:
             fits = [f for f in fits if f[1].name.casefold() == written] or fits
         return next((f for f in fits if f[1].concept.definition), fits[0] if fits else None)
 
-    def _defined(self, mention: Mention) -> tuple[int, Concept] | None:
-        """The concept that defines the mention, and the number of its dictionary."""
+    def _definition_of(self, concept: str, term: str) -> tuple[int, Concept] | None:
+        """The concept that defines a mention, and the number of its dictionary."""
         entries = [
             (n, c)
             for n, dictionary in enumerate(self.dictionaries)
-            for c in dictionary.concepts(mention.concept)
+            for c in dictionary.concepts(concept)
         ]
         for number, concept in entries:
             if concept.definition:
@@ -190,7 +206,7 @@ class Dictionary:
             for name in self.dictionaries[number].names(concept):
                 if other := self._named(name):
                     return other
-        return next(filter(None, map(self._named, _heads(mention.term))), None)
+        return next(filter(None, map(self._named, _heads(term))), None)
 
     def _named(self, name: str) -> tuple[int, Concept] | None:
         """A defined concept of that name, in any dictionary."""

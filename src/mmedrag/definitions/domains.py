@@ -51,8 +51,7 @@ def word_evidence(texts: Sequence[str]) -> list[Mapping[Domain, float]]:
 
 
 def _by_words(words: Iterable[str]) -> Mapping[Domain, float]:
-    counts = _word_counts()
-    totals = {domain: counts[domain].total() + HALF_A_CONCEPT for domain in Domain}
+    counts, totals = _word_counts(), _word_totals()
     telling = [word for word in words if sum(counts[d][word] for d in Domain) >= 1.0]
     scores = dict.fromkeys(Domain, 0.0)
     for word in telling:
@@ -74,6 +73,12 @@ def _word_counts() -> Mapping[Domain, Counter[str]]:
         for domain, share in _divided(domains).items():
             counts[domain].update(dict.fromkeys(_words(text), share))
     return counts
+
+
+@cache
+def _word_totals() -> Mapping[Domain, float]:
+    """By domain, how many words count; half a concept more, as each word has."""
+    return {d: words.total() + HALF_A_CONCEPT for d, words in _word_counts().items()}
 
 
 def _words(text: str) -> list[str]:

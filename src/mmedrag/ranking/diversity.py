@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +83,7 @@ class DuplicatesLast:
         names = [identities(e) for e in evidence]
         fresh: list[int] = []
         repeated: list[int] = []
-        seen: set[tuple[str, ...]] = set()
+        seen: set[tuple[str | bytes, ...]] = set()
         for i, own in enumerate(names):
             alike = owners[i][-1] and any(near[i, j] and owners[i] == owners[j] for j in fresh)
             if alike or copies[i, fresh].any() or not seen.isdisjoint(own):
@@ -99,16 +101,26 @@ def owner(e: Evidence) -> tuple[str, ...]:
     return ("case", e.item.source, e.item.patient_id or e.item.study_id)
 
 
-def identities(e: Evidence) -> set[tuple[str, ...]]:
+def identities(e: Evidence) -> set[tuple[str | bytes, ...]]:
     """What another item must share one of to be a repetition of this one.
 
     A patient's text if it is no mere label; a definition's text, and its concept.
     """
     of = owner(e)
-    names = {(*of, "text", *words_of(e.text))} if e.text and not is_label(e.text) else set()
+    wording = _wording(e.text)
+    names: set[tuple[str | bytes, ...]] = {(*of, "text", wording)} if wording else set()
     if not isinstance(e.item, Case):
         names.add((*of, "concept", e.item.concept))
     return names
+
+
+@lru_cache(1 << 12)
+def _wording(text: str) -> bytes:
+    """Equal for texts of the same words; empty for a mere label, which many patients share."""
+    if not text or is_label(text):
+        return b""
+    words = " ".join(words_of(text))
+    return blake2b(words.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def _similarities(evidence: Sequence[Evidence]) -> Matrix:

@@ -13,7 +13,7 @@ the one or the other reply, only for saying anything at all (``asked_stated``).
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Sequence, Set
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -22,7 +22,7 @@ import numpy as np
 
 from mmedrag.protocols import Ontology
 from mmedrag.reward.modalities import modalities
-from mmedrag.text.laterality import sides, sides_of_findings
+from mmedrag.text.laterality import Sides, sides, sides_of_findings
 from mmedrag.types import (
     Assertion,
     Case,
@@ -250,14 +250,21 @@ class _Asker:
         query = self._sides_of_findings
         if not query:
             return 0.0
-        other = sides_of_findings(e.text, e.mentions)
+        other = _sides_of_findings(e.text, e.mentions)
         both = query.keys() & other.keys()
         return _share({c for c in both if query[c].isdisjoint(other[c])}, both)
 
 
-def _stems(text: str) -> list[str]:
+@lru_cache(1 << 12)
+def _stems(text: str) -> tuple[str, ...]:
     words = _WORD.findall(text.casefold())
-    return [_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word)]
+    return tuple(_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word))
+
+
+@lru_cache(1 << 12)
+def _sides_of_findings(text: str, mentions: tuple[Mention, ...]) -> Mapping[str, Sides]:
+    """What is read of a report is the same for every question."""
+    return sides_of_findings(text, mentions)
 
 
 @lru_cache(1 << 14)

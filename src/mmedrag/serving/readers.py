@@ -29,6 +29,9 @@ FIRST_QUESTIONS = (
 )
 """In each language whose rules are shipped; asked of a reader before anybody waits for it."""
 
+_ROUNDS = (10_000, 20, 50)
+"""Of the garbage collector's three generations, in new objects and in rounds of the one before."""
+
 _REST = 5.0
 """Seconds between two looks at which database a server has."""
 
@@ -95,11 +98,14 @@ def _warm(rag: MMedRAG) -> None:
 def _settle() -> None:
     """Take what is loaded out of the garbage collector's rounds, each of which stops every query.
 
-    Models and dictionaries are some hundred thousand objects that live as long as the service.
+    Models and dictionaries are some hundred thousand objects that live as long as the service. So
+    do the cases that readers remember, which come later: rounds over all that is not frozen are
+    rare, one in some ten thousand searches.
     """
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_ROUNDS)
 
 
 def watched(rag: MMedRAG, watch: Watch) -> MMedRAG:

@@ -264,14 +264,15 @@ def _item(e: Evidence) -> dict[str, Any]:
 
 def _scores(e: Evidence) -> dict[str, Any]:
     return {
-        name: None if score is None else round(float(score), 6)
-        for name, score in (
-            ("similarity", e.similarity),
-            ("relevance", e.relevance),
-            ("centrality", e.centrality),
-            ("reward", e.reward),
-        )
+        "similarity": _rounded(e.similarity),
+        "relevance": _rounded(e.relevance),
+        "centrality": _rounded(e.centrality),
+        "reward": _rounded(e.reward),
     }
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(float(score), 6)
 
 
 def _mention(m: Mention) -> dict[str, Any]:

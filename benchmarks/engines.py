@@ -41,6 +41,7 @@ class Engine:
     name = ""
     filters = True
     words = False
+    deletes = True
     keeps = True  # texts and fields beside vectors
     note = ""
 
@@ -189,7 +190,7 @@ class Faiss(Engine):
 class FaissHnsw(Faiss):
     """HNSW with 32 links; FAISS cannot delete from it."""
 
-    name = "FAISS HNSW"
+    name, deletes = "FAISS HNSW", False
     note = "filters are the caller's own mask; no deletion"
 
     def _index(self, dim):
@@ -209,9 +210,6 @@ class FaissHnsw(Faiss):
         import faiss
 
         return faiss.SearchParametersHNSW(efSearch=128, **given)
-
-    def delete(self, number):
-        raise NotImplementedError
 
 
 class Hnswlib(Engine):
@@ -639,7 +637,7 @@ class LangChainChroma(Engine):
 class LlamaIndexFaiss(Engine):
     """LlamaIndex's vector index on FAISS, which has no filters; documents are kept as JSON."""
 
-    name, filters = "LlamaIndex + FAISS", False
+    name, filters, deletes = "LlamaIndex + FAISS", False, False
     note = "no filters; deletion not supported by its FAISS store"
 
     def build(self, records, folder):
@@ -680,10 +678,6 @@ class LlamaIndexFaiss(Engine):
 
     def add(self, record):
         self._index.insert_nodes([self._node(record)])
-        self._index.storage_context.persist(self._folder)
-
-    def delete(self, number):
-        self._index.delete_nodes([str(number)], delete_from_docstore=True)
         self._index.storage_context.persist(self._folder)
 
 

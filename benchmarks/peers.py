@@ -134,19 +134,25 @@ def use(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
     figures["add one (ms)"] = medians(engine, lambda i: engine.add(new[i]), ADDED, warm=2)
     found = [engine.search(np.array(r.vector), K)[:1] == [r.number] for r in new]
     figures["added are found"] = [float(all(found))]
-    try:
-        figures["delete one (ms)"] = medians(engine, lambda i: engine.delete(i), ADDED, warm=2)
-    except Exception as error:  # noqa: BLE001 - an engine that cannot is part of the result
-        print(f"{engine.name} cannot delete: {error!r}", file=sys.stderr)
+    if engine.deletes:
+        try:
+            figures["delete one (ms)"] = medians(engine, lambda i: engine.delete(i), ADDED, warm=2)
+        except Exception as error:  # noqa: BLE001 - the other rows are worth having
+            print(f"{engine.name} failed to delete: {error!r}", file=sys.stderr)
+            figures["delete one (ms)"] = []
     print(json.dumps(figures), flush=True)
     os._exit(0)  # without closing: what was promised must be there
 
 
 def reopen(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
-    """Whether deleted records are gone and added ones there, after a process that just ended."""
+    """Whether deleted records are gone and added ones there, after a process that just ended.
+
+    Of an engine that offers no deletion, only additions are looked for.
+    """
     engine.open(folder)
+    deleted = range(ADDED if engine.deletes else 0)
     try:
-        gone = all(i not in engine.search(np.array(data.vectors[i]), K) for i in range(ADDED))
+        gone = all(i not in engine.search(np.array(data.vectors[i]), K) for i in deleted)
         numbers = range(data.rows, data.rows + ADDED)
         there = all(engine.search(np.array(data.vectors[i]), K)[0] == i for i in numbers)
     finally:
@@ -273,8 +279,13 @@ def run_phase(name: str, phase: str, data: Path, store: Path) -> dict[str, list[
         crashed = phase == "damage" and done.returncode < 0
         reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         print(f"{name}, {phase}: {reason[0][:300]}", file=sys.stderr, flush=True)
-        return {"damage is noticed": [0.0]} if crashed else {}
+        return {"damage is noticed": [0.0]} if crashed else {failed(phase): []}
     return json.loads(lines[-1])
+
+
+def failed(phase: str) -> str:
+    """The key, without a figure, that stands for a phase that ended in an error."""
+    return f"{phase} failed"
 
 
 def measure(name: str, data: Path, small: Path, folder: Path) -> dict[str, list[float]]:
@@ -286,7 +297,7 @@ def measure(name: str, data: Path, small: Path, folder: Path) -> dict[str, list[
 def damaged(name: str, small: Path, folder: Path) -> dict[str, list[float]]:
     """The row that damages a store, alone."""
     figures = run_phases(name, ("build", "damage"), small, folder / "store")
-    return {row: figure for row, figure in figures.items() if row in MARKED}
+    return {row: figure for row, figure in figures.items() if row in MARKED or not figure}
 
 
 def run_phases(name: str, phases: Sequence[str], data: Path, store: Path) -> dict[str, list[float]]:
@@ -296,9 +307,9 @@ def run_phases(name: str, phases: Sequence[str], data: Path, store: Path) -> dic
     figures: dict[str, list[float]] = {}
     for phase in phases:
         found = run_phase(name, phase, data, store)
-        if phase == "build" and not found:
-            break
         figures |= found
+        if failed("build") in found:
+            break
     return figures
 
 
@@ -327,13 +338,26 @@ def table(rows: int, results: dict[str, dict[str, list[float]]], load: str) -> s
         cells = [shown(row, results[name].get(row)) for name in names]
         places = f"{place(row, results, names)} | {place(row, results, stores)}"
         lines.append(f"| {row} | {' | '.join(cells)} | {places} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *failures(results)])
+
+
+def failures(results: dict[str, dict[str, list[float]]]) -> list[str]:
+    """A line that says which engines failed in which phase, where any did."""
+    named = [
+        f"{name} ({phase})"
+        for name, figures in results.items()
+        for phase in PHASES
+        if failed(phase) in figures
+    ]
+    return (
+        ["", f"Ended in an error, so that rows are missing: {', '.join(named)}."] if named else []
+    )
 
 
 def shown(row: str, figure: list[float] | None) -> str:
-    """One cell."""
+    """One cell; one that is measured and has no figure has failed."""
     if not figure:
-        return "–"
+        return "–" if figure is None else "failed"
     if row in MARKED:
         return "yes" if figure[0] else "**no**"
     texts = [f"{v:,.0f}" if v >= 100 else f"{v:.3g}" for v in figure]
@@ -346,7 +370,7 @@ def place(row: str, results: dict[str, dict[str, list[float]]], names: Collectio
     if not mine or row in MARKED:
         return ""
     at, sign = (LOWER[row], 1) if row in LOWER else (0, -1)
-    others = [results[n][row][at] for n in names if row in results[n] and n != "MMedRAG"]
+    others = [results[n][row][at] for n in names if results[n].get(row) and n != "MMedRAG"]
     if not others:
         return ""
     position = 1 + sum(sign * other < sign * mine[at] for other in others)
@@ -431,10 +455,11 @@ def main() -> None:
                 if options.only and engine.name not in options.only:
                     continue
                 if options.damage_alone:
-                    figures = damaged(engine.name, small, Path(name))
+                    kept = results.get(engine.name, {})
+                    figures = kept | damaged(engine.name, small, Path(name))
                 else:
                     figures = measure(engine.name, data, small, Path(name))
-                results.setdefault(engine.name, {}).update(figures)
+                results[engine.name] = figures
                 results[engine.name].setdefault("load", [os.getloadavg()[0]])
                 print(engine.name, json.dumps(results[engine.name]), file=sys.stderr, flush=True)
                 keep_results(options.results, rows, results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -274,8 +275,50 @@ def csv_columns(folder: Path) -> None:
 def csv_quotes(folder: Path) -> None:
     with (folder / "t.csv").open("w") as file:
         file.write("id,text\n")
-        for n in range(sized(300_000)):
+        for n in range(sized(50_000)):
             file.write(f'{n},"never closed\n')
+
+
+def csv_marks(folder: Path) -> None:
+    """Every line opens a mark that the next one neither closes nor contradicts."""
+    with (folder / "t.csv").open("w") as file:
+        file.write("id,text\n")
+        for _ in range(sized(300_000)):
+            file.write('a","x\n')
+
+
+def csv_prose(folder: Path) -> None:
+    """A mark that is never closed, and then more lines than anybody has reports."""
+    with (folder / "t.csv").open("w") as file:
+        file.write('id,text\n1,"never closed\n')
+        for _ in range(sized(250)):
+            file.write("x\n" * 1_000_000)
+
+
+def sparse_files(folder: Path) -> None:
+    """Terabytes that were never written."""
+    heads = {"t.csv": b"id,text\n1,No mass.\n", "r.ndjson": b'{"id": "1", "text": "No mass."}\n'}
+    for name, head in heads.items():
+        with (folder / name).open("wb") as file:
+            file.write(head)
+            file.truncate(sized(2**42))
+
+
+def deep_folders(folder: Path) -> None:
+    """Folders within folders beyond what a path can name, links in circles, a device, a hole."""
+    Image.new("L", (32, 32)).save(folder / "a.png")
+    with (folder / "b.png").open("wb") as file:
+        file.write((folder / "a.png").read_bytes())
+        file.truncate(sized(2**42))
+    (folder / "circle").symlink_to("..")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(sized(5000)):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
 
 
 def jsonl_lines(folder: Path) -> None:
@@ -337,7 +380,8 @@ CORPORA = [
     one_bit_png, sixteen_bit_png, interlaced_png, png_texts, png_of_many_chunks, animated_png,
     tiff_claims, tiff_lzw, tiff_pages, jpeg_claims, jpeg_scans, jpeg_segments, bmp_rle,
     dicom_claims, dicom_lengths, dicom_deflated, dicom_encapsulated, dicom_many_frames, dicom_depth,
-    dicom_report, csv_line, csv_columns, csv_quotes, jsonl_lines, parquet_tables, xml_reports,
+    dicom_report, csv_line, csv_columns, csv_quotes, csv_marks, csv_prose,
+    sparse_files, deep_folders, jsonl_lines, parquet_tables, xml_reports,
     captions,
 ]  # fmt: skip
 
@@ -363,6 +407,13 @@ def csv_zeros(path: Path) -> None:
 
 def csv_open(path: Path) -> None:
     gzipped(path / "a.csv.gz", b'term,definition\nzorb,"', b"x\n", sized(500_000_000))
+
+
+def csv_open_plain(path: Path) -> None:
+    with (path / "a.csv").open("w") as file:
+        file.write('term,definition\nzorb,"')
+        for _ in range(sized(250)):
+            file.write("x\n" * 1_000_000)
 
 
 def jsonl_deep(path: Path) -> None:
@@ -397,8 +448,8 @@ def not_gzip(path: Path) -> None:
 
 
 DICTIONARIES = [
-    obo_tags, obo_line, obo_terms, csv_zeros, csv_open, jsonl_deep, owl_laughs, owl_deep, mesh_text,
-    rrf_lines, not_gzip,
+    obo_tags, obo_line, obo_terms, csv_zeros, csv_open, csv_open_plain, jsonl_deep, owl_laughs,
+    owl_deep, mesh_text, rrf_lines, not_gzip,
 ]  # fmt: skip
 
 
@@ -419,7 +470,7 @@ def run(*words: object) -> str:
 
 def corpora(folder: Path) -> Iterator[Path]:
     """A table is a corpus by itself, a folder of anything else is one."""
-    tables = [file for file in folder.iterdir() if file.suffix in (".csv", ".parquet")]
+    tables = [file for file in folder.iterdir() if file.suffix in (".csv", ".ndjson", ".parquet")]
     yield from tables or [folder]
 
 

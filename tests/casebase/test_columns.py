@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from fast_folder import FAST
+from mmedrag.casebase.blocks import write_array
 from mmedrag.casebase.columns import Columns, ColumnWriter
 from mmedrag.casebase.records import DIAGNOSIS
 from mmedrag.casebase.vocabulary import PLAIN
@@ -100,3 +106,32 @@ def test_columns_of_no_cases(tmp_path):
     mask = columns.mask(Predicate("modality", "null"), lambda field: values[field])
     assert mask.shape == (0,)
     assert mask.dtype == np.bool_
+
+
+LABELS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4), max_size=30)
+
+
+@settings(deadline=None, max_examples=60)
+@given(LABELS, st.sets(st.sampled_from("aBcXh"), min_size=1), st.integers(1, 9))
+def test_labels_that_stand_together_are_those_of_each_case(labels, asked, few):
+    cases = [Case(id=str(i), labels=tuple(own)) for i, own in enumerate(labels)]
+    predicate = Predicate("labels", "=", tuple(sorted(asked)))
+    with TemporaryDirectory(dir=FAST) as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mmedrag.casebase.columns._FEW", few)
+        columns, values = columns_of(Path(folder), [cases])
+        mask = columns.mask(predicate, lambda field: values[field])
+    assert mask.tolist() == [predicate.matches(case) for case in cases]
+
+
+def test_labels_in_the_order_of_cases_as_earlier_releases_left_them(tmp_path):
+    columns, values = columns_of(tmp_path, [CASES])
+    codes, positions = (array.span() for array in columns.arrays()["labels"])
+    order = np.argsort(positions, kind="stable")
+    entry = [
+        write_array(tmp_path / name, [array[order]], dtype)
+        for name, array, dtype in (("c", codes, "<u2"), ("p", positions, "<u4"))
+    ]
+    earlier = Columns(tmp_path, {"fields": {"labels": entry}, "left_out": []}, len(CASES))
+    predicate = Predicate("labels", "=", ("covid", "x"))
+    mask = earlier.mask(predicate, lambda field: values[field])
+    assert mask.tolist() == [predicate.matches(case) for case in CASES]

@@ -7,6 +7,7 @@ import sqlite3
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from filter_cases import CASES, CONCEPTS, MEANINGS, REPORTS, STATED, expressions, mentioned
 from mmedrag.casebase import Casebase, Entry
@@ -91,3 +92,38 @@ def test_what_reports_say_can_be_asked(read_reports, where, expected):
     said = {i: mentioned(text) for i, text in REPORTS.items()}
     matching = {i for i, m in said.items() if parse(where).matches(Case(id=i), m, CONCEPTS)}
     assert matching == expected
+
+
+@pytest.fixture(scope="module")
+def published_reports(tmp_path_factory):
+    """Some reports in a generation, one of them replaced since, one deleted, the others new."""
+    vector = np.zeros(DIM, np.float32)
+    path = tmp_path_factory.mktemp("published") / "cases"
+    entries = [Entry(Case(id=i, text=t), vector, i, None) for i, t in REPORTS.items()]
+    gone = Entry(Case(id="gone", text=entries[0].case.text), vector, "gone", None)
+    with Casebase.create(path, dim=DIM, fingerprint="f", preset="p") as made:
+        made.relate(glossary().concepts)
+        made.add([*entries[:4], gone])
+        made.recognise(glossary())
+        made.publish()
+        made.delete(["gone"])
+        made.add(entries[3:])
+        made.recognise(glossary())
+        yield made
+
+
+@pytest.mark.parametrize(("where", "expected"), STATED)
+def test_a_generation_and_new_rows_say_the_same(published_reports, where, expected):
+    assert found(published_reports, where) == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(*(3 * [st.sampled_from([where for where, _ in STATED])]), st.sampled_from(["and", "or"]))
+def test_joined_conditions_on_reports_lose_nothing(published_reports, first, second, third, word):
+    where = f"({first}) {word} not ({second}) or ({third}) {word} domain is not null"
+    condition = parse(where)
+    expected = {
+        i for i, text in REPORTS.items()
+        if condition.matches(Case(id=i), mentioned(text), CONCEPTS)
+    }  # fmt: skip
+    assert found(published_reports, where) == expected

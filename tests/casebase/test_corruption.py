@@ -176,8 +176,6 @@ def test_a_bit_lost_in_a_stored_vector_is_found_by_verify(path):
     [
         "UPDATE texts SET text = text || '.' WHERE row = 5",
         "UPDATE texts SET text = CAST(text AS BLOB) WHERE row = 5",
-        "UPDATE vectors SET vector = zeroblob(32) WHERE row = 5",
-        "UPDATE vectors SET vector = zeroblob(31) WHERE row = 5",
         "UPDATE cases SET labels = '[' WHERE row = 5",
         "UPDATE cases SET domain = 'radiologz' WHERE row = 5",
         "UPDATE cases SET patient_id = 'p9' WHERE row = 5",
@@ -186,10 +184,7 @@ def test_a_bit_lost_in_a_stored_vector_is_found_by_verify(path):
 )
 def test_a_row_is_checked_when_it_is_read(path, damage):
     """Whatever is asked, the damaged row is never given out as if it were sound."""
-    with Casebase.open(path) as casebase:
-        casebase._access.database._run("PRAGMA foreign_keys = OFF")
-        casebase._access.database._run(damage)
-    (path / "seal.json").unlink()  # as while a writer is at work
+    damage_database(path, damage)
     with Casebase.open(path, readonly=True) as casebase:
         with pytest.raises(CasebaseDamaged, match=r"checksum|not what was written"):
             casebase.get(ENTRIES[4].case.id)
@@ -197,6 +192,34 @@ def test_a_row_is_checked_when_it_is_read(path, damage):
             list(casebase.cases())
         with pytest.raises(CasebaseDamaged, match=r"checksum|not what was written"):
             casebase.search(question_of(Query(), unit(np.random.default_rng(0))), 99)
+
+
+@pytest.mark.parametrize("length", [32, 31])
+def test_a_search_needs_no_stored_vector_but_that_of_a_new_row(path, length):
+    """Vectors come from the generation, where there is one, and those are sound."""
+    own = f"SELECT row FROM cases WHERE id = '{ENTRIES[4].case.id}'"
+    damage = f"UPDATE vectors SET vector = zeroblob({length}) WHERE row = ({own})"
+    damage_database(path, damage)
+    with Casebase.open(path) as casebase:
+        with pytest.raises(CasebaseDamaged, match="checksum"):
+            casebase.get(ENTRIES[4].case.id)
+        with pytest.raises(CasebaseDamaged, match="checksum"):
+            list(casebase.cases())
+        hits = casebase.search(question_of(Query(), unit(np.random.default_rng(0))), 99)
+        vectors = {hit.case.id: hit.vector.tolist() for hit in hits}
+        assert vectors[ENTRIES[4].case.id] == ENTRIES[4].vector.tolist()
+        casebase.add(ENTRIES[4:5])  # in a new row, outside the generation
+    damage_database(path, damage)
+    with pytest.raises(CasebaseDamaged, match="checksum"):
+        Casebase.open(path, readonly=True)
+
+
+def damage_database(path, statement):
+    """Change the database past its checksums, as if a writer were still at work."""
+    with Casebase.open(path) as casebase:
+        casebase._access.database._run("PRAGMA foreign_keys = OFF")
+        assert casebase._access.database._run(statement).rowcount == 1
+    (path / "seal.json").unlink()
 
 
 @pytest.mark.parametrize(

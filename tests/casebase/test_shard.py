@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmedrag.casebase.blocks import StoredArray, write_array
+from mmedrag.casebase.blocks import BLOCK, GenerationDamaged, StoredArray, write_array
 from mmedrag.casebase.derivation import _index, choose_key
-from mmedrag.casebase.shard import Shard
+from mmedrag.casebase.shard import Shard, joined
 
 N, DIM, START = 400, 16, 40
 
@@ -34,13 +34,68 @@ def test_as_many_candidates_as_match_and_no_others(shard, vectors, share, monkey
     inside = np.arange(N) if mask is None else np.flatnonzero(mask)
     for _ in range(5):
         query = vectors[rng.integers(len(vectors))]
-        found = shard.search(query, 10, 30, mask)
+        found, values = shard.search(query, 10, 30, mask)
+        assert len(values) == len(found)
         assert len(set(found.tolist())) == len(found) >= min(10, len(inside))
         assert set(found - START) <= set(inside.tolist())
         if shard.key == "Flat":
             best = inside[np.argsort(-(vectors[START:][inside] @ query))[:10]]
             assert set(best + START) <= set(found.tolist())
     shard.check()
+
+
+@pytest.fixture(scope="module")
+def clustered(tmp_path_factory):
+    """Vectors in 50 clusters, each case's cluster, and the shard of them in inverted lists."""
+    rng = np.random.default_rng(3)
+    clusters = rng.integers(50, size=6_000)
+    rows = rng.standard_normal((50, DIM))[clusters] + rng.standard_normal((6_000, DIM))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    folder = tmp_path_factory.mktemp("clustered")
+    stored = StoredArray(folder, write_array(folder / "vectors", [rows], "<f4"))
+    entry = {"start": 0, "count": len(rows), **_index(folder / "x.faiss", rows, "IVF80,SQ8")}
+    return rows, clusters, (folder, entry, stored)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.2])
+def test_a_filter_loses_nothing_near_wherever_its_cases_lie(clustered, share, monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.shard._SCAN", 30)
+    rows, clusters, made = clustered
+    shard, rng = Shard(*made), np.random.default_rng(4)
+    shares = []
+    for mask in (rng.random(len(rows)) < share, (rng.random(50) < share)[clusters]):
+        inside = np.flatnonzero(mask)
+        for query in rows[rng.integers(len(rows), size=40)]:
+            best = inside[np.argsort(-(rows[inside] @ query))[:20]]
+            shares.append(np.isin(best, shard.search(query, 20, 60, mask)[0]).mean())
+    assert np.mean(shares) > 0.97
+
+
+def test_inverted_lists_are_read_and_checked_as_they_are_searched(clustered):
+    rows, _, (folder, entry, stored) = clustered
+    shard = Shard(folder, entry, stored)
+    blocks = shard._approximate._blocks
+    own = shard.search(rows[7], 1, 2, None)[0]
+    assert 7 in own
+    assert 0 < np.count_nonzero(blocks._checked) < len(blocks._checked)
+    file = folder / entry["faiss"]["file"]
+    content = bytearray(file.read_bytes())
+    last = int(np.flatnonzero(~blocks._checked)[-1])
+    content[last * BLOCK] ^= 1
+    file.with_suffix(".damaged").write_bytes(content)
+    damaged = Shard(folder, {**entry, "faiss": {**entry["faiss"], "file": "x.damaged"}}, stored)
+    assert 7 in damaged.search(rows[7], 1, 2, None)[0]
+    with pytest.raises(GenerationDamaged):
+        [damaged.search(query, 1, 2, None) for query in rows]
+
+
+def test_what_is_near_in_another_shard_takes_the_place_of_what_is_not(clustered):
+    rows, _, (folder, entry, stored) = clustered
+    shards = [Shard(folder, entry, stored), Shard(folder, {**entry, "index": "x"}, stored)]
+    found = [shard.search(rows[7], 5, 10, None) for shard in shards]
+    positions = joined(shards, found, 5, 10)
+    assert len(positions) < sum(len(part) for part, _ in found)
+    assert set(np.argsort(-(rows @ rows[7]))[:3]) <= set(positions.tolist())
 
 
 def test_the_index_is_chosen_by_size():

@@ -168,3 +168,18 @@ def test_what_python_writes_is_read_as_it_was(tmp_path_factory, table):
         csv.writer(opened, quoting=csv.QUOTE_ALL).writerows([("id", "text"), *table])
     read = [tuple(row[1].values()) for row in csv_rows(file) if not isinstance(row, Problem)]
     assert read == table
+
+
+def test_marks_that_open_on_every_line_and_never_close_cost_no_square(tmp_path):
+    lines = 20_000
+    head, tail = "id,text\n1,first\n", '2,"two\nlines"\n3,last\n'
+    read, problems = rows(tmp_path, head + 'a","x\n' * lines + tail)
+    assert len(read) == lines + 3
+    assert [cells["text"] for _, cells in (read[0], *read[-2:])] == ["first", "two\nlines", "last"]
+    assert all(problem.stored for problem in problems)
+
+
+def test_a_stray_mark_leaves_long_cells_whole(tmp_path):
+    report = "\n".join(f"Line {n} of a long report." for n in range(2000))
+    read, _ = rows(tmp_path, f'id,text\n1,"never closed\n2,plain\n3,"{report}"\n4,last\n')
+    assert [cells["text"] for _, cells in read] == ['"never closed', "plain", report, "last"]

@@ -11,6 +11,7 @@ from PIL import Image
 
 from dicom_files import BASIC_TEXT_SR, code, content, header, ramp, save, with_pixels
 from mmedrag.datasets import MAX_PROBLEMS, read_corpus, recognise
+from mmedrag.datasets.extent import extent
 from mmedrag.datasets.identifiers import unique
 from mmedrag.types import Case, Problem
 
@@ -156,3 +157,36 @@ def test_odd_values_cost_at_most_their_row(tmp_path):
         ("2", {}),
     ]
     assert [problem.line for problem in problems] == [3]
+
+
+@pytest.mark.parametrize(("sound", "line"), [(0, 23), (30, 64)])
+def test_a_corpus_that_is_mostly_broken_is_read_no_further(tmp_path, monkeypatch, sound, line):
+    monkeypatch.setattr("mmedrag.datasets.rows.MAX_BROKEN", 20)
+    monkeypatch.setattr("mmedrag.datasets.MAX_PROBLEMS", 5)
+    file = tmp_path / "t.csv"
+    good = "".join(f"{n},No mass.\n" for n in range(sound))
+    file.write_text(f'id,text\n{good}a,"never closed\n' + "x\n" * 100 + "b,last\n")
+    cases, problems = read(file)
+    assert len(cases) == sound + 1
+    assert f"after line {line} the rest was not read" in problems[-1].reason
+    assert extent(file) < sound + 60
+
+
+def test_a_corpus_with_more_sound_rows_than_broken_ones_is_read_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmedrag.datasets.rows.MAX_BROKEN", 20)
+    file = tmp_path / "t.csv"
+    file.write_text("id,text\n" + "".join(f"{n},No mass.\n{n}\n" for n in range(100)))
+    assert sum(isinstance(item, Case) for item in read_corpus(file)) == 100
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    Image.new("L", (32, 32)).save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(30):  # names longer than a path may be
+        os.mkdir("d" * 200)  # noqa: PTH102
+        os.chdir("d" * 200)
+    monkeypatch.chdir(tmp_path)
+    case, problem = read_corpus(tmp_path)
+    assert isinstance(case, Case)
+    assert isinstance(problem, Problem)
+    assert "cannot be listed" in problem.reason

@@ -295,3 +295,14 @@ def test_real_ontologies(shared_data: Path, tmp_path: Path) -> None:
     assert len(found) == 8
     assert all(d.text for d in found)
     assert defined(source, "Arachnodactyly.")[0][0] == "HP:0001166"
+
+
+def test_a_dictionary_that_is_mostly_broken_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmedrag.definitions.compilation.MOST_BROKEN", 5)
+    table = tmp_path / "own.csv"
+    table.write_text('term,definition\nzorb,"A spot\n' + "x\n" * 2000)
+    with pytest.raises(CorpusError, match="line 2 that is never closed"):
+        compile_dictionary(read_terms(table), tmp_path / "own.dict")
+    assert not (tmp_path / "own.dict").exists()
+    table.write_text("term,definition\n" + "zorb,x\n,y\n" * 100)
+    assert compile_dictionary(read_terms(table), tmp_path / "own.dict").terms == 100

@@ -170,6 +170,7 @@ def test_a_predicate_belongs_to_its_own_noun(own: Dictionary, text: str) -> None
         ("CLL, ALL.", "ALL", True),
         ("Child with ALL in remission.", "ALL", True),
         ("DISCUSSED WITH DR SMITH.", "DR", False),
+        ("PLEASE CALL DR. HOUSE.", "DR", False),
         ("Seen by DR. JONES today.", "DR", False),
         ("Seen by DR Miller.", "DR", False),
         ("Moderate DR in the right eye.", "DR", True),

@@ -392,3 +392,32 @@ def test_elements_within_elements_are_refused(tmp_path):
     (problem,) = read_terms(path)
     assert isinstance(problem, Problem)
     assert "nested" in problem.reason
+
+
+def test_a_mark_that_is_never_closed_makes_no_terms_of_its_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmedrag.definitions.tables._MOST_LINES", 5)
+    prose = "".join(f"line {n}\n" for n in range(10))
+    table = f'term,definition\nzorb,"A spot\n{prose}krell,x\nshort\n'
+    terms, problems = read(written(tmp_path, "d.csv", table))
+    assert [term.term for term in terms] == ["zorb", "krell", "short"]
+    assert [problem.line for problem in problems] == list(range(3, 13))
+    assert all("line 2 that is never closed" in problem.reason for problem in problems)
+
+
+def test_a_file_that_unpacks_to_far_more_than_text_can_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmedrag.definitions.lines.SMALL", 1000)
+    for name, (head, part) in {"a.csv": (b"term\n", b"x\n"), "a.owl": (b"<r>", b"<a/>")}.items():
+        path = tmp_path / f"{name}.gz"
+        path.write_bytes(gzip.compress(head + part * 200_000))
+        with pytest.raises(CorpusError, match="100 times its size"):
+            list(read_terms(path))
+    plain = written(tmp_path, "b.csv", "term\n" + "x\n" * 2000)
+    assert len(read(plain)[0]) == 2000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_no_source(tmp_path):
+    for name in ("a.csv", "a.xml", "a.obo.gz"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(CorpusError, match="not a regular file"):
+            list(read_terms(tmp_path / name))

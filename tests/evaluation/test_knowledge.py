@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mmedrag.definitions.compilation import compile_dictionary
+from mmedrag.definitions.terms import Term
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation.knowledge import evaluate_knowledge
 
@@ -57,3 +59,16 @@ def test_questions_that_name_their_diagnosis_are_left_out(tmp_path):
 def test_records_without_a_shared_diagnosis_are_refused(tmp_path):
     with pytest.raises(CorpusError, match="No two patients"):
         evaluate_knowledge([records(tmp_path, CASES[3:])])
+
+
+def test_relations_of_a_dictionary_join_the_graph(tmp_path):
+    terms = (
+        Term(id="X:1", term="ring enhancement", relations=(("part_of", "X:2"),)),
+        Term(id="X:2", term="brain abscess"),
+    )
+    compile_dictionary(terms, tmp_path / "signs.dictionary")
+    files = [records(tmp_path, CASES)]
+    alone = evaluate_knowledge(files).data["edges"]
+    joined = evaluate_knowledge(files, dictionaries=[tmp_path / "signs.dictionary"])
+    assert joined.data["edges"]["is part of"] == alone.get("is part of", 0) + 1
+    assert "signs.dictionary" in joined.protocol

@@ -93,7 +93,7 @@ def test_a_report_counts_and_names_problems() -> None:
     text = report_text(IndexReport(5, 2, 4, 1, problems), 1.25)
     assert text.startswith("5 cases written, 2 unchanged, 4 encoded, in 1.2 s\n1 without a domain")
     assert "x.jsonl:0: not JSON" in text
-    assert text.endswith("… and 3 more")
+    assert text.endswith(f"  … and 2 more\n  x.jsonl:{SHOWN_PROBLEMS + 2}: not JSON")
 
 
 def test_a_remark_on_a_stored_case_is_no_skipped_row() -> None:

@@ -125,14 +125,15 @@ class Blocks:
     def check_at(self, starts: NDArray[np.int64], width: int) -> None:
         """Check the blocks of ``width`` bytes at each start; see :meth:`check`."""
         if self._unchecked and len(starts):
-            reach = np.arange(0, width + BLOCK, BLOCK)
-            reach[-1] = width - 1
-            self._check(np.unique((starts[:, None] + reach[reach < width]) // BLOCK))
+            first, last = starts // BLOCK, (starts + width - 1) // BLOCK
+            reach = range(int((last - first).max()) + 1)
+            numbers = np.concatenate([np.minimum(first + i, last) for i in reach])
+            self._check(np.unique(numbers[~self._checked[numbers]]))
 
     def _check(self, numbers: NDArray[np.int64]) -> None:
+        content = self.bytes.data
         for number in numbers[~self._checked[numbers]].tolist():
-            block = self.bytes[number * BLOCK : (number + 1) * BLOCK]
-            if crc32(block.data) != self._checksums[number]:
+            if crc32(content[number * BLOCK : (number + 1) * BLOCK]) != self._checksums[number]:
                 raise self._damaged()
             self._checked[number] = True
             self._unchecked -= 1
@@ -168,6 +169,10 @@ class StoredArray:
 
     def at(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         """A copy of its rows at some positions."""
-        self._blocks.check_at(positions * self._width, self._width)
-        taken: NDArray[Any] = self._array[positions]
+        taken: NDArray[Any] = self.checked_at(positions)[positions]
         return taken
+
+    def checked_at(self, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """The whole of it without a copy, of which only the rows at some positions are checked."""
+        self._blocks.check_at(positions * self._width, self._width)
+        return self._array

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from mmedrag.casebase.records import case_of, checksum
+from mmedrag.casebase.records import COLUMNS, case_of, checksum
 from mmedrag.errors import CasebaseDamaged
 from mmedrag.types import Case, Vector
 
@@ -25,22 +25,26 @@ def checked_vector(whose: str, blob: bytes, stored: int | None) -> Vector:
     return np.frombuffer(blob, "<f4")
 
 
-def checked_case(row: sqlite3.Row) -> Case:
-    """The case in a row of its number, ``COLUMNS``, text, vector and checksum.
+def checked_case(row: sqlite3.Row, vector: bytes) -> Case:
+    """The case in a row of its number, ``COLUMNS`` and text; its checksum is the row's last value.
+
+    Args:
+        row: as it is stored.
+        vector: the case's vector, as it is given out.
 
     Raises:
         CasebaseDamaged: it fails its checksum.
     """
-    if not is_sound(row[1:]):
+    values = row[1 : len(COLUMNS) + 2]
+    if not is_sound(values, vector, row["checksum"]):
         raise _damaged(f"Case {row['id']!r}")
-    return case_of(row[1:-2])
+    return case_of(values)
 
 
-def is_sound(row: Sequence[Any]) -> bool:
-    """Whether a row of the columns ``COLUMNS``, text, vector and checksum has this checksum."""
-    *values, text, vector, stored = row
+def is_sound(values: Sequence[Any], vector: bytes, stored: bytes) -> bool:
+    """Whether the values of ``COLUMNS`` and the text have this checksum, with this vector."""
     try:
-        return bool(checksum(values, text, vector) == stored)
+        return bool(checksum(values[:-1], values[-1], vector) == stored)
     except TypeError:  # a part is missing, or a text has become a blob
         return False
 

@@ -2,7 +2,8 @@
 
 A column gives each case the number of its value of one field. A condition is put to each value
 once, in Python, and the answers are looked up by number: some 2 ms for a million cases, whatever
-the condition. ``labels`` has several values a case: pairs of number and position.
+the condition. ``labels`` has several values a case: pairs of number and position, in the order of
+the numbers, so that the cases of one label stand together.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mmedrag.filters import COMPARE, Predicate, compared
 LARGEST = 65_535  # distinct values of a column; fields with more are left to SQL
 LONGEST = 1_000  # characters of a value of meta
 _SHORT = 64  # characters of values that are compared all at once
+_FEW = 1_000  # labels whose cases are taken one label after the other
 PATHS = 200  # columns of meta; what is beyond is left to SQL
 
 Codes = NDArray[np.integer[Any]]
@@ -63,16 +65,16 @@ class ColumnWriter:
     def finish(self) -> tuple[dict[str, list[Codes]], dict[str, Counted]]:
         """All columns and their vocabulary.
 
-        A column is one array, the number of each case's value (0 for none), or two: numbers and
-        the positions of the cases that have them.
+        A column is one array, the number of each case's value (0 for none), or two: numbers,
+        ascending, and the positions of the cases that have them.
         """
         columns: dict[str, list[Codes]] = {}
         for field, pieces in self._codes.items():
             codes = np.concatenate([np.empty(0, np.uint32), *pieces])
             columns[field] = [np.pad(codes, (0, self._count - len(codes)))]
         if "labels" in self._numbers:
-            pairs = [np.empty((2, 0), np.uint32), *self._labels]
-            columns["labels"] = [*np.concatenate(pairs, axis=1)]
+            pairs = np.concatenate([np.empty((2, 0), np.uint32), *self._labels], axis=1)
+            columns["labels"] = [*pairs[:, np.argsort(pairs[0], kind="stable")]]
         vocabulary = {
             field: _counted(self._numbers[field], arrays[0]) for field, arrays in columns.items()
         }
@@ -184,6 +186,7 @@ class Columns:
         }
         self._left_out = frozenset(entry["left_out"])
         self._values: dict[str, _Values] = {}
+        self._ascending: dict[str, bool] = {}  # earlier releases left pairs in the order of cases
         self._count = count
 
     def has(self, field: str) -> bool:
@@ -210,7 +213,10 @@ class Columns:
             return ~self._looked_up(np.array([False, True]), codes, positions)
         if field not in self._values:
             self._values[field] = _Values(field, values(field))
-        return self._looked_up(self._values[field].meeting(predicate), codes, positions)
+        hit = self._values[field].meeting(predicate)
+        if positions and np.count_nonzero(hit) <= _FEW and self._ascends(field, codes):
+            return self._taken(np.flatnonzero(hit), codes, positions[0])
+        return self._looked_up(hit, codes, positions)
 
     def _looked_up(self, hit: Mask, codes: Codes, positions: Sequence[NDArray[Any]]) -> Mask:
         matches = hit.take(codes, mode="clip")
@@ -218,6 +224,20 @@ class Columns:
             return matches
         mask = np.zeros(self._count, np.bool_)
         mask[positions[0][matches]] = True
+        return mask
+
+    def _ascends(self, field: str, codes: Codes) -> bool:
+        if field not in self._ascending:
+            self._ascending[field] = bool(np.all(codes[:-1] <= codes[1:]))
+        return self._ascending[field]
+
+    def _taken(self, numbers: NDArray[np.intp], codes: Codes, positions: NDArray[Any]) -> Mask:
+        """The cases of some numbers, each of which stands together in ascending ``codes``."""
+        mask = np.zeros(self._count, np.bool_)
+        wanted = numbers[numbers <= LARGEST].astype(codes.dtype)
+        starts, stops = (np.searchsorted(codes, wanted, side) for side in ("left", "right"))
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            mask[positions[start:stop]] = True
         return mask
 
 

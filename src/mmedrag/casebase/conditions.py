@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 import sqlite3
 
+import numpy as np
+
 from mmedrag.casebase.criteria import Statements
+from mmedrag.casebase.exact import Rows, distinct
 from mmedrag.casebase.records import DIAGNOSIS
 from mmedrag.dates import first_day, last_day
 from mmedrag.filters import (
@@ -39,16 +42,22 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.create_function("json_text", 1, _json_text, deterministic=True)
 
 
-def condition(node: Node, statements: Statements) -> tuple[str, list[Value]]:
+def condition(node: Node, statements: Statements, above: int = 0) -> tuple[str, list[Value]]:
     """A condition on table ``cases`` that is 0 or 1, and its parameters.
 
     Args:
         node: the filter.
         statements: what the reports say.
+        above: it is put to cases with higher row numbers alone.
     """
 
     def predicate(leaf: Predicate) -> tuple[str, list[Value]]:
-        return _mentioned(leaf, statements) if leaf.field in MENTIONED else _predicate(leaf)
+        if leaf.field not in MENTIONED:
+            return _predicate(leaf)
+        rows = stating(leaf, statements)
+        listed = "(cases.row IN (SELECT value FROM json_each(?)))"
+        test = f"(NOT {listed})" if leaf.relation == "null" else listed
+        return test, [json.dumps(rows[rows > above].tolist())]
 
     return joined(node, predicate)
 
@@ -85,7 +94,11 @@ def _stored(field: str) -> tuple[str, str, list[Value]]:
     return "json_text(cases.meta -> ?)", "json_number(cases.meta -> ?)", [path]
 
 
-def _mentioned(node: Predicate, statements: Statements) -> tuple[str, list[Value]]:
+def stating(node: Predicate, statements: Statements) -> Rows:
+    """Rows, ascending, whose reports say what a condition on :data:`MENTIONED` asks for.
+
+    Where it asks for reports that say nothing (``null``), all the others.
+    """
     affirmed = node.field == "affirms"
     states = statements.affirming if affirmed else statements.ruling_out
     test, values = "1", []
@@ -98,9 +111,7 @@ def _mentioned(node: Predicate, statements: Statements) -> tuple[str, list[Value
         codes = [operand for operand in node.operands if isinstance(operand, str)]
         concepts = {*codes, *map(statements.find, codes)} - {""}
         groups += [states(concept) for concept in sorted(concepts)]
-    rows = sorted({row for group in groups for row in group.tolist()})
-    listed = "(cases.row IN (SELECT value FROM json_each(?)))"
-    return f"(NOT {listed})" if node.relation == "null" else listed, [json.dumps(rows)]
+    return distinct(np.concatenate([np.empty(0, np.int64), *groups]))
 
 
 def _tests(

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.exact import Rows, distinct
 from mmedrag.casebase.hybrid import evidence, together
 from mmedrag.entailment import ELSEWHERE, KIND_ALONE, site_sets
 from mmedrag.protocols import Ontology
@@ -89,7 +89,7 @@ class Statements(ABC):
         """Rows that rule the concept out; see :func:`mmedrag.entailment.rules_out`."""
         rows = [_NO_ROWS]
         rows += [self.stated(False, *wider) for wider in self.wider(concept).items()]
-        return np.unique(np.concatenate(rows))
+        return distinct(np.concatenate(rows))
 
     def stated(self, affirmed: bool, concept: str, terms: Sequence[int]) -> Rows:
         """Rows that affirm these terms of a concept, or negate them and affirm no kind of it."""
@@ -144,13 +144,11 @@ class TableStatements(Statements):
         wanted = sorted(sites)
         key = (assertion, *terms, *wanted)
         if key not in self._remembered:
-            sql = (
-                "SELECT DISTINCT row FROM mentions WHERE assertion = ? "  # noqa: S608
-                f"AND term IN ({', '.join(map(str, terms))})"
+            condition = (
+                f"assertion = ? AND term IN ({', '.join(map(str, terms))})"
                 f"{' AND instr(sites, ?)' * len(wanted)}"
             )
-            cursor = self._connection.execute(sql, [assertion.value, *wanted])
-            rows = np.sort(np.fromiter((row for (row,) in cursor), np.int64))
+            rows = listed(self._connection, "mentions", condition, [assertion.value, *wanted])
             if self._held > _REMEMBERED:
                 self._forget()
             self._remembered[key] = rows
@@ -168,6 +166,18 @@ class TableStatements(Statements):
         self._held = 0
 
 
+def listed(
+    connection: sqlite3.Connection, table: str, condition: str, values: Sequence[object]
+) -> Rows:
+    """The ``row`` of each row of a table that meets a condition, each once, ascending.
+
+    SQLite joins them to one text, which is read faster than a row at a time.
+    """
+    sql = f"SELECT group_concat({table}.row, ' ') FROM {table} WHERE {condition}"  # noqa: S608
+    (text,) = connection.execute(sql, values).fetchone()
+    return distinct(np.fromstring(text, np.int64, sep=" ")) if text else _NO_ROWS
+
+
 def match(
     statements: Statements, criteria: Sequence[Criterion]
 ) -> tuple[Rows, NDArray[np.float64]]:
@@ -178,7 +188,7 @@ def match(
         criteria that are required, else :func:`~mmedrag.casebase.hybrid.evidence`.
     """
     met = [_fulfilment(statements, criterion) for criterion in criteria]
-    rows = np.unique(np.concatenate([_NO_ROWS, *(group for groups in met for group, _ in groups)]))
+    rows = distinct(np.concatenate([_NO_ROWS, *(group for groups in met for group, _ in groups)]))
     values = np.zeros((len(met), len(rows)))
     for row_values, groups in zip(values, met, strict=True):
         for group, value in reversed(groups):  # the first that applies decides

@@ -16,7 +16,7 @@ from mmedrag.casebase.columns import ColumnWriter
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.postings import PostingsWriter
-from mmedrag.casebase.shard import Index, candidates, faiss
+from mmedrag.casebase.shard import Index, candidates, faiss, inverted_of
 from mmedrag.casebase.stems import Stemmer
 from mmedrag.casebase.vocabulary import WORDS, Counted
 from mmedrag.errors import CasebaseError
@@ -125,7 +125,7 @@ def _index(file: Path, vectors: Matrix, key: str) -> dict[str, Any]:
 
 def _head(index: Index, size: int) -> dict[str, int]:
     """Where the inverted lists begin that stand at the end of the file, where there are such."""
-    inverted = faiss.try_extract_index_ivf(index)
+    inverted = inverted_of(index)
     mapped = (faiss.IndexIVFFlat, faiss.IndexIVFScalarQuantizer)
     outer = type(faiss.downcast_index(index))
     if inverted is None or type(inverted) not in mapped:
@@ -137,7 +137,7 @@ def _head(index: Index, size: int) -> dict[str, int]:
 
 def _train(index: Index, vectors: Matrix) -> bool:
     """Whether there are rows enough to train on; an exact index serves small corpora better."""
-    inverted = faiss.try_extract_index_ivf(index)
+    inverted = inverted_of(index)
     size = 65_536
     if inverted is not None:
         size = max(10_000, _TRAIN_PER_LIST * int(inverted.nlist))
@@ -158,7 +158,7 @@ def _set_probes(index: Index, vectors: Matrix) -> None:
     How many that takes depends on the encoder: vectors in clusters need a thirtieth of the lists,
     those of reports a quarter.
     """
-    inverted = faiss.try_extract_index_ivf(index)
+    inverted = inverted_of(index)
     if inverted is None:
         return
     rows = np.random.default_rng(1).permutation(len(vectors))[:_QUERIES]

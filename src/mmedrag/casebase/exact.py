@@ -85,6 +85,12 @@ class ExactRows:
             setattr(self, name, new)
 
 
+def distinct(rows: Rows) -> Rows:
+    """Each row once, ascending; ``np.unique`` hashes integers, which takes longer."""
+    ascending = np.sort(rows)
+    return ascending[np.flatnonzero(np.diff(ascending, prepend=-1))]
+
+
 def locate(sorted_rows: Rows, wanted: Rows) -> tuple[NDArray[np.intp], Mask]:
     """Positions of ``wanted`` in ascending ``sorted_rows``, and which of them are there."""
     positions = np.searchsorted(sorted_rows, wanted)

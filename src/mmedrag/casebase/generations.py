@@ -19,11 +19,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmedrag.casebase.blocks import REMEDY, GenerationDamaged, StoredArray
 from mmedrag.casebase.columns import Columns
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import derive
-from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.exact import Mask, Rows
 from mmedrag.casebase.postings import Postings
 from mmedrag.casebase.shard import Shard
 from mmedrag.casebase.vocabulary import Counted
@@ -59,6 +61,12 @@ class Generation:
     shards: Mapping[str, Shard]
     columns: Columns
     postings: Postings
+
+    def holding(self, rows: Rows) -> Mask:
+        """Which of its cases some row numbers stand for."""
+        marked = np.zeros(self.summary.row + 1, np.bool_)
+        marked[rows[rows <= self.summary.row]] = True
+        return marked[self.rows]
 
     def check(self) -> None:
         """Check every byte of every file.

@@ -153,6 +153,8 @@ class MentionTable:
             f"JOIN recognisers ON number = recogniser WHERE row IN ({placeholders})",
             rows,
         ).fetchall()
+        if not kept:
+            return
         stored: dict[int, list[StoredMention]] = {row[0]: [] for row in kept}
         for row, *mention in self._connection.execute(
             'SELECT row, start, "end", concept, terms.term, kind, assertion, sites FROM mentions '  # noqa: S608

@@ -21,7 +21,7 @@ from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.casebase.vocabulary import PLAIN
 from mmedrag.errors import FilterError
-from mmedrag.filters import MENTIONED, Node, Value, fields_of
+from mmedrag.filters import MENTIONED, Node, Predicate, Value, fields_of
 from mmedrag.protocols import Ontology
 from mmedrag.types import Case, Criterion, Facet, Kind, Matrix, Vector
 
@@ -33,6 +33,7 @@ _CASE = (
     f"SELECT cases.row, {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
     "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"
 )
+_READ = _CASE.replace("text, vector,", "text,").replace(" LEFT JOIN vectors USING (row)", "")
 
 _CORE = (
     "SELECT epoch, pruned FROM state",
@@ -122,15 +123,27 @@ class Queries(Connection):
         self.require_sound()
         if fields_of(condition) & {*MENTIONED}:
             self._require_recognised()
-        text, values = conditions.condition(condition, self._statements())
-        after = f"row > {above} AND " if above else ""
-        sql = f"SELECT row FROM cases WHERE {after}{text}"  # noqa: S608
-        return np.sort(self._rows(sql, values))
+        text, values = conditions.condition(condition, self._statements(), above)
+        after = f"cases.row > {above} AND " if above else ""
+        return criteria.listed(self.connection, "cases", after + text, values)
+
+    def rows_stating(self, condition: Predicate) -> Rows:
+        """Row numbers of the cases whose reports say what a condition asks for, ascending.
+
+        See :func:`mmedrag.casebase.conditions.stating`.
+
+        Raises:
+            FilterError: some reports are not read yet.
+        """
+        self.require_sound()
+        self._require_recognised()
+        return conditions.stating(condition, self._statements())
 
     def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
         """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
-        if wanted:
-            self.require_sound()
+        if not wanted:
+            return np.empty(0, np.int64), np.empty(0)
+        self.require_sound()
         return criteria.match(self._statements(), wanted if self.recognises else ())
 
     def facets(
@@ -155,7 +168,8 @@ class Queries(Connection):
         return self._related[1].at(self.state().epoch)
 
     def _require_recognised(self) -> None:
-        unread = self.count() - sum(self.recognised_by().values())
+        read = self._run("SELECT count(*) FROM recognised").fetchone()[0] if self.recognises else 0
+        unread = self.count() - int(read)
         if unread:
             raise FilterError(
                 f"The question is what reports say, and {unread} cases were stored without it",
@@ -233,16 +247,21 @@ class Queries(Connection):
         """Every case's id, in the order of adding."""
         return [row[0] for row in self._run("SELECT id FROM cases ORDER BY row")]
 
-    def cases(self, rows: Sequence[int]) -> dict[int, Case]:
+    def cases(self, vectors: Mapping[int, Vector]) -> dict[int, Case]:
         """Cases by row number.
+
+        Args:
+            vectors: theirs by row number, as the caller gives them out: the checksums are held
+                against them, and no vector is read.
 
         Raises:
             CasebaseDamaged: one fails its checksum.
         """
         by_row = {}
-        for batch in batches(rows, _BATCH):
-            for row in self._run(f"{_CASE} WHERE cases.row IN ({placeholders(batch)})", batch):
-                by_row[row[0]] = checked_case(row)
+        for batch in batches([*vectors], _BATCH):
+            sql = f"{_READ} WHERE cases.row IN ({placeholders(batch)})"
+            for row in self._run(sql, batch):
+                by_row[row[0]] = checked_case(row, vectors[row[0]].tobytes())
         return by_row
 
     def case(self, case_id: str) -> Case | None:
@@ -252,7 +271,7 @@ class Queries(Connection):
             CasebaseDamaged: it fails its checksum.
         """
         cursor = self._run(f"{_CASE} WHERE id = ?", [case_id])
-        return next(map(checked_case, cursor), None)
+        return next((checked_case(row, row["vector"]) for row in cursor), None)
 
     def page(self, after: int, size: int) -> list[tuple[int, Case, str | None]]:
         """The next cases by row number: ``(row, case, digest of its thumbnail)``.
@@ -261,7 +280,7 @@ class Queries(Connection):
             CasebaseDamaged: one fails its checksum.
         """
         cursor = self._run(f"{_CASE} WHERE cases.row > ? ORDER BY cases.row LIMIT ?", [after, size])
-        return [(row["row"], checked_case(row), row["thumbnail"]) for row in cursor]
+        return [(r["row"], checked_case(r, r["vector"]), r["thumbnail"]) for r in cursor]
 
     def pages(self, size: int, ids: Sequence[str] | None = None) -> Iterator[list[Stored]]:
         """Everything that is stored of all cases, or of some ids, by row number.
@@ -275,7 +294,7 @@ class Queries(Connection):
             yield [
                 Stored(
                     row["row"],
-                    checked_case(row),
+                    checked_case(row, row["vector"]),
                     np.frombuffer(row["vector"], "<f4"),
                     row["content"],
                     row["thumbnail"],
@@ -372,7 +391,8 @@ class Queries(Connection):
         """Cases that fail their checksum, one line each: what cannot be derived again."""
         sql = f"SELECT {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
         for row in self._run(f"{sql} LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"):
-            if not is_sound(row):
+            *values, vector, checksum = row
+            if not is_sound(values, vector, checksum):
                 yield f"casebase.db: case {row['id']!r} fails its checksum"
 
     def _problems_of_derived(self) -> Iterator[str]:

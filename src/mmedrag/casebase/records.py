@@ -18,6 +18,8 @@ from mmedrag.types import Case, Domain, Entry, Vector
 
 _NORM_SLACK = 1e-3  # float32 rounding of encoders; more is a vector that was never normalised
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode  # made once: it runs for each case read
+
 DIAGNOSIS = "\x1fdiagnosis"
 """Where the stored ``meta`` holds a case's diagnosis, which has no column of its own."""
 
@@ -84,7 +86,7 @@ def record_of(entry: Entry, dim: int) -> Record:
 
 def checksum(values: Sequence[object], text: str, vector: bytes) -> bytes:
     """Eight bytes that change when anything stored of a case changes."""
-    content = json.dumps([*values, text], ensure_ascii=False).encode()
+    content = _as_json([*values, text]).encode()
     return hashlib.blake2b(content + b"\0" + vector, digest_size=8).digest()
 
 

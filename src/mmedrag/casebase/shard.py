@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -17,11 +17,13 @@ from mmedrag.types import Vector
 
 faiss: Any = import_module("faiss")  # its type stubs do not know its Python layer
 Index: TypeAlias = Any
+Found: TypeAlias = tuple[Positions, NDArray[np.float32]]
+"""Candidates, and their inner products as the index sees them."""
 
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _APPROXIMATE = 2  # an approximate index proposes this many times k; exact arithmetic chooses
-_SCAN = 20_000  # rows that are compared one by one rather than through an approximate index
-_CHUNK = 8_192
+_NOTHING: Found = np.empty(0, np.int64), np.empty(0, np.float32)
+_SCAN = 40_000  # rows that are compared one by one rather than through an approximate index
 
 
 class Shard:
@@ -40,6 +42,11 @@ class Shard:
         self._vectors = vectors
         self._approximate = _opened(folder, entry, vectors.shape[1]) if "faiss" in entry else None
 
+    @property
+    def comparable(self) -> bool:
+        """Whether the inner products that it finds can be compared with those of other shards."""
+        return self._approximate is None or self._approximate.comparable
+
     def __len__(self) -> int:
         return self.stop - self.start
 
@@ -52,7 +59,7 @@ class Shard:
         if self._approximate is not None:
             self._approximate.check()
 
-    def search(self, query: Vector, k: int, cap: int, mask: Mask | None) -> Positions:
+    def search(self, query: Vector, k: int, cap: int, mask: Mask | None) -> Found:
         """Candidates for the ``k`` largest inner products.
 
         An exact shard gives these and the ties with the last of them, up to ``cap``. Others give
@@ -66,23 +73,21 @@ class Shard:
         """
         count = len(self) if mask is None else int(np.count_nonzero(mask))
         if count == 0:
-            return np.empty(0, np.int64)
+            return _NOTHING
         if self._approximate is None:
             if count <= _SCAN and mask is not None:
                 return self._scan(query, k, cap, np.flatnonzero(mask))
             return self._search_flat(query, k, cap, mask, count)
-        positions = np.empty(0, np.int64)
+        positions, values = _NOTHING
         if count > _SCAN or mask is None:
             wanted = min(candidates(k), count)
-            positions = self._approximate.search(query, wanted, mask)
+            positions, values = self._approximate.search(query, k, wanted, mask)
         if len(positions) < min(k, count):
             within = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
             return self._scan(query, k, cap, within)
-        return positions + self.start
+        return positions + self.start, values
 
-    def _search_flat(
-        self, query: Vector, k: int, cap: int, mask: Mask | None, count: int
-    ) -> Positions:
+    def _search_flat(self, query: Vector, k: int, cap: int, mask: Mask | None, count: int) -> Found:
         vectors = self._vectors.span(self.start, self.stop)
         selector = None if mask is None else selector_of(mask)
         k = min(k, count)
@@ -92,21 +97,16 @@ class Shard:
             values, positions = _exact(query, vectors, wanted, selector)
             floor = values[k - 1] - TIE
             if wanted == limit or values[-1] < floor:
-                nearest: Positions = positions[values >= floor] + self.start
-                return nearest
+                near = values >= floor
+                return positions[near] + self.start, values[near]
             wanted = min(4 * wanted, limit)
 
-    def _scan(self, query: Vector, k: int, cap: int, within: Positions) -> Positions:
-        """Exact candidates among some cases, whose vectors are read in chunks."""
-        best = np.empty(0, np.int64)
-        values = np.empty(0, np.float32)
-        for start in range(0, len(within), _CHUNK):
-            chunk = within[start : start + _CHUNK] + self.start
-            best = np.concatenate([best, chunk])
-            values = np.concatenate([values, self._vectors.at(chunk) @ query])
-            kept = nearest(values, k, cap)
-            best, values = best[kept], values[kept]
-        return best
+    def _scan(self, query: Vector, k: int, cap: int, within: Positions) -> Found:
+        """Exact candidates among some cases, whose vectors are compared where they lie."""
+        positions = within + self.start
+        values = _products(query, self._vectors.checked_at(positions), positions)
+        near = nearest(values, k, cap)
+        return positions[near], values[near]
 
 
 class ApproximateIndex:
@@ -127,15 +127,22 @@ class ApproximateIndex:
         """Check every byte; see :meth:`Shard.check`."""
         self._blocks.check()
 
-    def search(self, query: Vector, wanted: int, mask: Mask | None) -> Positions:
+    @property
+    def comparable(self) -> bool:
+        """Whether it compares the vectors as they are; a transformation may shorten them."""
+        return False
+
+    def search(self, query: Vector, k: int, wanted: int, mask: Mask | None) -> Found:
         """At most ``wanted`` candidates; fewer where masking leaves too few."""
         index = self._index()
         if mask is not None:
             wanted = min(4 * wanted, self._shape[0])
         with one_thread():
-            _, positions = index.search(query[None], wanted)
-        valid: Positions = positions[0, positions[0] >= 0]
-        return valid if mask is None else valid[mask[valid]]
+            values, positions = index.search(query[None], wanted)
+        valid = positions[0] >= 0
+        if mask is not None:
+            valid &= mask[positions[0]]
+        return positions[0, valid], values[0, valid]
 
     def _index(self) -> Index:
         if self._loaded is None:
@@ -169,33 +176,46 @@ class InvertedLists(ApproximateIndex):
         super().__init__(folder, entry, dim)
         self._head = int(entry["head"])
         self._starts: NDArray[np.int64] = np.empty(0, np.int64)  # of lists in the file
+        self._sound: Mask = np.empty(0, np.bool_)  # lists that were checked
+        self._inverted: Index = None
 
-    def search(self, query: Vector, wanted: int, mask: Mask | None) -> Positions:
-        """As many candidates as are wanted, or all that the mask lets in."""
-        index = self._index()
-        inverted = faiss.extract_index_ivf(index)
+    @property
+    def comparable(self) -> bool:
+        """Whether it holds the vectors as they are."""
+        return isinstance(self._index(), faiss.IndexIVF)
+
+    def search(self, query: Vector, k: int, wanted: int, mask: Mask | None) -> Found:
+        """Candidates from the nearest lists.
+
+        Under a mask the ``k`` nearest may lie anywhere. So as many lists are searched first as hold
+        as many cases that may be found as they do without a mask, and then as many again as were
+        searched before, until that brings nothing that is nearer.
+        """
+        index, inverted = self._index(), self._inverted
+        row = query[None] if self.comparable else _transformed(index, query)
+        count, probes = int(inverted.nlist), int(inverted.nprobe)
+        if mask is not None:
+            probes = min(probes * len(mask) // max(int(np.count_nonzero(mask)), 1), count)
         selector = None if mask is None else selector_of(mask)
-        probes = int(inverted.nprobe)
-        row = query[None] if inverted is index else _transformed(index, query)
-        while True:
-            parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)
-            with one_thread():
-                nearness, lists = inverted.quantizer.search(row, probes)
-                self._check_lists(lists[0])
-                _, positions = inverted.search_preassigned(
-                    row, wanted, lists, nearness, params=parameters
-                )
-            valid: Positions = positions[0, positions[0] >= 0]
-            if len(valid) == wanted or probes >= inverted.nlist:
-                return valid
-            probes = min(4 * probes, int(inverted.nlist))
+        with one_thread():
+            near, lists = inverted.quantizer.search(row, probes if mask is None else count)
+            best, start = _NOTHING, 0
+            while start < lists.shape[1]:
+                part = slice(start, start + max(start, probes))
+                self._check_lists(lists[0, part])
+                found = _in_lists(inverted, row, lists[0, part], near[0, part], wanted, selector)
+                settled = len(best[1]) >= k and not np.any(found[1] > np.sort(best[1])[-k])
+                best, start = _best([best, found], wanted) if start else found, part.stop
+                if settled:
+                    break
+        return best
 
     def _before_loading(self) -> None:
         self._blocks.check(0, self._head)
 
     def _load(self, flags: int) -> Index:
         index = super()._load(flags | faiss.IO_FLAG_MMAP)
-        inverted = faiss.extract_index_ivf(index)
+        self._inverted = inverted = inverted_of(index)
         lists = inverted.invlists
         mapped = faiss.downcast_InvertedLists(lists)
         if hasattr(mapped, "prefetch_nthread"):
@@ -207,16 +227,41 @@ class InvertedLists(ApproximateIndex):
             raise GenerationDamaged(
                 f"{self._blocks.path.name} does not hold what its manifest says", REMEDY
             )
+        self._sound = np.zeros(len(sizes), np.bool_)
         return index
 
     def _check_lists(self, lists: NDArray[np.int64]) -> None:
-        for number in lists[lists >= 0].tolist():
+        lists = lists[lists >= 0]
+        for number in lists[~self._sound[lists]].tolist():
             self._blocks.check(int(self._starts[number]), int(self._starts[number + 1]))
+            self._sound[number] = True
+
+
+def joined(shards: Sequence[Shard], found: Sequence[Found], k: int, cap: int) -> Positions:
+    """What some shards have found, as far as it may be among the ``k`` nearest of all of them.
+
+    Args:
+        shards: that were searched.
+        found: by each of them.
+        k: how many are wanted.
+        cap: how many ties are looked at.
+    """
+    positions = np.concatenate([_NOTHING[0], *(part for part, _ in found)])
+    if len(found) < 2 or not all(shard.comparable for shard in shards):
+        return positions
+    values = np.concatenate([part for _, part in found])
+    return positions[nearest(values, candidates(k), candidates(k) + cap)]
 
 
 def candidates(k: int) -> int:
     """How many an approximate index proposes for the ``k`` nearest."""
     return _APPROXIMATE * k + _SPARE
+
+
+def inverted_of(index: Index) -> Index:
+    """The inverted lists within an index, as what they are; ``None`` where there are none."""
+    found = faiss.try_extract_index_ivf(index)
+    return None if found is None else faiss.downcast_index(found)
 
 
 def selector_of(mask: Mask) -> Index:
@@ -254,6 +299,40 @@ def _exact(
             *pointers[:2], len(query), 1, len(vectors), k, *pointers[2:], selector
         )
     return values, positions
+
+
+def _products(
+    query: Vector, vectors: NDArray[np.float32], positions: Positions
+) -> NDArray[np.float32]:
+    """Inner products with the vectors at some positions, ``(len(positions),)``."""
+    values = np.empty(len(positions), np.float32)
+    pointers = [faiss.swig_ptr(array) for array in (values, query, vectors, positions)]
+    faiss.fvec_inner_products_by_idx(*pointers, len(query), 1, len(positions))
+    return values
+
+
+def _in_lists(
+    inverted: Index,
+    row: NDArray[np.float32],
+    lists: NDArray[np.int64],
+    nearness: NDArray[np.float32],
+    wanted: int,
+    selector: Index,
+) -> Found:
+    """The best of some lists. FAISS's Python layer takes no parameters here, its C++ does."""
+    values, positions = np.empty(wanted, np.float32), np.empty(wanted, np.int64)
+    parameters = faiss.SearchParametersIVF(sel=selector, nprobe=len(lists))
+    pointers = [faiss.swig_ptr(array) for array in (row, lists, nearness, values, positions)]
+    inverted.search_preassigned_c(1, pointers[0], wanted, *pointers[1:], False, parameters)
+    there = positions >= 0
+    return positions[there], values[there]
+
+
+def _best(found: Sequence[Found], wanted: int) -> Found:
+    """The best of what was found in several parts."""
+    positions, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    kept = np.argsort(-values, kind="stable")[:wanted]
+    return positions[kept], values[kept]
 
 
 def _transformed(index: Index, query: Vector) -> NDArray[np.float32]:

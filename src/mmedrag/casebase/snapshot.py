@@ -7,7 +7,7 @@ write costs depends on how many cases SQLite would have to look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,10 @@ from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.mentions import Recognition
-from mmedrag.casebase.shard import Shard
+from mmedrag.casebase.shard import Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
-from mmedrag.filters import Joined, Node, Not, parse
+from mmedrag.filters import MENTIONED, Joined, Node, Not, parse
 from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
@@ -150,14 +150,15 @@ class Snapshot:
         self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
     ) -> Positions:
         """Positions among which the ``k`` most similar are, ascending."""
-        positions = [np.empty(0, np.int64)]
         dead = not self._alive.all()
         mask = self._alive if allowed is None else self._alive & allowed
-        for name, shard in self._shards.items():
-            if domain in (None, name):
-                shard_mask = mask[shard.start : shard.stop]
-                masked = allowed is not None or (dead and not shard_mask.all())
-                positions.append(shard.search(vector, k, k + _CAP, shard_mask if masked else None))
+        searched = [shard for name, shard in self._shards.items() if domain in (None, name)]
+        found = []
+        for shard in searched:
+            inside = mask[shard.start : shard.stop]
+            masked = allowed is not None or (dead and not inside.all())
+            found.append(shard.search(vector, k, k + _CAP, inside if masked else None))
+        positions = [joined(searched, found, k, _CAP)]
         fresh = self._fresh_mask(domain) & mask[self._stored :]
         if fresh.any():
             positions.append(self._fresh.search(vector, k, k + _CAP, fresh) + self._stored)
@@ -199,7 +200,8 @@ class Snapshot:
     ) -> Iterator[Hit]:
         """The cases of rows as hits, with the terms that were recognised when they were stored."""
         numbers = rows.tolist()
-        cases = self._cases_of(database, numbers)
+        vector_of = dict(zip(numbers, vectors, strict=True))
+        cases = self._cases_of(database, vector_of)
         for row, vector, cosine, score in zip(
             numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
         ):
@@ -212,11 +214,11 @@ class Snapshot:
             yield Hit(case, vector, cosine, score, *terms)
 
     def _cases_of(
-        self, database: Database, rows: Sequence[int]
+        self, database: Database, vectors: Mapping[int, Vector]
     ) -> dict[int, tuple[Case, Recognition | None]]:
         """Cases with the terms of their reports, by row; remembered ones are not read again."""
-        cases = {row: self._cases[row] for row in rows if row in self._cases}
-        unread = database.cases([row for row in rows if row not in cases])
+        cases = {row: self._cases[row] for row in vectors if row in self._cases}
+        unread = database.cases({row: v for row, v in vectors.items() if row not in cases})
         recognised = database.recognised({row: case.text for row, case in unread.items()})
         cases |= {row: (case, recognised.get(row)) for row, case in unread.items()}
         self._cases.update((row, cases[row]) for row in unread)
@@ -271,17 +273,17 @@ class Snapshot:
             return ~self._columnar(database, node.child)
         if isinstance(node, Joined):
             masks = [self._columnar(database, child) for child in node.children]
-            joined: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
-            return joined
+            mask: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
+            return mask
         if self._generation.columns.has(node.field):
             number = self._generation.summary.number
             return self._generation.columns.mask(
                 node, lambda field: database.vocabulary.values(number, field)
             )
-        mask = np.zeros(self._stored, np.bool_)
-        positions = self._positions_of(database.rows_where(node))
-        mask[positions[positions < self._stored]] = True
-        return mask
+        if node.field not in MENTIONED:
+            return self._generation.holding(database.rows_where(node))
+        stating = self._generation.holding(database.rows_stating(node))
+        return ~stating if node.relation == "null" else stating
 
     def _visible(self, scored: Scored, domain: Domain | None, allowed: Mask | None) -> Scored:
         """What a search over ``domain`` may find of scored positions."""

@@ -20,6 +20,8 @@ WORDS = "text"
 PLAIN = ("domain", "modality", "patient_id", "study_id", "date", "source", "licence", "split")
 """Fields with a column of their own and one value a case."""
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode  # made once: it runs for each value
+
 Counted = list[tuple[str, int]]
 """Values in the order of their numbers, which start at 1, and how many cases have each."""
 
@@ -130,6 +132,6 @@ def _flat(path: str, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in content.items():
         if value in (None, "") or "." in key:
             continue
-        yield f"{path}.{key}", json.dumps(value, ensure_ascii=False)
+        yield f"{path}.{key}", str(value) if type(value) is int else _as_json(value)
         if isinstance(value, dict):
             yield from _flat(f"{path}.{key}", value)

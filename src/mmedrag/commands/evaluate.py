@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmedrag.commands import paper
 from mmedrag.commands.generator import add_generator, named_generator
-from mmedrag.commands.options import Commands, add_pictures, pairs
+from mmedrag.commands.options import Commands, add_dictionaries, add_pictures, pairs
 from mmedrag.commands.study import add_preset, add_records, add_study, run_study, show_sections
 from mmedrag.errors import QueryError
 from mmedrag.locations import location_of
@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
     _add_answers(studies)
     _add_agreement(studies)
     _add_courses(studies)
-    add_study(studies, "knowledge", "diagnosis by the knowledge graph (7)", _knowledge)
+    _add_knowledge(studies)
 
     _add_order(studies)
     paper.add(studies)
@@ -248,10 +248,26 @@ def _courses(options: argparse.Namespace) -> int:
     )
 
 
+def _add_knowledge(studies: Commands) -> None:
+    command = add_study(studies, "knowledge", "diagnosis by the knowledge graph (7)", _knowledge)
+    add_dictionaries(command)
+    command.add_argument(
+        "--phenotypes", action="store_true",
+        help="add HPO's annotations of diseases to the graph (extra hpo)",
+    )  # fmt: skip
+
+
 def _knowledge(options: argparse.Namespace) -> int:
     from mmedrag.evaluation.knowledge import evaluate_knowledge
 
-    return run_study(options, "case", "embed", evaluate_knowledge)
+    return run_study(
+        options,
+        "case",
+        "embed",
+        evaluate_knowledge,
+        dictionaries=options.dictionary,
+        with_phenotypes=options.phenotypes,
+    )
 
 
 def _add_order(studies: Commands) -> None:

@@ -19,7 +19,7 @@ from mmedrag.datasets.pmc_oa import read_pmc_oa
 from mmedrag.datasets.records import read_records, write_records
 from mmedrag.datasets.roco import read_roco
 from mmedrag.datasets.rocov2 import is_captions, read_rocov2
-from mmedrag.datasets.rows import json_rows
+from mmedrag.datasets.rows import ENDED, json_rows, until_broken
 from mmedrag.datasets.sidecars import SUFFIXES, files_under
 from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError
@@ -74,7 +74,8 @@ def read_corpus(
     """Read a corpus of any known format, one case at a time.
 
     A case whose image is a DICOM file comes de-identified, whatever named the file. Problems beyond
-    :data:`MAX_PROBLEMS` come as one that counts them.
+    :data:`MAX_PROBLEMS` come as one that counts them; a corpus of which a million rows and most are
+    broken is read no further.
 
     Args:
         path: a file or a folder.
@@ -114,14 +115,17 @@ def _deidentified(items: Iterator[Case | Problem], salt: bytes | None) -> Iterat
 
 
 def _limited(path: Path, items: Iterator[Case | Problem]) -> Iterator[Case | Problem]:
-    problems = 0
-    for item in items:
+    problems, ended = 0, ""
+    for item in until_broken(items):
+        if isinstance(item, Problem) and item.reason == ENDED:
+            ended = f"; after line {item.line:,} {ENDED}" if item.line else f"; {ENDED}"
+            continue
         problems += isinstance(item, Problem)
         if problems <= MAX_PROBLEMS or isinstance(item, Case):
             yield item
     if problems > MAX_PROBLEMS:
         more = problems - MAX_PROBLEMS
-        yield Problem(path, None, f"{more:,} more rows or files could not be read")
+        yield Problem(path, None, f"{more:,} more rows or files could not be read{ended}")
 
 
 def _named(kind: str) -> Format:

@@ -17,14 +17,18 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias
 
-from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, STRAY, Row, regular_file, utf16_of
+from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, STRAY, Row, utf16_of
 from mmedrag.errors import CorpusError
+from mmedrag.regular_files import regular_file
 from mmedrag.types import Problem
 
 _DELIMITERS = ",;\t|"
 _MAX_LINES = 10_000  # of one row: more lines than that between two quotation marks are no cell
+_MIN_LINES = 10  # of a quoted cell that are looked for whatever the file holds
+_REREAD = 2  # times a line may be read again, on average, in search of a mark that closes
 _FOREIGN = "not UTF-8 text: from this line on it was read as Windows-1252"
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
+_REMARK = re.compile(r"#[^,;\t|]*")  # before the header
 _QUOTED = re.compile(r'"[^"]*"?')
 _QUOTES = re.compile('"+')
 _OPENING = re.compile(' *"')
@@ -70,17 +74,23 @@ def csv_rows(path: Path) -> Iterator[Row | Problem]:
 
 
 class _Lines:
-    """Lines of text that can be put back; what is doubtful in them is set aside in ``notes``."""
+    """Lines of text that can be put back; what is doubtful in them is set aside in ``notes``.
+
+    ``ahead`` is how many lines a row may look ahead: what is put back is read again, so that marks
+    that open on every line and never close would cost the square of the file.
+    """
 
     def __init__(self, path: Path, source: Iterator[_Line | Problem], notes: list[Problem]) -> None:
         self._path, self._source, self._notes = path, source, notes
         self._returned: deque[_Line] = deque()
+        self.ahead = 2 * _MAX_LINES
 
     def next(self) -> _Line | None:
         if self._returned:
             return self._returned.popleft()
         for line in self._source:
             if isinstance(line, tuple):
+                self.ahead += _REREAD
                 return line
             self._notes.append(line)
         return None
@@ -89,6 +99,7 @@ class _Lines:
         self._notes.append(Problem(self._path, number, reason, stored=True))
 
     def put_back(self, lines: list[_Line]) -> None:
+        self.ahead -= len(lines)
         self._returned.extendleft(reversed(lines))
 
 
@@ -108,6 +119,7 @@ def _dialect(path: Path) -> Dialect:
     declared = _SEPARATOR.fullmatch(lines[0].strip("\r")) if lines else None
     if declared:
         return Dialect(declared[1], encoding, newline, mixed)
+    lines = [line for line in lines if not _REMARK.fullmatch(line.strip("\r"))]
     bare = _QUOTED.sub("", lines[0]) if lines else ""
     return Dialect(max(_DELIMITERS, key=bare.count), encoding, newline, mixed)
 
@@ -172,7 +184,7 @@ def _decode(line: bytes, dialect: Dialect) -> tuple[str, str]:
 def _header(path: Path, lines: _Lines, delimiter: str) -> _Cells:
     while (line := lines.next()) is not None:
         text = line[1].strip("\r\n")
-        if not text.strip() or _SEPARATOR.fullmatch(text):
+        if not text.strip() or _SEPARATOR.fullmatch(text) or _REMARK.fullmatch(text):
             continue
         lines.put_back([line])
         row = _row(lines, delimiter, None)
@@ -260,9 +272,10 @@ def _block(first: _Line, lines: _Lines, delimiter: str) -> list[_Line]:
     A mark that is never closed, or closed where no cell ends, was none: the row is its first line.
     """
     block, inside, size = [first], _inside(first[1], False, delimiter), len(first[1])
+    most = min(_MAX_LINES, max(_MIN_LINES, lines.ahead))
     while inside:
         line = lines.next()
-        if line is None or size + len(line[1]) > MAX_LINE or len(block) >= _MAX_LINES:
+        if line is None or size + len(line[1]) > MAX_LINE or len(block) >= most:
             inside = None
             lines.note(first[0], "a quotation mark that is never closed was read as it stands")
         else:

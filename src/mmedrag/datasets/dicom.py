@@ -107,7 +107,8 @@ def read_dicom(
     kinds: set[_Kind] = set()
     names: set[str] = set()
     firsts: dict[str, Path] = {}
-    for file in files_under(path):
+    unread: list[Problem] = []
+    for file in files_under(path, unread.append):
         kind = _kind(file)
         kinds.add(kind)
         if kind == "image":
@@ -115,6 +116,7 @@ def read_dicom(
                 yield _once(item, file, firsts)
         elif kind == "other" and file != table and not is_sidecar(file):
             yield Problem(file, None, _unread(file))
+    yield from unread
     if not kinds & {"image", "report", "aside"}:
         raise CorpusError(f"{path} holds no DICOM files", "Name a folder of DICOM files.")
     yield from _reports_without_image(texts, pseudonyms, domain)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mmedrag.datasets import recognise
 from mmedrag.datasets.delimited import csv_rows
-from mmedrag.datasets.rows import MAX_LINE, regular_file
+from mmedrag.datasets.rows import MAX_LINE, until_broken
 from mmedrag.datasets.sidecars import TABLES, files_under
 from mmedrag.errors import CorpusError
+from mmedrag.regular_files import regular_file
 
 _BESIDE = TABLES | {".txt", ".json", ".xml", ".html", ".md", ".pdf", ".yaml", ".yml"}
 """Endings of files that stand beside images."""
@@ -55,13 +56,17 @@ def _lines(path: Path) -> int:
         return sum(block.count(b"\n") for block in blocks)
 
 
+def _rows(path: Path) -> int:
+    return sum(1 for _ in until_broken(csv_rows(path)))
+
+
 def _table(path: Path) -> int | None:
-    return None if path.suffix.lower() in (".parquet", ".pq") else sum(1 for _ in csv_rows(path))
+    return None if path.suffix.lower() in (".parquet", ".pq") else _rows(path)
 
 
 def _rocov2(path: Path) -> int | None:
     files = [path] if path.is_file() else path.glob("*_captions.csv")
-    return sum(1 for file in files for _ in csv_rows(file))
+    return sum(map(_rows, files))
 
 
 def _roco(path: Path) -> int | None:
@@ -70,7 +75,7 @@ def _roco(path: Path) -> int | None:
 
 def _iu_xray(path: Path) -> int | None:
     folder = path if path.is_dir() else path.parent
-    return sum(1 for _ in csv_rows(folder / "indiana_projections.csv"))
+    return _rows(folder / "indiana_projections.csv")
 
 
 def _images(path: Path) -> int | None:

@@ -39,7 +39,8 @@ def read_folder(
         yield from read_dicom(path, domain=domain, salt=salt)
         return
     empty = True
-    for file in files_under(path):
+    unread: list[Problem] = []
+    for file in files_under(path, unread.append):
         if kind_of_file(file):
             empty = False
             yield picture_case(file, path, domain)
@@ -48,5 +49,6 @@ def read_folder(
             yield Problem(file, None, "is not a PNG, JPEG, TIFF, BMP or DICOM file")
         elif file.suffix.lower() in TABLES:
             yield Problem(file, None, "a table is not read as part of a folder: index it by itself")
+    yield from unread
     if empty:
         raise CorpusError(f"{path} holds no images", f"Known are {', '.join(sorted(SUFFIXES))}.")

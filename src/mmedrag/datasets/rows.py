@@ -7,17 +7,19 @@ import json
 import math
 import os
 import re
-import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from mmedrag.errors import CorpusError
+from mmedrag.regular_files import regular_file
 from mmedrag.types import Problem
 
 Row: TypeAlias = tuple[int, dict[str, Any]]
 """A line number, from 1, and what stands there."""
+
+Item = TypeVar("Item")
 
 STRAY = 8
 """Zero bytes in the first block of a text: they are left out; more make no text."""
@@ -34,27 +36,18 @@ MAX_META = 262_144
 MAX_SIDE_TABLE = 64 * 2**20
 """The largest table that is held in memory as a whole: 64 MiB."""
 
+MAX_BROKEN = 1_000_000
+"""Broken rows after which a corpus is read no further, where they outnumber the sound ones."""
+
+ENDED = "the rest was not read, because most rows are broken"
+
+FOREIGN = "not UTF-8 text: it was read as Windows-1252"
+
 MAX_DEPTH = 32
 """The deepest nesting of JSON that is accepted."""
 
 _SEPARATORS = re.compile(r"[\s,]*")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-def regular_file(path: Path) -> Path:
-    """The path, if a file is there that can be read; a pipe or a device could block for ever.
-
-    Raises:
-        CorpusError: where it is not a file that can be read.
-    """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise CorpusError(f"{path} is not a regular file", "Write it to a file first.")
-        with path.open("rb"):
-            return path
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CorpusError(f"{path} cannot be read ({reason})", "Check the path.") from None
 
 
 def side_table(path: Path) -> Path:
@@ -68,13 +61,20 @@ def side_table(path: Path) -> Path:
     return path
 
 
-def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str] | Problem]:
-    """The lines of a text file with their numbers; a line too long or not text is a problem.
+def lines(path: Path) -> Iterator[tuple[int, str] | Problem]:
+    """The lines of a text file in UTF-8 or UTF-16 with their numbers.
+
+    A line that is too long is a problem; one that is not UTF-8 is read as Windows-1252, with a
+    remark.
 
     Raises:
         CorpusError: where the file cannot be opened.
     """
     with regular_file(path).open("rb") as file:
+        if wide := utf16_of(file.read(65536)):
+            yield from _wide_lines(path, wide)
+            return
+        file.seek(0)
         number = 0
         while raw := file.readline(MAX_LINE + 1):
             number += 1
@@ -86,9 +86,39 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str] | Pro
             if number == 1:
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
             try:
-                yield number, raw.decode(encoding)
+                yield number, raw.decode()
             except UnicodeDecodeError:
-                yield Problem(path, number, f"not {encoding} text")
+                yield Problem(path, number, FOREIGN, stored=True)
+                yield number, raw.decode("cp1252", "replace")
+
+
+def _wide_lines(path: Path, encoding: str) -> Iterator[tuple[int, str] | Problem]:
+    with path.open(encoding=encoding, errors="replace", newline="\n") as file:
+        number = 0
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            if len(line) <= MAX_LINE:
+                yield number, line.removeprefix("\ufeff") if number == 1 else line
+                continue
+            while line and not line.endswith("\n"):
+                line = file.readline(MAX_LINE)
+            yield Problem(path, number, f"line longer than {MAX_LINE // 2**20} MiB")
+
+
+def until_broken(items: Iterator[Item | Problem]) -> Iterator[Item | Problem]:
+    """The items of a corpus, to its end or until it is mostly broken (:data:`MAX_BROKEN`).
+
+    A table whose quotation mark is never closed may have hundreds of millions of lines that are no
+    rows. The last problem then is :data:`ENDED`.
+    """
+    sound = broken = 0
+    for item in items:
+        yield item
+        sound += not isinstance(item, Problem)
+        broken += isinstance(item, Problem) and not item.stored
+        if isinstance(item, Problem) and broken > max(MAX_BROKEN, sound):
+            yield Problem(item.file, item.line, ENDED)
+            return
 
 
 def json_rows(path: Path) -> Iterator[Row | Problem]:

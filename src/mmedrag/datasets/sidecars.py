@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,18 @@ TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"})
 _SIDECARS = (".json", ".txt")
 
 
-def files_under(folder: Path) -> Iterator[Path]:
+def files_under(folder: Path, unread: Callable[[Problem], None] = lambda _: None) -> Iterator[Path]:
     """All regular files under a folder in a fixed order, hidden ones left out.
 
     Links to folders are not followed; pipes and devices, which could block for ever, are left out.
+    A folder that cannot be listed (permissions, too deep) goes to ``unread``.
     """
-    for parent, names, files in os.walk(folder):
+
+    def refused(error: OSError) -> None:
+        reason = f"this folder cannot be listed ({error.strerror})"
+        unread(Problem(Path(error.filename), None, reason))
+
+    for parent, names, files in os.walk(folder, onerror=refused):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and _is_regular(file := Path(parent) / name):

@@ -34,6 +34,9 @@ from mmedrag.types import Problem
 PROBLEMS_KEPT = 100
 """Broken rows beyond this many are counted but not kept."""
 
+MOST_BROKEN = 1_000_000
+"""Broken rows at which a dictionary is refused, where they outnumber its terms."""
+
 _COLLECTED = """
 PRAGMA temp_store=FILE;
 CREATE TEMP TABLE collected (key INTEGER, rank INTEGER, concept INTEGER, name TEXT, exact INTEGER,
@@ -114,7 +117,8 @@ def compile_dictionary(entries: Iterable[Term | Problem], into: Path) -> Compila
     Problems among the entries are counted and reported, not stored. Entries are streamed.
 
     Raises:
-        CorpusError: no entry is usable, or the file cannot be written.
+        CorpusError: no entry is usable, a million and most of them are not, or the file cannot be
+            written.
     """
     try:
         with durable_file(into, mode=0o644) as temporary:
@@ -153,6 +157,11 @@ def fill(
         if isinstance(entry, Problem):
             broken += 1
             problems.extend([entry] if len(problems) < PROBLEMS_KEPT else [])
+            if broken > max(MOST_BROKEN, writer.terms):
+                raise CorpusError(
+                    f"More than {MOST_BROKEN:,} entries of the dictionary {into} are broken",
+                    f"First problem: {problems[0]}.",
+                )
         else:
             writer.add(entry)
     writer.finish()

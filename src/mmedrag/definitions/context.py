@@ -36,7 +36,8 @@ _NO_NAME = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 _BEFORE_NAME = re.compile(
-    r"\b(?:with|by|to|from|for|per|and|via|see|saw|called|paged|informed|notified|attending"
+    r"\b(?:with|by|to|from|for|per|and|via|see|saw|called|call|paged|page|informed|inform|notified|notify|contacted"
+    r"|contact|ask|tell|told|attending"
     r"|physician|referring|cc|signed|dictated|consultant|surgeon)[:.]?\s*$",
     re.IGNORECASE,
 )

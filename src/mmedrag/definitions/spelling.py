@@ -10,9 +10,8 @@ that look like a rarer term ("adenitis" beside "dermatitis") stay as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from itertools import islice, pairwise, takewhile
 
@@ -104,7 +103,9 @@ class Spelling:
     def _near(self, word: str) -> list[str]:
         """The nearest words of dictionary and casebase, all at the same distance."""
         limit = 2 if len(word) >= LONG and not _SUFFIX.search(word) else 1
-        suggestions = self._speller.lookup(word, Verbosity.CLOSEST, max_edit_distance=limit)
+        suggestions = self._vocabulary.speller.lookup(
+            word, Verbosity.CLOSEST, max_edit_distance=limit
+        )
         apart = {s.term: s.distance for s in suggestions}
         similar = {} if self._words is None else self._words.similar(word)
         apart |= {other: d for other, d in similar.items() if 0 < d <= limit}
@@ -132,18 +133,10 @@ class Spelling:
         """Of the English names: "aneurisma" is no word of an English text."""
         foreign = {name for translated in translations.names().values() for name in translated}
         names = (name for name in self._dictionary.vocabulary() if name not in foreign)
-        return _Vocabulary.of(islice(names, NAMES))
-
-    @cached_property
-    def _speller(self) -> SymSpell:
-        speller = SymSpell(max_dictionary_edit_distance=2, prefix_length=7)
-        for word in self._vocabulary.words:
-            if len(word) >= SHORTEST - 1:
-                speller.create_dictionary_entry(word, 1)
-        return speller
+        return _vocabulary_of(tuple(islice(names, NAMES)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Vocabulary:
     """Words of terms, their normal forms, and which of these stand side by side in a term."""
 
@@ -151,17 +144,27 @@ class _Vocabulary:
     forms: frozenset[str]
     pairs: frozenset[tuple[str, str]]
 
-    @classmethod
-    def of(cls, names: Iterable[str]) -> _Vocabulary:
-        """The vocabulary of names."""
-        all_words: set[str] = set()
-        pairs: set[tuple[str, str]] = set()
-        for name in names:
-            words = [word.lower() for word in _WORD.findall(name)]
-            all_words.update(words)
-            beside = pairwise(map(normal, words))
-            pairs.update(pair for pair in beside if min(map(len, pair)) > len("the"))
-        return cls(frozenset(all_words), frozenset(map(normal, all_words)), frozenset(pairs))
+    @cached_property
+    def speller(self) -> SymSpell:
+        """Finds the words that are near one; made where a strange word first asks for it."""
+        speller = SymSpell(max_dictionary_edit_distance=2, prefix_length=7)
+        for word in sorted(self.words):
+            if len(word) >= SHORTEST - 1:
+                speller.create_dictionary_entry(word, 1)
+        return speller
+
+
+@lru_cache(maxsize=2)
+def _vocabulary_of(names: tuple[str, ...]) -> _Vocabulary:
+    """The vocabulary of names; casebases with the same dictionaries share it."""
+    all_words: set[str] = set()
+    pairs: set[tuple[str, str]] = set()
+    for name in names:
+        words = [word.lower() for word in _WORD.findall(name)]
+        all_words.update(words)
+        beside = pairwise(map(normal, words))
+        pairs.update(pair for pair in beside if min(map(len, pair)) > len("the"))
+    return _Vocabulary(frozenset(all_words), frozenset(map(normal, all_words)), frozenset(pairs))
 
 
 def _is_name(text: str, word: re.Match[str]) -> bool:

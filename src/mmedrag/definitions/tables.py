@@ -70,20 +70,31 @@ def read_csv(path: Path) -> Iterator[Term | Problem]:
     columns = next(csv.reader([first], delimiter=delimiter), [])
     for number, line in source:
         try:
-            values = _values(source, line, delimiter, len(columns))
+            values = _values(source, number, line, delimiter, len(columns))
         except csv.Error as error:
             values = []
             yield Problem(path, number, f"not CSV: {error}")
         yield from source.problems()
-        if any(values):
+        whole = len(values) >= len(columns)
+        if whole and source.unclosed != number:
+            source.unclosed = 0
+        if source.unclosed and not whole and any(values):
+            reason = f"{len(values)} of {len(columns)} columns, after a quotation mark"
+            yield Problem(path, number, f"{reason} in line {source.unclosed} that is never closed")
+        elif any(values):
             yield from _row(dict(zip(columns, values, strict=False)), path, number)
     yield from source.problems()
 
 
 class _Lines:
-    """The lines of a file by their numbers, some of which may be read again."""
+    """The lines of a file by their numbers, some of which may be read again.
+
+    ``unclosed`` is the line of a quotation mark that is never closed, until a whole row has come:
+    shorter rows after it are what its cell would have held.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.unclosed = 0
         self._path, self._source = path, lines(path)
         self._returned: deque[tuple[int, str]] = deque()
         self._problems: list[Problem] = []
@@ -111,14 +122,14 @@ class _Lines:
         self._returned.extendleft(reversed(unread))
 
 
-def _values(source: _Lines, line: str, delimiter: str, width: int) -> list[str]:
+def _values(source: _Lines, number: int, line: str, delimiter: str, width: int) -> list[str]:
     """The cells of the row that begins with a line: over several lines where a cell is."""
     if line.count('"') % 2 == 0:
         return next(csv.reader([line], delimiter=delimiter), [])
     more: list[tuple[int, str]] = []
     size = len(line)
-    for number, following in source:
-        more.append((number, following))
+    for position, following in source:
+        more.append((position, following))
         size += len(following)
         if following.count('"') % 2:
             whole = "\n".join([line, *(text for _, text in more)])
@@ -128,7 +139,10 @@ def _values(source: _Lines, line: str, delimiter: str, width: int) -> list[str]:
                     return values
             break
         if len(more) >= _MOST_LINES or size > LONGEST:
+            source.unclosed = number
             break
+    else:
+        source.unclosed = number
     source.put_back(more)
     return next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_NONE), [])
 

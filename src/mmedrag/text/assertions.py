@@ -40,12 +40,13 @@ _MODULES = {"en": "english", "es": "spanish", "pt": "portuguese"}
 
 _TOKEN = re.compile(
     r"\d++(?:[.,]\d++)*+"
-    r"|[^\W\d_]/[^\W\d_](?!\w)"  # w/o, r/o, s/p
+    r"|[^\W\d_]/[^\W\d_](?!\w)|[-–−+]ve(?!\w)"  # w/o, r/o, s/p; -ve, +ve
     r"|[^\W_]++(?:['’][^\W_]++)*+"
     r"|(?<![^\W_])[-–—−=]++(?![^\W_])"  # a dash, not a hyphen
     r"|(?<=[^\W_])[-–−](?=[,;)]|\s*+$)|(?<=[A-Z\d])[-–−](?=\s(?!(?:and|or|to)\b))"  # CD3-
     r"|[^\w\s.'’-]|\.(?=\s*+$)"
 )
+_SIGNS = {"-ve": "negative", "–ve": "negative", "−ve": "negative", "+ve": "positive"}
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -131,6 +132,8 @@ def _append(words: list[str], word: str, rules: Rules, *, attached: bool) -> Non
         words.extend(("cannot",) if stem == "ca" else ("will" if stem == "wo" else stem, "not"))
     elif word == "not" and words and words[-1] == "can":
         words[-1] = "cannot"
+    elif word in _SIGNS:
+        words.append(_SIGNS[word])
     elif word[0] in "-–—−=":
         words.append("−" if attached else "–")
     elif _YEAR.fullmatch(word):

@@ -90,6 +90,8 @@ _PRESUPPOSED = """to [explain|account for] ; [component|cause|reason|explanation
     ; of [the|this|that|these|those|his|her|known|previously]
     ; as a cause of ; as the cause of ; [after|following|before] ; on"""
 
+_ANEW = "[this|it|these|those] [is|are|was|were|represents|represent|proved]"
+
 _LIST = frozenset({"or", "nor", "and"})
 _OR = frozenset({"or", "nor"})
 
@@ -104,6 +106,7 @@ AFTER_NEGATION = Limit(
         (Stop.ENDS, _AS_IT_SHOULD_BE),
         (Stop.ENDS, _STATED),
         (Stop.ENDS, _PRESUPPOSED),
+        (Stop.ENDS, _ANEW),
         (Stop.ENDS, "with"),
         (Stop.PASSES, _MODIFIERS),
         (Stop.PASSES, _SUBJECTS),
@@ -166,7 +169,8 @@ PSEUDO = """
     [no|without] <change>; [no|without] ... <change>; [no|without] ... <change> [in|of|to|from|for]
     ; not ... changed; not only; not just; not merely; not necessarily; not simply
     ; without difficulty; without incident; gram negative; negative pressure; false negative
-    ; no doubt; without [doubt|question|a doubt|any doubt]
+    ; no doubt; no question [that|about|this|it|of a]; beyond [doubt|question]
+    ; without [doubt|question|a doubt|any doubt]
     ; [bone|blood|volume|height|weight|hearing|hair|tooth|signal] loss of
     ; not [fully|completely|entirely] [imaged|included|covered|evaluated|assessed|visualized
     |characterized|seen]; compared [to|with] ... prior; comparison [to|with] ... prior
@@ -236,7 +240,7 @@ RULED_OUT = (
     ; [no|ruled out|excluded|negative|absent|denies|pertinent negatives|no evidence of|not seen
     |resolved] :
     ; nonvisualization of; non visualization of; nonvisualisation of; non visualisation of
-    ; inconsistent with; incompatible with; ø
+    ; inconsistent with; incompatible with; ø; not positive for; unremarkable for
     ; negative staining for
     ; [0|zero|none] [of|/] ... [positive|involved|contain|contains|containing|show|shows|with]
     ; [inability|unable|not able|impossible] to [see|identify|demonstrate|find|detect
@@ -329,7 +333,8 @@ DOUBTED = (
     ; borderline for; not clearly; not certain; not sure; thought to [be|represent]
     ; felt to [be|represent]; believed to [be|represent]; appears to [be|represent]; looks like
     ; look like; resembles; resembling; [would|could|might|may] fit
-    ; [indeterminate|inconclusive|nondiagnostic] for; cannot distinguish; cannot ... distinguish
+    ; [indeterminate|inconclusive|nondiagnostic|non diagnostic|not diagnostic] for
+    ; cannot distinguish; cannot ... distinguish
     ; cannot differentiate; [difficult|hard] to [distinguish|separate|differentiate]
     ; hard to separate from; favored over; preferred over; is [favored|preferred] over
     ; is [more|less] likely than; not <rule> :; [more|less] likely than
@@ -343,7 +348,8 @@ LEFT_OPEN = (
     [cannot|could not|not|should not] be <rule>; [cannot|could not|not] ... be <rule>
     ; [cannot|could not|not] be ... <rule>; not <rule>; not ... <rule>; [cannot|not] be confirmed
     ; <be> [suspected|possible|also possible|probable|likely|considered|unlikely|less likely
-    |questioned|equivocal|uncertain|suggested|favored|conceivable|plausible|questionable|doubtful]
+    |questioned|equivocal|uncertain|suggested|favored|conceivable|plausible|questionable|doubtful
+    |improbable|very unlikely|highly unlikely]
     ; thought unlikely; <be> [thought|considered] unlikely
     ; [should|may|could|must|might] [be|also be] considered; to be considered
     ; [is|are] [a|the|another] [consideration|considerations|possibility|concern]

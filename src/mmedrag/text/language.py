@@ -72,7 +72,7 @@ _SPANISH_ONLY = re.compile(r"[ñ¿¡]|\b(?:no|el|del|y|hay)\b|(?:ci|si)[oó]n\b"
 _BORROWED = re.compile(
     r"\bpas[ -](?:stain|positiv|negativ|diastase|reaction|d\b)"
     r"|\bde (?:novo|quervain|morgan|facto|lange|toni)\b|\bpara-?aortic"
-    r"|\bsine qua non\b|\bex vacuo\b"
+    r"|\bsine qua non\b|\bex vacuo\b|[-+–−]ve\b"
     r"|\b(?:cri|mal|coup|grand|petit|peau|torsades?|tour|cafe|cul|fleur|en)"
     r" (?:de|du|d|au|coup|bloc|face|plaque)\b"
 )

@@ -77,15 +77,14 @@ def report_text(report: IndexReport, seconds: float) -> str:
 
 
 def problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
-    """How many problems there are, of what kind, and the first of them; nothing for none."""
+    """How many problems there are, of what kind, the first and the last; nothing for none."""
     if not problems:
         return []
-    hidden = len(problems) - SHOWN_PROBLEMS
-    return [
-        f"{len(problems)} {heading}",
-        *(f"  {one_line(str(problem))}" for problem in problems[:SHOWN_PROBLEMS]),
-        *([f"  … and {hidden} more"] if hidden > 0 else []),
-    ]
+    lines = [f"  {one_line(str(problem))}" for problem in problems]
+    hidden = len(lines) - SHOWN_PROBLEMS - 1  # the last may count those that are not here
+    if hidden > 0:
+        lines[SHOWN_PROBLEMS:-1] = [f"  … and {hidden} more"]
+    return [f"{len(problems)} {heading}", *lines]
 
 
 def routing_text(context: Context) -> str:

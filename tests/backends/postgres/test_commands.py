@@ -106,6 +106,23 @@ def test_a_casebase_is_copied_and_comes_back_the_same(url, corpus, run, tmp_path
     assert gathered[0] == gathered[1] != []
 
 
+@pytest.mark.long
+def test_shards_are_added_to_a_database_without_encoding(url, corpus, run, tmp_path) -> None:
+    shards, folder = tmp_path / "shards", tmp_path / "folder.casebase"
+    assert "9 cases in 3 shards" in run(
+        "encode", corpus, "--into", shards, "--rows", 4, "--workers", 2
+    )
+    for into in (url, folder):
+        assert "9 cases written, 0 unchanged, 0 encoded" in run("index", shards, "--into", into)
+    assert "9 unchanged, 0 encoded" in run("index", shards, "--into", url)
+    with open_store(url) as database, open_store(folder) as casebase:
+        entries = [entry_digest(entry) for entry in database.entries()]
+        assert entries == [entry_digest(entry) for entry in casebase.entries()]
+        assert database.settings == casebase.settings
+    assert SOUND in run("verify", url)
+    assert "Not a medical device" in run("ask", url, "Is there a pleural effusion?")
+
+
 def test_a_database_is_served(url, corpus, run) -> None:
     from fastapi.testclient import TestClient
 

@@ -148,6 +148,8 @@ def test_the_prompt_holds_the_question(rag: MMedRAG) -> None:
 @pytest.mark.parametrize(
     ("tool", "arguments", "remedy"),
     [
+        ("search", {"text": "mass", "filter": "modality = 'ct'"}, "'filter'. Choose .*where"),
+        ("ask", {"text": "Is there a mass?"}, "no argument 'text'. Choose from question"),
         ("ask", {}, "Give a text, an image, or both"),
         ("search", {"text": "x", "domain": "astrology"}, "radiology"),
         ("search", {"text": "x", "where": "nonsense ="}, "Known fields: id, domain"),

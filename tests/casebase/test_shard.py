@@ -18,7 +18,7 @@ def vectors():
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-@pytest.fixture(scope="module", params=["Flat", "HNSW8", "IVF8,SQ8", "PCA8,IVF8,Flat"])
+@pytest.fixture(scope="module", params=["Flat", "HNSW8", "IVF8,SQ8", "IVF8,SQ4", "PCA8,IVF8,Flat"])
 def shard(request, vectors, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shard")
     stored = StoredArray(folder, write_array(folder / "vectors", [vectors], "<f4"))
@@ -99,5 +99,6 @@ def test_what_is_near_in_another_shard_takes_the_place_of_what_is_not(clustered)
 
 
 def test_the_index_is_chosen_by_size():
-    assert choose_key(200_000) == "Flat"
-    assert choose_key(1_000_000) == "IVF2000,SQ8"
+    assert choose_key(200_000, 256) == choose_key(200_000, 1_024) == "Flat"
+    assert choose_key(1_000_000, 256) == "IVF2000,SQ8"
+    assert choose_key(1_000_000, 1_024) == "IVF2000,SQ4"

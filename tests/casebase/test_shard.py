@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmedrag.casebase.blocks import BLOCK, GenerationDamaged, StoredArray, write_array
-from mmedrag.casebase.derivation import _index, choose_key
+from mmedrag.casebase.derivation import choose_key, write_index
 from mmedrag.casebase.shard import Shard, joined
 
 N, DIM, START = 400, 16, 40
@@ -22,7 +22,7 @@ def vectors():
 def shard(request, vectors, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shard")
     stored = StoredArray(folder, write_array(folder / "vectors", [vectors], "<f4"))
-    entry = _index(folder / "x.faiss", vectors[START:], request.param)
+    entry = write_index(folder / "x.faiss", vectors[START:], request.param)
     return Shard(folder, {"start": START, "count": N, **entry}, stored)
 
 
@@ -53,7 +53,7 @@ def clustered(tmp_path_factory):
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     folder = tmp_path_factory.mktemp("clustered")
     stored = StoredArray(folder, write_array(folder / "vectors", [rows], "<f4"))
-    entry = {"start": 0, "count": len(rows), **_index(folder / "x.faiss", rows, "IVF80,SQ8")}
+    entry = {"start": 0, "count": len(rows), **write_index(folder / "x.faiss", rows, "IVF80,SQ8")}
     return rows, clusters, (folder, entry, stored)
 
 

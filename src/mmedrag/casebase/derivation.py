@@ -88,13 +88,13 @@ def _shards(
     for domain, held in zip(domains, rows, strict=True):
         name = domain or UNASSIGNED
         vectors = stored[start : start + len(held)]
-        entry = _index(folder / _file_of(name), vectors, key or choose_key(len(held), dim))
+        entry = write_index(folder / _file_of(name), vectors, key or choose_key(len(held), dim))
         shards[name] = {"start": start, "count": len(held), **entry}
         start += len(held)
     return shards
 
 
-def _index(file: Path, vectors: Matrix, key: str) -> dict[str, Any]:
+def write_index(file: Path, vectors: Matrix, key: str) -> dict[str, Any]:
     """Build and write a domain's index; an exact one needs no file but the vectors."""
     try:
         index = faiss.index_factory(vectors.shape[1], key, faiss.METRIC_INNER_PRODUCT)

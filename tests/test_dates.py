@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.dates import axis_of, chronological, day_of, days_of, offset_of
+from mmedrag.dates import axis_of, chronological, day_of, days_of, offset_of, time_of
 from mmedrag.types import Case
 
 
@@ -61,6 +61,11 @@ def test_offsets_are_finite_numbers():
 
     assert [of(v) for v in (3, 4.5, "-2")] == [3.0, 4.5, -2.0]
     assert [of(v) for v in (None, "soon", float("nan"), True, [1])] == [None] * 5
+
+
+def test_a_time_is_a_date_or_a_finite_number():
+    assert [time_of(text) for text in ("", "12", " -3.5 ", "2020")] == [None, 12.0, -3.5, "2020"]
+    assert [time_of(text) for text in ("inf", "nan", "1e999")] == ["inf", "nan", "1e999"]
 
 
 def test_cases_are_ordered_on_the_axis_that_most_of_them_have():

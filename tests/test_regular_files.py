@@ -33,10 +33,24 @@ def test_what_was_never_written_is_no_text(tmp_path, tail):
         regular_file(sparse(tmp_path / "t.csv", b"id,text\n1,No mass.\n", 2**36, tail))
 
 
-@pytest.mark.parametrize("size", [0, 100, 2**20])
+@pytest.mark.parametrize("size", [0, 100, 2**28])
 def test_a_block_that_a_crash_left_empty_is_read(tmp_path, size):
     path = sparse(tmp_path / "t.csv", b"id,text\n", size + 8, b"1,No mass.\n")
     assert regular_file(path) == path
+
+
+def test_many_small_holes_count_together(tmp_path, monkeypatch):
+    if not holes_are_known(tmp_path):
+        pytest.skip("this file system writes every zero")
+    path = sparse(tmp_path / "t.csv", b"id,text\n", 2**26)
+    with path.open("rb+") as file:
+        for at in range(0, 2**26, 2**22):
+            file.seek(at)
+            file.write(b"x")
+    assert regular_file(path) == path
+    monkeypatch.setattr("mmedrag.regular_files.MAX_HOLES", 2**25)
+    with pytest.raises(CorpusError, match="never written"):
+        regular_file(path)
 
 
 def test_a_file_of_zeros_that_were_written_is_a_file(tmp_path):

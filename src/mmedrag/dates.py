@@ -80,9 +80,10 @@ def time_of(text: str) -> str | float | None:
     if not text or days_of(text) is not None:
         return text or None
     try:
-        return float(text)
+        days = float(text)
     except ValueError:
         return text
+    return days if math.isfinite(days) else text
 
 
 def offset_of(case: Case) -> float | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mmedrag.errors import CorpusError
 
-_MAX_HOLE = 2**20
-"""Bytes that a file may claim without having them: a crash can leave a block of zeros."""
+MAX_HOLES = 2**30
+"""Bytes that a file may claim without having them: what is read in a second or so."""
 
 
 def regular_file(path: Path) -> Path:
@@ -32,25 +32,26 @@ def regular_file(path: Path) -> Path:
         raise CorpusError(f"{path} cannot be read ({reason})", "Check the path.") from None
     if hole is not None:
         raise CorpusError(
-            f"{path} is not whole: from byte {hole:,} on it was never written",
+            f"{path} is not whole: from byte {hole:,} on much of it was never written",
             "Fetch or copy it again.",
         )
     return path
 
 
 def _hole(descriptor: int) -> int | None:
-    """Where the first large hole of an open file begins; ``None`` without one."""
+    """Where the first hole of an open file begins that has too much of them; else ``None``."""
     end = os.fstat(descriptor).st_size
     seek_hole, seek_data = getattr(os, "SEEK_HOLE", None), getattr(os, "SEEK_DATA", None)
-    if end <= _MAX_HOLE or seek_hole is None or seek_data is None:
+    if end <= MAX_HOLES or seek_hole is None or seek_data is None:
         return None
-    at = 0
+    first, at, holes = None, 0, 0
     try:
-        while (at := os.lseek(descriptor, at, seek_hole)) < end:
+        while holes <= MAX_HOLES and (at := os.lseek(descriptor, at, seek_hole)) < end:
+            first = at if first is None else first
             after = os.lseek(descriptor, at, seek_data)
-            if after - at > _MAX_HOLE:
-                return at
-            at = after
-    except OSError as error:  # a hole to the end; else a file system that does not say
-        return at if error.errno == errno.ENXIO and end - at > _MAX_HOLE else None
-    return None
+            holes, at = holes + after - at, after
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # a file system that does not say; else a hole to the end
+            return None
+        holes += end - at
+    return first if holes > MAX_HOLES else None

@@ -168,8 +168,8 @@ def test_latin_1_and_byte_order_mark(tmp_path):
         '\ufeff{"id": "1", "text": "naïve"}\n'.encode() + b'{"id": "2", "text": "na\xefve"}\n'
     )
     cases, problems = read(file)
-    assert [case.text for case in cases] == ["naïve"]
-    assert problems[0].reason == "not utf-8 text"
+    assert [case.text for case in cases] == ["naïve", "naïve"]
+    assert "Windows-1252" in problems[0].reason
 
 
 def test_repeated_id_names_the_first_line(tmp_path):
@@ -290,3 +290,20 @@ def test_damaged_files_give_cases_and_problems(tmp_path_factory, flips, tail):
         if isinstance(item, Case):
             json.dumps(item.meta).encode()
             item.text.encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_records_as_windows_writes_them(tmp_path, encoding):
+    file = tmp_path / "r.jsonl"
+    rows = "".join(f'{{"id": "{n}", "text": "Größe {n}"}}\r\n' for n in range(3))
+    file.write_bytes(rows.encode(encoding))
+    assert [item.text for item in read_corpus(file)] == ["Größe 0", "Größe 1", "Größe 2"]
+
+
+def test_a_line_that_is_no_utf8_is_read_with_a_remark(tmp_path):
+    file = tmp_path / "r.jsonl"
+    lines = ['{"id": "1", "text": "Größe"}', '{"id": "2", "text": "Öl"}']
+    file.write_bytes(lines[0].encode("cp1252") + b"\n" + lines[1].encode())
+    remark, *cases = read_corpus(file)
+    assert (remark.line, remark.stored) == (1, True)
+    assert [case.text for case in cases] == ["Größe", "Öl"]

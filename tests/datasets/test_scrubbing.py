@@ -89,10 +89,28 @@ def test_what_a_header_knows():
 
     ds = Dataset()
     ds.StudyInstanceUID, ds.StudyID, ds.Occupation = "1.2.3.4", "ST-77", "Lighthouse keeper"
-    ds.PatientComments = "Lives in Xanten, pays cash"
+    ds.PatientComments = "Lives in Xanten, pays cash for Pneumonia"
     ds.BodyPartExamined, ds.StudyDescription = "CHEST", "CT Chest"
     known = identifying_values(ds)
     assert {"1.2.3.4", "ST-77", "Lighthouse keeper", "Lives in Xanten"} <= known
-    assert not known & {"CHEST", "CT Chest"}
+    assert "Xanten" in known
+    assert not known & {"CHEST", "CT Chest", "cash"}
+    assert (
+        scrub("From Xanten, pneumonia. Pays cash.", known)
+        == "From [REMOVED], pneumonia. Pays cash."
+    )
     text = "1.2.3.4: ST-77, a lighthouse keeper who lives in Xanten. Chest clear."
     assert scrub(text, known) == "[REMOVED]: [REMOVED], a [REMOVED] who [REMOVED]. Chest clear."
+
+
+@pytest.mark.parametrize("word", ["Quaxolotls", "QUAXOLOTLS", "QUAXOLOTLs", "Quaxolotl's"])
+def test_genitives_of_names_go(word):
+    assert "uaxolotl" not in scrub(f"Mild effusion in {word} left lung.", {"Quaxolotl"}).lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("Lung", "Lungs clear."), ("Ring", "several rings"), ("No", "Nos. 1 and 2"), ("Rib", "Ribs")],
+)
+def test_plurals_of_clinical_words_stay(name, text):
+    assert scrub(text, {name}) == text

@@ -219,3 +219,35 @@ def test_sections_are_known_in_the_plural_and_before_a_colon(tmp_path):
     (tmp_path / "t.csv").write_text("id,FINDINGS:,Impressions\n1,Clear.,Normal.\n")
     (case,) = read_table(tmp_path / "t.csv")
     assert case.text == "Findings: Clear.\nImpressions: Normal."
+
+
+def test_bare_names_are_looked_for_in_folders_of_pictures(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("L", (40, 40)).save(tmp_path / "images" / "a.png")
+    file = write(tmp_path, "id,text,image\n1,x,a.png\n2,y,a\n3,z,b.png\n4,w,../secret.png\n")
+    cases, problems = read(file)
+    assert [case.image for case in cases] == [tmp_path / "images" / "a.png"] * 2
+    assert [problem.line for problem in problems] == [4, 5]
+
+
+def test_a_column_of_pictures_that_is_not_the_image_is_named(tmp_path):
+    Image.new("L", (40, 40)).save(tmp_path / "a.png")
+    file = write(tmp_path, "id,text,frontal\n1,x,a.png\n")
+    (case,), (problem,) = read(file)
+    assert (case.image, problem.stored) == (None, True)
+    assert "image=frontal" in problem.reason
+    (case,), problems = read(file, columns={"image": "frontal"})
+    assert (case.image, problems) == (tmp_path / "a.png", [])
+
+
+@pytest.mark.parametrize("column", ["Opinion", "interpretation", "CONCLUSION"])
+def test_other_names_of_an_impression(tmp_path, column):
+    (case,), _ = read(write(tmp_path, f"id,findings,{column}\n1,Clear.,Normal.\n"))
+    assert case.text == f"Findings: Clear.\n{column.capitalize()}: Normal."
+
+
+def test_a_remark_before_the_header_is_passed_over(tmp_path):
+    (case,), problems = read(write(tmp_path, "# exported today\n\n#\nid;text\n1;a, b\n"))
+    assert (case.text, problems) == ("a, b", [])
+    (case,), _ = read(write(tmp_path, "#,text\n1,a\n"))
+    assert case.meta == {"#": "1"}

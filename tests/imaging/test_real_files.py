@@ -87,6 +87,15 @@ def test_a_blank_picture_of_data_that_are_not_is_shown_and_said(changes):
     assert "blank" in image.info["notice"]
 
 
+@pytest.mark.parametrize(("descriptor", "data"), [([1, 0, 16], [5]), (3, [5, 6]), ([1, 0, 16], 7)])
+def test_a_table_of_one_entry_refuses_no_picture(descriptor, data):
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData = descriptor, data
+    item["LUTDescriptor"].VR = item["LUTData"].VR = "US"
+    image = opened(with_pixels(header(), ramp(), VOILUTSequence=[item]))
+    assert image.getextrema() == (0, 255)
+
+
 def test_data_of_one_value_are_no_problem():
     image = opened(with_pixels(header(), np.full((16, 16), 7, "<u2")))
     assert image.getextrema()[0] == image.getextrema()[1]

@@ -6,6 +6,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -127,6 +128,16 @@ def test_odd_ids_are_not_there(client: httpx.Client, case_id: str) -> None:
     for path in ("cases", "previews", "jobs"):
         assert client.get(f"/v1/{path}/{case_id}").status_code == 404
     problem(client.get("/v1/info?casebase=../other"), 404)
+
+
+@pytest.mark.parametrize("case_id", ["a\nb", "a\n", "\r\n", "/", "//", "a\x00b", "?#%2F"])
+def test_whatever_id_is_stored_is_found_and_deleted_by_it(serve, own: Path, case_id: str) -> None:
+    client = serve(own)
+    assert client.post("/v1/cases", json={"id": case_id, "text": "A nodule."}).status_code == 201
+    address = f"/v1/cases/{quote(case_id, safe='')}"
+    assert client.get(address).json()["id"] == case_id
+    assert client.delete(address).json()["deleted"] == 1
+    problem(client.get(address), 404)
 
 
 def test_cases_are_added_replaced_found_and_deleted(serve, own: Path, phantoms: list[Case]) -> None:
@@ -305,6 +316,7 @@ def test_pages_of_other_sites_may_not_use_it(client: httpx.Client) -> None:
     problem(client.post("/v1/search", json=body, headers={"Origin": "https://evil.test"}), 403)
     problem(client.get("/v1/info", headers={"Sec-Fetch-Site": "cross-site"}), 403)
     problem(client.get("/v1/info", headers={"Host": "evil.test"}), 403)
+    problem(client.post("/v1/search", json=body, headers={"Origin": "http://[::1"}), 403)
     problem(client.post("/v1/search", json=body, headers={"Origin": "null"}), 403)
     problem(client.post("/v1/search", json=body, headers={"Sec-Fetch-Site": "same-site"}), 403)
     own = str(client.base_url).rstrip("/")

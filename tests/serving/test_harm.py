@@ -91,6 +91,21 @@ def test_slow_bodies_are_refused(serve, own: Path, monkeypatch) -> None:
     assert client.post("/v1/search", json={"text": "drusen"}).status_code == 200
 
 
+def test_a_client_that_leaves_within_its_body_fills_no_log(serve, own: Path, caplog) -> None:
+    client = serve(own)
+    with connected(client) as leaving:
+        leaving.sendall(
+            b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 100\r\n\r\n{"
+        )
+        time.sleep(0.2)
+    deadline = time.monotonic() + 30
+    while 'route="/v1/search",status="400"' not in client.get("/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not caplog.records
+
+
 def test_two_hundred_at_once(serve, own: Path) -> None:
     client = serve(own, "--rate", "1e9")
     shared = ssl.create_default_context()  # reading the authorities takes longer than an answer

@@ -44,6 +44,25 @@ def test_the_drawing_is_one_image_with_words_for_it(course):
     assert marks == sorted(marks)
 
 
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [("Large consolidation.", "= again"), ("The consolidation is unchanged.", "= unchanged")],
+)
+def test_what_is_affirmed_twice_is_not_called_unchanged(text: str, sign: str):
+    terms = glossary()
+    cases = [
+        Case(id=str(day), text=report, patient_id="P", meta={"offset_days": day})
+        for day, report in enumerate(("Small consolidation.", text))
+    ]
+    evidence = [
+        Evidence(f"C{i}", case, np.zeros(2, np.float32), 0, 0, terms.recognise([case.text])[0])
+        for i, case in enumerate(cases, 1)
+    ]
+    drawing = str(timeline(course_of("P", evidence, terms.concepts)))
+    assert f">{sign}</text>" in drawing
+    terms.close()
+
+
 def test_nothing_of_a_report_becomes_markup(course):
     for html in (course_page(course), course_cell(course), course._repr_html_()):
         assert "<script" not in html

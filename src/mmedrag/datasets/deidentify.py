@@ -172,13 +172,20 @@ def identifying_values(ds: Dataset) -> set[str]:
         elif element.VR == "UI" or element.keyword in _IDENTIFIERS:
             values.update(text for text in texts if len(text) > 2)
             if element.keyword in _DIVIDED:
-                pieces = (
+                pieces = [
                     phrase.strip() for text in texts for phrase in re.split(r"[,;\n^]+", text)
-                )
+                ]
                 values.update(phrase for phrase in pieces if len(phrase) > 2)
+                values.update(name for phrase in pieces for name in _capitalised(phrase))
         elif not _kinds(element).isdisjoint(("DA", "DT")):
             values.update(text[:8] for text in texts if len(text) >= 8)
     return values
+
+
+def _capitalised(phrase: str) -> list[str]:
+    """The words within a comment or an address that are written like names."""
+    words = [word for word in _NAME_SEPARATORS.split(phrase) if word.isalpha()]
+    return [word for word in words[1:] if len(word) > _SHORTEST and word.istitle()]
 
 
 def _kinds(element: DataElement) -> set[str]:

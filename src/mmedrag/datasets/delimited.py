@@ -28,6 +28,7 @@ _MIN_LINES = 10  # of a quoted cell that are looked for whatever the file holds
 _REREAD = 2  # times a line may be read again, on average, in search of a mark that closes
 _FOREIGN = "not UTF-8 text: from this line on it was read as Windows-1252"
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
+_REMARK = re.compile(r"#[^,;\t|]*")  # before the header
 _QUOTED = re.compile(r'"[^"]*"?')
 _QUOTES = re.compile('"+')
 _OPENING = re.compile(' *"')
@@ -118,6 +119,7 @@ def _dialect(path: Path) -> Dialect:
     declared = _SEPARATOR.fullmatch(lines[0].strip("\r")) if lines else None
     if declared:
         return Dialect(declared[1], encoding, newline, mixed)
+    lines = [line for line in lines if not _REMARK.fullmatch(line.strip("\r"))]
     bare = _QUOTED.sub("", lines[0]) if lines else ""
     return Dialect(max(_DELIMITERS, key=bare.count), encoding, newline, mixed)
 
@@ -182,7 +184,7 @@ def _decode(line: bytes, dialect: Dialect) -> tuple[str, str]:
 def _header(path: Path, lines: _Lines, delimiter: str) -> _Cells:
     while (line := lines.next()) is not None:
         text = line[1].strip("\r\n")
-        if not text.strip() or _SEPARATOR.fullmatch(text):
+        if not text.strip() or _SEPARATOR.fullmatch(text) or _REMARK.fullmatch(text):
             continue
         lines.put_back([line])
         row = _row(lines, delimiter, None)

@@ -88,6 +88,9 @@ class Names:
         for key in keys(word):
             if key in self.words:
                 return self.words[key]
+            genitive = key.endswith("s") and len(key) > _STEM and word[0].isupper()
+            if genitive and key[:-1] in self.words:  # Müllers, SMITHS
+                return self.words[key[:-1]]
         if _CYRILLIC.fullmatch(word):
             lower = word.casefold()
             stems = (lower[:-n] for n in range(1, _ENDINGS + 1) if len(lower) - n >= _STEM)

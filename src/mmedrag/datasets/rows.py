@@ -41,6 +41,8 @@ MAX_BROKEN = 1_000_000
 
 ENDED = "the rest was not read, because most rows are broken"
 
+FOREIGN = "not UTF-8 text: it was read as Windows-1252"
+
 MAX_DEPTH = 32
 """The deepest nesting of JSON that is accepted."""
 
@@ -59,13 +61,20 @@ def side_table(path: Path) -> Path:
     return path
 
 
-def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str] | Problem]:
-    """The lines of a text file with their numbers; a line too long or not text is a problem.
+def lines(path: Path) -> Iterator[tuple[int, str] | Problem]:
+    """The lines of a text file in UTF-8 or UTF-16 with their numbers.
+
+    A line that is too long is a problem; one that is not UTF-8 is read as Windows-1252, with a
+    remark.
 
     Raises:
         CorpusError: where the file cannot be opened.
     """
     with regular_file(path).open("rb") as file:
+        if wide := utf16_of(file.read(65536)):
+            yield from _wide_lines(path, wide)
+            return
+        file.seek(0)
         number = 0
         while raw := file.readline(MAX_LINE + 1):
             number += 1
@@ -77,9 +86,23 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str] | Pro
             if number == 1:
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
             try:
-                yield number, raw.decode(encoding)
+                yield number, raw.decode()
             except UnicodeDecodeError:
-                yield Problem(path, number, f"not {encoding} text")
+                yield Problem(path, number, FOREIGN, stored=True)
+                yield number, raw.decode("cp1252", "replace")
+
+
+def _wide_lines(path: Path, encoding: str) -> Iterator[tuple[int, str] | Problem]:
+    with path.open(encoding=encoding, errors="replace", newline="\n") as file:
+        number = 0
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            if len(line) <= MAX_LINE:
+                yield number, line.removeprefix("\ufeff") if number == 1 else line
+                continue
+            while line and not line.endswith("\n"):
+                line = file.readline(MAX_LINE)
+            yield Problem(path, number, f"line longer than {MAX_LINE // 2**20} MiB")
 
 
 def until_broken(items: Iterator[Item | Problem]) -> Iterator[Item | Problem]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mmedrag.datasets.delimited import csv_rows
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import corpus_key, first_text, inside, text_of
+from mmedrag.datasets.rows import corpus_key, existing_file, first_text, inside, text_of
 from mmedrag.errors import CorpusError
 from mmedrag.regular_files import regular_file
 from mmedrag.types import Case, Domain, Problem
@@ -37,7 +37,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """A case's fields, and the column names by which they are recognised."""
 
-SECTIONS = ("findings", "finding", "impression", "impressions", "conclusion", "conclusions")
+SECTIONS = (
+    *("findings", "finding", "impression", "impressions", "conclusion", "conclusions"),
+    *("interpretation", "opinion", "opinions"),
+)
 """Columns of a report in parts, in the order in which they make its text."""
 
 MISSING = frozenset(
@@ -64,8 +67,8 @@ def read_table(
     A cell such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the columns
     findings, impression and conclusion make it, in this order. Labels in one cell are parted by
     ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id column the id is
-    made of the file's place and the row's line. Without an image column, images named after the id
-    are looked for beside the table.
+    made of the file's place and the row's line. Images that are not where the table says are looked
+    for in folders of pictures beside it; without an image column, those named after the id.
 
     Args:
         path: the file; image paths in it are relative to its folder.
@@ -102,8 +105,10 @@ class _Table:
         self._fields, self._sections = _fields(path, names, columns)
         self._seen: dict[str, int] = {}
         by_id = "image" not in self._fields and "id" in self._fields
-        self._folders = _picture_folders(path) if by_id else []
+        self._beside = _picture_folders(path)
+        self._folders = self._beside if by_id else []
         self._linked = False
+        self._unused = ""  # a column that names pictures, where none is the image's
 
     def case(self, line: int, cells: dict[str, Any], domain: Domain | None) -> Case | Problem:
         """A row as a case, or why it is none."""
@@ -117,7 +122,10 @@ class _Table:
 
     def unlinked(self) -> Iterator[Problem]:
         """A problem, where pictures lie beside a table that names none of them."""
-        if self._folders and not self._linked:
+        if self._unused:
+            reason = f"column {self._unused[:_NAME]} names pictures and was not read as the image"
+            yield Problem(self._path, None, f"{reason}: say image={self._unused}", stored=True)
+        elif self._folders and not self._linked:
             reason = "has no image column, and no picture beside it is named after an id"
             reason = f"{reason}: the cases have text only"
             yield Problem(self._path, None, reason, stored=True)
@@ -133,7 +141,9 @@ class _Table:
             record["text"] = _joined(sections, self._sections)
             used.update(self._sections)
         record.setdefault("id", f"{self._key}/row-{line}")
-        if self._folders:
+        if "image" in record:
+            record["image"] = self._located(record["image"])
+        elif self._folders:
             record["image"] = self._picture(text_of(record["id"]))
         record["labels"] = _labels(record.get("labels", record.get("diagnosis")))
         if isinstance(record.get("frame"), str):
@@ -142,10 +152,19 @@ class _Table:
             if isinstance(record.get(field), str):
                 record[field] = re.sub(r"^(\d+)\.0$", r"\1", record[field].strip())
         rest = {k: v for k, v in cells.items() if k not in used and v not in (None, "")}
+        if "image" not in self._fields and not record.get("image") and not self._unused:
+            self._unused = next((k for k, v in rest.items() if _names_picture(v)), "")
         return {**record, "meta": rest}
 
+    def _located(self, value: object) -> object:
+        """A picture where the table says, else one of that name in a folder of pictures."""
+        name = text_of(value)
+        if not name or existing_file(self._path.parent, name):
+            return value
+        return self._picture(name) or value
+
     def _picture(self, name: str) -> str | None:
-        for folder in self._folders:
+        for folder in self._beside:
             for suffix in ("", *_SUFFIXES):
                 file = inside(folder, f"{name}{suffix}")
                 if file is not None and _is_file(file):
@@ -251,6 +270,10 @@ def _holds_pictures(folder: Path) -> bool:
         return any(file.suffix.lower() in _SUFFIXES for file in folder.iterdir())
     except OSError:
         return False
+
+
+def _names_picture(value: object) -> bool:
+    return isinstance(value, str) and value.strip().lower().endswith(_SUFFIXES)
 
 
 def _is_file(file: Path) -> bool:

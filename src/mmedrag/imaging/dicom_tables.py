@@ -57,8 +57,8 @@ def read_table(item: Dataset, signed: bool, prefix: str = "LUT") -> Table | None
         signed: whether the values that are looked up can be negative.
         prefix: what stands before ``Descriptor`` and ``Data`` in the keywords.
     """
-    descriptor, data = item.get(f"{prefix}Descriptor"), item.get(f"{prefix}Data")
-    if not descriptor or len(descriptor) != 3 or data is None or len(data) == 0:
+    descriptor, data = (_several(item.get(f"{prefix}{end}")) for end in ("Descriptor", "Data"))
+    if len(descriptor) != 3 or len(data) == 0:
         return None
     claimed = int(descriptor[0]) or 2**16
     little = getattr(item, "original_encoding", (None, None))[1] is not False
@@ -66,6 +66,11 @@ def read_table(item: Dataset, signed: bool, prefix: str = "LUT") -> Table | None
     entries = _entries(data, claimed, narrow, "<u2" if little else ">u2")[:claimed]
     first = int(descriptor[1])
     return Table(entries, first - 2**16 if signed and first >= 2**15 else first, claimed)
+
+
+def _several(value: Any) -> Any:  # noqa: ANN401 - whatever the element holds
+    """The values of an element, or its bytes: a single value comes without a list around it."""
+    return [] if value is None else value if hasattr(value, "__len__") else [value]
 
 
 def top_value(*tables: Table) -> int:

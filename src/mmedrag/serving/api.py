@@ -119,7 +119,7 @@ async def explain(request: Request, grant: Reader) -> JSONResponse:
     return JSONResponse(await grant.readers.run(lambda rag, _: why(rag, pair, body.image)))
 
 
-@api.get("/v1/cases/{case_id:path}", responses=problems(), summary="One case")
+@api.get("/v1/cases/{case_id:id}", responses=problems(), summary="One case")
 async def get_case(request: Request, case_id: str, grant: Reader) -> JSONResponse:
     """A case as it is stored."""
     request.state.ids = [case_id]
@@ -128,7 +128,7 @@ async def get_case(request: Request, case_id: str, grant: Reader) -> JSONRespons
 
 
 @api.get(
-    "/v1/previews/{case_id:path}",
+    "/v1/previews/{case_id:id}",
     response_class=Response,
     responses={**problems(), 200: {"content": {"image/jpeg": {}}}},
     summary="The preview of a case",
@@ -155,7 +155,7 @@ async def add_case(request: Request, grant: Editor) -> JSONResponse:
 
 
 @api.put(
-    "/v1/cases/{case_id:path}",
+    "/v1/cases/{case_id:id}",
     openapi_extra=takes(CaseContents),
     responses={**_WRITING, 201: {"description": "Added; there was none of that id."}},
     summary="Replace a case",
@@ -165,7 +165,7 @@ async def put_case(request: Request, case_id: str, grant: Editor) -> JSONRespons
     return await _stored(request, grant, case_id)
 
 
-@api.delete("/v1/cases/{case_id:path}", responses=problems(409), summary="Delete a case")
+@api.delete("/v1/cases/{case_id:id}", responses=problems(409), summary="Delete a case")
 async def delete_case(request: Request, case_id: str, grant: Editor) -> JSONResponse:
     """Delete a case; no search finds it any more when this returns."""
     request.state.ids = [case_id]

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 
@@ -26,7 +27,7 @@ from mmedrag.serving.headers import SecurityHeaders
 from mmedrag.serving.health import health
 from mmedrag.serving.limits import BodyLimit
 from mmedrag.serving.pages import pages, problem_page, wants_page
-from mmedrag.serving.problems import MEDIA_TYPE, Invalid, of_status, response
+from mmedrag.serving.problems import MEDIA_TYPE, BadRequest, Invalid, of_status, response
 from mmedrag.serving.service import Service
 
 ROUTERS = (api, courses, health, pages, casebase_pages)
@@ -79,6 +80,7 @@ def create_app(service: Service, *, max_body: int) -> FastAPI:
     app.add_exception_handler(MMedRAGError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _failed)
     app.add_middleware(BodyLimit, limit=max_body)
     app.add_middleware(Recorder, audit=service.audit, metrics=service.metrics)
@@ -113,6 +115,11 @@ def _methods(request: Request) -> set[str]:
     routes = request.app.state.service_routes
     at = (r for r in routes if r.matches(request.scope)[0] is not Match.NONE)
     return {method for route in at for method in route.methods}
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nobody reads it; the audit log has the status."""
+    return response(BadRequest("The client has gone before its request ended", "Send it again."))
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.convertors import Convertor, register_url_convertor
 
 from mmedrag.domains import find
 from mmedrag.errors import QueryError
@@ -16,6 +17,23 @@ from mmedrag.serving.events import preview_address
 from mmedrag.types import LONGEST_TEXT, Case, Entry, Query
 
 LONGEST_ID = 500
+
+
+class AnyId(Convertor[str]):
+    """A case's id in an address, ``{case_id:id}``: it may hold anything, a line end too."""
+
+    regex = r"(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        """As it stands in the address, decoded."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """As it stands in the address."""
+        return value
+
+
+register_url_convertor("id", AnyId())
 _NAME = Field("", max_length=200)
 
 

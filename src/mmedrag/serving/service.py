@@ -172,7 +172,15 @@ def _is_foreign(request: Request) -> bool:
     origin = request.headers.get("origin")
     if origin == "null":
         return service_of(request).tokens is None
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    return origin is not None and _host_of(origin) != request.headers.get("host")
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin; ``None`` where it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def is_loopback(host: str) -> bool:

@@ -169,7 +169,8 @@ PSEUDO = """
     [no|without] <change>; [no|without] ... <change>; [no|without] ... <change> [in|of|to|from|for]
     ; not ... changed; not only; not just; not merely; not necessarily; not simply
     ; without difficulty; without incident; gram negative; negative pressure; false negative
-    ; no doubt; no question [that|about|this|it|of a]; beyond [doubt|question]; without [doubt|question|a doubt|any doubt]
+    ; no doubt; no question [that|about|this|it|of a]; beyond [doubt|question]
+    ; without [doubt|question|a doubt|any doubt]
     ; [bone|blood|volume|height|weight|hearing|hair|tooth|signal] loss of
     ; not [fully|completely|entirely] [imaged|included|covered|evaluated|assessed|visualized
     |characterized|seen]; compared [to|with] ... prior; comparison [to|with] ... prior
@@ -332,7 +333,8 @@ DOUBTED = (
     ; borderline for; not clearly; not certain; not sure; thought to [be|represent]
     ; felt to [be|represent]; believed to [be|represent]; appears to [be|represent]; looks like
     ; look like; resembles; resembling; [would|could|might|may] fit
-    ; [indeterminate|inconclusive|nondiagnostic|non diagnostic|not diagnostic] for; cannot distinguish; cannot ... distinguish
+    ; [indeterminate|inconclusive|nondiagnostic|non diagnostic|not diagnostic] for
+    ; cannot distinguish; cannot ... distinguish
     ; cannot differentiate; [difficult|hard] to [distinguish|separate|differentiate]
     ; hard to separate from; favored over; preferred over; is [favored|preferred] over
     ; is [more|less] likely than; not <rule> :; [more|less] likely than

@@ -173,16 +173,23 @@ def _short(study: Study) -> str:
     return plain(study.when.partition(" (")[0], 18)
 
 
+def _sign(change: Change, room: float) -> str:
+    """A change in words, or its sign alone where there is no room.
+
+    That two reports affirm a finding does not say that it is as it was: it is there again.
+    """
+    sign = _SIGN[change.trend]
+    if change.trend is Trend.UNCHANGED and not change.words:
+        sign = "= again"
+    return sign if room >= _SIGNED else sign.partition(" ")[0]
+
+
 def _finding(
     course: Course, studies: Sequence[Study], xs: Sequence[float], concept: str, term: str, y: float
 ) -> list[Markup]:
     """One row: the name of the finding, its state in each study, its changes in words."""
     room = min((b - a for a, b in pairwise(xs)), default=_WIDTH)
-    signs = {
-        c.later: _SIGN[c.trend] if room >= _SIGNED else _SIGN[c.trend].partition(" ")[0]
-        for c in course.changes
-        if c.concept == concept
-    }
+    signs = {c.later: _sign(c, room) for c in course.changes if c.concept == concept}
     elements = [Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(
         f"{_LEFT - 12:.0f}", f"{y + 4:.1f}", plain(term, 26))]  # fmt: skip
     for study, x in zip(studies, xs, strict=True):

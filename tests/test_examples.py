@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 NEEDS = {
@@ -38,7 +40,9 @@ def test_a_notebook_runs(notebook: Path, tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     cells = nbformat.read(notebook, as_version=4)
     nbformat.validate(cells)
-    client = nbclient.NotebookClient(cells, timeout=300, resources={"metadata": {"path": tmp_path}})
+    client = nbclient.NotebookClient(
+        cells, timeout=PATIENCE, resources={"metadata": {"path": tmp_path}}
+    )
     client.execute()
     outputs = [cell.outputs for cell in cells.cells if cell.cell_type == "code"]
     assert all(outputs)

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE
+
 Rows = list[dict[str, Any]]
 CASES = Path(os.environ.get("MMEDRAG_SHARED", Path(__file__).parents[2] / "shared")) / "cases"
 
@@ -75,7 +77,12 @@ def test_a_case_gives_what_it_expects(number, tmp_path):
     command = command.replace("mmedrag ", f"'{program}' ")
     command = command.replace("python -c", f"'{sys.executable}' -c")
     done = subprocess.run(
-        ["bash", "-c", command], cwd=work, capture_output=True, text=True, check=False, timeout=300
+        ["bash", "-c", command],
+        cwd=work,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     exported = next(iter((work / "ex").glob("*.jsonl")), None)

@@ -32,16 +32,32 @@ def files_under(folder: Path, unread: Callable[[Problem], None] = lambda _: None
     Links to folders are not followed; pipes and devices, which could block for ever, are left out.
     A folder that cannot be listed (permissions, too deep) goes to ``unread``.
     """
-
-    def refused(error: OSError) -> None:
-        reason = f"this folder cannot be listed ({error.strerror})"
-        unread(Problem(Path(error.filename), None, reason))
-
-    for parent, names, files in os.walk(folder, onerror=refused):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and _is_regular(file := Path(parent) / name):
+    waiting = [os.fspath(folder)]  # os.walk recurses, and a thousand folders deep it fails
+    while waiting:
+        parent = waiting.pop()
+        try:
+            with os.scandir(parent) as listed:
+                entries = sorted((e for e in listed if not e.name.startswith(".")), key=_name)
+        except OSError as error:
+            reason = f"this folder cannot be listed ({error.strerror})"
+            unread(Problem(Path(parent), None, reason))
+            continue
+        folders = [entry for entry in entries if _is_folder(entry)]
+        waiting += [entry.path for entry in reversed(folders) if not entry.is_symlink()]
+        for entry in entries:
+            if not _is_folder(entry) and _is_regular(file := Path(entry.path)):
                 yield file
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Problem:

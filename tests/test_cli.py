@@ -274,3 +274,19 @@ def test_a_study_that_fails_gives_a_report_and_an_exit_code(capsys, tmp_path, mo
     assert "1 of 1: broken\nmmedrag: failed in " in err
     assert (tmp_path / "r" / "report.html").exists()
     assert run(capsys, "eval", "paper", "--only", "nonsense")[0] == 2
+
+
+def test_warnings_of_pillow_are_not_shown(tmp_path, capsys):
+    import struct
+
+    from PIL import Image
+
+    file = tmp_path / "corpus" / "a.tif"
+    file.parent.mkdir()
+    Image.new("L", (64, 64), 100).save(file)
+    content = bytearray(file.read_bytes())
+    at = content.index(struct.pack("<HH", 278, 4))  # rows of a strip: now longer than the file
+    content[at + 4 : at + 8] = struct.pack("<I", 10_000_000)
+    file.write_bytes(content)
+    main(["index", str(file.parent), "--into", str(tmp_path / "c")])
+    assert "Warning" not in capsys.readouterr().err

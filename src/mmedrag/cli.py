@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 
 from mmedrag import __version__
@@ -46,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log = TerminalLog(logging.WARNING)
     logging.getLogger("mmedrag").addHandler(log)
     try:
-        return int(options.run(options) or 0)
+        with warnings.catch_warnings():  # of damaged pictures, which are reported
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            return int(options.run(options) or 0)
     except MMedRAGError as error:
         notify(str(error))
         return error.exit_code

@@ -32,6 +32,7 @@ from mmedrag.modality import (
     TrainedClassifier,
     ZeroShotClassifier,
     heads_from_checkpoint,
+    thresholds_of,
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
 from mmedrag.ranking.agreement import FindingAgreement
@@ -146,7 +147,9 @@ def _routing(
     heads.require_encoder("image", images.fingerprint)
     heads.require_encoder("text", texts.fingerprint)
     return ConceptClassifier(
-        TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(heads)),
+        TrainedClassifier(
+            images.encode, texts.encode, *heads_from_checkpoint(heads), thresholds_of(heads)
+        ),
         glossary(),
         short=_short_texts_in(learned, texts),
     )

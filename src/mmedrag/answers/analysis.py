@@ -26,7 +26,7 @@ from mmedrag.answers.statements import (
     says_of,
     tally_of,
 )
-from mmedrag.answers.support import is_whole, support_of, support_of_first
+from mmedrag.answers.support import expected_share, is_whole, support_of, support_of_first
 from mmedrag.answers.verification import NORMAL, read_again, verified
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
 from mmedrag.types import (
@@ -88,7 +88,21 @@ class CaseAnalyst:
             brief = self._with_base_rates(brief, question, corpus)
         explained = self._definitions(brief, intent, targets, definitions)
         brief = replace(brief, definitions=explained)
-        return self._replied(brief, question, intent, targets, readings)
+        return self._replied(brief, question, intent, targets, readings, corpus)
+
+    def support(
+        self,
+        concept: str,
+        brief: Brief,
+        question: Question,
+        cases: Sequence[Evidence],
+        corpus: CorpusStatistics | None,
+    ) -> dict[str, float]:
+        """The numbers by which a reply on an image is judged, of a brief without its reply."""
+        expected = 0.0
+        if corpus is not None and concept != NORMAL:
+            expected = expected_share(self._group(concept), question, cases, corpus)
+        return support_of(concept, brief, cases, self.ontology, expected)
 
     def _differential(
         self, question: Question, intent: Intent, readings: Sequence[CaseReading]
@@ -177,6 +191,7 @@ class CaseAnalyst:
         intent: Intent,
         targets: Mapping[str, str],
         readings: Sequence[CaseReading],
+        corpus: CorpusStatistics | None,
     ) -> Brief:
         """The brief with its direct reply."""
         if intent.kind is QuestionKind.OUT_OF_SCOPE:
@@ -189,11 +204,12 @@ class CaseAnalyst:
             case QuestionKind.PRESENCE if intent.detail and self._of_an_image(question):
                 reply, reason = self._detail(brief, intent.detail, readings)
             case QuestionKind.PRESENCE | QuestionKind.SEARCH if targets:
-                return self._presence(brief, question, [*targets], readings)
+                return self._presence(brief, question, [*targets], readings, corpus)
             case QuestionKind.NORMALITY:
-                return self._presence(brief, question, [NORMAL], readings)
+                return self._presence(brief, question, [NORMAL], readings, corpus)
             case QuestionKind.CHOICE if targets and self._of_an_image(question):
-                return _chosen(self._presence(brief, question, [*targets], readings), targets)
+                verdicts = self._presence(brief, question, [*targets], readings, corpus)
+                return _chosen(verdicts, targets)
             case QuestionKind.CHOICE:
                 reply, reason = _choice(brief, targets)
             case QuestionKind.DEFINITION:
@@ -215,9 +231,12 @@ class CaseAnalyst:
         question: Question,
         concepts: Sequence[str],
         readings: Sequence[CaseReading],
+        corpus: CorpusStatistics | None,
     ) -> Brief:
         """Yes where the cases agree on it, no where they rule it out, else mixed or unknown."""
-        verdicts = [Verdict(c, *self._of_one(c, brief, question, readings)) for c in concepts]
+        verdicts = [
+            Verdict(c, *self._of_one(c, brief, question, readings, corpus)) for c in concepts
+        ]
         replies = {v.reply for v in verdicts}
         if len(replies) == 1:
             reply, reason = verdicts[0].reply, verdicts[0].reason
@@ -244,11 +263,16 @@ class CaseAnalyst:
         return self.agreement.lead(support, SIDE if detail == SIDE else GRADE)
 
     def _of_one(
-        self, concept: str, brief: Brief, question: Question, readings: Sequence[CaseReading]
+        self,
+        concept: str,
+        brief: Brief,
+        question: Question,
+        readings: Sequence[CaseReading],
+        corpus: CorpusStatistics | None,
     ) -> tuple[Reply, str]:
         if self.agreement is not None and question.query.image is not None:
             cases = [r.evidence for r in readings]
-            support = support_of(concept, brief, cases, self.ontology)
+            support = self.support(concept, brief, question, cases, corpus)
             return self.agreement.reply(support, normality=concept == NORMAL)
         yes, no, unsure = (
             next((len(c.keys) for c in brief.claims

@@ -41,10 +41,10 @@ MARKS = ("<!-- scale -->", "<!-- end of scale -->")
 
 
 class Corpus:
-    """Synthetic cases, the same for the same seed and size."""
+    """Synthetic cases, the same for the same seed and size; ``stated`` findings a report."""
 
-    def __init__(self, rows: int, dim: int, seed: int = 0) -> None:
-        self.rows, self.dim = rows, dim
+    def __init__(self, rows: int, dim: int, seed: int = 0, stated: int = STATED) -> None:
+        self.rows, self.dim, self._stated = rows, dim, stated
         self._rng = np.random.default_rng([seed, rows])
         self._centres = unit(self._rng.standard_normal((CENTRES, dim), np.float32))
         self._words = np.array([f"term{i}" for i in range(20_000)])
@@ -74,15 +74,15 @@ class Corpus:
         return [
             Entry(
                 self._case(start + i, texts[i], drawn[i]), vectors[i], f"content{start + i}", None,
-                stated[i], "recogniser",
+                stated[i] if self._stated else None, "recogniser" if self._stated else "",
             )
             for i in range(n)
         ]  # fmt: skip
 
     def _mentions(self, texts: list[str]) -> list[tuple[Mention, ...]]:
         """Findings of each report, two of three affirmed; the most frequent stands in a tenth."""
-        common = FINDINGS ** self._rng.random((len(texts), STATED))
-        numbers, odds = common.astype(int).tolist(), self._rng.random((len(texts), STATED)).tolist()
+        common = FINDINGS ** self._rng.random((len(texts), self._stated))
+        numbers, odds = common.astype(int).tolist(), self._rng.random(common.shape).tolist()
         return [
             tuple(
                 Mention(

@@ -32,6 +32,7 @@ from mmedrag.bulk.encoder import Encoder
 from mmedrag.bulk.pieces import pieces
 from mmedrag.bulk.plan import Plan, Source, begun
 from mmedrag.casebase import Casebase
+from mmedrag.casebase.derivation import EXACT_UP_TO, choose_key
 from mmedrag.datasets import read_corpus
 from mmedrag.indexing import index
 from mmedrag.phantoms.corpus import generate
@@ -99,8 +100,8 @@ def definitions_in(path: Path) -> int:
 
 
 def measured_casebase(rows: int, dim: int, folder: Path) -> dict[str, float]:
-    """Seconds and bytes a case of a casebase with an inverted index of single bytes."""
-    corpus, path = Corpus(rows, dim), folder / "large.casebase"
+    """Seconds and bytes a case of a casebase with an inverted index."""
+    corpus, path = Corpus(rows, dim, stated=0), folder / "large.casebase"
     adding = 0.0
     with Casebase.create(path, dim=dim, fingerprint="f", preset="p") as casebase:
         for entries in corpus.entries():
@@ -108,7 +109,8 @@ def measured_casebase(rows: int, dim: int, folder: Path) -> dict[str, float]:
             casebase.add(entries)
             adding += process_time() - begin
         publishing = []
-        for key in ("Flat", f"IVF{2 * int((rows / 3) ** 0.5)},SQ8"):  # as it chooses itself
+        codes = choose_key(EXACT_UP_TO + 1, dim).rpartition(",")[2]
+        for key in ("Flat", f"IVF{2 * int((rows / 3) ** 0.5)},{codes}"):  # as it chooses itself
             begin = process_time()
             casebase.publish(key)
             publishing.append(process_time() - begin)

@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 
 from mmedrag.casebase import Casebase
-from mmedrag.casebase.derivation import _index
+from mmedrag.casebase.derivation import write_index
 from mmedrag.testing.case_index import DIM, entries_of
 
 
@@ -45,7 +45,7 @@ def test_as_many_lists_are_searched_as_the_vectors_need(tmp_path):
     probes = {}
     for name, rows in (("scattered", scattered), ("clustered", clustered)):
         rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        _index(tmp_path / name, rows, "IVF64,Flat")
+        write_index(tmp_path / name, rows, "IVF64,Flat")
         index = faiss.read_index(str(tmp_path / name))
         probes[name] = index.nprobe
         _, exact = faiss.knn(rows[:50], rows, 50, faiss.METRIC_INNER_PRODUCT)

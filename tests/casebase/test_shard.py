@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmedrag.casebase.blocks import BLOCK, GenerationDamaged, StoredArray, write_array
-from mmedrag.casebase.derivation import _index, choose_key
+from mmedrag.casebase.derivation import choose_key, write_index
 from mmedrag.casebase.shard import Shard, joined
 
 N, DIM, START = 400, 16, 40
@@ -18,11 +18,11 @@ def vectors():
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-@pytest.fixture(scope="module", params=["Flat", "HNSW8", "IVF8,SQ8", "PCA8,IVF8,Flat"])
+@pytest.fixture(scope="module", params=["Flat", "HNSW8", "IVF8,SQ8", "IVF8,SQ4", "PCA8,IVF8,Flat"])
 def shard(request, vectors, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shard")
     stored = StoredArray(folder, write_array(folder / "vectors", [vectors], "<f4"))
-    entry = _index(folder / "x.faiss", vectors[START:], request.param)
+    entry = write_index(folder / "x.faiss", vectors[START:], request.param)
     return Shard(folder, {"start": START, "count": N, **entry}, stored)
 
 
@@ -53,7 +53,7 @@ def clustered(tmp_path_factory):
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     folder = tmp_path_factory.mktemp("clustered")
     stored = StoredArray(folder, write_array(folder / "vectors", [rows], "<f4"))
-    entry = {"start": 0, "count": len(rows), **_index(folder / "x.faiss", rows, "IVF80,SQ8")}
+    entry = {"start": 0, "count": len(rows), **write_index(folder / "x.faiss", rows, "IVF80,SQ8")}
     return rows, clusters, (folder, entry, stored)
 
 
@@ -99,5 +99,6 @@ def test_what_is_near_in_another_shard_takes_the_place_of_what_is_not(clustered)
 
 
 def test_the_index_is_chosen_by_size():
-    assert choose_key(200_000) == "Flat"
-    assert choose_key(1_000_000) == "IVF2000,SQ8"
+    assert choose_key(200_000, 256) == choose_key(200_000, 1_024) == "Flat"
+    assert choose_key(1_000_000, 256) == "IVF2000,SQ8"
+    assert choose_key(1_000_000, 1_024) == "IVF2000,SQ4"

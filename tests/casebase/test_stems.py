@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 import pytest
@@ -43,3 +44,10 @@ def test_words_of_several_texts_are_those_of_each(stemmer, texts):
     words = [word for word in together if word != "\x1e"]
     assert stemmer.stems(words) == stemmer.stems(words)
     assert all(stemmer.stems(words))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text(st.characters(max_codepoint=0x2FF), max_size=30), max_size=3))
+def test_plain_texts_are_split_as_all_others_are(texts):
+    words = [re.findall(r"[^\W_]+", folded(text)) for text in texts]
+    assert separated(texts) == [word for own in words for word in [*own, "\x1e"]]

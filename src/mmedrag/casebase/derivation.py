@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ UNASSIGNED = "unassigned"
 """The name of the index of cases without a domain."""
 
 EXACT_UP_TO = 200_000  # rows a domain
+_LONG = 512  # dimensions above which four bits of each are kept
 _CHUNK = 8_192
 _TRAIN_PER_LIST, _TRAINING_ROUNDS = 40, 8
 _QUERIES, _NEAREST, _RECALL = 64, 50, 0.98
@@ -43,32 +45,38 @@ def derive(
     """
     domains = sorted(database.counts(), key=lambda domain: domain or UNASSIGNED)
     rows = [database.rows_of(domain, last) for domain in domains]
-    columns, postings = ColumnWriter(), PostingsWriter(Stemmer(database.connection).stems)
+    columns = ColumnWriter()
+    with TemporaryFile(dir=folder) as spool:
+        postings = PostingsWriter(Stemmer(database.connection).stems, spool)
 
-    def vectors() -> Iterator[Matrix]:
-        for domain in domains:
-            for batch in database.contents_of(domain, last, dim):
-                columns.add(batch.plain, batch.labels, batch.meta)
-                postings.add(batch.texts)
-                yield batch.vectors
+        def vectors() -> Iterator[Matrix]:
+            for domain in domains:
+                for batch in database.contents_of(domain, last, dim):
+                    columns.add(batch.plain, batch.labels, batch.meta)
+                    postings.add(batch.texts)
+                    yield batch.vectors
 
-    entries: dict[str, Any] = {
-        "rows": write_array(folder / "rows", rows, "<i8"),
-        "vectors": write_array(folder / "vectors", vectors(), "<f4"),
-    }
-    if not entries["vectors"]["shape"][1:]:
-        entries["vectors"]["shape"] = [0, dim]
-    entries["columns"], vocabulary = columns.write(folder)
-    entries["postings"], vocabulary[WORDS] = postings.write(folder)
+        entries: dict[str, Any] = {
+            "rows": write_array(folder / "rows", rows, "<i8"),
+            "vectors": write_array(folder / "vectors", vectors(), "<f4"),
+        }
+        if not entries["vectors"]["shape"][1:]:
+            entries["vectors"]["shape"] = [0, dim]
+        entries["columns"], vocabulary = columns.write(folder)
+        entries["postings"], vocabulary[WORDS] = postings.write(folder)
     entries["shards"] = _shards(folder, domains, rows, dim, key)
     return entries, vocabulary
 
 
-def choose_key(count: int) -> str:
-    """The FAISS index for a number of rows: exact up to 200,000, then inverted lists of bytes."""
+def choose_key(count: int, dim: int) -> str:
+    """The FAISS index for a number of rows: exact up to 200,000, then inverted lists of codes.
+
+    A code has 8 bits a dimension, 4 where vectors are long, so that no case takes more than half a
+    kilobyte of an index that is to stay in memory.
+    """
     if count <= EXACT_UP_TO:
         return "Flat"
-    return f"IVF{int(2 * math.sqrt(count))},SQ8"
+    return f"IVF{int(2 * math.sqrt(count))},SQ{8 if dim <= _LONG else 4}"
 
 
 def _shards(
@@ -83,13 +91,13 @@ def _shards(
     for domain, held in zip(domains, rows, strict=True):
         name = domain or UNASSIGNED
         vectors = stored[start : start + len(held)]
-        entry = _index(folder / _file_of(name), vectors, key or choose_key(len(held)))
+        entry = write_index(folder / _file_of(name), vectors, key or choose_key(len(held), dim))
         shards[name] = {"start": start, "count": len(held), **entry}
         start += len(held)
     return shards
 
 
-def _index(file: Path, vectors: Matrix, key: str) -> dict[str, Any]:
+def write_index(file: Path, vectors: Matrix, key: str) -> dict[str, Any]:
     """Build and write a domain's index; an exact one needs no file but the vectors."""
     try:
         index = faiss.index_factory(vectors.shape[1], key, faiss.METRIC_INNER_PRODUCT)

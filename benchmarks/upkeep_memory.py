@@ -3,7 +3,7 @@
 Cases are those of ``benchmarks/scale.py``: 60 words, 256 dimensions, a dozen values to filter by.
 The figure is the anonymous memory at its peak beyond that of the opened casebase.
 
-    python benchmarks/upkeep_memory.py [--rows 10000 40000]
+    python benchmarks/upkeep_memory.py [--rows 20000 200000]
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def filled(path: Path, rows: int) -> None:
 def main() -> None:
     """Print a line for each size and kind of work."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 40_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:

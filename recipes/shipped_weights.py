@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mmedrag.presets import MODELS, offline_texts
+from mmedrag.presets import MODELS, offline_encoders, offline_texts
+from mmedrag.training.modality import train_modality
 from mmedrag.training.offline import refit, train_offline
 from mmedrag.training.pooling import train_pooling
 from mmedrag.training.preference import train_preference
@@ -62,7 +63,7 @@ def sets(root: Path) -> tuple[TrainingSet, ...]:
     }
     described = (
         TrainingSet("medpix2", root, draws=0.5, label=no_class, attributes=medpix, content=content),
-        TrainingSet("odir5k", root, label=text_alone),
+        TrainingSet("odir5k", root, label=text_alone, source="odir"),
         TrainingSet("patolojiatlasi", root),
         TrainingSet("openstax_figures", root, texts="held out", label=no_class),
         TrainingSet("covid_cxr", root, label=text_alone),
@@ -73,8 +74,9 @@ def sets(root: Path) -> tuple[TrainingSet, ...]:
         TrainingSet("labelled/iqoth_lung_ct", root),
         TrainingSet("labelled/kermany_cxr", root),
         TrainingSet("labelled/lc25000", root, texts="held out"),
-        TrainingSet("labelled/odir_extra", root),
-        TrainingSet("labelled/pocus_lung_us", root, texts="none"),
+        TrainingSet("labelled/odir_extra", root, source="odir"),
+        TrainingSet("labelled/pocus_lung_us", root, texts="none", source="pocus"),
+        TrainingSet("pocus_lung", root, images="routing", texts="none", source="pocus"),
         TrainingSet("codras_dr", root, images="held out", texts="none"),
         TrainingSet("covid_ct", root, images="held out", texts="held out"),
         TrainingSet("atlas_radiologia_es", root, images="held out", texts="none"),
@@ -96,7 +98,7 @@ RESEARCH_ONLY = frozenset(
     {"odir5k", "covid_ct", "openstax_figures", "pathvqa", "columbia_histology"}
     | {"histology_med_project", "iu_xray_text", "patchgastric_text", "mm_retinal_text"}
     | {"deepeyenet_text", "umn_pathology_text", "labelled/odir_extra", "labelled/pocus_lung_us"}
-    | {"openstax_anatomy_physiology"}
+    | {"openstax_anatomy_physiology", "pocus_lung"}
 )
 """Sets whose stated terms forbid commercial use, or that state none; ``--open`` leaves them out."""
 
@@ -128,6 +130,9 @@ def main() -> None:
     options.add_argument(
         "--keep-images", action="store_true", help="take the image encoder and its heads that ship"
     )
+    options.add_argument(
+        "--routing", action="store_true", help="train the routing heads alone, on what ships"
+    )
     given = options.parse_args()
     left_out = RESEARCH_ONLY if given.open else frozenset()
     every = tuple(one for one in sets(given.data) if one.name not in left_out)
@@ -135,6 +140,9 @@ def main() -> None:
     if absent := [one.name for one in every if one not in present]:
         print("Not there, so not learned from:", ", ".join(absent))
     recipe = Recipe(present, given.cache, tuple(given.pictures))
+    if given.routing:
+        train_modality(recipe, given.into, *offline_encoders())
+        return
     texts = offline_texts(given.into)
     if given.keep_images:
         refit(recipe, MODELS, given.into, texts)

@@ -29,9 +29,6 @@ MEASURED = ("medpix2", "pathvqa", "columbia_histology", "patolojiatlasi", "odir5
 BY_CASE = frozenset({"medpix2", "columbia_histology"})
 """Sets whose texts are sentences of one case; the others are scored by equal text."""
 
-SAME_SOURCE = {"odir5k": frozenset({"labelled/odir_extra"})}
-"""Further images of a set's patients, which are left out with it."""
-
 
 def recalls(mixture: DomainMixture, features: Features, texts: TextEncoder) -> list[str]:
     """R@1 and R@10 in both directions with intervals, and those of a random order."""
@@ -82,8 +79,8 @@ def main() -> None:
     for features in every:
         if features.set_name not in given.sets:
             continue
-        tied = {features.set_name} | SAME_SOURCE.get(features.set_name, frozenset())
-        others = [f for f in train if f.set_name not in tied]
+        source = features.source.source or features.set_name
+        others = [f for f in train if source not in (f.source.source, f.set_name)]
         line = recalls(fitted(others, texts, given.cache), features, texts)
         print(f"{features.set_name:20s} left out   ", "  ".join(line), flush=True)
         held = [i for i, case in enumerate(features.cases) if case.split == "val"]

@@ -18,6 +18,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_files import save
+from patience import PATIENCE
 
 PACKAGES = "orthanc orthanc-dicomweb"
 INSTALL = f"apt-get install -y --no-install-recommends {PACKAGES}"
@@ -128,4 +129,4 @@ def running(folder: Path, plugins: Sequence[str] = ()) -> Iterator[Orthanc]:
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)

@@ -262,6 +262,7 @@ def test_odd_texts_are_read_to_their_end(text):
         ("[THINK][C2] hm[/THINK]Water [C1].", "Water [C1]."),
         ("◁think▷[C2]◁/think▷Water [C1].", "Water [C1]."),
         ("<seed:think>[C2]</seed:think>Water [C1].", "Water [C1]."),
+        ("<unused94>thought\n[C2]<unused95>Water [C1].", "Water [C1]."),
         ("<|begin_of_thought|>[C2]<|end_of_thought|>Water [C1].", "Water [C1]."),
         (
             "<|channel|>analysis<|message|>[C2]<|end|><|start|>assistant<|channel|>final<|message|>"

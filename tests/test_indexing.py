@@ -27,6 +27,7 @@ from mmedrag.presets import Stages, build
 from mmedrag.testing.questions import question_of
 from mmedrag.types import LONGEST_TEXT, Case, Embeddable, Matrix, Problem, Query
 from mmedrag.views.console import report_text
+from patience import PATIENCE
 
 
 class Counting:
@@ -188,13 +189,13 @@ def test_a_killed_index_goes_on_where_it_stopped(tmp_path: Path, phantoms, offli
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
         if (into / "casebase.db").exists() and _stored(into):
             os.kill(process.pid, signal.SIGKILL)
             break
         time.sleep(0.02)
-    process.wait(30)
+    process.wait(PATIENCE)
     before = _stored(into)
     assert before
     with Casebase.open(into) as casebase:

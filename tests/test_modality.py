@@ -22,6 +22,7 @@ from mmedrag.modality import (
     TrainedClassifier,
     ZeroShotClassifier,
     heads_from_checkpoint,
+    thresholds_of,
 )
 from mmedrag.phantoms.corpus import out_of_domain
 from mmedrag.presets import Stages, build
@@ -149,6 +150,18 @@ def test_a_checkpoint_of_another_shape_is_refused() -> None:
     )  # fmt: skip
     with pytest.raises(CheckpointError):
         heads_from_checkpoint(bad)
+
+
+def test_the_checkpoint_says_above_what_a_picture_is_not_medical() -> None:
+    def trained(**settings: object) -> Checkpoint:
+        return Checkpoint(kind="modality", tensors={}, settings=settings)
+
+    scores = {"radiology": 0.2, NOT_MEDICAL: 0.8}
+    assert not thresholds_of(trained()).decide(scores, "image").medical
+    assert thresholds_of(trained(not_medical=0.85)).decide(scores, "image").medical
+    for wrong in (1.5, -0.1, "0.8", True, float("nan")):
+        with pytest.raises(CheckpointError, match="no probability"):
+            thresholds_of(trained(not_medical=wrong))
 
 
 def test_any_domain_always_abstains() -> None:

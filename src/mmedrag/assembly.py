@@ -29,7 +29,7 @@ from mmedrag.knowledge.corpus import knowledge_of
 from mmedrag.knowledge.knowledge import Knowledge
 from mmedrag.locations import Location
 from mmedrag.pipeline import MMedRAG
-from mmedrag.presets import Stages
+from mmedrag.presets import Stages, question_model
 from mmedrag.protocols import (
     Analyst,
     CaseIndex,
@@ -153,7 +153,7 @@ def assemble(
         reranker=stages.reranker,
         context_filter=stages.context_filter,
         generator=generator or ExtractiveGenerator(analyst),
-        reader=RuleReader(ontology.domains),
+        reader=RuleReader(ontology.domains, question_model(stages.texts)),
         analyst=analyst,
         checker=ClaimChecker(definitions, ontology),
         statistics=statistics,

@@ -8,7 +8,7 @@ abstain where they are not sure, and then every domain is searched. :class:`AnyD
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from PIL import Image
 
 from mmedrag.checkpoint import Checkpoint
 from mmedrag.domains import prompts as prompts_of_domains
+from mmedrag.errors import CheckpointError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.rounding import falling, rounded
 from mmedrag.types import Domain, Matrix, Query, Routing
@@ -74,7 +75,7 @@ class Thresholds:
 
 
 FOR_IMAGE = Thresholds()
-"""Chosen on held-out sets and on pictures that are not medical: see models/README.md."""
+"""Where a checkpoint says nothing else (:func:`thresholds_of`): see models/README.md."""
 
 FOR_TEXT = Thresholds(0.6, 0.2)
 """A few words say less of their domain than an image does."""
@@ -161,14 +162,16 @@ class TrainedClassifier:
         self._text_thresholds = text_thresholds
         self.classes = image_head.classes
 
-    def with_heads(self, image_head: Head, text_head: Head) -> TrainedClassifier:
-        """The same encoders and thresholds under other heads."""
+    def with_heads(
+        self, image_head: Head, text_head: Head, thresholds: Thresholds
+    ) -> TrainedClassifier:
+        """The same encoders under other heads; ``thresholds`` are for images."""
         return TrainedClassifier(
             self._encode_images,
             self._encode_texts,
             image_head,
             text_head,
-            self._thresholds,
+            thresholds,
             self._text_thresholds,
         )
 
@@ -239,6 +242,21 @@ def heads_from_checkpoint(checkpoint: Checkpoint) -> tuple[Head, Head]:
         for modality, names in classes.items()
     )
     return image, text
+
+
+def thresholds_of(checkpoint: Checkpoint) -> Thresholds:
+    """For images, as the training of a checkpoint of kind ``modality`` chose them.
+
+    Raises:
+        CheckpointError: where a probability is none.
+    """
+    chosen = checkpoint.settings.get("not_medical", FOR_IMAGE.not_medical)
+    if isinstance(chosen, bool) or not isinstance(chosen, (int, float)) or not 0 <= chosen <= 1:
+        raise CheckpointError(
+            f"The routing heads call a picture not medical above {chosen!r}, no probability",
+            "Train them again: mmedrag train modality.",
+        )
+    return replace(FOR_IMAGE, not_medical=float(chosen))
 
 
 def _verdicts(

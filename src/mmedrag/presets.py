@@ -12,6 +12,8 @@ from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
+from mmedrag.answers.question_model import KIND as QUESTIONS
+from mmedrag.answers.question_model import QuestionModel
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.definitions import glossary
 from mmedrag.domains import paper_prompts
@@ -30,6 +32,7 @@ from mmedrag.modality import (
     TrainedClassifier,
     ZeroShotClassifier,
     heads_from_checkpoint,
+    thresholds_of,
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
 from mmedrag.ranking.agreement import FindingAgreement
@@ -144,7 +147,9 @@ def _routing(
     heads.require_encoder("image", images.fingerprint)
     heads.require_encoder("text", texts.fingerprint)
     return ConceptClassifier(
-        TrainedClassifier(images.encode, texts.encode, *heads_from_checkpoint(heads)),
+        TrainedClassifier(
+            images.encode, texts.encode, *heads_from_checkpoint(heads), thresholds_of(heads)
+        ),
         glossary(),
         short=_short_texts_in(learned, texts),
     )
@@ -194,6 +199,24 @@ def _shared_and_own(
         ),
         texts=texts,
     )
+
+
+def question_model(texts: TextEncoder) -> QuestionModel:
+    """The model that reads what a question asks for, on its own text encoder.
+
+    ``texts`` is taken where it is the one that the model was fitted on, so that none is loaded
+    twice.
+    """
+    checkpoint = read_checkpoint(MODELS / "questions", QUESTIONS)
+    if texts.fingerprint != checkpoint.encoders["text"]:
+        texts = _shipped_texts()
+    checkpoint.require_encoder("text", texts.fingerprint)
+    return QuestionModel.of(checkpoint, texts.encode)
+
+
+@cache
+def _shipped_texts() -> TextEncoder:
+    return offline_texts()
 
 
 def default_reranker() -> Reranker:

@@ -248,7 +248,8 @@ class Intent:
     ``rule`` names the rule that decided, ``concepts`` are those that it asks about, in order.
     ``phrases`` are the words that it asks about where no dictionary knows them. ``described`` is
     what is searched for: the text, less a sentence that asks about an image and describes nothing.
-    ``detail`` is what a question of presence asks besides: ``side``, ``grade`` or nothing.
+    ``detail`` is what is asked besides: ``side`` or ``grade`` of a finding, ``kind`` where kinds of
+    it are to be counted, or nothing.
     ``reason`` says of a question that is out of scope why, and what can be asked instead;
     ``unanswered`` says so of a second question in the same text, where the first is answered.
     """

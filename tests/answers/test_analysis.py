@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmedrag.answers import agreement
-from mmedrag.answers.agreement import BOTH, IMAGE, LEAD, PRESENCE, SIDE, Agreement, Bin, Judge
+from mmedrag.answers.agreement import (
+    BOTH,
+    IMAGE,
+    LEAD,
+    PRESENCE,
+    SIDE,
+    Absence,
+    Agreement,
+    Bin,
+    Judge,
+)
 from mmedrag.answers.analysis import CaseAnalyst, base_rate
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.questions import RuleReader
@@ -198,6 +208,24 @@ def test_an_image_is_replied_to_as_far_as_its_neighbours_were_right(terms):
     assert (no.reply, "95%" in no.reason) == (Reply.NO, True)
 
 
+def test_no_is_said_of_an_image_whose_neighbours_would_be_expected_to_have_it(terms):
+    class Counts:
+        """A third of the records of a clinic affirm whatever is asked."""
+
+        def prevalence(self, question, groups):
+            of_clinic = "clinic" in (question.query.where or "")
+            return dict.fromkeys(groups, Prevalence(30 * of_clinic, 0, 90))
+
+    silent = replace(KNOWN, absence=Absence(0.3, 0.96))
+    text, quiet = "Is there a pneumothorax?", cases(*["Clear lungs."] * 4)
+    sourced = [replace(c, source="clinic") for c in quiet]
+    no = brief_of(terms, text, sourced, Counts(), image=b"image", known=silent)
+    assert (no.reply, "33%" in no.reason, "96%" in no.reason) == (Reply.NO, True, True)
+    for found, known in ((quiet, silent), (sourced, KNOWN)):
+        brief = brief_of(terms, text, found, Counts(), image=b"image", known=known)
+        assert brief.reply is Reply.UNKNOWN
+
+
 def test_yes_is_never_said_where_more_cases_rule_it_out():
     support = {"affirm": 0.4, "rule out": 0.5, "normal": 0.0, "another": 0.0, "base rate": 0.0}
     eager = replace(JUDGE, weights=(5.0, *JUDGE.weights[1:]))
@@ -259,8 +287,10 @@ def test_a_grade_is_not_its_own_opposite(terms):
                   "Mild nonproliferative diabetic retinopathy.")  # fmt: skip
     brief = brief_of(terms, "How severe is the diabetic retinopathy?", found)
     grades = {c.grade: c.keys for c in brief.claims if c.grade}
-    assert grades["proliferative"] == ("C2",)
-    assert grades["non-proliferative"] == ("C1", "C3")
+    assert grades == {"moderate": ("C1",), "proliferative": ("C2",), "mild": ("C3",)}
+    coarse = brief_of(terms, "How severe is the diabetic retinopathy?",
+                      cases("Nonproliferative diabetic retinopathy."))  # fmt: skip
+    assert [c.grade for c in coarse.claims if c.grade] == ["non-proliferative"]
 
 
 def test_of_a_text_the_cases_that_share_its_findings_count_more(terms):
@@ -295,6 +325,8 @@ def test_a_normal_study_is_no_clear_lead_of_an_image(terms):
 
 def test_an_agreement_survives_json():
     assert agreement.of_json(agreement.to_json(KNOWN)) == KNOWN
+    before = {k: v for k, v in agreement.to_json(KNOWN).items() if k != "absence"}
+    assert agreement.of_json(before).absence.expected > 1
 
 
 def test_what_ships_can_be_read():

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from injections import INJECTIONS
 from mmedrag.answers.chat import GROQ_URL, ChatGenerator, groq, openai_compatible
-from mmedrag.answers.completions import pieces, retry_after
+from mmedrag.answers.completions import Refused, Retry, pieces, refusal, retry_after
 from mmedrag.answers.passages import FLAG
 from mmedrag.answers.prompts import IMAGE_ONLY as NO_QUESTION
 from mmedrag.answers.prompts import estimate_tokens, prompt_tokens, user_prompt, within_budget
@@ -707,3 +707,21 @@ def test_a_question_that_fills_the_window_is_refused_here(server):
     with pytest.raises(TooManyTokens, match="leaves no room"):
         ask(client(server, context_tokens=900), question("why? " * 2000, {"why": NEGATED}), [LEFT])
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (422, "`inputs` tokens + `max_new_tokens` must be <= 2048", TooManyTokens),
+        (400, "Input is too long for requested model.", TooManyTokens),
+        (400, "The input token count exceeds the maximum number of tokens allowed", TooManyTokens),
+        (400, "Conversation roles must alternate user/assistant/user/assistant/...", Refused),
+        (500, "jinja: System role not supported", Refused),
+        (500, "unexpected error in the file system", Retry),
+        (500, "internal error", Retry),
+    ],
+)
+def test_how_other_servers_say_it(status, message, kind):
+    result = refusal(status, {}, json.dumps({"error": message}), "m")
+    assert isinstance(result, kind)
+    assert not isinstance(result, Refused) or result.field == "system"

@@ -25,6 +25,7 @@ from mmedrag.testing.generator import (
     answered,
     case,
 )
+from patience import PATIENCE
 
 pytestmark = pytest.mark.long
 
@@ -52,12 +53,12 @@ def address() -> Iterator[str]:
         assert line, "the server did not start"
         yield f"{line.strip()}/v1"
         server.stdin.close()
-        assert server.wait(timeout=60) == 0
+        assert server.wait(timeout=PATIENCE) == 0
 
 
 @pytest.fixture
 def generator(address) -> ChatGenerator:
-    return replace(openai_compatible(address, "smollm2"), max_tokens=60, read_timeout=120.0)
+    return replace(openai_compatible(address, "smollm2"), max_tokens=60, read_timeout=PATIENCE)
 
 
 class TestContract(GeneratorContract):

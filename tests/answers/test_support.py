@@ -8,7 +8,14 @@ import numpy as np
 
 from mmedrag.answers.agreement import NORMALITY, PRESENCE
 from mmedrag.answers.findings import FLAT
-from mmedrag.answers.support import UNCOUNTED, is_whole, support_of, support_of_first
+from mmedrag.answers.support import (
+    SOURCES,
+    UNCOUNTED,
+    expected_share,
+    is_whole,
+    support_of,
+    support_of_first,
+)
 from mmedrag.answers.verification import NORMAL
 from mmedrag.types import (
     Assertion,
@@ -18,8 +25,11 @@ from mmedrag.types import (
     Claim,
     Evidence,
     Prevalence,
+    Query,
+    Question,
     QuestionKind,
     Reply,
+    Routing,
 )
 
 VECTOR = np.zeros(2, np.float32)
@@ -69,3 +79,46 @@ def test_the_first_of_several_is_judged_by_its_margin():
     assert support["share"] == 0.75
     assert support["nearest"] == 0.5
     assert support_of_first([], CASES)["weight"] == 0.0
+
+
+class BySource:
+    """Counts that a filter on the source gives."""
+
+    def __init__(self, **shares: int) -> None:
+        self.shares, self.filters = shares, []
+
+    def prevalence(self, question, groups):
+        self.filters.append(question.query.where)
+        source = question.query.where.rpartition("source = ")[2].strip("'").replace("''", "'")
+        return dict.fromkeys(groups, Prevalence(self.shares.get(source, 0), 0, 100))
+
+
+def asked(where: str | None = None) -> Question:
+    return Question(Query("Is there x?", b"image", where=where), Routing({}, None), VECTOR)
+
+
+def from_sources(*sources: str) -> list[Evidence]:
+    return [
+        Evidence(f"C{i}", Case(id=str(i), source=source), VECTOR, 0.5, 0.5)
+        for i, source in enumerate(sources)
+    ]
+
+
+def test_what_is_expected_is_what_the_sources_of_the_cases_affirm():
+    counts = BySource(clinic=40, other=20)
+    cases = from_sources("clinic", "clinic", "other", "")
+    assert math.isclose(expected_share(("x",), asked(), cases, counts), 0.25)
+    assert support_of("x", brief(), CASES, FLAT, 0.25)["expected"] == 0.25
+    assert expected_share(("x",), asked(), [], counts) == 0.0
+
+
+def test_sources_are_counted_within_the_filter_of_the_question():
+    counts = BySource()
+    expected_share(("x",), asked("split = 'a' or split = 'b'"), from_sources("St. Mary's"), counts)
+    assert counts.filters == ["(split = 'a' or split = 'b') and source = 'St. Mary''s'"]
+
+
+def test_few_sources_are_counted():
+    counts = BySource()
+    expected_share(("x",), asked(), from_sources(*map(str, range(3 * SOURCES))), counts)
+    assert len(counts.filters) == SOURCES

@@ -17,6 +17,7 @@ from mmedrag.bulk.encoding import encode_corpus
 from mmedrag.bulk.plan import Plan, Source
 from mmedrag.bulk.shards import shards_in
 from mmedrag.errors import CorpusError, QueryError
+from patience import PATIENCE
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_killed_workers_are_replaced_and_a_killed_parent_leaves_none(
         os.kill(workers[0], signal.SIGKILL)
         workers = _workers_with_shards(parent, into, 4)  # of a new pool, or nearly done
         parent.kill()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []
@@ -107,7 +108,7 @@ def test_killed_workers_are_replaced_and_a_killed_parent_leaves_none(
 
 def _workers_with_shards(parent: subprocess.Popen, into: Path, number: int) -> list[int]:
     """The worker processes of a parent, once so many shards are there."""
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if into.is_dir() and len(shards_in(into)) >= number and (found := _workers(parent.pid)):
             return found

@@ -18,6 +18,7 @@ from fast_folder import FAST
 from mmedrag.casebase import Casebase
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
+from patience import PATIENCE
 from proofs import scaled
 
 pytestmark = pytest.mark.proof("concurrency")
@@ -105,7 +106,7 @@ def read_beside(folder, last, words):
         for reader in readers:
             assert reader.stdout.readline() == "ready\n"
         write_versions(casebase, last)
-        told = [json.loads(reader.communicate(timeout=600)[0]) for reader in readers]
+        told = [json.loads(reader.communicate(timeout=PATIENCE)[0]) for reader in readers]
     allowed = committed(last)
     for answers in told:
         assert answers["notices"] == []

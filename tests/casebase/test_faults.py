@@ -22,6 +22,7 @@ from mmedrag.casebase import Casebase
 from mmedrag.errors import CasebaseError, CasebaseLocked
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Query
+from patience import PATIENCE
 from proofs import SCALE
 
 pytestmark = pytest.mark.proof("faults")
@@ -255,7 +256,7 @@ def test_a_permission_that_is_lost_midway_is_told_and_loses_nothing(sound, lost)
             for each in taken:
                 os.chown(each, 0, 0)
                 each.chmod(0o555 if each.is_dir() else 0o444)
-            output, errors = writer.communicate("\n" * 40, timeout=120)
+            output, errors = writer.communicate("\n" * 40, timeout=PATIENCE)
         assert writer.returncode == 0, errors
         for each, mode in modes.items():
             if each.exists():

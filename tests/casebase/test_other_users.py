@@ -19,6 +19,7 @@ from crash_writer import DIM, entry
 
 from fast_folder import FAST
 from mmedrag.casebase import Casebase
+from patience import PATIENCE
 
 NOBODY = 65534
 pytestmark = [
@@ -73,7 +74,7 @@ class Reader:
 
     def close(self) -> None:
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(PATIENCE)
         self._process.stdout.close()
 
 

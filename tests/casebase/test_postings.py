@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
@@ -29,12 +30,16 @@ def stemmer():
 
 
 @pytest.mark.parametrize("cut", [0, 1, 3, 6])
-def test_both_kinds_of_postings_say_the_same(tmp_path, stemmer, cut):
-    writer, fresh = PostingsWriter(stemmer.stems), FreshPostings(stemmer.stems, 10)
-    for texts in (TEXTS[:cut], TEXTS[cut:]):
-        writer.add(texts)
-        fresh.add(texts)
-    entry, counted = writer.write(tmp_path)
+@pytest.mark.parametrize("part", [1, 3, 1000])
+def test_both_kinds_of_postings_say_the_same(tmp_path, stemmer, monkeypatch, cut, part):
+    monkeypatch.setattr("mmedrag.casebase.postings._PART", part)
+    fresh = FreshPostings(stemmer.stems, 10)
+    with TemporaryFile(dir=tmp_path) as spool:
+        writer = PostingsWriter(stemmer.stems, spool)
+        for texts in (TEXTS[:cut], TEXTS[cut:]):
+            writer.add(texts)
+            fresh.add(texts)
+        entry, counted = writer.write(tmp_path)
     stored = Postings(tmp_path, entry)
     everything = np.arange(len(TEXTS))
     np.testing.assert_array_equal(stored.lengths(everything), fresh.lengths(everything + 10))

@@ -120,3 +120,14 @@ def test_rebuild_takes_what_is_there_where_every_case_is_sound(casebase):
         again.rebuild()
         assert again.verify() == []
         assert again.count() == 39
+
+
+@pytest.mark.parametrize("largest", [0, 2**28])
+def test_rebuild_writes_the_file_anew_in_memory_or_beside_it(casebase, monkeypatch, largest):
+    monkeypatch.setattr("mmedrag.casebase.connection.COPIED_IN_MEMORY", largest)
+    casebase.delete([entry.case.id for entry in ENTRIES[:10]])
+    casebase.rebuild()
+    assert casebase.verify() == []
+    casebase.add(ENTRIES[:1])  # the temporary tables are there again
+    assert casebase._access.database._run("PRAGMA temp_store").fetchone()[0] == 2
+    assert casebase.count() == 31

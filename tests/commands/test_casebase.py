@@ -25,3 +25,11 @@ def test_a_sound_casebase_verifies(small_casebase: Path, capsys) -> None:
 def test_an_export_counts_its_cases(small_casebase: Path, tmp_path: Path, capsys) -> None:
     assert main(["export", str(small_casebase), "--into", str(tmp_path / "out")]) == 0
     assert "9 cases exported" in capsys.readouterr().out
+
+
+def test_nothing_is_exported_into_a_casebase(small_casebase: Path, capsys) -> None:
+    before = sorted(small_casebase.rglob("*"))
+    for into in (small_casebase, small_casebase / "generations" / "x"):
+        assert main(["export", str(small_casebase), "--into", str(into)]) == 3
+        assert "within a casebase" in capsys.readouterr().err
+    assert sorted(small_casebase.rglob("*")) == before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mmedrag.cli import main
 
 
@@ -26,3 +28,13 @@ def test_a_dictionary_without_terms_is_no_success(tmp_path: Path, capsys) -> Non
     empty = tmp_path / "empty.csv"
     empty.write_text("id,term,definition\n", "utf-8")
     assert main(["dictionary", str(empty), "--into", str(tmp_path / "x.dict")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("identifier", "text"), [("", "x"), (" ", "x"), ("x" * 513, "x"), ("new", "x" * 131_073)]
+)
+def test_one_case_has_the_limits_of_a_corpus(
+    small_casebase: Path, capsys, identifier: str, text: str
+) -> None:
+    assert main(["add", str(small_casebase), "--id", identifier, "--text", text]) == 2
+    assert capsys.readouterr().err.startswith("mmedrag: The ")

@@ -234,3 +234,20 @@ def test_cases_that_once_failed(
     (mentions,) = own.recognise([command.split('"')[1]])
     findings = [m for m in mentions if m.kind.is_finding and m.kind is not Kind.NORMAL]
     assert [m.assertion for m in findings] == verdicts
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("Burn of the hand after an electric shock.", {"burn", "hand"}),
+        ("Septic shock.", {"septic shock"}),
+        ("Treated by shock waves.", set()),
+        ("Body mass index 31, a mass in the liver.", {"mass", "liver"}),
+        ("Right psoas muscle mass.", {"psoas muscle", "mass"}),
+        ("Loss of skeletal muscle mass.", {"skeletal muscle"}),
+        ("Stroke volume is low.", set()),
+    ],
+)
+def test_words_mean_something_else_beside_others(own: Dictionary, text: str, terms: set[str]):
+    read = {m.text.lower() for m in own.recognise([text])[0]}
+    assert read & {"mass", "shock", "stroke"} == terms & {"mass", "shock", "stroke"}

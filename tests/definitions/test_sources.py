@@ -421,3 +421,22 @@ def test_a_pipe_is_no_source(tmp_path):
         os.mkfifo(tmp_path / name)
         with pytest.raises(CorpusError, match="not a regular file"):
             list(read_terms(tmp_path / name))
+
+
+def test_empty_cells_of_other_programs_are_no_names(tmp_path):
+    table = "term,definition,synonyms\nzorb,NaN,nan\nsodium,<NA>,NA|null\nkrell,None,N/A\n"
+    terms, problems = read(written(tmp_path, "d.csv", table))
+    assert [(t.term, t.definition, t.synonyms) for t in terms] == [
+        ("zorb", "", ()),
+        ("sodium", "", ("NA",)),
+        ("krell", "", ()),
+    ]
+    assert not problems
+
+
+def test_obo_qualifiers_stand_before_the_comment(tmp_path):
+    stanza = (
+        '[Term]\nid: Z:1 {x="y"}\nname: zorbal spot {a="b"} ! remark\nis_a: Z:0 {s="t"} ! root\n'
+    )
+    (term,), _ = read(written(tmp_path, "d.obo", stanza))
+    assert (term.id, term.term, term.parents) == ("Z:1", "zorbal spot", ("Z:0",))

@@ -28,6 +28,7 @@ from mmedrag.errors import ArchiveError, ImageError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case
 from orthanc import Orthanc
+from patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +209,7 @@ def begun(server: Orthanc, path: Path, files: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, "-c", script, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while len(list((path / "pulling").rglob("[0-9]*.dcm"))) < files:
         assert process.poll() is None
         assert time.monotonic() < deadline
@@ -240,7 +241,7 @@ def test_a_server_that_vanishes_leaves_what_has_arrived(server, tmp_path):
     with orthanc.running(tmp_path / "orthanc") as other:
         other.store(*(image(f"s{n}", "ct", 1) for n in range(20)))
         process = begun(other, tmp_path / "c", 4)
-    shown, _ = process.communicate(timeout=60)
+    shown, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert b"cannot be reached" in shown
     assert 3 <= len(cases(tmp_path / "c")) < 20

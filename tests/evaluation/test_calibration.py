@@ -6,9 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmedrag.answers.agreement import IMAGE, NORMALITY, PRESENCE, TELLING
+from mmedrag.answers.agreement import IMAGE, NORMALITY, PRESENCE, TELLING, Absence
 from mmedrag.evaluation.agreement_section import section_of
-from mmedrag.evaluation.calibration import FITTED, PATIENTS, SETS, Lead, Trial, fit
+from mmedrag.evaluation.calibration import (
+    FITTED,
+    PATIENTS,
+    SETS,
+    SURE,
+    Lead,
+    Trial,
+    fit,
+    right_noes,
+)
 from mmedrag.types import Reply
 
 
@@ -20,7 +29,7 @@ def trials(number: int, noise: float, split: str, seed: int = 0) -> list[Trial]:
         affirmed = bool(i % 2)
         share = float(np.clip(affirmed + rng.normal(0.0, noise), 0.0, 1.0))
         support = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
-        support |= {"affirm": share, "rule out": 1.0 - share}
+        support |= {"affirm": share, "rule out": 1.0 - share, "expected": 0.0}
         made.append(Trial("presence", split, support, affirmed))
     return made
 
@@ -75,7 +84,8 @@ def test_the_section_tells_of_every_split():
 def test_no_feature_counts_against_its_meaning():
     def support(affirm: float, denied: float, rate: float) -> dict[str, float]:
         zeros = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
-        return zeros | {"affirm": affirm, "rule out": denied, "base rate": rate}
+        silent = {"affirm": affirm, "rule out": denied, "base rate": rate, "expected": 0.0}
+        return zeros | silent
 
     # rare findings are asked about where they are there, and reports deny what was looked for
     made = [
@@ -94,3 +104,45 @@ def test_a_higher_probability_was_never_right_less_often():
     fitted = fit([*trials(300, 0.6, FITTED), *trials(300, 0.6, PATIENTS, 1)], [])
     rates = [b.right / b.of for b in fitted.presence.odds]
     assert rates == sorted(rates)
+
+
+def silent(split: str, wrong: int, of: str = "") -> list[Trial]:
+    """No similar case affirms it; where few records of their sources do, images have it as often.
+
+    ``wrong`` of the 60 whose sources often affirm it have it.
+    """
+
+    def trial(affirm: float, expected: float, affirmed: bool) -> Trial:
+        zeros = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
+        support = zeros | {"affirm": affirm, "expected": expected}
+        return Trial("presence", split, support, affirmed, of)
+
+    seldom = [trial(0.0, 0.02, bool(i % 2)) for i in range(80)]
+    often = [trial(0.0, 0.31, i < wrong) for i in range(60)]
+    return [*seldom, *often, *(trial(0.6, 0.3, True) for _ in range(20 - wrong))]
+
+
+def test_silence_says_no_where_the_sources_often_affirm_it():
+    fitted = fit([*silent(FITTED, 0), *silent(PATIENTS, 0)], [])
+    assert 0.02 < fitted.absence.expected <= 0.31
+    assert fitted.absence.right > 0.95
+    support = silent(SETS, 0)[80].support
+    reply, reason = fitted.reply(support)
+    assert (reply, reason[:3]) == (Reply.NO, "31%")
+    assert fitted.reply(support | {"affirm": 0.1})[0] is Reply.UNKNOWN
+    assert fitted.reply(support | {"expected": 0.02})[0] is Reply.UNKNOWN
+    assert fitted.reply(support, normality=True)[0] is Reply.UNKNOWN
+
+
+def test_silence_must_be_right_in_both_halves_of_the_sets():
+    tried = [t for of in "acegkm" for t in silent(FITTED, 0, of)]
+    apart = silent(PATIENTS, 0)
+    assert fit([*tried, *apart], []).absence.expected <= 1
+    tried += silent(FITTED, 9, "b")
+    assert right_noes(Absence(0.3, 0.5), tried) > SURE["absence"]
+    assert fit([*tried, *apart], []).absence.expected > 1
+
+
+def test_silence_says_nothing_where_it_was_wrong_for_patients_held_out():
+    assert fit([*silent(FITTED, 0), *silent(PATIENTS, 15)], []).absence.expected > 1
+    assert fit([*silent(FITTED, 15), *silent(PATIENTS, 0)], []).absence.expected > 1

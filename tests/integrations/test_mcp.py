@@ -22,6 +22,7 @@ from PIL import Image
 from mmedrag.cli import main
 from mmedrag.pipeline import MMedRAG
 from mmedrag.types import Case
+from patience import PATIENCE
 
 pytest.importorskip("mcp", reason='pip install "mmedrag[mcp]"')
 
@@ -38,7 +39,7 @@ def converse(target: Any, talk: Callable[[Client], Awaitable[Any]]) -> Any:
     """What a conversation with a server gives."""
 
     async def connected() -> Any:
-        async with Client(target, read_timeout_seconds=120) as client:
+        async with Client(target, read_timeout_seconds=PATIENCE) as client:
             return await talk(client)
 
     return anyio.run(connected)
@@ -148,6 +149,8 @@ def test_the_prompt_holds_the_question(rag: MMedRAG) -> None:
 @pytest.mark.parametrize(
     ("tool", "arguments", "remedy"),
     [
+        ("search", {"text": "mass", "filter": "modality = 'ct'"}, "'filter'. Choose .*where"),
+        ("ask", {"text": "Is there a mass?"}, "no argument 'text'. Choose from question"),
         ("ask", {}, "Give a text, an image, or both"),
         ("search", {"text": "x", "domain": "astrology"}, "radiology"),
         ("search", {"text": "x", "where": "nonsense ="}, "Known fields: id, domain"),
@@ -229,12 +232,14 @@ def test_over_http_until_it_is_interrupted(casebase: Path) -> None:
         stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
-            url = re.search(r"http://127\.0\.0\.1:\d+/mcp", process.stderr.readline())[0]
+            url = next(
+                filter(None, map(re.compile(r"http://127\.0\.0\.1:\d+/mcp").search, process.stderr))
+            )[0]
             assert "Give a text" in failure(call(url, "ask"))
             assert not call(url, "ask", question="drusen").is_error
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 def test_a_port_in_use_is_an_error(casebase: Path, capsys) -> None:

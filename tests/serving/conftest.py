@@ -22,6 +22,7 @@ from mmedrag.indexing import index
 from mmedrag.presets import Stages
 from mmedrag.serving.protocol import PatientProtocol
 from mmedrag.types import Case
+from patience import PATIENCE
 from serving.chromium import browser, tab
 
 __all__ = ["browser", "tab"]
@@ -42,7 +43,7 @@ def running(*words: str) -> Iterator[httpx.Client]:
             assert thread.is_alive()
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
             client.service = app.state.service
             yield client
     finally:

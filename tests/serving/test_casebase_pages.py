@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from mmedrag.datasets.records import write_records
+from patience import PATIENCE
 from serving.chromium import expect, violations
 
 PAGE = {"Accept": "text/html"}
@@ -24,7 +25,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Event:
     def advance_slowly(job: Job, rows: int) -> None:
         advance(job, rows)
         if rows:
-            release.wait(60)
+            release.wait(PATIENCE)
             advance(job, 0)
 
     monkeypatch.setattr(Job, "advance", advance_slowly)

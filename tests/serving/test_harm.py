@@ -18,6 +18,7 @@ import pytest
 from mmedrag.assembly import open_for_writing
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.serving import limits, protocol
+from patience import PATIENCE
 
 ODD = (
     "..", "../..", "../../etc/passwd", "/etc/passwd", "..\\..\\windows", "%2e%2e%2f", ".", "//",
@@ -28,7 +29,7 @@ ODD = (
 
 
 def connected(client: httpx.Client) -> socket.socket:
-    return socket.create_connection((client.base_url.host, client.base_url.port), timeout=30)
+    return socket.create_connection((client.base_url.host, client.base_url.port), timeout=PATIENCE)
 
 
 def closed(opened: socket.socket) -> bool:
@@ -99,7 +100,7 @@ def test_a_client_that_leaves_within_its_body_fills_no_log(serve, own: Path, cap
             b"Content-Length: 100\r\n\r\n{"
         )
         time.sleep(0.2)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while 'route="/v1/search",status="400"' not in client.get("/metrics").text:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -111,7 +112,7 @@ def test_two_hundred_at_once(serve, own: Path) -> None:
     shared = ssl.create_default_context()  # reading the authorities takes longer than an answer
 
     def ask(n: int) -> int:
-        with httpx.Client(base_url=client.base_url, timeout=120, verify=shared) as mine:
+        with httpx.Client(base_url=client.base_url, timeout=PATIENCE, verify=shared) as mine:
             return mine.post("/v1/search", json={"text": f"mass {n}"}).status_code
 
     with ThreadPoolExecutor(200) as threads:

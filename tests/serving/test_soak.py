@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from patience import PATIENCE
 from proofs import SCALE
 
 MINUTES = min(30.0, 4.0 * SCALE)
@@ -43,7 +44,7 @@ def test_memory_does_not_grow(own: Path, phantoms, record_property) -> None:
 
         def client(number: int) -> int:
             sent = 0
-            with httpx.Client(base_url=address, timeout=120) as http:
+            with httpx.Client(base_url=address, timeout=PATIENCE) as http:
                 while time.monotonic() < end:
                     text = f"mass in the left lung {number} {sent}"
                     image = {"image": images[sent % len(images)]}

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from mmedrag.phantoms.corpus import out_of_domain
+from patience import PATIENCE
 from serving.chromium import asked, expect, violations
 
 TOKENS = '[reader]\ntoken = "0123456789abcdef-read"\nscopes = ["read"]\n'
@@ -92,7 +93,7 @@ def test_busy(tab, serve, own: Path) -> None:
     (readers,) = client.service.casebases.values()
     free = Event()
     with ThreadPoolExecutor(1) as thread:
-        holding = thread.submit(asyncio.run, readers.run(lambda rag, watch: free.wait(60)))
+        holding = thread.submit(asyncio.run, readers.run(lambda rag, watch: free.wait(PATIENCE)))
         while not readers.in_flight:
             time.sleep(0.01)
         tab.fill("#text", "mass")

@@ -48,6 +48,35 @@ def test_words_of_change_belong_to_the_finding_beside_them(read, text, trends):
 
 
 @pytest.mark.parametrize(
+    ("text", "trends"),
+    [
+        ("Large pleural effusion. No pneumothorax. Worsened when compared with the earlier film.",
+         {"pleural effusion": W}),
+        ("Pneumothorax and consolidation. Unchanged since 2019.",
+         {"pneumothorax": U, "consolidation": U}),
+        ("Consolidation. Cardiomegaly. This has increased.", {"cardiomegaly": W}),
+        ("Nodule. It is now slightly larger than on the previous CT.", {"nodule": W}),
+        ("Nodule. No significant change.", {"nodule": U}),
+        ("Pneumothorax, now smaller. Improved since yesterday.", {"pneumothorax": B}),
+        ("Nódulo pulmonar. Sin cambios respecto al previo.", {"pulmonary nodule": U}),
+    ],
+)  # fmt: skip
+def test_a_sentence_without_a_subject_speaks_of_the_finding_before_it(read, text, trends):
+    assert read(text) == trends
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Consolidation. The patient has improved.", "Effusion. Lines and tubes are unchanged.",
+     "Nodule. Otherwise unchanged.", "Consolidation. Stable support devices.",
+     "No effusion. Stable compared with the prior film.", "Mass. No new lines.",
+     "Stable.", "Nodule. Improved aeration of the lung."],
+)  # fmt: skip
+def test_what_has_a_subject_of_its_own_speaks_of_that(read, text):
+    assert read(text) == {}
+
+
+@pytest.mark.parametrize(
     "text",
     ["No new consolidation.", "Increased density of the mass.", "Large pleural effusion.",
      "Consolidation, more extensive in the left lung.", "No consolidation, effusion is unchanged."],

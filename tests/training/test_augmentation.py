@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmedrag.training import augmentation
-from mmedrag.training.augmentation import augmented, may_mirror, may_turn
+from mmedrag.training.augmentation import augmented, is_ultrasound, may_mirror, may_turn, part
 from mmedrag.types import Case, Domain
 
 RADIOLOGY, PATHOLOGY, FUNDUS = Domain.RADIOLOGY, Domain.PATHOLOGY, Domain.OPHTHALMOLOGY
@@ -117,3 +117,24 @@ def test_what_comes_into_view_has_the_colour_of_the_border():
     for seed in range(10):
         seen = np.asarray(augmented(image, item, np.random.default_rng(seed)), np.int16)
         assert np.ptp(seen, axis=(0, 1)).max() <= 1
+
+
+@given(st.integers(1, 90), st.integers(1, 60), st.integers(0, 99))
+@settings(deadline=None, max_examples=30)
+def test_a_part_shows_a_third_to_four_fifths_of_each_side(width: int, height: int, seed: int):
+    item = case("B lines.", RADIOLOGY, "ultrasound")
+    cut = part(marked().resize((width, height)), item, np.random.default_rng(seed))
+    for kept, side in zip(cut.size, (width, height), strict=True):
+        assert max(1, side / 3 - 1) <= kept <= max(1, 0.8 * side + 1)
+
+
+def test_a_part_is_mirrored_where_the_image_may_be():
+    either = [case("B lines.", RADIOLOGY, "ultrasound"), case("B lines, left", RADIOLOGY, "US")]
+    left_bright = np.repeat(np.linspace(200, 20, 90, dtype=np.uint8)[None], 60, axis=0)
+    for item, sides in zip(either, (2, 1), strict=True):
+        cuts = [
+            np.asarray(part(Image.fromarray(left_bright), item, np.random.default_rng(i)), float)
+            for i in range(20)
+        ]
+        assert len({bool(c[:, 0].mean() > c[:, -1].mean()) for c in cuts}) == sides
+    assert [is_ultrasound(item) for item in either] == [True, False]

@@ -17,15 +17,20 @@ from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, heads_from_checkpoint
 from mmedrag.phantoms.corpus import generate
 from mmedrag.training import modality
+from mmedrag.training.features import Features
 from mmedrag.training.modality import (
+    THRESHOLDS,
     calibrated_head,
     classes,
+    left_out,
+    part_examples,
+    refusal_threshold,
     train_modality,
     with_text_head,
 )
 from mmedrag.training.sets import Recipe, TrainingSet, training_sets
 from mmedrag.training.softmax import Examples
-from mmedrag.types import Matrix
+from mmedrag.types import Case, Domain, Matrix
 
 
 class Thumbnails:
@@ -41,7 +46,7 @@ class Thumbnails:
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, number in (("PHANTOMS", 24), ("SYNTHETIC", 40), ("ULTRASOUND", 4)):
+    for name, number in (("PHANTOMS", 24), ("SYNTHETIC", 40), ("ULTRASOUND", 4), ("PARTS", 5)):
         monkeypatch.setattr(modality, name, number)
 
 
@@ -144,3 +149,47 @@ def test_a_class_of_one_group_does_not_spoil_the_temperature() -> None:
     assert calibrated_head(classes, more).temperature < 1
     alone = Examples(lone, np.full(20, 2), ("lone",) * 20)
     assert calibrated_head(classes, alone).temperature == 1
+
+
+def test_the_threshold_makes_the_fewest_mistakes_on_sources_left_out() -> None:
+    """By source: a small one counts as much as a large one."""
+    groups = ("a: x",) * 90 + ("b: x",) * 5 + ("b: y",) * 5 + ("pictures",) * 10
+    rows = np.eye(110, 4, dtype=np.float32)
+    examples = Examples(rows, np.array([0] * 100 + [3] * 10), groups)
+    few = np.array([0.1] * 90 + [0.62] * 3 + [0.3] * 7 + [0.99] * 10, np.float32)
+    assert refusal_threshold(few, examples, 3) == THRESHOLDS[-1]
+    few[-1] = 0.7  # a picture in ten passes from here on, and no more images do
+    assert refusal_threshold(few, examples, 3) == 0.65
+    few[-3:] = 0.6  # three in ten: more than images of b, by halves, are refused
+    assert refusal_threshold(few, examples, 3) == 0.55
+
+
+def test_groups_of_one_source_are_left_out_together() -> None:
+    """A head that knew the parts of a set would say more of its images than of a stranger's."""
+    rows = np.eye(6, dtype=np.float32)
+    classes_of = np.array([0, 0, 1, 1, 0, 1])
+    names = ("pocus: images", "pocus: parts", "b", "b", "c", "d")
+    logits, judged = left_out(2, Examples(rows, classes_of, names), folds=6)
+    assert judged.groups == names
+    assert abs(logits[0, 0] - logits[0, 1]) < 0.3  # nothing like its direction was learned
+    apart = Examples(rows[[0, 0, 2, 3, 4, 5]], classes_of, ("p", "q", "b", "b", "c", "d"))
+    assert left_out(2, apart, folds=6)[0][0, 0] > left_out(2, apart, folds=6)[0][0, 1] + 0.3
+
+
+def test_parts_are_of_ultrasound_images_that_may_be_learned_from(tmp_path: Path) -> None:
+    file = tmp_path / "x.png"
+    Image.fromarray(np.arange(900, dtype=np.uint8).reshape(30, 30)).save(file)
+
+    def case(name: str, modality: str, split: str = "") -> Case:
+        return Case(id=name, image=file, domain=Domain.RADIOLOGY, modality=modality, split=split)
+
+    cases = [case("a", "Ultrasound"), case("b", "CT"), case("c", "ultrasound", "val")]
+    lungs = TrainingSet("lungs", file, source="pocus")
+    features = Features(lungs, cases, np.zeros((3, 48), np.float32))
+    (parts,) = part_examples(
+        [features, Features(lungs, cases[1:], np.zeros((2, 48)))], Thumbnails()
+    )
+    assert set(parts.groups) == {"pocus: parts of lungs"}
+    assert (len(parts.rows), set(parts.classes)) == (5, {classes().index("radiology")})
+    assert len(np.unique(parts.rows, axis=0)) == 5
+    assert part_examples([Features(lungs, cases[1:], np.zeros((2, 48)))], Thumbnails()) == []

@@ -35,6 +35,7 @@ from mmedrag.views.terminal import (
     stream,
 )
 from mmedrag.views.trace import answer_json
+from patience import PATIENCE
 
 ATTACKS = (
     "\x1b[2J\x1b[H", "\x1b]0;title\x07", "\x1b]8;;https://x.example\x1b\\here", "\x9b31m",
@@ -147,7 +148,7 @@ def test_progress_that_is_piped_comes_in_plain_lines(capsys, monkeypatch) -> Non
 def test_a_counter_is_told_its_total_while_it_counts(capsys) -> None:
     with counter("case", "index") as bar:
         expect(bar, lambda: 12)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while bar.total is None and time.monotonic() < deadline:
             time.sleep(0.01)
         assert bar.total == 12

@@ -30,6 +30,9 @@ TELLING = 0.25
 """Share of the nearness of cases that affirm a finding below which no odds of it are said: where
 hardly any does, how often it was there only shows how often it was asked about."""
 
+SILENT = 0.02
+"""Share of the nearness of cases that may affirm what is said not to be there."""
+
 _HALF = 0.5
 FEW = 10
 """Trials below which no share of right ones is given."""
@@ -82,16 +85,42 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """When silence of the similar cases says that an image does not have a finding.
+
+    It does where next to none of them affirms it, although at least a share ``expected`` of the
+    records of their sources does (:func:`mmedrag.answers.support.expected_share`). ``right`` is the
+    share of such replies that were right.
+    """
+
+    expected: float
+    right: float
+
+    def holds(self, support: Mapping[str, float]) -> bool:
+        """Whether a finding of this support is said not to be there."""
+        return support["affirm"] <= SILENT and support["expected"] >= self.expected
+
+
+NEVER = 1.01
+"""A threshold that no probability or share reaches."""
+
+UNTRIED = Absence(NEVER, 0.5)
+"""Silence says nothing where it was not measured what it is worth."""
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """What agreement of the similar cases is worth.
 
-    ``presence`` judges whether an image has a finding, ``normality`` whether it is a normal study,
-    ``leads`` whether the first of several is right, for each of :data:`LEADS`.
+    ``presence`` judges whether an image has a finding, ``absence`` whether silence says that it has
+    not, ``normality`` whether it is a normal study, ``leads`` whether the first of several is
+    right, for each of :data:`LEADS`.
     """
 
     presence: Judge
     normality: Judge
     leads: Mapping[str, Judge]
+    absence: Absence = UNTRIED
 
     def reply(self, support: Mapping[str, float], *, normality: bool = False) -> tuple[Reply, str]:
         """Yes or no of an image, as far as its similar cases can say; else the odds.
@@ -105,6 +134,11 @@ class Agreement:
         if given is not Reply.UNKNOWN:
             right = judge.right_yes if given is Reply.YES else judge.right_no
             return given, f"such a reply was right for {right:.0%} of images held out"
+        if not normality and self.absence.holds(support):
+            return Reply.NO, (
+                f"{support['expected']:.0%} of the records of their sources have it and hardly any "
+                f"of these; such a reply was right for {self.absence.right:.0%} of images held out"
+            )
         undecided = Reply.MIXED if support["affirm"] and support["rule out"] else Reply.UNKNOWN
         p = judge.probability(support)
         telling = normality or support["affirm"] >= TELLING
@@ -160,6 +194,7 @@ def of_json(data: Mapping[str, Any]) -> Agreement:
         presence=_judge(data["presence"]),
         normality=_judge(data["normality"]),
         leads={kind: _judge(lead) for kind, lead in data["leads"].items()},
+        absence=Absence(**data["absence"]) if "absence" in data else UNTRIED,
     )
 
 
@@ -179,6 +214,10 @@ def to_json(agreement: Agreement) -> dict[str, Any]:
         "presence": _judge_json(agreement.presence),
         "normality": _judge_json(agreement.normality),
         "leads": {kind: _judge_json(judge) for kind, judge in agreement.leads.items()},
+        "absence": {
+            "expected": round(agreement.absence.expected, 4),
+            "right": round(agreement.absence.right, 4),
+        },
     }
 
 

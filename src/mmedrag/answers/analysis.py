@@ -14,6 +14,7 @@ from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.findings import FLAT
+from mmedrag.answers.kinds import KIND_OF, kinds_of
 from mmedrag.answers.passages import instruction_like, label
 from mmedrag.answers.statements import (
     PHRASE,
@@ -25,7 +26,7 @@ from mmedrag.answers.statements import (
     says_of,
     tally_of,
 )
-from mmedrag.answers.support import is_whole, support_of, support_of_first
+from mmedrag.answers.support import expected_share, is_whole, support_of, support_of_first
 from mmedrag.answers.verification import NORMAL, read_again, verified
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
 from mmedrag.types import (
@@ -78,7 +79,7 @@ class CaseAnalyst:
         findings = _findings(targets, readings, self.ontology)
         if not any(c.concept == NORMAL for c in claims):
             findings += [c for c in _normality(readings) if c.assertion is Assertion.AFFIRMED]
-        differential = candidates(question, readings, self.ontology)[:CANDIDATES]
+        differential = self._differential(question, intent, readings)[:CANDIDATES]
         brief = Brief(intent.kind, Reply.UNKNOWN, claims=(*claims, *findings),
                       differential=tuple(differential), unanswered=intent.unanswered)  # fmt: skip
         if self.source is not None:
@@ -87,7 +88,30 @@ class CaseAnalyst:
             brief = self._with_base_rates(brief, question, corpus)
         explained = self._definitions(brief, intent, targets, definitions)
         brief = replace(brief, definitions=explained)
-        return self._replied(brief, question, intent, targets, readings)
+        return self._replied(brief, question, intent, targets, readings, corpus)
+
+    def support(
+        self,
+        concept: str,
+        brief: Brief,
+        question: Question,
+        cases: Sequence[Evidence],
+        corpus: CorpusStatistics | None,
+    ) -> dict[str, float]:
+        """The numbers by which a reply on an image is judged, of a brief without its reply."""
+        expected = 0.0
+        if corpus is not None and concept != NORMAL:
+            expected = expected_share(self._group(concept), question, cases, corpus)
+        return support_of(concept, brief, cases, self.ontology, expected)
+
+    def _differential(
+        self, question: Question, intent: Intent, readings: Sequence[CaseReading]
+    ) -> list[Candidate]:
+        """The diagnoses of the cases; where kinds of a finding are asked for, those, if any."""
+        kinds = intent.concepts if intent.detail == KIND_OF else ()
+        return kinds_of(kinds, readings, self.ontology) or candidates(
+            question, readings, self.ontology
+        )
 
     def _targets(self, question: Question, intent: Intent) -> dict[str, str]:
         """The terms that are asked about, by concept; words of the question where none is known."""
@@ -168,6 +192,7 @@ class CaseAnalyst:
         intent: Intent,
         targets: Mapping[str, str],
         readings: Sequence[CaseReading],
+        corpus: CorpusStatistics | None,
     ) -> Brief:
         """The brief with its direct reply."""
         if intent.kind is QuestionKind.OUT_OF_SCOPE:
@@ -178,11 +203,12 @@ class CaseAnalyst:
             case QuestionKind.PRESENCE if intent.detail and self._of_an_image(question):
                 reply, reason = self._detail(brief, intent.detail, readings)
             case QuestionKind.PRESENCE | QuestionKind.SEARCH if targets:
-                return self._presence(brief, question, [*targets], readings)
+                return self._presence(brief, question, [*targets], readings, corpus)
             case QuestionKind.NORMALITY:
-                return self._presence(brief, question, [NORMAL], readings)
+                return self._presence(brief, question, [NORMAL], readings, corpus)
             case QuestionKind.CHOICE if targets and self._of_an_image(question):
-                return _chosen(self._presence(brief, question, [*targets], readings), targets)
+                verdicts = self._presence(brief, question, [*targets], readings, corpus)
+                return _chosen(verdicts, targets)
             case QuestionKind.CHOICE:
                 reply, reason = _choice(brief, targets)
             case QuestionKind.DEFINITION:
@@ -204,9 +230,12 @@ class CaseAnalyst:
         question: Question,
         concepts: Sequence[str],
         readings: Sequence[CaseReading],
+        corpus: CorpusStatistics | None,
     ) -> Brief:
         """Yes where the cases agree on it, no where they rule it out, else mixed or unknown."""
-        verdicts = [Verdict(c, *self._of_one(c, brief, question, readings)) for c in concepts]
+        verdicts = [
+            Verdict(c, *self._of_one(c, brief, question, readings, corpus)) for c in concepts
+        ]
         replies = {v.reply for v in verdicts}
         if len(replies) == 1:
             reply, reason = verdicts[0].reply, verdicts[0].reason
@@ -233,11 +262,16 @@ class CaseAnalyst:
         return self.agreement.lead(support, SIDE if detail == SIDE else GRADE)
 
     def _of_one(
-        self, concept: str, brief: Brief, question: Question, readings: Sequence[CaseReading]
+        self,
+        concept: str,
+        brief: Brief,
+        question: Question,
+        readings: Sequence[CaseReading],
+        corpus: CorpusStatistics | None,
     ) -> tuple[Reply, str]:
         if self.agreement is not None and question.query.image is not None:
             cases = [r.evidence for r in readings]
-            support = support_of(concept, brief, cases, self.ontology)
+            support = self.support(concept, brief, question, cases, corpus)
             return self.agreement.reply(support, normality=concept == NORMAL)
         yes, no, unsure = (
             next((len(c.keys) for c in brief.claims
@@ -254,7 +288,8 @@ class CaseAnalyst:
             if any(c.assertion is Assertion.AFFIRMED for c in brief.claims):
                 return Reply.MIXED, "the cases name findings and no diagnosis"
             return Reply.UNKNOWN, "the cases name neither finding nor diagnosis"
-        if self.agreement is None:
+        counted = question.intent is not None and question.intent.detail == KIND_OF
+        if self.agreement is None or counted:
             return _lead_by_count(brief.differential)
         first = brief.differential[0]
         if question.query.image is not None and self.ontology.kind(first.concept) is Kind.NORMAL:

@@ -32,7 +32,8 @@ _MODEL_GONE = re.compile(
 _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|context (?:length|size|window)"
     r"|maximum context|too many tokens|prompt is too long|request too large"
-    r"|reduce the (?:input|prompt|length)|string_above_max_length"
+    r"|reduce the (?:input|prompt|length)|string_above_max_length|(?:input|prompt)s? (?:is|are) too"
+    r"|tokens`? \+ `?max_new_tokens|exceeds? the max[a-z]* number of (?:input )?tokens"
 )
 _BAD_KEY = re.compile(
     r"invalid_api_key|invalid api key|incorrect api key|api key (?:not valid|is invalid|expired)"
@@ -43,9 +44,11 @@ _NO_CREDIT = re.compile(r"insufficient_quota|billing|credit balance|payment requ
 _HALF = re.compile("[\ud800-\udfff]")
 _REFUSED = re.compile(
     r"unsupported|not supported|does not support|unrecognized|unknown (?:parameter|field|argument)"
-    r"|unexpected|extra inputs|not permitted|not allowed|is deprecated|only the default"
+    r"|unexpected (?!error|failure|exception)|extra inputs|not permitted|not allowed"
+    r"|is deprecated|only the default"
     r"|must (?:be|alternate|start)|invalid role|roles? "
 )
+_ROLES = re.compile(r"roles? must alternate|system[- ]role|role[^.]{0,20}\bsystem\b")
 
 
 class Retry(Exception):
@@ -222,7 +225,7 @@ def refusal(status: int, headers: Mapping[str, str], body: str, model: str) -> E
             f"The request is too long for {model} ({status}: {message})",
             "Lower context_tokens or max_tokens, or use a model with a larger window.",
         )
-    if status in (400, 422) and (field := _refused_field(text)):
+    if status in (400, 422, 500, 501) and (field := _refused_field(text)):
         error = GenerationError(
             f"The server refuses {field} ({status}: {message})", "Use another model or server."
         )
@@ -246,6 +249,8 @@ def _refused_field(text: str) -> str | None:
     """The part of the request that the server names as what it does not take."""
     if not _REFUSED.search(text):
         return None
+    if _ROLES.search(text):
+        return "system"
     return next((field for field in OPTIONAL if re.search(rf"\b{field}\b", text)), None)
 
 

@@ -1,5 +1,6 @@
-"""What a question asks for: a list of rules, the first that fits decides, its name is in the trace.
+"""What a question asks for: rules find the sentence that asks, a small model reads it.
 
+:mod:`mmedrag.answers.question_model` is the model. Without it, the first rule that fits decides:
 :mod:`mmedrag.answers.question_rules` and :mod:`mmedrag.answers.romance` have the rules,
 :mod:`mmedrag.answers.scope` those that decline.
 """
@@ -7,14 +8,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from mmedrag.answers import romance
 from mmedrag.answers.answerable import IMPERATIVE
+from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
 from mmedrag.answers.passages import clean
+from mmedrag.answers.question_model import LABELS, verdict
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
-from mmedrag.answers.scope import Domains, out_of_scope
+from mmedrag.answers.scope import (
+    Domains,
+    OutOfScope,
+    against_image,
+    certainly_declined,
+    declined,
+    out_of_scope,
+)
 from mmedrag.answers.shorthand import spelled_out
 from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
 
@@ -74,6 +85,13 @@ _ABOUT_AN_IMAGE = frozenset({_K.PRESENCE, _K.NORMALITY, _K.CHOICE, _K.DESCRIPTIO
 """Who asks of an image whether it shows pneumonia has not said that it does."""
 
 
+_TERM_BEFORE, _CASE_BEFORE = "asks what the term before it is", "asks what the case before it is"
+_FIXED = frozenset({_TERM_BEFORE, _CASE_BEFORE})
+_PLAIN = frozenset(LABELS) - {"side", "grade"}
+"""Labels that say no more than their kind, so that a rule of the kind keeps its name."""
+
+_MAY_ASK_FOR_KINDS = frozenset({_K.DIFFERENTIAL, _K.DESCRIPTION, _K.PRESENCE})
+
 _OPEN = frozenset({_K.DIFFERENTIAL, _K.DESCRIPTION, _K.NORMALITY})
 
 _OF_A_PATIENT = re.compile(r"\d|,|\b(?:man|woman|boy|girl|patient|child|infant)\b", re.IGNORECASE)
@@ -82,15 +100,24 @@ _TERM_WORDS = 5
 """A term that is pointed at ("Bull's eye maculopathy - what is that?") has no more words."""
 
 
+_STATEMENT = 25
+"""Words up to which a text that does not look as if it asked is read by the model too."""
+
+Learned: TypeAlias = Callable[[str, Sequence[Mention]], Mapping[str, float]]
+"""Probabilities by label of the sentence that asks and the terms of the question."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuleReader:
-    """A :class:`~mmedrag.protocols.QuestionReader` by rules.
+    """A :class:`~mmedrag.protocols.QuestionReader` by rules, and by a model where there is one.
 
     ``domains`` says which corpora use a concept (as ``Concepts.domains`` of a dictionary does);
-    with it, a question that does not fit its image is declined.
+    with it, a question that does not fit its image is declined. ``learned`` reads the sentence that
+    asks (:class:`~mmedrag.answers.question_model.QuestionModel`).
     """
 
     domains: Domains | None = None
+    learned: Learned | None = None
 
     def read(self, question: Question) -> Intent:
         """The kind of the question, what it asks about, and whether it is one for us.
@@ -120,20 +147,52 @@ class RuleReader:
         if _POINTS.search(spelled) and (before := text.replace(asking, " ").split()):
             term = len(before) <= _TERM_WORDS and not _OF_A_PATIENT.search(" ".join(before))
             if term and concepts and not has_image:
-                kind, rule = _K.DEFINITION, "asks what the term before it is"
+                kind, rule = _K.DEFINITION, _TERM_BEFORE
             else:
-                kind, rule = _K.DIFFERENTIAL, "asks what the case before it is"
-        request = spelled if _asks(asking) else ""
-        reason = out_of_scope(question, request, kind, self.domains, rule)
+                kind, rule = _K.DIFFERENTIAL, _CASE_BEFORE
+        kind, rule, reason = self._scoped(question, asking, spelled, kind, rule)
         if reason:
             return Intent(
                 _K.OUT_OF_SCOPE, reason.rule, concepts, reason=reason.sentence, described=text
+            )
+        kinds = asked_for_kinds(asking, question.mentions)
+        if kinds and kind in _MAY_ASK_FOR_KINDS:
+            return Intent(
+                _K.DIFFERENTIAL, "asks for the kind", kinds, detail=KIND_OF, described=text
             )
         phrases = () if concepts else phrases_of(spelled, kind)
         about_image = has_image and kind in _ABOUT_AN_IMAGE and rule != _ASKS_NOTHING
         beside = text.replace(within or asking, " ").strip()
         described = _stated(beside, question.mentions) if about_image else text
         return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
+
+    def _scoped(
+        self, question: Question, asking: str, spelled: str, kind: QuestionKind, rule: str
+    ) -> tuple[QuestionKind, str, OutOfScope | None]:
+        """The kind, what decided, and why it is declined; by the model where it decides."""
+        asks = _asks(asking)
+        request = spelled if asks else ""
+        reason = out_of_scope(question, request, kind, self.domains, rule)
+        if self.learned is None or not (asks or len(asking.split()) <= _STATEMENT):
+            return kind, rule, reason
+        if certain := certainly_declined(question, request):
+            return kind, rule, certain
+        label = verdict(
+            self.learned(asking, question.mentions),
+            suspected=reason is not None,
+            has_image=question.query.image is not None,
+            asks=asks,
+        )
+        if label is None:
+            return kind, rule, reason
+        read, name = LABELS[label]
+        if read is _K.OUT_OF_SCOPE:
+            return kind, rule, declined(name)
+        if rule not in _FIXED and not (read is kind and label in _PLAIN):
+            kind, rule = (
+                (kind, rule) if label == "search" and rule == _ASKS_NOTHING else (read, name)
+            )
+        return kind, rule, against_image(question, kind, self.domains)
 
     def _of_a_clause(self, question: Question, text: str, sentence: str) -> Intent | None:
         """The intent of the clause that is for us, in a sentence that as a whole is not."""

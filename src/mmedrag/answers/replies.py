@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from mmedrag.answers.analysis import base_rate
 from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.differential import code_of
+from mmedrag.answers.kinds import KIND_OF
 from mmedrag.answers.support import is_whole
 from mmedrag.answers.verification import NORMAL
 from mmedrag.types import (
@@ -227,16 +228,19 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
     )
     shared = _shared(brief)
     named = brief.differential[:LEADS]
+    kinds = _kinds_named(question)
     measured = "held out" in brief.reason
     explained = measured or question.query.image is not None
     clear = brief.reply is Reply.YES or not explained
     if named:
         words = listed([_candidate(c) for c in named])
         among = f"among {the_cases}: {words}"
-        if not clear:
+        if kinds:
+            among = f"kinds of {kinds} {among}"
+        elif not clear:
             among = f"there is no clear lead among {the_cases}: {words}"
         text = f"{start}{among}"
-        if explained and brief.reason:
+        if explained and brief.reason and not kinds:
             text += f" ({brief.reason})"
         if shared:
             text += f"; they describe {shared}"
@@ -255,6 +259,15 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
     verb = "names" if len(cases) == 1 else "name"
     everyone = cited([c.key for c in cases])
     return _capital(f"{start}{the_cases} {verb} no finding that the dictionary knows {everyone}.")
+
+
+def _kinds_named(question: Question) -> str:
+    """What the question asks the kinds of, in its words."""
+    intent = question.intent
+    if intent is None or intent.detail != KIND_OF:
+        return ""
+    words = {m.concept: m.text for m in question.mentions if m.concept in intent.concepts}
+    return " or ".join(dict.fromkeys(words.values()))
 
 
 def _shared(brief: Brief) -> str:

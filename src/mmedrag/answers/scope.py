@@ -61,6 +61,22 @@ _ABOUT_AN_IMAGE = frozenset({
 _YES_OR_NO = frozenset({QuestionKind.PRESENCE, QuestionKind.CHOICE})
 
 
+def declined(rule: str) -> OutOfScope:
+    """Why a question that asks for what the rule names is declined."""
+    if rule == PROGRAM:
+        return OutOfScope(PROGRAM, f"This speaks to a program and asks nothing medical. {INSTEAD}")
+    return OutOfScope(rule, f"{SENTENCES[rule]}. {INSTEAD}")
+
+
+def certainly_declined(question: Question, request: str) -> OutOfScope | None:
+    """What is declined whatever else is in it: words to a program, animals, broken machines."""
+    if request and instruction_like(request):
+        return declined(PROGRAM)
+    if ELSEWHERE.search(question.query.text[:_READ]):
+        return declined(NO_MEDICINE)
+    return None
+
+
 def _names_finding(question: Question, asking: str) -> bool:
     """Whether it asks for something that a treatment may have done."""
     named = any(m.kind.is_finding and m.text in asking for m in question.mentions)
@@ -84,29 +100,26 @@ def out_of_scope(
         rule: that gave its kind.
     """
     if request and instruction_like(request):
-        sentence = f"This speaks to a program and asks nothing medical. {INSTEAD}"
-        return OutOfScope(PROGRAM, sentence)
+        return declined(PROGRAM)
     plain = HISTORY.sub(" ", request)
     letters = plain_letters(plain)
     for name, words in DECLINING.items():
         if words.search(letters):
-            return OutOfScope(name, f"{SENTENCES[name]}. {INSTEAD}")
-    for name, sentence, words in COMPILED:
+            return declined(name)
+    for name, _, words in COMPILED:
         if words.search(plain):
-            if name in _OF_MEDICINE and not _medical(question):
-                name, sentence = NO_MEDICINE, SENTENCES[NO_MEDICINE]
-            return OutOfScope(name, f"{sentence}. {INSTEAD}")
+            other = name in _OF_MEDICINE and not _medical(question)
+            return declined(NO_MEDICINE if other else name)
     if kind in _YES_OR_NO and TREATS.search(plain) and not _names_finding(question, plain):
-        return OutOfScope("asks for a treatment", f"{SENTENCES['asks for a treatment']}. {INSTEAD}")
+        return declined("asks for a treatment")
     if ELSEWHERE.search(question.query.text[:_READ]) or _of_no_medicine(question, request):
-        return OutOfScope(NO_MEDICINE, f"{COMPILED[-1][1]}. {INSTEAD}")
+        return declined(NO_MEDICINE)
     if kind not in _ABOUT_AN_IMAGE and not _medical(question):
-        return OutOfScope(NO_MEDICINE, f"{COMPILED[-1][1]}. {INSTEAD}")
+        return declined(NO_MEDICINE)
     findings = any(m.kind.is_finding and m.text in request for m in question.mentions)
     if unanswerable(plain, rule, names_finding=findings):
         return OutOfScope("asks what cannot be seen", f"{_UNFORESEEN}. {INSTEAD}")
-    asks_for_it = kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE)
-    return _against_image(question, domains) if domains is not None and asks_for_it else None
+    return against_image(question, kind, domains)
 
 
 def _medical(question: Question) -> bool:
@@ -131,12 +144,16 @@ _CERTAIN = 0.9
 """How sure the classifier must be of an image before a question is held to contradict it."""
 
 
-def _against_image(question: Question, domains: Domains) -> OutOfScope | None:
+def against_image(
+    question: Question, kind: QuestionKind, domains: Domains | None
+) -> OutOfScope | None:
     """A finding that is none of the image's domain: pneumothorax, and a photograph of a retina.
 
     Only what belongs to one domain alone contradicts: a metastasis may be anywhere, and what
     pathology names is asked of radiographs too.
     """
+    if domains is None or kind not in _YES_OR_NO:
+        return None
     routing = question.routing
     shown = routing.decision
     if question.query.image is None or shown is None or not routing.medical:

@@ -266,7 +266,10 @@ _NEAR = 32
 
 
 def grades_of(reading: CaseReading, concept: str, ontology: Ontology) -> list[str]:
-    """The grades that the words next to an affirmed finding give it, each once."""
+    """The grades that the words next to an affirmed finding give it, each once.
+
+    Moderate non-proliferative retinopathy is moderate.
+    """
     grades: dict[str, None] = {}
     texts = [(reading.case.text, reading.evidence.mentions)]
     texts += [(n.text, n.mentions) for n in (*reading.diagnosis, *reading.labels)]
@@ -276,7 +279,7 @@ def grades_of(reading: CaseReading, concept: str, ontology: Ontology) -> list[st
                 before = re.split(r"[,;:.\n]", text[max(0, m.start - _NEAR) : m.start])[-1]
                 after = re.split(r"[,;:.\n]", text[m.end : m.end + _NEAR])[0]
                 words = " ".join((before, text[m.start : m.end], after))
-                grades.update(
-                    dict.fromkeys(_NON.sub("non-", g.lower()) for g in _GRADE.findall(words))
-                )
+                named = [_NON.sub("non-", g.lower()) for g in _GRADE.findall(words)]
+                finer = [g for g in named if g != "non-proliferative"]
+                grades.update(dict.fromkeys(finer or named))
     return list(grades)

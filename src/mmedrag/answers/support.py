@@ -3,27 +3,74 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.nearness import nearness
 from mmedrag.answers.verification import NORMAL
-from mmedrag.protocols import Ontology
-from mmedrag.types import Assertion, Brief, Claim, Evidence, Prevalence
+from mmedrag.protocols import CorpusStatistics, Ontology
+from mmedrag.types import Assertion, Brief, Case, Claim, Evidence, Prevalence, Question
 
 UNCOUNTED = 0.05
 """The base rate where nobody has counted."""
 
+SOURCES = 5
+"""Sources of the similar cases that are counted, the nearest ones; the others weigh nothing."""
+
+
+def expected_share(
+    concepts: Collection[str],
+    question: Question,
+    cases: Sequence[Evidence],
+    corpus: CorpusStatistics,
+) -> float:
+    """How much of the cases' nearness would affirm a finding, were each like its source at large.
+
+    A source that hardly speaks of a finding says nothing by its silence; where a third of a
+    source's records affirm it and none of twenty like the image does, the image is not one of that
+    third. Cases without a source count as 0.
+
+    Args:
+        concepts: the finding and its kinds.
+        question: whose filter and domain narrow what is counted.
+        cases: those that look like the image.
+        corpus: counts.
+    """
+    weights: dict[str, float] = {}
+    for case, weight in zip(cases, nearness(cases).values(), strict=True):
+        if isinstance(case.item, Case) and case.item.source:
+            weights[case.item.source] = weights.get(case.item.source, 0.0) + weight
+    heaviest = sorted(weights, key=lambda source: (-weights[source], source))[:SOURCES]
+    return sum(
+        weights[source] * _share_in(source, concepts, question, corpus) for source in heaviest
+    )
+
+
+def _share_in(
+    source: str, concepts: Collection[str], question: Question, corpus: CorpusStatistics
+) -> float:
+    quoted = source.replace("'", "''")
+    own = f"({question.query.where}) and " if question.query.where else ""
+    within = replace(question.query, where=f"{own}source = '{quoted}'")
+    rate = corpus.prevalence(replace(question, query=within), {"": concepts})[""]
+    return rate.affirmed / max(1, rate.of)
+
 
 def support_of(
-    concept: str, brief: Brief, cases: Sequence[Evidence], ontology: Ontology
+    concept: str,
+    brief: Brief,
+    cases: Sequence[Evidence],
+    ontology: Ontology,
+    expected: float = 0.0,
 ) -> dict[str, float]:
     """The numbers by which a reply on one concept is judged.
 
     ``affirm``, ``rule out`` and ``normal`` are shares of the nearness of cases that affirm it, rule
     it out, and are normal studies; ``affirm count`` and ``rule out count`` plain shares.
     ``another`` is the share of the cases whose diagnosis leads and is another. ``base rate`` is the
-    log-odds of the concept in the searched corpus, ``nearest`` the similarity of the nearest case.
+    log-odds of the concept in the searched corpus, ``nearest`` the similarity of the nearest case,
+    ``expected`` of :func:`expected_share`.
     """
     weights = nearness(cases)
     n = max(1, len(cases))
@@ -41,6 +88,7 @@ def support_of(
         "another": _another(concept, brief, ontology),
         "base rate": _log_odds(rate),
         "nearest": max((c.similarity for c in cases), default=0.0),
+        "expected": expected,
     }
 
 

@@ -60,10 +60,19 @@ def _candidates(
     codes = {k: {code for code, _, _ in diagnoses_of(r, ontology)} for k, r in fresh.items()}
     for candidate in made:
         code = candidate.concept or UNNAMED + normal_form(candidate.diagnosis)
-        keys = tuple(k for k in candidate.keys if code in codes.get(k, ()))
+        keys = tuple(
+            k
+            for k in candidate.keys
+            if code in codes.get(k, ()) or (k in fresh and _affirms(fresh[k], code, ontology))
+        )
         if keys:
             against = tuple(_claims(candidate.against, fresh, ontology))
             yield replace(candidate, keys=keys, against=against)
+
+
+def _affirms(reading: CaseReading, code: str, ontology: Ontology) -> bool:
+    statement = None if code.startswith(UNNAMED) else says_of(reading, code, ontology)
+    return statement is not None and statement.assertion is Assertion.AFFIRMED
 
 
 def supports(reading: CaseReading, claim: Claim, ontology: Ontology) -> bool:

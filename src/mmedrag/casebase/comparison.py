@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,14 +13,16 @@ from numpy.typing import NDArray
 from mmedrag.casebase.columns import ColumnWriter
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
-from mmedrag.casebase.exact import Mask
+from mmedrag.casebase.exact import Mask, Positions
 from mmedrag.casebase.generations import Generation
-from mmedrag.casebase.postings import PostingsWriter
+from mmedrag.casebase.postings import StemReader
 from mmedrag.casebase.vocabulary import WORDS, Counted
 
 Values: TypeAlias = Mapping[str, tuple[int, int]]
 """The number of each value, and how many cases have it."""
 Numbers: TypeAlias = NDArray[np.int64]
+
+_CHUNK = 2**20  # postings that are read together
 
 
 def differences(database: Database, generation: Generation) -> Iterator[str]:
@@ -28,7 +32,7 @@ def differences(database: Database, generation: Generation) -> Iterator[str]:
     each time. The generation holds the rows that it should.
     """
     kept: Mask = np.zeros(len(generation.rows), np.bool_)
-    columns, postings = ColumnWriter(), PostingsWriter(database.stemmer.stems)
+    columns, words = ColumnWriter(), _Words(database, generation)
     for name, shard in generation.shards.items():
         held = generation.rows[shard.start : shard.stop]
         domain = None if name == UNASSIGNED else name
@@ -38,31 +42,84 @@ def differences(database: Database, generation: Generation) -> Iterator[str]:
             if not np.array_equal(generation.vectors.at(positions), batch.vectors):
                 yield f"the index of {name} does not hold the vectors of the database"
             columns.add(batch.plain, batch.labels, batch.meta)
-            postings.add(batch.texts)
+            words.add(batch.texts, positions)
     vocabulary = database.vocabulary.counted(generation.summary.number)
-    arrays, words = postings.finish()
-    stored = [array.span() for array in generation.postings.arrays()]
-    if not _same_words(stored, vocabulary.get(WORDS, {}), arrays, words, kept):
+    if not words.are_stored(vocabulary.get(WORDS, {}), kept):
         yield "the lexical index does not match the texts"
     yield from _columns(generation, vocabulary, columns, kept)
 
 
-def _same_words(
-    stored: Sequence[NDArray[Any]],
-    values: Values,
-    arrays: Sequence[NDArray[Any]],
-    words: Counted,
-    kept: Mask,
-) -> bool:
-    if not (_same_vocabulary(values, words) and np.array_equal(stored[3][kept], arrays[3])):
-        return False
-    starts, positions, counts, _ = stored
-    alive = kept[positions]
-    stems = np.repeat(np.arange(1, len(starts)), np.diff(starts))[alive]
-    documents = _compacted(kept)[positions[alive]]
-    kept_postings = (_renumbered(values, words, len(starts))[stems], documents, counts[alive])
-    fresh = np.repeat(np.arange(1, len(arrays[0])), np.diff(arrays[0]))
-    return _same_sets(kept_postings, (fresh, arrays[1], arrays[2]))
+class _Words:
+    """The words of the database and those of a generation, by sums over all postings.
+
+    A posting (a word, the position of its report, how often) counts as a random number, the same
+    wherever it comes from, so that equal postings have equal sums in whatever order. With keys
+    that are drawn anew each time, other postings have the same two sums once in 2^128.
+    """
+
+    def __init__(self, database: Database, generation: Generation) -> None:
+        self._reader = StemReader(database.stemmer.stems)
+        self._starts, self._positions, self._counts, self._lengths = generation.postings.arrays()
+        self._key = secrets.token_bytes(16)
+        self._salts = np.frombuffer(secrets.token_bytes(32), np.uint64)
+        self._hashes = np.empty(0, np.uint64)  # of the stems that were read
+        self._sums = np.zeros(2, np.uint64)
+        self._same_lengths = True
+
+    def add(self, texts: Sequence[str], positions: Positions) -> None:
+        """Take in reports of the database, which stand at these positions of the generation."""
+        read = self._reader.read(texts)
+        new = [stem for stem, _ in self._reader.vocabulary()[len(self._hashes) :]]
+        self._hashes = np.concatenate([self._hashes, self._hashed(new)])
+        self._sums += self._sum(self._hashes[read.stems], positions[read.documents], read.counts)
+        self._same_lengths &= np.array_equal(self._lengths.at(positions), read.lengths)
+
+    def are_stored(self, values: Values, kept: Mask) -> bool:
+        """Whether the generation holds these words and no others of the ``kept`` cases.
+
+        Args:
+            values: the vocabulary of the generation.
+            kept: which of its cases are not deleted, ``(n,)``.
+        """
+        if not (self._same_lengths and _same_vocabulary(values, self._reader.vocabulary())):
+            return False
+        starts = self._starts.span()
+        hashes = np.zeros(len(starts), np.uint64)
+        hashes[[number - 1 for number, _ in values.values()]] = self._hashed(values)
+        sums = np.zeros(2, np.uint64)
+        for begin in range(0, len(self._positions), _CHUNK):
+            end = min(begin + _CHUNK, len(self._positions))
+            first, last = np.searchsorted(starts, begin, "right") - 1, np.searchsorted(starts, end)
+            lists = np.diff(np.clip(starts[first : last + 1], begin, end))
+            stems = np.repeat(np.arange(first, first + len(lists)), lists)
+            positions = self._positions.span(begin, end)
+            alive = kept[positions]
+            counts = self._counts.span(begin, end)[alive]
+            sums += self._sum(hashes[stems[alive]], positions[alive], counts)
+        return bool((sums == self._sums).all())
+
+    def _hashed(self, words: Iterable[str]) -> NDArray[np.uint64]:
+        digests = (blake2b(word.encode(), digest_size=8, key=self._key).digest() for word in words)
+        return np.frombuffer(b"".join(digests), np.uint64)
+
+    def _sum(
+        self, words: NDArray[np.uint64], positions: NDArray[Any], counts: NDArray[Any]
+    ) -> NDArray[np.uint64]:
+        """Two sums over postings, modulo 2^64."""
+        place = positions.astype(np.uint64) << np.uint64(17) | counts.astype(np.uint64)
+        return np.array(
+            [
+                _mixed(_mixed(place ^ salt) + words ^ other).sum(dtype=np.uint64)
+                for salt, other in self._salts.reshape(2, 2)
+            ]
+        )
+
+
+def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A permutation of 64 bits after which every bit depends on all (SplitMix64's finaliser)."""
+    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return values ^ values >> np.uint64(31)
 
 
 def _columns(

@@ -24,6 +24,9 @@ from mmedrag.casebase.stems import Stemmer, prepare
 from mmedrag.casebase.vocabulary import Vocabulary
 
 _BUSY_SECONDS, _PATIENCE_MS = 20.0, 500
+COPIED_IN_MEMORY = 2**28
+"""Bytes of a database that are copied in memory when it is written anew."""
+
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -32768")
 _PASSING = {"SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"}
 _RECOVERY_SECONDS, _PAUSE = 5.0, 0.01
@@ -168,9 +171,21 @@ class Connection:
             self._run(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
 
     def compact(self) -> None:
-        """Write the file and its indexes anew, without free pages."""
-        self._run("REINDEX")
-        self._run("VACUUM")
+        """Write the file and its indexes anew, without free pages.
+
+        SQLite makes a copy first: in memory up to :data:`COPIED_IN_MEMORY` bytes, else in a
+        nameless file of its folder for temporary files (``SQLITE_TMPDIR``, ``TMPDIR``).
+        """
+        pages, size = (self._run(f"PRAGMA {n}").fetchone()[0] for n in ("page_count", "page_size"))
+        large = pages * size > COPIED_IN_MEMORY
+        try:
+            if large:
+                self._run("PRAGMA temp_store = FILE")  # this drops the temporary tables
+            self._run("REINDEX")
+            self._run("VACUUM")
+        finally:
+            if large:
+                prepare(self.connection)
 
     def _rows(self, sql: str, values: Sequence[object]) -> Rows:
         return np.fromiter((row[0] for row in self._run(sql, values)), np.int64)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -44,23 +45,25 @@ def derive(
     """
     domains = sorted(database.counts(), key=lambda domain: domain or UNASSIGNED)
     rows = [database.rows_of(domain, last) for domain in domains]
-    columns, postings = ColumnWriter(), PostingsWriter(Stemmer(database.connection).stems)
+    columns = ColumnWriter()
+    with TemporaryFile(dir=folder) as spool:
+        postings = PostingsWriter(Stemmer(database.connection).stems, spool)
 
-    def vectors() -> Iterator[Matrix]:
-        for domain in domains:
-            for batch in database.contents_of(domain, last, dim):
-                columns.add(batch.plain, batch.labels, batch.meta)
-                postings.add(batch.texts)
-                yield batch.vectors
+        def vectors() -> Iterator[Matrix]:
+            for domain in domains:
+                for batch in database.contents_of(domain, last, dim):
+                    columns.add(batch.plain, batch.labels, batch.meta)
+                    postings.add(batch.texts)
+                    yield batch.vectors
 
-    entries: dict[str, Any] = {
-        "rows": write_array(folder / "rows", rows, "<i8"),
-        "vectors": write_array(folder / "vectors", vectors(), "<f4"),
-    }
-    if not entries["vectors"]["shape"][1:]:
-        entries["vectors"]["shape"] = [0, dim]
-    entries["columns"], vocabulary = columns.write(folder)
-    entries["postings"], vocabulary[WORDS] = postings.write(folder)
+        entries: dict[str, Any] = {
+            "rows": write_array(folder / "rows", rows, "<i8"),
+            "vectors": write_array(folder / "vectors", vectors(), "<f4"),
+        }
+        if not entries["vectors"]["shape"][1:]:
+            entries["vectors"]["shape"] = [0, dim]
+        entries["columns"], vocabulary = columns.write(folder)
+        entries["postings"], vocabulary[WORDS] = postings.write(folder)
     entries["shards"] = _shards(folder, domains, rows, dim, key)
     return entries, vocabulary
 

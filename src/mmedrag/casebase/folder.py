@@ -147,11 +147,14 @@ def export(cases: Iterator[tuple[Case, str | None]], thumbnails: Thumbnails, int
         The number of cases.
 
     Raises:
-        CasebaseError: the folder has records already.
+        CasebaseError: the folder has records already, or is within a casebase.
     """
     file = into / "records.jsonl"
     if file.exists():
         raise CasebaseError(f"{file} is there already", "Choose another folder.")
+    whole = into.resolve()
+    if any((folder / "casebase.db").exists() for folder in (whole, *whole.parents)):
+        raise CasebaseError(f"{into} is within a casebase", "Choose another folder.")
     into.mkdir(parents=True, exist_ok=True)
     copies = Thumbnails(into / "thumbnails")
     written = 0

@@ -6,10 +6,12 @@ reports that hold it, and how often. Stems are numbers here (:mod:`~mmedrag.case
 
 from __future__ import annotations
 
+import mmap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ Posting = tuple[Positions, Counts]
 """Positions of reports, ascending, and how often each holds the stem."""
 
 _FILES = {"starts": "<i8", "postings": "<u4", "counts": "<u2", "lengths": "<u4"}
+_PART = 2**20  # postings that are sorted together
 _MOST = 65_535  # of one word in one report, that are counted
 _NOTHING: Posting = (np.empty(0, np.int64), np.empty(0, np.int64))
 
@@ -42,61 +45,48 @@ class _Words(dict[str, int]):
         return number
 
 
-class PostingsWriter:
-    """Collects the words of a generation's reports, in the order of positions."""
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """The stems of some reports: a row for each stem of each report, ordered by stem."""
+
+    stems: NDArray[np.int64]
+    """Their numbers, from 0."""
+    documents: NDArray[np.int64]
+    """Which of the reports, from 0."""
+    counts: NDArray[np.int64]
+    """How often the report holds the stem."""
+    lengths: NDArray[np.int64]
+    """How many words each report has."""
+
+
+class StemReader:
+    """Numbers the stems of reports in the order of their coming, and counts who holds them."""
 
     def __init__(self, stemming: Stemming) -> None:
         self._stemming = stemming
         self._words = _Words({"\x1e": 0})
         self._numbers: dict[str, int] = {}  # of stems, from 0; -1 for words without one
         self._stem_of = np.full(1, -1, np.int64)  # by the number of a word
-        self._lengths: list[NDArray[np.int64]] = []
-        self._pieces: list[tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint16]]] = []
-        self._count = 0
+        self._cases = np.empty(0, np.int64)  # by the number of a stem
 
-    def add(self, texts: Sequence[str]) -> None:
+    def read(self, texts: Sequence[str]) -> Occurrences:
         """Take in the next reports."""
         words = separated(texts)
         numbers = np.fromiter(map(self._words.__getitem__, words), np.int64, len(words))
         self._learn()
         ends = np.flatnonzero(numbers == 0)
-        self._lengths.append(np.diff(ends, prepend=-1) - 1)
-        documents = np.cumsum(numbers == 0)
         stems = self._stem_of[numbers]
         kept = stems >= 0
-        keys = stems[kept] << 32 | (documents[kept] + self._count)
+        keys = stems[kept] << 32 | np.cumsum(numbers == 0)[kept]
         pairs, counts = np.unique(keys, return_counts=True)
-        piece = (pairs >> 32, (pairs & 0xFFFFFFFF).astype(np.uint32))
-        self._pieces.append((*piece, np.minimum(counts, _MOST).astype(np.uint16)))
-        self._count += len(texts)
+        self._cases = np.pad(self._cases, (0, len(self._numbers) - len(self._cases)))
+        self._cases += np.bincount(pairs >> 32, minlength=len(self._cases))
+        lengths = np.diff(ends, prepend=-1) - 1
+        return Occurrences(pairs >> 32, pairs & 0xFFFFFFFF, np.minimum(counts, _MOST), lengths)
 
-    def finish(self) -> tuple[list[NDArray[np.integer[Any]]], Counted]:
-        """Starts, positions, counts and lengths, and the vocabulary of stems."""
-        cases = np.zeros(len(self._numbers), np.int64)
-        for stems, _, _ in self._pieces:
-            cases += np.bincount(stems, minlength=len(cases))
-        starts = np.concatenate([[0], np.cumsum(cases)])
-        positions = np.empty(starts[-1], np.uint32)
-        counts = np.empty(starts[-1], np.uint16)
-        cursor = starts[:-1].copy()
-        for stems, documents, often in self._pieces:
-            here = np.bincount(stems, minlength=len(cases))
-            before = np.concatenate([[0], np.cumsum(here)[:-1]])
-            slots = np.arange(len(stems)) + np.repeat(cursor - before, here)
-            positions[slots], counts[slots] = documents, often
-            cursor += here
-        lengths = np.concatenate([np.empty(0, np.int64), *self._lengths])
-        counted = list(zip(self._numbers, cases.tolist(), strict=True))
-        return [starts, positions, counts, lengths], counted
-
-    def write(self, folder: Path) -> tuple[dict[str, Any], Counted]:
-        """Write the arrays; gives their entries in the manifest and the vocabulary of stems."""
-        arrays, counted = self.finish()
-        entry = {
-            name: write_array(folder / name, [array], dtype)
-            for (name, dtype), array in zip(_FILES.items(), arrays, strict=True)
-        }
-        return entry, counted
+    def vocabulary(self) -> Counted:
+        """The stems that were read, and how many reports hold each."""
+        return list(zip(self._numbers, self._cases.tolist(), strict=True))
 
     def _learn(self) -> None:
         """Stems of the words that came for the first time."""
@@ -108,6 +98,73 @@ class PostingsWriter:
             for word in new
         ]
         self._stem_of = np.concatenate([self._stem_of, np.array(numbers, np.int64)])
+
+
+class PostingsWriter:
+    """Collects the words of a generation's reports, in the order of positions.
+
+    What was read lies in ``spool``, an empty file, until it is written stem by stem: memory grows
+    with the reports by the lengths alone.
+    """
+
+    def __init__(self, stemming: Stemming, spool: IO[bytes]) -> None:
+        self._reader, self._spool = StemReader(stemming), spool
+        self._pieces: list[tuple[int, int]] = []  # where each begins, and how many rows it has
+        self._lengths: list[NDArray[np.uint32]] = []
+        self._count = 0
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Take in the next reports."""
+        read = self._reader.read(texts)
+        self._pieces.append((self._spool.tell(), len(read.stems)))
+        self._spool.write(read.stems.astype("<u4").tobytes())
+        self._spool.write((read.documents + self._count).astype("<u4").tobytes())
+        self._spool.write(read.counts.astype("<u2").tobytes())
+        self._lengths.append(read.lengths.astype(np.uint32))
+        self._count += len(texts)
+
+    def write(self, folder: Path) -> tuple[dict[str, Any], Counted]:
+        """Write the arrays; gives their entries in the manifest and the vocabulary of stems."""
+        self._spool.flush()
+        counted = self._reader.vocabulary()
+        starts = np.concatenate([[0], np.cumsum([cases for _, cases in counted])]).astype(np.int64)
+        arrays: dict[str, Iterable[NDArray[Any]]] = {
+            "starts": [starts],
+            "postings": self._by_stem(starts, 4, "<u4"),
+            "counts": self._by_stem(starts, 8, "<u2"),
+            "lengths": self._lengths,
+        }
+        entry = {
+            name: write_array(folder / name, arrays[name], dtype) for name, dtype in _FILES.items()
+        }
+        return entry, counted
+
+    def _by_stem(self, starts: NDArray[np.int64], offset: int, dtype: str) -> Iterator[Counts]:
+        """A column of the pieces in the order of stems and positions, some stems at a time.
+
+        ``offset`` is what stands before it in a piece, in bytes a row.
+        """
+        if not starts[-1]:
+            return
+        held = mmap.mmap(self._spool.fileno(), 0, access=mmap.ACCESS_READ)
+        for first, last in _parts(starts):
+            stems, values = [], []
+            for begin, rows in self._pieces:
+                own = np.frombuffer(held, "<u4", rows, begin)
+                low, high = np.searchsorted(own, [first, last])
+                stems.append(own[low:high])
+                values.append(np.frombuffer(held, dtype, rows, begin + offset * rows)[low:high])
+            yield np.concatenate(values)[np.argsort(np.concatenate(stems), kind="stable")]
+
+
+def _parts(starts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Ranges of stems that have about :data:`_PART` postings together."""
+    first = 0
+    while first < len(starts) - 1:
+        reached = int(np.searchsorted(starts, starts[first] + _PART, "right")) - 1
+        last = max(first + 1, reached)
+        yield first, last
+        first = last
 
 
 class Postings:

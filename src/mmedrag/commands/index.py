@@ -248,6 +248,9 @@ def _extent(options: argparse.Namespace) -> int | None:
 
 
 def _one_case(options: argparse.Namespace) -> Case:
+    from mmedrag.datasets.records import MAX_ID
+    from mmedrag.datasets.rows import MAX_TEXT
+
     stored: Case = getattr(options, "stored", None) or Case(id=options.id)
     values = {
         "text": options.text,
@@ -262,4 +265,10 @@ def _one_case(options: argparse.Namespace) -> Case:
     case = replace(stored, **{name: value for name, value in values.items() if value is not None})
     if not case.text and case.image is None:
         raise QueryError(f"Case {case.id!r} has neither text nor image", "Give --text or --image.")
+    if not 0 < len(case.id.strip()) <= MAX_ID:
+        raise QueryError("The id is empty or too long", f"Give 1 to {MAX_ID} characters.")
+    if len(case.text) > MAX_TEXT:  # what is exported must be read again
+        raise QueryError(
+            f"The text has {len(case.text):,} characters, more than {MAX_TEXT:,}", "Shorten it."
+        )
     return case

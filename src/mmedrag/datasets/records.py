@@ -38,6 +38,10 @@ _FIELDS = {"id", "text", "image", "frame", "domain", "labels", "diagnosis", "met
 _ALIASES = {"source_repo": "source", "license": "licence"}
 
 
+MAX_ID = 512
+"""Characters of the longest id."""
+
+
 class BadRow(ValueError):
     """A row that cannot become a case; the message is the problem's reason."""
 
@@ -215,8 +219,8 @@ def _identifier(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float) or not text_of(value):
         raise BadRow("no id")
     text = text_of(value)
-    if len(text) > 512:
-        raise BadRow("id longer than 512 characters")
+    if len(text) > MAX_ID:
+        raise BadRow(f"id longer than {MAX_ID} characters")
     return text
 
 

@@ -64,6 +64,40 @@ def is_whole_statement(text: str, start: int, end: int) -> bool:
     return not (clear and _REACHES_ON.match(text, end))
 
 
+_OTHER_SENSES = {
+    "shock": (
+        r"electric(?:al)?|electro|static|culture|emotional|thermal|inappropriate|icd|defibrillator",
+        r"waves?|absorb\w+|lithotripsy|therap\w+ by waves?",
+    ),
+    "mass": (
+        r"body|lean|fat|molecular|atomic|molar|critical|left ventricular|lv|red cell"
+        r"|(?:low|lower|reduced|peak|decreased|loss of|skeletal) (?:bone|muscle)",
+        r"spectro\w+|index|number|media|casualt\w+|screening|production",
+    ),
+    "stroke": (r"power|key|brush", r"volumes?|work|index"),
+    "bleeding": (r"(?!)", r"times?|edge"),
+}
+"""Words that mean something else beside others: those before and those after, by the word."""
+_SENSES = {
+    word: (
+        re.compile(rf"\b(?:{before})[- ]+$", re.IGNORECASE),
+        re.compile(rf"[- ]+(?:{after})\b", re.IGNORECASE),
+    )
+    for word, (before, after) in _OTHER_SENSES.items()
+}
+_PLURAL = re.compile(r"(?<=ss)es$|(?<=[^s])s$")
+_BESIDE = 24
+
+
+def means_something_else(text: str, start: int, end: int) -> bool:
+    """Whether the words beside a name give it another meaning: electric shock, body mass."""
+    senses = _SENSES.get(_PLURAL.sub("", text[start:end].lower()))
+    if senses is None:
+        return False
+    before, after = senses
+    return bool(before.search(text[max(0, start - _BESIDE) : start]) or after.match(text, end))
+
+
 def stands_for_a_term(text: str, start: int, end: int) -> bool:
     """Whether the abbreviation at ``start`` to ``end`` can be the term that it abbreviates here."""
     word = text[start:end]

@@ -13,7 +13,11 @@ from pathlib import Path
 from mmedrag.definitions.compilation import fill
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import REMEMBERED, Concepts
-from mmedrag.definitions.context import is_whole_statement, stands_for_a_term
+from mmedrag.definitions.context import (
+    is_whole_statement,
+    means_something_else,
+    stands_for_a_term,
+)
 from mmedrag.definitions.entities import Tokens, prefix_hashes
 from mmedrag.definitions.fingerprint import fingerprint_of
 from mmedrag.definitions.predicates import Span
@@ -164,6 +168,7 @@ class Dictionary:
                 if (
                     chosen is not None
                     and is_whole_statement(*span)
+                    and not means_something_else(*span)
                     and (not chosen[1].exact or stands_for_a_term(*span))
                 ):
                     free = end

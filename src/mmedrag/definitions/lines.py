@@ -35,8 +35,8 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     size = regular_file(path).stat().st_size
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            packed = isinstance(file, gzip.GzipFile)
-            yield cast(IO[bytes], _Unpacked(file, path, size) if packed else file)
+            whole = file if not isinstance(file, gzip.GzipFile) else _Unpacked(file, path, size)
+            yield cast(IO[bytes], whole)
     except (OSError, EOFError, zlib.error) as error:
         raise CorpusError(
             f"The dictionary source {path} cannot be read: {error}",

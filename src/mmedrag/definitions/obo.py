@@ -18,7 +18,8 @@ from mmedrag.types import Problem
 
 _QUOTED = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*(.*)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_COMMENT = re.compile(r"(?<!\\)\s+!\s.*$|\s*\{[^{}]*\}\s*$")
+_COMMENT = re.compile(r"(?<!\\)\s+!\s.*$")
+_QUALIFIERS = re.compile(r"\s*\{[^{}]*\}\s*$")  # they stand before the comment
 _OLD_SYNONYMS = {
     "exact_synonym": "EXACT",
     "broad_synonym": "BROAD",
@@ -143,7 +144,7 @@ def _quoted(value: str) -> tuple[str, str]:
 
 
 def _plain(value: str) -> str:
-    return _unescaped(_COMMENT.sub("", value))
+    return _unescaped(_QUALIFIERS.sub("", _COMMENT.sub("", value)))
 
 
 def _unescaped(text: str) -> str:

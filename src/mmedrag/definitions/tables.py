@@ -40,6 +40,7 @@ _COLUMNS = {
 }
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
 _MOST_LINES = 1000  # of one row
+_MISSING = {"nan", "<na>", "null", "none", "n/a", "#n/a"}  # "NA" is sodium
 _YES = {"true", "1", "yes", "y"}
 
 
@@ -216,7 +217,8 @@ def _identifier(text: str) -> str:
 def _text(value: object) -> str:
     if isinstance(value, list):
         value = next((v for v in value if isinstance(v, str)), "")
-    return " ".join(str(value).split()) if isinstance(value, str | int | bool) else ""
+    text = " ".join(str(value).split()) if isinstance(value, str | int | bool) else ""
+    return "" if text.lower() in _MISSING else text
 
 
 def _several(value: object) -> tuple[str, ...]:

@@ -16,10 +16,11 @@ from pathlib import Path
 from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement, to_json
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.differential import code_of
-from mmedrag.answers.support import support_of, support_of_first
+from mmedrag.answers.support import support_of_first
 from mmedrag.answers.verification import NORMAL
 from mmedrag.assembly import load
 from mmedrag.datasets.sampling import evenly_spaced
+from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
 from mmedrag.durability import write_durably
 from mmedrag.evaluation.agreement_section import section_of
@@ -44,7 +45,7 @@ _OF_A_FILE = 120
 
 
 def measure_agreement(
-    rag: MMedRAG, dictionary: Dictionary, tasks: Sequence[tuple[str, Task]],
+    rag: MMedRAG, dictionary: Dictionary, tasks: Sequence[tuple[str, str, Task]],
     progress: Progress = silent,
 ) -> tuple[Agreement, Section]:  # fmt: skip
     """Ask the tasks, fit the agreement, and say what came out.
@@ -52,7 +53,7 @@ def measure_agreement(
     Args:
         rag: whose retrieval is judged.
         dictionary: its dictionary.
-        tasks: (split, task), of the kinds "is there X", "is it normal", "which side",
+        tasks: (split, set, task), of the kinds "is there X", "is it normal", "which side",
             "which grade", "image alone", "image and history" and "history alone"
             (:func:`mmedrag.evaluation.tasks.of_records`).
         progress: told how many more questions are done.
@@ -62,7 +63,7 @@ def measure_agreement(
     nearest = replace(ordered, reranker=KeepOrder(), context_filter=KeepAll())
     trials: list[Trial] = []
     leads: list[Lead] = []
-    for split, task in tasks:
+    for split, of, task in tasks:
         open_question = task.reply is None and not task.detail  # the others rest on neighbours
         context = (ordered if open_question else nearest).retrieve(_apart(task))
         brief = plain.brief(context.question, context.kept, rag.statistics)
@@ -70,8 +71,8 @@ def measure_agreement(
         if task.reply is not None and cases:
             concept = NORMAL if task.kind.startswith("is it normal") else _concept_of(brief)
             kind = "normality" if concept == NORMAL else "presence"
-            support = support_of(concept, brief, cases, dictionary.concepts)
-            trials.append(Trial(kind, split, support, task.reply is Reply.YES))
+            support = plain.support(concept, brief, context.question, cases, rag.statistics)
+            trials.append(Trial(kind, split, support, task.reply is Reply.YES, of))
         elif task.codes and brief.differential:
             leads.append(_lead(split, task, brief, cases, dictionary))
         elif task.detail and (lead := _detail(split, task, brief, cases)):
@@ -107,8 +108,8 @@ def evaluate_agreement(
         source = rag.definitions
         assert isinstance(source, Dictionary)
         tasks = [*_of_files(data, most, source), *_of_unseen(unseen, most, source)]
-        tasks = [t for t in tasks if t[1].reply is not None or t[1].codes or t[1].detail]
-        tasks.sort(key=lambda task: task[1].case_id)  # an image is encoded once
+        tasks = [t for t in tasks if t[2].reply is not None or t[2].codes or t[2].detail]
+        tasks.sort(key=lambda task: task[2].case_id)  # an image is encoded once
         agreement, section = measure_agreement(rag, source, tasks, progress)
     if into is not None:
         kept = {**to_json(agreement), "source": {"protocol": section.protocol}}
@@ -116,18 +117,24 @@ def evaluate_agreement(
     return section
 
 
-def _of_files(data: Sequence[Path], most: int, source: Dictionary) -> Iterator[tuple[str, Task]]:
+def _of_files(
+    data: Sequence[Path], most: int, source: Dictionary
+) -> Iterator[tuple[str, str, Task]]:
     for file in data:
         for split, cases in zip((FITTED, PATIENTS), held_out(cases_of(file)), strict=True):
             named = [c for c in cases if c.patient_id]
             readings = readings_of(evenly_spaced(named, _OF_A_FILE), source)
-            yield from ((split, task) for task in sampled(of_records(readings, source), most))
+            made = sampled(of_records(readings, source), most)
+            yield from ((split, set_name(file), task) for task in made)
 
 
-def _of_unseen(files: Sequence[Path], most: int, source: Dictionary) -> Iterator[tuple[str, Task]]:
+def _of_unseen(
+    files: Sequence[Path], most: int, source: Dictionary
+) -> Iterator[tuple[str, str, Task]]:
     for file in files:
         readings = readings_of(evenly_spaced(cases_of(file), _OF_A_FILE), source)
-        yield from ((SETS, task) for task in sampled(of_records(readings, source), most))
+        made = sampled(of_records(readings, source), most)
+        yield from ((SETS, set_name(file), task) for task in made)
 
 
 def _apart(task: Task) -> Query:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmedrag.answers.agreement import Agreement, Judge
+from mmedrag.answers.agreement import Absence, Agreement, Judge
 from mmedrag.evaluation.calibration import (
+    EXPECTED,
     FITTED,
     PATIENTS,
     SETS,
@@ -13,6 +14,8 @@ from mmedrag.evaluation.calibration import (
     TRUSTED,
     Lead,
     Trial,
+    halves,
+    noes,
 )
 from mmedrag.types import Reply
 from mmedrag.views.section import Section, Table
@@ -34,15 +37,19 @@ def section_of(agreement: Agreement, trials: Sequence[Trial], leads: Sequence[Le
             f"{SURE['lead']:.0%}) of the replies to fitted patients are right; a reply that is "
             f"right for less than {TRUSTED['presence']:.0%} (normal studies: "
             f"{TRUSTED['normality']:.0%}, leads: {TRUSTED['lead']:.0%}) of "
-            "patients held out is not given."
+            "patients held out is not given. No of a finding also where next to no similar case "
+            f"affirms it and at least {_percent(agreement)} of the records of their sources do: "
+            f"the least share at which {SURE['absence']:.0%} of the noes to fitted patients are "
+            "right in both halves of the sets (every other by name), given where "
+            f"{TRUSTED['absence']:.0%} are for patients held out."
         ),
         verdict=(
-            f"Of a finding, {_in_words(agreement.presence)}; of a normal study, "
-            f"{_in_words(agreement.normality)}. Clear leads: "
+            f"Of a finding, {_in_words(agreement.presence)}{_silence(agreement)}; "
+            f"of a normal study, {_in_words(agreement.normality)}. Clear leads: "
             f"{', '.join(k for k, j in agreement.leads.items() if j.yes <= 1.0) or 'none'}."
         ),
-        tables=(_replies_table(agreement, trials), _leads_table(agreement, leads),
-                _odds_table(agreement)),
+        tables=(_replies_table(agreement, trials), _silence_table(trials),
+                _leads_table(agreement, leads), _odds_table(agreement)),
         notes=(),
         data={"trials": counted, "leads": len(leads)},
     )  # fmt: skip
@@ -51,10 +58,12 @@ def section_of(agreement: Agreement, trials: Sequence[Trial], leads: Sequence[Le
 def _replies_table(agreement: Agreement, trials: Sequence[Trial]) -> Table:
     rows = []
     for kind in ("presence", "normality"):
-        judge: Judge = getattr(agreement, kind)
         for split in (FITTED, PATIENTS, SETS):
             of = [t for t in trials if t.kind == kind and t.split == split]
-            given = [(judge.reply(t.support), t.affirmed) for t in of]
+            given = [
+                (agreement.reply(t.support, normality=kind == "normality")[0], t.affirmed)
+                for t in of
+            ]
             yes = [affirmed for reply, affirmed in given if reply is Reply.YES]
             no = [not affirmed for reply, affirmed in given if reply is Reply.NO]
             wrong = len(yes) + len(no) - sum(yes) - sum(no)
@@ -63,6 +72,24 @@ def _replies_table(agreement: Agreement, trials: Sequence[Trial]) -> Table:
                          f"{sum(no)} of {len(no)}", share))  # fmt: skip
     header = ("asked about", "on", "asked", "yes right", "no right", "wrong replies")
     return Table("Replies by the similar cases", header, tuple(rows))
+
+
+def _silence_table(trials: Sequence[Trial]) -> Table:
+    """What silence would say at each share: right and wrong noes, of those without the finding."""
+    presence = [t for t in trials if t.kind == "presence"]
+    fitted = [t for t in presence if t.split == FITTED]
+    columns = [fitted, *halves(fitted)]
+    columns += [[t for t in presence if t.split == split] for split in (PATIENTS, SETS)]
+    rows = []
+    for expected in EXPECTED:
+        given = [noes(Absence(expected, 0.5), column) for column in columns]
+        wrong = [sum(t.affirmed for t in column) for column in given]
+        rows.append((f"{expected:.0%}", *(f"{len(g) - w} / {w}"
+                                          for g, w in zip(given, wrong, strict=True))))  # fmt: skip
+    rows.append(("asked", *(f"{sum(not t.affirmed for t in c)} / {sum(t.affirmed for t in c)}"
+                            for c in columns)))  # fmt: skip
+    header = ("expected in", FITTED, "one half of the sets", "the other", PATIENTS, SETS)
+    return Table("No by silence, right / wrong, at each share", header, tuple(rows))
 
 
 def _leads_table(agreement: Agreement, leads: Sequence[Lead]) -> Table:
@@ -89,6 +116,16 @@ def _odds_table(agreement: Agreement) -> Table:
     )
     header = ("asked about", "probability from", "asked", "had it")
     return Table("How many had it, on patients held out", header, rows)
+
+
+def _percent(agreement: Agreement) -> str:
+    """The share from which silence says no."""
+    return "a share" if agreement.absence.expected > 1 else f"{agreement.absence.expected:.0%}"
+
+
+def _silence(agreement: Agreement) -> str:
+    absence = agreement.absence
+    return f", by silence in {absence.right:.0%}" if absence.expected <= 1 else ""
 
 
 def _in_words(judge: Judge) -> str:

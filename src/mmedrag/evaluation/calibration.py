@@ -11,9 +11,12 @@ import numpy as np
 from mmedrag.answers.agreement import (
     LEAD,
     LEADS,
+    NEVER,
     NORMALITY,
     PRESENCE,
     TELLING,
+    UNTRIED,
+    Absence,
     Agreement,
     Bin,
     Judge,
@@ -23,17 +26,17 @@ from mmedrag.types import Reply
 FITTED, PATIENTS, SETS = "fitted", "patients held out", "sets held out"
 """Patients that are fitted on, patients kept apart, and sets of which nothing is fitted on."""
 
-SURE = {"presence": 0.95, "normality": 0.99, "lead": 0.95}
+SURE = {"presence": 0.95, "absence": 0.95, "normality": 0.99, "lead": 0.95}
 """Share of replies to fitted patients that must be right. Normal studies are few, and more of them
 in the sets that are fitted than elsewhere."""
 
-TRUSTED = {"presence": 0.88, "normality": 0.92, "lead": 0.85}
+TRUSTED = {"presence": 0.88, "absence": 0.92, "normality": 0.92, "lead": 0.85}
 """Share of replies to patients held out that must be right; else no such reply is given. A lead is
 shown with those behind it and their counts, so that less is asked of it."""
 
 ODDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-NEVER = 1.01
-"""A threshold that no probability reaches."""
+EXPECTED = tuple(round(0.05 * i, 2) for i in range(1, 11))
+"""Shares of the records of the similar cases' sources from which on silence may say no."""
 
 LEAST = 20
 """Replies that a threshold must let through, to be believed."""
@@ -46,13 +49,14 @@ _DECAY = 1.0
 class Trial:
     """A question of yes or no: what the similar cases say, and what is true.
 
-    ``split`` is one of those above.
+    ``split`` is one of those above, ``of`` the set of the image.
     """
 
     kind: str
     split: str
     support: Mapping[str, float]
     affirmed: bool
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,42 @@ def fit(trials: Sequence[Trial], leads: Sequence[Lead]) -> Agreement:
         presence=_judge("presence", trials, PRESENCE),
         normality=_judge("normality", trials, NORMALITY),
         leads={kind: _lead_judge([x for x in leads if x.kind == kind]) for kind in LEADS},
+        absence=_absence([t for t in trials if t.kind == "presence"]),
     )
+
+
+def _absence(trials: Sequence[Trial]) -> Absence:
+    """The least of :data:`EXPECTED` whose noes are right for fitted patients, and for others.
+
+    They must be right in both halves of the sets, so that no kind of set stands in for another.
+    """
+    fitted, apart = ([t for t in trials if t.split == split] for split in (FITTED, PATIENTS))
+    for expected in EXPECTED:
+        tried = Absence(expected, 0.5)
+        judged = [p for p in (fitted, *halves(fitted)) if len(noes(tried, p)) >= LEAST]
+        if judged and all(right_noes(tried, p) >= SURE["absence"] for p in judged):
+            right = right_noes(tried, apart, prior=1.0)
+            return replace(tried, right=right) if right >= TRUSTED["absence"] else UNTRIED
+    return UNTRIED
+
+
+def halves(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """The trials of every other set by name, and those of the rest."""
+    names = sorted({t.of for t in trials})
+    return [[t for t in trials if t.of in names[i::2]] for i in (0, 1)]
+
+
+def noes(absence: Absence, trials: Sequence[Trial]) -> list[Trial]:
+    """Those that silence says no to."""
+    return [t for t in trials if absence.holds(t.support)]
+
+
+def right_noes(absence: Absence, trials: Sequence[Trial], prior: float = 0.0) -> float:
+    """The share of its noes that are right were yes and no asked for alike; 0.5 of none.
+
+    ``prior`` is how many right and how many wrong ones are taken to have been there before.
+    """
+    return _share_right(noes(absence, trials), trials, truth=False, prior=prior)
 
 
 def _judge(kind: str, trials: Sequence[Trial], features: tuple[str, ...]) -> Judge:
@@ -128,10 +167,17 @@ def _lead_judge(leads: Sequence[Lead]) -> Judge:
 def _right(judge: Judge, trials: Sequence[Trial], reply: Reply) -> float:
     """The share of such replies that are right were yes and no asked for alike."""
     given = [t for t in trials if judge.reply(t.support) is reply]
+    return _share_right(given, trials, truth=reply is Reply.YES, prior=1.0)
+
+
+def _share_right(
+    given: Sequence[Trial], trials: Sequence[Trial], *, truth: bool, prior: float
+) -> float:
+    """How many of the given ones are of that truth, both truths of all trials weighed alike."""
     weights = _balanced([t.affirmed for t in trials])
-    of = {truth: sum(weights[truth] for t in given if t.affirmed is truth) for truth in weights}
-    right = of.get(reply is Reply.YES, 0.0)
-    return (right + 1.0) / (sum(of.values()) + 2.0)
+    of = {value: sum(weights[value] for t in given if t.affirmed is value) for value in weights}
+    total = sum(of.values()) + 2.0 * prior
+    return (of[truth] + prior) / total if total else 0.5
 
 
 def _balanced(affirmed: Sequence[bool]) -> dict[bool, float]:

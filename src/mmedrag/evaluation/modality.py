@@ -26,7 +26,12 @@ from mmedrag.datasets.ties import set_name
 from mmedrag.errors import CorpusError
 from mmedrag.evaluation import routing
 from mmedrag.evaluation.routing import Verdict
-from mmedrag.modality import NOT_MEDICAL, TrainedClassifier, heads_from_checkpoint
+from mmedrag.modality import (
+    NOT_MEDICAL,
+    TrainedClassifier,
+    heads_from_checkpoint,
+    thresholds_of,
+)
 from mmedrag.phantoms.corpus import FAMILIES
 from mmedrag.phantoms.corpus import out_of_domain as synthetic_pictures
 from mmedrag.progress import Progress, silent
@@ -113,7 +118,8 @@ def arms(preset: str, stages: presets.Stages) -> list[Arm]:
         for name in ("modality", "modality_held_out")
     )
     held_out_head.require_encoder("image", presets.offline_encoders()[0].fingerprint)
-    held_out = shipped.with_heads(*heads_from_checkpoint(held_out_head))
+    heads = heads_from_checkpoint(held_out_head)
+    held_out = shipped.with_heads(*heads, thresholds_of(held_out_head))
     return [
         Arm("shipped", shipped, whole.training_data),
         Arm("held out", held_out, held_out_head.training_data, held_out_head.settings["families"]),

@@ -37,15 +37,18 @@ from mmedrag.views.trace import answer_json, context_json
 
 try:
     import uvicorn
+    from mcp.server.mcpserver import Context as MCPContext
     from mcp.server.mcpserver import Image, MCPServer
     from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
-    from mcp.types import ToolAnnotations
+    from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
     from pydantic import Field
 except ImportError as error:
     raise MissingExtra(
         f"The MCP server needs the MCP SDK ({error})", 'Run: pip install "mmedrag[mcp]"'
     ) from None
 
+CallContext = MCPContext[Any, Any] | None
+CallResult = CallToolResult | InputRequiredResult
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -78,6 +81,27 @@ TimeParameter = Annotated[
 CountParameter = Annotated[int, Field(description="how many cases at most")]
 
 
+class CaseServer(MCPServer[Any]):
+    """Refuses arguments that a tool does not have: a filter left out widens a search in silence."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: CallContext = None
+    ) -> CallResult:
+        """The result of a tool.
+
+        Raises:
+            ToolError: it has no such argument; else as the SDK's own.
+        """
+        schemas = {tool.name: tool.input_schema for tool in await self.list_tools()}
+        choices = schemas.get(name, {}).get("properties", arguments)
+        unknown = [argument for argument in arguments if argument not in choices]
+        if unknown:
+            raise ToolError(
+                f"{name} has no argument {unknown[0][:60]!r}. Choose from {', '.join(choices)}."
+            )
+        return await super().call_tool(name, arguments, context)
+
+
 def server(rag: MMedRAG, images: Path | None = None) -> MCPServer[Any]:
     """The server of a system; its ``run()`` speaks over standard input and output.
 
@@ -86,7 +110,7 @@ def server(rag: MMedRAG, images: Path | None = None) -> MCPServer[Any]:
         images: the folder whose files clients may name as the image of a question.
     """
     tools = Tools(rag, images)
-    made: MCPServer[Any] = MCPServer(
+    made = CaseServer(
         "mmedrag", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"
     )
     reading = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)

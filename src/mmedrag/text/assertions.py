@@ -36,6 +36,11 @@ _STRENGTH = (
 )
 """Which verdict holds where several triggers reach one mention: "no history of" is a negation."""
 
+_VERBS = frozenset({"is", "was", "are", "were", "has", "have", "had"})
+_RELATIVE = frozenset({"which", "that", "who"})
+_INSERTED = 14
+"""Words that a clause between a finding and its predicate may have."""
+
 _MODULES = {"en": "english", "es": "spanish", "pt": "portuguese"}
 
 _TOKEN = re.compile(
@@ -262,10 +267,30 @@ class _Claims:
             return None
         return self.ends[here]
 
+    def _subject_end(self, at: int) -> int:
+        """Where the subject of a predicate at word ``at`` ends: before a clause put in behind it.
+
+        "The effusion, which was large, | is gone"; "the nodule that was seen | has resolved".
+        """
+        verb = next((i for i in range(at, at - 4, -1) if i > 0 and self.words[i] in _VERBS), None)
+        if verb is None:
+            return at
+        closed = self.words[verb - 1] == ","
+        for i in range(verb - 2, max(0, verb - _INSERTED), -1):
+            word, before = self.words[i], self.words[i - 1]
+            if word in _RELATIVE and before == ",":
+                i, before = i - 1, self.words[i - 2]
+            if (word in _RELATIVE or (closed and word == ",")) and before == MENTION:
+                return i
+            if word == MENTION:
+                return at
+        return at
+
     def _backward(self, rule: Rule, at: int) -> None:
         """State ``rule`` of the mentions before word ``at``, as far as it reaches."""
         limit = rule.limit
         count, joined, adjacent = 0, not limit.joins, True
+        at = self._subject_end(at)
         for i in range(at - 1, -1, -1):
             word = self.words[i]
             if count >= rule.window:

@@ -187,6 +187,7 @@ PSEUDO = """
     ; [partial|incomplete|near complete|slow|delayed] [resolution|clearing|regression] of
     ; <partly> <gone>; <have> <partly> <gone>; <have> not ... <gone>; <be> <partly> <gone>
     ; [did|does|do] not ... [resolve|clear|disappear|regress|subside|improve|change]
+    ; <have> [gone|cleared] [through|into|on|to|beyond|past|up|down]
     ; resolving; sister mary joseph; sister chromatid; daughter [cell|cells|cyst|cysts]
     ; ? yes $; natural history of; if clinically [indicated|warranted]
     ; if [needed|necessary|indicated]
@@ -261,7 +262,8 @@ ONE_ABSENT = (
     """
     [is|was] not ... <state>; [is|was] no longer <state>; [has|had] not been ... <state>
     ; [is|are] no more $; [is|are] no more <state>; no more <state>
-    ; <one> [absent|now absent|excluded|negative|unremarkable for|gone|denied|lacking|missing]
+    ; <one> [absent|now absent|excluded|negative|unremarkable for|gone|now gone|denied|lacking]
+    ; <one> missing
     ; <one> [ruled out|not confirmed|resolved|no longer active]; tests negative; tested negative
     ; has <gone>; has ... <gone>; has gone; is no longer; [is|was] not $
     ; [is|was] not a [feature|finding|component|problem|concern]; is no longer [a|an] [feature
@@ -273,7 +275,8 @@ ALL_ABSENT = (
     Rule(_N, False, BEFORE_LIST, 14),
     """
     not ... <state>; [cannot|could not] be <state>; [are|were] no longer <state>
-    ; no longer <state>; <many> [absent|now absent|excluded|ruled out|negative|denied|missing|gone]
+    ; no longer <state>; <many> [absent|now absent|excluded|ruled out|negative|denied|missing]
+    ; <many> [gone|now gone]
     ; <many> resolved; [are|were] not $; have <gone>; have ... <gone>; have gone
     ; absent $; resolved $; negative $; excluded $; <gone> $; lacking $; ruled out
     ; [none|nil] $; [none|nil] <state>

@@ -20,11 +20,11 @@ _NAME = (
 )
 _OPENING = (
     rf"<{_NAME}(?:\s[^<>\n]{{0,80}})?>|<\|(?:begin_of_)?{_NAME}\|>|\[think(?:ing)?\]|◁{_NAME}▷"
-    r"|<\|channel\|>[ \t]{0,4}(?:analysis|commentary)"
+    r"|<\|channel\|>[ \t]{0,4}(?:analysis|commentary)|<unused94>"  # MedGemma
 )
 _CLOSING = (
     rf"</{_NAME}\s{{0,4}}>|<\|(?:end_of_|/){_NAME}\|>|\[/think(?:ing)?\]|◁/{_NAME}▷"
-    r"|<\|channel\|>[ \t]{0,4}final"
+    r"|<\|channel\|>[ \t]{0,4}final|<unused95>"
 )
 _OTHER = (
     r"</?(?:final_)?(?:answer|response|output)\s{0,4}>"

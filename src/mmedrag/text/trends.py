@@ -2,7 +2,8 @@
 
 "Interval increase of the effusion", "the consolidation has resolved", "no longer seen". A finding
 has the change that is named in its own words or beside it in its clause, as it has its side
-(:mod:`mmedrag.text.laterality`). English, Spanish and Portuguese.
+(:mod:`mmedrag.text.laterality`), or in a sentence without a subject of its own behind it ("Worsened
+compared with the earlier examination."). English, Spanish and Portuguese.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mmedrag.types import Mention, Trend
+from mmedrag.text.sentences import spans
+from mmedrag.types import Assertion, Mention, Trend
 
 # What is merely dense or low ("increased density") has not changed; "interval" says that it has.
 _LOOK = (
@@ -69,10 +71,20 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
         r"previously)|nuev[oa]s?|apareci[oóeu]\w*|nov[oa]s?|surgi(?:u|ram|mento)",
     ),
 )  # fmt: skip
-_CHANGE = re.compile(
-    r"(?<![^\W_])(?:" + "|".join(f"(?P<r{i}>{p})" for i, (_, p) in enumerate(_RULES))
-    + r")(?![^\W_])", re.IGNORECASE,
-)  # fmt: skip
+_WORDS = "|".join(f"(?P<r{i}>{p})" for i, (_, p) in enumerate(_RULES))
+_CHANGE = re.compile(rf"(?<![^\W_])(?:{_WORDS})(?![^\W_])", re.IGNORECASE)
+_DEGREE = (
+    r"(?:(?:now|since|also|again|slightly|mildly|markedly|much|significantly|somewhat|further"
+    r"|clearly|minimally) )*"
+)
+_WITHOUT_SUBJECT = re.compile(
+    rf"\W*(?:(?:it|this|that|these|they)(?: (?:is|are|was|were|has|have|had))? )?{_DEGREE}"
+    rf"(?:{_WORDS})(?![^\W_])(?: in (?:size|extent|number|appearance|the interval))?"
+    r"(?:,? (?:(?:when|as) )?(?:compared|in comparison|relative|since|than|from|over|with respect"
+    r"|desde|respecto|em rela[cç][aã]o|en comparaci[oó]n|comparad[oa])\b[^\n]*)?\W*",
+    re.IGNORECASE,
+)
+"""A sentence that says a change and, but for a pronoun, not of what."""
 _COMMA = re.compile(r",\s+(?!(?:and|or|y|e)\b)")
 _CLAUSE_END = re.compile(r"[.;:()\n]|\b(?:but|while|whereas|although|"
                          r"however|with|pero|mas|com)\b", re.IGNORECASE)  # fmt: skip
@@ -99,7 +111,7 @@ def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Word
         text: that was read.
         mentions: of the text, in its order (:meth:`DefinitionSource.recognise`).
     """
-    wordings: dict[str, Wording] = {}
+    wordings = _without_subject(text, mentions)
     findings = [m for m in mentions if m.kind.is_finding]
     for mention in findings:
         before = bisect_left(findings, mention.start, key=lambda m: m.start) - 1
@@ -116,6 +128,19 @@ def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Word
     return wordings
 
 
+def _without_subject(text: str, mentions: Sequence[Mention]) -> dict[str, Wording]:
+    """What sentences without a subject say, of the findings that the last one before affirms."""
+    wordings: dict[str, Wording] = {}
+    affirmed: list[str] = []
+    for start, end in spans(text):
+        own = [m for m in mentions if m.kind.is_finding and start <= m.start < end]
+        match = None if own or not affirmed else _WITHOUT_SUBJECT.fullmatch(text, start, end)
+        if match and (wording := _wording(match, match[match.lastgroup or "r0"])):
+            wordings |= dict.fromkeys(affirmed, wording)
+        affirmed = [m.concept for m in own if m.assertion is Assertion.AFFIRMED] or affirmed
+    return wordings
+
+
 def _beside(text: str, mention: Mention, last: int, following: int) -> Wording | None:
     low, high = max(last, mention.start - _NEAR), min(following, mention.end + _NEAR)
     before = _COMMA.split(_CLAUSE_END.split(text[low : mention.start])[-1])[-1]
@@ -125,6 +150,10 @@ def _beside(text: str, mention: Mention, last: int, following: int) -> Wording |
     near = [(len(before) - m.end(), m) for m in _CHANGE.finditer(before)]
     near += [(m.start(), m) for m in _CHANGE.finditer(after)]
     for _, match in sorted(near, key=lambda pair: pair[0]):
-        trend = _RULES[int((match.lastgroup or "r0")[1:])][0]
-        return None if trend is None else Wording(trend, match.group().lower())
+        return _wording(match, match.group())
     return None
+
+
+def _wording(match: re.Match[str], words: str) -> Wording | None:
+    trend = _RULES[int((match.lastgroup or "r0")[1:])][0]
+    return None if trend is None else Wording(trend, words.lower())

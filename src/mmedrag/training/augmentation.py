@@ -23,6 +23,9 @@ ANGLE, SHIFT, SCALE = 8.0, 0.04, 0.08
 BRIGHTNESS, CONTRAST, GAMMA = 0.08, 0.15, 0.2
 """Shares of the range and of the spread, and of the exponent (as its logarithm)."""
 
+PART = (1 / 3, 0.8)
+"""The least and the greatest share of a side that a part shows."""
+
 UPRIGHT_WITHOUT_SIDES = ("ultrasound", "sonograph", "echograph")
 """Modalities with a top and a bottom whose left and right are as the probe was held."""
 
@@ -60,11 +63,29 @@ def augmented(image: Image.Image, case: Case, random: np.random.Generator) -> Im
     return _regraded(moved, random)
 
 
+def part(image: Image.Image, case: Case, random: np.random.Generator) -> Image.Image:
+    """A rectangle of the image, as a narrower field of view shows it, in other grey values.
+
+    Each of its sides is a third to four fifths of the image's.
+    """
+    width, height = (max(1, round(side * random.uniform(*PART))) for side in image.size)
+    left, top = (
+        int(random.integers(side - kept + 1))
+        for side, kept in zip(image.size, (width, height), strict=True)
+    )
+    cut = image.crop((left, top, left + width, top + height))
+    return _regraded(_symmetric(cut, case, random), random)
+
+
+def is_ultrasound(case: Case) -> bool:
+    """Whether the image shows what an ultrasound probe saw."""
+    return any(name in case.modality.lower() for name in UPRIGHT_WITHOUT_SIDES)
+
+
 def _without_sides(case: Case) -> bool:
     if case.domain is Domain.PATHOLOGY:
         return True
-    radiology = case.domain is Domain.RADIOLOGY
-    return radiology and any(name in case.modality.lower() for name in UPRIGHT_WITHOUT_SIDES)
+    return case.domain is Domain.RADIOLOGY and is_ultrasound(case)
 
 
 def _words(case: Case) -> str:

@@ -21,15 +21,17 @@ from mmedrag.datasets.pictures import picture_files, views
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
+from mmedrag.imaging.decoding import open_image
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.modality import NOT_MEDICAL, Head
 from mmedrag.phantoms.corpus import FAMILIES, generate, out_of_domain
 from mmedrag.phantoms.images.ultrasound import draw_ultrasound
 from mmedrag.progress import Log
+from mmedrag.training.augmentation import is_ultrasound, part
 from mmedrag.training.features import Features, image_features, text_features
 from mmedrag.training.sets import Recipe, TrainingSet
-from mmedrag.training.softmax import Examples, best_temperature, fit_head
-from mmedrag.types import Domain
+from mmedrag.training.softmax import Examples, best_temperature, fit_head, softmax
+from mmedrag.types import Case, Domain
 
 HELD_OUT_FAMILIES = (
     "still life",
@@ -50,6 +52,15 @@ TEXTS = 800
 
 ULTRASOUND = 160
 """Drawn ultrasound images; without them a head that knows lungs alone refuses every other organ."""
+
+PARTS = 450
+"""Parts of real ultrasound images: other machines show other fields of view."""
+
+FOLDS = 8
+"""Sources are left out in so many turns, to see what a head says of what it has not met."""
+
+THRESHOLDS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
+"""Of the probability above which a picture is called not medical, the lowest first."""
 
 PHANTOMS = 600
 """Drawn cases of the three domains."""
@@ -75,30 +86,38 @@ def train_modality(
     Raises:
         CorpusError: where no set has an image that may be learned from.
     """
-    learned = image_features(recipe.images(), images, recipe.cache, MOST)
-    held_out = image_features(recipe.images("held out"), images, recipe.cache, MOST)
-    if not any(len(features.rows) for features in domain_examples([*learned, *held_out])):
+    learned = _features([*recipe.images(), *recipe.images("routing")], recipe, images)
+    held_out = _features(recipe.images("held out"), recipe, images)
+    if not any(len(one.rows) for one in domain_examples([*learned, *held_out])):
         raise CorpusError(
             "No image may be learned from",
             "Give records with an image and a domain, whose split is not val.",
         )
-    phantoms = image_features([_phantoms(recipe)], images, recipe.cache, MOST)
-    seen = [*domain_examples([*learned, *phantoms]), ultrasound_examples(images, ULTRASOUND)]
+    phantoms = _features([_phantoms(recipe)], recipe, images)
+    drawn = ultrasound_examples(images, ULTRASOUND)
     synthetic = synthetic_examples(images, SYNTHETIC)
     others = picture_examples(recipe.pictures, images)
     both_heads = np.array([family not in HELD_OUT_FAMILIES for family in synthetic.groups])
-    few = Examples.joined([*seen, synthetic.only(both_heads), *others])
-    whole = Examples.joined([*seen, *domain_examples(held_out), synthetic, *others])
     text_head, text_sets = _text_head(recipe, texts)
-    for name, examples, sets in (
-        ("modality_held_out", few, learned),
-        ("modality", whole, [*learned, *held_out]),
+    for name, sets, families in (
+        ("modality_held_out", learned, synthetic.only(both_heads)),
+        ("modality", [*learned, *held_out], synthetic),
     ):
-        head = calibrated_head(classes(), examples)
-        log(f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}")
+        medical = [*domain_examples([*sets, *phantoms]), drawn, *part_examples(sets, images)]
+        examples = Examples.joined([*medical, families, *others])
+        head, threshold = head_and_threshold(classes(), examples)
+        log(
+            f"{name}: {len(examples.rows)} images, temperature {head.temperature:.2f}, "
+            f"not medical above {threshold:g}"
+        )
         data = (*(s.set_name for s in sets), *text_sets, "MMedRAG phantoms")
         checkpoint = _checkpoint(head, text_head, images, texts, data, set(examples.groups))
-        write_checkpoint(into / name, checkpoint)
+        settings = {**checkpoint.settings, "not_medical": threshold}
+        write_checkpoint(into / name, replace(checkpoint, settings=settings))
+
+
+def _features(sets: Sequence[TrainingSet], recipe: Recipe, images: ImageEncoder) -> list[Features]:
+    return image_features(sets, images, recipe.cache, MOST)
 
 
 def _phantoms(recipe: Recipe) -> TrainingSet:
@@ -110,7 +129,7 @@ def _phantoms(recipe: Recipe) -> TrainingSet:
 
 
 def domain_examples(sets: Sequence[Features]) -> list[Examples]:
-    """The training rows of each set, by domain; each set is a group."""
+    """The training rows of each set, by domain; each set is a group of its source."""
     examples, names = [], classes()
     for features in sets:
         kept = [
@@ -119,9 +138,41 @@ def domain_examples(sets: Sequence[Features]) -> list[Examples]:
             if case.split != "val" and case.domain in names
         ]
         rows, labels = np.array(kept, np.int64).reshape(-1, 2).T
-        groups = (features.set_name,) * len(kept)
+        groups = (_group(features, "images"),) * len(kept)
         examples.append(Examples(unit_rows(features.rows[rows]), labels, groups))
     return examples
+
+
+def _group(features: Features, what: str) -> str:
+    """The name of a group; what stands before the colon is left out together."""
+    source = features.source.source or features.set_name
+    return f"{source}: {what} of {features.set_name}"
+
+
+def part_examples(sets: Sequence[Features], encoder: ImageEncoder) -> list[Examples]:
+    """Parts of the ultrasound images of the sets, about :data:`PARTS` in all.
+
+    The parts of a set are a group of its source.
+    """
+    usable = [(s, c) for s in sets for c in s.cases if is_ultrasound(c) and c.split != "val"]
+    usable = [(s, c) for s, c in usable if c.domain in classes()]
+    each = -(-PARTS // max(1, len(usable)))
+    examples = []
+    for features in sets:
+        cases = [case for of, case in usable if of is features]
+        cut = [p for case in cases for p in _parts(case, each)]
+        if cut:
+            labels = np.repeat([classes().index(str(case.domain)) for case in cases], each)
+            groups = (_group(features, "parts"),) * len(cut)
+            examples.append(Examples(unit_rows(_encoded(cut, encoder)), labels, groups))
+    return examples
+
+
+def _parts(case: Case, n: int) -> list[Image.Image]:
+    assert case.image is not None  # the features of a set are of cases with images
+    image = open_image(case.image, case.frame).convert("RGB")
+    random = np.random.default_rng([SEED, *case.id.encode()])
+    return [part(image, case, random) for _ in range(n)]
 
 
 def ultrasound_examples(encoder: ImageEncoder, n: int) -> Examples:
@@ -139,7 +190,7 @@ def synthetic_examples(encoder: ImageEncoder, n: int, seed: int = SEED) -> Examp
 
 
 def picture_examples(folders: Sequence[Path], encoder: ImageEncoder) -> list[Examples]:
-    """Real pictures, about :data:`PICTURES` in all; a quarter of a folder's files is a group.
+    """Real pictures, about :data:`PICTURES` in all; a quarter of a folder's files is a group of it.
 
     From a folder of few pictures several views of each are taken.
     """
@@ -153,7 +204,7 @@ def picture_examples(folders: Sequence[Path], encoder: ImageEncoder) -> list[Exa
         if shown:
             rows = _encoded([view for view, _ in shown], encoder)
             examples.append(
-                _not_medical(rows, [f"{folder.name} {quarter}" for _, quarter in shown])
+                _not_medical(rows, [f"{folder.name}: {quarter}" for _, quarter in shown])
             )
     return examples
 
@@ -167,26 +218,85 @@ def _not_medical(rows: NDArray[np.float32], groups: Sequence[str]) -> Examples:
     return Examples(unit_rows(rows), np.full(len(rows), len(Domain)), tuple(groups))
 
 
-def calibrated_head(classes: tuple[str, ...], examples: Examples, folds: int = 4) -> Head:
-    """A head whose temperature fits groups (sets, families) that it has not learned from.
+def calibrated_head(classes: tuple[str, ...], examples: Examples, folds: int = FOLDS) -> Head:
+    """A head whose temperature fits sources (sets, families) that it has not learned from.
 
-    Groups are left out in turn; the temperature has the least log loss over the logits of all the
-    left-out rows (Guo et al. 2017, but under a shift of data sets, as it is in use). Rows whose
-    class no other group has say nothing of it; where all are such, the temperature is 1.
+    It has the least log loss over the logits of :func:`left_out` (Guo et al. 2017, but under a
+    shift of data sets, as it is in use). Where no row is judged there, the temperature is 1.
     """
-    fold_of = {group: i % folds for i, group in enumerate(sorted(set(examples.groups)))}
-    fold = np.array([fold_of[group] for group in examples.groups])
-    logits = np.zeros((len(fold), len(classes)), np.float32)
+    logits, judged = left_out(len(classes), examples, folds)
+    return _fitted(classes, examples, logits, judged)
+
+
+def head_and_threshold(
+    classes: tuple[str, ...], examples: Examples, folds: int = FOLDS
+) -> tuple[Head, float]:
+    """:func:`calibrated_head`, and the probability above which a picture is not medical."""
+    logits, judged = left_out(len(classes), examples, folds)
+    head = _fitted(classes, examples, logits, judged)
+    outside = softmax(logits / head.temperature)[:, classes.index(NOT_MEDICAL)]
+    return head, refusal_threshold(outside, judged, classes.index(NOT_MEDICAL))
+
+
+def refusal_threshold(outside: NDArray[np.float32], examples: Examples, not_medical: int) -> float:
+    """The threshold of :data:`THRESHOLDS` with the fewest mistakes of both kinds (Youden 1950).
+
+    Medical images that are refused and pictures that pass are shares, each a mean over sources,
+    every one of which was left out when its rows were judged. Of equals the highest.
+
+    Args:
+        outside: the probability of "not medical" by row, ``(n,)``.
+        examples: the rows.
+        not_medical: the number of that class.
+    """
+    sources = np.array(_sources(examples))
+    medical = examples.classes != not_medical
+
+    def refused(of: NDArray[np.bool_], threshold: float) -> float:
+        shares = [np.mean(outside[of & (sources == s)] > threshold) for s in set(sources[of])]
+        return float(np.mean(shares)) if shares else 0.0
+
+    def mistakes(threshold: float) -> tuple[float, float]:
+        both = refused(medical, threshold) - refused(~medical, threshold)
+        return round(both, 9), -threshold
+
+    return min(THRESHOLDS, key=mistakes)
+
+
+def left_out(
+    classes: int, examples: Examples, folds: int = FOLDS
+) -> tuple[NDArray[np.float32], Examples]:
+    """What heads say of sources that they have not learned from, each left out in turn.
+
+    Rows whose class no other source has say nothing of a head, and are not judged.
+
+    Returns:
+        Logits ``(m, classes)`` of the judged rows, and those rows.
+    """
+    sources = _sources(examples)
+    fold_of = {source: i % folds for i, source in enumerate(sorted(set(sources)))}
+    fold = np.array([fold_of[source] for source in sources])
+    logits = np.zeros((len(fold), classes), np.float32)
     judged = np.zeros(len(fold), np.bool_)
     for out in set(fold_of.values()):
         rest = examples.only(fold != out)
         judged |= (fold == out) & np.isin(examples.classes, rest.classes)
         if len(rest.rows):
-            weight, bias = fit_head(rest, len(classes))
+            weight, bias = fit_head(rest, classes)
             logits[fold == out] = examples.rows[fold == out] @ weight.T + bias
+    return logits[judged], examples.only(judged)
+
+
+def _fitted(
+    classes: tuple[str, ...], examples: Examples, logits: NDArray[np.float32], judged: Examples
+) -> Head:
     weight, bias = fit_head(examples, len(classes))
-    fits = best_temperature(logits[judged], examples.only(judged)) if judged.any() else 1.0
+    fits = best_temperature(logits, judged) if len(judged.rows) else 1.0
     return Head(classes, weight, bias, fits)
+
+
+def _sources(examples: Examples) -> list[str]:
+    return [group.partition(": ")[0] for group in examples.groups]
 
 
 def _text_head(recipe: Recipe, texts: TextEncoder) -> tuple[Head, list[str]]:

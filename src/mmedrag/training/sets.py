@@ -17,7 +17,7 @@ from mmedrag.errors import CorpusError
 from mmedrag.training.wordings import wordings
 from mmedrag.types import Case
 
-Use: TypeAlias = Literal["train", "shared", "held out", "none"]
+Use: TypeAlias = Literal["train", "shared", "routing", "held out", "none"]
 
 Statement: TypeAlias = Callable[[Case], str | None]
 """What a record states of its image in one respect; ``None`` where it states nothing."""
@@ -57,8 +57,8 @@ class TrainingSet:
         name: by which checkpoints name it.
         records: a file of the native format, or its folder.
         images: ``train`` for the encoder, the shared space and both routing heads; ``shared`` for
-            the shared space alone; ``held out`` for the shipped routing head alone, so that the
-            other one can be measured on it.
+            the shared space alone; ``routing`` for both routing heads alone; ``held out`` for the
+            shipped routing head alone, so that the other one can be measured on it.
         texts: ``train`` for the text head of routing; ``held out`` to fit its temperature on.
         draws: the share of the encoder's draws; sets without one divide what is left by the square
             roots of their sizes.
@@ -66,6 +66,7 @@ class TrainingSet:
         attributes: further classifications that the encoder is tuned to, by name.
         content: groups of like content from coarse to fine; the last three are of one set.
         wordings: the texts that an image is paired with, its own first.
+        source: where it comes from, if other sets come from there too: they are left out together.
     """
 
     name: str
@@ -77,6 +78,7 @@ class TrainingSet:
     attributes: Mapping[str, Statement] = field(default_factory=dict)
     content: Callable[[Case], tuple[str, str, str, str]] = content
     wordings: Callable[[Case], Sequence[str]] = wordings
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from mmedrag.answers.scope import (
     declined,
     out_of_scope,
 )
+from mmedrag.answers.scope_rules import HISTORY
 from mmedrag.answers.shorthand import spelled_out
 from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
 
@@ -97,6 +98,9 @@ _OF_A_PATIENT = re.compile(r"\d|,|\b(?:man|woman|boy|girl|patient|child|infant)\
 _TERM_WORDS = 5
 """A term that is pointed at ("Bull's eye maculopathy - what is that?") has no more words."""
 
+
+_SIGNS = re.compile(r"^(?:is|are) there (?:any |some )?(?:signs?|evidence) of\b", re.IGNORECASE)
+"""Asks for what can be seen, whatever it is a sign of."""
 
 _STATEMENT = 25
 """Words up to which a text that does not look as if it asked is read by the model too."""
@@ -180,13 +184,14 @@ class RuleReader:
             return kind, rule, reason
         if certain := certainly_declined(question, request):
             return kind, rule, certain
+        plain = HISTORY.sub(" ", asking) if reason is None else asking
         label = verdict(
-            self.learned(asking, question.mentions),
+            self.learned(plain, question.mentions),
             suspected=reason is not None,
             has_image=question.query.image is not None,
             asks=asks,
         )
-        if label is None:
+        if label is None or (reason is None and _SIGNS.search(asking)):
             return kind, rule, reason
         read, name = LABELS[label]
         if read is _K.OUT_OF_SCOPE:
@@ -222,7 +227,7 @@ def _stated(beside: str, mentions: Sequence[Mention]) -> str:
 def _is_term(asking: str, mentions: Sequence[Mention], *, has_image: bool) -> bool:
     """Whether it asks what a known term is: "What is radiotherapy?", "Is a hamartoma benign?"."""
     match = _WHAT_IS.match(asking)
-    named = match and (match["term"] or ("" if has_image else match["nature"]))
+    named = match and (match["term"] or match["word"] or ("" if has_image else match["nature"]))
     term = named.lower() if named else ""
     return any(m.text.lower() == term for m in mentions)
 
@@ -234,6 +239,7 @@ def _names_finding(mentions: Sequence[Mention], asking: str) -> bool:
 _WHAT_IS = re.compile(
     r"^(?:what(?:'s|’s| is| are)|define|the meaning of|meaning of) (?:an? "
     r"|the )?(?P<term>.+?)[?.! ]*$"
+    r"|^what (?:does|do) (?:an? |the )?(?:term |word )?(?P<word>.+?) (?:mean|stand for)[?.! ]*$"
     r"|^(?:is|are) (?:an? )?(?P<nature>.+?) (?:always |usually |ever )?"
     r"(?:malignant|benign|an? (?:tumou?r|cancer|disease|infection|kind of .+))[?.! ]*$",
     re.IGNORECASE,

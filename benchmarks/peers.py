@@ -176,6 +176,9 @@ def damage(engine: Engine, data: Data, folder: Path) -> dict[str, list[float]]:
     except Exception as error:  # noqa: BLE001 - any refusal is a refusal
         print(f"{engine.name} refuses: {str(error)[:200]}", file=sys.stderr)
         return {"damage is noticed": [1.0]}
+    finally:
+        with suppress(Exception):  # a server must not outlive its store
+            engine.close()
     return {"damage is noticed": [float(np.mean(right) > 0.9)]}
 
 
@@ -290,26 +293,28 @@ def failed(phase: str) -> str:
 
 def measure(name: str, data: Path, small: Path, folder: Path) -> dict[str, list[float]]:
     """All figures of one engine; the store that is damaged is a small one of its own."""
-    figures = run_phases(name, ("build", "use", "reopen"), data, folder / "store")
+    figures = run_phases(name, ("build", "use", "reopen"), data, folder)
     return figures | damaged(name, small, folder)
 
 
 def damaged(name: str, small: Path, folder: Path) -> dict[str, list[float]]:
     """The row that damages a store, alone."""
-    figures = run_phases(name, ("build", "damage"), small, folder / "store")
+    figures = run_phases(name, ("build", "damage"), small, folder)
     return {row: figure for row, figure in figures.items() if row in MARKED or not figure}
 
 
-def run_phases(name: str, phases: Sequence[str], data: Path, store: Path) -> dict[str, list[float]]:
+def run_phases(
+    name: str, phases: Sequence[str], data: Path, folder: Path
+) -> dict[str, list[float]]:
     """Phases on a new store, the others left out where it cannot be built."""
-    shutil.rmtree(store, ignore_errors=True)
-    store.mkdir()
+    store = Path(tempfile.mkdtemp(prefix="store-", dir=folder))
     figures: dict[str, list[float]] = {}
     for phase in phases:
         found = run_phase(name, phase, data, store)
         figures |= found
         if failed("build") in found:
             break
+    shutil.rmtree(store, ignore_errors=True)  # a server may still be writing its last files
     return figures
 
 
@@ -446,7 +451,7 @@ def main() -> None:
     parts = []
     for rows in options.rows:
         results = read_results(options.results, rows)
-        with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        with tempfile.TemporaryDirectory(dir=options.folder, ignore_cleanup_errors=True) as name:
             data, small = Path(name) / "data", Path(name) / "small"
             for folder, number in ((data, rows), (small, 1_000)):
                 folder.mkdir()

@@ -11,6 +11,7 @@ from mmedrag.casebase.casebase import Casebase
 from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
 from mmedrag.types import Case
+from mmedrag.views.section import Section
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +257,27 @@ def test_the_whole_paper_goes_on_past_what_is_missing(corpus: Path, capsys, tmp_
     page = (into / "results.md").read_text("utf-8")
     assert "Not measured." in page
     assert f"$ mmedrag eval paper --data {roles} --only retrieval-here" in page
+
+
+def test_a_study_that_is_killed_leaves_what_was_measured_before(
+    capsys, tmp_path, monkeypatch
+) -> None:
+    from mmedrag.paper import report as paper
+    from mmedrag.paper import roles
+
+    def is_there(_: object) -> None:
+        assert "The first" in (tmp_path / "r" / "results.md").read_text("utf-8")
+        raise MemoryError
+
+    def measure(_: object) -> Section:
+        return Section(name="x", title="The first", protocol="a test", verdict="It stands.")
+
+    studies = [paper.Study("first", "rerank", measure), paper.Study("killed", "rerank", is_there)]
+    monkeypatch.setattr(roles, "PHANTOMS", 12)
+    monkeypatch.setattr(paper, "STUDIES", tuple(studies))
+    monkeypatch.chdir(tmp_path)
+    told = ("eval", "paper", "--report", tmp_path / "r", "--only", "first", "killed")
+    assert "Failed. MemoryError" in run(capsys, *told)[1]
 
 
 def test_a_study_that_fails_gives_a_report_and_an_exit_code(capsys, tmp_path, monkeypatch) -> None:

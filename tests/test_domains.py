@@ -26,7 +26,8 @@ from mmedrag.errors import CheckpointError, QueryError
 from mmedrag.indexing import index
 from mmedrag.modality import CERTAIN, NOT_MEDICAL, Thresholds, ZeroShotClassifier
 from mmedrag.training.features import Features
-from mmedrag.training.modality import calibrated_head, classes, domain_examples
+from mmedrag.training.head_calibration import calibrated_head
+from mmedrag.training.modality import classes, domain_examples
 from mmedrag.training.sets import TrainingSet
 from mmedrag.types import Case, Matrix, Query
 

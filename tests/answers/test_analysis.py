@@ -352,3 +352,10 @@ def test_a_candidate_without_a_concept_is_known_by_its_words():
     )
     assert code_of(Candidate("gout", "X:1", (), 1)) == "X:1"
     assert Claim("c", "t", A, ("C1",), 1).side == ""
+
+
+def test_a_side_of_nothing_in_particular_is_answered_by_what_the_cases_have(terms):
+    found = cases("Large mass on the left.", "Left mass.", diagnoses=["Lymphoma", "Lymphoma"])
+    brief = brief_of(terms, "Which side is abnormal?", found)
+    assert [c.diagnosis for c in brief.differential] == ["lymphoma"]
+    assert not any(c.concept.startswith("text:") for c in brief.claims)

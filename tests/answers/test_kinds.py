@@ -73,3 +73,24 @@ def test_kinds_are_counted_with_their_cases(terms):
     generator = ExtractiveGenerator(CaseAnalyst(terms, terms.concepts))
     written = "".join(generator.generate(question, evidence))
     assert "Kinds of haemorrhage among the 5 most similar cases: " in written
+
+
+def test_words_beside_what_is_asked_for_are_none_of_it(terms):
+    text = "What kind of treatment for pneumonia is best?"
+    assert not asked_for_kinds(text, terms.recognise([text])[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "kind"),
+    [
+        ("What does tuberculosis look like on a film?", None, QuestionKind.SEARCH),
+        ("What does the tuberculosis look like here?", b"x", QuestionKind.DESCRIPTION),
+        ("What does it look like?", None, QuestionKind.DESCRIPTION),
+        ("Is a hamartoma malignant?", None, QuestionKind.DEFINITION),
+        ("Is the hamartoma malignant?", b"x", QuestionKind.DESCRIPTION),
+    ],
+)
+def test_what_a_named_finding_looks_like_and_is(terms, text, image, kind):
+    reader = RuleReader(learned=lambda _request, _mentions: {"description": 1.0})
+    question = Question(Query(text, image), Routing({}, None), VECTOR, terms.recognise([text])[0])
+    assert reader.read(question).kind is kind

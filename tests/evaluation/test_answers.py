@@ -67,6 +67,7 @@ def small(monkeypatch: pytest.MonkeyPatch, sampled: Path) -> None:
         classifier=AnyDomain(),
         reranker=KeepOrder(),
         context_filter=KeepAll(),
+        texts=presets.offline_texts(),
     )
     monkeypatch.setattr(answers, "generate", lambda n, seed, into: sampled)
     monkeypatch.setattr(presets, "build", lambda name, models=None: stages)

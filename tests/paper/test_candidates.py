@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mmedrag.paper.candidates import MODES, RerankQuery
 from mmedrag.paper.gallery import Gallery
 from mmedrag.types import Case
@@ -32,3 +34,9 @@ def test_a_new_patient_has_no_other_record_in_the_gallery(
         assert query.group not in [groups[case.id] for case in cases(query)]
         assert 3 not in query.grades.values()
         assert max(query.ideal) <= 2
+
+
+def test_vectors_of_candidates_are_those_of_the_gallery(gallery: Gallery, asked: list[RerankQuery]):
+    for query in asked:
+        found = [e for e in query.evidence if isinstance(e.item, Case)]
+        assert all(np.shares_memory(e.vector, gallery.vectors) for e in found)

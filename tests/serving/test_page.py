@@ -51,6 +51,7 @@ def test_an_image_is_asked_about_compared_and_judged(tab, serve, own: Path, phan
     tab.keyboard.press("k")
     tab.keyboard.press("4")
     expect(tab.locator("[data-preset='4']")).to_have_attribute("aria-pressed", "true")
+    expect(tab.locator("[data-preset='4']")).to_have_text("4 Dark parts")
     tab.keyboard.press("r")
     expect(tab.locator("[data-preset='1']")).to_have_attribute("aria-pressed", "true")
     tab.keyboard.press("w")
@@ -168,15 +169,29 @@ def test_a_dicom_keeps_its_sixteen_bits(tab, client: httpx.Client, tmp_path: Pat
     reply = client.post("/pixels", files={"image": file.read_bytes()})
     assert reply.headers["content-type"] == "application/octet-stream"
     assert reply.headers["x-window"] == "40,400"
+    assert reply.headers["x-units"] == "HU"
     assert len(reply.content) == 4 * 64 * 64
-    tab.goto(str(client.base_url))
+    tab.goto(f"{client.base_url}?domain=radiology")
     tab.set_input_files("#image", file)
     asked(tab, "Is this a lung?")
     expect(tab.locator("#understood")).to_contain_text("with an image")
+    tab.locator("button.picture").first.click()
+    expect(tab.locator("[data-preset='4']")).to_have_text("4 Lung")
+    expect(tab.locator("#units")).to_be_visible()
 
 
-def sixteen_bits() -> bytes:
-    """A CT slice from -1000 to 1000 Hounsfield units."""
+def test_only_hounsfield_units_have_windows_of_tissues(client: httpx.Client) -> None:
+    film, scaled = sixteen_bits(Modality="DX"), sixteen_bits(Modality="OT", RescaleType="HU")
+    other = sixteen_bits(RescaleType="OD")
+    units = [
+        client.post("/pixels", files={"image": file}).headers.get("x-units")
+        for file in (film, scaled, other)
+    ]
+    assert units == [None, "HU", None]
+
+
+def sixteen_bits(**fields: str) -> bytes:
+    """A CT slice from -1000 to 1000 Hounsfield units, or with other fields."""
     import io
 
     import numpy as np
@@ -195,6 +210,8 @@ def sixteen_bits() -> bytes:
     ds.RescaleSlope, ds.RescaleIntercept = 1, -1000
     ds.WindowCenter, ds.WindowWidth = 40, 400
     ds.Modality = "CT"
+    for keyword, value in fields.items():
+        setattr(ds, keyword, value)
     values = np.linspace(0, 2000, 64 * 64).astype(np.uint16).reshape(64, 64)
     ds.PixelData = values.tobytes()
     buffer = io.BytesIO()

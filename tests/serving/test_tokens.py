@@ -74,7 +74,7 @@ def test_every_route_asks_for_its_scope(secured: httpx.Client) -> None:
 def test_no_route_is_left_out() -> None:
     served = {(m, r.path) for router in ROUTERS for r in router.routes for m in r.methods}
     plain = {
-        (m, p.replace("{case_id:path}", "x").replace("{job_id}", "x").replace("{trace_id}", "x"))
+        (m, p.replace("{case_id:id}", "x").replace("{job_id}", "x").replace("{trace_id}", "x"))
         for m, p in served
     }
     listed = {(m, p.replace("absent", "x")) for m, p, _ in ROUTES}

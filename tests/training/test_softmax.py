@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmedrag.training.modality import calibrated_head
+from mmedrag.training.head_calibration import calibrated_head
 from mmedrag.training.softmax import Examples, best_temperature, fit_head, row_shares, softmax
 
 

@@ -107,11 +107,10 @@ class CaseAnalyst:
     def _differential(
         self, question: Question, intent: Intent, readings: Sequence[CaseReading]
     ) -> list[Candidate]:
-        """The diagnoses of the cases; where kinds of a finding are asked for, those, if any."""
-        kinds = intent.concepts if intent.detail == KIND_OF else ()
-        return kinds_of(kinds, readings, self.ontology) or candidates(
-            question, readings, self.ontology
-        )
+        """The diagnoses of the cases; where kinds of a finding are asked for, those alone."""
+        if intent.detail == KIND_OF:
+            return kinds_of(intent.concepts, readings, self.ontology)
+        return candidates(question, readings, self.ontology)
 
     def _targets(self, question: Question, intent: Intent) -> dict[str, str]:
         """The terms that are asked about, by concept; words of the question where none is known."""
@@ -200,6 +199,8 @@ class CaseAnalyst:
         if not readings and intent.kind is not QuestionKind.DEFINITION:
             return replace(brief, reason="no similar case was adequate")
         match intent.kind:
+            case QuestionKind.PRESENCE if intent.detail and not targets:
+                reply, reason = self._lead(brief, question, readings)
             case QuestionKind.PRESENCE if intent.detail and self._of_an_image(question):
                 reply, reason = self._detail(brief, intent.detail, readings)
             case QuestionKind.PRESENCE | QuestionKind.SEARCH if targets:
@@ -288,8 +289,11 @@ class CaseAnalyst:
             if any(c.assertion is Assertion.AFFIRMED for c in brief.claims):
                 return Reply.MIXED, "the cases name findings and no diagnosis"
             return Reply.UNKNOWN, "the cases name neither finding nor diagnosis"
-        counted = question.intent is not None and question.intent.detail == KIND_OF
-        if self.agreement is None or counted:
+        if question.intent is not None and question.intent.detail == KIND_OF:
+            by_count = _lead_by_count(brief.differential)
+            has_image = question.query.image is not None
+            return (Reply.MIXED, "kinds are counted, not measured") if has_image else by_count
+        if self.agreement is None:
             return _lead_by_count(brief.differential)
         first = brief.differential[0]
         if question.query.image is not None and self.ontology.kind(first.concept) is Kind.NORMAL:

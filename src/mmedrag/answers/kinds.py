@@ -23,10 +23,13 @@ _OF = re.compile(
 )
 
 
+_BESIDE = re.compile(r" (?:for|in|of|with|after|on|against|from|to|para|en|em|con|com)\b")
+
+
 def asked_for_kinds(request: str, mentions: Iterable[Mention]) -> tuple[str, ...]:
     """The findings whose kinds a sentence asks for; none where it asks for something else."""
     match = _OF.search(request)
-    named = match["what"].lower() if match else ""
+    named = _BESIDE.split(match["what"].lower())[0] if match else ""
     found = [m.concept for m in mentions if m.kind.is_finding and m.text.lower() in named]
     return tuple(dict.fromkeys(found))
 

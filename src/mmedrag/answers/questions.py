@@ -26,6 +26,7 @@ from mmedrag.answers.scope import (
     declined,
     out_of_scope,
 )
+from mmedrag.answers.scope_rules import HISTORY
 from mmedrag.answers.shorthand import spelled_out
 from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
 
@@ -90,8 +91,6 @@ _FIXED = frozenset({_TERM_BEFORE, _CASE_BEFORE})
 _PLAIN = frozenset(LABELS) - {"side", "grade"}
 """Labels that say no more than their kind, so that a rule of the kind keeps its name."""
 
-_MAY_ASK_FOR_KINDS = frozenset({_K.DIFFERENTIAL, _K.DESCRIPTION, _K.PRESENCE})
-
 _OPEN = frozenset({_K.DIFFERENTIAL, _K.DESCRIPTION, _K.NORMALITY})
 
 _OF_A_PATIENT = re.compile(r"\d|,|\b(?:man|woman|boy|girl|patient|child|infant)\b", re.IGNORECASE)
@@ -99,6 +98,9 @@ _OF_A_PATIENT = re.compile(r"\d|,|\b(?:man|woman|boy|girl|patient|child|infant)\
 _TERM_WORDS = 5
 """A term that is pointed at ("Bull's eye maculopathy - what is that?") has no more words."""
 
+
+_SIGNS = re.compile(r"^(?:is|are) there (?:any |some )?(?:signs?|evidence) of\b", re.IGNORECASE)
+"""Asks for what can be seen, whatever it is a sign of."""
 
 _STATEMENT = 25
 """Words up to which a text that does not look as if it asked is read by the model too."""
@@ -142,7 +144,7 @@ class RuleReader:
         has_image = question.query.image is not None
         concepts = _concepts_of(text, asking, question.mentions)
         kind, rule = kind_of(spelled, has_image=has_image)
-        if _is_term(asking, question.mentions):
+        if _is_term(asking, question.mentions, has_image=has_image):
             return Intent(_K.DEFINITION, "asks for a meaning", concepts, described=text)
         if _POINTS.search(spelled) and (before := text.replace(asking, " ").split()):
             term = len(before) <= _TERM_WORDS and not _OF_A_PATIENT.search(" ".join(before))
@@ -150,17 +152,22 @@ class RuleReader:
                 kind, rule = _K.DEFINITION, _TERM_BEFORE
             else:
                 kind, rule = _K.DIFFERENTIAL, _CASE_BEFORE
-        kind, rule, reason = self._scoped(question, asking, spelled, kind, rule)
+        kinds = asked_for_kinds(asking, question.mentions)
+        if not kinds:
+            kind, rule, reason = self._scoped(question, asking, spelled, kind, rule)
+        else:
+            reason = certainly_declined(question, spelled)
         if reason:
             return Intent(
                 _K.OUT_OF_SCOPE, reason.rule, concepts, reason=reason.sentence, described=text
             )
-        kinds = asked_for_kinds(asking, question.mentions)
-        if kinds and kind in _MAY_ASK_FOR_KINDS:
+        if kinds:
             return Intent(
                 _K.DIFFERENTIAL, "asks for the kind", kinds, detail=KIND_OF, described=text
             )
-        phrases = () if concepts else phrases_of(spelled, kind)
+        if kind is _K.DESCRIPTION and not has_image and _names_finding(question.mentions, asking):
+            kind, rule = _K.SEARCH, "asks what a finding looks like"
+        phrases = () if concepts or _detail(rule) else phrases_of(spelled, kind)
         about_image = has_image and kind in _ABOUT_AN_IMAGE and rule != _ASKS_NOTHING
         beside = text.replace(within or asking, " ").strip()
         described = _stated(beside, question.mentions) if about_image else text
@@ -177,13 +184,14 @@ class RuleReader:
             return kind, rule, reason
         if certain := certainly_declined(question, request):
             return kind, rule, certain
+        plain = HISTORY.sub(" ", asking) if reason is None else asking
         label = verdict(
-            self.learned(asking, question.mentions),
+            self.learned(plain, question.mentions),
             suspected=reason is not None,
             has_image=question.query.image is not None,
             asks=asks,
         )
-        if label is None:
+        if label is None or (reason is None and _SIGNS.search(asking)):
             return kind, rule, reason
         read, name = LABELS[label]
         if read is _K.OUT_OF_SCOPE:
@@ -216,16 +224,24 @@ def _stated(beside: str, mentions: Sequence[Mention]) -> str:
     return "" if findings and only_ruled_out else beside
 
 
-def _is_term(asking: str, mentions: Sequence[Mention]) -> bool:
-    """Whether it asks what a known term is, whatever its words: "What is radiotherapy?"."""
+def _is_term(asking: str, mentions: Sequence[Mention], *, has_image: bool) -> bool:
+    """Whether it asks what a known term is: "What is radiotherapy?", "Is a hamartoma benign?"."""
     match = _WHAT_IS.match(asking)
-    term = match["term"].lower() if match else ""
+    named = match and (match["term"] or match["word"] or ("" if has_image else match["nature"]))
+    term = named.lower() if named else ""
     return any(m.text.lower() == term for m in mentions)
+
+
+def _names_finding(mentions: Sequence[Mention], asking: str) -> bool:
+    return any(m.kind.is_finding and m.text in asking for m in mentions)
 
 
 _WHAT_IS = re.compile(
     r"^(?:what(?:'s|’s| is| are)|define|the meaning of|meaning of) (?:an? "
-    r"|the )?(?P<term>.+?)[?.! ]*$",
+    r"|the )?(?P<term>.+?)[?.! ]*$"
+    r"|^what (?:does|do) (?:an? |the )?(?:term |word )?(?P<word>.+?) (?:mean|stand for)[?.! ]*$"
+    r"|^(?:is|are) (?:an? )?(?P<nature>.+?) (?:always |usually |ever )?"
+    r"(?:malignant|benign|an? (?:tumou?r|cancer|disease|infection|kind of .+))[?.! ]*$",
     re.IGNORECASE,
 )
 

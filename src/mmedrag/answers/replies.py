@@ -52,7 +52,8 @@ def direct_reply(
     ]
     if lines:
         return [*lines, *_narrowed(question, brief), *_of_nobody(question, brief)]
-    if brief.kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE):
+    names_nothing = question.intent is not None and bool(question.intent.detail)
+    if brief.kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE) and not names_nothing:
         return [
             "No dictionary here knows what is asked about, and the reports do not use those words "
             f"{cited([c.key for c in cases])}."

@@ -132,8 +132,9 @@ class Blocks:
 
     def _check(self, numbers: NDArray[np.int64]) -> None:
         content = self.bytes.data
-        for number in numbers[~self._checked[numbers]].tolist():
-            if crc32(content[number * BLOCK : (number + 1) * BLOCK]) != self._checksums[number]:
+        new = numbers[~self._checked[numbers]]
+        for number, checksum in zip(new.tolist(), self._checksums[new].tolist(), strict=True):
+            if crc32(content[number * BLOCK : (number + 1) * BLOCK]) != checksum:
                 raise self._damaged()
             self._checked[number] = True
             self._unchecked -= 1

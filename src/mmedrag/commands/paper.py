@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 
 from mmedrag.commands.options import Commands, add_models, add_pictures, pairs
-from mmedrag.commands.study import add_records, add_study, run_study, show_sections
+from mmedrag.commands.study import (
+    add_records,
+    add_study,
+    run_study,
+    show_sections,
+    with_commands,
+)
 from mmedrag.errors import QueryError
 from mmedrag.views.terminal import notify, progress_bar
 
@@ -130,6 +136,7 @@ def _add_paper(studies: Commands) -> None:
 def _paper(options: argparse.Namespace) -> int:
     from mmedrag.paper.report import outcomes, studies_of
     from mmedrag.paper.roles import draw_phantoms, read_roles, synthetic_roles
+    from mmedrag.views.report import write_report
 
     folder = options.report / "phantoms"
     roles = (
@@ -150,7 +157,9 @@ def _paper(options: argparse.Namespace) -> int:
         for outcome in outcomes(studies, roles, begin):
             measured.append(outcome)
             notify(f"{'failed' if outcome.failed else 'done'} in {outcome.seconds:.0f} s")
-    finally:  # what was measured before an interruption is kept
+            # A process that is killed keeps what it has measured.
+            write_report(with_commands(options, [o.section for o in measured]), options.report)
+    finally:
         if measured:
             show_sections(options, *(outcome.section for outcome in measured))
     return int(any(outcome.failed for outcome in measured))

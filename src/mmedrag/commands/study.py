@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,11 +91,16 @@ def measured_by(options: argparse.Namespace, name: str) -> str:
     return shlex.join(["mmedrag", *kept, *only])
 
 
+def with_commands(options: argparse.Namespace, sections: Sequence[Section]) -> tuple[Section, ...]:
+    """Sections that say by which line each is measured again."""
+    return tuple(replace(s, command=measured_by(options, s.name)) for s in sections)
+
+
 def show_sections(options: argparse.Namespace, *sections: Section) -> int:
     """Print a section as text or JSON (of several: what each found), and write the report."""
     from mmedrag.views.report import finite, glance_text, section_text, write_report
 
-    sections = tuple(replace(s, command=measured_by(options, s.name)) for s in sections)
+    sections = with_commands(options, sections)
     if options.report is not None:
         notify(f"wrote {write_report(sections, options.report)}")
     if options.json:

@@ -197,12 +197,12 @@ class Dictionary:
             fits = [f for f in fits if f[1].name.casefold() == written] or fits
         return next((f for f in fits if f[1].concept.definition), fits[0] if fits else None)
 
-    def _definition_of(self, concept: str, term: str) -> tuple[int, Concept] | None:
+    def _definition_of(self, code: str, term: str) -> tuple[int, Concept] | None:
         """The concept that defines a mention, and the number of its dictionary."""
         entries = [
             (n, c)
             for n, dictionary in enumerate(self.dictionaries)
-            for c in dictionary.concepts(concept)
+            for c in dictionary.concepts(code)
         ]
         for number, concept in entries:
             if concept.definition:

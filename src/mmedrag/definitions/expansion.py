@@ -9,6 +9,7 @@ too, where the question calls it otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mmedrag.definitions.concepts import Concepts
 from mmedrag.text.wording import codes
@@ -40,6 +41,16 @@ _STATED = frozenset({Assertion.AFFIRMED, Assertion.NEGATED})
 _MEANT = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE, Assertion.UNCERTAIN})
 
 
+def _sought(question: Question) -> list[Mention]:
+    """The mentions as they are sought: who asks for cases of a finding wants those that have it."""
+    if question.intent is None or question.intent.kind is not QuestionKind.SEARCH:
+        return list(question.mentions)
+    return [
+        replace(m, assertion=Assertion.AFFIRMED) if m.assertion is Assertion.INTERROGATIVE else m
+        for m in question.mentions
+    ]
+
+
 class ConceptExpander:
     """A :class:`~mmedrag.protocols.QuestionExpander` by the concepts of a question.
 
@@ -60,7 +71,8 @@ class ConceptExpander:
         request = len(question.query.text.split()) <= LONGEST_REQUEST
         if question.intent is not None and question.intent.kind in _NEUTRAL:
             return ()
-        stated = [m for m in question.mentions if m.kind in _SEARCHED and m.assertion in _STATED]
+        sought = _sought(question)
+        stated = [m for m in sought if m.kind in _SEARCHED and m.assertion in _STATED]
         assertions: dict[str, set[Assertion]] = {}
         for mention in stated:
             assertions.setdefault(mention.concept, set()).add(mention.assertion)

@@ -160,14 +160,14 @@ class _Search:
 
     def _hits(self, position: int, visible: Codes) -> tuple[list[Hit], Codes]:
         """The most relevant cases that may be seen, as a casebase finds them."""
-        vectors = self.gallery.vectors[visible]
-        cosines = (vectors @ self.vectors[position]).astype(np.float64)
+        vectors = self.gallery.vectors
+        cosines = (vectors[visible] @ self.vectors[position]).astype(np.float64)
         scores = relevance(cosines, self.words[position, visible])
         best = np.argsort(-np.round(scores, 9), kind="stable")[:CANDIDATES]
-        cases = [self.gallery.cases[i] for i in visible[best]]
+        # Rows of the gallery itself: views of a copy would keep a copy for every query.
         hits = [
-            Hit(case, vectors[i], float(cosines[i]), float(scores[i]))
-            for case, i in zip(cases, best, strict=True)
+            Hit(self.gallery.cases[row], vectors[row], float(cosines[i]), float(scores[i]))
+            for row, i in zip(visible[best], best, strict=True)
         ]
         return hits, visible[best]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL.Image import Image
@@ -12,6 +13,9 @@ from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.imaging.reduction import reduced_array
 from mmedrag.imaging.signatures import HEAD, kind_of
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 _FAILURES = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OverflowError)
 
@@ -30,7 +34,7 @@ def pixels_of(file: bytes) -> Pixels:
 
     Of a grey DICOM of 16 bits: little-endian float32 after rescaling, with ``X-Width``,
     ``X-Height`` and the header's window (``X-Window``: centre, width), so that any window can be
-    chosen. Of everything else, a PNG.
+    chosen, and ``X-Units: HU`` where the values are Hounsfield units. Of everything else, a PNG.
 
     Raises:
         ImageError: it cannot be decoded.
@@ -77,7 +81,15 @@ def _grey_16(file: bytes) -> Pixels | None:
         "X-Height": str(values.shape[0]),
         "X-Window": f"{centre:g},{width:g}",
     }
+    if _in_hounsfield_units(ds):
+        headers["X-Units"] = "HU"
     return Pixels(values.astype("<f4").tobytes(), "application/octet-stream", headers)
+
+
+def _in_hounsfield_units(ds: Dataset) -> bool:
+    """By its own word, else where it is a CT: values of radiographs and MR have no such unit."""
+    unit = str(ds.get("RescaleType", "")).strip().upper()
+    return unit == "HU" or (not unit and str(ds.get("Modality", "")) == "CT")
 
 
 def _window(centre: object, width: object, values: np.ndarray) -> tuple[float, float]:

@@ -143,7 +143,7 @@ def _loss(
     mix = max(share := float(random.beta(0.4, 0.4)), 1 - share) if random.random() < 0.5 else 1.0
     other = torch.randperm(len(maps))
     mixed = mix * maps + (1 - mix) * maps[other]
-    features = functional.dropout(_late(backbone, mixed).mean(dim=(2, 3)), 0.3)
+    features = functional.dropout(late_maps(backbone, mixed).mean(dim=(2, 3)), 0.3)
     losses = [
         term
         for head, classes in zip(heads, labels, strict=True)
@@ -170,7 +170,8 @@ def _early(backbone: Lite0, x: Tensor) -> Tensor:
     return x
 
 
-def _late(backbone: Lite0, x: Tensor) -> Tensor:
+def late_maps(backbone: Lite0, x: Tensor) -> Tensor:
+    """What the tuned blocks make of middle maps ``(n, 192, 9, 9)``: maps ``(n, 1280, 9, 9)``."""
     x = x.contiguous(memory_format=torch.channels_last)
     for block in backbone._blocks[CUT:]:
         x = block(x)

@@ -67,12 +67,12 @@ def train_question_kinds(
         total.backward()  # type: ignore[no-untyped-call]
         return total
 
-    optimiser.step(loss)  # type: ignore[arg-type]
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
     return Checkpoint(
         kind=KIND,
         tensors={
-            "words": WORDS * table.detach().numpy(),
-            "sense": SENSE * linear.detach().numpy(),
+            "words": np.asarray(WORDS * table.detach().numpy(), np.float32),
+            "sense": np.asarray(SENSE * linear.detach().numpy(), np.float32),
             "bias": bias.detach().numpy(),
         },
         encoders={"text": fingerprint},

@@ -1,7 +1,9 @@
 // Two images side by side: one zoom, place and window for both.
 
 const HOUNSFIELD = { 2: [0, 2000], 3: [40, 400], 4: [-600, 1500], 5: [480, 2500] };
-const GREY = { 2: [127.5, 400], 3: [110, 160], 4: [70, 140], 5: [180, 150] };
+// Of what has no Hounsfield units: where its own window is moved, and how wide it becomes, as parts of it.
+const RELATIVE = { 1: [0, 1], 2: [0, 1.6], 3: [-0.07, 0.6], 4: [-0.22, 0.55], 5: [0.2, 0.6] };
+const NAMES = { 2: ["Wide", "Wide"], 3: ["Soft tissue", "Narrow"], 4: ["Lung", "Dark parts"], 5: ["Bone", "Bright parts"] };
 
 export class Viewer {
   constructor(dialog, load, explain) {
@@ -20,6 +22,7 @@ export class Viewer {
     at("reset").addEventListener("click", () => this.reset());
     this.why = at("why");
     this.words = at("why-text");
+    this.units = at("units");
     this.why.addEventListener("click", () => this.toggle());
     for (const button of dialog.querySelectorAll("[data-preset]")) button.addEventListener("click", () => this.preset(Number(button.dataset.preset)));
     dialog.addEventListener("keydown", (event) => this.key(event));
@@ -31,7 +34,7 @@ export class Viewer {
   static async pixels(reply) {
     if (reply.headers.get("content-type") === "application/octet-stream") {
       const [centre, width] = reply.headers.get("x-window").split(",").map(Number);
-      return { width: Number(reply.headers.get("x-width")), height: Number(reply.headers.get("x-height")), grey: new Float32Array(await reply.arrayBuffer()), centre, span: width };
+      return { width: Number(reply.headers.get("x-width")), height: Number(reply.headers.get("x-height")), grey: new Float32Array(await reply.arrayBuffer()), centre, span: width, hounsfield: reply.headers.get("x-units") === "HU" };
     }
     const bitmap = await createImageBitmap(await reply.blob());
     const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
@@ -177,8 +180,9 @@ export class Viewer {
   }
 
   window(pixels) {
-    const given = (pixels.grey ? HOUNSFIELD : GREY)[this.chosen];
-    const [centre, span] = given ?? [pixels.centre, pixels.span];
+    const [move, width] = RELATIVE[this.chosen];
+    const own = [pixels.centre + move * pixels.span, width * pixels.span];
+    const [centre, span] = (pixels.hounsfield && HOUNSFIELD[this.chosen]) || own;
     return [centre + this.shift * span, span * this.stretch];
   }
 
@@ -186,7 +190,13 @@ export class Viewer {
     if (this.waiting) return;
     this.waiting = requestAnimationFrame(() => {
       this.waiting = 0;
-      for (const button of this.dialog.querySelectorAll("[data-preset]")) button.setAttribute("aria-pressed", String(Number(button.dataset.preset) === this.chosen));
+      const ct = this.panes.some((pane) => pane.pixels?.hounsfield);
+      for (const button of this.dialog.querySelectorAll("[data-preset]")) {
+        const number = Number(button.dataset.preset);
+        button.setAttribute("aria-pressed", String(number === this.chosen));
+        if (NAMES[number]) button.textContent = `${number} ${NAMES[number][ct ? 0 : 1]}`;
+      }
+      this.units.hidden = !ct;
       for (const pane of this.panes) this.paint(pane);
     });
   }

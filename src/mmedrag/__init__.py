@@ -94,9 +94,11 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# ONNX Runtime reports to its maker by default and reads this when it is imported, which nothing in
-# this package does before this line. Programs that import it themselves import mmedrag first.
+# ONNX Runtime reports to its maker by default, and the client of Hugging Face's hub asks it for a
+# list of agents, offline too. They read this when they are imported, which nothing in this package
+# does before this line. Programs that import them themselves import mmedrag first.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 _LATER = {
     "mmedrag.answers.chat": ("ChatGenerator", "groq", "openai_compatible"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -198,8 +199,16 @@ def test_an_unknown_architecture(tmp_path: Path) -> None:
 
 
 def test_an_absent_hub_model_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def nobody(*address: object, **_: object) -> None:
+        asked.append(address)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
     with pytest.raises(CheckpointError) as caught:
         TransformersTextEncoder.load("nobody/nothing", revision="abc123", offline=True)
+    assert asked == []  # offline is offline, with PEFT installed too
     assert "hf download nobody/nothing --revision abc123" in str(caught.value)
     assert "\n" not in str(caught.value)
 

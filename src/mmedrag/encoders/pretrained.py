@@ -47,7 +47,9 @@ class Pretrained:
         torch, _ = open_torch()
         if (settings := self._open_clip()) is not None:
             return open_clip.open_model(self.name, settings, self._weights()).eval().to(device)
-        model, report = self._load("AutoModel", output_loading_info=True)
+        # Beside PEFT the hub is asked for an adapter, by settings of its own.
+        adapter = {"local_files_only": self.offline}
+        model, report = self._load("AutoModel", output_loading_info=True, adapter_kwargs=adapter)
         absent = set(report["missing_keys"])
         if used := [key for key in absent if "pooler" not in key]:
             raise CheckpointError(

@@ -247,7 +247,16 @@ def test_brackets_quotes_and_control_characters_of_reports_do_not_reach_the_answ
     assert answer.removed == []
 
 
-WORDS = st.sampled_from(["effusion", "left", "No", "[C9]", "“", "e.g.", ".", "\n", "≥ 3 mm", "C2"])
+def test_footnotes_of_reports_are_no_marks_and_units_stay():
+    noted = case("C1", "Lesion² of 2 cm² seen on<sup>1</sup> edema<sup>3</sup>.")
+    answer = answered(ExtractiveGenerator(), ASKED, [noted])
+    assert "“Lesion(2) of 2 cm² seen" in answer.text
+    assert answer.removed == []
+
+
+WORDS = st.sampled_from(
+    ["²", "effusion", "left", "No", "[C9]", "“", "e.g.", ".", "\n", "≥ 3 mm", "C2"]
+)
 TEXTS = st.one_of(st.lists(WORDS, max_size=20).map(" ".join), st.text(max_size=80))
 
 

@@ -11,6 +11,7 @@ import unicodedata
 from functools import lru_cache
 
 from mmedrag.text.citation_markers import without_brackets
+from mmedrag.text.markup import without_footnotes
 
 FLAG = "[flagged: instruction-like]"
 """Stands in a prompt where an instruction-like sentence stood."""
@@ -31,9 +32,9 @@ def clean(text: str) -> str:
 
 
 def quotable(text: str) -> str:
-    """Cleaned, and without what an answer gives a meaning to: brackets, quotation marks, lines."""
+    """Cleaned, and without what has a meaning in answers: brackets, footnotes, quotes, lines."""
     flat = " ".join(clean(text).split())
-    return without_brackets(flat).translate(str.maketrans('“”"', "‘’'"))
+    return without_brackets(without_footnotes(flat)).translate(str.maketrans('“”"', "‘’'"))
 
 
 def label(text: str) -> str:

@@ -46,6 +46,10 @@ _MARKUP = re.compile(
     rf"|{_beginnings(_PLAIN)})\Z)",
     re.IGNORECASE,
 )
+_FOOTNOTE = re.compile(
+    rf"(?P<raised>{_WORD}[{_RAISED}]+)|{_WORD}<sup>\s?(?P<numbers>{_NUMBERS})\s?</sup>",
+    re.IGNORECASE,
+)
 _LOOKS_BACK = 3  # letters, of the word that a number is raised after
 
 
@@ -82,5 +86,13 @@ def _read(before: str, text: str) -> tuple[str, str]:
 def _plain(match: re.Match[str]) -> str:
     if match["written"]:
         return _PLAIN[match["written"].lower()]
-    number = match["numbers"] or unicodedata.normalize("NFKC", match["raised"])
-    return f"[{number}]"
+    return f"[{_number(match)}]"
+
+
+def without_footnotes(text: str) -> str:
+    """The text with the footnotes of its words in parentheses, which are no marks."""
+    return _FOOTNOTE.sub(lambda match: f"({_number(match)})", text)
+
+
+def _number(match: re.Match[str]) -> str:
+    return match["numbers"] or unicodedata.normalize("NFKC", match["raised"])

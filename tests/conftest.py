@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from mmedrag import domains
 from mmedrag.assembly import assemble, create, dictionary
@@ -24,9 +24,11 @@ from proofs import ProofTable
 
 pytest.register_assert_rewrite("mmedrag.testing")  # so that a broken law shows its values
 
-# Machines differ in speed, so no example has a deadline; CI repeats the same examples each time.
-settings.register_profile("anywhere", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+# Machines differ in speed and load, so no example has a deadline and none is drawn too slowly; CI
+# repeats the same examples each time.
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("anywhere", _UNHURRIED)
+settings.register_profile("ci", _UNHURRIED, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
 

@@ -23,9 +23,10 @@ def test_the_head_keeps_every_definition() -> None:
 def test_a_yes_or_no_of_an_image_rests_on_the_cases_most_like_it() -> None:
     gathered = [_evidence(k) for k in ("C1", "C2", "C3", "D1", "D2")]
     scored = replace(gathered[1], reward=0.9)
-    kept = neighbours(gathered, [], [scored, gathered[4]], 2)
-    assert [e.key for e in kept] == ["C1", "C2", "D2"]
-    assert kept[1].reward == 0.9  # what the stages said of it stays
+    ranked = [gathered[2], scored, gathered[0]]
+    kept = neighbours(gathered, ranked, [scored, gathered[4]], 2)
+    assert [e.key for e in kept] == ["C2", "C1", "D2"]
+    assert kept[0].reward == 0.9  # what the stages said of it stays
     assert [e.key for e in neighbours(gathered, [], [gathered[4]], 2)] == ["D2"]
 
 

@@ -48,16 +48,18 @@ def head(ranked: Sequence[Evidence], k: int) -> list[Evidence]:
 def neighbours(
     gathered: Sequence[Evidence], ranked: Sequence[Evidence], kept: Sequence[Evidence], k: int
 ) -> Sequence[Evidence]:
-    """The first ``k`` cases of stage 1 with their scores, and the definitions that were kept.
+    """The first ``k`` cases of stage 1 in ranked order, and the definitions that were kept.
 
-    What an image may be said to show is measured on the cases most like it. An order that prefers
-    cases which agree with one another makes their agreement worth less, and a filter counts some
-    of them out.
+    What an image may be said to show is measured on the cases most like it. Choosing cases which
+    agree with one another would make their agreement worth less, and a filter counts some of them
+    out; which of them stand first makes no difference to it.
     """
     if not any(isinstance(e.item, Case) for e in kept):  # none was adequate
         return kept
     scored = {e.key: e for e in (*ranked, *kept)}
     first = [e for e in gathered if isinstance(e.item, Case)][:k]
+    places = {e.key: place for place, e in enumerate(ranked)}
+    first.sort(key=lambda e: places.get(e.key, len(places)))
     defined = [e for e in kept if isinstance(e.item, Definition)]
     return [*(scored.get(e.key, e) for e in first), *defined]
 

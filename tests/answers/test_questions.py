@@ -171,6 +171,10 @@ def test_long_texts_are_read(text):
         ("Is this normal and should I treat it?", ""),
         ("Fever. Is there pneumonia? What dose of amoxicillin?", "Fever."),
         ("Differential for a ring-enhancing lesion?", "Differential for a ring-enhancing lesion?"),
+        ("What is this?", ""),
+        ("Find cases like this.", ""),
+        ("Show me similar images", ""),
+        ("Cough. What is the most likely diagnosis?", "Cough."),
     ],
 )
 def test_what_only_asks_about_an_image_is_not_searched_for(terms, text, described):

@@ -168,7 +168,8 @@ class RuleReader:
         if kind is _K.DESCRIPTION and not has_image and _names_finding(question.mentions, asking):
             kind, rule = _K.SEARCH, "asks what a finding looks like"
         phrases = () if concepts or _detail(rule) else phrases_of(spelled, kind)
-        about_image = has_image and kind in _ABOUT_AN_IMAGE and rule != _ASKS_NOTHING
+        of_image = kind in _ABOUT_AN_IMAGE or _only_asks(kind, asking, question.mentions)
+        about_image = has_image and of_image and rule != _ASKS_NOTHING
         beside = text.replace(within or asking, " ").strip()
         described = _stated(beside, question.mentions) if about_image else text
         return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
@@ -212,6 +213,22 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _only_asks(kind: QuestionKind, asking: str, mentions: Sequence[Mention]) -> bool:
+    """Whether a sentence names nothing to search for: "What is this?", "Find cases like this."."""
+    likens = kind is _K.SEARCH and _LIKE_THIS.search(asking) is not None
+    asks = kind is _K.DIFFERENTIAL or likens
+    return asks and not any(m.text in asking for m in mentions)
+
+
+_LIKE_THIS = re.compile(
+    r"\b(?:like|to|with|as|resembling) (?:this|these|that|it|est[ae]s?|es[ae]s?)\b"
+    r"|\b(?:similar|like|comparable|matching|parecid[oa]s|similares|semelhantes)"
+    r" (?:cases?|images?|ones?|pictures?|studies|scans?|films?|slides?|casos|im[aá]genes|imagens)\b"
+    r"|\b(?:casos|im[aá]genes|imagens) (?:parecid[oa]s|similares|semelhantes)\b",
+    re.IGNORECASE,
+)
 
 
 def _stated(beside: str, mentions: Sequence[Mention]) -> str:

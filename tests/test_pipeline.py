@@ -317,4 +317,5 @@ def test_an_image_that_is_asked_about_is_replied_to_by_its_neighbours(
     context = rag.retrieve(Query("Is there consolidation?", image))
     cases = [e.key for e in context.gathered if isinstance(e.item, Case)]
     kept = [e.key for e in context.kept if isinstance(e.item, Case)]
-    assert kept == cases[: rag.k_neighbours]
+    assert set(kept) == set(cases[: rag.k_neighbours])
+    assert kept == [e.key for e in context.ranked if e.key in kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mmedrag.text.markup import plainly
@@ -38,6 +38,7 @@ def test_what_is_retracted_leaves_nothing_behind():
     assert list(plainly(["a <su", RETRACTED, "b"])) == ["a ", RETRACTED, "b"]
 
 
+@example(["word", "¹", "a", "¹", "a"])
 @given(st.lists(st.sampled_from("abc ¹²[]*_^\\<>/sup&#91;93 12,C") | st.just("word"), max_size=40))
 def test_how_the_text_is_cut_makes_no_difference(letters):
     assert "".join(plainly(letters)) == "".join(plainly(["".join(letters)]))

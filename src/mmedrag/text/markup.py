@@ -27,8 +27,8 @@ _OPENING = (
 )
 _CLOSING = ("\\]", "]**", "]__", "]^", "]</sup>", "&#93;", "&rsqb;", "&rbrack;", "&#x5d;")
 _PLAIN = dict.fromkeys(_OPENING, "[") | dict.fromkeys(_CLOSING, "]")
-_WORD = r"(?<=[^\W\d_]{3})"
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_WORD = rf"(?<=[^\W\d_{_RAISED}]{{3}})"
 _NUMBERS = r"\d{1,3}(?:[,;\s–-]{1,3}\d{1,3}){0,10}"
 
 

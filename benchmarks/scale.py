@@ -190,10 +190,9 @@ def measure(rows: int, dim: int, folder: Path) -> dict[str, tuple[float, ...]]:
             )
         )
     )
-    figures |= opened(path, queries, corpus)
-    with Casebase.open(path) as casebase:
+    with Casebase.open(path) as casebase:  # before any case comes or goes
         figures["recall@50"] = (recall(casebase, queries[:60], everything),)
-    return figures
+    return figures | opened(path, queries, corpus)
 
 
 def opened(path: Path, queries: Matrix, corpus: Corpus) -> dict[str, tuple[float, ...]]:
@@ -243,22 +242,30 @@ def opened(path: Path, queries: Matrix, corpus: Corpus) -> dict[str, tuple[float
     figures["new filter, one patient (ms)"] = medians(
         lambda i: search(i, where=patient.format(i)), 10
     )
+    figures |= written(casebase, corpus, search)
+    begin = perf_counter()
+    casebase.close()
+    figures["close after writes (s)"] = (perf_counter() - begin,)
+    return figures
+
+
+def written(
+    casebase: Casebase, corpus: Corpus, search: Callable[[int], object]
+) -> dict[str, tuple[float, ...]]:
+    """What adding and deleting one case takes, and the first search after each."""
     new = corpus.chunk(corpus.rows, 64)
-    adds, firsts = [], []
     writes = {
         "add one": lambda i: casebase.add([new[i]]),
         "delete one": lambda i: casebase.delete([f"case{7 * i + 1}"]),
     }
+    figures: dict[str, tuple[float, ...]] = {}
     for name, write in writes.items():
-        adds, firsts = [], []
+        changes, firsts = [], []
         for i in range(23):
-            adds.append(timed(lambda i=i, write=write: write(i)))
+            changes.append(timed(lambda i=i, write=write: write(i)))
             firsts.append(timed(lambda i=i: search(i)))
-        figures[f"{name} (ms)"] = tuple(np.median(adds[3:], axis=0))
+        figures[f"{name} (ms)"] = tuple(np.median(changes[3:], axis=0))
         figures[f"first search after {name} (ms)"] = tuple(np.median(firsts[3:], axis=0))
-    begin = perf_counter()
-    casebase.close()
-    figures["close after writes (s)"] = (perf_counter() - begin,)
     return figures
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from mmedrag import domains
 from mmedrag.assembly import assemble, create, dictionary
 from mmedrag.datasets.records import read_records
+from mmedrag.definitions import Dictionary, glossary
 from mmedrag.encoders import onnx
 from mmedrag.indexing import index
 from mmedrag.phantoms.corpus import generate
@@ -54,6 +56,13 @@ def _forgets() -> Iterator[None]:
     for registry, before in ((domains._REGISTRY, names), (domains._PROMPTS, prompts)):
         registry.clear()
         registry.update(before)
+
+
+@pytest.fixture(scope="session", name="terms")
+def _terms() -> Iterator[Dictionary]:
+    """The glossary that comes with the package."""
+    with closing(glossary()) as dictionary:
+        yield dictionary
 
 
 @pytest.fixture(scope="session", autouse=True)

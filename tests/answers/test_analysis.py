@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +26,7 @@ from mmedrag.answers.analysis import CaseAnalyst, base_rate
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.questions import RuleReader
 from mmedrag.answers.verification import NORMAL
-from mmedrag.definitions import Dictionary, glossary
+from mmedrag.definitions import Dictionary
 from mmedrag.protocols import CorpusStatistics
 from mmedrag.types import (
     Assertion,
@@ -45,13 +45,6 @@ from mmedrag.types import (
 
 VECTOR = np.zeros(2, np.float32)
 A, N = Assertion.AFFIRMED, Assertion.NEGATED
-
-
-@pytest.fixture(scope="module", name="terms")
-def _terms() -> Iterator[Dictionary]:
-    dictionary = glossary()
-    yield dictionary
-    dictionary.close()
 
 
 def cases(*texts: str, **named: Sequence[str]) -> list[Case]:

@@ -6,22 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.answers.questions import RuleReader
-from mmedrag.definitions import glossary
 from mmedrag.types import Case, Evidence, Query, Question, Reply, Routing, Trend
 
 NOWHERE = np.zeros(2, np.float32)
-
-
-@pytest.fixture(scope="module", name="terms")
-def _terms():
-    dictionary = glossary()
-    yield dictionary
-    dictionary.close()
 
 
 def asked(terms, query: Query, cases: Sequence[Case]):

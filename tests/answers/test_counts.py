@@ -14,7 +14,7 @@ from mmedrag.answers.differential import diagnoses_of
 from mmedrag.answers.statements import is_normal, read_cases
 from mmedrag.answers.verification import NORMAL
 from mmedrag.casebase import Casebase
-from mmedrag.definitions import Dictionary, glossary
+from mmedrag.definitions import Dictionary
 from mmedrag.errors import FilterError
 from mmedrag.protocols import CorpusStatistics, OccurrenceStore
 from mmedrag.types import (
@@ -41,13 +41,6 @@ FINDINGS = (
 NAMES = ("", "", "Pneumonia", "Zebra syndrome", "Pneumonia; pleural effusion", "normal")
 LABELS = ((), (), ("normal",), ("Pleural_Effusion",), ("no finding",), ("Head",), ("no tumor",),
           ("pneumonia",), ("possible mass", "mass"), ("mass", "pneumonia"))  # fmt: skip
-
-
-@pytest.fixture(scope="module", name="terms")
-def _terms() -> Iterator[Dictionary]:
-    dictionary = glossary()
-    yield dictionary
-    dictionary.close()
 
 
 @pytest.fixture(name="store")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,6 @@ from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
 from mmedrag.answers.questions import RuleReader
-from mmedrag.definitions import Dictionary, glossary
 from mmedrag.types import (
     Case,
     Domain,
@@ -24,13 +22,6 @@ from mmedrag.types import (
 )
 
 VECTOR = np.zeros(2, np.float32)
-
-
-@pytest.fixture(scope="module", name="terms")
-def _terms() -> Iterator[Dictionary]:
-    dictionary = glossary()
-    yield dictionary
-    dictionary.close()
 
 
 @pytest.mark.parametrize(

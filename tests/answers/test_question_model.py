@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from mmedrag.answers.question_model import (
 )
 from mmedrag.answers.questions import RuleReader
 from mmedrag.checkpoint import read_checkpoint
-from mmedrag.definitions import Dictionary, glossary
+from mmedrag.definitions import Dictionary
 from mmedrag.errors import CheckpointError
 from mmedrag.presets import MODELS, offline_texts, question_model
 from mmedrag.types import Assertion, Intent, Mention, Query, Question, QuestionKind, Routing
@@ -32,13 +31,6 @@ KEPT_APART = 17
 """The set of questions.jsonl that the model has not seen; the recipe names the last that it has."""
 
 OUT = QuestionKind.OUT_OF_SCOPE
-
-
-@pytest.fixture(scope="module", name="terms")
-def _terms() -> Iterator[Dictionary]:
-    dictionary = glossary()
-    yield dictionary
-    dictionary.close()
 
 
 @pytest.fixture(scope="module", name="reader")

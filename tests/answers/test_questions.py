@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmedrag.answers.questions import RULES, RuleReader, kind_of, last_request, phrases_of
-from mmedrag.definitions import Dictionary, glossary
+from mmedrag.definitions import Dictionary
 from mmedrag.protocols import QuestionReader
 from mmedrag.types import Domain, Query, Question, QuestionKind, Routing
 
@@ -22,13 +21,6 @@ ROWS = [
 ]
 FUNDUS = Routing({}, Domain.OPHTHALMOLOGY, reason="image: ophthalmology")
 ANYWHERE = Routing({}, None)
-
-
-@pytest.fixture(scope="module", name="terms")
-def _terms() -> Iterator[Dictionary]:
-    dictionary = glossary()
-    yield dictionary
-    dictionary.close()
 
 
 def asked(terms: Dictionary, text: str, image: bytes | None = None, routing=ANYWHERE) -> Question:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.answers.questions import RuleReader
 from mmedrag.answers.verification import ClaimChecker
 from mmedrag.citations import resolve
-from mmedrag.definitions import Dictionary, glossary
+from mmedrag.definitions import Dictionary
 from mmedrag.types import Case, Evidence, Query, Question, Routing
 
 ROWS = [
@@ -49,13 +48,6 @@ TEMPLATES = {
     ),
 }  # fmt: skip
 OTHER = ("The image is of good quality.", "The patient is 54 years old.", "Two views were taken.")
-
-
-@pytest.fixture(scope="module", name="terms")
-def _terms() -> Iterator[Dictionary]:
-    dictionary = glossary()
-    yield dictionary
-    dictionary.close()
 
 
 def report(rng: random.Random, finding: str) -> tuple[str, str]:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
-from mmedrag.definitions import Dictionary, glossary
+from mmedrag.definitions import Dictionary
 from mmedrag.types import Case, Evidence
-
-
-@pytest.fixture(scope="session", name="terms")
-def _terms() -> Iterator[Dictionary]:
-    dictionary = glossary()
-    yield dictionary
-    dictionary.close()
 
 
 @pytest.fixture(scope="session", name="read")

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from mmedrag.assembly import dictionary
-from mmedrag.definitions import Dictionary
 from mmedrag.evaluation.task_replies import figures, sampled, scored, tables, with_replies
 from mmedrag.evaluation.tasks import (
     Task,
@@ -23,13 +18,6 @@ from mmedrag.types import Case, Query, Reply
 from mmedrag.views.section import Section
 
 IMAGE = Path("image.png")
-
-
-@pytest.fixture(scope="module", name="terms")
-def _terms() -> Iterator[Dictionary]:
-    source = dictionary()
-    yield source
-    source.close()
 
 
 def test_there_are_enough_tasks_by_hand(terms):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from mmedrag.definitions import Dictionary, glossary
+from mmedrag.definitions import Dictionary
 from mmedrag.knowledge.facts import Facts, read_facts
 from mmedrag.types import Case, Domain
 
@@ -21,13 +19,6 @@ CORPUS = (
     ("P7", "Consolidation, cough and fever.", "Pneumonia"),
     ("P8", "Clear lungs.", "Zebra syndrome of nobody"),
 )
-
-
-@pytest.fixture(scope="session", name="terms")
-def _terms() -> Iterator[Dictionary]:
-    dictionary = glossary()
-    yield dictionary
-    dictionary.close()
 
 
 @pytest.fixture(scope="session", name="cases")

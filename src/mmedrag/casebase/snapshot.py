@@ -8,6 +8,7 @@ write costs depends on how many cases SQLite would have to look at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ class Snapshot:
         self._alive: Mask = np.ones(self._stored, np.bool_)
         self._filters: dict[str, Mask] = {}
         self._cases: dict[int, tuple[Case, Recognition | None]] = {}
+        self._remembering = Lock()
         self.generation = None if generation is None else generation.summary
         self.epoch = -1 if generation is None else generation.summary.epoch
         self._row = 0 if generation is None else generation.summary.row
@@ -89,7 +91,8 @@ class Snapshot:
         more = self._stored + len(self._fresh) - len(self._alive)
         self._alive = np.pad(self._alive, (0, more), constant_values=True)
         self.forget_filters()
-        self._cases.clear()
+        with self._remembering:
+            self._cases.clear()
         self.epoch = state.epoch
 
     def forget_filters(self) -> None:
@@ -217,13 +220,14 @@ class Snapshot:
         self, database: Database, vectors: Mapping[int, Vector]
     ) -> dict[int, tuple[Case, Recognition | None]]:
         """Cases with the terms of their reports, by row; remembered ones are not read again."""
-        cases = {row: self._cases[row] for row in vectors if row in self._cases}
+        cases = {row: case for row in vectors if (case := self._cases.get(row)) is not None}
         unread = database.cases({row: v for row, v in vectors.items() if row not in cases})
         recognised = database.recognised({row: case.text for row, case in unread.items()})
         cases |= {row: (case, recognised.get(row)) for row, case in unread.items()}
-        self._cases.update((row, cases[row]) for row in unread)
-        while len(self._cases) > _CASES:
-            del self._cases[next(iter(self._cases))]
+        with self._remembering:  # searches may run in several threads
+            self._cases.update((row, cases[row]) for row in unread)
+            while len(self._cases) > _CASES:
+                del self._cases[next(iter(self._cases))]
         return cases
 
     # Words

@@ -255,15 +255,32 @@ class _Asker:
         return _share({c for c in both if query[c].isdisjoint(other[c])}, both)
 
 
-@lru_cache(1 << 12)
+_REMEMBERED = 10_000
+"""Letters up to which what is read of a text is remembered: a few thousand books would be much."""
+
+
 def _stems(text: str) -> tuple[str, ...]:
+    return _remembered_stems(text) if len(text) <= _REMEMBERED else _stems_of(text)
+
+
+@lru_cache(1 << 12)
+def _remembered_stems(text: str) -> tuple[str, ...]:
+    return _stems_of(text)
+
+
+def _stems_of(text: str) -> tuple[str, ...]:
     words = _WORD.findall(text.casefold())
     return tuple(_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word))
 
 
-@lru_cache(1 << 12)
 def _sides_of_findings(text: str, mentions: tuple[Mention, ...]) -> Mapping[str, Sides]:
     """What is read of a report is the same for every question."""
+    read = _remembered_sides if len(text) <= _REMEMBERED else sides_of_findings
+    return read(text, mentions)
+
+
+@lru_cache(1 << 12)
+def _remembered_sides(text: str, mentions: tuple[Mention, ...]) -> Mapping[str, Sides]:
     return sides_of_findings(text, mentions)
 
 

@@ -12,7 +12,7 @@ import unicodedata
 from functools import lru_cache
 from hashlib import blake2b
 
-RULES = 1
+RULES = 2
 """Version of the normal form; a dictionary compiled under other rules must be compiled again."""
 
 _PREFIXES = (
@@ -22,7 +22,7 @@ _PREFIXES = (
 # A prefix joined by a hyphen belongs to its word; other hyphens separate words like spaces do. A
 # hyphen between spaces is a dash, and like all other punctuation a token that no term runs across.
 _TOKEN = re.compile(
-    rf"(?:\b(?:{_PREFIXES})[-\u2010\u2011](?=[a-z]))?[^\W_]+(?:['’]s\b)?"
+    rf"(?:\b(?:{_PREFIXES})[-\u2010\u2011–](?=[a-z]))?[^\W_]+(?:['’]s\b)?"
     r"|\n[ \t\r]*\n|(?<=\s)[-–](?=\s)|[^\s\w\-\u2010\u2011–'’]",
     re.IGNORECASE,
 )
@@ -98,7 +98,7 @@ def normal(token: str) -> str:
             c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c)
         )
     if not word.isalnum():
-        word = re.sub(r"['’]s$|[-\u2010\u2011]", "", word)
+        word = re.sub(r"['’]s$|[-\u2010\u2011–]", "", word)
     if len(word) <= 3 or not word.isalpha():
         return word
     if _BRITISH.search(word):

@@ -326,7 +326,8 @@ DOUBTED = (
     ; [evaluate|assess|check|document|ensure|confirm|monitor|follow|until|await] <change> of
     ; to [evaluate|assess|check|document|ensure|confirm|monitor|see] ... <change> of
     ; [evaluation|assessment] of possible; for evaluation of; in search of; exclude; excluding
-    ; not [inconsistent|incompatible] with; not exclude; not ... exclude; cannot exclude; cannot ... exclude
+    ; not [inconsistent|incompatible] with; not exclude; not ... exclude; cannot exclude
+    ; cannot ... exclude
     ; [difficult|hard|impossible] to [exclude|rule out]; not diagnostic of; cannot rule out
     ; cannot ... rule out; not rule out; cannot be sure; whether; possibility of
     ; [risk|risks] [of|for]; risk factors for; [in case of|in the event of|in case there is]

@@ -143,7 +143,8 @@ RULES = Rules(
                 ; pode; podem; poderia; poderiam; pode [corresponder a|tratar se de|representar]
                 ; versus; vs; diagnostico diferencial; risco de; em caso de; ?
                 ; ^ se; [,|;|e|ou|mas|apenas|so|somente|exceto] se
-                ; [avaliar|verificar|saber|ver|checar|decidir|confirmar|esclarecer|duvida|perguntar] se
+                ; [avaliar|verificar|saber|ver|checar|decidir|confirmar|esclarecer|duvida
+                |perguntar] se
                 ; se [ha|houver|existir|persistir|persistirem|ocorrer|surgir|suspeita]
                 ; caso [haja|exista|ocorra|surja|persista|persistam|apresente|desenvolva]
                 ; possibilidade de; probabilidade de; em busca de; pesquisar; pesquisa de

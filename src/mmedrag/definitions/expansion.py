@@ -54,8 +54,10 @@ def _sought(question: Question) -> list[Mention]:
     """The mentions as they are sought: who asks for cases of a finding wants those that have it."""
     if not _granted(question):
         return list(question.mentions)
+    choice = question.intent is not None and question.intent.kind is _K.CHOICE
+    meant = _MEANT if choice else {Assertion.INTERROGATIVE}
     return [
-        replace(m, assertion=Assertion.AFFIRMED) if m.assertion is Assertion.INTERROGATIVE else m
+        replace(m, assertion=Assertion.AFFIRMED) if m.assertion in meant else m
         for m in question.mentions
     ]
 

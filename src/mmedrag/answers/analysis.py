@@ -48,6 +48,9 @@ from mmedrag.types import (
 
 CANDIDATES = 8
 FINDINGS = 8
+BARE = 12
+"""Words up to which a question of yes or no describes no case."""
+
 _DECIDED = 0.75
 _CLEAR = 0.5
 _DECISIVE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
@@ -210,6 +213,8 @@ class CaseAnalyst:
             case QuestionKind.CHOICE if targets and self._of_an_image(question):
                 verdicts = self._presence(brief, question, [*targets], readings, corpus)
                 return _chosen(verdicts, targets)
+            case QuestionKind.CHOICE if is_bare(question):
+                reply, reason = Reply.MIXED, "nothing was given to tell them apart by"
             case QuestionKind.CHOICE:
                 reply, reason = _choice(brief, targets)
             case QuestionKind.DEFINITION:
@@ -302,6 +307,11 @@ class CaseAnalyst:
         kind = TEXT if not has_image else BOTH if has_text else IMAGE
         keys = [c.keys for c in brief.differential]
         return self.agreement.lead(support_of_first(keys, [r.evidence for r in readings]), kind)
+
+
+def is_bare(question: Question) -> bool:
+    """Whether it asks and describes no case and shows no image that it could be asked of."""
+    return question.query.image is None and len(question.query.text.split()) <= BARE
 
 
 PLAIN = CaseAnalyst()

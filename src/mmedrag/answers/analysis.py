@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
+from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.findings import FLAT
@@ -48,9 +49,6 @@ from mmedrag.types import (
 
 CANDIDATES = 8
 FINDINGS = 8
-BARE = 12
-"""Words up to which a question of yes or no describes no case."""
-
 _DECIDED = 0.75
 _CLEAR = 0.5
 _DECISIVE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
@@ -307,11 +305,6 @@ class CaseAnalyst:
         kind = TEXT if not has_image else BOTH if has_text else IMAGE
         keys = [c.keys for c in brief.differential]
         return self.agreement.lead(support_of_first(keys, [r.evidence for r in readings]), kind)
-
-
-def is_bare(question: Question) -> bool:
-    """Whether it asks and describes no case and shows no image that it could be asked of."""
-    return question.query.image is None and len(question.query.text.split()) <= BARE
 
 
 PLAIN = CaseAnalyst()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mmedrag.answers.analysis import base_rate, is_bare
+from mmedrag.answers.analysis import base_rate
+from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.kinds import KIND_OF

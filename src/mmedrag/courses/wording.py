@@ -24,6 +24,9 @@ def course_lines(studies: Sequence[Study], changes: Sequence[Change]) -> Iterato
         return
     keys = ", ".join(s.key for s in studies)
     yield ""
+    if len(studies) == 1:
+        yield f"There is no other study to compare it with [{keys}]."
+        return
     yield f"The reports tell of no change between these studies [{keys}]."
 
 
@@ -75,6 +78,10 @@ def days(number: float) -> str:
 
 def _change(change: Change, studies: Mapping[str, Study]) -> str:
     later = studies[change.later]
+    if not change.concept:
+        since = _since(change, studies)
+        return (f"{change.trend.capitalize()} at {later.when}{since}, in the words of the report: "
+                f"“{change.term}” [{change.later}]")  # fmt: skip
     keys = [k for k in (change.earlier, change.later) if k]
     since = _since(change, studies)
     ground = f"in the words “{change.words}”" if change.words else "by what both reports assert"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,6 +26,7 @@ _LOOK = (
 _RULES: tuple[tuple[Trend | None, str], ...] = (
     (None, r"(?:no|without|rather than)(?: evidence of)?(?: any)? (?:new|newly|sign of (?:new|"
      r"progress\w+))|(?:new|progressive)(?=\s+(?:york|born))|sin nuev\w+|sem nov\w+"
+     r"|new(?:ly)?[- ]diagnos\w+"
      r"|(?:more|less) \w+ (?:in|on|at|than) (?:the|its) (?:left|right|upper|lower|other|opposite)"),
     (
         Trend.UNCHANGED,
@@ -66,7 +67,8 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
     ),
     (
         Trend.NEW,
-        r"new(?:ly)?|(?:interval )?development of|has developed|have developed|(?:newly|recently) "
+        r"now (?:evident|seen|visible|present|apparent|identified|demonstrated)"
+        r"|new(?:ly)?|(?:interval )?development of|has developed|have developed|(?:newly|recently) "
         r"(?:appeared|developed)|(?:has|have) appeared|de novo|not (?:seen|present) (?:before|"
         r"previously)|nuev[oa]s?|apareci[oóeu]\w*|nov[oa]s?|surgi(?:u|ram|mento)",
     ),
@@ -126,6 +128,43 @@ def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Word
         if alike and one.concept in wordings and _LISTED.fullmatch(between):
             wordings.setdefault(other.concept, wordings[one.concept])
     return wordings
+
+
+def other_changes(text: str, mentions: Sequence[Mention]) -> list[tuple[int, int, Wording]]:
+    """Clauses that say a change of something that is no finding of the dictionary.
+
+    "Remarkable improvement in appearances since the last radiograph."
+
+    Args:
+        text: that was read.
+        mentions: of the text, in its order (:meth:`DefinitionSource.recognise`).
+
+    Returns:
+        Where each clause starts and ends, with its change, in the order of the text.
+    """
+    starts = [m.start for m in mentions if m.kind.is_finding]
+    changes = []
+    affirmed = False  # a finding that a sentence without a subject speaks of
+    for first, last in spans(text):
+        own = starts[bisect_left(starts, first) : bisect_left(starts, last)]
+        if own or not (affirmed and _WITHOUT_SUBJECT.fullmatch(text, first, last)):
+            for start, end in _clauses(text, first, last):
+                if bisect_left(own, start) == bisect_left(own, end):
+                    matches = (_wording(m, m.group()) for m in _CHANGE.finditer(text, start, end))
+                    if wording := next((w for w in matches if w), None):
+                        changes.append((start, end, wording))
+        affirmed = affirmed or bool(own)
+    return changes
+
+
+def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where the clauses of a sentence start and end, without blanks around them."""
+    cuts = [c for m in _CLAUSE_END.finditer(text, start, end) for c in m.span()]
+    for low, high in zip((start, *cuts[1::2]), (*cuts[::2], end), strict=True):
+        clause = text[low:high]
+        if stripped := clause.strip(" \t\n,"):
+            at = low + clause.index(stripped)
+            yield at, at + len(stripped)
 
 
 def _without_subject(text: str, mentions: Sequence[Mention]) -> dict[str, Wording]:

@@ -19,6 +19,9 @@ from mmedrag.text.trends import Wording, other_changes, trends_of_findings
 from mmedrag.types import Assertion, Change, Trend
 
 _A, _N = Assertion.AFFIRMED, Assertion.NEGATED
+COPIED = 80
+"""Characters of a sentence that is not written twice by chance."""
+
 LONGEST = 200
 """Characters of a report that are quoted for a change of no finding."""
 
@@ -38,13 +41,19 @@ def changes_of(studies: Sequence[Study], ontology: Ontology) -> list[Change]:
 def changes_since(earlier: Sequence[Study], study: Study, ontology: Ontology) -> list[Change]:
     """What became of a patient's findings in one study, held against those before it.
 
-    A sentence that an earlier report has as well, as a note on several figures of one patient does,
-    says by its words of change nothing of this study; what it asserts counts.
+    A text that repeats the one before, or a long sentence of an earlier one, as notes on several
+    figures of one patient do, says by its words of change nothing of this study; what it asserts
+    counts.
     """
     before = [s for s in earlier if s.comparable(study)]
-    repeated = "\n".join(s.text for s in before)
-    words = _words(study, repeated)
-    return [*_changes(before, study, words, ontology), *_other_changes(before, study, repeated)]
+    if before and before[-1].text == study.text:
+        return list(_changes(before, study, {}, ontology))
+    earlier_texts = "\n".join(s.text for s in before)
+    words = _words(study, earlier_texts)
+    return [
+        *_changes(before, study, words, ontology),
+        *_other_changes(before, study, earlier_texts),
+    ]
 
 
 def _changes(
@@ -69,12 +78,12 @@ def _changes(
         )
 
 
-def _other_changes(before: Sequence[Study], study: Study, repeated: str) -> Iterator[Change]:
+def _other_changes(before: Sequence[Study], study: Study, earlier_texts: str) -> Iterator[Change]:
     """What the reports of a study say has changed and name no finding for."""
     previous = before[-1] if before else None
     quotes: dict[str, Wording] = {}
     for evidence in study.evidence:
-        own = _not_in(repeated, evidence.text)
+        own = _news(earlier_texts, evidence.text)
         for start, end, wording in other_changes(evidence.text, evidence.mentions):
             if any(a <= start < b for a, b in own):
                 quote = shorten(quotable(evidence.text[start:end]), LONGEST, placeholder=" …")
@@ -84,18 +93,22 @@ def _other_changes(before: Sequence[Study], study: Study, repeated: str) -> Iter
                      _days(previous, study), wording.words)  # fmt: skip
 
 
-def _words(study: Study, repeated: str) -> dict[str, Wording]:
+def _words(study: Study, earlier_texts: str) -> dict[str, Wording]:
     wordings: dict[str, Wording] = {}
     for evidence in study.evidence:
-        own = _not_in(repeated, evidence.text)
+        own = _news(earlier_texts, evidence.text)
         mentions = [m for m in evidence.mentions if any(a <= m.start < b for a, b in own)]
         wordings.update(trends_of_findings(evidence.text, mentions))
     return wordings
 
 
-def _not_in(other: str, text: str) -> list[tuple[int, int]]:
-    """Where the sentences of a text are that another one has not."""
-    return [(a, b) for a, b in spans(text) if not other or text[a:b].strip() not in other]
+def _news(earlier_texts: str, text: str) -> list[tuple[int, int]]:
+    """Where the sentences of a text are that were not copied from earlier ones."""
+    return [
+        (start, end)
+        for start, end in spans(text)
+        if len(sentence := text[start:end].strip()) < COPIED or sentence not in earlier_texts
+    ]
 
 
 def _days(previous: Study | None, study: Study) -> float | None:

@@ -96,7 +96,7 @@ def test_a_change_of_the_whole_picture_is_an_answer(terms):
                                                   "better than before.")]  # fmt: skip
     brief, text = asked(terms, COMPARE, cases)
     assert brief.reply is Reply.YES
-    assert "Better at day 5 since day 0 (5 days), in the words of the report" in text
+    assert "At day 5 since day 0 (5 days) the report says: “The current" in text
 
 
 def test_the_latest_report_is_quoted_first(terms):

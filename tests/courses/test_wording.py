@@ -33,8 +33,7 @@ def test_a_change_of_no_finding_is_quoted_with_its_mark(patient, terms):
     reports = ((0, "Consolidation."), (2, "The appearances have improved."))
     course = course_of("P", patient(*reports), terms.concepts)
     assert list(course_lines(course.studies, course.changes))[-1] == (
-        "- Better at day 2 since day 0 (2 days), in the words of the report: "
-        "“The appearances have improved” [C2]"
+        "- At day 2 since day 0 (2 days) the report says: “The appearances have improved” [C2]"
     )
 
 

@@ -99,6 +99,11 @@ def test_what_only_looks_like_a_change_is_none(read, text):
         ("A nodule. Larger than before.", []),
         ("No new abnormality of the tubes.", []),
         ("Newly diagnosed patient from New York.", []),
+        ("A marked increase in the ventilated parenchyma.", []),
+        ("Progressive weaning from oxygen.", []),
+        ("There is no sign of regression.", [("There is no sign of regression", U)]),
+        ("Increase in the radiographic changes.", [("Increase in the radiographic changes", W)]),
+        ("A hypo-expanded hemithorax.", []),
         ("Mejoría de la imagen.", [("Mejoría de la imagen", B)]),
     ],
 )  # fmt: skip

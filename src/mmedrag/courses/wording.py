@@ -79,9 +79,8 @@ def days(number: float) -> str:
 def _change(change: Change, studies: Mapping[str, Study]) -> str:
     later = studies[change.later]
     if not change.concept:
-        since = _since(change, studies)
-        return (f"{change.trend.capitalize()} at {later.when}{since}, in the words of the report: "
-                f"“{change.term}” [{change.later}]")  # fmt: skip
+        when = f"{later.when}{_since(change, studies)}"
+        return f"At {when} the report says: “{change.term}” [{change.later}]"
     keys = [k for k in (change.earlier, change.later) if k]
     since = _since(change, studies)
     ground = f"in the words “{change.words}”" if change.words else "by what both reports assert"

@@ -31,9 +31,10 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
     (
         Trend.UNCHANGED,
         r"unchanged|stable|not (?:significantly |substantially |appreciably )?(?:changed|increased"
-        r"|decreased|improved|worsened|progressed|resolved|enlarged)|(?:no|without)(?: significant"
+        r"|decreased|improved|worsened|progressed|resolved|enlarged)|(?:no|without)"
+        r"(?: (?:sign|evidence|suggestion|indication)s? of)?(?: significant"
         r"| appreciable| substantial| definite| relevant)?(?: interval)? (?:change|increase"
-        r"|decrease|progression|improvement|worsening|growth|resolution)s?"
+        r"|decrease|progression|regression|improvement|worsening|growth|resolution)s?"
         r"|(?:has|have|did|does) not (?:changed?|increased?|improved?|worsen(?:ed)?"
         r"|progress(?:ed)?|resolved?|enlarged?)"
         r"|persist(?:s|ed|ent|ing|ently)?|remain(?:s|ed|ing)?(?! (?:of|no))|similar to (?:the )?"
@@ -61,7 +62,7 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
         Trend.WORSE,
         r"worse(?:n(?:s|ed|ing))?|progress(?:es|ed|ing|ive(?:ly)?|ion)|enlarging"
         r"|(?:interval|has|have|had|is|are)(?: also| since)? (?:increas|enlarg|grow|grew|expand)\w*"
-        rf"|increas(?:ed|ing|e)\b{_LOOK}|larger|grown|expanded|denser|more (?:extensive|dense"
+        rf"|increas(?:ed|ing|e)\b{_LOOK}|larger|grown|(?<!-)expanded|denser|more (?:extensive|dense"
         r"|prominent|pronounced|marked|severe|conspicuous|confluent|diffuse)|deteriorat(?:ed|ing|ion)"
         r"|aument(?:o|ó|ou|ad[oa]s?)\b|empeor\w+|progres(?:i[oó]n|iv[oa]s?|s[aã]o)|pior(?:a|ou)",
     ),
@@ -75,6 +76,19 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
 )  # fmt: skip
 _WORDS = "|".join(f"(?P<r{i}>{p})" for i, (_, p) in enumerate(_RULES))
 _CHANGE = re.compile(rf"(?<![^\W_])(?:{_WORDS})(?![^\W_])", re.IGNORECASE)
+_JUDGES = re.compile(
+    r"wors|deteriorat|improv|better|regress|resol|clear|disappear|new|appear|now|unchanged|stable"
+    r"|no |without|not |persist|remain|mejor|empeor|melhor|pior|estable|est[aá]vel|sin |sem |nuev|nov",
+    re.IGNORECASE,
+)
+"""Words of change that say good or bad of anything; an increase may be either."""
+_PICTURE = re.compile(
+    r"\b(?:appearances?|radio(?:graph|log)\w*|films?|images?|imaging|x-?rays?|scans?|lungs?|picture"
+    r"|pattern|changes|alterations?|abnormalit\w+|lesions?|disease|infiltrat\w+|findings|extent"
+    r"|imagen|im[aá]gen(?:es)?|lesion(?:es)?|les[aã]o|les[oõ]es|cambios|altera\w+|hallazgos|achados)\b",
+    re.IGNORECASE,
+)
+"""What is seen, or its extent: more of it is worse."""
 _DEGREE = (
     r"(?:(?:now|since|also|again|slightly|mildly|markedly|much|significantly|somewhat|further"
     r"|clearly|minimally) )*"
@@ -133,7 +147,8 @@ def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Word
 def other_changes(text: str, mentions: Sequence[Mention]) -> list[tuple[int, int, Wording]]:
     """Clauses that say a change of something that is no finding of the dictionary.
 
-    "Remarkable improvement in appearances since the last radiograph."
+    "Remarkable improvement in appearances since the last radiograph." What has merely increased or
+    decreased is left out where it is not the picture: more ventilated lung is not worse.
 
     Args:
         text: that was read.
@@ -149,12 +164,21 @@ def other_changes(text: str, mentions: Sequence[Mention]) -> list[tuple[int, int
         own = starts[bisect_left(starts, first) : bisect_left(starts, last)]
         if own or not (affirmed and _WITHOUT_SUBJECT.fullmatch(text, first, last)):
             for start, end in _clauses(text, first, last):
-                if bisect_left(own, start) == bisect_left(own, end):
-                    matches = (_wording(m, m.group()) for m in _CHANGE.finditer(text, start, end))
-                    if wording := next((w for w in matches if w), None):
-                        changes.append((start, end, wording))
+                alone = bisect_left(own, start) == bisect_left(own, end)
+                if alone and (wording := _of_anything(text, start, end)):
+                    changes.append((start, end, wording))
         affirmed = affirmed or bool(own)
     return changes
+
+
+def _of_anything(text: str, start: int, end: int) -> Wording | None:
+    """The first change that a clause without a finding says."""
+    picture = _PICTURE.search(text, start, end)
+    for match in _CHANGE.finditer(text, start, end):
+        wording = _wording(match, match.group())
+        if wording and (picture or _JUDGES.search(wording.words)):
+            return wording
+    return None
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -78,7 +78,8 @@ _WORDS = "|".join(f"(?P<r{i}>{p})" for i, (_, p) in enumerate(_RULES))
 _CHANGE = re.compile(rf"(?<![^\W_])(?:{_WORDS})(?![^\W_])", re.IGNORECASE)
 _JUDGES = re.compile(
     r"wors|deteriorat|improv|better|regress|resol|clear|disappear|new|appear|now|unchanged|stable"
-    r"|no |without|not |persist|remain|mejor|empeor|melhor|pior|estable|est[aá]vel|sin |sem |nuev|nov",
+    r"|no |without|not |persist|remain|mejor|empeor|melhor|pior|estable|est[aá]vel|sin |sem |nuev"
+    r"|nov",
     re.IGNORECASE,
 )
 """Words of change that say good or bad of anything; an increase may be either."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
-from mmedrag.answers.passages import instruction_like, label
+from mmedrag.answers.passages import instruction_like
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
 from mmedrag.answers.replies import cited, direct_reply, joined
 from mmedrag.answers.scope import NO_MEDICINE, PROGRAM
@@ -22,6 +22,7 @@ from mmedrag.answers.sections import (
     other_side,
 )
 from mmedrag.answers.support import is_whole
+from mmedrag.text.quotations import label
 from mmedrag.types import (
     Assertion,
     Brief,
@@ -95,7 +96,8 @@ class ExtractiveGenerator:
         ]
 
     def _closest(self, question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
-        first = showing(question, brief, cases)
+        compared = brief.compared
+        first = _latest_first(brief, cases) if compared else showing(question, brief, cases)
         lines = []
         for case in first[: self.quotes]:
             quote = quoted(question, case, self.analyst.source)
@@ -134,6 +136,12 @@ def showing(question: Question, brief: Brief, cases: Sequence[Evidence]) -> Sequ
         return [c for c in cases if met[c.key]]
     first = {keys[0] for keys in wanted} if brief.kind is QuestionKind.CHOICE else set()
     return sorted(cases, key=lambda c: (c.key not in first, -met[c.key]))
+
+
+def _latest_first(brief: Brief, cases: Sequence[Evidence]) -> list[Evidence]:
+    """The cases of the studies that were compared from the latest back, then the others."""
+    rank = {key: number for number, key in enumerate(reversed(brief.compared))}
+    return sorted(cases, key=lambda c: rank.get(c.key, len(rank)))
 
 
 def _term(evidence: Evidence, *, whole: bool) -> str:

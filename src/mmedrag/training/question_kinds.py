@@ -35,8 +35,8 @@ SCALE = 8.0
 WORDS, PENALTY = 2.0, 2.0
 """Length of the vector of n-grams; the penalty of its squared weights, by the examples."""
 
-RIDGE = 2e-4
-"""The penalty of the squared weights of the head."""
+RIDGE, SMOOTHING = 2e-4, 0.05
+"""The penalty of the squared weights of the head; how much of a label is given to all."""
 
 _STEPS = 80
 _GROUP = 40
@@ -53,7 +53,7 @@ class Example:
     weight: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Course:
     """How often the examples are seen, how many at once, and the peak rates of layers and head."""
 
@@ -61,7 +61,6 @@ class Course:
     batch: int = 32
     rate: float = 2e-4
     head_rate: float = 1e-3
-    smoothing: float = 0.05
     warm_up: int = 60
     seed: int = 7
 
@@ -114,7 +113,7 @@ def tune(
     losses: list[float] = []
     for step, batch in enumerate(batches, 1):
         logits = head(SCALE * embed(network, tokenizer, [examples[i].request for i in batch]))
-        loss = _loss(logits, targets[batch], weights[batch], course.smoothing)
+        loss = _loss(logits, targets[batch], weights[batch], SMOOTHING)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(late, 1.0)
@@ -132,7 +131,7 @@ def fit_head(vectors: Matrix, examples: Sequence[Example]) -> nn.Linear:
     targets, weights = _targets(examples)
 
     def loss() -> Tensor:
-        lost = _loss(head(inputs), targets, weights, Course.smoothing)
+        lost = _loss(head(inputs), targets, weights, SMOOTHING)
         return lost + RIDGE * (head.weight**2).sum()
 
     _minimise(list(head.parameters()), loss)

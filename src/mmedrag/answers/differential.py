@@ -42,7 +42,8 @@ NEAR = 15
 
 _LEAD = re.compile(
     r"(?:\W*\d+[.)]\s*|(?:\w+ )?diagnos[ie]s\s*:\s*"
-    r"|(?:findings?|pathology|histology|imaging)(?: is| are| was| were)? (?:consistent|compatible) with )+",
+    r"|(?:findings?|pathology|histology|imaging)(?: is| are| was| were)?"
+    r" (?:consistent|compatible) with )+",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(r"\([^)]*\)|[.\"]")
@@ -243,9 +244,9 @@ def _is_no_diagnosis(named: Named, stated: Sequence[Mention]) -> bool:
 def _is_head(mention: Mention, named: Named, start: int, ontology: Ontology) -> bool:
     """Whether the words name a kind of a disease: it ends their head.
 
-    Behind it stand only a side, a part of the body or what a head leaves out ("Chronic osteomyelitis
-    left tibia", "Meningioma of planum sphenoidale"). A disease of no organ and of many kinds stands
-    for no longer words: "endobronchial tumours" says more than "tumour".
+    Behind it stand only a side, a part of the body or what a head leaves out ("Chronic
+    osteomyelitis left tibia", "Meningioma of planum sphenoidale"). A disease of no organ and of
+    many kinds stands for no longer words: "endobronchial tumours" says more than "tumour".
     """
     text, concept = named.text, mention.concept
     few = ontology.region(concept) or len(ontology.descendants(concept)) <= KINDS

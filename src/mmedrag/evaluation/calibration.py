@@ -26,6 +26,9 @@ from mmedrag.types import Reply
 FITTED, PATIENTS, SETS = "fitted", "patients held out", "sets held out"
 """Patients that are fitted on, patients kept apart, and sets of which nothing is fitted on."""
 
+STRANGERS = {FITTED: "fitted, source left out", PATIENTS: "held out, source left out"}
+"""The same patients as strangers: no case of the source of their image is searched."""
+
 SURE = {"presence": 0.95, "absence": 0.95, "normality": 0.99, "lead": 0.95}
 """Share of replies to fitted patients that must be right. Normal studies are few, and more of them
 in the sets that are fitted than elsewhere."""
@@ -79,6 +82,7 @@ def fit(trials: Sequence[Trial], leads: Sequence[Lead]) -> Agreement:
         normality=_judge("normality", trials, NORMALITY),
         leads={kind: _lead_judge([x for x in leads if x.kind == kind]) for kind in LEADS},
         absence=_absence([t for t in trials if t.kind == "presence"]),
+        abnormality=_absence([t for t in trials if t.kind == "normality"]),
     )
 
 

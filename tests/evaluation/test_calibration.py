@@ -20,6 +20,8 @@ from mmedrag.evaluation.calibration import (
 )
 from mmedrag.types import Reply
 
+NAMES = {*PRESENCE, *NORMALITY, "expected", "nearest"}
+
 
 def trials(number: int, noise: float, split: str, seed: int = 0) -> list[Trial]:
     """Half of the images have what is asked for, and their similar cases mostly say so."""
@@ -28,8 +30,8 @@ def trials(number: int, noise: float, split: str, seed: int = 0) -> list[Trial]:
     for i in range(number):
         affirmed = bool(i % 2)
         share = float(np.clip(affirmed + rng.normal(0.0, noise), 0.0, 1.0))
-        support = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
-        support |= {"affirm": share, "rule out": 1.0 - share, "expected": 0.0}
+        support = dict.fromkeys(NAMES, 0.0)
+        support |= {"affirm": share, "rule out": 1.0 - share}
         made.append(Trial("presence", split, support, affirmed))
     return made
 
@@ -83,9 +85,8 @@ def test_the_section_tells_of_every_split():
 
 def test_no_feature_counts_against_its_meaning():
     def support(affirm: float, denied: float, rate: float) -> dict[str, float]:
-        zeros = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
-        silent = {"affirm": affirm, "rule out": denied, "base rate": rate, "expected": 0.0}
-        return zeros | silent
+        silent = {"affirm": affirm, "rule out": denied, "base rate": rate}
+        return dict.fromkeys(NAMES, 0.0) | silent
 
     # rare findings are asked about where they are there, and reports deny what was looked for
     made = [
@@ -113,8 +114,7 @@ def silent(split: str, wrong: int, of: str = "") -> list[Trial]:
     """
 
     def trial(affirm: float, expected: float, affirmed: bool) -> Trial:
-        zeros = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
-        support = zeros | {"affirm": affirm, "expected": expected}
+        support = dict.fromkeys(NAMES, 0.0) | {"affirm": affirm, "expected": expected}
         return Trial("presence", split, support, affirmed, of)
 
     seldom = [trial(0.0, 0.02, bool(i % 2)) for i in range(80)]

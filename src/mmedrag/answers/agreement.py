@@ -86,7 +86,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """When silence of the similar cases says that an image does not have a finding, or is not normal.
+    """When silence of the similar cases says that an image has not a finding, or is not normal.
 
     It does where next to none of them affirms it, although at least a share ``expected`` of the
     records of their sources does (:func:`mmedrag.answers.support.expected_share`), and the nearest

@@ -88,9 +88,7 @@ def measure_agreement(
     return agreement, section_of(agreement, trials, leads)
 
 
-def _trials(
-    split: str, of: str, task: Task, rag: MMedRAG, analyst: CaseAnalyst
-) -> Iterator[Trial]:
+def _trials(split: str, of: str, task: Task, rag: MMedRAG, analyst: CaseAnalyst) -> Iterator[Trial]:
     """A question of yes or no, asked without the patient and without the whole source."""
     queries = {split: _apart(task)}
     if split in STRANGERS and task.source:

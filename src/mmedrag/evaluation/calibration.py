@@ -41,6 +41,9 @@ ODDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 EXPECTED = tuple(round(0.05 * i, 2) for i in range(1, 11))
 """Shares of the records of the similar cases' sources from which on silence may say no."""
 
+FAR = 0.05
+"""Share of the fitted images whose nearest case is so far that silence says nothing."""
+
 LEAST = 20
 """Replies that a threshold must let through, to be believed."""
 
@@ -89,12 +92,17 @@ def fit(trials: Sequence[Trial], leads: Sequence[Lead]) -> Agreement:
 def _absence(trials: Sequence[Trial]) -> Absence:
     """The least of :data:`EXPECTED` whose noes are right for fitted patients, and for others.
 
-    They must be right in both halves of the sets, so that no kind of set stands in for another.
+    They must be right in both halves of the sets, so that no kind of set stands in for another, and
+    where the source of the image is not searched. Images farther from all cases than :data:`FAR` of
+    the fitted ones get none.
     """
     fitted, apart = ([t for t in trials if t.split == split] for split in (FITTED, PATIENTS))
+    strange = [t for t in trials if t.split == STRANGERS[FITTED]]
+    near = float(np.quantile([t.support["nearest"] for t in fitted], FAR)) if fitted else 0.0
     for expected in EXPECTED:
-        tried = Absence(expected, 0.5)
-        judged = [p for p in (fitted, *halves(fitted)) if len(noes(tried, p)) >= LEAST]
+        tried = Absence(expected, 0.5, near)
+        parts = (fitted, *halves(fitted), strange)
+        judged = [p for p in parts if len(noes(tried, p)) >= LEAST]
         if judged and all(right_noes(tried, p) >= SURE["absence"] for p in judged):
             right = right_noes(tried, apart, prior=1.0)
             return replace(tried, right=right) if right >= TRUSTED["absence"] else UNTRIED

@@ -349,6 +349,16 @@ def test_what_ships_can_be_read():
     shipped = agreement.shipped()
     assert shipped is not None
     assert {*shipped.leads} == {*agreement.LEADS}
+    assert agreement.measured(shipped.encoder) == shipped
+
+
+def test_of_an_encoder_that_was_not_measured_nothing_is_claimed(terms):
+    unmeasured = agreement.measured("another encoder")
+    alike = cases(*["Pneumothorax."] * 4)
+    brief = brief_of(terms, "Is there a pneumothorax?", alike, image=b"image", known=unmeasured)
+    assert (brief.reply, "not measured" in brief.reason) == (Reply.UNKNOWN, True)
+    for kind in agreement.LEADS:
+        assert unmeasured.lead(dict.fromkeys(LEAD, 1.0), kind)[0] is Reply.MIXED
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=5, max_size=5))

@@ -123,7 +123,8 @@ class Agreement:
 
     ``presence`` judges whether an image has a finding, ``absence`` whether silence says that it has
     not, ``normality`` whether it is a normal study, ``abnormality`` whether silence says that it is
-    none, ``leads`` whether the first of several is right, for each of :data:`LEADS`.
+    none, ``leads`` whether the first of several is right, for each of :data:`LEADS`. ``encoder`` is
+    the fingerprint of the embedder that it was measured with.
     """
 
     presence: Judge
@@ -131,6 +132,7 @@ class Agreement:
     leads: Mapping[str, Judge]
     absence: Absence = UNTRIED
     abnormality: Absence = UNTRIED
+    encoder: str = ""
 
     def reply(self, support: Mapping[str, float], *, normality: bool = False) -> tuple[Reply, str]:
         """Yes or no of an image, as far as its similar cases can say; else the odds.
@@ -155,6 +157,11 @@ class Agreement:
         p = judge.probability(support)
         telling = normality or support["affirm"] >= TELLING
         tried = judge.tried(p) if telling else None
+        if self is UNMEASURED:
+            return (
+                undecided,
+                "of this encoder it was not measured how often similar cases are right",
+            )
         if tried is None:
             return undecided, "images that look alike decide nothing here"
         share = f"{tried.right / tried.of:.0%} of {tried.of} images held out"
@@ -189,10 +196,28 @@ LEADS = (IMAGE, BOTH, TEXT, SIDE, GRADE)
 """First diagnoses by the kind of query, and the side and grade of a finding in an image."""
 
 
+def _never(features: tuple[str, ...]) -> Judge:
+    return Judge(features, (0.0,) * (len(features) + 1), NEVER, 1.0 - NEVER, 0.5, 0.5)
+
+
+UNMEASURED = Agreement(_never(PRESENCE), _never(NORMALITY), {kind: _never(LEAD) for kind in LEADS})
+"""Of an encoder for which nothing was measured: no reply on an image, and no clear lead."""
+
+
 def shipped() -> Agreement | None:
     """What was measured for the preset that ships; ``None`` where it is not there."""
     file = files("mmedrag") / "answers" / "agreement.json"
     return of_json(json.loads(file.read_text("utf-8"))) if file.is_file() else None
+
+
+def measured(encoder: str) -> Agreement:
+    """What was measured for an encoder; where nothing was, nothing is claimed of an image.
+
+    Args:
+        encoder: the fingerprint of the embedder.
+    """
+    known = shipped()
+    return known if known is not None and known.encoder == encoder else UNMEASURED
 
 
 def read(path: Path) -> Agreement:
@@ -208,6 +233,7 @@ def of_json(data: Mapping[str, Any]) -> Agreement:
         leads={kind: _judge(lead) for kind, lead in data["leads"].items()},
         absence=Absence(**data["absence"]) if "absence" in data else UNTRIED,
         abnormality=Absence(**data["abnormality"]) if "abnormality" in data else UNTRIED,
+        encoder=str(data.get("encoder", "")),
     )
 
 
@@ -229,6 +255,7 @@ def to_json(agreement: Agreement) -> dict[str, Any]:
         "leads": {kind: _judge_json(judge) for kind, judge in agreement.leads.items()},
         "absence": _absence_json(agreement.absence),
         "abnormality": _absence_json(agreement.abnormality),
+        "encoder": agreement.encoder,
     }
 
 

@@ -236,6 +236,27 @@ def test_no_is_said_of_an_image_whose_neighbours_would_be_expected_to_have_it(te
         assert brief.reply is Reply.UNKNOWN
 
 
+def test_an_image_is_not_normal_where_its_neighbours_would_be_expected_to_be(terms):
+    class Counts:
+        """Half of the records of a clinic are normal studies."""
+
+        def prevalence(self, question, groups):
+            return dict.fromkeys(groups, Prevalence(45, 45, 90))
+
+    ill = [replace(c, source="clinic") for c in cases(*["Pneumothorax."] * 4)]
+    tried = Absence(0.3, 0.96, nearest=0.4)
+    no = brief_of(
+        terms, "Is this normal?", ill, Counts(), b"image", replace(KNOWN, abnormality=tried)
+    )
+    assert (no.reply, "50% of the records" in no.reason) == (Reply.NO, True)
+    one = [*ill, replace(ill[0], id="n", patient_id="n", text="", labels=("normal",))]
+    far = replace(tried, nearest=0.6)
+    for found, rule in ((one, tried), (ill, far)):
+        known = replace(KNOWN, abnormality=rule)
+        brief = brief_of(terms, "Is this normal?", found, Counts(), b"image", known)
+        assert brief.reply is not Reply.NO
+
+
 def test_yes_is_never_said_where_more_cases_rule_it_out():
     support = {"affirm": 0.4, "rule out": 0.5, "normal": 0.0, "another": 0.0, "base rate": 0.0}
     eager = replace(JUDGE, weights=(5.0, *JUDGE.weights[1:]))
@@ -335,8 +356,10 @@ def test_a_normal_study_is_no_clear_lead_of_an_image(terms):
 
 def test_an_agreement_survives_json():
     assert agreement.of_json(agreement.to_json(KNOWN)) == KNOWN
-    before = {k: v for k, v in agreement.to_json(KNOWN).items() if k != "absence"}
+    silent = ("absence", "abnormality")
+    before = {k: v for k, v in agreement.to_json(KNOWN).items() if k not in silent}
     assert agreement.of_json(before).absence.expected > 1
+    assert agreement.of_json(before).abnormality.expected > 1
 
 
 def test_what_ships_can_be_read():

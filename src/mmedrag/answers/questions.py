@@ -293,6 +293,13 @@ def requests(text: str) -> list[str]:
     return marked or asking or [text[-_LONGEST:]]
 
 
+def sentences_read(text: str) -> list[str]:
+    """What a model of questions reads of a short text, beside the whole of it."""
+    if len(text) > _LONGEST:
+        return []
+    return [HISTORY.sub(" ", sentence) for sentence in requests(clean(text))]
+
+
 def last_request(text: str) -> str:
     """The last sentence of a text that asks."""
     return requests(text)[-1]

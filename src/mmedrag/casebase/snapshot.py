@@ -30,7 +30,9 @@ from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
 _FILTERS = 16  # remembered
-_CASES = 8_192  # remembered until something is written, those read first forgotten first
+# Remembered until something is written, those read first forgotten first: so many cases, and in
+# large casebases one of so many.
+_CASES, _CASES_OF = 8_192, 32
 
 Blended = tuple[NDArray[np.float64], NDArray[np.float64] | None]
 """BM25 and concept scores of some positions."""
@@ -224,9 +226,10 @@ class Snapshot:
         unread = database.cases({row: v for row, v in vectors.items() if row not in cases})
         recognised = database.recognised({row: case.text for row, case in unread.items()})
         cases |= {row: (case, recognised.get(row)) for row, case in unread.items()}
+        most = max(_CASES, len(self._alive) // _CASES_OF)
         with self._remembering:  # searches may run in several threads
             self._cases.update((row, cases[row]) for row in unread)
-            while len(self._cases) > _CASES:
+            while len(self._cases) > most:
                 del self._cases[next(iter(self._cases))]
         return cases
 

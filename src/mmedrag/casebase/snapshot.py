@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from mmedrag.casebase.connection import State
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
-from mmedrag.casebase.exact import ExactRows, Mask, Positions, Rows, locate, similarities
+from mmedrag.casebase.exact import (
+    ExactRows,
+    Mask,
+    Positions,
+    Rows,
+    locate,
+    nearest,
+    similarities,
+)
 from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
@@ -123,7 +131,7 @@ class Snapshot:
         matched, scores = self._visible(words, domain, allowed)
         depth = max(k, _DEPTH)
         sources = [
-            self._candidates(vector, depth, domain, allowed),
+            self._nearest(vector, depth, domain, allowed),
             self._best(matched, scores, depth),
             self._meeting(vector, depth, domain, self._visible(concepts, domain, allowed)),
         ]
@@ -148,8 +156,16 @@ class Snapshot:
         least = max(np.sort(scores)[-min(depth, len(scores))], np.min(scores[scores > 0.0]))
         alike = np.zeros(len(self._alive), np.bool_)
         alike[positions[scores == least]] = True
-        similar = self._candidates(vector, depth, domain, alike)
+        similar = self._nearest(vector, depth, domain, alike)
         return np.concatenate([positions[scores > least], similar])
+
+    def _nearest(
+        self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
+    ) -> Positions:
+        """Positions of the ``k`` most similar and their ties alone, however they are searched."""
+        positions = self._candidates(vector, k, domain, allowed)
+        cosines = similarities(self._vectors_at(positions), vector)
+        return positions[nearest(cosines, k, k + _CAP)]
 
     def _candidates(
         self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None

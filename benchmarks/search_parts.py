@@ -1,9 +1,10 @@
-"""Where the time of a vector search goes: the parts of its processor time, beside bare FAISS.
+"""Where the time of a vector search goes: its parts, beside bare FAISS.
 
     python benchmarks/search_parts.py my.casebase [--searches 200] [--k 50]
 
 Asks for vectors of the casebase, each turned a little, over all domains; no case is remembered from
 an earlier search. Each part is measured without the parts within it, in the searches themselves.
+Medians over the searches: what a busy machine interrupts counts little.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from time import thread_time_ns
+from time import perf_counter_ns
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -44,7 +45,7 @@ PARTS = (
 
 
 class Clock:
-    """Processor time by part, less that of the parts within it."""
+    """Nanoseconds by part of one search, less those of the parts within it."""
 
     def __init__(self) -> None:
         self.spent: dict[str, int] = defaultdict(int)
@@ -54,12 +55,12 @@ class Clock:
         """The same function, measured."""
 
         def measured(*given: Any, **named: Any) -> Any:
-            begin = thread_time_ns()
+            begin = perf_counter_ns()
             self._within.append(0)
             try:
                 return call(*given, **named)
             finally:
-                whole = thread_time_ns() - begin
+                whole = perf_counter_ns() - begin
                 self.spent[part] += whole - self._within.pop()
                 self._within[-1] += whole
 
@@ -75,28 +76,32 @@ def main() -> None:
     asked = parser.parse_args()
     faiss.omp_set_num_threads(1)
     snapshot._CASES, snapshot._CASES_OF = 0, 1 << 62  # nothing is remembered
+    indexes = bare_indexes(asked.casebase)
+    rows: dict[str, list[int]] = defaultdict(list)
     with Casebase.open(asked.casebase, readonly=True) as casebase:
         vectors = asked_vectors(casebase, 2 * asked.searches)
-        warm, timed = vectors[: asked.searches], vectors[asked.searches :]
-        search_all(casebase, warm, asked.k)
-        begin = thread_time_ns()
-        search_all(casebase, timed, asked.k)
-        whole = thread_time_ns() - begin
+        for vector in vectors:
+            casebase.search(question_of(Query(), vector), asked.k)
+        for vector in vectors[: asked.searches]:
+            begin = perf_counter_ns()
+            for index in indexes:
+                index.search(vector[None], asked.k)
+            between = perf_counter_ns()
+            casebase.search(question_of(Query(), vector), asked.k)
+            rows["**bare FAISS**"].append(between - begin)
+            rows["**search, not taken apart**"].append(perf_counter_ns() - between)
         clock = Clock()
         for part, owner, name in PARTS:
             setattr(owner, name, clock.measure(part, getattr(owner, name)))
-        search_all(casebase, timed[::-1], asked.k)
-    indexes = bare_indexes(asked.casebase)
-    begin = thread_time_ns()
-    for vector in timed:
-        for index in indexes:
-            index.search(vector[None], asked.k)
-    rows = {"**bare FAISS**": thread_time_ns() - begin, "**search, not taken apart**": whole}
-    print(
-        f"| {asked.k} of {casebase_size(indexes):,} cases | processor ms |", "|---|---:|", sep="\n"
-    )
-    for part, spent in {**rows, **clock.spent}.items():
-        print(f"| {part} | {spent / len(timed) / 1e6:.2f} |")
+        for vector in vectors[asked.searches :]:
+            clock.spent.clear()
+            casebase.search(question_of(Query(), vector), asked.k)
+            for part, spent in clock.spent.items():
+                rows[part].append(spent)
+    size = sum(int(index.ntotal) for index in indexes)
+    print(f"| {asked.k} of {size:,} cases | ms |", "|---|---:|", sep="\n")
+    for part, times in rows.items():
+        print(f"| {part} | {np.median(times) / 1e6:.2f} |")
 
 
 def asked_vectors(casebase: Casebase, n: int) -> Matrix:
@@ -107,17 +112,6 @@ def asked_vectors(casebase: Casebase, n: int) -> Matrix:
     stored = np.stack([entry.vector for entry in casebase.entries(drawn)])
     noise = unit(rng.standard_normal(stored.shape, np.float32))
     return rng.permutation(unit(stored + 0.5 * noise))
-
-
-def search_all(casebase: Casebase, vectors: Matrix, k: int) -> None:
-    """Ask for each vector."""
-    for vector in vectors:
-        casebase.search(question_of(Query(), vector), k)
-
-
-def casebase_size(indexes: list[faiss.Index]) -> int:
-    """How many cases some indexes hold."""
-    return sum(int(index.ntotal) for index in indexes)
 
 
 if __name__ == "__main__":

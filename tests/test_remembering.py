@@ -25,7 +25,9 @@ def test_everything_that_is_remembered_is_forgotten() -> None:
 
 def test_a_deleted_report_leaves_the_memory(tmp_path: Path, offline: Stages) -> None:
     cases = [
-        Case(id=f"case-{i}", text=f"{name.title()}: large left pleural effusion, drained {i} times.")
+        Case(
+            id=f"case-{i}", text=f"{name.title()}: large left pleural effusion, drained {i} times."
+        )
         for i, name in enumerate(NAMES, 1)
     ]
     definitions = dictionary()

@@ -17,9 +17,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias
 
-from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, STRAY, Row, utf16_of
+from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, Row
 from mmedrag.errors import CorpusError
 from mmedrag.regular_files import regular_file
+from mmedrag.text.encodings import STRAY, utf16_of
 from mmedrag.types import Problem
 
 _DELIMITERS = ",;\t|"

@@ -20,7 +20,7 @@ def read(*pieces: str) -> str:
     ("written", "text"),
     [
         ("As C99 shows, fluid.", "[C99] fluid."),
-        ("Seen in case C7, C8 and C9.", "Seen in [C7, C8 and C9]."),
+        ("Seen in case C7, C8 and C9.", "[C7, C8 and C9]"),
         ("Fluid. See C9. Air", "Fluid. [C9] Air"),
         ("As C1 shows, see https://x.org/a.", "As C1 shows, see https://x.org/a."),
         ("At https://y.org/b, fluid.", "At [https://y.org/b] fluid."),

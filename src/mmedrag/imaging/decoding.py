@@ -214,9 +214,9 @@ def _what_is_there(image: Image.Image, name: str) -> Image.Image:
     """A JPEG picture that breaks off, without the rows that are missing, if those are few."""
     there = rows_there(np.asarray(image)) / image.height
     if there < _LEAST_THERE or "progressive" in image.info:
-        part = "details" if "progressive" in image.info else f"the lowest {1 - there:.0%}"
+        what = "details" if "progressive" in image.info else f"the lowest {1 - there:.0%}"
         raise ImageError(
-            f"{name} is damaged or truncated: {part} of its picture are missing",
+            f"{name} is damaged or truncated: {what} of its picture are missing",
             "Copy or export it again.",
         )
     if there == 1.0:

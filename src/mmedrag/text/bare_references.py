@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 
 from mmedrag.text.citation_markers import CLOSE, OPEN, names_spine
 
@@ -56,7 +55,7 @@ class BareReferences:
         texts: what the evidence says, in which works may be named.
     """
 
-    def __init__(self, keys: AbstractSet[str], texts: Sequence[str]) -> None:
+    def __init__(self, keys: frozenset[str], texts: Sequence[str]) -> None:
         self._keys, self._texts = keys, [text.casefold() for text in texts]
         self._buffer = self._line = ""
 

@@ -193,6 +193,9 @@ class MMedRAG:
         question = Question(query, routing, _NO_VECTOR, mentions, corrections=corrected.corrections)
         if self.reader is not None:
             question = replace(question, intent=self.reader.read(question))
+        if compares_patient(question):
+            own = replace(routing, scores={}, decision=None, reason="the patient's own studies")
+            question = replace(question, routing=own)
         if self.expander is not None:
             criteria, synonyms = self.expander.criteria(question), self.expander.synonyms(question)
             question = replace(question, criteria=criteria, synonyms=synonyms)
@@ -219,8 +222,7 @@ class MMedRAG:
             return self.cases.search(question, self.k_cases)
         own = both(question.query.where, f"patient_id = {quoted(question.query.patient_id)}")
         query = replace(question.query, where=own)
-        anywhere = replace(question.routing, decision=None)
-        hits = self.cases.search(replace(question, query=query, routing=anywhere), self.k_cases)
+        hits = self.cases.search(replace(question, query=query), self.k_cases)
         return chronological(hits, lambda hit: hit.case)
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:

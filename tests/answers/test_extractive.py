@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from injections import INJECTIONS, REPORTS
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.extractive import ExtractiveGenerator
-from mmedrag.answers.passages import clean, instruction_like, quotable
+from mmedrag.answers.passages import instruction_like
 from mmedrag.citations import unsupported_sentences
 from mmedrag.testing.generator import (
     AFFIRMED,
@@ -31,6 +31,7 @@ from mmedrag.testing.generator import (
     definition,
     question,
 )
+from mmedrag.text.quotations import clean, quotable
 from mmedrag.text.sentences import sentences
 from mmedrag.types import Intent, Kind, Question, QuestionKind
 

@@ -15,7 +15,7 @@ from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.kinds import KIND_OF, kinds_of
-from mmedrag.answers.passages import instruction_like, label
+from mmedrag.answers.passages import instruction_like
 from mmedrag.answers.statements import (
     PHRASE,
     CaseReading,
@@ -29,6 +29,7 @@ from mmedrag.answers.statements import (
 from mmedrag.answers.support import expected_share, is_whole, support_of, support_of_first
 from mmedrag.answers.verification import NORMAL, read_again, verified
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
+from mmedrag.text.quotations import label
 from mmedrag.types import (
     Assertion,
     Brief,

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mmedrag.answers.nearness import nearness
-from mmedrag.answers.passages import label
 from mmedrag.answers.statements import CaseReading, Named, elsewhere, says_of
 from mmedrag.protocols import Ontology
+from mmedrag.text.quotations import label
 from mmedrag.text.wording import normal, spans
 from mmedrag.types import Assertion, Candidate, Claim, Kind, Mention, Question
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
-from mmedrag.answers.passages import instruction_like, label
+from mmedrag.answers.passages import instruction_like
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
 from mmedrag.answers.replies import cited, direct_reply, joined
 from mmedrag.answers.scope import NO_MEDICINE, PROGRAM
@@ -21,6 +21,7 @@ from mmedrag.answers.sections import (
     finding_lines,
     other_side,
 )
+from mmedrag.text.quotations import label
 from mmedrag.types import Brief, Case, Definition, Evidence, Question, QuestionKind, Reply
 
 
@@ -85,7 +86,11 @@ class ExtractiveGenerator:
         ]
 
     def _closest(self, question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
-        first = _showing(brief, cases) if brief.kind is QuestionKind.DEFINITION else cases
+        first: Sequence[Evidence] = cases
+        if brief.kind is QuestionKind.DEFINITION:
+            first = _showing(brief, cases)
+        elif brief.compared:
+            first = _latest_first(brief, cases)
         lines = []
         for case in first[: self.quotes]:
             quote = quoted(question, case, self.analyst.source)
@@ -110,6 +115,12 @@ def _showing(brief: Brief, cases: Sequence[Evidence]) -> list[Evidence]:
     """The cases that affirm what is explained first."""
     keys = {k for c in brief.claims[:1] for k in c.keys}
     return sorted(cases, key=lambda c: c.key not in keys)
+
+
+def _latest_first(brief: Brief, cases: Sequence[Evidence]) -> list[Evidence]:
+    """The cases of the studies that were compared from the latest back, then the others."""
+    rank = {key: number for number, key in enumerate(reversed(brief.compared))}
+    return sorted(cases, key=lambda c: rank.get(c.key, len(rank)))
 
 
 def _term(evidence: Evidence, *, whole: bool) -> str:

@@ -15,7 +15,6 @@ from typing import TypeAlias
 from mmedrag.answers import romance
 from mmedrag.answers.answerable import IMPERATIVE
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
-from mmedrag.answers.passages import clean
 from mmedrag.answers.question_model import LABELS, verdict
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
 from mmedrag.answers.scope import (
@@ -28,6 +27,7 @@ from mmedrag.answers.scope import (
 )
 from mmedrag.answers.scope_rules import HISTORY
 from mmedrag.answers.shorthand import spelled_out
+from mmedrag.text.quotations import clean
 from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
 
 _K = QuestionKind

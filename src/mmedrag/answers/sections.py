@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmedrag.answers.analysis import CaseAnalyst, base_rate
-from mmedrag.answers.passages import label
 from mmedrag.answers.replies import LEADS, cited, listed, named, queried_concepts
 from mmedrag.answers.statements import (
     CaseReading,
@@ -18,6 +17,7 @@ from mmedrag.answers.statements import (
 from mmedrag.answers.support import is_whole
 from mmedrag.answers.verification import NORMAL
 from mmedrag.text.laterality import sides_of_findings
+from mmedrag.text.quotations import label
 from mmedrag.types import (
     Assertion,
     Brief,

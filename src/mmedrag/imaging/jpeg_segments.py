@@ -42,7 +42,7 @@ def rows_there(pixels: NDArray[Any]) -> int:
             coded row by row (not progressively). What a decoder fills up is grey to the last row.
     """
     rows = pixels.reshape(len(pixels), -1)
-    grey: NDArray[np.bool_] = np.isin(rows, _GREY).all(axis=1)
+    grey = np.min(np.isin(rows, _GREY), axis=1)
     filled = len(grey) if grey.all() else int(np.argmin(grey[::-1]))
     if not filled and not np.isin(pixels[-8:, -8:], _GREY).all():
         return len(rows)

@@ -33,6 +33,7 @@ from mmedrag.casebase.shard import Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import MENTIONED, Joined, Node, Not, parse
+from mmedrag.remembering import forget
 from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
@@ -90,7 +91,10 @@ class Snapshot:
         if self.epoch == state.epoch:
             return
         if self.epoch >= 0:
-            self._kill(self._positions_of(database.deleted_since(self.epoch)))
+            deleted = database.deleted_since(self.epoch)
+            self._kill(self._positions_of(deleted))
+            if len(deleted):
+                forget()
         for added in database.added_since(self._row, self._dim):
             first = self._stored + len(self._fresh)
             self._fresh.append(added.rows, added.vectors)
@@ -101,9 +105,13 @@ class Snapshot:
         more = self._stored + len(self._fresh) - len(self._alive)
         self._alive = np.pad(self._alive, (0, more), constant_values=True)
         self.forget_filters()
+        self.forget_cases()
+        self.epoch = state.epoch
+
+    def forget_cases(self) -> None:
+        """Read the cases that are found next from the database again."""
         with self._remembering:
             self._cases.clear()
-        self.epoch = state.epoch
 
     def forget_filters(self) -> None:
         """Ask the database again which rows a filter lets in."""

@@ -41,8 +41,8 @@ def test_a_history_is_told_and_asks_nothing(rag, text):
     assert not any(map(asks_in_history, text.split("\n")))
     for image, kind in ((Image.new("L", (8, 8)), "description"), (None, "search")):
         mentions = rag.definitions.recognise([text])[0]
-        question = Question(Query(text, image), Routing({}, None), np.zeros(2, np.float32), mentions)
-        intent = rag.reader.read(question)
+        query, nowhere = Query(text, image), np.zeros(2, np.float32)
+        intent = rag.reader.read(Question(query, Routing({}, None), nowhere, mentions))
         assert intent.kind is QuestionKind(kind)
         assert (intent.described, intent.unanswered) == (text, "")
 

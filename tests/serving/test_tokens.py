@@ -124,6 +124,12 @@ def test_the_page_signs_in_with_a_cookie(secured: httpx.Client) -> None:
     assert secured.get("/").status_code == 401
 
 
+def test_a_service_without_tokens_keeps_none(client: httpx.Client) -> None:
+    reply = client.post("/login", data={"token": "x" * 100_000})
+    assert reply.status_code == 303
+    assert "set-cookie" not in reply.headers
+
+
 def test_other_addresses_need_tokens(thirty: Path, capsys) -> None:
     assert main(["serve", str(thirty), "--host", "0.0.0.0"]) == 2
     assert "--token-file" in capsys.readouterr().err

@@ -37,6 +37,9 @@ _SHORT = 6
 _LONGEST = 400
 """Characters of a sentence that are looked at, from its end."""
 
+_MOST_REQUESTS = 10
+"""Sentences of a text that are read as what it asks: the last."""
+
 _GREETING = re.compile(
     r"^(?:(?:hi|hello|hey|dear \w+|good (?:morning|evening|afternoon)|please|ok|okay|so|well|doctor"
     r"|thanks?|kindly|can you (?:please )?(?=tell|explain|describe|find|show|list|give|define|write"
@@ -288,7 +291,7 @@ def requests(text: str) -> list[str]:
     pieces = [p for p in (_GREETING.sub("", piece[-_LONGEST:]) for piece in pieces) if p]
     asking = [p for p in pieces if _asks(p)]
     marked = [p for p in asking if p.endswith("?")]
-    return marked or asking or [text[-_LONGEST:]]
+    return list(dict.fromkeys(marked or asking or [text[-_LONGEST:]]))[-_MOST_REQUESTS:]
 
 
 def sentences_read(text: str) -> list[str]:

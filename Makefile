@@ -8,9 +8,11 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.core
 	$(VENV)/bin/mmedrag demo --into demo
 
-# A worker has a core: threads of linear algebra beside it would only spin.
+# A worker has a core: threads of linear algebra beside it would only spin. Empty means no: hundreds
+# of short processes would otherwise compile the sources anew.
 test: export OMP_NUM_THREADS = 1
 test: export OPENBLAS_NUM_THREADS = 1
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
@@ -18,6 +20,7 @@ test: $(VENV)/.dev
 # MMEDRAG_PROOF_SCALE=8 make test-long
 test-long: export OMP_NUM_THREADS = 1
 test-long: export OPENBLAS_NUM_THREADS = 1
+test-long: export PYTHONDONTWRITEBYTECODE =
 test-long: $(VENV)/.long
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "long or not long" \
 	    --proofs docs/reference/reliability.md

@@ -115,6 +115,7 @@ def test_base_rates_do_not_count_what_came_later(rag):
 def test_a_comparison_reads_the_studies_of_the_patient(rag):
     answer = rag.ask(Query("Compare with the previous study.", patient_id="A", at=12))
     assert ids(answer.context.kept) == {"A0", "A1", "A2"}
+    assert answer.context.question.routing.reason == "the patient's own studies"
     assert {(c.term, c.trend, c.earlier, c.later) for c in answer.brief.changes} == {
         ("consolidation", Trend.RESOLVED, "C2", "C3"), ("pneumothorax", Trend.NEW, "", "C3"),
     }  # fmt: skip

@@ -36,6 +36,7 @@ from mmedrag.protocols import (
     SpellingCorrector,
 )
 from mmedrag.selection import gather, head, neighbours, with_definition
+from mmedrag.text.language import language
 from mmedrag.types import (
     LONGEST_TEXT,
     Answer,
@@ -193,11 +194,14 @@ class MMedRAG:
         question = Question(query, routing, _NO_VECTOR, mentions, corrections=corrected.corrections)
         if self.reader is not None:
             question = replace(question, intent=self.reader.read(question))
+        if compares_patient(question):
+            own = replace(routing, scores={}, decision=None, reason="the patient's own studies")
+            question = replace(question, routing=own)
         if self.expander is not None:
             criteria, synonyms = self.expander.criteria(question), self.expander.synonyms(question)
             question = replace(question, criteria=criteria, synonyms=synonyms)
         lap("terms")
-        vector = self.embedder.embed([searched(question)], [picture])[0]  # 3.3
+        vector = self.embedder.embed([in_english(question)], [picture])[0]  # 3.3
         lap("encoding")
         return replace(question, vector=vector)
 
@@ -219,8 +223,7 @@ class MMedRAG:
             return self.cases.search(question, self.k_cases)
         own = both(question.query.where, f"patient_id = {quoted(question.query.patient_id)}")
         query = replace(question.query, where=own)
-        anywhere = replace(question.routing, decision=None)
-        hits = self.cases.search(replace(question, query=query, routing=anywhere), self.k_cases)
+        hits = self.cases.search(replace(question, query=query), self.k_cases)
         return chronological(hits, lambda hit: hit.case)
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
@@ -270,6 +273,14 @@ def searched(question: Question) -> Query:
     if question.intent is None or question.query.image is None:
         return question.query
     return replace(question.query, text=question.intent.described)
+
+
+def in_english(question: Question) -> Query:
+    """What is searched for, the English names of foreign terms beside it: encoders know those."""
+    query = searched(question)
+    if not query.text or not question.synonyms or language(query.text) == "en":
+        return query
+    return replace(query, text=f"{query.text} {', '.join(question.synonyms)}")
 
 
 def explained(question: Question) -> tuple[Mention, ...]:

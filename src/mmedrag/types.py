@@ -390,7 +390,8 @@ class Change:
     Both are keys of evidence; ``earlier`` is empty where no earlier report speaks of the finding.
     ``days`` lie between them, where both times are known. ``words`` of the later report say so;
     where they are empty, what the two reports assert does. ``contradiction`` says how the words and
-    the assertions differ, and is empty where they agree.
+    the assertions differ, and is empty where they agree. Where the later report speaks of a change
+    and names no finding, ``concept`` is empty and ``term`` quotes it.
     """
 
     concept: str

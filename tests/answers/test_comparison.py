@@ -89,3 +89,19 @@ def test_what_the_question_describes_is_the_later_side(terms):
         (Trend.NEW, "C1", "", 7.0)
     ]
     assert "New by your text: 2020-01-02 had no pneumothorax [C1]" in text
+
+
+def test_a_change_of_the_whole_picture_is_an_answer(terms):
+    cases = [study(0, "Consolidation."), study(5, "The current appearances are nearly normal and "
+                                                  "better than before.")]  # fmt: skip
+    brief, text = asked(terms, COMPARE, cases)
+    assert brief.reply is Reply.YES
+    assert "At day 5 since day 0 (5 days) the report says: “The current" in text
+
+
+def test_the_latest_report_is_quoted_first(terms):
+    cases = [study(day, f"Consolidation in zone {day}.") for day in range(6)]
+    _, text = asked(terms, COMPARE, cases)
+    quotes = text.split("Their reports:")[1]
+    assert [zone for zone in range(6) if f"zone {zone}." in quotes] == [2, 3, 4, 5]
+    assert quotes.index("zone 5.") < quotes.index("zone 4.")

@@ -27,25 +27,27 @@ _END = re.compile(r"(?:\.|:)?\s*$|\. [A-Z].*|\.$| \(.*")
 
 def texts(tree: ast.AST) -> Iterator[str]:
     """The strings of a module but its docstrings, with values filled in."""
-    inside = {id(v) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for v in n.values}
+    nodes = list(ast.walk(tree))
+    inside = {id(v) for n in nodes if isinstance(n, ast.JoinedStr) for v in n.values}
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     docstrings = {
         id(n.body[0].value)
-        for n in ast.walk(tree)
+        for n in nodes
         if isinstance(n, documented) and n.body and isinstance(n.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             yield "".join(
                 str(v.value) if isinstance(v, ast.Constant) else VALUE for v in node.values
             )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield "" if id(node) in inside | docstrings else node.value
+            yield "" if id(node) in inside or id(node) in docstrings else node.value
 
 
 def named() -> Iterator[tuple[str, str]]:
-    for path in sorted(ROOT.rglob("*.py")):
-        for text in texts(ast.parse(path.read_text("utf-8"))):
+    sources = {path: path.read_text("utf-8") for path in sorted(ROOT.rglob("*.py"))}
+    for path, source in sources.items():
+        for text in texts(ast.parse(source)) if "mmedrag " in source else ():
             for match in _COMMAND.finditer(text):
                 command = _END.sub("", match[1]).strip()
                 yield str(path.relative_to(ROOT)), command.replace(" N ", f" {VALUE} ")

@@ -53,6 +53,31 @@ def test_words_of_a_text_that_repeats_the_one_before_are_read_once(patient, term
     assert [(c.trend, c.words) for c in changes] == [(W, "has increased"), (U, "")]
 
 
+def test_a_long_sentence_that_was_copied_says_no_change(patient, terms):
+    note = ("A smoker whose pneumothorax had worsened for days in spite of a drain was admitted "
+            "to the ward in spring.")  # fmt: skip
+    reports = ((0, note), (5, f"{note} The effusion is smaller."))
+    changes = course_of("P", patient(*reports), terms.concepts).changes
+    assert [(c.term, c.trend, bool(c.words)) for c in changes if c.later == "C2"] == [
+        ("pneumothorax", U, False), ("effusion", B, True)
+    ]  # fmt: skip
+
+
+def test_a_short_sentence_may_be_true_twice(patient, terms):
+    reports = ((0, "Consolidation."), (3, "The consolidation is larger. Drain."),
+               (6, "The consolidation is larger. No drain."))  # fmt: skip
+    changes = course_of("P", patient(*reports), terms.concepts).changes
+    assert [c.trend for c in changes if c.term == "consolidation"] == [W, W]
+
+
+def test_a_change_of_the_whole_picture_is_quoted(patient, terms):
+    reports = ((0, "Consolidation."), (4, "Remarkable improvement in appearances [C1] since then."))
+    (change,) = course_of("P", patient(*reports), terms.concepts).changes
+    assert (change.concept, change.trend, change.earlier, change.later) == ("", B, "C1", "C2")
+    assert change.term == "Remarkable improvement in appearances (C1) since then"
+    assert change.days == 4.0
+
+
 def test_a_report_may_say_what_an_older_one_said(patient, terms):
     reports = ((0, "No pneumothorax."), (5, "Pneumothorax."), (9, "No pneumothorax."))
     changes = course_of("P", patient(*reports), terms.concepts).changes

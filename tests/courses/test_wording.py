@@ -27,3 +27,17 @@ def test_days_and_nothing_found(patient, terms):
     assert (days(1), days(2), days(0.5)) == ("1 day", "2 days", "0.5 days")
     (study,) = course_of("P", patient((0, "Nothing here.")), terms.concepts).studies
     assert study_line(study) == "day 0, xray: no finding that the dictionary knows [C1]"
+
+
+def test_a_change_of_no_finding_is_quoted_with_its_mark(patient, terms):
+    reports = ((0, "Consolidation."), (2, "The appearances have improved."))
+    course = course_of("P", patient(*reports), terms.concepts)
+    assert list(course_lines(course.studies, course.changes))[-1] == (
+        "- At day 2 since day 0 (2 days) the report says: “The appearances have improved” [C2]"
+    )
+
+
+def test_one_study_is_compared_with_none(patient, terms):
+    course = course_of("P", patient((0, "Consolidation.")), terms.concepts)
+    last = list(course_lines(course.studies, course.changes))[-1]
+    assert last == "There is no other study to compare it with [C1]."

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mmedrag.answers.passages import clean, instruction_like, label, quotable
+from mmedrag.answers.passages import instruction_like
 from mmedrag.answers.questions import last_request
 from mmedrag.definitions import Dictionary, glossary
 from mmedrag.text.laterality import mirrored, sides_of_findings
+from mmedrag.text.quotations import clean, label, quotable
 from mmedrag.text.sentences import sentences
 
 UNITS = (

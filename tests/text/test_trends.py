@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmedrag.definitions import glossary
-from mmedrag.text.trends import trends_of_findings
+from mmedrag.text.trends import other_changes, trends_of_findings
 from mmedrag.types import Trend
 
 N, W, U, B, R = Trend.NEW, Trend.WORSE, Trend.UNCHANGED, Trend.BETTER, Trend.RESOLVED
@@ -84,3 +84,34 @@ def test_what_has_a_subject_of_its_own_speaks_of_that(read, text):
 def test_what_only_looks_like_a_change_is_none(read, text):
     assert "consolidation" not in read(text)
     assert {"mass", "pleural effusion"}.isdisjoint(read(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        ("Marked improvement since yesterday.", [("Marked improvement since yesterday", B)]),
+        ("Minor regression in the appearances of the lungs.",
+         [("Minor regression in the appearances of the lungs", B)]),
+        ("Regression of the diffuse changes, however a nodule is now evident.",
+         [("Regression of the diffuse changes", B)]),
+        ("The tube is unchanged; the nodule is larger.", [("The tube is unchanged", U)]),
+        ("The consolidation has improved.", []),
+        ("A nodule. Larger than before.", []),
+        ("No new abnormality of the tubes.", []),
+        ("Newly diagnosed patient from New York.", []),
+        ("A marked increase in the ventilated parenchyma.", []),
+        ("Progressive weaning from oxygen.", []),
+        ("There is no sign of regression.", [("There is no sign of regression", U)]),
+        ("Increase in the radiographic changes.", [("Increase in the radiographic changes", W)]),
+        ("A hypo-expanded hemithorax.", []),
+        ("Mejoría de la imagen.", [("Mejoría de la imagen", B)]),
+    ],
+)  # fmt: skip
+def test_changes_of_what_is_no_finding(terms, text, clauses):
+    mentions = terms.recognise([text])[0]
+    read = [(text[start:end], w.trend) for start, end, w in other_changes(text, mentions)]
+    assert read == clauses
+
+
+def test_what_is_now_seen_is_new(read):
+    assert read("Consolidation is now evident.") == {"consolidation": N}

@@ -13,13 +13,13 @@ from dataclasses import replace
 import numpy as np
 
 from mmedrag.answers.findings import FLAT
-from mmedrag.answers.passages import clean, label
 from mmedrag.answers.questions import kind_of, requests
 from mmedrag.courses.changes import changes_since
 from mmedrag.courses.studies import Study, studies_of
 from mmedrag.courses.wording import change_lines
 from mmedrag.dates import axis_of, first_day, last_day, offset_of
 from mmedrag.protocols import Ontology
+from mmedrag.text.quotations import clean, label
 from mmedrag.types import (
     Assertion,
     Brief,
@@ -67,7 +67,7 @@ def with_changes(
         return replace(brief, reply=Reply.UNKNOWN, reason=why)
     changes = _wanted_changes(question, changes_since(before, latest, ontology), ontology)
     if latest.key == DESCRIBED:  # what no report speaks of cannot be cited
-        changes = [c for c in changes if c.earlier]
+        changes = [c for c in changes if c.earlier and c.concept]
     reply, reason = _reply(changes)
     return replace(brief, changes=tuple(changes), reply=reply, reason=reason)
 
@@ -174,5 +174,5 @@ def _reply(changes: Sequence[Change]) -> tuple[Reply, str]:
     if not changes:
         return Reply.UNKNOWN, "their reports speak of no finding in common and name no change"
     if all(c.trend is Trend.UNCHANGED for c in changes):
-        return Reply.NO, "the findings that both reports name are unchanged"
+        return Reply.NO, "what both reports name is unchanged"
     return Reply.YES, "the reports tell of a change"

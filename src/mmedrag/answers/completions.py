@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 
-from mmedrag.answers.passages import clean
 from mmedrag.errors import (
     BadKey,
     GenerationError,
@@ -22,6 +21,7 @@ from mmedrag.errors import (
     UnknownModel,
     Unreachable,
 )
+from mmedrag.text.quotations import clean
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from mmedrag.answers.nearness import nearness
-from mmedrag.answers.passages import label
 from mmedrag.answers.statements import CaseReading
 from mmedrag.protocols import Ontology
+from mmedrag.text.quotations import label
 from mmedrag.types import Assertion, Candidate, Mention
 
 KIND_OF = "kind"

@@ -8,45 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 
-from mmedrag.text.citation_markers import without_brackets
-from mmedrag.text.markup import without_footnotes
+from mmedrag.remembering import remembered
+from mmedrag.text.quotations import clean
 
 FLAG = "[flagged: instruction-like]"
 """Stands in a prompt where an instruction-like sentence stood."""
-
-_LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85\x0b\x0c]")
-_SPACES = re.compile(r"[^\S\n]+")
-
-
-def clean(text: str) -> str:
-    r"""The text without control, bidirectional, zero-width and private-use characters.
-
-    Line ends become ``\n``, other runs of white space one space.
-    """
-    text = _SPACES.sub(" ", _LINE_ENDS.sub("\n", text))
-    seen = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C")
-    # blanks on both sides of an invisible character are one run now
-    return _SPACES.sub(" ", seen).strip()
-
-
-def quotable(text: str) -> str:
-    """Cleaned, and without what has a meaning in answers: brackets, footnotes, quotes, lines."""
-    flat = " ".join(clean(text).split())
-    return without_brackets(without_footnotes(flat)).translate(str.maketrans('“”"', "‘’'"))
-
-
-def label(text: str) -> str:
-    """A name to stand within a sentence: quotable, without ends of sentences, not long."""
-    name = quotable(text)
-    if len(name) > _LONGEST:
-        name = name[: _LONGEST - 2].rsplit(" ", 1)[0].rstrip(" ,;:(") + " …"
-    return re.sub(r"[.!?]++(?=\s|$)", "", name).strip()
-
-
-_LONGEST = 80
-"""Characters of a name within a sentence."""
 
 _RULES = (
     r"(?:instructions?|prompts?|rules?|guidelines?|directives?|directions?|commands?|guardrails?"
@@ -179,7 +146,7 @@ _LEET = str.maketrans("013457@$", "oieastas")
 _LOOKALIKES = str.maketrans("аеорсухіѕԁӏ", "aeopcyxisdl")
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def instruction_like(text: str) -> bool:
     """Whether a text speaks to a program rather than of a patient.
 

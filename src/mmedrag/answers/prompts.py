@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mmedrag.answers.passages import FLAG, clean, instruction_like
+from mmedrag.answers.passages import FLAG, instruction_like
 from mmedrag.errors import TooManyTokens
 from mmedrag.text.citation_markers import without_brackets
+from mmedrag.text.quotations import clean
 from mmedrag.text.sentences import sentences
 from mmedrag.types import Assertion, Brief, Case, Claim, Evidence, Question
 

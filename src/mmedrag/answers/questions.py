@@ -15,7 +15,6 @@ from typing import TypeAlias
 from mmedrag.answers import romance
 from mmedrag.answers.answerable import IMPERATIVE
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
-from mmedrag.answers.passages import clean
 from mmedrag.answers.question_model import LABELS, verdict
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
 from mmedrag.answers.scope import (
@@ -28,6 +27,7 @@ from mmedrag.answers.scope import (
 )
 from mmedrag.answers.scope_rules import HISTORY
 from mmedrag.answers.shorthand import spelled_out
+from mmedrag.text.quotations import clean
 from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
 
 _K = QuestionKind
@@ -200,6 +200,8 @@ class RuleReader:
         read, name = LABELS[label]
         if read is _K.OUT_OF_SCOPE:
             return kind, rule, declined(name)
+        if label == "presence" and question.query.image is None and not _worded(asking):
+            label, (read, name) = "search", LABELS["search"]
         if rule not in _FIXED and not (read is kind and label in _PLAIN):
             kind, rule = (
                 (kind, rule) if label == "search" and rule == _ASKS_NOTHING else (read, name)
@@ -307,9 +309,13 @@ def last_request(text: str) -> str:
 
 
 def _asks(sentence: str) -> bool:
-    short = len(sentence.split()) <= _SHORT
+    return len(sentence.split()) <= _SHORT or _worded(sentence)
+
+
+def _worded(sentence: str) -> bool:
+    """Whether it has a word or a mark that asks; of a bare finding, cases are searched."""
     asks = _ASKING.search(sentence) or _ASKING.search(spelled_out(sentence))
-    return short or bool(asks or IMPERATIVE.match(sentence))
+    return bool(asks or IMPERATIVE.match(sentence))
 
 
 def _concepts_of(text: str, asking: str, mentions: Sequence[Mention]) -> tuple[str, ...]:

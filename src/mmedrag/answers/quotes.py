@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mmedrag.answers.passages import quotable
 from mmedrag.protocols import DefinitionSource
+from mmedrag.text.quotations import quotable
 from mmedrag.text.sentences import sentences
 from mmedrag.types import Assertion, Evidence, Mention, Question
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmedrag.answers.analysis import CaseAnalyst, base_rate
-from mmedrag.answers.passages import label
 from mmedrag.answers.replies import LEADS, cited, listed, named, queried_concepts
 from mmedrag.answers.statements import (
     CaseReading,
@@ -18,6 +17,7 @@ from mmedrag.answers.statements import (
 from mmedrag.answers.support import is_whole
 from mmedrag.answers.verification import NORMAL
 from mmedrag.text.laterality import sides_of_findings
+from mmedrag.text.quotations import label
 from mmedrag.types import (
     Assertion,
     Brief,
@@ -122,9 +122,15 @@ def against_question(
         tally = tally_of(mention.concept, label(mention.term), here, analyst.ontology)
         if ruled_out:
             lines.append(f"The question rules out {tally.term}, {_echo(tally, cases)}.")
-        elif not tally.keys_of(Assertion.AFFIRMED):
+        elif not any(_affirms(mention, r, analyst) for r in readings):
             lines.append(f"The question names {tally.term}, {_echo(tally, cases)}.")
     return lines
+
+
+def _affirms(mention: Mention, reading: CaseReading, analyst: CaseAnalyst) -> bool:
+    """Whether the case affirms the finding, on whatever side."""
+    statement = says_of(reading, mention.concept, analyst.ontology)
+    return statement is not None and statement.assertion is Assertion.AFFIRMED
 
 
 def _elsewhere(mention: Mention, reading: CaseReading, analyst: CaseAnalyst) -> bool:

@@ -2,19 +2,29 @@
 
 A finding that the study before denies and this one affirms is new; affirmed before and denied now,
 it has resolved. Between two studies that both affirm it, the later report's own words decide, and
-where it has none it is unchanged. Where words and assertions differ, the change says how.
+where it has none it is unchanged. Where words and assertions differ, the change says how. What a
+report says of the picture as a whole ("improvement in appearances") is a change of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
 
 from mmedrag.courses.studies import Study, state_of
 from mmedrag.protocols import Ontology
-from mmedrag.text.trends import Wording, trends_of_findings
+from mmedrag.text.quotations import quotable
+from mmedrag.text.sentences import spans
+from mmedrag.text.trends import Wording, other_changes, trends_of_findings
 from mmedrag.types import Assertion, Change, Trend
 
 _A, _N = Assertion.AFFIRMED, Assertion.NEGATED
+COPIED = 80
+"""Characters of a sentence that is not written twice by chance."""
+
+LONGEST = 200
+"""Characters of a report that are quoted for a change of no finding."""
+
 _THERE_BEFORE = frozenset({Trend.WORSE, Trend.UNCHANGED, Trend.BETTER})
 
 
@@ -31,12 +41,19 @@ def changes_of(studies: Sequence[Study], ontology: Ontology) -> list[Change]:
 def changes_since(earlier: Sequence[Study], study: Study, ontology: Ontology) -> list[Change]:
     """What became of a patient's findings in one study, held against those before it.
 
-    A text that repeats the one before, as a note on several figures of one patient does, says by
-    its words of change nothing of this study; what it asserts counts.
+    A text that repeats the one before, or a long sentence of an earlier one, as notes on several
+    figures of one patient do, says by its words of change nothing of this study; what it asserts
+    counts.
     """
     before = [s for s in earlier if s.comparable(study)]
-    repeated = bool(before) and before[-1].text == study.text
-    return list(_changes(before, study, {} if repeated else _words(study), ontology))
+    if before and before[-1].text == study.text:
+        return list(_changes(before, study, {}, ontology))
+    earlier_texts = "\n".join(s.text for s in before)
+    words = _words(study, earlier_texts)
+    return [
+        *_changes(before, study, words, ontology),
+        *_other_changes(before, study, earlier_texts),
+    ]
 
 
 def _changes(
@@ -49,26 +66,55 @@ def _changes(
         trend = _trend(was, state, wording)
         if trend is None:
             continue
-        days = None
-        if previous is not None and previous.time is not None and study.time is not None:
-            days = study.time - previous.time
         yield Change(
             concept=concept,
             term=study.terms[concept],
             trend=trend,
             earlier=previous.key if previous else "",
             later=study.key,
-            days=days,
+            days=_days(previous, study),
             words=wording.words if wording and wording.trend is trend else "",
             contradiction=_contradiction(was, state, wording),
         )
 
 
-def _words(study: Study) -> dict[str, Wording]:
+def _other_changes(before: Sequence[Study], study: Study, earlier_texts: str) -> Iterator[Change]:
+    """What the reports of a study say has changed and name no finding for."""
+    previous = before[-1] if before else None
+    quotes: dict[str, Wording] = {}
+    for evidence in study.evidence:
+        own = _news(earlier_texts, evidence.text)
+        for start, end, wording in other_changes(evidence.text, evidence.mentions):
+            if any(a <= start < b for a, b in own):
+                quote = shorten(quotable(evidence.text[start:end]), LONGEST, placeholder=" …")
+                quotes.setdefault(quote, wording)
+    for quote, wording in quotes.items():
+        yield Change("", quote, wording.trend, previous.key if previous else "", study.key,
+                     _days(previous, study), wording.words)  # fmt: skip
+
+
+def _words(study: Study, earlier_texts: str) -> dict[str, Wording]:
     wordings: dict[str, Wording] = {}
     for evidence in study.evidence:
-        wordings.update(trends_of_findings(evidence.text, evidence.mentions))
+        own = _news(earlier_texts, evidence.text)
+        mentions = [m for m in evidence.mentions if any(a <= m.start < b for a, b in own)]
+        wordings.update(trends_of_findings(evidence.text, mentions))
     return wordings
+
+
+def _news(earlier_texts: str, text: str) -> list[tuple[int, int]]:
+    """Where the sentences of a text are that were not copied from earlier ones."""
+    return [
+        (start, end)
+        for start, end in spans(text)
+        if len(sentence := text[start:end].strip()) < COPIED or sentence not in earlier_texts
+    ]
+
+
+def _days(previous: Study | None, study: Study) -> float | None:
+    if previous is None or previous.time is None or study.time is None:
+        return None
+    return study.time - previous.time
 
 
 def _trend(was: Assertion | None, state: Assertion, wording: Wording | None) -> Trend | None:

@@ -24,6 +24,9 @@ def course_lines(studies: Sequence[Study], changes: Sequence[Change]) -> Iterato
         return
     keys = ", ".join(s.key for s in studies)
     yield ""
+    if len(studies) == 1:
+        yield f"There is no other study to compare it with [{keys}]."
+        return
     yield f"The reports tell of no change between these studies [{keys}]."
 
 
@@ -75,6 +78,9 @@ def days(number: float) -> str:
 
 def _change(change: Change, studies: Mapping[str, Study]) -> str:
     later = studies[change.later]
+    if not change.concept:
+        when = f"{later.when}{_since(change, studies)}"
+        return f"At {when} the report says: “{change.term}” [{change.later}]"
     keys = [k for k in (change.earlier, change.later) if k]
     since = _since(change, studies)
     ground = f"in the words “{change.words}”" if change.words else "by what both reports assert"

@@ -19,7 +19,7 @@ from mmedrag.datasets.pmc_oa import read_pmc_oa
 from mmedrag.datasets.records import read_records, write_records
 from mmedrag.datasets.roco import read_roco
 from mmedrag.datasets.rocov2 import is_captions, read_rocov2
-from mmedrag.datasets.rows import ENDED, json_rows, until_broken
+from mmedrag.datasets.rows import ENDED, check_is_no_container, json_rows, until_broken
 from mmedrag.datasets.sidecars import SUFFIXES, files_under
 from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError
@@ -57,6 +57,8 @@ def recognise(path: Path) -> Format:
     for entry in FORMATS:
         if entry.matches(path):
             return entry
+    if path.is_file():
+        check_is_no_container(path)
     raise CorpusError(
         f"{path} is in no format that is recognised",
         f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",

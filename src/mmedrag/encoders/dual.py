@@ -21,6 +21,7 @@ from mmedrag.encoders.strategies import Mask
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.imaging.decoding import open_image
 from mmedrag.measures.cosines import unit_rows
+from mmedrag.remembering import forgettable
 from mmedrag.types import Case, Definition, Embeddable, ImageSource, Matrix, Query, Vector
 
 CHUNK = 16
@@ -171,6 +172,12 @@ class Remembering(Generic[Item]):
         self._lock = Lock()
         self.dim = encoder.dim
         self.fingerprint = encoder.fingerprint
+        forgettable(self)
+
+    def cache_clear(self) -> None:
+        """Forget every item."""
+        with self._lock:
+            self._cache.clear()
 
     def encode(self, items: Sequence[Item], /) -> Matrix:
         """Features, float32 ``(len(items), dim)``."""

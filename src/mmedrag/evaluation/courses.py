@@ -230,4 +230,5 @@ def _trends_of(patients: Sequence[_Patient]) -> dict[str, int]:
         for change in patient.course.changes:
             counts[str(change.trend)] = counts.get(str(change.trend), 0) + 1
             counts["contradictions"] = counts.get("contradictions", 0) + bool(change.contradiction)
+            counts["naming no finding"] = counts.get("naming no finding", 0) + (not change.concept)
     return counts

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,13 +26,15 @@ _LOOK = (
 _RULES: tuple[tuple[Trend | None, str], ...] = (
     (None, r"(?:no|without|rather than)(?: evidence of)?(?: any)? (?:new|newly|sign of (?:new|"
      r"progress\w+))|(?:new|progressive)(?=\s+(?:york|born))|sin nuev\w+|sem nov\w+"
+     r"|new(?:ly)?[- ]diagnos\w+"
      r"|(?:more|less) \w+ (?:in|on|at|than) (?:the|its) (?:left|right|upper|lower|other|opposite)"),
     (
         Trend.UNCHANGED,
         r"unchanged|stable|not (?:significantly |substantially |appreciably )?(?:changed|increased"
-        r"|decreased|improved|worsened|progressed|resolved|enlarged)|(?:no|without)(?: significant"
+        r"|decreased|improved|worsened|progressed|resolved|enlarged)|(?:no|without)"
+        r"(?: (?:sign|evidence|suggestion|indication)s? of)?(?: significant"
         r"| appreciable| substantial| definite| relevant)?(?: interval)? (?:change|increase"
-        r"|decrease|progression|improvement|worsening|growth|resolution)s?"
+        r"|decrease|progression|regression|improvement|worsening|growth|resolution)s?"
         r"|(?:has|have|did|does) not (?:changed?|increased?|improved?|worsen(?:ed)?"
         r"|progress(?:ed)?|resolved?|enlarged?)"
         r"|persist(?:s|ed|ent|ing|ently)?|remain(?:s|ed|ing)?(?! (?:of|no))|similar to (?:the )?"
@@ -60,19 +62,34 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
         Trend.WORSE,
         r"worse(?:n(?:s|ed|ing))?|progress(?:es|ed|ing|ive(?:ly)?|ion)|enlarging"
         r"|(?:interval|has|have|had|is|are)(?: also| since)? (?:increas|enlarg|grow|grew|expand)\w*"
-        rf"|increas(?:ed|ing|e)\b{_LOOK}|larger|grown|expanded|denser|more (?:extensive|dense"
+        rf"|increas(?:ed|ing|e)\b{_LOOK}|larger|grown|(?<!-)expanded|denser|more (?:extensive|dense"
         r"|prominent|pronounced|marked|severe|conspicuous|confluent|diffuse)|deteriorat(?:ed|ing|ion)"
         r"|aument(?:o|ó|ou|ad[oa]s?)\b|empeor\w+|progres(?:i[oó]n|iv[oa]s?|s[aã]o)|pior(?:a|ou)",
     ),
     (
         Trend.NEW,
-        r"new(?:ly)?|(?:interval )?development of|has developed|have developed|(?:newly|recently) "
+        r"now (?:evident|seen|visible|present|apparent|identified|demonstrated)"
+        r"|new(?:ly)?|(?:interval )?development of|has developed|have developed|(?:newly|recently) "
         r"(?:appeared|developed)|(?:has|have) appeared|de novo|not (?:seen|present) (?:before|"
         r"previously)|nuev[oa]s?|apareci[oóeu]\w*|nov[oa]s?|surgi(?:u|ram|mento)",
     ),
 )  # fmt: skip
 _WORDS = "|".join(f"(?P<r{i}>{p})" for i, (_, p) in enumerate(_RULES))
 _CHANGE = re.compile(rf"(?<![^\W_])(?:{_WORDS})(?![^\W_])", re.IGNORECASE)
+_JUDGES = re.compile(
+    r"wors|deteriorat|improv|better|regress|resol|clear|disappear|new|appear|now|unchanged|stable"
+    r"|no |without|not |persist|remain|mejor|empeor|melhor|pior|estable|est[aá]vel|sin |sem |nuev"
+    r"|nov",
+    re.IGNORECASE,
+)
+"""Words of change that say good or bad of anything; an increase may be either."""
+_PICTURE = re.compile(
+    r"\b(?:appearances?|radio(?:graph|log)\w*|films?|images?|imaging|x-?rays?|scans?|lungs?|picture"
+    r"|pattern|changes|alterations?|abnormalit\w+|lesions?|disease|infiltrat\w+|findings|extent"
+    r"|imagen|im[aá]gen(?:es)?|lesion(?:es)?|les[aã]o|les[oõ]es|cambios|altera\w+|hallazgos|achados)\b",
+    re.IGNORECASE,
+)
+"""What is seen, or its extent: more of it is worse."""
 _DEGREE = (
     r"(?:(?:now|since|also|again|slightly|mildly|markedly|much|significantly|somewhat|further"
     r"|clearly|minimally) )*"
@@ -126,6 +143,53 @@ def trends_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Word
         if alike and one.concept in wordings and _LISTED.fullmatch(between):
             wordings.setdefault(other.concept, wordings[one.concept])
     return wordings
+
+
+def other_changes(text: str, mentions: Sequence[Mention]) -> list[tuple[int, int, Wording]]:
+    """Clauses that say a change of something that is no finding of the dictionary.
+
+    "Remarkable improvement in appearances since the last radiograph." What has merely increased or
+    decreased is left out where it is not the picture: more ventilated lung is not worse.
+
+    Args:
+        text: that was read.
+        mentions: of the text, in its order (:meth:`DefinitionSource.recognise`).
+
+    Returns:
+        Where each clause starts and ends, with its change, in the order of the text.
+    """
+    starts = [m.start for m in mentions if m.kind.is_finding]
+    changes = []
+    affirmed = False  # a finding that a sentence without a subject speaks of
+    for first, last in spans(text):
+        own = starts[bisect_left(starts, first) : bisect_left(starts, last)]
+        if own or not (affirmed and _WITHOUT_SUBJECT.fullmatch(text, first, last)):
+            for start, end in _clauses(text, first, last):
+                alone = bisect_left(own, start) == bisect_left(own, end)
+                if alone and (wording := _of_anything(text, start, end)):
+                    changes.append((start, end, wording))
+        affirmed = affirmed or bool(own)
+    return changes
+
+
+def _of_anything(text: str, start: int, end: int) -> Wording | None:
+    """The first change that a clause without a finding says."""
+    picture = _PICTURE.search(text, start, end)
+    for match in _CHANGE.finditer(text, start, end):
+        wording = _wording(match, match.group())
+        if wording and (picture or _JUDGES.search(wording.words)):
+            return wording
+    return None
+
+
+def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where the clauses of a sentence start and end, without blanks around them."""
+    cuts = [c for m in _CLAUSE_END.finditer(text, start, end) for c in m.span()]
+    for low, high in zip((start, *cuts[1::2]), (*cuts[::2], end), strict=True):
+        clause = text[low:high]
+        if stripped := clause.strip(" \t\n,"):
+            at = low + clause.index(stripped)
+            yield at, at + len(stripped)
 
 
 def _without_subject(text: str, mentions: Sequence[Mention]) -> dict[str, Wording]:

@@ -24,6 +24,9 @@ from mmedrag.views.trace import SCHEMA, change_json
 ROWS = 12
 """Findings that are drawn, those that change first."""
 
+IN_WORDS = "as a whole, in words"
+"""The row of changes for which the reports name no finding."""
+
 _LETTER, _SIGNED = 7.0, 64.0
 """Width of a letter, and of a change in words."""
 _LEFT, _WIDTH, _ROW, _TOP = 210.0, 760.0, 34.0, 44.0
@@ -131,7 +134,7 @@ def _study_json(study: Study) -> dict[str, Any]:
 def _rows(course: Course) -> dict[str, str]:
     """The findings that are drawn with their terms, those that change first."""
     moved = [c for c in course.changes if c.trend is not Trend.UNCHANGED]
-    terms = {c.concept: c.term for c in (*moved, *course.changes)}
+    terms = {c.concept: c.term if c.concept else IN_WORDS for c in (*moved, *course.changes)}
     for study in course.timed:
         terms |= {c: t for c, t in study.terms.items() if c in study.states and c not in terms}
     return dict(list(terms.items())[:ROWS])
@@ -196,10 +199,10 @@ def _finding(
         state = study.states.get(concept)
         if state in _SHAPE:
             elements.append(Markup(_SHAPE[state].format(x=x, y=y)))  # noqa: S704 - numbers alone
-            if study.key in signs:
-                elements.append(Markup(
-                    '<text x="{}" y="{}" text-anchor="middle" font-size="10">{}</text>'
-                ).format(f"{x:.1f}", f"{y + 17:.1f}", signs[study.key]))  # fmt: skip
+        if study.key in signs and (state in _SHAPE or not concept):
+            elements.append(Markup(
+                '<text x="{}" y="{}" text-anchor="middle" font-size="10">{}</text>'
+            ).format(f"{x:.1f}", f"{y + 17:.1f}", signs[study.key]))  # fmt: skip
     return elements
 
 

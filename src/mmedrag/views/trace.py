@@ -118,7 +118,7 @@ _BRIEF = (
 def change_json(change: Change) -> dict[str, Any]:
     """What became of a finding."""
     return {
-        "concept": change.concept,
+        "concept": change.concept or None,
         "term": change.term,
         "trend": change.trend,
         "earlier": change.earlier or None,

@@ -36,7 +36,8 @@ ROUTES = [
     ("POST", "/feedback", Scope.WRITE), ("GET", "/v1/course", Scope.READ),
     ("GET", "/course", Scope.READ),
 ]  # fmt: skip
-OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/healthz"), ("HEAD", "/readyz"), ("GET", "/login"), ("POST", "/login"),
+OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/healthz"), ("HEAD", "/readyz"),
+        ("GET", "/login"), ("POST", "/login"),
         ("POST", "/logout"), ("GET", "/openapi.json"), ("HEAD", "/openapi.json")}  # fmt: skip
 
 

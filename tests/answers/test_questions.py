@@ -16,6 +16,7 @@ from mmedrag.answers.questions import (
     kind_of,
     last_request,
     phrases_of,
+    requests,
     sentences_read,
 )
 from mmedrag.definitions import Dictionary
@@ -124,6 +125,12 @@ def test_what_the_model_of_questions_reads_is_known_before_it_is_asked(terms):
         assert read
         assert set(read) <= set(sentences_read(text))
     assert sentences_read("x" * 1_000) == []
+
+
+def test_of_many_questions_the_last_are_read():
+    asked = [f"Is there a finding of number {n}?" for n in range(1_000)]
+    assert requests(" ".join(asked)) == asked[-10:]
+    assert requests("Is there a mass? " * 50) == ["Is there a mass?"]
 
 
 def test_a_term_that_is_pointed_at_is_asked_for(terms):

@@ -302,6 +302,7 @@ def test_feedback_becomes_preference_pairs(serve, own: Path) -> None:
 def test_health_metrics_and_headers(client: httpx.Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ready"}
+    assert client.head("/readyz").status_code == client.head("/healthz").status_code == 200
     assert "mmedrag_request_seconds_bucket" in client.get("/metrics").text
     for path in ("/", "/v1/info", "/v1/nothing", "/static/page.css"):
         headers = client.get(path).headers

@@ -38,6 +38,9 @@ _SHORT = 6
 _LONGEST = 400
 """Characters of a sentence that are looked at, from its end."""
 
+_MOST_REQUESTS = 10
+"""Sentences of a text that are read as what it asks: the last."""
+
 _GREETING = re.compile(
     r"^(?:(?:hi|hello|hey|dear \w+|good (?:morning|evening|afternoon)|please|ok|okay|so|well|doctor"
     r"|thanks?|kindly|can you (?:please )?(?=tell|explain|describe|find|show|list|give|define|write"
@@ -303,7 +306,7 @@ def requests(text: str) -> list[str]:
     pieces = _pieces(text)
     asking = [p for p in pieces if (asks_in_history(p) if is_history(pieces) else _asks(p))]
     marked = [p for p in asking if p.endswith("?")]
-    return marked or asking or [text[-_LONGEST:]]
+    return list(dict.fromkeys(marked or asking or [text[-_LONGEST:]]))[-_MOST_REQUESTS:]
 
 
 def _pieces(text: str) -> list[str]:

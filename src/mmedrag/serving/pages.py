@@ -182,6 +182,8 @@ async def login(request: Request) -> Response:
     token = str((await body_of(request)).fields.get("token", ""))
     client_of(request, token or "-")
     answer = RedirectResponse("/", 303)
+    if service_of(request).tokens is None:
+        return answer
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure)
     return answer

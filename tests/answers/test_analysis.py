@@ -159,6 +159,23 @@ def test_what_a_question_names_does_not_explain_it_nor_does_what_that_is_a_kind_
     assert [c.diagnosis for c in brief.differential] == ["diabetic retinopathy"]
 
 
+def test_a_disease_whose_causes_are_asked_for_is_none_of_them(terms):
+    found = cases("Macular hole.", "Macular hole.", diagnoses=["Macular hole", "Trauma"])
+    brief = brief_of(terms, "Causes of macular hole?", found)
+    assert [c.diagnosis for c in brief.differential] == ["injury"]
+    of_somebody = "61-year-old woman with a macular hole after a blow on the eye. " * 2
+    brief = brief_of(terms, f"{of_somebody}What is the diagnosis?", found)
+    assert "macular hole" in [c.diagnosis for c in brief.differential]
+
+
+def test_nothing_is_told_apart_where_nothing_is_given(terms):
+    found = cases("Sarcoidosis.", "Sarcoidosis.", "Sarcoidosis.")
+    brief = brief_of(terms, "Sarcoidosis or lymphoma?", found)
+    assert (str(brief.kind), brief.reply) == ("choice", Reply.MIXED)
+    history = "34-year-old with cough, enlarged nodes at both hila and red lumps on the shins. "
+    assert brief_of(terms, f"{history}Sarcoidosis or lymphoma?", found).reply is Reply.YES
+
+
 def test_nearer_cases_lead(terms):
     near, far = cases("Mass.", "Mass.", diagnoses=["Gout", "Meningioma"])
     question = Question(Query("Differential?"), Routing({}, None), VECTOR)
@@ -217,6 +234,27 @@ def test_no_is_said_of_an_image_whose_neighbours_would_be_expected_to_have_it(te
     for found, known in ((quiet, silent), (sourced, KNOWN)):
         brief = brief_of(terms, text, found, Counts(), image=b"image", known=known)
         assert brief.reply is Reply.UNKNOWN
+
+
+def test_an_image_is_not_normal_where_its_neighbours_would_be_expected_to_be(terms):
+    class Counts:
+        """Half of the records of a clinic are normal studies."""
+
+        def prevalence(self, question, groups):
+            return dict.fromkeys(groups, Prevalence(45, 45, 90))
+
+    ill = [replace(c, source="clinic") for c in cases(*["Pneumothorax."] * 4)]
+    tried = Absence(0.3, 0.96, nearest=0.4)
+    no = brief_of(
+        terms, "Is this normal?", ill, Counts(), b"image", replace(KNOWN, abnormality=tried)
+    )
+    assert (no.reply, "50% of the records" in no.reason) == (Reply.NO, True)
+    one = [*ill, replace(ill[0], id="n", patient_id="n", text="", labels=("normal",))]
+    far = replace(tried, nearest=0.6)
+    for found, rule in ((one, tried), (ill, far)):
+        known = replace(KNOWN, abnormality=rule)
+        brief = brief_of(terms, "Is this normal?", found, Counts(), b"image", known)
+        assert brief.reply is not Reply.NO
 
 
 def test_yes_is_never_said_where_more_cases_rule_it_out():
@@ -318,8 +356,10 @@ def test_a_normal_study_is_no_clear_lead_of_an_image(terms):
 
 def test_an_agreement_survives_json():
     assert agreement.of_json(agreement.to_json(KNOWN)) == KNOWN
-    before = {k: v for k, v in agreement.to_json(KNOWN).items() if k != "absence"}
+    silent = ("absence", "abnormality")
+    before = {k: v for k, v in agreement.to_json(KNOWN).items() if k not in silent}
     assert agreement.of_json(before).absence.expected > 1
+    assert agreement.of_json(before).abnormality.expected > 1
 
 
 def test_what_ships_can_be_read():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -86,19 +86,25 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """When silence of the similar cases says that an image does not have a finding.
+    """When silence of the similar cases says that an image has not a finding, or is not normal.
 
     It does where next to none of them affirms it, although at least a share ``expected`` of the
-    records of their sources does (:func:`mmedrag.answers.support.expected_share`). ``right`` is the
-    share of such replies that were right.
+    records of their sources does (:func:`mmedrag.answers.support.expected_share`), and the nearest
+    case is at least as similar as ``nearest``: of an image unlike all others, silence says nothing.
+    ``right`` is the share of such replies that were right.
     """
 
     expected: float
     right: float
+    nearest: float = 0.0
 
     def holds(self, support: Mapping[str, float]) -> bool:
-        """Whether a finding of this support is said not to be there."""
-        return support["affirm"] <= SILENT and support["expected"] >= self.expected
+        """Whether no is said of a finding, or of normality, of this support."""
+        return (
+            support["affirm"] <= SILENT
+            and support["expected"] >= self.expected
+            and support["nearest"] >= self.nearest
+        )
 
 
 NEVER = 1.01
@@ -113,14 +119,15 @@ class Agreement:
     """What agreement of the similar cases is worth.
 
     ``presence`` judges whether an image has a finding, ``absence`` whether silence says that it has
-    not, ``normality`` whether it is a normal study, ``leads`` whether the first of several is
-    right, for each of :data:`LEADS`.
+    not, ``normality`` whether it is a normal study, ``abnormality`` whether silence says that it is
+    none, ``leads`` whether the first of several is right, for each of :data:`LEADS`.
     """
 
     presence: Judge
     normality: Judge
     leads: Mapping[str, Judge]
     absence: Absence = UNTRIED
+    abnormality: Absence = UNTRIED
 
     def reply(self, support: Mapping[str, float], *, normality: bool = False) -> tuple[Reply, str]:
         """Yes or no of an image, as far as its similar cases can say; else the odds.
@@ -134,10 +141,12 @@ class Agreement:
         if given is not Reply.UNKNOWN:
             right = judge.right_yes if given is Reply.YES else judge.right_no
             return given, f"such a reply was right for {right:.0%} of images held out"
-        if not normality and self.absence.holds(support):
+        silence = self.abnormality if normality else self.absence
+        if silence.holds(support):
+            have = "are normal" if normality else "have it"
             return Reply.NO, (
-                f"{support['expected']:.0%} of the records of their sources have it and hardly any "
-                f"of these; such a reply was right for {self.absence.right:.0%} of images held out"
+                f"{support['expected']:.0%} of the records of their sources {have} and hardly any "
+                f"of these; such a reply was right for {silence.right:.0%} of images held out"
             )
         undecided = Reply.MIXED if support["affirm"] and support["rule out"] else Reply.UNKNOWN
         p = judge.probability(support)
@@ -168,6 +177,8 @@ class Agreement:
                 Reply.MIXED,
                 f"too few {queries} held out had {what} to say how often it is right",
             )
+        if not tried.right:
+            return Reply.MIXED, f"{what} was right for none of {tried.of} {queries} held out"
         share = f"{tried.right / tried.of:.0%} of {tried.of} {queries} held out"
         return Reply.MIXED, f"{what} was right for only {share}"
 
@@ -195,6 +206,7 @@ def of_json(data: Mapping[str, Any]) -> Agreement:
         normality=_judge(data["normality"]),
         leads={kind: _judge(lead) for kind, lead in data["leads"].items()},
         absence=Absence(**data["absence"]) if "absence" in data else UNTRIED,
+        abnormality=Absence(**data["abnormality"]) if "abnormality" in data else UNTRIED,
     )
 
 
@@ -214,11 +226,13 @@ def to_json(agreement: Agreement) -> dict[str, Any]:
         "presence": _judge_json(agreement.presence),
         "normality": _judge_json(agreement.normality),
         "leads": {kind: _judge_json(judge) for kind, judge in agreement.leads.items()},
-        "absence": {
-            "expected": round(agreement.absence.expected, 4),
-            "right": round(agreement.absence.right, 4),
-        },
+        "absence": _absence_json(agreement.absence),
+        "abnormality": _absence_json(agreement.abnormality),
     }
+
+
+def _absence_json(absence: Absence) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in asdict(absence).items()}
 
 
 _NUMBERS = ("yes", "no", "right_yes", "right_no")

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
+from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.findings import FLAT
@@ -101,7 +102,7 @@ class CaseAnalyst:
     ) -> dict[str, float]:
         """The numbers by which a reply on an image is judged, of a brief without its reply."""
         expected = 0.0
-        if corpus is not None and concept != NORMAL:
+        if corpus is not None:
             expected = expected_share(self._group(concept), question, cases, corpus)
         return support_of(concept, brief, cases, self.ontology, expected)
 
@@ -211,6 +212,8 @@ class CaseAnalyst:
             case QuestionKind.CHOICE if targets and self._of_an_image(question):
                 verdicts = self._presence(brief, question, [*targets], readings, corpus)
                 return _chosen(verdicts, targets)
+            case QuestionKind.CHOICE if is_bare(question):
+                reply, reason = Reply.MIXED, "nothing was given to tell them apart by"
             case QuestionKind.CHOICE:
                 reply, reason = _choice(brief, targets)
             case QuestionKind.DEFINITION:

@@ -24,7 +24,15 @@ from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
 from mmedrag.durability import write_durably
 from mmedrag.evaluation.agreement_section import section_of
-from mmedrag.evaluation.calibration import FITTED, PATIENTS, SETS, Lead, Trial, fit
+from mmedrag.evaluation.calibration import (
+    FITTED,
+    PATIENTS,
+    SETS,
+    STRANGERS,
+    Lead,
+    Trial,
+    fit,
+)
 from mmedrag.evaluation.task_replies import sampled
 from mmedrag.evaluation.tasks import (
     Task,
@@ -64,22 +72,38 @@ def measure_agreement(
     trials: list[Trial] = []
     leads: list[Lead] = []
     for split, of, task in tasks:
-        open_question = task.reply is None and not task.detail  # the others rest on neighbours
-        context = (ordered if open_question else nearest).retrieve(_apart(task))
+        if task.reply is not None:
+            trials += _trials(split, of, task, nearest, plain)
+            progress(1)
+            continue
+        context = (nearest if task.detail else ordered).retrieve(_apart(task))
         brief = plain.brief(context.question, context.kept, rag.statistics)
         cases = [e for e in context.kept if isinstance(e.item, Case)]
-        if task.reply is not None and cases:
-            concept = NORMAL if task.kind.startswith("is it normal") else _concept_of(brief)
-            kind = "normality" if concept == NORMAL else "presence"
-            support = plain.support(concept, brief, context.question, cases, rag.statistics)
-            trials.append(Trial(kind, split, support, task.reply is Reply.YES, of))
-        elif task.codes and brief.differential:
+        if task.codes and brief.differential:
             leads.append(_lead(split, task, brief, cases, dictionary))
         elif task.detail and (lead := _detail(split, task, brief, cases)):
             leads.append(lead)
         progress(1)
     agreement = fit(trials, leads)
     return agreement, section_of(agreement, trials, leads)
+
+
+def _trials(split: str, of: str, task: Task, rag: MMedRAG, analyst: CaseAnalyst) -> Iterator[Trial]:
+    """A question of yes or no, asked without the patient and without the whole source."""
+    queries = {split: _apart(task)}
+    if split in STRANGERS and task.source:
+        where = f"({queries[split].where}) and source != {_quoted(task.source)}"
+        queries[STRANGERS[split]] = replace(task.query, where=where)
+    for searched, query in queries.items():
+        context = rag.retrieve(query)
+        brief = analyst.brief(context.question, context.kept, rag.statistics)
+        cases = [e for e in context.kept if isinstance(e.item, Case)]
+        if not cases:
+            continue
+        concept = NORMAL if task.kind.startswith("is it normal") else _concept_of(brief)
+        kind = "normality" if concept == NORMAL else "presence"
+        support = analyst.support(concept, brief, context.question, cases, rag.statistics)
+        yield Trial(kind, searched, support, task.reply is Reply.YES, of)
 
 
 def evaluate_agreement(
@@ -139,9 +163,13 @@ def _of_unseen(
 
 def _apart(task: Task) -> Query:
     """The query; the patient's own images are left out."""
-    quoted = (task.patient or "").replace("'", "''")
-    where = f"patient_id != '{quoted}'" if quoted else f"id != '{task.case_id}'"
-    return replace(task.query, where=where)
+    left_out = ("patient_id", task.patient) if task.patient else ("id", task.case_id)
+    return replace(task.query, where=f"{left_out[0]} != {_quoted(left_out[1])}")
+
+
+def _quoted(text: str) -> str:
+    """As a value of a filter."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _concept_of(brief: Brief) -> str:

@@ -26,6 +26,9 @@ from mmedrag.types import Reply
 FITTED, PATIENTS, SETS = "fitted", "patients held out", "sets held out"
 """Patients that are fitted on, patients kept apart, and sets of which nothing is fitted on."""
 
+STRANGERS = {FITTED: "fitted, source left out", PATIENTS: "held out, source left out"}
+"""The same patients as strangers: no case of the source of their image is searched."""
+
 SURE = {"presence": 0.95, "absence": 0.95, "normality": 0.99, "lead": 0.95}
 """Share of replies to fitted patients that must be right. Normal studies are few, and more of them
 in the sets that are fitted than elsewhere."""
@@ -37,6 +40,9 @@ shown with those behind it and their counts, so that less is asked of it."""
 ODDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 EXPECTED = tuple(round(0.05 * i, 2) for i in range(1, 11))
 """Shares of the records of the similar cases' sources from which on silence may say no."""
+
+FAR = 0.05
+"""Share of the fitted images whose nearest case is so far that silence says nothing."""
 
 LEAST = 20
 """Replies that a threshold must let through, to be believed."""
@@ -79,18 +85,24 @@ def fit(trials: Sequence[Trial], leads: Sequence[Lead]) -> Agreement:
         normality=_judge("normality", trials, NORMALITY),
         leads={kind: _lead_judge([x for x in leads if x.kind == kind]) for kind in LEADS},
         absence=_absence([t for t in trials if t.kind == "presence"]),
+        abnormality=_absence([t for t in trials if t.kind == "normality"]),
     )
 
 
 def _absence(trials: Sequence[Trial]) -> Absence:
     """The least of :data:`EXPECTED` whose noes are right for fitted patients, and for others.
 
-    They must be right in both halves of the sets, so that no kind of set stands in for another.
+    They must be right in both halves of the sets, so that no kind of set stands in for another, and
+    where the source of the image is not searched. Images farther from all cases than :data:`FAR` of
+    the fitted ones get none.
     """
     fitted, apart = ([t for t in trials if t.split == split] for split in (FITTED, PATIENTS))
+    strange = [t for t in trials if t.split == STRANGERS[FITTED]]
+    near = float(np.quantile([t.support["nearest"] for t in fitted], FAR)) if fitted else 0.0
     for expected in EXPECTED:
-        tried = Absence(expected, 0.5)
-        judged = [p for p in (fitted, *halves(fitted)) if len(noes(tried, p)) >= LEAST]
+        tried = Absence(expected, 0.5, near)
+        parts = (fitted, *halves(fitted), strange)
+        judged = [p for p in parts if len(noes(tried, p)) >= LEAST]
         if judged and all(right_noes(tried, p) >= SURE["absence"] for p in judged):
             right = right_noes(tried, apart, prior=1.0)
             return replace(tried, right=right) if right >= TRUSTED["absence"] else UNTRIED

@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from mmedrag.remembering import remembered
 
-RULES = 1
+RULES = 2
 """Version of the normal form; a dictionary compiled under other rules must be compiled again."""
 
 _PREFIXES = (
@@ -23,7 +23,7 @@ _PREFIXES = (
 # A prefix joined by a hyphen belongs to its word; other hyphens separate words like spaces do. A
 # hyphen between spaces is a dash, and like all other punctuation a token that no term runs across.
 _TOKEN = re.compile(
-    rf"(?:\b(?:{_PREFIXES})[-\u2010\u2011](?=[a-z]))?[^\W_]+(?:['’]s\b)?"
+    rf"(?:\b(?:{_PREFIXES})[-\u2010\u2011–](?=[a-z]))?[^\W_]+(?:['’]s\b)?"
     r"|\n[ \t\r]*\n|(?<=\s)[-–](?=\s)|[^\s\w\-\u2010\u2011–'’]",
     re.IGNORECASE,
 )
@@ -99,7 +99,7 @@ def normal(token: str) -> str:
             c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c)
         )
     if not word.isalnum():
-        word = re.sub(r"['’]s$|[-\u2010\u2011]", "", word)
+        word = re.sub(r"['’]s$|[-\u2010\u2011–]", "", word)
     if len(word) <= 3 or not word.isalpha():
         return word
     if _BRITISH.search(word):

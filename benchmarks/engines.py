@@ -328,7 +328,7 @@ class Chroma(Engine):
 
 
 class LanceDB(Engine):
-    """A table with an IVF index (from 10,000 rows), scalar indexes and full text."""
+    """A table with an IVF index (from 100,000 rows), scalar indexes and full text."""
 
     name, words = "LanceDB", True
 

@@ -36,6 +36,7 @@ from mmedrag.protocols import (
     SpellingCorrector,
 )
 from mmedrag.selection import gather, head, neighbours, with_definition
+from mmedrag.text.language import language
 from mmedrag.types import (
     LONGEST_TEXT,
     Answer,
@@ -200,7 +201,7 @@ class MMedRAG:
             criteria, synonyms = self.expander.criteria(question), self.expander.synonyms(question)
             question = replace(question, criteria=criteria, synonyms=synonyms)
         lap("terms")
-        vector = self.embedder.embed([searched(question)], [picture])[0]  # 3.3
+        vector = self.embedder.embed([in_english(question)], [picture])[0]  # 3.3
         lap("encoding")
         return replace(question, vector=vector)
 
@@ -272,6 +273,14 @@ def searched(question: Question) -> Query:
     if question.intent is None or question.query.image is None:
         return question.query
     return replace(question.query, text=question.intent.described)
+
+
+def in_english(question: Question) -> Query:
+    """What is searched for, the English names of foreign terms beside it: encoders know those."""
+    query = searched(question)
+    if not query.text or not question.synonyms or language(query.text) == "en":
+        return query
+    return replace(query, text=f"{query.text} {', '.join(question.synonyms)}")
 
 
 def explained(question: Question) -> tuple[Mention, ...]:

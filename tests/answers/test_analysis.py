@@ -159,6 +159,23 @@ def test_what_a_question_names_does_not_explain_it_nor_does_what_that_is_a_kind_
     assert [c.diagnosis for c in brief.differential] == ["diabetic retinopathy"]
 
 
+def test_a_disease_whose_causes_are_asked_for_is_none_of_them(terms):
+    found = cases("Macular hole.", "Macular hole.", diagnoses=["Macular hole", "Trauma"])
+    brief = brief_of(terms, "Causes of macular hole?", found)
+    assert [c.diagnosis for c in brief.differential] == ["injury"]
+    of_somebody = "61-year-old woman with a macular hole after a blow on the eye. " * 2
+    brief = brief_of(terms, f"{of_somebody}What is the diagnosis?", found)
+    assert "macular hole" in [c.diagnosis for c in brief.differential]
+
+
+def test_nothing_is_told_apart_where_nothing_is_given(terms):
+    found = cases("Sarcoidosis.", "Sarcoidosis.", "Sarcoidosis.")
+    brief = brief_of(terms, "Sarcoidosis or lymphoma?", found)
+    assert (str(brief.kind), brief.reply) == ("choice", Reply.MIXED)
+    history = "34-year-old with cough, enlarged nodes at both hila and red lumps on the shins. "
+    assert brief_of(terms, f"{history}Sarcoidosis or lymphoma?", found).reply is Reply.YES
+
+
 def test_nearer_cases_lead(terms):
     near, far = cases("Mass.", "Mass.", diagnoses=["Gout", "Meningioma"])
     question = Question(Query("Differential?"), Routing({}, None), VECTOR)

@@ -77,6 +77,34 @@ def test_reports_are_quoted_by_the_sentence_closest_to_the_question():
     assert "Old rib" not in text
 
 
+def quoted_keys(text: str) -> list[str]:
+    """The cases that an answer shows, in order."""
+    closest = text.split("Closest cases:")[1].split("\n\n")[0]
+    return [line[2:4] for line in closest.strip().splitlines()]
+
+
+def test_cases_that_have_what_a_text_asks_about_are_shown_first():
+    asked = question("pleural effusion", {"pleural effusion": AFFIRMED})
+    asked = replace(asked, intent=Intent(QuestionKind.SEARCH, "test", ("T:pleural effusion",)))
+    assert quoted_keys(text_of(asked, [CLEAR, SILENT, EFFUSION]))[0] == EFFUSION.key
+    shown = replace(asked, query=replace(asked.query, image=b"image"))
+    assert quoted_keys(text_of(shown, [CLEAR, SILENT, EFFUSION]))[0] == CLEAR.key
+
+
+def test_a_term_that_no_case_has_is_shown_by_none():
+    asked = question("What is a chylothorax?", {"chylothorax": AFFIRMED})
+    intent = Intent(QuestionKind.DEFINITION, "test", ("T:chylothorax",))
+    meaning = definition("D1", "chylothorax", "Lymph in the pleural space.")
+    text = text_of(replace(asked, intent=intent), [CLEAR, SILENT, meaning])
+    assert text.startswith("Terms:")
+    assert "Closest cases:" not in text
+
+
+def test_a_label_is_named_once():
+    one = replace(EFFUSION, item=replace(EFFUSION.item, labels=("Opacity", "Opacity", "Lung")))
+    assert "labels “Opacity”, “Lung”" in text_of(ASKED, [one])
+
+
 def test_who_affirms_and_who_negates_is_counted():
     text = text_of(ASKED, [EFFUSION, CLEAR, LEFT])
     assert "- pleural effusion: affirmed [C1, C4]; ruled out [C2]" in text

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.answers.questions import RULES, RuleReader, kind_of, last_request, phrases_of
+from mmedrag.answers.questions import (
+    RULES,
+    RuleReader,
+    kind_of,
+    last_request,
+    phrases_of,
+    requests,
+    sentences_read,
+)
 from mmedrag.definitions import Dictionary
 from mmedrag.protocols import QuestionReader
 from mmedrag.types import Domain, Query, Question, QuestionKind, Routing
@@ -101,6 +109,28 @@ def test_a_history_may_stand_before_the_question():
     text = "45-year-old woman with seizures. Known breast cancer. What is it likely to be?"
     assert last_request(text) == "What is it likely to be?"
     assert kind_of(last_request(text), has_image=False)[0] is QuestionKind.DIFFERENTIAL
+
+
+def test_what_the_model_of_questions_reads_is_known_before_it_is_asked(terms):
+    read = []
+
+    def learned(request, mentions):
+        read.append(request)
+        return {"presence": 1.0}
+
+    for text in ("The film is old. Is there a mass? Or an effusion?", "A mass?"):
+        question = Question(Query(text), Routing({}, None), np.zeros(1), ())
+        read.clear()
+        RuleReader(terms.concepts.domains, learned).read(question)
+        assert read
+        assert set(read) <= set(sentences_read(text))
+    assert sentences_read("x" * 1_000) == []
+
+
+def test_of_many_questions_the_last_are_read():
+    asked = [f"Is there a finding of number {n}?" for n in range(1_000)]
+    assert requests(" ".join(asked)) == asked[-10:]
+    assert requests("Is there a mass? " * 50) == ["Is there a mass?"]
 
 
 def test_a_term_that_is_pointed_at_is_asked_for(terms):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmedrag.assembly import assemble, create, dictionary
-from mmedrag.casebase.hybrid import relevance
+from mmedrag.casebase.hybrid import relevance, together
 from mmedrag.indexing import index
 from mmedrag.presets import Stages
 from mmedrag.types import Case, Query
@@ -79,3 +79,9 @@ def test_all_criteria_outweigh_every_other_difference(n, low, high):
     most = 0.5 * (n - 1) / n  # all but one criterion, of which the report is silent
     blended = relevance(np.array([low, high]), np.zeros(2), np.array([1.0, most]))
     assert blended[0] > blended[1]
+
+
+def test_one_finding_that_is_there_outweighs_all_that_are_not() -> None:
+    met = np.array([[1.0, 0.0, 1.0, -1.0], [0.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0]])
+    there, not_there, all_of_it, denied = together(met, np.array([True, False, False]))
+    assert all_of_it == 1.0 > there > not_there > denied

@@ -83,6 +83,24 @@ def test_a_question_whether_has_no_criteria() -> None:
     assert EXPANDER.criteria(question("effusion?", QuestionKind.PRESENCE)) == ()
 
 
+def test_what_is_asked_of_nobody_is_looked_up_in_cases_that_have_it() -> None:
+    choice = EXPANDER.criteria(question("Glioblastoma or brain abscess?", QuestionKind.CHOICE))
+    assert [(c.term, c.required) for c in choice] == [
+        ("glioblastoma", False),
+        ("brain abscess", False),
+    ]
+    declined = question("Can I fly with a pneumothorax?", QuestionKind.OUT_OF_SCOPE)
+    assert [c.term for c in EXPANDER.criteria(declined)] == ["pneumothorax"]
+    sided = question("Which side is the pneumothorax on?", QuestionKind.PRESENCE)
+    sided = replace(sided, intent=Intent(QuestionKind.PRESENCE, "test", detail="side"))
+    assert [c.term for c in EXPANDER.criteria(sided)] == ["pneumothorax"]
+
+
+def test_of_an_image_neither_is_looked_up() -> None:
+    asked = question("Glioblastoma or brain abscess?", QuestionKind.CHOICE)
+    assert EXPANDER.criteria(replace(asked, query=Query(asked.query.text, b"image"))) == ()
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [

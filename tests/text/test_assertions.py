@@ -101,6 +101,14 @@ KINDS = {
         If {u:pneumonia} develops, treat.
         {Opacity} that may represent {u:pneumonia} or {u:atelectasis}.
         {u:Sarcoidosis} is favoured over {u:lymphoma}.
+        No {n:fever}, no {n:cough}, 2 cm spiculated {nodule} in the right upper lobe.
+        No {n:effusion}, 4 mm calcified {granuloma} at the left base.
+        No {n:stones}, no {n:hydronephrosis}, simple {cyst} in the left kidney.
+        No {n:mass}, no {n:lesion}, {n:infarct} or {n:abscess}.
+        The heart is not {n:enlarged}, old lacunar {infarct} in the thalamus.
+        A {nodule} not present in 2019 is seen.
+        Findings are not inconsistent with {u:pneumonia}.
+        {u:Tuberculosis} is felt to be unlikely.
     """,
     "predicates": """
         {n:Effusion} is absent.
@@ -186,6 +194,12 @@ KINDS = {
         ¿Qué es la {i:hidronefrosis}?
     """,
     "Portuguese": """
+        Observa-se {cardiomegalia}; não há {n:derrame} pleural.
+        Evidencia-se {opacidade} no lobo inferior esquerdo.
+        Identifica-se {fratura} do fêmur direito.
+        Caso de {tuberculose} pulmonar em paciente jovem.
+        Se houver {u:pneumonia}, repetir a radiografia.
+        Avaliar se há {u:fratura} do quadril.
         Não se observa {n:derrame}.
         Sem {n:derrame} nem {n:edema}.
         Não há {n:fratura}, mas existe {edema}.

@@ -210,6 +210,8 @@ class Agreement:
                 Reply.MIXED,
                 f"too few {queries} held out had {what} to say how often it is right",
             )
+        if not tried.right:
+            return Reply.MIXED, f"{what} was right for none of {tried.of} {queries} held out"
         share = f"{tried.right / tried.of:.0%} of {tried.of} {queries} held out"
         return Reply.MIXED, f"{what} was right for only {share}"
 

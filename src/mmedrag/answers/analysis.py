@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
+from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.findings import FLAT
@@ -211,6 +212,8 @@ class CaseAnalyst:
             case QuestionKind.CHOICE if targets and self._of_an_image(question):
                 verdicts = self._presence(brief, question, [*targets], readings, corpus)
                 return _chosen(verdicts, targets)
+            case QuestionKind.CHOICE if is_bare(question):
+                reply, reason = Reply.MIXED, "nothing was given to tell them apart by"
             case QuestionKind.CHOICE:
                 reply, reason = _choice(brief, targets)
             case QuestionKind.DEFINITION:

@@ -10,6 +10,7 @@ import re
 
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, BY_VERB
 from mmedrag.answers.romance import plain_letters
+from mmedrag.types import Question
 
 _ASKING_WORD = re.compile(
     r"\b(?:what|which|who|whom|whose|when|where|why|how)(?:'s|’s)?\b"
@@ -68,6 +69,15 @@ _OF_THE_PROGRAM = re.compile(
     r"|dream|speak"
     r"|offer|support|accept|save|remember)\b"
 )
+
+
+BARE = 12
+"""Words up to which a question describes no case."""
+
+
+def is_bare(question: Question) -> bool:
+    """Whether it asks, describes no case and shows no image that it could be asked of."""
+    return question.query.image is None and len(question.query.text.split()) <= BARE
 
 
 def unanswerable(request: str, rule: str, *, names_finding: bool) -> bool:

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.nearness import nearness
 from mmedrag.answers.statements import CaseReading, Named, elsewhere, says_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.quotations import label
 from mmedrag.text.wording import normal, spans
-from mmedrag.types import Assertion, Candidate, Claim, Kind, Mention, Question
+from mmedrag.types import Assertion, Candidate, Claim, Kind, Mention, Question, QuestionKind
 
 FROM_DIAGNOSIS, FROM_LABEL, FROM_FINDING, FROM_REPORT = 1.0, 0.9, 0.6, 0.5
 """How much a case counts for a diagnosis that its source, a label or its report alone names, and
@@ -123,7 +124,13 @@ def _weights(
 
 
 def _findings_named(question: Question, ontology: Ontology) -> frozenset[str]:
-    """The findings that a question names: none explains itself, nor does what it is a kind of."""
+    """The findings that a question names: none explains itself, nor does what it is a kind of.
+
+    A disease may be known of the patient who is asked about; where nobody is, it is what is asked.
+    """
+    intent = question.intent
+    if intent is not None and intent.kind is QuestionKind.DIFFERENTIAL and is_bare(question):
+        return frozenset(m.concept for m in question.mentions if m.kind.is_finding)
     stated = {m.concept for m in question.mentions if m.kind is Kind.FINDING}
     return frozenset(c for c in stated if ontology.kind(c) is Kind.FINDING)
 

@@ -21,8 +21,18 @@ from mmedrag.answers.sections import (
     finding_lines,
     other_side,
 )
+from mmedrag.answers.support import is_whole
 from mmedrag.text.quotations import label
-from mmedrag.types import Brief, Case, Definition, Evidence, Question, QuestionKind, Reply
+from mmedrag.types import (
+    Assertion,
+    Brief,
+    Case,
+    Definition,
+    Evidence,
+    Question,
+    QuestionKind,
+    Reply,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +96,8 @@ class ExtractiveGenerator:
         ]
 
     def _closest(self, question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
-        first: Sequence[Evidence] = cases
-        if brief.kind is QuestionKind.DEFINITION:
-            first = _showing(brief, cases)
-        elif brief.compared:
-            first = _latest_first(brief, cases)
+        compared = brief.compared
+        first = _latest_first(brief, cases) if compared else showing(question, brief, cases)
         lines = []
         for case in first[: self.quotes]:
             quote = quoted(question, case, self.analyst.source)
@@ -111,10 +118,24 @@ def _lowered(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def _showing(brief: Brief, cases: Sequence[Evidence]) -> list[Evidence]:
-    """The cases that affirm what is explained first."""
-    keys = {k for c in brief.claims[:1] for k in c.keys}
-    return sorted(cases, key=lambda c: c.key not in keys)
+def showing(question: Question, brief: Brief, cases: Sequence[Evidence]) -> Sequence[Evidence]:
+    """The cases that affirm what a text asks about, then those that are only like it.
+
+    A term that is explained is shown by such cases or by none.
+    """
+    if question.query.image is not None:
+        return cases
+    ruled_out = {m.concept for m in question.mentions if m.assertion is Assertion.NEGATED}
+    wanted = [
+        c.keys for c in brief.claims
+        if c.assertion is Assertion.AFFIRMED and is_whole(c) and c.concept not in ruled_out
+        and question.intent is not None and c.concept in question.intent.concepts
+    ]  # fmt: skip
+    met = {c.key: sum(c.key in keys for keys in wanted) for c in cases}
+    if brief.kind is QuestionKind.DEFINITION and brief.definitions:
+        return [c for c in cases if met[c.key]]
+    first = {keys[0] for keys in wanted} if brief.kind is QuestionKind.CHOICE else set()
+    return sorted(cases, key=lambda c: (c.key not in first, -met[c.key]))
 
 
 def _latest_first(brief: Brief, cases: Sequence[Evidence]) -> list[Evidence]:
@@ -138,7 +159,7 @@ def _label(evidence: Evidence) -> str:
     about = [str(case.domain or ""), label(case.modality)]
     if case.diagnosis:
         about.append(f"diagnosis “{label(case.diagnosis)}”")
-    elif names := [f"“{label(n)}”" for n in case.labels if len(n) > 2]:
+    elif names := list(dict.fromkeys(f"“{label(n)}”" for n in case.labels if len(n) > 2)):
         about.append(f"labels {', '.join(names)}")
     shown_about = ", ".join(word for word in about if word)
     return (

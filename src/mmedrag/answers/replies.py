@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mmedrag.answers.analysis import base_rate
+from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.kinds import KIND_OF
@@ -22,8 +23,7 @@ from mmedrag.types import (
 )
 
 LEADS = 3
-_BARE = 12
-"""Words up to which a question of yes or no describes no case."""
+_YES_OR_NO = frozenset({QuestionKind.PRESENCE, QuestionKind.NORMALITY, QuestionKind.CHOICE})
 
 
 def direct_reply(
@@ -113,7 +113,8 @@ def _counted(claims: Sequence[Claim]) -> str:
     ending = f" (base rate: {rate})." if rate else "."
     yes = by_assertion.get(Assertion.AFFIRMED)
     if yes is not None:
-        first = f"in {len(yes.keys)} of {the_cases}: yes, {term} {cited(yes.keys)}"
+        share = the_cases if of == 1 else f"{len(yes.keys)} of {the_cases}"
+        first = f"in {share}: yes, {term} {cited(yes.keys)}"
         return _capital("; ".join([first, *rest]) + ending)
     none = "not affirmed in" if of == 1 else "affirmed in none of"
     return _capital(f"{term} is {none} {the_cases}: " + "; ".join(rest) + ending)
@@ -172,12 +173,8 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
 
 def _of_nobody(question: Question, brief: Brief) -> list[str]:
     """Who asks "is there an effusion?" and shows nothing hears what reports say, and of whom."""
-    asks = brief.kind in (QuestionKind.PRESENCE, QuestionKind.NORMALITY)
-    if (
-        not (asks and brief.verdicts)
-        or question.query.image is not None
-        or len(question.query.text.split()) > _BARE
-    ):
+    judged = brief.verdicts or brief.kind is QuestionKind.CHOICE
+    if not (brief.kind in _YES_OR_NO and judged and is_bare(question)):
         return []
     return [
         "No image and no case was given to look at: this is what reports say of other patients."

@@ -122,9 +122,15 @@ def against_question(
         tally = tally_of(mention.concept, label(mention.term), here, analyst.ontology)
         if ruled_out:
             lines.append(f"The question rules out {tally.term}, {_echo(tally, cases)}.")
-        elif not tally.keys_of(Assertion.AFFIRMED):
+        elif not any(_affirms(mention, r, analyst) for r in readings):
             lines.append(f"The question names {tally.term}, {_echo(tally, cases)}.")
     return lines
+
+
+def _affirms(mention: Mention, reading: CaseReading, analyst: CaseAnalyst) -> bool:
+    """Whether the case affirms the finding, on whatever side."""
+    statement = says_of(reading, mention.concept, analyst.ontology)
+    return statement is not None and statement.assertion is Assertion.AFFIRMED
 
 
 def _elsewhere(mention: Mention, reading: CaseReading, analyst: CaseAnalyst) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Rows, distinct
-from mmedrag.casebase.hybrid import evidence, together
+from mmedrag.casebase.hybrid import affirmed_by, evidence, together
 from mmedrag.entailment import ELSEWHERE, KIND_ALONE, site_sets
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
@@ -194,7 +194,7 @@ def match(
         for group, value in reversed(groups):  # the first that applies decides
             row_values[np.isin(rows, group)] = value
     if all(criterion.required for criterion in criteria):
-        return rows, together(values)
+        return rows, together(values, affirmed_by(criteria))
     frequencies = np.array([len(groups[0][0]) for groups in met])
     return rows, evidence(values, frequencies, statements.count())
 

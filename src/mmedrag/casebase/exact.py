@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.hybrid import evidence, relevance, together, weight_of
+from mmedrag.casebase.hybrid import affirmed_by, evidence, relevance, together, weight_of
 from mmedrag.entailment import Relations, fulfilment, identity
 from mmedrag.filters import parse
 from mmedrag.rounding import rounded
@@ -160,5 +160,5 @@ class ExactIndex:
             for i, mentions in enumerate(self._mentions or ()):
                 row[i] = fulfilment(criterion, mentions, is_a)
         if all(criterion.required for criterion in criteria):
-            return together(met)
+            return together(met, affirmed_by(criteria))
         return evidence(met, np.count_nonzero(met == 1.0, axis=1), len(self._cases))

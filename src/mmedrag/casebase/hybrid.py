@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.rounding import rounded
-from mmedrag.types import Criterion
+from mmedrag.types import Assertion, Criterion
 
 LEXICAL_WEIGHT = 0.15
 """Chosen on diagnoses that asked for their cases' findings; `docs/guide/evaluation.md` has the
@@ -56,21 +56,30 @@ def relevance(
     return rounded((1.0 - weight) * np.maximum(scores, 0.0) + weight * concepts)
 
 
-def together(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def affirmed_by(criteria: Sequence[Criterion]) -> NDArray[np.bool_]:
+    """Which criteria ask for a finding, ``(criteria,)``; the others rule one out."""
+    return np.array([c.assertion is Assertion.AFFIRMED for c in criteria], bool)
+
+
+def together(values: NDArray[np.float64], affirmed: NDArray[np.bool_]) -> NDArray[np.float64]:
     """How far each report meets all criteria, from how far it meets each.
+
+    What is ruled out weighs less, all of it together, than one finding that should be there: many
+    reports deny by habit.
 
     Args:
         values: ``(criteria, reports)``, each in [-1, 1].
+        affirmed: which criteria ask for a finding and do not rule one out, ``(criteria,)``.
 
     Returns:
-        ``(reports,)``: half the mean over the criteria, and another half where all of them are met,
-        so that no case that meets a few comes near one that meets all.
+        ``(reports,)``: half the weighted mean over the criteria, and another half where all of them
+        are met, so that no case that meets a few comes near one that meets all.
     """
     if not len(values):
         return np.zeros(values.shape[1])
-    total: NDArray[np.float64] = values.sum(axis=0)
-    scores: NDArray[np.float64] = 0.5 * total / len(values) + 0.5 * (total == len(values))
-    return scores
+    weights = np.where(affirmed, 1.0, 1.0 / (1 + np.count_nonzero(~affirmed)))
+    mean = weights @ values / weights.sum()
+    return np.asarray(0.5 * mean + 0.5 * (values == 1.0).all(axis=0), np.float64)
 
 
 def evidence(

@@ -24,6 +24,7 @@ from mmedrag.datasets.sidecars import SUFFIXES, files_under
 from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file
+from mmedrag.regular_files import check_is_no_container
 from mmedrag.types import Case, Domain, Problem
 
 __all__ = ["FORMATS", "Format", "read_corpus", "recognise", "write_records"]
@@ -57,6 +58,8 @@ def recognise(path: Path) -> Format:
     for entry in FORMATS:
         if entry.matches(path):
             return entry
+    if path.is_file():
+        check_is_no_container(path)
     raise CorpusError(
         f"{path} is in no format that is recognised",
         f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",

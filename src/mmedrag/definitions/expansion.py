@@ -15,16 +15,12 @@ from mmedrag.definitions.concepts import Concepts
 from mmedrag.text.wording import codes
 from mmedrag.types import Assertion, Criterion, Kind, Mention, Question, QuestionKind
 
-_NEUTRAL = frozenset(
-    {
-        QuestionKind.PRESENCE,
-        QuestionKind.NORMALITY,
-        QuestionKind.CHOICE,
-        QuestionKind.COMPARISON,
-        QuestionKind.OUT_OF_SCOPE,
-    }
-)
+_K = QuestionKind
+_NEUTRAL = frozenset({_K.PRESENCE, _K.NORMALITY, _K.CHOICE, _K.COMPARISON, _K.OUT_OF_SCOPE})
 """Kinds that ask whether: a search for cases that affirm would answer them beforehand."""
+
+_GRANTED = frozenset({_K.SEARCH, _K.DEFINITION})
+"""Kinds that ask for cases of what they name, or for what it is."""
 
 LONGEST_REQUEST = 8
 """Words up to which a text is a request, whose criteria are required. Longer ones describe a case;
@@ -41,12 +37,27 @@ _STATED = frozenset({Assertion.AFFIRMED, Assertion.NEGATED})
 _MEANT = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE, Assertion.UNCERTAIN})
 
 
+def _granted(question: Question) -> bool:
+    """Whether the question wants cases that have what it names, and does not ask if they have it.
+
+    Without an image, a side, a grade or one of two can only be looked up in cases that name them,
+    and what is not answered is best shown by such cases.
+    """
+    intent = question.intent
+    if intent is None or intent.kind in _GRANTED:
+        return intent is not None
+    looked_up = intent.kind in (_K.CHOICE, _K.OUT_OF_SCOPE) or intent.detail in ("side", "grade")
+    return looked_up and question.query.image is None
+
+
 def _sought(question: Question) -> list[Mention]:
     """The mentions as they are sought: who asks for cases of a finding wants those that have it."""
-    if question.intent is None or question.intent.kind is not QuestionKind.SEARCH:
+    if not _granted(question):
         return list(question.mentions)
+    choice = question.intent is not None and question.intent.kind is _K.CHOICE
+    meant = _MEANT if choice else {Assertion.INTERROGATIVE}
     return [
-        replace(m, assertion=Assertion.AFFIRMED) if m.assertion is Assertion.INTERROGATIVE else m
+        replace(m, assertion=Assertion.AFFIRMED) if m.assertion in meant else m
         for m in question.mentions
     ]
 
@@ -66,11 +77,13 @@ class ConceptExpander:
 
         A concept that it both affirms and rules out is no criterion, and no more is one that is
         hedged, historical or asked about. Of a text longer than :data:`LONGEST_REQUEST`, what it
-        affirms alone, and none of it is required.
+        affirms alone, and none of it is required; nor is either of two that are to be told apart.
         """
-        request = len(question.query.text.split()) <= LONGEST_REQUEST
-        if question.intent is not None and question.intent.kind in _NEUTRAL:
+        intent = question.intent
+        if intent is not None and intent.kind in _NEUTRAL and not _granted(question):
             return ()
+        either = intent is not None and intent.kind is _K.CHOICE
+        request = len(question.query.text.split()) <= LONGEST_REQUEST and not either
         sought = _sought(question)
         stated = [m for m in sought if m.kind in _SEARCHED and m.assertion in _STATED]
         assertions: dict[str, set[Assertion]] = {}

@@ -52,6 +52,8 @@ _TOKEN = re.compile(
     r"|[^\w\s.'’-]|\.(?=\s*+$)"
 )
 _SIGNS = {"-ve": "negative", "–ve": "negative", "−ve": "negative", "+ve": "positive"}
+_NUMBER = re.compile(r"\d++(?:[.,]\d++)?+")
+_UNITS = frozenset({"mm", "cm", "x"})
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -234,15 +236,27 @@ class _Claims:
 
     def _reach(self, rule: Rule, start: int, end: int) -> None:
         if rule.forward:
-            self._forward(rule, end)
+            self._forward(rule, end, serial=self._repeats(start))
         else:
             self._backward(rule, start)
 
-    def _forward(self, rule: Rule, at: int) -> None:
-        """State ``rule`` of the mentions from word ``at`` on, as far as it reaches."""
+    def _repeats(self, at: int) -> bool:
+        """Whether the word there rules out again what follows: "no cough, no fever"."""
+        word = self.words[at]
+        earlier = self.words[max(0, at - 2) : at]
+        return word in self.rules.without and "," in earlier and word in self.words[: at - 1]
+
+    def _forward(self, rule: Rule, at: int, *, serial: bool = False) -> None:
+        """State ``rule`` of the mentions from word ``at`` on, as far as it reaches.
+
+        In a ``serial`` list every item has its own "no": one behind a comma that has none is
+        affirmed, and so is what is measured ("no effusion, 4 mm nodule").
+        """
         count = 0
         while at < len(self.words) and count < rule.window:
             word = self.words[at]
+            if word == "," and (serial or self._measured(at + 1)) and not self._next_item(at):
+                return
             stop = rule.limit.stops.match(self.words, at)
             if stop is not None:
                 kind = stop[1][0]
@@ -259,6 +273,12 @@ class _Claims:
                 self._state(at, rule.assertion)
             count += word[0].isalnum() or word == MENTION
             at += 1
+
+    def _measured(self, at: int) -> bool:
+        """Whether words that begin there give a size."""
+        return at + 1 < len(self.words) and (
+            _NUMBER.fullmatch(self.words[at]) is not None and self.words[at + 1] in _UNITS
+        )
 
     def _next_item(self, at: int) -> int | None:
         """The next "or" of the clause from word ``at`` on."""

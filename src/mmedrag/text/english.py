@@ -74,7 +74,8 @@ _CLAUSES = """, [there|the|this|these|it|its|stable|unchanged|now|with|she|he|pa
     |father|brother|sister|son|daughter|only|just|normal|also|again|persistent|known|consistent]
     ; , and [there|the|this|these|it|its|stable|unchanged|now|with|she|he|patient|likely
     |possible|possibly|probable|probably|suspected|no|without|not|status post|prior|so]"""
-_ITEMS = "[,|, and] [mild|moderate|severe|small|large|minimal|right|left|bilateral|both]"
+_ITEMS = """[,|, and] [mild|moderate|severe|small|large|minimal|right|left|bilateral|both|old|new
+    |chronic|simple|tiny|multiple|several|scattered|diffuse|few|a few|residual|incidental|a|an]"""
 _LOCATIONS = """[in|at|within|along|around|under|beneath|behind|over] [the|either|both|this|that|her
     |his]"""
 _AND_CLAUSES = """and [there|the|this|is|are|was|were|has|show|shows|stable|unchanged|a|an|possibly
@@ -183,7 +184,7 @@ PSEUDO = """
     ; [not|never] ... <state> [on|in] [prior|previous|earlier|old|older|last|initial|outside]
     ; [not|never] ... <state> [on|in] [the|a|an|any|his|her] <earlier>
     ; [not|never] ... <state> on [the|any] ... <earlier>
-    ; not <state> [yesterday|initially|at presentation|at first|on admission|last]
+    ; not <state> [yesterday|initially|at presentation|at first|on admission|last|in 0year]
     ; [partial|incomplete|near complete|slow|delayed] [resolution|clearing|regression] of
     ; <partly> <gone>; <have> <partly> <gone>; <have> not ... <gone>; <be> <partly> <gone>
     ; [did|does|do] not ... [resolve|clear|disappear|regress|subside|improve|change]
@@ -325,7 +326,8 @@ DOUBTED = (
     ; [evaluate|assess|check|document|ensure|confirm|monitor|follow|until|await] <change> of
     ; to [evaluate|assess|check|document|ensure|confirm|monitor|see] ... <change> of
     ; [evaluation|assessment] of possible; for evaluation of; in search of; exclude; excluding
-    ; not exclude; not ... exclude; cannot exclude; cannot ... exclude
+    ; not [inconsistent|incompatible] with; not exclude; not ... exclude; cannot exclude
+    ; cannot ... exclude
     ; [difficult|hard|impossible] to [exclude|rule out]; not diagnostic of; cannot rule out
     ; cannot ... rule out; not rule out; cannot be sure; whether; possibility of
     ; [risk|risks] [of|for]; risk factors for; [in case of|in the event of|in case there is]
@@ -353,7 +355,9 @@ LEFT_OPEN = (
     ; <be> [suspected|possible|also possible|probable|likely|considered|unlikely|less likely
     |questioned|equivocal|uncertain|suggested|favored|conceivable|plausible|questionable|doubtful
     |improbable|very unlikely|highly unlikely]
-    ; thought unlikely; <be> [thought|considered] unlikely
+    ; thought unlikely; <be> [thought|considered|felt|deemed|judged] unlikely
+    ; [thought|considered|felt|deemed|judged|believed] to be [unlikely|less likely|improbable
+    |possible|probable|likely|doubtful]
     ; [should|may|could|must|might] [be|also be] considered; to be considered
     ; [is|are] [a|the|another] [consideration|considerations|possibility|concern]
     ; [main|leading|first|primary|top] consideration; in the differential; in question

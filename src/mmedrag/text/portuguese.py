@@ -141,7 +141,12 @@ RULES = Rules(
                 ; nao [descarta|exclui|afasta]; nao se pode [descartar|excluir|afastar]
                 ; nao pode [ser|se]; nao podemos [descartar|excluir|afastar]; considerar; avaliar
                 ; pode; podem; poderia; poderiam; pode [corresponder a|tratar se de|representar]
-                ; versus; vs; diagnostico diferencial; risco de; se ; caso ; em caso de; ?
+                ; versus; vs; diagnostico diferencial; risco de; em caso de; ?
+                ; ^ se; [,|;|e|ou|mas|apenas|so|somente|exceto] se
+                ; [avaliar|verificar|saber|ver|checar|decidir|confirmar|esclarecer|duvida
+                |perguntar] se
+                ; se [ha|houver|existir|persistir|persistirem|ocorrer|surgir|suspeita]
+                ; caso [haja|exista|ocorra|surja|persista|persistam|apresente|desenvolva]
                 ; possibilidade de; probabilidade de; em busca de; pesquisar; pesquisa de
                 ; parece; parecem; duvida de; eventual; hipotese de; questiona se
                 """,

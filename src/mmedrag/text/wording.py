@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 from hashlib import blake2b
 
-RULES = 1
+from mmedrag.remembering import remembered
+
+RULES = 2
 """Version of the normal form; a dictionary compiled under other rules must be compiled again."""
 
 _PREFIXES = (
@@ -22,7 +23,7 @@ _PREFIXES = (
 # A prefix joined by a hyphen belongs to its word; other hyphens separate words like spaces do. A
 # hyphen between spaces is a dash, and like all other punctuation a token that no term runs across.
 _TOKEN = re.compile(
-    rf"(?:\b(?:{_PREFIXES})[-\u2010\u2011](?=[a-z]))?[^\W_]+(?:['’]s\b)?"
+    rf"(?:\b(?:{_PREFIXES})[-\u2010\u2011–](?=[a-z]))?[^\W_]+(?:['’]s\b)?"
     r"|\n[ \t\r]*\n|(?<=\s)[-–](?=\s)|[^\s\w\-\u2010\u2011–'’]",
     re.IGNORECASE,
 )
@@ -87,7 +88,7 @@ def spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _TOKEN.finditer(text)]
 
 
-@lru_cache(maxsize=1 << 16)
+@remembered(1 << 16)
 def normal(token: str) -> str:
     """The normal form of one token."""
     if token == "&":  # noqa: S105 - a token of text
@@ -98,7 +99,7 @@ def normal(token: str) -> str:
             c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c)
         )
     if not word.isalnum():
-        word = re.sub(r"['’]s$|[-\u2010\u2011]", "", word)
+        word = re.sub(r"['’]s$|[-\u2010\u2011–]", "", word)
     if len(word) <= 3 or not word.isalpha():
         return word
     if _BRITISH.search(word):
@@ -121,7 +122,7 @@ def _first(rules: list[tuple[re.Pattern[str], str]], word: str) -> str:
     return word
 
 
-@lru_cache(maxsize=1 << 16)
+@remembered(1 << 16)
 def code(token: str) -> int:
     """A 64-bit number for the token's normal form, the same on every machine; never 0."""
     digest = blake2b(normal(token).encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -11,6 +11,7 @@ import binascii
 import json
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -28,6 +29,7 @@ from mmedrag.integrations.metadata import (
     case_metadata,
     definition_metadata,
     evidence_metadata,
+    retrieved,
 )
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import CaseStore
@@ -204,6 +206,7 @@ class Tools:
         system = configure(self._rag, context_filter="none", k=k)
         query = self._query(text, image, image_file, domain, where, patient_id, at)
         context = system.retrieve(query)
+        context = replace(context, kept=retrieved(context, k, definitions=True))
         return _summary(context_json(context), context)
 
     @_curable

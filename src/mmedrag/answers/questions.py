@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from mmedrag.answers import romance
 from mmedrag.answers.answerable import IMPERATIVE
+from mmedrag.answers.histories import asks_in_history, is_history
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
 from mmedrag.answers.question_model import LABELS, verdict
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
@@ -130,6 +131,8 @@ class RuleReader:
         Where it asks for two things and one of them is not for us, the other is answered.
         """
         text = clean(question.query.text)
+        if _only_history(text):
+            return self._of_history(question, text)
         asking = requests(text)
         judged = [self._judged(question, text, sentence) for sentence in reversed(asking)]
         intent = next((i for i in judged if i.kind is not _K.OUT_OF_SCOPE), judged[0])
@@ -140,6 +143,17 @@ class RuleReader:
                 described = " ".join(intent.described.replace(sentence, " ").split())
                 intent = replace(intent, unanswered=other.reason, described=described)
         return intent
+
+    def _of_history(self, question: Question, text: str) -> Intent:
+        """The intent of a history alone: what its image shows, or cases like it."""
+        has_image = question.query.image is not None
+        kind, rule = (_K.DESCRIPTION, _ASKS_NOTHING) if has_image else (_K.SEARCH, BY_NOTHING)
+        concepts = _concepts_of(text, text, question.mentions)
+        if reason := against_image(question, kind, self.domains):
+            kind, rule = _K.OUT_OF_SCOPE, reason.rule
+        return Intent(
+            kind, rule, concepts, reason=reason.sentence if reason else "", described=text
+        )
 
     def _judged(self, question: Question, text: str, asking: str, within: str = "") -> Intent:
         """The intent of one sentence that asks, or of a clause ``within`` one."""
@@ -289,11 +303,22 @@ def requests(text: str) -> list[str]:
 
     A history may come first ("45-year-old woman with seizures. What is it likely to be?").
     """
-    pieces = [p.strip() for p in _SENTENCE.split(text) if p.strip()]
-    pieces = [p for p in (_GREETING.sub("", piece[-_LONGEST:]) for piece in pieces) if p]
-    asking = [p for p in pieces if _asks(p)]
+    pieces = _pieces(text)
+    asking = [p for p in pieces if (asks_in_history(p) if is_history(pieces) else _asks(p))]
     marked = [p for p in asking if p.endswith("?")]
     return list(dict.fromkeys(marked or asking or [text[-_LONGEST:]]))[-_MOST_REQUESTS:]
+
+
+def _pieces(text: str) -> list[str]:
+    """The sentences of a text without greetings, of long ones the end."""
+    pieces = [p.strip() for p in _SENTENCE.split(text) if p.strip()]
+    return [p for p in (_GREETING.sub("", piece[-_LONGEST:]) for piece in pieces) if p]
+
+
+def _only_history(text: str) -> bool:
+    """Whether a text tells of a patient and asks nothing."""
+    pieces = _pieces(text)
+    return is_history(pieces) and not any(map(asks_in_history, pieces))
 
 
 def sentences_read(text: str) -> list[str]:

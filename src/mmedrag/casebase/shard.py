@@ -23,7 +23,9 @@ Found: TypeAlias = tuple[Positions, NDArray[np.float32]]
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _APPROXIMATE = 2  # an approximate index proposes this many times k; exact arithmetic chooses
 _NOTHING: Found = np.empty(0, np.int64), np.empty(0, np.float32)
-_SCAN = 40_000  # rows that are compared one by one rather than through an approximate index
+# Rows that are compared one by one rather than through an approximate index, unless they are more
+# than this share of the shard, as where some are deleted.
+_SCAN, _MOST = 40_000, 0.9
 
 
 class Shard:
@@ -79,7 +81,7 @@ class Shard:
                 return self._scan(query, k, cap, np.flatnonzero(mask))
             return self._search_flat(query, k, cap, mask, count)
         positions, values = _NOTHING
-        if count > _SCAN or mask is None:
+        if count > min(_SCAN, _MOST * len(self)):
             wanted = min(candidates(k), count)
             positions, values = self._approximate.search(query, k, wanted, mask)
         if len(positions) < min(k, count):

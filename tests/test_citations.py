@@ -167,6 +167,13 @@ def test_sentences_are_let_through_as_they_come():
         ),
         ("Fluid 10.1148/radiol.2019 too.", "Fluid too.", ["doi:10.1148/radiol.2019"]),
         ("According to Smith et al. (2019), fluid.", "fluid.", ["Smith et al. 2019"]),
+        (
+            "Fluid [C1]. See PMID 12345 and https://x.org.",
+            "Fluid [C1].",
+            ["PMID 12345", "https://x.org"],
+        ),
+        ("Fluid [C1].\nSource: Smith et al. (2019).", "Fluid [C1].", ["Smith et al. 2019"]),
+        ("Fluid [C1](javascript:alert(1)).", "Fluid [C1].", []),
         ("Fluid, PMC1234567 says.", "Fluid, says.", ["PMC1234567"]),
     ],
 )

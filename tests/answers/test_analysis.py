@@ -258,7 +258,7 @@ def test_an_image_is_not_normal_where_its_neighbours_would_be_expected_to_be(ter
 
 
 def test_yes_is_never_said_where_more_cases_rule_it_out():
-    support = {"affirm": 0.4, "rule out": 0.5, "normal": 0.0, "another": 0.0, "base rate": 0.0}
+    support = dict.fromkeys((*PRESENCE, "nearest"), 0.0) | {"affirm": 0.4, "rule out": 0.5}
     eager = replace(JUDGE, weights=(5.0, *JUDGE.weights[1:]))
     assert eager.probability(support) > eager.yes
     assert eager.reply(support) is Reply.UNKNOWN

@@ -467,3 +467,32 @@ def test_long_lines_in_utf16_are_reported(tmp_path: Path, monkeypatch: pytest.Mo
     found = list(read_terms(path))
     assert [t.term for t in found if isinstance(t, Term)] == ["edema", "mass"]
     assert [p.line for p in found if isinstance(p, Problem)] == [3]
+
+
+def test_titles_repeated_headers_and_texts_of_excel(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('My terms 2024\nid,term\n="007",edema\nid,term\n2,#REF!\n', "utf-8")
+    found = list(read_terms(path))
+    assert [(t.id, t.term) for t in found if isinstance(t, Term)] == [("007", "edema")]
+    assert [p.reason for p in found if isinstance(p, Problem)] == ["the header again", "no term"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("t.csv", b"Begriff;Bedeutung\nErguss;Wasser\n", "no column of terms"),
+        ("t.csv", b"", "no column of terms"),
+        ("t.csv", b"PK\x03\x04" + bytes(40), "Excel"),
+        ("t.json", b'[{"term": "edema"}]', "JSON array"),
+    ],
+)
+def test_what_holds_no_terms_is_named(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(CorpusError, match=reason):
+        list(read_terms(tmp_path / name))
+
+
+def test_lines_that_end_at_carriage_returns(tmp_path: Path) -> None:
+    path = tmp_path / "t.obo"
+    path.write_bytes(b"format-version: 1.2\r\r[Term]\rid: A:1\rname: edema\r")
+    assert [t.term for t in read_terms(path) if isinstance(t, Term)] == ["edema"]

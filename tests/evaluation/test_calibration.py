@@ -145,6 +145,26 @@ def test_silence_says_no_of_normal_studies_in_the_same_way():
     assert fitted.reply(support)[0] is Reply.UNKNOWN
 
 
+def test_yes_is_said_of_no_image_as_far_as_strangers_to_whom_it_would_be_wrong():
+    def near(made: list[Trial], nearest: float, affirmed: bool | None = None) -> list[Trial]:
+        return [
+            replace(
+                t,
+                support=t.support | {"nearest": nearest},
+                affirmed=t.affirmed if affirmed is None else affirmed,
+            )
+            for t in made
+        ]
+
+    known = [*trials(300, 0.2, FITTED), *trials(300, 0.2, PATIENTS, 1)]
+    tried = near(known, 0.7) + near(trials(100, 0.2, STRANGERS[FITTED], 2), 0.5, affirmed=False)
+    fitted = fit(tried, [])
+    support = trials(2, 0.0, SETS)[1].support
+    assert fitted.reply(support | {"nearest": 0.7})[0] is Reply.YES
+    assert fitted.reply(support | {"nearest": 0.5})[0] is not Reply.YES
+    assert fit(near(known, 0.7), []).presence.nearest == 0.0
+
+
 def test_silence_must_be_right_where_the_source_is_not_searched():
     tried = [*silent(FITTED, 0), *silent(PATIENTS, 0)]
     strange = silent(STRANGERS[FITTED], 20)

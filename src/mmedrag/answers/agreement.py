@@ -53,8 +53,9 @@ class Judge:
 
     ``weights`` (intercept first, then one for each of ``features``) give the probability of yes. A
     reply is given at or above ``yes`` and at or below ``no``; ``right_yes`` and ``right_no`` are
-    the shares of such replies that were right. ``odds`` are, by rising probability, how many images
-    had what was asked for.
+    the shares of such replies that were right. Yes is only said where the nearest case is at least
+    as similar as ``nearest``: what comes from elsewhere looks like many things that it is not.
+    ``odds`` are, by rising probability, how many images had what was asked for.
     """
 
     features: tuple[str, ...]
@@ -63,6 +64,7 @@ class Judge:
     no: float
     right_yes: float
     right_no: float
+    nearest: float = 0.0
     odds: Sequence[Bin] = ()
 
     def probability(self, support: Mapping[str, float]) -> float:
@@ -74,7 +76,8 @@ class Judge:
     def reply(self, support: Mapping[str, float]) -> Reply:
         """Yes, no, or unknown: never yes where more cases rule it out than affirm it."""
         p = self.probability(support)
-        if support["affirm"] > support["rule out"] and p >= self.yes:
+        is_near = support["nearest"] >= self.nearest
+        if support["affirm"] > support["rule out"] and p >= self.yes and is_near:
             return Reply.YES
         return Reply.NO if support["affirm"] < _HALF and p <= self.no else Reply.UNKNOWN
 
@@ -211,7 +214,7 @@ def of_json(data: Mapping[str, Any]) -> Agreement:
 
 
 def _judge(data: Mapping[str, Any]) -> Judge:
-    numbers = {name: float(data[name]) for name in _NUMBERS}
+    numbers = {name: float(data[name]) for name in _NUMBERS if name in data}
     features, weights = tuple(data["features"]), tuple(data["weights"])
     return Judge(features, weights, odds=_bins(data["odds"]), **numbers)
 
@@ -235,7 +238,7 @@ def _absence_json(absence: Absence) -> dict[str, float]:
     return {name: round(value, 4) for name, value in asdict(absence).items()}
 
 
-_NUMBERS = ("yes", "no", "right_yes", "right_no")
+_NUMBERS = ("yes", "no", "right_yes", "right_no", "nearest")
 
 
 def _judge_json(judge: Judge) -> dict[str, Any]:

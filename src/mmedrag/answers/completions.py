@@ -47,6 +47,7 @@ _REFUSED = re.compile(
     r"|unexpected (?!error|failure|exception)|extra inputs|not permitted|not allowed"
     r"|is deprecated|only the default"
     r"|must (?:be|alternate|start)|invalid role|roles? "
+    r"|is too (?:large|high)|at most \d+ completion"
 )
 _ROLES = re.compile(r"roles? must alternate|system[- ]role|role[^.]{0,20}\bsystem\b")
 
@@ -109,7 +110,7 @@ def pieces(chunks: Iterable[bytes], model: str) -> Iterator[str]:
         return
     finished = False
     for data in _events(chain([first], lines)):
-        if data == "[DONE]":
+        if data.strip().upper() == "[DONE]":
             return
         text, reason = _delta(data, model)
         if text:
@@ -156,6 +157,8 @@ def _delta(data: str, model: str) -> tuple[str, str]:
     if isinstance(event, dict) and _is_error(event):
         raise _from_stream(event, model)
     choice = _first(event)
+    if choice.get("index"):  # an answer beside the first
+        return "", ""
     message = choice.get("delta") or choice.get("message") or choice
     message = message if isinstance(message, dict) else {}
     if isinstance(message.get("refusal"), str) and message["refusal"].strip():

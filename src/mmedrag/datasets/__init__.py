@@ -19,11 +19,12 @@ from mmedrag.datasets.pmc_oa import read_pmc_oa
 from mmedrag.datasets.records import read_records, write_records
 from mmedrag.datasets.roco import read_roco
 from mmedrag.datasets.rocov2 import is_captions, read_rocov2
-from mmedrag.datasets.rows import ENDED, check_is_no_container, json_rows, until_broken
+from mmedrag.datasets.rows import ENDED, json_rows, until_broken
 from mmedrag.datasets.sidecars import SUFFIXES, files_under
 from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file
+from mmedrag.regular_files import check_is_no_container
 from mmedrag.types import Case, Domain, Problem
 
 __all__ = ["FORMATS", "Format", "read_corpus", "recognise", "write_records"]

@@ -17,9 +17,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias
 
-from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, Row, check_is_no_container, distinct
+from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, Row, distinct
 from mmedrag.errors import CorpusError
-from mmedrag.regular_files import regular_file
+from mmedrag.regular_files import check_is_no_container, regular_file
 from mmedrag.text.characters import INVISIBLE
 from mmedrag.text.encodings import STRAY, utf16_of
 from mmedrag.types import Problem

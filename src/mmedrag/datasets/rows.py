@@ -42,20 +42,6 @@ ENDED = "the rest was not read, because most rows are broken"
 MAX_DEPTH = 32
 """The deepest nesting of JSON that is accepted."""
 
-_CONTAINERS: Mapping[bytes, tuple[str, str]] = {
-    b"PK\x03\x04": ("a ZIP archive or an Excel workbook", "Unpack it, or save it as CSV UTF-8."),
-    b"\xd0\xcf\x11\xe0": ("a workbook of an old Excel", "Save it as CSV UTF-8."),
-    b"\x1f\x8b": ("compressed by gzip", "Unpack it."),
-    b"BZh": ("compressed by bzip2", "Unpack it."),
-    b"\xfd7zXZ": ("compressed by xz", "Unpack it."),
-    b"(\xb5/\xfd": ("compressed by Zstandard", "Unpack it."),
-    b"7z\xbc\xaf": ("a 7-Zip archive", "Unpack it."),
-    b"ARROW1": ("an Arrow file", "Write it as Parquet."),
-    b"PARE": ("encrypted Parquet", "Write it without encryption."),
-    b"SQLite format 3": ("an SQLite database", "Export its table as CSV."),
-}
-"""What is no corpus but may hold one, by its first bytes, and what to do with it."""
-
 _SEPARATORS = re.compile(r"[\s,]*")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -128,21 +114,6 @@ def until_broken(items: Iterator[Item | Problem]) -> Iterator[Item | Problem]:
         if isinstance(item, Problem) and broken > max(MAX_BROKEN, sound):
             yield Problem(item.file, item.line, ENDED)
             return
-
-
-def check_is_no_container(path: Path) -> None:
-    """Refuse what must be unpacked or saved in another way before it is a corpus.
-
-    Raises:
-        CorpusError: naming what the file is, and what to do.
-    """
-    with regular_file(path).open("rb") as file:
-        head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    for mark, (what, remedy) in _CONTAINERS.items():
-        if head.startswith(mark):
-            raise CorpusError(f"{path} is {what}", remedy)
-    if head.startswith(b"[") and path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
-        raise CorpusError(f"{path} is a JSON array", "Write its objects one a line (JSON Lines).")
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -20,19 +20,30 @@ from mmedrag.regular_files import regular_file
 from mmedrag.types import Case, Domain, Problem
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "case_id", "image_id", "uid", "name"),
-    "text": ("text", "report", "caption", "description", "report_text"),
-    "image": ("image", "image_path", "path", "file", "filename", "file_name"),
+    "id": ("id", "case_id", "image_id", "uid", "case", "name"),
+    "text": (
+        *("text", "report", "caption", "description", "report_text", "full_report"),
+        *("radiology_report", "pathology_report", "narrative", "transcription", "informe", "laudo"),
+        *("descripcion", "descricao"),
+    ),
+    "image": (
+        *("image", "image_path", "path", "file", "filename", "file_name", "image_file"),
+        *("image_name", "img", "img_path", "photo", "picture", "file_path", "dicom", "imagen"),
+        "imagem",
+    ),
     "domain": ("domain",),
-    "modality": ("modality",),
-    "patient_id": ("patient_id", "patient", "subject_id"),
-    "study_id": ("study_id", "study", "accession"),
-    "date": ("date", "study_date"),
-    "labels": ("labels", "label"),
-    "diagnosis": ("diagnosis", "final_diagnosis"),
+    "modality": ("modality", "imaging_modality"),
+    "patient_id": ("patient_id", "patient", "subject_id", "subject", "mrn", "paciente"),
+    "study_id": ("study_id", "study", "accession", "accession_number", "study_instance_uid"),
+    "date": ("date", "study_date", "exam_date", "scan_date", "acquisition_date", "fecha"),
+    "labels": ("labels", "label", "finding_labels", "tags", "keywords"),
+    "diagnosis": (
+        *("diagnosis", "final_diagnosis", "dx", "final_dx", "diagnoses", "primary_diagnosis"),
+        *("case_diagnosis", "disease", "diagnostico"),
+    ),
     "source": ("source", "source_repo"),
     "licence": ("licence", "license"),
-    "split": ("split",),
+    "split": ("split", "subset", "partition"),
     "frame": ("frame",),
 }
 """A case's fields, and the column names by which they are recognised."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from codecs import BOM_UTF8, getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
@@ -81,9 +81,10 @@ def lines(path: Path) -> Iterator[tuple[int, str | Problem]]:
         CorpusError: as :func:`opened`, and for a file of more than :data:`MOST` lines.
     """
     with opened(path) as file:
-        wide = utf16_of(file.read(_HEAD))
+        head = file.read(_HEAD)
+    wide, old = utf16_of(head), b"\r" in head and b"\n" not in head
     with opened(path) as file:
-        raw_lines = _recoded(file, wide) if wide else _raw_lines(file)
+        raw_lines = _recoded(file, wide) if wide else _divided(file) if old else _raw_lines(file)
         for number, raw in enumerate(raw_lines, 1):
             if number > MOST:
                 raise CorpusError(
@@ -113,9 +114,20 @@ def _raw_lines(file: IO[bytes]) -> Iterator[bytes | None]:
 def _recoded(file: IO[bytes], encoding: str) -> Iterator[bytes | None]:
     """Lines of a file in UTF-16 as those of one in UTF-8."""
     decoder = getincrementaldecoder(encoding)("replace")
+    blocks = iter(lambda: file.read(_HEAD), b"")
+    return _lines_of(decoder.decode(block).encode("utf-8", "replace") for block in blocks)
+
+
+def _divided(file: IO[bytes]) -> Iterator[bytes | None]:
+    """Lines of a file that end at carriage returns alone."""
+    blocks = iter(lambda: file.read(_HEAD), b"")
+    return _lines_of(block.replace(b"\r", b"\n") for block in blocks)
+
+
+def _lines_of(blocks: Iterable[bytes]) -> Iterator[bytes | None]:
     unfinished, too_long = b"", False
-    while block := file.read(_HEAD):
-        *whole, last = decoder.decode(block).encode("utf-8", "replace").split(b"\n")
+    for block in blocks:
+        *whole, last = block.split(b"\n")
         for line in whole:
             yield None if too_long else unfinished + line
             unfinished, too_long = b"", False

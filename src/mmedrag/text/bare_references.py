@@ -39,7 +39,9 @@ _REFERENCE = re.compile(
     rf"|(?P<subject>{_KEYS}|Case \d{{1,4}})(?= (?:{_VERBS})\b)|(?P<far>{_FAR}))"
 )
 _END = re.compile(r"(?<!et al)(?<!\bcf)[.!?]+[\"'”’)\]]*\s|\n")
-_STOP = re.compile(r"[.!?]+(?=\s|\Z)")
+_NOTHING = re.compile(r"(?:[\s,;:&.!?]|and\b|or\b|see\b|sources?\b|references?\b)*", re.IGNORECASE)
+"""What may stand beside references in a sentence that says nothing."""
+
 _QUOTED = re.compile(r"“[^”]*\Z|(?<!\w)\"(?:[^\"]*\"[^\"]*\")*[^\"]*\Z")
 _BRACKETED = re.compile(rf"(?:{OPEN}|[(<（［｛«‹`])(?:(?!{CLOSE}|[)>）］｝»›]).){{0,280}}\Z")
 _CODES = re.compile(r"\b(?:icd|code[sd]?|carbon)\b", re.IGNORECASE)
@@ -62,11 +64,14 @@ class BareReferences:
     def feed(self, text: str) -> str:
         """The sentences that are complete."""
         self._buffer += text
-        done = []
-        while (end := _END.search(self._buffer)) or len(self._buffer) >= _LONGEST:
-            cut = min(end.end() if end else _LONGEST, _LONGEST)
-            done.append(self._read(self._buffer[:cut]))
-            self._buffer = self._buffer[cut:]
+        done, at = [], 0
+        while (end := _END.search(self._buffer, at, at + _LONGEST)) or (
+            len(self._buffer) - at >= _LONGEST
+        ):
+            cut = end.end() if end else at + _LONGEST
+            done.append(self._read(self._buffer[at:cut]))
+            at = cut
+        self._buffer = self._buffer[at:]
         return "".join(done)
 
     def close(self) -> str:
@@ -78,16 +83,19 @@ class BareReferences:
         start = len(self._line)
         line = self._line + text
         self._line = line.rpartition("\n")[2][-_LONGEST:]
-        found, at = [], start
+        found, marks, beside, at = [], [], [], start
         for match in _REFERENCE.finditer(line, start):
-            found.append(line[at : match.start()])
             bracketed = self._bracketed(match, line[: match.start()])
-            found.append(bracketed)
-            at = match.end()
-            alone = bracketed != match[0] and not line[start : match.start()].strip()
-            if alone and (stop := _STOP.match(line, at)):  # nothing else is in the sentence
-                at = stop.end()
-        return "".join([*found, line[at:]])
+            if bracketed != match[0]:
+                between = line[at : match.start()]
+                found += [between, bracketed]
+                marks.append(bracketed)
+                beside.append(between)
+                at = match.end()
+        rest = line[at:]
+        if marks and _NOTHING.fullmatch("".join([*beside, rest])):
+            return " ".join(marks) + rest[len(rest.rstrip()) :]
+        return "".join([*found, rest])
 
     def _bracketed(self, match: re.Match[str], before: str) -> str:
         """The reference in brackets; as it stands, where it is none or was supplied."""

@@ -55,7 +55,7 @@ _WORK = (
 )
 """Works that nobody supplied: a name with a year, a PMID, a DOI, an address."""
 _FAR = rf"(?:C(?:1[5-9]|[2-9]\d|\d{{3,4}})|D(?:1[3-9]|[2-9]\d|\d{{3,4}}))\b{INSIDE}{{0,200}}"
-_LINK = r"(?:\((?:https?:|www\.|#|doi:)[^()\s]{0,200}\))?"
+_LINK = r"(?:\((?:[a-zA-Z][\w+.-]{1,20}:|www\.|#)(?:[^()\s]|\([^()\s]{0,100}\)){0,200}\))?"
 
 SQUARE = (
     rf"{OPEN}(?={INSIDE}{{1,280}}{CLOSE})"

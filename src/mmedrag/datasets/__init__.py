@@ -60,11 +60,8 @@ def recognise(path: Path) -> Format:
             return entry
     if path.is_file():
         check_is_no_container(path)
-    broken = (
-        next(filter(_is_problem, islice(json_rows(path), 5)), None) if _is_jsonl(path) else None
-    )
-    if isinstance(broken, Problem):
-        raise CorpusError(str(broken), "Write one JSON object a line.")
+    if _is_jsonl(path) and isinstance(row := next(json_rows(path), None), Problem):
+        raise CorpusError(str(row), "Write one JSON object a line.")
     raise CorpusError(
         f"{path} is in no format that is recognised",
         f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",
@@ -167,10 +164,6 @@ def _read_dicom(path: Path, **options: Any) -> Iterator[Case | Problem]:  # noqa
     from mmedrag.datasets.dicom import read_dicom
 
     return read_dicom(path, **options)
-
-
-def _is_problem(item: object) -> bool:
-    return isinstance(item, Problem)
 
 
 def _is_jsonl(path: Path) -> bool:

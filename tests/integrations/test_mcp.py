@@ -155,6 +155,8 @@ def test_the_prompt_holds_the_question(rag: MMedRAG) -> None:
         ("search", {"text": "x", "domain": "astrology"}, "radiology"),
         ("search", {"text": "x", "where": "nonsense ="}, "Known fields: id, domain"),
         ("search", {"text": "x", "k": 0}, "Give one from 1 to 1000"),
+        ("search", {"text": "x", "k": "many"}, "^search: k: Input should be a valid integer"),
+        ("case", {}, "^case: case_id: Field required"),
         ("search", {"image": "%%%"}, "Encode the bytes"),
         ("search", {"image": base64.b64encode(b"no image").decode()}, "PNG"),
         ("search", {"image_file": "a.png"}, "--images FOLDER"),

@@ -365,10 +365,8 @@ def test_what_follows_the_pixels_costs_no_picture(rest, tmp_path):
 
 
 def test_a_jpeg_frame_without_its_end_is_shown_as_far_as_it_goes():
-    rng = np.random.default_rng(5)
-    grey = (ramp("u1", 0, 255)[:1].repeat(256, 0) // 2 + rng.integers(0, 60, (256, 256))).astype(
-        "u1"
-    )
+    noise = np.random.default_rng(5).integers(0, 60, (512, 256))
+    grey = (ramp("u1", 0, 190)[:1].repeat(512, 0) + noise).astype("u1")
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "JPEG", quality=90)
     jpeg = buffer.getvalue()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag import choices
-from mmedrag.answers.agreement import shipped
+from mmedrag.answers.agreement import measured
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.counts import CorpusCounts
 from mmedrag.answers.extractive import ExtractiveGenerator
@@ -153,7 +153,7 @@ def assemble(
         statistics: count base rates; those of a casebase, where ``cases`` is one.
     """
     ontology = definitions.concepts
-    analyst = CaseAnalyst(definitions, ontology, shipped())
+    analyst = CaseAnalyst(definitions, ontology, measured(stages.embedder.fingerprint))
     if isinstance(cases, CaseDatabase):
         cases.relate(ontology)
     if statistics is None and isinstance(cases, CaseDatabase):

@@ -30,12 +30,28 @@ TELLING = 0.25
 """Share of the nearness of cases that affirm a finding below which no odds of it are said: where
 hardly any does, how often it was there only shows how often it was asked about."""
 
+LEAST_EXPECTED = 0.1
+"""Share of the records of the cases' sources that affirm something, from which on it tells that
+none of twenty cases does: where fewer do, none would by chance alone."""
+
 SILENT = 0.02
 """Share of the nearness of cases that may affirm what is said not to be there."""
+
+AGAINST = 0.1
+"""Share of the images with such similar cases that had it, up to which that speaks against it."""
 
 _HALF = 0.5
 FEW = 10
 """Trials below which no share of right ones is given."""
+
+
+def is_telling(support: Mapping[str, float], *, normality: bool) -> bool:
+    """Whether odds are said: of a finding, where cases affirm it; of normality, where they might.
+
+    Sources that hold no normal study say nothing by showing none.
+    """
+    silent = support["affirm"] <= SILENT and support["expected"] >= LEAST_EXPECTED
+    return support["affirm"] >= TELLING or (normality and silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +98,9 @@ class Judge:
         return Reply.NO if support["affirm"] < _HALF and p <= self.no else Reply.UNKNOWN
 
     def tried(self, probability: float) -> Bin | None:
-        """The trials nearest below a probability, where there were enough."""
-        fitting = [b for b in self.odds if b.share <= probability and b.of >= FEW]
-        return fitting[-1] if fitting else None
+        """The trials of such a probability, where there were enough."""
+        fitting = [b for b in self.odds if b.share <= probability]
+        return fitting[-1] if fitting and fitting[-1].of >= FEW else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +139,9 @@ class Agreement:
 
     ``presence`` judges whether an image has a finding, ``absence`` whether silence says that it has
     not, ``normality`` whether it is a normal study, ``abnormality`` whether silence says that it is
-    none, ``leads`` whether the first of several is right, for each of :data:`LEADS`.
+    none, ``leads`` whether the first of several is right, for each of :data:`LEADS`. ``encoder`` is
+    the fingerprint of the embedder that it was measured with; of images whose nearest case is less
+    similar than ``known`` nothing was measured.
     """
 
     presence: Judge
@@ -131,6 +149,8 @@ class Agreement:
     leads: Mapping[str, Judge]
     absence: Absence = UNTRIED
     abnormality: Absence = UNTRIED
+    encoder: str = ""
+    known: float = 0.0
 
     def reply(self, support: Mapping[str, float], *, normality: bool = False) -> tuple[Reply, str]:
         """Yes or no of an image, as far as its similar cases can say; else the odds.
@@ -152,14 +172,24 @@ class Agreement:
                 f"of these; such a reply was right for {silence.right:.0%} of images held out"
             )
         undecided = Reply.MIXED if support["affirm"] and support["rule out"] else Reply.UNKNOWN
-        p = judge.probability(support)
-        telling = normality or support["affirm"] >= TELLING
-        tried = judge.tried(p) if telling else None
-        if tried is None:
-            return undecided, "images that look alike decide nothing here"
+        return undecided, self._odds(judge, support, normality=normality)
+
+    def _odds(self, judge: Judge, support: Mapping[str, float], *, normality: bool) -> str:
+        """How many images with such similar cases had it, where that is known."""
+        if self is UNMEASURED:
+            return "of this encoder it was not measured how often similar cases are right"
+        if support["nearest"] < self.known:
+            return "no case is near enough to say anything of it"
+        tells = is_telling(support, normality=normality)
+        tried = judge.tried(judge.probability(support)) if tells else None
+        against = tried is not None and tried.right <= tried.of * AGAINST
+        # what comes from elsewhere looks like many things that it is not
+        if tried is None or (not against and support["nearest"] < judge.nearest):
+            return "images that look alike decide nothing here"
+        had, what = ("were normal", "a normal study") if normality else ("had it", "it")
         share = f"{tried.right / tried.of:.0%} of {tried.of} images held out"
-        had = "were normal" if normality else "had it"
-        return undecided, f"with such similar cases, {share} {had}"
+        speaks = f", which speaks against {what}" if against else ""
+        return f"with such similar cases, {share} {had}{speaks}"
 
     def lead(self, support: Mapping[str, float], kind: str) -> tuple[Reply, str]:
         """Whether the first of several stands out, and how often such a one is right.
@@ -191,10 +221,28 @@ LEADS = (IMAGE, BOTH, TEXT, SIDE, GRADE)
 """First diagnoses by the kind of query, and the side and grade of a finding in an image."""
 
 
+def _never(features: tuple[str, ...]) -> Judge:
+    return Judge(features, (0.0,) * (len(features) + 1), NEVER, 1.0 - NEVER, 0.5, 0.5)
+
+
+UNMEASURED = Agreement(_never(PRESENCE), _never(NORMALITY), {kind: _never(LEAD) for kind in LEADS})
+"""Of an encoder for which nothing was measured: no reply on an image, and no clear lead."""
+
+
 def shipped() -> Agreement | None:
     """What was measured for the preset that ships; ``None`` where it is not there."""
     file = files("mmedrag") / "answers" / "agreement.json"
     return of_json(json.loads(file.read_text("utf-8"))) if file.is_file() else None
+
+
+def measured(encoder: str) -> Agreement:
+    """What was measured for an encoder; where nothing was, nothing is claimed of an image.
+
+    Args:
+        encoder: the fingerprint of the embedder.
+    """
+    known = shipped()
+    return known if known is not None and known.encoder == encoder else UNMEASURED
 
 
 def read(path: Path) -> Agreement:
@@ -210,6 +258,8 @@ def of_json(data: Mapping[str, Any]) -> Agreement:
         leads={kind: _judge(lead) for kind, lead in data["leads"].items()},
         absence=Absence(**data["absence"]) if "absence" in data else UNTRIED,
         abnormality=Absence(**data["abnormality"]) if "abnormality" in data else UNTRIED,
+        encoder=str(data.get("encoder", "")),
+        known=float(data.get("known", 0.0)),
     )
 
 
@@ -231,6 +281,8 @@ def to_json(agreement: Agreement) -> dict[str, Any]:
         "leads": {kind: _judge_json(judge) for kind, judge in agreement.leads.items()},
         "absence": _absence_json(agreement.absence),
         "abnormality": _absence_json(agreement.abnormality),
+        "encoder": agreement.encoder,
+        "known": round(agreement.known, 4),
     }
 
 

@@ -92,7 +92,10 @@ def read_corpus(
             reading, where the corpus cannot be read.
         MissingExtra: where a library that the format needs is not installed.
     """
-    result = recognise(path) if kind == "auto" else _named(kind)
+    try:
+        result = recognise(path) if kind == "auto" else _named(kind)
+    except OSError as error:
+        raise _unreadable(path, error) from None
     options: dict[str, Any] = {"domain": domain}
     if columns:
         if result.name != "table":
@@ -100,7 +103,23 @@ def read_corpus(
         options["columns"] = columns
     if salt is not None and result.name in ("dicom", "folder"):
         options["salt"] = salt
-    return _limited(path, _deidentified(result.read(path, **options), salt))
+    items = _readable(path, result.read(path, **options))
+    return _limited(path, _deidentified(items, salt))
+
+
+def _readable(path: Path, items: Iterator[Case | Problem]) -> Iterator[Case | Problem]:
+    """The items of a corpus, as long as its disk gives them."""
+    try:
+        yield from items
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> CorpusError:
+    reason = error.strerror or str(error)
+    return CorpusError(
+        f"{error.filename or path} cannot be read ({reason})", "Check its disk and your rights."
+    )
 
 
 def _deidentified(items: Iterator[Case | Problem], salt: bytes | None) -> Iterator[Case | Problem]:

@@ -50,6 +50,8 @@ from mmedrag.types import Brief, Case, Evidence, Query, Reply
 from mmedrag.views.section import Section
 
 _OF_A_FILE = 120
+NORMALITY_SHARE = 3
+"""Questions of normality of each kind and file, for one of any other kind."""
 
 
 def measure_agreement(
@@ -84,7 +86,7 @@ def measure_agreement(
         elif task.detail and (lead := _detail(split, task, brief, cases)):
             leads.append(lead)
         progress(1)
-    agreement = fit(trials, leads)
+    agreement = replace(fit(trials, leads), encoder=rag.embedder.fingerprint)
     return agreement, section_of(agreement, trials, leads)
 
 
@@ -100,7 +102,7 @@ def _trials(split: str, of: str, task: Task, rag: MMedRAG, analyst: CaseAnalyst)
         cases = [e for e in context.kept if isinstance(e.item, Case)]
         if not cases:
             continue
-        concept = NORMAL if task.kind.startswith("is it normal") else _concept_of(brief)
+        concept = NORMAL if _asks_normality(task) else _concept_of(brief)
         kind = "normality" if concept == NORMAL else "presence"
         support = analyst.support(concept, brief, context.question, cases, rag.statistics)
         yield Trial(kind, searched, support, task.reply is Reply.YES, of)
@@ -147,8 +149,7 @@ def _of_files(
     for file in data:
         for split, cases in zip((FITTED, PATIENTS), held_out(cases_of(file)), strict=True):
             named = [c for c in cases if c.patient_id]
-            readings = readings_of(evenly_spaced(named, _OF_A_FILE), source)
-            made = sampled(of_records(readings, source), most)
+            made = _drawn(evenly_spaced(named, _OF_A_FILE), most, source)
             yield from ((split, set_name(file), task) for task in made)
 
 
@@ -156,9 +157,19 @@ def _of_unseen(
     files: Sequence[Path], most: int, source: Dictionary
 ) -> Iterator[tuple[str, str, Task]]:
     for file in files:
-        readings = readings_of(evenly_spaced(cases_of(file), _OF_A_FILE), source)
-        made = sampled(of_records(readings, source), most)
+        made = _drawn(evenly_spaced(cases_of(file), _OF_A_FILE), most, source)
         yield from ((SETS, set_name(file), task) for task in made)
+
+
+def _drawn(cases: Sequence[Case], most: int, source: Dictionary) -> Iterator[Task]:
+    """So many tasks of each kind, and more of normality: there is little else to learn it from."""
+    made = list(of_records(readings_of(cases, source), source))
+    yield from (t for t in sampled(made, most) if not _asks_normality(t))
+    yield from sampled([t for t in made if _asks_normality(t)], NORMALITY_SHARE * most)
+
+
+def _asks_normality(task: Task) -> bool:
+    return task.kind.startswith("is it normal")
 
 
 def _apart(task: Task) -> Query:

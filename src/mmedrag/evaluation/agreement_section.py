@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from mmedrag.answers.agreement import Absence, Agreement, Judge
 from mmedrag.evaluation.calibration import (
@@ -41,8 +40,10 @@ def section_of(agreement: Agreement, trials: Sequence[Trial], leads: Sequence[Le
         ),
         tables=(
             _replies_table(agreement, trials),
-            _silence_table(trials, "presence", agreement.absence),
-            _silence_table(trials, "normality", agreement.abnormality),
+            _silence_table(trials, "presence", max(agreement.known, agreement.absence.nearest)),
+            _silence_table(
+                trials, "normality", max(agreement.known, agreement.abnormality.nearest)
+            ),
             _leads_table(agreement, leads),
             _odds_table(agreement),
         ),
@@ -91,7 +92,7 @@ def _replies_table(agreement: Agreement, trials: Sequence[Trial]) -> Table:
     return Table("Replies by the similar cases", header, tuple(rows))
 
 
-def _silence_table(trials: Sequence[Trial], kind: str, absence: Absence) -> Table:
+def _silence_table(trials: Sequence[Trial], kind: str, nearest: float) -> Table:
     """What silence would say at each share: right and wrong noes, of all that were asked."""
     of_kind = [t for t in trials if t.kind == kind]
     fitted = [t for t in of_kind if t.split == FITTED]
@@ -100,7 +101,7 @@ def _silence_table(trials: Sequence[Trial], kind: str, absence: Absence) -> Tabl
     columns += [[t for t in of_kind if t.split == split] for split in others]
     rows = []
     for expected in EXPECTED:
-        given = [noes(replace(absence, expected=expected), column) for column in columns]
+        given = [noes(Absence(expected, 0.5, nearest), column) for column in columns]
         wrong = [sum(t.affirmed for t in column) for column in given]
         rows.append((f"{expected:.0%}", *(f"{len(g) - w} / {w}"
                                           for g, w in zip(given, wrong, strict=True))))  # fmt: skip

@@ -11,15 +11,16 @@ import numpy as np
 from mmedrag.answers.agreement import (
     LEAD,
     LEADS,
+    LEAST_EXPECTED,
     NEVER,
     NORMALITY,
     PRESENCE,
-    TELLING,
     UNTRIED,
     Absence,
     Agreement,
     Bin,
     Judge,
+    is_telling,
 )
 from mmedrag.types import Reply
 
@@ -38,15 +39,14 @@ TRUSTED = {"presence": 0.88, "absence": 0.92, "normality": 0.92, "lead": 0.85}
 shown with those behind it and their counts, so that less is asked of it."""
 
 ODDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-EXPECTED = tuple(round(0.05 * i, 2) for i in range(2, 11))
-"""Shares of the records of the similar cases' sources from which on silence may say no. Where fewer
-than a tenth affirm it, none of twenty cases would by chance alone."""
+EXPECTED = tuple(round(LEAST_EXPECTED + 0.05 * i, 2) for i in range(9))
+"""Shares of the records of the similar cases' sources from which on silence may say no."""
 
 NEAREST = (0.0, *(round(0.4 + 0.02 * i, 2) for i in range(26)))
 """Similarities of the nearest case below which a reply may be withheld."""
 
 FAR = 0.05
-"""Share of the fitted images whose nearest case is so far that silence says nothing."""
+"""Share of the fitted images whose nearest case is so far that nothing is said of them."""
 
 LEAST = 20
 """Replies that a threshold must let through, to be believed."""
@@ -90,7 +90,13 @@ def fit(trials: Sequence[Trial], leads: Sequence[Lead]) -> Agreement:
         leads={kind: _lead_judge([x for x in leads if x.kind == kind]) for kind in LEADS},
         absence=_absence([t for t in trials if t.kind == "presence"]),
         abnormality=_absence([t for t in trials if t.kind == "normality"]),
+        known=_known([t for t in trials if t.split == FITTED]),
     )
+
+
+def _known(fitted: Sequence[Trial]) -> float:
+    """How near a case is at least to all but :data:`FAR` of the fitted images."""
+    return float(np.quantile([t.support["nearest"] for t in fitted], FAR)) if fitted else 0.0
 
 
 def _absence(trials: Sequence[Trial]) -> Absence:
@@ -102,7 +108,7 @@ def _absence(trials: Sequence[Trial]) -> Absence:
     """
     fitted, apart = ([t for t in trials if t.split == split] for split in (FITTED, PATIENTS))
     strange = [t for t in trials if t.split == STRANGERS[FITTED]]
-    known = float(np.quantile([t.support["nearest"] for t in fitted], FAR)) if fitted else 0.0
+    known = _known(fitted)
     for expected in EXPECTED:
         tried = Absence(expected, 0.5)
         wrong = _nearest([(t, not t.affirmed) for t in noes(tried, strange)], SURE["absence"])
@@ -166,7 +172,8 @@ def _judge(kind: str, trials: Sequence[Trial], features: tuple[str, ...]) -> Jud
     given = [(t, t.affirmed) for t in strange if judge.reply(t.support) is Reply.YES]
     judge = replace(judge, nearest=_nearest(given, sure))
     right_yes, right_no = (_right(judge, apart, reply) for reply in (Reply.YES, Reply.NO))
-    telling = [t for t in apart if kind == "normality" or t.support["affirm"] >= TELLING]
+    normality = kind == "normality"
+    telling = [t for t in apart if is_telling(t.support, normality=normality)]
     odds = [(judge.probability(t.support), t.affirmed) for t in telling]
     return replace(
         judge,

@@ -196,7 +196,6 @@ def test_long_texts_are_read(text):
         ("What is this?", ""),
         ("Find cases like this.", ""),
         ("Show me similar images", ""),
-        ("Cough. What is the most likely diagnosis?", "Cough."),
     ],
 )
 def test_what_only_asks_about_an_image_is_not_searched_for(terms, text, described):
@@ -223,3 +222,28 @@ def test_of_two_questions_the_one_that_is_for_us_is_answered(terms, text, kind):
 def test_all_that_is_asked_may_be_out_of_scope(terms):
     text = "What dose of amoxicillin, and should I operate?"
     assert RuleReader().read(asked(terms, text)).kind is QuestionKind.OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize(
+    "text", ["Zeigt dieses CT eine Lungenembolie?", "Cette image montre-t-elle une fracture ?",
+             "Is er een breuk te zien op deze foto van het bot?"],
+)  # fmt: skip
+def test_a_language_that_is_not_read_is_no_reason_to_decline(rag, text):
+    query = Query(text)
+    mentions = rag.definitions.recognise([text])[0]
+    intent = rag.reader.read(Question(query, ANYWHERE, np.zeros(2, np.float32), mentions))
+    assert intent.kind is not QuestionKind.OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize("image", [None, b"image"])
+@pytest.mark.parametrize(
+    ("history", "asking"),
+    [
+        ("68 y/o man with cough.", "What does the x-ray show?"),
+        ("Cough.", "What is the most likely diagnosis?"),
+    ],
+)
+def test_of_a_history_before_an_open_question_the_history_is_searched(
+    terms, history, asking, image
+):
+    assert RuleReader().read(asked(terms, f"{history} {asking}", image)).described == history

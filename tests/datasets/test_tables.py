@@ -348,3 +348,20 @@ def test_no_column_of_parquet_hides_another(tmp_path):
     file = parquet(tmp_path, pa.Table.from_arrays(arrays, names=["id", "text", "text"]))
     (case,), _ = read(file)
     assert (case.text, case.meta) == ("x", {"text.2": "y"})
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+def test_a_disk_that_fails_is_a_clear_error():
+    with pytest.raises(CorpusError, match=r"cannot be read \(Input/output error\)"):
+        read(Path("/proc/self/mem"))
+
+
+def test_a_disk_that_fails_while_it_is_read_is_a_clear_error(tmp_path, monkeypatch):
+    file = write(tmp_path, "id,text\n1,x\n2,y\n")
+
+    def broken(*_):
+        raise OSError(5, "Input/output error", str(file))
+
+    monkeypatch.setattr("mmedrag.datasets.tables._Table.case", broken)
+    with pytest.raises(CorpusError, match="Input/output error"):
+        read(file)

@@ -377,3 +377,8 @@ def test_whatever_a_key_holds_it_reaches_the_archive(server, keys, expected):
     )
     with closing(Archive(server.url)) as archive:
         assert len(list(archive.search("studies", keys))) == expected
+
+
+def test_an_address_without_its_service_is_named(server, tmp_path, capsys):
+    assert main(["pull", "--from", server.root, "--into", str(tmp_path / "c")]) == 2
+    assert "it ends with the path of the DICOMweb service" in capsys.readouterr().err

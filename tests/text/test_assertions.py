@@ -109,6 +109,16 @@ KINDS = {
         A {nodule} not present in 2019 is seen.
         Findings are not inconsistent with {u:pneumonia}.
         {u:Tuberculosis} is felt to be unlikely.
+        {u:Lymphoma} seems improbable.
+        {n:Fracture} was suspected but not found.
+        There is no reason to suspect {n:fracture}.
+        We see no cause for concern about {n:malignancy}.
+        No recurrence of the {n:meningioma}.
+        Not all {nodules} are calcified.
+        (-) {n:fracture}
+        Is there a {n:fracture}? No.
+        {n:Pneumonia}? Not seen.
+        Indefinite for {u:dysplasia}.
     """,
     "predicates": """
         {n:Effusion} is absent.

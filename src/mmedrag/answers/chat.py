@@ -22,6 +22,7 @@ import httpx
 from PIL import Image
 
 from mmedrag.answers.completions import (
+    NO_ANSWER,
     Refused,
     Retry,
     pieces,
@@ -213,8 +214,9 @@ class ChatGenerator:
                 raise Retry(self._unreachable("no answer in time")) from None
             except (httpx.TransportError, httpx.DecodingError) as error:
                 why = "no answer in time" if deadline.passed else str(error) or type(error).__name__
-                broken = isinstance(error, httpx.RemoteProtocolError) and not deadline.passed
-                raise Retry(self._misspoken(why) if broken else self._unreachable(why)) from None
+                raise Retry(
+                    self._misspoken(why) if why.startswith(NO_ANSWER) else self._unreachable(why)
+                ) from None
 
     def _read(self, response: httpx.Response, chunks: Iterator[bytes]) -> Iterator[str]:
         """The text of a response, or what its refusal means."""

@@ -74,6 +74,10 @@ OPTIONAL = ("max_tokens", "temperature", "system", "stream")
 """Parts of a request that some servers or models do not take."""
 
 
+NO_ANSWER = "not an answer but"
+"""What is said of a body that is no chat completion."""
+
+
 def read_all(chunks: Iterable[bytes]) -> str:
     """A body that is not a stream."""
     return b"".join(chunks).decode("utf-8", "replace")
@@ -90,7 +94,7 @@ def one_answer(body: str, model: str) -> Iterator[str]:
         if not text and not _first(json.loads(body)):
             raise httpx.RemoteProtocolError("the answer has no choices")
     except httpx.RemoteProtocolError:
-        raise httpx.RemoteProtocolError(f"not an answer but: {short(_plain(body))}") from None
+        raise httpx.RemoteProtocolError(f"{NO_ANSWER}: {short(_plain(body))}") from None
     if text:
         yield text
 

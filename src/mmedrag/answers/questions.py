@@ -28,6 +28,7 @@ from mmedrag.answers.scope import (
 )
 from mmedrag.answers.scope_rules import HISTORY
 from mmedrag.answers.shorthand import spelled_out
+from mmedrag.text.language import OTHER, language
 from mmedrag.text.quotations import clean
 from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
 
@@ -188,7 +189,11 @@ class RuleReader:
         of_image = kind in _ABOUT_AN_IMAGE or _only_asks(kind, asking, question.mentions)
         about_image = has_image and of_image and rule != _ASKS_NOTHING
         beside = text.replace(within or asking, " ").strip()
-        described = _stated(beside, question.mentions) if about_image else text
+        described = text
+        if about_image:
+            described = _stated(beside, question.mentions)
+        elif not has_image and kind in _OPEN and not _names_finding(question.mentions, asking):
+            described = beside or text
         return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
 
     def _scoped(
@@ -198,6 +203,8 @@ class RuleReader:
         asks = _asks(asking)
         request = spelled if asks else ""
         reason = out_of_scope(question, request, kind, self.domains, rule)
+        if language(asking) == OTHER:  # of what is not read nothing is declined
+            return kind, rule, None
         if self.learned is None or not (asks or len(asking.split()) <= _STATEMENT):
             return kind, rule, reason
         if certain := certainly_declined(question, request):

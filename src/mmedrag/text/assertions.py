@@ -197,6 +197,8 @@ class _Claims:
     def _question(self) -> Asks | None:
         """What the sentence asks for, and then its reach; ``None`` if it asks nothing."""
         words = self.words
+        if "?" in words and words[-1] != "?" and words[words.index("?") + 1].isalnum():
+            return None  # answered: "Is there a fracture? No."
         mark = any(word == "?" for word in words[-2:])
         begin = words.index(":") + 1 if ":" in words[:6] else 0
         for at in dict.fromkeys((0, begin)):

@@ -20,7 +20,7 @@ LISTS = {
     "state": "seen|identified|present|observed|detected|demonstrated|visualized|visible|evident"
     "|appreciated|noted|found|apparent|shown|established|recognized|demonstrable|discernible"
     "|discerned|depicted|documented|encountered|reported|revealed|detectable|palpable|noticed"
-    "|displayed|discovered|visualised well|made out|conspicuous",
+    "|displayed|discovered|visualised well|made out|conspicuous|measurable",
     "verb": "is|are|was|were|has|have|had|show|shows|showed|demonstrates|reveals|remains|appears"
     "|seems|measures|contains|suggests|confirms|represents|indicates|makes|point to",
     "change": "change|changes|increase|increases|decrease|growth|enlargement|improvement"
@@ -168,7 +168,8 @@ PSEUDO = """
     |text]
     ; [no|without] ... <sign> of <change>; [no|without] ... <sign> of ... <change>;
     [no|without] <change>; [no|without] ... <change>; [no|without] ... <change> [in|of|to|from|for]
-    ; not ... changed; not only; not just; not merely; not necessarily; not simply
+    ; not ... changed; not all; not every; not only; not just; not merely; not necessarily
+    ; not simply
     ; without difficulty; without incident; gram negative; negative pressure; false negative
     ; no doubt; no question [that|about|this|it|of a]; beyond [doubt|question]
     ; without [doubt|question|a doubt|any doubt]
@@ -232,6 +233,9 @@ RULED_OUT = (
     |concerning for|worrisome for|due to|related to]
     ; no [history|known history|prior history|past history|family history|personal history] of
     ; no [known|prior|previous]
+    ; no [recurrence|relapse|reappearance|recurrent growth] of the
+    ; no [reason|grounds] to [suspect|consider|think of|believe]
+    ; no [cause|reason|grounds] for [concern|suspicion|worry] [of|for|about|regarding]
     ; there [is|are|was|were] no longer; no longer [a|an|any|has|have|shows|show|demonstrates|had
     |contains|evidence]; [has|have|had] no longer
     ; rules out; ruled out [a|any|the|for]; [has|have] ruled out; [rule|ruling] out for
@@ -270,6 +274,7 @@ ONE_ABSENT = (
     ; [is|was] not a [feature|finding|component|problem|concern]; is no longer [a|an] [feature
     |finding|concern|problem|consideration|issue]
     ; has not [occurred|developed|recurred|formed|been confirmed]; remains absent
+    ; <be> [suspected|questioned|considered|queried|looked for|sought] but not <state>
     """,
 )
 ALL_ABSENT = (
@@ -296,7 +301,7 @@ ALL_ABSENT = (
 STATED_ABSENT = (
     Rule(_N, False, SENTENCE, 6),
     """
-    ? [no|none|negative|absent|nil] $
+    ? [no|none|negative|absent|nil] $; ? not <state> $
     ; [:|–|(] [no|none|absent|negative|nil|denied|neither|n/a|no evidence|nothing|never|resolved
     |excluded|ruled out|zero|0] $
     ; [:|–|(] none; , [none|resolved|absent|excluded|negative] $; , not <state> $
@@ -304,6 +309,7 @@ STATED_ABSENT = (
     ; [:|–|(] no such; ( – ); [in|:|(] [0|zero|none] [of|/]
     """,
 )
+SIGNED_ABSENT = (Rule(_N, True, ADJACENT, 4), "^ ( – ); ^ ( − )")
 FREE_OF_IT = (Rule(_N, False, ADJACENT, 1), "free; negative; −")
 DOUBTED = (
     Rule(_U, True, AFTER_DOUBT, 14),
@@ -338,7 +344,7 @@ DOUBTED = (
     ; borderline for; not clearly; not certain; not sure; thought to [be|represent]
     ; felt to [be|represent]; believed to [be|represent]; appears to [be|represent]; looks like
     ; look like; resembles; resembling; [would|could|might|may] fit
-    ; [indeterminate|inconclusive|nondiagnostic|non diagnostic|not diagnostic] for
+    ; [indeterminate|inconclusive|nondiagnostic|non diagnostic|not diagnostic|indefinite] for
     ; cannot distinguish; cannot ... distinguish
     ; cannot differentiate; [difficult|hard] to [distinguish|separate|differentiate]
     ; hard to separate from; favored over; preferred over; is [favored|preferred] over
@@ -356,6 +362,8 @@ LEFT_OPEN = (
     |questioned|equivocal|uncertain|suggested|favored|conceivable|plausible|questionable|doubtful
     |improbable|very unlikely|highly unlikely]
     ; thought unlikely; <be> [thought|considered|felt|deemed|judged] unlikely
+    ; [seems|seem|appears|appear|remains|remain] [unlikely|less likely|improbable|possible|probable
+    |likely|doubtful]
     ; [thought|considered|felt|deemed|judged|believed] to be [unlikely|less likely|improbable
     |possible|probable|likely|doubtful]
     ; [should|may|could|must|might] [be|also be] considered; to be considered
@@ -366,7 +374,7 @@ LEFT_OPEN = (
     ; [difficult|hard|impossible] to [exclude|rule out]
     ; [should|must|needs to|need to|has to] be [excluded|ruled out]
     ; ? $; [likely|possible|probable|suspected|unlikely|less likely|equivocal|questionable|favored
-    |uncertain|doubtful] $; not certain $; was raised
+    |uncertain|doubtful|indefinite|indeterminate] $; not certain $; was raised
     ; is [favored|preferred] over; is [more|less] likely than
     ; remains [a concern|possible|likely|suspected|uncertain|unclear|in question
     |in the differential|a possibility|a consideration]; is [of|a] concern
@@ -437,6 +445,7 @@ RULES = Rules(
             ONE_ABSENT,
             ALL_ABSENT,
             STATED_ABSENT,
+            SIGNED_ABSENT,
             FREE_OF_IT,
             DOUBTED,
             LEFT_OPEN,

@@ -18,7 +18,11 @@ _FULL_STOP = re.compile(
     r"(?<![.!?])[.!?]++[\"'”’)\]]*+(?=\s|$)"  # followed by space
     r"|(?<=[a-z)])[.!?](?=[A-Z][a-z])"  # or a missing space: "effusion.The heart"
 )
-_ANSWER = re.compile(r" ?(?:no|none|yes|negative|absent|nil)(?=[ \t]*(?:[.;,\n]|$))", re.IGNORECASE)
+_ANSWER = re.compile(
+    r" ?(?:no|none|yes|negative|absent|nil|not (?:seen|identified|present|visible))"
+    r"(?=[ \t]*(?:[.;,\n]|$))",
+    re.IGNORECASE,
+)
 """A word that answers the question before it: "Effusion? No." is one statement."""
 _BLANK_OR_BULLET = re.compile(r"\n(?=[ \t]*+(?:\n|[-*•·>]|\(?\d{1,2}[.)]\s|$))")
 _LINE = re.compile(r"\n(?=[ \t]*+[A-Z0-9À-Þ])")

@@ -167,7 +167,7 @@ class Remembering(Generic[Item]):
     ) -> None:
         self.encoder: _Encoder[Item] = encoder
         self._size = size
-        self._ahead = ahead
+        self._ahead: Callable[[Item], Sequence[Item]] | None = ahead
         self._cache: OrderedDict[bytes | str, Vector] = OrderedDict()
         self._lock = Lock()
         self.dim = encoder.dim

@@ -35,7 +35,7 @@ OUT = QuestionKind.OUT_OF_SCOPE
 
 @pytest.fixture(scope="module", name="reader")
 def _reader(terms: Dictionary) -> RuleReader:
-    return RuleReader(terms.concepts.domains, question_model(offline_texts()))
+    return RuleReader(terms.concepts.domains, question_model())
 
 
 def read(terms: Dictionary, reader: RuleReader, text: str, image: bytes | None = None) -> Intent:

@@ -54,7 +54,7 @@ LABELS: Mapping[str, tuple[QuestionKind, str]] = {
 
 _WORD = re.compile(r"\w+|[?]")
 
-_DECLINED, _SUSPECTED, _STATED = 0.6, 0.4, 0.8
+_DECLINED, _SUSPECTED, _STATED = 0.4, 0.25, 0.8
 """The share of labels out of scope from which a question is declined: in general, where a rule
 would decline it too, and where the sentence does not look as if it asked."""
 

@@ -1,6 +1,6 @@
 """What large casebases lose by their index, on the vectors of a casebase that is there.
 
-A casebase of more than 200,000 cases a domain searches inverted lists of codes. This builds such
+A casebase of more than 20,000 cases a domain searches inverted lists of codes. This builds such
 lists of the vectors of any casebase, some of them left out as questions, and prints for codes of
 eight and of four bits a dimension how many of the 50 nearest are found, and the bytes of a case.
 The last columns are filters that a third and two thirds of the cases pass, drawn at random, and by

@@ -2,12 +2,14 @@
 
     python scripts/sample_answers.py X.casebase --data RECORDS.jsonl… --number 20 --seed 1
 
-The casebase must not hold the patients of the held-out part of the records.
+The casebase must not hold the patients of the held-out part of the records. ``--elide`` leaves out
+the sentences of reports and histories, which may not be for print.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +17,14 @@ from mmedrag.assembly import load
 from mmedrag.definitions import Dictionary
 from mmedrag.evaluation.task_replies import sampled, samples
 from mmedrag.evaluation.tasks import by_hand, cases_of, held_out, of_records, readings_of
+
+QUOTED = re.compile(r"“[^”]+”(?= \[C\d+\])")
+HISTORY = re.compile(r".+(?=What is the most likely diagnosis\?$)", re.DOTALL)
+
+
+def elided(text: str) -> str:
+    """Without the sentences that are quoted of cases."""
+    return QUOTED.sub("“…”", text)
 
 
 def main() -> None:
@@ -24,6 +34,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="*", default=[], metavar="RECORDS.jsonl")
     parser.add_argument("--number", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--elide", action="store_true", help="leave out sentences of records")
     options = parser.parse_args()
     with load(options.casebase) as rag:
         source = rag.definitions
@@ -37,10 +48,15 @@ def main() -> None:
             right = task.reply or task.detail or ("declined" if task.declined else "")
             right = right or ", ".join(sorted(task.codes))
             image = getattr(task.query.image, "name", "no image")
+            asked, told = task.query.text or "(no text)", answer.text
+            if options.elide:
+                of_record = task.patient and task.kind.startswith(("image", "history"))
+                asked = HISTORY.sub("(history of the record) ", asked) if of_record else asked
+                told = elided(told)
             sys.stdout.write(
-                f"=== {number} · {task.kind} · {image}\n{task.query.text or '(no text)'}\n"
+                f"=== {number} · {task.kind} · {image}\n{asked}\n"
                 f"--- would be right: {right}; replied: {answer.brief and answer.brief.reply}\n"
-                f"{answer.text}\n\n"
+                f"{told}\n\n"
             )
 
 

@@ -128,5 +128,5 @@ def running(folder: Path, plugins: Sequence[str] = ()) -> Iterator[Orthanc]:
                 time.sleep(0.1)
         yield server
     finally:
-        process.terminate()
+        process.kill()  # it takes seconds to say goodbye, and its store is thrown away
         process.wait(PATIENCE)

@@ -140,10 +140,69 @@ def test_other_brackets_are_left_alone(text):
     assert read(text) == (text, [], [])
 
 
-def test_text_is_let_through_as_it_comes():
-    reader = resolve(iter(["Effu", "sion [C", "1] and", " air"]), EVIDENCE)
-    assert next(reader) == Piece("Effu")
-    assert "".join(p.text for p in reader) == "sion [C1] and air"
+def test_sentences_are_let_through_as_they_come():
+    reader = resolve(iter(["Effu", "sion [C", "1]. A", "nd air"]), EVIDENCE)
+    assert next(reader) == Piece("Effusion")
+    assert "".join(p.text for p in reader) == " [C1]. And air"
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "removed"),
+    [
+        ("As C99 shows, fluid is seen [C1].", "fluid is seen [C1].", ["C99"]),
+        ("According to C7 and C8, fluid [C1].", "fluid [C1].", ["C7", "C8"]),
+        ("Fluid, as described in case C9 [C1].", "Fluid, [C1].", ["C9"]),
+        ("Fluid [C1]. See C9.", "Fluid [C1].", ["C9"]),
+        ("Fluid as in C1 and C7.", "Fluid [C1].", ["C7"]),
+        ("Fluid (as reported by C99).", "Fluid.", ["C99"]),
+        ("C99 shows fluid [C1].", "shows fluid [C1].", ["C99"]),
+        ("Case 99 describes fluid [C1].", "describes fluid [C1].", ["C99"]),
+        ("Fluid C99 [C1].", "Fluid [C1].", ["C99"]),
+        ("Fluid [C1]. PMID: 12345678.", "Fluid [C1].", ["PMID: 12345678"]),
+        ("Fluid, see https://x.org/a_b?c=1.", "Fluid.", ["https://x.org/a_b?c=1"]),
+        (
+            "Fluid www.x.org/a, doi:10.1148/r.1 too.",
+            "Fluid too.",
+            ["www.x.org/a", "doi:10.1148/r.1"],
+        ),
+        ("Fluid 10.1148/radiol.2019 too.", "Fluid too.", ["doi:10.1148/radiol.2019"]),
+        ("According to Smith et al. (2019), fluid.", "fluid.", ["Smith et al. 2019"]),
+        (
+            "Fluid [C1]. See PMID 12345 and https://x.org.",
+            "Fluid [C1].",
+            ["PMID 12345", "https://x.org"],
+        ),
+        ("Fluid [C1].\nSource: Smith et al. (2019).", "Fluid [C1].", ["Smith et al. 2019"]),
+        ("Fluid [C1](javascript:alert(1)).", "Fluid [C1].", []),
+        ("Fluid, PMC1234567 says.", "Fluid, says.", ["PMC1234567"]),
+    ],
+)
+def test_references_without_brackets(written, text, removed):
+    result = read(written)
+    assert (result[0].rstrip(), result[2]) == (text, removed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "As C1 shows, according to C2, see case C1 and D1.",
+        "A fracture of the vertebra C3, as seen in C5 and C6.",
+        "Disc disease as described in C5-C6.",
+        "The ICD-10 code C34.1, codes C50 and C61; C20:4 fatty acids.",
+        "A [C-11] choline PET, C14 urea, D50 dextrose, vitamin D3.",
+        "The report says “see C99, PMID 123456 and www.x.org” there.",
+        "In case 3 views are wanted, and case 12 of the list.",
+    ],
+)
+def test_what_is_no_reference_stays(text):
+    assert read(text)[::2] == (text, [])
+
+
+def test_works_that_the_evidence_names_stay():
+    source = replace(EFFUSION.item, text="Effusion, see https://x.org/a.", source="PMC7654321")
+    evidence = [replace(EFFUSION, item=source)]
+    text = "Effusion, see https://x.org/a, PMC7654321 [C1]."
+    assert "".join(p.text for p in resolve([text], evidence)) == text
 
 
 def test_a_mark_is_not_let_through_in_parts():
@@ -157,7 +216,7 @@ LISTS = (
 PARTS = (
     "[C1", "[12", "[see ", "[" + "x" * 279, "[", "]", "(", ")", "C2", "cases", "word", "a",
     "\u200b", "<think>", "</think>", "<thi", "nk>", "</", "[think]", "<|channel|>",
-    "References", "analysis", "final",
+    "References", "analysis", "final", "see C99", "as C7 shows,", "https://x.org/a", "PMID 123456",
 )  # fmt: skip
 JOINTS = (", ", " ", "  ", "\n", "\t", ",", ".", ";", "–", "and", " and ")
 FRAGMENTS = st.sampled_from(LISTS + PARTS + JOINTS)
@@ -311,6 +370,7 @@ def test_an_answer_without_a_mark_that_holds_is_withheld():
     assert "cancer" not in answer.text
     assert answer.text.startswith("No adequate evidence to answer from: ")
     assert "cited none" in answer.text
+    assert "replied with nothing" in answer_of(" \n").text
     assert (list(answer.cited), answer.removed) == ([], ["C9"])
 
 

@@ -18,6 +18,7 @@ ROOT = Path(mmedrag.__file__).parent
 GROUND = {
     "types", "errors", "progress", "domains", "rounding", "durability", "filters", "dates",
     "text", "measures", "entailment", "threads", "torch_import", "locations", "regular_files",
+    "remembering",
 }  # fmt: skip
 STAGES = {
     "modality", "encoders", "casebase", "definitions", "ranking", "reward", "answers", "datasets",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag import choices
-from mmedrag.answers.agreement import shipped
+from mmedrag.answers.agreement import measured
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.counts import CorpusCounts
 from mmedrag.answers.extractive import ExtractiveGenerator
@@ -39,7 +39,8 @@ from mmedrag.protocols import (
     ModalityClassifier,
     Words,
 )
-from mmedrag.provenance import definitions_of, dictionary, models_of
+from mmedrag.provenance import agreement_of, definitions_of, dictionary, models_of
+from mmedrag.routing import Undecided
 from mmedrag.stores import CaseDatabase, open_store
 from mmedrag.threads import one_for_algebra
 
@@ -111,14 +112,28 @@ def outdated(casebase: CaseDatabase, definitions: DefinitionSource) -> list[str]
 def unroutable(casebase: CaseDatabase, classifier: ModalityClassifier) -> list[str]:
     """A line where the classifier cannot route to a domain of the casebase; else none."""
     classes = getattr(classifier, "classes", None)
-    absent = [d for d in casebase.domains() if classes is not None and d not in classes]
+    domains = casebase.domains()
+    absent = [d for d in domains if classes is not None and d not in classes]
     if not absent:
         return []
+    consequence = (
+        "that every question searches all cases"
+        if absent == domains
+        else "that these cases are found only where the domain is named or no domain is decided on"
+    )
     return [
-        f"The classifier does not know {', '.join(absent)}, so that these cases are found only "
-        "where the domain is named or no domain is decided on; 'mmedrag train modality' teaches it "
-        "(--model modality=FOLDER when a casebase is made)"
+        f"The classifier does not know {', '.join(absent)}, so {consequence}; 'mmedrag train "
+        "modality' teaches it (--model modality=FOLDER when a casebase is made)"
     ]
+
+
+def _classifier_for(cases: CaseIndex, classifier: ModalityClassifier) -> ModalityClassifier:
+    """The classifier of a preset, where it knows a domain of the casebase."""
+    classes = getattr(classifier, "classes", None)
+    domains = cases.domains() if isinstance(cases, CaseDatabase) else []
+    if classes is None or not domains or set(domains) & set(classes):
+        return classifier
+    return Undecided()
 
 
 def assemble(
@@ -138,13 +153,15 @@ def assemble(
         statistics: count base rates; those of a casebase, where ``cases`` is one.
     """
     ontology = definitions.concepts
-    analyst = CaseAnalyst(definitions, ontology, shipped())
+    known = measured(stages.embedder.fingerprint)
     if isinstance(cases, CaseDatabase):
+        known = agreement_of(cases)
         cases.relate(ontology)
+    analyst = CaseAnalyst(definitions, ontology, known)
     if statistics is None and isinstance(cases, CaseDatabase):
         statistics = CorpusCounts(cases.occurrences, definitions, ontology)
     return MMedRAG(
-        classifier=stages.classifier,
+        classifier=_classifier_for(cases, stages.classifier),
         embedder=DefinitionsOnce(
             stages.embedder, cases if isinstance(cases, DefinitionStore) else None
         ),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from mmedrag.text.bare_references import BareReferences
 from mmedrag.text.citation_markers import CLOSE, INSIDE, MARK, OPEN, folded, is_anatomy, keys_of
 from mmedrag.text.markup import plainly
 from mmedrag.text.reasoning import RETRACTED, answer_only
@@ -48,18 +49,17 @@ _CITED = r"\[[CD]\d+(?:, [CD]\d+)*\]"
 def resolve(pieces: Iterable[str], evidence: Sequence[Evidence]) -> Iterator[Piece]:
     """Check the marks of a text while it is being written.
 
-    Text is let through as it comes; from what may become a mark on, it waits until the mark is
-    complete. Whatever a reader would take for a mark (:mod:`mmedrag.text.citation_markers`) is
-    rewritten as one: neighbours become one list (``[C1][D2]`` → ``[C1, D2]``, ``[C1-C3]`` →
+    Sentences are let through as they come. Whatever a reader would take for a reference
+    (:mod:`mmedrag.text.citation_markers`, :mod:`mmedrag.text.bare_references`) is rewritten as a
+    mark: neighbours become one list (``[C1][D2]`` → ``[C1, D2]``, ``[C1-C3]`` →
     ``[C1, C2, C3]``), keys that are not in ``evidence`` are taken out, and with the last of them
     the bracket and the space before it. Reasoning (:mod:`mmedrag.text.reasoning`) and invented
     lists of references are left out. How the text is cut into pieces makes no difference.
     """
-    keys = frozenset(e.key for e in evidence)
-    reader = _Reader(keys)
+    reader = _Reader(evidence)
     for text in plainly(answer_only(pieces)):
         if text == RETRACTED:
-            reader = _Reader(keys)
+            reader = _Reader(evidence)
             yield Piece("", retracts=True)
         else:
             yield from reader.feed(text)
@@ -69,18 +69,20 @@ def resolve(pieces: Iterable[str], evidence: Sequence[Evidence]) -> Iterator[Pie
 class _Reader:
     """The part of the text that may still turn out to be a mark, and what went before it."""
 
-    def __init__(self, keys: frozenset[str]) -> None:
-        self._keys = keys
-        self._lines = ReferenceLists(keys)
+    def __init__(self, evidence: Sequence[Evidence]) -> None:
+        self._keys = frozenset(e.key for e in evidence)
+        self._lines = ReferenceLists(self._keys)
+        texts = [f"{e.name} {e.text} {e.item.source}" for e in evidence]
+        self._bare = BareReferences(self._keys, texts)
         self._buffer = ""
         self._line = ""
         self._skip_spaces = False
 
     def feed(self, text: str) -> Iterator[Piece]:
-        yield from self._read(self._lines.feed(text))
+        yield from self._read(self._bare.feed(self._lines.feed(text)))
 
     def close(self) -> Iterator[Piece]:
-        yield from self._read(self._lines.close())
+        yield from self._read(self._bare.feed(self._lines.close()) + self._bare.close())
         text, at = folded(self._buffer)
         cut = _CUT.search(text)
         yield from self._release(text, at, cut.start() if cut else len(text))
@@ -190,14 +192,15 @@ def attribute(pieces: Sequence[Piece], context: Context, timings: Mapping[str, f
     cited = [by_key[k] for k in keys if k in by_key]
     removed = list(dict.fromkeys(k for piece in pieces for k in piece.removed))
     struck = [piece.struck for piece in pieces if piece.struck]
-    if not cited:
-        text = (brief and brief.declined) or NO_EVIDENCE.format(why=_why(context))
-        return Answer(text, [], removed, True, context, brief, struck)
     text = "".join(p.text for p in pieces).strip()
+    if not cited:
+        why = _why(context, written=bool(text or removed))
+        text = (brief and brief.declined) or NO_EVIDENCE.format(why=why)
+        return Answer(text, [], removed, True, context, brief, struck)
     return Answer(text, cited, removed, False, context, brief, struck)
 
 
-def _why(context: Context) -> str:
+def _why(context: Context, *, written: bool) -> str:
     routing, query = context.question.routing, context.question.query
     if not routing.medical:
         return "the image was not recognised as a medical one" + (
@@ -212,6 +215,8 @@ def _why(context: Context) -> str:
         one = len(context.gathered) == 1
         subject = "the one item" if one else f"none of the {len(context.gathered)} items"
         return f"{subject} found {'did not pass' if one else 'passed'} the relevance filter"
+    if not written:
+        return "the generator replied with nothing"
     return "the generator cited none of what it was given, so its text is withheld"
 
 

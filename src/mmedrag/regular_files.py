@@ -1,16 +1,32 @@
-"""Files that can be read to their end: no pipe, no device, nothing that was never written."""
+"""Files that can be read to their end, and as what they are: no pipe, no device, no archive."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmedrag.errors import CorpusError
 
 MAX_HOLES = 2**30
 """Bytes that a file may claim without having them: what is read in a second or so."""
+
+
+_CONTAINERS: Mapping[bytes, tuple[str, str]] = {
+    b"PK\x03\x04": ("a ZIP archive or an Excel workbook", "Unpack it, or save it as CSV UTF-8."),
+    b"\xd0\xcf\x11\xe0": ("a workbook of an old Excel", "Save it as CSV UTF-8."),
+    b"\x1f\x8b": ("compressed by gzip", "Unpack it."),
+    b"BZh": ("compressed by bzip2", "Unpack it."),
+    b"\xfd7zXZ": ("compressed by xz", "Unpack it."),
+    b"(\xb5/\xfd": ("compressed by Zstandard", "Unpack it."),
+    b"7z\xbc\xaf": ("a 7-Zip archive", "Unpack it."),
+    b"ARROW1": ("an Arrow file", "Write it as Parquet."),
+    b"PARE": ("encrypted Parquet", "Write it without encryption."),
+    b"SQLite format 3": ("an SQLite database", "Export its table as CSV."),
+}
+"""What is no corpus but may hold one, by its first bytes, and what to do with it."""
 
 
 def regular_file(path: Path) -> Path:
@@ -36,6 +52,21 @@ def regular_file(path: Path) -> Path:
             "Fetch or copy it again.",
         )
     return path
+
+
+def check_is_no_container(path: Path) -> None:
+    """Refuse what must be unpacked or saved in another way before it is a corpus.
+
+    Raises:
+        CorpusError: naming what the file is, and what to do.
+    """
+    with regular_file(path).open("rb") as file:
+        head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    for mark, (what, remedy) in _CONTAINERS.items():
+        if head.startswith(mark):
+            raise CorpusError(f"{path} is {what}", remedy)
+    if head.startswith(b"[") and path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
+        raise CorpusError(f"{path} is a JSON array", "Write its objects one a line (JSON Lines).")
 
 
 def _hole(descriptor: int) -> int | None:

@@ -125,6 +125,18 @@ class ConceptClassifier:
         return replace(revised, reason=f"{revised.reason}, by its words and terms")
 
 
+class Undecided:
+    """A classifier that decides nothing, for a casebase none of whose domains one has learned."""
+
+    classes: tuple[str, ...] | None = None
+
+    def classify(
+        self, queries: Sequence[Query], pictures: Sequence[Image | None] | None = None
+    ) -> list[Routing]:
+        """All domains, for each query."""
+        return [Routing({}, None, reason="the classifier has not learned them")] * len(queries)
+
+
 def _probabilities(logarithms: Mapping[Domain, float]) -> dict[str, float]:
     most = max(logarithms.values())
     weights = {str(domain): math.exp(value - most) for domain, value in logarithms.items()}

@@ -30,6 +30,27 @@ def open_torch(user: str = "This encoder") -> tuple[ModuleType, ModuleType]:
     return torch, transformers
 
 
+def default_device() -> str:
+    """``"cuda"`` where PyTorch has a GPU, else ``"cpu"``."""
+    torch, _ = open_torch()
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def inference(device: Foreign) -> Iterator[None]:
+    """Without gradients; on a GPU in half precision, bfloat16 where it has that, else float16.
+
+    Args:
+        device: the ``torch.device`` of the network.
+    """
+    torch, _ = open_torch()
+    on_gpu = device.type == "cuda"
+    small = on_gpu and not torch.cuda.is_bf16_supported()
+    half = torch.float16 if small else torch.bfloat16
+    with torch.inference_mode(), torch.autocast(device.type, dtype=half, enabled=on_gpu):
+        yield
+
+
 @contextmanager
 def quiet(logging: ModuleType, *, bars: bool) -> Iterator[None]:
     """No reports on heads that are not used and, where nothing is downloaded, no progress bars.

@@ -236,8 +236,50 @@ def test_no_is_said_of_an_image_whose_neighbours_would_be_expected_to_have_it(te
         assert brief.reply is Reply.UNKNOWN
 
 
+def test_an_image_is_not_normal_where_its_neighbours_would_be_expected_to_be(terms):
+    class Counts:
+        """Half of the records of a clinic are normal studies."""
+
+        def prevalence(self, question, groups):
+            return dict.fromkeys(groups, Prevalence(45, 45, 90))
+
+    ill = [replace(c, source="clinic") for c in cases(*["Pneumothorax."] * 4)]
+    tried = Absence(0.3, 0.96, nearest=0.4)
+    no = brief_of(
+        terms, "Is this normal?", ill, Counts(), b"image", replace(KNOWN, abnormality=tried)
+    )
+    assert (no.reply, "50% of the records" in no.reason) == (Reply.NO, True)
+    one = [*ill, replace(ill[0], id="n", patient_id="n", text="", labels=("normal",))]
+    far = replace(tried, nearest=0.6)
+    for found, rule in ((one, tried), (ill, far)):
+        known = replace(KNOWN, abnormality=rule)
+        brief = brief_of(terms, "Is this normal?", found, Counts(), b"image", known)
+        assert brief.reply is not Reply.NO
+
+
+def test_what_similar_cases_speak_against_is_said_of_known_images_alone(terms):
+    class Counts:
+        """Half of the records of a clinic are normal studies."""
+
+        def prevalence(self, question, groups):
+            return dict.fromkeys(groups, Prevalence(45, 45, 90))
+
+    odds = replace(KNOWN.normality, odds=[Bin(0.0, 1, 30), Bin(0.4, 18, 20)], nearest=0.9)
+    measured = replace(KNOWN, normality=odds, known=0.4)
+    ill = [replace(c, source="clinic") for c in cases(*["Pneumothorax."] * 4)]
+    well = [replace(c, text="", labels=("normal",)) for c in ill]
+    for found, known, words in (
+        (ill, measured, "3% of 30 images held out were normal, which speaks against a normal"),
+        (ill, replace(measured, known=0.6), "no case is near enough"),
+        (well, measured, "decide nothing"),
+    ):
+        brief = brief_of(terms, "Is this normal?", found, Counts(), b"image", known)
+        assert brief.reply is Reply.UNKNOWN
+        assert words in brief.reason
+
+
 def test_yes_is_never_said_where_more_cases_rule_it_out():
-    support = {"affirm": 0.4, "rule out": 0.5, "normal": 0.0, "another": 0.0, "base rate": 0.0}
+    support = dict.fromkeys((*PRESENCE, "nearest"), 0.0) | {"affirm": 0.4, "rule out": 0.5}
     eager = replace(JUDGE, weights=(5.0, *JUDGE.weights[1:]))
     assert eager.probability(support) > eager.yes
     assert eager.reply(support) is Reply.UNKNOWN
@@ -335,14 +377,26 @@ def test_a_normal_study_is_no_clear_lead_of_an_image(terms):
 
 def test_an_agreement_survives_json():
     assert agreement.of_json(agreement.to_json(KNOWN)) == KNOWN
-    before = {k: v for k, v in agreement.to_json(KNOWN).items() if k != "absence"}
+    silent = ("absence", "abnormality")
+    before = {k: v for k, v in agreement.to_json(KNOWN).items() if k not in silent}
     assert agreement.of_json(before).absence.expected > 1
+    assert agreement.of_json(before).abnormality.expected > 1
 
 
 def test_what_ships_can_be_read():
     shipped = agreement.shipped()
     assert shipped is not None
     assert {*shipped.leads} == {*agreement.LEADS}
+    assert agreement.measured(shipped.encoder) == shipped
+
+
+def test_of_an_encoder_that_was_not_measured_nothing_is_claimed(terms):
+    unmeasured = agreement.measured("another encoder")
+    alike = cases(*["Pneumothorax."] * 4)
+    brief = brief_of(terms, "Is there a pneumothorax?", alike, image=b"image", known=unmeasured)
+    assert (brief.reply, "not measured" in brief.reason) == (Reply.UNKNOWN, True)
+    for kind in agreement.LEADS:
+        assert unmeasured.lead(dict.fromkeys(LEAD, 1.0), kind)[0] is Reply.MIXED
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=5, max_size=5))

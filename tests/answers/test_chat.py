@@ -425,6 +425,8 @@ def test_what_a_refusal_says_counts_more_than_its_status(server, status, message
     [
         ("'max_tokens' is not supported with this model. Use 'max_completion_tokens'",
          "max_tokens", "max_completion_tokens"),
+        ("max_tokens is too large: 800. This model supports at most 512 completion tokens",
+         "max_tokens", "max_completion_tokens"),
         ("'temperature' does not support 0 with this model", "temperature", "max_tokens"),
         ("stream is not supported", None, "stream"),
     ],
@@ -473,7 +475,7 @@ def test_a_part_that_is_refused_again_is_an_error(server):
         (Reply([b'{"code": 1001, "msg": "balance is low"}']), "balance is low"),
         (Reply([b'{"success": false, "message": "nope"}']), "nope"),
         (Reply([b'[{"generated_text": "Water."}]']), "not an answer but: .*generated_text"),
-        (Reply([b'{"choices": null}']), "not an answer but"),
+        (Reply([b'{"choices": null}']), "does not answer as a chat server .*not an answer but"),
     ],
 )  # fmt: skip
 def test_the_message_quotes_what_came(server, reply, words):
@@ -500,6 +502,9 @@ WHOLE = json.dumps({"choices": [{"message": {"content": "Water [C1]."}, "finish_
         WHOLE.encode(),
         WHOLE.replace("{", '{"error": null, "detail": null, ', 1).encode(),
         said({"choices": [{"delta": {"content": ["Water ", "[C1]."]}}]}) + stream(),
+        stream("Water [C1].").replace(b"[DONE]", b" [done]"),
+        said({"choices": [{"index": 1, "delta": {"content": "Cancer [C1]."}}]})
+        + stream("Water [C1]."),
     ],
 )
 def test_dialects_of_the_protocol_give_the_same_answer(server, body):

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.answers.questions import RULES, RuleReader, kind_of, last_request, phrases_of
+from mmedrag.answers.questions import (
+    RULES,
+    RuleReader,
+    kind_of,
+    last_request,
+    phrases_of,
+    requests,
+    sentences_read,
+)
 from mmedrag.definitions import Dictionary
 from mmedrag.protocols import QuestionReader
 from mmedrag.types import Domain, Query, Question, QuestionKind, Routing
@@ -103,6 +111,28 @@ def test_a_history_may_stand_before_the_question():
     assert kind_of(last_request(text), has_image=False)[0] is QuestionKind.DIFFERENTIAL
 
 
+def test_what_the_model_of_questions_reads_is_known_before_it_is_asked(terms):
+    read = []
+
+    def learned(request, mentions):
+        read.append(request)
+        return {"presence": 1.0}
+
+    for text in ("The film is old. Is there a mass? Or an effusion?", "A mass?"):
+        question = Question(Query(text), Routing({}, None), np.zeros(1), ())
+        read.clear()
+        RuleReader(terms.concepts.domains, learned).read(question)
+        assert read
+        assert set(read) <= set(sentences_read(text))
+    assert sentences_read("x" * 1_000) == []
+
+
+def test_of_many_questions_the_last_are_read():
+    asked = [f"Is there a finding of number {n}?" for n in range(1_000)]
+    assert requests(" ".join(asked)) == asked[-10:]
+    assert requests("Is there a mass? " * 50) == ["Is there a mass?"]
+
+
 def test_a_term_that_is_pointed_at_is_asked_for(terms):
     intent = RuleReader().read(asked(terms, "Pneumothorax - what is that?"))
     assert intent.kind is QuestionKind.DEFINITION
@@ -166,7 +196,6 @@ def test_long_texts_are_read(text):
         ("What is this?", ""),
         ("Find cases like this.", ""),
         ("Show me similar images", ""),
-        ("Cough. What is the most likely diagnosis?", "Cough."),
     ],
 )
 def test_what_only_asks_about_an_image_is_not_searched_for(terms, text, described):
@@ -193,3 +222,28 @@ def test_of_two_questions_the_one_that_is_for_us_is_answered(terms, text, kind):
 def test_all_that_is_asked_may_be_out_of_scope(terms):
     text = "What dose of amoxicillin, and should I operate?"
     assert RuleReader().read(asked(terms, text)).kind is QuestionKind.OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize(
+    "text", ["Zeigt dieses CT eine Lungenembolie?", "Cette image montre-t-elle une fracture ?",
+             "Is er een breuk te zien op deze foto van het bot?"],
+)  # fmt: skip
+def test_a_language_that_is_not_read_is_no_reason_to_decline(rag, text):
+    query = Query(text)
+    mentions = rag.definitions.recognise([text])[0]
+    intent = rag.reader.read(Question(query, ANYWHERE, np.zeros(2, np.float32), mentions))
+    assert intent.kind is not QuestionKind.OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize("image", [None, b"image"])
+@pytest.mark.parametrize(
+    ("history", "asking"),
+    [
+        ("68 y/o man with cough.", "What does the x-ray show?"),
+        ("Cough.", "What is the most likely diagnosis?"),
+    ],
+)
+def test_of_a_history_before_an_open_question_the_history_is_searched(
+    terms, history, asking, image
+):
+    assert RuleReader().read(asked(terms, f"{history} {asking}", image)).described == history

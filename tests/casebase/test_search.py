@@ -89,6 +89,19 @@ class TestInvertedListsWithFreshRowsAndDeletions(CaseIndexContract):
             yield made
 
 
+def test_a_publication_changes_no_answer_to_a_text():
+    """However many indexes a search goes through, it joins the 100 most similar cases."""
+    entries = entries_of(4, 600)
+    rng = np.random.default_rng(5)
+    texts = ("effusion", "left nodule", "drusen mitosis", "normal ct fracture right")
+    questions = [question_of(Query(text), unit(rng)) for text in texts for _ in range(4)]
+    with casebase_of(entries) as made:
+        before = [[(h.case.id, h.relevance) for h in made.search(q, 200)] for q in questions]
+        made.publish()
+        after = [[(h.case.id, h.relevance) for h in made.search(q, 200)] for q in questions]
+    assert after == before
+
+
 @pytest.mark.parametrize("key", ["auto", "Flat", "IVF8,SQ8", "IVF8,Flat", "HNSW16", "SQ8"])
 def test_every_index_kind_agrees_with_numpy_whatever_is_deleted_or_filtered(key):
     entries = entries_of(1, 600, dim=16)

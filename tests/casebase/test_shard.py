@@ -99,6 +99,7 @@ def test_what_is_near_in_another_shard_takes_the_place_of_what_is_not(clustered)
 
 
 def test_the_index_is_chosen_by_size():
-    assert choose_key(200_000, 256) == choose_key(200_000, 1_024) == "Flat"
+    assert choose_key(20_000, 256) == choose_key(20_000, 1_024) == "Flat"
+    assert choose_key(40_000, 256) == "IVF400,SQ8"
     assert choose_key(1_000_000, 256) == "IVF2000,SQ8"
     assert choose_key(1_000_000, 1_024) == "IVF2000,SQ4"

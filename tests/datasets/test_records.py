@@ -131,7 +131,7 @@ def test_where_a_diagnosis_comes_from(tmp_path, fields, diagnosis):
         ({"id": "1", "text": "x", "modality": {}}, "modality is not a string"),
         ({"id": "1", "text": "x", "labels": [[]]}, "labels"),
         ({"id": "1", "text": "x", "frame": -1}, "frame"),
-        ({"id": "1", "text": "x", "image": 5}, "image is not a path"),
+        ({"id": "1", "text": "x", "image": 5}, "image holds no path"),
         ({"id": "1", "text": "x", "image": "images/absent.png"}, "does not exist"),
         ({"id": "1", "text": "x", "image": "images"}, "does not exist"),
         ({"id": "1", "text": "x", "image": "n" * 5000}, "does not exist"),
@@ -307,3 +307,12 @@ def test_a_line_that_is_no_utf8_is_read_with_a_remark(tmp_path):
     remark, *cases = read_corpus(file)
     assert (remark.line, remark.stored) == (1, True)
     assert [case.text for case in cases] == ["Größe", "Öl"]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"id": "1", "text": "x"},', '{"id": "1"} {"id": "2"}', "{'id': 1}"]
+)
+def test_a_file_of_no_json_says_what_is_wrong_with_its_first_line(tmp_path, line):
+    (tmp_path / "records.jsonl").write_text(f"{line}\n{line}\n")
+    with pytest.raises(CorpusError, match=r"jsonl:1: not valid JSON"):
+        list(read_corpus(tmp_path / "records.jsonl"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from pydicom.dataset import Dataset
 
 from mmedrag.datasets.deidentify import identifying_values
 from mmedrag.datasets.scrubbing import scrub
@@ -114,3 +117,45 @@ def test_genitives_of_names_go(word):
 )
 def test_plurals_of_clinical_words_stay(name, text):
     assert scrub(text, {name}) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Παπαδόπουλος", "του Παπαδοπούλου"),
+        ("Петровский", "у Петровского"),
+        ("Kowalski", "Pana Kowalskiego"),
+        ("Kowalska", "Pani Kowalskiej"),
+        ("Novák", "Nováka, Nováková"),
+        ("Mc Donald", "MacDonald, McDonald, Mac Donald"),
+        ("Lam^Siu Ming", "LAM SIU MING"),
+        ("Berry^Ann", "Ann Berry; Mr Berry; seen by Berry"),
+    ],
+)
+def test_names_go_in_their_cases_and_spellings(name, text):
+    ds = Dataset()
+    ds.SpecificCharacterSet, ds.PatientName = "ISO_IR 192", name
+    scrubbed = scrub(text, identifying_values(ds))
+    left = re.sub(
+        r"\[\w+\]|\b(?:του|у|Pana|Pani|Mr|seen|by|mac|mc)\b", "", scrubbed, flags=re.IGNORECASE
+    )
+    assert not any(map(str.isalpha, left))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Unlikely^Pat", "Unlikely malignant."),
+        ("Edema^Apex", "Edema. Apex clear."),
+        ("Pe^Toni", "PE excluded; CT shows none."),
+        ("Ng^Wei", "NG tube in place."),
+        ("Lam^Al", "LAM of the lung; Smith et al."),
+        ("Berry^Ann", "Berry aneurysm."),
+        ("Probable^Doubtful", "Probable cyst. Doubtful mass. Excluded."),
+        ("Martin^Carin", "Carina normal. Normal."),
+    ],
+)
+def test_words_that_decide_a_finding_stay(name, text):
+    ds = Dataset()
+    ds.PatientName = name
+    assert scrub(text, identifying_values(ds)) == text

@@ -251,3 +251,117 @@ def test_a_remark_before_the_header_is_passed_over(tmp_path):
     assert (case.text, problems) == ("a, b", [])
     (case,), _ = read(write(tmp_path, "#,text\n1,a\n"))
     assert case.meta == {"#": "1"}
+
+
+@pytest.mark.parametrize(
+    ("title", "named"),
+    [
+        ("Radiology export 2024\n", 1),
+        ("Export of PACS, hospital X\n\n", 1),
+        ("PACS\nAll rows\n", 2),
+    ],
+)
+def test_titles_before_the_header_are_passed_over(tmp_path, title, named):
+    cases, problems = read(write(tmp_path, f"{title}id,report\n1,No effusion\n2,Effusion\n"))
+    assert [case.text for case in cases] == ["No effusion", "Effusion"]
+    assert [p.line for p in problems] == list(range(1, named + 1))
+    assert all("before the header" in p.reason and p.stored for p in problems)
+
+
+def test_a_header_with_unknown_names_is_no_title(tmp_path):
+    file = write(tmp_path, "befund,nummer\ntext,1\nname,2\n")
+    cases, problems = read(file, columns={"text": "befund", "id": "nummer"})
+    assert [(case.id, case.text) for case in cases] == [("1", "text"), ("2", "name")]
+    assert not problems
+
+
+def test_a_header_that_comes_again_is_no_case(tmp_path):
+    cases, problems = read(write(tmp_path, "id,text\n1,No effusion\nid,text\n2,Effusion\n"))
+    assert [case.id for case in cases] == ["1", "2"]
+    assert [(p.line, p.reason) for p in problems] == [(3, "the header again")]
+
+
+def test_the_rows_of_one_column_are_not_divided(tmp_path):
+    cases, problems = read(write(tmp_path, 'text\nNo effusion, no mass\n"Air, free"\n'))
+    assert [case.text for case in cases] == ["No effusion, no mass", "Air, free"]
+    assert not problems
+
+
+@pytest.mark.parametrize(
+    "header", ["caseId,reportText", "Case ID,Report\u00a0text", "\u200bid,te\u200bxt"]
+)
+def test_names_of_columns_as_programs_write_them(tmp_path, header):
+    (case,), problems = read(write(tmp_path, f"{header}\n1,Effusion\n"))
+    assert (case.id, case.text) == ("1", "Effusion")
+    assert not problems
+
+
+def test_numbers_that_excel_keeps_as_text_and_its_errors(tmp_path):
+    rows = 'id,text,patient_id\n="0012",x,="007"\n2,y,#DIV/0!\n3,#REF!,#NUM!\n'
+    cases, problems = read(write(tmp_path, rows))
+    assert [(c.id, c.patient_id) for c in cases] == [("0012", "007"), ("2", "")]
+    assert [p.reason for p in problems] == ["neither text nor image"]
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "kind"),
+    [
+        (b"PK\x03\x04", "a.csv", "Excel workbook"),
+        (b"PK\x03\x04", "a.xlsx", "Excel workbook"),
+        (b"\x1f\x8b\x08", "a.csv.gz", "gzip"),
+        (b"ARROW1\0\0", "a.parquet", "Arrow"),
+        (b'[{"id": 1}]', "a.json", "JSON array"),
+    ],
+)
+def test_what_must_be_unpacked_first_is_named(tmp_path, head, name, kind):
+    (tmp_path / name).write_bytes(head + bytes(40))
+    with pytest.raises(CorpusError, match=kind):
+        read(tmp_path / name)
+
+
+def test_brackets_in_a_header_are_no_json(tmp_path):
+    file = write(tmp_path, "[id],[text]\n1,Effusion\n")
+    assert read(file)[0][0].text == "Effusion"
+
+
+def parquet(folder: Path, columns) -> Path:
+    table = pytest.importorskip("pyarrow").table(columns)
+    pytest.importorskip("pyarrow.parquet").write_table(table, folder / "t.parquet")
+    return folder / "t.parquet"
+
+
+def test_texts_that_parquet_calls_bytes(tmp_path):
+    (case,), _ = read(parquet(tmp_path, {"id": ["a"], "text": ["Größe".encode()]}))
+    assert case.text == "Größe"
+
+
+@pytest.mark.parametrize("value", [b"\x89PNG\r\n", {"bytes": b"\x89PNG", "path": "a.png"}])
+def test_pictures_within_parquet_are_named(tmp_path, value):
+    cases, problems = read(parquet(tmp_path, {"image": [value], "text": ["x"]}))
+    assert not cases
+    assert "write the pictures to files" in problems[0].reason
+
+
+def test_no_column_of_parquet_hides_another(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    arrays = [pa.array(["a"]), pa.array(["x"]), pa.array(["y"])]
+    file = parquet(tmp_path, pa.Table.from_arrays(arrays, names=["id", "text", "text"]))
+    (case,), _ = read(file)
+    assert (case.text, case.meta) == ("x", {"text.2": "y"})
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+def test_a_disk_that_fails_is_a_clear_error():
+    with pytest.raises(CorpusError, match=r"cannot be read \(Input/output error\)"):
+        read(Path("/proc/self/mem"))
+
+
+def test_a_disk_that_fails_while_it_is_read_is_a_clear_error(tmp_path, monkeypatch):
+    file = write(tmp_path, "id,text\n1,x\n2,y\n")
+
+    def broken(*_):
+        raise OSError(5, "Input/output error", str(file))
+
+    monkeypatch.setattr("mmedrag.datasets.tables._Table.case", broken)
+    with pytest.raises(CorpusError, match="Input/output error"):
+        read(file)

@@ -440,3 +440,66 @@ def test_obo_qualifiers_stand_before_the_comment(tmp_path):
     )
     (term,), _ = read(written(tmp_path, "d.obo", stanza))
     assert (term.id, term.term, term.parents) == ("Z:1", "zorbal spot", ("Z:0",))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_encodings_of_other_programs(tmp_path: Path, encoding: str, *, packed: bool) -> None:
+    table = 'term;definition\r\nPleuraerguß;"Flüssigkeit,\r\nviel"\r\nÖdem;Wasser\r\n'
+    data = table.encode(encoding)
+    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    found = list(read_terms(path))
+    terms = [t for t in found if isinstance(t, Term)]
+    assert [t.term for t in terms] == ["Pleuraerguß", "Ödem"]
+    assert terms[0].definition == "Flüssigkeit, viel"
+    problems = [p for p in found if isinstance(p, Problem)]
+    assert len(problems) == (2 if encoding == "cp1252" else 0)
+    assert all(p.stored for p in problems)
+
+
+def test_long_lines_in_utf16_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmedrag.definitions.lines.LONGEST", 100)
+    monkeypatch.setattr("mmedrag.definitions.lines._HEAD", 64)
+    text = f"term;definition\nedema;water\nx;{'y' * 500}\nmass;lump"
+    path = tmp_path / "t.csv"
+    path.write_text(text, encoding="utf-16")
+    found = list(read_terms(path))
+    assert [t.term for t in found if isinstance(t, Term)] == ["edema", "mass"]
+    assert [p.line for p in found if isinstance(p, Problem)] == [3]
+
+
+def test_titles_repeated_headers_and_texts_of_excel(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('My terms 2024\nid,term\n="007",edema\nid,term\n2,#REF!\n', "utf-8")
+    found = list(read_terms(path))
+    assert [(t.id, t.term) for t in found if isinstance(t, Term)] == [("007", "edema")]
+    assert [p.reason for p in found if isinstance(p, Problem)] == ["the header again", "no term"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("t.csv", b"Begriff;Bedeutung\nErguss;Wasser\n", "no column of terms"),
+        ("t.csv", b"", "no column of terms"),
+        ("t.csv", b"be\rgriff,sinn\nErguss,Wasser\n", "no column of terms"),
+        ("t.csv", b"PK\x03\x04" + bytes(40), "Excel"),
+        ("t.json", b'[{"term": "edema"}]', "JSON array"),
+    ],
+)
+def test_what_holds_no_terms_is_named(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(CorpusError, match=reason):
+        list(read_terms(tmp_path / name))
+
+
+def test_lines_that_end_at_carriage_returns(tmp_path: Path) -> None:
+    path = tmp_path / "t.obo"
+    path.write_bytes(b"format-version: 1.2\r\r[Term]\rid: A:1\rname: edema\r")
+    assert [t.term for t in read_terms(path) if isinstance(t, Term)] == ["edema"]
+
+
+def test_a_stray_carriage_return_in_the_header_costs_its_column_alone(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"term,defi\rnition\nedema,water\n")
+    assert [t.term for t in read_terms(path) if isinstance(t, Term)] == ["edema"]

@@ -327,14 +327,58 @@ def test_what_the_guide_says_of_transcodings_by_gdcm(name, server, tmp_path):
     assert written in GUIDE.read_text("utf-8")
 
 
-def test_what_no_decoder_here_reads_is_asked_for_uncompressed(server, tmp_path, monkeypatch):
-    stored = tmp_path / "stored.dcm"
-    server.store(image("plain", "ct", 1))
+def of_plain() -> str:
+    """Where the archive has the one image that the next two tests store."""
     uids = [image("plain", "ct", 1).get(f"{k}InstanceUID") for k in ("Study", "Series", "SOP")]
+    return "studies/{}/series/{}/instances/{}".format(*uids)
+
+
+@pytest.fixture
+def compressed(server: Orthanc, tmp_path: Path) -> bytes:
+    """A file in JPEG-LS, which is all that the archive has."""
+    server.store(image("plain", "ct", 1))
     with closing(Archive(server.url)) as archive:
-        path = "studies/{}/series/{}/instances/{}".format(*uids)
-        archive.retrieve(path, stored, JPEGLSLossless)
+        archive.retrieve(of_plain(), tmp_path / "compressed.dcm", JPEGLSLossless)
     server.clear()
-    server.store(stored.read_bytes())
+    file = (tmp_path / "compressed.dcm").read_bytes()
+    server.store(file)
+    return file
+
+
+def test_an_instance_comes_as_it_is_stored(server, compressed, tmp_path):
+    with closing(Archive(server.url)) as archive:
+        archive.retrieve(of_plain(), tmp_path / "x.dcm")
+    assert read_file_meta_info(tmp_path / "x.dcm").TransferSyntaxUID == JPEGLSLossless
+
+
+@pytest.mark.usefixtures("compressed")
+def test_what_no_decoder_here_reads_is_asked_for_uncompressed(server, tmp_path):
     assert pull(server, tmp_path / "c") == 0
     assert [case.modality for case in cases(tmp_path / "c")] == ["ct"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"PatientName": "D*"}, 1),  # escaped as %2A, Orthanc would find nothing
+        ({"PatientName": "?oe^J*"}, 1),
+        ({"PatientName": "D%2A"}, 0),
+        ({"PatientName": "X^*"}, 0),
+        ({"StudyDescription": "Tórax a/b, 2 & 3"}, 1),
+        ({"StudyDescription": "tórax*", "PatientName": "Doe^Jane"}, 1),
+        ({"StudyDescription": "Tórax a/b, 2 & 4"}, 0),
+    ],
+)
+def test_whatever_a_key_holds_it_reaches_the_archive(server, keys, expected):
+    server.store(
+        image(
+            "one", "ct", 1, StudyDescription="Tórax a/b, 2 & 3", SpecificCharacterSet="ISO_IR 192"
+        )
+    )
+    with closing(Archive(server.url)) as archive:
+        assert len(list(archive.search("studies", keys))) == expected
+
+
+def test_an_address_without_its_service_is_named(server, tmp_path, capsys):
+    assert main(["pull", "--from", server.root, "--into", str(tmp_path / "c")]) == 2
+    assert "it ends with the path of the DICOMweb service" in capsys.readouterr().err

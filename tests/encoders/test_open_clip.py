@@ -134,7 +134,7 @@ def test_image_features_are_those_of_the_reference(
     biomedclip: Path, vit: Any, heads: dict[str, Any]
 ) -> None:
     images = [picture(i, (50 + 10 * i, 40)) for i in range(3)]
-    encoder = TransformersImageEncoder.load(biomedclip, fit="crop", batch_size=2)
+    encoder = TransformersImageEncoder.load(biomedclip, fit="crop", batch_size=2, device="cpu")
     pixels = torch.stack([reference_pixels(image) for image in images])
     with torch.inference_mode():
         expected = vit(pixel_values=pixels).last_hidden_state[:, 0]
@@ -161,7 +161,9 @@ def test_text_features_are_those_of_the_reference(
         state = bert(input_ids=ids, attention_mask=(ids != 0).long()).last_hidden_state[:, 0]
         hidden = torch.nn.functional.gelu(state @ heads["text.proj.0.weight"].T)
         expected = (hidden @ heads["text.proj.2.weight"].T).numpy()
-    found = load_towers(biomedclip).texts.encode(["no effusion", "left lung effusion no"])
+    found = load_towers(biomedclip, device="cpu").texts.encode(
+        ["no effusion", "left lung effusion no"]
+    )
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -248,7 +250,7 @@ def test_clip_layout_gives_what_transformers_gives(clip: Any, tmp_path: Path) ->
     settings = json.loads((tmp_path / "open_clip_config.json").read_text())
     settings["model_cfg"]["quick_gelu"] = True
     (tmp_path / "open_clip_config.json").write_text(json.dumps(settings))
-    model = Pretrained(tmp_path).model()
+    model = Pretrained(tmp_path).model("cpu")
     pixels = torch.rand(2, 3, SIDE, SIDE)
     ids = torch.tensor([[2, 8, 7, 9, 0], [2, 5, 6, 7, 9]])  # the last id is the end
     with torch.inference_mode():

@@ -141,6 +141,12 @@ def test_batches_are_padded_to_their_longest() -> None:
     shapes.clear()
     encode_windows(windows, 4, run, batch_size=3, padding_id=9, width=12)
     assert shapes == [(3, 12), (1, 12)]
+    shapes.clear()
+    encode_windows(windows, 4, run, batch_size=3, padding_id=9, most_tokens=7)
+    assert shapes == [(2, 3), (1, 7), (1, 8)]
+    shapes.clear()
+    encode_windows(windows, 4, run, batch_size=3, padding_id=9, width=12, most_tokens=24)
+    assert shapes == [(2, 12), (2, 12)]
 
 
 def test_pooling_by_hand() -> None:

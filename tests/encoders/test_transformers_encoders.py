@@ -19,6 +19,7 @@ from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CheckpointError
 from mmedrag.protocols import Embedder
 from mmedrag.testing.embedder import EmbedderContract, picture
+from mmedrag.torch_import import default_device
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -42,14 +43,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def image_encoder(
     request: pytest.FixtureRequest, models: dict[str, Path]
 ) -> TransformersImageEncoder:
-    return TransformersImageEncoder.load(models[request.param], batch_size=2)
+    return TransformersImageEncoder.load(models[request.param], batch_size=2, device="cpu")
 
 
 @pytest.fixture(params=TEXTS)
 def text_encoder(
     request: pytest.FixtureRequest, models: dict[str, Path]
 ) -> TransformersTextEncoder:
-    return TransformersTextEncoder.load(models[request.param], batch_size=3)
+    return TransformersTextEncoder.load(models[request.param], batch_size=3, device="cpu")
 
 
 def test_image_features(image_encoder: TransformersImageEncoder) -> None:
@@ -107,7 +108,7 @@ def test_bert_cls_is_the_first_token(models: dict[str, Path]) -> None:
     ids = torch.tensor([[2, 8, 7, 3]])  # [CLS] no effusion [SEP]
     with torch.inference_mode():
         expected = model(ids).last_hidden_state[0, 0].numpy()
-    found = TransformersTextEncoder.load(models["bert"]).encode(["no effusion"])[0]
+    found = TransformersTextEncoder.load(models["bert"], device="cpu").encode(["no effusion"])[0]
     np.testing.assert_allclose(found, expected / np.linalg.norm(expected), atol=1e-5)
 
 
@@ -246,3 +247,20 @@ def test_a_model_is_told_by_hub_id_and_revision_or_by_folder(tmp_path: Path) -> 
     folder = tmp_path / "a@b"
     folder.mkdir()
     assert Pretrained.parse(str(folder)) == Pretrained(str(folder))
+
+
+def test_the_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert default_device() == device
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch has no GPU here")
+def test_half_precision_on_a_gpu_gives_nearly_the_same(models: dict[str, Path]) -> None:
+    pictures = [picture(i, (60, 60)) for i in range(3)]
+    on_cpu, on_gpu = (
+        TransformersImageEncoder.load(models["vit"], device=device).encode(pictures)
+        for device in ("cpu", "cuda")
+    )
+    cosines = (on_cpu * on_gpu).sum(1) / np.linalg.norm(on_cpu, axis=1)
+    assert (cosines / np.linalg.norm(on_gpu, axis=1) > 0.999).all()

@@ -18,4 +18,4 @@ def test_an_agreement_is_measured_on_a_real_system(rag, phantoms):
     terms.close()
     assert len(fitted.presence.weights) == len(PRESENCE) + 1
     assert section.name == "agreement"
-    assert len(section.tables) == 4
+    assert len(section.tables) == 5

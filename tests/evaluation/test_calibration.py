@@ -12,6 +12,7 @@ from mmedrag.evaluation.calibration import (
     FITTED,
     PATIENTS,
     SETS,
+    STRANGERS,
     SURE,
     Lead,
     Trial,
@@ -19,6 +20,8 @@ from mmedrag.evaluation.calibration import (
     right_noes,
 )
 from mmedrag.types import Reply
+
+NAMES = {*PRESENCE, *NORMALITY, "expected", "nearest"}
 
 
 def trials(number: int, noise: float, split: str, seed: int = 0) -> list[Trial]:
@@ -28,8 +31,8 @@ def trials(number: int, noise: float, split: str, seed: int = 0) -> list[Trial]:
     for i in range(number):
         affirmed = bool(i % 2)
         share = float(np.clip(affirmed + rng.normal(0.0, noise), 0.0, 1.0))
-        support = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
-        support |= {"affirm": share, "rule out": 1.0 - share, "expected": 0.0}
+        support = dict.fromkeys(NAMES, 0.0)
+        support |= {"affirm": share, "rule out": 1.0 - share}
         made.append(Trial("presence", split, support, affirmed))
     return made
 
@@ -77,15 +80,15 @@ def test_leads_are_right_as_often_as_they_were():
 def test_the_section_tells_of_every_split():
     tried = [*trials(60, 0.2, FITTED), *trials(60, 0.2, PATIENTS, 1), *trials(60, 0.2, SETS, 2)]
     section = section_of(fit(tried, []), tried, [])
-    assert [row[1] for row in section.tables[0].rows] == [FITTED, PATIENTS, SETS] * 2
+    splits = [FITTED, PATIENTS, SETS, *STRANGERS.values()]
+    assert [row[1] for row in section.tables[0].rows] == splits * 2
     assert section.data["trials"] == {FITTED: 60, PATIENTS: 60, SETS: 60}
 
 
 def test_no_feature_counts_against_its_meaning():
     def support(affirm: float, denied: float, rate: float) -> dict[str, float]:
-        zeros = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
-        silent = {"affirm": affirm, "rule out": denied, "base rate": rate, "expected": 0.0}
-        return zeros | silent
+        silent = {"affirm": affirm, "rule out": denied, "base rate": rate}
+        return dict.fromkeys(NAMES, 0.0) | silent
 
     # rare findings are asked about where they are there, and reports deny what was looked for
     made = [
@@ -106,16 +109,15 @@ def test_a_higher_probability_was_never_right_less_often():
     assert rates == sorted(rates)
 
 
-def silent(split: str, wrong: int, of: str = "") -> list[Trial]:
+def silent(split: str, wrong: int, of: str = "", kind: str = "presence") -> list[Trial]:
     """No similar case affirms it; where few records of their sources do, images have it as often.
 
-    ``wrong`` of the 60 whose sources often affirm it have it.
+    ``wrong`` of the 60 whose sources often affirm it have it. All are as near.
     """
 
     def trial(affirm: float, expected: float, affirmed: bool) -> Trial:
-        zeros = dict.fromkeys({*PRESENCE, *NORMALITY}, 0.0)
-        support = zeros | {"affirm": affirm, "expected": expected}
-        return Trial("presence", split, support, affirmed, of)
+        support = dict.fromkeys(NAMES, 0.0) | {"affirm": affirm, "expected": expected}
+        return Trial(kind, split, support | {"nearest": 0.7}, affirmed, of)
 
     seldom = [trial(0.0, 0.02, bool(i % 2)) for i in range(80)]
     often = [trial(0.0, 0.31, i < wrong) for i in range(60)]
@@ -132,6 +134,41 @@ def test_silence_says_no_where_the_sources_often_affirm_it():
     assert fitted.reply(support | {"affirm": 0.1})[0] is Reply.UNKNOWN
     assert fitted.reply(support | {"expected": 0.02})[0] is Reply.UNKNOWN
     assert fitted.reply(support, normality=True)[0] is Reply.UNKNOWN
+    assert fitted.reply(support | {"nearest": 0.5})[0] is Reply.UNKNOWN
+
+
+def test_silence_says_no_of_normal_studies_in_the_same_way():
+    tried = [t for split in (FITTED, PATIENTS) for t in silent(split, 0, kind="normality")]
+    fitted = fit(tried, [])
+    support = tried[80].support
+    assert fitted.reply(support, normality=True)[0] is Reply.NO
+    assert fitted.reply(support)[0] is Reply.UNKNOWN
+
+
+def test_yes_is_said_of_no_image_as_far_as_strangers_to_whom_it_would_be_wrong():
+    def near(made: list[Trial], nearest: float, affirmed: bool | None = None) -> list[Trial]:
+        return [
+            replace(
+                t,
+                support=t.support | {"nearest": nearest},
+                affirmed=t.affirmed if affirmed is None else affirmed,
+            )
+            for t in made
+        ]
+
+    known = [*trials(300, 0.2, FITTED), *trials(300, 0.2, PATIENTS, 1)]
+    tried = near(known, 0.7) + near(trials(100, 0.2, STRANGERS[FITTED], 2), 0.5, affirmed=False)
+    fitted = fit(tried, [])
+    support = trials(2, 0.0, SETS)[1].support
+    assert fitted.reply(support | {"nearest": 0.7})[0] is Reply.YES
+    assert fitted.reply(support | {"nearest": 0.5})[0] is not Reply.YES
+    assert fit(near(known, 0.7), []).presence.nearest == 0.0
+
+
+def test_silence_must_be_right_where_the_source_is_not_searched():
+    tried = [*silent(FITTED, 0), *silent(PATIENTS, 0)]
+    strange = silent(STRANGERS[FITTED], 20)
+    assert fit([*tried, *strange], []).absence.expected > 1
 
 
 def test_silence_must_be_right_in_both_halves_of_the_sets():

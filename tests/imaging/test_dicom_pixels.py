@@ -319,3 +319,69 @@ def test_damaged_dicom_gives_an_image_or_an_image_error(flips, cut):
         assert "\n" not in str(error)  # noqa: PT017
     else:
         assert opened.mode in ("L", "RGB")
+
+
+def with_palette(**tables: bytes) -> Dataset:
+    ds = with_pixels(header(), ramp("u1", 0, 255), "PALETTE COLOR")
+    for name, entries in tables.items():
+        setattr(ds, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        setattr(ds, f"{name}PaletteColorLookupTableData", entries)
+    return ds
+
+
+BLACK, RISING = bytes(512), (np.arange(256, dtype="<u2") * 257).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("tables", "notice"),
+    [
+        ({}, "palette is missing or damaged"),
+        ({"Red": RISING, "Blue": RISING}, "palette is missing or damaged"),
+        (dict.fromkeys(("Red", "Green", "Blue"), BLACK), "without its palette"),
+    ],
+)
+def test_a_palette_that_shows_nothing_costs_no_picture(tables, notice):
+    image = open_image(contents(with_palette(**tables)))
+    assert notice in image.info["notice"]
+    assert np.array_equal(np.asarray(image), ramp("u1", 0, 255))
+
+
+@pytest.mark.parametrize("intercept", ["1e30", "-1e25"])
+def test_a_rescaling_that_swallows_the_values_is_not_believed(intercept):
+    ds = with_pixels(header(), ramp(), RescaleSlope="1", RescaleIntercept=intercept)
+    image = open_image(contents(ds))
+    assert "rescaling" in image.info["notice"]
+    assert len(np.unique(np.asarray(image))) > 200
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+@pytest.mark.parametrize("rest", [b"\xff" * 500, bytes(512), b"abc", b"no DICOM at all " * 9])
+def test_what_follows_the_pixels_costs_no_picture(rest, tmp_path):
+    data = contents(with_pixels(header(), ramp()))
+    file = tmp_path / "a.dcm"
+    file.write_bytes(data + rest)
+    for source in (data + rest, file):
+        assert np.array_equal(np.asarray(open_image(source)), np.asarray(open_image(data)))
+
+
+def test_a_jpeg_frame_without_its_end_is_shown_as_far_as_it_goes():
+    noise = np.random.default_rng(5).integers(0, 60, (512, 256))
+    grey = (ramp("u1", 0, 190)[:1].repeat(512, 0) + noise).astype("u1")
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "JPEG", quality=90)
+    jpeg = buffer.getvalue()
+
+    def frame(data: bytes) -> Image.Image:
+        ds = with_pixels(header(), grey)
+        ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+        ds.PixelData = encapsulate([data])
+        ds["PixelData"].is_undefined_length = True
+        return open_image(contents(ds))
+
+    whole = np.asarray(frame(jpeg))
+    assert np.array_equal(np.asarray(frame(jpeg[:-2])), whole)
+    part = frame(jpeg[: -len(jpeg) // 150])
+    assert "left out" in part.info["notice"]
+    assert 487 <= part.height < 512
+    with pytest.raises(ImageError, match="of its picture are missing"):
+        frame(jpeg[: len(jpeg) // 2])

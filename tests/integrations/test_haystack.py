@@ -79,6 +79,7 @@ def test_settings_survive_storing(rag: MMedRAG) -> None:
 
 def test_an_image_is_asked_about(retriever: CaseRetriever, image: Path, nearest: str) -> None:
     assert retriever.run(image=str(image), top_k=1)["documents"][0].id == nearest
+    assert len(retriever.run(query=EFFUSION, image=str(image), top_k=1)["documents"]) == 1
 
 
 def test_errors_keep_their_remedy(retriever: CaseRetriever, tmp_path: Path) -> None:

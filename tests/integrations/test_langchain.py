@@ -68,6 +68,7 @@ def test_definitions_are_given_on_demand(rag: MMedRAG) -> None:
 def test_images_and_filters(rag: MMedRAG, image: Path, nearest: str) -> None:
     retriever = CaseRetriever(rag=rag, k=1)
     assert retriever.invoke("", image=image)[0].id == nearest
+    assert len(retriever.invoke(EFFUSION, image=image)) == 1
     assert retriever.invoke("", image=image, where=f"id != '{nearest}'")[0].id != nearest
     radiology = CaseRetriever(rag=rag, k=3, where="domain = 'radiology'")
     assert radiology.invoke(EFFUSION)

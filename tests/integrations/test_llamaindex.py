@@ -38,6 +38,8 @@ def test_an_image_is_asked_about(rag: MMedRAG, image: Path, nearest: str) -> Non
     asked = QueryBundle("", image_path=str(image))
     assert retriever.retrieve(asked)[0].node_id == nearest
     assert asyncio.run(retriever.aretrieve(asked))[0].node_id == nearest
+    present = QueryBundle("Is there a pleural effusion?", image_path=str(image))
+    assert len(retriever.retrieve(present)) == 1
 
 
 def test_models_see_the_licence_and_no_score(rag: MMedRAG) -> None:

@@ -110,7 +110,7 @@ def test_an_image_is_asked_about_in_base64_or_as_a_file(rag: MMedRAG, phantoms: 
 def test_define_says_what_is_affirmed_and_ruled_out(rag: MMedRAG) -> None:
     result = call(server(rag), "define", text="cardiomegaly, no pneumothorax").structured_content
     assert result["assertions"]["negated"] == ["pneumothorax"]
-    assert [d["term"] for d in result["definitions"]] == ["cardiomegaly"]
+    assert [d["term"] for d in result["definitions"]] == ["cardiomegaly", "pneumothorax"]
     assert all(d["text"] and d["licence"] for d in result["definitions"])
 
 
@@ -155,6 +155,8 @@ def test_the_prompt_holds_the_question(rag: MMedRAG) -> None:
         ("search", {"text": "x", "domain": "astrology"}, "radiology"),
         ("search", {"text": "x", "where": "nonsense ="}, "Known fields: id, domain"),
         ("search", {"text": "x", "k": 0}, "Give one from 1 to 1000"),
+        ("search", {"text": "x", "k": "many"}, "^search: k: Input should be a valid integer"),
+        ("case", {}, "^case: case_id: Field required"),
         ("search", {"image": "%%%"}, "Encode the bytes"),
         ("search", {"image": base64.b64encode(b"no image").decode()}, "PNG"),
         ("search", {"image_file": "a.png"}, "--images FOLDER"),

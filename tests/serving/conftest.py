@@ -20,6 +20,7 @@ from mmedrag.cli import parser
 from mmedrag.commands.serve import application
 from mmedrag.indexing import index
 from mmedrag.presets import Stages
+from mmedrag.serving import readers
 from mmedrag.serving.protocol import PatientProtocol
 from mmedrag.types import Case
 from patience import PATIENCE
@@ -76,7 +77,9 @@ def client(thirty: Path) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts services of a test's own."""
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Starts services of a test's own, without what makes only later searches faster."""
+    monkeypatch.setattr(readers, "FIRST_QUESTIONS", ())
+    monkeypatch.setattr(readers, "_settle", lambda: None)
     with ExitStack() as stack:
         yield lambda *words: stack.enter_context(running(*map(str, words)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmedrag.serving.cards import ASKED_FOR, Disagreement, disagreements
-from mmedrag.types import Answer, Assertion, Brief, Claim, Context, QuestionKind, Reply
+from mmedrag.serving.cards import ASKED_FOR, Disagreement, disagreements, reason_of
+from mmedrag.types import Answer, Assertion, Brief, Claim, Context, QuestionKind, Reply, Routing
 
 BRIEF = Brief(
     QuestionKind.PRESENCE,
@@ -30,6 +30,18 @@ DIFFERING = [Disagreement("pleural effusion", ("C1", "C2"), ("C3",))]
 )
 def test_cases_differ_where_the_answer_does_not_say_so(text: str, listed: list) -> None:
     assert disagreements(Answer(text, (), (), False, Context.__new__(Context), BRIEF)) == listed
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason", "words"),
+    [
+        ("radiology", "text: radiology, by its words and terms", "by the text"),
+        (None, "image: not medical", "by the image: not medical"),
+        ("pathology", "domain given by the user", "domain given by the user"),
+    ],
+)
+def test_what_a_domain_was_decided_by(decision: str | None, reason: str, words: str) -> None:
+    assert reason_of(Routing({}, decision, reason=reason)) == words
 
 
 def test_every_kind_of_question_has_words() -> None:

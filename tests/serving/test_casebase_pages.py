@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from html import unescape
 from pathlib import Path
 from threading import Event
 
@@ -9,6 +12,7 @@ import httpx
 import pytest
 
 from mmedrag.datasets.records import write_records
+from mmedrag.serving.casebase_pages import _caseless
 from patience import PATIENCE
 from serving.chromium import expect, violations
 
@@ -74,6 +78,21 @@ def test_the_same_without_a_script(browser, client: httpx.Client, held: Event) -
     (job,) = client.get("/v1/jobs").json()["jobs"]
     assert job["cancelling"] or job["state"] == "cancelled"
     context.close()
+
+
+def test_a_count_links_to_the_filter_that_finds_its_cases(client: httpx.Client) -> None:
+    page = client.get("/casebase", headers=PAGE).text
+    links = re.findall(r'href="(/\?text=[^"]*where=(\w+)[^"]*)">', page)
+    assert {field for _, field in links} == {"affirms", "labels", "modality"}
+    first = {field: unescape(link) for link, field in reversed(links)}
+    for field in ("affirms", "labels"):
+        found = client.get(first[field], headers=PAGE)
+        assert found.status_code == 200
+        assert 'class="card' in found.text, first[field]
+
+
+def test_values_that_differ_in_case_are_counted_as_one() -> None:
+    assert _caseless(Counter({"ct": 3, "CT": 1, "mri": 2})) == {"ct": 4, "mri": 2}
 
 
 def test_who_only_reads_sees_the_jobs_alone(serve, own: Path, tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from itertools import product
 from pathlib import Path
 
 import httpx
@@ -46,6 +49,8 @@ def test_an_image_is_asked_about_compared_and_judged(tab, serve, own: Path, phan
     expect(tab.locator("#compare")).to_be_visible()
     expect(tab.locator("#left")).to_be_visible()
     expect(tab.locator("#compare-name")).to_contain_text("1 of")
+    expect(tab.locator("#left-text")).to_have_text("Are there drusen?")
+    expect(tab.locator("#right-text")).to_have_text(tab.locator(".card .text").first.inner_text())
     tab.keyboard.press("j")
     expect(tab.locator("#compare-name")).to_contain_text("2 of")
     tab.keyboard.press("k")
@@ -95,23 +100,20 @@ def test_verdicts_of_the_page_are_learned_from(
     assert " ".join(row["rejected"].split()) == " ".join(rejected.split())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_every_page_is_accessible(browser, client, phantoms, scheme: str, width: int) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 844}, color_scheme=scheme
-    )  # fmt: skip
-    page = context.new_page()
+def test_every_page_is_accessible(browser, client) -> None:
+    page = browser.new_context().new_page()
     page.set_default_timeout(WAIT)
-    base = str(client.base_url)
     case = client.post("/v1/search", json={"text": "drusen"}).json()["gathered"][0]["id"]
     for address in ("/?text=Is+there+a+fracture%3F", "/casebase", f"/case?id={case}", "/login",
                     "/case?id=absent", "/?text=tell+me+a+joke"):  # fmt: skip
-        page.goto(base + address)
-        assert violations(page) == [], address
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, f"{address} is {wide} wide"
-    context.close()
+        page.goto(str(client.base_url) + address)
+        for width, scheme in product((390, 1280), ("light", "dark")):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.emulate_media(color_scheme=scheme)
+            assert violations(page) == [], (address, width, scheme)
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{address} is {wide} wide"
+    page.context.close()
 
 
 def test_filters_live_in_the_address(tab, client: httpx.Client) -> None:
@@ -180,6 +182,48 @@ def test_a_dicom_keeps_its_sixteen_bits(tab, client: httpx.Client, tmp_path: Pat
     expect(tab.locator("#units")).to_be_visible()
 
 
+def test_two_fingers_zoom(tab, client: httpx.Client) -> None:
+    tab.goto(f"{client.base_url}?text=drusen")
+    tab.locator("button.picture").first.click()
+    right = tab.locator("#right")
+    tab.wait_for_timeout(300)
+    before, box = right.screenshot(), right.bounding_box()
+    middle = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    touch = tab.context.new_cdp_session(tab)
+    for kind, spread in (("touchStart", 20), ("touchMove", 40), ("touchMove", 80)):
+        fingers = [{"x": middle["x"] + by, "y": middle["y"], "id": n}
+                   for n, by in enumerate((-spread, spread))]  # fmt: skip
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    tab.wait_for_timeout(300)
+    assert right.screenshot() != before
+    tab.keyboard.press("r")
+    tab.wait_for_timeout(300)
+    assert right.screenshot() == before
+
+
+FIRST = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from mmedrag.imaging.decoding import open_image
+from mmedrag.serving.pixels import pixels_of
+file, together = Path(sys.argv[1]).read_bytes(), Barrier(4)
+def read(reader):
+    together.wait()
+    reader(file)
+with ThreadPoolExecutor(4) as threads:
+    list(threads.map(read, (open_image, pixels_of) * 2))
+"""
+
+
+def test_the_first_dicom_may_be_shown_and_searched_at_once(tmp_path: Path) -> None:
+    """Both readers of a new process need pydicom, and import it from its two ends."""
+    (tmp_path / "ct.dcm").write_bytes(sixteen_bits())
+    subprocess.run([sys.executable, "-c", FIRST, tmp_path / "ct.dcm"], check=True)
+
+
 def test_only_hounsfield_units_have_windows_of_tissues(client: httpx.Client) -> None:
     film, scaled = sixteen_bits(Modality="DX"), sixteen_bits(Modality="OT", RescaleType="HU")
     other = sixteen_bits(RescaleType="OD")
@@ -224,7 +268,7 @@ def test_a_hostile_casebase_does_nothing(tab, serve, tmp_path: Path) -> None:
     cases = [
         Case(
             id=f"{bad}-{n}",
-            text=f"Drusen. {bad}",
+            text=f"Drusen. {bad}" + " More of it." * 400,
             labels=(bad,),
             diagnosis=bad,
             source=bad,
@@ -242,6 +286,9 @@ def test_a_hostile_casebase_does_nothing(tab, serve, tmp_path: Path) -> None:
     tab.goto(str(client.base_url))
     asked(tab, f"drusen {bad}")
     expect(tab.locator("#cases")).to_contain_text("<script>alert(2)")
+    folded = tab.locator(".card .text").first.bounding_box()["height"]
+    tab.locator(".card summary", has_text="The whole report").first.click()
+    assert tab.locator(".card .text").first.bounding_box()["height"] > 2 * folded
     assert tab.locator("main script, main img[onerror]").count() == 0
     with tab.context.expect_page() as opened:
         tab.locator(".card a").first.click()

@@ -36,7 +36,8 @@ ROUTES = [
     ("POST", "/feedback", Scope.WRITE), ("GET", "/v1/course", Scope.READ),
     ("GET", "/course", Scope.READ),
 ]  # fmt: skip
-OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"),
+OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/healthz"), ("HEAD", "/readyz"),
+        ("GET", "/login"), ("POST", "/login"),
         ("POST", "/logout"), ("GET", "/openapi.json"), ("HEAD", "/openapi.json")}  # fmt: skip
 
 
@@ -122,6 +123,12 @@ def test_the_page_signs_in_with_a_cookie(secured: httpx.Client) -> None:
     assert "Sign out" in page.text
     assert secured.post("/logout").status_code == 303
     assert secured.get("/").status_code == 401
+
+
+def test_a_service_without_tokens_keeps_none(client: httpx.Client) -> None:
+    reply = client.post("/login", data={"token": "x" * 100_000})
+    assert reply.status_code == 303
+    assert "set-cookie" not in reply.headers
 
 
 def test_other_addresses_need_tokens(thirty: Path, capsys) -> None:

@@ -36,7 +36,7 @@ def export(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
 
 
 def test_features_are_those_of_the_original(original: Path, export: Export) -> None:
-    before, after = load_towers(original), load_exported(export.into)
+    before, after = load_towers(original, device="cpu"), load_exported(export.into)
     np.testing.assert_allclose(after.texts.encode(TEXTS), before.texts.encode(TEXTS), atol=1e-4)
     images = [picture(i, (40 + 30 * i, 64)) for i in range(3)]
     one, other = (towers.images.encode(images) for towers in (before, after))

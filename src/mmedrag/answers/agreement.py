@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
+from mmedrag.errors import CheckpointError
 from mmedrag.types import Reply
 
 PRESENCE = ("affirm", "rule out", "normal", "another", "base rate")
@@ -30,12 +30,28 @@ TELLING = 0.25
 """Share of the nearness of cases that affirm a finding below which no odds of it are said: where
 hardly any does, how often it was there only shows how often it was asked about."""
 
+LEAST_EXPECTED = 0.1
+"""Share of the records of the cases' sources that affirm something, from which on it tells that
+none of twenty cases does: where fewer do, none would by chance alone."""
+
 SILENT = 0.02
 """Share of the nearness of cases that may affirm what is said not to be there."""
+
+AGAINST = 0.1
+"""Share of the images with such similar cases that had it, up to which that speaks against it."""
 
 _HALF = 0.5
 FEW = 10
 """Trials below which no share of right ones is given."""
+
+
+def is_telling(support: Mapping[str, float], *, normality: bool) -> bool:
+    """Whether odds are said: of a finding, where cases affirm it; of normality, where they might.
+
+    Sources that hold no normal study say nothing by showing none.
+    """
+    silent = support["affirm"] <= SILENT and support["expected"] >= LEAST_EXPECTED
+    return support["affirm"] >= TELLING or (normality and silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +69,9 @@ class Judge:
 
     ``weights`` (intercept first, then one for each of ``features``) give the probability of yes. A
     reply is given at or above ``yes`` and at or below ``no``; ``right_yes`` and ``right_no`` are
-    the shares of such replies that were right. ``odds`` are, by rising probability, how many images
-    had what was asked for.
+    the shares of such replies that were right. Yes is only said where the nearest case is at least
+    as similar as ``nearest``: what comes from elsewhere looks like many things that it is not.
+    ``odds`` are, by rising probability, how many images had what was asked for.
     """
 
     features: tuple[str, ...]
@@ -63,6 +80,7 @@ class Judge:
     no: float
     right_yes: float
     right_no: float
+    nearest: float = 0.0
     odds: Sequence[Bin] = ()
 
     def probability(self, support: Mapping[str, float]) -> float:
@@ -74,31 +92,38 @@ class Judge:
     def reply(self, support: Mapping[str, float]) -> Reply:
         """Yes, no, or unknown: never yes where more cases rule it out than affirm it."""
         p = self.probability(support)
-        if support["affirm"] > support["rule out"] and p >= self.yes:
+        is_near = support["nearest"] >= self.nearest
+        if support["affirm"] > support["rule out"] and p >= self.yes and is_near:
             return Reply.YES
         return Reply.NO if support["affirm"] < _HALF and p <= self.no else Reply.UNKNOWN
 
     def tried(self, probability: float) -> Bin | None:
-        """The trials nearest below a probability, where there were enough."""
-        fitting = [b for b in self.odds if b.share <= probability and b.of >= FEW]
-        return fitting[-1] if fitting else None
+        """The trials of such a probability, where there were enough."""
+        fitting = [b for b in self.odds if b.share <= probability]
+        return fitting[-1] if fitting and fitting[-1].of >= FEW else None
 
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """When silence of the similar cases says that an image does not have a finding.
+    """When silence of the similar cases says that an image has not a finding, or is not normal.
 
     It does where next to none of them affirms it, although at least a share ``expected`` of the
-    records of their sources does (:func:`mmedrag.answers.support.expected_share`). ``right`` is the
-    share of such replies that were right.
+    records of their sources does (:func:`mmedrag.answers.support.expected_share`), and the nearest
+    case is at least as similar as ``nearest``: of an image unlike all others, silence says nothing.
+    ``right`` is the share of such replies that were right.
     """
 
     expected: float
     right: float
+    nearest: float = 0.0
 
     def holds(self, support: Mapping[str, float]) -> bool:
-        """Whether a finding of this support is said not to be there."""
-        return support["affirm"] <= SILENT and support["expected"] >= self.expected
+        """Whether no is said of a finding, or of normality, of this support."""
+        return (
+            support["affirm"] <= SILENT
+            and support["expected"] >= self.expected
+            and support["nearest"] >= self.nearest
+        )
 
 
 NEVER = 1.01
@@ -113,14 +138,19 @@ class Agreement:
     """What agreement of the similar cases is worth.
 
     ``presence`` judges whether an image has a finding, ``absence`` whether silence says that it has
-    not, ``normality`` whether it is a normal study, ``leads`` whether the first of several is
-    right, for each of :data:`LEADS`.
+    not, ``normality`` whether it is a normal study, ``abnormality`` whether silence says that it is
+    none, ``leads`` whether the first of several is right, for each of :data:`LEADS`. ``encoder`` is
+    the fingerprint of the embedder that it was measured with; of images whose nearest case is less
+    similar than ``known`` nothing was measured.
     """
 
     presence: Judge
     normality: Judge
     leads: Mapping[str, Judge]
     absence: Absence = UNTRIED
+    abnormality: Absence = UNTRIED
+    encoder: str = ""
+    known: float = 0.0
 
     def reply(self, support: Mapping[str, float], *, normality: bool = False) -> tuple[Reply, str]:
         """Yes or no of an image, as far as its similar cases can say; else the odds.
@@ -134,20 +164,32 @@ class Agreement:
         if given is not Reply.UNKNOWN:
             right = judge.right_yes if given is Reply.YES else judge.right_no
             return given, f"such a reply was right for {right:.0%} of images held out"
-        if not normality and self.absence.holds(support):
+        silence = self.abnormality if normality else self.absence
+        if silence.holds(support):
+            have = "are normal" if normality else "have it"
             return Reply.NO, (
-                f"{support['expected']:.0%} of the records of their sources have it and hardly any "
-                f"of these; such a reply was right for {self.absence.right:.0%} of images held out"
+                f"{support['expected']:.0%} of the records of their sources {have} and hardly any "
+                f"of these; such a reply was right for {silence.right:.0%} of images held out"
             )
         undecided = Reply.MIXED if support["affirm"] and support["rule out"] else Reply.UNKNOWN
-        p = judge.probability(support)
-        telling = normality or support["affirm"] >= TELLING
-        tried = judge.tried(p) if telling else None
-        if tried is None:
-            return undecided, "images that look alike decide nothing here"
+        return undecided, self._odds(judge, support, normality=normality)
+
+    def _odds(self, judge: Judge, support: Mapping[str, float], *, normality: bool) -> str:
+        """How many images with such similar cases had it, where that is known."""
+        if self is UNMEASURED:
+            return "of this encoder it was not measured how often similar cases are right"
+        if support["nearest"] < self.known:
+            return "no case is near enough to say anything of it"
+        tells = is_telling(support, normality=normality)
+        tried = judge.tried(judge.probability(support)) if tells else None
+        against = tried is not None and tried.right <= tried.of * AGAINST
+        # what comes from elsewhere looks like many things that it is not
+        if tried is None or (not against and support["nearest"] < judge.nearest):
+            return "images that look alike decide nothing here"
+        had, what = ("were normal", "a normal study") if normality else ("had it", "it")
         share = f"{tried.right / tried.of:.0%} of {tried.of} images held out"
-        had = "were normal" if normality else "had it"
-        return undecided, f"with such similar cases, {share} {had}"
+        speaks = f", which speaks against {what}" if against else ""
+        return f"with such similar cases, {share} {had}{speaks}"
 
     def lead(self, support: Mapping[str, float], kind: str) -> tuple[Reply, str]:
         """Whether the first of several stands out, and how often such a one is right.
@@ -179,29 +221,55 @@ LEADS = (IMAGE, BOTH, TEXT, SIDE, GRADE)
 """First diagnoses by the kind of query, and the side and grade of a finding in an image."""
 
 
+def _never(features: tuple[str, ...]) -> Judge:
+    return Judge(features, (0.0,) * (len(features) + 1), NEVER, 1.0 - NEVER, 0.5, 0.5)
+
+
+UNMEASURED = Agreement(_never(PRESENCE), _never(NORMALITY), {kind: _never(LEAD) for kind in LEADS})
+"""Of an encoder for which nothing was measured: no reply on an image, and no clear lead."""
+
+
 def shipped() -> Agreement | None:
     """What was measured for the preset that ships; ``None`` where it is not there."""
     file = files("mmedrag") / "answers" / "agreement.json"
     return of_json(json.loads(file.read_text("utf-8"))) if file.is_file() else None
 
 
-def read(path: Path) -> Agreement:
-    """An agreement that ``mmedrag eval agreement --into FILE`` wrote."""
-    return of_json(json.loads(path.read_text("utf-8")))
+def measured(encoder: str) -> Agreement:
+    """What was measured for an encoder; where nothing was, nothing is claimed of an image.
+
+    Args:
+        encoder: the fingerprint of the embedder.
+    """
+    known = shipped()
+    return known if known is not None and known.encoder == encoder else UNMEASURED
 
 
 def of_json(data: Mapping[str, Any]) -> Agreement:
-    """From the JSON of :func:`to_json`."""
-    return Agreement(
-        presence=_judge(data["presence"]),
-        normality=_judge(data["normality"]),
-        leads={kind: _judge(lead) for kind, lead in data["leads"].items()},
-        absence=Absence(**data["absence"]) if "absence" in data else UNTRIED,
-    )
+    """From the JSON of :func:`to_json`.
+
+    Raises:
+        CheckpointError: it is not of that form.
+    """
+    try:
+        return Agreement(
+            presence=_judge(data["presence"]),
+            normality=_judge(data["normality"]),
+            leads={kind: _judge(lead) for kind, lead in data["leads"].items()},
+            absence=Absence(**data["absence"]) if "absence" in data else UNTRIED,
+            abnormality=Absence(**data["abnormality"]) if "abnormality" in data else UNTRIED,
+            encoder=str(data.get("encoder", "")),
+            known=float(data.get("known", 0.0)),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"What agreement of similar cases is worth cannot be read ({error!r})",
+            "Measure it again: mmedrag eval agreement.",
+        ) from None
 
 
 def _judge(data: Mapping[str, Any]) -> Judge:
-    numbers = {name: float(data[name]) for name in _NUMBERS}
+    numbers = {name: float(data[name]) for name in _NUMBERS if name in data}
     features, weights = tuple(data["features"]), tuple(data["weights"])
     return Judge(features, weights, odds=_bins(data["odds"]), **numbers)
 
@@ -216,14 +284,18 @@ def to_json(agreement: Agreement) -> dict[str, Any]:
         "presence": _judge_json(agreement.presence),
         "normality": _judge_json(agreement.normality),
         "leads": {kind: _judge_json(judge) for kind, judge in agreement.leads.items()},
-        "absence": {
-            "expected": round(agreement.absence.expected, 4),
-            "right": round(agreement.absence.right, 4),
-        },
+        "absence": _absence_json(agreement.absence),
+        "abnormality": _absence_json(agreement.abnormality),
+        "encoder": agreement.encoder,
+        "known": round(agreement.known, 4),
     }
 
 
-_NUMBERS = ("yes", "no", "right_yes", "right_no")
+def _absence_json(absence: Absence) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in asdict(absence).items()}
+
+
+_NUMBERS = ("yes", "no", "right_yes", "right_no", "nearest")
 
 
 def _judge_json(judge: Judge) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class CaseAnalyst:
     ) -> dict[str, float]:
         """The numbers by which a reply on an image is judged, of a brief without its reply."""
         expected = 0.0
-        if corpus is not None and concept != NORMAL:
+        if corpus is not None:
             expected = expected_share(self._group(concept), question, cases, corpus)
         return support_of(concept, brief, cases, self.ontology, expected)
 

@@ -22,6 +22,7 @@ import httpx
 from PIL import Image
 
 from mmedrag.answers.completions import (
+    NO_ANSWER,
     Refused,
     Retry,
     pieces,
@@ -213,7 +214,9 @@ class ChatGenerator:
                 raise Retry(self._unreachable("no answer in time")) from None
             except (httpx.TransportError, httpx.DecodingError) as error:
                 why = "no answer in time" if deadline.passed else str(error) or type(error).__name__
-                raise Retry(self._unreachable(why)) from None
+                raise Retry(
+                    self._misspoken(why) if why.startswith(NO_ANSWER) else self._unreachable(why)
+                ) from None
 
     def _read(self, response: httpx.Response, chunks: Iterator[bytes]) -> Iterator[str]:
         """The text of a response, or what its refusal means."""
@@ -221,9 +224,19 @@ class ChatGenerator:
             raise refusal(response.status_code, response.headers, read_all(chunks), self.model)
         return pieces(chunks, self.model)
 
+    @property
+    def _server(self) -> str:
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    def _misspoken(self, why: str) -> Unreachable:
+        return Unreachable(
+            f"{self._server} does not answer as a chat server does: {short(why)}",
+            "Check that the address is that of OpenAI-compatible chat completions, such as …/v1.",
+        )
+
     def _unreachable(self, why: str) -> Unreachable:
         return Unreachable(
-            f"{urlsplit(self.base_url).netloc.rpartition('@')[2]} cannot be reached: {short(why)}",
+            f"{self._server} cannot be reached: {short(why)}",
             "Check the address, the network and that the server runs; the extractive generator "
             "needs none.",
         )

@@ -47,6 +47,7 @@ _REFUSED = re.compile(
     r"|unexpected (?!error|failure|exception)|extra inputs|not permitted|not allowed"
     r"|is deprecated|only the default"
     r"|must (?:be|alternate|start)|invalid role|roles? "
+    r"|is too (?:large|high)|at most \d+ completion"
 )
 _ROLES = re.compile(r"roles? must alternate|system[- ]role|role[^.]{0,20}\bsystem\b")
 
@@ -73,6 +74,10 @@ OPTIONAL = ("max_tokens", "temperature", "system", "stream")
 """Parts of a request that some servers or models do not take."""
 
 
+NO_ANSWER = "not an answer but"
+"""What is said of a body that is no chat completion."""
+
+
 def read_all(chunks: Iterable[bytes]) -> str:
     """A body that is not a stream."""
     return b"".join(chunks).decode("utf-8", "replace")
@@ -89,7 +94,7 @@ def one_answer(body: str, model: str) -> Iterator[str]:
         if not text and not _first(json.loads(body)):
             raise httpx.RemoteProtocolError("the answer has no choices")
     except httpx.RemoteProtocolError:
-        raise httpx.RemoteProtocolError(f"not an answer but: {short(_plain(body))}") from None
+        raise httpx.RemoteProtocolError(f"{NO_ANSWER}: {short(_plain(body))}") from None
     if text:
         yield text
 
@@ -109,7 +114,7 @@ def pieces(chunks: Iterable[bytes], model: str) -> Iterator[str]:
         return
     finished = False
     for data in _events(chain([first], lines)):
-        if data == "[DONE]":
+        if data.strip().upper() == "[DONE]":
             return
         text, reason = _delta(data, model)
         if text:
@@ -156,6 +161,8 @@ def _delta(data: str, model: str) -> tuple[str, str]:
     if isinstance(event, dict) and _is_error(event):
         raise _from_stream(event, model)
     choice = _first(event)
+    if choice.get("index"):  # an answer beside the first
+        return "", ""
     message = choice.get("delta") or choice.get("message") or choice
     message = message if isinstance(message, dict) else {}
     if isinstance(message.get("refusal"), str) and message["refusal"].strip():

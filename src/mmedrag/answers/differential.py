@@ -35,6 +35,21 @@ _TAIL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+KINDS = 5
+"""Kinds of a disease of no organ up to which it may stand for words that say more."""
+
+NEAR = 15
+"""Characters behind a disease within which a part of the body must follow."""
+
+_LEAD = re.compile(
+    r"(?:\W*\d+[.)]\s*|(?:\w+ )?diagnos[ie]s\s*:\s*"
+    r"|(?:findings?|pathology|histology|imaging)(?: is| are| was| were)?"
+    r" (?:consistent|compatible) with )+",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"\([^)]*\)|[.\"]")
+_OF = re.compile(r"\b(?:of|to|for|by)\b", re.IGNORECASE)
+
 
 @dataclass(slots=True)
 class _Support:
@@ -168,9 +183,11 @@ def diagnoses_of(reading: CaseReading, ontology: Ontology) -> Iterator[tuple[str
     sources = ((reading.diagnosis, FROM_DIAGNOSIS), (reading.labels, FROM_LABEL))
     for names, weight in sources:
         for named in names:
-            code, words = coded(named, is_label=weight == FROM_LABEL)
+            code, words = coded(named, ontology, is_label=weight == FROM_LABEL)
             stated = reading.stated.get(code)
             disputed = stated is not None and stated.assertion is not Assertion.AFFIRMED
+            if code.startswith(UNNAMED) and _goes_on(names[0], named):
+                continue
             if code and code not in seen and not (disputed and weight == FROM_LABEL):
                 seen.add(code)
                 is_finding = weight == FROM_LABEL and ontology.kind(code) is Kind.FINDING
@@ -188,25 +205,65 @@ def _covered(concept: str, seen: set[str], ontology: Ontology) -> bool:
     return any(ontology.is_a(c, concept) for c in seen if not c.startswith(UNNAMED))
 
 
-def coded(named: Named, *, is_label: bool) -> tuple[str, str]:
+def coded(named: Named, ontology: Ontology, *, is_label: bool) -> tuple[str, str]:
     """The concept of a diagnosis and its name, or a code of its own words.
 
     The longest disease (or finding) that the words name stands for them where it is most of their
-    head ("sarcoidosis" of "Sarcoidosis, abdomen and liver"), or of all of them. A label may be a
-    category ("Head", "N"): one that names no finding is none of a disease.
+    head ("sarcoidosis" of "Sarcoidosis, abdomen and liver"), or of all of them; so does a disease
+    that their head is a kind of ("melanoma" of "Stage IV melanoma"). A label may be a category
+    ("Head", "N"): one that names no finding is none of a disease, nor is a sentence of how the
+    diagnosis was made.
     """
     whole = named.text.strip()
     if not whole or _SHORT.fullmatch(whole):
         return "", ""
     stated = [m for m in named.mentions if m.assertion is Assertion.AFFIRMED]
-    head = _TAIL.sub("", whole) or whole
+    begin = _LEAD.match(whole)
+    start = begin.end() if begin else 0
+    head = whole[:start] + (_TAIL.sub("", whole[start:]) or whole[start:])
     for text in (head, whole):
         best = _longest([m for m in stated if m.end <= len(text)])
-        if best is not None and (best.end - best.start) * 2 >= len(text):
+        if best is not None and (best.end - best.start) * 2 >= len(text) - start:
             return best.concept, label(best.term)
-    if _longest(stated) is None and (is_label or (named.mentions and not stated)):
+    kind = next((m for m in stated if _is_head(m, named, start, ontology)), None)
+    if kind is not None:
+        return kind.concept, label(kind.term)
+    if _longest(stated) is None and (is_label or _is_no_diagnosis(named, stated)):
         return "", ""
-    return UNNAMED + normal_form(head), label(whole)
+    return UNNAMED + normal_form(head[start:]), label(whole[start:])
+
+
+def _goes_on(first: Named, named: Named) -> bool:
+    """Whether words behind the first diagnosis only tell more of it: ", low-grade", ", liver"."""
+    if named is first:
+        return False
+    place = sum(m.end - m.start for m in named.mentions if m.kind is Kind.ANATOMY)
+    is_lower = first.text[:1].isupper() and named.text[:1].islower()
+    return is_lower or place * 10 >= len(named.text) * 9
+
+
+def _is_no_diagnosis(named: Named, stated: Sequence[Mention]) -> bool:
+    """Whether all that is named is denied, or how something was done or measured."""
+    made = any(m.kind in (Kind.TECHNIQUE, Kind.MEASUREMENT) for m in stated)
+    return bool(named.mentions) and (made or not stated)
+
+
+def _is_head(mention: Mention, named: Named, start: int, ontology: Ontology) -> bool:
+    """Whether the words name a kind of a disease: it ends their head.
+
+    Behind it stand only a side, a part of the body or what a head leaves out ("Chronic
+    osteomyelitis left tibia", "Meningioma of planum sphenoidale"). A disease of no organ and of
+    many kinds stands for no longer words: "endobronchial tumours" says more than "tumour".
+    """
+    text, concept = named.text, mention.concept
+    few = ontology.region(concept) or len(ontology.descendants(concept)) <= KINDS
+    if mention.kind is not Kind.DISEASE or not few or _OF.search(text[start : mention.start]):
+        return False
+    after = _ASIDE.sub("", text[mention.end :]).strip()
+    if not after or _TAIL.match(f" {after}") or _OF.match(after):
+        return True
+    places = (m.start for m in named.mentions if m.kind is Kind.ANATOMY)
+    return any(mention.end < place <= mention.end + NEAR for place in places)
 
 
 def _longest(mentions: Sequence[Mention]) -> Mention | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 
+from mmedrag.remembering import remembered
 from mmedrag.text.quotations import clean
 
 FLAG = "[flagged: instruction-like]"
@@ -146,7 +146,7 @@ _LEET = str.maketrans("013457@$", "oieastas")
 _LOOKALIKES = str.maketrans("аеорсухіѕԁӏ", "aeopcyxisdl")
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def instruction_like(text: str) -> bool:
     """Whether a text speaks to a program rather than of a patient.
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from mmedrag.answers import romance
 from mmedrag.answers.answerable import IMPERATIVE
+from mmedrag.answers.histories import asks_in_history, is_history
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
 from mmedrag.answers.question_model import LABELS, verdict
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
@@ -27,6 +28,7 @@ from mmedrag.answers.scope import (
 )
 from mmedrag.answers.scope_rules import HISTORY
 from mmedrag.answers.shorthand import spelled_out
+from mmedrag.text.language import OTHER, language
 from mmedrag.text.quotations import clean
 from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
 
@@ -36,6 +38,9 @@ _SHORT = 6
 
 _LONGEST = 400
 """Characters of a sentence that are looked at, from its end."""
+
+_MOST_REQUESTS = 10
+"""Sentences of a text that are read as what it asks: the last."""
 
 _GREETING = re.compile(
     r"^(?:(?:hi|hello|hey|dear \w+|good (?:morning|evening|afternoon)|please|ok|okay|so|well|doctor"
@@ -127,6 +132,8 @@ class RuleReader:
         Where it asks for two things and one of them is not for us, the other is answered.
         """
         text = clean(question.query.text)
+        if _only_history(text):
+            return self._of_history(question, text)
         asking = requests(text)
         judged = [self._judged(question, text, sentence) for sentence in reversed(asking)]
         intent = next((i for i in judged if i.kind is not _K.OUT_OF_SCOPE), judged[0])
@@ -137,6 +144,17 @@ class RuleReader:
                 described = " ".join(intent.described.replace(sentence, " ").split())
                 intent = replace(intent, unanswered=other.reason, described=described)
         return intent
+
+    def _of_history(self, question: Question, text: str) -> Intent:
+        """The intent of a history alone: what its image shows, or cases like it."""
+        has_image = question.query.image is not None
+        kind, rule = (_K.DESCRIPTION, _ASKS_NOTHING) if has_image else (_K.SEARCH, BY_NOTHING)
+        concepts = _concepts_of(text, text, question.mentions)
+        if reason := against_image(question, kind, self.domains):
+            kind, rule = _K.OUT_OF_SCOPE, reason.rule
+        return Intent(
+            kind, rule, concepts, reason=reason.sentence if reason else "", described=text
+        )
 
     def _judged(self, question: Question, text: str, asking: str, within: str = "") -> Intent:
         """The intent of one sentence that asks, or of a clause ``within`` one."""
@@ -171,7 +189,11 @@ class RuleReader:
         of_image = kind in _ABOUT_AN_IMAGE or _only_asks(kind, asking, question.mentions)
         about_image = has_image and of_image and rule != _ASKS_NOTHING
         beside = text.replace(within or asking, " ").strip()
-        described = _stated(beside, question.mentions) if about_image else text
+        described = text
+        if about_image:
+            described = _stated(beside, question.mentions)
+        elif not has_image and kind in _OPEN and not _names_finding(question.mentions, asking):
+            described = beside or text
         return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
 
     def _scoped(
@@ -181,6 +203,8 @@ class RuleReader:
         asks = _asks(asking)
         request = spelled if asks else ""
         reason = out_of_scope(question, request, kind, self.domains, rule)
+        if language(asking) == OTHER:  # of what is not read nothing is declined
+            return kind, rule, None
         if self.learned is None or not (asks or len(asking.split()) <= _STATEMENT):
             return kind, rule, reason
         if certain := certainly_declined(question, request):
@@ -286,11 +310,29 @@ def requests(text: str) -> list[str]:
 
     A history may come first ("45-year-old woman with seizures. What is it likely to be?").
     """
-    pieces = [p.strip() for p in _SENTENCE.split(text) if p.strip()]
-    pieces = [p for p in (_GREETING.sub("", piece[-_LONGEST:]) for piece in pieces) if p]
-    asking = [p for p in pieces if _asks(p)]
+    pieces = _pieces(text)
+    asking = [p for p in pieces if (asks_in_history(p) if is_history(pieces) else _asks(p))]
     marked = [p for p in asking if p.endswith("?")]
-    return marked or asking or [text[-_LONGEST:]]
+    return list(dict.fromkeys(marked or asking or [text[-_LONGEST:]]))[-_MOST_REQUESTS:]
+
+
+def _pieces(text: str) -> list[str]:
+    """The sentences of a text without greetings, of long ones the end."""
+    pieces = [p.strip() for p in _SENTENCE.split(text) if p.strip()]
+    return [p for p in (_GREETING.sub("", piece[-_LONGEST:]) for piece in pieces) if p]
+
+
+def _only_history(text: str) -> bool:
+    """Whether a text tells of a patient and asks nothing."""
+    pieces = _pieces(text)
+    return is_history(pieces) and not any(map(asks_in_history, pieces))
+
+
+def sentences_read(text: str) -> list[str]:
+    """What a model of questions reads of a short text, beside the whole of it."""
+    if len(text) > _LONGEST:
+        return []
+    return [HISTORY.sub(" ", sentence) for sentence in requests(clean(text))]
 
 
 def last_request(text: str) -> str:

@@ -136,6 +136,11 @@ class Access:
         with self.guard:
             self._reader.distrust(damage)
 
+    def forget(self) -> None:
+        """Keep nothing of reports in memory: some of them are gone."""
+        with self.guard:
+            self._reader.forget()
+
     @contextmanager
     def writing(self, doing: str) -> Iterator[Database]:
         """Be the one writer, in this process and on this machine; ``doing`` is for messages.

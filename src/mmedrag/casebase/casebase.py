@@ -133,7 +133,8 @@ class Casebase(Upkeep):
         at once is in :meth:`unerased`, and :meth:`erase` erases it: the vector in the generation's
         file, and the log where another process still reads an older state. What was learned from
         the cases for the knowledge graph goes too, and is learned again when it is asked for;
-        so does what was kept of their files.
+        so does what was kept of their files, and what this process remembered of any report.
+        Another process forgets with its next search.
 
         Raises:
             CasebaseError: the disk fails.
@@ -142,6 +143,7 @@ class Casebase(Upkeep):
         with self._access.writing("delete cases from"), self._access.guard:
             with self._access.database.writing() as epoch:
                 gone = sum([self._access.database.delete(case_id, epoch) for case_id in ids])
+            self._access.forget()
             self._access.finish_erasures()
             self._access.database.settle()
             if gone:

@@ -26,11 +26,11 @@ from mmedrag.types import Matrix
 UNASSIGNED = "unassigned"
 """The name of the index of cases without a domain."""
 
-EXACT_UP_TO = 200_000  # rows a domain
+EXACT_UP_TO = 20_000  # rows a domain
 _LONG = 512  # dimensions above which four bits of each are kept
 _CHUNK = 8_192
 _TRAIN_PER_LIST, _TRAINING_ROUNDS = 40, 8
-_QUERIES, _NEAREST, _RECALL = 64, 50, 0.98
+_QUERIES, _NEAREST, _RECALL = 64, 50, 0.99
 
 
 def derive(
@@ -69,7 +69,7 @@ def derive(
 
 
 def choose_key(count: int, dim: int) -> str:
-    """The FAISS index for a number of rows: exact up to 200,000, then inverted lists of codes.
+    """The FAISS index for a number of rows: exact up to 20,000, then inverted lists of codes.
 
     A code has 8 bits a dimension, 4 where vectors are long, so that no case takes more than half a
     kilobyte of an index that is to stay in memory.
@@ -161,7 +161,7 @@ def _train(index: Index, vectors: Matrix) -> bool:
 
 
 def _set_probes(index: Index, vectors: Matrix) -> None:
-    """Let an inverted index search as many lists as find 98 % of the nearest of a few vectors.
+    """Let an inverted index search as many lists as find 99 % of the nearest of a few vectors.
 
     How many that takes depends on the encoder: vectors in clusters need a thirtieth of the lists,
     those of reports a quarter.
@@ -180,7 +180,7 @@ def _set_probes(index: Index, vectors: Matrix) -> None:
         shares = [np.isin(best, near).mean() for best, near in zip(exact, approximate, strict=True)]
         if probes == lists or np.mean(shares) >= _RECALL:
             return
-        probes = min(2 * probes, lists)
+        probes = min(3 * probes // 2, lists)
 
 
 def _file_of(domain: str) -> str:

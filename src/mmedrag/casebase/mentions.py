@@ -156,12 +156,12 @@ class MentionTable:
         if not kept:
             return
         stored: dict[int, list[StoredMention]] = {row[0]: [] for row in kept}
-        for row, *mention in self._connection.execute(
+        for row in self._connection.execute(
             'SELECT row, start, "end", concept, terms.term, kind, assertion, sites FROM mentions '  # noqa: S608
             f"JOIN terms ON number = mentions.term WHERE row IN ({placeholders})",
             rows,
         ):
-            stored[row].append((*mention,))
+            stored[row[0]].append(row[1:])
         for row, recogniser, checksum in kept:
             stored[row].sort()
             if checksum_of(stored[row]) != checksum:
@@ -199,17 +199,19 @@ def stored_mention(mention: Mention) -> StoredMention:
 def mentions_of(text: str, stored: Sequence[StoredMention]) -> tuple[Mention, ...]:
     """The mentions of a text from what is kept of them."""
     return tuple(
-        Mention(
-            text[start:end],
-            start,
-            end,
-            concept,
-            term,
-            _ASSERTIONS[assertion],
-            _KINDS[kind],
-            tuple(sites.split(",")) if sites else (),
-        )
-        for start, end, concept, term, kind, assertion, sites in stored
+        [  # a list is made in less time than a generator, and this is made for each case read
+            Mention(
+                text[start:end],
+                start,
+                end,
+                concept,
+                term,
+                _ASSERTIONS[assertion],
+                _KINDS[kind],
+                tuple(sites.split(",")) if sites else (),
+            )
+            for start, end, concept, term, kind, assertion, sites in stored
+        ]
     )
 
 

@@ -12,6 +12,7 @@ from mmedrag.casebase.folder import essentials
 from mmedrag.casebase.generations import Generations
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.errors import CasebaseDamaged, CasebaseLocked
+from mmedrag.remembering import forget
 
 _ATTEMPTS = 100
 
@@ -60,6 +61,12 @@ class Reader:
     def close(self) -> None:
         """Let the files of the generation go."""
         self._snapshot = None
+
+    def forget(self) -> None:
+        """Keep nothing of reports in memory: some of them are gone."""
+        if self._snapshot is not None:
+            self._snapshot.forget_cases()
+        forget()
 
     def distrust(self, damage: CasebaseDamaged) -> None:
         """A part of the generation that was used for the first time is damaged."""

@@ -18,7 +18,9 @@ from mmedrag.types import Case, Domain, Entry, Vector
 
 _NORM_SLACK = 1e-3  # float32 rounding of encoders; more is a vector that was never normalised
 
-_as_json = json.JSONEncoder(ensure_ascii=False).encode  # made once: it runs for each case read
+# made once: they run for each case read
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+_from_json = json.JSONDecoder().raw_decode
 
 DIAGNOSIS = "\x1fdiagnosis"
 """Where the stored ``meta`` holds a case's diagnosis, which has no column of its own."""
@@ -96,7 +98,7 @@ def case_of(row: Iterable[Any]) -> Case:
         case_id, domain, modality, patient, study, date, source, licence, split, labels, meta,
         image, frame, _, _, text,
     ) = row  # fmt: skip
-    extra = {} if meta == "{}" else json.loads(meta)
+    extra = {} if meta == "{}" else _from_json(meta)[0]
     diagnosis = extra.pop(DIAGNOSIS, "")
     return Case(
         id=case_id,
@@ -108,7 +110,7 @@ def case_of(row: Iterable[Any]) -> Case:
         patient_id=patient,
         study_id=study,
         date=date,
-        labels=() if labels == "[]" else tuple(json.loads(labels)),
+        labels=() if labels == "[]" else tuple(_from_json(labels)[0]),
         diagnosis=diagnosis,
         source=source,
         licence=licence,

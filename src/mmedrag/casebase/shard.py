@@ -59,7 +59,9 @@ class Shard:
         if self._approximate is not None:
             self._approximate.check()
 
-    def search(self, query: Vector, k: int, cap: int, mask: Mask | None) -> Found:
+    def search(
+        self, query: Vector, k: int, cap: int, mask: Mask | None, *, filtered: bool = False
+    ) -> Found:
         """Candidates for the ``k`` largest inner products.
 
         An exact shard gives these and the ties with the last of them, up to ``cap``. Others give
@@ -70,6 +72,8 @@ class Shard:
             k: how many are wanted.
             cap: how many ties are looked at.
             mask: which of its cases may be found, ``(len(self),)``.
+            filtered: whether that is what a filter lets in, and not all but what is deleted; few
+                such cases are compared one by one.
         """
         count = len(self) if mask is None else int(np.count_nonzero(mask))
         if count == 0:
@@ -79,7 +83,7 @@ class Shard:
                 return self._scan(query, k, cap, np.flatnonzero(mask))
             return self._search_flat(query, k, cap, mask, count)
         positions, values = _NOTHING
-        if count > _SCAN or mask is None:
+        if count > _SCAN or not filtered:
             wanted = min(candidates(k), count)
             positions, values = self._approximate.search(query, k, wanted, mask)
         if len(positions) < min(k, count):

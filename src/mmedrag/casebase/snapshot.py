@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from mmedrag.casebase.connection import State
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
-from mmedrag.casebase.exact import ExactRows, Mask, Positions, Rows, locate, similarities
+from mmedrag.casebase.exact import (
+    ExactRows,
+    Mask,
+    Positions,
+    Rows,
+    locate,
+    nearest,
+    similarities,
+)
 from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
@@ -25,12 +33,15 @@ from mmedrag.casebase.shard import Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import MENTIONED, Joined, Node, Not, parse
+from mmedrag.remembering import forget
 from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
 _FILTERS = 16  # remembered
-_CASES = 8_192  # remembered until something is written, those read first forgotten first
+# Remembered until something is written, those read first forgotten first: so many cases, and in
+# large casebases one of so many.
+_CASES, _CASES_OF = 8_192, 32
 
 Blended = tuple[NDArray[np.float64], NDArray[np.float64] | None]
 """BM25 and concept scores of some positions."""
@@ -80,7 +91,10 @@ class Snapshot:
         if self.epoch == state.epoch:
             return
         if self.epoch >= 0:
-            self._kill(self._positions_of(database.deleted_since(self.epoch)))
+            deleted = database.deleted_since(self.epoch)
+            self._kill(self._positions_of(deleted))
+            if len(deleted):
+                forget()
         for added in database.added_since(self._row, self._dim):
             first = self._stored + len(self._fresh)
             self._fresh.append(added.rows, added.vectors)
@@ -91,9 +105,13 @@ class Snapshot:
         more = self._stored + len(self._fresh) - len(self._alive)
         self._alive = np.pad(self._alive, (0, more), constant_values=True)
         self.forget_filters()
+        self.forget_cases()
+        self.epoch = state.epoch
+
+    def forget_cases(self) -> None:
+        """Read the cases that are found next from the database again."""
         with self._remembering:
             self._cases.clear()
-        self.epoch = state.epoch
 
     def forget_filters(self) -> None:
         """Ask the database again which rows a filter lets in."""
@@ -121,7 +139,7 @@ class Snapshot:
         matched, scores = self._visible(words, domain, allowed)
         depth = max(k, _DEPTH)
         sources = [
-            self._candidates(vector, depth, domain, allowed),
+            self._nearest(vector, depth, domain, allowed),
             self._best(matched, scores, depth),
             self._meeting(vector, depth, domain, self._visible(concepts, domain, allowed)),
         ]
@@ -146,8 +164,16 @@ class Snapshot:
         least = max(np.sort(scores)[-min(depth, len(scores))], np.min(scores[scores > 0.0]))
         alike = np.zeros(len(self._alive), np.bool_)
         alike[positions[scores == least]] = True
-        similar = self._candidates(vector, depth, domain, alike)
+        similar = self._nearest(vector, depth, domain, alike)
         return np.concatenate([positions[scores > least], similar])
+
+    def _nearest(
+        self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
+    ) -> Positions:
+        """Positions of the ``k`` most similar and their ties alone, however they are searched."""
+        positions = self._candidates(vector, k, domain, allowed)
+        cosines = similarities(self._vectors_at(positions), vector)
+        return positions[nearest(cosines, k, k + _CAP)]
 
     def _candidates(
         self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
@@ -159,8 +185,11 @@ class Snapshot:
         found = []
         for shard in searched:
             inside = mask[shard.start : shard.stop]
-            masked = allowed is not None or (dead and not inside.all())
-            found.append(shard.search(vector, k, k + _CAP, inside if masked else None))
+            filtered = allowed is not None
+            masked = filtered or (dead and not inside.all())
+            found.append(
+                shard.search(vector, k, k + _CAP, inside if masked else None, filtered=filtered)
+            )
         positions = [joined(searched, found, k, _CAP)]
         fresh = self._fresh_mask(domain) & mask[self._stored :]
         if fresh.any():
@@ -224,9 +253,10 @@ class Snapshot:
         unread = database.cases({row: v for row, v in vectors.items() if row not in cases})
         recognised = database.recognised({row: case.text for row, case in unread.items()})
         cases |= {row: (case, recognised.get(row)) for row, case in unread.items()}
+        most = max(_CASES, len(self._alive) // _CASES_OF)
         with self._remembering:  # searches may run in several threads
             self._cases.update((row, cases[row]) for row in unread)
-            while len(self._cases) > _CASES:
+            while len(self._cases) > most:
                 del self._cases[next(iter(self._cases))]
         return cases
 

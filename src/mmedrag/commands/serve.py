@@ -15,6 +15,7 @@ from mmedrag.commands.generator import add_generator, generator_settings, named_
 from mmedrag.commands.options import Commands
 from mmedrag.errors import MissingExtra, QueryError
 from mmedrag.locations import Location, scheme_of
+from mmedrag.threads import limit_models
 from mmedrag.views.terminal import notify, show
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def _serve(options: argparse.Namespace) -> int:
         import uvicorn
     except ImportError as error:
         raise _missing() from error
+    # Readers that search at once share the cores: threads of one call would wait for the other's.
+    limit_models(max(1, (os.cpu_count() or 1) // max(1, options.readers)))
     app = application(options)
     from mmedrag.serving.protocol import PatientProtocol
 

@@ -24,6 +24,7 @@ from mmedrag.datasets.sidecars import SUFFIXES, files_under
 from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file
+from mmedrag.regular_files import check_is_no_container
 from mmedrag.types import Case, Domain, Problem
 
 __all__ = ["FORMATS", "Format", "read_corpus", "recognise", "write_records"]
@@ -57,6 +58,10 @@ def recognise(path: Path) -> Format:
     for entry in FORMATS:
         if entry.matches(path):
             return entry
+    if path.is_file():
+        check_is_no_container(path)
+    if _is_jsonl(path) and isinstance(row := next(json_rows(path), None), Problem):
+        raise CorpusError(str(row), "Write one JSON object a line.")
     raise CorpusError(
         f"{path} is in no format that is recognised",
         f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",
@@ -89,7 +94,10 @@ def read_corpus(
             reading, where the corpus cannot be read.
         MissingExtra: where a library that the format needs is not installed.
     """
-    result = recognise(path) if kind == "auto" else _named(kind)
+    try:
+        result = recognise(path) if kind == "auto" else _named(kind)
+    except OSError as error:
+        raise _unreadable(path, error) from None
     options: dict[str, Any] = {"domain": domain}
     if columns:
         if result.name != "table":
@@ -97,7 +105,23 @@ def read_corpus(
         options["columns"] = columns
     if salt is not None and result.name in ("dicom", "folder"):
         options["salt"] = salt
-    return _limited(path, _deidentified(result.read(path, **options), salt))
+    items = _readable(path, result.read(path, **options))
+    return _limited(path, _deidentified(items, salt))
+
+
+def _readable(path: Path, items: Iterator[Case | Problem]) -> Iterator[Case | Problem]:
+    """The items of a corpus, as long as its disk gives them."""
+    try:
+        yield from items
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> CorpusError:
+    reason = error.strerror or str(error)
+    return CorpusError(
+        f"{error.filename or path} cannot be read ({reason})", "Check its disk and your rights."
+    )
 
 
 def _deidentified(items: Iterator[Case | Problem], salt: bytes | None) -> Iterator[Case | Problem]:
@@ -142,8 +166,12 @@ def _read_dicom(path: Path, **options: Any) -> Iterator[Case | Problem]:  # noqa
     return read_dicom(path, **options)
 
 
+def _is_jsonl(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in (".jsonl", ".ndjson")
+
+
 def _first_row(path: Path) -> dict[str, Any]:
-    if not path.is_file() or path.suffix.lower() not in (".jsonl", ".ndjson"):
+    if not _is_jsonl(path):
         return {}
     row = next((row for row in islice(json_rows(path), 5) if not isinstance(row, Problem)), None)
     return row[1] if row else {}

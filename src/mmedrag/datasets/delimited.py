@@ -17,9 +17,11 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias
 
-from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, STRAY, Row, utf16_of
+from mmedrag.datasets.rows import MAX_LINE, MAX_TEXT, Row, distinct
 from mmedrag.errors import CorpusError
-from mmedrag.regular_files import regular_file
+from mmedrag.regular_files import check_is_no_container, regular_file
+from mmedrag.text.characters import INVISIBLE
+from mmedrag.text.encodings import STRAY, utf16_of
 from mmedrag.types import Problem
 
 _DELIMITERS = ",;\t|"
@@ -30,6 +32,9 @@ _FOREIGN = "not UTF-8 text: from this line on it was read as Windows-1252"
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
 _REMARK = re.compile(r"#[^,;\t|]*")  # before the header
 _QUOTED = re.compile(r'"[^"]*"?')
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_FORMULA = re.compile(r'\A="([^"]*)"\Z')  # how a number is kept as text in Excel
+_BEFORE = 10  # lines that are looked through for the header
 _QUOTES = re.compile('"+')
 _OPENING = re.compile(' *"')
 _END = re.compile(r" *[\r\n]*\Z")
@@ -40,16 +45,24 @@ _Cells: TypeAlias = list[str]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a table is written; ``mixed`` where its lines are not all in one encoding."""
+    """How a table is written; ``mixed`` where its lines are not all in one encoding.
+
+    ``titles`` are the lines that stand before its header, less blank ones.
+    """
 
     delimiter: str
     encoding: str
     newline: str
     mixed: bool = False
+    titles: int = 0
 
 
-def csv_rows(path: Path) -> Iterator[Row | Problem]:
+def csv_rows(path: Path, known: frozenset[str] = frozenset()) -> Iterator[Row | Problem]:
     """The rows of a table by its header's names, with the line on which each one begins.
+
+    Lines before the header are passed over where one of the first ten names a column of ``known``
+    and these are shorter; so are later lines that repeat the header. The rows of a table of one
+    column are not divided.
 
     Delimiter (``,`` ``;`` tab ``|``, or as ``sep=`` says), line ends and encoding (UTF-8, UTF-16,
     else Windows-1252) are recognised. Columns without a name are left out.
@@ -57,19 +70,19 @@ def csv_rows(path: Path) -> Iterator[Row | Problem]:
     Raises:
         CorpusError: where the file cannot be read, is no text, or has no header.
     """
-    dialect = _dialect(path)
+    dialect = _dialect(path, known)
     notes: list[Problem] = []
     lines = _Lines(path, _decoded(path, dialect), notes)
-    header = _header(path, lines, dialect.delimiter)
-    names = _column_names(header)
-    for row in _rows(path, lines, dialect.delimiter, len(header)):
+    header = _header(path, lines, dialect)
+    names = distinct(" ".join(_INVISIBLE.sub("", cell).split()) for cell in header)
+    for row in _rows(path, lines, dialect.delimiter, header):
         yield from notes
         notes.clear()
         if isinstance(row, Problem):
             yield row
         else:
             cells = zip(names, row[1], strict=True)
-            yield row[0], {name: cell for name, cell in cells if name}
+            yield row[0], {name: _FORMULA.sub(r"\1", cell) for name, cell in cells if name}
     yield from notes
 
 
@@ -103,7 +116,8 @@ class _Lines:
         self._returned.extendleft(reversed(lines))
 
 
-def _dialect(path: Path) -> Dialect:
+def _dialect(path: Path, known: frozenset[str]) -> Dialect:
+    check_is_no_container(path)
     with regular_file(path).open("rb") as file:
         head = file.read(65536)
     wide = utf16_of(head)
@@ -120,8 +134,25 @@ def _dialect(path: Path) -> Dialect:
     if declared:
         return Dialect(declared[1], encoding, newline, mixed)
     lines = [line for line in lines if not _REMARK.fullmatch(line.strip("\r"))]
-    bare = _QUOTED.sub("", lines[0]) if lines else ""
-    return Dialect(max(_DELIMITERS, key=bare.count), encoding, newline, mixed)
+    titles = _titles(lines[:_BEFORE], known)
+    delimiter = _delimiter(lines[titles]) if lines else _DELIMITERS[0]
+    return Dialect(delimiter, encoding, newline, mixed, titles)
+
+
+def _delimiter(line: str) -> str:
+    return max(_DELIMITERS, key=_QUOTED.sub("", line).count)
+
+
+def _titles(lines: list[str], known: frozenset[str]) -> int:
+    """How many lines stand before the first that names columns: two, or one and it is longer."""
+    for number, line in enumerate(lines):
+        delimiter = _delimiter(line)
+        cells = {cell.strip('\ufeff" \r').lower() for cell in line.split(delimiter)}
+        if len(cells) > 1 and not cells.isdisjoint(known):
+            width = line.count(delimiter)
+            longer = all(before.count(delimiter) < width for before in lines[:number])
+            return number if longer or len(cells & known) > 1 else 0
+    return 0
 
 
 def _encoding(path: Path) -> tuple[str, bool]:
@@ -181,38 +212,36 @@ def _decode(line: bytes, dialect: Dialect) -> tuple[str, str]:
     return text, f"not UTF-8 text: {doubt}"
 
 
-def _header(path: Path, lines: _Lines, delimiter: str) -> _Cells:
+def _header(path: Path, lines: _Lines, dialect: Dialect) -> _Cells:
+    titles = dialect.titles
     while (line := lines.next()) is not None:
         text = line[1].strip("\r\n")
         if not text.strip() or _SEPARATOR.fullmatch(text) or _REMARK.fullmatch(text):
             continue
+        if titles:
+            titles -= 1
+            lines.note(line[0], "stands before the header and was passed over")
+            continue
         lines.put_back([line])
-        row = _row(lines, delimiter, None)
+        row = _row(lines, dialect.delimiter, None)
         if row is not None and not isinstance(row[1], str) and any(c.strip() for c in row[1]):
             return row[1]
         break
     raise CorpusError(f"{path} has no header", "Name the columns in its first line.")
 
 
-def _column_names(header: _Cells) -> list[str]:
-    """The header's names; a repeated one counts on, so that no column hides another."""
-    seen: dict[str, int] = {}
-    names = []
-    for cell in header:
-        name = " ".join(cell.split())
-        number = seen[name] = seen.get(name, 0) + 1
-        names.append(name if number == 1 or not name else f"{name}.{number}")
-    return names
-
-
 def _rows(
-    path: Path, lines: _Lines, delimiter: str, width: int
+    path: Path, lines: _Lines, delimiter: str, header: _Cells
 ) -> Iterator[tuple[int, _Cells] | Problem]:
+    width = len(header)
     while (row := _row(lines, delimiter, width)) is not None:
         number, cells = row
         if isinstance(cells, str):
             yield Problem(path, number, cells)
+        elif cells == header and width > 1:
+            yield Problem(path, number, "the header again")
         elif cells:
+            cells = cells if width > 1 else [delimiter.join(cells)]
             surplus = cells[width:]
             if len(cells) < width or any(cell.strip() for cell in surplus):
                 reason = f"{len(cells)} columns where the header has {width}"

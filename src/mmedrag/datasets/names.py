@@ -19,8 +19,12 @@ WORD = re.compile(rf"(?:[^\W\d_][{_MARK}]*)+(?!['’][tT]\b)")
 
 _BETWEEN = re.compile(r"[\s.'’‘ʼ‐‑–-]{0,3}")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_CYRILLIC = re.compile(r"[\u0400-\u04ff]+")
-_ENDINGS, _STEM = 3, 4  # letters of a Cyrillic ending, and the least before it
+_INFLECTED = re.compile(r"[\u0370-\u03ff\u0400-\u04ff]+")  # Greek and Cyrillic
+_ENDINGS, _STEM = 3, 4  # letters of an ending, and the least before it
+_OWN_ENDING = 2  # letters of a name that may give way to an ending: Petrovsky, Petrovskogo
+_CASES = re.compile(r"(?:i?ego|i?emu|i?ej|owi|owa|ovi|ova|em|om|en|in|an|[aeouy])\Z")
+"""Endings of names in Slavic and Baltic languages, without accents; after capitals alone."""
+
 _PREFIXED = re.compile(r"(ma?c)(\w{4,})")
 _LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ı": "i", "þ": "th"}
@@ -61,6 +65,7 @@ class Names:
         """``values`` are of letters and what may stand between them."""
         self.words: dict[str, str] = {}
         """The written form of each single word, by its keys."""
+        self._stems: dict[str, str] = {}  # of names whose own ending gives way to another
         self._phrases: dict[str, list[Sequence[Keys]]] = defaultdict(list)
         for value in values:
             written = WORD.findall(value)
@@ -74,7 +79,11 @@ class Names:
             self.words[key] = word
             if len(key) >= _LEAST_WITH_DIGRAPH:
                 self.words.setdefault(_DIGRAPH.sub(r"\1", key), word)
+            for cut in range(1, _OWN_ENDING + 1):
+                if len(key) - cut > _STEM:
+                    self._stems[key[:-cut]] = word
             if prefixed := _PREFIXED.fullmatch(key):
+                self.words |= dict.fromkeys((f"mc{prefixed[2]}", f"mac{prefixed[2]}"), word)
                 self._phrases[prefixed[1]].append([keys(group) for group in prefixed.groups()])
 
     def _add_phrase(self, written: Sequence[str]) -> None:
@@ -91,11 +100,20 @@ class Names:
             genitive = key.endswith("s") and len(key) > _STEM and word[0].isupper()
             if genitive and key[:-1] in self.words:  # Müllers, SMITHS
                 return self.words[key[:-1]]
-        if _CYRILLIC.fullmatch(word):
-            lower = word.casefold()
-            stems = (lower[:-n] for n in range(1, _ENDINGS + 1) if len(lower) - n >= _STEM)
-            return next((self.words[stem] for stem in stems if stem in self.words), None)
-        return None
+        return next(filter(None, (self._inflected(word, key) for key in keys(word))), None)
+
+    def _inflected(self, word: str, key: str) -> str | None:
+        """The name of which a word, with this key, is a case in a language that inflects names."""
+        capital = word[0].isupper()
+        if _INFLECTED.fullmatch(word):
+            cut = range(1, _ENDINGS + 1)
+        elif capital and (ending := _CASES.search(key)):
+            cut = range(len(ending[0]), len(ending[0]) + 1)
+        else:
+            return None
+        stems = [key[:-n] for n in cut if len(key) - n >= _STEM]
+        names = (self.words, self._stems) if capital else (self.words,)
+        return next((known[stem] for known in names for stem in stems if stem in known), None)
 
     def phrases(self, text: str) -> Iterator[Span]:
         """Where names of several words stand, the longest at each place."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmedrag.datasets.rows import MAX_LINE, Row, parse_json, plain_value
+from mmedrag.datasets.rows import MAX_LINE, Row, distinct, parse_json, plain_value
 from mmedrag.errors import CorpusError, MissingExtra
 from mmedrag.types import Problem
 
@@ -28,7 +28,7 @@ _REASON = 200
 
 
 def parquet_rows(path: Path) -> Iterator[Row | Problem]:
-    """The rows of a Parquet file, numbered from 1: dates become text, bytes ``None``.
+    """The rows of a Parquet file, numbered from 1: dates become text, bytes too if they are UTF-8.
 
     Raises:
         CorpusError: where the file is damaged or needs more than :data:`MEMORY`.
@@ -110,6 +110,7 @@ def _print_rows(path: Path) -> None:
     set_io_thread_count(1)
     with ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
+            batch = batch.rename_columns(distinct(batch.schema.names))
             for i in range(batch.num_rows):
                 sys.stdout.write(_line(batch.slice(i, 1)) + "\n")
 
@@ -120,9 +121,24 @@ def _line(row: Any) -> str:  # noqa: ANN401 - pyarrow is untyped
         return f'"row longer than {MAX_LINE // 2**20} MiB"'
     try:
         (fields,) = row.to_pylist()
+        fields = {name: _text_of(value) for name, value in fields.items()}
         return json.dumps(plain_value(fields), allow_nan=False)
     except (ValueError, OverflowError, TypeError):  # such as a date of the year 100,000
         return '"a row that cannot be written as text"'
+
+
+def _text_of(value: object) -> object:
+    """Bytes as the text that they are, for some programs write texts so; else as what holds some.
+
+    That a column holds pictures must be seen where its values are read.
+    """
+    if not isinstance(value, bytes):
+        return value
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return {"bytes": None}
+    return {"bytes": None} if "\0" in text else text
 
 
 if __name__ == "__main__":

@@ -125,7 +125,9 @@ def image_path(folder: Path, name: object) -> Path | None:
     if name is None or name == "":
         return None
     if not isinstance(name, str):
-        raise BadRow("image is not a path")
+        within = isinstance(name, Mapping) and "bytes" in name
+        reason = "the picture itself: write the pictures to files" if within else "no path"
+        raise BadRow(f"image holds {reason}")
     result = existing_file(folder, name)
     if result is not None:
         return result

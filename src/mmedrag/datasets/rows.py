@@ -8,21 +8,19 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from mmedrag.errors import CorpusError
 from mmedrag.regular_files import regular_file
+from mmedrag.text.encodings import FOREIGN, line_of, utf16_of
 from mmedrag.types import Problem
 
 Row: TypeAlias = tuple[int, dict[str, Any]]
 """A line number, from 1, and what stands there."""
 
 Item = TypeVar("Item")
-
-STRAY = 8
-"""Zero bytes in the first block of a text: they are left out; more make no text."""
 
 MAX_LINE = 4 * 2**20
 """The longest line that is read: 4 MiB."""
@@ -40,8 +38,6 @@ MAX_BROKEN = 1_000_000
 """Broken rows after which a corpus is read no further, where they outnumber the sound ones."""
 
 ENDED = "the rest was not read, because most rows are broken"
-
-FOREIGN = "not UTF-8 text: it was read as Windows-1252"
 
 MAX_DEPTH = 32
 """The deepest nesting of JSON that is accepted."""
@@ -85,11 +81,10 @@ def lines(path: Path) -> Iterator[tuple[int, str] | Problem]:
                 continue
             if number == 1:
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
-            try:
-                yield number, raw.decode()
-            except UnicodeDecodeError:
+            line, native = line_of(raw)
+            if not native:
                 yield Problem(path, number, FOREIGN, stored=True)
-                yield number, raw.decode("cp1252", "replace")
+            yield number, line
 
 
 def _wide_lines(path: Path, encoding: str) -> Iterator[tuple[int, str] | Problem]:
@@ -119,6 +114,16 @@ def until_broken(items: Iterator[Item | Problem]) -> Iterator[Item | Problem]:
         if isinstance(item, Problem) and broken > max(MAX_BROKEN, sound):
             yield Problem(item.file, item.line, ENDED)
             return
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names of columns; a repeated one counts on, so that no column hides another."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        number = seen[name] = seen.get(name, 0) + 1
+        found.append(name if number == 1 or not name else f"{name}.{number}")
+    return found
 
 
 def json_rows(path: Path) -> Iterator[Row | Problem]:
@@ -265,18 +270,6 @@ def _depth(value: object) -> int:
     return depth
 
 
-def utf16_of(head: bytes) -> str:
-    """The kind of UTF-16 that a file begins with, by its mark or by its zero bytes; else empty."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    first, second = head[0::2].count(0), head[1::2].count(0)
-    if max(first, second) < max(STRAY, len(head) // 4):
-        return ""
-    if not first:
-        return "utf-16-le"
-    return "" if second else "utf-16-be"
-
-
 def decoded(data: bytes) -> str:
     """A text as UTF-8 or UTF-16; a line that is neither is Windows-1252.
 
@@ -285,11 +278,4 @@ def decoded(data: bytes) -> str:
     if wide := utf16_of(data[:65536]):
         return data.decode(wide, "replace").removeprefix("\ufeff")
     lines = data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
-    return "".join(map(_line, lines))
-
-
-def _line(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+    return "".join(line_of(line)[0] for line in lines)

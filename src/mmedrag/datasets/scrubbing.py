@@ -86,11 +86,14 @@ _LONG_DIGITS = 6  # of a number that may be written in groups, or without its le
 SURNAMES = frozenset(
     re.findall(
         r"\w+",
-        """april august bell best black branch brown burns case church cloud cross day east fair
-        field frank giles good gray green grey hand head hill hook june key king lane leaf little
-        long march mark marsh may moon noble north page pain palm park pole port power price ray
-        rich road rose sharp short silver small snow south stone street strong summer sun swan
-        sweet wall walk west white will winter wolf wood woman wound young""",
+        """april august baby bear bell berry best bird black box boxer branch brown bull burn burns
+        burr cage case cat church clay cloud corona cross day dust east fair fan farmer field fog
+        frank frost gall giles glory good gram gray green grey hammer hand head hill hook june key
+        king lane lash leaf little long march mark marsh mast mater may moon moth noble north oil
+        owl page pain palm pan park pepper pole port power price pure ray rich road rose rough
+        salmon salt sharp short silver sister sky small snow south steeple stone street string
+        strong summer sun swan sweet tag tau twin valley vas vera violet wall walk wax wear web
+        west white will winter wolf wood woman worker wound young""",
     )
 )
 """Ordinary words that are common names too: they go where they stand as names do."""
@@ -111,8 +114,18 @@ the particles of names, which name nobody."""
 @cache
 def ordinary_words() -> frozenset[str]:
     """Words of reports, lower-case, that are not taken for a name wherever they stand."""
-    text = files("mmedrag.datasets").joinpath("report_words.txt").read_text("utf-8")
-    return frozenset(text.split()) | SURNAMES | _SMALL_WORDS
+    listed = frozenset(_listed_words())
+    return frozenset(word for word in listed if word.islower()) | SURNAMES | _SMALL_WORDS
+
+
+@cache
+def abbreviations() -> frozenset[str]:
+    """Abbreviations of reports, in capitals: as such they are not taken for a name."""
+    return frozenset(word for word in _listed_words() if word.isupper())
+
+
+def _listed_words() -> list[str]:
+    return files("mmedrag.datasets").joinpath("report_words.txt").read_text("utf-8").split()
 
 
 def scrub(text: str, identifying: Iterable[str] = ()) -> str:
@@ -179,7 +192,7 @@ def _without_names(text: str, values: Iterable[str]) -> str:
 
 
 def _is_ordinary(word: str) -> bool:
-    return not keys(word).isdisjoint(ordinary_words())
+    return not keys(word).isdisjoint(ordinary_words()) or word in abbreviations()
 
 
 def _kept(match: re.Match[str], names: Names) -> str:
@@ -198,8 +211,8 @@ def _kept(match: re.Match[str], names: Names) -> str:
 
 
 def _without_neighbours(text: str, names: Names) -> str:
-    """A text without the surnames of :data:`SURNAMES` that stand beside a removed name."""
-    surnames = [word for word in names.words if word in SURNAMES]
+    """A text without the names that stand beside a removed one: :data:`SURNAMES`, abbreviations."""
+    surnames = [word for word in names.words if word in SURNAMES or word.upper() in abbreviations()]
     if not surnames or REMOVED not in text:
         return text
     either = "|".join(f"{name.title()}|{name.upper()}" for name in surnames)

@@ -20,19 +20,30 @@ from mmedrag.regular_files import regular_file
 from mmedrag.types import Case, Domain, Problem
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "case_id", "image_id", "uid", "name"),
-    "text": ("text", "report", "caption", "description", "report_text"),
-    "image": ("image", "image_path", "path", "file", "filename", "file_name"),
+    "id": ("id", "case_id", "image_id", "uid", "case", "name"),
+    "text": (
+        *("text", "report", "caption", "description", "report_text", "full_report"),
+        *("radiology_report", "pathology_report", "narrative", "transcription", "informe", "laudo"),
+        *("descripcion", "descricao"),
+    ),
+    "image": (
+        *("image", "image_path", "path", "file", "filename", "file_name", "image_file"),
+        *("image_name", "img", "img_path", "photo", "picture", "file_path", "dicom", "imagen"),
+        "imagem",
+    ),
     "domain": ("domain",),
-    "modality": ("modality",),
-    "patient_id": ("patient_id", "patient", "subject_id"),
-    "study_id": ("study_id", "study", "accession"),
-    "date": ("date", "study_date"),
-    "labels": ("labels", "label"),
-    "diagnosis": ("diagnosis", "final_diagnosis"),
+    "modality": ("modality", "imaging_modality"),
+    "patient_id": ("patient_id", "patient", "subject_id", "subject", "mrn", "paciente"),
+    "study_id": ("study_id", "study", "accession", "accession_number", "study_instance_uid"),
+    "date": ("date", "study_date", "exam_date", "scan_date", "acquisition_date", "fecha"),
+    "labels": ("labels", "label", "finding_labels", "tags", "keywords"),
+    "diagnosis": (
+        *("diagnosis", "final_diagnosis", "dx", "final_dx", "diagnoses", "primary_diagnosis"),
+        *("case_diagnosis", "disease", "diagnostico"),
+    ),
     "source": ("source", "source_repo"),
     "licence": ("licence", "license"),
-    "split": ("split",),
+    "split": ("split", "subset", "partition"),
     "frame": ("frame",),
 }
 """A case's fields, and the column names by which they are recognised."""
@@ -46,15 +57,19 @@ SECTIONS = (
 MISSING = frozenset(
     [
         *("nan", "-nan", "null", "none", "n/a", "na", "<na>", "nat", "nil"),
-        *("#n/a", "#na", "#null!", "#value!", "1.#qnan", "-1.#ind"),
+        *("#n/a", "#na", "#null!", "#value!", "#ref!", "#div/0!", "#name?", "#num!", "#error!"),
+        *("#spill!", "#calc!", "1.#qnan", "-1.#ind"),
     ]
 )
 """What programs write into an empty cell, in any case."""
+
+_KNOWN = frozenset({*SECTIONS, *(name for names in COLUMNS.values() for name in names)})
 
 _DASHES = frozenset("-–— ")
 """A cell of nothing else holds no value of a field; elsewhere it may be a result."""
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME, _NAMES = 60, 30  # characters of a column's name, and columns, in a message
 _LIST = 10_000  # characters of a list written as text
 
@@ -82,11 +97,13 @@ def read_table(
     with regular_file(path).open("rb") as file:
         parquet = file.read(4) == b"PAR1"
     if parquet:
-        from mmedrag.datasets.parquet import parquet_rows as rows_of
+        from mmedrag.datasets.parquet import parquet_rows
+
+        rows = parquet_rows(path)
     else:
-        rows_of = csv_rows
+        rows = csv_rows(path, _KNOWN | {name.strip().lower() for name in (columns or {}).values()})
     table: _Table | None = None
-    for row in rows_of(path):
+    for row in rows:
         if isinstance(row, Problem):
             yield row
             continue
@@ -151,7 +168,8 @@ class _Table:
         for field in ("id", "patient_id", "study_id"):
             if isinstance(record.get(field), str):
                 record[field] = re.sub(r"^(\d+)\.0$", r"\1", record[field].strip())
-        rest = {k: v for k, v in cells.items() if k not in used and v not in (None, "")}
+        empty = (None, "", {"bytes": None})  # what holds bytes that are no text is left out
+        rest = {k: v for k, v in cells.items() if k not in used and v not in empty}
         if "image" not in self._fields and not record.get("image") and not self._unused:
             self._unused = next((k for k, v in rest.items() if _names_picture(v)), "")
         return {**record, "meta": rest}
@@ -184,7 +202,8 @@ def _fields(
 ) -> tuple[dict[str, str], list[str]]:
     """The column of each field, and the columns of a report's sections."""
     present = {name.lower(): name for name in names}
-    plain = {re.sub(r"[\W_]+", "_", name).strip("_"): own for name, own in present.items()}
+    plain = {_plain(_CAMEL.sub("_", own)): own for own in present.values()}
+    plain |= {_plain(name): own for name, own in present.items()}
     chosen: dict[str, str] = {}
     for field, name in columns.items():
         if field not in COLUMNS:
@@ -208,6 +227,11 @@ def _fields(
             f"Say which it is: text=... or image=..., of {_listed(present.values())}.",
         )
     return chosen, sections
+
+
+def _plain(name: str) -> str:
+    """A column's name as :data:`COLUMNS` writes it."""
+    return re.sub(r"[\W_]+", "_", name.lower()).strip("_")
 
 
 def _listed(names: Iterable[str]) -> str:

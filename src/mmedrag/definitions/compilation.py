@@ -155,7 +155,7 @@ def fill(
     broken = 0
     for entry in entries:
         if isinstance(entry, Problem):
-            broken += 1
+            broken += not entry.stored
             problems.extend([entry] if len(problems) < PROBLEMS_KEPT else [])
             if broken > max(MOST_BROKEN, writer.terms):
                 raise CorpusError(

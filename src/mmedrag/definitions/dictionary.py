@@ -23,6 +23,7 @@ from mmedrag.definitions.fingerprint import fingerprint_of
 from mmedrag.definitions.predicates import Span
 from mmedrag.definitions.tables import read_glossary
 from mmedrag.definitions.translations import translated
+from mmedrag.remembering import remembered
 from mmedrag.text.assertions import assertions
 from mmedrag.text.characters import Reading
 from mmedrag.text.sites import sites_of
@@ -56,7 +57,7 @@ class Dictionary:
     def __init__(self, dictionaries: Sequence[CompiledDictionary]) -> None:
         self.dictionaries = tuple(dictionaries)
         self.concepts = Concepts(self.dictionaries)
-        self._recognised = lru_cache(_QUESTIONS)(self._recognised_in_one)
+        self._recognised = remembered(_QUESTIONS)(self._recognised_in_one)
         self._defined = lru_cache(REMEMBERED)(self._definition_of)
 
     @cached_property
@@ -258,6 +259,11 @@ class _Setting:
                     counts[first.concept.domains] += 1
         most = max(counts.values(), default=0)
         return [domain for domain, count in counts.items() if count == most]
+
+
+def asked_for(mentions: Sequence[Mention]) -> list[Mention]:
+    """The terms of a text as somebody asks for them: "no effusion" names an effusion, too."""
+    return [replace(m, assertion=Assertion.INTERROGATIVE) for m in mentions]
 
 
 def glossary() -> Dictionary:

@@ -12,6 +12,7 @@ from mmedrag.definitions.tables import read_csv, read_jsonl
 from mmedrag.definitions.terms import Term
 from mmedrag.definitions.umls import read_umls
 from mmedrag.errors import CorpusError
+from mmedrag.regular_files import check_is_no_container
 from mmedrag.types import Problem
 
 READERS: dict[str, Callable[[Path], Iterator[Term | Problem]]] = {
@@ -50,6 +51,8 @@ def read_terms(path: Path | str, kind: str = "auto") -> Iterator[Term | Problem]
     """
     path = Path(path)
     chosen = _kind(path) if kind == "auto" else kind
+    if path.is_file() and path.suffix.lower() != ".gz":
+        check_is_no_container(path)
     if chosen not in READERS:
         raise CorpusError(
             f"{path} is of no known dictionary kind", f"Choose one: {', '.join(READERS)}."

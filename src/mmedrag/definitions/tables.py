@@ -16,11 +16,13 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from mmedrag.definitions.lines import LONGEST, lines
 from mmedrag.definitions.references import PART_OF
 from mmedrag.definitions.terms import Term
+from mmedrag.errors import CorpusError
 from mmedrag.types import Problem
 
 _COLUMNS = {
@@ -40,7 +42,12 @@ _COLUMNS = {
 }
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line
 _MOST_LINES = 1000  # of one row
-_MISSING = {"nan", "<na>", "null", "none", "n/a", "#n/a"}  # "NA" is sodium
+_MISSING = {
+    *("nan", "<na>", "null", "none", "n/a", "#n/a"),  # "NA" is sodium
+    *("#ref!", "#div/0!", "#name?", "#num!", "#value!", "#null!", "#error!"),
+}
+_FORMULA = re.compile(r'\A="([^"]*)"\Z')  # how a number is kept as text in Excel
+_BEFORE = 10  # lines that are looked through for the header
 _YES = {"true", "1", "yes", "y"}
 
 
@@ -64,11 +71,7 @@ def read_csv(path: Path) -> Iterator[Term | Problem]:
     A quotation mark that is never closed is a plain character, and costs no other row.
     """
     source = _Lines(path)
-    first = next((line for _, line in source if line.strip()), "")
-    if declared := _SEPARATOR.fullmatch(first):
-        first = next((line for _, line in source if line.strip()), "")
-    delimiter = declared[1] if declared else max("\t,;|", key=first.count)
-    columns = next(csv.reader([first], delimiter=delimiter), [])
+    delimiter, columns = _header(source, path)
     for number, line in source:
         try:
             values = _values(source, number, line, delimiter, len(columns))
@@ -82,9 +85,33 @@ def read_csv(path: Path) -> Iterator[Term | Problem]:
         if source.unclosed and not whole and any(values):
             reason = f"{len(values)} of {len(columns)} columns, after a quotation mark"
             yield Problem(path, number, f"{reason} in line {source.unclosed} that is never closed")
+        elif values == columns:
+            yield Problem(path, number, "the header again")
         elif any(values):
-            yield from _row(dict(zip(columns, values, strict=False)), path, number)
+            plain = (_FORMULA.sub(r"\1", value) for value in values)
+            yield from _row(dict(zip(columns, plain, strict=False)), path, number)
     yield from source.problems()
+
+
+def _header(source: _Lines, path: Path) -> tuple[str, list[str]]:
+    """The delimiter and the columns, of the first of ten lines that names one of terms.
+
+    Raises:
+        CorpusError: where none does.
+    """
+    declared = None
+    lines = ((number, line) for number, line in source if line.strip())
+    for _, line in islice(lines, _BEFORE):
+        if mark := _SEPARATOR.fullmatch(line):
+            declared = mark[1]
+            continue
+        delimiter = declared or max("\t,;|", key=line.count)
+        columns = line.split(delimiter)
+        with suppress(csv.Error):
+            columns = next(csv.reader([line], delimiter=delimiter), [])
+        if not {name.strip().lower() for name in columns}.isdisjoint(_COLUMNS["term"]):
+            return delimiter, columns
+    raise CorpusError(f"{path} has no column of terms", f"Name it {' or '.join(_COLUMNS['term'])}.")
 
 
 class _Lines:

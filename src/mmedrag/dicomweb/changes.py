@@ -71,5 +71,6 @@ def _study(archive: Archive, change: dict[str, Any], seen: set[str]) -> str:
 
 
 def _root(archive: Archive) -> str:
-    """Where Orthanc's own interface is: the folder above its DICOMweb service."""
-    return archive.url.rpartition("/")[0]
+    """Where Orthanc's own interface is: the folder above its DICOMweb service, where it has one."""
+    above = archive.url.rpartition("/")[0]
+    return archive.url if above.endswith("/") else above

@@ -120,11 +120,11 @@ class Archive:
     def search(
         self, path: str, keys: Mapping[str, str] | None = None
     ) -> Iterator[Attributes | Problem]:
-        """QIDO-RS, page by page, until the server has no more.
+        """QIDO-RS: the results, as far as the server has any.
 
-        A result that comes twice, because the archive has grown in between, is given once. Some
-        servers read files to answer, and one that is damaged fails its page: then the page is
-        halved until the others have come, and a problem stands in the place of the one.
+        Some servers (Orthanc 1.10) take an escaped character for itself, and find nothing where a
+        key holds a blank or an accent: such keys are asked for once more with the wildcard of one
+        character, or of several, in its place.
 
         Args:
             path: such as ``studies`` or ``studies/1.2.3/series``.
@@ -133,11 +133,27 @@ class Archive:
         Raises:
             ArchiveError: the server cannot be reached, or refuses.
         """
+        keys = keys or {}
+        results = self._results(path, keys)
+        first = next(results, None)
+        if first is not None:
+            yield first
+            yield from results
+        elif (unescaped := {k: _unescaped(v) for k, v in keys.items()}) != keys:
+            yield from self._results(path, unescaped)
+
+    def _results(self, path: str, keys: Mapping[str, str]) -> Iterator[Attributes | Problem]:
+        """Page by page, until the server has no more.
+
+        A result that comes twice, because the archive has grown in between, is given once. Some
+        servers read files to answer, and one that is damaged fails its page: then the page is
+        halved until the others have come, and a problem stands in the place of the one.
+        """
         seen: set[str] = set()
         offset, limit, broken = 0, PAGE, 0
         while True:
             try:
-                page = self._page(path, keys or {}, offset, limit)
+                page = self._page(path, keys, offset, limit)
             except ServerFailure as error:
                 broken += limit == 1
                 if limit == 1:
@@ -342,8 +358,18 @@ def _tls() -> ssl.SSLContext:
 
 
 def _query(keys: Mapping[str, str]) -> str:
+    return "&".join(f"{quote(key, safe='')}={_escaped(value)}" for key, value in keys.items())
+
+
+def _escaped(value: str) -> str:
     # A wildcard stays as it is: servers take %2A for an asterisk that is meant literally.
-    return "&".join(f"{quote(k, safe='')}={quote(v, safe='*?,-')}" for k, v in keys.items())
+    return quote(value, safe="*?,-/:@")
+
+
+def _unescaped(value: str) -> str:
+    # A comma parts two values for some; other letters than ASCII's are several bytes.
+    plain = (c if _escaped(c) == c and c != "," else "?" if c.isascii() else "*" for c in value)
+    return "".join(plain)
 
 
 def _key(row: Attributes) -> str:

@@ -18,7 +18,7 @@ def load_towers(
     revision: str | None = None,
     offline: bool = False,
     fit: Fit = "letterbox",
-    device: str = "cpu",
+    device: str | None = None,
     batch_size: int = 16,
 ) -> Towers:
     """Load a both-tower model once for both encoders; the last images are remembered.
@@ -28,7 +28,7 @@ def load_towers(
         revision: the commit of a hub model.
         offline: take it from the local cache and never ask the hub.
         fit: see :class:`~mmedrag.encoders.transformers.TransformersImageEncoder`.
-        device: ``"cpu"``, ``"cuda"``, …
+        device: ``"cpu"``, ``"cuda"``, …; the GPU where there is one, by default.
         batch_size: images or texts in one call.
 
     Raises:

@@ -18,7 +18,14 @@ from mmedrag.checkpoint import require_fields
 from mmedrag.encoders.dual import Remembering
 from mmedrag.encoders.image import OnnxImageEncoder, Preprocessing
 from mmedrag.encoders.onnx import OnnxModel
-from mmedrag.encoders.text import IntMatrix, Window, encode_windows, spread, well_formed
+from mmedrag.encoders.text import (
+    MOST_TOKENS,
+    IntMatrix,
+    Window,
+    encode_windows,
+    spread,
+    well_formed,
+)
 from mmedrag.encoders.towers import Towers
 from mmedrag.errors import CheckpointError
 from mmedrag.types import Matrix
@@ -123,6 +130,7 @@ class ExportedTextEncoder:
             batch_size=self._batch_size,
             padding_id=self._padding,
             width=self._width,
+            most_tokens=MOST_TOKENS,
         )
 
     def _run(self, ids: IntMatrix, mask: IntMatrix) -> Matrix:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from mmedrag.encoders import open_clip
 from mmedrag.errors import CheckpointError
-from mmedrag.torch_import import Foreign, open_torch, quiet
+from mmedrag.torch_import import Foreign, default_device, open_torch, quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,18 @@ class Pretrained:
         name, _, revision = source.partition("@")
         return cls(name, revision or None)
 
-    def model(self, device: str = "cpu") -> Foreign:
-        """The network in float32, ready for inference.
+    def model(self, device: str | None = None) -> Foreign:
+        """The network with weights in float32, ready for inference.
+
+        Args:
+            device: ``"cpu"``, ``"cuda"``, …; the GPU where there is one, by default.
 
         Raises:
             MissingExtra: without PyTorch and transformers.
             CheckpointError: where it is absent, damaged, incomplete, or of an unknown kind.
         """
         torch, _ = open_torch()
+        device = device or default_device()
         if (settings := self._open_clip()) is not None:
             return open_clip.open_model(self.name, settings, self._weights()).eval().to(device)
         # Beside PEFT the hub is asked for an adapter, by settings of its own.

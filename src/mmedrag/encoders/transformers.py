@@ -26,7 +26,7 @@ from mmedrag.encoders.text import (
     well_formed,
 )
 from mmedrag.errors import CheckpointError
-from mmedrag.torch_import import Foreign, open_torch
+from mmedrag.torch_import import Foreign, inference, open_torch
 from mmedrag.types import Matrix
 
 
@@ -69,10 +69,10 @@ class TransformersImageEncoder:
         revision: str | None = None,
         offline: bool = False,
         fit: Fit = "letterbox",
-        device: str = "cpu",
+        device: str | None = None,
         batch_size: int = 16,
     ) -> TransformersImageEncoder:
-        """Load a hub id or a local folder; see :class:`Pretrained` for errors."""
+        """Load a hub id or a local folder; see :class:`Pretrained` for device and errors."""
         source = Pretrained(name, revision, offline)
         model = source.model(device)
         return cls(model, source.image_processor(), fit=fit, batch_size=batch_size)
@@ -123,8 +123,7 @@ class TransformersImageEncoder:
         self._processor.save_pretrained(folder)
 
     def _forward(self, images: Sequence[Image.Image]) -> Foreign:
-        torch, _ = open_torch()
-        with torch.inference_mode():
+        with inference(self._model.device):
             return self._run(self.pixels(images).to(self._model.device))
 
     def _run(self, pixels: Foreign) -> Foreign:
@@ -199,10 +198,10 @@ class TransformersTextEncoder:
         offline: bool = False,
         pooling: Pooling = "cls",
         window: int | None = None,
-        device: str = "cpu",
+        device: str | None = None,
         batch_size: int = 16,
     ) -> TransformersTextEncoder:
-        """Load a hub id or a local folder; see :class:`Pretrained` for errors."""
+        """Load a hub id or a local folder; see :class:`Pretrained` for device and errors."""
         source = Pretrained(name, revision, offline)
         model = source.model(device)
         return cls(model, source.tokenizer(), pooling=pooling, window=window, batch_size=batch_size)
@@ -260,8 +259,7 @@ class TransformersTextEncoder:
         self._tokenizer.save_pretrained(folder)
 
     def _run(self, ids: IntMatrix, mask: IntMatrix) -> Matrix:
-        torch, _ = open_torch()
-        with torch.inference_mode():
+        with inference(self._model.device):
             return _numpy(self._pooled(ids, mask))
 
     def _pooled(self, ids: IntMatrix, mask: IntMatrix) -> Foreign:

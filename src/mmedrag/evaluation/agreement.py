@@ -24,7 +24,15 @@ from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
 from mmedrag.durability import write_durably
 from mmedrag.evaluation.agreement_section import section_of
-from mmedrag.evaluation.calibration import FITTED, PATIENTS, SETS, Lead, Trial, fit
+from mmedrag.evaluation.calibration import (
+    FITTED,
+    PATIENTS,
+    SETS,
+    STRANGERS,
+    Lead,
+    Trial,
+    fit,
+)
 from mmedrag.evaluation.task_replies import sampled
 from mmedrag.evaluation.tasks import (
     Task,
@@ -36,12 +44,16 @@ from mmedrag.evaluation.tasks import (
 )
 from mmedrag.pipeline import MMedRAG
 from mmedrag.progress import Progress, silent
+from mmedrag.provenance import keep_agreement
 from mmedrag.ranking.graph import KeepOrder
 from mmedrag.reward.scorers import KeepAll
+from mmedrag.stores import open_store
 from mmedrag.types import Brief, Case, Evidence, Query, Reply
 from mmedrag.views.section import Section
 
 _OF_A_FILE = 120
+NORMALITY_SHARE = 3
+"""Questions of normality of each kind and file, for one of any other kind."""
 
 
 def measure_agreement(
@@ -64,22 +76,38 @@ def measure_agreement(
     trials: list[Trial] = []
     leads: list[Lead] = []
     for split, of, task in tasks:
-        open_question = task.reply is None and not task.detail  # the others rest on neighbours
-        context = (ordered if open_question else nearest).retrieve(_apart(task))
+        if task.reply is not None:
+            trials += _trials(split, of, task, nearest, plain)
+            progress(1)
+            continue
+        context = (nearest if task.detail else ordered).retrieve(_apart(task))
         brief = plain.brief(context.question, context.kept, rag.statistics)
         cases = [e for e in context.kept if isinstance(e.item, Case)]
-        if task.reply is not None and cases:
-            concept = NORMAL if task.kind.startswith("is it normal") else _concept_of(brief)
-            kind = "normality" if concept == NORMAL else "presence"
-            support = plain.support(concept, brief, context.question, cases, rag.statistics)
-            trials.append(Trial(kind, split, support, task.reply is Reply.YES, of))
-        elif task.codes and brief.differential:
+        if task.codes and brief.differential:
             leads.append(_lead(split, task, brief, cases, dictionary))
         elif task.detail and (lead := _detail(split, task, brief, cases)):
             leads.append(lead)
         progress(1)
-    agreement = fit(trials, leads)
+    agreement = replace(fit(trials, leads), encoder=rag.embedder.fingerprint)
     return agreement, section_of(agreement, trials, leads)
+
+
+def _trials(split: str, of: str, task: Task, rag: MMedRAG, analyst: CaseAnalyst) -> Iterator[Trial]:
+    """A question of yes or no, asked without the patient and without the whole source."""
+    queries = {split: _apart(task)}
+    if split in STRANGERS and task.source:
+        where = f"({queries[split].where}) and source != {_quoted(task.source)}"
+        queries[STRANGERS[split]] = replace(task.query, where=where)
+    for searched, query in queries.items():
+        context = rag.retrieve(query)
+        brief = analyst.brief(context.question, context.kept, rag.statistics)
+        cases = [e for e in context.kept if isinstance(e.item, Case)]
+        if not cases:
+            continue
+        concept = NORMAL if _asks_normality(task) else _concept_of(brief)
+        kind = "normality" if concept == NORMAL else "presence"
+        support = analyst.support(concept, brief, context.question, cases, rag.statistics)
+        yield Trial(kind, searched, support, task.reply is Reply.YES, of)
 
 
 def evaluate_agreement(
@@ -89,6 +117,8 @@ def evaluate_agreement(
     into: Path | None,
     unseen: Sequence[Path] = (),
     progress: Progress = silent,
+    *,
+    keep: bool = False,
 ) -> Section:
     """Measure the agreement over a casebase, and write it where that is asked for.
 
@@ -99,6 +129,7 @@ def evaluate_agreement(
         into: the file that is written.
         unseen: record files of sets that nothing is fitted on.
         progress: told how many more questions are done.
+        keep: whether answers over the casebase go by it from now on.
 
     Raises:
         CorpusError: a file cannot be read.
@@ -114,6 +145,9 @@ def evaluate_agreement(
     if into is not None:
         kept = {**to_json(agreement), "source": {"protocol": section.protocol}}
         write_durably(into, json.dumps(kept, indent=1) + "\n")
+    if keep:
+        with open_store(casebase) as database:
+            keep_agreement(database, agreement)
     return section
 
 
@@ -123,8 +157,7 @@ def _of_files(
     for file in data:
         for split, cases in zip((FITTED, PATIENTS), held_out(cases_of(file)), strict=True):
             named = [c for c in cases if c.patient_id]
-            readings = readings_of(evenly_spaced(named, _OF_A_FILE), source)
-            made = sampled(of_records(readings, source), most)
+            made = _drawn(evenly_spaced(named, _OF_A_FILE), most, source)
             yield from ((split, set_name(file), task) for task in made)
 
 
@@ -132,16 +165,30 @@ def _of_unseen(
     files: Sequence[Path], most: int, source: Dictionary
 ) -> Iterator[tuple[str, str, Task]]:
     for file in files:
-        readings = readings_of(evenly_spaced(cases_of(file), _OF_A_FILE), source)
-        made = sampled(of_records(readings, source), most)
+        made = _drawn(evenly_spaced(cases_of(file), _OF_A_FILE), most, source)
         yield from ((SETS, set_name(file), task) for task in made)
+
+
+def _drawn(cases: Sequence[Case], most: int, source: Dictionary) -> Iterator[Task]:
+    """So many tasks of each kind, and more of normality: there is little else to learn it from."""
+    made = list(of_records(readings_of(cases, source), source))
+    yield from (t for t in sampled(made, most) if not _asks_normality(t))
+    yield from sampled([t for t in made if _asks_normality(t)], NORMALITY_SHARE * most)
+
+
+def _asks_normality(task: Task) -> bool:
+    return task.kind.startswith("is it normal")
 
 
 def _apart(task: Task) -> Query:
     """The query; the patient's own images are left out."""
-    quoted = (task.patient or "").replace("'", "''")
-    where = f"patient_id != '{quoted}'" if quoted else f"id != '{task.case_id}'"
-    return replace(task.query, where=where)
+    left_out = ("patient_id", task.patient) if task.patient else ("id", task.case_id)
+    return replace(task.query, where=f"{left_out[0]} != {_quoted(left_out[1])}")
+
+
+def _quoted(text: str) -> str:
+    """As a value of a filter."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _concept_of(brief: Brief) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmedrag.answers.agreement import Absence, Agreement, Judge
 from mmedrag.evaluation.calibration import (
     EXPECTED,
+    FAR,
     FITTED,
     PATIENTS,
     SETS,
+    STRANGERS,
     SURE,
     TRUSTED,
     Lead,
@@ -23,42 +25,58 @@ from mmedrag.views.section import Section, Table
 
 def section_of(agreement: Agreement, trials: Sequence[Trial], leads: Sequence[Lead]) -> Section:
     """Replies on what was fitted on and on what was not, odds, and leads."""
-    counted = {split: sum(t.split == split for t in trials) for split in (FITTED, PATIENTS, SETS)}
-    counts = ", ".join(f"{n} on {split}" for split, n in counted.items())
+    splits = (FITTED, PATIENTS, SETS)
+    counted = {split: sum(t.split == split for t in trials) for split in splits}
+    clear = ", ".join(kind for kind, judge in agreement.leads.items() if judge.yes <= 1.0)
     return Section(
         name="agreement",
         title="How often the cases that look like an image are right",
         paper="",
-        protocol=(
-            f"Questions of yes or no: {counts}; {len(leads)} of the diagnosis, side or grade. Each "
-            "is asked with its own patient left out. Logistic regression on the similar cases' "
-            "support and the base rate, yes and no weighed alike; thresholds where "
-            f"{SURE['presence']:.0%} (normal studies: {SURE['normality']:.0%}, leads: "
-            f"{SURE['lead']:.0%}) of the replies to fitted patients are right; a reply that is "
-            f"right for less than {TRUSTED['presence']:.0%} (normal studies: "
-            f"{TRUSTED['normality']:.0%}, leads: {TRUSTED['lead']:.0%}) of "
-            "patients held out is not given. No of a finding also where next to no similar case "
-            f"affirms it and at least {_percent(agreement)} of the records of their sources do: "
-            f"the least share at which {SURE['absence']:.0%} of the noes to fitted patients are "
-            "right in both halves of the sets (every other by name), given where "
-            f"{TRUSTED['absence']:.0%} are for patients held out."
-        ),
+        protocol=_protocol(agreement, counted, len(leads)),
         verdict=(
-            f"Of a finding, {_in_words(agreement.presence)}{_silence(agreement)}; "
-            f"of a normal study, {_in_words(agreement.normality)}. Clear leads: "
-            f"{', '.join(k for k, j in agreement.leads.items() if j.yes <= 1.0) or 'none'}."
+            f"Of a finding, {_in_words(agreement.presence, agreement.absence)}; of a normal study, "
+            f"{_in_words(agreement.normality, agreement.abnormality)}. Clear leads: "
+            f"{clear or 'none'}."
         ),
-        tables=(_replies_table(agreement, trials), _silence_table(trials),
-                _leads_table(agreement, leads), _odds_table(agreement)),
+        tables=(
+            _replies_table(agreement, trials),
+            _silence_table(trials, "presence", max(agreement.known, agreement.absence.nearest)),
+            _silence_table(
+                trials, "normality", max(agreement.known, agreement.abnormality.nearest)
+            ),
+            _leads_table(agreement, leads),
+            _odds_table(agreement),
+        ),
         notes=(),
         data={"trials": counted, "leads": len(leads)},
-    )  # fmt: skip
+    )
+
+
+def _protocol(agreement: Agreement, counted: Mapping[str, int], leads: int) -> str:
+    counts = ", ".join(f"{n} on {split}" for split, n in counted.items())
+    share = agreement.absence.expected
+    least = "a share" if share > 1 else f"{share:.0%}"
+    return (
+        f"Questions of yes or no: {counts}; {leads} of the diagnosis, side or grade. Each "
+        "is asked with its own patient left out, and once more with the whole source of its image "
+        "left out. Logistic regression on the similar cases' support and the base rate, yes and no "
+        f"weighed alike; thresholds where {SURE['presence']:.0%} (normal studies: "
+        f"{SURE['normality']:.0%}, leads: {SURE['lead']:.0%}) of the replies to fitted patients "
+        f"are right; a reply that is right for less than {TRUSTED['presence']:.0%} (normal "
+        f"studies: {TRUSTED['normality']:.0%}, leads: {TRUSTED['lead']:.0%}) of patients held out "
+        "is not given. No of a finding also where next to no similar case affirms it and at least "
+        f"{least} of the records of their sources do: the least share at which "
+        f"{SURE['absence']:.0%} of the noes to fitted patients are right, in both halves of the "
+        "sets (every other by name) and with the source left out, given where "
+        f"{TRUSTED['absence']:.0%} are for patients held out; no of a normal study in the same "
+        f"way. Images farther from all cases than {1 - FAR:.0%} of the fitted ones get no such no."
+    )
 
 
 def _replies_table(agreement: Agreement, trials: Sequence[Trial]) -> Table:
     rows = []
     for kind in ("presence", "normality"):
-        for split in (FITTED, PATIENTS, SETS):
+        for split in (FITTED, PATIENTS, SETS, *STRANGERS.values()):
             of = [t for t in trials if t.kind == kind and t.split == split]
             given = [
                 (agreement.reply(t.support, normality=kind == "normality")[0], t.affirmed)
@@ -74,22 +92,23 @@ def _replies_table(agreement: Agreement, trials: Sequence[Trial]) -> Table:
     return Table("Replies by the similar cases", header, tuple(rows))
 
 
-def _silence_table(trials: Sequence[Trial]) -> Table:
-    """What silence would say at each share: right and wrong noes, of those without the finding."""
-    presence = [t for t in trials if t.kind == "presence"]
-    fitted = [t for t in presence if t.split == FITTED]
+def _silence_table(trials: Sequence[Trial], kind: str, nearest: float) -> Table:
+    """What silence would say at each share: right and wrong noes, of all that were asked."""
+    of_kind = [t for t in trials if t.kind == kind]
+    fitted = [t for t in of_kind if t.split == FITTED]
     columns = [fitted, *halves(fitted)]
-    columns += [[t for t in presence if t.split == split] for split in (PATIENTS, SETS)]
+    others = (PATIENTS, SETS, *STRANGERS.values())
+    columns += [[t for t in of_kind if t.split == split] for split in others]
     rows = []
     for expected in EXPECTED:
-        given = [noes(Absence(expected, 0.5), column) for column in columns]
+        given = [noes(Absence(expected, 0.5, nearest), column) for column in columns]
         wrong = [sum(t.affirmed for t in column) for column in given]
         rows.append((f"{expected:.0%}", *(f"{len(g) - w} / {w}"
                                           for g, w in zip(given, wrong, strict=True))))  # fmt: skip
     rows.append(("asked", *(f"{sum(not t.affirmed for t in c)} / {sum(t.affirmed for t in c)}"
                             for c in columns)))  # fmt: skip
-    header = ("expected in", FITTED, "one half of the sets", "the other", PATIENTS, SETS)
-    return Table("No by silence, right / wrong, at each share", header, tuple(rows))
+    header = ("expected in", FITTED, "one half of the sets", "the other", *others)
+    return Table(f"No by silence ({kind}), right / wrong, at each share", header, tuple(rows))
 
 
 def _leads_table(agreement: Agreement, leads: Sequence[Lead]) -> Table:
@@ -118,17 +137,8 @@ def _odds_table(agreement: Agreement) -> Table:
     return Table("How many had it, on patients held out", header, rows)
 
 
-def _percent(agreement: Agreement) -> str:
-    """The share from which silence says no."""
-    return "a share" if agreement.absence.expected > 1 else f"{agreement.absence.expected:.0%}"
-
-
-def _silence(agreement: Agreement) -> str:
-    absence = agreement.absence
-    return f", by silence in {absence.right:.0%}" if absence.expected <= 1 else ""
-
-
-def _in_words(judge: Judge) -> str:
+def _in_words(judge: Judge, silence: Absence) -> str:
     yes = "never said" if judge.yes > 1.0 else f"right in {judge.right_yes:.0%}"
     no = "never said" if judge.no < 0.0 else f"right in {judge.right_no:.0%}"
-    return f"yes is {yes} and no {no}"
+    by_silence = f", by silence in {silence.right:.0%}" if silence.expected <= 1 else ""
+    return f"yes is {yes} and no {no}{by_silence}"

@@ -11,20 +11,24 @@ import numpy as np
 from mmedrag.answers.agreement import (
     LEAD,
     LEADS,
+    LEAST_EXPECTED,
     NEVER,
     NORMALITY,
     PRESENCE,
-    TELLING,
     UNTRIED,
     Absence,
     Agreement,
     Bin,
     Judge,
+    is_telling,
 )
 from mmedrag.types import Reply
 
 FITTED, PATIENTS, SETS = "fitted", "patients held out", "sets held out"
 """Patients that are fitted on, patients kept apart, and sets of which nothing is fitted on."""
+
+STRANGERS = {FITTED: "fitted, source left out", PATIENTS: "held out, source left out"}
+"""The same patients as strangers: no case of the source of their image is searched."""
 
 SURE = {"presence": 0.95, "absence": 0.95, "normality": 0.99, "lead": 0.95}
 """Share of replies to fitted patients that must be right. Normal studies are few, and more of them
@@ -35,8 +39,14 @@ TRUSTED = {"presence": 0.88, "absence": 0.92, "normality": 0.92, "lead": 0.85}
 shown with those behind it and their counts, so that less is asked of it."""
 
 ODDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-EXPECTED = tuple(round(0.05 * i, 2) for i in range(1, 11))
+EXPECTED = tuple(round(LEAST_EXPECTED + 0.05 * i, 2) for i in range(9))
 """Shares of the records of the similar cases' sources from which on silence may say no."""
+
+NEAREST = (0.0, *(round(0.4 + 0.02 * i, 2) for i in range(26)))
+"""Similarities of the nearest case below which a reply may be withheld."""
+
+FAR = 0.05
+"""Share of the fitted images whose nearest case is so far that nothing is said of them."""
 
 LEAST = 20
 """Replies that a threshold must let through, to be believed."""
@@ -79,22 +89,44 @@ def fit(trials: Sequence[Trial], leads: Sequence[Lead]) -> Agreement:
         normality=_judge("normality", trials, NORMALITY),
         leads={kind: _lead_judge([x for x in leads if x.kind == kind]) for kind in LEADS},
         absence=_absence([t for t in trials if t.kind == "presence"]),
+        abnormality=_absence([t for t in trials if t.kind == "normality"]),
+        known=_known([t for t in trials if t.split == FITTED]),
     )
+
+
+def _known(fitted: Sequence[Trial]) -> float:
+    """How near a case is at least to all but :data:`FAR` of the fitted images."""
+    return float(np.quantile([t.support["nearest"] for t in fitted], FAR)) if fitted else 0.0
 
 
 def _absence(trials: Sequence[Trial]) -> Absence:
     """The least of :data:`EXPECTED` whose noes are right for fitted patients, and for others.
 
     They must be right in both halves of the sets, so that no kind of set stands in for another.
+    Images farther from all cases than :data:`FAR` of the fitted ones get none, nor do those that
+    are as far as strangers to whom it would be wrong.
     """
     fitted, apart = ([t for t in trials if t.split == split] for split in (FITTED, PATIENTS))
+    strange = [t for t in trials if t.split == STRANGERS[FITTED]]
+    known = _known(fitted)
     for expected in EXPECTED:
         tried = Absence(expected, 0.5)
+        wrong = _nearest([(t, not t.affirmed) for t in noes(tried, strange)], SURE["absence"])
+        tried = replace(tried, nearest=max(known, wrong))
         judged = [p for p in (fitted, *halves(fitted)) if len(noes(tried, p)) >= LEAST]
         if judged and all(right_noes(tried, p) >= SURE["absence"] for p in judged):
             right = right_noes(tried, apart, prior=1.0)
             return replace(tried, right=right) if right >= TRUSTED["absence"] else UNTRIED
     return UNTRIED
+
+
+def _nearest(given: Sequence[tuple[Trial, bool]], sure: float) -> float:
+    """The least similarity of the nearest case from which on replies to strangers are right."""
+    for nearest in NEAREST:
+        right = [is_right for t, is_right in given if t.support["nearest"] >= nearest]
+        if sum(right) >= sure * len(right):
+            return nearest
+    return NEVER
 
 
 def halves(trials: Sequence[Trial]) -> list[list[Trial]]:
@@ -121,10 +153,13 @@ def _judge(kind: str, trials: Sequence[Trial], features: tuple[str, ...]) -> Jud
 
     Yes and no count alike, however many questions there are of each. A threshold is the least
     strict one at which :data:`SURE` of the replies to fitted patients are right; where fewer than
-    :data:`TRUSTED` are right for patients held out, no such reply is given.
+    :data:`TRUSTED` are right for patients held out, no such reply is given. Yes is said of no image
+    that is as far from all cases as strangers are to whom it would be wrong.
     """
-    fitted = [t for t in trials if t.kind == kind and t.split == FITTED]
-    apart = [t for t in trials if t.kind == kind and t.split == PATIENTS]
+    fitted, apart, strange = (
+        [t for t in trials if t.kind == kind and t.split == split]
+        for split in (FITTED, PATIENTS, STRANGERS[FITTED])
+    )
     sure, trusted = SURE[kind], TRUSTED[kind]
     outcomes = [(t.support, t.affirmed) for t in fitted]
     weights = _weights(outcomes, features, _balanced([t.affirmed for t in fitted]))
@@ -134,8 +169,11 @@ def _judge(kind: str, trials: Sequence[Trial], features: tuple[str, ...]) -> Jud
     reverse = [(1.0 - p, not affirmed) for p, affirmed in scored]
     no = 1.0 - _threshold(reverse, sure, _balanced([denied for _, denied in reverse]))
     judge = replace(judge, yes=yes, no=no)
+    given = [(t, t.affirmed) for t in strange if judge.reply(t.support) is Reply.YES]
+    judge = replace(judge, nearest=_nearest(given, sure))
     right_yes, right_no = (_right(judge, apart, reply) for reply in (Reply.YES, Reply.NO))
-    telling = [t for t in apart if kind == "normality" or t.support["affirm"] >= TELLING]
+    normality = kind == "normality"
+    telling = [t for t in apart if is_telling(t.support, normality=normality)]
     odds = [(judge.probability(t.support), t.affirmed) for t in telling]
     return replace(
         judge,

@@ -35,7 +35,7 @@ class Task:
     ``kind`` is the row of the table. ``reply`` is the right direct reply of a question of yes or
     no. ``codes`` are diagnoses (as :func:`mmedrag.answers.differential.diagnoses_of` names them)
     or concepts of definitions, one of which must be shown. ``detail`` is the right side or grade.
-    ``patient`` is left out of the search.
+    ``patient`` is left out of the search. ``source`` is where the image comes from.
     """
 
     kind: str
@@ -46,6 +46,7 @@ class Task:
     detail: str = ""
     patient: str = ""
     case_id: str = ""
+    source: str = ""
 
 
 def by_hand(dictionary: Dictionary) -> list[Task]:
@@ -146,7 +147,8 @@ def _task(
     detail: str = "",
 ) -> Task:
     query = Query(text, case.image)
-    return Task(kind, query, reply, codes, detail=detail, patient=case.patient_id, case_id=case.id)
+    return Task(kind, query, reply, codes, detail=detail, patient=case.patient_id, case_id=case.id,
+                source=case.source)  # fmt: skip
 
 
 def _of_findings(reading: CaseReading, common: str, dictionary: Dictionary) -> Iterator[Task]:

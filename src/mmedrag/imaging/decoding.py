@@ -27,7 +27,13 @@ from PIL.PngImagePlugin import PngImageFile
 from mmedrag.errors import ImageError
 from mmedrag.imaging.budget import DECODING
 from mmedrag.imaging.grey import hides, to_8_bit
-from mmedrag.imaging.jpeg_segments import without_much_beside
+from mmedrag.imaging.jpeg_segments import (
+    BROKEN_OFF,
+    END,
+    LEAST_THERE,
+    rows_there,
+    without_much_beside,
+)
 from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
 from mmedrag.imaging.png_chunks import essential_chunks
 from mmedrag.imaging.reduction import MAX_SHOWN, reduced
@@ -106,7 +112,8 @@ def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
         An image of mode ``"L"`` or ``"RGB"`` without metadata, of at most
         :data:`~mmedrag.imaging.reduction.MAX_SHOWN` pixels: turned upright by EXIF, alpha laid
         over white, more than 8 bits scaled by :func:`to_8_bit`, DICOM windowed as its header says;
-        where that would show nothing, ``image.info["notice"]`` says how it is shown instead.
+        where that would show nothing, or the last rows are missing, ``image.info["notice"]`` says
+        how it is shown instead.
 
     Raises:
         ImageError: for a file that is damaged, truncated, too large, or of another kind.
@@ -173,12 +180,14 @@ def _decode(
         return _decoded(plugin, file, frame, name)
     except DECODER_FAILURES as error:
         failure = error
-    if plugin is PngImageFile:
-        file.seek(0)
-        try:  # damage may lie in chunks that are no pixels
+    file.seek(0)
+    try:
+        if plugin is PngImageFile:  # damage may lie in chunks that are no pixels
             return _decoded(plugin, io.BytesIO(essential_chunks(file.read())), frame, name)
-        except DECODER_FAILURES as error:
-            failure = error
+        if plugin is JpegImageFile:  # its end may be missing, and little else
+            return _decoded(plugin, io.BytesIO(file.read() + END), frame, name, ends=False)
+    except DECODER_FAILURES as error:
+        failure = error
     reason = str(failure).strip() or type(failure).__name__
     raise ImageError(
         f"{name} is damaged or truncated ({reason})", "Copy or export it again."
@@ -186,7 +195,12 @@ def _decode(
 
 
 def _decoded(
-    plugin: type[ImageFile.ImageFile], file: BinaryIO, frame: int, name: str
+    plugin: type[ImageFile.ImageFile],
+    file: BinaryIO,
+    frame: int,
+    name: str,
+    *,
+    ends: bool = True,
 ) -> Image.Image:
     with plugin(file) as image:  # reads the header only
         check_size(*image.size, name)
@@ -197,7 +211,23 @@ def _decoded(
             image.draft("", (int(image.width * share), int(image.height * share)))
         with DECODING.reserve(_BYTES_A_PIXEL * image.width * image.height):
             image.load()
-            return _upright_8_bit(image)
+            return _upright_8_bit(image) if ends else _what_is_there(image, name)
+
+
+def _what_is_there(image: Image.Image, name: str) -> Image.Image:
+    """A JPEG picture that breaks off, without the rows that are missing, if those are few."""
+    there = rows_there(np.asarray(image)) / image.height
+    if there < LEAST_THERE or "progressive" in image.info:
+        what = "details" if "progressive" in image.info else f"the lowest {1 - there:.0%}"
+        raise ImageError(
+            f"{name} is damaged or truncated: {what} of its picture are missing",
+            "Copy or export it again.",
+        )
+    if there == 1.0:
+        return _upright_8_bit(image)
+    part = _upright_8_bit(image.crop((0, 0, image.width, round(there * image.height))))
+    part.info["notice"] = BROKEN_OFF.format(share=1 - there)
+    return part
 
 
 def _from_pixels(source: Image.Image | NDArray[Any]) -> Image.Image:

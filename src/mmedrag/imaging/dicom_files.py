@@ -15,6 +15,8 @@ from pydicom import config, dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
 from pydicom.uid import (
     JPEG2000,
     UID,
@@ -43,6 +45,7 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 """The transfer syntax in which the whole data set is compressed."""
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_PIXEL_TAGS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 _DELIMITERS = 0xFFFE
 _FRAMES: dict[int, str] = {  # by the marker of a JPEG frame (ISO 10918-1, table B.1)
     0xC0: JPEGBaseline8Bit,
@@ -65,6 +68,8 @@ def parse_dicom(source: Path | bytes, name: str) -> FileDataset:
                 f"{name} is deflated DICOM", "Convert it to explicit VR little endian."
             )
         ds = _read(source)
+        if not len(ds) and getattr(ds, "file_meta", None):
+            ds = _up_to_its_pixels(source)
         for tag in [tag for tag in ds.keys() if tag.group == _DELIMITERS]:  # noqa: SIM118
             del ds[tag]  # delimiters of items, where there is none
         if not len(ds) and getattr(ds, "file_meta", None):
@@ -104,6 +109,19 @@ def _read(source: Path | bytes) -> FileDataset:
     if head[128:] == b"DICM":
         return dcmread(source, defer_size=2**20)
     return _read(source.read_bytes())
+
+
+def _up_to_its_pixels(source: Path | bytes) -> FileDataset:
+    """A data set without what follows its pixels, which may be padding that no parser reads."""
+    seen = False
+
+    def follows(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+        nonlocal seen
+        seen, beyond = tag in _PIXEL_TAGS or seen, seen
+        return beyond
+
+    with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        return read_partial(file, follows)
 
 
 def _is_deflated(source: Path | bytes) -> bool:

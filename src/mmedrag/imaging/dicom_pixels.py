@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from copy import copy
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,14 +22,15 @@ from PIL import Image, ImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from pydicom.dataset import FileDataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, RLELossless
+from pydicom.uid import UID, JPEGBaseline8Bit, RLELossless
 
 from mmedrag.errors import ImageError
 from mmedrag.imaging.dicom_files import PARSER_FAILURES, PIXELS, damaged, parse_dicom
 from mmedrag.imaging.dicom_tables import palette_colours, read_table, swapped, top_value
-from mmedrag.imaging.grey import grey_range, hides, scale
+from mmedrag.imaging.grey import grey_range, hides, scale, to_8_bit
+from mmedrag.imaging.jpeg_segments import BROKEN_OFF, END, LEAST_THERE, rows_there
 from mmedrag.imaging.limits import check_size
 from mmedrag.imaging.reduction import reduced_array
 
@@ -42,6 +44,8 @@ MAX_FRAMES = 20_000
 _JP2 = b"\0\0\0\x0cjP  "  # how a JPEG 2000 file begins; a frame should be a bare codestream
 _DELIMITER = b"\xfe\xff\xdd\xe0"  # of a sequence, in little endian
 _ROWS_COMPARED = 256  # to tell the byte order
+_SAMPLE = 2**16  # pixels by which it is judged whether a rescaling hides the picture
+_PADDED = 64  # bytes at the end of a frame in which its end marker is looked for
 _MAX_RUN_LENGTHS = 32 * 2**20
 _DEFAULTS = {"SamplesPerPixel": 1, "PixelRepresentation": 0}
 
@@ -78,13 +82,17 @@ def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
         raise ImageError(f"{name} has no frame {frame}", f"It has {frames}, counted from 0.")
     try:
         _check_frame(ds, frame, frames, name)
+        unfold(ds, frame)
+        ends = _ends(ds, frame, frames)
         pixels, properties = get_decoder(_syntax(ds)).as_array(
-            ds,
-            index=frame,
+            ds if ends else _ended(ds, frame, frames),
+            index=frame if ends else 0,
             correct_unused_bits=not _is_grey_16(ds),  # type: ignore[arg-type]
         )
-        unfold(ds, frame)
+        there = 1.0 if ends else _share_there(pixels, name)
+        pixels = pixels[: round(there * len(pixels))]
         shown, notice = _shown(ds, pixels, str(properties["photometric_interpretation"]))
+        notice = BROKEN_OFF.format(share=1 - there) if there < 1.0 else notice
     except ImageError:
         raise
     except PARSER_FAILURES as error:
@@ -93,6 +101,34 @@ def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
     if notice:
         image.info["notice"] = notice
     return image
+
+
+def _ends(ds: FileDataset, frame: int, frames: int) -> bool:
+    """Whether a frame is no JPEG picture whose end is missing."""
+    if _syntax(ds) != JPEGBaseline8Bit:
+        return True
+    data = get_frame(ds.PixelData, frame, number_of_frames=frames)
+    return END in data[-_PADDED:]
+
+
+def _ended(ds: FileDataset, frame: int, frames: int) -> FileDataset:
+    """The one frame, with the marker that closes it."""
+    data = get_frame(ds.PixelData, frame, number_of_frames=frames)
+    alone = copy(ds)
+    alone.NumberOfFrames = 1
+    alone.PixelData = encapsulate([data + END])
+    alone["PixelData"].is_undefined_length = True
+    return alone
+
+
+def _share_there(pixels: NDArray[Any], name: str) -> float:
+    there = rows_there(pixels) / len(pixels)
+    if there < LEAST_THERE:
+        raise ImageError(
+            f"{name} is truncated: the lowest {1 - there:.0%} of its picture are missing",
+            "Export it again.",
+        )
+    return there
 
 
 def unfold(ds: FileDataset, frame: int) -> None:
@@ -244,7 +280,7 @@ def _shown(ds: FileDataset, pixels: NDArray[Any], photometric: str) -> tuple[_Gr
     pixels, notice = _in_order(ds, pixels) if _is_grey_16(ds) else (pixels, "")
     pixels = reduced_array(pixels, average=not palette)
     if palette:
-        return palette_colours(ds, pixels)
+        return _coloured(ds, pixels)
     if pixels.ndim == 3:
         colours = scale(pixels, 0, float(2 ** int(ds.BitsStored) - 1))
         whole = scale(pixels, float(pixels.min()), float(pixels.max()))
@@ -253,6 +289,18 @@ def _shown(ds: FileDataset, pixels: NDArray[Any], photometric: str) -> tuple[_Gr
         return colours, ""
     grey, reason = _grey(ds, pixels)
     return (255 - grey if photometric == "MONOCHROME1" else grey), notice or reason
+
+
+def _coloured(ds: FileDataset, pixels: NDArray[Any]) -> tuple[_Grey, str]:
+    """The picture in the colours of its palette; its values as grey where these show nothing."""
+    values = to_8_bit(pixels)
+    try:
+        colours, notice = palette_colours(ds, pixels)
+    except PARSER_FAILURES:
+        return values, "its palette is missing or damaged: its values are shown as grey"
+    if hides(colours, values):
+        return values, "shown without its palette, with which it would be blank"
+    return colours, notice
 
 
 def _is_grey_16(ds: FileDataset) -> bool:
@@ -273,18 +321,21 @@ def _in_order(ds: FileDataset, pixels: NDArray[Any]) -> tuple[NDArray[Any], str]
 
 def _grey(ds: FileDataset, stored: NDArray[Any]) -> tuple[_Grey, str]:
     """The first way of showing the values that hides nothing, and why it is not the header's."""
-    values = _rescaled(ds, stored)
+    values, notice = _rescaled(ds, stored), ""
+    step = max(1, math.isqrt(stored.size // _SAMPLE))
+    if hides(to_8_bit(values[::step, ::step]), to_8_bit(stored[::step, ::step])):
+        values = stored.astype(np.float64)
+        notice = "shown without its modality LUT or rescaling, with which it would be blank"
     padding = ds.get("PixelPaddingValue")
     measured = values[stored != padding] if isinstance(padding, int | float) else values
     if 0 < measured.size < values.size:  # what is padded is background (PS3.3, C.7.5.1.1.2)
         light = ds.PhotometricInterpretation == "MONOCHROME1"
         values = np.where(stored == padding, measured.max() if light else measured.min(), values)
     whole = scale(values, *grey_range(measured if measured.size else values))
-    notice = ""
     for shown in _ways(ds, values):
         if shown is not None and not hides(shown, whole):
             return shown, notice
-        notice = "shown without its VOI LUT or window, with which it would be blank"
+        notice = notice or "shown without its VOI LUT or window, with which it would be blank"
     return whole, notice
 
 

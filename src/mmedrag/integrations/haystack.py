@@ -13,9 +13,9 @@ from typing import Any
 
 from mmedrag.assembly import configure, load
 from mmedrag.errors import MissingExtra
-from mmedrag.integrations.metadata import evidence_metadata
+from mmedrag.integrations.metadata import evidence_metadata, retrieved
 from mmedrag.pipeline import MMedRAG
-from mmedrag.types import Case, Query
+from mmedrag.types import Query
 
 os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 try:
@@ -97,9 +97,8 @@ class CaseRetriever:
         Raises:
             MMedRAGError: see :meth:`mmedrag.MMedRAG.retrieve`.
         """
-        system = configure(
-            self._opened(), k=self.top_k if top_k is None else top_k, where=self.where
-        )
+        most = self.top_k if top_k is None else top_k
+        system = configure(self._opened(), k=most, where=self.where)
         context = system.retrieve(
             Query(query, Path(image) if image else None, None, where, patient_id, at)
         )
@@ -108,8 +107,7 @@ class CaseRetriever:
                 id=e.name, content=e.text, score=float(e.relevance),
                 meta=evidence_metadata(e, context),
             )
-            for e in context.kept
-            if isinstance(e.item, Case) or self.definitions
+            for e in retrieved(context, most, definitions=self.definitions)
         ]  # fmt: skip
         return {"documents": documents}
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from mmedrag.assembly import configure
 from mmedrag.errors import MissingExtra
-from mmedrag.integrations.metadata import evidence_metadata
+from mmedrag.integrations.metadata import evidence_metadata, retrieved
 from mmedrag.pipeline import MMedRAG
-from mmedrag.types import Case, ImageSource, Query
+from mmedrag.types import ImageSource, Query
 
 try:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -64,13 +64,13 @@ class CaseRetriever(BaseRetriever):
 
         ``where`` narrows the retriever's own filter.
         """
-        system = configure(self.rag, k=self.k if k is None else k, where=self.where)
+        most = self.k if k is None else k
+        system = configure(self.rag, k=most, where=self.where)
         picture = self.image if image is None else image
         patient = self.patient_id if patient_id is None else patient_id
         time = self.at if at is None else at
         context = system.retrieve(Query(query, picture, where=where, patient_id=patient, at=time))
         return [
             Document(e.text, id=e.name, metadata=evidence_metadata(e, context))
-            for e in context.kept
-            if isinstance(e.item, Case) or self.definitions
+            for e in retrieved(context, most, definitions=self.definitions)
         ]

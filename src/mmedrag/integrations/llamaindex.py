@@ -11,9 +11,9 @@ import asyncio
 
 from mmedrag.assembly import configure
 from mmedrag.errors import MissingExtra
-from mmedrag.integrations.metadata import evidence_metadata
+from mmedrag.integrations.metadata import evidence_metadata, retrieved
 from mmedrag.pipeline import MMedRAG
-from mmedrag.types import Case, Context, Evidence, Query
+from mmedrag.types import Context, Evidence, Query
 
 try:
     from llama_index.core.retrievers import BaseRetriever
@@ -54,6 +54,7 @@ class CaseRetriever(BaseRetriever):
         """
         super().__init__()
         self._system = configure(rag, k=k, where=where)
+        self._k = k
         self._patient_id = patient_id
         self._at = at
         self._definitions = definitions
@@ -62,9 +63,8 @@ class CaseRetriever(BaseRetriever):
         text, image = query_bundle.query_str, query_bundle.image_path
         query = Query(text, image, patient_id=self._patient_id, at=self._at)
         context = self._system.retrieve(query)
-        return [
-            _node(e, context) for e in context.kept if isinstance(e.item, Case) or self._definitions
-        ]
+        evidence = retrieved(context, self._k, definitions=self._definitions)
+        return [_node(e, context) for e in evidence]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return await asyncio.to_thread(self._retrieve, query_bundle)

@@ -11,6 +11,7 @@ import binascii
 import json
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -20,6 +21,7 @@ from mmedrag import __version__
 from mmedrag.assembly import configure
 from mmedrag.citations import DISCLAIMER
 from mmedrag.dates import time_of
+from mmedrag.definitions import asked_for
 from mmedrag.domains import find
 from mmedrag.errors import MissingExtra, MMedRAGError, QueryError
 from mmedrag.filters import parse
@@ -28,6 +30,7 @@ from mmedrag.integrations.metadata import (
     case_metadata,
     definition_metadata,
     evidence_metadata,
+    retrieved,
 )
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import CaseStore
@@ -41,7 +44,7 @@ try:
     from mcp.server.mcpserver import Image, MCPServer
     from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
     from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
-    from pydantic import Field
+    from pydantic import Field, ValidationError
 except ImportError as error:
     raise MissingExtra(
         f"The MCP server needs the MCP SDK ({error})", 'Run: pip install "mmedrag[mcp]"'
@@ -90,7 +93,7 @@ class CaseServer(MCPServer[Any]):
         """The result of a tool.
 
         Raises:
-            ToolError: it has no such argument; else as the SDK's own.
+            ToolError: it has no such argument, or one is of the wrong kind; else as the SDK's own.
         """
         schemas = {tool.name: tool.input_schema for tool in await self.list_tools()}
         choices = schemas.get(name, {}).get("properties", arguments)
@@ -99,7 +102,14 @@ class CaseServer(MCPServer[Any]):
             raise ToolError(
                 f"{name} has no argument {unknown[0][:60]!r}. Choose from {', '.join(choices)}."
             )
-        return await super().call_tool(name, arguments, context)
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            fault = error.__cause__.errors()[0]
+            argument = ".".join(map(str, fault["loc"]))
+            raise ToolError(f"{name}: {argument[:60]}: {fault['msg']}.") from None
 
 
 def server(rag: MMedRAG, images: Path | None = None) -> MCPServer[Any]:
@@ -197,6 +207,7 @@ class Tools:
         system = configure(self._rag, context_filter="none", k=k)
         query = self._query(text, image, image_file, domain, where, patient_id, at)
         context = system.retrieve(query)
+        context = replace(context, kept=retrieved(context, k, definitions=True))
         return _summary(context_json(context), context)
 
     @_curable
@@ -223,7 +234,7 @@ class Tools:
     def define(self, text: TextParameter) -> dict[str, Any]:
         """Recognise the medical terms of a text: what it says of each, and its definition."""
         (mentions,) = self._rag.definitions.recognise([text])
-        definitions = self._rag.definitions.define([mentions], limit=50)
+        definitions = self._rag.definitions.define([asked_for(mentions)], limit=50)
         return {
             "assertions": assertions(mentions),
             "definitions": [definition_metadata(d) | {"text": d.text} for d in definitions],

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from mmedrag.pipeline import compares_patient
 from mmedrag.types import Assertion, Case, Context, Definition, Evidence, Mention
 
 SCORES = ("similarity", "relevance", "centrality", "reward")
 """Of each stage; ``None`` where it did not run."""
+
+
+def retrieved(context: Context, k: int, *, definitions: bool) -> list[Evidence]:
+    """What a retriever gives: the first ``k`` cases that were kept, and on demand definitions.
+
+    A yes or no of an image rests on more cases than were asked for; a patient's own history is
+    whole.
+    """
+    cases = [e for e in context.kept if isinstance(e.item, Case)]
+    if not compares_patient(context.question):
+        cases = cases[:k]
+    return [*cases, *(e for e in context.kept if definitions and not isinstance(e.item, Case))]
 
 
 def evidence_metadata(evidence: Evidence, context: Context | None = None) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.errors import QueryError
+from mmedrag.remembering import remembered
 from mmedrag.rounding import rounded
 from mmedrag.text.labels import is_label, words_of
 from mmedrag.types import Case, Evidence, Matrix, Question
@@ -114,7 +114,7 @@ def identities(e: Evidence) -> set[tuple[str | bytes, ...]]:
     return names
 
 
-@lru_cache(1 << 12)
+@remembered(1 << 12)
 def _wording(text: str) -> bytes:
     """Equal for texts of the same words; empty for a mere label, which many patients share."""
     if not text or is_label(text):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+
+from mmedrag.remembering import remembered
 
 _FAMILIES = {
     "ct": r"ct|cect|ncct|hrct|cta|computed tomograph\w*|cat scan",
@@ -23,7 +24,7 @@ _PATTERN = re.compile(
 )
 
 
-@lru_cache(1 << 12)
+@remembered(1 << 12)
 def modalities(text: str) -> frozenset[str]:
     """The families that a text, or the modality of a case, names."""
     return frozenset(match.lastgroup or "" for match in _PATTERN.finditer(text))

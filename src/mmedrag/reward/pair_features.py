@@ -15,12 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from mmedrag.protocols import Ontology
+from mmedrag.remembering import remembered
 from mmedrag.reward.modalities import modalities
 from mmedrag.text.laterality import Sides, sides, sides_of_findings
 from mmedrag.types import (
@@ -263,7 +263,7 @@ def _stems(text: str) -> tuple[str, ...]:
     return _remembered_stems(text) if len(text) <= _REMEMBERED else _stems_of(text)
 
 
-@lru_cache(1 << 12)
+@remembered(1 << 12)
 def _remembered_stems(text: str) -> tuple[str, ...]:
     return _stems_of(text)
 
@@ -279,12 +279,12 @@ def _sides_of_findings(text: str, mentions: tuple[Mention, ...]) -> Mapping[str,
     return read(text, mentions)
 
 
-@lru_cache(1 << 12)
+@remembered(1 << 12)
 def _remembered_sides(text: str, mentions: tuple[Mention, ...]) -> Mapping[str, Sides]:
     return sides_of_findings(text, mentions)
 
 
-@lru_cache(1 << 14)
+@remembered(1 << 14)
 def _stem(word: str) -> str:
     """One stem for opacity and opacities, metastasis and metastases, oedema and edema."""
     word = word.replace("ae", "e").replace("oe", "e")

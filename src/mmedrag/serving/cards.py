@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from mmedrag.serving.events import preview_address
 from mmedrag.text.citation_markers import keys_of
-from mmedrag.types import Answer, Assertion, Case, Context, Evidence, QuestionKind
+from mmedrag.types import Answer, Assertion, Case, Context, Evidence, QuestionKind, Routing
 from mmedrag.views.page import annotated
 
 ASKED_FOR: Mapping[QuestionKind, str] = {
@@ -116,6 +116,14 @@ def _states(line: str, keys: set[str], differing: Disagreement) -> bool:
         and not keys.isdisjoint(differing.affirmed)
         and not keys.isdisjoint(differing.negated)
     )
+
+
+def reason_of(routing: Routing) -> str:
+    """What the domain was decided by, or why none was."""
+    subject, _, verdict = routing.reason.partition(": ")
+    if not verdict:
+        return routing.reason
+    return f"by the {subject}" if routing.decision else f"by the {subject}: {verdict}"
 
 
 def state_of(answer: Answer) -> str:

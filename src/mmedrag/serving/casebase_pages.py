@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from mmedrag.filters import quoted
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving.api import Administrator, Corpus, Reader, started
 from mmedrag.serving.jobs import Job
@@ -21,6 +23,19 @@ from mmedrag.serving.tokens import Scope
 
 MOST_COUNTED = 50_000
 """Cases of a casebase whose labels are counted for its page."""
+
+FACETS = {"findings affirmed": "affirms", "labels": "labels", "modality": "modality"}
+"""What is counted, and the field of a filter that asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A value, in how many cases it is, and the filter that finds these."""
+
+    value: str
+    cases: int
+    where: str
+
 
 casebase_pages = APIRouter(include_in_schema=False)
 
@@ -77,11 +92,9 @@ def _next(request: Request, grant: Grant, job: Job) -> Response:
     return RedirectResponse(f"/casebase?{urlencode({'casebase': grant.casebase})}#jobs", 303)
 
 
-def _facets(store: Any, fingerprint: str, watch: Watch) -> dict[str, list[tuple[str, int]]]:  # noqa: ANN401
-    """The most frequent concepts, labels and modalities with their counts of cases."""
-    counts: dict[str, Counter[str]] = {
-        name: Counter() for name in ("findings affirmed", "labels", "modality")
-    }
+def _facets(store: Any, fingerprint: str, watch: Watch) -> dict[str, list[Facet]]:  # noqa: ANN401
+    """The most frequent concepts, labels and modalities."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in FACETS}
     for case, mentions in store.recognised(fingerprint):
         watch.check()
         counts["findings affirmed"].update(
@@ -89,4 +102,19 @@ def _facets(store: Any, fingerprint: str, watch: Watch) -> dict[str, list[tuple[
         )
         counts["labels"].update(set(case.labels))
         counts["modality"].update([case.modality] if case.modality else [])
-    return {name: count.most_common(15) for name, count in counts.items()}
+    return {
+        name: [
+            Facet(value, n, f"{FACETS[name]} = {quoted(value)}")
+            for value, n in _caseless(count).most_common(15)
+        ]
+        for name, count in counts.items()
+    }
+
+
+def _caseless(counts: Counter[str]) -> Counter[str]:
+    """Counts of values that differ in case alone as one, as filters read them."""
+    spelling: dict[str, str] = {}
+    merged: Counter[str] = Counter()
+    for value, n in counts.most_common():
+        merged[spelling.setdefault(value.casefold(), value)] += n
+    return merged

@@ -16,12 +16,14 @@ Reader = Annotated[Grant, Depends(granted(Scope.READ))]
 health = APIRouter()
 
 
+@health.head("/healthz", include_in_schema=False)  # monitors ask so
 @health.get("/healthz", summary="Whether the process answers")
 async def healthz() -> JSONResponse:
     """Always 200 while the process can answer."""
     return JSONResponse({"status": "ok"})
 
 
+@health.head("/readyz", include_in_schema=False)
 @health.get(
     "/readyz",
     responses={503: {"description": "A casebase is not ready."}},

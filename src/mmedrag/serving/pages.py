@@ -16,11 +16,19 @@ from mmedrag import domains
 from mmedrag.choices import FILTERS, RERANKERS
 from mmedrag.citations import DISCLAIMER
 from mmedrag.errors import MMedRAGError
+from mmedrag.filters import FIELDS
 from mmedrag.integrations.metadata import assertions
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving import events
 from mmedrag.serving.api import note, wants_events
-from mmedrag.serving.cards import ASKED_FOR, cards_of, disagreements, state_of, terms_of
+from mmedrag.serving.cards import (
+    ASKED_FOR,
+    cards_of,
+    disagreements,
+    reason_of,
+    state_of,
+    terms_of,
+)
 from mmedrag.serving.feedback import Feedback
 from mmedrag.serving.pixels import pixels_of, png
 from mmedrag.serving.problems import NotHere, document, headers_of, status_of
@@ -174,6 +182,8 @@ async def login(request: Request) -> Response:
     token = str((await body_of(request)).fields.get("token", ""))
     client_of(request, token or "-")
     answer = RedirectResponse("/", 303)
+    if service_of(request).tokens is None:
+        return answer
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure)
     return answer
@@ -267,6 +277,7 @@ def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
     return {
         "casebase": grant.casebase,
         "question": context.question,
+        "reason": reason_of(context.question.routing),
         "ruled_out": ruled_out(context.question),
         "understood": understood(context.question),
         "cards": cards_of(context, grant.casebase),
@@ -312,6 +323,7 @@ def page_of(request: Request, grant: Grant, template: str, **values: Any) -> Res
         "domains": list(domains.Domain),
         "rerankers": list(RERANKERS),
         "filters": FILTERS,
+        "fields": FIELDS,
         "generators": list(dict.fromkeys((service.writer.name, "extractive"))),
         "examples": EXAMPLES,
         "has_tokens": service.tokens is not None,

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL.Image import Image
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
 
 from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import open_image
+from mmedrag.imaging.dicom_files import parse_dicom
+from mmedrag.imaging.dicom_pixels import check_pixels
 from mmedrag.imaging.reduction import reduced_array
 from mmedrag.imaging.signatures import HEAD, kind_of
 
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+# pydicom's modules import each other in circles: imported by two threads at once, from two of its
+# ends, it is left in halves. So it is imported here, before a service has threads.
 
 _FAILURES = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OverflowError)
 
@@ -55,11 +58,6 @@ def png(image: Image) -> bytes:
 
 def _grey_16(file: bytes) -> Pixels | None:
     """The rescaled values; ``None`` where it is no grey DICOM of 16 bits with plain rescaling."""
-    from pydicom.pixels.decoders.base import get_decoder
-
-    from mmedrag.imaging.dicom_files import parse_dicom
-    from mmedrag.imaging.dicom_pixels import check_pixels
-
     ds = parse_dicom(file, "the image")
     check_pixels(ds, "the image")
     try:

@@ -56,7 +56,12 @@ class Inquiry(BaseModel):
         description="When: a date, or a day of offset_days. What is later, or of unknown time, is "
         "not read of that patient.",
     )
-    k: int = Field(10, ge=1, le=MAX_CASES, description="Cases in the context.")
+    k: int = Field(
+        10,
+        ge=1,
+        le=MAX_CASES,
+        description="Cases in the context; a yes or no of an image rests on the 20 nearest.",
+    )
     reranker: str = Field("", json_schema_extra={"enum": ["", *RERANKERS]})
     filter: str = Field("", json_schema_extra={"enum": ["", *FILTERS]})
     threshold: float | None = Field(None, ge=0.0, le=1.0, description="Of the filter.")

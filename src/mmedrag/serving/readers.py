@@ -88,9 +88,9 @@ class _WatchedGenerator:
             yield piece
 
 
-def _warm(rag: MMedRAG) -> None:
-    """Ask what loads the rules and models that are read at their first use."""
-    for text in FIRST_QUESTIONS:
+def _warm(rag: MMedRAG, questions: Sequence[str]) -> None:
+    """Ask what loads the rules, models and tables that are read at their first use."""
+    for text in questions:
         with suppress(MMedRAGError):
             rag.ask(text)
 
@@ -322,8 +322,9 @@ class Readers:
             for rag in opened:
                 rag.close()
             raise
-        for rag in opened:
-            _warm(rag)
+        _warm(first, FIRST_QUESTIONS)  # models and rules, which all share
+        for rag in opened[1:]:
+            _warm(rag, FIRST_QUESTIONS[:1])
         while not self._idle.empty():
             self._idle.get().close()
         self._open, self._identity = opened, identity

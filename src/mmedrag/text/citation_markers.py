@@ -3,7 +3,7 @@
 ``[C1]``, ``【C1†source】``, ``[Ｃ1]``, ``⟦C1⟧``, ``<C1>``, ``(C99)``, ``[Case 99]``, ``[caso 99]``,
 ``[1]`` and works that nobody supplied, ``(Smith et al., 2019)`` or ``[PMID 123456]``, are marks.
 Medicine that stands in brackets is none: the vertebrae of ``[C5-C6]``, ``[C7-T1]`` and ``(C2)``,
-``[C4d]``, ``[vitamin D3]``, ``[3 cm]``, ``(1)``.
+``[C4d]``, ``[C-11]``, ``[vitamin D3]``, ``[3 cm]``, ``(1)``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _NOUN = (
     r"|definiç(?:ão|ões)|evid[eê]ncias?|fuentes?|fontes?|refer[eê]ncias?|documentos?|informes?)"
 )
 _WORD = (
-    rf"(?:(?:{_NOUN}|see|cf|also|and|as|in|from|per|to|according|cited|key|id|no|nos)\b"
+    rf"(?:(?:{_NOUN}|see|cf|also|and|as|in|from|per|to|by|according|based|on|supported|cited|shown|seen"
+    rf"|described|reported|noted|stated|key|id|no|nos)\b"
     r"[\s.:#]{0,3})"
 )
 _ITEM = rf"(?:{_WORD}{{0,5}}{_KEY}(?:{_TO}[CDcd]?\d{{1,4}}\b)?)"
@@ -50,11 +51,11 @@ _WORK = (
     r"(?:(?:see|cf|e\.g|from|per)\b[\s.,:]{0,3})?(?:[^\W\d_][\w'’.-]{1,30}(?:\s(?:and|&)\s[^\W\d_]"
     r"[\w'’-]{1,30})?,?\s(?:et\sal\.?,?\s\(?)?(?:19|20)\d\d[a-z]?"
     r"|[^\W\d_][\w'’.-]{1,30}\set\sal\.?"
-    r"|pm(?:id|c)[\s:#]{0,3}\d{4,9}|(?:doi[:\s]{0,2}|https?://|www\.)[^()\s\[\]]{3,200})"
+    r"|pm(?:id|c)[\s:#]{0,3}\d{4,9}|(?:(?:doi|arxiv)[:\s]{0,2}|https?://|www\.)[^()\s\[\]]{3,200})"
 )
 """Works that nobody supplied: a name with a year, a PMID, a DOI, an address."""
 _FAR = rf"(?:C(?:1[5-9]|[2-9]\d|\d{{3,4}})|D(?:1[3-9]|[2-9]\d|\d{{3,4}}))\b{INSIDE}{{0,200}}"
-_LINK = r"(?:\((?:https?:|www\.|#|doi:)[^()\s]{0,200}\))?"
+_LINK = r"(?:\((?:[a-zA-Z][\w+.-]{1,20}:|www\.|#)(?:[^()\s]|\([^()\s]{0,100}\)){0,200}\))?"
 
 SQUARE = (
     rf"{OPEN}(?={INSIDE}{{1,280}}{CLOSE})"
@@ -75,6 +76,7 @@ _OF_A_CASE = re.compile(
     rf"\b([cd])(?:ases?|asos?|efinitions?|efinici[oó]n(?:es)?|efiniç(?:ão|ões))(?={_NUMBER})\D*",
     re.IGNORECASE,
 )
+_ISOTOPE = re.compile(r"\s?C-1[134]\s?")
 _LEVELS = re.compile(rf"\s*([CDTLScdtls])(\d{{1,2}})({_TO})([CDTLScdtls])?(\d{{1,2}})\s*")
 _SPINE = re.compile(
     r"\b(?:vertebra\w*|dis[ck]s?|levels?|cervical|spin(?:e|al)|spondyl\w*|foramin\w*|forame\w*|facets?"
@@ -134,6 +136,11 @@ def _span(letter: str, first: int, last_letter: str, last: str) -> Iterator[str]
         yield f"{last_letter or letter}{int(last)}"
 
 
+def names_spine(text: str) -> bool:
+    """Whether a text speaks of the spine, so that C1 to C8 may be vertebrae."""
+    return bool(_SPINE.search(text))
+
+
 def is_anatomy(mark: str, before: str, supplied_keys: frozenset[str]) -> bool:
     """Whether a mark rather names vertebrae (C1 to C8, D1 to D12) or the like.
 
@@ -146,6 +153,8 @@ def is_anatomy(mark: str, before: str, supplied_keys: frozenset[str]) -> bool:
         return True  # part of a quotation, which shows its own mark
     content = _CONTENT.findall(mark)[0]
     keys = list(keys_of(mark))
+    if _ISOTOPE.fullmatch(content):
+        return supplied_keys.isdisjoint(keys)
     levels = _LEVELS.fullmatch(content)
     if levels and _crosses_regions(levels):
         return not supplied_keys.issuperset(keys)
@@ -154,14 +163,14 @@ def is_anatomy(mark: str, before: str, supplied_keys: frozenset[str]) -> bool:
     if levels:
         supplied = supplied_keys.issuperset((keys[0], keys[-1]))
         beside = int(levels[5]) == int(levels[2]) + 1
-        in_context = bool(_LEVEL_CONTEXT.search(before) or (not supplied and _SPINE.search(before)))
+        in_context = bool(_LEVEL_CONTEXT.search(before)) or (not supplied and names_spine(before))
         return in_context or (beside and supplied_keys.isdisjoint(keys))
     # A single key in parentheses: the atlas (C1), complement (C3). In square brackets it cites.
     bare = re.fullmatch(r"\s*[CDcd]\d{1,2}\s*(?:[,;&]\s*[CDcd]\d{1,2}\s*)*", content)
     return (
         mark.startswith("(")
         and bare is not None
-        and (not supplied_keys.issuperset(keys) or bool(_SPINE.search(before)))
+        and (not supplied_keys.issuperset(keys) or names_spine(before))
     )
 
 

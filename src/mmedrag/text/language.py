@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
+from mmedrag.remembering import remembered
 from mmedrag.text.characters import plain
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ _CANDIDATES = [
 ]
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def language(text: str) -> str:
     """The language of ``text``: ``"en"``, ``"es"``, ``"pt"`` or ``"other"``."""
     text = text[:_LOOK]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 from hashlib import blake2b
+
+from mmedrag.remembering import remembered
 
 RULES = 2
 """Version of the normal form; a dictionary compiled under other rules must be compiled again."""
@@ -87,7 +88,7 @@ def spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _TOKEN.finditer(text)]
 
 
-@lru_cache(maxsize=1 << 16)
+@remembered(1 << 16)
 def normal(token: str) -> str:
     """The normal form of one token."""
     if token == "&":  # noqa: S105 - a token of text
@@ -121,7 +122,7 @@ def _first(rules: list[tuple[re.Pattern[str], str]], word: str) -> str:
     return word
 
 
-@lru_cache(maxsize=1 << 16)
+@remembered(1 << 16)
 def code(token: str) -> int:
     """A 64-bit number for the token's normal form, the same on every machine; never 0."""
     digest = blake2b(normal(token).encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -15,6 +15,7 @@ from mmedrag.encoders.text import TextEncoder
 from mmedrag.encoders.transformers import TransformersImageEncoder, TransformersTextEncoder
 from mmedrag.errors import QueryError
 from mmedrag.presets import find_preset, offline_encoders
+from mmedrag.torch_import import default_device
 
 Freeze = Literal["image", "text", "both", "none"]
 
@@ -55,7 +56,7 @@ def open_backbones(preset: str, models: Mapping[str, str], freeze: Freeze) -> Ba
             f"The encoders of {preset} share a space already, or it has no text encoder of its own",
             "Train offline or paper, or fit heads beside it: mmedrag adapt.",
         )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = default_device()
     image, text = Pretrained.parse(chosen["image"]), Pretrained.parse(chosen["text"])
     return Backbones(
         TransformersImageEncoder.load(image.name, revision=image.revision, device=device),

@@ -65,7 +65,7 @@ def export_towers(source: str, into: Path, *, int8: bool = False) -> Export:
         QueryError: where its preprocessing has no counterpart.
     """
     pretrained = Pretrained.parse(source)
-    model = pretrained.model()
+    model = pretrained.model("cpu")
     if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
         raise CheckpointError(f"{source} has not both towers", "Export a CLIP or SigLIP model.")
     if hasattr(model, "set_attn_implementation"):

@@ -19,6 +19,7 @@ from mmedrag.backends.postgres.nearest import SCAN, Index, Scope, by_hnsw, exact
 from mmedrag.backends.postgres.sessions import Connection
 from mmedrag.backends.postgres.statements import ServerStatements, numbers
 from mmedrag.backends.postgres.words import LexicalQuery
+from mmedrag.casebase import exact
 from mmedrag.casebase.criteria import match
 from mmedrag.casebase.exact import Rows, locate, similarities
 from mmedrag.casebase.hybrid import relevance, weight_of
@@ -63,8 +64,9 @@ class Search:
             rows = np.sort(nearest(self.connection, vector, k, scope, self.scan, self.index))
             return self._best(vector, rows, lambda cosines: cosines, k)
         depth = max(k, _DEPTH)
+        near = nearest(self.connection, vector, depth, scope, self.scan, self.index)
         sources = [
-            nearest(self.connection, vector, depth, scope, self.scan, self.index),
+            self._most_similar(vector, near, depth),
             query.best(self.connection, scope, depth) if query.stems else _NONE,
             self._meeting(vector, depth, scope, concepts),
         ]
@@ -117,7 +119,15 @@ class Search:
         least = np.sort(scores)[-min(depth, len(scores))]
         alike = Scope(None, ("cases.row = ANY(%s)", [rows[scores == least].tolist()]))
         similar = exactly(self.connection, vector, depth, alike)
-        return np.concatenate([rows[scores > least], similar])
+        return np.concatenate([rows[scores > least], self._most_similar(vector, similar, depth)])
+
+    def _most_similar(self, vector: Vector, rows: Rows, k: int) -> Rows:
+        """The ``k`` most similar of candidates and their ties alone, whatever proposed them."""
+        if len(rows) <= k:
+            return rows
+        rows = np.sort(rows)
+        cosines = similarities(vectors_at(self.connection, rows, len(vector)), vector)
+        return rows[exact.nearest(cosines, k, len(rows))]
 
     def _best(
         self,

@@ -17,6 +17,7 @@ from mmedrag.backends.postgres.sessions import Connection, connect
 from mmedrag.errors import CasebaseDamaged, CasebaseError
 from mmedrag.locations import Location
 from mmedrag.protocols import DefinitionSource
+from mmedrag.remembering import forget
 from mmedrag.types import Entry, Vector
 
 
@@ -130,6 +131,7 @@ class PostgresStore(ServerContents):
         wanted = [case_id for case_id in ids if "\0" not in case_id]
         gone = self._write(lambda c: writing.delete(c, wanted), "delete cases from")
         if gone:
+            forget()
             upkeep.forget_knowledge(self.folder)
             self._forget_points(wanted)
         return gone

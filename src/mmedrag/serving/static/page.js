@@ -288,6 +288,7 @@ results.addEventListener("click", (e) => {
   const button = e.target.closest("button.picture");
   if (!button) return;
   const cards = [...results.querySelectorAll("article.card")].filter((card) => card.querySelector("img"));
+  $("left-text").textContent = $("text").value;
   viewer.open(question, cards, cards.indexOf(button.closest("article"))).catch((error) => problem(error.title ? error : offline()));
 });
 

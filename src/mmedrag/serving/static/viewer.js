@@ -14,6 +14,7 @@ export class Viewer {
     this.panes = [{ canvas: at("left") }, { canvas: at("right") }];
     this.name = at("compare-name");
     this.caption = at("right-name");
+    this.report = at("right-text");
     at("compare-close").addEventListener("click", () => dialog.close());
     at("previous").addEventListener("click", () => this.step(-1));
     at("next").addEventListener("click", () => this.step(1));
@@ -75,7 +76,10 @@ export class Viewer {
     const card = this.cards[this.at];
     const title = card.querySelector("h3").textContent.trim();
     this.name.textContent = `${this.at + 1} of ${this.cards.length}`;
-    this.caption.textContent = `${title} (${card.dataset.id})`;
+    const similarity = card.querySelector(".scores span")?.textContent ?? "";
+    this.caption.textContent = [`${title} (${card.dataset.id})`, similarity].filter(Boolean).join(" · ");
+    this.report.replaceChildren(...card.querySelector(".text").cloneNode(true).childNodes);
+    this.report.scrollTop = 0;
     this.panes[1].canvas.setAttribute("aria-label", `The image of case ${title}`);
     this.panes[1].pixels = null;
     this.draw();
@@ -169,9 +173,15 @@ export class Viewer {
 
   listen(canvas) {
     canvas.addEventListener("wheel", (e) => { e.preventDefault(); this.zoom(e.deltaY < 0 ? 1.1 : 0.9); }, { passive: false });
-    canvas.addEventListener("pointerdown", (e) => canvas.setPointerCapture(e.pointerId));
+    const down = new Map(); // pointers on the canvas, by id
+    const spread = () => { const [a, b] = down.values(); return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY); };
+    canvas.addEventListener("pointerdown", (e) => { canvas.setPointerCapture(e.pointerId); down.set(e.pointerId, e); });
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (e) => down.delete(e.pointerId));
     canvas.addEventListener("pointermove", (e) => {
-      if (!canvas.hasPointerCapture(e.pointerId)) return;
+      if (!down.has(e.pointerId)) return;
+      const before = down.size === 2 ? spread() : 0;
+      down.set(e.pointerId, e);
+      if (down.size === 2) return this.zoom(spread() / Math.max(before, 1));
       if (!e.shiftKey) return this.move(e.movementX, e.movementY);
       this.stretch = Math.max(0.02, this.stretch * (1 + e.movementX / 200));
       this.shift += e.movementY / 400;

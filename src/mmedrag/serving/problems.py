@@ -153,13 +153,17 @@ def document(error: MMedRAGError) -> dict[str, Any]:
 
 
 def headers_of(error: MMedRAGError) -> dict[str, str]:
-    """``Retry-After`` and ``WWW-Authenticate``, where they are due."""
+    """``Retry-After``, ``WWW-Authenticate`` and ``Connection``, where they are due."""
     status = status_of(error)
     seconds = getattr(error, "retry_after", None)
     if seconds is None and (status == 409 or isinstance(error, RateLimited)):
         seconds = 5.0
     headers = {} if seconds is None else {"Retry-After": str(max(1, ceil(seconds)))}
-    return headers | ({"WWW-Authenticate": "Bearer"} if status == 401 else {})
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status == 408:  # what still comes of the body is not waited for
+        headers["Connection"] = "close"
+    return headers
 
 
 def response(error: MMedRAGError, headers: Mapping[str, str] | None = None) -> JSONResponse:

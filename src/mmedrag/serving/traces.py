@@ -39,7 +39,7 @@ class Traces:
     def __init__(self, folder: Path | None = None, days: float = 30.0) -> None:
         self._folder = folder
         self._days = days
-        self._kept: OrderedDict[str, str] = OrderedDict()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()  # a string takes twice as much
         self._lock = Lock()
         if folder is not None:
             try:
@@ -73,7 +73,7 @@ class Traces:
                 return ""
             return identity
         with self._lock:
-            self._kept[name] = html
+            self._kept[name] = html.encode("utf-8")
             while len(self._kept) > IN_MEMORY:
                 self._kept.popitem(last=False)
         return identity
@@ -84,7 +84,8 @@ class Traces:
             return None
         name = _name(casebase, identity)
         if self._folder is None:
-            return self._kept.get(name)
+            kept = self._kept.get(name)
+            return None if kept is None else kept.decode("utf-8")
         self._forget()
         with suppress(OSError):
             return (self._folder / name).read_text("utf-8")

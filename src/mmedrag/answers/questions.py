@@ -210,18 +210,19 @@ class RuleReader:
         if certain := certainly_declined(question, request):
             return kind, rule, certain
         plain = HISTORY.sub(" ", asking) if reason is None else asking
+        has_image = question.query.image is not None
         label = verdict(
             self.learned(plain, question.mentions),
             suspected=reason is not None,
-            has_image=question.query.image is not None,
-            asks=asks,
+            has_image=has_image,
+            asks=_worded(asking) if has_image else asks,
         )
         if label is None or (reason is None and _SIGNS.search(asking)):
             return kind, rule, reason
         read, name = LABELS[label]
         if read is _K.OUT_OF_SCOPE:
             return kind, rule, declined(name)
-        if read is _K.PRESENCE and question.query.image is None and not _worded(asking):
+        if read is _K.PRESENCE and not has_image and not _worded(asking):
             label, (read, name) = "search", LABELS["search"]
         if rule not in _FIXED and not (read is kind and label in _PLAIN):
             kind, rule = (

@@ -108,10 +108,14 @@ def by_texts(
     dictionary: Dictionary,
 ) -> Matrix:  # fmt: skip
     """For each of :data:`ORDERS`, whether its first three diagnoses hold the right one."""
+    fields = {field for pair in ORDERS.values() for field in pair}
+    queries, documents = (
+        {field: encoder.encode([p.text(field) for p in whose]) for field in sorted(fields)}
+        for whose in (asked, searched)
+    )
     columns = []
     for query, document in ORDERS.values():
-        rows = encoder.encode([p.text(query) for p in asked])
-        scores = rows @ encoder.encode([p.text(document) for p in searched]).T
+        scores = queries[query] @ documents[document].T
         columns.append(
             [_is_first(p, searched, s, dictionary) for p, s in zip(asked, scores, strict=True)]
         )

@@ -1,7 +1,7 @@
 """What the pipeline costs beyond FAISS: ``retrieve()`` without encoders, 100,000 cases.
 
-One run builds a casebase of random unit vectors and synthetic reports over three domains, then
-times, for the same queries and one by one,
+One run builds a casebase of random unit vectors, which no inverted lists could divide, in exact
+indexes, and synthetic reports over three domains, then times, for the same queries and one by one,
 
 - the bare ``search`` call on the very FAISS index that the casebase wrote, and
 - ``MMedRAG.retrieve()`` with a fixed-vector embedder and identity stages for the parts that are
@@ -137,7 +137,7 @@ def build(path: Path, rows: int, dim: int, rng: np.random.Generator, reports: Re
                 for i in range(n)
             ]
         )
-    casebase.publish()
+    casebase.publish("Flat")
     return casebase
 
 

@@ -71,6 +71,7 @@ def main() -> None:
     images, texts = offline_encoders()
     left_out = shipped_weights.RESEARCH_ONLY if given.open else frozenset()
     described = [one for one in shipped_weights.sets(given.data) if one.records.exists()]
+    described = [one for one in described if one.name not in left_out or one.name in given.sets]
     recipe = Recipe(tuple(described), given.cache)
     learned: list[TrainingSet] = [*recipe.images(), *recipe.images("shared")]
     every = image_features(learned, images, given.cache)

@@ -18,7 +18,7 @@ from mmedrag.definitions import Dictionary
 from mmedrag.evaluation.task_replies import sampled, samples
 from mmedrag.evaluation.tasks import by_hand, cases_of, held_out, of_records, readings_of
 
-QUOTED = re.compile(r"“[^”]{30,}”(?= \[C\d+\])")
+QUOTED = re.compile(r"“[^”]+”(?= \[C\d+\])")
 HISTORY = re.compile(r".+(?=What is the most likely diagnosis\?$)", re.DOTALL)
 
 

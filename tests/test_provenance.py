@@ -6,9 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from mmedrag.answers.agreement import UNMEASURED, shipped
 from mmedrag.assembly import create
-from mmedrag.errors import EncoderMismatch, QueryError
-from mmedrag.provenance import check_encoder, definitions_of, lasting, models_of, require_same
+from mmedrag.errors import CheckpointError, EncoderMismatch, QueryError
+from mmedrag.provenance import (
+    AGREEMENT,
+    agreement_of,
+    check_encoder,
+    definitions_of,
+    keep_agreement,
+    lasting,
+    models_of,
+    require_same,
+)
 from mmedrag.stores import create_store
 
 
@@ -30,6 +40,20 @@ def test_other_settings_and_encoders_are_refused(tmp_path: Path) -> None:
                 require_same(casebase, preset, more)
         with pytest.raises(EncoderMismatch, match="Index the corpus again"):
             check_encoder(other, stages.embedder)
+
+
+def test_what_was_measured_over_a_database_is_kept_with_it(tmp_path: Path) -> None:
+    known = shipped()
+    assert known is not None
+    with create_store(tmp_path / "a", dim=4, fingerprint="other encoder", preset="p") as made:
+        assert agreement_of(made) == UNMEASURED
+        keep_agreement(made, known)
+        assert agreement_of(made).encoder == known.encoder
+        made.set(AGREEMENT, '{"presence": 1}')
+        with pytest.raises(CheckpointError, match="eval agreement"):
+            agreement_of(made)
+    with create_store(tmp_path / "b", dim=4, fingerprint=known.encoder, preset="p") as made:
+        assert agreement_of(made) == known
 
 
 def test_a_folder_is_remembered_by_its_whole_path(tmp_path: Path, monkeypatch) -> None:

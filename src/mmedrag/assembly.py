@@ -39,7 +39,7 @@ from mmedrag.protocols import (
     ModalityClassifier,
     Words,
 )
-from mmedrag.provenance import definitions_of, dictionary, models_of
+from mmedrag.provenance import agreement_of, definitions_of, dictionary, models_of
 from mmedrag.routing import Undecided
 from mmedrag.stores import CaseDatabase, open_store
 from mmedrag.threads import one_for_algebra
@@ -153,9 +153,11 @@ def assemble(
         statistics: count base rates; those of a casebase, where ``cases`` is one.
     """
     ontology = definitions.concepts
-    analyst = CaseAnalyst(definitions, ontology, measured(stages.embedder.fingerprint))
+    known = measured(stages.embedder.fingerprint)
     if isinstance(cases, CaseDatabase):
+        known = agreement_of(cases)
         cases.relate(ontology)
+    analyst = CaseAnalyst(definitions, ontology, known)
     if statistics is None and isinstance(cases, CaseDatabase):
         statistics = CorpusCounts(cases.occurrences, definitions, ontology)
     return MMedRAG(
@@ -168,7 +170,7 @@ def assemble(
         reranker=stages.reranker,
         context_filter=stages.context_filter,
         generator=generator or ExtractiveGenerator(analyst),
-        reader=RuleReader(ontology.domains, question_model(stages.texts)),
+        reader=RuleReader(ontology.domains, question_model()),
         analyst=analyst,
         checker=ClaimChecker(definitions, ontology),
         statistics=statistics,

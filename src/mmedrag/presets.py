@@ -203,22 +203,26 @@ def _shared_and_own(
     )
 
 
-def question_model(texts: TextEncoder) -> QuestionModel:
-    """The model that reads what a question asks for, on its own text encoder.
+@cache
+def question_model(folder: Path = MODELS / "questions") -> QuestionModel:
+    """The model that reads what a question asks for, on a text encoder of its own.
 
-    ``texts`` is taken where it is the one that the model was fitted on, so that none is loaded
-    twice.
+    It is opened once in a process.
+
+    Raises:
+        CheckpointError: where it is absent or damaged.
     """
-    checkpoint = read_checkpoint(MODELS / "questions", QUESTIONS)
-    if texts.fingerprint != checkpoint.encoders["text"]:
-        texts = _shipped_texts()
+    checkpoint = read_checkpoint(folder, QUESTIONS)
+    texts = question_texts(folder)
     checkpoint.require_encoder("text", texts.fingerprint)
     return QuestionModel.of(checkpoint, texts.encode)
 
 
-@cache
-def _shipped_texts() -> TextEncoder:
-    return offline_texts()
+def question_texts(folder: Path) -> TextEncoder:
+    """The encoder of questions: the lower layers of MiniLM, tuned (docs/notes/answers.md)."""
+    from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
+
+    return OnnxTextEncoder(folder / "texts.onnx", WordPiece(folder / "vocab.txt"))
 
 
 def default_reranker() -> Reranker:

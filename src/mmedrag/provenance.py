@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmedrag import domains
+from mmedrag.answers import agreement
+from mmedrag.answers.agreement import Agreement
 from mmedrag.definitions import Dictionary, glossary, open_dictionary
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.protocols import Embedder
@@ -30,6 +32,25 @@ def models_of(database: CaseDatabase) -> dict[str, str]:
         for key, value in database.settings.items()
         if key.startswith("model.")
     }
+
+
+def agreement_of(database: CaseDatabase) -> Agreement:
+    """What agreement of its cases is worth: as kept with it, else as measured for its encoders.
+
+    Raises:
+        CheckpointError: what is kept cannot be read.
+    """
+    kept = database.settings.get(AGREEMENT)
+    return agreement.of_json(json.loads(kept)) if kept else agreement.measured(database.fingerprint)
+
+
+def keep_agreement(database: CaseDatabase, known: Agreement) -> None:
+    """Let answers about images over this database go by what was measured over it."""
+    database.set(AGREEMENT, json.dumps(agreement.to_json(known)))
+
+
+AGREEMENT = "agreement"
+"""Setting that holds it."""
 
 
 def dictionary(paths: Sequence[str | Path] = ()) -> Dictionary:

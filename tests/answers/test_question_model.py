@@ -27,7 +27,7 @@ from mmedrag.errors import CheckpointError
 from mmedrag.presets import MODELS, offline_texts, question_model
 from mmedrag.types import Assertion, Intent, Mention, Query, Question, QuestionKind, Routing
 
-KEPT_APART = 17
+KEPT_APART = 23
 """The set of questions.jsonl that the model has not seen; the recipe names the last that it has."""
 
 OUT = QuestionKind.OUT_OF_SCOPE
@@ -35,7 +35,7 @@ OUT = QuestionKind.OUT_OF_SCOPE
 
 @pytest.fixture(scope="module", name="reader")
 def _reader(terms: Dictionary) -> RuleReader:
-    return RuleReader(terms.concepts.domains, question_model(offline_texts()))
+    return RuleReader(terms.concepts.domains, question_model())
 
 
 def read(terms: Dictionary, reader: RuleReader, text: str, image: bytes | None = None) -> Intent:
@@ -58,10 +58,10 @@ def test_of_wordings_that_it_has_not_seen_it_reads_more_than_rules_do(terms, rea
         scores[name] = np.mean(outside), np.mean([k is OUT for k in inside]), np.mean(right)
     declined, wrongly, right = scores["model"]
     assert declined >= 0.93
-    assert wrongly <= 0.10
-    assert right >= 0.68
+    assert wrongly <= 0.05
+    assert right >= 0.75
     assert declined >= scores["rules"][0] + 0.08
-    assert wrongly <= scores["rules"][1] - 0.08
+    assert wrongly <= scores["rules"][1] - 0.04
     assert right >= scores["rules"][2] + 0.15
 
 
@@ -96,11 +96,11 @@ def shares(**given: float) -> dict[str, float]:
 
 
 def test_a_rule_beside_the_model_and_an_image_move_the_limit():
-    unsure = shares(presence=0.55, treatment=0.45)
+    unsure = shares(presence=0.65, treatment=0.35)
     without = {"suspected": False, "has_image": False, "asks": True}
     assert verdict(unsure, **without) == "presence"
     assert verdict(unsure, **{**without, "suspected": True}) == "treatment"
-    work = shares(description=0.35, work=0.65)
+    work = shares(description=0.55, work=0.45)
     assert verdict(work, **without) == "work"
     assert verdict(work, **{**without, "has_image": True}) == "description"
 
@@ -109,6 +109,8 @@ def test_what_does_not_look_as_if_it_asked_is_left_to_the_rules_unless_clear():
     quiet = {"suspected": False, "has_image": False, "asks": False}
     assert verdict(shares(search=0.5, presence=0.4, dose=0.1), **quiet) is None
     assert verdict(shares(prognosis=0.9, search=0.1), **quiet) == "prognosis"
+    beside = {**quiet, "has_image": True}
+    assert verdict(shares(differential=0.5, search=0.4), **beside) == "differential"
 
 
 @given(st.text(max_size=60))

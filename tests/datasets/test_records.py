@@ -307,3 +307,12 @@ def test_a_line_that_is_no_utf8_is_read_with_a_remark(tmp_path):
     remark, *cases = read_corpus(file)
     assert (remark.line, remark.stored) == (1, True)
     assert [case.text for case in cases] == ["Größe", "Öl"]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"id": "1", "text": "x"},', '{"id": "1"} {"id": "2"}', "{'id': 1}"]
+)
+def test_a_file_of_no_json_says_what_is_wrong_with_its_first_line(tmp_path, line):
+    (tmp_path / "records.jsonl").write_text(f"{line}\n{line}\n")
+    with pytest.raises(CorpusError, match=r"jsonl:1: not valid JSON"):
+        list(read_corpus(tmp_path / "records.jsonl"))

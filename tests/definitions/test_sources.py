@@ -482,6 +482,7 @@ def test_titles_repeated_headers_and_texts_of_excel(tmp_path: Path) -> None:
     [
         ("t.csv", b"Begriff;Bedeutung\nErguss;Wasser\n", "no column of terms"),
         ("t.csv", b"", "no column of terms"),
+        ("t.csv", b"be\rgriff,sinn\nErguss,Wasser\n", "no column of terms"),
         ("t.csv", b"PK\x03\x04" + bytes(40), "Excel"),
         ("t.json", b'[{"term": "edema"}]', "JSON array"),
     ],
@@ -495,4 +496,10 @@ def test_what_holds_no_terms_is_named(tmp_path: Path, name: str, data: bytes, re
 def test_lines_that_end_at_carriage_returns(tmp_path: Path) -> None:
     path = tmp_path / "t.obo"
     path.write_bytes(b"format-version: 1.2\r\r[Term]\rid: A:1\rname: edema\r")
+    assert [t.term for t in read_terms(path) if isinstance(t, Term)] == ["edema"]
+
+
+def test_a_stray_carriage_return_in_the_header_costs_its_column_alone(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"term,defi\rnition\nedema,water\n")
     assert [t.term for t in read_terms(path) if isinstance(t, Term)] == ["edema"]

@@ -362,3 +362,26 @@ def test_what_follows_the_pixels_costs_no_picture(rest, tmp_path):
     file.write_bytes(data + rest)
     for source in (data + rest, file):
         assert np.array_equal(np.asarray(open_image(source)), np.asarray(open_image(data)))
+
+
+def test_a_jpeg_frame_without_its_end_is_shown_as_far_as_it_goes():
+    noise = np.random.default_rng(5).integers(0, 60, (512, 256))
+    grey = (ramp("u1", 0, 190)[:1].repeat(512, 0) + noise).astype("u1")
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "JPEG", quality=90)
+    jpeg = buffer.getvalue()
+
+    def frame(data: bytes) -> Image.Image:
+        ds = with_pixels(header(), grey)
+        ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+        ds.PixelData = encapsulate([data])
+        ds["PixelData"].is_undefined_length = True
+        return open_image(contents(ds))
+
+    whole = np.asarray(frame(jpeg))
+    assert np.array_equal(np.asarray(frame(jpeg[:-2])), whole)
+    part = frame(jpeg[: -len(jpeg) // 150])
+    assert "left out" in part.info["notice"]
+    assert 487 <= part.height < 512
+    with pytest.raises(ImageError, match="of its picture are missing"):
+        frame(jpeg[: len(jpeg) // 2])

@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
+from mmedrag.errors import CheckpointError
 from mmedrag.types import Reply
 
 PRESENCE = ("affirm", "rule out", "normal", "another", "base rate")
@@ -245,22 +245,27 @@ def measured(encoder: str) -> Agreement:
     return known if known is not None and known.encoder == encoder else UNMEASURED
 
 
-def read(path: Path) -> Agreement:
-    """An agreement that ``mmedrag eval agreement --into FILE`` wrote."""
-    return of_json(json.loads(path.read_text("utf-8")))
-
-
 def of_json(data: Mapping[str, Any]) -> Agreement:
-    """From the JSON of :func:`to_json`."""
-    return Agreement(
-        presence=_judge(data["presence"]),
-        normality=_judge(data["normality"]),
-        leads={kind: _judge(lead) for kind, lead in data["leads"].items()},
-        absence=Absence(**data["absence"]) if "absence" in data else UNTRIED,
-        abnormality=Absence(**data["abnormality"]) if "abnormality" in data else UNTRIED,
-        encoder=str(data.get("encoder", "")),
-        known=float(data.get("known", 0.0)),
-    )
+    """From the JSON of :func:`to_json`.
+
+    Raises:
+        CheckpointError: it is not of that form.
+    """
+    try:
+        return Agreement(
+            presence=_judge(data["presence"]),
+            normality=_judge(data["normality"]),
+            leads={kind: _judge(lead) for kind, lead in data["leads"].items()},
+            absence=Absence(**data["absence"]) if "absence" in data else UNTRIED,
+            abnormality=Absence(**data["abnormality"]) if "abnormality" in data else UNTRIED,
+            encoder=str(data.get("encoder", "")),
+            known=float(data.get("known", 0.0)),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"What agreement of similar cases is worth cannot be read ({error!r})",
+            "Measure it again: mmedrag eval agreement.",
+        ) from None
 
 
 def _judge(data: Mapping[str, Any]) -> Judge:

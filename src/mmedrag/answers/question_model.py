@@ -54,15 +54,16 @@ LABELS: Mapping[str, tuple[QuestionKind, str]] = {
 
 _WORD = re.compile(r"\w+|[?]")
 
-_DECLINED, _SUSPECTED, _STATED = 0.6, 0.4, 0.8
+_DECLINED, _SUSPECTED, _STATED = 0.45, 0.25, 0.8
 """The share of labels out of scope from which a question is declined: in general, where a rule
 would decline it too, and where the sentence does not look as if it asked."""
 
-_CLEAR = 0.6
-"""The share of a kind from which a sentence that does not look as if it asked is taken to ask."""
+_CLEAR, _OF_AN_IMAGE = 0.6, 0.3
+"""The share of a kind from which a sentence that does not look as if it asked is taken to ask; the
+second beside an image, which somebody gave in order to ask."""
 
 _OF_NO_IMAGE = frozenset({"knowledge", "work", "nonmedical"})
-_WITH_IMAGE, _NOT_OF_IT = 0.6, 0.3
+_WITH_IMAGE, _NOT_OF_IT = 0.3, 0.15
 """How much less likely labels out of scope are where an image is asked about, these above all."""
 
 
@@ -126,7 +127,8 @@ def verdict(
     if odds >= limit * (odds + sum(inside.values())):
         return max(outside, key=outside.__getitem__)
     best = max(inside, key=inside.__getitem__)
-    return best if asks or inside[best] >= _CLEAR else None
+    clear = _OF_AN_IMAGE if has_image else _CLEAR
+    return best if asks or inside[best] >= clear else None
 
 
 def _weight(label: str) -> float:

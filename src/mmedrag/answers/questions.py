@@ -221,7 +221,7 @@ class RuleReader:
         read, name = LABELS[label]
         if read is _K.OUT_OF_SCOPE:
             return kind, rule, declined(name)
-        if label == "presence" and question.query.image is None and not _worded(asking):
+        if read is _K.PRESENCE and question.query.image is None and not _worded(asking):
             label, (read, name) = "search", LABELS["search"]
         if rule not in _FIXED and not (read is kind and label in _PLAIN):
             kind, rule = (

@@ -185,8 +185,11 @@ class Snapshot:
         found = []
         for shard in searched:
             inside = mask[shard.start : shard.stop]
-            masked = allowed is not None or (dead and not inside.all())
-            found.append(shard.search(vector, k, k + _CAP, inside if masked else None))
+            filtered = allowed is not None
+            masked = filtered or (dead and not inside.all())
+            found.append(
+                shard.search(vector, k, k + _CAP, inside if masked else None, filtered=filtered)
+            )
         positions = [joined(searched, found, k, _CAP)]
         fresh = self._fresh_mask(domain) & mask[self._stored :]
         if fresh.any():

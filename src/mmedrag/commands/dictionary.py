@@ -35,11 +35,12 @@ def add(commands: Commands) -> None:
 
 def _define(options: argparse.Namespace) -> int:
     from mmedrag.assembly import dictionary
+    from mmedrag.definitions import asked_for
     from mmedrag.views.console import table
 
     source = dictionary(options.dictionary)
     mentions = source.recognise([options.text])
-    definitions = source.define(mentions, limit=50)
+    definitions = source.define([asked_for(mentions[0])], limit=50)
     if options.json:
         document = {
             "mentions": [_fields(m) for m in mentions[0]],

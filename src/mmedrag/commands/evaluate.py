@@ -210,6 +210,8 @@ def _add_agreement(studies: Commands) -> None:
                          help="records of sets that nothing is fitted on")  # fmt: skip
     command.add_argument("--into", type=Path, metavar="FILE",
                          help="write the figures that answers are given by, as JSON")  # fmt: skip
+    command.add_argument("--keep", action="store_true",
+                         help="keep them with the casebase, whose answers go by them")  # fmt: skip
 
 
 def _agreement(options: argparse.Namespace) -> int:
@@ -217,8 +219,9 @@ def _agreement(options: argparse.Namespace) -> int:
 
     with progress_bar("question", "ask") as bar:
         section = evaluate_agreement(
-            options.data, options.casebase, options.tasks, options.into, options.unseen, bar.update
-        )
+            options.data, options.casebase, options.tasks, options.into, options.unseen, bar.update,
+            keep=options.keep,
+        )  # fmt: skip
     return show_sections(options, section)
 
 

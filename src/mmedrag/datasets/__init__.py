@@ -60,6 +60,8 @@ def recognise(path: Path) -> Format:
             return entry
     if path.is_file():
         check_is_no_container(path)
+    if _is_jsonl(path) and isinstance(row := next(json_rows(path), None), Problem):
+        raise CorpusError(str(row), "Write one JSON object a line.")
     raise CorpusError(
         f"{path} is in no format that is recognised",
         f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",
@@ -164,8 +166,12 @@ def _read_dicom(path: Path, **options: Any) -> Iterator[Case | Problem]:  # noqa
     return read_dicom(path, **options)
 
 
+def _is_jsonl(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in (".jsonl", ".ndjson")
+
+
 def _first_row(path: Path) -> dict[str, Any]:
-    if not path.is_file() or path.suffix.lower() not in (".jsonl", ".ndjson"):
+    if not _is_jsonl(path):
         return {}
     row = next((row for row in islice(json_rows(path), 5) if not isinstance(row, Problem)), None)
     return row[1] if row else {}

@@ -2,7 +2,7 @@
 
 from mmedrag.definitions.compilation import Compilation, compile_dictionary
 from mmedrag.definitions.concepts import Concepts
-from mmedrag.definitions.dictionary import Dictionary, glossary, open_dictionary
+from mmedrag.definitions.dictionary import Dictionary, asked_for, glossary, open_dictionary
 from mmedrag.definitions.sources import READERS, read_terms
 from mmedrag.definitions.terms import Term
 
@@ -12,6 +12,7 @@ __all__ = [
     "Concepts",
     "Dictionary",
     "Term",
+    "asked_for",
     "compile_dictionary",
     "glossary",
     "open_dictionary",

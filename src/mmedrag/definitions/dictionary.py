@@ -261,6 +261,11 @@ class _Setting:
         return [domain for domain, count in counts.items() if count == most]
 
 
+def asked_for(mentions: Sequence[Mention]) -> list[Mention]:
+    """The terms of a text as somebody asks for them: "no effusion" names an effusion, too."""
+    return [replace(m, assertion=Assertion.INTERROGATIVE) for m in mentions]
+
+
 def glossary() -> Dictionary:
     """The dictionary that comes with MMedRAG: radiology, pathology, ophthalmology.
 

@@ -106,7 +106,9 @@ def _header(source: _Lines, path: Path) -> tuple[str, list[str]]:
             declared = mark[1]
             continue
         delimiter = declared or max("\t,;|", key=line.count)
-        columns = next(csv.reader([line], delimiter=delimiter), [])
+        columns = line.split(delimiter)
+        with suppress(csv.Error):
+            columns = next(csv.reader([line], delimiter=delimiter), [])
         if not {name.strip().lower() for name in columns}.isdisjoint(_COLUMNS["term"]):
             return delimiter, columns
     raise CorpusError(f"{path} has no column of terms", f"Name it {' or '.join(_COLUMNS['term'])}.")

@@ -44,8 +44,10 @@ from mmedrag.evaluation.tasks import (
 )
 from mmedrag.pipeline import MMedRAG
 from mmedrag.progress import Progress, silent
+from mmedrag.provenance import keep_agreement
 from mmedrag.ranking.graph import KeepOrder
 from mmedrag.reward.scorers import KeepAll
+from mmedrag.stores import open_store
 from mmedrag.types import Brief, Case, Evidence, Query, Reply
 from mmedrag.views.section import Section
 
@@ -115,6 +117,8 @@ def evaluate_agreement(
     into: Path | None,
     unseen: Sequence[Path] = (),
     progress: Progress = silent,
+    *,
+    keep: bool = False,
 ) -> Section:
     """Measure the agreement over a casebase, and write it where that is asked for.
 
@@ -125,6 +129,7 @@ def evaluate_agreement(
         into: the file that is written.
         unseen: record files of sets that nothing is fitted on.
         progress: told how many more questions are done.
+        keep: whether answers over the casebase go by it from now on.
 
     Raises:
         CorpusError: a file cannot be read.
@@ -140,6 +145,9 @@ def evaluate_agreement(
     if into is not None:
         kept = {**to_json(agreement), "source": {"protocol": section.protocol}}
         write_durably(into, json.dumps(kept, indent=1) + "\n")
+    if keep:
+        with open_store(casebase) as database:
+            keep_agreement(database, agreement)
     return section
 
 

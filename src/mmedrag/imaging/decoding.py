@@ -27,7 +27,13 @@ from PIL.PngImagePlugin import PngImageFile
 from mmedrag.errors import ImageError
 from mmedrag.imaging.budget import DECODING
 from mmedrag.imaging.grey import hides, to_8_bit
-from mmedrag.imaging.jpeg_segments import END, rows_there, without_much_beside
+from mmedrag.imaging.jpeg_segments import (
+    BROKEN_OFF,
+    END,
+    LEAST_THERE,
+    rows_there,
+    without_much_beside,
+)
 from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
 from mmedrag.imaging.png_chunks import essential_chunks
 from mmedrag.imaging.reduction import MAX_SHOWN, reduced
@@ -50,8 +56,6 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "bmp": BmpImageFile,
 }
 _BYTES_A_PIXEL = 6  # while a picture is decoded, turned and reduced
-_LEAST_THERE = 0.95  # share of the rows of a picture that breaks off
-_BROKEN_OFF = "the file is truncated: the lowest {share:.0%} of its picture is left out"
 _TRANSPARENT = "its transparency would hide it: it is shown without"
 
 
@@ -213,7 +217,7 @@ def _decoded(
 def _what_is_there(image: Image.Image, name: str) -> Image.Image:
     """A JPEG picture that breaks off, without the rows that are missing, if those are few."""
     there = rows_there(np.asarray(image)) / image.height
-    if there < _LEAST_THERE or "progressive" in image.info:
+    if there < LEAST_THERE or "progressive" in image.info:
         what = "details" if "progressive" in image.info else f"the lowest {1 - there:.0%}"
         raise ImageError(
             f"{name} is damaged or truncated: {what} of its picture are missing",
@@ -222,7 +226,7 @@ def _what_is_there(image: Image.Image, name: str) -> Image.Image:
     if there == 1.0:
         return _upright_8_bit(image)
     part = _upright_8_bit(image.crop((0, 0, image.width, round(there * image.height))))
-    part.info["notice"] = _BROKEN_OFF.format(share=1 - there)
+    part.info["notice"] = BROKEN_OFF.format(share=1 - there)
     return part
 
 

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from copy import copy
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,14 +22,15 @@ from PIL import Image, ImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from pydicom.dataset import FileDataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, RLELossless
+from pydicom.uid import UID, JPEGBaseline8Bit, RLELossless
 
 from mmedrag.errors import ImageError
 from mmedrag.imaging.dicom_files import PARSER_FAILURES, PIXELS, damaged, parse_dicom
 from mmedrag.imaging.dicom_tables import palette_colours, read_table, swapped, top_value
 from mmedrag.imaging.grey import grey_range, hides, scale, to_8_bit
+from mmedrag.imaging.jpeg_segments import BROKEN_OFF, END, LEAST_THERE, rows_there
 from mmedrag.imaging.limits import check_size
 from mmedrag.imaging.reduction import reduced_array
 
@@ -43,6 +45,7 @@ _JP2 = b"\0\0\0\x0cjP  "  # how a JPEG 2000 file begins; a frame should be a bar
 _DELIMITER = b"\xfe\xff\xdd\xe0"  # of a sequence, in little endian
 _ROWS_COMPARED = 256  # to tell the byte order
 _SAMPLE = 2**16  # pixels by which it is judged whether a rescaling hides the picture
+_PADDED = 64  # bytes at the end of a frame in which its end marker is looked for
 _MAX_RUN_LENGTHS = 32 * 2**20
 _DEFAULTS = {"SamplesPerPixel": 1, "PixelRepresentation": 0}
 
@@ -79,13 +82,17 @@ def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
         raise ImageError(f"{name} has no frame {frame}", f"It has {frames}, counted from 0.")
     try:
         _check_frame(ds, frame, frames, name)
+        unfold(ds, frame)
+        ends = _ends(ds, frame, frames)
         pixels, properties = get_decoder(_syntax(ds)).as_array(
-            ds,
-            index=frame,
+            ds if ends else _ended(ds, frame, frames),
+            index=frame if ends else 0,
             correct_unused_bits=not _is_grey_16(ds),  # type: ignore[arg-type]
         )
-        unfold(ds, frame)
+        there = 1.0 if ends else _share_there(pixels, name)
+        pixels = pixels[: round(there * len(pixels))]
         shown, notice = _shown(ds, pixels, str(properties["photometric_interpretation"]))
+        notice = BROKEN_OFF.format(share=1 - there) if there < 1.0 else notice
     except ImageError:
         raise
     except PARSER_FAILURES as error:
@@ -94,6 +101,34 @@ def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
     if notice:
         image.info["notice"] = notice
     return image
+
+
+def _ends(ds: FileDataset, frame: int, frames: int) -> bool:
+    """Whether a frame is no JPEG picture whose end is missing."""
+    if _syntax(ds) != JPEGBaseline8Bit:
+        return True
+    data = get_frame(ds.PixelData, frame, number_of_frames=frames)
+    return END in data[-_PADDED:]
+
+
+def _ended(ds: FileDataset, frame: int, frames: int) -> FileDataset:
+    """The one frame, with the marker that closes it."""
+    data = get_frame(ds.PixelData, frame, number_of_frames=frames)
+    alone = copy(ds)
+    alone.NumberOfFrames = 1
+    alone.PixelData = encapsulate([data + END])
+    alone["PixelData"].is_undefined_length = True
+    return alone
+
+
+def _share_there(pixels: NDArray[Any], name: str) -> float:
+    there = rows_there(pixels) / len(pixels)
+    if there < LEAST_THERE:
+        raise ImageError(
+            f"{name} is truncated: the lowest {1 - there:.0%} of its picture are missing",
+            "Export it again.",
+        )
+    return there
 
 
 def unfold(ds: FileDataset, frame: int) -> None:

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 END = b"\xff\xd9"
 """The marker that closes a picture."""
 
+LEAST_THERE = 0.95
+"""Share of the rows of a picture that breaks off, below which it is refused."""
+
+BROKEN_OFF = "the file is truncated: the lowest {share:.0%} of its picture is left out"
+"""What is said of a picture that is shown as far as it goes."""
+
 _BLOCKS = 16  # rows of blocks that are decoded together, at most
 _GREY = (127, 128)  # what a decoder puts where data are missing: all coefficients zero
 _START, _SCAN, _COMMENT, _EXIF, _ADOBE = b"\xff\xd8", 0xDA, 0xFE, 0xE1, 0xEE

@@ -21,6 +21,7 @@ from mmedrag import __version__
 from mmedrag.assembly import configure
 from mmedrag.citations import DISCLAIMER
 from mmedrag.dates import time_of
+from mmedrag.definitions import asked_for
 from mmedrag.domains import find
 from mmedrag.errors import MissingExtra, MMedRAGError, QueryError
 from mmedrag.filters import parse
@@ -233,7 +234,7 @@ class Tools:
     def define(self, text: TextParameter) -> dict[str, Any]:
         """Recognise the medical terms of a text: what it says of each, and its definition."""
         (mentions,) = self._rag.definitions.recognise([text])
-        definitions = self._rag.definitions.define([mentions], limit=50)
+        definitions = self._rag.definitions.define([asked_for(mentions)], limit=50)
         return {
             "assertions": assertions(mentions),
             "definitions": [definition_metadata(d) | {"text": d.text} for d in definitions],

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from mmedrag.definitions import asked_for
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving import events
 from mmedrag.serving.cases import CaseContents, NewCase, case_json, entry_of
@@ -248,8 +249,8 @@ async def define(
     """The terms of a text and their definitions."""
 
     def work(rag: MMedRAG, _: Watch) -> list[dict[str, str]]:
-        mentions = rag.definitions.recognise([term])
-        defined = rag.definitions.define(mentions, rag.k_definitions)
+        (mentions,) = rag.definitions.recognise([term])
+        defined = rag.definitions.define([asked_for(mentions)], rag.k_definitions)
         names = ("concept", "term", "text", "source", "licence")
         return [{name: getattr(d, name) for name in names} for d in defined]
 

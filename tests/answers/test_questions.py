@@ -17,7 +17,6 @@ from mmedrag.answers.questions import (
     last_request,
     phrases_of,
     requests,
-    sentences_read,
 )
 from mmedrag.definitions import Dictionary
 from mmedrag.protocols import QuestionReader
@@ -109,22 +108,6 @@ def test_a_history_may_stand_before_the_question():
     text = "45-year-old woman with seizures. Known breast cancer. What is it likely to be?"
     assert last_request(text) == "What is it likely to be?"
     assert kind_of(last_request(text), has_image=False)[0] is QuestionKind.DIFFERENTIAL
-
-
-def test_what_the_model_of_questions_reads_is_known_before_it_is_asked(terms):
-    read = []
-
-    def learned(request, mentions):
-        read.append(request)
-        return {"presence": 1.0}
-
-    for text in ("The film is old. Is there a mass? Or an effusion?", "A mass?"):
-        question = Question(Query(text), Routing({}, None), np.zeros(1), ())
-        read.clear()
-        RuleReader(terms.concepts.domains, learned).read(question)
-        assert read
-        assert set(read) <= set(sentences_read(text))
-    assert sentences_read("x" * 1_000) == []
 
 
 def test_of_many_questions_the_last_are_read():

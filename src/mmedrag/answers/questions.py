@@ -328,13 +328,6 @@ def _only_history(text: str) -> bool:
     return is_history(pieces) and not any(map(asks_in_history, pieces))
 
 
-def sentences_read(text: str) -> list[str]:
-    """What a model of questions reads of a short text, beside the whole of it."""
-    if len(text) > _LONGEST:
-        return []
-    return [HISTORY.sub(" ", sentence) for sentence in requests(clean(text))]
-
-
 def last_request(text: str) -> str:
     """The last sentence of a text that asks."""
     return requests(text)[-1]

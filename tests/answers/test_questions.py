@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from mmedrag.answers.questions import (
     RULES,
@@ -216,6 +217,20 @@ def test_a_language_that_is_not_read_is_no_reason_to_decline(rag, text):
     mentions = rag.definitions.recognise([text])[0]
     intent = rag.reader.read(Question(query, ANYWHERE, np.zeros(2, np.float32), mentions))
     assert intent.kind is not QuestionKind.OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize(
+    "text", ["What is this?", "¿Qué es esto?", "O que é isto?", "Please interpret", "Any idea?",
+             "Show me images that resemble this one", "Find studies matching this."],
+)  # fmt: skip
+def test_what_only_points_at_an_image_is_not_searched_for(rag, text):
+    query = Query(text, Image.new("L", (8, 8)))
+    mentions = rag.definitions.recognise([text])[0]
+    intent = rag.reader.read(Question(query, ANYWHERE, np.zeros(2, np.float32), mentions))
+    assert intent.kind in (
+        QuestionKind.DESCRIPTION, QuestionKind.DIFFERENTIAL, QuestionKind.SEARCH
+    )  # fmt: skip
+    assert intent.described == ""
 
 
 @pytest.mark.parametrize("image", [None, b"image"])

@@ -312,7 +312,8 @@ def requests(text: str) -> list[str]:
     A history may come first ("45-year-old woman with seizures. What is it likely to be?").
     """
     pieces = _pieces(text)
-    asking = [p for p in pieces if (asks_in_history(p) if is_history(pieces) else _asks(p))]
+    asks = asks_in_history if is_history(pieces) else _asks
+    asking = [p for p in pieces if asks(p)]
     marked = [p for p in asking if p.endswith("?")]
     return list(dict.fromkeys(marked or asking or [text[-_LONGEST:]]))[-_MOST_REQUESTS:]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmedrag.encoders.onnx import OnnxModel
 from mmedrag.errors import QueryError
-from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import PRESETS, Stages, build, find_preset
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
 from mmedrag.types import Query
@@ -42,18 +40,6 @@ def test_the_stages_keep_their_protocols(offline: Stages) -> None:
     (vector,) = offline.embedder.embed([Query("pleural effusion")])
     assert vector.shape == (offline.embedder.dim,)
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
-
-
-def test_a_question_and_its_sentences_are_encoded_in_one_run(
-    rag: MMedRAG, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rag.retrieve("Is there a mass in the lung, or an effusion?")  # definitions are encoded once
-    runs, run = [], OnnxModel.run
-    monkeypatch.setattr(OnnxModel, "run", lambda *given: runs.append(given) or run(*given))
-    rag.retrieve("The film was taken lying. Is there a mass in the lung? Or an effusion?")
-    assert len(runs) == 1
-    rag.retrieve("The film was taken lying. " * 50 + "Is there really a mass in the lung?")
-    assert len(runs) == 3  # a run pads all to the longest
 
 
 def test_the_tuned_text_encoder_hears_negation_better() -> None:

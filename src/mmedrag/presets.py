@@ -14,7 +14,6 @@ from pathlib import Path
 
 from mmedrag.answers.question_model import KIND as QUESTIONS
 from mmedrag.answers.question_model import QuestionModel
-from mmedrag.answers.questions import sentences_read
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.definitions import glossary
 from mmedrag.domains import paper_prompts
@@ -137,8 +136,7 @@ def offline_texts(learned: Path | None = None) -> TextEncoder:
 
     tuned = (learned or MODELS) / "texts.onnx"
     model = tuned if tuned.exists() else Path(str(minilm)).with_name("model.onnx")
-    encoder = OnnxTextEncoder(model, WordPiece(MODELS / "minilm" / "vocab.txt"))
-    return Remembering(encoder, ahead=sentences_read)
+    return Remembering(OnnxTextEncoder(model, WordPiece(MODELS / "minilm" / "vocab.txt")))
 
 
 def _routing(

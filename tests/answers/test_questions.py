@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from mmedrag.answers.questions import (
     RULES,
@@ -17,7 +18,6 @@ from mmedrag.answers.questions import (
     last_request,
     phrases_of,
     requests,
-    sentences_read,
 )
 from mmedrag.definitions import Dictionary
 from mmedrag.protocols import QuestionReader
@@ -109,22 +109,6 @@ def test_a_history_may_stand_before_the_question():
     text = "45-year-old woman with seizures. Known breast cancer. What is it likely to be?"
     assert last_request(text) == "What is it likely to be?"
     assert kind_of(last_request(text), has_image=False)[0] is QuestionKind.DIFFERENTIAL
-
-
-def test_what_the_model_of_questions_reads_is_known_before_it_is_asked(terms):
-    read = []
-
-    def learned(request, mentions):
-        read.append(request)
-        return {"presence": 1.0}
-
-    for text in ("The film is old. Is there a mass? Or an effusion?", "A mass?"):
-        question = Question(Query(text), Routing({}, None), np.zeros(1), ())
-        read.clear()
-        RuleReader(terms.concepts.domains, learned).read(question)
-        assert read
-        assert set(read) <= set(sentences_read(text))
-    assert sentences_read("x" * 1_000) == []
 
 
 def test_of_many_questions_the_last_are_read():
@@ -233,6 +217,20 @@ def test_a_language_that_is_not_read_is_no_reason_to_decline(rag, text):
     mentions = rag.definitions.recognise([text])[0]
     intent = rag.reader.read(Question(query, ANYWHERE, np.zeros(2, np.float32), mentions))
     assert intent.kind is not QuestionKind.OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize(
+    "text", ["What is this?", "¿Qué es esto?", "O que é isto?", "Please interpret", "Any idea?",
+             "Show me images that resemble this one", "Find studies matching this."],
+)  # fmt: skip
+def test_what_only_points_at_an_image_is_not_searched_for(rag, text):
+    query = Query(text, Image.new("L", (8, 8)))
+    mentions = rag.definitions.recognise([text])[0]
+    intent = rag.reader.read(Question(query, ANYWHERE, np.zeros(2, np.float32), mentions))
+    assert intent.kind in (
+        QuestionKind.DESCRIPTION, QuestionKind.DIFFERENTIAL, QuestionKind.SEARCH
+    )  # fmt: skip
+    assert intent.described == ""
 
 
 @pytest.mark.parametrize("image", [None, b"image"])

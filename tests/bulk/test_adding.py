@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,8 @@ DERIVED = {"generations", "settings", "vectors", "cases"}  # compared by themsel
 
 
 def tables(path: Path) -> dict[str, list[tuple]]:
-    with sqlite3.connect(f"file:{path / 'casebase.db'}?mode=ro", uri=True) as connection:
+    database = f"file:{path / 'casebase.db'}?mode=ro"
+    with closing(sqlite3.connect(database, uri=True)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         return {
             name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall())

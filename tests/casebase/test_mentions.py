@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +61,8 @@ def casebase(tmp_path: Path, offline: Stages, source: Dictionary):
 
 def asked(casebase: Casebase, term: str, assertion: str) -> set[str]:
     """The ids of cases of which the stored terms say so, by SQL alone."""
-    with sqlite3.connect(f"file:{casebase.path / 'casebase.db'}?mode=ro", uri=True) as connection:
+    database = f"file:{casebase.path / 'casebase.db'}?mode=ro"
+    with closing(sqlite3.connect(database, uri=True)) as connection:
         return {
             row[0]
             for row in connection.execute(
@@ -104,7 +106,7 @@ def test_update_and_delete_keep_them_right(
     assert asked(casebase, "pleural effusion", "negated") == {"a", "b"}
     casebase.delete(["c"])
     assert asked(casebase, "pneumothorax", "affirmed") == set()
-    with sqlite3.connect(casebase.path / "casebase.db") as connection:
+    with closing(sqlite3.connect(casebase.path / "casebase.db")) as connection:
         terms = connection.execute("SELECT term FROM terms").fetchall()
     assert "pneumothorax" not in {term.lower() for (term,) in terms}  # nobody has it any more
     assert casebase.verify() == []

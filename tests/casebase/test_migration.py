@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,8 @@ def second(tmp_path: Path) -> Path:
 
 
 def version(path: Path) -> int:
-    with sqlite3.connect(f"file:{path / 'casebase.db'}?mode=ro", uri=True) as connection:
+    database = f"file:{path / 'casebase.db'}?mode=ro"
+    with closing(sqlite3.connect(database, uri=True)) as connection:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -244,7 +244,11 @@ def test_exact_rows_grow_and_forget():
 
 def sqlite_scores(casebase, asked):
     """BM25 of SQLite's FTS5 over the same texts, by id."""
-    connection = sqlite3.connect(":memory:")
+    with closing(sqlite3.connect(":memory:")) as connection:
+        return scores_of(connection, casebase, asked)
+
+
+def scores_of(connection, casebase, asked):
     connection.execute(
         "CREATE VIRTUAL TABLE words USING fts5 (id UNINDEXED, text, "
         "tokenize='porter unicode61 remove_diacritics 2')"

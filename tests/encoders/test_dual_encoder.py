@@ -173,18 +173,6 @@ def test_an_image_is_encoded_once() -> None:
     assert counting.batches[before:] == [1]
 
 
-def test_what_is_wanted_next_is_encoded_in_the_same_run() -> None:
-    counting = Counting()
-    a, b, c = (picture(i) for i in range(3))
-    remembering = Remembering(counting, ahead=lambda image: [b] if image is a else [])
-    np.testing.assert_array_equal(remembering.encode([a]), counting.encode([a]))
-    assert counting.batches == [2, 1]
-    np.testing.assert_array_equal(remembering.encode([b]), counting.encode([b]))
-    assert counting.batches == [2, 1, 1]
-    remembering.encode([c, a])  # a batch is no query
-    assert counting.batches == [2, 1, 1, 1]
-
-
 def test_same_pixels_of_another_shape_are_another_image() -> None:
     remembering = Remembering(image_encoder())
     wide, high = Image.new("L", (40, 10), 200), Image.new("L", (10, 40), 200)

@@ -58,7 +58,7 @@ _DECLINED, _SUSPECTED, _STATED = 0.45, 0.25, 0.8
 """The share of labels out of scope from which a question is declined: in general, where a rule
 would decline it too, and where the sentence does not look as if it asked."""
 
-_CLEAR, _OF_AN_IMAGE = 0.6, 0.3
+_CLEAR, _OF_AN_IMAGE = 0.6, 0.45
 """The share of a kind from which a sentence that does not look as if it asked is taken to ask; the
 second beside an image, which somebody gave in order to ask."""
 

@@ -183,12 +183,18 @@ class RuleReader:
             return Intent(
                 _K.DIFFERENTIAL, "asks for the kind", kinds, detail=KIND_OF, described=text
             )
+        if (
+            kind is _K.DEFINITION
+            and has_image
+            and not any(m.text in asking for m in question.mentions)
+        ):  # "¿Qué es esto?"
+            kind, rule = LABELS["differential"]
         if kind is _K.DESCRIPTION and not has_image and _names_finding(question.mentions, asking):
             kind, rule = _K.SEARCH, "asks what a finding looks like"
         phrases = () if concepts or _detail(rule) else phrases_of(spelled, kind)
         of_image = kind in _ABOUT_AN_IMAGE or _only_asks(kind, asking, question.mentions)
         about_image = has_image and of_image and rule != _ASKS_NOTHING
-        beside = text.replace(within or asking, " ").strip()
+        beside = _GREETING.sub("", f"{text.replace(within or asking, ' ').strip()} ").strip()
         described = text
         if about_image:
             described = _stated(beside, question.mentions)
@@ -210,18 +216,19 @@ class RuleReader:
         if certain := certainly_declined(question, request):
             return kind, rule, certain
         plain = HISTORY.sub(" ", asking) if reason is None else asking
+        has_image = question.query.image is not None
         label = verdict(
             self.learned(plain, question.mentions),
             suspected=reason is not None,
-            has_image=question.query.image is not None,
-            asks=asks,
+            has_image=has_image,
+            asks=_worded(asking) if has_image else asks,
         )
         if label is None or (reason is None and _SIGNS.search(asking)):
             return kind, rule, reason
         read, name = LABELS[label]
         if read is _K.OUT_OF_SCOPE:
             return kind, rule, declined(name)
-        if read is _K.PRESENCE and question.query.image is None and not _worded(asking):
+        if read is _K.PRESENCE and not has_image and not _worded(asking):
             label, (read, name) = "search", LABELS["search"]
         if rule not in _FIXED and not (read is kind and label in _PLAIN):
             kind, rule = (
@@ -249,7 +256,8 @@ def _only_asks(kind: QuestionKind, asking: str, mentions: Sequence[Mention]) -> 
 
 
 _LIKE_THIS = re.compile(
-    r"\b(?:like|to|with|as|resembling) (?:this|these|that|it|est[ae]s?|es[ae]s?)\b"
+    r"\b(?:like|to|with|as|resembl(?:e|es|ing)|match(?:es|ing)?)"
+    r" (?:this|these|that|it|est[ae]s?|es[ae]s?)\b"
     r"|\b(?:similar|like|comparable|matching|parecid[oa]s|similares|semelhantes)"
     r" (?:cases?|images?|ones?|pictures?|studies|scans?|films?|slides?|casos|im[aá]genes|imagens)\b"
     r"|\b(?:casos|im[aá]genes|imagens) (?:parecid[oa]s|similares|semelhantes)\b",
@@ -311,7 +319,7 @@ def requests(text: str) -> list[str]:
     A history may come first ("45-year-old woman with seizures. What is it likely to be?").
     """
     pieces = _pieces(text)
-    asking = [p for p in pieces if (asks_in_history(p) if is_history(pieces) else _asks(p))]
+    asking = list(filter(asks_in_history if is_history(pieces) else _asks, pieces))
     marked = [p for p in asking if p.endswith("?")]
     return list(dict.fromkeys(marked or asking or [text[-_LONGEST:]]))[-_MOST_REQUESTS:]
 
@@ -326,13 +334,6 @@ def _only_history(text: str) -> bool:
     """Whether a text tells of a patient and asks nothing."""
     pieces = _pieces(text)
     return is_history(pieces) and not any(map(asks_in_history, pieces))
-
-
-def sentences_read(text: str) -> list[str]:
-    """What a model of questions reads of a short text, beside the whole of it."""
-    if len(text) > _LONGEST:
-        return []
-    return [HISTORY.sub(" ", sentence) for sentence in requests(clean(text))]
 
 
 def last_request(text: str) -> str:

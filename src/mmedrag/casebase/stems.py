@@ -6,6 +6,7 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Iterable, Sequence
+from weakref import finalize
 
 MAX_LENGTH = 64
 _END = "\x1e"
@@ -55,7 +56,9 @@ def stemmer() -> Stemmer:
     """A stemmer of its own, for engines without SQLite; for one thread at a time."""
     connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
     prepare(connection)
-    return Stemmer(connection)
+    made = Stemmer(connection)
+    finalize(made, connection.close)
+    return made
 
 
 class Stemmer:

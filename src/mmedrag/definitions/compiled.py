@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from weakref import finalize
 from zlib import crc32
 
 import numpy as np
@@ -101,6 +102,7 @@ class CompiledDictionary:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.path = path
         self._connection = connection
+        finalize(self, connection.close)  # whoever asks for the glossary need not give it back
         self._candidates: dict[int, tuple[Candidate, ...]] = {}
         with self._reading():
             self.lexicon = self._load()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from threading import Lock
@@ -155,19 +155,11 @@ class Remembering(Generic[Item]):
     Args:
         encoder: what encodes.
         size: how many items are remembered (their features only): more than are indexed at once.
-        ahead: which items are wanted after one that comes alone, as a query does. They are encoded
-            with it in one run, which takes less time than a run for each.
     """
 
-    def __init__(
-        self,
-        encoder: _Encoder[Item],
-        size: int = 64,
-        ahead: Callable[[Item], Sequence[Item]] | None = None,
-    ) -> None:
+    def __init__(self, encoder: _Encoder[Item], size: int = 64) -> None:
         self.encoder: _Encoder[Item] = encoder
         self._size = size
-        self._ahead: Callable[[Item], Sequence[Item]] | None = ahead
         self._cache: OrderedDict[bytes | str, Vector] = OrderedDict()
         self._lock = Lock()
         self.dim = encoder.dim
@@ -189,8 +181,6 @@ class Remembering(Generic[Item]):
         new = {key: item for key, item in zip(keys, items, strict=True) if key not in cached}
         encoded: dict[bytes | str, Vector] = {}
         if new:
-            if self._ahead is not None and len(items) == 1:
-                new.update({_content(item): item for item in self._ahead(items[0])})
             encoded.update(zip(new, self.encoder.encode(list(new.values())), strict=True))
             self._remember(encoded)
         return np.stack([cached[key] if key in cached else encoded[key] for key in keys])

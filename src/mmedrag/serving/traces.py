@@ -73,7 +73,7 @@ class Traces:
                 return ""
             return identity
         with self._lock:
-            self._kept[name] = html.encode("utf-8")
+            self._kept[name] = html.encode("utf-8", "replace")
             while len(self._kept) > IN_MEMORY:
                 self._kept.popitem(last=False)
         return identity

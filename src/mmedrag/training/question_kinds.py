@@ -75,8 +75,10 @@ def lower_layers(network: BertModel, count: int = LAYERS) -> BertModel:
 def smaller_vocabulary(network: BertModel, kept: Sequence[int]) -> None:
     """Leave out the embeddings of all word pieces but these, which are numbered in their order."""
     table = network.embeddings.word_embeddings
-    weight = table.weight.detach()[torch.tensor(list(kept))].clone()
-    network.embeddings.word_embeddings = nn.Embedding.from_pretrained(weight, padding_idx=0)
+    weight = table.weight.detach()[torch.tensor(list(kept))]
+    smaller = nn.Embedding(len(kept), weight.shape[1], padding_idx=0)
+    smaller.weight.data.copy_(weight)
+    network.embeddings.word_embeddings = smaller
     network.config.vocab_size = len(kept)
 
 
@@ -154,7 +156,8 @@ def fit_words(examples: Sequence[Example]) -> tuple[Matrix, Vector]:
         return lost + PENALTY / 2 * (table**2).sum() / len(examples)
 
     _minimise([table, bias], loss)
-    return WORDS * table.detach().numpy(), bias.detach().numpy()
+    learned = np.asarray(WORDS * table.detach().numpy(), np.float32)
+    return learned, np.asarray(bias.detach().numpy(), np.float32)
 
 
 def joined(

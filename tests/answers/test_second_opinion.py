@@ -28,7 +28,7 @@ ROWS = [
     for line in (Path(__file__).parent / "contradictions.jsonl").read_text("utf-8").splitlines()
 ]
 VECTOR = np.zeros(2, np.float32)
-CONTEXTS = 2000
+CONTEXTS = 1500
 FINDINGS = (
     "pneumothorax", "cardiomegaly", "hydronephrosis", "appendicitis", "meningioma", "glaucoma",
     "ascites", "emphysema", "splenomegaly", "cholecystitis",

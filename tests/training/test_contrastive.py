@@ -102,7 +102,7 @@ def test_a_resumed_run_ends_with_the_same_weights(records, tiny, tmp_path, freez
     options = {
         "preset": "paper",
         "models": {"image": tiny["image"], "text": tiny["text"]},
-        "epochs": 3,
+        "epochs": 2,
         "batch": 24,
         "micro": 10,
         "freeze": freeze,

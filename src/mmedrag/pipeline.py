@@ -36,7 +36,7 @@ from mmedrag.protocols import (
     SpellingCorrector,
 )
 from mmedrag.selection import gather, head, neighbours, with_definition
-from mmedrag.text.language import language
+from mmedrag.text.language import ENGLISH, language
 from mmedrag.types import (
     LONGEST_TEXT,
     Answer,
@@ -278,7 +278,7 @@ def searched(question: Question) -> Query:
 def in_english(question: Question) -> Query:
     """What is searched for, the English names of foreign terms beside it: encoders know those."""
     query = searched(question)
-    if not query.text or not question.synonyms or language(query.text) == "en":
+    if not query.text or not question.synonyms or language(query.text) == ENGLISH:
         return query
     return replace(query, text=f"{query.text} {', '.join(question.synonyms)}")
 

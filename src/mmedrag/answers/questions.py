@@ -132,9 +132,11 @@ class RuleReader:
         Where it asks for two things and one of them is not for us, the other is answered.
         """
         text = clean(question.query.text)
-        if _only_history(text):
+        pieces = _pieces(text)
+        asking = _asking(pieces)
+        if not asking and is_history(pieces):
             return self._of_history(question, text)
-        asking = requests(text)
+        asking = asking or [text[-_LONGEST:]]
         judged = [self._judged(question, text, sentence) for sentence in reversed(asking)]
         intent = next((i for i in judged if i.kind is not _K.OUT_OF_SCOPE), judged[0])
         if intent.kind is _K.OUT_OF_SCOPE:
@@ -318,22 +320,20 @@ def requests(text: str) -> list[str]:
 
     A history may come first ("45-year-old woman with seizures. What is it likely to be?").
     """
-    pieces = _pieces(text)
+    return _asking(_pieces(text)) or [text[-_LONGEST:]]
+
+
+def _asking(pieces: Sequence[str]) -> list[str]:
+    """The sentences that ask, of many the last; those with a question mark, where there are any."""
     asking = list(filter(asks_in_history if is_history(pieces) else _asks, pieces))
     marked = [p for p in asking if p.endswith("?")]
-    return list(dict.fromkeys(marked or asking or [text[-_LONGEST:]]))[-_MOST_REQUESTS:]
+    return list(dict.fromkeys(marked or asking))[-_MOST_REQUESTS:]
 
 
 def _pieces(text: str) -> list[str]:
     """The sentences of a text without greetings, of long ones the end."""
     pieces = [p.strip() for p in _SENTENCE.split(text) if p.strip()]
     return [p for p in (_GREETING.sub("", piece[-_LONGEST:]) for piece in pieces) if p]
-
-
-def _only_history(text: str) -> bool:
-    """Whether a text tells of a patient and asks nothing."""
-    pieces = _pieces(text)
-    return is_history(pieces) and not any(map(asks_in_history, pieces))
 
 
 def last_request(text: str) -> str:

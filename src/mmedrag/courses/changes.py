@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import shorten
+from typing import TypeAlias
 
 from mmedrag.courses.studies import Study, state_of
 from mmedrag.protocols import Ontology
@@ -24,6 +25,9 @@ COPIED = 80
 
 LONGEST = 200
 """Characters of a report that are quoted for a change of no finding."""
+
+Sentences: TypeAlias = list[tuple[int, int]]
+"""Where sentences of a text start and end."""
 
 _THERE_BEFORE = frozenset({Trend.WORSE, Trend.UNCHANGED, Trend.BETTER})
 
@@ -49,10 +53,10 @@ def changes_since(earlier: Sequence[Study], study: Study, ontology: Ontology) ->
     if before and before[-1].text == study.text:
         return list(_changes(before, study, {}, ontology))
     earlier_texts = "\n".join(s.text for s in before)
-    words = _words(study, earlier_texts)
+    news = [_news(earlier_texts, evidence.text) for evidence in study.evidence]
     return [
-        *_changes(before, study, words, ontology),
-        *_other_changes(before, study, earlier_texts),
+        *_changes(before, study, _words(study, news), ontology),
+        *_other_changes(before, study, news),
     ]
 
 
@@ -78,12 +82,13 @@ def _changes(
         )
 
 
-def _other_changes(before: Sequence[Study], study: Study, earlier_texts: str) -> Iterator[Change]:
+def _other_changes(
+    before: Sequence[Study], study: Study, news: Sequence[Sentences]
+) -> Iterator[Change]:
     """What the reports of a study say has changed and name no finding for."""
     previous = before[-1] if before else None
     quotes: dict[str, Wording] = {}
-    for evidence in study.evidence:
-        own = _news(earlier_texts, evidence.text)
+    for evidence, own in zip(study.evidence, news, strict=True):
         for start, end, wording in other_changes(evidence.text, evidence.mentions):
             if any(a <= start < b for a, b in own):
                 quote = shorten(quotable(evidence.text[start:end]), LONGEST, placeholder=" …")
@@ -93,16 +98,15 @@ def _other_changes(before: Sequence[Study], study: Study, earlier_texts: str) ->
                      _days(previous, study), wording.words)  # fmt: skip
 
 
-def _words(study: Study, earlier_texts: str) -> dict[str, Wording]:
+def _words(study: Study, news: Sequence[Sentences]) -> dict[str, Wording]:
     wordings: dict[str, Wording] = {}
-    for evidence in study.evidence:
-        own = _news(earlier_texts, evidence.text)
+    for evidence, own in zip(study.evidence, news, strict=True):
         mentions = [m for m in evidence.mentions if any(a <= m.start < b for a, b in own)]
         wordings.update(trends_of_findings(evidence.text, mentions))
     return wordings
 
 
-def _news(earlier_texts: str, text: str) -> list[tuple[int, int]]:
+def _news(earlier_texts: str, text: str) -> Sentences:
     """Where the sentences of a text are that were not copied from earlier ones."""
     return [
         (start, end)

@@ -30,8 +30,9 @@ from dicom_files import (
 from mmedrag.datasets import read_corpus
 from mmedrag.datasets.deidentify import Pseudonyms, permitted, removed
 from mmedrag.datasets.dicom import read_dicom
+from mmedrag.datasets.names import keys
 from mmedrag.datasets.reports import report_text
-from mmedrag.datasets.scrubbing import ordinary_words, scrub
+from mmedrag.datasets.scrubbing import abbreviations, ordinary_words, scrub
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case, Domain, Problem
@@ -377,7 +378,8 @@ def test_findings_are_not_scrubbed(text):
     st.sampled_from(["Mass seen in {}.", "{}: normal", "({}) and {}", "…{},"]),
 )
 def test_known_values_are_scrubbed_in_any_case(name, frame):
-    assume(name.casefold() not in ordinary_words())
+    # A word of reports stays with accents too: "Corazón" is a first name and the heart.
+    assume(keys(name).isdisjoint(ordinary_words()) and name.upper() not in abbreviations())
     for form in (
         name,
         name.upper() if len(name.upper()) == len(name) else name,

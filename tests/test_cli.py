@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
 
+import mmedrag
 from mmedrag.casebase.casebase import Casebase
 from mmedrag.cli import main
 from mmedrag.datasets.records import write_records
@@ -196,6 +198,14 @@ def test_another_encoder_is_refused(corpus: Path, capsys, tmp_path) -> None:
     code, _, err = run(capsys, "search", mine, "--text", "x")
     assert code == 3
     assert "not those that made" in err
+
+
+def test_python_runs_the_package(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", ["mmedrag", "--version"])
+    with pytest.raises(SystemExit) as done:
+        runpy.run_module("mmedrag", run_name="__main__")
+    assert done.value.code == 0
+    assert mmedrag.__version__ in capsys.readouterr().out
 
 
 def test_define(capsys) -> None:

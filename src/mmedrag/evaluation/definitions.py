@@ -1,6 +1,6 @@
 """Section 3.4, stage 2 measured: terms found in a text, and what the text says of each.
 
-Six sets of sentences in our own wording with gold spans and assertions ship here. Each was
+Eight sets of sentences in our own wording with gold spans and assertions ship here. Each was
 written before any rule had seen it, and the rules were then corrected on it. So only
 :data:`FIRST_RUN` says what to expect on other text.
 """
@@ -18,7 +18,7 @@ from mmedrag.protocols import DefinitionSource
 from mmedrag.types import Assertion
 from mmedrag.views.section import Section, Table
 
-SETS = ("development", "second", "third", "fourth", "fifth", "sixth")
+SETS = ("development", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 FIRST_RUN: Mapping[str, Mapping[str, float]] = {
     "second": {"sentences": 201, "mentions": 0.974, "negated": 0.887, "uncertain": 0.800},
@@ -26,6 +26,8 @@ FIRST_RUN: Mapping[str, Mapping[str, float]] = {
     "fourth": {"sentences": 288, "mentions": 0.888, "negated": 0.786, "uncertain": 0.538},
     "fifth": {"sentences": 140, "mentions": 0.951, "negated": 0.957, "uncertain": 0.762},
     "sixth": {"sentences": 109, "mentions": 0.995, "negated": 0.967, "uncertain": 0.933},
+    "seventh": {"sentences": 112, "mentions": 1.0, "negated": 0.903, "uncertain": 0.815},
+    "eighth": {"sentences": 60, "mentions": 1.0, "negated": 0.821, "uncertain": 0.733},
 }
 """F1 of a set on its first run: a record, which no later run can repeat.
 
@@ -33,7 +35,8 @@ The author of the second set had not read the rules; those of the others had. Th
 what the rules of its day were known to get wrong, the fifth was written when they had been written
 anew. Annotations corrected afterwards: four of the second set, one of the fourth; and terms that
 the glossary learned later were added to all. One sentence of the fifth set repeated another, and
-was taken out. The spans of the sixth set are those that were found: it tries assertions alone.
+was taken out. The spans of the last three sets are those that were found: they try assertions
+alone.
 """
 
 Key = tuple[int, int, int]
@@ -103,7 +106,7 @@ def evaluate_definitions(source: DefinitionSource | None = None) -> Section:
         paper="section 3.4, stage 2 (the paper gives no figure)",
         protocol=(
             f"{sum(m['all']['sentences'] for m in measured.values())} sentences of our own over "
-            "three domains, in six sets, each written before any rule had seen it. The rules "
+            "three domains, in eight sets, each written before any rule had seen it. The rules "
             "were then corrected on all of them: the measured figures are of development sets, the "
             "first-run figures of unseen text. A mention counts where both its ends are right. "
             "Assertions: F1 over the mentions that were found."

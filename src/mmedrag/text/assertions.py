@@ -6,8 +6,9 @@ window of words. A pseudo-trigger ("no increase in") looks like a trigger and is
 are in :mod:`mmedrag.text.english`, :mod:`mmedrag.text.spanish` and :mod:`mmedrag.text.portuguese`;
 a text in any other language gets no verdict.
 
-A mention is one word here, whatever it is made of, so no rule looks inside it. Phrases are matched
-word by word and reach a bounded number of words: the time is linear in the text.
+A mention is one word here, whatever it is made of, so no rule looks inside it (but for an "old"
+that parts it from a list before it). Phrases are matched word by word and reach a bounded number of
+words: the time is linear in the text.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ _STRENGTH = (
 
 _VERBS = frozenset({"is", "was", "are", "were", "has", "have", "had"})
 _RELATIVE = frozenset({"which", "that", "who"})
+_CONDITIONS = frozenset({"if", "unless", "when"})
+"""Words of a clause of its own: "endometrium which, | if a polyp is suspected"."""
 _INSERTED = 14
 """Words that a clause between a finding and its predicate may have."""
 
@@ -54,6 +57,7 @@ _TOKEN = re.compile(
 _SIGNS = {"-ve": "negative", "–ve": "negative", "−ve": "negative", "+ve": "positive"}
 _NUMBER = re.compile(r"\d++(?:[.,]\d++)?+")
 _UNITS = frozenset({"mm", "cm", "x"})
+_GRADES, _COMPARED = frozenset({"grade", "stage"}), frozenset({"+", ">", "<"})  # 2+, OS>OD
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -113,6 +117,9 @@ def _words(
     for token in _TOKEN.finditer(sentence):
         while upcoming < len(mentions) and mentions[upcoming][0] < token.end():
             if mentions[upcoming][0] >= covered or not owners:
+                first = _TOKEN.match(sentence, mentions[upcoming][0])
+                if first is not None and plain(first[0]) in rules.contrasts:
+                    words.append(plain(first[0]))
                 owners[len(words)] = []
                 words.append(MENTION)
             owners[len(words) - 1].append(upcoming)
@@ -139,6 +146,8 @@ def _append(words: list[str], word: str, rules: Rules, *, attached: bool) -> Non
         words.extend(("cannot",) if stem == "ca" else ("will" if stem == "wo" else stem, "not"))
     elif word == "not" and words and words[-1] == "can":
         words[-1] = "cannot"
+    elif words and _dates(words[-1], word):
+        words[-1] = "0date"
     elif word in _SIGNS:
         words.append(_SIGNS[word])
     elif word[0] in "-–—−=":
@@ -149,6 +158,11 @@ def _append(words: list[str], word: str, rules: Rules, *, attached: bool) -> Non
         words[-1] += word
     else:
         words.extend(rules.same.get(word, word).split())
+
+
+def _dates(word: str, following: str) -> bool:
+    """Whether two words are a date in May, which may be taken for a doubt."""
+    return (word == "may" and following.isdigit()) or (word.isdigit() and following == "may")
 
 
 class _Claims:
@@ -277,10 +291,11 @@ class _Claims:
             at += 1
 
     def _measured(self, at: int) -> bool:
-        """Whether words that begin there give a size."""
-        return at + 1 < len(self.words) and (
-            _NUMBER.fullmatch(self.words[at]) is not None and self.words[at + 1] in _UNITS
-        )
+        """Whether words that begin there give a size ("4 mm"), or a finding its grade ("X 2+")."""
+        first, second, third = (*self.words[at : at + 3], "", "", "")[:3]
+        if first == MENTION:
+            return second in _GRADES or third in _COMPARED
+        return second in _UNITS and _NUMBER.fullmatch(first) is not None
 
     def _next_item(self, at: int) -> int | None:
         """The next "or" of the clause from word ``at`` on."""
@@ -304,7 +319,7 @@ class _Claims:
                 i, before = i - 1, self.words[i - 2]
             if (word in _RELATIVE or (closed and word == ",")) and before == MENTION:
                 return i
-            if word == MENTION:
+            if word == MENTION or word in _CONDITIONS:
                 return at
         return at
 

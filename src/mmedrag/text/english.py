@@ -21,7 +21,8 @@ LISTS = {
     "|appreciated|noted|found|apparent|shown|established|recognized|demonstrable|discernible"
     "|discerned|depicted|documented|encountered|reported|revealed|detectable|palpable|noticed"
     "|displayed|discovered|visualised well|made out|conspicuous|measurable",
-    "verb": "is|are|was|were|has|have|had|show|shows|showed|demonstrates|reveals|remains|appears"
+    "verb": "is|are|was|were|has|have|had|show|shows|showed|demonstrates|demonstrated|reveals"
+    "|revealed|confirmed|disclosed|remains|appears"
     "|seems|measures|contains|suggests|confirms|represents|indicates|makes|point to",
     "change": "change|changes|increase|increases|decrease|growth|enlargement|improvement"
     "|resolution|progression|worsening|regression|reduction|response|deterioration|expansion"
@@ -30,7 +31,8 @@ LISTS = {
     "|conversion|treatment|need|reason|interval change",
     "gone": "resolved|cleared|disappeared|resorbed|reabsorbed|subsided|vanished|abated|gone away",
     "partly": "not|not yet|never|nearly|almost|partially|partly|largely|mostly|incompletely"
-    "|not completely|not entirely|not fully|only partially|substantially|near completely",
+    "|not completely|not entirely|not fully|only partially|substantially|near completely"
+    "|all but|virtually|practically",
     "sign": "evidence|sign|signs|features|findings|suggestion|suspicion|indication|stigmata|trace"
     "|hint|appearance|appearances|proof",
     "doubt": "possible|possibly|probable|probably|likely|presumed|suspected|questionable|perhaps",
@@ -63,7 +65,8 @@ _SAME = {
 _TURNS = """<semicolon> ; : ; – ; but ; however ; although ; though ; yet ; except ; apart from
     ; aside from
     ; other than ; nevertheless ; nonetheless ; otherwise ; whereas ; while ; which ; because
-    ; since ; secondary to ; due to ; despite ; in spite of ; instead ; still ; therefore ; given
+    ; since ; secondary to ; due to ; despite ; in spite of ; instead ; still ; therefore ; thus
+    ; hence ; given
     ; in view of ; in the setting of ; in a background of ; on a background of ; arguing
     ; diagnostic of ; together with ; along with ; in addition to ; in keeping with
     ; consistent with ; compatible with ; besides ; regardless of ; even though ; unless
@@ -71,21 +74,29 @@ _TURNS = """<semicolon> ; : ; – ; but ; however ; although ; though ; yet ; ex
 _CLAUSES = """, [there|the|this|these|it|its|stable|unchanged|now|with|she|he|patient|likely
     |possible|possibly|probable|probably|suspected|no|without|not|status post|prior|so|positive
     |immunoreactive|expresses|expressing|mother
-    |father|brother|sister|son|daughter|only|just|normal|also|again|persistent|known|consistent]
+    |father|brother|sister|son|daughter|only|just|normal|also|again|persistent|known|consistent
+    |actually]
     ; , and [there|the|this|these|it|its|stable|unchanged|now|with|she|he|patient|likely
     |possible|possibly|probable|probably|suspected|no|without|not|status post|prior|so]"""
 _ITEMS = """[,|, and] [mild|moderate|severe|small|large|minimal|right|left|bilateral|both|old|new
-    |chronic|simple|tiny|multiple|several|scattered|diffuse|few|a few|residual|incidental|a|an]"""
+    |chronic|healed|remote|simple|tiny|multiple|several|scattered|diffuse|few|a few|residual
+    |incidental|a|an]"""
 _LOCATIONS = """[in|at|within|along|around|under|beneath|behind|over] [the|either|both|this|that|her
     |his]"""
 _AND_CLAUSES = """and [there|the|this|is|are|was|were|has|show|shows|stable|unchanged|a|an|possibly
     |probably|likely|perhaps|possible|probable|suspected|with|positive|reactive|immunoreactive
-    |expresses|express|expressing|strongly|diffusely|focally|weakly]"""
+    |expresses|express|expressing|strongly|diffusely|focally|weakly|showed|revealed|reveals
+    |demonstrated|demonstrates|found|confirmed|confirms|disclosed|identified]"""
 _AS_IT_SHOULD_BE = """, ... <fine>; , ... <mention> <fine>; , ... <mention> [is|are] <fine>"""
 _SUBJECTS = "<mention> [show|shows|demonstrate|demonstrates|reveal|reveals|contain|contains]"
 _MODIFIERS = """<mention> <sign>; <mention> [or|and|,] <mention> <sign>; <mention> [criteria
     |correlate|confirmation]; <mention> , <mention> or <mention> <sign>"""
-_STATED = "<verb> <state> ; <state> [,|and] ; , <mention> <verb>"
+_STATED = """<verb> <state> ; <state> [,|and] ; , <mention> <verb> ; , <mention> positive
+    ; , <study> <verb> ; , <study> positive
+    ; , <mention> notwithstanding ; , <mention> <mention> notwithstanding
+    ; [would|will] [require|need]; [is|was|are|were] [in fact|actually|really]; turned out; proved
+    ; [is|are|was|were] [notable|remarkable|unusual|striking
+    |surprising|typical|atypical|helpful|reassuring|important|significant]"""
 _PRESUPPOSED = """to [explain|account for] ; [component|cause|reason|explanation] [to|for|of]
     ; complicating ; accompanying ; surrounding
     ; of [the|this|that|these|those|his|her|known|previously]
@@ -142,7 +153,7 @@ AFTER_PAST = Limit(
         ),
     )
 )
-_BACK = "there; <verb>; with; without; no; not; cannot"
+_BACK = "there; <verb>; with; without; no; not; cannot; <mention> [the|his|her|these|this]"
 BEFORE = Limit(
     stops(
         LISTS, (Stop.ENDS, _TURNS), (Stop.ENDS, _BACK), (Stop.ENDS, "compared; comparison; versus")
@@ -187,7 +198,8 @@ PSEUDO = """
     ; [not|never] ... <state> on [the|any] ... <earlier>
     ; not <state> [yesterday|initially|at presentation|at first|on admission|last|in 0year]
     ; [partial|incomplete|near complete|slow|delayed] [resolution|clearing|regression] of
-    ; <partly> <gone>; <have> <partly> <gone>; <have> not ... <gone>; <be> <partly> <gone>
+    ; <partly> <gone>; not ... <gone>; <have> ... not <gone>; <have> <partly> <gone>
+    ; <have> not ... <gone>; <be> <partly> <gone>
     ; [did|does|do] not ... [resolve|clear|disappear|regress|subside|improve|change]
     ; <have> [gone|cleared] [through|into|on|to|beyond|past|up|down]
     ; resolving; sister mary joseph; sister chromatid; daughter [cell|cells|cyst|cysts]
@@ -199,7 +211,9 @@ PSEUDO = """
     ; likely benign; without [contrast|intravenous contrast|iv contrast|gadolinium|oral contrast]
     ; not ... [involve|involving]; [year|years|yr|month|months|week|weeks|day|days] old
     ; differential [for|of]; differential diagnosis [for|of]; history and physical
-    ; no [reflow|show]; not uncommon; not unusual; not infrequent; not [insignificant|negligible]
+    ; [in|since|from|until|till|of|by|last|early|mid|late|through] may [,|.|–|)]
+    ; [since|until|last|early|mid|late] may; no [reflow|show]
+    ; not uncommon; not unusual; not infrequent; not [insignificant|negligible]
     ; no less than; not less than; no fewer than; no more than; with or without; no longer than
     ; past [week|weeks|month|months|day|days|few]; previous operator
     ; questions [answered|addressed|were]; absent from; without delay; without exception
@@ -221,11 +235,14 @@ RULED_OUT = (
     ; no suspicion [of|for]; without ... <sign> [of|for|to suggest]
     ; lack of; lack; lacks; lacking; lacked; absence of; negative for; negative as to
     ; negative with [respect|regard] to; negative ... for; negative regarding
+    ; negative <mention> for; negative [by|on|at|in] <mention> for
+    ; misdiagnosed as; , ruling out
+    ; [thus|thereby|hence|effectively|essentially] ruling out
     ; [free|devoid|clear|cleared] of; free from; denies; denied; denying; deny; excludes
     ; excluded any; exclusion of
     ; [fail|fails|failed|failure|failing] to [reveal|show|demonstrate|identify|disclose|detect
     |visualize|find]
-    ; rather than; as opposed to; [resolution|disappearance|clearing|absence] of
+    ; rather than; as opposed to; instead of; [resolution|disappearance|clearing|absence] of
     ; [complete|interval|full|spontaneous] [resolution|disappearance|clearing|resorption] of
     ; evidence against; [argues|argue|arguing|speaks|speak|militates] against
     ; not [suggestive|indicative|typical|characteristic] of
@@ -243,16 +260,20 @@ RULED_OUT = (
     ; nothing ... to [suggest|indicate|support]; nothing [suggestive|suspicious|indicative] [of|for]
     ; nothing ... [suggest|suggests|suggesting|indicate|indicates|support|like]
     ; no [indication of|support for|grounds for|trace of|hint of]; not a case of
+    ; [no|without] ... <sign> of either; [free|devoid|negative] of either
+    ; [they|these|this|that|which|findings|features|characteristics|results|images|appearances]
+    [exclude|excluded|rule out|ruled out]
     ; [no|ruled out|excluded|negative|absent|denies|pertinent negatives|no evidence of|not seen
-    |resolved] :
+    |resolved|gone|cleared|disappeared] :
     ; nonvisualization of; non visualization of; nonvisualisation of; non visualisation of
     ; inconsistent with; incompatible with; ø; not positive for; unremarkable for
     ; negative staining for
     ; [0|zero|none] [of|/] ... [positive|involved|contain|contains|containing|show|shows|with]
     ; [inability|unable|not able|impossible] to [see|identify|demonstrate|find|detect
-    |appreciate|visualize]
+    |appreciate|visualize|confirm|prove|substantiate]
     """,
 )
+EXCLUDED_BEFORE = (Rule(_N, True, ADJACENT, 3), "excluded")
 RESOLVED_BEFORE = (
     Rule(_N, True, ADJACENT, 3),
     "resolved; previously resolved; completely resolved; now resolved; interval resolved",
@@ -273,6 +294,7 @@ ONE_ABSENT = (
     ; has <gone>; has ... <gone>; has gone; is no longer; [is|was] not $
     ; [is|was] not a [feature|finding|component|problem|concern]; is no longer [a|an] [feature
     |finding|concern|problem|consideration|issue]
+    ; excluded [clinically|radiographically|radiologically|histologically|surgically|serologically]
     ; has not [occurred|developed|recurred|formed|been confirmed]; remains absent
     ; <be> [suspected|questioned|considered|queried|looked for|sought] but not <state>
     """,
@@ -284,7 +306,8 @@ ALL_ABSENT = (
     ; no longer <state>; <many> [absent|now absent|excluded|ruled out|negative|denied|missing]
     ; <many> [gone|now gone]
     ; <many> resolved; [are|were] not $; have <gone>; have ... <gone>; have gone
-    ; absent $; resolved $; negative $; excluded $; <gone> $; lacking $; ruled out
+    ; absent $; resolved $; negative $; excluded $; <gone> $; lacking $; ruled out; gone $
+    ; not suggested
     ; [none|nil] $; [none|nil] <state>
     ; [resolved|cleared] since ... <earlier> <study>; [resolved|cleared] since ... <earlier>
     ; [excluded|negative|resolved|absent] [by|on|in|from|x2|x3|after|with|since|following
@@ -306,11 +329,11 @@ STATED_ABSENT = (
     |excluded|ruled out|zero|0] $
     ; [:|–|(] none; , [none|resolved|absent|excluded|negative] $; , not <state> $
     ; [:|–|(] not ... <state>; [:|–|(] not $; [:|–|(] [none|not|no longer] <state>
-    ; [:|–|(] no such; ( – ); [in|:|(] [0|zero|none] [of|/]
+    ; [:|–|(] no such; [in|:|(] [0|zero|none] [of|/]; [:|(] [r0|m0]
     """,
 )
 SIGNED_ABSENT = (Rule(_N, True, ADJACENT, 4), "^ ( – ); ^ ( − )")
-FREE_OF_IT = (Rule(_N, False, ADJACENT, 1), "free; negative; −")
+FREE_OF_IT = (Rule(_N, False, ADJACENT, 1), "free; negative; −; [no|not|nil|none] $; ( – )")
 DOUBTED = (
     Rule(_U, True, AFTER_DOUBT, 14),
     """
@@ -325,7 +348,7 @@ DOUBTED = (
     ; may; might; could; [may|might|could] [be|represent|reflect|have|indicate|mean]
     ; [may|could|might|possibly|probably|likely] [be due to|be secondary to|due to|secondary to]
     ; question of; question; query; ? ; equivocal [for|evidence]; equivocal; unclear whether
-    ; unclear if; rule out; r/o; to rule out; ro
+    ; unclear if; rule out; ruling out; r/o; to rule out; ro
     ; [evaluate|evaluation|assess|assessment|look|looking|check|screen|screening|examine
     |examination|search|workup|work up|testing|test|investigate|monitor|watch|surveillance] for
     ; [evaluate|evaluation|assess|assessment|look|check|monitor|follow up] for <change> of
@@ -349,6 +372,11 @@ DOUBTED = (
     ; cannot differentiate; [difficult|hard] to [distinguish|separate|differentiate]
     ; hard to separate from; favored over; preferred over; is [favored|preferred] over
     ; is [more|less] likely than; not <rule> :; [more|less] likely than
+    ; [first|initially|previously|originally|formerly|wrongly] [reported|signed out|called|read
+    |interpreted|diagnosed|described|labelled|labeled|treated|thought of] as
+    ; what [looked like|appeared to be|was thought to be|was taken for|was reported as|was called]
+    ; [mistaken|misread|misinterpreted|misreported] [for|as]; [mimic|mimics|mimicking|mimicked]
+    ; [simulate|simulates|simulating|masquerading as]
     ; fear of; early if any; susceptible to; predispose to; prone to; precautions for
     ; prophylaxis for; prevent; prevention of; to avoid; return for; return if
     """,
@@ -358,6 +386,7 @@ LEFT_OPEN = (
     """
     [cannot|could not|not|should not] be <rule>; [cannot|could not|not] ... be <rule>
     ; [cannot|could not|not] be ... <rule>; not <rule>; not ... <rule>; [cannot|not] be confirmed
+    ; not favored; [is|are|was|were] not favored
     ; <be> [suspected|possible|also possible|probable|likely|considered|unlikely|less likely
     |questioned|equivocal|uncertain|suggested|favored|conceivable|plausible|questionable|doubtful
     |improbable|very unlikely|highly unlikely]
@@ -383,6 +412,9 @@ LEFT_OPEN = (
     ; <be> not [well|optimally|adequately|fully] [evaluated|assessed]
     ; [poorly|incompletely|suboptimally] [seen|visualized|evaluated|assessed|imaged]
     ; suspected [on|because|from|clinically]; awaiting confirmation
+    ; [may|might|could|can] be [missed|overlooked|occult|hidden|obscured|masked]
+    ; [may|might|could|can] have been [missed|overlooked|obscured]
+    ; , if [any|present|real|at all]
     """,
 )
 LOOKED_FOR = (
@@ -415,7 +447,8 @@ LONG_AGO = (
 FAMILY = (
     Rule(_O, True, AFTER_RELATIVE, 30),
     """
-    family history of; family history; family history [significant|notable|positive|remarkable] for
+    ^ in [her|his|the|a|one] <relative>; family history of; family history
+    ; family history [significant|notable|positive|remarkable] for
     ; familial history of; fh of; family [has|had]
     ; <relative>; [relative|relatives|wife|husband]; [relative|relatives] with; maternal history
     ; paternal history
@@ -436,6 +469,7 @@ RULES = Rules(
         PSEUDO,
         (
             RULED_OUT,
+            EXCLUDED_BEFORE,
             RESOLVED_BEFORE,
             LOST,
             IN_ITS_ABSENCE,
@@ -508,6 +542,7 @@ RULES = Rules(
     ),
     either=_OR,
     without=frozenset({"no", "without", "not", "nor"}),
+    contrasts=frozenset({"old", "chronic", "healed", "remote"}),
     same=_SAME,
     heading=re.compile(
         r"\s*+(?:[-*•]\s*+)?(?:(?P<family>family\s{1,3}history|fhx?|family\s{1,3}hx"

@@ -66,6 +66,8 @@ class Rules:
     ``whether_limit`` and ``meaning_limit`` end what the first two of these ask for. ``either`` are
     the words for "or", ``without`` those that rule out in a question too. ``same`` gives words that
     rules write in one way only.
+    ``contrasts`` are words that part a term which begins with them from a list before it ("no acute
+    fracture, old rib fractures").
     ``heading`` matches headings whose whole line is of another person (group ``family``) or past,
     ``bound`` a negation that belongs to the adjective after it ("no desplazada").
     """
@@ -80,6 +82,7 @@ class Rules:
     same: Mapping[str, str]
     heading: re.Pattern[str]
     bound: re.Pattern[str] | None = None
+    contrasts: frozenset[str] = frozenset()
 
 
 def stops(lists: Lists, *phrases: tuple[Stop, str]) -> PhraseTree:

@@ -37,7 +37,8 @@ _SMALL_WORDS = {
         paciente niega observa aprecia aprecian observan identifica identifican evidencia signos
         posible antecedente antecedentes masa nodulo lesiones descartar presencia ausencia ausente
         negativo negativa presente presentes ausentes descartado
-        descartada madre padre hermano hermana abuela abuelo
+        descartada madre padre hermano hermana abuela abuelo libre libres desaparecido
+        desaparecio derrame neumotorax neumonia fractura atelectasia
     """,
     PORTUGUESE: """
         um uma uns umas da dos das aos em nas com sem de por para que se
@@ -46,7 +47,8 @@ _SMALL_WORDS = {
         nega observa observam evidencia sinais compativel provavel possivel historia antecedente
         massa nodulo lesao afastar presenca ausencia ausente pai mae irmao irma presente presentes
         ausentes descartado descartada
-        negativo negativa
+        negativo negativa livre livres desapareceu derrame pneumotorax fratura atelectasia
+        linfonodos
     """,
     OTHER: """
         der das dem des ein eine einer eines einem und mit ohne kein keine keinen nicht ist

@@ -40,8 +40,8 @@ _TURNS = """<semicolon> ; : ; – ; mas ; porem ; contudo ; entretanto ; embora 
     ; a excecao de ; no entanto ; todavia ; e sim ; enquanto ; devido a ; secundario a
     ; secundaria a ; apesar de ; porque ; no contexto de ; em relacao com ; compativel com
     ; compativeis com ; bem como ; assim como ; apenas ; somente ; alem de"""
-_CLAUSES = """, [ha|existe|existem|com|o|a|os|as|leve|moderado|moderada|apresenta|mostra|sem|nao
-    |provavel|possivel|associado|associada|estavel|agora|atualmente|observa se|nota se]
+_CLAUSES = """, [ha|existe|existem|positivo|positiva|com|o|a|os|as|leve|moderado|moderada|apresenta
+    |mostra|sem|nao|provavel|possivel|associado|associada|estavel|agora|atualmente|observa se|nota se]
     ; e [ha|existe|existem|apresenta|mostra|um|uma|com|leve|moderado|moderada|observa|nota]"""
 _PRESUPPOSED = """[do|da|dos|das|desta|deste|dessa|desse] [previo|previa|conhecido|conhecida
     |aneurisma
@@ -101,7 +101,7 @@ RULES = Rules(
                 ; nao [e|foi|foram|sao|esta|estao|ha] <state>; nao ... <sign> de
                 ; sem <sign> de; sem outros <sign> de; resolucao [de|do|da]
                 ; desaparecimento [de|do|da]; [descartado|descartada] [um|uma|o|a]
-                ; ^ [descartado|descartada]
+                ; ^ [descartado|descartada|excluido|excluida|excluidos|excluidas|afastado|afastada]
                 ; nao [sugestivo|sugestiva|compativel] [de|com]; nada que sugira
                 ; sem [antecedentes|historia] de; ja nao se <see>; ja nao [ha|existe|apresenta]
                 """,
@@ -117,7 +117,7 @@ RULES = Rules(
             (
                 Rule(_N, False, BEFORE_LIST, 14),
                 """
-                <absent> $; <gone> $; nao sao [visiveis|evidentes]; nao estao [presentes|visiveis]
+                <absent> $; [ausente|ausentes] [nas|nos|na|no|em]; <gone> $; nao sao [visiveis|evidentes]; nao estao [presentes|visiveis]
                 ; nao [foram|sao|estao] <state>; foram [descartados|descartadas|afastados|afastadas]
                 ; estao ausentes; sao [negativos|negativas]; nao se [observam|identificam
                 |visualizam|detectam|evidenciam|encontram]

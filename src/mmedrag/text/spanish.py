@@ -24,7 +24,8 @@ LISTS = {
     "|valorable|confirmado|confirmada",
     "absent": "ausente|ausentes|negativo|negativa|negativos|negativas|descartado|descartada"
     "|descartados|descartadas|excluido|excluida",
-    "gone": "resuelto|resuelta|resueltos|resueltas|desaparecido|reabsorbido|remitido|desaparecida",
+    "gone": "resuelto|resuelta|resueltos|resueltas|desaparecido|reabsorbido|remitido|desaparecida"
+    "|desaparecio|desaparecieron",
     "change": "cambio|cambios|aumento|crecimiento|disminucion|resolucion|progresion|mejoria"
     "|empeoramiento|variacion|variaciones|regresion|modificacion|modificaciones|complicacion"
     "|complicaciones|respuesta|reduccion|incremento|desplazamiento",
@@ -39,7 +40,7 @@ _TURNS = """<semicolon> ; : ; – ; pero ; sin embargo ; aunque ; excepto ; salv
     ; no obstante ; sino ; mientras ; debido a ; secundario a ; secundaria a ; a pesar de ; porque
     ; en el contexto de ; en relacion con ; compatible con ; compatibles con ; asi como ; solo
     ; unicamente ; ademas de"""
-_CLAUSES = """, [se|hay|existe|existen|con|el|la|los|las|leve|moderado|moderada|presenta|muestra
+_CLAUSES = """, [se|hay|existe|existen|positivo|positiva|con|el|la|los|las|leve|moderado|moderada|presenta|muestra
     |sin|no|probable|posible|asociado|asociada|estable|ahora|actualmente|y se|y existe]
     ; y [se|hay|existe|existen|presenta|muestra|un|una|con|leve|moderado|moderada]"""
 _PRESUPPOSED = """[del|de la|de los|de las|de dicha|de dicho|de esta|de este] [previo|previa
@@ -105,7 +106,8 @@ RULES = Rules(
                 ; [descartado|descartada] [un|una|el|la]; ^ [descartado|descartada]
                 ; no [sugestivo|sugestiva|sugerente|compatible] [de|con]; nada que sugiera
                 ; sin [antecedentes|historia] de; no [antecedentes|historia] de; ya no <see>
-                ; ya no [hay|existe|presenta|se]
+                ; ya no [hay|existe|presenta|se]; ya no se <see>
+                ; ^ [excluido|excluida|excluidos|excluidas]
                 """,
             ),
             (

@@ -49,7 +49,7 @@ _SPELLING = [
         (r"(?<=.)ae(?=.)|^ae(?=.{3})", "e"),
         (r"(?<=.)oe(?=..)|^oe(?=.{3})", "e"),
         (r"(?<=..)our(?=$|s$|ed$|ing$|al$)", "or"),
-        (r"(?<=[btv])re(?=s?$)", "er"),
+        (r"(?:(?<=[bt])|(?<=euv))re(?=s?$)", "er"),
         (r"yse(?=[ds]?$)", "yze"),
         (r"(?<=..)is(?=(?:e|ed|es|ing|ation|ations)$)", "iz"),
         (r"^leuc(?=o)", "leuk"),

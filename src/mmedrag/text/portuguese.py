@@ -41,8 +41,8 @@ _TURNS = """<semicolon> ; : ; – ; mas ; porem ; contudo ; entretanto ; embora 
     ; secundaria a ; apesar de ; porque ; no contexto de ; em relacao com ; compativel com
     ; compativeis com ; bem como ; assim como ; apenas ; somente ; alem de"""
 _CLAUSES = """, [ha|existe|existem|positivo|positiva|com|o|a|os|as|leve|moderado|moderada|apresenta
-    |mostra|sem|nao|provavel|possivel|associado|associada|estavel|agora|atualmente|observa se|nota se]
-    ; e [ha|existe|existem|apresenta|mostra|um|uma|com|leve|moderado|moderada|observa|nota]"""
+    |mostra|sem|nao|provavel|possivel|associado|associada|estavel|agora|atualmente|observa se
+    |nota se]; e [ha|existe|existem|apresenta|mostra|um|uma|com|leve|moderado|moderada|observa|nota]"""
 _PRESUPPOSED = """[do|da|dos|das|desta|deste|dessa|desse] [previo|previa|conhecido|conhecida
     |aneurisma
     |massa|lesao|tumor]; que explique; apos ; depois de"""
@@ -117,7 +117,8 @@ RULES = Rules(
             (
                 Rule(_N, False, BEFORE_LIST, 14),
                 """
-                <absent> $; [ausente|ausentes] [nas|nos|na|no|em]; <gone> $; nao sao [visiveis|evidentes]; nao estao [presentes|visiveis]
+                <absent> $; [ausente|ausentes] [nas|nos|na|no|em]; <gone> $
+                ; nao sao [visiveis|evidentes]; nao estao [presentes|visiveis]
                 ; nao [foram|sao|estao] <state>; foram [descartados|descartadas|afastados|afastadas]
                 ; estao ausentes; sao [negativos|negativas]; nao se [observam|identificam
                 |visualizam|detectam|evidenciam|encontram]

@@ -111,15 +111,15 @@ def _tells(word: str) -> bool:
 WORDS = frozenset(
     """
     act adem aid aids aim air all and ant any arc are ark arm art ask bad bag ban bar bat bed bet
-    big bit box boy but cad can cap car card care case cast cat chop clear cot cup cut dad dam day den did
-    dig dim dip dish dog dot dry due ear eat egg end era eye fan far fat fed few fig fin fit fix flu
-    for fun gap gas get god got gum gun gut guy had ham has hat her hid him hip his hit hot how ice
-    ill ink its jam jar jaw jet job key kid kit lab lad lag lap law lay led leg let lid lip log lot
-    low mad man map mat may men met mid mix mom mop mud net new nil nod nor not now nut odd off oil
-    old one our out own pad pan par pas pat pay pen per pet pin pit pop pot put ram ran rat raw ray
-    red rib rid rim rip rod rot row rub run sad sat saw say sea see set sex she shy sin sip sit six
-    ski sky sob son spa spy sum sun tab tag tan tap tar tax tea ten the tie tin tip toe ton too
-    top toy try tub two use van vat via war was way wax web wet who why win wit yes yet you
+    big bit box boy but cad can cap car card care case cast cat chop clear cot cup cut dad dam day
+    den did dig dim dip dish dog dot dry due ear eat egg end era eye fan far fat fed few fig fin fit
+    fix flu for fun gap gas get god got gum gun gut guy had ham has hat her hid him hip his hit hot
+    how ice ill ink its jam jar jaw jet job key kid kit lab lad lag lap law lay led leg let lid lip
+    log lot low mad man map mat may men met mid mix mom mop mud net new nil nod nor not now nut odd
+    off oil old one our out own pad pan par pas pat pay pen per pet pin pit pop pot put ram ran rat
+    raw ray red rib rid rim rip rod rot row rub run sad sat saw say sea see set sex she shy sin sip
+    sit six ski sky sob son spa spy sum sun tab tag tan tap tar tax tea ten the tie tin tip toe ton
+    too top toy try tub two use van vat via war was way wax web wet who why win wit yes yet you
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 """Everyday words that abbreviations share their letters with."""

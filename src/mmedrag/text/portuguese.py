@@ -42,7 +42,8 @@ _TURNS = """<semicolon> ; : ; – ; mas ; porem ; contudo ; entretanto ; embora 
     ; compativeis com ; bem como ; assim como ; apenas ; somente ; alem de"""
 _CLAUSES = """, [ha|existe|existem|positivo|positiva|com|o|a|os|as|leve|moderado|moderada|apresenta
     |mostra|sem|nao|provavel|possivel|associado|associada|estavel|agora|atualmente|observa se
-    |nota se]; e [ha|existe|existem|apresenta|mostra|um|uma|com|leve|moderado|moderada|observa|nota]"""
+    |nota se]
+    ; e [ha|existe|existem|apresenta|mostra|um|uma|com|leve|moderado|moderada|observa|nota]"""
 _PRESUPPOSED = """[do|da|dos|das|desta|deste|dessa|desse] [previo|previa|conhecido|conhecida
     |aneurisma
     |massa|lesao|tumor]; que explique; apos ; depois de"""

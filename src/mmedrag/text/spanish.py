@@ -41,7 +41,8 @@ _TURNS = """<semicolon> ; : ; – ; pero ; sin embargo ; aunque ; excepto ; salv
     ; en el contexto de ; en relacion con ; compatible con ; compatibles con ; asi como ; solo
     ; unicamente ; ademas de"""
 _CLAUSES = """, [se|hay|existe|existen|positivo|positiva|con|el|la|los|las|leve|moderado|moderada
-    |presenta|muestra|sin|no|probable|posible|asociado|asociada|estable|ahora|actualmente|y se|y existe]
+    |presenta|muestra|sin|no|probable|posible|asociado|asociada|estable|ahora|actualmente
+    |y se|y existe]
     ; y [se|hay|existe|existen|presenta|muestra|un|una|con|leve|moderado|moderada]"""
 _PRESUPPOSED = """[del|de la|de los|de las|de dicha|de dicho|de esta|de este] [previo|previa
     |conocido

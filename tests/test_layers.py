@@ -27,7 +27,7 @@ STAGES = {
 SHELVES = (
     GROUND,
     {"protocols", "checkpoint", "citations", "imaging", "readings", "selection"},
-    {"courses"},
+    {"courses", "holdings"},
     STAGES,
     {"backends"},
     {"stores"},
@@ -46,6 +46,7 @@ SHELVES = (
     {"serving"},
     {"commands"},
     {"cli"},
+    {"__main__"},
 )
 """Rooms from the lowest up: a room imports lower shelves, and on its own shelf itself alone. The
 ground is one shelf whose rooms may stand on each other."""

@@ -24,6 +24,7 @@ from mmedrag.encoders.definition_vectors import DefinitionsOnce, DefinitionStore
 from mmedrag.errors import QueryError
 from mmedrag.filling import create, filling, index_corpus, open_for_writing, opened, rebuild
 from mmedrag.filters import both
+from mmedrag.holdings import Holdings
 from mmedrag.knowledge.analyst import KnowledgeAnalyst
 from mmedrag.knowledge.corpus import knowledge_of
 from mmedrag.knowledge.knowledge import Knowledge
@@ -176,6 +177,7 @@ def assemble(
         statistics=statistics,
         expander=ConceptExpander(ontology),
         speller=Spelling(definitions, cases if isinstance(cases, Words) else None),
+        reviser=Holdings(statistics, ontology) if statistics is not None else None,
     )
 
 

@@ -33,6 +33,7 @@ from mmedrag.protocols import (
     QuestionExpander,
     QuestionReader,
     Reranker,
+    RoutingReviser,
     SpellingCorrector,
 )
 from mmedrag.selection import gather, head, neighbours, with_definition
@@ -65,9 +66,10 @@ class MMedRAG:
     every query, beside the query's own filter.
 
     Beyond the paper, each left out by ``None``: ``speller`` corrects the words of a question,
-    ``expander`` says what cases should affirm and rule out, ``reader`` says what a question asks
-    for, ``analyst`` reads the kept evidence in answer to it, with base rates of ``statistics``, and
-    ``checker`` reads what the generator writes against what it marks.
+    ``reader`` says what a question asks for, ``expander`` what cases should affirm and rule out,
+    ``reviser`` which domain has such cases, ``analyst`` reads the kept evidence in answer to it,
+    with base rates of ``statistics``, and ``checker`` reads what the generator writes against what
+    it marks.
     """
 
     classifier: ModalityClassifier
@@ -83,6 +85,7 @@ class MMedRAG:
     statistics: CorpusStatistics | None = None
     expander: QuestionExpander | None = None
     speller: SpellingCorrector | None = None
+    reviser: RoutingReviser | None = None
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
@@ -200,6 +203,8 @@ class MMedRAG:
         if self.expander is not None:
             criteria, synonyms = self.expander.criteria(question), self.expander.synonyms(question)
             question = replace(question, criteria=criteria, synonyms=synonyms)
+        if self.reviser is not None:
+            question = replace(question, routing=self.reviser.revise(question))
         lap("terms")
         vector = self.embedder.embed([in_english(question)], [picture])[0]  # 3.3
         lap("encoding")

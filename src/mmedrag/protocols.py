@@ -290,6 +290,16 @@ class QuestionExpander(Protocol):
 
 
 @runtime_checkable
+class RoutingReviser(Protocol):
+    """Looks at the routing of a question again, once it is known what cases should affirm.
+
+    Law: a domain that the user or an image chose stays.
+    """
+
+    def revise(self, question: Question) -> Routing: ...
+
+
+@runtime_checkable
 class Reranker(Protocol):
     """Section 3.5: a new order. Law: a permutation of the evidence by key."""
 

@@ -1,0 +1,70 @@
+"""Section 3.2, beyond the paper: a question goes to the corpus that holds what it names.
+
+A classifier knows to which domain a term belongs, not in which corpus its cases lie: "metastases of
+the liver with ring enhancement" reads like pathology, and the scans are in radiology. Whoever
+searches the first and answers "in none of 1,094 cases" is right and no help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mmedrag.protocols import CorpusStatistics, Ontology
+from mmedrag.types import Assertion, Criterion, Domain, Prevalence, Question, Routing
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """A :class:`~mmedrag.protocols.RoutingReviser` by what the reports of each domain affirm.
+
+    Args:
+        statistics: count the cases that affirm a concept.
+        ontology: kinds of a concept count as the concept.
+    """
+
+    statistics: CorpusStatistics
+    ontology: Ontology
+
+    def revise(self, question: Question) -> Routing:
+        """The routing of a question in words, to another domain where the chosen one holds less.
+
+        The domain stays where its cases affirm all that the question names, where no other domain
+        has more of it, and where an image or the user chose. A description of a case
+        (:attr:`Criterion.required`) leaves only a domain that holds nothing of it at all.
+
+        Raises:
+            FilterError: ``question.query.where`` does not parse.
+        """
+        routing, query = question.routing, question.query
+        chosen = routing.decision
+        sought = self._named(question)
+        if chosen is None or query.domain is not None or query.image is not None or not sought:
+            return routing
+        held = self._held(question, chosen, sought)
+        if len(held) == len(sought) or (held and not sought[0].required):
+            return routing
+        others = {d: self._held(question, d, sought) for d in Domain if d != chosen}
+        best = max(others, key=lambda d: (len(others[d]), sum(others[d].values())), default=chosen)
+        if best == chosen or len(others[best]) <= len(held):
+            return routing
+        terms = " and ".join(c.term for c in sought if c.concept in others[best])
+        reason = f"{routing.reason}; but its cases of {terms} are in {best}"
+        return replace(routing, decision=best, reason=reason)
+
+    def _named(self, question: Question) -> list[Criterion]:
+        """What cases should affirm; of a question whether something is there, that."""
+        yes = Assertion.AFFIRMED
+        if question.criteria or question.intent is None:
+            return [c for c in question.criteria if c.assertion is yes]
+        concepts = (c for c in question.intent.concepts if self.ontology.kind(c).is_finding)
+        return [Criterion(yes, c, self.ontology.name(c)) for c in concepts]
+
+    def _held(
+        self, question: Question, domain: Domain, sought: Sequence[Criterion]
+    ) -> Mapping[str, int]:
+        """How many cases of a domain affirm each of the concepts that any affirms."""
+        routed = replace(question, routing=replace(question.routing, decision=domain))
+        groups = {c.concept: (c.concept, *self.ontology.descendants(c.concept)) for c in sought}
+        rates: Mapping[str, Prevalence] = self.statistics.prevalence(routed, groups)
+        return {concept: rate.affirmed for concept, rate in rates.items() if rate.affirmed}

@@ -1,0 +1,114 @@
+"""A question goes to the corpus that holds what it names; the choice of a user or an image stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from PIL.Image import Image
+
+from mmedrag.assembly import assemble, create, dictionary
+from mmedrag.holdings import Holdings
+from mmedrag.indexing import index
+from mmedrag.pipeline import MMedRAG
+from mmedrag.presets import Stages
+from mmedrag.protocols import RoutingReviser
+from mmedrag.types import Assertion, Case, Criterion, Domain, Query, Question, Routing
+
+REPORTS = {
+    "liver-1": ("Liver metastases with ring enhancement.", "radiology"),
+    "head": ("Subarachnoid haemorrhage in the basal cisterns.", "radiology"),
+    "chest": ("Small pleural effusion on the left.", "radiology"),
+    "omentum": ("Metastatic carcinoma of the omentum.", "pathology"),
+    "breast": ("Fibroadenoma of the breast.", "pathology"),
+    "eye": ("Drusen of the macula.", "ophthalmology"),
+}
+
+
+@pytest.fixture(scope="module")
+def small(offline: Stages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MMedRAG]:
+    path = tmp_path_factory.mktemp("holdings") / "small.casebase"
+    cases = [Case(id=i, text=t, domain=Domain(d)) for i, (t, d) in REPORTS.items()]
+    casebase, _ = create(path)
+    with casebase, closing(dictionary()) as definitions:
+        index(cases, casebase, offline.embedder, offline.classifier, definitions=definitions)
+        yield assemble(offline, casebase, definitions)
+
+
+def routed(rag: MMedRAG, text: str, chosen: str, **query: object) -> Routing:
+    """The routing of a question for which the classifier chose a domain."""
+    asked = Query(text, **query)  # type: ignore[arg-type]
+    question = Question(
+        asked,
+        Routing({}, Domain(chosen), reason="chosen"),
+        (),
+        rag.definitions.recognise([text])[0],
+    )
+    assert rag.expander is not None and rag.reader is not None and rag.reviser is not None
+    question = replace(question, intent=rag.reader.read(question))
+    question = replace(question, criteria=rag.expander.criteria(question))
+    return rag.reviser.revise(question)
+
+
+def test_it_is_a_reviser(small: MMedRAG) -> None:
+    assert isinstance(small.reviser, RoutingReviser)
+    assert isinstance(small.reviser, Holdings)
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen", "expected"),
+    [
+        ("Cases of subarachnoid haemorrhage", "pathology", "radiology"),
+        ("Metastases with ring enhancement", "pathology", "radiology"),  # it holds both
+        ("Cases with metastasis", "pathology", "pathology"),  # it holds some
+        ("Cases of subarachnoid haemorrhage", "radiology", "radiology"),
+        ("Cases of pneumoconiosis", "pathology", "pathology"),  # nobody holds any
+        ("Is there a haemorrhage?", "ophthalmology", "radiology"),  # kinds count
+        ("No pleural effusion", "pathology", "pathology"),  # what is ruled out is no reason
+        ("Tell me more.", "pathology", "pathology"),
+    ],
+)
+def test_the_corpus_that_holds_it(small: MMedRAG, text: str, chosen: str, expected: str) -> None:
+    routing = routed(small, text, chosen)
+    assert routing.decision == expected
+    assert ("its cases of" in routing.reason) is (chosen != expected)
+
+
+def test_a_domain_that_was_given_stays(small: MMedRAG) -> None:
+    given = routed(small, "subarachnoid haemorrhage", "pathology", domain=Domain("pathology"))
+    assert given.decision == "pathology"
+
+
+def test_a_filter_counts(small: MMedRAG) -> None:
+    text = "Cases of subarachnoid haemorrhage"
+    assert routed(small, text, "pathology", where="id = 'breast'").decision == "pathology"
+    assert routed(small, text, "pathology", where="id != 'breast'").decision == "radiology"
+
+
+def test_evidence_among_other_moves_only_where_nothing_is_held(small: MMedRAG) -> None:
+    assert small.reviser is not None
+    wanted = [
+        Criterion(Assertion.AFFIRMED, small.definitions.recognise([t])[0][0].concept, t, (), False)
+        for t in ("metastasis", "ring enhancement", "subarachnoid haemorrhage")
+    ]
+    routing = Routing({}, Domain("pathology"))
+    history = Question(Query("a history"), routing, (), (), criteria=tuple(wanted))
+    assert small.reviser.revise(history).decision == "pathology"
+    history = replace(history, criteria=tuple(wanted[1:]))
+    assert small.reviser.revise(history).decision == "radiology"
+
+
+class _Pathology:
+    """Sends every question to pathology."""
+
+    def classify(self, queries: Sequence[Query], pictures: Sequence[Image | None]) -> list[Routing]:
+        return [Routing({}, Domain("pathology")) for _ in queries]
+
+
+def test_the_pipeline_searches_there(small: MMedRAG) -> None:
+    rag = replace(small, classifier=_Pathology())
+    context = rag.retrieve(Query("Cases of subarachnoid haemorrhage"))
+    assert context.question.routing.decision == "radiology"
+    assert context.kept[0].item.id == "head"

@@ -1,4 +1,4 @@
-"""A question goes to the corpus that holds what it names; the choice of a user or an image stays."""
+"""A question goes to the corpus that holds what it names; the choice of a user stays."""
 
 from __future__ import annotations
 
@@ -39,14 +39,9 @@ def small(offline: Stages, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def routed(rag: MMedRAG, text: str, chosen: str, **query: object) -> Routing:
     """The routing of a question for which the classifier chose a domain."""
-    asked = Query(text, **query)  # type: ignore[arg-type]
-    question = Question(
-        asked,
-        Routing({}, Domain(chosen), reason="chosen"),
-        (),
-        rag.definitions.recognise([text])[0],
-    )
-    assert rag.expander is not None and rag.reader is not None and rag.reviser is not None
+    mentions = rag.definitions.recognise([text])[0]
+    routing = Routing({}, Domain(chosen), reason="chosen")
+    question = Question(Query(text, **query), routing, (), mentions)
     question = replace(question, intent=rag.reader.read(question))
     question = replace(question, criteria=rag.expander.criteria(question))
     return rag.reviser.revise(question)

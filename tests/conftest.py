@@ -28,11 +28,15 @@ from proofs import ProofTable
 pytest.register_assert_rewrite("mmedrag.testing")  # so that a broken law shows its values
 
 # Machines differ in speed and load, so no example has a deadline and none is drawn too slowly; CI
-# repeats the same examples each time.
-_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("anywhere", _UNHURRIED)
-settings.register_profile("ci", _UNHURRIED, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
+# repeats the same examples each time. Each run draws others, so few a run become many in a week.
+_UNHURRIED = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.register_profile("ordinary", _UNHURRIED, max_examples=40)
+settings.register_profile("long", _UNHURRIED, max_examples=100)
+settings.load_profile("ordinary")
 
 
 # Libraries and tests stay until the end: the collector need not look at them again and again.

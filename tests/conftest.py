@@ -18,7 +18,8 @@ from mmedrag.datasets.records import read_records
 from mmedrag.definitions import Dictionary, glossary
 from mmedrag.encoders import onnx
 from mmedrag.indexing import index
-from mmedrag.phantoms.corpus import generate
+from mmedrag.phantoms import corpus
+from mmedrag.phantoms.corpus import draw, generate
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
 from mmedrag.threads import of_models
@@ -89,6 +90,15 @@ def _networks_are_opened_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         opened = lru_cache(maxsize=8)(lambda limit, *given, opening=onnx._open: opening(*given))
         patch.setattr(onnx, "_open", lambda *given: opened(of_models(), *given))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _phantoms_are_drawn_once() -> Iterator[None]:
+    """A drawing takes forty milliseconds, and corpora of one seed begin with the same ones."""
+    drawn = lru_cache(maxsize=400)(draw)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "draw", lambda *given: drawn(*given).copy())
         yield
 
 

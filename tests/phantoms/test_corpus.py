@@ -88,7 +88,10 @@ def mirrored_contrast(image: np.ndarray, rows: slice) -> float:
     return float(left.mean() - right.mean())
 
 
-def test_same_seed_same_bytes_and_another_seed_another_corpus(tmp_path: Path) -> None:
+def test_same_seed_same_bytes_and_another_seed_another_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmedrag.phantoms.corpus.draw", draw)  # each of them is drawn
     first, second, other = (
         generate(11, seed=seed, into=tmp_path / name)
         for name, seed in (("a", 1), ("b", 1), ("c", 2))

@@ -12,7 +12,6 @@ import pytest
 from mmedrag.cli import parser
 
 ROOT = Path(__file__).parents[1]
-PARSER = parser()
 PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 
 
@@ -51,7 +50,7 @@ def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch, capsys) ->
 def test_commands_and_their_options_exist(command: str) -> None:
     words = shlex.split(command, comments=True)
     try:
-        PARSER.parse_args(words)
+        parser().parse_args(words)
     except SystemExit:
         pytest.fail(f"mmedrag {command} is not understood")
 

@@ -23,7 +23,7 @@ test-long: export OPENBLAS_NUM_THREADS = 1
 test-long: export PYTHONDONTWRITEBYTECODE =
 test-long: $(VENV)/.long
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "long or not long" \
-	    --proofs docs/reference/reliability.md
+	    --hypothesis-profile=long --proofs docs/reference/reliability.md
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -34,6 +34,7 @@ class Orthanc:
     port: int
     folder: Path
     log: Path
+    client: httpx.Client
 
     @property
     def root(self) -> str:
@@ -44,13 +45,13 @@ class Orthanc:
         return f"{self.root}/dicom-web"
 
     def get(self, path: str, **options) -> httpx.Response:
-        return httpx.get(f"{self.root}{path}", auth=(USER, PASSWORD), **options)
+        return self.client.get(f"{self.root}{path}", **options)
 
     def store(self, *datasets: Dataset | bytes) -> None:
         file = self.folder / "upload.dcm"
         for ds in datasets:
             data = ds if isinstance(ds, bytes) else save(ds, file).read_bytes()
-            answer = httpx.post(f"{self.root}/instances", content=data, auth=(USER, PASSWORD))
+            answer = self.client.post(f"{self.root}/instances", content=data)
             assert answer.status_code == 200, answer.text
 
     def lose(self, uid: str) -> None:
@@ -61,7 +62,7 @@ class Orthanc:
 
     def clear(self) -> None:
         for patient in self.get("/patients").json():
-            httpx.delete(f"{self.root}/patients/{patient}", auth=(USER, PASSWORD))
+            self.client.delete(f"{self.root}/patients/{patient}")
 
     def retrieved(self) -> list[str]:
         """The UID of every instance that was asked for by WADO-RS, in order."""
@@ -98,7 +99,8 @@ def _free_port() -> int:
 def running(folder: Path, plugins: Sequence[str] = ()) -> Iterator[Orthanc]:
     """Start a server and stop it at the end."""
     program = _program()
-    server = Orthanc(_free_port(), folder, folder / "log.txt")
+    client = httpx.Client(auth=(USER, PASSWORD))
+    server = Orthanc(_free_port(), folder, folder / "log.txt", client)
     settings = {
         "HttpPort": server.port,
         "DicomServerEnabled": False,
@@ -119,14 +121,15 @@ def running(folder: Path, plugins: Sequence[str] = ()) -> Iterator[Orthanc]:
             [program, "--verbose", str(folder / "orthanc.json")], stdout=log, stderr=log
         )
     try:
-        for _ in range(300):
+        for _ in range(1500):
             assert process.poll() is None, server.log.read_text("utf-8", "replace")[-2000:]
             try:
                 server.get("/system")
                 break
             except httpx.TransportError:
-                time.sleep(0.1)
+                time.sleep(0.02)
         yield server
     finally:
+        client.close()
         process.kill()  # it takes seconds to say goodbye, and its store is thrown away
         process.wait(PATIENCE)

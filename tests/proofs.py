@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SCALE = float(os.environ.get("MMEDRAG_PROOF_SCALE", "1"))
 """Multiplies the size of every long proof: above 1 for a nightly run, below 1 for a quick one."""
@@ -32,6 +33,11 @@ SEED = int(os.environ.get("MMEDRAG_PROOF_SEED", "0"))
 def scaled(number: int) -> int:
     """The size of a long proof in this run, at least one."""
     return max(1, round(number * SCALE))
+
+
+def examples(number: int) -> int:
+    """The size of a property in this run: that number in ``make test-long``, fewer otherwise."""
+    return max(1, round(number * settings().max_examples / 100))
 
 
 class ProofTable:

@@ -38,31 +38,51 @@ def environment(home: Path) -> dict[str, str]:
     return kept | {"HOME": str(home)}
 
 
-def written(script: str, home: Path, *before: str) -> list[str]:
-    """The files that a process leaves in its empty home."""
-    command = [*before, sys.executable, "-c", script.format(model=MODEL)]
-    subprocess.run(command, env=environment(home), check=True, capture_output=True)
+LIVES = {"the offline preset": USE, "a user's own": BY_A_USER, "the library's": BARE}
+TRACED = "the offline preset, traced"
+STRACE = ("strace", "-f", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o")
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The home of each process, which was empty before; they wait for seconds, so all at once."""
+    root = tmp_path_factory.mktemp("homes")
+    commands = {
+        name: [sys.executable, "-c", code.format(model=MODEL)] for name, code in LIVES.items()
+    }
+    if shutil.which("strace"):
+        commands[TRACED] = [*STRACE, str(root / "calls"), *commands["the offline preset"]]
+    running = {}
+    for name, command in commands.items():
+        (root / name).mkdir()
+        running[name] = subprocess.Popen(
+            command, env=environment(root / name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    for name, process in running.items():
+        said, _ = process.communicate()
+        assert process.returncode == 0, (name, said)
+    return {name: root / name for name in running}
+
+
+def written(home: Path) -> list[str]:
+    """The files that a process left in its home."""
     return sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("script", [USE, BY_A_USER], ids=["the offline preset", "a user's own"])
-def test_nothing_is_prepared_for_sending(script: str, tmp_path: Path) -> None:
-    assert written(script, tmp_path) == []
+@pytest.mark.parametrize("name", ["the offline preset", "a user's own"])
+def test_nothing_is_prepared_for_sending(name: str, homes: dict[str, Path]) -> None:
+    assert written(homes[name]) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="known of the Linux builds")
-def test_the_library_would_have_prepared_it(tmp_path: Path) -> None:
-    if not written(BARE, tmp_path):
+def test_the_library_would_have_prepared_it(homes: dict[str, Path]) -> None:
+    if not written(homes["the library's"]):
         pytest.skip("this build of ONNX Runtime has no telemetry")
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-def test_nothing_is_sent_and_no_name_looked_up(tmp_path: Path) -> None:
-    calls = tmp_path / "calls"
-    home = tmp_path / "home"
-    home.mkdir()
-    strace = ("strace", "-f", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", str(calls))
-    assert written(USE, home, *strace) == []
-    lines = calls.read_text("utf-8").splitlines()
+def test_nothing_is_sent_and_no_name_looked_up(homes: dict[str, Path]) -> None:
+    assert written(homes[TRACED]) == []
+    lines = (homes[TRACED].parent / "calls").read_text("utf-8").splitlines()
     assert lines  # the tracer saw the process end
     assert [line for line in lines if "(" in line and "AF_" in line] == []

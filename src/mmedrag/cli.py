@@ -7,6 +7,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import cache
 
 from mmedrag import __version__
 from mmedrag.commands import (
@@ -63,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger("mmedrag").removeHandler(log)
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
+    """All commands and their options; made once, for programs that run several commands."""
     root = CommandParser(
         prog="mmedrag",
         description="Medical multimodal retrieval-augmented generation. Not a medical device.",

@@ -15,6 +15,7 @@ from mmedrag.answers.questions import RuleReader
 from mmedrag.definitions import glossary
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Evidence, Query
+from proofs import examples
 
 SOURCE = glossary()
 ONTOLOGY = SOURCE.concepts
@@ -31,7 +32,7 @@ REPORTS = ("There is {kind}.", "No {wide}.", "{other}.", "No {kind}.")
 ASKED = ("{other} but no {wide}", "{other} without {wide}", "No {wide}. {other}.", "no {wide}")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     families,
     st.sampled_from(ASKED),

@@ -22,13 +22,14 @@ from mmedrag.answers.verification import ClaimChecker
 from mmedrag.citations import resolve
 from mmedrag.definitions import Dictionary
 from mmedrag.types import Case, Evidence, Query, Question, Routing
+from proofs import examples
 
 ROWS = [
     json.loads(line)
     for line in (Path(__file__).parent / "contradictions.jsonl").read_text("utf-8").splitlines()
 ]
 VECTOR = np.zeros(2, np.float32)
-CONTEXTS = 1500
+CONTEXTS = examples(1500)
 FINDINGS = (
     "pneumothorax", "cardiomegaly", "hydronephrosis", "appendicitis", "meningioma", "glaucoma",
     "ascites", "emphysema", "splenomegaly", "cholecystitis",

@@ -30,6 +30,7 @@ from mmedrag.types import (
     Question,
     Routing,
 )
+from proofs import examples
 
 VECTOR = np.zeros(2, np.float32)
 TERMS = glossary()
@@ -200,7 +201,7 @@ def unsupported(brief: Brief, evidence: Sequence[Evidence]) -> list[object]:
     ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.lists(CASES, max_size=6), QUESTIONS, st.lists(STALE, min_size=6, max_size=6))
 def test_no_brief_makes_a_claim_that_its_source_does_not_support(rows, text, said):
     fresh = contexts(rows)
@@ -209,7 +210,7 @@ def test_no_brief_makes_a_claim_that_its_source_does_not_support(rows, text, sai
         assert unsupported(ANALYST.brief(asked(text), evidence, None), evidence) == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.lists(CASES, max_size=6), QUESTIONS)
 def test_no_answer_is_contradicted_by_what_it_cites(rows, text):
     evidence = contexts(rows)

@@ -18,6 +18,7 @@ from mmedrag.casebase.records import DIAGNOSIS
 from mmedrag.casebase.vocabulary import PLAIN
 from mmedrag.filters import Predicate
 from mmedrag.types import Case
+from proofs import examples
 
 CASES = [
     Case(id="a", modality="CT", patient_id="P1", date="2021-05-01", labels=("Covid", "x")),
@@ -111,7 +112,7 @@ def test_columns_of_no_cases(tmp_path):
 LABELS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4), max_size=30)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(LABELS, st.sets(st.sampled_from("aBcXh"), min_size=1), st.integers(1, 9))
 def test_labels_that_stand_together_are_those_of_each_case(labels, asked, few):
     cases = [Case(id=str(i), labels=tuple(own)) for i, own in enumerate(labels)]

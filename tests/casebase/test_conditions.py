@@ -17,6 +17,7 @@ from mmedrag.filters import MAX_DEPTH, MAX_LENGTH, parse
 from mmedrag.testing.case_index import DIM, entries_of
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Query
+from proofs import examples
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_meaning(casebase, where, expected):
     assert {c.id for c in CASES if parse(where).matches(c)} == set(expected)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(expressions)
 def test_sql_and_python_agree(casebase, where):
     condition = parse(where)
@@ -117,7 +118,7 @@ def test_a_generation_and_new_rows_say_the_same(published_reports, where, expect
     assert found(published_reports, where) == expected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(*(3 * [st.sampled_from([where for where, _ in STATED])]), st.sampled_from(["and", "or"]))
 def test_joined_conditions_on_reports_lose_nothing(published_reports, first, second, third, word):
     where = f"({first}) {word} not ({second}) or ({third}) {word} domain is not null"

@@ -21,6 +21,7 @@ from mmedrag.protocols import CaseIndex
 from mmedrag.testing.case_index import DIM, FILTERS, CaseIndexContract, entries_of, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Domain, Query
+from proofs import examples
 
 faiss.omp_set_num_threads(1)  # two threads that wait for each other are slower on a busy machine
 
@@ -185,7 +186,7 @@ def test_words_do_not_lead_out_of_the_domain_or_the_filter():
         assert len(made.search(question_of(query, entries[0].vector), 10)) == 4
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.text(max_size=80), st.data())
 def test_no_text_breaks_the_word_search(casebase_of_words, text, data):
     syntax = data.draw(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmedrag.casebase.stems import Stemmer, folded, prepare, separated
+from proofs import examples
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_stems(stemmer):
     assert stemmer.stems([]) == []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.text(max_size=30), max_size=5))
 def test_words_of_several_texts_are_those_of_each(stemmer, texts):
     together = separated(texts)
@@ -46,7 +47,7 @@ def test_words_of_several_texts_are_those_of_each(stemmer, texts):
     assert all(stemmer.stems(words))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.lists(st.text(st.characters(max_codepoint=0x2FF), max_size=30), max_size=3))
 def test_plain_texts_are_split_as_all_others_are(texts):
     words = [re.findall(r"[^\W_]+", folded(text)) for text in texts]

@@ -12,6 +12,7 @@ from mmedrag.datasets import read_corpus
 from mmedrag.datasets.delimited import csv_rows
 from mmedrag.errors import MMedRAGError
 from mmedrag.types import Case, Problem
+from proofs import examples
 
 
 def rows(folder: Path, content: str | bytes, name: str = "t.csv"):
@@ -139,7 +140,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=60).map("".join), st.sampled_from(["utf-8", "latin-1", "utf-16"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_text_gives_cases_problems_or_a_typed_error(tmp_path_factory, text, encoding):
     file = tmp_path_factory.mktemp("any") / "t.csv"
     file.write_bytes(f"id,text\n1,first\n{text}\n9,last\n".encode(encoding))
@@ -159,7 +160,7 @@ def test_any_text_gives_cases_problems_or_a_typed_error(tmp_path_factory, text, 
         max_size=8,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_python_writes_is_read_as_it_was(tmp_path_factory, table):
     import csv
 

@@ -36,6 +36,7 @@ from mmedrag.datasets.scrubbing import abbreviations, ordinary_words, scrub
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case, Domain, Problem
+from proofs import examples
 
 SALT = b"0123456789abcdef"
 PLANTED = "ZEBRASECRET"
@@ -392,7 +393,7 @@ def test_known_values_are_scrubbed_in_any_case(name, frame):
     flips=st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 255)), min_size=1, max_size=8),
     structured=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_files_give_cases_or_problems(flips, structured, tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged")

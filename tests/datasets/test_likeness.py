@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mmedrag.datasets import likeness
 from mmedrag.datasets.duplicates import DuplicateReport
 from mmedrag.datasets.likeness import MAX_DISTANCE, alike, close_pairs
+from proofs import examples
 
 
 @given(
@@ -16,7 +17,7 @@ from mmedrag.datasets.likeness import MAX_DISTANCE, alike, close_pairs
     st.lists(st.tuples(st.integers(0, 11), st.sets(st.integers(0, 63), max_size=6)), max_size=8),
     st.sampled_from([1, 5, 1 << 21]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_close_pairs_are_all_pairs_that_are_close_each_once(values, changes, block):
     pool = list(values)
     for which, bits in changes:

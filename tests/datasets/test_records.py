@@ -15,6 +15,7 @@ from mmedrag.datasets.records import read_records
 from mmedrag.datasets.rows import MAX_LINE
 from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
+from proofs import examples
 
 
 def corpus(folder: Path, *rows: object) -> Path:
@@ -236,7 +237,7 @@ native = {
         unique_by=lambda case: case.id,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_writing_and_reading_agree(tmp_path_factory, cases):
     file = tmp_path_factory.mktemp("export") / "records.jsonl"
     assert write_records(cases, file) == (len(cases), [])
@@ -277,7 +278,7 @@ def test_an_export_that_fails_leaves_the_old_file(tmp_path):
     flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), max_size=10),
     tail=st.binary(max_size=60),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_damaged_files_give_cases_and_problems(tmp_path_factory, flips, tail):
     rows = [{"id": str(i), "text": "words é", "labels": ["a"], "meta": {"n": i}} for i in range(5)]
     data = bytearray("".join(json.dumps(row) + "\n" for row in rows).encode())

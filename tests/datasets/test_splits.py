@@ -27,6 +27,7 @@ from mmedrag.datasets.ties import LONG_TEXT, Reason, Tie, connected, find_ties, 
 from mmedrag.errors import CorpusError, LeakError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.types import Case, Domain
+from proofs import examples
 
 REPORT = "the heart is of normal size and both lungs are clear of any consolidation"
 
@@ -66,7 +67,7 @@ patients = st.lists(
 
 
 @given(patients, st.floats(0.05, 0.95), st.integers(0, 9))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_a_split_never_leaks_and_loses_nothing(cases, share, seed):
     train, held_out = split_cases(cases, share, seed)
     assert leaks(train, held_out) == []

@@ -15,6 +15,7 @@ from mmedrag.datasets import read_corpus
 from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError, MissingExtra, MMedRAGError
 from mmedrag.types import Case, Domain, Problem
+from proofs import examples
 
 
 def read(path: Path, **options) -> tuple[list[Case], list[Problem]]:
@@ -194,7 +195,7 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), max_size=10),
     tail=st.binary(max_size=60),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_damaged_tables_give_cases_problems_or_corpus_errors(tmp_path_factory, flips, tail):
     data = bytearray(
         b"id,text,labels\n" + b"".join(b'%d,"some, words",a;b\n' % i for i in range(6))

@@ -21,6 +21,7 @@ from mmedrag.definitions import (
 from mmedrag.definitions.compilation import in_memory
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Domain, Kind
+from proofs import examples
 
 GLOSSARY = Path(definitions.__file__).with_name("glossary.jsonl")
 ROWS = [json.loads(line) for line in GLOSSARY.read_text("utf-8").splitlines()]
@@ -189,7 +190,7 @@ def test_what_two_dictionaries_call_one_thing_is_read_from_names_in_both_directi
         assert concepts.kind("B:1") is Kind.DISEASE
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=25))
 def test_laws_of_any_hierarchy(pairs: list[tuple[int, int]]) -> None:
     parents: dict[int, list[str]] = {n: [] for n in range(10)}

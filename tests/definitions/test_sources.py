@@ -304,8 +304,9 @@ def test_obsolete_terms_with_comments_are_skipped(tmp_path: Path) -> None:
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from mmedrag.definitions import compile_dictionary, read_terms
+from mmedrag.definitions import compile_dictionary, ontology_xml, read_terms
 
+ontology_xml.LONGEST = int(sys.argv[4]) or ontology_xml.LONGEST
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[3]), used + int(sys.argv[3])))
 made = compile_dictionary(read_terms(sys.argv[1]), Path(sys.argv[2]))
@@ -313,10 +314,13 @@ print(made.terms, made.broken)
 """
 
 
-def compiled_within(mebibytes: int, source: Path, into: Path) -> tuple[int, int]:
-    """Terms and problems of a dictionary that another process compiles in that much memory."""
+def compiled_within(mebibytes: int, source: Path, into: Path, longest: int = 0) -> tuple[int, int]:
+    """Terms and problems of a dictionary that another process compiles in that much memory.
+
+    ``longest`` takes the place of the most bytes of a record of XML.
+    """
     told = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(source), str(into), str(mebibytes << 20)],
+        [sys.executable, "-c", LIMITED, source, into, str(mebibytes << 20), str(longest)],
         capture_output=True,
         text=True,
         check=True,
@@ -333,11 +337,23 @@ def test_small_files_that_unpack_to_much_are_compiled_in_little_memory(tmp_path:
     tags = tmp_path / "tags.obo.gz"
     tags.write_bytes(gzip.compress(head + b'synonym: "a" EXACT []\n' * 1_000_000))
     assert compiled_within(70, tags, tmp_path / "a.dict")[0] == 1
+
+
+@pytest.mark.proof("bombs")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of memory and /proc")
+@pytest.mark.parametrize(
+    ("mebibytes", "longest", "elements"),
+    [(150, 8 << 20, 1_250_000), pytest.param(600, 0, 5_000_000, marks=pytest.mark.long)],
+    ids=["a quarter", "whole"],
+)
+def test_a_record_of_too_many_elements_ends_before_the_memory_does(
+    tmp_path: Path, mebibytes: int, longest: int, elements: int
+) -> None:
     deep = tmp_path / "desc.xml.gz"
     record = b"<DescriptorRecordSet><DescriptorRecord><DescriptorUI>"
-    deep.write_bytes(gzip.compress(record + b"<a>bbbbbbbb</a>" * 5_000_000, 1))
+    deep.write_bytes(gzip.compress(record + b"<a>bbbbbbbb</a>" * elements, 1))
     with pytest.raises(subprocess.CalledProcessError) as error:
-        compiled_within(600, deep, tmp_path / "b.dict")
+        compiled_within(mebibytes, deep, tmp_path / "b.dict", longest)
     assert "No usable entry" in error.value.stderr
 
 

@@ -18,6 +18,7 @@ from mmedrag.filters import (
     fields_of,
     parse,
 )
+from proofs import examples
 
 
 def test_an_expression_is_a_tree_of_values():
@@ -81,7 +82,7 @@ def test_what_does_not_parse_is_named_with_its_place(where, message):
         parse(where)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.text(max_size=60)
     | st.lists(

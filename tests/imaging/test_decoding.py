@@ -19,6 +19,7 @@ from mmedrag.errors import ImageError
 from mmedrag.imaging import decoding, limits
 from mmedrag.imaging.decoding import image_digest, open_image, read_bytes, thumbnail
 from mmedrag.imaging.grey import to_8_bit
+from proofs import examples
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -187,7 +188,7 @@ def test_truncated_files_say_so_with_name_and_remedy(kind, tmp_path):
     flips=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), min_size=1, max_size=8),
     cut=st.floats(0.1, 1),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_files_give_an_image_or_an_image_error(kind, flips, cut):
     data = bytearray(encoded(gradient(), kind))
@@ -203,7 +204,7 @@ def test_damaged_files_give_an_image_or_an_image_error(kind, flips, cut):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @pytest.mark.filterwarnings("ignore")
 def test_any_bytes_behind_a_magic_number(tail):
     for magic in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM"):

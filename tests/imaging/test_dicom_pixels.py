@@ -18,6 +18,7 @@ from dicom_files import ENHANCED_CT, header, ramp, save, with_pixels
 from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.imaging.dicom_pixels import window
+from proofs import examples
 
 
 def shown(ds: Dataset, frame: int = 0) -> np.ndarray:
@@ -306,7 +307,7 @@ def test_messages_name_the_file_and_hold_no_value_of_the_header(tmp_path):
     flips=st.lists(st.tuples(st.integers(128, 1100), st.integers(1, 255)), min_size=1, max_size=6),
     cut=st.floats(0.05, 1),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_dicom_gives_an_image_or_an_image_error(flips, cut):
     small = ramp()[:2]

@@ -76,7 +76,12 @@ def asked(page, text: str) -> None:
     expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
 
 
-def violations(page) -> list[str]:
-    from axe_playwright_python.sync_playwright import Axe
+def violations(page, *rules: str) -> list[str]:
+    """The rules of axe that the page breaks, of all or of some."""
+    from axe_playwright_python.base import AXE_SCRIPT
 
-    return [v["id"] for v in Axe().run(page).response["violations"]]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    found = "options => axe.run(options).then(found => found.violations.map(v => v.id))"
+    return page.evaluate(found, {"resultTypes": ["violations"], **only})

@@ -11,6 +11,7 @@ from PIL import Image
 from mmedrag.training import augmentation
 from mmedrag.training.augmentation import augmented, is_ultrasound, may_mirror, may_turn, part
 from mmedrag.types import Case, Domain
+from proofs import examples
 
 RADIOLOGY, PATHOLOGY, FUNDUS = Domain.RADIOLOGY, Domain.PATHOLOGY, Domain.OPHTHALMOLOGY
 
@@ -90,7 +91,7 @@ def test_tissue_whose_text_speaks_of_places_is_left_upright():
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["L", "RGB"]), st.integers(1, 80), st.integers(1, 80))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_changes_are_small_and_repeatable(seed, mode, width, height):
     image = Image.effect_noise((width, height), 50).convert(mode)
     item = case("Clear lungs.", RADIOLOGY, "xray")

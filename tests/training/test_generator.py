@@ -21,6 +21,7 @@ pytest.importorskip("trl", reason='pip install "mmedrag[tune]"')
 pytest.importorskip("peft", reason='pip install "mmedrag[tune]"')
 torch = pytest.importorskip("torch")
 
+from mmedrag.training import generator_figures  # noqa: E402
 from mmedrag.training.dpo import Recipe, silence  # noqa: E402
 from mmedrag.training.generator import Tuned, train_generator  # noqa: E402
 from mmedrag.training.likelihood import divergence, log_likelihoods, tokens  # noqa: E402
@@ -64,6 +65,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_answers() -> Iterator[None]:
+    """What so small a model writes never ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generator_figures, "ANSWER_TOKENS", 40)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -247,11 +256,12 @@ def test_a_model_has_not_moved_from_itself() -> None:
 def test_nothing_changes_where_nothing_was_tuned(start: Path) -> None:
     from mmedrag.answers.grounding import Judge
     from mmedrag.assembly import dictionary
-    from mmedrag.training.generator_figures import measure_generator
 
     terms = dictionary()
     judge = Judge(terms, terms.concepts)
-    figures = measure_generator(loaded(start), nullcontext, PAIRS, judge, answers=2)
+    figures = generator_figures.measure_generator(
+        loaded(start), nullcontext, PAIRS, judge, answers=2
+    )
     assert figures.prefers[0] == figures.prefers[1]
     assert figures.gain.difference == 0.0
     assert figures.moved == 0.0

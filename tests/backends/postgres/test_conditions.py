@@ -16,6 +16,7 @@ from mmedrag.filters import MAX_DEPTH, parse
 from mmedrag.testing.case_index import DIM, entries_of
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Case, Entry, Query
+from proofs import examples
 
 NOWHERE = np.zeros(DIM, np.float32)
 
@@ -51,7 +52,7 @@ def test_meaning(store, where, expected) -> None:
     assert found(store, where) & {case.id for case in CASES} == set(expected)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(expressions)
 def test_sql_and_python_agree(store, where) -> None:
     condition = parse(where)

@@ -30,6 +30,7 @@ from mmedrag.testing.case_index import (
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Assertion, Case, Domain, Entry, Kind, Query
 from postgres_laws import TABLES, OnServer, made
+from proofs import examples
 
 
 class TestExactly(OnServer, CaseIndexContract):
@@ -95,7 +96,7 @@ STATED = (None, "affirms = 'pleural effusion'", "rules_out = 'pneumothorax'", "r
           "affirms like 'cardio%' or diagnosis = 'pneumonia'")  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(queries(), st.sampled_from(WORDS) | st.none(), st.sampled_from(STATED))
 def test_it_finds_what_a_casebase_finds(pair, search, text, where) -> None:
     query, k, domain, seed = search

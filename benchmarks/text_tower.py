@@ -8,6 +8,7 @@ are ``package`` (all-MiniLM-L6-v2 as it installs), ``shipped``, or an ONNX file.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -43,121 +44,6 @@ TERMS = 120
 
 Rows = list[tuple[float, str]]
 """A value for each query, and what queries depend on each other by."""
-
-
-BY_HAND = (
-    (
-        "Small left pleural effusion.",
-        "A small effusion is seen in the pleural space on the left.",
-        "Small right pleural effusion.",
-        "side",
-    ),
-    (
-        "Opacity in the right lower lobe.",
-        "Right lower lobe opacity.",
-        "Opacity in the left lower lobe.",
-        "side",
-    ),
-    (
-        "Fracture of the left distal radius.",
-        "The distal radius is fractured on the left.",
-        "Fracture of the right distal radius.",
-        "side",
-    ),
-    (
-        "Right eye with macular edema.",
-        "Macular oedema, OD.",
-        "Left eye with macular edema.",
-        "side",
-    ),
-    ("Left renal cyst.", "There is a cyst of the left kidney.", "Right renal cyst.", "side"),
-    (
-        "Mass in the upper outer quadrant of the right breast.",
-        "Right breast mass, upper outer quadrant.",
-        "Mass in the upper outer quadrant of the left breast.",
-        "side",
-    ),
-    (
-        "Midline shift to the left.",
-        "The midline is displaced towards the left side.",
-        "Midline shift to the right.",
-        "side",
-    ),
-    (
-        "Left frontal lobe tumor.",
-        "Tumour located in the left frontal region.",
-        "Right frontal lobe tumor.",
-        "side",
-    ),
-    (
-        "Right-sided pneumothorax.",
-        "Air in the right pleural cavity.",
-        "Left-sided pneumothorax.",
-        "side",
-    ),
-    (
-        "Occlusion of the left middle cerebral artery.",
-        "Left MCA occlusion.",
-        "Occlusion of the right middle cerebral artery.",
-        "side",
-    ),
-    (
-        "There is a pneumothorax.",
-        "A pneumothorax is present.",
-        "There is no pneumothorax.",
-        "negation",
-    ),
-    (
-        "Lymph node metastasis is identified.",
-        "Metastatic carcinoma involves a lymph node.",
-        "No lymph node metastasis is identified.",
-        "negation",
-    ),
-    (
-        "The optic disc is swollen.",
-        "Swelling of the optic disc.",
-        "The optic disc is not swollen.",
-        "negation",
-    ),
-    (
-        "Acute intracranial haemorrhage.",
-        "Fresh bleeding inside the skull.",
-        "No acute intracranial haemorrhage.",
-        "negation",
-    ),
-    ("Cardiomegaly is present.", "The heart is enlarged.", "Cardiomegaly is absent.", "negation"),
-    (
-        "Diabetic retinopathy is seen.",
-        "Signs of diabetic retinopathy.",
-        "No diabetic retinopathy is seen.",
-        "negation",
-    ),
-    (
-        "Gallstones are visible.",
-        "There are stones in the gallbladder.",
-        "Gallstones are not visible.",
-        "negation",
-    ),
-    (
-        "Lymphovascular invasion present.",
-        "Tumour invades lymphatic vessels.",
-        "Lymphovascular invasion not identified.",
-        "negation",
-    ),
-    (
-        "Focal consolidation.",
-        "An area of consolidation is noted.",
-        "No focal consolidation.",
-        "negation",
-    ),
-    (
-        "The margins are involved by tumour.",
-        "Tumour extends to the margins.",
-        "The margins are free of tumour.",
-        "negation",
-    ),
-)
-"""Statement, rewording, what is wrong: sentences that no template makes."""
 
 
 def rank_values(
@@ -297,6 +183,13 @@ def annotated(data: Path) -> list[tuple[str, str, str, str]]:
     return made
 
 
+def by_hand(kind: str) -> list[tuple[str, str, str, str]]:
+    """Triplets written by hand, in sentences that no template makes (``triplets.tsv``)."""
+    with (Path(__file__).parent / "triplets.tsv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == kind]
+    return [(r["text"], r["same"], r["opposite"], str(i)) for i, r in enumerate(rows)]
+
+
 def judged(encoder: TextEncoder, made: Sequence[tuple[str, str, str, str]]) -> Rows:
     """Whether the rewording is nearer than what is wrong."""
     one, right, wrong = (encoder.encode([m[i] for m in made]) for i in range(3))
@@ -318,8 +211,8 @@ def measures(data: Path) -> dict[str, Callable[[TextEncoder], Rows]]:
         "negation triplets": lambda e: judged(e, triplets("negation", terms)),
         "side triplets": lambda e: judged(e, triplets("side", terms)),
         "grade triplets": lambda e: judged(e, triplets("grade", terms)),
-        "side, written by hand": lambda e: judged(e, [t for t in BY_HAND if t[3] == "side"]),
-        "negation, written by hand": lambda e: judged(e, [t for t in BY_HAND if t[3] != "side"]),
+        "side, written by hand": lambda e: judged(e, by_hand("side")),
+        "negation, written by hand": lambda e: judged(e, by_hand("negation")),
         "clinical notes, all": lambda e: judged(e, notes),
         "clinical notes, denied": lambda e: judged(e, denied),
     }

@@ -20,14 +20,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
 import text_tower as recipe
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.datasets.corpus import codes
-from mmedrag.definitions import translations
+from mmedrag.definitions import glossary, translations
 from mmedrag.encoders.text import OnnxTextEncoder, TextEncoder, WordPiece
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.ranking import reciprocal_rank, success_at_k
 from mmedrag.presets import MODELS, offline_texts
+from mmedrag.text.laterality import sides
 from mmedrag.training.features import read_set
 from mmedrag.training.text_pairs import case_texts, halves
+from mmedrag.types import Assertion
 
 DENIED = ("no {x} can be demonstrated", "{x} not detected", "lack of {x}", "{x} excluded",
           "never had {x}", "unremarkable, with no {x} at all", "{x}: none",
@@ -41,6 +43,8 @@ GRADES = (("mild", "severe"), ("severe", "mild"), ("small", "large"), ("acute", 
 GRADED = ("a rather {s} {x}", "{x} which is {s}", "{x} graded as {s}")
 TERMS = 120
 """Held-out findings that triplets are made of."""
+
+_SAID = (Assertion.AFFIRMED, Assertion.NEGATED)
 
 Rows = list[tuple[float, str]]
 """A value for each query, and what queries depend on each other by."""
@@ -197,6 +201,26 @@ def judged(encoder: TextEncoder, made: Sequence[tuple[str, str, str, str]]) -> R
     return [(float(yes), m[3]) for yes, m in zip(nearer, made, strict=True)]
 
 
+def by_rules(kind: str) -> Rows:
+    """Whether the rules of section 3.4 tell what is wrong, and not the rewording, from a text."""
+    made = by_hand(kind)
+    if kind == "side":
+        return [(float(sides(t) == sides(same) != sides(wrong)), i) for t, same, wrong, i in made]
+    return [
+        (float(contradicted(t, wrong) and not contradicted(t, same)), i)
+        for t, same, wrong, i in made
+    ]
+
+
+def contradicted(text: str, other: str) -> bool:
+    """Whether one of them affirms a term of the glossary that the other denies."""
+    one, two = (
+        [{m.term for m in mentions if m.assertion is said} for said in _SAID]
+        for mentions in glossary().recognise([text, other])
+    )
+    return bool(one[0] & two[1] or one[1] & two[0])
+
+
 def measures(data: Path) -> dict[str, Callable[[TextEncoder], Rows]]:
     """Every figure by name."""
     terms, notes = held_out_terms(data), annotated(data)
@@ -213,6 +237,8 @@ def measures(data: Path) -> dict[str, Callable[[TextEncoder], Rows]]:
         "grade triplets": lambda e: judged(e, triplets("grade", terms)),
         "side, written by hand": lambda e: judged(e, by_hand("side")),
         "negation, written by hand": lambda e: judged(e, by_hand("negation")),
+        "side, written by hand, by rules": lambda _: by_rules("side"),
+        "negation, written by hand, by rules": lambda _: by_rules("negation"),
         "clinical notes, all": lambda e: judged(e, notes),
         "clinical notes, denied": lambda e: judged(e, denied),
     }

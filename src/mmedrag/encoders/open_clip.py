@@ -124,8 +124,11 @@ def image_processor(settings: Mapping[str, Any]) -> Foreign:
     if mode not in ("shortest", "squash"):
         raise CheckpointError(f"The resizing {mode} is not known", "Use a model with another.")
     square = {"height": side, "width": side}
-    # In transformers 5 the plain name is the version on torchvision.
-    processor = getattr(transformers, "CLIPImageProcessorPil", transformers.CLIPImageProcessor)
+    # In transformers 5 the plain name is the version on torchvision, and warns without it.
+    on_pillow = hasattr(transformers, "CLIPImageProcessorPil")
+    processor = getattr(
+        transformers, "CLIPImageProcessorPil" if on_pillow else "CLIPImageProcessor"
+    )
     return processor(
         size={"shortest_edge": side} if mode == "shortest" else square,
         crop_size=square,

@@ -38,6 +38,7 @@ def networks() -> Iterator[tuple[str, PreTrainedModel, int]]:
     """Name, network, and side of its images (0: it reads texts)."""
     yield "ViT-B/32 at 224 px (pubmedclip, plip)", CLIPVisionModel(_clip(32)), 224
     yield "ViT-B/16 at 224 px (biomedclip)", ViTModel(ViTConfig(image_size=224)), 224
+    yield "ViT-B/16 at 448 px (conch)", ViTModel(ViTConfig(image_size=448)), 448
     yield "DINOv2 ViT-B/14 at 518 px (rad-dino)", Dinov2Model(Dinov2Config(image_size=518)), 518
     large = SiglipVisionConfig(
         hidden_size=1152, intermediate_size=4304, num_hidden_layers=27, num_attention_heads=16,

@@ -8,6 +8,7 @@ are ``package`` (all-MiniLM-L6-v2 as it installs), ``shipped``, or an ONNX file.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -19,14 +20,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
 import text_tower as recipe
 from mmedrag.casebase.hybrid import relevance
 from mmedrag.datasets.corpus import codes
-from mmedrag.definitions import translations
+from mmedrag.definitions import glossary, translations
 from mmedrag.encoders.text import OnnxTextEncoder, TextEncoder, WordPiece
 from mmedrag.evaluation.lexical import bm25
 from mmedrag.measures.bootstrap import interval
 from mmedrag.measures.ranking import reciprocal_rank, success_at_k
 from mmedrag.presets import MODELS, offline_texts
+from mmedrag.text.laterality import sides
 from mmedrag.training.features import read_set
 from mmedrag.training.text_pairs import case_texts, halves
+from mmedrag.types import Assertion
 
 DENIED = ("no {x} can be demonstrated", "{x} not detected", "lack of {x}", "{x} excluded",
           "never had {x}", "unremarkable, with no {x} at all", "{x}: none",
@@ -41,123 +44,10 @@ GRADED = ("a rather {s} {x}", "{x} which is {s}", "{x} graded as {s}")
 TERMS = 120
 """Held-out findings that triplets are made of."""
 
+_SAID = (Assertion.AFFIRMED, Assertion.NEGATED)
+
 Rows = list[tuple[float, str]]
 """A value for each query, and what queries depend on each other by."""
-
-
-BY_HAND = (
-    (
-        "Small left pleural effusion.",
-        "A small effusion is seen in the pleural space on the left.",
-        "Small right pleural effusion.",
-        "side",
-    ),
-    (
-        "Opacity in the right lower lobe.",
-        "Right lower lobe opacity.",
-        "Opacity in the left lower lobe.",
-        "side",
-    ),
-    (
-        "Fracture of the left distal radius.",
-        "The distal radius is fractured on the left.",
-        "Fracture of the right distal radius.",
-        "side",
-    ),
-    (
-        "Right eye with macular edema.",
-        "Macular oedema, OD.",
-        "Left eye with macular edema.",
-        "side",
-    ),
-    ("Left renal cyst.", "There is a cyst of the left kidney.", "Right renal cyst.", "side"),
-    (
-        "Mass in the upper outer quadrant of the right breast.",
-        "Right breast mass, upper outer quadrant.",
-        "Mass in the upper outer quadrant of the left breast.",
-        "side",
-    ),
-    (
-        "Midline shift to the left.",
-        "The midline is displaced towards the left side.",
-        "Midline shift to the right.",
-        "side",
-    ),
-    (
-        "Left frontal lobe tumor.",
-        "Tumour located in the left frontal region.",
-        "Right frontal lobe tumor.",
-        "side",
-    ),
-    (
-        "Right-sided pneumothorax.",
-        "Air in the right pleural cavity.",
-        "Left-sided pneumothorax.",
-        "side",
-    ),
-    (
-        "Occlusion of the left middle cerebral artery.",
-        "Left MCA occlusion.",
-        "Occlusion of the right middle cerebral artery.",
-        "side",
-    ),
-    (
-        "There is a pneumothorax.",
-        "A pneumothorax is present.",
-        "There is no pneumothorax.",
-        "negation",
-    ),
-    (
-        "Lymph node metastasis is identified.",
-        "Metastatic carcinoma involves a lymph node.",
-        "No lymph node metastasis is identified.",
-        "negation",
-    ),
-    (
-        "The optic disc is swollen.",
-        "Swelling of the optic disc.",
-        "The optic disc is not swollen.",
-        "negation",
-    ),
-    (
-        "Acute intracranial haemorrhage.",
-        "Fresh bleeding inside the skull.",
-        "No acute intracranial haemorrhage.",
-        "negation",
-    ),
-    ("Cardiomegaly is present.", "The heart is enlarged.", "Cardiomegaly is absent.", "negation"),
-    (
-        "Diabetic retinopathy is seen.",
-        "Signs of diabetic retinopathy.",
-        "No diabetic retinopathy is seen.",
-        "negation",
-    ),
-    (
-        "Gallstones are visible.",
-        "There are stones in the gallbladder.",
-        "Gallstones are not visible.",
-        "negation",
-    ),
-    (
-        "Lymphovascular invasion present.",
-        "Tumour invades lymphatic vessels.",
-        "Lymphovascular invasion not identified.",
-        "negation",
-    ),
-    (
-        "Focal consolidation.",
-        "An area of consolidation is noted.",
-        "No focal consolidation.",
-        "negation",
-    ),
-    (
-        "The margins are involved by tumour.",
-        "Tumour extends to the margins.",
-        "The margins are free of tumour.",
-        "negation",
-    ),
-)
-"""Statement, rewording, what is wrong: sentences that no template makes."""
 
 
 def rank_values(
@@ -297,11 +187,38 @@ def annotated(data: Path) -> list[tuple[str, str, str, str]]:
     return made
 
 
+def by_hand(kind: str) -> list[tuple[str, str, str, str]]:
+    """Triplets written by hand, in sentences that no template makes (``triplets.tsv``)."""
+    with (Path(__file__).parent / "triplets.tsv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == kind]
+    return [(r["text"], r["same"], r["opposite"], str(i)) for i, r in enumerate(rows)]
+
+
 def judged(encoder: TextEncoder, made: Sequence[tuple[str, str, str, str]]) -> Rows:
     """Whether the rewording is nearer than what is wrong."""
     one, right, wrong = (encoder.encode([m[i] for m in made]) for i in range(3))
     nearer = (one * right).sum(axis=1) > (one * wrong).sum(axis=1)
     return [(float(yes), m[3]) for yes, m in zip(nearer, made, strict=True)]
+
+
+def by_rules(kind: str) -> Rows:
+    """Whether the rules of section 3.4 tell what is wrong, and not the rewording, from a text."""
+    made = by_hand(kind)
+    if kind == "side":
+        return [(float(sides(t) == sides(same) != sides(wrong)), i) for t, same, wrong, i in made]
+    return [
+        (float(contradicted(t, wrong) and not contradicted(t, same)), i)
+        for t, same, wrong, i in made
+    ]
+
+
+def contradicted(text: str, other: str) -> bool:
+    """Whether one of them affirms a term of the glossary that the other denies."""
+    one, two = (
+        [{m.term for m in mentions if m.assertion is said} for said in _SAID]
+        for mentions in glossary().recognise([text, other])
+    )
+    return bool(one[0] & two[1] or one[1] & two[0])
 
 
 def measures(data: Path) -> dict[str, Callable[[TextEncoder], Rows]]:
@@ -318,8 +235,10 @@ def measures(data: Path) -> dict[str, Callable[[TextEncoder], Rows]]:
         "negation triplets": lambda e: judged(e, triplets("negation", terms)),
         "side triplets": lambda e: judged(e, triplets("side", terms)),
         "grade triplets": lambda e: judged(e, triplets("grade", terms)),
-        "side, written by hand": lambda e: judged(e, [t for t in BY_HAND if t[3] == "side"]),
-        "negation, written by hand": lambda e: judged(e, [t for t in BY_HAND if t[3] != "side"]),
+        "side, written by hand": lambda e: judged(e, by_hand("side")),
+        "negation, written by hand": lambda e: judged(e, by_hand("negation")),
+        "side, written by hand, by rules": lambda _: by_rules("side"),
+        "negation, written by hand, by rules": lambda _: by_rules("negation"),
         "clinical notes, all": lambda e: judged(e, notes),
         "clinical notes, denied": lambda e: judged(e, denied),
     }

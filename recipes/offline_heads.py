@@ -1,7 +1,7 @@
 """What the heads of the ``offline`` preset were chosen by: patients held out of training.
 
 Four folds of 65 MedPix training patients, with a part of odir5k and patolojiatlasi held out too.
-Features are ImageNet's (``models/lite0.onnx``), which no image here was used for; the validation
+Features are ImageNet's (``models/lite0.onnx.gz``), which no image here was used for; the validation
 part is not read. Run: ``python recipes/offline_heads.py --data ../shared/data``.
 """
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmedrag.errors import QueryError
-from mmedrag.presets import PRESETS, Stages, build, find_preset
+from mmedrag.presets import MODELS, PRESETS, Stages, build, find_preset
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
 from mmedrag.types import Query
 
@@ -54,3 +54,8 @@ def test_the_tuned_text_encoder_hears_negation_better() -> None:
     assert statement @ same - statement @ denied > before[0] @ before[1] - before[0] @ before[2]
     (routing,) = tuned.classifier.classify([Query("pleural effusion")])
     assert routing.decision == "radiology"
+
+
+def test_all_shipped_weights_are_at_most_60_megabytes() -> None:
+    sizes = [file.stat().st_size for file in MODELS.rglob("*") if file.is_file()]
+    assert 50e6 < sum(sizes) <= 60e6

@@ -28,7 +28,7 @@ onnxruntime.InferenceSession({model!r}, providers=["CPUExecutionProvider"])
 time.sleep(2)
 """
 BARE = BY_A_USER.replace("import mmedrag\n", "")
-MODEL = str(Path(mmedrag.__file__).parent / "models" / "lite0.onnx")
+MODEL = str(Path(mmedrag.__file__).parent / "models" / "image.onnx")
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -26,7 +26,7 @@ from mmedrag.encoders.mixture import DomainMixture
 from mmedrag.encoders.pretrained import Pretrained
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.encoders.towers import Towers
-from mmedrag.errors import QueryError
+from mmedrag.errors import CheckpointError, QueryError
 from mmedrag.modality import (
     CERTAIN,
     TrainedClassifier,
@@ -291,6 +291,16 @@ def _towers(models: Mapping[str, str]) -> Stages:
     return _of_towers(models, load_towers(clip.name, revision=clip.revision))
 
 
+def _conch(models: Mapping[str, str]) -> Stages:
+    """CONCH, whose weights and tokeniser are published in two places, from a folder of both."""
+    if not Path(models["clip"]).is_dir():
+        raise CheckpointError(
+            f"There is no folder {models['clip']} of CONCH's three files",
+            "docs/guide/models.md says where they are; give their folder by --model clip=FOLDER.",
+        )
+    return _towers(models)
+
+
 def _of_towers(models: Mapping[str, str], towers: Towers) -> Stages:
     embedder = _adapted(models, towers.embedder())
     return Stages(
@@ -453,6 +463,13 @@ PRESETS: tuple[Preset, ...] = (
             "reward": "",
         },
         _towers,
+    ),
+    Preset(
+        "conch",
+        "CONCH ViT-B/16 for pathology, a CoCa, both towers (open_clip and timm are not needed)",
+        'pip install "mmedrag[torch]", a folder of CONCH\'s files (--model clip=FOLDER)',
+        {"clip": "conch", "adapted": "", "reward": ""},
+        _conch,
     ),
     Preset(
         "medsiglip",

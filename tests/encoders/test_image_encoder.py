@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,22 @@ SIZES = [(28, 28), (300, 40), (40, 300), (1, 500), (3, 2), (640, 480)]
 @pytest.fixture
 def encoder(tmp_path: Path) -> OnnxImageEncoder:
     return OnnxImageEncoder.from_card(write_card(tmp_path), threads=1, batch_size=4)
+
+
+def test_a_packed_model_is_the_same_model(tmp_path: Path, encoder: OnnxImageEncoder) -> None:
+    (card,) = tmp_path.glob("*.json")
+    plain = card.with_suffix(".onnx")
+    packed = card.with_suffix(".onnx.gz")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
+    again = OnnxImageEncoder.from_card(card, threads=1, batch_size=4)
+    assert again.fingerprint == encoder.fingerprint
+    images = [picture(1, (40, 30))]
+    np.testing.assert_array_equal(again.encode(images), encoder.encode(images))
+    for damaged in (packed.read_bytes()[:-20], b"no gzip", packed.read_bytes()[:30] + b"x" * 99):
+        packed.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            OnnxImageEncoder.from_card(card)
 
 
 def test_letterbox_keeps_every_edge() -> None:

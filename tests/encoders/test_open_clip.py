@@ -23,6 +23,7 @@ torch = pytest.importorskip("torch")
 hf = pytest.importorskip("transformers")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
+from mmedrag.training.export import export_towers  # noqa: E402
 from tiny_models import SIDE, WORDS, write_model, write_tokenizer  # noqa: E402
 
 WIDTH, DEPTH, HIDDEN, OUT = 64, 2, 96, 24
@@ -189,6 +190,11 @@ def test_an_image_encoder_stands_beside_the_shipped_text_encoder(tmp_path: Path)
     assert stages.classifier.classify([report])[0].decision == "radiology"
 
 
+def test_it_is_exported_for_batches_of_any_size(biomedclip: Path, tmp_path: Path) -> None:
+    export = export_towers(str(biomedclip), tmp_path / "exported")  # compares batches of three
+    assert min(export.images, export.texts) > 0.99999
+
+
 class TestBiomedClipEmbedder(EmbedderContract):
     @pytest.fixture(scope="class")
     @classmethod
@@ -251,6 +257,8 @@ def test_clip_layout_gives_what_transformers_gives(clip: Any, tmp_path: Path) ->
     settings["model_cfg"]["quick_gelu"] = True
     (tmp_path / "open_clip_config.json").write_text(json.dumps(settings))
     model = Pretrained(tmp_path).model("cpu")
+    export = export_towers(str(tmp_path), tmp_path / "exported")
+    assert min(export.images, export.texts) > 0.99999
     pixels = torch.rand(2, 3, SIDE, SIDE)
     ids = torch.tensor([[2, 8, 7, 9, 0], [2, 5, 6, 7, 9]])  # the last id is the end
     with torch.inference_mode():
@@ -298,6 +306,14 @@ def test_a_folder_without_weights_names_them(biomedclip: Path, tmp_path: Path) -
     config = biomedclip / "open_clip_config.json"
     (tmp_path / config.name).write_bytes(config.read_bytes())
     with pytest.raises(CheckpointError, match=r"open_clip_model\.safetensors"):
+        Pretrained(tmp_path).model()
+
+
+def test_a_roberta_is_refused(biomedclip: Path, tmp_path: Path) -> None:
+    for file in biomedclip.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    write_config(tmp_path, {}, {"hf_model_name": "roberta-base"})
+    with pytest.raises(CheckpointError, match="RoBERTa text tower"):
         Pretrained(tmp_path).model()
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import mmedrag
+from mmedrag.casebase import Casebase
 from mmedrag.datasets.records import write_records
 from mmedrag.errors import CheckpointError, CorpusError, QueryError
 from mmedrag.stores import open_store
 from mmedrag.training.adaptation import FEWEST, adapt
-from mmedrag.types import Case
+from mmedrag.types import Case, Entry
 
 
 def indexed(cases: list[Case], path: Path) -> Path:
@@ -41,6 +42,18 @@ def test_reports_of_other_images_do_not_help(wrong: Path, tmp_path: Path) -> Non
     with pytest.raises(QueryError, match=r"does not help: mean recall on the \d+ held out"):
         adapt(wrong, tmp_path / "adapted")
     assert not (tmp_path / "adapted").exists()
+
+
+def test_it_is_the_preset_of_the_casebase_that_is_adapted(
+    phantoms: list[Case], tmp_path: Path
+) -> None:
+    whole = [case for case in phantoms if case.image is not None and case.text.strip()][:FEWEST]
+    path = tmp_path / "other.casebase"
+    with Casebase.create(path, dim=2, fingerprint="f", preset="moon") as casebase:
+        vector = np.array([1, 0], np.float32)
+        casebase.add([Entry(case, vector, case.id, None) for case in whole])
+    with pytest.raises(QueryError, match="no preset called moon"):
+        adapt(path, tmp_path / "adapted")
 
 
 def test_too_few_pairs_are_refused(wrong: Path, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ class OnnxImageEncoder:
 
     @classmethod
     def from_card(cls, card: Path, *, threads: int = 0, batch_size: int = 8) -> OnnxImageEncoder:
-        """The model beside ``card``: ``x.json`` holds the settings of ``x.onnx``.
+        """The model beside ``card``: ``x.json`` holds the settings of ``x.onnx`` or ``x.onnx.gz``.
 
         Raises:
             CheckpointError: where either file is absent, damaged or incomplete.
@@ -173,8 +173,9 @@ class OnnxImageEncoder:
                 f"{card} lacks a setting or holds a wrong one ({error})",
                 "It needs size, mean, std and features; see docs/notes/encoders.md.",
             ) from None
+        plain = card.with_suffix(".onnx")
         return cls(
-            card.with_suffix(".onnx"),
+            plain if plain.exists() else card.with_suffix(".onnx.gz"),
             preprocessing,
             features=features,
             maps=maps,

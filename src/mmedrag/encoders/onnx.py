@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ class OnnxModel:
     """One ONNX file on the CPU.
 
     Args:
-        path: the ``.onnx`` file.
+        path: the ``.onnx`` file, or ``.onnx.gz``, whose digest is that of the file within.
         threads: of ONNX Runtime for one call; 0 takes all cores, or what the process is limited to.
         sha256: the digest that the file must have, where it is known.
 
@@ -99,10 +101,11 @@ _ORT_FAILURES: tuple[type[Exception], ...] = (
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
+        contents = path.read_bytes()
+        return gzip.decompress(contents) if path.suffix == ".gz" else contents
+    except (OSError, EOFError, zlib.error) as error:
         raise CheckpointError(
-            f"The model {path} cannot be read ({error.strerror})",
+            f"The model {path} cannot be read ({getattr(error, 'strerror', None) or error})",
             "Install the package again, or give the path of an ONNX file.",
         ) from None
 

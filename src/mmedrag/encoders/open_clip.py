@@ -1,7 +1,8 @@
-"""OpenCLIP checkpoints (BiomedCLIP and its kind) from a folder or the hub, on torch alone.
+"""OpenCLIP checkpoints (BiomedCLIP, CONCH and their kind) from a folder or the hub, on torch alone.
 
-A checkpoint is ``open_clip_config.json`` with weights and the files of a tokeniser beside it; see
-:mod:`mmedrag.encoders.open_clip_towers` for the networks. Importing this module imports no torch.
+A checkpoint is ``open_clip_config.json`` with weights and the files of a tokeniser beside it, or
+CONCH's three files under their published names; see :mod:`mmedrag.encoders.open_clip_towers` for
+the networks. Importing this module imports no torch.
 """
 
 from __future__ import annotations
@@ -18,8 +19,16 @@ from safetensors import SafetensorError
 from mmedrag.errors import CheckpointError
 from mmedrag.torch_import import Foreign, open_torch
 
-CONFIG = "open_clip_config.json"
-WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+CONFIGS = ("open_clip_config.json", "conch_ViT-B-16.json")
+WEIGHTS = (
+    "open_clip_model.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin",
+)  # fmt: skip
+CONCH_TOKENIZER = "conch_byte_level_bpe_uncased.json"
+CONCH_SPECIAL = {
+    "pad_token": "<pad>",
+    "bos_token": "<start_of_text>",
+    "eos_token": "<end_of_text>",
+}
 CLIP_STATISTICS = {
     "mean": (0.48145466, 0.4578275, 0.40821073),
     "std": (0.26862954, 0.26130258, 0.27577711),
@@ -32,13 +41,15 @@ _INTERPOLATIONS = {"bilinear": 2, "bicubic": 3}  # Pillow's numbers
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """What an ``open_clip_config.json`` says.
+    """What a configuration says; CONCH's is of the network alone.
 
     Raises:
         CheckpointError: where it is damaged or lacks a tower.
     """
     try:
         settings = json.loads(path.read_text("utf-8"))
+        if "vision_cfg" in settings:
+            settings = {"model_cfg": settings}
         towers = settings["model_cfg"]["vision_cfg"], settings["model_cfg"]["text_cfg"]
         if not all(isinstance(tower, dict) for tower in towers):
             raise TypeError("vision_cfg and text_cfg are no objects")
@@ -77,9 +88,25 @@ def open_model(name: str | Path, settings: Mapping[str, Any], weights: Path) -> 
         reason = " ".join(str(error).split())[:200] or type(error).__name__
     raise CheckpointError(
         f"The OpenCLIP weights of {name} cannot be used ({reason})",
-        "Download the model again. Vision transformers with BERT-type or CLIP text towers can be "
-        "loaded; other layouts (CoCa, ResNet) cannot.",
+        "Download the model again. Vision transformers with BERT-type, CLIP or CoCa text towers "
+        "can be loaded; other layouts (ResNet, RoBERTa) cannot.",
     )
+
+
+def conch_tokenizer(path: Path) -> Foreign:
+    """CONCH's tokeniser, whose file does not say what its special tokens are for.
+
+    Raises:
+        MissingExtra: without PyTorch and transformers.
+        CheckpointError: where the file is damaged.
+    """
+    _, transformers = open_torch()
+    try:
+        return transformers.PreTrainedTokenizerFast(tokenizer_file=str(path), **CONCH_SPECIAL)
+    except Exception as error:  # noqa: BLE001  # the library raises plain exceptions
+        raise CheckpointError(
+            f"The tokeniser {path} cannot be read ({error})", "Download it again."
+        ) from None
 
 
 def image_processor(settings: Mapping[str, Any]) -> Foreign:
@@ -97,8 +124,11 @@ def image_processor(settings: Mapping[str, Any]) -> Foreign:
     if mode not in ("shortest", "squash"):
         raise CheckpointError(f"The resizing {mode} is not known", "Use a model with another.")
     square = {"height": side, "width": side}
-    # In transformers 5 the plain name is the version on torchvision.
-    processor = getattr(transformers, "CLIPImageProcessorPil", transformers.CLIPImageProcessor)
+    # In transformers 5 the plain name is the version on torchvision, and warns without it.
+    on_pillow = hasattr(transformers, "CLIPImageProcessorPil")
+    processor = getattr(
+        transformers, "CLIPImageProcessorPil" if on_pillow else "CLIPImageProcessor"
+    )
     return processor(
         size={"shortest_edge": side} if mode == "shortest" else square,
         crop_size=square,

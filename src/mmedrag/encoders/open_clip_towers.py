@@ -1,14 +1,14 @@
 """The networks of OpenCLIP checkpoints as torch modules, without ``open_clip`` or ``timm``.
 
 Parameter names are those of the published files, so that weights load as they are and a tensor that
-is absent or unexpected is noticed. Two layouts of each tower: ``timm`` vision transformers and
+is absent or unexpected is noticed. Towers of three families: ``timm`` vision transformers and
 BERT-type text models with a projection (BiomedCLIP; Zhang et al. 2025, doi:10.1056/AIoa2400640),
-and CLIP's own transformers (Radford et al. 2021).
+and CLIP's and CoCa's own (:mod:`mmedrag.encoders.clip_networks`), of which CONCH joins its text
+tower to a ``timm`` one (Lu et al. 2024, doi:10.1038/s41591-024-02856-4).
 """
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -18,8 +18,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-State = Mapping[str, Tensor]
-HEAD_WIDTH = 64  # of the attention heads of every published model of these layouts
+from mmedrag.encoders.clip_networks import (
+    HEAD_WIDTH,
+    AttentionPool,
+    ClipText,
+    ClipVision,
+    CocaText,
+    State,
+    below,
+    depth,
+)
+
+CAPTIONING = ("text_decoder.", "visual.attn_pool_caption.", "visual.ln_caption.")
+"""The parts of a CoCa that only write captions: read past, since no feature depends on them."""
 
 
 class OpenClip(nn.Module):
@@ -39,24 +50,20 @@ class OpenClip(nn.Module):
         super().__init__()
         vision, text = settings["vision_cfg"], settings["text_cfg"]
         quick = bool(settings.get("quick_gelu"))
-        state = {k: v.float() for k, v in state.items() if not k.startswith("logit_")}
+        state = below(state, "module.") or state  # as a network in parallel is saved
+        unused = ("logit_", *CAPTIONING)
+        state = {k: v.float() for k, v in state.items() if not k.startswith(unused)}
         of_vision = below(state, "visual.")
         of_text = below(state, "text.") or {
             k: v for k, v in state.items() if not k.startswith("visual.")
         }
-        self.visual: nn.Module = (
-            TimmVision(of_vision, vision)
-            if any(name.startswith("trunk.") for name in of_vision)
-            else ClipVision(of_vision, vision, quick)
-        )
-        self.text: nn.Module = (
-            BertText(of_text, text)
-            if any(name.startswith("transformer.embeddings.") for name in of_text)
-            else ClipText(of_text, text, quick)
-        )
+        self.visual = _vision(of_vision, vision, quick)
+        self.text = _text(of_text, text, quick)
         self.visual.load_state_dict(of_vision)
         self.text.load_state_dict(of_text)
         length = int(text.get("context_length", 77))
+        if isinstance(self.text, CocaText):
+            length = self.text.length
         self.config = SimpleNamespace(model_type="open-clip", max_position_embeddings=length)
 
     @property
@@ -76,9 +83,18 @@ class OpenClip(nn.Module):
         return features
 
 
-def below(state: State, prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with ``prefix``, without it."""
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+def _vision(state: dict[str, Tensor], settings: Mapping[str, Any], quick: bool) -> nn.Module:
+    if "attn_pool_contrast.query" in state:
+        return ConchVision(state, settings)
+    if any(name.startswith("trunk.") for name in state):
+        return TimmVision(state, settings)
+    return ClipVision(state, settings, quick)
+
+
+def _text(state: dict[str, Tensor], settings: Mapping[str, Any], quick: bool) -> nn.Module:
+    if any(name.startswith("transformer.embeddings.") for name in state):
+        return BertText(state, settings)
+    return (CocaText if "cls_emb" in state else ClipText)(state, settings, quick)
 
 
 class _TimmAttention(nn.Module):
@@ -123,7 +139,7 @@ class _Patches(nn.Module):
 
 
 class _TimmTrunk(nn.Module):
-    """A vision transformer that gives its normalised [CLS] token."""
+    """A vision transformer that gives its normalised tokens, [CLS] first."""
 
     def __init__(self, state: State) -> None:
         super().__init__()
@@ -132,15 +148,15 @@ class _TimmTrunk(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros_like(state["pos_embed"]))
         hidden = state["blocks.0.mlp.fc1.weight"].shape[0]
-        depth = _depth(state, "blocks")
-        self.blocks = nn.Sequential(*(_TimmBlock(width, hidden) for _ in range(depth)))
+        blocks = (_TimmBlock(width, hidden) for _ in range(depth(state, "blocks")))
+        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
     def forward(self, pixels: Tensor) -> Tensor:
         patches = self.patch_embed(pixels)
-        tokens = torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1)
+        tokens = torch.cat([self.cls_token.expand(patches.shape[0], -1, -1), patches], dim=1)
         states: Tensor = self.norm(self.blocks(tokens + self.pos_embed))
-        return states[:, 0]
+        return states
 
 
 class TimmVision(nn.Module):
@@ -159,8 +175,42 @@ class TimmVision(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels ``(n, 3, s, s)`` to ``(n, dim)``."""
-        features: Tensor = self.head(self.trunk(pixels))
+        features: Tensor = self.head(self.trunk(pixels)[:, 0])
         return features
+
+
+class ConchVision(nn.Module):
+    """CONCH's: a ``timm`` trunk, pooled by a query that attends to all tokens, and projected.
+
+    Position embeddings of another grid than the configuration's are scaled as CONCH's loader does.
+    """
+
+    def __init__(self, state: dict[str, Tensor], settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        side = state["trunk.patch_embed.proj.weight"].shape[-1]
+        grid = int(settings.get("image_size", 224)) // side
+        state["trunk.pos_embed"] = _on_grid(state["trunk.pos_embed"], grid)
+        self.trunk = _TimmTrunk(below(state, "trunk."))
+        self.attn_pool_contrast = AttentionPool(below(state, "attn_pool_contrast."), settings)
+        self.proj_contrast = nn.Parameter(torch.zeros_like(state["proj_contrast"]))
+        self.ln_contrast = nn.LayerNorm(len(self.proj_contrast))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels ``(n, 3, s, s)`` to ``(n, dim)``."""
+        pooled = self.attn_pool_contrast(self.trunk(pixels))
+        features: Tensor = self.ln_contrast(pooled) @ self.proj_contrast
+        return features
+
+
+def _on_grid(positions: Tensor, grid: int) -> Tensor:
+    """Position embeddings ``(1, 1 + g * g, width)``, [CLS] first, for a grid of another side."""
+    cls, places = positions[:, :1], positions[:, 1:]
+    side = round(places.shape[1] ** 0.5)
+    if side == grid:
+        return positions
+    square = places.reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    scaled = functional.interpolate(square, size=(grid, grid), mode="bilinear")
+    return torch.cat([cls, scaled.flatten(2).transpose(1, 2)], dim=1)
 
 
 def _projection(state: State) -> nn.Sequential:
@@ -193,6 +243,10 @@ class BertText(nn.Module):
         self.pooling = settings.get("hf_pooler_type") or "mean_pooler"
         if self.pooling not in ("cls_last_hidden_state_pooler", "mean_pooler"):
             raise ValueError(f"text pooling {self.pooling}")
+        if "roberta" in str(settings.get("hf_model_name")).lower():
+            raise ValueError(
+                "a RoBERTa text tower where BERT is expected"
+            )  # it counts places from 2
         # Older versions of transformers saved this counter of positions as if it were a weight.
         state.pop("transformer.embeddings.position_ids", None)
         bert = below(state, "transformer.")
@@ -200,7 +254,7 @@ class BertText(nn.Module):
         config = BertConfig(
             vocab_size=vocabulary,
             hidden_size=width,
-            num_hidden_layers=_depth(bert, "encoder.layer"),
+            num_hidden_layers=depth(bert, "encoder.layer"),
             num_attention_heads=max(1, width // HEAD_WIDTH),
             intermediate_size=bert["encoder.layer.0.intermediate.dense.weight"].shape[0],
             max_position_embeddings=bert["embeddings.position_embeddings.weight"].shape[0],
@@ -225,107 +279,3 @@ class BertText(nn.Module):
             pooled = states[:, 0]
         features: Tensor = self.proj(pooled)
         return features
-
-
-class QuickGelu(nn.Module):
-    """The approximation that CLIP's first models were trained with."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``x * sigmoid(1.702 x)``, elementwise, for any shape."""
-        return x * torch.sigmoid(1.702 * x)
-
-
-class _ClipBlock(nn.Module):
-    def __init__(self, width: int, heads: int, hidden: int, quick: bool) -> None:
-        super().__init__()
-        self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
-        gelu = QuickGelu() if quick else nn.GELU()
-        self.mlp = nn.Sequential(
-            OrderedDict(c_fc=nn.Linear(width, hidden), gelu=gelu, c_proj=nn.Linear(hidden, width))
-        )
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        normal = self.ln_1(x)
-        x = x + self.attn(normal, normal, normal, need_weights=False, attn_mask=mask)[0]
-        mixed: Tensor = x + self.mlp(self.ln_2(x))
-        return mixed
-
-
-class _ClipTransformer(nn.Module):
-    def __init__(self, state: State, heads: int, quick: bool) -> None:
-        super().__init__()
-        hidden, width = state["resblocks.0.mlp.c_fc.weight"].shape
-        depth = _depth(state, "resblocks")
-        blocks = (_ClipBlock(width, heads, hidden, quick) for _ in range(depth))
-        self.resblocks = nn.ModuleList(blocks)
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        for block in self.resblocks:
-            x = block(x, mask)
-        return x
-
-
-class ClipVision(nn.Module):
-    """CLIP's vision transformer."""
-
-    def __init__(self, state: State, settings: Mapping[str, Any], quick: bool) -> None:
-        super().__init__()
-        width, _, side, _ = state["conv1.weight"].shape
-        self.conv1 = nn.Conv2d(3, width, side, side, bias=False)
-        self.class_embedding = nn.Parameter(torch.zeros(width))
-        self.positional_embedding = nn.Parameter(torch.zeros_like(state["positional_embedding"]))
-        self.ln_pre, self.ln_post = nn.LayerNorm(width), nn.LayerNorm(width)
-        heads = max(1, width // int(settings.get("head_width", HEAD_WIDTH)))
-        self.transformer = _ClipTransformer(below(state, "transformer."), heads, quick)
-        self.proj = nn.Parameter(torch.zeros_like(state["proj"]))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels ``(n, 3, s, s)`` to ``(n, dim)``."""
-        patches = self.conv1(pixels).flatten(2).transpose(1, 2)
-        first = self.class_embedding.expand(len(patches), 1, -1)
-        tokens = torch.cat([first, patches], dim=1) + self.positional_embedding
-        states = self.transformer(self.ln_pre(tokens))
-        features: Tensor = self.ln_post(states[:, 0]) @ self.proj
-        return features
-
-
-class ClipText(nn.Module):
-    """CLIP's causal text transformer; the token with the highest id (the end) speaks for all."""
-
-    def __init__(self, state: dict[str, Tensor], settings: Mapping[str, Any], quick: bool) -> None:
-        super().__init__()
-        state.pop("attn_mask", None)  # a buffer in some files
-        vocabulary, width = state["token_embedding.weight"].shape
-        self.token_embedding = nn.Embedding(vocabulary, width)
-        self.positional_embedding = nn.Parameter(torch.zeros_like(state["positional_embedding"]))
-        heads = int(settings.get("heads", max(1, width // HEAD_WIDTH)))
-        self.transformer = _ClipTransformer(below(state, "transformer."), heads, quick)
-        self.ln_final = nn.LayerNorm(width)
-        self.text_projection = nn.Parameter(torch.zeros_like(state["text_projection"]))
-
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Token ids ``(n, length)`` to ``(n, dim)``; what follows the end is not looked at."""
-        length = ids.shape[1]
-        future = torch.full((length, length), float("-inf"), device=ids.device).triu(1)
-        tokens = self.token_embedding(ids) + self.positional_embedding[:length]
-        states = self.ln_final(self.transformer(tokens, future))
-        ends = ids.argmax(dim=1)
-        features: Tensor = states[torch.arange(len(ids), device=ids.device), ends]
-        return features @ self.text_projection
-
-
-def _depth(state: State, prefix: str) -> int:
-    """How many blocks there are below ``prefix``.
-
-    Raises:
-        KeyError: where there is none.
-    """
-    numbers = {
-        int(match[1])
-        for name in state
-        if (match := re.match(rf"{re.escape(prefix)}\.(\d+)\.", name))
-    }
-    if not numbers:
-        raise KeyError(f"{prefix}.0")
-    return max(numbers) + 1

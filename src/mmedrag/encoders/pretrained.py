@@ -95,8 +95,10 @@ class Pretrained:
 
     def _open_clip(self) -> dict[str, Any] | None:
         """The configuration, where the checkpoint has the layout of OpenCLIP."""
-        path = self._file(open_clip.CONFIG)
-        return None if path is None else open_clip.read_settings(path)
+        for name in open_clip.CONFIGS:
+            if (path := self._file(name)) is not None:
+                return open_clip.read_settings(path)
+        return None
 
     def _weights(self) -> Path:
         for name in open_clip.WEIGHTS:
@@ -108,6 +110,8 @@ class Pretrained:
 
     def _tokenizer(self) -> Foreign:
         """The checkpoint's own, or that which an OpenCLIP configuration names."""
+        if (path := self._file(open_clip.CONCH_TOKENIZER)) is not None:
+            return open_clip.conch_tokenizer(path)
         settings = self._open_clip()
         if settings is not None and self._file("tokenizer_config.json") is None:
             text = settings["model_cfg"]["text_cfg"]

@@ -140,7 +140,7 @@ def adapt(path: Location, into: Path, *, seed: int = 0, log: Log = lambda line: 
     if (into / "heads").exists():
         raise CheckpointError(f"{into} holds an adaptation already", "Choose another folder.")
     with open_store(path, readonly=True) as casebase:
-        preset = casebase.settings.get("preset", "offline")
+        preset = casebase.preset
         models = {k: v for k, v in models_of(casebase).items() if k not in ("adapted", "reward")}
         cases = _pairs(casebase.cases(), log)
     encoder = build(preset, models).embedder
@@ -210,9 +210,8 @@ def _fit(train: _Encoded, tune: _Encoded, encoder: DualEncoder) -> tuple[Adapted
     """Heads of the training part, with the share that serves the tuning part best."""
     base = encoder.fusion
     ones = np.ones(len(train.cases))
-    tensors = canonical_heads(
-        train.images, train.texts, ones, dim=min(DIM, len(train.cases) // 16 * 8)
-    )
+    widest = min(DIM, len(train.cases) // 2, encoder.images.dim, encoder.texts.dim)
+    tensors = canonical_heads(train.images, train.texts, ones, dim=widest // 8 * 8)
     width = len(tensors["image.bias"])
     checkpoint = Checkpoint(
         kind=KIND,

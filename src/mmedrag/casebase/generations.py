@@ -25,7 +25,7 @@ from mmedrag.casebase.blocks import REMEDY, GenerationDamaged, StoredArray
 from mmedrag.casebase.columns import Columns
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import derive
-from mmedrag.casebase.exact import Mask, Rows
+from mmedrag.casebase.exact import Mask, Positions, Rows, locate
 from mmedrag.casebase.postings import Postings
 from mmedrag.casebase.shard import Shard
 from mmedrag.casebase.vocabulary import Counted
@@ -34,6 +34,7 @@ from mmedrag.durability import sync_folder, write_durably
 _FORMAT = 2
 _NAME = re.compile(r"[0-9]{6,18}")
 _WHOLE = 64 << 20  # bytes up to which a generation is checked whole when it is loaded
+_PASS = 500  # cases that are looked through in the time in which one row is found
 
 
 class GenerationOutdated(GenerationDamaged):
@@ -62,8 +63,20 @@ class Generation:
     columns: Columns
     postings: Postings
 
+    def positions_of(self, rows: Rows) -> Positions:
+        """Where rows are; those that are not here are left out."""
+        positions = [np.empty(0, np.int64)]
+        for shard in self.shards.values():
+            offsets, present = locate(self.rows[shard.start : shard.stop], rows)
+            positions.append(offsets[present] + shard.start)
+        return np.concatenate(positions)
+
     def holding(self, rows: Rows) -> Mask:
-        """Which of its cases some row numbers stand for."""
+        """Which of its cases some row numbers, ascending, stand for."""
+        if len(rows) * _PASS < len(self.rows):
+            mask = np.zeros(len(self.rows), np.bool_)
+            mask[self.positions_of(rows)] = True
+            return mask
         marked = np.zeros(self.summary.row + 1, np.bool_)
         marked[rows[rows <= self.summary.row]] = True
         return marked[self.rows]

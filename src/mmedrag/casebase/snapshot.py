@@ -356,9 +356,7 @@ class Snapshot:
         """Where rows are; those that are not here are left out."""
         positions = [np.empty(0, np.int64)]
         if self._generation is not None:
-            for shard in self._shards.values():
-                offsets, present = locate(self._generation.rows[shard.start : shard.stop], rows)
-                positions.append(offsets[present] + shard.start)
+            positions.append(self._generation.positions_of(rows))
         offsets, present = locate(self._fresh.rows, rows)
         positions.append(offsets[present] + self._stored)
         return np.concatenate(positions)

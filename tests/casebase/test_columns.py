@@ -114,9 +114,7 @@ LABELS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4), max_size=30
 
 
 @settings(deadline=None, max_examples=60)
-@given(
-    LABELS, st.sets(st.sampled_from("aBcXh"), min_size=1), st.integers(0, 9), st.integers(-1, 2)
-)
+@given(LABELS, st.sets(st.sampled_from("aBcXh"), min_size=1), st.integers(0, 9), st.integers(-1, 2))
 def test_labels_that_stand_together_are_those_of_each_case(labels, asked, few, compared):
     cases = [Case(id=str(i), labels=tuple(own)) for i, own in enumerate(labels)]
     predicate = Predicate("labels", "=", tuple(sorted(asked)))

@@ -117,17 +117,23 @@ class TableStatements(Statements):
         self._epoch = -1
         self._remembered: dict[tuple[object, ...], Rows] = {}
         self._held = 0  # rows remembered
+        self._counts: dict[str, int] = {}  # rows of tables; SQLite reads an index to count them
 
     def at(self, epoch: int) -> Self:
         """The same, for the state of the database after this many writes."""
         if epoch != self._epoch:
             self._forget()
+            self._counts.clear()
             self._epoch = epoch
         return self
 
     def count(self) -> int:
         """How many reports there are."""
-        return int(self._connection.execute("SELECT count(*) FROM cases").fetchone()[0])
+        return self._counted("cases")
+
+    def unread(self) -> int:
+        """How many reports were stored without their terms."""
+        return self.count() - self._counted("recognised")
 
     def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
         """Stored terms of which a condition on the table ``terms`` holds, by concept."""
@@ -160,6 +166,12 @@ class TableStatements(Statements):
         placeholders = ", ".join("?" * len(concepts))
         sql = f"SELECT number FROM terms WHERE concept IN ({placeholders})"  # noqa: S608
         return [number for (number,) in self._connection.execute(sql, concepts)]
+
+    def _counted(self, table: str) -> int:
+        if table not in self._counts:
+            sql = f"SELECT count(*) FROM {table}"  # noqa: S608
+            self._counts[table] = int(self._connection.execute(sql).fetchone()[0])
+        return self._counts[table]
 
     def _forget(self) -> None:
         self._remembered.clear()

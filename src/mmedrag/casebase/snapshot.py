@@ -62,6 +62,7 @@ class Snapshot:
         self._fresh = ExactRows(dim)
         self._fresh_domains: dict[str, list[int]] = {}  # positions by domain
         self._alive: Mask = np.ones(self._stored, np.bool_)
+        self._dead = False  # whether any is not
         self._filters: dict[str, Mask] = {}
         self._cases: dict[int, tuple[Case, Recognition | None]] = {}
         self._remembering = Lock()
@@ -179,14 +180,13 @@ class Snapshot:
         self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
     ) -> Positions:
         """Positions among which the ``k`` most similar are, ascending."""
-        dead = not self._alive.all()
         mask = self._alive if allowed is None else self._alive & allowed
         searched = [shard for name, shard in self._shards.items() if domain in (None, name)]
         found = []
         for shard in searched:
             inside = mask[shard.start : shard.stop]
             filtered = allowed is not None
-            masked = filtered or (dead and not inside.all())
+            masked = filtered or (self._dead and not inside.all())
             found.append(
                 shard.search(vector, k, k + _CAP, inside if masked else None, filtered=filtered)
             )
@@ -351,6 +351,7 @@ class Snapshot:
         positions = positions[self._alive[positions]]
         self._lexicon.kill(positions)
         self._alive[positions] = False
+        self._dead |= len(positions) > 0
 
     def _positions_of(self, rows: Rows) -> Positions:
         """Where rows are; those that are not here are left out."""

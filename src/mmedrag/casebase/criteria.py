@@ -204,7 +204,7 @@ def match(
     values = np.zeros((len(met), len(rows)))
     for row_values, groups in zip(values, met, strict=True):
         for group, value in reversed(groups):  # the first that applies decides
-            row_values[np.isin(rows, group)] = value
+            row_values[np.searchsorted(rows, group)] = value
     if all(criterion.required for criterion in criteria):
         return rows, together(values, affirmed_by(criteria))
     frequencies = np.array([len(groups[0][0]) for groups in met])
@@ -219,13 +219,11 @@ def _fulfilment(statements: Statements, criterion: Criterion) -> list[tuple[Rows
     concept, sites = criterion.concept, criterion.sites
     affirming = statements.affirming(concept)
     there = statements.affirming(concept, sites) if sites else affirming
+    elsewhere = [(affirming, ELSEWHERE)] if sites else []
     if not criterion.required:
-        return [(there, 1.0), (affirming, ELSEWHERE)]
+        return [(there, 1.0), *elsewhere]
     denied = statements.ruling_out(concept)
     if criterion.assertion is Assertion.AFFIRMED:
-        return [(there, 1.0), (affirming, ELSEWHERE), (denied, -1.0)]
-    elsewhere = ELSEWHERE if sites else -1.0
-    return [
-        (there, -1.0), (affirming, elsewhere), (denied, 1.0),
-        (statements.denying(concept), KIND_ALONE),
-    ]  # fmt: skip
+        return [(there, 1.0), *elsewhere, (denied, -1.0)]
+    kinds = statements.denying(concept)
+    return [(there, -1.0), *elsewhere, (denied, 1.0), (kinds, KIND_ALONE)]

@@ -23,7 +23,6 @@ from time import process_time
 import faiss
 import numpy as np
 
-from mmedrag.casebase import shard
 from mmedrag.casebase.blocks import StoredArray, write_array
 from mmedrag.casebase.derivation import write_index
 from mmedrag.casebase.shard import Shard
@@ -86,7 +85,6 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=300)
     options = parser.parse_args()
     faiss.omp_set_num_threads(1)
-    shard._SCAN = 0  # no filter is answered by comparing each case
     vectors = np.random.default_rng(0).permutation(vectors_of(options.casebase))
     queries, vectors = vectors[: options.questions], vectors[options.questions :]
     lists = int(2 * math.sqrt(len(vectors)))

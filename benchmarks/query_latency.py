@@ -7,9 +7,12 @@ stage; generation is not among them. Beside them: processor time of the whole qu
 machine disturbs less, and the bare FAISS call on the index that the casebase wrote.
 
     python benchmarks/query_latency.py [CORPUS ...] [--cases 5000] [--queries 100] [--keep FOLDER]
+        [--enlarged 1000000]
 
 Without a corpus, synthetic cases are drawn. With ``--keep`` the casebase stays in the folder and is
-used again by the next run.
+used again by the next run. With ``--enlarged`` it is brought to so many cases by ones that nobody
+has to encode: each joins the reports, terms and vectors of two cases of a domain. Of the queries
+all is real then, too.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING
@@ -30,13 +34,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mmedrag.types import Case
+    from mmedrag.casebase import Casebase
+    from mmedrag.types import Case, Entry
 
 STAGES = (
     "decoding", "modality", "encoding", "terms", "cases", "definitions", "rerank", "filter",
 )  # fmt: skip
 KINDS = ("text", "image", "text and image")
 WARM_UP = 10  # queries of each kind
+BATCH = 5_000  # cases that are made and added together
+OTHER, NOISE = 0.5, 0.5  # norms of what is added to a case's vector
 Taken = dict[str, dict[str, list[float]]]
 """Milliseconds of every query, by kind of query and stage."""
 
@@ -46,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", type=Path, nargs="*", help="files or folders (default: drawn)")
     parser.add_argument("--cases", type=int, default=5_000)
+    parser.add_argument("--enlarged", type=int, default=0, metavar="CASES")
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
@@ -57,13 +65,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         if not (folder / "queries.json").exists():
-            prepare(options.corpus, folder, options.cases, options.queries)
+            prepare(options.corpus, folder, options.cases, options.queries, options.enlarged)
         print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         for threads in options.threads:
             report(threads, in_process(folder, threads))
 
 
-def prepare(corpus: Sequence[Path], folder: Path, cases: int, queries: int) -> None:
+def prepare(corpus: Sequence[Path], folder: Path, cases: int, queries: int, enlarged: int) -> None:
     """Index the cases that are not asked about, and write down the queries."""
     from mmedrag.assembly import create, definitions_of
     from mmedrag.datasets import read_corpus
@@ -87,7 +95,47 @@ def prepare(corpus: Sequence[Path], folder: Path, cases: int, queries: int) -> N
         )  # fmt: skip
         pictured = sum(case.image is not None for case in kept)
         print(f"{len(kept)} cases, {pictured} with an image, {perf_counter() - begin:.0f} s")
+        if enlarged > len(kept):
+            enlarge(casebase, enlarged)
     (folder / "queries.json").write_text(json.dumps(told), "utf-8")
+
+
+def enlarge(casebase: Casebase, cases: int) -> None:
+    """Bring a casebase to so many cases without encoding any."""
+    known = [entry for entry in casebase.entries() if entry.case.text]
+    by_domain: dict[str | None, list[Entry]] = defaultdict(list)
+    for entry in known:
+        by_domain[entry.case.domain].append(entry)
+    rng, held = np.random.default_rng(0), len(list(casebase.ids()))
+    for start in range(held, cases, BATCH):
+        firsts = rng.integers(len(known), size=min(BATCH, cases - start)).tolist()
+        entries = []
+        for number, first in enumerate(firsts, start):
+            others = by_domain[known[first].case.domain]
+            entries.append(joined(number, known[first], others[rng.integers(len(others))], rng))
+        casebase.add(entries)
+    casebase.publish()
+
+
+def joined(number: int, first: Entry, second: Entry, rng: np.random.Generator) -> Entry:
+    """A case with the reports and terms of two; its vector lies near that of the first."""
+    after = len(first.case.text) + 1
+    shifted = [
+        replace(mention, start=mention.start + after, end=mention.end + after)
+        for mention in second.mentions or ()
+    ]
+    noise = rng.standard_normal(len(first.vector), np.float32)
+    vector = first.vector + OTHER * second.vector + NOISE / np.linalg.norm(noise) * noise
+    return replace(
+        first,
+        case=replace(
+            first.case, id=f"joined-{number}", text=f"{first.case.text}\n{second.case.text}",
+            patient_id=f"patient-{number // 4}",
+        ),
+        vector=vector / np.linalg.norm(vector),
+        content=f"{first.content}-{number}",
+        mentions=(*(first.mentions or ()), *shifted),
+    )  # fmt: skip
 
 
 def queries_of(cases: Sequence[Case], wanted: int) -> list[dict[str, str]]:

@@ -73,11 +73,13 @@ def stored_meta(case):
 
 @pytest.mark.parametrize("predicate", PREDICATES, ids=str)
 @pytest.mark.parametrize("cut", [0, 2, 5])
-def test_a_column_says_what_the_filter_says(tmp_path, predicate, cut):
+def test_a_column_says_what_the_filter_says(tmp_path, monkeypatch, predicate, cut):
     columns, values = columns_of(tmp_path, [CASES[:cut], CASES[cut:]])
     assert columns.has(predicate.field)
-    mask = columns.mask(predicate, lambda field: values[field])
-    assert mask.tolist() == [predicate.matches(case) for case in CASES]
+    for compared in (-1, 1, 9):  # all values looked up, or few or all compared
+        monkeypatch.setattr("mmedrag.casebase.columns._COMPARED", compared)
+        mask = columns.mask(predicate, lambda field: values[field])
+        assert mask.tolist() == [predicate.matches(case) for case in CASES]
 
 
 def test_values_that_no_case_has_any_more_are_passed_over(tmp_path):
@@ -113,12 +115,13 @@ LABELS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4), max_size=30
 
 
 @settings(deadline=None, max_examples=examples(60))
-@given(LABELS, st.sets(st.sampled_from("aBcXh"), min_size=1), st.integers(1, 9))
-def test_labels_that_stand_together_are_those_of_each_case(labels, asked, few):
+@given(LABELS, st.sets(st.sampled_from("aBcXh"), min_size=1), st.integers(0, 9), st.integers(-1, 2))
+def test_labels_that_stand_together_are_those_of_each_case(labels, asked, few, compared):
     cases = [Case(id=str(i), labels=tuple(own)) for i, own in enumerate(labels)]
     predicate = Predicate("labels", "=", tuple(sorted(asked)))
     with TemporaryDirectory(dir=FAST) as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("mmedrag.casebase.columns._FEW", few)
+        patch.setattr("mmedrag.casebase.columns._COMPARED", compared)
         columns, values = columns_of(Path(folder), [cases])
         mask = columns.mask(predicate, lambda field: values[field])
     assert mask.tolist() == [predicate.matches(case) for case in cases]

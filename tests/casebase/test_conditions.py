@@ -95,6 +95,19 @@ def test_what_reports_say_can_be_asked(read_reports, where, expected):
     assert matching == expected
 
 
+def test_a_report_that_nobody_has_read_is_noticed_after_others_were_asked(tmp_path):
+    vector, where = np.zeros(DIM, np.float32), "affirms = 'pleural effusion'"
+    read = Entry(Case(id="read", text="Clear."), vector, "read", None, (), "somebody")
+    with Casebase.create(tmp_path / "c", dim=DIM, fingerprint="f", preset="p") as made:
+        made.add([read])
+        assert found(made, where) == set()
+        made.add([Entry(Case(id="unread", text="Effusion."), vector, "unread", None)])
+        with pytest.raises(FilterError, match="1 cases"):
+            found(made, where)
+        made.delete(["unread"])
+        assert found(made, where) == set()
+
+
 @pytest.fixture(scope="module")
 def published_reports(tmp_path_factory):
     """Some reports in a generation, one of them replaced since, one deleted, the others new."""

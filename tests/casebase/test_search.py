@@ -168,6 +168,20 @@ def test_a_word_finds_its_case_and_the_hit_has_its_cosine():
         assert wordless == said(made.search(question_of(Query(), query), 10))[0]
 
 
+@pytest.mark.parametrize("one_by_one", [0, 1_000_000])
+def test_rows_that_sql_names_are_found_one_by_one_and_by_a_pass(monkeypatch, one_by_one):
+    monkeypatch.setattr("mmedrag.casebase.generations._PASS", one_by_one)
+    with casebase_of(entries := entries_of(3, 40)) as casebase:
+        casebase.publish()
+        casebase.delete([entries[7].case.id])
+        for asked in ((), (1,), (0, 7, 8, 39), range(40)):
+            ids = [entries[i].case.id for i in asked] or ["nobody"]
+            names = ", ".join(f"'{name}'" for name in ids)
+            question = question_of(Query(where=f"id in ({names})"), entries[0].vector)
+            found = {hit.case.id for hit in casebase.search(question, 50)}
+            assert found == {*ids} - {"nobody", entries[7].case.id}
+
+
 def test_words_do_not_lead_out_of_the_domain_or_the_filter():
     entries = [
         Entry(

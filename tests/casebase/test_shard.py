@@ -28,7 +28,7 @@ def shard(request, vectors, tmp_path_factory):
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.05, 0.0])
 def test_as_many_candidates_as_match_and_no_others(shard, vectors, share, monkeypatch):
-    monkeypatch.setattr("mmedrag.casebase.shard._SCAN", 30)
+    monkeypatch.setattr("mmedrag.casebase.shard.SCAN", 30)
     rng = np.random.default_rng(1)
     mask = None if share == 1.0 else rng.random(N) < share
     inside = np.arange(N) if mask is None else np.flatnonzero(mask)
@@ -38,9 +38,11 @@ def test_as_many_candidates_as_match_and_no_others(shard, vectors, share, monkey
         assert len(values) == len(found)
         assert len(set(found.tolist())) == len(found) >= min(10, len(inside))
         assert set(found - START) <= set(inside.tolist())
+        best = set(START + inside[np.argsort(-(vectors[START:][inside] @ query))[:10]])
         if shard.key == "Flat":
-            best = inside[np.argsort(-(vectors[START:][inside] @ query))[:10]]
-            assert set(best + START) <= set(found.tolist())
+            assert best <= set(found.tolist())
+        if mask is not None:
+            assert best <= set(shard.search(query, 10, 30, mask, few=N)[0].tolist())
     shard.check()
 
 
@@ -59,7 +61,7 @@ def clustered(tmp_path_factory):
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.2])
 def test_a_filter_loses_nothing_near_wherever_its_cases_lie(clustered, share, monkeypatch):
-    monkeypatch.setattr("mmedrag.casebase.shard._SCAN", 30)
+    monkeypatch.setattr("mmedrag.casebase.shard.SCAN", 30)
     rows, clusters, made = clustered
     shard, rng = Shard(*made), np.random.default_rng(4)
     shares = []

@@ -25,6 +25,7 @@ LARGEST = 65_535  # distinct values of a column; fields with more are left to SQ
 LONGEST = 1_000  # characters of a value of meta
 _SHORT = 64  # characters of values that are compared all at once
 _FEW = 1_000  # labels whose cases are taken one label after the other
+_COMPARED = 4  # values that a column is compared with; more are looked up for each case
 PATHS = 200  # columns of meta; what is beyond is left to SQL
 
 Codes = NDArray[np.integer[Any]]
@@ -219,7 +220,7 @@ class Columns:
         return self._looked_up(hit, codes, positions)
 
     def _looked_up(self, hit: Mask, codes: Codes, positions: Sequence[NDArray[Any]]) -> Mask:
-        matches = hit.take(codes, mode="clip")
+        matches = _among(codes, hit)
         if not positions:
             return matches
         mask = np.zeros(self._count, np.bool_)
@@ -239,6 +240,17 @@ class Columns:
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
             mask[positions[start:stop]] = True
         return mask
+
+
+def _among(codes: Codes, hit: Mask) -> Mask:
+    """Which codes are hit; the last of ``hit`` stands for all above."""
+    numbers = np.flatnonzero(hit).tolist()
+    if len(numbers) > _COMPARED or hit[-1]:
+        return hit.take(codes, mode="clip")
+    matches: Mask = np.zeros(len(codes), np.bool_)
+    for number in numbers:
+        matches |= codes == number
+    return matches
 
 
 def _counted(numbers: Mapping[str, int], codes: Codes) -> Counted:

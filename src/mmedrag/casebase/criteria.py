@@ -117,17 +117,23 @@ class TableStatements(Statements):
         self._epoch = -1
         self._remembered: dict[tuple[object, ...], Rows] = {}
         self._held = 0  # rows remembered
+        self._counts: dict[str, int] = {}  # rows of tables; SQLite reads an index to count them
 
     def at(self, epoch: int) -> Self:
         """The same, for the state of the database after this many writes."""
         if epoch != self._epoch:
             self._forget()
+            self._counts.clear()
             self._epoch = epoch
         return self
 
     def count(self) -> int:
         """How many reports there are."""
-        return int(self._connection.execute("SELECT count(*) FROM cases").fetchone()[0])
+        return self._counted("cases")
+
+    def unread(self) -> int:
+        """How many reports were stored without their terms."""
+        return self.count() - self._counted("recognised")
 
     def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
         """Stored terms of which a condition on the table ``terms`` holds, by concept."""
@@ -161,6 +167,12 @@ class TableStatements(Statements):
         sql = f"SELECT number FROM terms WHERE concept IN ({placeholders})"  # noqa: S608
         return [number for (number,) in self._connection.execute(sql, concepts)]
 
+    def _counted(self, table: str) -> int:
+        if table not in self._counts:
+            sql = f"SELECT count(*) FROM {table}"  # noqa: S608
+            self._counts[table] = int(self._connection.execute(sql).fetchone()[0])
+        return self._counts[table]
+
     def _forget(self) -> None:
         self._remembered.clear()
         self._held = 0
@@ -192,7 +204,7 @@ def match(
     values = np.zeros((len(met), len(rows)))
     for row_values, groups in zip(values, met, strict=True):
         for group, value in reversed(groups):  # the first that applies decides
-            row_values[np.isin(rows, group)] = value
+            row_values[np.searchsorted(rows, group)] = value
     if all(criterion.required for criterion in criteria):
         return rows, together(values, affirmed_by(criteria))
     frequencies = np.array([len(groups[0][0]) for groups in met])
@@ -207,13 +219,11 @@ def _fulfilment(statements: Statements, criterion: Criterion) -> list[tuple[Rows
     concept, sites = criterion.concept, criterion.sites
     affirming = statements.affirming(concept)
     there = statements.affirming(concept, sites) if sites else affirming
+    elsewhere = [(affirming, ELSEWHERE)] if sites else []
     if not criterion.required:
-        return [(there, 1.0), (affirming, ELSEWHERE)]
+        return [(there, 1.0), *elsewhere]
     denied = statements.ruling_out(concept)
     if criterion.assertion is Assertion.AFFIRMED:
-        return [(there, 1.0), (affirming, ELSEWHERE), (denied, -1.0)]
-    elsewhere = ELSEWHERE if sites else -1.0
-    return [
-        (there, -1.0), (affirming, elsewhere), (denied, 1.0),
-        (statements.denying(concept), KIND_ALONE),
-    ]  # fmt: skip
+        return [(there, 1.0), *elsewhere, (denied, -1.0)]
+    kinds = statements.denying(concept)
+    return [(there, -1.0), *elsewhere, (denied, 1.0), (kinds, KIND_ALONE)]

@@ -87,8 +87,9 @@ class ExactRows:
 
 def distinct(rows: Rows) -> Rows:
     """Each row once, ascending; ``np.unique`` hashes integers, which takes longer."""
-    ascending = np.sort(rows)
-    return ascending[np.flatnonzero(np.diff(ascending, prepend=-1))]
+    if np.any(rows[1:] < rows[:-1]):  # those of one term are read in their order
+        rows = np.sort(rows)
+    return rows[np.flatnonzero(np.diff(rows, prepend=-1))]
 
 
 def locate(sorted_rows: Rows, wanted: Rows) -> tuple[NDArray[np.intp], Mask]:

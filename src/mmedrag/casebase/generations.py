@@ -14,18 +14,19 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmedrag.casebase.blocks import REMEDY, GenerationDamaged, StoredArray
 from mmedrag.casebase.columns import Columns
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import derive
-from mmedrag.casebase.exact import Mask, Rows
+from mmedrag.casebase.exact import Mask, Positions, Rows, locate
 from mmedrag.casebase.postings import Postings
 from mmedrag.casebase.shard import Shard
 from mmedrag.casebase.vocabulary import Counted
@@ -34,6 +35,7 @@ from mmedrag.durability import sync_folder, write_durably
 _FORMAT = 2
 _NAME = re.compile(r"[0-9]{6,18}")
 _WHOLE = 64 << 20  # bytes up to which a generation is checked whole when it is loaded
+_PASS = 500  # cases whose places are listed in the time in which one row is looked for
 
 
 class GenerationOutdated(GenerationDamaged):
@@ -51,6 +53,34 @@ class Summary:
     dim: int
 
 
+class Places:
+    """Where the rows of a generation are.
+
+    Args:
+        rows: by position.
+        shards: in each of which they ascend.
+    """
+
+    def __init__(self, rows: Rows, shards: Iterable[Shard]) -> None:
+        self._rows, self._shards = rows, tuple(shards)
+        self._by_row: NDArray[np.int32] | None = None
+
+    def of(self, rows: Rows) -> Positions:
+        """The position of each row, ``(len(rows),)``; -1 where it is not here."""
+        positions = np.full(len(rows), -1, np.int64)
+        if self._by_row is None and len(rows) * _PASS < len(self._rows):
+            for shard in self._shards:
+                offsets, present = locate(self._rows[shard.start : shard.stop], rows)
+                positions[present] = offsets[present] + shard.start
+            return positions
+        if self._by_row is None:
+            self._by_row = np.full(int(self._rows.max(initial=0)) + 1, -1, np.int32)
+            self._by_row[self._rows] = np.arange(len(self._rows))
+        known = rows < len(self._by_row)
+        positions[known] = self._by_row[rows[known]]
+        return positions
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
     """A generation whose files are mapped; ``shards`` by domain, each with its FAISS index key."""
@@ -61,12 +91,14 @@ class Generation:
     shards: Mapping[str, Shard]
     columns: Columns
     postings: Postings
+    places: Places
 
     def holding(self, rows: Rows) -> Mask:
         """Which of its cases some row numbers stand for."""
-        marked = np.zeros(self.summary.row + 1, np.bool_)
-        marked[rows[rows <= self.summary.row]] = True
-        return marked[self.rows]
+        mask = np.zeros(len(self.rows), np.bool_)
+        positions = self.places.of(rows)
+        mask[positions[positions >= 0]] = True
+        return mask
 
     def check(self) -> None:
         """Check every byte of every file.
@@ -190,4 +222,5 @@ def _load(folder: Path, manifest: dict[str, Any], fingerprint: str, dim: int) ->
     shards = {name: Shard(folder, entry, vectors) for name, entry in manifest["shards"].items()}
     columns = Columns(folder, manifest["columns"], len(rows))
     postings = Postings(folder, manifest["postings"])
-    return Generation(summary, rows.span(), vectors, shards, columns, postings)
+    places = Places(rows.span(), shards.values())
+    return Generation(summary, rows.span(), vectors, shards, columns, postings, places)

@@ -168,8 +168,7 @@ class Queries(Connection):
         return self._related[1].at(self.state().epoch)
 
     def _require_recognised(self) -> None:
-        read = self._run("SELECT count(*) FROM recognised").fetchone()[0] if self.recognises else 0
-        unread = self.count() - int(read)
+        unread = self._statements().unread() if self.recognises else self.count()
         if unread:
             raise FilterError(
                 f"The question is what reports say, and {unread} cases were stored without it",

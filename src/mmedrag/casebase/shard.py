@@ -23,7 +23,8 @@ Found: TypeAlias = tuple[Positions, NDArray[np.float32]]
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _APPROXIMATE = 2  # an approximate index proposes this many times k; exact arithmetic chooses
 _NOTHING: Found = np.empty(0, np.int64), np.empty(0, np.float32)
-_SCAN = 40_000  # rows that are compared one by one rather than through an approximate index
+SCAN = 40_000
+"""Cases that a filter lets in are compared one by one up to this number, exactly."""
 
 
 class Shard:
@@ -59,9 +60,7 @@ class Shard:
         if self._approximate is not None:
             self._approximate.check()
 
-    def search(
-        self, query: Vector, k: int, cap: int, mask: Mask | None, *, filtered: bool = False
-    ) -> Found:
+    def search(self, query: Vector, k: int, cap: int, mask: Mask | None, *, few: int = 0) -> Found:
         """Candidates for the ``k`` largest inner products.
 
         An exact shard gives these and the ties with the last of them, up to ``cap``. Others give
@@ -72,18 +71,18 @@ class Shard:
             k: how many are wanted.
             cap: how many ties are looked at.
             mask: which of its cases may be found, ``(len(self),)``.
-            filtered: whether that is what a filter lets in, and not all but what is deleted; few
-                such cases are compared one by one.
+            few: up to so many cases are compared one by one rather than through an approximate
+                index.
         """
         count = len(self) if mask is None else int(np.count_nonzero(mask))
         if count == 0:
             return _NOTHING
         if self._approximate is None:
-            if count <= _SCAN and mask is not None:
+            if count <= SCAN and mask is not None:
                 return self._scan(query, k, cap, np.flatnonzero(mask))
             return self._search_flat(query, k, cap, mask, count)
         positions, values = _NOTHING
-        if count > _SCAN or not filtered:
+        if count > few:
             wanted = min(candidates(k), count)
             positions, values = self._approximate.search(query, k, wanted, mask)
         if len(positions) < min(k, count):

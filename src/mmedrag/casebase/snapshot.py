@@ -29,7 +29,7 @@ from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.mentions import Recognition
-from mmedrag.casebase.shard import Shard, joined
+from mmedrag.casebase.shard import SCAN, Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import MENTIONED, Joined, Node, Not, parse
@@ -38,6 +38,7 @@ from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
+_FEW_ALIKE = 5_000  # cases that meet criteria alike and are compared one by one
 _FILTERS = 16  # remembered
 # Remembered until something is written, those read first forgotten first: so many cases, and in
 # large casebases one of so many.
@@ -62,6 +63,7 @@ class Snapshot:
         self._fresh = ExactRows(dim)
         self._fresh_domains: dict[str, list[int]] = {}  # positions by domain
         self._alive: Mask = np.ones(self._stored, np.bool_)
+        self._dead = False  # whether any is not
         self._filters: dict[str, Mask] = {}
         self._cases: dict[int, tuple[Case, Recognition | None]] = {}
         self._remembering = Lock()
@@ -161,34 +163,34 @@ class Snapshot:
         positions, scores = scored
         if not np.any(scores > 0.0):
             return np.empty(0, np.int64)
-        least = max(np.sort(scores)[-min(depth, len(scores))], np.min(scores[scores > 0.0]))
+        place = min(depth, len(scores))
+        least = max(np.partition(scores, -place)[-place], np.min(scores[scores > 0.0]))
         alike = np.zeros(len(self._alive), np.bool_)
         alike[positions[scores == least]] = True
-        similar = self._nearest(vector, depth, domain, alike)
+        similar = self._nearest(vector, depth, domain, alike, _FEW_ALIKE)
         return np.concatenate([positions[scores > least], similar])
 
     def _nearest(
-        self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
+        self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None, few: int = SCAN
     ) -> Positions:
         """Positions of the ``k`` most similar and their ties alone, however they are searched."""
-        positions = self._candidates(vector, k, domain, allowed)
+        positions = self._candidates(vector, k, domain, allowed, few)
         cosines = similarities(self._vectors_at(positions), vector)
         return positions[nearest(cosines, k, k + _CAP)]
 
     def _candidates(
-        self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None
+        self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None, few: int = SCAN
     ) -> Positions:
-        """Positions among which the ``k`` most similar are, ascending."""
-        dead = not self._alive.all()
+        """Positions among which the ``k`` most similar are, ascending; few allowed ones exactly."""
         mask = self._alive if allowed is None else self._alive & allowed
         searched = [shard for name, shard in self._shards.items() if domain in (None, name)]
         found = []
         for shard in searched:
             inside = mask[shard.start : shard.stop]
-            filtered = allowed is not None
-            masked = filtered or (dead and not inside.all())
+            masked = allowed is not None or (self._dead and not inside.all())
+            one_by_one = 0 if allowed is None else few
             found.append(
-                shard.search(vector, k, k + _CAP, inside if masked else None, filtered=filtered)
+                shard.search(vector, k, k + _CAP, inside if masked else None, few=one_by_one)
             )
         positions = [joined(searched, found, k, _CAP)]
         fresh = self._fresh_mask(domain) & mask[self._stored :]
@@ -297,7 +299,8 @@ class Snapshot:
         above = 0 if self.generation is None else self.generation.row
         if len(self._fresh):
             rows = database.rows_where(condition, above)
-            mask[self._positions_of(rows)] = True
+            positions = self._positions_of(rows)
+            mask[positions[positions >= 0]] = True
         return mask
 
     def _columnar(self, database: Database, node: Node) -> Mask:
@@ -348,28 +351,30 @@ class Snapshot:
     # Positions and rows
 
     def _kill(self, positions: Positions) -> None:
+        positions = positions[positions >= 0]
         positions = positions[self._alive[positions]]
         self._lexicon.kill(positions)
         self._alive[positions] = False
+        self._dead |= len(positions) > 0
 
     def _positions_of(self, rows: Rows) -> Positions:
-        """Where rows are; those that are not here are left out."""
-        positions = [np.empty(0, np.int64)]
+        """Where each row is; -1 where it is not here."""
+        positions = np.full(len(rows), -1, np.int64)
         if self._generation is not None:
-            for shard in self._shards.values():
-                offsets, present = locate(self._generation.rows[shard.start : shard.stop], rows)
-                positions.append(offsets[present] + shard.start)
+            positions = self._generation.places.of(rows)
         offsets, present = locate(self._fresh.rows, rows)
-        positions.append(offsets[present] + self._stored)
-        return np.concatenate(positions)
+        positions[present] = offsets[present] + self._stored
+        return positions
 
     def _at_positions(self, scored: tuple[Rows, NDArray[np.float64]]) -> Scored:
         """Scored rows as scored positions, ascending; those that are not here are left out."""
         rows, scores = scored
         if not len(rows):
             return rows, scores
-        positions = np.sort(self._positions_of(rows))
-        return positions, scores[np.searchsorted(rows, self._rows_at(positions))]
+        positions = self._positions_of(rows)
+        order = np.argsort(positions)
+        order = order[np.searchsorted(positions[order], 0) :]
+        return positions[order], scores[order]
 
     def _rows_at(self, positions: Positions) -> Rows:
         rows = np.empty(len(positions), np.int64)

@@ -1,10 +1,11 @@
 """Two choices of stages on the questions of ``mmedrag eval order``, with paired intervals.
 
 ``python benchmarks/order_choices.py ../shared/data agreement learned`` compares rerankers of the
-preset ``offline``. A choice is ``[PRESET:]RERANKER[+FOLDER]``, the folder a reward model in place
-of the preset's: ``agreement agreement+build/reward``, ``offline:learned tuned:learned``. Questions
-and grades are the same for every choice, for they come from the records alone. The sets are those
-of ``recipes/paper.toml``; ``--part tune`` asks with patients to choose settings on.
+preset ``offline``. A choice is ``[PRESET:]RERANKER[+FOLDER]``, ``own`` the reranker of the preset
+and the folder a reward model in place of the preset's: ``own own+build/reward``, ``offline:own
+tuned:own``. Questions and grades are the same for every choice, for they come from the records
+alone. The sets are those of ``recipes/paper.toml``; ``--part tune`` asks with patients to choose
+settings on.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class Choice:
 
     def of(self, rag: MMedRAG) -> MMedRAG:
         """The system of the preset with these stages."""
-        chosen = replace(rag, reranker=reranker(self.reranker))
+        own = self.reranker == "own"
+        chosen = rag if own else replace(rag, reranker=reranker(self.reranker))
         if not self.reward:
             return chosen
         encoder = rag.embedder.fingerprint

@@ -22,7 +22,7 @@ from mmedrag.checkpoint import Checkpoint, write_checkpoint
 from mmedrag.datasets.corpus import codes, patient_of
 from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import glossary
-from mmedrag.evaluation.order import Part, drawn, searched
+from mmedrag.evaluation.order import Subset, sampled, searched
 from mmedrag.evaluation.order_questions import grade
 from mmedrag.measures.bootstrap import interval, paired_test
 from mmedrag.measures.ranking import ndcg_of_list
@@ -69,12 +69,12 @@ class Listed:
         return self.ndcg(np.argsort(-np.round(scores, 9), kind="stable").tolist())
 
 
-def listed(paths: Sequence[Path], part: Part) -> list[Listed]:
+def listed(paths: Sequence[Path], subset: Subset) -> list[Listed]:
     """The candidates of every question for which the corpus has a good case."""
     ontology, found = glossary().concepts, []
-    with searched(paths, part=part) as (rag, corpus, asking):
+    with searched(paths, subset=subset) as (rag, corpus, asking):
         by_id = {facts.case.id: facts for facts in corpus}
-        for asked in drawn(asking, 6):
+        for asked in sampled(asking, 6):
             ideal = sorted((grade(asked, facts) for facts in corpus), reverse=True)[:DEPTH]
             if ideal[0] == 0:
                 continue

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.errors import QueryError
-from mmedrag.presets import default_reranker, learned_reranker
+from mmedrag.presets import agreement_reranker, learned_reranker
 from mmedrag.protocols import ContextFilter, Generator, Reranker
 from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance
 from mmedrag.ranking.graph import Chain, GraphReranker, KeepOrder, paper_graph
 from mmedrag.reward.scorers import KeepAll, RewardFilter, SimilarityThreshold
 
 RERANKERS: Mapping[str, Callable[[], Reranker]] = {
-    "agreement": default_reranker,
+    "agreement": agreement_reranker,
     "learned": learned_reranker,
     "graph": lambda: Chain((GraphReranker(), DuplicatesLast())),
     "paper": paper_graph,

@@ -36,6 +36,7 @@ from mmedrag.modality import (
 )
 from mmedrag.protocols import ContextFilter, Embedder, ModalityClassifier, Reranker
 from mmedrag.ranking.agreement import FindingAgreement
+from mmedrag.ranking.asked import ByQuestion
 from mmedrag.ranking.contradictions import ContradictedLast
 from mmedrag.ranking.diversity import DuplicatesLast
 from mmedrag.ranking.graph import Chain, paper_graph
@@ -225,6 +226,11 @@ def question_texts(folder: Path) -> TextEncoder:
 
 def default_reranker() -> Reranker:
     """What measurement chose over the paper's complete graph: see docs/notes/order.md."""
+    return ByQuestion(presence=learned_reranker(), otherwise=agreement_reranker())
+
+
+def agreement_reranker() -> Reranker:
+    """Agreement on findings, where the query has an image."""
     return Chain((FindingAgreement(), DuplicatesLast(), ContradictedLast()))
 
 

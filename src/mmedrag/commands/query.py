@@ -79,8 +79,8 @@ def _add_stages(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--reranker", metavar="NAME",
-        help="reranker of the evidence: agreement (on findings, default), learned, graph, paper, "
-        "mmr, none",
+        help="reranker of the evidence: agreement (on findings), learned, graph, paper, mmr, none "
+        "(default: learned for whether an image shows a finding, else agreement)",
     )  # fmt: skip
     command.add_argument(
         "--filter", metavar="NAME",

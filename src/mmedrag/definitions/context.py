@@ -111,10 +111,10 @@ def stands_for_a_term(text: str, start: int, end: int) -> bool:
 
 
 def introduced_as(text: str, start: int, end: int) -> list[str]:
-    """The words that the text gives for the abbreviation at ``start`` to ``end``; none, if it does not.
+    """The words for which the text introduces the abbreviation at ``start`` to ``end``, if it does.
 
-    "A respiratory pathogen (RP) panel": the words before the bracket whose initials spell what is in
-    it (after Schwartz and Hearst, 2003). What stands for them here does so wherever it is written.
+    "A respiratory pathogen (RP) panel": those before the bracket whose initials spell what is in it
+    (after Schwartz and Hearst, 2003). What stands for them there does so wherever it is written.
     """
     word = text[start:end].removesuffix("s")
     bracket = text.find(f"({word})") if word.isupper() else -1

@@ -40,8 +40,8 @@ _NO_IMAGES = _words(
     "AU CFM DOC ECG EPS FID HD KO LEN M3D OAM OPM PLAN PR REG RESP RTDOSE RTINTENT RTPLAN RTRAD"
     " RTRECORD RTSEGANN RTSTRUCT RWV SEG SMR SR SRF STAIN TEXTUREMAP VA"
 )
-# PS3.4, annex B.5, for series whose modality is OT: structured reports, encapsulated documents (PDF),
-# waveforms, presentation states, raw data and what lies over another file's pixels.
+# PS3.4, annex B.5, for series whose modality is OT: structured reports, encapsulated documents
+# (PDF), waveforms, presentation states, raw data and what lies over another file's pixels.
 _ROOT = "1.2.840.10008.5.1.4.1.1."
 _NO_IMAGE_CLASSES = tuple(_ROOT + arc for arc in ("88.", "104.", "9.", "11.", "66"))
 # PS3.16, context group 7010: what the title of a key object note says of the images it names.

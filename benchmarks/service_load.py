@@ -56,8 +56,8 @@ def main() -> None:
             print(f"{'resident memory':24}{before:.0f} MB before, {resident(process):.0f} MB after")
 
 
-def drawn(folder: Path, cases: int) -> Path:
-    """A casebase of the reports of synthetic cases."""
+def drawn(folder: Path, cases: int, *, images: bool = False) -> Path:
+    """A casebase of the reports of synthetic cases; ``images``: the first 400 with theirs."""
     from mmedrag.assembly import create, dictionary
     from mmedrag.datasets.records import read_records
     from mmedrag.indexing import index
@@ -70,7 +70,12 @@ def drawn(folder: Path, cases: int) -> Path:
     ]
     turns = -(-cases // len(rows))
     many = (
-        replace(row, id=f"{row.id}-{turn}", image=None, text=f"{row.text} Series {turn}.")
+        replace(
+            row,
+            id=f"{row.id}-{turn}",
+            image=row.image if images and turn == 0 else None,
+            text=f"{row.text} Series {turn}.",
+        )
         for turn in range(turns)
         for row in rows
     )

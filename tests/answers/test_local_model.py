@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
+
 from mmedrag.answers.local_model import LocalGenerator, accepted, opened
 from mmedrag.answers.prompts import messages
 from mmedrag.choices import generator as chosen

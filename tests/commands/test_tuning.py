@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
+
 from mmedrag.cli import main
 from mmedrag.pipeline import MMedRAG
 from tiny_language_model import write_tiny_model

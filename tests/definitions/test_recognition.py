@@ -251,3 +251,23 @@ def test_cases_that_once_failed(
 def test_words_mean_something_else_beside_others(own: Dictionary, text: str, terms: set[str]):
     read = {m.text.lower() for m in own.recognise([text])[0]}
     assert read & {"mass", "shock", "stroke"} == terms & {"mass", "shock", "stroke"}
+
+
+@pytest.mark.parametrize(
+    ("text", "abbreviation", "read"),
+    [
+        ("A respiratory pathogen (RP) panel was sent; RP was negative.", "RP", set()),
+        ("Retinitis pigmentosa (RP). RP in both eyes.", "RP", {"retinitis pigmentosa"}),
+        ("RP in both eyes.", "RP", {"retinitis pigmentosa"}),
+        ("A catheter in the caudal vena cava (CVC).", "CVC", set()),
+        ("High white blood cell (WBC) counts.", "WBC", {"leucocyte"}),
+        ("Short tau inversion recovery (STIR) images.", "STIR", {"STIR"}),
+        ("Human immunodeficiency virus (HIV) infection.", "HIV", {"HIV infection"}),
+        ("Chronic heart failure (CHF).", "CHF", {"heart failure"}),
+    ],
+)
+def test_an_abbreviation_is_what_the_text_introduces_it_for(
+    own: Dictionary, text: str, abbreviation: str, read: set[str]
+) -> None:
+    mentions = own.recognise([text])[0]
+    assert {m.term for m in mentions if m.text.startswith(abbreviation)} == read

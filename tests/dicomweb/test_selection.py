@@ -100,3 +100,15 @@ def test_reports_notes_and_what_shows_nothing():
     assert reports_of(study) == report
     assert notes_of(study) == note_
     assert [i for i in study if is_image(i)] == stack(1)
+
+
+@pytest.mark.parametrize("arc", ["104.1", "66", "66.4", "9.1.1", "11.1", "88.11"])
+def test_classes_without_an_image_whatever_the_modality_says(arc):
+    (other,) = stack(1, "OT", sop_class=f"1.2.840.10008.5.1.4.1.1.{arc}")
+    assert not is_image(other)
+
+
+@pytest.mark.parametrize("arc", ["7", "6.1", "77.1.5.1", "481.1"])
+def test_captures_and_pictures_are_images(arc):
+    (other,) = stack(1, "OT", sop_class=f"1.2.840.10008.5.1.4.1.1.{arc}")
+    assert is_image(other)

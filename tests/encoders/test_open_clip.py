@@ -19,7 +19,7 @@ from mmedrag.protocols import Embedder
 from mmedrag.testing.embedder import EmbedderContract, picture
 from mmedrag.types import Query
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 hf = pytest.importorskip("transformers")
 from safetensors.torch import load_file, save_file  # noqa: E402
 

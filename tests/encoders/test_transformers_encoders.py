@@ -21,7 +21,7 @@ from mmedrag.protocols import Embedder
 from mmedrag.testing.embedder import EmbedderContract, picture
 from mmedrag.torch_import import default_device
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 pytest.importorskip("transformers")
 
 from mmedrag.encoders.transformers import (  # noqa: E402

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 import torch
 from PIL import Image
 from safetensors.torch import save_file

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 import torch
 
 from mmedrag.networks.densenet import DenseNet, load_densenet

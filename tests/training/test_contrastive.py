@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
+
 from mmedrag.datasets.records import write_records
 from mmedrag.datasets.splits import read_split
 from mmedrag.datasets.ties import read_sets

@@ -17,7 +17,7 @@ from mmedrag.protocols import Embedder
 from mmedrag.testing.embedder import EmbedderContract, picture
 from mmedrag.training.export import Export, export_towers
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 pytest.importorskip("transformers")
 
 from tiny_models import write_model

@@ -11,21 +11,22 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
+pytest.importorskip("trl", reason='pip install "mmedrag[tune]"')
+pytest.importorskip("peft", reason='pip install "mmedrag[tune]"')
+
+import torch
+
 from mmedrag.answers.local_model import LanguageModel, LocalGenerator, load_model, opened
 from mmedrag.errors import CheckpointError, CorpusError, QueryError
 from mmedrag.testing.generator import ASKED, CLEAR, EFFUSION, MEANING
+from mmedrag.training import generator_figures
 from mmedrag.training.answer_pairs import AnswerPair, Origin, Subset, write_pairs
+from mmedrag.training.dpo import Recipe, silence
+from mmedrag.training.generator import Tuned, train_generator
+from mmedrag.training.likelihood import divergence, log_likelihoods, tokens
+from mmedrag.training.tuning_import import open_tuning
 from tiny_language_model import write_tiny_model
-
-pytest.importorskip("trl", reason='pip install "mmedrag[tune]"')
-pytest.importorskip("peft", reason='pip install "mmedrag[tune]"')
-torch = pytest.importorskip("torch")
-
-from mmedrag.training import generator_figures  # noqa: E402
-from mmedrag.training.dpo import Recipe, silence  # noqa: E402
-from mmedrag.training.generator import Tuned, train_generator  # noqa: E402
-from mmedrag.training.likelihood import divergence, log_likelihoods, tokens  # noqa: E402
-from mmedrag.training.tuning_import import open_tuning  # noqa: E402
 
 FINDINGS = ("effusion", "nodule", "fracture", "consolidation", "oedema", "mass")
 RECIPE = Recipe(epochs=6, learning_rate=1e-2, rank=4, batch=4)

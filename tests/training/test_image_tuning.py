@@ -6,6 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 import torch
 
 from mmedrag.datasets.records import read_records

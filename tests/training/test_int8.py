@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 import onnx
 import torch
 from hypothesis import given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 from mmedrag.training.listwise import fit_order
 
 FREE = np.zeros(3, int)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 import torch
 from torch import Tensor
 from torch.nn import functional

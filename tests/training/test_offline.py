@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
+
 from mmedrag.training.offline import drawing_shares, learnable
 from mmedrag.training.sets import TrainingSet
 from mmedrag.types import Case, Domain

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 import torch
 from PIL import Image
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 import torch
 from tokenizers import BertWordPieceTokenizer
 from transformers import BertConfig, BertModel

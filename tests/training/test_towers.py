@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
 import torch
 from PIL import Image
 

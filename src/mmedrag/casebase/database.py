@@ -75,9 +75,9 @@ class Database(Queries):
         self._run("DELETE FROM cases WHERE row = ?", [row])  # texts and vectors cascade
         self._run("INSERT INTO deletions VALUES (?, ?)", [row, epoch])
         self._run(
-            "INSERT OR IGNORE INTO erasures SELECT ?1 WHERE ?1 IS NOT NULL "
-            "AND NOT EXISTS (SELECT 1 FROM cases WHERE thumbnail = ?1)",
-            [thumbnail],
+            "INSERT OR IGNORE INTO erasures SELECT ? WHERE ? IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM cases WHERE thumbnail = ?)",
+            [thumbnail, thumbnail, thumbnail],
         )
         self._run("INSERT OR IGNORE INTO erasures VALUES (?)", [ERASED_LOG])
         return True

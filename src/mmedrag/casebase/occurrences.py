@@ -96,8 +96,8 @@ def _names(connection: sqlite3.Connection) -> Iterator[tuple[str, tuple[str, ...
     path = "$." + json.dumps(DIAGNOSIS)
     rows_of: dict[tuple[str, str], list[int]] = {}
     for row, diagnosis, labels in connection.execute(
-        "SELECT row, meta -> ?1, labels FROM cases WHERE labels != '[]' OR meta -> ?1 IS NOT NULL",
-        [path],
+        "SELECT row, meta -> ?, labels FROM cases WHERE labels != '[]' OR meta -> ? IS NOT NULL",
+        [path, path],
     ):
         rows_of.setdefault((diagnosis or '""', labels), []).append(row)
     for (diagnosis, labels), rows in rows_of.items():
@@ -107,9 +107,9 @@ def _names(connection: sqlite3.Connection) -> Iterator[tuple[str, tuple[str, ...
 def _read_by(connection: sqlite3.Connection, recogniser: str, domain: Domain | None) -> Rows:
     sql = (
         "SELECT row FROM recognised JOIN recognisers ON number = recogniser JOIN cases USING (row) "
-        "WHERE fingerprint = ?1 AND (?2 IS NULL OR domain = ?2) ORDER BY row"
+        "WHERE fingerprint = ? AND (? IS NULL OR domain = ?) ORDER BY row"
     )
-    return _rows(connection, sql, [recogniser, domain])
+    return _rows(connection, sql, [recogniser, domain, domain])
 
 
 def _rows(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> Rows:

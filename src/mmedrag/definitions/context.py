@@ -49,6 +49,7 @@ _PLAIN_WORDS = frozenset(
 )
 _REACHES_ON = re.compile(r"\s{1,3}of\b", re.IGNORECASE)
 _AROUND = 160
+_LETTERS = re.compile(r"[^\W\d_]+")
 _LOWER = re.compile(r"[a-zà-ÿ]")
 _CAPITALS_BEFORE = re.compile(r"[A-ZÀ-Þ]{2,}\s+$")
 _CAPITALS_AFTER = re.compile(r"\s+[A-ZÀ-Þ]{2,}")
@@ -107,6 +108,18 @@ def stands_for_a_term(text: str, start: int, end: int) -> bool:
         or _is_title(word, before, after)
         or _is_plain_word(word, before, after)
     )
+
+
+def introduced_as(text: str, start: int, end: int) -> list[str]:
+    """The words for which the text introduces the abbreviation at ``start`` to ``end``, if it does.
+
+    "A respiratory pathogen (RP) panel": those before the bracket whose initials spell what is in it
+    (after Schwartz and Hearst, 2003). What stands for them there does so wherever it is written.
+    """
+    word = text[start:end].removesuffix("s")
+    bracket = text.find(f"({word})") if word.isupper() else -1
+    words = _LETTERS.findall(text[max(0, bracket - _AROUND) : max(0, bracket)])[-len(word) :]
+    return words if "".join(w[0] for w in words).upper() == word else []
 
 
 def _is_heading(word: str, before: str, after: str) -> bool:

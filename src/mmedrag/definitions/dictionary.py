@@ -14,6 +14,7 @@ from mmedrag.definitions.compilation import fill
 from mmedrag.definitions.compiled import Candidate, CompiledDictionary, Concept
 from mmedrag.definitions.concepts import REMEMBERED, Concepts
 from mmedrag.definitions.context import (
+    introduced_as,
     is_whole_statement,
     means_something_else,
     stands_for_a_term,
@@ -171,10 +172,22 @@ class Dictionary:
                     and is_whole_statement(*span)
                     and not means_something_else(*span)
                     and (not chosen[1].exact or stands_for_a_term(*span))
+                    and self._is_what_was_introduced(chosen, *span)
                 ):
                     free = end
                     yield owner, (first, last, chosen[1])
                     break
+
+    def _is_what_was_introduced(
+        self, chosen: tuple[int, Candidate], text: str, start: int, end: int
+    ) -> bool:
+        """Whether a term can be what the text introduces its abbreviation for, if it does."""
+        starts = [word[:4].casefold() for word in introduced_as(text, start, end) if len(word) > 3]
+        if not starts:
+            return True
+        number, candidate = chosen
+        names = " ".join(self.dictionaries[number].names(candidate.concept)).casefold()
+        return any(start in names for start in starts)
 
     def _choose(
         self, surface: str, keys: Sequence[tuple[int, int]], setting: _Setting

@@ -40,6 +40,10 @@ _NO_IMAGES = _words(
     "AU CFM DOC ECG EPS FID HD KO LEN M3D OAM OPM PLAN PR REG RESP RTDOSE RTINTENT RTPLAN RTRAD"
     " RTRECORD RTSEGANN RTSTRUCT RWV SEG SMR SR SRF STAIN TEXTUREMAP VA"
 )
+# PS3.4, annex B.5, for series whose modality is OT: structured reports, encapsulated documents
+# (PDF), waveforms, presentation states, raw data and what lies over another file's pixels.
+_ROOT = "1.2.840.10008.5.1.4.1.1."
+_NO_IMAGE_CLASSES = tuple(_ROOT + arc for arc in ("88.", "104.", "9.", "11.", "66"))
 # PS3.16, context group 7010: what the title of a key object note says of the images it names.
 _CHOSEN = _words(
     "113000 113002 113003 113004 113005 113006 113007 113008 113009 113013 113018 113020"
@@ -97,7 +101,7 @@ def reports_of(instances: Iterable[Instance]) -> list[Instance]:
 def is_image(instance: Instance) -> bool:
     """Whether an instance may show something."""
     return instance.modality.upper() not in _NO_IMAGES and not instance.sop_class.startswith(
-        "1.2.840.10008.5.1.4.1.1.88."
+        _NO_IMAGE_CLASSES
     )
 
 

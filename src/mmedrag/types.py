@@ -249,7 +249,7 @@ class Intent:
     ``phrases`` are the words that it asks about where no dictionary knows them. ``described`` is
     what is searched for: the text, less a sentence that asks about an image and describes nothing.
     ``detail`` is what is asked besides: ``side`` or ``grade`` of a finding, ``kind`` where kinds of
-    it are to be counted, or nothing.
+    it are to be counted, ``feature`` where it is asked of a disease, the first of the concepts.
     ``reason`` says of a question that is out of scope why, and what can be asked instead;
     ``unanswered`` says so of a second question in the same text, where the first is answered.
     """

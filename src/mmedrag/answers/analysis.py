@@ -14,6 +14,7 @@ from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
 from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
+from mmedrag.answers.features import FEATURE
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.kinds import KIND_OF, kinds_of
 from mmedrag.answers.passages import instruction_like
@@ -88,6 +89,8 @@ class CaseAnalyst:
             brief = verified(brief, readings, self.source, self.ontology)
         if corpus is not None:
             brief = self._with_base_rates(brief, question, corpus)
+        if intent.detail == FEATURE and corpus is not None:
+            brief = self._with_rates_within(brief, question, targets, corpus)
         explained = self._definitions(brief, intent, targets, definitions)
         brief = replace(brief, definitions=explained)
         return self._replied(brief, question, intent, targets, readings, corpus)
@@ -120,6 +123,9 @@ class CaseAnalyst:
         kinds = {m.concept: m.kind for m in question.mentions}
         if intent.kind is QuestionKind.DEFINITION:
             return terms
+        if intent.detail == FEATURE:
+            found = {self.ontology.find(w) or PHRASE + w: w for w in intent.phrases}
+            return {c: terms[c] for c in intent.concepts} | found
         findings = {c: t for c, t in terms.items() if kinds[c].is_finding}
         if findings or intent.kind not in (QuestionKind.PRESENCE, QuestionKind.CHOICE):
             return _without_ancestors(findings, self.ontology)
@@ -134,6 +140,8 @@ class CaseAnalyst:
     ) -> list[Claim]:
         if intent.kind is QuestionKind.NORMALITY:
             return _normality(readings)
+        if intent.detail == FEATURE:
+            return _of_feature(targets, readings, self.ontology)
         claims = []
         for concept, term in targets.items():
             tally = tally_of(concept, label(term), readings, self.ontology)
@@ -181,6 +189,26 @@ class CaseAnalyst:
             ),
         )
 
+    def _with_rates_within(
+        self,
+        brief: Brief,
+        question: Question,
+        targets: Mapping[str, str],
+        corpus: CorpusStatistics,
+    ) -> Brief:
+        """The base rate of a finding within the cases that affirm the disease that it may go with.
+
+        The rate of the disease itself stays that of the corpus.
+        """
+        disease, finding = targets
+        name = self.ontology.name(disease).replace("'", "''")
+        own = f"({question.query.where}) and " if question.query.where else ""
+        within = replace(question.query, where=f"{own}affirms = '{name}'")
+        groups = {finding: self._group(finding)}
+        rate = corpus.prevalence(replace(question, query=within), groups)[finding]
+        claims = (replace(c, prevalence=rate) if c.concept == finding else c for c in brief.claims)
+        return replace(brief, claims=tuple(claims))
+
     def _group(self, concept: str) -> Collection[str]:
         if ":" in concept and concept.startswith((UNNAMED, NORMAL, PHRASE)):
             return (concept,)
@@ -201,6 +229,8 @@ class CaseAnalyst:
         if not readings and intent.kind is not QuestionKind.DEFINITION:
             return replace(brief, reason="no similar case was adequate")
         match intent.kind:
+            case QuestionKind.PRESENCE if intent.detail == FEATURE:
+                reply, reason = _goes_with(brief, targets)
             case QuestionKind.PRESENCE if intent.detail and not targets:
                 reply, reason = self._lead(brief, question, readings)
             case QuestionKind.PRESENCE if intent.detail and self._of_an_image(question):
@@ -326,6 +356,37 @@ def _without_ancestors(terms: Mapping[str, str], ontology: Ontology) -> dict[str
         c: t for c, t in terms.items()
         if not any(o != c and ontology.is_a(o, c) for o in terms)
     } or dict(terms)  # fmt: skip
+
+
+def _of_feature(
+    targets: Mapping[str, str], readings: Sequence[CaseReading], ontology: Ontology
+) -> list[Claim]:
+    """Which cases affirm a disease, and what these say of a finding."""
+    disease, finding = targets
+    having = tally_of(disease, label(targets[disease]), readings, ontology)
+    keys = having.keys_of(Assertion.AFFIRMED)
+    if not keys:
+        return []
+    with_it = [r for r in readings if r.key in keys]
+    tally = tally_of(finding, label(targets[finding]), with_it, ontology)
+    return [
+        Claim(disease, having.term, Assertion.AFFIRMED, keys, len(readings)),
+        *(
+            Claim(finding, tally.term, assertion, tally.keys_of(assertion), len(with_it))
+            for assertion in (*_DECISIVE, Assertion.HISTORICAL, None)
+            if tally.keys_of(assertion)
+        ),
+    ]
+
+
+def _goes_with(brief: Brief, targets: Mapping[str, str]) -> tuple[Reply, str]:
+    """Whether cases with a disease affirm a finding: one that does shows that it may."""
+    disease, finding = targets
+    if not any(c.concept == disease for c in brief.claims):
+        return Reply.UNKNOWN, f"no case found affirms {label(targets[disease])}"
+    said = {c.assertion: len(c.keys) for c in brief.claims if c.concept == finding}
+    yes, no = said.get(Assertion.AFFIRMED, 0), said.get(Assertion.NEGATED, 0)
+    return _by_count(yes, no, said.get(Assertion.UNCERTAIN, 0))
 
 
 def _by_side(

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 from mmedrag.answers import romance
 from mmedrag.answers.answerable import IMPERATIVE
+from mmedrag.answers.features import FEATURE, Feature, asked_feature
+from mmedrag.answers.foreign import SENTENCE, UNREAD, is_unread
 from mmedrag.answers.histories import asks_in_history, is_history
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
 from mmedrag.answers.question_model import LABELS, verdict
@@ -163,6 +165,8 @@ class RuleReader:
         spelled = spelled_out(asking)
         has_image = question.query.image is not None
         concepts = _concepts_of(text, asking, question.mentions)
+        if is_unread(asking, asks=asking.endswith("?")):
+            return _of_a_foreign(concepts, text, has_image=has_image)
         kind, rule = kind_of(spelled, has_image=has_image)
         if _is_term(asking, question.mentions, has_image=has_image):
             return Intent(_K.DEFINITION, "asks for a meaning", concepts, described=text)
@@ -173,6 +177,9 @@ class RuleReader:
             else:
                 kind, rule = _K.DIFFERENTIAL, _CASE_BEFORE
         kinds = asked_for_kinds(asking, question.mentions)
+        feature = None if has_image else asked_feature(asking, question.mentions)
+        if feature is not None and not certainly_declined(question, spelled):
+            return _of_feature(feature, text)
         if not kinds:
             kind, rule, reason = self._scoped(question, asking, spelled, kind, rule)
         else:
@@ -248,6 +255,22 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _of_a_foreign(concepts: tuple[str, ...], text: str, *, has_image: bool) -> Intent:
+    """What such a question asks is not known: of an image, what it shows is said."""
+    if has_image:
+        return Intent(_K.DESCRIPTION, UNREAD, concepts, described="", unanswered=SENTENCE)
+    return Intent(_K.OUT_OF_SCOPE, UNREAD, concepts, reason=SENTENCE, described=text)
+
+
+def _of_feature(feature: Feature, text: str) -> Intent:
+    """Asks whether a finding goes with a disease: the disease first."""
+    concepts = (feature.disease, *filter(None, (feature.finding,)))
+    return Intent(
+        _K.PRESENCE, "asks what goes with a disease", concepts, FEATURE,
+        phrases=tuple(filter(None, (feature.words,))), described=text,
+    )  # fmt: skip
 
 
 def _only_asks(kind: QuestionKind, asking: str, mentions: Sequence[Mention]) -> bool:

@@ -8,6 +8,7 @@ from mmedrag.answers.analysis import base_rate
 from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.differential import code_of
+from mmedrag.answers.features import FEATURE
 from mmedrag.answers.kinds import KIND_OF
 from mmedrag.answers.support import is_whole
 from mmedrag.answers.verification import NORMAL
@@ -38,17 +39,17 @@ def direct_reply(
     if not cases:
         keys = cited([d.key for d in definitions])
         return [f"No similar case was adequate; a dictionary explains the terms {keys}."]
+    if question.intent is not None and question.intent.detail == FEATURE:
+        return [_of_feature(question, brief, cases)]
     match brief.kind:
         case QuestionKind.DEFINITION:
             return _of_definition(question, brief, cases)
         case QuestionKind.NORMALITY:
-            counted = _after(_certainty(question, brief, NORMAL), _counted(_claims(brief, NORMAL)))
-            return [counted, *_of_nobody(question, brief)]
+            return [*_judged(question, brief, NORMAL), *_of_nobody(question, brief)]
         case QuestionKind.COMPARISON:
             return _of_comparison(question, brief, cases)
     lines = [
-        _after(_certainty(question, brief, c), _counted(_claims(brief, c)))
-        for c in queried_concepts(question, brief)
+        line for c in queried_concepts(question, brief) for line in _judged(question, brief, c)
     ]
     if lines:
         return [*lines, *_narrowed(question, brief), *_of_nobody(question, brief)]
@@ -138,19 +139,46 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _certainty(question: Question, brief: Brief, concept: str) -> str:
-    """What a reply on an image rests on, and how far it may be trusted."""
+def _judged(question: Question, brief: Brief, concept: str) -> list[str]:
+    """What the cases say of one finding, and of an image how far that may be trusted."""
+    counted = _counted(_claims(brief, concept))
     verdict = next((v for v in brief.verdicts if v.concept == concept), None)
     if question.query.image is None or verdict is None:
-        return ""
+        return [counted]
     if verdict.reply in (Reply.YES, Reply.NO):
-        return f"{_capital(verdict.reply)}, going by images that look alike ({verdict.reason})"
-    return f"No clear reply ({verdict.reason})"
+        start = f"{_capital(verdict.reply)}, going by images that look alike ({verdict.reason})"
+        return [f"{start}: {counted[:1].lower()}{counted[1:]}" if counted else f"{start}."]
+    return [*([counted] if counted else []), f"No verdict on this image: {verdict.reason}."]
 
 
-def _after(start: str, sentence: str) -> str:
-    """A sentence behind a colon."""
-    return f"{start}: {sentence[:1].lower()}{sentence[1:]}" if start else sentence
+def _of_feature(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
+    """What the cases with a disease say of a finding, here and in the searched corpus."""
+    assert question.intent is not None
+    having = next((c for c in brief.claims if c.concept == question.intent.concepts[0]), None)
+    if having is None:
+        everyone = cited([c.key for c in cases])
+        return f"{_capital(brief.reason)}, so what goes with it was not counted {everyone}."
+    said = [c for c in brief.claims[1:] if c.concept == brief.claims[1].concept]
+    counts = {c.assertion: c for c in said}
+    term, of = said[0].term, said[0].of
+    yes = counts.pop(Assertion.AFFIRMED, None)
+    among = (
+        f"of the {of} cases here with {having.term}" if of > 1 else f"the one with {having.term}"
+    )
+    share = f"{len(yes.keys)} {among} {cited(yes.keys)}" if yes else f"none {among}"
+    rest = [
+        f"{words} {len(counts[a].keys)}{_citations(a, counts[a].keys)}"
+        for a, words in _REST.items()
+        if a in counts
+    ]
+    rate = said[0].prevalence
+    within = (
+        f" (in the searched corpus: affirmed in {rate.affirmed:,} and ruled out in "
+        f"{rate.negated:,} of the {rate.of:,} with {having.term})"
+        if rate is not None
+        else ""
+    )
+    return _capital("; ".join([f"{term} is affirmed in {share}", *rest]) + f"{within}.")
 
 
 def _narrowed(question: Question, brief: Brief) -> list[str]:

@@ -46,14 +46,22 @@ def _granted(question: Question) -> bool:
     intent = question.intent
     if intent is None or intent.kind in _GRANTED:
         return intent is not None
-    looked_up = intent.kind in (_K.CHOICE, _K.OUT_OF_SCOPE) or intent.detail in ("side", "grade")
+    details = ("side", "grade", "feature")
+    looked_up = intent.kind in (_K.CHOICE, _K.OUT_OF_SCOPE) or intent.detail in details
     return looked_up and question.query.image is None
 
 
 def _sought(question: Question) -> list[Mention]:
-    """The mentions as they are sought: who asks for cases of a finding wants those that have it."""
+    """The mentions as they are sought: who asks for cases of a finding wants those that have it.
+
+    What goes with a disease is counted over cases of it, whatever else they have.
+    """
     if not _granted(question):
         return list(question.mentions)
+    intent = question.intent
+    if intent is not None and intent.detail == "feature":
+        having = [m for m in question.mentions if m.concept == intent.concepts[0]]
+        return [replace(m, assertion=Assertion.AFFIRMED) for m in having]
     choice = question.intent is not None and question.intent.kind is _K.CHOICE
     meant = _MEANT if choice else {Assertion.INTERROGATIVE}
     return [

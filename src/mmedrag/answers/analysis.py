@@ -78,6 +78,8 @@ class CaseAnalyst:
         readings = read_cases(cases, self.source)
         intent = question.intent or Intent(QuestionKind.SEARCH, "no rule was asked")
         targets = self._targets(question, intent)
+        if intent.detail == FEATURE:
+            readings = self._having(intent.concepts[0], readings)
         claims = self._claims(question, intent, targets, readings)
         findings = _findings(targets, readings, self.ontology)
         if not any(c.concept == NORMAL for c in claims):
@@ -108,6 +110,15 @@ class CaseAnalyst:
         if corpus is not None:
             expected = expected_share(self._group(concept), question, cases, corpus)
         return support_of(concept, brief, cases, self.ontology, expected)
+
+    def _having(self, disease: str, readings: Sequence[CaseReading]) -> list[CaseReading]:
+        """The cases that affirm a disease; all where none does."""
+        having = [
+            r for r in readings
+            if (said := says_of(r, disease, self.ontology)) is not None
+            and said.assertion is Assertion.AFFIRMED
+        ]  # fmt: skip
+        return having or list(readings)
 
     def _differential(
         self, question: Question, intent: Intent, readings: Sequence[CaseReading]

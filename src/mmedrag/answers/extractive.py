@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
+from mmedrag.answers.features import FEATURE
 from mmedrag.answers.passages import instruction_like
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
 from mmedrag.answers.replies import cited, direct_reply, joined
@@ -57,7 +58,7 @@ class ExtractiveGenerator:
         brief = question.brief or self.analyst.brief(question, evidence, None)
         if not sound and not brief.declined:
             return
-        cases = [e for e in sound if isinstance(e.item, Case)]
+        cases = _of_feature(question, brief, [e for e in sound if isinstance(e.item, Case)])
         definitions = [e for e in sound if isinstance(e.item, Definition)]
         sections = self._sections(question, brief, cases, definitions)
         yield from joined(["\n".join(s) for s in (*sections, _set_aside(suspect)) if s])
@@ -112,6 +113,15 @@ class ExtractiveGenerator:
         defining = brief.kind is QuestionKind.DEFINITION
         lines = [line for d in chosen[: self.terms] if (line := _term(d, whole=defining))]
         return ["Terms:", *lines] if lines else []
+
+
+def _of_feature(question: Question, brief: Brief, cases: list[Evidence]) -> list[Evidence]:
+    """Asked what goes with a disease, the cases that have it, if any does; else all."""
+    intent = question.intent
+    if intent is None or intent.detail != FEATURE:
+        return cases
+    having = {k for c in brief.claims if c.concept == intent.concepts[0] for k in c.keys}
+    return [c for c in cases if c.key in having] or cases
 
 
 def _lowered(sentence: str) -> str:

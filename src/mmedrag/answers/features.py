@@ -1,7 +1,7 @@
 """What goes with a disease: "Does sarcoidosis show calcification?", "Do meningiomas enhance?".
 
-Such a question is of no patient: it is answered by what the reports of cases with the disease say
-of the finding.
+Such a question is of no patient: it is answered by what the reports of cases with the disease (or
+finding: "Is pericardial effusion seen with pleural effusion?") say of the finding.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ _HAS = (
 )
 _AT = r"(?:in|with|of|en|em|con|com|de|da|do|na|no)"
 _SEEN = (
-    r"(?:(?:an? )?(?:\w+ly )?(?:seen|common|typical|found|present|described|reported|feature|sign"
+    r"(?P<seen>(?:(?:usually|often|commonly|ever|sometimes|always|typically) )?"
+    r"(?:an? )?(?:\w+ly )?(?:seen|common|typical|found|present|described|reported|feature|sign"
     r"|expected|usual|frequent|possible|characteristic|associated|observed|encountered|rare"
-    r"|unusual|frecuente|t[ií]pic[oa]|com[uú]n|comum|frequente)s? )?"
+    r"|unusual|frecuente|t[ií]pic[oa]|com[uú]n|comum|frequente)s? (?:together )?)?"
 )
 _VERBS = {
     "contrast enhancement": r"(?:enhanc\w+|realzan?|captan? contraste|realçam?)",
@@ -65,9 +66,9 @@ def asked_feature(request: str, mentions: Iterable[Mention]) -> Feature | None:
     "Does the pneumonia cavitate?" and "Is there calcification?" ask of one patient, and do not.
     """
     named = [m for m in mentions if m.text in request and m.kind.is_finding]
-    for disease in (m for m in named if m.kind is Kind.DISEASE):
+    for disease in sorted(named, key=lambda m: m.kind is not Kind.DISEASE):
         name = re.escape(disease.text)
-        for words, verb in _VERBS.items():
+        for words, verb in _VERBS.items() if disease.kind is Kind.DISEASE else ():
             if re.search(rf"{_SUBJECT}{name} {_ADVERB}(?:be )?{verb}\b", request, re.IGNORECASE):
                 return Feature(disease.concept, words=words)
         for finding in (m for m in named if m.concept != disease.concept):
@@ -77,9 +78,8 @@ def asked_feature(request: str, mentions: Iterable[Mention]) -> Feature | None:
                 rf"^(?:{_OFTEN}|how common )(?:is |are |can |may |es |son |[eé] |s[aã]o )?"
                 rf"{_ARTICLE}{other} (?:be )?{_SEEN}{_AT} {_WHO}{_ARTICLE}{name}\W*$"
             )
-            asks = request.rstrip().endswith("?") or not request.startswith(finding.text)
-            if re.search(does, request, re.IGNORECASE) or (
-                asks and re.search(seen, request, re.IGNORECASE)
-            ):
+            goes = disease.kind is Kind.DISEASE and request.rstrip().endswith("?")
+            found = re.search(seen, request, re.IGNORECASE)
+            if re.search(does, request, re.IGNORECASE) or (found and (goes or found["seen"])):
                 return Feature(disease.concept, finding.concept)
     return None

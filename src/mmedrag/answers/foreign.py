@@ -17,14 +17,17 @@ SENTENCE = (
 
 _ASKING = re.compile(
     # French
-    r"\b(?:y a[- ]t[- ](?:il|elle)|est[- ]ce|qu['’]est|c['’]est|s['’]agit|quoi|quels?|quelles?|pourquoi"
+    r"\b(?:y a[- ]t[- ](?:il|elle)|est[- ]ce|qu['’]est|c['’]est|s['’]agit|quoi|quels?|quelles?"
+    r"|pourquoi"
     r"|comment (?:traiter|traite|soigner)|a[- ]t[- ](?:il|elle)|est[- ](?:il|elle)|voit[- ]on"
     r"|combien de (?:mg|comprim)\w*|montrez?[- ](?:moi|nous)|trouvez?|cette|ce sont|ou bien"
-    r"|que (?:voyez|montre|signifie|veut)|decrivez|existe[- ]t[- ]il|similaires?|ou (?:maligne?|benigne?))\b"
+    r"|que (?:voyez|montre|signifie|veut)|decrivez|existe[- ]t[- ]il|similaires?"
+    r"|ou (?:maligne?|benigne?))\b"
     # German, Dutch
     r"|\b(?:welche[rsnm]?|bedeutet|oder|sieht|gibt es|liegt|wie (?:viel|behandelt|lange|oft|hoch"
     r"|gross)|warum|wieso|woran|handelt es|kann man|konnte|finde|zeige?n?|ist (?:das|es|der|die"
-    r"|da|ein|hier)|sind (?:das|da|die)|hat (?:sich|der|die|das|er)|sichtbar|was (?:ist|sind|fur|kann"
+    r"|da|ein|hier)|sind (?:das|da|die)|hat (?:sich|der|die|das|er)|sichtbar"
+    r"|was (?:ist|sind|fur|kann"
     r"|sehen)|beschreiben sie|besteht|welke|wat (?:zijn|betekent)|hoeveel|zijn er|is er|heeft)\b"
     # Italian
     r"|\b(?:c['’]e|ci sono|cos['’]e|che cosa|cosa (?:mostra|significa|e)|quale|perche|mostrami"

@@ -51,13 +51,15 @@ def direct_reply(
     lines = [
         line for c in queried_concepts(question, brief) for line in _judged(question, brief, c)
     ]
+    if lines and brief.kind is QuestionKind.SEARCH and not is_bare(question):
+        return _of_history(question, brief, cases)
     if lines:
         return [*lines, *_narrowed(question, brief), *_of_nobody(question, brief)]
     names_nothing = question.intent is not None and bool(question.intent.detail)
     if brief.kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE) and not names_nothing:
         return [
-            "No dictionary here knows what is asked about, and the reports do not use those words "
-            f"{cited([c.key for c in cases])}."
+            "No dictionary here knows what is asked about, and the reports do not use those words; "
+            f"another name for it may be known {cited([c.key for c in cases])}."
         ]
     return [_lead(question, brief, cases)]
 
@@ -139,6 +141,22 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _of_history(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
+    """What the cases like a described one turned out to be, and what they share with it."""
+    shared = [
+        f"{c.term} in {len(c.keys)} {cited(c.keys)}"
+        for concept in queried_concepts(question, brief)
+        for c in _claims(brief, concept)
+        if c.assertion is Assertion.AFFIRMED
+    ]
+    described = "Of what is described they affirm " + (
+        f"{listed(shared)}."
+        if shared
+        else f"nothing that the dictionary knows {cited([c.key for c in cases])}."
+    )
+    return [_lead(question, brief, cases), described]
+
+
 def _judged(question: Question, brief: Brief, concept: str) -> list[str]:
     """What the cases say of one finding, and of an image how far that may be trusted."""
     counted = _counted(_claims(brief, concept))
@@ -175,7 +193,7 @@ def _of_feature(question: Question, brief: Brief, cases: Sequence[Evidence]) -> 
     within = (
         f" (in the searched corpus: affirmed in {rate.affirmed:,} and ruled out in "
         f"{rate.negated:,} of the {rate.of:,} with {having.term})"
-        if rate is not None
+        if rate is not None and rate.of
         else ""
     )
     return _capital("; ".join([f"{term} is affirmed in {share}", *rest]) + f"{within}.")
@@ -263,14 +281,14 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
         among = f"among {the_cases}: {words}"
         if kinds:
             among = f"kinds of {kinds} {among}"
-        elif not clear:
-            among = f"there is no clear lead among {the_cases}: {words}"
         text = f"{start}{among}"
-        if explained and brief.reason and not kinds:
-            text += f" ({brief.reason})"
+        why = brief.reason if explained and not kinds else ""
+        if why and clear:
+            text += f" ({why})"
         if shared:
             text += f"; they describe {shared}"
-        return _capital(text) + "."
+        unclear = f" No clear lead: {why}." if why and not clear else ""
+        return f"{_capital(text)}.{unclear}"
     if shared:
         return _capital(f"{start}{the_cases} describe{'s' if len(cases) == 1 else ''} {shared}.")
     absent = [c for c in brief.claims if c.assertion is Assertion.NEGATED][:LEADS]

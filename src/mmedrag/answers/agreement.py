@@ -211,11 +211,11 @@ class Agreement:
         if support["affirm"] > SILENT:
             return f"too few of the nearest cases {are} for a yes, and too many for a no"
         if normality:
-            return f"that none of the nearest cases {are} is not enough to call an image abnormal"
+            return "that no near case is a normal study is not enough to call an image abnormal"
         if support["rule out"] > SILENT:
             return "too few of the nearest cases rule it out for a no"
         return (
-            f"the nearest cases do not mention it, and only {support['expected']:.0%} of the "
+            f"the nearest cases do not mention it, and {_few(support['expected'])} of the "
             f"records of their sources {are}, so that their silence says little; {_STATING}"
         )
 
@@ -247,6 +247,10 @@ class Agreement:
 def _down(similarity: float) -> str:
     """With two places and not rounded up: 0.739 is below 0.74."""
     return f"{math.floor(similarity * 100) / 100:.2f}"
+
+
+def _few(share: float) -> str:
+    return f"only {share:.0%}" if share >= 0.01 else "under 1%" if share > 0 else "none"
 
 
 def _share(tried: Bin) -> str:

@@ -53,6 +53,10 @@ CANDIDATES = 8
 FINDINGS = 8
 _DECIDED = 0.75
 _CLEAR = 0.5
+_WIDER = 2
+"""Wider findings that are named beside one that is asked about."""
+_GENERAL = 60
+"""Kinds of a finding, such as a lesion, above which it says too little to be named so."""
 _DECISIVE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
 
 
@@ -81,7 +85,10 @@ class CaseAnalyst:
         if intent.detail == FEATURE:
             readings = self._having(intent.concepts[0], readings)
         claims = self._claims(question, intent, targets, readings)
-        findings = _findings(targets, readings, self.ontology)
+        counted = {c.concept for c in claims if c.asked}
+        findings = [
+            f for f in _findings(targets, readings, self.ontology) if f.concept not in counted
+        ]
         if not any(c.concept == NORMAL for c in claims):
             findings += [c for c in _normality(readings) if c.assertion is Assertion.AFFIRMED]
         differential = self._differential(question, intent, readings)[:CANDIDATES]
@@ -130,14 +137,14 @@ class CaseAnalyst:
 
     def _targets(self, question: Question, intent: Intent) -> dict[str, str]:
         """The terms that are asked about, by concept; words of the question where none is known."""
-        terms = {m.concept: m.term for m in question.mentions if m.concept in intent.concepts}
+        named = {m.concept: m.term for m in question.mentions}
+        terms = {c: named.get(c) or self.ontology.name(c) for c in intent.concepts}
         kinds = {m.concept: m.kind for m in question.mentions}
         if intent.kind is QuestionKind.DEFINITION:
             return terms
         if intent.detail == FEATURE:
-            found = {self.ontology.find(w) or PHRASE + w: w for w in intent.phrases}
-            return {c: terms[c] for c in intent.concepts} | found
-        findings = {c: t for c, t in terms.items() if kinds[c].is_finding}
+            return terms | {PHRASE + words: words for words in intent.phrases}
+        findings = {c: t for c, t in terms.items() if kinds.get(c, Kind.FINDING).is_finding}
         if findings or intent.kind not in (QuestionKind.PRESENCE, QuestionKind.CHOICE):
             return _without_ancestors(findings, self.ontology)
         return {PHRASE + words: words for words in intent.phrases}
@@ -162,6 +169,7 @@ class CaseAnalyst:
                 if tally.keys_of(assertion)
             ]
             claims += _by_side(concept, tally.term, readings, self.ontology)
+            claims += _by_kind_of(tally, readings, self.ontology)
             if intent.detail == "grade":
                 claims += _by_grade(concept, tally.term, readings, self.ontology)
         return [*claims, *_normality(readings)] if targets and question.query.image else claims
@@ -398,6 +406,24 @@ def _goes_with(brief: Brief, targets: Mapping[str, str]) -> tuple[Reply, str]:
     said = {c.assertion: len(c.keys) for c in brief.claims if c.concept == finding}
     yes, no = said.get(Assertion.AFFIRMED, 0), said.get(Assertion.NEGATED, 0)
     return _by_count(yes, no, said.get(Assertion.UNCERTAIN, 0))
+
+
+def _by_kind_of(tally: Tally, readings: Sequence[CaseReading], ontology: Ontology) -> list[Claim]:
+    """What cases affirm that a finding is a kind of, where they say nothing of the finding itself.
+
+    Who is asked for a pleural effusion and reads "effusion" does not know that there is none.
+    """
+    silent = {*tally.keys_of(None)}
+    wider: dict[str, list[str]] = {}
+    for reading in (r for r in readings if r.key in silent):
+        for above in ontology.ancestors(tally.concept):
+            said = reading.stated.get(above)
+            if said is not None and said.assertion is Assertion.AFFIRMED:
+                wider.setdefault(above, []).append(reading.key)
+    telling = [c for c in wider if len(ontology.descendants(c)) <= _GENERAL]
+    most = sorted(telling, key=lambda c: -len(wider[c]))[:_WIDER]
+    n, yes, asked = len(readings), Assertion.AFFIRMED, tally.concept
+    return [Claim(c, label(ontology.name(c)), yes, tuple(wider[c]), n, asked=asked) for c in most]
 
 
 def _by_side(

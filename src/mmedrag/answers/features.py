@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mmedrag.answers.nouns import NOUNS
 from mmedrag.types import Kind, Mention
 
 FEATURE = "feature"
@@ -46,18 +47,6 @@ _SEEN = (
     r"|expected|usual|frequent|possible|characteristic|associated|observed|encountered|rare"
     r"|unusual|frecuente|t[ií]pic[oa]|com[uú]n|comum|frequente)s? (?:together )?)?"
 )
-_VERBS = {
-    "contrast enhancement": r"(?:enhanc\w+|realzan?|captan? contraste|realçam?)",
-    "calcification": r"(?:calcif\w+)",
-    "cavity": r"(?:cavitat\w+|cavitan?)",
-    "restricted diffusion": r"(?:restrict\w* diffusion|restringen? la difusi[oó]n)",
-    "haemorrhage": r"(?:bleeds?|haemorrhagic|hemorrhagic|sangran?)",
-    "necrosis": r"(?:necrotic|necrotise|necrotize|necros[ae]n?)",
-    "cyst": r"(?:cystic|qu[ií]stic[oa]s?|c[ií]stic[oa]s?)",
-    "ulcer": r"(?:ulcerat\w+|ulceran?|ulceram?)",
-    "metastasis": r"(?:metasta[sz]i[sz]\w*|metastati[sz]an?)",
-}
-"""What a disease does, and the name of what is seen then."""
 
 
 def asked_feature(request: str, mentions: Iterable[Mention]) -> Feature | None:
@@ -68,9 +57,9 @@ def asked_feature(request: str, mentions: Iterable[Mention]) -> Feature | None:
     named = [m for m in mentions if m.text in request and m.kind.is_finding]
     for disease in sorted(named, key=lambda m: m.kind is not Kind.DISEASE):
         name = re.escape(disease.text)
-        for words, verb in _VERBS.items() if disease.kind is Kind.DISEASE else ():
+        for noun, verb in NOUNS.items() if disease.kind is Kind.DISEASE else ():
             if re.search(rf"{_SUBJECT}{name} {_ADVERB}(?:be )?{verb}\b", request, re.IGNORECASE):
-                return Feature(disease.concept, words=words)
+                return Feature(disease.concept, words=noun)
         for finding in (m for m in named if m.concept != disease.concept):
             other = re.escape(finding.text)
             does = rf"{_SUBJECT}{name} {_ADVERB}{_HAS} (?:[\w-]+ ){{0,3}}{other}\b"

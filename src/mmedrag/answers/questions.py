@@ -18,6 +18,7 @@ from mmedrag.answers.features import FEATURE, Feature, asked_feature
 from mmedrag.answers.foreign import SENTENCE, UNREAD, is_unread
 from mmedrag.answers.histories import asks_in_history, is_history
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
+from mmedrag.answers.nouns import NOUNS, said_of
 from mmedrag.answers.question_model import LABELS, verdict
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
 from mmedrag.answers.scope import (
@@ -122,11 +123,13 @@ class RuleReader:
 
     ``domains`` says which corpora use a concept (as ``Concepts.domains`` of a dictionary does);
     with it, a question that does not fit its image is declined. ``learned`` reads the sentence that
-    asks (:class:`~mmedrag.answers.question_model.QuestionModel`).
+    asks (:class:`~mmedrag.answers.question_model.QuestionModel`). ``find`` gives the concept of a
+    name, so that who asks whether something is malignant asks for a malignancy.
     """
 
     domains: Domains | None = None
     learned: Learned | None = None
+    find: Callable[[str], str] | None = None
 
     def read(self, question: Question) -> Intent:
         """The kind of the question, what it asks about, and whether it is one for us.
@@ -140,7 +143,7 @@ class RuleReader:
             return self._of_history(question, text)
         asking = asking or [text[-_LONGEST:]]
         judged = [self._judged(question, text, sentence) for sentence in reversed(asking)]
-        intent = next((i for i in judged if i.kind is not _K.OUT_OF_SCOPE), judged[0])
+        intent = _together([i for i in judged if i.kind is not _K.OUT_OF_SCOPE]) or judged[0]
         if intent.kind is _K.OUT_OF_SCOPE:
             return self._of_a_clause(question, text, asking[-1]) or intent
         for sentence, other in zip(reversed(asking), judged, strict=True):
@@ -179,7 +182,7 @@ class RuleReader:
         kinds = asked_for_kinds(asking, question.mentions)
         feature = None if has_image else asked_feature(asking, question.mentions)
         if feature is not None and not certainly_declined(question, spelled):
-            return _of_feature(feature, text)
+            return _of_feature(feature, self._found((feature.words,)), text)
         if not kinds:
             kind, rule, reason = self._scoped(question, asking, spelled, kind, rule)
         else:
@@ -201,6 +204,10 @@ class RuleReader:
         if kind is _K.DESCRIPTION and not has_image and _names_finding(question.mentions, asking):
             kind, rule = _K.SEARCH, "asks what a finding looks like"
         phrases = () if concepts or _detail(rule) else phrases_of(spelled, kind)
+        if kind in (_K.PRESENCE, _K.CHOICE) and not _detail(rule):
+            said = _unnamed(said_of(spelled), question.mentions)
+            concepts = self._found(said) or concepts
+            phrases = () if concepts else phrases
         of_image = kind in _ABOUT_AN_IMAGE or _only_asks(kind, asking, question.mentions)
         about_image = has_image and of_image and rule != _ASKS_NOTHING
         beside = _GREETING.sub("", f"{text.replace(within or asking, ' ').strip()} ").strip()
@@ -210,6 +217,10 @@ class RuleReader:
         elif not has_image and kind in _OPEN and not _names_finding(question.mentions, asking):
             described = beside or text
         return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
+
+    def _found(self, nouns: Sequence[str]) -> tuple[str, ...]:
+        """The concepts of names that the dictionary has."""
+        return tuple(filter(None, map(self.find, nouns))) if self.find is not None else ()
 
     def _scoped(
         self, question: Question, asking: str, spelled: str, kind: QuestionKind, rule: str
@@ -257,6 +268,15 @@ class RuleReader:
         return None
 
 
+def _unnamed(nouns: Sequence[str], mentions: Sequence[Mention]) -> tuple[str, ...]:
+    """Those whose words are in no term of the question: a "dilated aorta" is one already."""
+    return tuple(
+        noun
+        for noun in nouns
+        if not any(re.search(rf"\b{NOUNS[noun]}\b", m.text, re.IGNORECASE) for m in mentions)
+    )
+
+
 def _of_a_foreign(concepts: tuple[str, ...], text: str, *, has_image: bool) -> Intent:
     """What such a question asks is not known: of an image, what it shows is said."""
     if has_image:
@@ -264,13 +284,26 @@ def _of_a_foreign(concepts: tuple[str, ...], text: str, *, has_image: bool) -> I
     return Intent(_K.OUT_OF_SCOPE, UNREAD, concepts, reason=SENTENCE, described=text)
 
 
-def _of_feature(feature: Feature, text: str) -> Intent:
+def _of_feature(feature: Feature, found: Sequence[str], text: str) -> Intent:
     """Asks whether a finding goes with a disease: the disease first."""
-    concepts = (feature.disease, *filter(None, (feature.finding,)))
+    concepts = (feature.disease, *filter(None, (feature.finding, *found)))
     return Intent(
         _K.PRESENCE, "asks what goes with a disease", concepts, FEATURE,
-        phrases=tuple(filter(None, (feature.words,))), described=text,
+        phrases=() if len(concepts) > 1 else (feature.words,), described=text,
     )  # fmt: skip
+
+
+def _together(intents: Sequence[Intent]) -> Intent | None:
+    """The last of several intents; where all ask whether something is there, all that they name."""
+    if not intents:
+        return None
+    last = intents[0]
+    if len(intents) == 1 or any(i.kind is not _K.PRESENCE or i.detail for i in intents):
+        return last
+    in_order = list(reversed(intents))
+    concepts = tuple(dict.fromkeys(c for i in in_order for c in i.concepts))
+    phrases = tuple(dict.fromkeys(p for i in in_order for p in i.phrases))
+    return replace(last, concepts=concepts, phrases=phrases)
 
 
 def _only_asks(kind: QuestionKind, asking: str, mentions: Sequence[Mention]) -> bool:

@@ -91,7 +91,7 @@ def queried_concepts(question: Question, brief: Brief) -> list[str]:
 
 
 def _claims(brief: Brief, concept: str) -> list[Claim]:
-    return [c for c in brief.claims if c.concept == concept and is_whole(c)]
+    return [c for c in brief.claims if c.concept == concept and is_whole(c) and not c.asked]
 
 
 def _counted(claims: Sequence[Claim]) -> str:
@@ -141,6 +141,14 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _less_exactly(brief: Brief, concept: str) -> list[str]:
+    """What cases that do not mention a finding affirm that it is a kind of."""
+    wider = [
+        f"{c.term} in {len(c.keys)} {cited(c.keys)}" for c in brief.claims if c.asked == concept
+    ]
+    return [f"Less exactly, they affirm {listed(wider)}."] if wider else []
+
+
 def _of_history(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
     """What the cases like a described one turned out to be, and what they share with it."""
     shared = [
@@ -159,7 +167,7 @@ def _of_history(question: Question, brief: Brief, cases: Sequence[Evidence]) -> 
 
 def _judged(question: Question, brief: Brief, concept: str) -> list[str]:
     """What the cases say of one finding, and of an image how far that may be trusted."""
-    counted = _counted(_claims(brief, concept))
+    counted = " ".join([_counted(_claims(brief, concept)), *_less_exactly(brief, concept)]).strip()
     verdict = next((v for v in brief.verdicts if v.concept == concept), None)
     if question.query.image is None or verdict is None:
         return [counted]
@@ -208,12 +216,19 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
     if sided and (
         (intent is not None and intent.detail == "side") or "left" in text or "right" in text
     ):
-        words = "; ".join(f"{c.term} on the {c.side} {cited(c.keys)}" for c in sided)
-        lines.append(f"Side{_measured(question, brief, 'side')}: {words}.")
+        words = "; ".join(
+            f"{c.term} on the {c.side} in {len(c.keys)} {cited(c.keys)}"
+            for c in sorted(sided, key=lambda c: -len(c.keys))
+        )
+        lines.append(f"Side: {words}{_measured(question, brief, 'side')}.")
     graded = [c for c in brief.claims if c.grade]
     if graded:
-        words = "; ".join(f"{c.term}, {c.grade} {cited(c.keys)}" for c in graded)
-        lines.append(f"Grade{_measured(question, brief, 'grade')}: {words}.")
+        most = sorted(graded, key=lambda c: -len(c.keys))
+        words = "; ".join(f"{c.term}, {c.grade}, in {len(c.keys)} {cited(c.keys)}" for c in most)
+        lines.append(f"Grade: {words}{_measured(question, brief, 'grade')}.")
+    asked = intent.detail if intent is not None else ""
+    if (asked == "side" and not sided) or (asked == "grade" and not graded):
+        lines.append(f"No {asked} can be said: the cases that have it give none.")
     return lines
 
 
@@ -232,7 +247,7 @@ def _measured(question: Question, brief: Brief, detail: str) -> str:
     of_detail = question.intent is not None and question.intent.detail == detail
     if not of_detail or question.query.image is None or not brief.reason:
         return ""
-    clear = "" if brief.reply is Reply.YES else "not clear; "
+    clear = "the first counts, " if brief.reply is Reply.YES else "not clear, "
     return f" ({clear}{brief.reason})"
 
 
@@ -318,7 +333,8 @@ def _shared(brief: Brief) -> str:
     diagnoses = {code_of(c) for c in brief.differential[:LEADS]}
     affirmed = [
         c for c in brief.claims
-        if c.assertion is Assertion.AFFIRMED and is_whole(c) and c.concept not in diagnoses
+        if c.assertion is Assertion.AFFIRMED and is_whole(c)
+        and c.concept not in (*diagnoses, NORMAL)
     ]  # fmt: skip
     often = sorted(affirmed, key=lambda c: -len(c.keys))[:LEADS]
     return listed([f"{c.term} {cited(c.keys)}" for c in often]) if often else ""

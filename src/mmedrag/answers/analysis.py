@@ -403,8 +403,11 @@ def _goes_with(brief: Brief, targets: Mapping[str, str]) -> tuple[Reply, str]:
     disease, finding = targets
     if not any(c.concept == disease for c in brief.claims):
         return Reply.UNKNOWN, f"no case found affirms {label(targets[disease])}"
-    said = {c.assertion: len(c.keys) for c in brief.claims if c.concept == finding}
+    about = [c for c in brief.claims if c.concept == finding]
+    said = {c.assertion: len(c.keys) for c in about}
     yes, no = said.get(Assertion.AFFIRMED, 0), said.get(Assertion.NEGATED, 0)
+    if about and (rate := about[0].prevalence) is not None and rate.of:
+        yes, no = rate.affirmed, rate.negated
     return _by_count(yes, no, said.get(Assertion.UNCERTAIN, 0))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from mmedrag.answers.analysis import base_rate
@@ -51,7 +52,7 @@ def direct_reply(
     lines = [
         line for c in queried_concepts(question, brief) for line in _judged(question, brief, c)
     ]
-    if lines and brief.kind is QuestionKind.SEARCH and not is_bare(question):
+    if lines and brief.kind is QuestionKind.SEARCH and _describes_patient(question):
         return _of_history(question, brief, cases)
     if lines:
         return [*lines, *_narrowed(question, brief), *_of_nobody(question, brief)]
@@ -141,6 +142,18 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _describes_patient(question: Question) -> bool:
+    """Whether it tells of somebody: at length, or with an age or a sex."""
+    return not is_bare(question) or _PATIENT.search(question.query.text) is not None
+
+
+_PATIENT = re.compile(
+    r"\b\d{1,3}[ -]?(?:f|m|y|yo|mo|years?|months?|weeks?|days?|a[nñ]os|anos)\b"
+    r"|\b(?:man|woman|boy|girl|hombre|mujer|homem|mulher)\b",
+    re.IGNORECASE,
+)
+
+
 def _less_exactly(brief: Brief, concept: str) -> list[str]:
     """What cases that do not mention a finding affirm that it is a kind of."""
     wider = [
@@ -177,34 +190,33 @@ def _judged(question: Question, brief: Brief, concept: str) -> list[str]:
     return [*([counted] if counted else []), f"No verdict on this image: {verdict.reason}."]
 
 
-def _of_feature(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
+def _of_feature(question: Question, brief: Brief, found: Sequence[Evidence]) -> str:
     """What the cases with a disease say of a finding, here and in the searched corpus."""
     assert question.intent is not None
     having = next((c for c in brief.claims if c.concept == question.intent.concepts[0]), None)
     if having is None:
-        everyone = cited([c.key for c in cases])
+        everyone = cited([c.key for c in found])
         return f"{_capital(brief.reason)}, so what goes with it was not counted {everyone}."
     said = [c for c in brief.claims[1:] if c.concept == brief.claims[1].concept]
     counts = {c.assertion: c for c in said}
     term, of = said[0].term, said[0].of
     yes = counts.pop(Assertion.AFFIRMED, None)
-    among = (
-        f"of the {of} cases here with {having.term}" if of > 1 else f"the one with {having.term}"
-    )
-    share = f"{len(yes.keys)} {among} {cited(yes.keys)}" if yes else f"none {among}"
+    here = f"{len(yes.keys)} {cited(yes.keys)}" if yes else "none"
     rest = [
         f"{words} {len(counts[a].keys)}{_citations(a, counts[a].keys)}"
         for a, words in _REST.items()
         if a in counts
     ]
     rate = said[0].prevalence
-    within = (
-        f" (in the searched corpus: affirmed in {rate.affirmed:,} and ruled out in "
-        f"{rate.negated:,} of the {rate.of:,} with {having.term})"
-        if rate is not None and rate.of
-        else ""
-    )
-    return _capital("; ".join([f"{term} is affirmed in {share}", *rest]) + f"{within}.")
+    cases = f"the {of} cases" if of > 1 else "the one case"
+    among = f"affirmed in {here} of {cases} here with {having.term}"
+    if rate is not None and rate.of:
+        among = (
+            f"affirmed in {rate.affirmed:,} and ruled out in {rate.negated:,} of the {rate.of:,} "
+            f"reports of the searched corpus that affirm {having.term}; of {cases} shown here "
+            f"affirmed in {here}"
+        )
+    return _capital("; ".join([f"{term} is {among}", *rest]) + ".")
 
 
 def _narrowed(question: Question, brief: Brief) -> list[str]:
@@ -247,7 +259,7 @@ def _measured(question: Question, brief: Brief, detail: str) -> str:
     of_detail = question.intent is not None and question.intent.detail == detail
     if not of_detail or question.query.image is None or not brief.reason:
         return ""
-    clear = "the first counts, " if brief.reply is Reply.YES else "not clear, "
+    clear = "the first: " if brief.reply is Reply.YES else "not clear: "
     return f" ({clear}{brief.reason})"
 
 

@@ -53,6 +53,8 @@ CANDIDATES = 8
 FINDINGS = 8
 _DECIDED = 0.75
 _CLEAR = 0.5
+_AHEAD = 2
+"""How many times as many cases as the next a first grade or side must have to be clear."""
 _WIDER = 2
 """Wider findings that are named beside one that is asked about."""
 _GENERAL = 60
@@ -223,9 +225,10 @@ class CaseAnalyst:
         name = self.ontology.name(disease).replace("'", "''")
         own = f"({question.query.where}) and " if question.query.where else ""
         within = replace(question.query, where=f"{own}affirms = '{name}'")
-        groups = {finding: self._group(finding)}
-        rate = corpus.prevalence(replace(question, query=within), groups)[finding]
-        claims = (replace(c, prevalence=rate) if c.concept == finding else c for c in brief.claims)
+        counted = {c.concept for c in brief.claims if finding in (c.concept, c.asked)}
+        groups = {concept: self._group(concept) for concept in counted}
+        rates = corpus.prevalence(replace(question, query=within), groups)
+        claims = (replace(c, prevalence=rates.get(c.concept, c.prevalence)) for c in brief.claims)
         return replace(brief, claims=tuple(claims))
 
     def _group(self, concept: str) -> Collection[str]:
@@ -312,6 +315,8 @@ class CaseAnalyst:
         if not given:
             return Reply.UNKNOWN, f"the cases give no {detail}"
         keys = sorted((c.keys for c in given), key=len, reverse=True)
+        if len(keys) > 1 and len(keys[0]) < _AHEAD * len(keys[1]):
+            return Reply.MIXED, f"the first {detail} is not {_AHEAD} times as frequent as the next"
         support = support_of_first(keys, [r.evidence for r in readings])
         return self.agreement.lead(support, SIDE if detail == SIDE else GRADE)
 
@@ -395,6 +400,7 @@ def _of_feature(
             for assertion in (*_DECISIVE, Assertion.HISTORICAL, None)
             if tally.keys_of(assertion)
         ),
+        *_by_kind_of(tally, with_it, ontology),
     ]
 
 

@@ -98,6 +98,8 @@ def candidates(
             counted = support.patients.get(patient, 0.0)
             support.patients[patient] = max(counted, weight * weights[reading.key])
     shown = list(supports.values()) if question.query.image else _diseases(supports, ontology)
+    if named:  # what explains a finding is no normal study
+        shown = [s for s in shown if ontology.kind(s.code) is not Kind.NORMAL]
     ordered = sorted(_special(shown, ontology), key=lambda s: -s.weight)
     return [
         Candidate(

@@ -33,7 +33,7 @@ from mmedrag.answers.scope_rules import HISTORY
 from mmedrag.answers.shorthand import spelled_out
 from mmedrag.text.language import OTHER, language
 from mmedrag.text.quotations import clean
-from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
+from mmedrag.types import Assertion, Intent, Kind, Mention, Question, QuestionKind
 
 _K = QuestionKind
 _SHORT = 6
@@ -204,6 +204,8 @@ class RuleReader:
         if kind is _K.DESCRIPTION and not has_image and _names_finding(question.mentions, asking):
             kind, rule = _K.SEARCH, "asks what a finding looks like"
         phrases = () if concepts or _detail(rule) else phrases_of(spelled, kind)
+        if not has_image and _asks_nature(spelled, question.mentions):
+            return Intent(_K.DEFINITION, "asks what a disease is", concepts, described=text)
         if kind in (_K.PRESENCE, _K.CHOICE) and not _detail(rule):
             said = _unnamed(said_of(spelled), question.mentions)
             concepts = self._found(said) or concepts
@@ -266,6 +268,12 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _asks_nature(request: str, mentions: Sequence[Mention]) -> bool:
+    """Whether it asks if a named disease is benign or malignant, which its definition says."""
+    either = {*said_of(request)} >= {"benign lesion", "malignancy"}
+    return either and any(m.kind is Kind.DISEASE and m.text in request for m in mentions)
 
 
 def _unnamed(nouns: Sequence[str], mentions: Sequence[Mention]) -> tuple[str, ...]:

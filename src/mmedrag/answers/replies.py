@@ -149,7 +149,8 @@ def _describes_patient(question: Question) -> bool:
 
 _PATIENT = re.compile(
     r"\b\d{1,3}[ -]?(?:f|m|y|yo|mo|years?|months?|weeks?|days?|a[nñ]os|anos)\b"
-    r"|\b(?:man|woman|boy|girl|hombre|mujer|homem|mulher)\b",
+    r"|\b(?:man|woman|boy|girl|child|infant|newborn|neonate|patient|hombre|mujer|paciente|homem"
+    r"|mulher)\b",
     re.IGNORECASE,
 )
 
@@ -194,7 +195,7 @@ def _of_feature(question: Question, brief: Brief, found: Sequence[Evidence]) -> 
     """What the cases with a disease say of a finding, here and in the searched corpus."""
     assert question.intent is not None
     having = next((c for c in brief.claims if c.concept == question.intent.concepts[0]), None)
-    if having is None:
+    if having is None or len(brief.claims) == 1:
         everyone = cited([c.key for c in found])
         return f"{_capital(brief.reason)}, so what goes with it was not counted {everyone}."
     said = [c for c in brief.claims[1:] if c.concept == brief.claims[1].concept]
@@ -216,7 +217,14 @@ def _of_feature(question: Question, brief: Brief, found: Sequence[Evidence]) -> 
             f"reports of the searched corpus that affirm {having.term}; of {cases} shown here "
             f"affirmed in {here}"
         )
-    return _capital("; ".join([f"{term} is {among}", *rest]) + ".")
+    wider = [
+        f"{c.term} in {c.prevalence.affirmed:,} of these reports, here in {len(c.keys)} "
+        f"{cited(c.keys)}"
+        for c in brief.claims
+        if c.asked == said[0].concept and c.prevalence is not None
+    ]
+    less = f" Less exactly, they affirm {listed(wider)}." if wider else ""
+    return _capital("; ".join([f"{term} is {among}", *rest]) + f".{less}")
 
 
 def _narrowed(question: Question, brief: Brief) -> list[str]:
@@ -282,12 +290,11 @@ def _of_comparison(question: Question, brief: Brief, cases: Sequence[Evidence]) 
     if brief.compared:
         return comparison_lines(brief, cases)
     counted = [_counted(_claims(brief, c)) for c in queried_concepts(question, brief)]
-    return [
+    missing = (
         "No earlier study of this patient was named, so a change cannot be read here; name the "
-        "patient (--patient P1), or the patient or study in the filter, as \"patient_id = 'P1'\". "
-        "What similar cases say:",
-        *counted,
-    ]
+        "patient (--patient P1), or the patient or study in the filter, as \"patient_id = 'P1'\"."
+    )
+    return [f"{missing} What similar cases say:", *counted] if counted else [missing]
 
 
 def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from mmedrag.checkpoint import Checkpoint
 from mmedrag.definitions import Dictionary
-from mmedrag.definitions.domains import domain_evidence, shares_domains, word_evidence
+from mmedrag.definitions.domains import domain_evidence, word_evidence
 from mmedrag.modality import Head, Thresholds
 from mmedrag.protocols import ModalityClassifier
 from mmedrag.types import Domain, Matrix, Query, Routing
@@ -31,10 +31,6 @@ report of the shared sets and on short terms (``benchmarks/text_routing.py``).""
 
 BOTH = Thresholds(0.5, 0.1)
 """Two witnesses leave less doubt than one."""
-
-SHARED = Thresholds(0.7, 0.2)
-"""Of a few words whose every term is of two domains at least: what is found in one corpus would be
-half of it, so that both are searched unless the words leave little doubt."""
 
 SHORT_TEXTS = "short texts"
 """Kind of checkpoint of a head taught by the names of the glossary (training/short_texts.py)."""
@@ -125,9 +121,7 @@ class ConceptClassifier:
             + terms.get(domain, 0.0)
             for domain in Domain
         }
-        shared = bool(terms) and shares_domains(terms) and length <= 2
-        thresholds = SHARED if shared else self._thresholds
-        revised = thresholds.decide(_probabilities(scores), "text")
+        revised = self._thresholds.decide(_probabilities(scores), "text")
         return replace(revised, reason=f"{revised.reason}, by its words and terms")
 
 

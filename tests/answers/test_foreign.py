@@ -50,8 +50,8 @@ def read(terms, text: str, image: bytes | None = None):
 @pytest.mark.parametrize("text", FOREIGN)
 def test_a_question_in_another_language_is_told_so(terms, text):
     intent = read(terms, text)
-    assert (intent.kind, intent.rule, intent.reason) == (
-        QuestionKind.OUT_OF_SCOPE,
+    assert (intent.kind, intent.rule, intent.unanswered) == (
+        QuestionKind.SEARCH,
         UNREAD,
         SENTENCE,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
 from mmedrag.answers.features import FEATURE
+from mmedrag.answers.foreign import UNREAD
 from mmedrag.answers.passages import instruction_like
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
 from mmedrag.answers.replies import cited, direct_reply, joined
@@ -75,6 +76,8 @@ class ExtractiveGenerator:
         reply = direct_reply(question, brief, cases, definitions)
         terms = self._terms(brief, definitions)
         unanswered = [f"Not answered: {_lowered(brief.unanswered)}"] if brief.unanswered else []
+        if question.intent is not None and question.intent.rule == UNREAD:
+            reply, unanswered = [*unanswered, *reply], []
         if brief.declined:
             return [reply, [] if brief.reason in (NO_MEDICINE, PROGRAM) else closest]
         if brief.compared:

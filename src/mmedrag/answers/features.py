@@ -67,7 +67,8 @@ def asked_feature(request: str, mentions: Iterable[Mention]) -> Feature | None:
                 rf"^(?:{_OFTEN}|how common )(?:is |are |can |may |es |son |[eé] |s[aã]o )?"
                 rf"{_ARTICLE}{other} (?:be )?{_SEEN}{_AT} {_WHO}{_ARTICLE}{name}\W*$"
             )
-            goes = disease.kind is Kind.DISEASE and request.rstrip().endswith("?")
+            marked = request.rstrip().endswith("?") or request.lower().startswith("how ")
+            goes = disease.kind is Kind.DISEASE and marked
             found = re.search(seen, request, re.IGNORECASE)
             if re.search(does, request, re.IGNORECASE) or (found and (goes or found["seen"])):
                 return Feature(disease.concept, finding.concept)

@@ -286,10 +286,10 @@ def _unnamed(nouns: Sequence[str], mentions: Sequence[Mention]) -> tuple[str, ..
 
 
 def _of_a_foreign(concepts: tuple[str, ...], text: str, *, has_image: bool) -> Intent:
-    """What such a question asks is not known: of an image, what it shows is said."""
+    """What such a question asks is not known: cases like it, or what its image shows, are."""
     if has_image:
         return Intent(_K.DESCRIPTION, UNREAD, concepts, described="", unanswered=SENTENCE)
-    return Intent(_K.OUT_OF_SCOPE, UNREAD, concepts, reason=SENTENCE, described=text)
+    return Intent(_K.SEARCH, UNREAD, concepts, described=text, unanswered=SENTENCE)
 
 
 def _of_feature(feature: Feature, found: Sequence[str], text: str) -> Intent:

@@ -40,12 +40,6 @@ def domain_evidence(dictionary: Dictionary, texts: Sequence[str]) -> list[Mappin
     ]
 
 
-def shares_domains(evidence: Mapping[Domain, float]) -> bool:
-    """Whether no term behind some evidence is of one domain alone."""
-    best, second, *_ = sorted(evidence.values(), reverse=True)
-    return best - second < math.log((1 - DOUBT) / (DOUBT / 2))
-
-
 def word_evidence(texts: Sequence[str]) -> list[Mapping[Domain, float]]:
     """The log-likelihood of each domain given the words of each text; empty where none is known.
 

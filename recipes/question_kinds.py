@@ -45,7 +45,7 @@ from mmedrag.training.question_kinds import (
 from mmedrag.training.text_tuning import export_texts
 from mmedrag.types import Query, Question, QuestionKind, Routing
 
-EACH, LAST, WEIGHT = 12, 22, 2.0
+EACH, LAST, WEIGHT = 12, 25, 2.0
 COMMON = 12_000
 """Word pieces that are kept in any case: the vocabulary begins with the most frequent ones."""
 

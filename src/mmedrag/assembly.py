@@ -171,7 +171,7 @@ def assemble(
         reranker=stages.reranker,
         context_filter=stages.context_filter,
         generator=generator or ExtractiveGenerator(analyst),
-        reader=RuleReader(ontology.domains, question_model()),
+        reader=RuleReader(ontology.domains, question_model(), ontology.find),
         analyst=analyst,
         checker=ClaimChecker(definitions, ontology),
         statistics=statistics,

@@ -249,7 +249,7 @@ class Intent:
     ``phrases`` are the words that it asks about where no dictionary knows them. ``described`` is
     what is searched for: the text, less a sentence that asks about an image and describes nothing.
     ``detail`` is what is asked besides: ``side`` or ``grade`` of a finding, ``kind`` where kinds of
-    it are to be counted, or nothing.
+    it are to be counted, ``feature`` where it is asked of a disease, the first of the concepts.
     ``reason`` says of a question that is out of scope why, and what can be asked instead;
     ``unanswered`` says so of a second question in the same text, where the first is answered.
     """
@@ -342,7 +342,8 @@ class Claim:
     ``assertion`` is ``None`` where they do not mention it. ``keys`` are the cases that say so, of
     the ``of`` cases that were read. ``side`` ("left", "right", "left and right") and ``grade``
     narrow the claim to the cases that say so; they are empty where it is not narrowed.
-    ``prevalence`` is the base rate, where the index counts.
+    ``prevalence`` is the base rate, where the index counts. ``asked`` is the concept that is asked
+    about, where cases that do not mention it affirm this one, of which it is a kind.
     """
 
     concept: str
@@ -353,6 +354,7 @@ class Claim:
     side: str = ""
     grade: str = ""
     prevalence: Prevalence | None = None
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,9 +269,9 @@ def test_what_similar_cases_speak_against_is_said_of_known_images_alone(terms):
     ill = [replace(c, source="clinic") for c in cases(*["Pneumothorax."] * 4)]
     well = [replace(c, text="", labels=("normal",)) for c in ill]
     for found, known, words in (
-        (ill, measured, "3% of 30 images held out were normal, which speaks against a normal"),
-        (ill, replace(measured, known=0.6), "no case is near enough"),
-        (well, measured, "decide nothing"),
+        (ill, measured, "3% of 30 images held out were normal, which speaks against it"),
+        (ill, replace(measured, known=0.6), "of images so unlike all cases nothing was measured"),
+        (well, measured, "was right only of images that have one at 0.90 or above"),
     ):
         brief = brief_of(terms, "Is this normal?", found, Counts(), b"image", known)
         assert brief.reply is Reply.UNKNOWN
@@ -290,6 +290,25 @@ def test_below_that_the_odds_are_said(terms):
     unsure = brief_of(terms, "Is there a pneumothorax?", found, image=b"image", known=KNOWN)
     assert unsure.reply is Reply.UNKNOWN
     assert "30% of 30 images held out" in unsure.reason
+
+
+def test_where_nothing_is_said_the_reason_is_what_is_missing(terms):
+    class Counts:
+        """One record in fifty of a clinic affirms anything."""
+
+        def prevalence(self, question, groups):
+            return dict.fromkeys(groups, Prevalence(2, 0, 100))
+
+    measured = replace(KNOWN, absence=Absence(0.1, 0.9))
+    silent = [replace(c, source="clinic") for c in cases(*["Clear."] * 8)]
+    few = [*silent[1:], replace(silent[0], text="Pneumothorax.")]
+    for found, words in (
+        (silent, "only 2% of the records of their sources affirm it"),
+        (few, "too few of the nearest cases affirm it for a yes, and too many for a no"),
+    ):
+        brief = brief_of(terms, "Is there a pneumothorax?", found, Counts(), b"image", measured)
+        assert brief.reply is Reply.UNKNOWN
+        assert words in brief.reason
 
 
 def test_a_lead_is_clear_only_where_such_leads_were_right():

@@ -142,7 +142,10 @@ def test_whether_something_is_there_is_replied_first_with_counts():
 def test_sides_are_told_where_they_are_asked_for():
     asked = asking("Which side is the pleural effusion on?", QuestionKind.PRESENCE, detail="side")
     text = text_of(asked, [EFFUSION, LEFT])
-    assert "Side: pleural effusion on the right [C1]; pleural effusion on the left [C4]." in text
+    assert (
+        "Side: pleural effusion on the right in 1 [C1]; pleural effusion on the left in 1 [C4]."
+        in text
+    )
 
 
 def test_what_a_term_means_stands_before_everything_else():

@@ -40,6 +40,10 @@ SILENT = 0.02
 AGAINST = 0.1
 """Share of the images with such similar cases that had it, up to which that speaks against it."""
 
+_OWN = "cases from the source of this image would help"
+_STATING = "cases whose reports say whether it is there would help"
+"""What would decide it."""
+
 _HALF = 0.5
 FEW = 10
 """Trials below which no share of right ones is given."""
@@ -172,24 +176,48 @@ class Agreement:
                 f"of these; such a reply was right for {silence.right:.0%} of images held out"
             )
         undecided = Reply.MIXED if support["affirm"] and support["rule out"] else Reply.UNKNOWN
-        return undecided, self._odds(judge, support, normality=normality)
+        return undecided, self._why_undecided(judge, support, normality=normality)
 
-    def _odds(self, judge: Judge, support: Mapping[str, float], *, normality: bool) -> str:
-        """How many images with such similar cases had it, where that is known."""
+    def _why_undecided(self, judge: Judge, support: Mapping[str, float], *, normality: bool) -> str:
+        """Why neither yes nor no is said: what is known of such images, or what is missing."""
         if self is UNMEASURED:
-            return "of this encoder it was not measured how often similar cases are right"
+            return (
+                "it was not measured how often similar cases are right with this encoder; "
+                "mmedrag eval agreement measures it"
+            )
+        nearest = f"the nearest case has a similarity of {_down(support['nearest'])}"
         if support["nearest"] < self.known:
-            return "no case is near enough to say anything of it"
+            return f"{nearest}, and of images so unlike all cases nothing was measured; {_OWN}"
+        had = "were normal" if normality else "had it"
         tells = is_telling(support, normality=normality)
         tried = judge.tried(judge.probability(support)) if tells else None
-        against = tried is not None and tried.right <= tried.of * AGAINST
+        if tried is not None and tried.right <= tried.of * AGAINST:
+            return f"with such similar cases, {_share(tried)} {had}, which speaks against it"
         # what comes from elsewhere looks like many things that it is not
-        if tried is None or (not against and support["nearest"] < judge.nearest):
-            return "images that look alike decide nothing here"
-        had, what = ("were normal", "a normal study") if normality else ("had it", "it")
-        share = f"{tried.right / tried.of:.0%} of {tried.of} images held out"
-        speaks = f", which speaks against {what}" if against else ""
-        return f"with such similar cases, {share} {had}{speaks}"
+        if support["affirm"] >= TELLING and support["nearest"] < judge.nearest:
+            return (
+                f"{nearest}, and what similar cases affirm was right only of images that have one "
+                f"at {judge.nearest:.2f} or above; {_OWN}"
+            )
+        if tried is not None:
+            return f"with such similar cases, {_share(tried)} {had}, too few for a yes"
+        if tells:
+            return "too few images held out had such similar cases to say how often they are right"
+        return self._why_silent(support, normality=normality)
+
+    def _why_silent(self, support: Mapping[str, float], *, normality: bool) -> str:
+        """Why it is not said to be absent, where few or none of the cases affirm it."""
+        are = "are normal" if normality else "affirm it"
+        if support["affirm"] > SILENT:
+            return f"too few of the nearest cases {are} for a yes, and too many for a no"
+        if normality:
+            return "that no near case is a normal study is not enough to call an image abnormal"
+        if support["rule out"] > SILENT:
+            return "too few of the nearest cases rule it out for a no"
+        return (
+            f"the nearest cases do not mention it, and {_few(support['expected'])} of the "
+            f"records of their sources {are}, so that their silence says little; {_STATING}"
+        )
 
     def lead(self, support: Mapping[str, float], kind: str) -> tuple[Reply, str]:
         """Whether the first of several stands out, and how often such a one is right.
@@ -214,6 +242,19 @@ class Agreement:
             return Reply.MIXED, f"{what} was right for none of {tried.of} {queries} held out"
         share = f"{tried.right / tried.of:.0%} of {tried.of} {queries} held out"
         return Reply.MIXED, f"{what} was right for only {share}"
+
+
+def _down(similarity: float) -> str:
+    """With two places and not rounded up: 0.739 is below 0.74."""
+    return f"{math.floor(similarity * 100) / 100:.2f}"
+
+
+def _few(share: float) -> str:
+    return f"only {share:.0%}" if share >= 0.01 else "under 1%" if share > 0 else "none"
+
+
+def _share(tried: Bin) -> str:
+    return f"{tried.right / tried.of:.0%} of {tried.of} images held out"
 
 
 IMAGE, BOTH, TEXT, SIDE, GRADE = "image", "image and text", "text", "side", "grade"

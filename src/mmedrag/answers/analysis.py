@@ -14,6 +14,7 @@ from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
 from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
+from mmedrag.answers.features import FEATURE
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.kinds import KIND_OF, kinds_of
 from mmedrag.answers.passages import instruction_like
@@ -52,6 +53,12 @@ CANDIDATES = 8
 FINDINGS = 8
 _DECIDED = 0.75
 _CLEAR = 0.5
+_AHEAD = 2
+"""How many times as many cases as the next a first grade or side must have to be clear."""
+_WIDER = 2
+"""Wider findings that are named beside one that is asked about."""
+_GENERAL = 60
+"""Kinds of a finding, such as a lesion, above which it says too little to be named so."""
 _DECISIVE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
 
 
@@ -77,8 +84,13 @@ class CaseAnalyst:
         readings = read_cases(cases, self.source)
         intent = question.intent or Intent(QuestionKind.SEARCH, "no rule was asked")
         targets = self._targets(question, intent)
+        if intent.detail == FEATURE:
+            readings = self._having(intent.concepts[0], readings)
         claims = self._claims(question, intent, targets, readings)
-        findings = _findings(targets, readings, self.ontology)
+        counted = {c.concept for c in claims if c.asked}
+        findings = [
+            f for f in _findings(targets, readings, self.ontology) if f.concept not in counted
+        ]
         if not any(c.concept == NORMAL for c in claims):
             findings += [c for c in _normality(readings) if c.assertion is Assertion.AFFIRMED]
         differential = self._differential(question, intent, readings)[:CANDIDATES]
@@ -88,6 +100,8 @@ class CaseAnalyst:
             brief = verified(brief, readings, self.source, self.ontology)
         if corpus is not None:
             brief = self._with_base_rates(brief, question, corpus)
+        if intent.detail == FEATURE and corpus is not None:
+            brief = self._with_rates_within(brief, question, targets, corpus)
         explained = self._definitions(brief, intent, targets, definitions)
         brief = replace(brief, definitions=explained)
         return self._replied(brief, question, intent, targets, readings, corpus)
@@ -106,6 +120,15 @@ class CaseAnalyst:
             expected = expected_share(self._group(concept), question, cases, corpus)
         return support_of(concept, brief, cases, self.ontology, expected)
 
+    def _having(self, disease: str, readings: Sequence[CaseReading]) -> list[CaseReading]:
+        """The cases that affirm a disease; all where none does."""
+        having = [
+            r for r in readings
+            if (said := says_of(r, disease, self.ontology)) is not None
+            and said.assertion is Assertion.AFFIRMED
+        ]  # fmt: skip
+        return having or list(readings)
+
     def _differential(
         self, question: Question, intent: Intent, readings: Sequence[CaseReading]
     ) -> list[Candidate]:
@@ -116,11 +139,14 @@ class CaseAnalyst:
 
     def _targets(self, question: Question, intent: Intent) -> dict[str, str]:
         """The terms that are asked about, by concept; words of the question where none is known."""
-        terms = {m.concept: m.term for m in question.mentions if m.concept in intent.concepts}
+        named = {m.concept: m.term for m in question.mentions}
+        terms = {c: named.get(c) or self.ontology.name(c) for c in intent.concepts}
         kinds = {m.concept: m.kind for m in question.mentions}
         if intent.kind is QuestionKind.DEFINITION:
             return terms
-        findings = {c: t for c, t in terms.items() if kinds[c].is_finding}
+        if intent.detail == FEATURE:
+            return terms | {PHRASE + words: words for words in intent.phrases}
+        findings = {c: t for c, t in terms.items() if kinds.get(c, Kind.FINDING).is_finding}
         if findings or intent.kind not in (QuestionKind.PRESENCE, QuestionKind.CHOICE):
             return _without_ancestors(findings, self.ontology)
         return {PHRASE + words: words for words in intent.phrases}
@@ -134,6 +160,8 @@ class CaseAnalyst:
     ) -> list[Claim]:
         if intent.kind is QuestionKind.NORMALITY:
             return _normality(readings)
+        if intent.detail == FEATURE:
+            return _of_feature(targets, readings, self.ontology)
         claims = []
         for concept, term in targets.items():
             tally = tally_of(concept, label(term), readings, self.ontology)
@@ -143,6 +171,7 @@ class CaseAnalyst:
                 if tally.keys_of(assertion)
             ]
             claims += _by_side(concept, tally.term, readings, self.ontology)
+            claims += _by_kind_of(tally, readings, self.ontology)
             if intent.detail == "grade":
                 claims += _by_grade(concept, tally.term, readings, self.ontology)
         return [*claims, *_normality(readings)] if targets and question.query.image else claims
@@ -181,6 +210,27 @@ class CaseAnalyst:
             ),
         )
 
+    def _with_rates_within(
+        self,
+        brief: Brief,
+        question: Question,
+        targets: Mapping[str, str],
+        corpus: CorpusStatistics,
+    ) -> Brief:
+        """The base rate of a finding within the cases that affirm the disease that it may go with.
+
+        The rate of the disease itself stays that of the corpus.
+        """
+        disease, finding = targets
+        name = self.ontology.name(disease).replace("'", "''")
+        own = f"({question.query.where}) and " if question.query.where else ""
+        within = replace(question.query, where=f"{own}affirms = '{name}'")
+        counted = {c.concept for c in brief.claims if finding in (c.concept, c.asked)}
+        groups = {concept: self._group(concept) for concept in counted}
+        rates = corpus.prevalence(replace(question, query=within), groups)
+        claims = (replace(c, prevalence=rates.get(c.concept, c.prevalence)) for c in brief.claims)
+        return replace(brief, claims=tuple(claims))
+
     def _group(self, concept: str) -> Collection[str]:
         if ":" in concept and concept.startswith((UNNAMED, NORMAL, PHRASE)):
             return (concept,)
@@ -201,6 +251,8 @@ class CaseAnalyst:
         if not readings and intent.kind is not QuestionKind.DEFINITION:
             return replace(brief, reason="no similar case was adequate")
         match intent.kind:
+            case QuestionKind.PRESENCE if intent.detail == FEATURE:
+                reply, reason = _goes_with(brief, targets)
             case QuestionKind.PRESENCE if intent.detail and not targets:
                 reply, reason = self._lead(brief, question, readings)
             case QuestionKind.PRESENCE if intent.detail and self._of_an_image(question):
@@ -263,6 +315,8 @@ class CaseAnalyst:
         if not given:
             return Reply.UNKNOWN, f"the cases give no {detail}"
         keys = sorted((c.keys for c in given), key=len, reverse=True)
+        if len(keys) > 1 and len(keys[0]) < _AHEAD * len(keys[1]):
+            return Reply.MIXED, f"the first {detail} is not {_AHEAD} times as frequent as the next"
         support = support_of_first(keys, [r.evidence for r in readings])
         return self.agreement.lead(support, SIDE if detail == SIDE else GRADE)
 
@@ -326,6 +380,59 @@ def _without_ancestors(terms: Mapping[str, str], ontology: Ontology) -> dict[str
         c: t for c, t in terms.items()
         if not any(o != c and ontology.is_a(o, c) for o in terms)
     } or dict(terms)  # fmt: skip
+
+
+def _of_feature(
+    targets: Mapping[str, str], readings: Sequence[CaseReading], ontology: Ontology
+) -> list[Claim]:
+    """Which cases affirm a disease, and what these say of a finding."""
+    disease, finding = targets
+    having = tally_of(disease, label(targets[disease]), readings, ontology)
+    keys = having.keys_of(Assertion.AFFIRMED)
+    if not keys:
+        return []
+    with_it = [r for r in readings if r.key in keys]
+    tally = tally_of(finding, label(targets[finding]), with_it, ontology)
+    return [
+        Claim(disease, having.term, Assertion.AFFIRMED, keys, len(readings)),
+        *(
+            Claim(finding, tally.term, assertion, tally.keys_of(assertion), len(with_it))
+            for assertion in (*_DECISIVE, Assertion.HISTORICAL, None)
+            if tally.keys_of(assertion)
+        ),
+        *_by_kind_of(tally, with_it, ontology),
+    ]
+
+
+def _goes_with(brief: Brief, targets: Mapping[str, str]) -> tuple[Reply, str]:
+    """Whether cases with a disease affirm a finding: one that does shows that it may."""
+    disease, finding = targets
+    if not any(c.concept == disease for c in brief.claims):
+        return Reply.UNKNOWN, f"no case found affirms {label(targets[disease])}"
+    about = [c for c in brief.claims if c.concept == finding]
+    said = {c.assertion: len(c.keys) for c in about}
+    yes, no = said.get(Assertion.AFFIRMED, 0), said.get(Assertion.NEGATED, 0)
+    if about and (rate := about[0].prevalence) is not None and rate.of:
+        yes, no = rate.affirmed, rate.negated
+    return _by_count(yes, no, said.get(Assertion.UNCERTAIN, 0))
+
+
+def _by_kind_of(tally: Tally, readings: Sequence[CaseReading], ontology: Ontology) -> list[Claim]:
+    """What cases affirm that a finding is a kind of, where they say nothing of the finding itself.
+
+    Who is asked for a pleural effusion and reads "effusion" does not know that there is none.
+    """
+    silent = {*tally.keys_of(None)}
+    wider: dict[str, list[str]] = {}
+    for reading in (r for r in readings if r.key in silent):
+        for above in ontology.ancestors(tally.concept):
+            said = reading.stated.get(above)
+            if said is not None and said.assertion is Assertion.AFFIRMED:
+                wider.setdefault(above, []).append(reading.key)
+    telling = [c for c in wider if len(ontology.descendants(c)) <= _GENERAL]
+    most = sorted(telling, key=lambda c: -len(wider[c]))[:_WIDER]
+    n, yes, asked = len(readings), Assertion.AFFIRMED, tally.concept
+    return [Claim(c, label(ontology.name(c)), yes, tuple(wider[c]), n, asked=asked) for c in most]
 
 
 def _by_side(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.nearness import nearness
-from mmedrag.answers.statements import CaseReading, Named, elsewhere, says_of
+from mmedrag.answers.statements import CaseReading, Named, calls_normal, elsewhere, says_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.quotations import label
 from mmedrag.text.wording import normal, spans
@@ -83,8 +83,12 @@ def candidates(
     for reading in readings:
         case = reading.case
         patient = case.patient_id or case.study_id or case.id
-        for code, words, weight in diagnoses_of(reading, ontology):
+        found = list(diagnoses_of(reading, ontology))
+        normal = any(ontology.kind(code) is Kind.NORMAL for code, _, _ in found)
+        for code, words, weight in found:
             if any(ontology.is_a(concept, code) for concept in named):
+                continue
+            if normal and code.startswith(UNNAMED) and calls_normal(words):
                 continue
             support = supports.setdefault(code, _Support(code))
             support.words[words] += 1
@@ -94,6 +98,8 @@ def candidates(
             counted = support.patients.get(patient, 0.0)
             support.patients[patient] = max(counted, weight * weights[reading.key])
     shown = list(supports.values()) if question.query.image else _diseases(supports, ontology)
+    if named:  # what explains a finding is no normal study
+        shown = [s for s in shown if ontology.kind(s.code) is not Kind.NORMAL]
     ordered = sorted(_special(shown, ontology), key=lambda s: -s.weight)
     return [
         Candidate(

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
+from mmedrag.answers.features import FEATURE
+from mmedrag.answers.foreign import UNREAD
 from mmedrag.answers.passages import instruction_like
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
 from mmedrag.answers.replies import cited, direct_reply, joined
@@ -57,7 +59,7 @@ class ExtractiveGenerator:
         brief = question.brief or self.analyst.brief(question, evidence, None)
         if not sound and not brief.declined:
             return
-        cases = [e for e in sound if isinstance(e.item, Case)]
+        cases = _of_feature(question, brief, [e for e in sound if isinstance(e.item, Case)])
         definitions = [e for e in sound if isinstance(e.item, Definition)]
         sections = self._sections(question, brief, cases, definitions)
         yield from joined(["\n".join(s) for s in (*sections, _set_aside(suspect)) if s])
@@ -74,6 +76,8 @@ class ExtractiveGenerator:
         reply = direct_reply(question, brief, cases, definitions)
         terms = self._terms(brief, definitions)
         unanswered = [f"Not answered: {_lowered(brief.unanswered)}"] if brief.unanswered else []
+        if question.intent is not None and question.intent.rule == UNREAD:
+            reply, unanswered = [*unanswered, *reply], []
         if brief.declined:
             return [reply, [] if brief.reason in (NO_MEDICINE, PROGRAM) else closest]
         if brief.compared:
@@ -112,6 +116,15 @@ class ExtractiveGenerator:
         defining = brief.kind is QuestionKind.DEFINITION
         lines = [line for d in chosen[: self.terms] if (line := _term(d, whole=defining))]
         return ["Terms:", *lines] if lines else []
+
+
+def _of_feature(question: Question, brief: Brief, cases: list[Evidence]) -> list[Evidence]:
+    """Asked what goes with a disease, the cases that have it, if any does; else all."""
+    intent = question.intent
+    if intent is None or intent.detail != FEATURE:
+        return cases
+    having = {k for c in brief.claims if c.concept == intent.concepts[0] for k in c.keys}
+    return [c for c in cases if c.key in having] or cases
 
 
 def _lowered(sentence: str) -> str:

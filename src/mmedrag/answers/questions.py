@@ -14,8 +14,11 @@ from typing import TypeAlias
 
 from mmedrag.answers import romance
 from mmedrag.answers.answerable import IMPERATIVE
+from mmedrag.answers.features import FEATURE, Feature, asked_feature
+from mmedrag.answers.foreign import SENTENCE, UNREAD, is_unread
 from mmedrag.answers.histories import asks_in_history, is_history
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
+from mmedrag.answers.nouns import NOUNS, said_of
 from mmedrag.answers.question_model import LABELS, verdict
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
 from mmedrag.answers.scope import (
@@ -30,7 +33,7 @@ from mmedrag.answers.scope_rules import HISTORY
 from mmedrag.answers.shorthand import spelled_out
 from mmedrag.text.language import OTHER, language
 from mmedrag.text.quotations import clean
-from mmedrag.types import Assertion, Intent, Mention, Question, QuestionKind
+from mmedrag.types import Assertion, Intent, Kind, Mention, Question, QuestionKind
 
 _K = QuestionKind
 _SHORT = 6
@@ -120,11 +123,13 @@ class RuleReader:
 
     ``domains`` says which corpora use a concept (as ``Concepts.domains`` of a dictionary does);
     with it, a question that does not fit its image is declined. ``learned`` reads the sentence that
-    asks (:class:`~mmedrag.answers.question_model.QuestionModel`).
+    asks (:class:`~mmedrag.answers.question_model.QuestionModel`). ``find`` gives the concept of a
+    name, so that who asks whether something is malignant asks for a malignancy.
     """
 
     domains: Domains | None = None
     learned: Learned | None = None
+    find: Callable[[str], str] | None = None
 
     def read(self, question: Question) -> Intent:
         """The kind of the question, what it asks about, and whether it is one for us.
@@ -138,7 +143,7 @@ class RuleReader:
             return self._of_history(question, text)
         asking = asking or [text[-_LONGEST:]]
         judged = [self._judged(question, text, sentence) for sentence in reversed(asking)]
-        intent = next((i for i in judged if i.kind is not _K.OUT_OF_SCOPE), judged[0])
+        intent = _together([i for i in judged if i.kind is not _K.OUT_OF_SCOPE]) or judged[0]
         if intent.kind is _K.OUT_OF_SCOPE:
             return self._of_a_clause(question, text, asking[-1]) or intent
         for sentence, other in zip(reversed(asking), judged, strict=True):
@@ -163,6 +168,8 @@ class RuleReader:
         spelled = spelled_out(asking)
         has_image = question.query.image is not None
         concepts = _concepts_of(text, asking, question.mentions)
+        if is_unread(asking, asks=asking.endswith("?")):
+            return _of_a_foreign(concepts, text, has_image=has_image)
         kind, rule = kind_of(spelled, has_image=has_image)
         if _is_term(asking, question.mentions, has_image=has_image):
             return Intent(_K.DEFINITION, "asks for a meaning", concepts, described=text)
@@ -173,6 +180,9 @@ class RuleReader:
             else:
                 kind, rule = _K.DIFFERENTIAL, _CASE_BEFORE
         kinds = asked_for_kinds(asking, question.mentions)
+        feature = None if has_image else asked_feature(asking, question.mentions)
+        if feature is not None and not certainly_declined(question, spelled):
+            return _of_feature(feature, self._found((feature.words,)), text)
         if not kinds:
             kind, rule, reason = self._scoped(question, asking, spelled, kind, rule)
         else:
@@ -194,6 +204,12 @@ class RuleReader:
         if kind is _K.DESCRIPTION and not has_image and _names_finding(question.mentions, asking):
             kind, rule = _K.SEARCH, "asks what a finding looks like"
         phrases = () if concepts or _detail(rule) else phrases_of(spelled, kind)
+        if not has_image and _asks_nature(spelled, question.mentions):
+            return Intent(_K.DEFINITION, "asks what a disease is", concepts, described=text)
+        if kind in (_K.PRESENCE, _K.CHOICE) and not _detail(rule):
+            said = _unnamed(said_of(spelled), question.mentions)
+            concepts = self._found(said) or concepts
+            phrases = () if concepts else phrases
         of_image = kind in _ABOUT_AN_IMAGE or _only_asks(kind, asking, question.mentions)
         about_image = has_image and of_image and rule != _ASKS_NOTHING
         beside = _GREETING.sub("", f"{text.replace(within or asking, ' ').strip()} ").strip()
@@ -203,6 +219,10 @@ class RuleReader:
         elif not has_image and kind in _OPEN and not _names_finding(question.mentions, asking):
             described = beside or text
         return Intent(kind, rule, concepts, _detail(rule), phrases=phrases, described=described)
+
+    def _found(self, nouns: Sequence[str]) -> tuple[str, ...]:
+        """The concepts of names that the dictionary has."""
+        return tuple(filter(None, map(self.find, nouns))) if self.find is not None else ()
 
     def _scoped(
         self, question: Question, asking: str, spelled: str, kind: QuestionKind, rule: str
@@ -248,6 +268,50 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _asks_nature(request: str, mentions: Sequence[Mention]) -> bool:
+    """Whether it asks if a named disease is benign or malignant, which its definition says."""
+    either = {*said_of(request)} >= {"benign lesion", "malignancy"}
+    return either and any(m.kind is Kind.DISEASE and m.text in request for m in mentions)
+
+
+def _unnamed(nouns: Sequence[str], mentions: Sequence[Mention]) -> tuple[str, ...]:
+    """Those whose words are in no term of the question: a "dilated aorta" is one already."""
+    return tuple(
+        noun
+        for noun in nouns
+        if not any(re.search(rf"\b{NOUNS[noun]}\b", m.text, re.IGNORECASE) for m in mentions)
+    )
+
+
+def _of_a_foreign(concepts: tuple[str, ...], text: str, *, has_image: bool) -> Intent:
+    """What such a question asks is not known: cases like it, or what its image shows, are."""
+    if has_image:
+        return Intent(_K.DESCRIPTION, UNREAD, concepts, described="", unanswered=SENTENCE)
+    return Intent(_K.SEARCH, UNREAD, concepts, described=text, unanswered=SENTENCE)
+
+
+def _of_feature(feature: Feature, found: Sequence[str], text: str) -> Intent:
+    """Asks whether a finding goes with a disease: the disease first."""
+    concepts = (feature.disease, *filter(None, (feature.finding, *found)))
+    return Intent(
+        _K.PRESENCE, "asks what goes with a disease", concepts, FEATURE,
+        phrases=() if len(concepts) > 1 else (feature.words,), described=text,
+    )  # fmt: skip
+
+
+def _together(intents: Sequence[Intent]) -> Intent | None:
+    """The last of several intents; where all ask whether something is there, all that they name."""
+    if not intents:
+        return None
+    last = intents[0]
+    if len(intents) == 1 or any(i.kind is not _K.PRESENCE or i.detail for i in intents):
+        return last
+    in_order = list(reversed(intents))
+    concepts = tuple(dict.fromkeys(c for i in in_order for c in i.concepts))
+    phrases = tuple(dict.fromkeys(p for i in in_order for p in i.phrases))
+    return replace(last, concepts=concepts, phrases=phrases)
 
 
 def _only_asks(kind: QuestionKind, asking: str, mentions: Sequence[Mention]) -> bool:

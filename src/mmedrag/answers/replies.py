@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from mmedrag.answers.analysis import base_rate
 from mmedrag.answers.answerable import is_bare
 from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.differential import code_of
+from mmedrag.answers.features import FEATURE
 from mmedrag.answers.kinds import KIND_OF
 from mmedrag.answers.support import is_whole
 from mmedrag.answers.verification import NORMAL
@@ -38,25 +40,27 @@ def direct_reply(
     if not cases:
         keys = cited([d.key for d in definitions])
         return [f"No similar case was adequate; a dictionary explains the terms {keys}."]
+    if question.intent is not None and question.intent.detail == FEATURE:
+        return [_of_feature(question, brief, cases)]
     match brief.kind:
         case QuestionKind.DEFINITION:
             return _of_definition(question, brief, cases)
         case QuestionKind.NORMALITY:
-            counted = _after(_certainty(question, brief, NORMAL), _counted(_claims(brief, NORMAL)))
-            return [counted, *_of_nobody(question, brief)]
+            return [*_judged(question, brief, NORMAL), *_of_nobody(question, brief)]
         case QuestionKind.COMPARISON:
             return _of_comparison(question, brief, cases)
     lines = [
-        _after(_certainty(question, brief, c), _counted(_claims(brief, c)))
-        for c in queried_concepts(question, brief)
+        line for c in queried_concepts(question, brief) for line in _judged(question, brief, c)
     ]
+    if lines and brief.kind is QuestionKind.SEARCH and _describes_patient(question):
+        return _of_history(question, brief, cases)
     if lines:
         return [*lines, *_narrowed(question, brief), *_of_nobody(question, brief)]
     names_nothing = question.intent is not None and bool(question.intent.detail)
     if brief.kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE) and not names_nothing:
         return [
-            "No dictionary here knows what is asked about, and the reports do not use those words "
-            f"{cited([c.key for c in cases])}."
+            "No dictionary here knows what is asked about, and the reports do not use those words; "
+            f"another name for it may be known {cited([c.key for c in cases])}."
         ]
     return [_lead(question, brief, cases)]
 
@@ -88,7 +92,7 @@ def queried_concepts(question: Question, brief: Brief) -> list[str]:
 
 
 def _claims(brief: Brief, concept: str) -> list[Claim]:
-    return [c for c in brief.claims if c.concept == concept and is_whole(c)]
+    return [c for c in brief.claims if c.concept == concept and is_whole(c) and not c.asked]
 
 
 def _counted(claims: Sequence[Claim]) -> str:
@@ -138,19 +142,89 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _certainty(question: Question, brief: Brief, concept: str) -> str:
-    """What a reply on an image rests on, and how far it may be trusted."""
+def _describes_patient(question: Question) -> bool:
+    """Whether it tells of somebody: at length, or with an age or a sex."""
+    return not is_bare(question) or _PATIENT.search(question.query.text) is not None
+
+
+_PATIENT = re.compile(
+    r"\b\d{1,3}[ -]?(?:f|m|y|yo|mo|years?|months?|weeks?|days?|a[nñ]os|anos)\b"
+    r"|\b(?:man|woman|boy|girl|child|infant|newborn|neonate|patient|hombre|mujer|paciente|homem"
+    r"|mulher)\b",
+    re.IGNORECASE,
+)
+
+
+def _less_exactly(brief: Brief, concept: str) -> list[str]:
+    """What cases that do not mention a finding affirm that it is a kind of."""
+    wider = [
+        f"{c.term} in {len(c.keys)} {cited(c.keys)}" for c in brief.claims if c.asked == concept
+    ]
+    return [f"Less exactly, they affirm {listed(wider)}."] if wider else []
+
+
+def _of_history(question: Question, brief: Brief, cases: Sequence[Evidence]) -> list[str]:
+    """What the cases like a described one turned out to be, and what they share with it."""
+    shared = [
+        f"{c.term} in {len(c.keys)} {cited(c.keys)}"
+        for concept in queried_concepts(question, brief)
+        for c in _claims(brief, concept)
+        if c.assertion is Assertion.AFFIRMED
+    ]
+    described = "Of what is described they affirm " + (
+        f"{listed(shared)}."
+        if shared
+        else f"nothing that the dictionary knows {cited([c.key for c in cases])}."
+    )
+    return [_lead(question, brief, cases), described]
+
+
+def _judged(question: Question, brief: Brief, concept: str) -> list[str]:
+    """What the cases say of one finding, and of an image how far that may be trusted."""
+    counted = " ".join([_counted(_claims(brief, concept)), *_less_exactly(brief, concept)]).strip()
     verdict = next((v for v in brief.verdicts if v.concept == concept), None)
     if question.query.image is None or verdict is None:
-        return ""
+        return [counted]
     if verdict.reply in (Reply.YES, Reply.NO):
-        return f"{_capital(verdict.reply)}, going by images that look alike ({verdict.reason})"
-    return f"No clear reply ({verdict.reason})"
+        start = f"{_capital(verdict.reply)}, going by images that look alike ({verdict.reason})"
+        return [f"{start}: {counted[:1].lower()}{counted[1:]}" if counted else f"{start}."]
+    return [*([counted] if counted else []), f"No verdict on this image: {verdict.reason}."]
 
 
-def _after(start: str, sentence: str) -> str:
-    """A sentence behind a colon."""
-    return f"{start}: {sentence[:1].lower()}{sentence[1:]}" if start else sentence
+def _of_feature(question: Question, brief: Brief, found: Sequence[Evidence]) -> str:
+    """What the cases with a disease say of a finding, here and in the searched corpus."""
+    assert question.intent is not None
+    having = next((c for c in brief.claims if c.concept == question.intent.concepts[0]), None)
+    if having is None or len(brief.claims) == 1:
+        everyone = cited([c.key for c in found])
+        return f"{_capital(brief.reason)}, so what goes with it was not counted {everyone}."
+    said = [c for c in brief.claims[1:] if c.concept == brief.claims[1].concept]
+    counts = {c.assertion: c for c in said}
+    term, of = said[0].term, said[0].of
+    yes = counts.pop(Assertion.AFFIRMED, None)
+    here = f"{len(yes.keys)} {cited(yes.keys)}" if yes else "none"
+    rest = [
+        f"{words} {len(counts[a].keys)}{_citations(a, counts[a].keys)}"
+        for a, words in _REST.items()
+        if a in counts
+    ]
+    rate = said[0].prevalence
+    cases = f"the {of} cases" if of > 1 else "the one case"
+    among = f"affirmed in {here} of {cases} here with {having.term}"
+    if rate is not None and rate.of:
+        among = (
+            f"affirmed in {rate.affirmed:,} and ruled out in {rate.negated:,} of the {rate.of:,} "
+            f"reports of the searched corpus that affirm {having.term}; of {cases} shown here "
+            f"affirmed in {here}"
+        )
+    wider = [
+        f"{c.term} in {c.prevalence.affirmed:,} of these reports, here in {len(c.keys)} "
+        f"{cited(c.keys)}"
+        for c in brief.claims
+        if c.asked == said[0].concept and c.prevalence is not None
+    ]
+    less = f" Less exactly, they affirm {listed(wider)}." if wider else ""
+    return _capital("; ".join([f"{term} is {among}", *rest]) + f".{less}")
 
 
 def _narrowed(question: Question, brief: Brief) -> list[str]:
@@ -162,12 +236,19 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
     if sided and (
         (intent is not None and intent.detail == "side") or "left" in text or "right" in text
     ):
-        words = "; ".join(f"{c.term} on the {c.side} {cited(c.keys)}" for c in sided)
-        lines.append(f"Side{_measured(question, brief, 'side')}: {words}.")
+        words = "; ".join(
+            f"{c.term} on the {c.side} in {len(c.keys)} {cited(c.keys)}"
+            for c in sorted(sided, key=lambda c: -len(c.keys))
+        )
+        lines.append(f"Side: {words}{_measured(question, brief, 'side')}.")
     graded = [c for c in brief.claims if c.grade]
     if graded:
-        words = "; ".join(f"{c.term}, {c.grade} {cited(c.keys)}" for c in graded)
-        lines.append(f"Grade{_measured(question, brief, 'grade')}: {words}.")
+        most = sorted(graded, key=lambda c: -len(c.keys))
+        words = "; ".join(f"{c.term}, {c.grade}, in {len(c.keys)} {cited(c.keys)}" for c in most)
+        lines.append(f"Grade: {words}{_measured(question, brief, 'grade')}.")
+    asked = intent.detail if intent is not None else ""
+    if (asked == "side" and not sided) or (asked == "grade" and not graded):
+        lines.append(f"No {asked} can be said: the cases that have it give none.")
     return lines
 
 
@@ -186,7 +267,7 @@ def _measured(question: Question, brief: Brief, detail: str) -> str:
     of_detail = question.intent is not None and question.intent.detail == detail
     if not of_detail or question.query.image is None or not brief.reason:
         return ""
-    clear = "" if brief.reply is Reply.YES else "not clear; "
+    clear = "the first: " if brief.reply is Reply.YES else "not clear: "
     return f" ({clear}{brief.reason})"
 
 
@@ -209,12 +290,11 @@ def _of_comparison(question: Question, brief: Brief, cases: Sequence[Evidence]) 
     if brief.compared:
         return comparison_lines(brief, cases)
     counted = [_counted(_claims(brief, c)) for c in queried_concepts(question, brief)]
-    return [
+    missing = (
         "No earlier study of this patient was named, so a change cannot be read here; name the "
-        "patient (--patient P1), or the patient or study in the filter, as \"patient_id = 'P1'\". "
-        "What similar cases say:",
-        *counted,
-    ]
+        "patient (--patient P1), or the patient or study in the filter, as \"patient_id = 'P1'\"."
+    )
+    return [f"{missing} What similar cases say:", *counted] if counted else [missing]
 
 
 def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
@@ -235,14 +315,14 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
         among = f"among {the_cases}: {words}"
         if kinds:
             among = f"kinds of {kinds} {among}"
-        elif not clear:
-            among = f"there is no clear lead among {the_cases}: {words}"
         text = f"{start}{among}"
-        if explained and brief.reason and not kinds:
-            text += f" ({brief.reason})"
+        why = brief.reason if explained and not kinds else ""
+        if why and clear:
+            text += f" ({why})"
         if shared:
             text += f"; they describe {shared}"
-        return _capital(text) + "."
+        unclear = f" No clear lead: {why}." if why and not clear else ""
+        return f"{_capital(text)}.{unclear}"
     if shared:
         return _capital(f"{start}{the_cases} describe{'s' if len(cases) == 1 else ''} {shared}.")
     absent = [c for c in brief.claims if c.assertion is Assertion.NEGATED][:LEADS]
@@ -272,7 +352,8 @@ def _shared(brief: Brief) -> str:
     diagnoses = {code_of(c) for c in brief.differential[:LEADS]}
     affirmed = [
         c for c in brief.claims
-        if c.assertion is Assertion.AFFIRMED and is_whole(c) and c.concept not in diagnoses
+        if c.assertion is Assertion.AFFIRMED and is_whole(c)
+        and c.concept not in (*diagnoses, NORMAL)
     ]  # fmt: skip
     often = sorted(affirmed, key=lambda c: -len(c.keys))[:LEADS]
     return listed([f"{c.term} {cited(c.keys)}" for c in often]) if often else ""

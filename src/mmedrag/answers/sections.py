@@ -74,7 +74,8 @@ def finding_lines(
     replied = {*queried_concepts(question, brief), NORMAL}
     by_concept: dict[str, list[Claim]] = {}
     for claim in brief.claims:
-        if is_whole(claim) and claim.assertion is not None and claim.concept not in replied:
+        stated = is_whole(claim) and claim.assertion is not None and not claim.asked
+        if stated and claim.concept not in replied:
             by_concept.setdefault(claim.concept, []).append(claim)
     lines = [
         f"- {claims[0].term}: "

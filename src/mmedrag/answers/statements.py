@@ -220,7 +220,12 @@ def named_normal(reading: CaseReading) -> bool:
         for m in named_mentions(reading)
     )
     named = (*reading.labels, *reading.diagnosis)
-    return not abnormal and any(_NORMAL.match(n.text.strip()) for n in named)
+    return not abnormal and any(calls_normal(n.text) for n in named)
+
+
+def calls_normal(name: str) -> bool:
+    """Whether a diagnosis or label says that nothing is wrong."""
+    return _NORMAL.match(name.strip()) is not None
 
 
 _NORMAL = re.compile(

@@ -46,14 +46,22 @@ def _granted(question: Question) -> bool:
     intent = question.intent
     if intent is None or intent.kind in _GRANTED:
         return intent is not None
-    looked_up = intent.kind in (_K.CHOICE, _K.OUT_OF_SCOPE) or intent.detail in ("side", "grade")
+    details = ("side", "grade", "feature")
+    looked_up = intent.kind in (_K.CHOICE, _K.OUT_OF_SCOPE) or intent.detail in details
     return looked_up and question.query.image is None
 
 
 def _sought(question: Question) -> list[Mention]:
-    """The mentions as they are sought: who asks for cases of a finding wants those that have it."""
+    """The mentions as they are sought: who asks for cases of a finding wants those that have it.
+
+    What goes with a disease is shown by cases that have both, and by others of the disease.
+    """
     if not _granted(question):
         return list(question.mentions)
+    intent = question.intent
+    if intent is not None and intent.detail == "feature":
+        having = [m for m in question.mentions if m.concept == intent.concepts[0]]
+        return [replace(m, assertion=Assertion.AFFIRMED) for m in having]
     choice = question.intent is not None and question.intent.kind is _K.CHOICE
     meant = _MEANT if choice else {Assertion.INTERROGATIVE}
     return [
@@ -84,7 +92,7 @@ class ConceptExpander:
             return ()
         either = intent is not None and intent.kind is _K.CHOICE
         request = len(question.query.text.split()) <= LONGEST_REQUEST and not either
-        sought = _sought(question)
+        sought = [*_sought(question), *self._feature(question)]
         stated = [m for m in sought if m.kind in _SEARCHED and m.assertion in _STATED]
         assertions: dict[str, set[Assertion]] = {}
         for mention in stated:
@@ -96,6 +104,18 @@ class ConceptExpander:
             if request or m.assertion is Assertion.AFFIRMED
         ]
         return tuple(made if request else made[:MOST_FINDINGS])
+
+    def _feature(self, question: Question) -> list[Mention]:
+        """The finding of a question of what goes with a disease, whatever words named it."""
+        intent = question.intent
+        if intent is None or intent.detail != "feature" or not question.mentions:
+            return []
+        first, yes = question.mentions[0], Assertion.AFFIRMED
+        return [
+            replace(first, concept=c, term=self._concepts.name(c), assertion=yes,
+                    kind=self._concepts.kind(c), sites=())
+            for c in intent.concepts[1:]
+        ]  # fmt: skip
 
     def synonyms(self, question: Question) -> tuple[str, ...]:
         """The preferred terms of what the question names otherwise, at most MOST_SYNONYMS."""

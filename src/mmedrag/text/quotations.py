@@ -10,6 +10,8 @@ from mmedrag.text.markup import without_footnotes
 
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85\x0b\x0c]")
 _SPACES = re.compile(r"[^\S\n]+")
+_NEXT_SENTENCE = re.compile(r"(?<=[\w)][\w)][\w)])[.!?]++(?=\s+[A-Z])")
+"""What is said in one sentence is not denied by the next: "Abscess. Negative cultures."."""
 _LONGEST = 80
 """Characters of a name within a sentence."""
 
@@ -32,8 +34,9 @@ def quotable(text: str) -> str:
 
 
 def label(text: str) -> str:
-    """A name to stand within a sentence: quotable, without ends of sentences, not long."""
+    """A name to stand within a sentence: quotable, its sentences divided by ";", not long."""
     name = quotable(text)
     if len(name) > _LONGEST:
         name = name[: _LONGEST - 2].rsplit(" ", 1)[0].rstrip(" ,;:(") + " …"
-    return re.sub(r"[.!?]++(?=\s|$)", "", name).strip()
+    several = _NEXT_SENTENCE.sub(";", name)
+    return re.sub(r"[.!?]++(?=\s|$)", "", several).strip()

@@ -136,6 +136,7 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "assertion": claim.assertion or "not mentioned",
         "side": claim.side or None,
         "grade": claim.grade or None,
+        "asked": claim.asked or None,
         "keys": list(claim.keys),
         "count": len(claim.keys),
         "of": claim.of,

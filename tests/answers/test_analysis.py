@@ -168,6 +168,20 @@ def test_a_disease_whose_causes_are_asked_for_is_none_of_them(terms):
     assert "macular hole" in [c.diagnosis for c in brief.differential]
 
 
+def test_what_a_finding_may_be_is_told_by_the_cases_that_have_it(terms):
+    found = cases(
+        "Ring-enhancing lesion of the left frontal lobe.", "Enhancing mass.",
+        diagnoses=["Neurocysticercosis", "Meningioma"],
+    )  # fmt: skip
+    brief = brief_of(terms, "Differential diagnosis of ring enhancement?", found)
+    assert [(c.diagnosis, c.keys, c.of) for c in brief.differential] == [
+        ("neurocysticercosis", ("C1",), 2)
+    ]
+    assert brief_of(terms, "What are the causes of papilloedema?", found).differential == ()
+    described = "A man of 40 with papilloedema, headache and a seizure. What is the diagnosis?"
+    assert len(brief_of(terms, described, found).differential) == 2
+
+
 def test_nothing_is_told_apart_where_nothing_is_given(terms):
     found = cases("Sarcoidosis.", "Sarcoidosis.", "Sarcoidosis.")
     brief = brief_of(terms, "Sarcoidosis or lymphoma?", found)

@@ -28,7 +28,7 @@ def brief_of(text, cases, terms, facts, known=True):
 
 
 def test_the_differential_is_ordered_and_explained(terms, facts, cases):
-    text = "Differential of ring enhancement with fever?"
+    text = "Differential of contrast enhancement with fever?"
     found = [cases[3], cases[4], cases[0]]  # two of a glioblastoma before one of an abscess
     plain = brief_of(text, found, terms, facts, known=False)
     brief = brief_of(text, found, terms, facts)

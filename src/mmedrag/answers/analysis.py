@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
-from mmedrag.answers.answerable import is_bare
+from mmedrag.answers.answerable import findings_to_explain, is_bare
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.features import FEATURE
@@ -132,10 +132,20 @@ class CaseAnalyst:
     def _differential(
         self, question: Question, intent: Intent, readings: Sequence[CaseReading]
     ) -> list[Candidate]:
-        """The diagnoses of the cases; where kinds of a finding are asked for, those alone."""
+        """The diagnoses of the cases; where kinds of a finding are asked for, those alone.
+
+        What a finding may be is told by the cases that have it, and by no other.
+        """
         if intent.detail == KIND_OF:
             return kinds_of(intent.concepts, readings, self.ontology)
-        return candidates(question, readings, self.ontology)
+        named = findings_to_explain(question)
+        having = [r for r in readings if not named or self._affirms_any(r, named)]
+        found = candidates(question, having, self.ontology)
+        return [replace(c, of=len(readings)) for c in found]
+
+    def _affirms_any(self, reading: CaseReading, concepts: Collection[str]) -> bool:
+        stated = (says_of(reading, c, self.ontology) for c in concepts)
+        return any(s is not None and s.assertion is Assertion.AFFIRMED for s in stated)
 
     def _targets(self, question: Question, intent: Intent) -> dict[str, str]:
         """The terms that are asked about, by concept; words of the question where none is known."""

@@ -10,7 +10,7 @@ import re
 
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, BY_VERB
 from mmedrag.answers.romance import plain_letters
-from mmedrag.types import Question
+from mmedrag.types import Assertion, Question, QuestionKind
 
 _ASKING_WORD = re.compile(
     r"\b(?:what|which|who|whom|whose|when|where|why|how)(?:'s|’s)?\b"
@@ -78,6 +78,18 @@ BARE = 12
 def is_bare(question: Question) -> bool:
     """Whether it asks, describes no case and shows no image that it could be asked of."""
     return question.query.image is None and len(question.query.text.split()) <= BARE
+
+
+def findings_to_explain(question: Question) -> dict[str, str]:
+    """The findings whose causes are asked for, by concept: none where a case is described."""
+    intent = question.intent
+    if intent is None or intent.kind is not QuestionKind.DIFFERENTIAL or not is_bare(question):
+        return {}
+    return {
+        m.concept: m.term
+        for m in question.mentions
+        if m.kind.is_finding and m.assertion is not Assertion.NEGATED
+    }
 
 
 def unanswerable(request: str, rule: str, *, names_finding: bool) -> bool:

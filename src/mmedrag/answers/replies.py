@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mmedrag.answers.analysis import base_rate
-from mmedrag.answers.answerable import is_bare
+from mmedrag.answers.answerable import findings_to_explain, is_bare
 from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.features import FEATURE
@@ -323,6 +323,10 @@ def _lead(question: Question, brief: Brief, cases: Sequence[Evidence]) -> str:
             text += f"; they describe {shared}"
         unclear = f" No clear lead: {why}." if why and not clear else ""
         return f"{_capital(text)}.{unclear}"
+    if unseen := findings_to_explain(question):
+        names = " or ".join(unseen.values())
+        rest = "what it may be cannot be told from these."
+        return f"No case with {names} and another diagnosis was found: {rest}"
     if shared:
         return _capital(f"{start}{the_cases} describe{'s' if len(cases) == 1 else ''} {shared}.")
     absent = [c for c in brief.claims if c.assertion is Assertion.NEGATED][:LEADS]

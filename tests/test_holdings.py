@@ -10,11 +10,11 @@ import pytest
 from PIL.Image import Image
 
 from mmedrag.assembly import assemble, create, dictionary
-from mmedrag.holdings import Holdings
+from mmedrag.holdings import Holdings, Names
 from mmedrag.indexing import index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages
-from mmedrag.protocols import RoutingReviser
+from mmedrag.protocols import CaseNamer, RoutingReviser
 from mmedrag.types import Assertion, Case, Criterion, Domain, Query, Question, Routing
 
 REPORTS = {
@@ -27,10 +27,22 @@ REPORTS = {
 }
 
 
+CALLED = {
+    "nodes": ("Enlarged hilar nodes.", "radiology", "Sarcoidosis, stage I", ()),
+    "fields": ("Reticular shadows.", "radiology", "", ("sarcoidosis",)),
+    "skin": ("Granulomas of the skin.", "pathology", "", ("Sarcoidosis",)),
+    "quoted": ("Necrosis of a tarsal bone.", "radiology", "Kohler's disease", ()),
+}
+
+
 @pytest.fixture(scope="module")
 def small(offline: Stages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MMedRAG]:
     path = tmp_path_factory.mktemp("holdings") / "small.casebase"
     cases = [Case(id=i, text=t, domain=Domain(d)) for i, (t, d) in REPORTS.items()]
+    cases += [
+        Case(id=i, text=t, domain=Domain(d), diagnosis=named, labels=labels)
+        for i, (t, d, named, labels) in CALLED.items()
+    ]
     casebase, _ = create(path)
     with casebase, closing(dictionary()) as definitions:
         index(cases, casebase, offline.embedder, offline.classifier, definitions=definitions)
@@ -107,3 +119,47 @@ def test_the_pipeline_searches_there(small: MMedRAG) -> None:
     context = rag.retrieve(Query("Cases of subarachnoid haemorrhage"))
     assert context.question.routing.decision == "radiology"
     assert context.kept[0].item.id == "head"
+
+
+def kept(rag: MMedRAG, text: str, **query: object) -> list[str]:
+    context = rag.retrieve(Query(text, **query))  # type: ignore[arg-type]
+    return [e.item.id for e in context.kept if isinstance(e.item, Case)]
+
+
+def test_cases_are_found_by_what_the_record_calls_them(small: MMedRAG) -> None:
+    assert isinstance(small.namer, Names)
+    assert isinstance(small.namer, CaseNamer)
+    radiology = kept(small, "Cases of sarcoidosis", domain=Domain("radiology"))
+    assert set(radiology[:2]) == {"nodes", "fields"}
+    assert kept(small, "Cases of sarcoidosis", domain=Domain("pathology"))[0] == "skin"
+    assert kept(small, "Show me Kohler disease")[0] == "quoted"
+
+
+def test_a_filter_of_the_user_holds_for_them_too(small: MMedRAG) -> None:
+    found = kept(small, "Cases of sarcoidosis", where="id != 'nodes'", domain=Domain("radiology"))
+    assert found[0] == "fields"
+    assert "nodes" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No sarcoidosis",
+        "Cases of sarcoidosis with pleural effusion",  # two findings
+        "Left sarcoidosis",  # a side, which names do not tell
+        "Cases of berylliosis",  # nobody is called so
+        "A man of forty with known sarcoidosis and weight loss has had a cough for three weeks",
+        "Is it normal?",
+    ],
+)
+def test_names_are_looked_for_where_one_finding_is_sought(small: MMedRAG, text: str) -> None:
+    question = small.retrieve(Query(text)).question
+    assert small.namer is not None
+    assert small.namer.named(question) is None
+
+
+def test_an_image_is_not_searched_by_name(small: MMedRAG, phantoms: list[Case]) -> None:
+    image = next(c.image for c in phantoms if c.image is not None)
+    question = small.retrieve(Query("Cases of sarcoidosis", image)).question
+    assert small.namer is not None
+    assert small.namer.named(question) is None

@@ -6,8 +6,27 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmedrag.selection import gather, head, neighbours, with_definition
-from mmedrag.types import Case, Definition, Evidence, Intent, Query, Question, QuestionKind, Routing
+from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance
+from mmedrag.selection import (
+    NAMED,
+    gather,
+    head,
+    neighbours,
+    with_called,
+    with_definition,
+    with_named,
+)
+from mmedrag.types import (
+    Case,
+    Definition,
+    Evidence,
+    Hit,
+    Intent,
+    Query,
+    Question,
+    QuestionKind,
+    Routing,
+)
 
 
 def _evidence(key: str) -> Evidence:
@@ -28,6 +47,32 @@ def test_a_yes_or_no_of_an_image_rests_on_the_cases_most_like_it() -> None:
     assert [e.key for e in kept] == ["C2", "C1", "D2"]
     assert kept[0].reward == 0.9  # what the stages said of it stays
     assert [e.key for e in neighbours(gathered, [], [gathered[4]], 2)] == ["D2"]
+
+
+def _hit(name: str, similarity: float, relevance: float) -> Hit:
+    return Hit(Case(id=name), np.zeros(2, np.float32), similarity, relevance)
+
+
+def test_a_case_that_is_called_so_counts_as_one_that_affirms_it() -> None:
+    found = [_hit("affirms", 0.2, 0.733), _hit("both", 0.4, 0.8), _hit("near", 0.6, 0.2)]
+    named = [_hit("both", 0.4, 0.4), _hit("called", 0.3, 0.3), _hit("far", -0.5, -0.5)]
+    joined = with_named(found, named, 4)
+    assert [h.case.id for h in joined] == ["both", "called", "affirms", "far"]
+    assert [round(h.relevance, 3) for h in joined] == [0.8, 0.767, 0.733, 0.667]
+    assert with_named(found, [], 2) == sorted(found, key=lambda h: -h.relevance)[:2]
+    affirming = relevance(np.array([0.3]), np.zeros(1), np.ones(1))
+    assert NAMED == CONCEPT_WEIGHT
+    assert joined[1].relevance == affirming[0]
+
+
+def test_the_filter_drops_no_case_that_is_called_so() -> None:
+    first = [_evidence(k) for k in ("C1", "C2", "D1", "C3")]
+    assert with_called([first[1], first[2]], first, {"C3", "C2", "D1", "C9"}) == [
+        first[3],
+        first[1],
+        first[2],
+    ]
+    assert with_called([first[1]], first, frozenset()) == [first[1]]
 
 
 def test_gathering_nothing() -> None:

@@ -24,7 +24,7 @@ from mmedrag.encoders.definition_vectors import DefinitionsOnce, DefinitionStore
 from mmedrag.errors import QueryError
 from mmedrag.filling import create, filling, index_corpus, open_for_writing, opened, rebuild
 from mmedrag.filters import both
-from mmedrag.holdings import Holdings
+from mmedrag.holdings import Holdings, Names
 from mmedrag.knowledge.analyst import KnowledgeAnalyst
 from mmedrag.knowledge.corpus import knowledge_of
 from mmedrag.knowledge.knowledge import Knowledge
@@ -34,6 +34,7 @@ from mmedrag.presets import Stages, question_model
 from mmedrag.protocols import (
     Analyst,
     CaseIndex,
+    CaseNames,
     CorpusStatistics,
     DefinitionSource,
     Generator,
@@ -178,6 +179,7 @@ def assemble(
         expander=ConceptExpander(ontology),
         speller=Spelling(definitions, cases if isinstance(cases, Words) else None),
         reviser=Holdings(statistics, ontology) if statistics is not None else None,
+        namer=Names(statistics, ontology) if isinstance(statistics, CaseNames) else None,
     )
 
 

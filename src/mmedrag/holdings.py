@@ -1,8 +1,9 @@
-"""Section 3.2, beyond the paper: a question goes to the corpus that holds what it names.
+"""Sections 3.2 and 3.4, beyond the paper: what a question names is looked for where it is held.
 
 A classifier knows to which domain a term belongs, not in which corpus its cases lie: "metastases of
 the liver with ring enhancement" reads like pathology, and the scans are in radiology. Whoever
-searches the first and answers "in none of 1,094 cases" is right and no help.
+searches the first and answers "in none of 1,094 cases" is right and no help. And the caption of a
+proven sarcoidosis may speak of enlarged nodes alone: its diagnosis stands beside the text.
 """
 
 from __future__ import annotations
@@ -10,8 +11,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mmedrag.protocols import CorpusStatistics, Ontology
+from mmedrag.filters import quoted
+from mmedrag.protocols import CaseNames, CorpusStatistics, Ontology
 from mmedrag.types import Assertion, Criterion, Domain, Prevalence, Question, Routing
+
+MOST_NAMES = 200
+"""Diagnoses and labels that are looked for at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A :class:`~mmedrag.protocols.CaseNamer` by what diagnoses and labels stand for.
+
+    Args:
+        names: of the stored cases.
+        ontology: kinds of a concept count as the concept.
+    """
+
+    names: CaseNames
+    ontology: Ontology
+
+    def named(self, question: Question) -> str | None:
+        """A filter where cases of one finding are asked for by words, wherever it is."""
+        if question.query.image is not None or len(question.criteria) != 1:
+            return None
+        (wanted,) = question.criteria
+        if wanted.assertion is not Assertion.AFFIRMED or not wanted.required or wanted.sites:
+            return None
+        kinds = (wanted.concept, *self.ontology.descendants(wanted.concept))
+        names = self.names.called(kinds)[:MOST_NAMES]
+        return " or ".join(f"{field} = {quoted(value)}" for field, value in names) or None
 
 
 @dataclass(frozen=True, slots=True)

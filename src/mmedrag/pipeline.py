@@ -22,6 +22,7 @@ from mmedrag.imaging.decoding import open_image
 from mmedrag.protocols import (
     Analyst,
     CaseIndex,
+    CaseNamer,
     CaseStore,
     ClaimChecker,
     ContextFilter,
@@ -36,7 +37,7 @@ from mmedrag.protocols import (
     RoutingReviser,
     SpellingCorrector,
 )
-from mmedrag.selection import gather, head, neighbours, with_definition
+from mmedrag.selection import gather, head, neighbours, with_called, with_definition, with_named
 from mmedrag.text.language import ENGLISH, language
 from mmedrag.types import (
     LONGEST_TEXT,
@@ -67,9 +68,9 @@ class MMedRAG:
 
     Beyond the paper, each left out by ``None``: ``speller`` corrects the words of a question,
     ``reader`` says what a question asks for, ``expander`` what cases should affirm and rule out,
-    ``reviser`` which domain has such cases, ``analyst`` reads the kept evidence in answer to it,
-    with base rates of ``statistics``, and ``checker`` reads what the generator writes against what
-    it marks.
+    ``reviser`` which domain has such cases, ``namer`` which cases are called so, ``analyst`` reads
+    the kept evidence in answer to it, with base rates of ``statistics``, and ``checker`` reads what
+    the generator writes against what it marks.
     """
 
     classifier: ModalityClassifier
@@ -86,6 +87,7 @@ class MMedRAG:
     expander: QuestionExpander | None = None
     speller: SpellingCorrector | None = None
     reviser: RoutingReviser | None = None
+    namer: CaseNamer | None = None
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
@@ -109,7 +111,7 @@ class MMedRAG:
         query = replace(query, where=both(self.where, both(query.where, _until_now(query))))
         lap = _Stopwatch()
         question = self._understand(query, lap)
-        hits = self._find_cases(question)  # 3.4  eq. (2)
+        hits, called = self._find_cases(question)  # 3.4  eq. (2)
         lap("cases")
         mentions = self._mentions(hits)  # 3.4  E
         terms = [explained(question), *mentions]
@@ -120,8 +122,9 @@ class MMedRAG:
             return Context(question, gathered, gathered, gathered, lap.timings)
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
-        passed = self.context_filter.keep(question, head(ranked, self.k_final))  # 3.6  r_i > tau
-        kept = with_definition(question, passed, ranked)
+        first = head(ranked, self.k_final)
+        passed = self.context_filter.keep(question, first)  # 3.6  r_i > tau
+        kept = with_definition(question, with_called(passed, first, called), ranked)
         if judges_image(question):
             kept = neighbours(gathered, ranked, kept, self.k_neighbours)
         lap("filter")
@@ -220,16 +223,27 @@ class MMedRAG:
             return Routing({}, query.domain, reason="domain given by the user")
         return self.classifier.classify([query], [picture])[0]
 
-    def _find_cases(self, question: Question) -> list[Hit]:
+    def _find_cases(self, question: Question) -> tuple[list[Hit], frozenset[str]]:
+        """The cases, and which of them, by id, the record calls what is sought."""
         if not question.routing.medical:
-            return []
+            return [], frozenset()
         question = replace(question, query=searched(question))
         if not compares_patient(question):
-            return self.cases.search(question, self.k_cases)
+            return self._search(question)
         own = both(question.query.where, f"patient_id = {quoted(question.query.patient_id)}")
         query = replace(question.query, where=own)
         hits = self.cases.search(replace(question, query=query), self.k_cases)
-        return chronological(hits, lambda hit: hit.case)
+        return chronological(hits, lambda hit: hit.case), frozenset()
+
+    def _search(self, question: Question) -> tuple[list[Hit], frozenset[str]]:
+        """Stage 1, and the cases that are called what is sought, whatever their reports say."""
+        hits = self.cases.search(question, self.k_cases)
+        name = None if self.namer is None else self.namer.named(question)
+        if name is None:
+            return hits, frozenset()
+        query = replace(question.query, where=both(question.query.where, name))
+        named = self.cases.search(replace(question, query=query), self.k_cases)
+        return with_named(hits, named, self.k_cases), frozenset(h.case.id for h in named)
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
         """Terms by report: as they were stored by the same source, the others recognised now."""

@@ -143,6 +143,16 @@ class CorpusStatistics(Protocol):
 
 
 @runtime_checkable
+class CaseNames(Protocol):
+    """By which diagnoses and labels the stored cases have a concept.
+
+    Law: each is a field and a value such that the filter ``field = 'value'`` finds a case.
+    """
+
+    def called(self, concepts: Collection[str]) -> Sequence[tuple[str, str]]: ...
+
+
+@runtime_checkable
 class OccurrenceStore(Protocol):
     """Where concepts occur in the stored cases, by row numbers ``(n,)``, ascending and unique.
 
@@ -287,6 +297,17 @@ class QuestionExpander(Protocol):
     def criteria(self, question: Question) -> tuple[Criterion, ...]: ...
 
     def synonyms(self, question: Question) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class CaseNamer(Protocol):
+    """A filter for the cases whose diagnosis or labels are what a question wants cases of.
+
+    Reports need not say it: the caption of a proven sarcoidosis may speak of nodes alone. Law: it
+    parses, and there is none where an image asks.
+    """
+
+    def named(self, question: Question) -> str | None: ...
 
 
 @runtime_checkable

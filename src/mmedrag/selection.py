@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from mmedrag.rounding import rounded
 from mmedrag.types import (
     Case,
     Definition,
@@ -15,6 +19,25 @@ from mmedrag.types import (
     QuestionKind,
     Vector,
 )
+
+NAMED = 2 / 3
+"""What a diagnosis or label that is sought counts in the relevance of a case, as much as a report
+that affirms it (:data:`mmedrag.casebase.hybrid.CONCEPT_WEIGHT`)."""
+
+
+def with_named(hits: Sequence[Hit], named: Sequence[Hit], k: int) -> list[Hit]:
+    """The first ``k`` of all; cases that are named what is sought count as those that affirm it.
+
+    Of these the more similar come first, as :data:`NAMED` says.
+    """
+    near = np.maximum([h.similarity for h in named], 0.0)
+    scores = rounded(NAMED + (1 - NAMED) * near)
+    lifted = [replace(h, relevance=float(s)) for h, s in zip(named, scores, strict=True)]
+    best: dict[str, Hit] = {}
+    for hit in (*hits, *lifted):
+        if hit.case.id not in best or best[hit.case.id].relevance < hit.relevance:
+            best[hit.case.id] = hit
+    return sorted(best.values(), key=lambda h: (-h.relevance, h.case.id))[:k]
 
 
 def gather(
@@ -62,6 +85,21 @@ def neighbours(
     first.sort(key=lambda e: places.get(e.key, len(places)))
     defined = [e for e in kept if isinstance(e.item, Definition)]
     return [*(scored.get(e.key, e) for e in first), *defined]
+
+
+def with_called(
+    kept: Sequence[Evidence], first: Sequence[Evidence], called: Collection[str]
+) -> Sequence[Evidence]:
+    """The kept evidence and, before it, what a filter that reads reports alone took for foreign.
+
+    Args:
+        kept: what passed the filter.
+        first: what was put to it, in order.
+        called: ids of cases whose diagnosis or labels are what is sought.
+    """
+    held = {e.key for e in kept}
+    missed = (e for e in first if isinstance(e.item, Case) and e.item.id in called)
+    return [*(e for e in missed if e.key not in held), *kept]
 
 
 def with_definition(

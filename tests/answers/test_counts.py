@@ -16,7 +16,7 @@ from mmedrag.answers.verification import NORMAL
 from mmedrag.casebase import Casebase
 from mmedrag.definitions import Dictionary
 from mmedrag.errors import FilterError
-from mmedrag.protocols import CorpusStatistics, OccurrenceStore
+from mmedrag.protocols import CaseNames, CorpusStatistics, OccurrenceStore
 from mmedrag.types import (
     Assertion,
     Case,
@@ -110,6 +110,25 @@ def counted(
     query = Query("", where=asked.get("where"))  # type: ignore[arg-type]
     question = Question(query, Routing({}, asked.get("domain")), NOWHERE)  # type: ignore[arg-type]
     return dict(counts.prevalence(question, groups))
+
+
+def test_a_case_is_called_by_its_diagnosis_and_by_its_labels(store, terms):
+    cases = corpus(80, 5)
+    store.add(entries(cases, terms))
+    counts = CorpusCounts(store.occurrences, terms, terms.concepts)
+    assert isinstance(counts, CaseNames)
+    pneumonia = terms.concepts.find("pneumonia")
+    called = counts.called([pneumonia])
+    assert ("diagnosis", "Pneumonia; pleural effusion") in called
+    assert ("labels", "pneumonia") in called
+    assert len(set(called)) == len(called)
+    for name, value in called:
+        question = Question(Query("", where=f"{name} = '{value}'"), Routing({}, None), NOWHERE)
+        rate = counts.prevalence(question, {"it": [pneumonia]})["it"]
+        assert rate.affirmed > 0
+    assert counts.called([terms.concepts.find("sarcoidosis")]) == []
+    store.add(entries([Case(id="new", labels=("sarcoidosis",))], terms))
+    assert counts.called([terms.concepts.find("sarcoidosis")]) == [("labels", "sarcoidosis")]
 
 
 @pytest.mark.parametrize("seed", range(4))

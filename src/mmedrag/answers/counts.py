@@ -8,7 +8,7 @@ changes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -46,7 +46,7 @@ class _Names:
 
     ``labelled`` are rows of labels that affirm it, which count where the report does not doubt it.
     ``codes`` are the rows of each diagnosis, ``normal`` those that are called normal; ``kinds`` are
-    the kinds of all concepts that diagnoses and labels name.
+    the kinds of all concepts that diagnoses and labels name, ``wordings`` these themselves.
     """
 
     stated: Mapping[Assertion, Mapping[str, Rows]]
@@ -54,6 +54,7 @@ class _Names:
     codes: Mapping[str, Rows]
     normal: Rows
     kinds: Mapping[str, Kind]
+    wordings: Collection[Wording]
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class _Counted:
     counts: dict[tuple[Scope, str, frozenset[str]], Prevalence] = field(default_factory=dict)
     affirmed: dict[frozenset[str], Rows] = field(default_factory=dict)
     negated: dict[str, Rows] = field(default_factory=dict)
+    called: dict[str, list[tuple[str, str]]] | None = None
 
 
 class CorpusCounts:
@@ -105,6 +107,27 @@ class CorpusCounts:
                 if key not in now.counts:
                     now.counts[key] = self._of_group(now, self._searched(now, *scope), *key[1:])
             return {name: now.counts[key] for name, key in wanted.items()}
+
+    def called(self, concepts: Collection[str]) -> list[tuple[str, str]]:
+        """The diagnoses and labels that stand for a concept, as fields and values of a filter."""
+        with self._lock:
+            now = self._now()
+            if now.called is None:
+                now.called = self._called(now.names)
+            return list(dict.fromkeys(n for c in concepts for n in now.called.get(c, ())))
+
+    def _called(self, names: _Names) -> dict[str, list[tuple[str, str]]]:
+        """By concept; a label is read by itself, whatever stands beside it."""
+        diagnoses = dict.fromkeys(d for d, _ in names.wordings if d)
+        labels = dict.fromkeys(label for _, labels in names.wordings for label in labels)
+        alone: list[tuple[str, str, Wording]] = [("diagnosis", d, (d, ())) for d in diagnoses]
+        alone += [("labels", label, ("", (label,))) for label in labels]
+        self._read([wording for _, _, wording in alone])
+        called: dict[str, list[tuple[str, str]]] = {}
+        for name, value, wording in alone:
+            for code, _, _ in diagnoses_of(self._readings[wording], self._ontology):
+                called.setdefault(code, []).append((name, value))
+        return called
 
     def _now(self) -> _Counted:
         state = self._store.state()
@@ -181,13 +204,16 @@ class CorpusCounts:
     def _read_names(self) -> _Names:
         """Every distinct wording is read once, whatever the state."""
         rows = {(diagnosis, labels): rows for diagnosis, labels, rows in self._store.names()}
-        fresh = [w for w in rows if w not in self._readings]
+        self._read(rows)
+        return _names({w: (self._readings[w], r) for w, r in rows.items()}, self._ontology)
+
+    def _read(self, wordings: Iterable[Wording]) -> None:
+        fresh = [w for w in wordings if w not in self._readings]
         evidence = [
             Evidence("", Case(id="", diagnosis=d, labels=labels), _NOWHERE, 0.0, 0.0)
             for d, labels in fresh
         ]
         self._readings |= zip(fresh, read_cases(evidence, self._source), strict=True)
-        return _names({w: (self._readings[w], r) for w, r in rows.items()}, self._ontology)
 
 
 def _names(wordings: Mapping[Wording, tuple[CaseReading, Rows]], ontology: Ontology) -> _Names:
@@ -210,7 +236,7 @@ def _names(wordings: Mapping[Wording, tuple[CaseReading, Rows]], ontology: Ontol
             normal.append(rows)
     return _Names(
         {a: _joined(rows) for a, rows in stated.items()},
-        _joined(labelled), _joined(codes), _union(normal), kinds,
+        _joined(labelled), _joined(codes), _union(normal), kinds, tuple(wordings),
     )  # fmt: skip
 
 

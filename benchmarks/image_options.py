@@ -75,14 +75,15 @@ def five_crops(encoder: OnnxImageEncoder) -> Features:
         total = encoder.encode(images) / 2
         for right in (0, 1):
             for low in (0, 1):
-                quarters = [_quarter(image, right, low) for image in images]
+                quarters = [quarter(image, right, low) for image in images]
                 total += encoder.encode(quarters) / 8
         return total
 
     return encode
 
 
-def _quarter(image: Image.Image, right: int, low: int) -> Image.Image:
+def quarter(image: Image.Image, right: int, low: int) -> Image.Image:
+    """One of four overlapping quarters, five eighths wide and high."""
     width, height = image.width * 5 // 8, image.height * 5 // 8
     left, top = right * (image.width - width), low * (image.height - height)
     return image.crop((left, top, left + width, top + height))

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
-from image_options import _quarter
+from image_options import quarter
 from mmedrag.datasets.corpus import codes, text_key
 from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.fusion import LearnedFusion
@@ -62,7 +62,7 @@ VIEWS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
     "whole": lambda image: image,
     "turned": turned,
     "middle": middle,
-    **{f"quarter {n}": lambda image, n=n: _quarter(image, n % 2, n // 2) for n in range(4)},
+    **{f"quarter {n}": lambda image, n=n: quarter(image, n % 2, n // 2) for n in range(4)},
 }
 QUARTERS = tuple(name for name in VIEWS if name.startswith("quarter"))
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from mmedrag.casebase.schema import FORMAT
 from mmedrag.errors import CasebaseDamaged, FilterError
 from mmedrag.presets import Stages
 from mmedrag.testing.questions import question_of
-from mmedrag.types import Entry, Query
+from mmedrag.types import Assertion, Case, Criterion, Entry, Kind, Mention, Query
 
 OLD = Path(__file__).with_name("format1.casebase.tar.xz")
 CASES = 5
@@ -175,3 +176,32 @@ def test_terms_without_sites_are_read_again_and_nothing_else_is_lost(
         assert rag.retrieve(left).gathered[0].name == "a"
         assert rag.retrieve(right).gathered[0].name == "c"
         assert rag.cases.verify() == []
+
+
+def test_format_4_is_read_as_it_is_and_gets_sites_into_its_index(tmp_path: Path) -> None:
+    path, vector = tmp_path / "four.casebase", np.ones(2, np.float32) / 2
+    found = Mention("mass", 10, 14, "X:1", "mass", Assertion.AFFIRMED, Kind.FINDING, ("left",))
+    entry = Entry(Case(id="a", text="Left lung mass."), vector, "a", None, (found,), "somebody")
+    with Casebase.create(path, dim=2, fingerprint="f", preset="p") as casebase:
+        casebase.add([entry])
+        casebase.publish()
+    with closing(sqlite3.connect(path / "casebase.db")) as connection, connection:
+        connection.execute("DROP INDEX mentions_term")
+        connection.execute("CREATE INDEX mentions_term ON mentions (term, assertion)")
+        connection.execute("UPDATE settings SET value = '4' WHERE key = 'format'")
+        connection.execute("PRAGMA user_version = 4")
+    (path / "seal.json").unlink()
+    criterion = Criterion(Assertion.AFFIRMED, "X:1", "mass", ("left",))
+    question = replace(question_of(Query("left mass"), vector), criteria=(criterion,))
+    with Casebase.open(path, readonly=True) as casebase:
+        assert casebase.verify() == []
+        before = casebase.search(question, 5)
+        assert [hit.mentions for hit in before] == [(found,)]
+    assert version(path) == 4
+    with Casebase.open(path) as casebase:
+        casebase.delete(["nobody"])
+        assert version(path) == FORMAT
+        assert [(h.case, h.relevance) for h in casebase.search(question, 5)] == [
+            (h.case, h.relevance) for h in before
+        ]
+        assert casebase.verify() == []

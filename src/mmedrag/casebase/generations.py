@@ -35,7 +35,7 @@ from mmedrag.durability import sync_folder, write_durably
 _FORMAT = 2
 _NAME = re.compile(r"[0-9]{6,18}")
 _WHOLE = 64 << 20  # bytes up to which a generation is checked whole when it is loaded
-_PASS = 500  # cases whose places are listed in the time in which one row is looked for
+_PASS = 500  # rows whose places are listed in the time in which one of them is looked for
 
 
 class GenerationOutdated(GenerationDamaged):
@@ -59,24 +59,25 @@ class Places:
     Args:
         rows: by position.
         shards: in each of which they ascend.
+        last: no row is above.
     """
 
-    def __init__(self, rows: Rows, shards: Iterable[Shard]) -> None:
-        self._rows, self._shards = rows, tuple(shards)
+    def __init__(self, rows: Rows, shards: Iterable[Shard], last: int) -> None:
+        self._rows, self._shards, self._last = rows, tuple(shards), last
         self._by_row: NDArray[np.int32] | None = None
 
     def of(self, rows: Rows) -> Positions:
         """The position of each row, ``(len(rows),)``; -1 where it is not here."""
         positions = np.full(len(rows), -1, np.int64)
-        if self._by_row is None and len(rows) * _PASS < len(self._rows):
+        if self._by_row is None and len(rows) * _PASS < self._last:
             for shard in self._shards:
                 offsets, present = locate(self._rows[shard.start : shard.stop], rows)
                 positions[present] = offsets[present] + shard.start
             return positions
         if self._by_row is None:
-            self._by_row = np.full(int(self._rows.max(initial=0)) + 1, -1, np.int32)
+            self._by_row = np.full(self._last + 1, -1, np.int32)
             self._by_row[self._rows] = np.arange(len(self._rows))
-        known = rows < len(self._by_row)
+        known = rows <= self._last
         positions[known] = self._by_row[rows[known]]
         return positions
 
@@ -222,5 +223,5 @@ def _load(folder: Path, manifest: dict[str, Any], fingerprint: str, dim: int) ->
     shards = {name: Shard(folder, entry, vectors) for name, entry in manifest["shards"].items()}
     columns = Columns(folder, manifest["columns"], len(rows))
     postings = Postings(folder, manifest["postings"])
-    places = Places(rows.span(), shards.values())
+    places = Places(rows.span(), shards.values(), summary.row)
     return Generation(summary, rows.span(), vectors, shards, columns, postings, places)

@@ -3,7 +3,8 @@
 A format is a number in the file. Format 2 adds what is derived once instead of at every query
 (mentions, vectors of definitions) and a checksum of each vector by itself; format 3 adds where each
 mention is (side, lobe); format 4 moves the lexical index out of the database into the generations
-and keeps what their numbers stand for.
+and keeps what their numbers stand for; format 5 has sites in the index on terms, so that "left
+upper lobe mass" is answered from it alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from zlib import crc32
 
 from mmedrag.errors import CasebaseError
 
-FORMAT = 4
+FORMAT = 5
 APPLICATION = 0x4D4D5247  # "MMRG"
 
 _FIRST = """
@@ -94,7 +95,12 @@ CREATE INDEX cases_patient ON cases (patient_id);
 CREATE INDEX cases_study ON cases (study_id);
 """
 
-_SCRIPTS = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH = """
+DROP INDEX mentions_term;
+CREATE INDEX mentions_term ON mentions (term, assertion, row, sites);
+"""
+
+_SCRIPTS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 
 
 def lay_out_tables(connection: sqlite3.Connection) -> None:

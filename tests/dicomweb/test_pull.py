@@ -204,7 +204,10 @@ def test_a_broken_instance_in_the_middle(server, tmp_path, capsys):
 
 def begun(server: Orthanc, path: Path, files: int) -> subprocess.Popen[bytes]:
     """A pull in a process of its own, in which so many files have arrived."""
-    script = "import sys; from mmedrag.cli import main; sys.exit(main(sys.argv[1:]))"
+    script = (
+        "import sys; from mmedrag.cli import main; from mmedrag.dicomweb import client\n"
+        "client._PATIENCE = 0.1; sys.exit(main(sys.argv[1:]))"
+    )
     words = ["pull", "--from", server.url, "--into", str(path), "--rate", "20"]
     process = subprocess.Popen(
         [sys.executable, "-c", script, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT

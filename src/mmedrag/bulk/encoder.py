@@ -5,13 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from mmedrag.assembly import dictionary
 from mmedrag.bulk.pieces import Piece, Written, present
 from mmedrag.bulk.plan import Plan
 from mmedrag.bulk.shards import Heading, write_shard
 from mmedrag.errors import CorpusError, EncoderMismatch
 from mmedrag.preparation import Prepared, encode, prepared_batches, route
 from mmedrag.presets import Stages, build
+from mmedrag.provenance import dictionary
 from mmedrag.threads import limit_models
 from mmedrag.types import Problem
 

@@ -114,7 +114,7 @@ def _outdated(casebase: CaseDatabase) -> list[str]:
 
 
 def _rebuild(options: argparse.Namespace) -> int:
-    from mmedrag.assembly import rebuild
+    from mmedrag.filling import rebuild
 
     with rebuild(options.casebase, options.dictionary) as casebase:
         show(f"index, terms and vectors of definitions derived again for {casebase.count()} cases")

@@ -34,8 +34,8 @@ def add(commands: Commands) -> None:
 
 
 def _define(options: argparse.Namespace) -> int:
-    from mmedrag.assembly import dictionary
     from mmedrag.definitions import asked_for
+    from mmedrag.provenance import dictionary
     from mmedrag.views.console import table
 
     source = dictionary(options.dictionary)

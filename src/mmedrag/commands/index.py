@@ -98,7 +98,7 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 
 
 def _index(options: argparse.Namespace) -> int:
-    from mmedrag.assembly import filling
+    from mmedrag.filling import filling
 
     if options.index_key and scheme_of(options.into):
         raise QueryError("--index-key is for casebases in a folder", "Leave it out: HNSW is made.")
@@ -133,7 +133,7 @@ def _making(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _add(options: argparse.Namespace) -> int:
-    from mmedrag.assembly import open_for_writing
+    from mmedrag.filling import open_for_writing
 
     register_domains(options.new_domain)
     casebase, stages = open_for_writing(options.casebase)
@@ -181,9 +181,9 @@ def _fill(casebase: CaseDatabase, stages: Stages, options: argparse.Namespace) -
     Returns:
         The exit code: that of an error in the corpus where none of its cases is stored.
     """
-    from mmedrag.assembly import definitions_of
     from mmedrag.datasets.duplicates import Duplicates
     from mmedrag.indexing import index
+    from mmedrag.provenance import definitions_of
     from mmedrag.readings import READINGS, Readings
     from mmedrag.views.console import report_text
 

@@ -68,9 +68,9 @@ def add(commands: Commands) -> None:
 
 
 def _pull(options: argparse.Namespace) -> int:
-    from mmedrag.assembly import filling
     from mmedrag.dicomweb.pull import SPOOL, Pull
     from mmedrag.dicomweb.state import State
+    from mmedrag.filling import filling
     from mmedrag.pseudonym_key import key_of
 
     where = conditions(options.where, options.since)
@@ -101,8 +101,8 @@ def _pull(options: argparse.Namespace) -> int:
 
 def _index(pull: Pull, casebase: CaseDatabase, stages: Stages, started: float) -> None:
     """Add what is pulled to the casebase, report it, and mark the pull as finished."""
-    from mmedrag.assembly import definitions_of
     from mmedrag.indexing import index
+    from mmedrag.provenance import definitions_of
     from mmedrag.views.console import report_text
 
     with progress_bar("case", "pull") as bar:

@@ -119,8 +119,9 @@ def serve() -> Iterator[Callable[[Callable[[], Iterator[bytes]]], str]]:
             except OSError:
                 return
             open_.append(connection)
-            threads.append(threading.Thread(target=answer, args=(connection, mode), daemon=True))
-            threads[-1].start()
+            thread = threading.Thread(target=answer, args=(connection, mode), daemon=True)
+            thread.start()  # first, for the end of a test joins those that it finds
+            threads.append(thread)
 
     def start(mode: Callable[[], Iterator[bytes]]) -> str:
         threading.Thread(target=accept, args=(mode,), daemon=True).start()

@@ -31,6 +31,7 @@ pytestmark = [
 
 READER = f"""
 import json, os, sys
+import urllib.parse  # pathlib loads it late, and this user may not read where Python lies
 from pathlib import Path
 import numpy as np
 from mmedrag.casebase import Casebase

@@ -198,7 +198,7 @@ def test_a_broken_instance_in_the_middle(server, tmp_path, capsys):
         assert len(cases(tmp_path / "c")) == 3
         tried = attempt <= ATTEMPTS
         assert ("result 3 of a search: HTTP 500" in shown.out) == tried
-        assert (str(views[1].SOPInstanceUID) in shown.out) == tried
+        assert (f"\n  {views[1].SOPInstanceUID}: " in shown.out) == tried
         assert ("the next pull tries them again" in shown.err) == (attempt < ATTEMPTS)
 
 

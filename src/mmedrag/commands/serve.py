@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -103,7 +104,7 @@ def _serve(options: argparse.Namespace) -> int:
             h11_max_incomplete_event_size=1 << 16,
         )
     )
-    with listening_at(options.host, options.port) as listening:
+    with closing(app.state.service), listening_at(options.host, options.port) as listening:
         host = f"[{options.host}]" if ":" in options.host else options.host
         show(f"Open http://{host}:{listening.getsockname()[1]}/ in a browser; Ctrl-C ends it")
         show("Not a medical device")

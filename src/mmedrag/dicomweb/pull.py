@@ -12,7 +12,7 @@ import re
 import shutil
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -274,8 +274,12 @@ class Pull:
             plain.unlink(missing_ok=True)  # what it needs is said when it is read
 
     def _read(self, folder: Path) -> Iterator[Case | Problem]:
+        """The cases of the files; a problem names the instance, for the file is soon gone."""
         try:
-            yield from read_dicom(folder, salt=self.salt)
+            for item in read_dicom(folder, salt=self.salt):
+                if isinstance(item, Problem):
+                    item = replace(item, file=Path(item.file.stem))
+                yield item
         except CorpusError:
             return  # nothing arrived, or nothing of it is DICOM; each has its problem
 

@@ -1,6 +1,6 @@
 """Texts routed by head, by glossary, and by both: ``python benchmarks/text_routing.py RECORDS``.
 
-Short terms come from ``mmedrag/evaluation/short_terms.jsonl``, in eight sets, each written
+Short terms come from ``mmedrag/evaluation/short_terms.jsonl``, in ten sets, each written
 before its first run. Record files give up to 150 different English texts of their validation split;
 the settings of the routing were chosen on every second of them ("even"), so that "odd" is unseen.
 """
@@ -38,7 +38,7 @@ class NoHead:
 
 
 def short_terms() -> dict[str, list[Labelled]]:
-    """The eight sets of short terms."""
+    """The ten sets of short terms and questions."""
     lines = (files("mmedrag.evaluation") / "short_terms.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return {

@@ -245,8 +245,9 @@ class Agreement:
 
 
 def _down(similarity: float) -> str:
-    """With two places and not rounded up: 0.739 is below 0.74."""
-    return f"{math.floor(similarity * 100) / 100:.2f}"
+    """With two places, three where they would round it up: 0.739 is below 0.74."""
+    places = 2 if round(similarity, 2) <= similarity else 3
+    return f"{math.floor(similarity * 10**places) / 10**places:.{places}f}"
 
 
 def _few(share: float) -> str:

@@ -248,7 +248,10 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
         lines.append(f"Grade: {words}{_measured(question, brief, 'grade')}.")
     asked = intent.detail if intent is not None else ""
     if (asked == "side" and not sided) or (asked == "grade" and not graded):
-        lines.append(f"No {asked} can be said: the cases that have it give none.")
+        affirmed = any(c.assertion is Assertion.AFFIRMED for c in brief.claims if not c.asked
+                       and c.concept in queried_concepts(question, brief))  # fmt: skip
+        why = "the cases that affirm it give none" if affirmed else "no case here affirms it"
+        lines.append(f"No {asked} can be said: {why}.")
     return lines
 
 

@@ -68,6 +68,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pairs, Pairs, Pairs
 @pytest.fixture(scope="session")
 def found(pairs: tuple[Pairs, Pairs, Pairs]) -> tuple[FusionStudy, Benches]:
     """Every row on held-out pairs, all strategies trained."""
+    pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
     train, tune, held_out = pairs
     benches = Benches.of(held_out)
     learned = checkpoints(train, tune, {"image": "i", "text": "t"}, None)

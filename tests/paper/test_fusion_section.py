@@ -44,6 +44,7 @@ def test_figures_draw(found: tuple[FusionStudy, Benches]) -> None:
 def test_command_measures_what_was_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("torch", reason='pip install "mmedrag[torch]"')
     data = generate(36, 3, into=tmp_path / "phantoms")
     told = ["--data", str(data)]
     into = ["--into", str(tmp_path / "f"), "--epochs", "1"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ import pytest
 from PIL.Image import Image
 
 from mmedrag.assembly import assemble, create, dictionary
+from mmedrag.filters import MAX_LENGTH, both, parse
 from mmedrag.holdings import Holdings, Names
 from mmedrag.indexing import index
 from mmedrag.pipeline import MMedRAG
@@ -163,3 +164,23 @@ def test_an_image_is_not_searched_by_name(small: MMedRAG, phantoms: list[Case]) 
     question = small.retrieve(Query("Cases of sarcoidosis", image)).question
     assert small.namer is not None
     assert small.namer.named(question) is None
+
+
+class _Many:
+    """Names of which there are very many, and one that no filter can have."""
+
+    def called(self, concepts: Collection[str]) -> list[tuple[str, str]]:
+        names = [("labels", f"it's number {i}") for i in range(5000)]
+        return [("diagnosis", "first"), ("diagnosis", "a\0b"), *names]
+
+
+def test_many_names_make_a_filter_that_parses(small: MMedRAG) -> None:
+    question = small.retrieve(Query("Cases of sarcoidosis")).question
+    name = Names(_Many(), small.reviser.ontology).named(question)  # type: ignore[union-attr]
+    assert name is not None
+    assert name.startswith("diagnosis in ('first') or labels in ('it''s number 0', ")
+    assert len(name) < MAX_LENGTH / 2 + 100
+    parse(both("id = '" + "y" * 4000 + "'", name))
+    full = replace(question.query, where="id != '" + "y" * 9000 + "'")
+    names = Names(_Many(), small.reviser.ontology)  # type: ignore[union-attr]
+    assert names.named(replace(question, query=full)) is None

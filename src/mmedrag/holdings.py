@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mmedrag.filters import quoted
+from mmedrag.errors import FilterError
+from mmedrag.filters import MAX_LENGTH, both, parse, quoted
 from mmedrag.protocols import CaseNames, CorpusStatistics, Ontology
 from mmedrag.types import Assertion, Criterion, Domain, Prevalence, Question, Routing
 
-MOST_NAMES = 200
-"""Diagnoses and labels that are looked for at once."""
+MOST_CHARACTERS = MAX_LENGTH // 2
+"""Of all diagnoses and labels that are looked for at once; the other half is the user's filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,28 @@ class Names:
         if wanted.assertion is not Assertion.AFFIRMED or not wanted.required or wanted.sites:
             return None
         kinds = (wanted.concept, *self.ontology.descendants(wanted.concept))
-        names = self.names.called(kinds)[:MOST_NAMES]
-        return " or ".join(f"{field} = {quoted(value)}" for field, value in names) or None
+        name = _filter_of(self.names.called(kinds))
+        return name if name and _parses(both(question.query.where, name)) else None
+
+
+def _parses(where: str | None) -> bool:
+    """Whether a filter of the user leaves room for names: its length and conditions are limited."""
+    try:
+        return where is not None and bool(parse(where))
+    except FilterError:
+        return False
+
+
+def _filter_of(names: Sequence[tuple[str, str]]) -> str | None:
+    """A filter for any of the names, of the first ones where all are too many."""
+    values: dict[str, list[str]] = {}
+    room = MOST_CHARACTERS
+    for field, value in names:
+        text = quoted(value)
+        room -= len(text) + 2
+        if room > 0 and "\0" not in text:
+            values.setdefault(field, []).append(text)
+    return " or ".join(f"{f} in ({', '.join(texts)})" for f, texts in values.items()) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,8 +178,11 @@ def test_what_a_finding_may_be_is_told_by_the_cases_that_have_it(terms):
         ("neurocysticercosis", ("C1",), 2)
     ]
     assert brief_of(terms, "What are the causes of papilloedema?", found).differential == ()
-    described = "A man of 40 with papilloedema, headache and a seizure. What is the diagnosis?"
-    assert len(brief_of(terms, described, found).differential) == 2
+    for described in (
+        "A man of 40 with papilloedema, headache and a seizure: what is the most likely diagnosis?",
+        "Papilloedema and a headache. Which disease?",
+    ):
+        assert len(brief_of(terms, described, found).differential) == 2
 
 
 def test_nothing_is_told_apart_where_nothing_is_given(terms):

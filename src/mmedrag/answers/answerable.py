@@ -10,6 +10,7 @@ import re
 
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, BY_VERB
 from mmedrag.answers.romance import plain_letters
+from mmedrag.text.sentences import spans
 from mmedrag.types import Assertion, Question, QuestionKind
 
 _ASKING_WORD = re.compile(
@@ -81,9 +82,13 @@ def is_bare(question: Question) -> bool:
 
 
 def findings_to_explain(question: Question) -> dict[str, str]:
-    """The findings whose causes are asked for, by concept: none where a case is described."""
+    """The findings whose causes are asked for, by concept.
+
+    There are none where a sentence before the question describes a case.
+    """
     intent = question.intent
-    if intent is None or intent.kind is not QuestionKind.DIFFERENTIAL or not is_bare(question):
+    asks = intent is not None and intent.kind is QuestionKind.DIFFERENTIAL and is_bare(question)
+    if not asks or len(spans(question.query.text.strip())) > 1:
         return {}
     return {
         m.concept: m.term

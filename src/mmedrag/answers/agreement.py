@@ -183,7 +183,7 @@ class Agreement:
         if self is UNMEASURED:
             return (
                 "it was not measured how often similar cases are right with this encoder; "
-                "mmedrag eval agreement measures it"
+                "'mmedrag eval agreement' measures it"
             )
         nearest = f"the nearest case has a similarity of {_down(support['nearest'])}"
         if support["nearest"] < self.known:

@@ -85,6 +85,8 @@ class Occurrences:
         ordered = sorted(concepts)
         rows = [np.empty(0, np.int64)]
         with self._access.reading() as database:
+            if not database.derives:
+                return rows[0]
             for start in range(0, len(ordered), _BATCH):
                 batch = ordered[start : start + _BATCH]
                 statement = sql.format(placeholders=_placeholders(batch))

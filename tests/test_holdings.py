@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from mmedrag.indexing import index
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages
 from mmedrag.protocols import CaseNamer, RoutingReviser
-from mmedrag.types import Assertion, Case, Criterion, Domain, Query, Question, Routing
+from mmedrag.types import Assertion, Case, Criterion, Domain, Prevalence, Query, Question, Routing
 
 REPORTS = {
     "liver-1": ("Liver metastases with ring enhancement.", "radiology"),
@@ -172,6 +172,11 @@ class _Many:
     def called(self, concepts: Collection[str]) -> list[tuple[str, str]]:
         names = [("labels", f"it's number {i}") for i in range(5000)]
         return [("diagnosis", "first"), ("diagnosis", "a\0b"), *names]
+
+    def held(
+        self, question: Question, groups: Mapping[str, Collection[str]]
+    ) -> dict[str, Prevalence]:
+        return {name: Prevalence(0, 0, 0) for name in groups}
 
 
 def test_many_names_make_a_filter_that_parses(small: MMedRAG) -> None:

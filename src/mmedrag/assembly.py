@@ -178,7 +178,7 @@ def assemble(
         statistics=statistics,
         expander=ConceptExpander(ontology),
         speller=Spelling(definitions, cases if isinstance(cases, Words) else None),
-        reviser=Holdings(statistics, ontology) if statistics is not None else None,
+        reviser=Holdings(statistics, ontology) if isinstance(statistics, CaseNames) else None,
         namer=Names(statistics, ontology) if isinstance(statistics, CaseNames) else None,
     )
 

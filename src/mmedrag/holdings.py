@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from mmedrag.errors import FilterError
 from mmedrag.filters import MAX_LENGTH, both, parse, quoted
-from mmedrag.protocols import CaseNames, CorpusStatistics, Ontology
+from mmedrag.protocols import CaseNames, Ontology
 from mmedrag.types import Assertion, Criterion, Domain, Prevalence, Question, Routing
 
 MOST_CHARACTERS = MAX_LENGTH // 2
@@ -69,11 +69,11 @@ class Holdings:
     """A :class:`~mmedrag.protocols.RoutingReviser` by what the reports of each domain affirm.
 
     Args:
-        statistics: count the cases that affirm a concept.
+        names: count the cases that affirm a concept.
         ontology: kinds of a concept count as the concept.
     """
 
-    statistics: CorpusStatistics
+    names: CaseNames
     ontology: Ontology
 
     def revise(self, question: Question) -> Routing:
@@ -116,5 +116,5 @@ class Holdings:
         """How many cases of a domain affirm each of the concepts that any affirms."""
         routed = replace(question, routing=replace(question.routing, decision=domain))
         groups = {c.concept: (c.concept, *self.ontology.descendants(c.concept)) for c in sought}
-        rates: Mapping[str, Prevalence] = self.statistics.prevalence(routed, groups)
+        rates: Mapping[str, Prevalence] = self.names.held(routed, groups)
         return {concept: rate.affirmed for concept, rate in rates.items() if rate.affirmed}

@@ -144,12 +144,18 @@ class CorpusStatistics(Protocol):
 
 @runtime_checkable
 class CaseNames(Protocol):
-    """By which diagnoses and labels the stored cases have a concept.
+    """By which diagnoses and labels the stored cases have a concept, and how many have it.
 
-    Law: each is a field and a value such that the filter ``field = 'value'`` finds a case.
+    Laws: each name is a field and a value such that the filter ``field = 'value'`` finds a case;
+    ``held`` is :meth:`CorpusStatistics.prevalence`. Both guide a search: where counting takes long
+    they may be of a state a moment ago.
     """
 
     def called(self, concepts: Collection[str]) -> Sequence[tuple[str, str]]: ...
+
+    def held(
+        self, question: Question, groups: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Prevalence]: ...
 
 
 @runtime_checkable

@@ -131,6 +131,23 @@ def test_a_case_is_called_by_its_diagnosis_and_by_its_labels(store, terms):
     assert counts.called([terms.concepts.find("sarcoidosis")]) == [("labels", "sarcoidosis")]
 
 
+def test_in_a_large_store_what_guides_a_search_may_be_a_moment_old(store, terms, monkeypatch):
+    store.add(entries([Case(id="old", labels=("pneumonia",))], terms))
+    counts = CorpusCounts(store.occurrences, terms, terms.concepts)
+    group = {"it": [terms.concepts.find("sarcoidosis")]}
+    question = Question(Query(""), Routing({}, None), NOWHERE)
+    assert counts.held(question, group)["it"].affirmed == 0
+    store.add(entries([Case(id="new", labels=("sarcoidosis",))], terms))
+    with monkeypatch.context() as patch:
+        patch.setattr("mmedrag.answers.counts.LARGE", 0)
+        assert counts.held(question, group)["it"].affirmed == 0
+        assert counts.called(group["it"]) == []
+        patch.setattr("mmedrag.answers.counts.RECENT", -1.0)
+        assert counts.held(question, group)["it"].affirmed == 1
+    assert counts.called(group["it"]) == [("labels", "sarcoidosis")]
+    assert counts.prevalence(question, group)["it"].affirmed == 1
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_counts_are_those_of_a_plain_recount(store, terms, seed):
     cases = corpus(80, seed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TypeAlias
 
 import numpy as np
@@ -35,6 +36,10 @@ Scope: TypeAlias = tuple[Domain | None, str | None]
 SCOPES, GROUPS = 64, 1000
 """Scopes and groups of concepts that are remembered before all are forgotten."""
 
+LARGE, RECENT = 50_000, 60.0
+"""Named cases from which counting anew after each write takes longer than a search, and seconds for
+which what only guides a search is then good enough."""
+
 _NONE = np.empty(0, np.int64)
 _NOWHERE = np.zeros(0, np.float32)
 _SURE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
@@ -46,7 +51,8 @@ class _Names:
 
     ``labelled`` are rows of labels that affirm it, which count where the report does not doubt it.
     ``codes`` are the rows of each diagnosis, ``normal`` those that are called normal; ``kinds`` are
-    the kinds of all concepts that diagnoses and labels name, ``wordings`` these themselves.
+    the kinds of all concepts that diagnoses and labels name, ``wordings`` these themselves, of so
+    many ``cases``.
     """
 
     stated: Mapping[Assertion, Mapping[str, Rows]]
@@ -55,6 +61,7 @@ class _Names:
     normal: Rows
     kinds: Mapping[str, Kind]
     wordings: Collection[Wording]
+    cases: int
 
 
 @dataclass(slots=True)
@@ -68,6 +75,12 @@ class _Counted:
     affirmed: dict[frozenset[str], Rows] = field(default_factory=dict)
     negated: dict[str, Rows] = field(default_factory=dict)
     called: dict[str, list[tuple[str, str]]] | None = None
+    since: float = field(default_factory=monotonic)
+
+    @property
+    def named(self) -> int:
+        """How many cases have a diagnosis or labels."""
+        return self.names.cases
 
 
 class CorpusCounts:
@@ -99,19 +112,37 @@ class CorpusCounts:
         Raises:
             FilterError: ``question.query.where`` does not parse.
         """
-        scope = question.routing.decision, question.query.where
         with self._lock:
-            now = self._now()
-            wanted = {name: (scope, name, frozenset(codes)) for name, codes in groups.items()}
-            for key in wanted.values():
-                if key not in now.counts:
-                    now.counts[key] = self._of_group(now, self._searched(now, *scope), *key[1:])
-            return {name: now.counts[key] for name, key in wanted.items()}
+            return self._prevalence(self._now(), question, groups)
+
+    def held(
+        self, question: Question, groups: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Prevalence]:
+        """As :meth:`prevalence`, of a state that may be :data:`RECENT` old in a large store.
+
+        Raises:
+            FilterError: ``question.query.where`` does not parse.
+        """
+        with self._lock:
+            return self._prevalence(self._recent(), question, groups)
+
+    def _prevalence(
+        self, now: _Counted, question: Question, groups: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Prevalence]:
+        scope = question.routing.decision, question.query.where
+        wanted = {name: (scope, name, frozenset(codes)) for name, codes in groups.items()}
+        for key in wanted.values():
+            if key not in now.counts:
+                now.counts[key] = self._of_group(now, self._searched(now, *scope), *key[1:])
+        return {name: now.counts[key] for name, key in wanted.items()}
 
     def called(self, concepts: Collection[str]) -> list[tuple[str, str]]:
-        """The diagnoses and labels that stand for a concept, as fields and values of a filter."""
+        """The diagnoses and labels that stand for a concept, as fields and values of a filter.
+
+        In a large store they may be :data:`RECENT` old.
+        """
         with self._lock:
-            now = self._now()
+            now = self._recent()
             if now.called is None:
                 now.called = self._called(now.names)
             return list(dict.fromkeys(n for c in concepts for n in now.called.get(c, ())))
@@ -128,6 +159,13 @@ class CorpusCounts:
             for code, _, _ in diagnoses_of(self._readings[wording], self._ontology):
                 called.setdefault(code, []).append((name, value))
         return called
+
+    def _recent(self) -> _Counted:
+        """What was counted last; counted anew where that is soon done, or a while ago."""
+        last = self._counted
+        if last is None or last.named < LARGE or monotonic() - last.since > RECENT:
+            return self._now()
+        return last
 
     def _now(self) -> _Counted:
         state = self._store.state()
@@ -237,6 +275,7 @@ def _names(wordings: Mapping[Wording, tuple[CaseReading, Rows]], ontology: Ontol
     return _Names(
         {a: _joined(rows) for a, rows in stated.items()},
         _joined(labelled), _joined(codes), _union(normal), kinds, tuple(wordings),
+        sum(len(rows) for _, rows in wordings.values()),
     )  # fmt: skip
 
 

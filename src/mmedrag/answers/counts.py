@@ -77,11 +77,6 @@ class _Counted:
     called: dict[str, list[tuple[str, str]]] | None = None
     since: float = field(default_factory=monotonic)
 
-    @property
-    def named(self) -> int:
-        """How many cases have a diagnosis or labels."""
-        return self.names.cases
-
 
 class CorpusCounts:
     """:class:`~mmedrag.protocols.CorpusStatistics` over what a store keeps of its reports.
@@ -163,7 +158,7 @@ class CorpusCounts:
     def _recent(self) -> _Counted:
         """What was counted last; counted anew where that is soon done, or a while ago."""
         last = self._counted
-        if last is None or last.named < LARGE or monotonic() - last.since > RECENT:
+        if last is None or last.names.cases < LARGE or monotonic() - last.since > RECENT:
             return self._now()
         return last
 

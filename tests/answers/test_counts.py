@@ -131,6 +131,18 @@ def test_a_case_is_called_by_its_diagnosis_and_by_its_labels(store, terms):
     assert counts.called([terms.concepts.find("sarcoidosis")]) == [("labels", "sarcoidosis")]
 
 
+def test_what_a_deleted_case_was_called_is_forgotten(store, terms):
+    gone = Case(id="gone", diagnosis="Sarcoidosis of Jane Roe", labels=("pneumonia",))
+    store.add(entries([gone, Case(id="stays", labels=("pneumonia",))], terms))
+    counts = CorpusCounts(store.occurrences, terms, terms.concepts)
+    pneumonia = [terms.concepts.find("pneumonia")]
+    assert counts.called(pneumonia) == [("labels", "pneumonia")]
+    assert any("Jane Roe" in diagnosis for diagnosis, _ in counts._readings)
+    store.delete(["gone"])
+    assert counts.called(pneumonia) == [("labels", "pneumonia")]
+    assert not any("Jane Roe" in diagnosis for diagnosis, _ in counts._readings)
+
+
 def test_in_a_large_store_what_guides_a_search_may_be_a_moment_old(store, terms, monkeypatch):
     store.add(entries([Case(id="old", labels=("pneumonia",))], terms))
     counts = CorpusCounts(store.occurrences, terms, terms.concepts)

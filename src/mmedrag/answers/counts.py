@@ -235,8 +235,14 @@ class CorpusCounts:
         return self._stating(names, self._store.concepts_of(kinds) | named)
 
     def _read_names(self) -> _Names:
-        """Every distinct wording is read once, whatever the state."""
+        """Every distinct wording is read once; what a deleted case was called is forgotten."""
         rows = {(diagnosis, labels): rows for diagnosis, labels, rows in self._store.names()}
+        named = {
+            *rows,
+            *((d, ()) for d, _ in rows),
+            *(("", (name,)) for _, ls in rows for name in ls),
+        }
+        self._readings = {w: r for w, r in self._readings.items() if w in named}
         self._read(rows)
         return _names({w: (self._readings[w], r) for w, r in rows.items()}, self._ontology)
 

@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import faiss
 import numpy as np
 
-from mmedrag.casebase import Casebase, checksums, mentions, queries, shard, snapshot
+from mmedrag.casebase import Casebase, packing, queries, shard, snapshot
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Matrix, Query
 from scale import bare_indexes, unit
@@ -33,12 +33,10 @@ PARTS = (
     ("choosing lists, candidates of all domains", snapshot.Snapshot, "_candidates"),
     ("vectors of the candidates, their blocks checked", snapshot.Snapshot, "_vectors_at"),
     ("exact comparison, ranking, hits", snapshot.Snapshot, "_hits"),
-    ("cases from SQLite", queries.Queries, "cases"),
-    ("checksums of cases", checksums, "is_sound"),
-    ("cases as objects", checksums, "case_of"),
-    ("findings from SQLite", queries.Queries, "recognised"),
-    ("checksums of findings", mentions, "checksum_of"),
-    ("findings as objects", mentions, "mentions_of"),
+    ("cases and findings from SQLite", queries.Queries, "read"),
+    ("their seals", queries, "seal"),
+    ("JSON, cases as objects", queries, "unpacked"),
+    ("findings as objects", packing, "mentions_of"),
     ("transaction, newest state, words, filter", Casebase, "search"),
 )
 """What is measured: its name in the table, and the function that does it."""

@@ -188,6 +188,9 @@ def test_format_4_is_read_as_it_is_and_gets_sites_into_its_index(tmp_path: Path)
     with closing(sqlite3.connect(path / "casebase.db")) as connection, connection:
         connection.execute("DROP INDEX mentions_term")
         connection.execute("CREATE INDEX mentions_term ON mentions (term, assertion)")
+        connection.execute("DROP TRIGGER unpacked")
+        connection.execute("ALTER TABLE texts DROP COLUMN record")
+        connection.execute("ALTER TABLE texts DROP COLUMN seal")
         connection.execute("UPDATE settings SET value = '4' WHERE key = 'format'")
         connection.execute("PRAGMA user_version = 4")
     (path / "seal.json").unlink()
@@ -205,3 +208,12 @@ def test_format_4_is_read_as_it_is_and_gets_sites_into_its_index(tmp_path: Path)
             (h.case, h.relevance) for h in before
         ]
         assert casebase.verify() == []
+        assert packed_rows(casebase) == 0
+        casebase.rebuild()
+        assert packed_rows(casebase) == 1
+        assert [h.mentions for h in casebase.search(question, 5)] == [(found,)]
+
+
+def packed_rows(casebase: Casebase) -> int:
+    sql = "SELECT count(record) FROM texts"
+    return int(casebase._access.database._run(sql).fetchone()[0])

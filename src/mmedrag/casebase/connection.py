@@ -158,6 +158,11 @@ class Connection:
         """Whether the file keeps the vocabulary of its generations (format 4)."""
         return version(self.connection) > 3
 
+    @property
+    def packs(self) -> bool:
+        """Whether the file keeps cases packed (format 6)."""
+        return version(self.connection) > 5
+
     def truncate_log(self) -> bool:
         """Fold the write-ahead log into the file, so that erased texts leave the disk.
 

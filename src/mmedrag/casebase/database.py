@@ -8,13 +8,15 @@ number of committed writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from zlib import crc32
 
 from mmedrag.casebase.log import log_of
+from mmedrag.casebase.mentions import Recognition
+from mmedrag.casebase.packing import packed, seal
 from mmedrag.casebase.postings import words_of
 from mmedrag.casebase.queries import ERASED_LOG, Queries, placeholders
-from mmedrag.casebase.records import COLUMNS, Record, checksum
+from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
 from mmedrag.casebase.vocabulary import PLAIN, WORDS, Counted, values_of
 from mmedrag.types import Vector
 
@@ -41,13 +43,39 @@ class Database(Queries):
             f"INSERT INTO cases ({columns}, checksum) VALUES ({values}, ?)",  # noqa: S608
             [*record.values, checksum(record.values, record.text, record.vector)],
         ).lastrowid
-        self._run("INSERT INTO texts VALUES (?, ?)", [row, record.text])
+        case = case_of((*record.values, record.text))
+        packing = packed(case, record.recognition)
+        self._run(
+            "INSERT INTO texts VALUES (?, ?, ?, ?)",
+            [row, record.text, packing, seal(packing, record.text, record.vector)],
+        )
         self._run(
             "INSERT INTO vectors VALUES (?, ?, ?)", [row, record.vector, crc32(record.vector)]
         )
         self._run("DELETE FROM erasures WHERE thumbnail = ?", [record.thumbnail])
         self.mention_table.write(int(row or 0), record.recognition)
         self.row_sum.add(int(row or 0))
+
+    def recognise(self, recognitions: Mapping[int, Recognition]) -> None:
+        """Keep what was recognised in the reports of some rows, in place of what was kept before.
+
+        Raises:
+            CasebaseDamaged: a case fails its checksum.
+        """
+        for row, recognition in recognitions.items():
+            self.mention_table.write(row, recognition)
+        self.pack([*recognitions])
+
+    def pack(self, rows: Sequence[int]) -> None:
+        """Pack some cases as the tables keep them.
+
+        Raises:
+            CasebaseDamaged: one fails its checksum.
+        """
+        self.connection.executemany(
+            "UPDATE texts SET record = ?, seal = ? WHERE row = ?",
+            [(*packing, row) for row, packing in self.packings(rows).items()],
+        )
 
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of definitions by the digest of what was embedded."""

@@ -64,6 +64,16 @@ class MentionTable:
             recognitions.update(self._batch(rows[start : start + _ROWS], texts))
         return recognitions
 
+    def check(self, rows: Sequence[int]) -> None:
+        """Hold what is kept of each row against its checksum.
+
+        Raises:
+            CasebaseDamaged: the mentions of a row fail it.
+        """
+        for start in range(0, len(rows), _ROWS):
+            for _ in self._stored(rows[start : start + _ROWS]):
+                pass
+
     def counts(self) -> dict[str, int]:
         """How many cases each recogniser has read, by fingerprint."""
         sql = (
@@ -147,6 +157,11 @@ class MentionTable:
     def _batch(
         self, rows: Sequence[int], texts: Mapping[int, str]
     ) -> Iterator[tuple[int, Recognition]]:
+        for row, recogniser, stored in self._stored(rows):
+            yield row, Recognition(recogniser, mentions_of(texts[row], stored))
+
+    def _stored(self, rows: Sequence[int]) -> Iterator[tuple[int, str, list[StoredMention]]]:
+        """Rows that somebody has recognised: by whom, and what is kept, as its checksum says."""
         placeholders = ", ".join("?" * len(rows))
         kept = self._connection.execute(
             "SELECT row, fingerprint, checksum FROM recognised "  # noqa: S608
@@ -169,7 +184,7 @@ class MentionTable:
                     f"The mentions of row {row} fail their checksum",
                     "Derive them again: mmedrag rebuild.",
                 )
-            yield row, Recognition(recogniser, mentions_of(texts[row], stored[row]))
+            yield row, recogniser, stored[row]
 
     def _number(self, fingerprint: str) -> int:
         return self._numbered("recognisers", {"fingerprint": fingerprint})

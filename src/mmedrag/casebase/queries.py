@@ -18,6 +18,7 @@ from mmedrag.casebase.connection import Connection
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.facets import facets
 from mmedrag.casebase.mentions import Recognition
+from mmedrag.casebase.packing import is_sealed, packed, seal, unpacked
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.casebase.vocabulary import PLAIN
 from mmedrag.errors import FilterError
@@ -246,8 +247,8 @@ class Queries(Connection):
         """Every case's id, in the order of adding."""
         return [row[0] for row in self._run("SELECT id FROM cases ORDER BY row")]
 
-    def cases(self, vectors: Mapping[int, Vector]) -> dict[int, Case]:
-        """Cases by row number.
+    def read(self, vectors: Mapping[int, Vector]) -> dict[int, tuple[Case, Recognition | None]]:
+        """Cases by row number, with what was recognised in their reports.
 
         Args:
             vectors: theirs by row number, as the caller gives them out: the checksums are held
@@ -256,6 +257,64 @@ class Queries(Connection):
         Raises:
             CasebaseDamaged: one fails its checksum.
         """
+        read = self._packed(vectors) if self.packs else {}
+        left = {row: vector for row, vector in vectors.items() if row not in read}
+        if not left:
+            return read
+        cases = self._cases(left)
+        recognised = self.recognised({row: case.text for row, case in cases.items()})
+        return read | {row: (case, recognised.get(row)) for row, case in cases.items()}
+
+    def _packed(self, vectors: Mapping[int, Vector]) -> dict[int, tuple[Case, Recognition | None]]:
+        """Those of them that are packed as they were sealed."""
+        read = {}
+        for batch in batches([*vectors], _BATCH):
+            sql = f"SELECT row, text, record, seal FROM texts WHERE row IN ({placeholders(batch)})"  # noqa: S608
+            for row, text, record, stored in self._run(sql, batch):
+                if is_sealed(record, text, vectors[row].tobytes(), stored):
+                    read[row] = unpacked(record, text)
+        return read
+
+    def packings(self, rows: Sequence[int]) -> dict[int, tuple[str, int]]:
+        """What rows are packed as, with its seal, made from the tables that filters ask.
+
+        Raises:
+            CasebaseDamaged: a case fails its checksum.
+        """
+        packings = {}
+        for batch in batches(rows, _BATCH):
+            sql = f"{_CASE} WHERE cases.row IN ({placeholders(batch)})"
+            stored = {
+                r["row"]: (checked_case(r, r["vector"]), r["vector"]) for r in self._run(sql, batch)
+            }
+            recognised = self.recognised({row: case.text for row, (case, _) in stored.items()})
+            for row, (case, vector) in stored.items():
+                record = packed(case, recognised.get(row))
+                packings[row] = record, seal(record, case.text, vector)
+        return packings
+
+    def rows_after(self, row: int, size: int) -> list[int]:
+        """The next row numbers, ascending."""
+        cursor = self._run("SELECT row FROM cases WHERE row > ? ORDER BY row LIMIT ?", [row, size])
+        return [number for (number,) in cursor]
+
+    def loose(self, rows: Sequence[int]) -> dict[int, bool]:
+        """Those of some rows that are not packed as the tables say; whether they are packed at all.
+
+        Raises:
+            CasebaseDamaged: a case fails its checksum.
+        """
+        loose = {}
+        for batch in batches(rows, _BATCH):
+            made = self.packings(batch)
+            sql = f"SELECT row, record, seal FROM texts WHERE row IN ({placeholders(batch)})"  # noqa: S608
+            for row, record, stored in self._run(sql, batch):
+                if made.get(row) != (record, stored):
+                    loose[row] = record is not None
+        return loose
+
+    def _cases(self, vectors: Mapping[int, Vector]) -> dict[int, Case]:
+        """Cases by row number, from the tables that filters ask."""
         by_row = {}
         for batch in batches([*vectors], _BATCH):
             sql = f"{_READ} WHERE cases.row IN ({placeholders(batch)})"
@@ -382,9 +441,10 @@ class Queries(Connection):
         yield from (f"casebase.db: {problem}" for problem in reports if problem != "ok")
         for row in self._run("PRAGMA foreign_key_check"):
             yield f"casebase.db: row {row[1]} of {row[0]} refers to no case"
-        yield from self.damaged_cases()
-        if self.derives:
-            yield from self._problems_of_derived()
+        damaged = [*self.damaged_cases(), *(self._problems_of_derived() if self.derives else ())]
+        yield from damaged
+        if self.packs and not damaged:
+            yield from self._problems_of_packing()
 
     def damaged_cases(self) -> Iterator[str]:
         """Cases that fail their checksum, one line each: what cannot be derived again."""
@@ -403,6 +463,14 @@ class Queries(Connection):
             yield from (f"casebase.db: {problem}" for problem in self.mention_table.problems())
         if self.numbers:
             yield from (f"casebase.db: {problem}" for problem in self.vocabulary.problems())
+
+    def _problems_of_packing(self) -> Iterator[str]:
+        row = 0
+        while rows := self.rows_after(row, _BATCH):
+            for row, is_packed in self.loose(rows).items():
+                if is_packed:
+                    yield f"casebase.db: the record of row {row} is not what its case says"
+            row = rows[-1]
 
 
 def batches(items: Slices, size: int) -> Iterator[Slices]:

@@ -4,7 +4,8 @@ A format is a number in the file. Format 2 adds what is derived once instead of 
 (mentions, vectors of definitions) and a checksum of each vector by itself; format 3 adds where each
 mention is (side, lobe); format 4 moves the lexical index out of the database into the generations
 and keeps what their numbers stand for; format 5 has sites in the index on terms, so that "left
-upper lobe mass" is answered from it alone.
+upper lobe mass" is answered from it alone; format 6 keeps beside each text what a search gives out
+of its case (:mod:`~mmedrag.casebase.packing`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from zlib import crc32
 
 from mmedrag.errors import CasebaseError
 
-FORMAT = 5
+FORMAT = 6
 APPLICATION = 0x4D4D5247  # "MMRG"
 
 _FIRST = """
@@ -100,7 +101,15 @@ DROP INDEX mentions_term;
 CREATE INDEX mentions_term ON mentions (term, assertion, row, sites);
 """
 
-_SCRIPTS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+_SIXTH = """
+ALTER TABLE texts ADD COLUMN record TEXT;
+ALTER TABLE texts ADD COLUMN seal INTEGER;
+CREATE TRIGGER unpacked AFTER DELETE ON recognised BEGIN
+    UPDATE texts SET record = NULL, seal = NULL WHERE row = OLD.row; END;
+"""
+"""Cases of older formats are packed by the next rebuild; until then the other tables are read."""
+
+_SCRIPTS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
 
 
 def lay_out_tables(connection: sqlite3.Connection) -> None:

@@ -7,7 +7,7 @@ write costs depends on how many cases SQLite would have to look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 
 import numpy as np
@@ -32,7 +32,7 @@ from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.shard import SCAN, Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
-from mmedrag.filters import MENTIONED, Joined, Node, Not, parse
+from mmedrag.filters import MENTIONED, Joined, Node, Not, fields_of, parse
 from mmedrag.remembering import forget
 from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
@@ -64,8 +64,9 @@ class Snapshot:
         self._fresh_domains: dict[str, list[int]] = {}  # positions by domain
         self._alive: Mask = np.ones(self._stored, np.bool_)
         self._dead = False  # whether any is not
-        self._filters: dict[str, Mask] = {}
+        self._filters: dict[str, tuple[Mask, bool]] = {}
         self._cases: dict[int, tuple[Case, Recognition | None]] = {}
+        self._stating: set[int] = set()  # rows of these whose stored terms were checked
         self._remembering = Lock()
         self.generation = None if generation is None else generation.summary
         self.epoch = -1 if generation is None else generation.summary.epoch
@@ -114,6 +115,7 @@ class Snapshot:
         """Read the cases that are found next from the database again."""
         with self._remembering:
             self._cases.clear()
+            self._stating.clear()
 
     def forget_filters(self) -> None:
         """Ask the database again which rows a filter lets in."""
@@ -130,14 +132,15 @@ class Snapshot:
     def search(self, database: Database, question: Question, vector: Vector, k: int) -> list[Hit]:
         """See :meth:`mmedrag.casebase.Casebase.search`; ``k`` is at least 1."""
         query, domain = question.query, question.routing.decision
-        allowed = self._allowed(database, query.where)
+        allowed, stating = self._allowed(database, query.where)
+        stating = stating or bool(question.criteria)
         text = " ".join([query.text, *question.synonyms])
         words = self._lexicon.match(text, self._alive)
         concepts = self._at_positions(database.matching(question.criteria))
         met = bool(concepts[1].any())
         if not len(words[0]) and not met:
             candidates = self._candidates(vector, k, domain, allowed)
-            return self._hits(database, vector, candidates, None, k)
+            return self._hits(database, vector, candidates, None, k, stating)
         matched, scores = self._visible(words, domain, allowed)
         depth = max(k, _DEPTH)
         sources = [
@@ -147,7 +150,8 @@ class Snapshot:
         ]
         positions = np.unique(np.concatenate(sources))
         blended = scores_at(positions, words), scores_at(positions, concepts) if met else None
-        return self._hits(database, vector, positions, blended, k, weight_of(question.criteria))
+        weight = weight_of(question.criteria)
+        return self._hits(database, vector, positions, blended, k, stating, weight)
 
     def _best(self, positions: Positions, scores: NDArray[np.float64], depth: int) -> Positions:
         """The positions with the highest scores, ties by row."""
@@ -205,9 +209,13 @@ class Snapshot:
         positions: Positions,
         blended: Blended | None,
         k: int,
+        stating: bool,
         weight: float = CONCEPT_WEIGHT,
     ) -> list[Hit]:
-        """The best ``k`` of candidates, by falling relevance, ties by id."""
+        """The best ``k`` of candidates, by falling relevance, ties by id.
+
+        ``stating`` is whether stored terms had a say in who they are: then theirs are checked.
+        """
         vectors = self._vectors_at(positions)
         cosines = similarities(vectors, query)
         scores = cosines if blended is None else relevance(cosines, *blended, weight)
@@ -219,6 +227,8 @@ class Snapshot:
             chosen = np.array(
                 sorted(chosen, key=lambda i: (-scores[i], ids[int(rows[i])]))[:k], np.intp
             )
+        if stating:
+            self._check_terms(database, rows[chosen].tolist())
         return sorted(
             self._read(database, rows[chosen], vectors[chosen], cosines[chosen], scores[chosen]),
             key=lambda hit: (-hit.relevance, hit.case.id),
@@ -252,15 +262,22 @@ class Snapshot:
     ) -> dict[int, tuple[Case, Recognition | None]]:
         """Cases with the terms of their reports, by row; remembered ones are not read again."""
         cases = {row: case for row in vectors if (case := self._cases.get(row)) is not None}
-        unread = database.cases({row: v for row, v in vectors.items() if row not in cases})
-        recognised = database.recognised({row: case.text for row, case in unread.items()})
-        cases |= {row: (case, recognised.get(row)) for row, case in unread.items()}
+        unread = database.read({row: v for row, v in vectors.items() if row not in cases})
+        cases |= unread
         most = max(_CASES, len(self._alive) // _CASES_OF)
         with self._remembering:  # searches may run in several threads
-            self._cases.update((row, cases[row]) for row in unread)
+            self._cases |= unread
             while len(self._cases) > most:
-                del self._cases[next(iter(self._cases))]
+                self._stating.discard(gone := next(iter(self._cases)))
+                del self._cases[gone]
         return cases
+
+    def _check_terms(self, database: Database, rows: Sequence[int]) -> None:
+        """Check the stored terms of rows; of those that are remembered, once."""
+        if database.recognises:
+            database.mention_table.check([row for row in rows if row not in self._stating])
+            with self._remembering:
+                self._stating.update(rows)
 
     # Words
 
@@ -282,14 +299,16 @@ class Snapshot:
 
     # Filters
 
-    def _allowed(self, database: Database, where: str | None) -> Mask | None:
-        """Which positions a filter lets in, deleted ones perhaps included."""
+    def _allowed(self, database: Database, where: str | None) -> tuple[Mask | None, bool]:
+        """Which positions a filter lets in, deleted ones perhaps included; whether by terms."""
         if where is None:
-            return None
+            return None, False
         if where not in self._filters:
             if len(self._filters) >= _FILTERS:
                 self._filters.clear()
-            self._filters[where] = self._filtered(database, parse(where))
+            condition = parse(where)
+            stating = not fields_of(condition).isdisjoint(MENTIONED)
+            self._filters[where] = self._filtered(database, condition), stating
         return self._filters[where]
 
     def _filtered(self, database: Database, condition: Node) -> Mask:

@@ -80,10 +80,13 @@ class Upkeep(Contents):
             while batch := self._unread(definitions.fingerprint, row):
                 recognised = definitions.recognise([text for _, text in batch])
                 with self._access.guard, self._access.database.writing():
-                    for (row, _), mentions in zip(batch, recognised, strict=True):
-                        recognition = Recognition(definitions.fingerprint, mentions)
-                        self._access.database.mention_table.write(row, recognition)
-                count += len(batch)
+                    self._access.database.recognise(
+                        {
+                            row: Recognition(definitions.fingerprint, mentions)
+                            for (row, _), mentions in zip(batch, recognised, strict=True)
+                        }
+                    )
+                count, row = count + len(batch), batch[-1][0]
             with self._access.guard, self._access.database.writing():
                 self._access.database.mention_table.forget_unused()
             return count
@@ -102,7 +105,9 @@ class Upkeep(Contents):
             self._access.accept()
 
     def rebuild(self, definitions: DefinitionSource | None = None) -> None:
-        """Derive the generation, its words too, again and compact; encodes nothing.
+        """Derive the generation, its words too, and records of cases again, and compact.
+
+        Encodes nothing.
 
         What the database holds is taken for what was acknowledged from now on, so that this also
         ends the alarm after a loss that cannot be made good, or after a damage to derived parts.
@@ -122,11 +127,27 @@ class Upkeep(Contents):
                 with self._access.guard, self._access.database.writing():
                     self._access.database.mention_table.forget_all()
                 self.recognise(definitions)
+            self._pack()
             self.publish()
             with self._access.guard:
                 self._access.thumbnails.sweep(self._access.database.thumbnails())
                 self._access.database.compact()
                 self._access.database.truncate_log()
+
+    def _pack(self) -> None:
+        """Pack the cases that are not packed as the tables say."""
+        row = 0
+        while rows := self._rows_after(row):
+            with self._access.guard:
+                loose = self._access.database.loose(rows)
+                if loose:
+                    with self._access.database.writing():
+                        self._access.database.pack([*loose])
+            row = rows[-1]
+
+    def _rows_after(self, row: int) -> list[int]:
+        with self._access.guard:
+            return self._access.database.rows_after(row, _REPORTS)
 
     def _unread(self, recogniser: str, row: int) -> list[tuple[int, str]]:
         with self._access.guard:

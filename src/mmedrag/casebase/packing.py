@@ -1,0 +1,73 @@
+"""What a search gives out of a case, in one value beside its text, so that one look reads it.
+
+The tables keep a case as filters ask for it: its fields in one, its findings in three others, each
+with a checksum of its own. A search of fifty cases that no search has read would look into four
+B-trees for each. So a case is also *packed* when it is written: fields and findings as one JSON
+array. The tables stay the truth: what is not packed, or fails its seal, is read from them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from zlib import crc32
+
+from mmedrag.casebase.mentions import Recognition, mentions_of, stored_mention
+from mmedrag.types import Case, Domain
+
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_from_json = json.JSONDecoder().raw_decode
+
+
+def packed(case: Case, recognition: Recognition | None) -> str:
+    """Fields and findings of a case, without its text."""
+    image = None if case.image is None else str(case.image)
+    fields = (
+        case.id, image, case.frame, case.domain, case.modality, case.patient_id, case.study_id,
+        case.date, case.labels, case.diagnosis, case.source, case.licence, case.split, case.meta,
+    )  # fmt: skip
+    if recognition is None:
+        return _as_json([fields, "", None])
+    mentions = sorted(map(stored_mention, recognition.mentions))
+    return _as_json([fields, recognition.recogniser, mentions])
+
+
+def unpacked(record: str, text: str) -> tuple[Case, Recognition | None]:
+    """The case of that text, and what was recognised in it; ``None`` where nobody has looked."""
+    fields, recogniser, mentions = _from_json(record)[0]
+    (
+        case_id, image, frame, domain, modality, patient, study, date, labels, diagnosis, source,
+        licence, split, meta,
+    ) = fields  # fmt: skip
+    case = Case(
+        id=case_id,
+        text=text,
+        image=None if image is None else Path(image),
+        frame=frame,
+        domain=None if domain is None else Domain(domain),
+        modality=modality,
+        patient_id=patient,
+        study_id=study,
+        date=date,
+        labels=tuple(labels),
+        diagnosis=diagnosis,
+        source=source,
+        licence=licence,
+        split=split,
+        meta=meta,
+    )
+    if mentions is None:
+        return case, None
+    return case, Recognition(recogniser, mentions_of(text, mentions))
+
+
+def seal(record: str, text: str, vector: bytes) -> int:
+    """Changes when anything changes that a search gives out of a case."""
+    return crc32(vector, crc32(text.encode("utf-8", "replace"), crc32(record.encode())))
+
+
+def is_sealed(record: object, text: object, vector: bytes, stored: object) -> bool:
+    """Whether a stored record is there and has this seal, with this text and vector."""
+    if not isinstance(record, str) or not isinstance(text, str):
+        return False
+    return seal(record, text, vector) == stored

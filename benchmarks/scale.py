@@ -10,9 +10,10 @@ remembered.
 
     python benchmarks/scale.py [--rows 10000 100000 1000000] [--dim 256] [--lean] [--into FILE.md]
 
-With ``--into`` the table is written between the marks ``<!-- scale -->`` of a page. With ``--lean``
-the cases have no words and no findings, so that more of them fit on a disk; its marks are
-``<!-- scale without reports -->``.
+With ``--folder`` the casebases are kept there, and what searching and writing take can be measured
+again without building them again. With ``--into`` the table is written between the marks
+``<!-- scale -->`` of a page. With ``--lean`` the cases have no words and no findings, so that more
+of them fit on a disk; its marks are ``<!-- scale without reports -->``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date, timedelta
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter, process_time
@@ -38,7 +40,7 @@ import numpy as np
 
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.testing.questions import question_of
-from mmedrag.types import Assertion, Case, Domain, Kind, Matrix, Mention, Query
+from mmedrag.types import Assertion, Case, Domain, Hit, Kind, Matrix, Mention, Query
 
 DOMAINS = list(Domain)
 MODALITIES = ("ct", "mr", "xray", "us", "histology", "fundus", "endoscopy", "dermoscopy")
@@ -190,31 +192,40 @@ class Nearest:
 
 def measure(rows: int, dim: int, lean: bool, folder: Path) -> dict[str, tuple[float, ...]]:
     """Every row of the table for one size: wall figure first, processor time second."""
+    path = folder / f"{rows}x{dim}{'-lean' if lean else ''}.casebase"
+    kept = path.with_suffix(".json")
     corpus = Corpus(rows, dim, **(NO_REPORTS if lean else {}))
-    path = folder / "scale.casebase"
     noise = np.random.default_rng(1).standard_normal((400, dim), np.float32)
     queries = unit(corpus.vectors(400) + 0.5 * unit(noise))
+    if not kept.exists():
+        kept.write_text(json.dumps(built(path, corpus, queries)))
+    figures: dict[str, tuple[float, ...]] = json.loads(kept.read_text())
+    with ProcessPoolExecutor(1, get_context("spawn")) as anew:  # whose memory is its own
+        return figures | anew.submit(opened, path, queries, rows, lean).result()
+
+
+def built(path: Path, corpus: Corpus, queries: Matrix) -> dict[str, tuple[float, ...]]:
+    """The rows of making a casebase, and what is found in it before any case comes or goes."""
     nearest = Nearest(queries[:60])
     figures: dict[str, tuple[float, ...]] = {}
-    with Casebase.create(path, dim=dim, fingerprint="f", preset="p") as casebase:
+    with Casebase.create(path, dim=corpus.dim, fingerprint="f", preset="p") as casebase:
         spent = 0.0
         for n, entries in enumerate(corpus.entries()):
             nearest.add(n * CHUNK, np.stack([entry.vector for entry in entries]))
             begin = perf_counter()
             casebase.add(entries)
             spent += perf_counter() - begin
-        figures["add (cases/s)"] = (rows / spent,)
+        figures["add (cases/s)"] = (corpus.rows / spent,)
         faiss.omp_set_num_threads(os.cpu_count() or 1)  # as it is where nobody says otherwise
         begin, processor = perf_counter(), process_time()
         casebase.publish()
         figures["publish, all cores (s)"] = (perf_counter() - begin, process_time() - processor)
         faiss.omp_set_num_threads(1)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    figures["disk (KB a case)"] = (size / rows / 1024,)
-    with Casebase.open(path) as casebase:  # before any case comes or goes
+    figures["disk (KB a case)"] = (size / corpus.rows / 1024,)
+    with Casebase.open(path) as casebase:
         figures["recall@50"] = (nearest.recall(casebase),)
-    with ProcessPoolExecutor(1, get_context("spawn")) as anew:  # whose memory is its own
-        return figures | anew.submit(opened, path, queries, rows, lean).result()
+    return figures
 
 
 def opened(path: Path, queries: Matrix, rows: int, lean: bool) -> dict[str, tuple[float, ...]]:
@@ -231,7 +242,9 @@ def opened(path: Path, queries: Matrix, rows: int, lean: bool) -> dict[str, tupl
     casebase.recognisers()  # waits until the whole file is checked, beside which searches go on
     figures["open → whole file checked (s)"] = (perf_counter() - begin, process_time() - processor)
 
-    def search(i: int, domain: Domain | None = None, text: str = "", where: str | None = None):
+    def search(
+        i: int, domain: Domain | None = None, text: str = "", where: str | None = None
+    ) -> list[Hit]:
         question = question_of(Query(text, where=where), queries[i % len(queries)], domain)
         return casebase.search(question, K)
 
@@ -281,13 +294,16 @@ def opened(path: Path, queries: Matrix, rows: int, lean: bool) -> dict[str, tupl
 
 
 def written(
-    casebase: Casebase, corpus: Corpus, search: Callable[[int], object]
+    casebase: Casebase, corpus: Corpus, search: Callable[[int], list[Hit]]
 ) -> dict[str, tuple[float, ...]]:
     """What adding and deleting one case takes, and the first search after each."""
-    new = corpus.chunk(corpus.rows, 64)
+    runs = next(n for n in count() if casebase.get(f"case{corpus.rows + 64 * n}") is None)
+    new = corpus.chunk(corpus.rows + 64 * runs, 64)
+    found = dict.fromkeys(hit.case.id for i in range(9) for hit in search(i))
+    old = [name for name in found if int(name.removeprefix("case")) < corpus.rows]
     writes = {
         "add one": lambda i: casebase.add([new[i]]),
-        "delete one": lambda i: casebase.delete([f"case{7 * i + 1}"]),
+        "delete one": lambda i: casebase.delete([old[i]]),
     }
     figures: dict[str, tuple[float, ...]] = {}
     for name, write in writes.items():
@@ -361,10 +377,11 @@ def main() -> None:
     parser.add_argument("--into", type=Path, help="a page with the marks of the table")
     parser.add_argument("--lean", action="store_true", help="cases without words and findings")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help="where the casebases are made")
+    parser.add_argument("--folder", type=Path, help="where casebases are kept, and used again")
     asked = parser.parse_args()
     faiss.omp_set_num_threads(1)
-    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = str(asked.folder or temporary)
         if asked.one:
             print(json.dumps(measure(asked.one, asked.dim, asked.lean, Path(folder))))
             return

@@ -37,7 +37,7 @@ from mmedrag.datasets import read_corpus
 from mmedrag.indexing import index
 from mmedrag.phantoms.corpus import generate
 from mmedrag.presets import Stages, build
-from scale import Corpus
+from scale import Corpus, write_into
 
 MARKS = ("<!-- sizing -->", "<!-- end of sizing -->")
 SIZES = (10_000_000, 100_000_000, 1_000_000_000)
@@ -202,13 +202,6 @@ def duration(seconds: float) -> str:
     return f"{hours:,.1f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
 
 
-def write_into(page: Path, content: str) -> None:
-    """Put the table between the marks of a page."""
-    before, _, rest = page.read_text("utf-8").partition(MARKS[0])
-    after = rest.partition(MARKS[1])[2]
-    page.write_text(f"{before}{MARKS[0]}\n{content}\n{MARKS[1]}{after}", "utf-8")
-
-
 def main() -> None:
     """Measure, multiply, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -238,7 +231,7 @@ def main() -> None:
     ]
     print("\n".join(lines))
     if options.into:
-        write_into(options.into, "\n".join(lines))
+        write_into(options.into, "\n".join(lines), MARKS)
 
 
 if __name__ == "__main__":

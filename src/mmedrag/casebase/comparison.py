@@ -32,15 +32,17 @@ def differences(database: Database, generation: Generation) -> Iterator[str]:
     each time. The generation holds the rows that it should.
     """
     kept: Mask = np.zeros(len(generation.rows), np.bool_)
-    columns, words = ColumnWriter(), _Words(database, generation)
+    summary, columns, words = generation.summary, ColumnWriter(), _Words(database, generation)
     for name, shard in generation.shards.items():
         held = generation.rows[shard.start : shard.stop]
         domain = None if name == UNASSIGNED else name
-        for batch in database.contents_of(domain, generation.summary.row, generation.summary.dim):
+        for rows, vectors in database.vectors_of(domain, summary.row, summary.dim):
+            stored = generation.vectors.at(np.searchsorted(held, rows) + shard.start)
+            if not np.array_equal(stored, vectors):
+                yield f"the index of {name} does not hold the vectors of the database"
+        for batch in database.contents_of(domain, summary.row):
             positions = np.searchsorted(held, batch.rows) + shard.start
             kept[positions] = True
-            if not np.array_equal(generation.vectors.at(positions), batch.vectors):
-                yield f"the index of {name} does not hold the vectors of the database"
             columns.add(batch.plain, batch.labels, batch.meta)
             words.add(batch.texts, positions)
     vocabulary = database.vocabulary.counted(generation.summary.number)

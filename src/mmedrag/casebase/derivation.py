@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -45,26 +46,36 @@ def derive(
     """
     domains = sorted(database.counts(), key=lambda domain: domain or UNASSIGNED)
     rows = [database.rows_of(domain, last) for domain in domains]
+    vectors = (part for domain in domains for _, part in database.vectors_of(domain, last, dim))
+    entries: dict[str, Any] = {
+        "rows": write_array(folder / "rows", rows, "<i8"),
+        "vectors": write_array(folder / "vectors", vectors, "<f4"),
+    }
+    if not entries["vectors"]["shape"][1:]:
+        entries["vectors"]["shape"] = [0, dim]
+    threads = faiss.omp_get_max_threads()  # a new thread would begin with as many as there are
+    with ThreadPoolExecutor(
+        1, initializer=faiss.omp_set_num_threads, initargs=(threads,)
+    ) as beside:
+        shards = beside.submit(_shards, folder, domains, rows, dim, key)  # without the interpreter
+        words, vocabulary = _words_and_columns(database, folder, domains, last)
+        return entries | words | {"shards": shards.result()}, vocabulary
+
+
+def _words_and_columns(
+    database: Database, folder: Path, domains: Sequence[str | None], last: int
+) -> tuple[dict[str, Any], dict[str, Counted]]:
+    """Entries in the manifest, and what numbers stand for."""
     columns = ColumnWriter()
     with TemporaryFile(dir=folder) as spool:
         postings = PostingsWriter(Stemmer(database.connection).stems, spool)
-
-        def vectors() -> Iterator[Matrix]:
-            for domain in domains:
-                for batch in database.contents_of(domain, last, dim):
-                    columns.add(batch.plain, batch.labels, batch.meta)
-                    postings.add(batch.texts)
-                    yield batch.vectors
-
-        entries: dict[str, Any] = {
-            "rows": write_array(folder / "rows", rows, "<i8"),
-            "vectors": write_array(folder / "vectors", vectors(), "<f4"),
-        }
-        if not entries["vectors"]["shape"][1:]:
-            entries["vectors"]["shape"] = [0, dim]
+        for domain in domains:
+            for batch in database.contents_of(domain, last):
+                columns.add(batch.plain, batch.labels, batch.meta)
+                postings.add(batch.texts)
+        entries: dict[str, Any] = {}
         entries["columns"], vocabulary = columns.write(folder)
         entries["postings"], vocabulary[WORDS] = postings.write(folder)
-    entries["shards"] = _shards(folder, domains, rows, dim, key)
     return entries, vocabulary
 
 

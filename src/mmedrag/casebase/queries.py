@@ -59,14 +59,13 @@ class Added:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """Cases of one domain: what a generation is derived from; ``plain`` by field."""
+    """Cases of one domain: what words and columns are derived from; ``plain`` by field."""
 
     rows: Rows
     texts: Sequence[str]
     labels: Sequence[str]
     meta: Sequence[str]
     plain: Sequence[Sequence[str | None]]
-    vectors: Matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,25 +196,34 @@ class Queries(Connection):
             yield Added(rows, domains, texts, self.vectors(rows, dim))
             row = numbers[-1]
 
-    def contents_of(self, domain: str | None, last: int, dim: int) -> Iterator[Content]:
-        """What is derived from a domain's cases up to row ``last``, in batches ascending by row.
+    def vectors_of(self, domain: str | None, last: int, dim: int) -> Iterator[tuple[Rows, Matrix]]:
+        """Rows and vectors of a domain's cases up to row ``last``, in batches ascending by row.
 
         Raises:
             CasebaseDamaged: a vector fails its checksum.
         """
         crc = "crc" if self.derives else "NULL"
         cursor = self._run(
-            f"SELECT row, vector, {crc}, text, labels, meta, {', '.join(PLAIN)} FROM cases "  # noqa: S608
-            "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row) "
+            f"SELECT row, vector, {crc} FROM cases LEFT JOIN vectors USING (row) "  # noqa: S608
             "WHERE domain IS ? AND row <= ? ORDER BY row",
             [domain, last],
         )
         while page := cursor.fetchmany(16 * _BATCH):
-            rows, blobs, checksums, texts, labels, meta, *plain = zip(*page, strict=True)
-            vectors = np.empty((len(rows), dim), np.float32)
-            for i, (row, blob, stored) in enumerate(zip(rows, blobs, checksums, strict=True)):
+            vectors = np.empty((len(page), dim), np.float32)
+            for i, (row, blob, stored) in enumerate(page):
                 vectors[i] = checked_vector(f"of row {row}", blob, stored)
-            yield Content(np.array(rows, np.int64), texts, labels, meta, plain, vectors)
+            yield np.array([row for row, _, _ in page], np.int64), vectors
+
+    def contents_of(self, domain: str | None, last: int) -> Iterator[Content]:
+        """What else is derived from a domain's cases, in the same batches."""
+        cursor = self._run(
+            f"SELECT row, text, labels, meta, {', '.join(PLAIN)} FROM cases "  # noqa: S608
+            "LEFT JOIN texts USING (row) WHERE domain IS ? AND row <= ? ORDER BY row",
+            [domain, last],
+        )
+        while page := cursor.fetchmany(16 * _BATCH):
+            rows, texts, labels, meta, *plain = zip(*page, strict=True)
+            yield Content(np.array(rows, np.int64), texts, labels, meta, plain)
 
     def vectors(self, rows: Rows, dim: int) -> Matrix:
         """Stored vectors, ``(len(rows), dim)``; ``rows`` ascending and present.

@@ -26,7 +26,7 @@ STAGES = {
 }  # fmt: skip
 SHELVES = (
     GROUND,
-    {"protocols", "checkpoint", "citations", "imaging", "readings", "selection"},
+    {"protocols", "checkpoint", "citations", "imaging", "readings", "selection", "expansion"},
     {"courses", "holdings"},
     STAGES,
     {"backends"},
@@ -55,7 +55,7 @@ ONLY = {
     "types": {"domains", "errors"},
     "errors": set(),
     "measures": {"types", "errors"},
-    "pipeline": GROUND | {"protocols", "citations", "imaging", "selection"},
+    "pipeline": GROUND | {"protocols", "citations", "imaging", "selection", "expansion"},
     "views": GROUND | {"protocols", "citations", "imaging", "courses", "indexing", "mmedrag"},
 }
 """Rooms that keep to less than their shelf allows."""

@@ -37,7 +37,7 @@ from mmedrag.testing.questions import question_of
 from mmedrag.types import Hit, Query, Question
 
 K = 50
-SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+SHARES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 MODES = ("image", "text", "both")
 Floats = NDArray[np.float64]
 
@@ -187,12 +187,13 @@ def print_rows(
     casebase: Casebase, mode: str, tuned: Sequence[Asked], asked: Sequence[Asked]
 ) -> None:
     """Choose the share on some queries, and print what it does to others."""
-    gains = {share: measured(casebase, tuned, OverNeighbours(share))[0].mean() for share in SHARES}
-    best = max(SHARES, key=lambda share: gains[share])
+    stages = {0.0: NearQuestion(), **{share: OverNeighbours(share) for share in SHARES}}
+    gains = {share: measured(casebase, tuned, stage)[0].mean() for share, stage in stages.items()}
+    best = max(gains, key=lambda share: gains[share])
     groups = np.array([one.group for one in asked])
     plain, _ = measured(casebase, asked, NearQuestion())
-    for share in sorted({0.0, best, 0.5, 0.7}):
-        got, found = measured(casebase, asked, OverNeighbours(share))
+    for share in sorted({0.0, best, 0.2, 0.7}):
+        got, found = measured(casebase, asked, stages[share])
         low, high = intervals(got - plain, groups)
         mean, gain = 100 * got.mean(axis=0), 100 * (got - plain).mean(axis=0)
         cells = [

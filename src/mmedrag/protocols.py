@@ -154,9 +154,9 @@ class Walk(Protocol):
 class NeighbourIndex(Protocol):
     """What a case index may also do: know the nearest cases of each case beforehand.
 
-    Laws: those of :class:`CaseIndex`, whatever the neighbours are; where a walk reaches nothing or
-    its share is 0, the hits are those of ``search``. A hit that would not be among these has
-    ``proximity``.
+    Laws: those of :class:`CaseIndex`, whatever the neighbours are; where a walk reaches nothing but
+    candidates and leaves their order, the hits are those of ``search``. A hit that would not be
+    among these has ``proximity``.
     """
 
     def search_onward(self, question: Question, k: int, walk: Walk) -> list[Hit]: ...

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Mask, Positions
 from mmedrag.casebase.neighbours import (
@@ -19,6 +20,7 @@ from mmedrag.casebase.neighbours import (
     Neighbours,
     first,
     nearest_of,
+    products,
 )
 from mmedrag.types import Matrix
 
@@ -67,12 +69,7 @@ class Graph:
             new, theirs = added.of(domain, alive)
             if not len(own) or not len(new):
                 continue
-            values = vectors[own] @ theirs.T
-            values[positions[own, None] == new] = -np.inf
-            near = np.broadcast_to(new, values.shape)
-            if len(new) > NEIGHBOURS:
-                best = np.argpartition(-values, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
-                near, values = new[best], np.take_along_axis(values, best, axis=1)
+            near, values = _nearest(positions[own], vectors[own], new, theirs)
             joined = first(
                 np.concatenate([lists.positions[own], near], axis=1),
                 np.concatenate([lists.nearness[own], values], axis=1),
@@ -116,3 +113,17 @@ class Graph:
         if shard is not None:
             inside |= (positions >= shard.start) & (positions < shard.stop)
         return inside
+
+
+def _nearest(
+    positions: Positions, vectors: Matrix, new: Positions, theirs: Matrix
+) -> tuple[Positions, NDArray[np.float32]]:
+    """Which of the new cases may be among the nearest of each case, and how near they are."""
+    values = vectors @ theirs.T
+    places = np.broadcast_to(np.arange(len(new)), values.shape)
+    if len(new) > NEIGHBOURS + 1:  # itself
+        places = np.argpartition(-values, NEIGHBOURS, axis=1)[:, : NEIGHBOURS + 1]
+    values = products(vectors[:, None], theirs[places])
+    near = new[places]
+    values[near == positions[:, None]] = -np.inf
+    return near, values

@@ -63,14 +63,22 @@ class _Found:
     scores: NDArray[np.float64]
     proximity: NDArray[np.float64] | None = None
 
-    def and_(self, other: _Found) -> _Found:
-        """Both, in this order."""
-        return _Found(
-            np.concatenate([self.positions, other.positions]),
-            np.concatenate([self.vectors, other.vectors]),
-            np.concatenate([self.cosines, other.cosines]),
-            np.concatenate([self.scores, other.scores]),
-        )
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranking:
+    """What candidates are ranked by; without words by similarity alone."""
+
+    query: Vector
+    words: Scored | None
+    concepts: Scored | None
+    weight: float
+
+    def scores(self, positions: Positions, cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of some positions, among which is the best match by words."""
+        if self.words is None:
+            return cosines
+        met = None if self.concepts is None else scores_at(positions, self.concepts)
+        return relevance(cosines, scores_at(positions, self.words), met, self.weight)
 
 
 class Snapshot:
@@ -171,55 +179,49 @@ class Snapshot:
         """
         query, domain = question.query, question.routing.decision
         allowed = self._allowed(database, query.where)
-        wide = k if walk is None else max(k, walk.candidates)
         text = " ".join([query.text, *question.synonyms])
         words = self._lexicon.match(text, self._alive)
         concepts = self._at_positions(database.matching(question.criteria))
-        met = concepts if concepts[1].any() else None
-        alone = not len(words[0]) and met is None  # the vector
-        if alone:
+        met = bool(concepts[1].any())
+        if not len(words[0]) and not met:
+            wide = k if walk is None else max(k, walk.candidates)
             positions = self._candidates(vector, wide, domain, allowed)
+            ranking = _Ranking(vector, None, None, 0.0)
         else:
             matched, scores = self._visible(words, domain, allowed)
-            depth = max(wide, _DEPTH)
+            depth = max(k, _DEPTH)
             sources = [
                 self._nearest(vector, depth, domain, allowed),
                 self._best(matched, scores, depth),
                 self._meeting(vector, depth, domain, self._visible(concepts, domain, allowed)),
             ]
             positions = np.unique(np.concatenate(sources))
-        rank = partial(
-            self._ranked, vector, None if alone else words, met, weight_of(question.criteria)
-        )
-        found = rank(positions)
+            weight = weight_of(question.criteria)
+            ranking = _Ranking(vector, words, concepts if met else None, weight)
+        found = self._ranked(ranking, positions)
         if walk is not None:
             visible = partial(self._is_visible, domain=domain, allowed=allowed)
-            found = self._onward(found, walk, k, rank, visible)
+            found = self._onward(found, ranking, walk, k, visible)
         return self._hits(database, found, k)
 
     def _ranked(
-        self,
-        query: Vector,
-        words: Scored | None,
-        concepts: Scored | None,
-        weight: float,
-        positions: Positions,
+        self, ranking: _Ranking, positions: Positions, beside: _Found | None = None
     ) -> _Found:
-        """Some positions with what they are ranked by; without words by similarity."""
+        """Some positions, beside others, with what all of them are ranked by."""
         vectors = self._vectors_at(positions)
-        cosines = similarities(vectors, query)
-        if words is None:
-            return _Found(positions, vectors, cosines, cosines)
-        met = None if concepts is None else scores_at(positions, concepts)
-        scores = relevance(cosines, scores_at(positions, words), met, weight)
-        return _Found(positions, vectors, cosines, scores)
+        cosines = similarities(vectors, ranking.query)
+        if beside is not None:
+            positions = np.concatenate([beside.positions, positions])
+            vectors = np.concatenate([beside.vectors, vectors])
+            cosines = np.concatenate([beside.cosines, cosines])
+        return _Found(positions, vectors, cosines, ranking.scores(positions, cosines))
 
     def _onward(
         self,
         found: _Found,
+        ranking: _Ranking,
         walk: Walk,
         k: int,
-        rank: Callable[[Positions], _Found],
         visible: Callable[[Positions], Mask],
     ) -> _Found:
         """What was found, and of its neighbours those that a walk reaches most."""
@@ -240,7 +242,7 @@ class Snapshot:
         )
         others = np.flatnonzero((reached > 0.0) & ~np.isin(nodes, found.positions))
         others = others[np.argsort(-reached[others], kind="stable")[: walk.candidates]]
-        joined = found.and_(rank(np.sort(nodes[others])))
+        joined = self._ranked(ranking, np.sort(nodes[others]), found)
         proximity = scores_at(joined.positions, (nodes, reached))
         cut = np.sort(found.scores)[-k] if len(found.scores) >= k else -np.inf
         return replace(

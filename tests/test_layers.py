@@ -26,8 +26,8 @@ STAGES = {
 }  # fmt: skip
 SHELVES = (
     GROUND,
-    {"protocols", "checkpoint", "citations", "imaging", "readings", "selection", "expansion"},
-    {"courses", "holdings"},
+    {"protocols", "checkpoint", "citations", "imaging", "readings", "selection"},
+    {"courses", "holdings", "expansion"},
     STAGES,
     {"backends"},
     {"stores"},

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.exact import Mask, Positions
+from mmedrag.casebase.exact import TIE, Mask, Positions
 from mmedrag.casebase.neighbours import (
     NEIGHBOURS,
     Corpora,
@@ -69,7 +69,8 @@ class Graph:
             new, theirs = added.of(domain, alive)
             if not len(own) or not len(new):
                 continue
-            near, values = _nearest(positions[own], vectors[own], new, theirs)
+            floors = lists.nearness[own, -1:]
+            near, values = _nearest(positions[own], vectors[own], new, theirs, floors)
             joined = first(
                 np.concatenate([lists.positions[own], near], axis=1),
                 np.concatenate([lists.nearness[own], values], axis=1),
@@ -116,14 +117,24 @@ class Graph:
 
 
 def _nearest(
-    positions: Positions, vectors: Matrix, new: Positions, theirs: Matrix
+    positions: Positions,
+    vectors: Matrix,
+    new: Positions,
+    theirs: Matrix,
+    floors: NDArray[np.float32],
 ) -> tuple[Positions, NDArray[np.float32]]:
-    """Which of the new cases may be among the nearest of each case, and how near they are."""
+    """Which of the new cases may be among the nearest of each case, and how near they are.
+
+    Those that are no nearer than the last of a list, ``(m, 1)``, count as none.
+    """
     values = vectors @ theirs.T
     places = np.broadcast_to(np.arange(len(new)), values.shape)
     if len(new) > NEIGHBOURS + 1:  # itself
         places = np.argpartition(-values, NEIGHBOURS, axis=1)[:, : NEIGHBOURS + 1]
-    values = products(vectors[:, None], theirs[places])
+        values = np.take_along_axis(values, places, axis=1)
     near = new[places]
-    values[near == positions[:, None]] = -np.inf
+    may = (values >= floors - np.float32(TIE)) & (near != positions[:, None])
+    row, column = np.nonzero(may)
+    values = np.full(may.shape, -np.inf, np.float32)
+    values[may] = products(vectors[row], theirs[places[row, column]])
     return near, values

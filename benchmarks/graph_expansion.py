@@ -128,16 +128,24 @@ def measured(
     return np.array([figures(*pair) for pair in zip(asked, found, strict=True)]), found
 
 
-def brought_in(asked: Sequence[Asked], found: Sequence[Sequence[Hit]]) -> str:
-    """How many cases of a query came in by the graph alone, and which share of them is relevant."""
-    grades = [
-        one.grades[int(hit.case.id)] > 0
-        for one, hits in zip(asked, found, strict=True)
-        for hit in hits
-        if hit.proximity is not None
-    ]
-    share = f", {100 * np.mean(grades):.0f} % relevant" if grades else ""
-    return f"{len(grades) / len(asked):.1f}{share}"
+def brought_in(
+    asked: Sequence[Asked], found: Sequence[Sequence[Hit]], near: Sequence[Sequence[Hit]]
+) -> str:
+    """How many cases of a query came in by the graph alone, what of them is relevant, how far.
+
+    ``near`` are the first 200 of each query without the graph.
+    """
+    grades, far = [], 0
+    for one, hits, direct in zip(asked, found, near, strict=True):
+        ids = {hit.case.id for hit in direct}
+        came = [hit.case.id for hit in hits if hit.proximity is not None]
+        grades += [one.grades[int(case_id)] > 0 for case_id in came]
+        far += sum(case_id not in ids for case_id in came)
+    if not grades:
+        return "0 | – | 0"
+    return (
+        f"{len(grades) / len(asked):.1f} | {100 * np.mean(grades):.0f} % | {far / len(asked):.1f}"
+    )
 
 
 def intervals(differences: Floats, groups: NDArray[np.int64]) -> Floats:
@@ -168,9 +176,9 @@ def main() -> None:
     print(f"{len(gallery.cases)} records\n")
     print(
         "| query | queries | share of the walk | nDCG@10 | difference | recall@50 | difference "
-        "| came in by the graph |"
+        "| came in by the graph | relevant | not among the first 200 |"
     )
-    print("|---|---:|---:|---:|---:|---:|---:|---|")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     with (
         TemporaryDirectory() as folder,
         filled(Path(folder) / "cases", gallery, stages.embedder) as casebase,
@@ -192,6 +200,7 @@ def print_rows(
     best = max(gains, key=lambda share: gains[share])
     groups = np.array([one.group for one in asked])
     plain, _ = measured(casebase, asked, NearQuestion())
+    near = [casebase.search(one.question, 200) for one in asked]
     for share in sorted({0.0, best, 0.2, 0.7}):
         got, found = measured(casebase, asked, stages[share])
         low, high = intervals(got - plain, groups)
@@ -200,7 +209,7 @@ def print_rows(
             f"{mean[i]:.1f} | {gain[i]:+.1f} ({low[i]:+.1f} to {high[i]:+.1f})" for i in (0, 1)
         ]
         chosen = " (chosen)" if share == best else ""
-        came = brought_in(asked, found)
+        came = brought_in(asked, found, near)
         print(f"| {mode} | {len(asked)} | {share}{chosen} | {' | '.join(cells)} | {came} |")
 
 

@@ -46,14 +46,14 @@ class OverNeighbours:
     walk. A case that comes in by the walk alone has :attr:`~mmedrag.types.Hit.proximity`.
 
     Attributes:
-        share: of the walk in the relevance of a case, from 0 to 1.
+        share: of the walk in the relevance of a case, from 0 to 1; chosen on training patients.
         candidates: of stage 1, with which the walk begins.
 
     Raises:
         QueryError: the share is not from 0 to 1.
     """
 
-    share: float = 0.5
+    share: float = 0.7
     candidates: int = 200
 
     def __post_init__(self) -> None:

@@ -31,7 +31,6 @@ from mmedrag.casebase.neighbours import (
     Corpora,
     Former,
     Neighbours,
-    former_of,
     write_neighbours,
 )
 from mmedrag.casebase.postings import Postings
@@ -213,9 +212,13 @@ class Generations:
             return None
         try:
             live = self.load(name, database, summary.fingerprint, summary.dim)
-            return None if live.neighbours is None else former_of(live.corpora, live.neighbours)
+            if live.neighbours is None:
+                return None
+            for array in live.neighbours.arrays():
+                array.span()
         except GenerationDamaged:
             return None
+        return Former(live.corpora, live.neighbours)
 
     def load(self, name: str, database: Database, fingerprint: str, dim: int) -> Generation:
         """Map a generation's files. Small ones are checked at once, large ones as they are used.

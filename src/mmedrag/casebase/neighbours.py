@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.blocks import REMEDY, GenerationDamaged, StoredArray, write_array
-from mmedrag.casebase.exact import TIE, Positions, Rows, locate
+from mmedrag.casebase.exact import TIE, Mask, Positions, Rows, locate
 from mmedrag.casebase.shard import Shard
 from mmedrag.rounding import rounded
 from mmedrag.types import Matrix
@@ -41,14 +41,14 @@ class Lists:
     Where there are fewer, positions are -1 and inner products -inf.
     """
 
-    positions: Positions
+    positions: NDArray[np.int32]
     nearness: NDArray[np.float32]
 
     @classmethod
     def empty(cls, count: int) -> Lists:
         """Lists without a case."""
         shape = (count, NEIGHBOURS)
-        return cls(np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32))
+        return cls(np.full(shape, -1, np.int32), np.full(shape, -np.inf, np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,14 +58,6 @@ class Corpora:
     rows: Rows
     vectors: StoredArray
     shards: Mapping[str, Shard]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Former:
-    """Row numbers and lists of the generation before, by domain; positions count within it."""
-
-    rows: Mapping[str, Rows]
-    lists: Mapping[str, Lists]
 
 
 class Neighbours:
@@ -87,28 +79,29 @@ class Neighbours:
 
     def at(self, positions: Positions) -> Lists:
         """The lists of some positions."""
-        near = self._positions.at(positions).astype(np.int64)
-        return Lists(near, self._nearness.at(positions))
+        return Lists(self._positions.at(positions), self._nearness.at(positions))
 
     def span(self, start: int, stop: int) -> Lists:
         """The lists of the positions from ``start`` up to ``stop``."""
-        near = self._positions.span(start, stop).astype(np.int64)
-        return Lists(near, self._nearness.span(start, stop))
+        return Lists(self._positions.span(start, stop), self._nearness.span(start, stop))
 
 
-def former_of(corpora: Corpora, neighbours: Neighbours) -> Former:
-    """What a generation hands on to the next.
+@dataclass(frozen=True, slots=True, eq=False)
+class Former:
+    """The cases of the generation before, and their neighbours."""
 
-    Raises:
-        GenerationDamaged: a file was changed.
-    """
-    rows, lists = {}, {}
-    for name, shard in corpora.shards.items():
-        held = neighbours.span(shard.start, shard.stop)
-        near = np.where(held.positions >= 0, held.positions - shard.start, -1)
-        rows[name] = corpora.rows[shard.start : shard.stop]
-        lists[name] = Lists(near, held.nearness)
-    return Former(rows, lists)
+    corpora: Corpora
+    neighbours: Neighbours
+
+    def of(self, domain: str) -> tuple[Rows, Lists] | None:
+        """Row numbers and lists of a domain, if it had one; positions count within it."""
+        shard = self.corpora.shards.get(domain)
+        if shard is None:
+            return None
+        lists = self.neighbours.span(shard.start, shard.stop)
+        near = np.where(lists.positions >= 0, lists.positions - np.int32(shard.start), -1)
+        rows = self.corpora.rows[shard.start : shard.stop]
+        return rows, Lists(near.astype(np.int32), lists.nearness)
 
 
 def write_neighbours(folder: Path, corpora: Corpora, former: Former | None) -> dict[str, Any]:
@@ -155,7 +148,7 @@ def nearest_of(corpora: Corpora, shard: Shard, positions: Positions, own: Matrix
     return lists
 
 
-def first(positions: Positions, values: NDArray[np.floating]) -> Lists:
+def first(positions: NDArray[np.integer], values: NDArray[np.floating]) -> Lists:
     """The first 20 of each row by falling value, ties by position; values of -inf are no case."""
     order = np.lexsort((positions, -values), axis=-1)[:, :NEIGHBOURS]
     lists = Lists.empty(len(positions))
@@ -176,30 +169,38 @@ def _of_shard(corpora: Corpora, name: str, former: Former | None) -> Lists:
     shard = corpora.shards[name]
     rows = corpora.rows[shard.start : shard.stop]
     vectors = corpora.vectors.span(shard.start, shard.stop)
-    positions = np.arange(shard.start, shard.stop)
-    old = None if former is None or name not in former.rows else former.rows[name]
-    if former is None or old is None:
-        return nearest_of(corpora, shard, positions, vectors)
-    places, present = locate(rows, old)
+    before = None if former is None else former.of(name)
+    places, present = locate(rows, rows[:0] if before is None else before[0])
     added = np.ones(len(rows), np.bool_)
     added[places[present]] = False
-    if np.count_nonzero(added) * _FEW > len(rows):
-        return nearest_of(corpora, shard, positions, vectors)
-    moved = np.where(present, places, -1)  # where each old case is now
-    lists = Lists.empty(len(rows))
-    before = former.lists[name]
-    near = np.where(before.positions >= 0, moved[before.positions], -1)[present]
-    lost = np.any((before.positions[present] >= 0) & (near < 0), axis=1)
-    kept = moved[present]
-    lists.positions[kept] = np.where(near >= 0, near + shard.start, -1)
-    lists.nearness[kept] = before.nearness[present]
-    again = added.copy()
-    again[kept[lost]] = True
+    if before is None or np.count_nonzero(added) * _FEW > len(rows):
+        return nearest_of(corpora, shard, np.arange(shard.start, shard.stop), vectors)
+    lists, again = _taken_over(before[1], np.where(present, places, -1), len(rows))
+    again |= added
+    lists.positions[lists.positions >= 0] += shard.start
     searched = np.flatnonzero(again)
     found = nearest_of(corpora, shard, searched + shard.start, vectors[searched])
     lists.positions[searched], lists.nearness[searched] = found.positions, found.nearness
     _let_in(lists, vectors, np.flatnonzero(~again), np.flatnonzero(added), shard.start)
     return lists
+
+
+def _taken_over(before: Lists, moved: Positions, count: int) -> tuple[Lists, Mask]:
+    """Lists where their cases are now, and which of them have lost a case.
+
+    Args:
+        before: the lists of a domain as they were.
+        moved: where each case of these is now; -1 where it is deleted.
+        count: of cases now.
+    """
+    there = moved >= 0
+    kept, had = moved[there], before.positions[there]
+    near = np.where(had >= 0, moved[had], -1)
+    lists = Lists.empty(count)
+    lists.positions[kept], lists.nearness[kept] = near, before.nearness[there]
+    lost = np.zeros(count, np.bool_)
+    lost[kept] = np.any((had >= 0) & (near < 0), axis=1)
+    return lists, lost
 
 
 def _let_in(lists: Lists, vectors: Matrix, kept: Rows, added: Rows, start: int) -> None:

@@ -230,7 +230,7 @@ class Snapshot:
         added = Added(self._fresh.vectors, self._fresh_domains, self._stored)
         lists = self._graph.lists(start, found.vectors[order], added, self._alive)
         seen = (lists.positions >= 0) & visible(lists.positions)
-        near = np.where(seen, lists.positions, start[:, None])
+        near = np.where(seen, lists.positions, start[:, None]).astype(np.int64)
         nearness = np.where(seen, lists.nearness, 0.0).astype(np.float64)
         nodes, numbers = np.unique(np.concatenate([start, near.ravel()]), return_inverse=True)
         reached = walk.reached(

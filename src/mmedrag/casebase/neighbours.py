@@ -29,7 +29,8 @@ from mmedrag.types import Matrix
 NEIGHBOURS = 20
 """Of each case."""
 
-_CHUNK = 256  # cases whose candidates' vectors are held at once
+_BATCH = 1_024  # cases that are searched for at once
+_CHUNK = 256  # of which the vectors of the candidates are held at once
 _BLOCK = 4_096  # cases that are compared with one another at once
 _FEW = 20  # lists are taken over where at most one case in so many is new
 
@@ -137,14 +138,17 @@ def nearest_of(corpora: Corpora, shard: Shard, positions: Positions, own: Matrix
     lists = Lists.empty(len(positions))
     if not len(shard):
         return lists
-    for start in range(0, len(positions), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        near = shard.many(np.ascontiguousarray(own[part]), NEIGHBOURS + 1)
-        found = corpora.vectors.at(np.maximum(near, 0).ravel()).reshape(*near.shape, -1)
-        values = products(own[part, None], found)
-        values[(near < 0) | (near == positions[part, None])] = -np.inf
-        best = first(near, values)
-        lists.positions[part], lists.nearness[part] = best.positions, best.nearness
+    for start in range(0, len(positions), _BATCH):
+        batch = np.ascontiguousarray(own[start : start + _BATCH])
+        proposed = shard.many(batch, NEIGHBOURS + 1)
+        for at in range(0, len(batch), _CHUNK):
+            near = proposed[at : at + _CHUNK]
+            part = slice(start + at, start + at + len(near))
+            found = corpora.vectors.at(np.maximum(near, 0).ravel()).reshape(*near.shape, -1)
+            values = products(own[part, None], found)
+            values[(near < 0) | (near == positions[part, None])] = -np.inf
+            best = first(near, values)
+            lists.positions[part], lists.nearness[part] = best.positions, best.nearness
     return lists
 
 

@@ -22,6 +22,7 @@ Found: TypeAlias = tuple[Positions, NDArray[np.float32]]
 
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _APPROXIMATE = 2  # an approximate index proposes this many times k; exact arithmetic chooses
+_SHARE = 0.15  # of its cases that an index compares, above which matrix products compare all sooner
 _NOTHING: Found = np.empty(0, np.int64), np.empty(0, np.float32)
 SCAN = 40_000
 """Cases that a filter lets in are compared one by one up to this number, exactly."""
@@ -97,7 +98,7 @@ class Shard:
         arithmetic; -1 where an index proposes no more.
         """
         k = min(k, len(self))
-        if self._approximate is None:
+        if self._approximate is None or self._approximate.share > _SHARE:
             return self._many_flat(queries, k)
         positions = self._approximate.many(queries, min(candidates(k), len(self)))
         short = np.count_nonzero(positions >= 0, axis=1) < k
@@ -157,6 +158,12 @@ class ApproximateIndex:
     def comparable(self) -> bool:
         """Whether it compares the vectors as they are; a transformation may shorten them."""
         return False
+
+    @property
+    def share(self) -> float:
+        """Which share of its cases a search compares; 0 where that is not known."""
+        inverted = inverted_of(self._index())
+        return 0.0 if inverted is None else inverted.nprobe / inverted.nlist
 
     def search(self, query: Vector, k: int, wanted: int, mask: Mask | None) -> Found:
         """At most ``wanted`` candidates; fewer where masking leaves too few."""

@@ -64,14 +64,13 @@ class OverNeighbours:
         """The ``k`` most relevant cases.
 
         Raises:
-            QueryError: these cases have no graph.
-            CasebaseError: the casebase keeps no neighbours.
+            QueryError: these cases have no graph, or the casebase keeps no neighbours.
         """
         if not isinstance(cases, NeighbourIndex):
             raise QueryError(
                 "Only a casebase in a folder keeps the neighbours of its cases",
-                "Copy it into one (mmedrag copy), then 'mmedrag rebuild --neighbours'; or search "
-                "without --expansion.",
+                "Copy it into one (mmedrag copy URL FOLDER) and make them there (mmedrag rebuild "
+                "FOLDER --neighbours), or search without --expansion.",
             )
         return cases.search_onward(question, k, self)
 

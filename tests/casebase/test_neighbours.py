@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fast_folder import FAST
 from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.neighbours import NEIGHBOURS, nearest_of
-from mmedrag.errors import CasebaseError, QueryError
+from mmedrag.errors import QueryError
 from mmedrag.expansion import NearQuestion, OverNeighbours
 from mmedrag.protocols import NeighbourIndex
 from mmedrag.testing.case_index import (
@@ -202,7 +202,7 @@ def test_neighbours_are_kept_until_it_is_said_otherwise():
     entries = entries_of(2, 40)
     question = question_of(Query(), unit(np.random.default_rng(0)))
     with casebase_of(entries) as made:
-        with pytest.raises(CasebaseError, match="keeps no neighbours") as refused:
+        with pytest.raises(QueryError, match="keeps no neighbours") as refused:
             OverNeighbours().search(made, question, 5)
         assert "mmedrag rebuild" in refused.value.remedy
         made.publish()
@@ -215,7 +215,7 @@ def test_neighbours_are_kept_until_it_is_said_otherwise():
         assert "neighbours" not in made.settings
         made.rebuild(neighbours=False)
         assert not list(made.path.glob("generations/*/nearness"))
-        with pytest.raises(CasebaseError, match="keeps no neighbours"):
+        with pytest.raises(QueryError, match="keeps no neighbours"):
             OverNeighbours().search(made, question, 5)
 
 

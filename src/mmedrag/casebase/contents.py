@@ -27,7 +27,7 @@ from mmedrag.casebase.log import log_of
 from mmedrag.casebase.occurrences import Occurrences
 from mmedrag.casebase.snapshot import checked
 from mmedrag.casebase.verification import problems
-from mmedrag.errors import CasebaseError
+from mmedrag.errors import QueryError
 from mmedrag.filters import parse
 from mmedrag.protocols import Ontology, Walk
 from mmedrag.types import Case, Domain, Entry, Facet, Hit, Kind, Mention, Question, Vector
@@ -172,16 +172,15 @@ class Contents:
             Hits by falling relevance, which the walk blends, ties by id.
 
         Raises:
-            CasebaseError: the casebase keeps no neighbours.
-            FilterError, EncoderMismatch, QueryError: as for :meth:`search`.
+            QueryError: the casebase keeps no neighbours, or the vector is not finite.
+            FilterError, EncoderMismatch: as for :meth:`search`.
         """
         with self._access.now():
             kept = GRAPH in self._access.database.settings()
         if not kept:
-            raise CasebaseError(
-                f"{self.path} keeps no neighbours of its cases",
-                f"Make them: mmedrag rebuild {self.path} --neighbours. Or search without "
-                "--expansion.",
+            raise QueryError(
+                "The casebase keeps no neighbours of its cases",
+                "Make them (mmedrag rebuild CASEBASE --neighbours), or search without --expansion.",
             )
         return self._search(question, k, walk)
 

@@ -229,8 +229,9 @@ class Snapshot:
         start = found.positions[order]
         added = Added(self._fresh.vectors, self._fresh_domains, self._stored)
         lists = self._graph.lists(start, found.vectors[order], added, self._alive)
-        seen = (lists.positions >= 0) & visible(lists.positions)
-        near = np.where(seen, lists.positions, start[:, None]).astype(np.int64)
+        near = lists.positions.astype(np.int64)
+        seen = (near >= 0) & visible(near)
+        near = np.where(seen, near, start[:, None])
         nearness = np.where(seen, lists.nearness, 0.0).astype(np.float64)
         nodes, numbers = np.unique(np.concatenate([start, near.ravel()]), return_inverse=True)
         reached = walk.reached(

@@ -84,8 +84,8 @@ def _add_stages(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument(
         "--expansion", metavar="NAME",
-        help="of what is found: neighbours (cases near those that are found; see 'mmedrag rebuild "
-        "--neighbours'), none (default)",
+        help="of what is found: neighbours (cases near those that are found, where the casebase "
+        "keeps them: 'mmedrag rebuild CASEBASE --neighbours'), none (default)",
     )  # fmt: skip
     command.add_argument(
         "--filter", metavar="NAME",

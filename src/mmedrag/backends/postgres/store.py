@@ -214,8 +214,8 @@ class PostgresStore(ServerContents):
         """
         if neighbours:
             raise CasebaseError(
-                "A database on a server keeps no neighbours of its cases",
-                "Copy it into a folder (mmedrag copy), and rebuild that with --neighbours.",
+                "Only a casebase in a folder keeps the neighbours of its cases",
+                "Copy it into one (mmedrag copy URL FOLDER), and rebuild that with --neighbours.",
             )
         self.accept()
         self._write(lambda c: upkeep.derive(c, self._stems), "rebuild")

@@ -208,6 +208,27 @@ def test_a_publication_changes_no_hit_of_a_walk(text):
             assert asked(other) == before
 
 
+def test_added_cases_take_the_places_of_deleted_ones_at_once():
+    rng = np.random.default_rng(4)
+    entries = [
+        Entry(Case(id=f"{i:02d}", domain=Domain.RADIOLOGY), unit(rng), str(i), None)
+        for i in range(60)
+    ]
+    middle = entries[0].vector
+    question = question_of(Query(), middle)
+    walk = OverNeighbours(1.0, candidates=1)
+    with casebase_of(entries) as made:
+        made.publish(neighbours=True)
+        nearest = made.search(question, 6)[1:]
+        made.delete([hit.case.id for hit in nearest])
+        made.add([Entry(Case(id=f"new-{i}", domain=Domain.RADIOLOGY), hit.vector, f"n{i}", None)
+                  for i, hit in enumerate(nearest)])  # fmt: skip
+        before = [(h.case.id, h.relevance) for h in walk.search(made, question, 21)]
+        made.publish()
+        assert [(h.case.id, h.relevance) for h in walk.search(made, question, 21)] == before
+        assert sum(relevance > 0 for _, relevance in before) == 21
+
+
 def test_neighbours_are_kept_until_it_is_said_otherwise():
     entries = entries_of(2, 40)
     question = question_of(Query(), unit(np.random.default_rng(0)))

@@ -1,12 +1,12 @@
 """Does an offline graph find what the query does not? Sections 6.3 and 7 of the paper, measured.
 
-Every case has its 20 nearest of the gallery, computed beforehand. A query's candidates pass their
-relevance on to their stored neighbours (eq. 4 as a walk that returns to the best), so that cases
-which are near the best ones, but not near the query, can come in. Queries are those of patients who
-are new to the gallery (validation split of MedPix and IU X-Ray, by image, text and both); relevance
-is that of ``mmedrag eval rerank``. The share that the walk gets in the blend is chosen on training
-patients; nDCG@10 and recall@50 (of the cases that share a label) are measured on the others, with
-95 % intervals of the difference by bootstrap over patients.
+The gallery becomes a casebase that keeps the 20 nearest of every case, and is asked as a user asks
+it: with :class:`mmedrag.expansion.OverNeighbours`, by which cases can come in that are near the
+best ones and not near the query, and without. Queries are those of patients who are new to the
+gallery (validation split of MedPix and IU X-Ray, by image, text and both), each asked of its own
+domain; relevance is that of ``mmedrag eval rerank``. The share that the walk gets is chosen on
+training patients; nDCG@10 and recall@50 (of the cases that share a label) are measured on the
+others, with 95 % intervals of the difference by bootstrap over patients.
 
     python benchmarks/graph_expansion.py [--data DIR …] [--size 1800] [--queries 80]
 """
@@ -15,82 +15,75 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.hybrid import relevance
+from mmedrag.casebase import Casebase, Entry
 from mmedrag.definitions import glossary
 from mmedrag.encoders.batches import embed_in_batches
-from mmedrag.evaluation.lexical import bm25
+from mmedrag.expansion import NearQuestion, OverNeighbours
+from mmedrag.filters import quoted
 from mmedrag.paper.gallery import Gallery, read_gallery
 from mmedrag.presets import build
-from mmedrag.types import Query
+from mmedrag.protocols import CaseExpansion, Embedder
+from mmedrag.testing.questions import question_of
+from mmedrag.types import Hit, Query, Question
 
-NEIGHBOURS, BEST, CANDIDATES, ALPHA = 20, 10, 200, 0.4
-SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+K = 50
+SHARES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+MODES = ("image", "text", "both")
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One query: the relevance and the grade of every case, and which may be found."""
+    """One query: whose it is, what is asked, the grades of all cases, and which may be found."""
 
     group: int
-    relevance: Floats
+    question: Question
     grades: Floats
     visible: NDArray[np.bool_]
 
 
-def neighbours(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], Floats]:
-    """The nearest of each row and their cosines, ``(n, 20)`` each."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = (vectors / np.maximum(norms, 1e-9)).astype(np.float64)
-    cosines = unit @ unit.T
-    np.fill_diagonal(cosines, -1.0)
-    near = np.argsort(-cosines, axis=1, kind="stable")[:, :NEIGHBOURS]
-    return near, np.maximum(np.take_along_axis(cosines, near, axis=1), 0.0)
+def filled(folder: Path, gallery: Gallery, embedder: Embedder) -> Casebase:
+    """The gallery as a casebase that keeps neighbours; ids are rows, splits are roles."""
+    casebase = Casebase.create(
+        folder, dim=embedder.dim, fingerprint=embedder.fingerprint, preset="offline"
+    )
+    rows = zip(gallery.cases, gallery.vectors, gallery.groups, gallery.roles, strict=True)
+    casebase.add(
+        [
+            Entry(
+                replace(case, id=str(i), patient_id=f"p{group}", split=role), vector, str(i), None
+            )
+            for i, (case, vector, group, role) in enumerate(rows)
+        ]
+    )
+    casebase.publish(neighbours=True)
+    return casebase
 
 
-def walked(asked: Asked, near: NDArray[np.int64], cosines: Floats) -> Floats:
-    """Eq. 4 over the candidates and their stored neighbours, restarting at the best, ``(n,)``."""
-    scores = np.where(asked.visible, asked.relevance, -np.inf)
-    start = np.argsort(-scores, kind="stable")[:CANDIDATES]
-    q = np.zeros(len(scores))
-    spread = max(float(scores[start].std()), 1e-6)
-    q[start] = np.exp((scores[start] - scores[start[0]]) / (0.7 * spread))
-    q[start[BEST:]] = 0.0
-    q /= q.sum()
-    weights = np.where(asked.visible[near[start]], cosines[start] ** 8, 0.0)
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-    s = q
-    for _ in range(10):
-        passed = np.bincount(near[start].ravel(), (weights * s[start, None]).ravel(), len(s))
-        s = (1 - ALPHA) * q + ALPHA * passed
-    return s
-
-
-def ranked(asked: Asked, walk: Floats, share: float) -> NDArray[np.int64]:
-    """The first 50 by relevance and walk together; with share 0 by relevance."""
-    score = (1 - share) * asked.relevance + share * walk / max(walk.max(), 1e-12)
-    return np.argsort(-np.where(asked.visible, score, -np.inf), kind="stable")[:50]
-
-
-def figures(asked: Asked, order: NDArray[np.int64]) -> tuple[float, float]:
+def figures(asked: Asked, hits: Sequence[Hit]) -> tuple[float, float]:
     """nDCG@10 and recall@50."""
+    order = np.array([int(hit.case.id) for hit in hits])
+    if not asked.visible[order].all():
+        raise AssertionError("a case came in that the filter hides")
     discounts = 1 / np.log2(np.arange(2, 12))
     ideal = np.sort(asked.grades[asked.visible])[::-1][:10]
     gained = asked.grades[order[:10]]
     relevant = float((asked.grades[asked.visible] > 0).sum())
     found = float((asked.grades[order] > 0).sum())
-    return float(gained @ discounts / (ideal @ discounts)), found / min(relevant, 50.0)
+    return float(gained @ discounts / (ideal @ discounts)), found / min(relevant, float(K))
 
 
-def queries(gallery: Gallery, embedder: object, role: str, mode: str, limit: int) -> list[Asked]:
+def queries(gallery: Gallery, embedder: Embedder, role: str, mode: str, limit: int) -> list[Asked]:
     """Questions of one part of the patients, each new to the gallery."""
     usable = [
         i
@@ -105,21 +98,54 @@ def queries(gallery: Gallery, embedder: object, role: str, mode: str, limit: int
         Query("" if mode == "image" else c.text, None if mode == "text" else c.image) for c in cases
     ]
     vectors = embed_in_batches(embedder, put)
-    words = bm25([query.text for query in put], [case.text for case in gallery.cases])
     domains = np.array([str(case.domain) for case in gallery.cases])
     found = []
-    for row, vector, lexical in zip(rows, vectors, words, strict=True):
-        visible = (domains == domains[row]) & (gallery.groups != gallery.groups[row])
-        visible &= (gallery.images != gallery.images[row]) | (mode == "text")
-        visible &= (gallery.texts != gallery.texts[row]) | (mode == "image")
+    for row, vector, query in zip(rows, vectors, put, strict=True):
+        mine = gallery.groups == gallery.groups[row]
+        copies = (gallery.images == gallery.images[row]) & (mode != "text")
+        copies |= (gallery.texts == gallery.texts[row]) & (mode != "image")
+        where = f"patient_id != 'p{gallery.groups[row]}'"
+        if others := np.flatnonzero(copies & ~mine).tolist():
+            where += f" and id not in ({', '.join(quoted(str(i)) for i in others)})"
+        visible = (domains == domains[row]) & ~mine & ~copies
         if role == "tuned":
+            where += " and split != 'asked'"
             visible &= np.array([name != "asked" for name in gallery.roles])
-        cosines = (gallery.vectors @ vector).astype(np.float64)
-        grades = gallery.truth.grades(np.array([row]), np.arange(len(gallery.cases)))[0]
-        asked = Asked(int(gallery.groups[row]), relevance(cosines, lexical), grades * 1.0, visible)
-        if (asked.grades[visible] > 0).any():
+        grades = gallery.truth.grades(np.array([row]), np.arange(len(gallery.cases)))[0] * 1.0
+        query = replace(query, where=where)
+        question = question_of(query, vector, gallery.cases[row].domain)
+        asked = Asked(int(gallery.groups[row]), question, grades, visible)
+        if (grades[visible] > 0).any():
             found.append(asked)
     return found
+
+
+def measured(
+    casebase: Casebase, asked: Sequence[Asked], expansion: CaseExpansion
+) -> tuple[Floats, list[list[Hit]]]:
+    """nDCG@10 and recall@50 of each query, ``(n, 2)``, and what was found."""
+    found = [expansion.search(casebase, one.question, K) for one in asked]
+    return np.array([figures(*pair) for pair in zip(asked, found, strict=True)]), found
+
+
+def brought_in(
+    asked: Sequence[Asked], found: Sequence[Sequence[Hit]], near: Sequence[Sequence[Hit]]
+) -> str:
+    """How many cases of a query came in by the graph alone, what of them is relevant, how far.
+
+    ``near`` are the first 200 of each query without the graph.
+    """
+    grades, far = [], 0
+    for one, hits, direct in zip(asked, found, near, strict=True):
+        ids = {hit.case.id for hit in direct}
+        came = [hit.case.id for hit in hits if hit.proximity is not None]
+        grades += [one.grades[int(case_id)] > 0 for case_id in came]
+        far += sum(case_id not in ids for case_id in came)
+    if not grades:
+        return "0 | – | 0"
+    return (
+        f"{len(grades) / len(asked):.1f} | {100 * np.mean(grades):.0f} % | {far / len(asked):.1f}"
+    )
 
 
 def intervals(differences: Floats, groups: NDArray[np.int64]) -> Floats:
@@ -147,33 +173,44 @@ def main() -> None:
     stages = build("offline")
     files = [path / "records.jsonl" for path in options.data]
     gallery = read_gallery(files, stages.embedder, glossary(), split="val", size=options.size)
-    near, cosines = neighbours(gallery.vectors)
-    print(f"{len(gallery.cases)} records; {NEIGHBOURS} neighbours each\n")
-    print("| query | queries | share of the walk | nDCG@10 | difference | recall@50 | difference |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    for mode in ("image", "text", "both"):
-        tuned = queries(gallery, stages.embedder, "tuned", mode, options.queries)
-        best = max(
-            SHARES,
-            key=lambda share: np.mean(
-                [figures(a, ranked(a, walked(a, near, cosines), share)) for a in tuned]
-            ),
-        )
-        asked = queries(gallery, stages.embedder, "asked", mode, options.queries)
-        walks = [walked(a, near, cosines) for a in asked]
-        groups = np.array([a.group for a in asked])
-        plain = np.array([figures(a, ranked(a, w, 0.0)) for a, w in zip(asked, walks, strict=True)])
-        for share in sorted({0.0, best, 0.2}):
-            got = np.array(
-                [figures(a, ranked(a, w, share)) for a, w in zip(asked, walks, strict=True)]
+    print(f"{len(gallery.cases)} records\n")
+    print(
+        "| query | queries | share of the walk | nDCG@10 | difference | recall@50 | difference "
+        "| came in by the graph | relevant | not among the first 200 |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    with (
+        TemporaryDirectory() as folder,
+        filled(Path(folder) / "cases", gallery, stages.embedder) as casebase,
+    ):
+        for mode in MODES:
+            tuned, asked = (
+                queries(gallery, stages.embedder, role, mode, options.queries)
+                for role in ("tuned", "asked")
             )
-            low, high = intervals(got - plain, groups)
-            mean, gain = 100 * got.mean(axis=0), 100 * (got - plain).mean(axis=0)
-            cells = [
-                f"{mean[i]:.1f} | {gain[i]:+.1f} ({low[i]:+.1f} to {high[i]:+.1f})" for i in (0, 1)
-            ]
-            chosen = " (chosen)" if share == best else ""
-            print(f"| {mode} | {len(asked)} | {share}{chosen} | {' | '.join(cells)} |")
+            print_rows(casebase, mode, tuned, asked)
+
+
+def print_rows(
+    casebase: Casebase, mode: str, tuned: Sequence[Asked], asked: Sequence[Asked]
+) -> None:
+    """Choose the share on some queries, and print what it does to others."""
+    stages = {0.0: NearQuestion(), **{share: OverNeighbours(share) for share in SHARES}}
+    gains = {share: measured(casebase, tuned, stage)[0].mean() for share, stage in stages.items()}
+    best = max(gains, key=lambda share: gains[share])
+    groups = np.array([one.group for one in asked])
+    plain, _ = measured(casebase, asked, NearQuestion())
+    near = [casebase.search(one.question, 200) for one in asked]
+    for share in sorted({0.0, best, 0.2, 0.7}):
+        got, found = measured(casebase, asked, stages[share])
+        low, high = intervals(got - plain, groups)
+        mean, gain = 100 * got.mean(axis=0), 100 * (got - plain).mean(axis=0)
+        cells = [
+            f"{mean[i]:.1f} | {gain[i]:+.1f} ({low[i]:+.1f} to {high[i]:+.1f})" for i in (0, 1)
+        ]
+        chosen = " (chosen)" if share == best else ""
+        came = brought_in(asked, found, near)
+        print(f"| {mode} | {len(asked)} | {share}{chosen} | {' | '.join(cells)} | {came} |")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -322,3 +323,26 @@ def test_warnings_of_pillow_are_not_shown(tmp_path, capsys):
     file.write_bytes(content)
     main(["index", str(file.parent), "--into", str(tmp_path / "c")])
     assert "Warning" not in capsys.readouterr().err
+
+
+def test_neighbours_are_kept_and_searched_where_that_is_asked_for(casebase, tmp_path, capsys):
+    mine = shutil.copytree(casebase, tmp_path / "mine.casebase")
+    asked = ["search", mine, "pleural effusion", "--json", "-k", 3]
+    code, _, error = run(capsys, *asked, "--expansion", "neighbours")
+    assert code == 2
+    assert "mmedrag rebuild CASEBASE --neighbours" in error
+    assert run(capsys, *asked, "--expansion", "far")[0] == 2
+    assert run(capsys, "rebuild", mine, "--neighbours")[0] == 0
+    code, printed, _ = run(capsys, *asked, "--expansion", "neighbours")
+    assert code == 0
+    walked, direct = json.loads(printed), json.loads(run(capsys, *asked)[1])
+    assert {e["id"] for e in walked["gathered"] if e["kind"] == "case"} == {
+        e["id"] for e in direct["gathered"] if e["kind"] == "case"
+    }  # it holds fewer cases than a search finds
+    assert [e["relevance"] for e in walked["gathered"]] != [
+        e["relevance"] for e in direct["gathered"]
+    ]
+    assert all(e["proximity"] is None for e in direct["gathered"])
+    assert run(capsys, "verify", mine)[0] == 0
+    assert run(capsys, "rebuild", mine, "--no-neighbours")[0] == 0
+    assert run(capsys, *asked, "--expansion", "neighbours")[0] == 2

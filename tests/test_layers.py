@@ -27,7 +27,7 @@ STAGES = {
 SHELVES = (
     GROUND,
     {"protocols", "checkpoint", "citations", "imaging", "readings", "selection"},
-    {"courses", "holdings"},
+    {"courses", "holdings", "expansion"},
     STAGES,
     {"backends"},
     {"stores"},
@@ -55,7 +55,7 @@ ONLY = {
     "types": {"domains", "errors"},
     "errors": set(),
     "measures": {"types", "errors"},
-    "pipeline": GROUND | {"protocols", "citations", "imaging", "selection"},
+    "pipeline": GROUND | {"protocols", "citations", "imaging", "selection", "expansion"},
     "views": GROUND | {"protocols", "citations", "imaging", "courses", "indexing", "mmedrag"},
 }
 """Rooms that keep to less than their shelf allows."""

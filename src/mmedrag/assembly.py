@@ -221,6 +221,7 @@ def configure(
     where: str | None = None,
     knowledge: bool = False,
     verbatim: bool = False,
+    expansion: str | None = None,
 ) -> MMedRAG:
     """A system with other stages by name; what is not named stays as it is.
 
@@ -240,9 +241,10 @@ def configure(
         where: restricts every query, beside the filter of its own.
         knowledge: re-score and explain the differential by the knowledge graph of the casebase.
         verbatim: leaves the spelling of questions as it is.
+        expansion: of :data:`mmedrag.choices.EXPANSIONS`.
 
     Raises:
-        QueryError: a name or a value is none of the choices.
+        QueryError: a name or a value is none of the choices, or the cases have no graph.
         CasebaseError: the knowledge of the casebase cannot be written.
         FilterError: ``where`` does not parse.
         CheckpointError: ``llm`` is no folder of a model.
@@ -251,6 +253,8 @@ def configure(
     stages: dict[str, Any] = {}
     if reranker is not None:
         stages["reranker"] = choices.reranker(reranker)
+    if expansion is not None:
+        stages["expansion"] = choices.expansion(expansion)
     if context_filter is not None or threshold is not None:
         stages["context_filter"] = choices.context_filter(
             rag.context_filter, context_filter, threshold

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.errors import QueryError
+from mmedrag.expansion import NearQuestion, OverNeighbours
 from mmedrag.presets import agreement_reranker, learned_reranker
-from mmedrag.protocols import ContextFilter, Generator, Reranker
+from mmedrag.protocols import CaseExpansion, ContextFilter, Generator, Reranker
 from mmedrag.ranking.diversity import DuplicatesLast, MaximalMarginalRelevance
 from mmedrag.ranking.graph import Chain, GraphReranker, KeepOrder, paper_graph
 from mmedrag.reward.scorers import KeepAll, RewardFilter, SimilarityThreshold
@@ -29,6 +30,12 @@ RERANKERS: Mapping[str, Callable[[], Reranker]] = {
 }
 """Section 3.5: agreement on findings, an order fitted to graded questions, our graph, the paper's,
 maximal marginal relevance, the order of stage 1."""
+
+EXPANSIONS: Mapping[str, Callable[[], CaseExpansion]] = {
+    "neighbours": OverNeighbours,
+    "none": NearQuestion,
+}
+"""Sections 6.3 and 7: neighbours of what stage 1 finds are found too, or not."""
 
 FILTERS = ("reward", "similarity", "none")
 """Section 3.6: the trained reward model, the cosine alone, everything passes."""
@@ -51,6 +58,15 @@ def reranker(name: str) -> Reranker:
         QueryError: there is none.
     """
     return RERANKERS[_one_of("reranker", name, RERANKERS)]()
+
+
+def expansion(name: str) -> CaseExpansion:
+    """The expansion of stage 1 of that name (:data:`EXPANSIONS`).
+
+    Raises:
+        QueryError: there is none.
+    """
+    return EXPANSIONS[_one_of("expansion", name, EXPANSIONS)]()
 
 
 def context_filter(

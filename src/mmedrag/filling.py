@@ -144,7 +144,12 @@ def filling(
             remove_store(into)
 
 
-def rebuild(path: Location, dictionaries: Sequence[str | Path] = ()) -> CaseDatabase:
+def rebuild(
+    path: Location,
+    dictionaries: Sequence[str | Path] = (),
+    *,
+    neighbours: bool | None = None,
+) -> CaseDatabase:
     """Derive again whatever a casebase derives: index, words, mentions, vectors of definitions.
 
     No case is encoded. Definitions are embedded where the preset's models can be loaded and are
@@ -153,12 +158,15 @@ def rebuild(path: Location, dictionaries: Sequence[str | Path] = ()) -> CaseData
     Args:
         path: of the casebase.
         dictionaries: compiled ones, to be remembered in place of those that it was made with.
+        neighbours: whether the nearest of each case are kept beside it from now on; as before by
+            default.
 
     Returns:
         The open casebase.
 
     Raises:
-        CasebaseError: where it cannot be opened or written.
+        CasebaseError: where it cannot be opened or written, or is on a server, which keeps no
+            neighbours.
         CorpusError: where a dictionary cannot be opened.
     """
     casebase = open_store(path)
@@ -168,7 +176,7 @@ def rebuild(path: Location, dictionaries: Sequence[str | Path] = ()) -> CaseData
             kept = json.dumps([str(Path(d).resolve()) for d in dictionaries])
             casebase.set("dictionaries", kept)
         definitions = definitions_of(casebase)
-        casebase.rebuild(definitions)
+        casebase.rebuild(definitions, neighbours=neighbours)
         with suppress(ModelError, EncoderMismatch, QueryError):  # the preset is another's
             stages = build(casebase.preset, models_of(casebase))
             check_encoder(casebase, stages.embedder)

@@ -7,7 +7,7 @@ stranger's stages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Self
 
@@ -17,10 +17,12 @@ from PIL.Image import Image
 from mmedrag.citations import attribute, resolve
 from mmedrag.dates import chronological
 from mmedrag.errors import QueryError
+from mmedrag.expansion import NearQuestion
 from mmedrag.filters import as_of, both, quoted
 from mmedrag.imaging.decoding import open_image
 from mmedrag.protocols import (
     Analyst,
+    CaseExpansion,
     CaseIndex,
     CaseNamer,
     CaseStore,
@@ -63,8 +65,9 @@ class MMedRAG:
     """The paper's six modules, joined (section 3.1, figure 1).
 
     ``k_cases`` are found in stage 1, ``k_final`` of them and ``k_definitions`` go to the filter.
-    A yes or no of an image rests on the ``k_neighbours`` cases most like it. ``where`` restricts
-    every query, beside the query's own filter.
+    A yes or no of an image rests on the ``k_neighbours`` cases most like it. ``expansion`` may
+    bring neighbours of what stage 1 finds (6.3, 7). ``where`` restricts every query, beside the
+    query's own filter.
 
     Beyond the paper, each left out by ``None``: ``speller`` corrects the words of a question,
     ``reader`` says what a question asks for, ``expander`` what cases should affirm and rule out,
@@ -88,6 +91,7 @@ class MMedRAG:
     speller: SpellingCorrector | None = None
     reviser: RoutingReviser | None = None
     namer: CaseNamer | None = None
+    expansion: CaseExpansion = field(default_factory=NearQuestion)
     k_cases: int = 50
     k_final: int = 10
     k_definitions: int = 8
@@ -237,7 +241,7 @@ class MMedRAG:
 
     def _search(self, question: Question) -> tuple[list[Hit], frozenset[str]]:
         """Stage 1, and the cases that are called what is sought, whatever their reports say."""
-        hits = self.cases.search(question, self.k_cases)
+        hits = self.expansion.search(self.cases, question, self.k_cases)
         name = None if self.namer is None else self.namer.named(question)
         if name is None:
             return hits, frozenset()

@@ -127,6 +127,51 @@ class CaseStore(CaseIndex, Protocol):
     def close(self) -> None: ...
 
 
+class Walk(Protocol):
+    """Goes from candidates of stage 1, at most so many, over their neighbours.
+
+    Arrays are those of :func:`mmedrag.expansion.walk`.
+    """
+
+    @property
+    def candidates(self) -> int: ...
+
+    def reached(
+        self,
+        start: NDArray[np.int64],
+        relevance: NDArray[np.float64],
+        near: NDArray[np.int64],
+        nearness: NDArray[np.float64],
+        count: int,
+    ) -> NDArray[np.float64]: ...
+
+    def blended(
+        self, relevance: NDArray[np.float64], reached: NDArray[np.float64]
+    ) -> NDArray[np.float64]: ...
+
+
+@runtime_checkable
+class NeighbourIndex(Protocol):
+    """What a case index may also do: know the nearest cases of each case beforehand.
+
+    Laws: those of :class:`CaseIndex`, whatever the neighbours are; where a walk reaches nothing but
+    candidates and leaves their order, the hits are those of ``search``. A hit that would not be
+    among these has ``proximity``.
+    """
+
+    def search_onward(self, question: Question, k: int, walk: Walk) -> list[Hit]: ...
+
+
+@runtime_checkable
+class CaseExpansion(Protocol):
+    """Sections 6.3 and 7: stage 1, and what an offline graph brings to it.
+
+    Laws: those of :class:`CaseIndex`.
+    """
+
+    def search(self, cases: CaseIndex, question: Question, k: int) -> list[Hit]: ...
+
+
 @runtime_checkable
 class CorpusStatistics(Protocol):
     """What a case index may also do: count, so that an answer can name base rates.

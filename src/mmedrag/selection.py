@@ -49,7 +49,15 @@ def gather(
 ) -> list[Evidence]:
     """C = R_case ∪ R_def (section 3.4), keyed C1, C2, … and D1, D2, … in Standard RAG order."""
     cases = [
-        Evidence(f"C{i}", hit.case, hit.vector, hit.similarity, hit.relevance, terms)
+        Evidence(
+            f"C{i}",
+            hit.case,
+            hit.vector,
+            hit.similarity,
+            hit.relevance,
+            terms,
+            proximity=hit.proximity,
+        )
         for i, (hit, terms) in enumerate(zip(hits, mentions, strict=True), 1)
     ]
     similarities = definition_vectors @ query_vector

@@ -482,6 +482,8 @@ class Hit:
     itself, or for text queries its blend with BM25. ``mentions`` are the terms that were recognised
     in the report when it was stored, by the source whose fingerprint is ``recogniser``. The
     pipeline takes them where that is its own source, and reads the report otherwise.
+    ``proximity`` is how much reached the case from the best ones over the stored neighbours, from 0
+    to 1; it has one where it came in by that alone (:mod:`mmedrag.expansion`).
     """
 
     case: Case
@@ -490,6 +492,7 @@ class Hit:
     relevance: float
     mentions: tuple[Mention, ...] | None = None
     recogniser: str = ""
+    proximity: float | None = None
 
     def __repr__(self) -> str:
         return _named(
@@ -503,7 +506,7 @@ class Evidence:
 
     Each stage fills exactly one score; ``None`` means that the stage did not run: stage 1
     ``similarity`` and the ``relevance`` it ranked by, section 3.5 ``centrality``, section 3.6
-    ``reward``.
+    ``reward``. ``proximity`` is that of a case which came in by its neighbours alone.
     """
 
     key: str
@@ -514,6 +517,7 @@ class Evidence:
     mentions: tuple[Mention, ...] = ()
     centrality: float | None = None
     reward: float | None = None
+    proximity: float | None = None
 
     def __repr__(self) -> str:
         return _named(

@@ -101,6 +101,8 @@ def test_why_a_case_is_similar(client: httpx.Client, phantoms: list[Case]) -> No
         ({"text": "x", "where": "modality ="}, 422),
         ({"text": "x", "domain": "cooking"}, 422),
         ({"text": "x", "reranker": "best"}, 422),
+        ({"text": "x", "expansion": "far"}, 422),
+        ({"text": "x", "expansion": "neighbours"}, 422),  # which this casebase does not keep
         ({"text": "x", "filter": "none", "threshold": 0.5}, 422),
         ({"text": "x", "generator": "openai"}, 422),
         ({"text": "x", "base_url": "http://127.0.0.1:1"}, 422),

@@ -54,6 +54,14 @@ def test_each_source_stands_once_with_its_keys(answer: Answer) -> None:
     assert {e.key for e in answer.cited} <= keys
 
 
+def test_cases_that_came_in_by_their_neighbours_are_named(answer: Answer) -> None:
+    context = answer.context
+    assert "neighbours" not in context_text(context)
+    first, *others = context.ranked
+    came = replace(context, ranked=[replace(first, proximity=0.123), *others])
+    assert f"Found as neighbours of the best cases: {first.key} (0.12)" in context_text(came)
+
+
 def test_a_brief_answer_is_its_beginning(answer: Answer) -> None:
     brief = brief_text(answer)
     assert answer.text.split(" [")[0][:60] in brief

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from mmedrag.casebase.columns import ColumnWriter
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
-from mmedrag.casebase.exact import Mask, Positions
+from mmedrag.casebase.exact import TIE, Mask, Positions
 from mmedrag.casebase.generations import Generation
+from mmedrag.casebase.neighbours import products
 from mmedrag.casebase.postings import StemReader
 from mmedrag.casebase.vocabulary import WORDS, Counted
 
@@ -23,6 +24,7 @@ Values: TypeAlias = Mapping[str, tuple[int, int]]
 Numbers: TypeAlias = NDArray[np.int64]
 
 _CHUNK = 2**20  # postings that are read together
+_CASES = 512  # cases whose neighbours' vectors are read together
 
 
 def differences(database: Database, generation: Generation) -> Iterator[str]:
@@ -49,6 +51,7 @@ def differences(database: Database, generation: Generation) -> Iterator[str]:
     if not words.are_stored(vocabulary.get(WORDS, {}), kept):
         yield "the lexical index does not match the texts"
     yield from _columns(generation, vocabulary, columns, kept)
+    yield from _neighbours(generation)
 
 
 class _Words:
@@ -144,6 +147,25 @@ def _columns(
                 same = np.array_equal(numbers[codes[kept]], arrays[0])
         if not same:
             yield f"the column of {field} in the index does not match the cases"
+
+
+def _neighbours(generation: Generation) -> Iterator[str]:
+    """The lists of neighbours hold other cases of the domain, with what their vectors say."""
+    if generation.neighbours is None:
+        return
+    for name, shard in generation.shards.items():
+        for start in range(shard.start, shard.stop, _CASES):
+            positions = np.arange(start, min(start + _CASES, shard.stop))
+            lists = generation.neighbours.at(positions)
+            there = lists.positions >= 0
+            near, own = lists.positions[there], np.repeat(positions, there.sum(axis=1))
+            inside = (near >= shard.start) & (near < shard.stop) & (near != own)
+            vectors = generation.vectors.at(own), generation.vectors.at(np.where(inside, near, own))
+            known = np.abs(products(*vectors) - lists.nearness[there]) <= TIE
+            falling = (lists.nearness[:, 1:] <= lists.nearness[:, :-1]).all()
+            if not (inside.all() and known.all() and falling):
+                yield f"the neighbours of {name} in the index are not what its vectors say"
+                break
 
 
 def _same_vocabulary(values: Values, counted: Counted) -> bool:

@@ -12,6 +12,7 @@ from mmedrag.casebase.access import Access
 from mmedrag.casebase.blocks import GenerationDamaged
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
+    GRAPH,
     caller_settings,
     connect,
     describe,
@@ -26,8 +27,9 @@ from mmedrag.casebase.log import log_of
 from mmedrag.casebase.occurrences import Occurrences
 from mmedrag.casebase.snapshot import checked
 from mmedrag.casebase.verification import problems
+from mmedrag.errors import QueryError
 from mmedrag.filters import parse
-from mmedrag.protocols import Ontology
+from mmedrag.protocols import Ontology, Walk
 from mmedrag.types import Case, Domain, Entry, Facet, Hit, Kind, Mention, Question, Vector
 
 FINDINGS = frozenset(kind for kind in Kind if kind.is_finding)
@@ -152,17 +154,48 @@ class Contents:
             EncoderMismatch: the vector has another length.
             QueryError: the vector is not finite.
         """
+        return self._search(question, k)
+
+    def search_onward(self, question: Question, k: int, walk: Walk) -> list[Hit]:
+        """Cases that are relevant to a question, or near those that are (sections 6.3 and 7).
+
+        Cases added since the last publication take part. Of one deleted since, the lists that had
+        it are shorter until then.
+
+        Args:
+            question: see :meth:`search`; the same cases may be found.
+            k: how many; fewer come only where fewer match.
+            walk: from the most relevant over their stored neighbours, as
+                :class:`mmedrag.expansion.OverNeighbours`.
+
+        Returns:
+            Hits by falling relevance, which the walk blends, ties by id.
+
+        Raises:
+            QueryError: the casebase keeps no neighbours, or the vector is not finite.
+            FilterError, EncoderMismatch: as for :meth:`search`.
+        """
+        with self._access.now():
+            kept = GRAPH in self._access.database.settings()
+        if not kept:
+            raise QueryError(
+                "The casebase keeps no neighbours of its cases",
+                "Make them (mmedrag rebuild CASEBASE --neighbours), or search without --expansion.",
+            )
+        return self._search(question, k, walk)
+
+    def _search(self, question: Question, k: int, walk: Walk | None = None) -> list[Hit]:
         vector = checked(question.vector, self.dim)
         if k < 1:
             return []
         try:
             with self._access.now() as snapshot:
-                return snapshot.search(self._access.database, question, vector, k)
+                return snapshot.search(self._access.database, question, vector, k, walk)
         except GenerationDamaged as damage:  # in a part that no search had used before
             self._access.distrust(damage)
             self._mend()
             with self._access.now() as snapshot:
-                return snapshot.search(self._access.database, question, vector, k)
+                return snapshot.search(self._access.database, question, vector, k, walk)
 
     def _mend(self) -> None:
         """Derive a damaged generation again, where that may be written."""

@@ -24,7 +24,10 @@ from mmedrag.types import Case, Entry, Mention
 KNOWLEDGE = "knowledge.jsonl"
 """What the knowledge graph keeps of the cases (:mod:`mmedrag.knowledge.facts`)."""
 
-RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING)
+GRAPH = "neighbours"
+"""The setting of a casebase that keeps the neighbours of its cases: how many of each."""
+
+RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", GRAPH, SETTING)
 """Settings that the casebase keeps for itself."""
 
 _SECRET = ("salt",)
@@ -180,6 +183,7 @@ def describe(path: Path, database: Database, snapshot: Snapshot) -> dict[str, ob
         "domains": {domain or UNASSIGNED: count for domain, count in counts.items()},
         "generation": None if summary is None else summary.number,
         "index": snapshot.keys,
+        "neighbours": int(settings.get(GRAPH, "0")),
         "rows_outside_index": snapshot.fresh(),
         "deleted_rows_in_index": snapshot.masked(),
         "epoch": snapshot.epoch,
@@ -217,8 +221,13 @@ def size_of(file: Path) -> int:
         return 0
 
 
-def write_generation(path: Path, generations: Generations, key: str | None) -> Written:
-    """Write a generation from one state, on a connection of its own: searches go on meanwhile."""
+def write_generation(
+    path: Path, generations: Generations, key: str | None, *, neighbours: bool, anew: bool
+) -> Written:
+    """Write a generation from one state, on a connection of its own: searches go on meanwhile.
+
+    Arguments as :meth:`~mmedrag.casebase.generations.Generations.write` has them.
+    """
     database = connect(path, readonly=True)
     try:
         with database.reading():
@@ -230,6 +239,6 @@ def write_generation(path: Path, generations: Generations, key: str | None) -> W
                 settings["fingerprint"],
                 int(settings["dim"]),
             )
-            return generations.write(database, summary, key)
+            return generations.write(database, summary, key, neighbours=neighbours, anew=anew)
     finally:
         database.close()

@@ -27,6 +27,12 @@ from mmedrag.casebase.columns import Columns
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import derive
 from mmedrag.casebase.exact import Mask, Positions, Rows, locate
+from mmedrag.casebase.neighbours import (
+    Corpora,
+    Former,
+    Neighbours,
+    write_neighbours,
+)
 from mmedrag.casebase.postings import Postings
 from mmedrag.casebase.shard import Shard
 from mmedrag.casebase.vocabulary import Counted
@@ -84,7 +90,10 @@ class Places:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
-    """A generation whose files are mapped; ``shards`` by domain, each with its FAISS index key."""
+    """A generation whose files are mapped; ``shards`` by domain, each with its FAISS index key.
+
+    ``neighbours`` are kept where the casebase was told to keep them.
+    """
 
     summary: Summary
     rows: Rows
@@ -93,6 +102,12 @@ class Generation:
     columns: Columns
     postings: Postings
     places: Places
+    neighbours: Neighbours | None
+
+    @property
+    def corpora(self) -> Corpora:
+        """Which cases it has in which domains."""
+        return Corpora(self.rows, self.vectors, self.shards)
 
     def holding(self, rows: Rows) -> Mask:
         """Which of its cases some row numbers stand for."""
@@ -108,7 +123,8 @@ class Generation:
             GenerationDamaged: one was changed.
         """
         held = [array for arrays in self.columns.arrays().values() for array in arrays]
-        for array in (self.vectors, *self.postings.arrays(), *held):
+        lists = () if self.neighbours is None else self.neighbours.arrays()
+        for array in (self.vectors, *self.postings.arrays(), *held, *lists):
             array.span()
         for shard in self.shards.values():
             shard.check()
@@ -147,7 +163,15 @@ class Generations:
         on_disk = [int(path.name) for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
         return 1 + max([database.last_generation(), *on_disk])
 
-    def write(self, database: Database, summary: Summary, key: str | None) -> Written:
+    def write(
+        self,
+        database: Database,
+        summary: Summary,
+        key: str | None,
+        *,
+        neighbours: bool = False,
+        anew: bool = False,
+    ) -> Written:
         """Derive all files from one state of the database and put them in place durably.
 
         Args:
@@ -155,6 +179,8 @@ class Generations:
             summary: what is being built.
             key: a FAISS factory string, or ``None`` to choose by size. Domains with too few
                 rows to train it get ``Flat``.
+            neighbours: whether the neighbours of each case are kept.
+            anew: search them all again, rather than take over those of the live generation.
 
         Raises:
             CasebaseError: FAISS does not know the key.
@@ -165,6 +191,10 @@ class Generations:
         temporary.mkdir()
         try:
             entries, vocabulary = derive(database, temporary, summary.row, summary.dim, key)
+            if neighbours:
+                former = None if anew else self._former(database, summary)
+                made = _corpora(temporary, entries)
+                entries["neighbours"] = write_neighbours(temporary, made, former)
             manifest = {"format": _FORMAT, **asdict(summary), **entries}
             content = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
             write_durably(temporary / "manifest.json", content)
@@ -174,6 +204,21 @@ class Generations:
             raise
         sync_folder(self._folder)
         return Written(summary, hashlib.sha256(content).hexdigest(), vocabulary)
+
+    def _former(self, database: Database, summary: Summary) -> Former | None:
+        """The lists of the live generation, where it has such and they are sound."""
+        name = self.current()
+        if name is None:
+            return None
+        try:
+            live = self.load(name, database, summary.fingerprint, summary.dim)
+            if live.neighbours is None:
+                return None
+            for array in live.neighbours.arrays():
+                array.span()
+        except GenerationDamaged:
+            return None
+        return Former(live.corpora, live.neighbours)
 
     def load(self, name: str, database: Database, fingerprint: str, dim: int) -> Generation:
         """Map a generation's files. Small ones are checked at once, large ones as they are used.
@@ -218,10 +263,26 @@ def _load(folder: Path, manifest: dict[str, Any], fingerprint: str, dim: int) ->
     summary = Summary(**{key: manifest[key] for key in Summary.__dataclass_fields__})
     if (_name(summary.number), summary.fingerprint, summary.dim) != (folder.name, fingerprint, dim):
         raise GenerationDamaged(f"Generation {folder.name} belongs to another casebase", REMEDY)
-    rows = StoredArray(folder, manifest["rows"])
-    vectors = StoredArray(folder, manifest["vectors"])
-    shards = {name: Shard(folder, entry, vectors) for name, entry in manifest["shards"].items()}
-    columns = Columns(folder, manifest["columns"], len(rows))
+    corpora = _corpora(folder, manifest)
+    count = len(corpora.rows)
+    columns = Columns(folder, manifest["columns"], count)
     postings = Postings(folder, manifest["postings"])
-    places = Places(rows.span(), shards.values(), summary.row)
-    return Generation(summary, rows.span(), vectors, shards, columns, postings, places)
+    places = Places(corpora.rows, corpora.shards.values(), summary.row)
+    lists = manifest.get("neighbours")
+    neighbours = None if lists is None else Neighbours(folder, lists, count)
+    return Generation(
+        summary,
+        corpora.rows,
+        corpora.vectors,
+        corpora.shards,
+        columns,
+        postings,
+        places,
+        neighbours,
+    )
+
+
+def _corpora(folder: Path, entries: Mapping[str, Any]) -> Corpora:
+    vectors = StoredArray(folder, entries["vectors"])
+    shards = {name: Shard(folder, entry, vectors) for name, entry in entries["shards"].items()}
+    return Corpora(StoredArray(folder, entries["rows"]).span(), vectors, shards)

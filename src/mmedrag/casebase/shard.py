@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.blocks import REMEDY, Blocks, GenerationDamaged, StoredArray
 from mmedrag.casebase.exact import TIE, Mask, Positions, nearest
-from mmedrag.types import Vector
+from mmedrag.types import Matrix, Vector
 
 faiss: Any = import_module("faiss")  # its type stubs do not know its Python layer
 Index: TypeAlias = Any
@@ -22,6 +22,7 @@ Found: TypeAlias = tuple[Positions, NDArray[np.float32]]
 
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _APPROXIMATE = 2  # an approximate index proposes this many times k; exact arithmetic chooses
+_SHARE = 0.15  # of its cases that an index compares, above which matrix products compare all sooner
 _NOTHING: Found = np.empty(0, np.int64), np.empty(0, np.float32)
 SCAN = 40_000
 """Cases that a filter lets in are compared one by one up to this number, exactly."""
@@ -90,6 +91,29 @@ class Shard:
             return self._scan(query, k, cap, within)
         return positions + self.start, values
 
+    def many(self, queries: Matrix, k: int) -> Positions:
+        """Candidates for the ``k`` largest inner products with each of several vectors, ``(m, w)``.
+
+        At least ``k`` of each as far as there are so many cases, to be told apart by exact
+        arithmetic; -1 where an index proposes no more.
+        """
+        k = min(k, len(self))
+        if self._approximate is None or self._approximate.share > _SHARE:
+            return self._many_flat(queries, k)
+        positions = self._approximate.many(queries, min(candidates(k), len(self)))
+        short = np.count_nonzero(positions >= 0, axis=1) < k
+        if short.any():
+            exact = self._many_flat(queries[short], min(positions.shape[1], len(self)))
+            positions[short] = -1
+            positions[short, : exact.shape[1]] = exact[:, : positions.shape[1]] - self.start
+        return np.where(positions >= 0, positions + self.start, -1)
+
+    def _many_flat(self, queries: Matrix, k: int) -> Positions:
+        vectors = self._vectors.span(self.start, self.stop)
+        wanted = min(k + _SPARE, len(self))
+        found = faiss.knn(queries, vectors, wanted, faiss.METRIC_INNER_PRODUCT)[1]
+        return np.asarray(found + self.start)
+
     def _search_flat(self, query: Vector, k: int, cap: int, mask: Mask | None, count: int) -> Found:
         vectors = self._vectors.span(self.start, self.stop)
         selector = None if mask is None else selector_of(mask)
@@ -135,6 +159,12 @@ class ApproximateIndex:
         """Whether it compares the vectors as they are; a transformation may shorten them."""
         return False
 
+    @property
+    def share(self) -> float:
+        """Which share of its cases a search compares; 0 where that is not known."""
+        inverted = inverted_of(self._index())
+        return 0.0 if inverted is None else inverted.nprobe / inverted.nlist
+
     def search(self, query: Vector, k: int, wanted: int, mask: Mask | None) -> Found:
         """At most ``wanted`` candidates; fewer where masking leaves too few."""
         index = self._index()
@@ -146,6 +176,11 @@ class ApproximateIndex:
         if mask is not None:
             valid &= mask[positions[0]]
         return positions[0, valid], values[0, valid]
+
+    def many(self, queries: Matrix, wanted: int) -> Positions:
+        """``wanted`` candidates for each of several vectors, ``(m, wanted)``; -1 for none."""
+        self._blocks.check()
+        return np.asarray(self._index().search(queries, wanted)[1])
 
     def _index(self) -> Index:
         if self._loaded is None:

@@ -7,7 +7,10 @@ write costs depends on how many cases SQLite would have to look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import isnan
 from threading import Lock
 
 import numpy as np
@@ -26,13 +29,15 @@ from mmedrag.casebase.exact import (
     similarities,
 )
 from mmedrag.casebase.generations import Generation
-from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance, weight_of
+from mmedrag.casebase.hybrid import relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.mentions import Recognition
+from mmedrag.casebase.onward import Added, Graph
 from mmedrag.casebase.shard import SCAN, Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import MENTIONED, Joined, Node, Not, fields_of, parse
+from mmedrag.protocols import Walk
 from mmedrag.remembering import forget
 from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
@@ -44,8 +49,36 @@ _FILTERS = 16  # remembered
 # large casebases one of so many.
 _CASES, _CASES_OF = 8_192, 32
 
-Blended = tuple[NDArray[np.float64], NDArray[np.float64] | None]
-"""BM25 and concept scores of some positions."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """Candidates: their similarity, what they are ranked by, and what reached them of a walk.
+
+    ``proximity`` is NaN for what is found without a walk.
+    """
+
+    positions: Positions
+    vectors: Matrix
+    cosines: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    proximity: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranking:
+    """What candidates are ranked by; without words by similarity alone."""
+
+    query: Vector
+    words: Scored | None
+    concepts: Scored | None
+    weight: float
+
+    def scores(self, positions: Positions, cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of some positions, among which is the best match by words."""
+        if self.words is None:
+            return cosines
+        met = None if self.concepts is None else scores_at(positions, self.concepts)
+        return relevance(cosines, scores_at(positions, self.words), met, self.weight)
 
 
 class Snapshot:
@@ -65,6 +98,11 @@ class Snapshot:
         self._alive: Mask = np.ones(self._stored, np.bool_)
         self._dead = False  # whether any is not
         self._filters: dict[str, tuple[Mask, bool]] = {}
+        self._graph = (
+            Graph(None, None)
+            if generation is None
+            else Graph(generation.corpora, generation.neighbours)
+        )
         self._cases: dict[int, tuple[Case, Recognition | None]] = {}
         self._stating: set[int] = set()  # rows of these whose stored terms were checked
         self._remembering = Lock()
@@ -129,8 +167,18 @@ class Snapshot:
         """How many deleted cases the generation's files still hold."""
         return self._stored - int(np.count_nonzero(self._alive[: self._stored]))
 
-    def search(self, database: Database, question: Question, vector: Vector, k: int) -> list[Hit]:
-        """See :meth:`mmedrag.casebase.Casebase.search`; ``k`` is at least 1."""
+    def search(
+        self,
+        database: Database,
+        question: Question,
+        vector: Vector,
+        k: int,
+        walk: Walk | None = None,
+    ) -> list[Hit]:
+        """See :meth:`mmedrag.casebase.Casebase.search`; ``k`` is at least 1.
+
+        With a walk, see :meth:`~mmedrag.casebase.Casebase.search_onward`.
+        """
         query, domain = question.query, question.routing.decision
         allowed, stating = self._allowed(database, query.where)
         stating = stating or bool(question.criteria)
@@ -139,19 +187,73 @@ class Snapshot:
         concepts = self._at_positions(database.matching(question.criteria))
         met = bool(concepts[1].any())
         if not len(words[0]) and not met:
-            candidates = self._candidates(vector, k, domain, allowed)
-            return self._hits(database, vector, candidates, None, k, stating)
-        matched, scores = self._visible(words, domain, allowed)
-        depth = max(k, _DEPTH)
-        sources = [
-            self._nearest(vector, depth, domain, allowed),
-            self._best(matched, scores, depth),
-            self._meeting(vector, depth, domain, self._visible(concepts, domain, allowed)),
-        ]
-        positions = np.unique(np.concatenate(sources))
-        blended = scores_at(positions, words), scores_at(positions, concepts) if met else None
-        weight = weight_of(question.criteria)
-        return self._hits(database, vector, positions, blended, k, stating, weight)
+            wide = k if walk is None else max(k, walk.candidates)
+            positions = self._candidates(vector, wide, domain, allowed)
+            ranking = _Ranking(vector, None, None, 0.0)
+        else:
+            matched, scores = self._visible(words, domain, allowed)
+            depth = max(k, _DEPTH)
+            sources = [
+                self._nearest(vector, depth, domain, allowed),
+                self._best(matched, scores, depth),
+                self._meeting(vector, depth, domain, self._visible(concepts, domain, allowed)),
+            ]
+            positions = np.unique(np.concatenate(sources))
+            weight = weight_of(question.criteria)
+            ranking = _Ranking(vector, words, concepts if met else None, weight)
+        found = self._ranked(ranking, positions)
+        if walk is not None:
+            visible = partial(self._is_visible, domain=domain, allowed=allowed)
+            found = self._onward(found, ranking, walk, k, visible)
+        return self._hits(database, found, k, stating)
+
+    def _ranked(
+        self, ranking: _Ranking, positions: Positions, beside: _Found | None = None
+    ) -> _Found:
+        """Some positions, beside others, with what all of them are ranked by."""
+        vectors = self._vectors_at(positions)
+        cosines = similarities(vectors, ranking.query)
+        if beside is not None:
+            positions = np.concatenate([beside.positions, positions])
+            vectors = np.concatenate([beside.vectors, vectors])
+            cosines = np.concatenate([beside.cosines, cosines])
+        return _Found(positions, vectors, cosines, ranking.scores(positions, cosines))
+
+    def _onward(
+        self,
+        found: _Found,
+        ranking: _Ranking,
+        walk: Walk,
+        k: int,
+        visible: Callable[[Positions], Mask],
+    ) -> _Found:
+        """What was found, and of its neighbours those that a walk reaches most."""
+        order = np.lexsort((self._rows_at(found.positions), -found.scores))[: walk.candidates]
+        start = found.positions[order]
+        added = Added(self._fresh.vectors, self._fresh_domains, self._stored)
+        lists = self._graph.lists(start, found.vectors[order], added, self._alive)
+        near = lists.positions.astype(np.int64)
+        seen = (near >= 0) & visible(near)
+        near = np.where(seen, near, start[:, None])
+        nearness = np.where(seen, lists.nearness, 0.0).astype(np.float64)
+        nodes, numbers = np.unique(np.concatenate([start, near.ravel()]), return_inverse=True)
+        reached = walk.reached(
+            numbers[: len(start)],
+            found.scores[order],
+            numbers[len(start) :].reshape(near.shape),
+            nearness,
+            len(nodes),
+        )
+        others = np.flatnonzero((reached > 0.0) & ~np.isin(nodes, found.positions))
+        others = others[np.argsort(-reached[others], kind="stable")[: walk.candidates]]
+        joined = self._ranked(ranking, np.sort(nodes[others]), found)
+        proximity = scores_at(joined.positions, (nodes, reached))
+        cut = np.sort(found.scores)[-k] if len(found.scores) >= k else -np.inf
+        return replace(
+            joined,
+            scores=walk.blended(joined.scores, proximity),
+            proximity=np.where(joined.scores < cut, proximity, np.nan),
+        )
 
     def _best(self, positions: Positions, scores: NDArray[np.float64], depth: int) -> Positions:
         """The positions with the highest scores, ties by row."""
@@ -202,24 +304,13 @@ class Snapshot:
             positions.append(self._fresh.search(vector, k, k + _CAP, fresh) + self._stored)
         return np.sort(np.concatenate(positions))
 
-    def _hits(
-        self,
-        database: Database,
-        query: Vector,
-        positions: Positions,
-        blended: Blended | None,
-        k: int,
-        stating: bool,
-        weight: float = CONCEPT_WEIGHT,
-    ) -> list[Hit]:
+    def _hits(self, database: Database, found: _Found, k: int, stating: bool) -> list[Hit]:
         """The best ``k`` of candidates, by falling relevance, ties by id.
 
         ``stating`` is whether stored terms had a say in who they are: then theirs are checked.
         """
-        vectors = self._vectors_at(positions)
-        cosines = similarities(vectors, query)
-        scores = cosines if blended is None else relevance(cosines, *blended, weight)
-        rows = self._rows_at(positions)
+        scores = found.scores
+        rows = self._rows_at(found.positions)
         cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
         chosen = np.flatnonzero(scores >= cut)
         if len(chosen) > k:  # ties at the cut
@@ -229,10 +320,15 @@ class Snapshot:
             )
         if stating:
             self._check_terms(database, rows[chosen].tolist())
-        return sorted(
-            self._read(database, rows[chosen], vectors[chosen], cosines[chosen], scores[chosen]),
-            key=lambda hit: (-hit.relevance, hit.case.id),
+        hits = self._read(
+            database, rows[chosen], found.vectors[chosen], found.cosines[chosen], scores[chosen]
         )
+        if found.proximity is not None:
+            came = found.proximity[chosen].tolist()
+            hits = (
+                h if isnan(p) else replace(h, proximity=p) for h, p in zip(hits, came, strict=True)
+            )
+        return sorted(hits, key=lambda hit: (-hit.relevance, hit.case.id))
 
     def _read(
         self,
@@ -344,16 +440,22 @@ class Snapshot:
     def _visible(self, scored: Scored, domain: Domain | None, allowed: Mask | None) -> Scored:
         """What a search over ``domain`` may find of scored positions."""
         positions, scores = scored
+        inside = self._is_visible(positions, domain, allowed)
+        return positions[inside], scores[inside]
+
+    def _is_visible(
+        self, positions: Positions, domain: Domain | None, allowed: Mask | None
+    ) -> Mask:
         inside = self._alive[positions]
         if allowed is not None:
             inside &= allowed[positions]
         if domain is not None:
             inside &= self._in_domain(positions, domain)
-        return positions[inside], scores[inside]
+        return inside
 
     def _in_domain(self, positions: Positions, domain: Domain) -> Mask:
         shard = self._shards.get(domain)
-        inside = np.zeros(len(positions), np.bool_)
+        inside = np.zeros(positions.shape, np.bool_)
         if shard is not None:
             inside = (positions >= shard.start) & (positions < shard.stop)
         fresh = positions >= self._stored

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mmedrag.casebase.contents import Contents
 from mmedrag.casebase.faults import storage_faults
-from mmedrag.casebase.folder import write_generation
+from mmedrag.casebase.folder import GRAPH, write_generation
 from mmedrag.casebase.mentions import Recognition
+from mmedrag.casebase.neighbours import NEIGHBOURS
 from mmedrag.protocols import DefinitionSource
 
 AUTOMATIC = "auto"
@@ -31,23 +32,36 @@ class Upkeep(Contents):
             self.publish()
             return self.unerased()
 
-    def publish(self, index_key: str | None = None) -> None:
+    def publish(self, index_key: str | None = None, *, neighbours: bool | None = None) -> None:
         """Build a new generation from the database and make it the live one.
 
         Args:
             index_key: a FAISS factory string, kept for later publications; ``"auto"`` chooses by
                 size again. Domains with too few cases to train it get an exact index.
+            neighbours: whether the nearest of each case are kept beside it from now on, for
+                :meth:`search_onward`; as before by default, and not in a new casebase.
 
         Raises:
             CasebaseError: FAISS does not know the key, or the disk fails; the former generation
                 then stays live.
             CasebaseLocked: another process writes.
         """
+        self._publish(index_key, neighbours)
+
+    def _publish(
+        self, index_key: str | None = None, neighbours: bool | None = None, *, anew: bool = False
+    ) -> None:
         with self._access.writing("publish the index of"):
             with self._access.guard:
-                key = index_key or self._access.database.settings()["index_key"]
+                settings = self._access.database.settings()
+            key = index_key or settings["index_key"]
+            keep = GRAPH in settings if neighbours is None else neighbours
             written = write_generation(
-                self.path, self._access.generations, None if key == AUTOMATIC else key
+                self.path,
+                self._access.generations,
+                None if key == AUTOMATIC else key,
+                neighbours=keep,
+                anew=anew,
             )
             with self._access.guard:
                 summary = written.summary
@@ -58,6 +72,10 @@ class Upkeep(Contents):
                 self._access.generations.point_to(summary.number)
                 with self._access.database.writing():
                     self._access.database.set("index_key", key)
+                    if keep:
+                        self._access.database.set(GRAPH, str(NEIGHBOURS))
+                    else:
+                        self._access.database.unset(GRAPH)
                     self._access.database.retire_before(summary.number, summary.epoch)
                 self._access.generations.remove_others(summary.number)
                 self._access.database.settle()
@@ -104,7 +122,9 @@ class Upkeep(Contents):
         with self._access.writers, storage_faults(self.path, "accept the loss of"):
             self._access.accept()
 
-    def rebuild(self, definitions: DefinitionSource | None = None) -> None:
+    def rebuild(
+        self, definitions: DefinitionSource | None = None, *, neighbours: bool | None = None
+    ) -> None:
         """Derive the generation, its words too, and records of cases again, and compact.
 
         Encodes nothing.
@@ -114,6 +134,7 @@ class Upkeep(Contents):
 
         Args:
             definitions: recognises the terms of all reports again, where given.
+            neighbours: see :meth:`publish`; all are searched again.
 
         Raises:
             CasebaseDamaged: a case fails its checksum; nothing is changed.
@@ -128,7 +149,7 @@ class Upkeep(Contents):
                     self._access.database.mention_table.forget_all()
                 self.recognise(definitions)
             self._pack()
-            self.publish()
+            self._publish(neighbours=neighbours, anew=True)
             with self._access.guard:
                 self._access.thumbnails.sweep(self._access.database.thumbnails())
                 self._access.database.compact()

@@ -31,6 +31,11 @@ def add(commands: Commands) -> None:
         command.add_argument("casebase", type=location_of)
         if name == "rebuild":
             add_dictionaries(command)
+            command.add_argument(
+                "--neighbours", action=argparse.BooleanOptionalAction,
+                help="keep the nearest of each case beside it from now on, for --expansion "
+                "(default: as before; a new casebase keeps none)",
+            )  # fmt: skip
         else:
             command.add_argument("--json", action="store_true", help="print it as JSON")
         if name == "info":
@@ -116,7 +121,7 @@ def _outdated(casebase: CaseDatabase) -> list[str]:
 def _rebuild(options: argparse.Namespace) -> int:
     from mmedrag.filling import rebuild
 
-    with rebuild(options.casebase, options.dictionary) as casebase:
+    with rebuild(options.casebase, options.dictionary, neighbours=options.neighbours) as casebase:
         show(f"index, terms and vectors of definitions derived again for {casebase.count()} cases")
     return 0
 

@@ -83,6 +83,11 @@ def _add_stages(command: argparse.ArgumentParser) -> None:
         "(default: learned for whether an image shows a finding, else agreement)",
     )  # fmt: skip
     command.add_argument(
+        "--expansion", metavar="NAME",
+        help="of what is found: neighbours (cases near those that are found, where the casebase "
+        "keeps them: 'mmedrag rebuild CASEBASE --neighbours'), none (default)",
+    )  # fmt: skip
+    command.add_argument(
         "--filter", metavar="NAME",
         help="filter of the evidence: reward (trained), similarity, none (default: the preset's)",
     )  # fmt: skip
@@ -164,6 +169,7 @@ def open_system(options: argparse.Namespace) -> MMedRAG:
             k=options.k,
             knowledge=getattr(options, "knowledge", False),
             verbatim=options.verbatim,
+            expansion=options.expansion,
             **generator_settings(options),
         )
     except BaseException:

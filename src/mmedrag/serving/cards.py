@@ -48,6 +48,7 @@ class Card:
     origin: str
     similarity: float
     centrality: float | None
+    proximity: float | None
     reward: float | None
     kept: bool
     why: tuple[str, ...]
@@ -149,6 +150,7 @@ def _card(e: Evidence, case: Case, casebase: str, context: Context, ranks: tuple
         origin=_joined(case.source, case.licence),
         similarity=e.similarity,
         centrality=e.centrality,
+        proximity=e.proximity,
         reward=e.reward,
         kept=any(e.key == k.key for k in context.kept),
         why=tuple(_why(e, context, ranks)),

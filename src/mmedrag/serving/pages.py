@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Stre
 from jinja2 import Environment, PackageLoader
 
 from mmedrag import domains
-from mmedrag.choices import FILTERS, RERANKERS
+from mmedrag.choices import EXPANSIONS, FILTERS, RERANKERS
 from mmedrag.citations import DISCLAIMER
 from mmedrag.errors import MMedRAGError
 from mmedrag.filters import FIELDS
@@ -322,6 +322,7 @@ def page_of(request: Request, grant: Grant, template: str, **values: Any) -> Res
         "casebases": [n for n in service.casebases if grant.client.may(Scope.READ, n)],
         "domains": list(domains.Domain),
         "rerankers": list(RERANKERS),
+        "expansions": list(EXPANSIONS),
         "filters": FILTERS,
         "fields": FIELDS,
         "generators": list(dict.fromkeys((service.writer.name, "extractive"))),

@@ -13,7 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from mmedrag.assembly import configure
-from mmedrag.choices import FILTERS, GENERATORS, MAX_CASES, RERANKERS
+from mmedrag.choices import EXPANSIONS, FILTERS, GENERATORS, MAX_CASES, RERANKERS
 from mmedrag.dates import time_of
 from mmedrag.domains import find
 from mmedrag.errors import QueryError
@@ -63,6 +63,11 @@ class Inquiry(BaseModel):
         description="Cases in the context; a yes or no of an image rests on the 20 nearest.",
     )
     reranker: str = Field("", json_schema_extra={"enum": ["", *RERANKERS]})
+    expansion: str = Field(
+        "",
+        description="Find neighbours of what is found too; the casebase has to keep them.",
+        json_schema_extra={"enum": ["", *EXPANSIONS]},
+    )
     filter: str = Field("", json_schema_extra={"enum": ["", *FILTERS]})
     threshold: float | None = Field(None, ge=0.0, le=1.0, description="Of the filter.")
     verbatim: bool = Field(False, description="Leave the spelling of the text as it is.")
@@ -134,6 +139,7 @@ def configured(rag: MMedRAG, inquiry: Inquiry, writer: Writer) -> MMedRAG:
         threshold=inquiry.threshold,
         k=inquiry.k,
         verbatim=inquiry.verbatim,
+        expansion=inquiry.expansion or None,
         **writer.chosen(inquiry.generator),
     )
 

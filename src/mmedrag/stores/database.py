@@ -138,8 +138,13 @@ class CaseDatabase(CaseStore, Protocol):
         """Take what is there for what was acknowledged, where every case is sound."""
         ...
 
-    def rebuild(self, definitions: DefinitionSource | None = None) -> None:
-        """Derive again what is derived; encodes nothing."""
+    def rebuild(
+        self, definitions: DefinitionSource | None = None, *, neighbours: bool | None = None
+    ) -> None:
+        """Derive again what is derived; encodes nothing.
+
+        Keeps the ``neighbours`` of cases from now on, where the engine can.
+        """
         ...
 
     def __enter__(self) -> Self: ...

@@ -151,7 +151,14 @@ def _ranking_text(context: Context) -> str:
         state = ("kept" if passed else "-", e.name, _line(e.text))
         rows.append((e.key, after, before[e.key], *map(_score, scores), *state))
     header = ("key", "graph", "standard", "similar", "central", "reward", "", "case", "report")
-    return "Cases: rank after the graph rerank, and before it (standard)\n" + table(header, rows)
+    listed = "Cases: rank after the graph rerank, and before it (standard)\n" + table(header, rows)
+    return "\n\n".join([listed, *_onward_text([e for _, e in shown])])
+
+
+def _onward_text(shown: Sequence[Evidence]) -> list[str]:
+    """Which cases are there because of their neighbours, where there are such."""
+    came = [f"{e.key} ({e.proximity:.2f})" for e in shown if e.proximity is not None]
+    return [wrapped(f"Found as neighbours of the best cases: {', '.join(came)}", "")] * bool(came)
 
 
 def _definitions_text(ranked: Sequence[Evidence]) -> str:

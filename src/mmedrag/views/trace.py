@@ -269,6 +269,7 @@ def _scores(e: Evidence) -> dict[str, Any]:
         "relevance": _rounded(e.relevance),
         "centrality": _rounded(e.centrality),
         "reward": _rounded(e.reward),
+        "proximity": _rounded(e.proximity),
     }
 
 

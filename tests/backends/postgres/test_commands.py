@@ -49,6 +49,8 @@ def test_a_database_is_filled_asked_and_emptied(url, corpus, run) -> None:
     found = json.loads(run("search", url, "pleural effusion", "--json", "-k", 3))
     assert len(found["gathered"]) >= 3
     assert "Not a medical device" in run("ask", url, "Is there a pleural effusion?")
+    assert "mmedrag copy" in run("rebuild", url, "--neighbours", code=3)
+    assert "mmedrag copy" in run("search", url, "effusion", "--expansion", "neighbours", code=2)
     case_id = found["gathered"][0]["id"]
     assert "1 cases deleted" in run("delete", url, case_id, "--now")
     run("delete", url, case_id, code=2)

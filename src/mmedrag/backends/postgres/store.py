@@ -199,15 +199,24 @@ class PostgresStore(ServerContents):
         """
         return upkeep.recognise(self._read, self._write, definitions)
 
-    def rebuild(self, definitions: DefinitionSource | None = None) -> None:
+    def rebuild(
+        self, definitions: DefinitionSource | None = None, *, neighbours: bool | None = None
+    ) -> None:
         """Derive words, values and index again; encodes nothing.
 
         Args:
             definitions: recognises the terms of all reports again, where given.
+            neighbours: are never kept here.
 
         Raises:
             CasebaseDamaged: a case fails its checksum; nothing is changed.
+            CasebaseError: neighbours are to be kept.
         """
+        if neighbours:
+            raise CasebaseError(
+                "Only a casebase in a folder keeps the neighbours of its cases",
+                "Copy it into one (mmedrag copy URL FOLDER), and rebuild that with --neighbours.",
+            )
         self.accept()
         self._write(lambda c: upkeep.derive(c, self._stems), "rebuild")
         if definitions is not None:

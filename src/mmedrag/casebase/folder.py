@@ -12,6 +12,7 @@ from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.generations import Generations, Summary, Written
+from mmedrag.casebase.queries import RECOGNISED
 from mmedrag.casebase.records import line_of
 from mmedrag.casebase.row_sums import SETTING
 from mmedrag.casebase.schema import check_format
@@ -24,7 +25,7 @@ from mmedrag.types import Case, Entry, Mention
 KNOWLEDGE = "knowledge.jsonl"
 """What the knowledge graph keeps of the cases (:mod:`mmedrag.knowledge.facts`)."""
 
-RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING)
+RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING, RECOGNISED)
 """Settings that the casebase keeps for itself."""
 
 _SECRET = ("salt",)

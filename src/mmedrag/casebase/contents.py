@@ -76,14 +76,14 @@ class Contents:
 
     def count(self) -> int:
         """How many cases it holds."""
-        with self._access.reading() as database:
-            return database.count()
+        with self._access.now() as snapshot:
+            return snapshot.count()
 
     @property
     def settings(self) -> dict[str, str]:
         """What was given to :meth:`create`."""
-        with self._access.reading() as database:
-            return caller_settings(database)
+        with self._access.now():
+            return caller_settings(self._access.database)
 
     def get(self, case_id: str) -> Case | None:
         """The case of that id, or ``None``."""
@@ -92,8 +92,8 @@ class Contents:
 
     def domains(self) -> list[Domain]:
         """The domains that its cases are of, by name."""
-        with self._access.reading() as database:
-            return sorted(Domain(name) for name in database.counts() if name is not None)
+        with self._access.now() as snapshot:
+            return sorted(Domain(name) for name in snapshot.domains())
 
     def ids(self) -> Iterator[str]:
         """All ids, in the order of adding."""
@@ -225,9 +225,8 @@ class Contents:
         A search gives such a case out with what it has (:class:`~mmedrag.types.Hit`), and whoever
         asked reads the report again, which is slow; :meth:`recognise` ends that.
         """
-        with self._access.now():
-            database = self._access.database
-            return database.count() - database.recognised_by().get(recogniser, 0)
+        with self._access.now() as snapshot:
+            return snapshot.count() - self._access.database.recognised_by().get(recogniser, 0)
 
     @property
     def occurrences(self) -> Occurrences:

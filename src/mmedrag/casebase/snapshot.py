@@ -125,6 +125,17 @@ class Snapshot:
         """Ask the database again which rows a filter lets in."""
         self._filters.clear()
 
+    def count(self) -> int:
+        """How many cases there are."""
+        return int(np.count_nonzero(self._alive))
+
+    def domains(self) -> set[str]:
+        """The domains that cases are of."""
+        shards, fresh = self._shards.items(), self._fresh_domains.items()
+        stored = {name for name, s in shards if self._alive[s.start : s.stop].any()}
+        added = {name for name, positions in fresh if self._alive[positions].any()}
+        return (stored | added) - {UNASSIGNED}
+
     def fresh(self) -> int:
         """How many cases are searched in memory because no generation holds them yet."""
         return int(np.count_nonzero(self._alive[self._stored :]))

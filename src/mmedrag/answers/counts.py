@@ -60,7 +60,7 @@ class _Kept:
     """What was counted, at a state of the store that has rows up to ``last``.
 
     ``counts``, ``fresh`` and ``abnormal`` are of this state alone: the concepts of reports above a
-    row, and the rows above it of abnormal cases.
+    row, and the rows above it of abnormal cases; ``stated`` is what was read for one group.
     """
 
     state: Hashable
@@ -71,6 +71,7 @@ class _Kept:
     counts: dict[tuple[Scope, Group], Prevalence] = field(default_factory=dict)
     fresh: dict[int, frozenset[str]] = field(default_factory=dict)
     abnormal: dict[int, Rows] = field(default_factory=dict)
+    stated: dict[tuple[str, int], tuple[Rows, Rows, Rows]] = field(default_factory=dict)
     since: float = field(default_factory=monotonic)
 
     def forget_state(self) -> None:
@@ -188,6 +189,7 @@ class CorpusCounts:
         said = now.said.get(group, _Said(_NONE, _NONE))
         if said.upto < now.last:
             name, concepts = group
+            now.stated.clear()
             affirmed = self._affirmed(now, concepts, said.upto)
             ruled_out = without(self._negated(now, name, said.upto), affirmed)
             said.affirmed = np.concatenate([said.affirmed, _upto(affirmed, now.last)])
@@ -227,6 +229,11 @@ class CorpusCounts:
 
     def _stated(self, now: _Kept, concept: str, above: int) -> tuple[Rows, Rows, Rows]:
         """Cases whose report, diagnosis or labels affirm, negate and doubt one concept."""
+        if (concept, above) not in now.stated:
+            now.stated[concept, above] = self._read(now, concept, above)
+        return now.stated[concept, above]
+
+    def _read(self, now: _Kept, concept: str, above: int) -> tuple[Rows, Rows, Rows]:
         named = now.wordings
         is_reported = not above or concept in self._fresh(now, above)
         yes, no, unsure = (

@@ -124,8 +124,7 @@ class TableStatements(Statements):
             self._cases = self._last = 0
         else:  # what was added and deleted since was never counted
             self._cases -= int(np.searchsorted(gone, self._last, "right"))
-        added = "SELECT count(*) FROM cases WHERE row > ?"
-        self._cases += int(self._connection.execute(added, [self._last]).fetchone()[0])
+        self._cases += self._counted("cases", self._last)
         self._last = last
         self._kept.follow(last, gone)
 
@@ -168,15 +167,17 @@ class TableStatements(Statements):
         return [number for (number,) in self._connection.execute(sql, concepts)]
 
     def _unread(self, above: int) -> Rows:
-        counted = "SELECT count(*) FROM recognised WHERE row > ?"
-        (read,) = self._connection.execute(counted, [above]).fetchone()
-        (there,) = self._connection.execute(
-            counted.replace("recognised", "cases"), [above]
-        ).fetchone()
-        if read == there:
+        if self._counted("cases", above) == self._counted("recognised", above):
             return _NO_ROWS
         unread = "row > ? AND row NOT IN (SELECT row FROM recognised)"
         return listed(self._connection, "cases", unread, [above])
+
+    def _counted(self, table: str, above: int) -> int:
+        """Rows of a table above one; of all of them SQLite finds the smallest index."""
+        sql = f"SELECT count(*) FROM {table}"  # noqa: S608
+        if above:
+            sql += f" WHERE row > {above}"
+        return int(self._connection.execute(sql).fetchone()[0])
 
 
 def listed(

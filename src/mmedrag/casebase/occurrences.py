@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from mmedrag.casebase.connection import State
 from mmedrag.casebase.criteria import listed
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import Rows, distinct, locate
+from mmedrag.casebase.kept import without
 from mmedrag.casebase.records import DIAGNOSIS
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.vocabulary import label_values
@@ -26,15 +27,6 @@ from mmedrag.types import Assertion, Changes, Domain, Kind
 T = TypeVar("T")
 _BATCH = 10_000  # concepts a statement; SQLite takes 32,766 parameters
 _NONE: Rows = np.empty(0, np.int64)
-_TERMS = "SELECT number FROM terms WHERE concept IN ({placeholders})"
-_NOWHERE_NEGATED = (
-    "SELECT DISTINCT mentions.row FROM mentions JOIN terms ON terms.number = mentions.term "
-    "WHERE terms.concept IN ({placeholders}) AND mentions.assertion = 'affirmed' "
-    "AND mentions.row IN (SELECT value FROM json_each(?)) "
-    "AND NOT EXISTS (SELECT 1 FROM mentions AS other JOIN terms AS same "
-    "ON same.number = other.term WHERE other.row = mentions.row "
-    "AND other.assertion = 'negated' AND same.concept = terms.concept)"
-)
 
 
 class Ask(Protocol):
@@ -95,29 +87,26 @@ class Occurrences:
     def occurring(self, concepts: Collection[str], assertion: Assertion, above: int = 0) -> Rows:
         """Rows of reports that say so of any of the concepts, ascending."""
 
-        def occurs(database: Database, batch: Sequence[str]) -> Rows:
-            return _occurring(database.connection, batch, assertion, above)
+        def occurs(database: Database, terms: Mapping[str, list[int]]) -> Rows:
+            every = [number for numbers in terms.values() for number in numbers]
+            return _stating(database.connection, every, assertion, above)
 
-        return self._of_batches(concepts, occurs)
+        return self._of_terms(concepts, occurs)
 
     def undisputed(self, concepts: Collection[str], above: int = 0) -> Rows:
         """Rows of reports that affirm one of the concepts and nowhere negate that same one."""
 
-        def holds(database: Database, batch: Sequence[str]) -> Rows:
-            affirmed, negated = (
-                _occurring(database.connection, batch, assertion, above)
-                for assertion in (Assertion.AFFIRMED, Assertion.NEGATED)
-            )
-            both = locate(negated, affirmed)[1]
-            if not both.any():
-                return affirmed
-            sql = _NOWHERE_NEGATED.format(placeholders=_placeholders(batch))
-            values = [*batch, json.dumps(affirmed[both].tolist())]
-            cursor = database.connection.execute(sql, values)
-            certain = np.fromiter((row for (row,) in cursor), np.int64)
-            return np.concatenate([affirmed[~both], certain])
+        def holds(database: Database, terms: Mapping[str, list[int]]) -> Rows:
+            rows = [_NONE]
+            for numbers in terms.values():
+                yes, no = (
+                    _stating(database.connection, numbers, said, above)
+                    for said in (Assertion.AFFIRMED, Assertion.NEGATED)
+                )
+                rows.append(without(yes, no))
+            return np.concatenate(rows)
 
-        return self._of_batches(concepts, holds)
+        return self._of_terms(concepts, holds)
 
     def concepts_of(self, kinds: Sequence[Kind], above: int = 0) -> frozenset[str]:
         """The concepts of these kinds that reports mention."""
@@ -156,27 +145,35 @@ class Occurrences:
 
         return self._ask(work)
 
-    def _of_batches(
-        self, concepts: Collection[str], read: Callable[[Database, Sequence[str]], Rows]
+    def _of_terms(
+        self, concepts: Collection[str], read: Callable[[Database, Mapping[str, list[int]]], Rows]
     ) -> Rows:
-        ordered = sorted(concepts)
+        """What is read by the stored terms of the concepts that have any."""
 
         def work(_: Snapshot, database: Database) -> Rows:
             database.require_sound()
             if not database.derives:
                 return _NONE
-            batches = [ordered[i : i + _BATCH] for i in range(0, len(ordered), _BATCH)]
-            return distinct(np.concatenate([_NONE, *(read(database, b) for b in batches)]))
+            return distinct(read(database, _terms_of(database.connection, concepts)))
 
         return self._ask(work)
 
 
-def _occurring(
-    connection: sqlite3.Connection, concepts: Sequence[str], assertion: Assertion, above: int
+def _terms_of(connection: sqlite3.Connection, concepts: Collection[str]) -> dict[str, list[int]]:
+    ordered = sorted(concepts)
+    terms: dict[str, list[int]] = {}
+    for start in range(0, len(ordered), _BATCH):
+        batch = ordered[start : start + _BATCH]
+        sql = f"SELECT concept, number FROM terms WHERE concept IN ({_placeholders(batch)})"  # noqa: S608
+        for concept, number in connection.execute(sql, batch):
+            terms.setdefault(concept, []).append(number)
+    return terms
+
+
+def _stating(
+    connection: sqlite3.Connection, terms: Sequence[int], assertion: Assertion, above: int
 ) -> Rows:
-    sql = _TERMS.format(placeholders=_placeholders(concepts))
-    terms = ", ".join(str(number) for (number,) in connection.execute(sql, [*concepts]))
-    condition = f"assertion = ? AND term IN ({terms}) AND row > ?"
+    condition = f"assertion = ? AND term IN ({', '.join(map(str, terms))}) AND row > ?"
     return listed(connection, "mentions", condition, [assertion.value, above])
 
 

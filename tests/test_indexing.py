@@ -17,6 +17,7 @@ from PIL import Image, ImageFile
 
 from mmedrag.assembly import create
 from mmedrag.casebase.casebase import Casebase
+from mmedrag.casebase.folder import NAMES
 from mmedrag.datasets.duplicates import Duplicates
 from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.text import OnnxTextEncoder
@@ -258,3 +259,7 @@ def test_a_multi_frame_file_is_routed_on_the_frame_it_is_embedded_on(
     cases = [Case(id=f"frame-{frame}", image=both, frame=frame) for frame in (0, 1)]
     index(cases, casebase, offline.embedder, offline.classifier)
     assert [casebase.get(case.id).domain for case in cases] == ["radiology", "ophthalmology"]
+
+
+def test_how_diagnoses_and_labels_are_read_is_kept_beside_the_cases(rag):
+    assert (rag.cases.folder / NAMES).exists()

@@ -12,6 +12,7 @@ from mmedrag.corpora import corpus_of
 from mmedrag.encoders.definition_vectors import embed_definitions
 from mmedrag.errors import EncoderMismatch, ModelError, QueryError
 from mmedrag.indexing import IndexReport, index
+from mmedrag.knowledge.names import keep_names
 from mmedrag.locations import Location
 from mmedrag.presets import Stages, build
 from mmedrag.provenance import (
@@ -177,6 +178,7 @@ def rebuild(
             casebase.set("dictionaries", kept)
         definitions = definitions_of(casebase)
         casebase.rebuild(definitions, neighbours=neighbours)
+        keep_names(casebase, definitions)
         with suppress(ModelError, EncoderMismatch, QueryError):  # the preset is another's
             stages = build(casebase.preset, models_of(casebase))
             check_encoder(casebase, stages.embedder)

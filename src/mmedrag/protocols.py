@@ -15,6 +15,7 @@ from mmedrag.types import (
     Assertion,
     Brief,
     Case,
+    Changes,
     Corrected,
     Criterion,
     Definition,
@@ -207,28 +208,35 @@ class CaseNames(Protocol):
 class OccurrenceStore(Protocol):
     """Where concepts occur in the stored cases, by row numbers ``(n,)``, ascending and unique.
 
-    Laws: :meth:`state` changes whenever any other answer may; rows of :meth:`undisputed` are among
-    those that :meth:`occurring` gives for affirmed ones.
+    ``above`` asks for higher row numbers alone. Laws: rows of :meth:`undisputed` are among those
+    that :meth:`occurring` gives for affirmed ones; what an answer says of a row is what it said at
+    an earlier state, unless :meth:`changes` since then counts the row as gone or knows of none.
     """
 
-    def state(self) -> Hashable: ...
+    def changes(self, since: Hashable) -> Changes:
+        """What has changed since a state that was named before; since ``None``, all has."""
+        ...
 
     def read_by(
-        self, recogniser: str, domain: Domain | None, where: str | None
+        self, recogniser: str, domain: Domain | None, where: str | None, above: int = 0
     ) -> NDArray[np.int64]:
         """Cases that a search could find and whose reports that recogniser has read."""
         ...
 
-    def occurring(self, concepts: Collection[str], assertion: Assertion) -> NDArray[np.int64]: ...
+    def occurring(
+        self, concepts: Collection[str], assertion: Assertion, above: int = 0
+    ) -> NDArray[np.int64]: ...
 
-    def undisputed(self, concepts: Collection[str]) -> NDArray[np.int64]:
+    def undisputed(self, concepts: Collection[str], above: int = 0) -> NDArray[np.int64]:
         """Reports that affirm one of the concepts and nowhere negate that same one."""
         ...
 
-    def concepts_of(self, kinds: Sequence[Kind]) -> frozenset[str]: ...
+    def concepts_of(self, kinds: Sequence[Kind], above: int = 0) -> frozenset[str]:
+        """At least the concepts of these kinds that reports mention."""
+        ...
 
-    def names(self) -> Sequence[tuple[str, tuple[str, ...], NDArray[np.int64]]]:
-        """Each distinct pair of diagnosis and labels, with its rows."""
+    def names(self, above: int = 0) -> Sequence[tuple[str, str, NDArray[np.int64]]]:
+        """Each diagnosis and label of a case, as field and value, with its rows."""
         ...
 
 

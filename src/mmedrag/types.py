@@ -7,7 +7,7 @@ Everything here is a frozen value. A stage never changes what it was given; it r
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
@@ -307,6 +307,19 @@ class Prevalence:
     affirmed: int
     negated: int
     of: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Changes:
+    """What has become of a store since an earlier state.
+
+    ``state`` names the state of now, ``last`` is its highest row number. ``gone`` are the row
+    numbers, ascending, that were deleted since; ``None`` where all must be read anew.
+    """
+
+    state: Hashable
+    last: int
+    gone: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,14 @@
 """Base rates: how many cases of the searched corpus affirm a finding, and rule it out.
 
 Reports are not read here: what they say was stored when they were recognised, and is counted by its
-rows. Diagnoses and labels are read once for each distinct wording. Counts are kept until the store
-changes.
+rows. What was counted is kept: of a later state of the store only the cases are counted that were
+added since, and those that were deleted are left out.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeAlias
@@ -16,66 +16,68 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.answers.differential import FROM_DIAGNOSIS, UNNAMED, diagnoses_of
-from mmedrag.answers.statements import (
-    CaseReading,
-    named_normal,
-    read_cases,
-)
 from mmedrag.answers.verification import NORMAL
+from mmedrag.answers.wordings import Name, Rows, Wordings, union, without
 from mmedrag.protocols import DefinitionSource, OccurrenceStore, Ontology
-from mmedrag.types import Assertion, Case, Domain, Evidence, Kind, Prevalence, Question
-
-Rows: TypeAlias = NDArray[np.int64]
-Wording: TypeAlias = tuple[str, tuple[str, ...]]
-"""A diagnosis and labels."""
+from mmedrag.types import Assertion, Domain, Kind, Prevalence, Question
 
 Scope: TypeAlias = tuple[Domain | None, str | None]
 """A domain and a filter."""
 
-SCOPES, GROUPS = 64, 1000
-"""Scopes and groups of concepts that are remembered before all are forgotten."""
+Group: TypeAlias = tuple[str, frozenset[str]]
+"""The name and the concepts of a group; the name is that of the concept that it is of."""
+
+SCOPES, HELD = 64, 10_000_000
+"""Scopes, and rows of groups, that are remembered before all are forgotten."""
 
 LARGE, RECENT = 50_000, 60.0
-"""Named cases from which counting anew after each write takes longer than a search, and seconds for
-which what only guides a search is then good enough."""
+"""Cases from which it takes longer than a search to count anew, and seconds for which what only
+guides a search is then good enough; of a store that cannot tell what has changed."""
 
 _NONE = np.empty(0, np.int64)
-_NOWHERE = np.zeros(0, np.float32)
 _SURE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """What diagnoses and labels say, by concept: rows that affirm, negate and doubt it.
+@dataclass(slots=True)
+class _Searched:
+    """Which rows up to ``upto`` a search in a scope could find, by number."""
 
-    ``labelled`` are rows of labels that affirm it, which count where the report does not doubt it.
-    ``codes`` are the rows of each diagnosis, ``normal`` those that are called normal; ``kinds`` are
-    the kinds of all concepts that diagnoses and labels name, ``wordings`` these themselves, of so
-    many ``cases``.
-    """
-
-    stated: Mapping[Assertion, Mapping[str, Rows]]
-    labelled: Mapping[str, Rows]
-    codes: Mapping[str, Rows]
-    normal: Rows
-    kinds: Mapping[str, Kind]
-    wordings: Collection[Wording]
-    cases: int
+    mask: NDArray[np.bool_]
+    upto: int = 0
 
 
 @dataclass(slots=True)
-class _Counted:
-    """What was counted at one state of the store."""
+class _Said:
+    """Rows up to ``upto`` that affirm a group, and that rule it out; deleted ones perhaps too."""
+
+    affirmed: Rows
+    ruled_out: Rows
+    upto: int = 0
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was counted, at a state of the store that has rows up to ``last``.
+
+    ``counts``, ``fresh`` and ``abnormal`` are of this state alone: the concepts of reports above a
+    row, and the rows above it of abnormal cases; ``stated`` is what was read for one group.
+    """
 
     state: Hashable
-    names: _Names
-    searched: dict[Scope, Rows] = field(default_factory=dict)
-    counts: dict[tuple[Scope, str, frozenset[str]], Prevalence] = field(default_factory=dict)
-    affirmed: dict[frozenset[str], Rows] = field(default_factory=dict)
-    negated: dict[str, Rows] = field(default_factory=dict)
-    called: dict[str, list[tuple[str, str]]] | None = None
+    last: int
+    wordings: Wordings
+    searched: dict[Scope, _Searched] = field(default_factory=dict)
+    said: dict[Group, _Said] = field(default_factory=dict)
+    counts: dict[tuple[Scope, Group], Prevalence] = field(default_factory=dict)
+    fresh: dict[int, frozenset[str]] = field(default_factory=dict)
+    abnormal: dict[int, Rows] = field(default_factory=dict)
+    stated: dict[tuple[str, int], tuple[Rows, Rows, Rows]] = field(default_factory=dict)
     since: float = field(default_factory=monotonic)
+
+    def forget_state(self) -> None:
+        """Keep nothing that is of one state alone."""
+        for of_one in (self.counts, self.fresh, self.abnormal):
+            of_one.clear()
 
 
 class CorpusCounts:
@@ -95,8 +97,7 @@ class CorpusCounts:
         self._store = store
         self._source = source
         self._ontology = ontology
-        self._readings: dict[Wording, CaseReading] = {}
-        self._counted: _Counted | None = None
+        self._kept: _Kept | None = None
         self._lock = threading.Lock()
 
     def prevalence(
@@ -113,176 +114,168 @@ class CorpusCounts:
     def held(
         self, question: Question, groups: Mapping[str, Collection[str]]
     ) -> Mapping[str, Prevalence]:
-        """As :meth:`prevalence`, of a state that may be :data:`RECENT` old in a large store.
+        """As :meth:`prevalence`; see :data:`RECENT`.
 
         Raises:
             FilterError: ``question.query.where`` does not parse.
         """
         with self._lock:
-            return self._prevalence(self._recent(), question, groups)
+            return self._prevalence(self._now(RECENT), question, groups)
 
-    def _prevalence(
-        self, now: _Counted, question: Question, groups: Mapping[str, Collection[str]]
-    ) -> Mapping[str, Prevalence]:
-        scope = question.routing.decision, question.query.where
-        wanted = {name: (scope, name, frozenset(codes)) for name, codes in groups.items()}
-        for key in wanted.values():
-            if key not in now.counts:
-                now.counts[key] = self._of_group(now, self._searched(now, *scope), *key[1:])
-        return {name: now.counts[key] for name, key in wanted.items()}
-
-    def called(self, concepts: Collection[str]) -> list[tuple[str, str]]:
+    def called(self, concepts: Collection[str]) -> list[Name]:
         """The diagnoses and labels that stand for a concept, as fields and values of a filter.
 
-        In a large store they may be :data:`RECENT` old.
+        See :data:`RECENT`.
         """
         with self._lock:
-            now = self._recent()
-            if now.called is None:
-                now.called = self._called(now.names)
-            return list(dict.fromkeys(n for c in concepts for n in now.called.get(c, ())))
+            wordings = self._now(RECENT).wordings
+            return list(dict.fromkeys(n for c in concepts for n in wordings.standing_for(c)))
 
-    def _called(self, names: _Names) -> dict[str, list[tuple[str, str]]]:
-        """By concept; a label is read by itself, whatever stands beside it."""
-        diagnoses = dict.fromkeys(d for d, _ in names.wordings if d)
-        labels = dict.fromkeys(label for _, labels in names.wordings for label in labels)
-        alone: list[tuple[str, str, Wording]] = [("diagnosis", d, (d, ())) for d in diagnoses]
-        alone += [("labels", label, ("", (label,))) for label in labels]
-        self._read([wording for _, _, wording in alone])
-        called: dict[str, list[tuple[str, str]]] = {}
-        for name, value, wording in alone:
-            for code, _, _ in diagnoses_of(self._readings[wording], self._ontology):
-                called.setdefault(code, []).append((name, value))
-        return called
+    def _now(self, recent: float = 0.0) -> _Kept:
+        """What is kept, brought to the state of now; see :data:`RECENT`."""
+        kept = self._kept
+        changes = self._store.changes(None if kept is None else kept.state)
+        if kept is None or changes.gone is None:
+            if kept is not None and changes.last >= LARGE and monotonic() - kept.since < recent:
+                return kept
+            kept = _Kept(None, 0, Wordings(self._source, self._ontology))
+        elif changes.state == kept.state:
+            return kept
+        else:
+            kept.forget_state()
+            kept.wordings.remove(changes.gone)
+            for searched in kept.searched.values():
+                searched.mask[changes.gone[changes.gone <= searched.upto]] = False
+        self._kept = None  # half advanced if this fails
+        above, kept.state, kept.last = kept.last, changes.state, changes.last
+        if kept.last > above:
+            named = self._store.names(above)
+            kept.wordings.add((f, value, _upto(rows, kept.last)) for f, value, rows in named)
+        self._kept = kept
+        return kept
 
-    def _recent(self) -> _Counted:
-        """What was counted last; counted anew where that is soon done, or a while ago."""
-        last = self._counted
-        if last is None or last.names.cases < LARGE or monotonic() - last.since > RECENT:
-            return self._now()
-        return last
+    def _prevalence(
+        self, now: _Kept, question: Question, groups: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Prevalence]:
+        scope = question.routing.decision, question.query.where
+        wanted = {name: (scope, (name, frozenset(codes))) for name, codes in groups.items()}
+        new = [key for key in wanted.values() if key not in now.counts]
+        if new:
+            searched = self._searched(now, scope)
+            of = int(np.count_nonzero(searched))
+            for _, group in new:
+                said = self._said(now, group)
+                affirmed, ruled_out = (
+                    int(np.count_nonzero(searched[rows]))
+                    for rows in (said.affirmed, said.ruled_out)
+                )
+                now.counts[scope, group] = Prevalence(affirmed, ruled_out, of)
+        return {name: now.counts[key] for name, key in wanted.items()}
 
-    def _now(self) -> _Counted:
-        state = self._store.state()
-        if self._counted is None or self._counted.state != state:
-            self._counted = _Counted(state, self._read_names())
-        return self._counted
+    def _searched(self, now: _Kept, scope: Scope) -> NDArray[np.bool_]:
+        """Which rows a search in a scope could find, ``(last + 1,)``."""
+        if scope not in now.searched and len(now.searched) >= SCOPES:
+            now.searched.clear()
+        searched = now.searched.get(scope, _Searched(np.zeros(1, np.bool_)))
+        if scope not in now.searched or searched.upto < now.last:
+            rows = self._store.read_by(self._source.fingerprint, *scope, searched.upto)
+            searched.mask = np.pad(searched.mask, (0, now.last - searched.upto))
+            searched.mask[_upto(rows, now.last)] = True
+            searched.upto = now.last
+        now.searched[scope] = searched
+        return searched.mask
 
-    def _searched(self, now: _Counted, domain: Domain | None, where: str | None) -> Rows:
-        key = domain, where
-        if key not in now.searched:
-            if len(now.searched) >= SCOPES:
-                now.searched.clear()
-                now.counts.clear()
-            now.searched[key] = self._store.read_by(self._source.fingerprint, domain, where)
-        return now.searched[key]
+    def _said(self, now: _Kept, group: Group) -> _Said:
+        """What cases say of a group; only those are asked that were not asked before."""
+        said = now.said.get(group, _Said(_NONE, _NONE))
+        if said.upto < now.last:
+            name, concepts = group
+            now.stated.clear()
+            affirmed = self._affirmed(now, concepts, said.upto)
+            ruled_out = without(self._negated(now, name, said.upto), affirmed)
+            said.affirmed = _joined(said.affirmed, _upto(affirmed, now.last))
+            said.ruled_out = _joined(said.ruled_out, _upto(ruled_out, now.last))
+            said.upto = now.last
+        if group not in now.said:
+            held = sum(len(s.affirmed) + len(s.ruled_out) for s in now.said.values())
+            if held > HELD:
+                now.said.clear()
+        now.said[group] = said
+        return said
 
-    def _of_group(
-        self, now: _Counted, searched: Rows, name: str, concepts: frozenset[str]
-    ) -> Prevalence:
-        if len(now.affirmed) >= GROUPS:
-            now.affirmed.clear()
-            now.negated.clear()
-        if concepts not in now.affirmed:
-            now.affirmed[concepts] = self._affirmed(now.names, concepts)
-        if name not in now.negated:
-            now.negated[name] = self._negated(now.names, name)
-        affirmed = np.intersect1d(searched, now.affirmed[concepts], assume_unique=True)
-        negated = np.intersect1d(searched, now.negated[name], assume_unique=True)
-        ruled_out = np.setdiff1d(negated, affirmed, assume_unique=True)
-        return Prevalence(len(affirmed), len(ruled_out), len(searched))
-
-    def _affirmed(self, names: _Names, concepts: frozenset[str]) -> Rows:
+    def _affirmed(self, now: _Kept, concepts: frozenset[str], above: int) -> Rows:
         """Cases that affirm one of the concepts, have one of the diagnoses, or are normal."""
-        rows = [self._stating(names, concepts)]
-        rows += [names.codes[c] for c in concepts if c in names.codes]
-        return _union([*rows, self._normal(names)] if NORMAL in concepts else rows)
+        rows = [self._stating(now, concepts, above)]
+        rows += [now.wordings.coded(c, above) for c in concepts if now.wordings.speaks_of(c, above)]
+        return union([*rows, self._normal(now, above)] if NORMAL in concepts else rows)
 
-    def _stating(self, names: _Names, concepts: frozenset[str]) -> Rows:
+    def _stating(self, now: _Kept, concepts: frozenset[str], above: int) -> Rows:
         """Cases whose report, diagnosis or labels affirm one of the concepts and never deny it."""
-        rows = [self._store.undisputed(concepts - names.kinds.keys())]
-        for concept in concepts & names.kinds.keys():
-            yes, no, _ = self._stated(names, concept)
-            rows.append(np.setdiff1d(yes, no, assume_unique=True))
-        return _union(rows)
+        named = frozenset(c for c in concepts if now.wordings.speaks_of(c, above))
+        reported = concepts - named
+        if above:
+            reported &= self._fresh(now, above)
+        rows = [self._store.undisputed(reported, above)] if reported else []
+        for concept in named:
+            yes, no, _ = self._stated(now, concept, above)
+            rows.append(without(yes, no))
+        return union(rows)
 
-    def _negated(self, names: _Names, concept: str) -> Rows:
+    def _negated(self, now: _Kept, concept: str, above: int) -> Rows:
         """Cases that say of the very concept that it is not there, and nothing stronger."""
         if concept == NORMAL:
-            return np.setdiff1d(self._abnormal(names), names.normal, assume_unique=True)
-        yes, no, unsure = self._stated(names, concept)
-        return np.setdiff1d(np.setdiff1d(no, yes), unsure)
+            return without(self._abnormal(now, above), now.wordings.normal(above))
+        yes, no, unsure = self._stated(now, concept, above)
+        return without(without(no, yes), unsure)
 
-    def _stated(self, names: _Names, concept: str) -> tuple[Rows, Rows, Rows]:
+    def _stated(self, now: _Kept, concept: str, above: int) -> tuple[Rows, Rows, Rows]:
         """Cases whose report, diagnosis or labels affirm, negate and doubt one concept."""
+        if (concept, above) not in now.stated:
+            now.stated[concept, above] = self._read(now, concept, above)
+        return now.stated[concept, above]
+
+    def _read(self, now: _Kept, concept: str, above: int) -> tuple[Rows, Rows, Rows]:
+        named = now.wordings
+        is_reported = not above or concept in self._fresh(now, above)
         yes, no, unsure = (
-            _union([self._store.occurring([concept], a), names.stated[a].get(concept, _NONE)])
-            for a in _SURE
+            union(
+                [
+                    self._store.occurring([concept], said, above) if is_reported else _NONE,
+                    named.stating(concept, said, field, above),
+                ]
+            )
+            for said, field in zip(_SURE, ("diagnosis", None, None), strict=True)
         )
-        labelled = np.setdiff1d(names.labelled.get(concept, _NONE), np.setdiff1d(unsure, yes))
-        return _union([yes, labelled]), no, unsure
+        # a label, often made of the report, is no surer than it
+        labelled = named.stating(concept, Assertion.AFFIRMED, "labels", above)
+        return union([yes, without(labelled, without(unsure, yes))]), no, unsure
 
-    def _normal(self, names: _Names) -> Rows:
+    def _normal(self, now: _Kept, above: int) -> Rows:
         """Normal studies, as :func:`mmedrag.answers.statements.is_normal` tells them."""
-        stated = np.setdiff1d(self._of_kinds(names, (Kind.NORMAL,)), self._abnormal(names))
-        return _union([stated, names.normal])
+        stated = self._of_kinds(now, (Kind.NORMAL,), above)
+        return union([without(stated, self._abnormal(now, above)), now.wordings.normal(above)])
 
-    def _abnormal(self, names: _Names) -> Rows:
-        return self._of_kinds(names, (Kind.FINDING, Kind.DISEASE))
+    def _abnormal(self, now: _Kept, above: int) -> Rows:
+        if above not in now.abnormal:
+            now.abnormal[above] = self._of_kinds(now, (Kind.FINDING, Kind.DISEASE), above)
+        return now.abnormal[above]
 
-    def _of_kinds(self, names: _Names, kinds: Sequence[Kind]) -> Rows:
-        named = frozenset(c for c, kind in names.kinds.items() if kind in kinds)
-        return self._stating(names, self._store.concepts_of(kinds) | named)
+    def _of_kinds(self, now: _Kept, kinds: Sequence[Kind], above: int) -> Rows:
+        concepts = self._store.concepts_of(kinds, above) | now.wordings.of_kinds(kinds)
+        return self._stating(now, concepts, above)
 
-    def _read_names(self) -> _Names:
-        """Every distinct wording is read once; what a deleted case was called is forgotten."""
-        rows = {(diagnosis, labels): rows for diagnosis, labels, rows in self._store.names()}
-        named = {
-            *rows,
-            *((d, ()) for d, _ in rows),
-            *(("", (name,)) for _, ls in rows for name in ls),
-        }
-        self._readings = {w: r for w, r in self._readings.items() if w in named}
-        self._read(rows)
-        return _names({w: (self._readings[w], r) for w, r in rows.items()}, self._ontology)
-
-    def _read(self, wordings: Iterable[Wording]) -> None:
-        fresh = [w for w in wordings if w not in self._readings]
-        evidence = [
-            Evidence("", Case(id="", diagnosis=d, labels=labels), _NOWHERE, 0.0, 0.0)
-            for d, labels in fresh
-        ]
-        self._readings |= zip(fresh, read_cases(evidence, self._source), strict=True)
+    def _fresh(self, now: _Kept, above: int) -> frozenset[str]:
+        """The concepts that reports above a row mention."""
+        if above not in now.fresh:
+            now.fresh[above] = self._store.concepts_of([*Kind], above)
+        return now.fresh[above]
 
 
-def _names(wordings: Mapping[Wording, tuple[CaseReading, Rows]], ontology: Ontology) -> _Names:
-    stated: dict[Assertion, dict[str, list[Rows]]] = {a: {} for a in _SURE}
-    labelled: dict[str, list[Rows]] = {}
-    codes: dict[str, list[Rows]] = {}
-    kinds: dict[str, Kind] = {}
-    normal = [_NONE]
-    for reading, rows in wordings.values():
-        for names, affirmed in ((reading.diagnosis, stated[Assertion.AFFIRMED]),
-                                (reading.labels, labelled)):  # fmt: skip
-            by = {**stated, Assertion.AFFIRMED: affirmed}
-            for mention in (m for named in names for m in named.mentions):
-                kinds[mention.concept] = mention.kind
-                by.get(mention.assertion, {}).setdefault(mention.concept, []).append(rows)
-        for code, _, weight in diagnoses_of(reading, ontology):
-            if weight == FROM_DIAGNOSIS or code.startswith(UNNAMED):
-                codes.setdefault(code, []).append(rows)
-        if named_normal(reading):
-            normal.append(rows)
-    return _Names(
-        {a: _joined(rows) for a, rows in stated.items()},
-        _joined(labelled), _joined(codes), _union(normal), kinds, tuple(wordings),
-        sum(len(rows) for _, rows in wordings.values()),
-    )  # fmt: skip
+def _joined(rows: Rows, higher: Rows) -> Rows:
+    """Both; mostly there are no higher ones, and nothing is copied."""
+    return np.concatenate([rows, higher]) if len(higher) else rows
 
 
-def _joined(rows_by_name: Mapping[str, Sequence[Rows]]) -> dict[str, Rows]:
-    return {name: _union(rows) for name, rows in rows_by_name.items()}
-
-
-def _union(arrays: Sequence[Rows]) -> Rows:
-    return np.unique(np.concatenate([_NONE, *arrays]))
+def _upto(rows: Rows, last: int) -> Rows:
+    """Ascending rows that are not above the last: the store may have gone on since."""
+    return rows[: np.searchsorted(rows, last, "right")]

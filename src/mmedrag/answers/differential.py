@@ -192,7 +192,8 @@ def diagnoses_of(reading: CaseReading, ontology: Ontology) -> Iterator[tuple[str
             code, words = coded(named, ontology, is_label=weight == FROM_LABEL)
             stated = reading.stated.get(code)
             disputed = stated is not None and stated.assertion is not Assertion.AFFIRMED
-            if code.startswith(UNNAMED) and _goes_on(names[0], named):
+            is_more = weight == FROM_DIAGNOSIS and _goes_on(names[0], named)
+            if code.startswith(UNNAMED) and is_more:
                 continue
             if code and code not in seen and not (disputed and weight == FROM_LABEL):
                 seen.add(code)

@@ -9,7 +9,7 @@ the numbers, so that the cases of one label stand together.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +218,25 @@ class Columns:
         if positions and np.count_nonzero(hit) <= _FEW and self._ascends(field, codes):
             return self._taken(np.flatnonzero(hit), codes, positions[0])
         return self._looked_up(hit, codes, positions)
+
+    def grouped(
+        self, field: str, values: Callable[[str], Mapping[int, str]]
+    ) -> Iterator[tuple[str, NDArray[np.integer[Any]]]]:
+        """Each value of a field that is here, and the positions of the cases that have it."""
+        if field not in self._arrays:
+            return
+        codes, *held = (array.span() for array in self._arrays[field])
+        positions = held[0] if held else np.arange(self._count)
+        if not (held and self._ascends(field, codes)):
+            order = np.argsort(codes, kind="stable")
+            codes, positions = codes[order], positions[order]
+        stored = values(field)
+        wanted = np.fromiter(stored, codes.dtype, len(stored))
+        starts, stops = (np.searchsorted(codes, wanted, side) for side in ("left", "right"))
+        for value, start, stop in zip(
+            stored.values(), starts.tolist(), stops.tolist(), strict=True
+        ):
+            yield value, positions[start:stop]
 
     def _looked_up(self, hit: Mask, codes: Codes, positions: Sequence[NDArray[Any]]) -> Mask:
         matches = _among(codes, hit)

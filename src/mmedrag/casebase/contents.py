@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from mmedrag.casebase import words
 from mmedrag.casebase.access import Access
 from mmedrag.casebase.blocks import GenerationDamaged
+from mmedrag.casebase.database import Database
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
     GRAPH,
@@ -25,13 +26,14 @@ from mmedrag.casebase.folder import (
 )
 from mmedrag.casebase.log import log_of
 from mmedrag.casebase.occurrences import Occurrences
-from mmedrag.casebase.snapshot import checked
+from mmedrag.casebase.snapshot import Snapshot, checked
 from mmedrag.casebase.verification import problems
 from mmedrag.errors import QueryError
 from mmedrag.filters import parse
 from mmedrag.protocols import Ontology, Walk
 from mmedrag.types import Case, Domain, Entry, Facet, Hit, Kind, Mention, Question, Vector
 
+T = TypeVar("T")
 FINDINGS = frozenset(kind for kind in Kind if kind.is_finding)
 
 
@@ -82,7 +84,7 @@ class Contents:
     @property
     def settings(self) -> dict[str, str]:
         """What was given to :meth:`create`."""
-        with self._access.reading() as database:
+        with self._access.glancing() as database:
             return caller_settings(database)
 
     def get(self, case_id: str) -> Case | None:
@@ -92,8 +94,8 @@ class Contents:
 
     def domains(self) -> list[Domain]:
         """The domains that its cases are of, by name."""
-        with self._access.reading() as database:
-            return sorted(Domain(name) for name in database.counts() if name is not None)
+        with self._access.now() as snapshot:
+            return sorted(Domain(name) for name in snapshot.domains())
 
     def ids(self) -> Iterator[str]:
         """All ids, in the order of adding."""
@@ -188,14 +190,20 @@ class Contents:
         vector = checked(question.vector, self.dim)
         if k < 1:
             return []
+        return self._asked(
+            lambda snapshot, database: snapshot.search(database, question, vector, k, walk)
+        )
+
+    def _asked(self, work: Callable[[Snapshot, Database], T]) -> T:
+        """What ``work`` gives for the newest state."""
         try:
             with self._access.now() as snapshot:
-                return snapshot.search(self._access.database, question, vector, k, walk)
+                return work(snapshot, self._access.database)
         except GenerationDamaged as damage:  # in a part that no search had used before
             self._access.distrust(damage)
             self._mend()
             with self._access.now() as snapshot:
-                return snapshot.search(self._access.database, question, vector, k, walk)
+                return work(snapshot, self._access.database)
 
     def _mend(self) -> None:
         """Derive a damaged generation again, where that may be written."""
@@ -250,13 +258,13 @@ class Contents:
         A search gives such a case out with what it has (:class:`~mmedrag.types.Hit`), and whoever
         asked reads the report again, which is slow; :meth:`recognise` ends that.
         """
-        with self._access.reading() as database:
+        with self._access.glancing() as database:
             return database.count() - database.recognised_by().get(recogniser, 0)
 
     @property
     def occurrences(self) -> Occurrences:
         """What base rates are counted from."""
-        return Occurrences(self._access)
+        return Occurrences(self._asked)
 
     def affirmed(self) -> list[Mention]:
         """One mention for each concept and term that some report affirms."""

@@ -9,13 +9,13 @@ import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Rows, distinct
 from mmedrag.casebase.hybrid import affirmed_by, evidence, together
+from mmedrag.casebase.kept import KeptRows, without
 from mmedrag.entailment import ELSEWHERE, KIND_ALONE, site_sets
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
@@ -98,13 +98,13 @@ class Statements(ABC):
         denying = self.stating(Assertion.NEGATED, terms)
         if not len(denying):
             return denying
-        return np.setdiff1d(denying, self.affirming(concept), assume_unique=True)
+        return without(denying, self.affirming(concept))
 
 
 class TableStatements(Statements):
     """Statements by the tables of ``casebase.db``.
 
-    What was asked is remembered while nothing is written.
+    What was asked is remembered, and follows what is written.
 
     Args:
         connection: to the database.
@@ -114,26 +114,27 @@ class TableStatements(Statements):
     def __init__(self, connection: sqlite3.Connection, ontology: Ontology | None = None) -> None:
         super().__init__(ontology)
         self._connection = connection
-        self._epoch = -1
-        self._remembered: dict[tuple[object, ...], Rows] = {}
-        self._held = 0  # rows remembered
-        self._counts: dict[str, int] = {}  # rows of tables; SQLite reads an index to count them
+        self._kept = KeptRows(_REMEMBERED)
+        self._cases = 0
+        self._last = 0
 
-    def at(self, epoch: int) -> Self:
-        """The same, for the state of the database after this many writes."""
-        if epoch != self._epoch:
-            self._forget()
-            self._counts.clear()
-            self._epoch = epoch
-        return self
+    def follow(self, last: int, gone: Rows | None) -> None:
+        """Be at a later state of the database; see :meth:`KeptRows.follow`."""
+        if gone is None:
+            self._cases = self._last = 0
+        else:  # what was added and deleted since was never counted
+            self._cases -= int(np.searchsorted(gone, self._last, "right"))
+        self._cases += self._counted("cases", self._last)
+        self._last = last
+        self._kept.follow(last, gone)
 
     def count(self) -> int:
         """How many reports there are."""
-        return self._counted("cases")
+        return self._cases
 
     def unread(self) -> int:
         """How many reports were stored without their terms."""
-        return self.count() - self._counted("recognised")
+        return len(self._kept.rows("unread", self._unread))
 
     def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
         """Stored terms of which a condition on the table ``terms`` holds, by concept."""
@@ -148,18 +149,16 @@ class TableStatements(Statements):
     ) -> Rows:
         """See :meth:`Statements.stating`."""
         wanted = sorted(sites)
-        key = (assertion, *terms, *wanted)
-        if key not in self._remembered:
-            condition = (
-                f"assertion = ? AND term IN ({', '.join(map(str, terms))})"
-                f"{' AND instr(sites, ?)' * len(wanted)}"
-            )
-            rows = listed(self._connection, "mentions", condition, [assertion.value, *wanted])
-            if self._held > _REMEMBERED:
-                self._forget()
-            self._remembered[key] = rows
-            self._held += len(rows)
-        return self._remembered[key]
+        condition = (
+            f"assertion = ? AND term IN ({', '.join(map(str, terms))})"
+            f"{' AND instr(sites, ?)' * len(wanted)} AND row > ?"
+        )
+
+        def read(above: int) -> Rows:
+            values = [assertion.value, *wanted, above]
+            return listed(self._connection, "mentions", condition, values)
+
+        return self._kept.rows((assertion, *terms, *wanted), read)
 
     def terms(self, concepts: Sequence[str]) -> list[int]:
         """See :meth:`Statements.terms`."""
@@ -167,15 +166,18 @@ class TableStatements(Statements):
         sql = f"SELECT number FROM terms WHERE concept IN ({placeholders})"  # noqa: S608
         return [number for (number,) in self._connection.execute(sql, concepts)]
 
-    def _counted(self, table: str) -> int:
-        if table not in self._counts:
-            sql = f"SELECT count(*) FROM {table}"  # noqa: S608
-            self._counts[table] = int(self._connection.execute(sql).fetchone()[0])
-        return self._counts[table]
+    def _unread(self, above: int) -> Rows:
+        if self._counted("cases", above) == self._counted("recognised", above):
+            return _NO_ROWS
+        unread = "row > ? AND row NOT IN (SELECT row FROM recognised)"
+        return listed(self._connection, "cases", unread, [above])
 
-    def _forget(self) -> None:
-        self._remembered.clear()
-        self._held = 0
+    def _counted(self, table: str, above: int) -> int:
+        """Rows of a table above one; of all of them SQLite finds the smallest index."""
+        sql = f"SELECT count(*) FROM {table}"  # noqa: S608
+        if above:
+            sql += f" WHERE row > {above}"
+        return int(self._connection.execute(sql).fetchone()[0])
 
 
 def listed(

@@ -12,6 +12,7 @@ from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.generations import Generations, Summary, Written
+from mmedrag.casebase.queries import RECOGNISED
 from mmedrag.casebase.records import line_of
 from mmedrag.casebase.row_sums import SETTING
 from mmedrag.casebase.schema import check_format
@@ -27,7 +28,10 @@ KNOWLEDGE = "knowledge.jsonl"
 GRAPH = "neighbours"
 """The setting of a casebase that keeps the neighbours of its cases: how many of each."""
 
-RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", GRAPH, SETTING)
+NAMES = "names.jsonl"
+"""How diagnoses and labels were read (:mod:`mmedrag.knowledge.names`)."""
+
+RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", GRAPH, SETTING, RECOGNISED)
 """Settings that the casebase keeps for itself."""
 
 _SECRET = ("salt",)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase import conditions, criteria
 from mmedrag.casebase.checksums import checked_case, checked_vector, is_sound
-from mmedrag.casebase.connection import Connection
+from mmedrag.casebase.connection import Connection, State
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.facets import facets
 from mmedrag.casebase.mentions import Recognition
@@ -27,6 +27,9 @@ from mmedrag.protocols import Ontology
 from mmedrag.types import Case, Criterion, Facet, Kind, Matrix, Vector
 
 _BATCH = 500
+RECOGNISED = "recognised_at"
+"""A setting: the number of the last write that read stored reports again."""
+
 ERASED_LOG = "write-ahead log"  # stands in the queue of erasures beside digests of thumbnails
 Slices = TypeVar("Slices", list[int], list[str], Sequence[int], Rows)
 
@@ -88,6 +91,7 @@ class Queries(Connection):
 
     ontology: Ontology | None = None
     _related: tuple[Ontology | None, criteria.TableStatements] | None = None
+    _followed: State | None = None
 
     def core(self) -> str:
         """A digest of what a search takes from the database without a checksum of its own.
@@ -165,7 +169,12 @@ class Queries(Connection):
     def _statements(self) -> criteria.TableStatements:
         if self._related is None or self._related[0] is not self.ontology:
             self._related = self.ontology, criteria.TableStatements(self.connection, self.ontology)
-        return self._related[1].at(self.state().epoch)
+            self._followed = None
+        state, (_, statements) = self.state(), self._related
+        if self._followed != state:
+            statements.follow(self.last_row(), self.gone_since(self._followed, state))
+            self._followed = state
+        return statements
 
     def _require_recognised(self) -> None:
         unread = self._statements().unread() if self.recognises else self.count()
@@ -183,6 +192,16 @@ class Queries(Connection):
     def deleted_since(self, epoch: int) -> Rows:
         """Row numbers deleted after an epoch that is not below ``State.pruned``."""
         return self._rows("SELECT row FROM deletions WHERE epoch > ?", [epoch])
+
+    def gone_since(self, earlier: State | None, now: State) -> Rows | None:
+        """Rows, ascending, deleted since an earlier state; ``None`` where more has changed.
+
+        That is, where older deletions are forgotten, or reports were recognised anew.
+        """
+        least = max(now.pruned, int(self.settings().get(RECOGNISED, 0)))
+        if earlier is None or earlier.format != now.format or earlier.epoch < least:
+            return None
+        return np.sort(self.deleted_since(earlier.epoch))
 
     def added_since(self, row: int, dim: int) -> Iterator[Added]:
         """Batches of all cases with row numbers above one, ascending."""

@@ -24,6 +24,7 @@ from mmedrag.casebase.exact import (
     Mask,
     Positions,
     Rows,
+    distinct,
     locate,
     nearest,
     similarities,
@@ -149,6 +150,11 @@ class Snapshot:
         self.forget_cases()
         self.epoch = state.epoch
 
+    @property
+    def last(self) -> int:
+        """No case has a higher row number."""
+        return self._row
+
     def forget_cases(self) -> None:
         """Read the cases that are found next from the database again."""
         with self._remembering:
@@ -158,6 +164,13 @@ class Snapshot:
     def forget_filters(self) -> None:
         """Ask the database again which rows a filter lets in."""
         self._filters.clear()
+
+    def domains(self) -> set[str]:
+        """The domains that cases are of."""
+        shards, fresh = self._shards.items(), self._fresh_domains.items()
+        stored = {name for name, s in shards if self._alive[s.start : s.stop].any()}
+        added = {name for name, positions in fresh if self._alive[positions].any()}
+        return (stored | added) - {UNASSIGNED}
 
     def fresh(self) -> int:
         """How many cases are searched in memory because no generation holds them yet."""
@@ -374,6 +387,40 @@ class Snapshot:
             database.mention_table.check([row for row in rows if row not in self._stating])
             with self._remembering:
                 self._stating.update(rows)
+
+    def found(
+        self, database: Database, domain: Domain | None, where: str | None, above: int = 0
+    ) -> Rows:
+        """The rows above one, ascending, that a search in a domain by a filter could find."""
+        allowed, _ = self._allowed(database, where)
+        mask = self._alive if allowed is None else self._alive & allowed
+        rows = [self._fresh.rows[self._fresh_mask(domain) & mask[self._stored :]]]
+        if self._generation is not None and above < self._generation.summary.row:
+            for name, shard in self._shards.items():
+                if domain in (None, name):
+                    part = slice(shard.start, shard.stop)
+                    rows.append(self._generation.rows[part][mask[part]])
+        ascending = np.sort(np.concatenate(rows))
+        return ascending[np.searchsorted(ascending, above, "right") :]
+
+    def stored_as(self, database: Database, field: str) -> dict[str, Rows]:
+        """The rows, ascending, of each value of a field that the generation has a column of."""
+        if self._generation is None:
+            return {}
+        number = self._generation.summary.number
+        groups = self._generation.columns.grouped(
+            field, lambda field: database.vocabulary.values(number, field)
+        )
+        living = ((value, positions[self._alive[positions]]) for value, positions in groups)
+        return {
+            value: distinct(self._generation.rows[positions])
+            for value, positions in living
+            if len(positions)
+        }
+
+    def columnar(self, field: str) -> bool:
+        """Whether the generation has a column of a field."""
+        return self._generation is not None and self._generation.columns.has(field)
 
     # Words
 

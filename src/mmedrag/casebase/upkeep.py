@@ -7,6 +7,7 @@ from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import GRAPH, write_generation
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.neighbours import NEIGHBOURS
+from mmedrag.casebase.queries import RECOGNISED
 from mmedrag.protocols import DefinitionSource
 
 AUTOMATIC = "auto"
@@ -97,7 +98,8 @@ class Upkeep(Contents):
             count, row = 0, 0
             while batch := self._unread(definitions.fingerprint, row):
                 recognised = definitions.recognise([text for _, text in batch])
-                with self._access.guard, self._access.database.writing():
+                with self._access.guard, self._access.database.writing() as epoch:
+                    self._access.database.set(RECOGNISED, str(epoch))
                     self._access.database.recognise(
                         {
                             row: Recognition(definitions.fingerprint, mentions)
@@ -145,7 +147,8 @@ class Upkeep(Contents):
             self._access.accept()
             self._access.acquire()
             if definitions is not None:
-                with self._access.guard, self._access.database.writing():
+                with self._access.guard, self._access.database.writing() as epoch:
+                    self._access.database.set(RECOGNISED, str(epoch))
                     self._access.database.mention_table.forget_all()
                 self.recognise(definitions)
             self._pack()

@@ -7,12 +7,18 @@ stage; generation is not among them. Beside them: processor time of the whole qu
 machine disturbs less, and the bare FAISS call on the index that the casebase wrote.
 
     python benchmarks/query_latency.py [CORPUS ...] [--cases 5000] [--queries 100] [--keep FOLDER]
-        [--enlarged 1000000]
+        [--enlarged 1000000] [--firsts]
 
 Without a corpus, synthetic cases are drawn. With ``--keep`` the casebase stays in the folder and is
 used again by the next run. With ``--enlarged`` it is brought to so many cases by ones that nobody
 has to encode: each joins the reports, terms and vectors of two cases of a domain. Of the queries
 all is real then, too.
+
+With ``--firsts`` it is measured instead what is not warm: opening, the first question in words and
+its answer, questions of findings that were not asked about before, and the first question after a
+case was added or deleted, which another connection does; one thread, medians, processor time of
+the whole process beside. What opening loads, and the check of the whole file, goes on in the first
+rows.
 """
 
 from __future__ import annotations
@@ -29,7 +35,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -42,8 +48,13 @@ STAGES = (
 )  # fmt: skip
 KINDS = ("text", "image", "text and image")
 WARM_UP = 10  # queries of each kind
+FINDINGS = (
+    "pneumonia", "pleural effusion", "cardiomegaly", "pneumothorax", "fracture", "atelectasis",
+)  # fmt: skip
+WRITES = 12
 BATCH = 5_000  # cases that are made and added together
 OTHER, NOISE = 0.5, 0.5  # norms of what is added to a case's vector
+T = TypeVar("T")
 Taken = dict[str, dict[str, list[float]]]
 """Milliseconds of every query, by kind of query and stage."""
 
@@ -57,16 +68,20 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    parser.add_argument("--firsts", action="store_true", help="measure what is not warm")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measured(options.keep)))
+        print(json.dumps((firsts if options.firsts else measured)(options.keep)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         if not (folder / "queries.json").exists():
             prepare(options.corpus, folder, options.cases, options.queries, options.enlarged)
         print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        if options.firsts:
+            report_firsts(in_process(folder, 1, "--firsts"))
+            return
         for threads in options.threads:
             report(threads, in_process(folder, threads))
 
@@ -150,11 +165,11 @@ def queries_of(cases: Sequence[Case], wanted: int) -> list[dict[str, str]]:
     return list(found.values())
 
 
-def in_process(folder: Path, threads: int) -> Taken:
+def in_process(folder: Path, threads: int, *options: str) -> Taken:
     """Measure in a process that may use so many cores."""
     cores = sorted(os.sched_getaffinity(0))[:threads]
     done = subprocess.run(
-        [sys.executable, __file__, "--measure", "--keep", str(folder)],
+        [sys.executable, __file__, "--measure", *options, "--keep", str(folder)],
         env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
         stdout=subprocess.PIPE,
@@ -190,6 +205,55 @@ def measured(folder: Path) -> Taken:
                 for stage, value in {**context.timings, **stages}.items():
                     taken[kind][stage].append(value)
     return taken
+
+
+def firsts(folder: Path) -> Taken:
+    """Wall and processor milliseconds of what is done for the first time, by its name."""
+    from mmedrag.assembly import load
+    from mmedrag.casebase import Casebase
+    from mmedrag.types import Query
+
+    taken: Taken = defaultdict(lambda: defaultdict(list))
+
+    def timed(name: str, work: Callable[[], T]) -> T:
+        wall, processor = perf_counter(), process_time()
+        done = work()
+        taken[name]["wall"].append(1000 * (perf_counter() - wall))
+        taken[name]["processor"].append(1000 * (process_time() - processor))
+        return done
+
+    def ask(when: str, finding: str) -> None:
+        query = Query(f"Cases of {finding}")
+        context = timed(f"{when}: search", lambda: rag.retrieve(query))
+        timed(f"{when}: answer", lambda: rag.answer(context))
+
+    path = folder / "benchmark.casebase"
+    with timed("opening", lambda: load(path)) as rag, Casebase.open(path) as casebase:
+        ask("first question in words", FINDINGS[0])
+        list(casebase.entries([]))  # waits for the check of the whole file
+        for finding in FINDINGS[1:]:
+            ask("a finding for the first time", finding)
+        for finding in FINDINGS:
+            ask("a finding again", finding)
+        entry = next(iter(casebase.entries([next(iter(casebase.ids()))])))
+        for i in range(WRITES):
+            new = replace(entry, case=replace(entry.case, id=f"first-{i}"))
+            timed("adding one", lambda new=new: casebase.add([new]))
+            ask("after one was added", FINDINGS[i % len(FINDINGS)])
+        for i in range(WRITES):
+            timed("deleting one", lambda i=i: casebase.delete([f"first-{i}"]))
+            ask("after one was deleted", FINDINGS[i % len(FINDINGS)])
+    return taken
+
+
+def report_firsts(taken: Taken) -> None:
+    """Print a table: a row for each thing done."""
+    print("\n| one thread, ms | p50 | p50, processor time | most, processor time |")
+    print("|---|---:|---:|---:|")
+    for name, figures in taken.items():
+        wall, processor = (np.array(figures[which]) for which in ("wall", "processor"))
+        print(f"| {name} | {np.median(wall):,.0f} | {np.median(processor):,.0f} "
+              f"| {processor.max():,.0f} |")  # fmt: skip
 
 
 def bare_search(path: Path, k: int) -> Callable[[np.ndarray], object]:

@@ -81,9 +81,11 @@ class Wordings:
         """Forget cases that were deleted, and what none but they were called."""
         if not len(gone) or not self._rows:
             return
-        names = list(self._rows)
-        ends = np.cumsum([len(rows) for rows in self._rows.values()])
-        hits = np.flatnonzero(np.isin(np.concatenate([*self._rows.values()]), gone))
+        names, rows = list(self._rows), [*self._rows.values()]
+        every, ends = np.concatenate(rows), np.cumsum([len(held) for held in rows])
+        is_gone = np.zeros(1 + max(int(every.max()), int(gone[-1])), np.bool_)
+        is_gone[gone] = True
+        hits = np.flatnonzero(is_gone[every])
         for owner in np.unique(np.searchsorted(ends, hits, "right")).tolist():
             name = names[owner]
             self._rows[name] = without(self._rows[name], gone)

@@ -37,6 +37,19 @@ class Relations(Protocol):
         ...
 
 
+class Descent(Protocol):
+    """The part of an :class:`~mmedrag.protocols.Ontology` that knows the kinds of a concept."""
+
+    def descendants(self, concept: str) -> tuple[str, ...]:
+        """Everything that is a kind of it."""
+        ...
+
+
+def with_kinds(concept: str, ontology: Descent) -> tuple[str, ...]:
+    """A concept and its kinds: what counts as the concept."""
+    return (concept, *ontology.descendants(concept))
+
+
 def identity(concept: str, ancestor: str) -> bool:
     """An :data:`IsA` that knows no relations."""
     return concept == ancestor

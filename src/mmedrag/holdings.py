@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mmedrag.entailment import with_kinds
 from mmedrag.errors import FilterError
 from mmedrag.filters import MAX_LENGTH, both, parse, quoted
 from mmedrag.protocols import CaseNames, Ontology
@@ -39,8 +40,7 @@ class Names:
         (wanted,) = question.criteria
         if wanted.assertion is not Assertion.AFFIRMED or not wanted.required or wanted.sites:
             return None
-        kinds = (wanted.concept, *self.ontology.descendants(wanted.concept))
-        name = _filter_of(self.names.called(kinds))
+        name = _filter_of(self.names.called(with_kinds(wanted.concept, self.ontology)))
         return name if name and _parses(both(question.query.where, name)) else None
 
 
@@ -115,6 +115,6 @@ class Holdings:
     ) -> Mapping[str, int]:
         """How many cases of a domain affirm each of the concepts that any affirms."""
         routed = replace(question, routing=replace(question.routing, decision=domain))
-        groups = {c.concept: (c.concept, *self.ontology.descendants(c.concept)) for c in sought}
+        groups = {c.concept: with_kinds(c.concept, self.ontology) for c in sought}
         rates: Mapping[str, Prevalence] = self.names.held(routed, groups)
         return {concept: rate.affirmed for concept, rate in rates.items() if rate.affirmed}

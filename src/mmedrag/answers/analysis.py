@@ -30,6 +30,7 @@ from mmedrag.answers.statements import (
 )
 from mmedrag.answers.support import expected_share, is_whole, support_of, support_of_first
 from mmedrag.answers.verification import NORMAL, read_again, verified
+from mmedrag.entailment import with_kinds
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
 from mmedrag.text.quotations import label
 from mmedrag.types import (
@@ -244,7 +245,7 @@ class CaseAnalyst:
     def _group(self, concept: str) -> Collection[str]:
         if ":" in concept and concept.startswith((UNNAMED, NORMAL, PHRASE)):
             return (concept,)
-        return (concept, *self.ontology.descendants(concept))
+        return with_kinds(concept, self.ontology)
 
     def _replied(
         self,

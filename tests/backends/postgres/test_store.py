@@ -155,12 +155,23 @@ def test_it_counts_what_a_casebase_counts(pair) -> None:
     ):
         assert named(store, work(store)) == named(casebase, work(casebase))
     assert store.concepts_of([Kind.FINDING]) == casebase.concepts_of([Kind.FINDING])
-    assert sorted((d, labels, named(store, rows)) for d, labels, rows in store.names()) == sorted(
-        (d, labels, named(casebase, rows)) for d, labels, rows in casebase.names()
+    assert sorted((f, value, named(store, rows)) for f, value, rows in store.names()) == sorted(
+        (f, value, named(casebase, rows)) for f, value, rows in casebase.names()
     )
-    before = store.state()
+    (*_, first, last) = store.read_by(glossary().fingerprint, None, None).tolist()
+    for above in (
+        store.occurring(concepts, Assertion.NEGATED, first),
+        store.undisputed(concepts, first),
+        store.read_by(glossary().fingerprint, None, None, first),
+        *(rows for _, _, rows in store.names(first)),
+    ):
+        assert {*above.tolist()} <= {last}
+    before = store.changes(None)
+    assert before.gone is None
+    assert before.last == last
+    assert not len(store.changes(before.state).gone)
     pair[1].set("a", "b")
-    assert store.state() != before
+    assert store.changes(before.state).gone is None
 
 
 def test_entries_come_back_as_they_were(url) -> None:

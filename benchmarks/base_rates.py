@@ -26,8 +26,10 @@ import numpy as np
 from mmedrag.answers.counts import CorpusCounts
 from mmedrag.assembly import dictionary
 from mmedrag.casebase import Casebase
+from mmedrag.casebase.folder import NAMES
 from mmedrag.casebase.records import DIAGNOSIS
 from mmedrag.definitions import Dictionary
+from mmedrag.knowledge.names import ReadNames, keep_names
 from mmedrag.types import Case, Domain, Entry, Query, Question, Routing
 
 CONCEPTS, MENTIONS, GROUPS, WRITES = 400, 8, 20, 5
@@ -49,6 +51,7 @@ def main() -> None:
             with sqlite3.connect(path / "casebase.db") as connection:
                 fill(connection, options.cases, terms)
             casebase.publish()
+            keep_names(casebase, terms)
         with Casebase.open(path) as casebase:
             casebase.facets(limit=0, where="id = ''")  # waits for the check of the whole file
             measure(casebase, terms)
@@ -56,7 +59,8 @@ def main() -> None:
 
 def measure(casebase: Casebase, terms: Dictionary) -> None:
     """Print what names and counts cost, and how often the commonest concept is affirmed."""
-    counts = CorpusCounts(casebase.occurrences, terms, terms.concepts)
+    names = ReadNames(terms, casebase.folder / NAMES)
+    counts = CorpusCounts(casebase.occurrences, names, terms.concepts)
     question = Question(Query(""), Routing({}, None), np.zeros(2, np.float32))
     domains = [Question(Query(""), Routing({}, d), np.zeros(2, np.float32)) for d in Domain]
     groups = {f"X:{i}": (f"X:{i}",) for i in range(0, CONCEPTS, CONCEPTS // GROUPS)}

@@ -258,3 +258,7 @@ def test_a_multi_frame_file_is_routed_on_the_frame_it_is_embedded_on(
     cases = [Case(id=f"frame-{frame}", image=both, frame=frame) for frame in (0, 1)]
     index(cases, casebase, offline.embedder, offline.classifier)
     assert [casebase.get(case.id).domain for case in cases] == ["radiology", "ophthalmology"]
+
+
+def test_how_diagnoses_and_labels_are_read_is_kept_beside_the_cases(rag):
+    assert (rag.cases.folder / NAMES).exists()

@@ -17,6 +17,7 @@ from mmedrag.answers.counts import CorpusCounts
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.answers.questions import RuleReader
 from mmedrag.answers.verification import ClaimChecker
+from mmedrag.casebase.folder import NAMES
 from mmedrag.definitions import Dictionary
 from mmedrag.definitions.expansion import ConceptExpander
 from mmedrag.definitions.spelling import Spelling
@@ -28,6 +29,7 @@ from mmedrag.holdings import Holdings, Names
 from mmedrag.knowledge.analyst import KnowledgeAnalyst
 from mmedrag.knowledge.corpus import knowledge_of
 from mmedrag.knowledge.knowledge import Knowledge
+from mmedrag.knowledge.names import ReadNames
 from mmedrag.locations import Location
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, question_model
@@ -161,7 +163,8 @@ def assemble(
         cases.relate(ontology)
     analyst = CaseAnalyst(definitions, ontology, known)
     if statistics is None and isinstance(cases, CaseDatabase):
-        statistics = CorpusCounts(cases.occurrences, definitions, ontology)
+        names = ReadNames(definitions, cases.folder / NAMES)
+        statistics = CorpusCounts(cases.occurrences, names, ontology)
     return MMedRAG(
         classifier=_classifier_for(cases, stages.classifier),
         embedder=DefinitionsOnce(

@@ -12,6 +12,7 @@ from mmedrag.corpora import corpus_of
 from mmedrag.encoders.definition_vectors import embed_definitions
 from mmedrag.errors import EncoderMismatch, ModelError, QueryError
 from mmedrag.indexing import IndexReport, index
+from mmedrag.knowledge.names import keep_names
 from mmedrag.locations import Location
 from mmedrag.presets import Stages, build
 from mmedrag.provenance import (
@@ -169,6 +170,7 @@ def rebuild(path: Location, dictionaries: Sequence[str | Path] = ()) -> CaseData
             casebase.set("dictionaries", kept)
         definitions = definitions_of(casebase)
         casebase.rebuild(definitions)
+        keep_names(casebase, definitions)
         with suppress(ModelError, EncoderMismatch, QueryError):  # the preset is another's
             stages = build(casebase.preset, models_of(casebase))
             check_encoder(casebase, stages.embedder)

@@ -20,6 +20,7 @@ from mmedrag.datasets.duplicates import Duplicates, preview
 from mmedrag.datasets.identifiers import unique
 from mmedrag.encoders.definition_vectors import DefinitionStore, embed_definitions
 from mmedrag.errors import CorpusError
+from mmedrag.knowledge.names import keep_names
 from mmedrag.preparation import (
     Prepared,
     Row,
@@ -33,6 +34,7 @@ from mmedrag.preparation import (
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import CaseStore, DefinitionSource, Embedder, ModalityClassifier
 from mmedrag.readings import Readings, state_of
+from mmedrag.stores import CaseDatabase
 from mmedrag.types import Case, Entry, Problem, Vector
 
 
@@ -128,6 +130,8 @@ def index(
     if definitions is not None and isinstance(casebase, DefinitionStore):
         embed_definitions(casebase, embedder, definitions)
     casebase.publish()
+    if definitions is not None and isinstance(casebase, CaseDatabase):
+        keep_names(casebase, definitions)
     return tally.report()
 
 

@@ -8,7 +8,7 @@ holds in neither case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -70,11 +70,15 @@ class CaseReading:
 
 def read_cases(cases: Sequence[Evidence], source: DefinitionSource | None) -> list[CaseReading]:
     """Read what the cases state. Reports were recognised before; diagnoses and labels are here."""
-    names = [n for c in cases if isinstance(c.item, Case) for n in _names(c.item)]
-    unique = list(dict.fromkeys(names))
-    read = source.recognise([_sentence(n) for n in unique]) if source else [()] * len(unique)
-    by_name = dict(zip(unique, read, strict=True))
+    texts = texts_of_names(c.item for c in cases if isinstance(c.item, Case))
+    read = source.recognise([*texts.values()]) if source else [()] * len(texts)
+    by_name = dict(zip(texts, read, strict=True))
     return [_read(c, c.item, by_name) for c in cases if isinstance(c.item, Case)]
+
+
+def texts_of_names(cases: Iterable[Case]) -> dict[str, str]:
+    """What is read of each diagnosis and label of the cases, by the name itself."""
+    return {name: _sentence(name) for case in cases for name in _names(case)}
 
 
 def _names(case: Case) -> Iterator[str]:

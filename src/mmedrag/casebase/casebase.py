@@ -10,7 +10,7 @@ from typing import Self
 
 from mmedrag.casebase.access import Access
 from mmedrag.casebase.faults import storage_faults
-from mmedrag.casebase.folder import KNOWLEDGE, RESERVED, lay_out
+from mmedrag.casebase.folder import KNOWLEDGE, NAMES, RESERVED, lay_out
 from mmedrag.casebase.records import record_of
 from mmedrag.casebase.schema import FORMAT
 from mmedrag.casebase.thumbnails import digest_of
@@ -133,7 +133,8 @@ class Casebase(Upkeep):
         at once is in :meth:`unerased`, and :meth:`erase` erases it: the vector in the generation's
         file, and the log where another process still reads an older state. What was learned from
         the cases for the knowledge graph goes too, and is learned again when it is asked for;
-        so does what was kept of their files, and what this process remembered of any report.
+        so does what was kept of their files and of how their diagnoses were read, and what this
+        process remembered of any report.
         Another process forgets with its next search.
 
         Raises:
@@ -147,7 +148,7 @@ class Casebase(Upkeep):
             self._access.finish_erasures()
             self._access.database.settle()
             if gone:
-                for derived in (KNOWLEDGE, READINGS):
+                for derived in (KNOWLEDGE, NAMES, READINGS):
                     (self.path / derived).unlink(missing_ok=True)
         return gone
 

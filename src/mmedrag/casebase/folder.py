@@ -25,6 +25,9 @@ from mmedrag.types import Case, Entry, Mention
 KNOWLEDGE = "knowledge.jsonl"
 """What the knowledge graph keeps of the cases (:mod:`mmedrag.knowledge.facts`)."""
 
+NAMES = "names.jsonl"
+"""How diagnoses and labels were read (:mod:`mmedrag.knowledge.names`)."""
+
 RESERVED = ("format", "preset", "fingerprint", "dim", "index_key", SETTING, RECOGNISED)
 """Settings that the casebase keeps for itself."""
 

@@ -15,7 +15,7 @@ from mmedrag.backends.postgres.occurrences import Read
 from mmedrag.backends.postgres.rows import attributes_of, length_of, tsvector, words_to_stem
 from mmedrag.backends.postgres.schema import partition_of
 from mmedrag.backends.postgres.sessions import Connection
-from mmedrag.casebase.folder import KNOWLEDGE
+from mmedrag.casebase.folder import KNOWLEDGE, NAMES
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.protocols import DefinitionSource
@@ -138,9 +138,13 @@ def _keep(kept: dict[int, Recognition], connection: Connection) -> int:
 
 
 def forget_knowledge(folder: Path) -> None:
-    """Erase what was learned from cases for the knowledge graph; it is learned again when asked."""
-    with suppress(OSError):
-        (folder / KNOWLEDGE).unlink(missing_ok=True)
+    """Erase what was learned from cases for the knowledge graph, and how diagnoses were read.
+
+    Both are learned again when they are asked for.
+    """
+    for derived in (KNOWLEDGE, NAMES):
+        with suppress(OSError):
+            (folder / derived).unlink(missing_ok=True)
 
 
 def problems(connection: Connection, stems: Stems) -> Iterator[str]:

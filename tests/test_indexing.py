@@ -17,6 +17,7 @@ from PIL import Image, ImageFile
 
 from mmedrag.assembly import create
 from mmedrag.casebase.casebase import Casebase
+from mmedrag.casebase.folder import NAMES
 from mmedrag.datasets.duplicates import Duplicates
 from mmedrag.encoders.image import OnnxImageEncoder
 from mmedrag.encoders.text import OnnxTextEncoder

@@ -92,6 +92,18 @@ class Access:
             yield self.database
 
     @contextmanager
+    def glancing(self) -> Iterator[Database]:
+        """The connection while a large file may still be hashed: for what answers no question.
+
+        Raises:
+            CasebaseDamaged: it is known not to be sound.
+            CasebaseError: it is closed, or cannot be read.
+        """
+        with self._connected():
+            self._refuse_unsound()
+            yield self.database
+
+    @contextmanager
     def now(self) -> Iterator[Snapshot]:
         """The newest committed state, held still; see :meth:`reading`.
 

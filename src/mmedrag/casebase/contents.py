@@ -76,14 +76,14 @@ class Contents:
 
     def count(self) -> int:
         """How many cases it holds."""
-        with self._access.now() as snapshot:
-            return snapshot.count()
+        with self._access.reading() as database:
+            return database.count()
 
     @property
     def settings(self) -> dict[str, str]:
         """What was given to :meth:`create`."""
-        with self._access.now():
-            return caller_settings(self._access.database)
+        with self._access.glancing() as database:
+            return caller_settings(database)
 
     def get(self, case_id: str) -> Case | None:
         """The case of that id, or ``None``."""
@@ -225,8 +225,8 @@ class Contents:
         A search gives such a case out with what it has (:class:`~mmedrag.types.Hit`), and whoever
         asked reads the report again, which is slow; :meth:`recognise` ends that.
         """
-        with self._access.now() as snapshot:
-            return snapshot.count() - self._access.database.recognised_by().get(recogniser, 0)
+        with self._access.glancing() as database:
+            return database.count() - database.recognised_by().get(recogniser, 0)
 
     @property
     def occurrences(self) -> Occurrences:

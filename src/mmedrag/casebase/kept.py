@@ -63,8 +63,8 @@ class KeptRows:
             self.forget()
         answer = self._answers.setdefault(key, _Answer(_NONE, 0, len(self._gone)))
         before = len(answer.rows)
-        for gone in self._gone[answer.seen :]:
-            answer.rows = without(answer.rows, gone)
+        if unseen := self._gone[answer.seen :]:
+            answer.rows = without(answer.rows, np.sort(np.concatenate(unseen)))
         if answer.last < self._last:
             answer.rows = np.concatenate([answer.rows, read(answer.last)])
         answer.last, answer.seen = self._last, len(self._gone)

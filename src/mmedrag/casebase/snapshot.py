@@ -125,10 +125,6 @@ class Snapshot:
         """Ask the database again which rows a filter lets in."""
         self._filters.clear()
 
-    def count(self) -> int:
-        """How many cases there are."""
-        return int(np.count_nonzero(self._alive))
-
     def domains(self) -> set[str]:
         """The domains that cases are of."""
         shards, fresh = self._shards.items(), self._fresh_domains.items()

@@ -31,11 +31,6 @@ class Counting:
         return glossary().recognise(texts)
 
 
-@pytest.fixture(autouse=True)
-def _files_are_read_for_any_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "FEW", 0)
-
-
 @pytest.fixture(name="file")
 def _file(tmp_path: Path) -> Path:
     read = glossary().recognise(TEXTS)
@@ -50,6 +45,17 @@ def test_what_is_kept_is_not_read_again(file):
     wanted = [*TEXTS, "mass", TEXTS[0]]
     assert kept.recognise(wanted) == glossary().recognise(wanted)
     assert source.asked == ["mass"]
+
+
+def test_few_more_are_read_anew_and_many_are_not(file):
+    source = Counting()
+    kept = ReadNames(source, file)
+    for _ in range(2):
+        assert kept.recognise(TEXTS) == glossary().recognise(TEXTS)
+    assert source.asked == TEXTS
+    many = [*TEXTS * names.FEW]
+    assert kept.recognise(many) == glossary().recognise(many)
+    assert source.asked == TEXTS
 
 
 def test_the_words_are_not_in_the_file(file):

@@ -31,7 +31,7 @@ FEW = 100
 class ReadNames:
     """A :class:`~mmedrag.protocols.DefinitionSource` that has read the names of a file.
 
-    Many texts at once are looked for in the file, few are read anew.
+    The first texts are looked for in the file, and many at once; a few later ones are read anew.
 
     Args:
         source: reads what the file has not.
@@ -41,6 +41,7 @@ class ReadNames:
     def __init__(self, source: DefinitionSource, file: Path) -> None:
         self._source = source
         self._file = file
+        self._is_first = True
 
     @property
     def fingerprint(self) -> str:
@@ -49,7 +50,9 @@ class ReadNames:
 
     def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """The mentions of each text."""
-        kept = load(self._file, self.fingerprint) if len(texts) > FEW else {}
+        many = self._is_first or len(texts) > FEW
+        kept = load(self._file, self.fingerprint) if many else {}
+        self._is_first = False
         digests = [digest_of(text) for text in texts]
         unread = [t for t, digest in zip(texts, digests, strict=True) if digest not in kept]
         read = iter(self._source.recognise(unread))

@@ -159,17 +159,18 @@ class CorpusCounts:
     ) -> Mapping[str, Prevalence]:
         scope = question.routing.decision, question.query.where
         wanted = {name: (scope, (name, frozenset(codes))) for name, codes in groups.items()}
-        for key in wanted.values():
-            if key not in now.counts:
-                now.counts[key] = self._count(now, *key)
+        new = [key for key in wanted.values() if key not in now.counts]
+        if new:
+            searched = self._searched(now, scope)
+            of = int(np.count_nonzero(searched))
+            for _, group in new:
+                said = self._said(now, group)
+                affirmed, ruled_out = (
+                    int(np.count_nonzero(searched[rows]))
+                    for rows in (said.affirmed, said.ruled_out)
+                )
+                now.counts[scope, group] = Prevalence(affirmed, ruled_out, of)
         return {name: now.counts[key] for name, key in wanted.items()}
-
-    def _count(self, now: _Kept, scope: Scope, group: Group) -> Prevalence:
-        searched, said = self._searched(now, scope), self._said(now, group)
-        affirmed, ruled_out = (
-            int(np.count_nonzero(searched[rows])) for rows in (said.affirmed, said.ruled_out)
-        )
-        return Prevalence(affirmed, ruled_out, int(np.count_nonzero(searched)))
 
     def _searched(self, now: _Kept, scope: Scope) -> NDArray[np.bool_]:
         """Which rows a search in a scope could find, ``(last + 1,)``."""
@@ -192,8 +193,8 @@ class CorpusCounts:
             now.stated.clear()
             affirmed = self._affirmed(now, concepts, said.upto)
             ruled_out = without(self._negated(now, name, said.upto), affirmed)
-            said.affirmed = np.concatenate([said.affirmed, _upto(affirmed, now.last)])
-            said.ruled_out = np.concatenate([said.ruled_out, _upto(ruled_out, now.last)])
+            said.affirmed = _joined(said.affirmed, _upto(affirmed, now.last))
+            said.ruled_out = _joined(said.ruled_out, _upto(ruled_out, now.last))
             said.upto = now.last
         if group not in now.said:
             held = sum(len(s.affirmed) + len(s.ruled_out) for s in now.said.values())
@@ -268,6 +269,11 @@ class CorpusCounts:
         if above not in now.fresh:
             now.fresh[above] = self._store.concepts_of([*Kind], above)
         return now.fresh[above]
+
+
+def _joined(rows: Rows, higher: Rows) -> Rows:
+    """Both; mostly there are no higher ones, and nothing is copied."""
+    return np.concatenate([rows, higher]) if len(higher) else rows
 
 
 def _upto(rows: Rows, last: int) -> Rows:

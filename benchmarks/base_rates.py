@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100_000)
     options = parser.parse_args()
     terms = dictionary()
-    terms.recognise(["Pneumonia of patient 0"])  # loads the model that tells languages apart
+    terms.recognise(["Pneumonia"])  # loads the model that tells languages apart
     with TemporaryDirectory() as folder:
         path = Path(folder) / "x.casebase"
         with Casebase.create(path, dim=2, fingerprint="f", preset="measured") as casebase:

@@ -1,9 +1,10 @@
 """How diagnoses and labels were read: kept beside a database, so that no question waits for it.
 
-``names.jsonl`` holds a line for each text: a digest of its words, and the mentions in them by
-places and codes. The words themselves are not in it. Its first line has the SHA-256 of the rest and
-the fingerprint of who read them; a file that is damaged, or of other dictionaries, is not believed.
-It is written when cases are indexed, and erased when a case is deleted.
+``names.jsonl`` holds a line for each text: a digest of its words, and the mentions in them, by
+places, codes and the dictionary's terms. What no dictionary has is not in it. Its first line has
+the SHA-256 of the rest and the fingerprint of who read them; a file that is damaged, or of other
+dictionaries, is not believed. It is written when cases are indexed, and erased when a case is
+deleted.
 """
 
 from __future__ import annotations

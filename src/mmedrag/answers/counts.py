@@ -176,6 +176,7 @@ class CorpusCounts:
         """Which rows a search in a scope could find, ``(last + 1,)``."""
         if scope not in now.searched and len(now.searched) >= SCOPES:
             now.searched.clear()
+            now.counts.clear()
         searched = now.searched.get(scope, _Searched(np.zeros(1, np.bool_)))
         if scope not in now.searched or searched.upto < now.last:
             rows = self._store.read_by(self._source.fingerprint, *scope, searched.upto)

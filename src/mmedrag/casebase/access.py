@@ -203,17 +203,27 @@ class Access:
         """
         if not self._unsound and not self._lost:
             return
+        self.require_sound_cases()
         with self.guard:
-            damaged = list(self.database.damaged_cases())
-            if damaged:
-                raise CasebaseDamaged(
-                    f"{damaged[0]} ({len(damaged)} such problems)", "Restore a backup."
-                )
             self._unsound, self._lost = "", 0
         self.acquire()
         self.database.ledger.forget()
         with self.guard, self.database.writing():
             self.database.row_sum.forget()
+
+    def require_sound_cases(self) -> None:
+        """Look at every case.
+
+        Raises:
+            CasebaseDamaged: one fails its checksum.
+        """
+        with self.guard:
+            damaged = list(self.database.damaged_cases())
+        if damaged:
+            raise CasebaseDamaged(
+                f"{damaged[0]} ({len(damaged)} such problems)",
+                "Restore a backup, or delete what 'mmedrag verify' names and add it again.",
+            )
 
     def recover(self, publish: Callable[[], None]) -> None:
         """Finish what a killed writer left undone and derive a damaged generation again.

@@ -19,6 +19,9 @@ from mmedrag.errors import CasebaseError, CasebaseNotFound, EncoderMismatch
 from mmedrag.readings import READINGS
 from mmedrag.types import Entry, Vector
 
+LEARNED = (KNOWLEDGE, NAMES)
+"""Files that are learned from all cases, and again when they are asked for."""
+
 
 class Casebase(Upkeep):
     """A folder of cases with their vectors; a :class:`~mmedrag.protocols.CaseStore`.
@@ -114,7 +117,7 @@ class Casebase(Upkeep):
         records = {entry.case.id: record_of(entry, self.dim) for entry in entries}
         if not records:
             return
-        with self._access.writing("add cases to"):
+        with self._access.writing("add cases to"), self._learned_anew([*records], LEARNED):
             previews = [e.thumbnail for e in entries if e.thumbnail is not None]
             with self._removed_on_failure(previews):
                 self._access.thumbnails.write(previews)
@@ -141,15 +144,16 @@ class Casebase(Upkeep):
             CasebaseError: the disk fails.
             CasebaseLocked: another process writes.
         """
-        with self._access.writing("delete cases from"), self._access.guard:
+        with (
+            self._access.writing("delete cases from"),
+            self._learned_anew(ids, (*LEARNED, READINGS)),
+            self._access.guard,
+        ):
             with self._access.database.writing() as epoch:
                 gone = sum([self._access.database.delete(case_id, epoch) for case_id in ids])
             self._access.forget()
             self._access.finish_erasures()
             self._access.database.settle()
-            if gone:
-                for derived in (KNOWLEDGE, NAMES, READINGS):
-                    (self.path / derived).unlink(missing_ok=True)
         return gone
 
     def set(self, key: str, value: str) -> None:
@@ -200,6 +204,22 @@ class Casebase(Upkeep):
             database.writing(),
         ):
             database.keep_definition_vectors(vectors)
+
+    @contextmanager
+    def _learned_anew(self, ids: Sequence[str], files: Sequence[str]) -> Iterator[None]:
+        """Erase files that were learned from cases, where one of these is there and goes.
+
+        Before the write, which may be the last thing that this process does, and once more after
+        it, since others may have learned meanwhile.
+        """
+        with self._access.guard:
+            goes = self._access.database.has_any(ids)
+        gone = [self.path / file for file in files if goes]
+        for file in gone:
+            file.unlink(missing_ok=True)
+        yield
+        for file in gone:
+            file.unlink(missing_ok=True)
 
     @contextmanager
     def _removed_on_failure(self, previews: Sequence[bytes]) -> Iterator[None]:

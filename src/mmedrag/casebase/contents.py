@@ -228,8 +228,8 @@ class Contents:
             FilterError: ``where`` does not parse, or some reports are not read yet.
         """
         condition = parse(where) if where is not None else None
-        with self._access.reading() as database:
-            return database.facets(condition, domain, kinds, limit)
+        with self._access.now():
+            return self._access.database.facets(condition, domain, kinds, limit)
 
     def frequency(self, word: str) -> int:
         """The number of reports that use a word in any of its inflections."""

@@ -120,12 +120,10 @@ class TableStatements(Statements):
 
     def follow(self, last: int, gone: Rows | None) -> None:
         """Be at a later state of the database; see :meth:`KeptRows.follow`."""
-        if gone is None:
-            self._cases = self._last = 0
-        else:  # what was added and deleted since was never counted
-            self._cases -= int(np.searchsorted(gone, self._last, "right"))
-        self._cases += self._counted("cases", self._last)
-        self._last = last
+        above = 0 if gone is None else self._last
+        before = 0 if gone is None else self._cases - int(np.searchsorted(gone, above, "right"))
+        # what was added and deleted since was never counted
+        self._cases, self._last = before + self._counted("cases", above), last
         self._kept.follow(last, gone)
 
     def count(self) -> int:

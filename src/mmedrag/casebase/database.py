@@ -57,24 +57,17 @@ class Database(Queries):
         self.row_sum.add(int(row or 0))
 
     def recognise(self, recognitions: Mapping[int, Recognition]) -> None:
-        """Keep what was recognised in the reports of some rows, in place of what was kept before.
-
-        Raises:
-            CasebaseDamaged: a case fails its checksum.
-        """
+        """Keep what was recognised in reports, by row, in place of what was kept before."""
         for row, recognition in recognitions.items():
             self.mention_table.write(row, recognition)
         self.pack([*recognitions])
 
     def pack(self, rows: Sequence[int]) -> None:
-        """Pack some cases as the tables keep them.
-
-        Raises:
-            CasebaseDamaged: one fails its checksum.
-        """
+        """Pack cases as the tables keep them; those whose tables are damaged are not packed."""
+        packings = self.packings(rows)
         self.connection.executemany(
             "UPDATE texts SET record = ?, seal = ? WHERE row = ?",
-            [(*packing, row) for row, packing in self.packings(rows).items()],
+            [(*packings.get(row, (None, None)), row) for row in rows],
         )
 
     def keep_definition_vectors(self, vectors: Mapping[str, Vector]) -> None:

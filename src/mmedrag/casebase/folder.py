@@ -25,7 +25,7 @@ from mmedrag.types import Case, Entry, Mention
 KNOWLEDGE = "knowledge.jsonl"
 """What the knowledge graph keeps of the cases (:mod:`mmedrag.knowledge.facts`)."""
 
-GRAPH = "neighbours"
+GRAPH = "kept_neighbours"
 """The setting of a casebase that keeps the neighbours of its cases: how many of each."""
 
 NAMES = "names.jsonl"

@@ -24,6 +24,8 @@ from mmedrag.casebase.neighbours import (
 )
 from mmedrag.types import Matrix
 
+_BLOCK = 16_384  # added cases that are compared at once
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Added:
@@ -69,13 +71,17 @@ class Graph:
             new, theirs = added.of(domain, alive)
             if not len(own) or not len(new):
                 continue
-            floors = lists.nearness[own, -1:]
-            near, values = _nearest(positions[own], vectors[own], new, theirs, floors)
-            joined = first(
-                np.concatenate([lists.positions[own], near], axis=1),
-                np.concatenate([lists.nearness[own], values], axis=1),
-            )
-            lists.positions[own], lists.nearness[own] = joined.positions, joined.nearness
+            for at in range(0, len(new), _BLOCK):
+                part = slice(at, at + _BLOCK)
+                floors = lists.nearness[own, -1:]
+                near, values = _nearest(
+                    positions[own], vectors[own], new[part], theirs[part], floors
+                )
+                joined = first(
+                    np.concatenate([lists.positions[own], near], axis=1),
+                    np.concatenate([lists.nearness[own], values], axis=1),
+                )
+                lists.positions[own], lists.nearness[own] = joined.positions, joined.nearness
         return lists
 
     def _stored(self, positions: Positions, vectors: Matrix, added: Added) -> Lists:

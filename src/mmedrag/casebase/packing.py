@@ -19,7 +19,7 @@ _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _from_json = json.JSONDecoder().raw_decode
 
 
-def packed(case: Case, recognition: Recognition | None) -> str:
+def packed(case: Case, recognition: Recognition | None) -> bytes:
     """Fields and findings of a case, without its text."""
     image = None if case.image is None else str(case.image)
     fields = (
@@ -27,14 +27,14 @@ def packed(case: Case, recognition: Recognition | None) -> str:
         case.date, case.labels, case.diagnosis, case.source, case.licence, case.split, case.meta,
     )  # fmt: skip
     if recognition is None:
-        return _as_json([fields, "", None])
+        return _as_json([fields, "", None]).encode()
     mentions = sorted(map(stored_mention, recognition.mentions))
-    return _as_json([fields, recognition.recogniser, mentions])
+    return _as_json([fields, recognition.recogniser, mentions]).encode()
 
 
-def unpacked(record: str, text: str) -> tuple[Case, Recognition | None]:
+def unpacked(record: bytes, text: str) -> tuple[Case, Recognition | None]:
     """The case of that text, and what was recognised in it; ``None`` where nobody has looked."""
-    fields, recogniser, mentions = _from_json(record)[0]
+    fields, recogniser, mentions = _from_json(str(record, "utf-8"))[0]
     (
         case_id, image, frame, domain, modality, patient, study, date, labels, diagnosis, source,
         licence, split, meta,
@@ -61,13 +61,13 @@ def unpacked(record: str, text: str) -> tuple[Case, Recognition | None]:
     return case, Recognition(recogniser, mentions_of(text, mentions))
 
 
-def seal(record: str, text: str, vector: bytes) -> int:
+def seal(record: bytes, text: str, vector: bytes) -> int:
     """Changes when anything changes that a search gives out of a case."""
-    return crc32(vector, crc32(text.encode("utf-8", "replace"), crc32(record.encode())))
+    return crc32(vector, crc32(text.encode("utf-8", "replace"), crc32(record)))
 
 
 def is_sealed(record: object, text: object, vector: bytes, stored: object) -> bool:
     """Whether a stored record is there and has this seal, with this text and vector."""
-    if not isinstance(record, str) or not isinstance(text, str):
+    if not isinstance(record, bytes) or not isinstance(text, str):
         return False
     return seal(record, text, vector) == stored

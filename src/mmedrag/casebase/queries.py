@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 from zlib import crc32
@@ -21,7 +22,7 @@ from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.packing import is_sealed, packed, seal, unpacked
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.casebase.vocabulary import PLAIN
-from mmedrag.errors import FilterError
+from mmedrag.errors import CasebaseDamaged, FilterError
 from mmedrag.filters import MENTIONED, Node, Predicate, Value, fields_of
 from mmedrag.protocols import Ontology
 from mmedrag.types import Case, Criterion, Facet, Kind, Matrix, Vector
@@ -37,6 +38,7 @@ _CASE = (
     f"SELECT cases.row, {', '.join(COLUMNS)}, text, vector, checksum FROM cases "  # noqa: S608
     "LEFT JOIN texts USING (row) LEFT JOIN vectors USING (row)"
 )
+_RECORDS = "SELECT row, text, CAST(record AS BLOB) AS record, seal FROM texts"  # any bytes
 _READ = _CASE.replace("text, vector,", "text,").replace(" LEFT JOIN vectors USING (row)", "")
 
 _CORE = (
@@ -196,10 +198,13 @@ class Queries(Connection):
     def gone_since(self, earlier: State | None, now: State) -> Rows | None:
         """Rows, ascending, deleted since an earlier state; ``None`` where more has changed.
 
-        That is, where older deletions are forgotten, or reports were recognised anew.
+        That is, where older deletions are forgotten, or reports were recognised anew, which older
+        releases do not note in files of their format.
         """
         least = max(now.pruned, int(self.settings().get(RECOGNISED, 0)))
-        if earlier is None or earlier.format != now.format or earlier.epoch < least:
+        if not self.packs or earlier is None or earlier.format != now.format:
+            return None
+        if earlier.epoch < least:
             return None
         return np.sort(self.deleted_since(earlier.epoch))
 
@@ -270,6 +275,13 @@ class Queries(Connection):
             by_row.update(tuple(row) for row in self._run(sql, batch))
         return by_row
 
+    def has_any(self, ids: Sequence[str]) -> bool:
+        """Whether there is a case of one of these ids."""
+        return any(
+            self._run(f"SELECT 1 FROM cases WHERE id IN ({placeholders(batch)})", batch).fetchone()  # noqa: S608
+            for batch in batches([*ids], _BATCH)
+        )
+
     def all_ids(self) -> list[str]:
         """Every case's id, in the order of adding."""
         return [row[0] for row in self._run("SELECT id FROM cases ORDER BY row")]
@@ -296,28 +308,37 @@ class Queries(Connection):
         """Those of them that are packed as they were sealed."""
         read = {}
         for batch in batches([*vectors], _BATCH):
-            sql = f"SELECT row, text, record, seal FROM texts WHERE row IN ({placeholders(batch)})"  # noqa: S608
+            sql = f"{_RECORDS} WHERE row IN ({placeholders(batch)})"
             for row, text, record, stored in self._run(sql, batch):
                 if is_sealed(record, text, vectors[row].tobytes(), stored):
                     read[row] = unpacked(record, text)
         return read
 
-    def packings(self, rows: Sequence[int]) -> dict[int, tuple[str, int]]:
+    def packings(self, rows: Sequence[int]) -> dict[int, tuple[bytes, int]]:
         """What rows are packed as, with its seal, made from the tables that filters ask.
 
-        Raises:
-            CasebaseDamaged: a case fails its checksum.
+        Cases are left out whose tables are damaged: a search is to find that out.
         """
         packings = {}
         for batch in batches(rows, _BATCH):
-            sql = f"{_CASE} WHERE cases.row IN ({placeholders(batch)})"
-            stored = {
-                r["row"]: (checked_case(r, r["vector"]), r["vector"]) for r in self._run(sql, batch)
-            }
-            recognised = self.recognised({row: case.text for row, (case, _) in stored.items()})
-            for row, (case, vector) in stored.items():
-                record = packed(case, recognised.get(row))
-                packings[row] = record, seal(record, case.text, vector)
+            try:
+                packings.update(self._packings(batch))
+            except CasebaseDamaged:
+                for row in batch:
+                    with suppress(CasebaseDamaged):
+                        packings.update(self._packings([row]))
+        return packings
+
+    def _packings(self, rows: Sequence[int]) -> dict[int, tuple[bytes, int]]:
+        sql = f"{_CASE} WHERE cases.row IN ({placeholders(rows)})"
+        stored = {
+            r["row"]: (checked_case(r, r["vector"]), r["vector"]) for r in self._run(sql, rows)
+        }
+        recognised = self.recognised({row: case.text for row, (case, _) in stored.items()})
+        packings = {}
+        for row, (case, vector) in stored.items():
+            record = packed(case, recognised.get(row))
+            packings[row] = record, seal(record, case.text, vector)
         return packings
 
     def rows_after(self, row: int, size: int) -> list[int]:
@@ -326,19 +347,23 @@ class Queries(Connection):
         return [number for (number,) in cursor]
 
     def loose(self, rows: Sequence[int]) -> dict[int, bool]:
-        """Those of some rows that are not packed as the tables say; whether they are packed at all.
-
-        Raises:
-            CasebaseDamaged: a case fails its checksum.
-        """
+        """Those of some rows that are not packed as the tables say; whether they are at all."""
         loose = {}
         for batch in batches(rows, _BATCH):
             made = self.packings(batch)
-            sql = f"SELECT row, record, seal FROM texts WHERE row IN ({placeholders(batch)})"  # noqa: S608
-            for row, record, stored in self._run(sql, batch):
-                if made.get(row) != (record, stored):
+            sql = f"{_RECORDS} WHERE row IN ({placeholders(batch)})"
+            for row, _, record, stored in self._run(sql, batch):
+                if made.get(row, (None, None)) != (record, stored):
                     loose[row] = record is not None
         return loose
+
+    def check_cases(self, vectors: Mapping[int, Vector]) -> None:
+        """Hold cases against the checksums in the table that filters ask; see :meth:`read`.
+
+        Raises:
+            CasebaseDamaged: one fails it.
+        """
+        self._cases(vectors)
 
     def _cases(self, vectors: Mapping[int, Vector]) -> dict[int, Case]:
         """Cases by row number, from the tables that filters ask."""

@@ -102,7 +102,7 @@ CREATE INDEX mentions_term ON mentions (term, assertion, row, sites);
 """
 
 _SIXTH = """
-ALTER TABLE texts ADD COLUMN record TEXT;
+ALTER TABLE texts ADD COLUMN record BLOB;
 ALTER TABLE texts ADD COLUMN seal INTEGER;
 CREATE TRIGGER unpacked AFTER DELETE ON recognised BEGIN
     UPDATE texts SET record = NULL, seal = NULL WHERE row = OLD.row; END;

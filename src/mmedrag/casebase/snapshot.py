@@ -7,7 +7,7 @@ write costs depends on how many cases SQLite would have to look at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isnan
@@ -34,7 +34,7 @@ from mmedrag.casebase.hybrid import relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.onward import Added, Graph
-from mmedrag.casebase.shard import SCAN, Shard, joined
+from mmedrag.casebase.shard import SCAN, Found, Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import MENTIONED, Joined, Node, Not, fields_of, parse
@@ -44,6 +44,7 @@ from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
+_FEW_GONE = 100  # deleted cases a domain; so many more are searched for rather than all masked
 _FEW_ALIKE = 5_000  # cases that meet criteria alike and are compared one by one
 _FILTERS = 16  # remembered
 # Remembered until something is written, those read first forgotten first: so many cases, and in
@@ -63,6 +64,19 @@ class _Found:
     cosines: NDArray[np.float64]
     scores: NDArray[np.float64]
     proximity: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What of the database's tables had a say in which cases are found.
+
+    ``terms``: those of their reports; ``fields``: fields that the generation has no column of;
+    ``fresh``: fields of cases that no generation has.
+    """
+
+    terms: bool = False
+    fields: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +111,8 @@ class Snapshot:
         self._fresh = ExactRows(dim)
         self._fresh_domains: dict[str, list[int]] = {}  # positions by domain
         self._alive: Mask = np.ones(self._stored, np.bool_)
-        self._dead = False  # whether any is not
-        self._filters: dict[str, tuple[Mask, bool]] = {}
+        self._gone: Positions = np.empty(0, np.int64)  # those of the generation that are not
+        self._filters: dict[str, tuple[Mask, _Basis]] = {}
         self._graph = (
             Graph(None, None)
             if generation is None
@@ -106,6 +120,7 @@ class Snapshot:
         )
         self._cases: dict[int, tuple[Case, Recognition | None]] = {}
         self._stating: set[int] = set()  # rows of these whose stored terms were checked
+        self._filed: set[int] = set()  # and whose fields
         self._remembering = Lock()
         self.generation = None if generation is None else generation.summary
         self.epoch = -1 if generation is None else generation.summary.epoch
@@ -160,6 +175,7 @@ class Snapshot:
         with self._remembering:
             self._cases.clear()
             self._stating.clear()
+            self._filed.clear()
 
     def forget_filters(self) -> None:
         """Ask the database again which rows a filter lets in."""
@@ -193,8 +209,9 @@ class Snapshot:
         With a walk, see :meth:`~mmedrag.casebase.Casebase.search_onward`.
         """
         query, domain = question.query, question.routing.decision
-        allowed, stating = self._allowed(database, query.where)
-        stating = stating or bool(question.criteria)
+        allowed, basis = self._allowed(database, query.where)
+        narrowed = allowed is not None or domain is not None
+        basis = replace(basis, terms=basis.terms or bool(question.criteria), fresh=narrowed)
         text = " ".join([query.text, *question.synonyms])
         words = self._lexicon.match(text, self._alive)
         concepts = self._at_positions(database.matching(question.criteria))
@@ -218,7 +235,7 @@ class Snapshot:
         if walk is not None:
             visible = partial(self._is_visible, domain=domain, allowed=allowed)
             found = self._onward(found, ranking, walk, k, visible)
-        return self._hits(database, found, k, stating)
+        return self._hits(database, found, k, basis)
 
     def _ranked(
         self, ranking: _Ranking, positions: Positions, beside: _Found | None = None
@@ -305,23 +322,28 @@ class Snapshot:
         searched = [shard for name, shard in self._shards.items() if domain in (None, name)]
         found = []
         for shard in searched:
+            gone = int(np.diff(np.searchsorted(self._gone, [shard.start, shard.stop]))[0])
+            if allowed is None and gone <= _FEW_GONE:
+                found.append(self._living(shard.search(vector, k + gone, k + gone + _CAP, None)))
+                continue
             inside = mask[shard.start : shard.stop]
-            masked = allowed is not None or (self._dead and not inside.all())
             one_by_one = 0 if allowed is None else few
-            found.append(
-                shard.search(vector, k, k + _CAP, inside if masked else None, few=one_by_one)
-            )
+            found.append(shard.search(vector, k, k + _CAP, inside, few=one_by_one))
         positions = [joined(searched, found, k, _CAP)]
         fresh = self._fresh_mask(domain) & mask[self._stored :]
         if fresh.any():
             positions.append(self._fresh.search(vector, k, k + _CAP, fresh) + self._stored)
         return np.sort(np.concatenate(positions))
 
-    def _hits(self, database: Database, found: _Found, k: int, stating: bool) -> list[Hit]:
-        """The best ``k`` of candidates, by falling relevance, ties by id.
+    def _living(self, found: Found) -> Found:
+        """What was found, less the deleted cases."""
+        if not len(self._gone):
+            return found
+        living = self._alive[found[0]]
+        return found[0][living], found[1][living]
 
-        ``stating`` is whether stored terms had a say in who they are: then theirs are checked.
-        """
+    def _hits(self, database: Database, found: _Found, k: int, basis: _Basis) -> list[Hit]:
+        """The best ``k`` of candidates, by falling relevance, ties by id."""
         scores = found.scores
         rows = self._rows_at(found.positions)
         cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
@@ -331,8 +353,7 @@ class Snapshot:
             chosen = np.array(
                 sorted(chosen, key=lambda i: (-scores[i], ids[int(rows[i])]))[:k], np.intp
             )
-        if stating:
-            self._check_terms(database, rows[chosen].tolist())
+        self._check(database, basis, found.positions[chosen], rows[chosen], found.vectors[chosen])
         hits = self._read(
             database, rows[chosen], found.vectors[chosen], found.cosines[chosen], scores[chosen]
         )
@@ -377,16 +398,24 @@ class Snapshot:
         with self._remembering:  # searches may run in several threads
             self._cases |= unread
             while len(self._cases) > most:
-                self._stating.discard(gone := next(iter(self._cases)))
-                del self._cases[gone]
+                del self._cases[gone := next(iter(self._cases))]
+                self._stating.discard(gone)
+                self._filed.discard(gone)
         return cases
 
-    def _check_terms(self, database: Database, rows: Sequence[int]) -> None:
-        """Check the stored terms of rows; of those that are remembered, once."""
-        if database.recognises:
-            database.mention_table.check([row for row in rows if row not in self._stating])
+    def _check(
+        self, database: Database, basis: _Basis, positions: Positions, rows: Rows, vectors: Matrix
+    ) -> None:
+        """Check in their tables what chose some cases; of those that are remembered, once."""
+        if basis.terms and database.recognises:
+            database.mention_table.check([row for row in rows.tolist() if row not in self._stating])
             with self._remembering:
-                self._stating.update(rows)
+                self._stating.update(rows.tolist())
+        by_table = np.full(len(rows), basis.fields) | (basis.fresh & (positions >= self._stored))
+        vector_of = dict(zip(rows[by_table].tolist(), vectors[by_table], strict=True))
+        database.check_cases({row: v for row, v in vector_of.items() if row not in self._filed})
+        with self._remembering:
+            self._filed.update(vector_of)
 
     def found(
         self, database: Database, domain: Domain | None, where: str | None, above: int = 0
@@ -442,16 +471,20 @@ class Snapshot:
 
     # Filters
 
-    def _allowed(self, database: Database, where: str | None) -> tuple[Mask | None, bool]:
-        """Which positions a filter lets in, deleted ones perhaps included; whether by terms."""
+    def _allowed(self, database: Database, where: str | None) -> tuple[Mask | None, _Basis]:
+        """Which positions a filter lets in, deleted ones perhaps included; and by what."""
         if where is None:
-            return None, False
+            return None, _Basis()
         if where not in self._filters:
             if len(self._filters) >= _FILTERS:
                 self._filters.clear()
             condition = parse(where)
-            stating = not fields_of(condition).isdisjoint(MENTIONED)
-            self._filters[where] = self._filtered(database, condition), stating
+            fields = fields_of(condition)
+            basis = _Basis(
+                terms=not fields.isdisjoint(MENTIONED),
+                fields=any(not self.columnar(f) for f in fields - {*MENTIONED}),
+            )
+            self._filters[where] = self._filtered(database, condition), basis
         return self._filters[where]
 
     def _filtered(self, database: Database, condition: Node) -> Mask:
@@ -523,7 +556,8 @@ class Snapshot:
         positions = positions[self._alive[positions]]
         self._lexicon.kill(positions)
         self._alive[positions] = False
-        self._dead |= len(positions) > 0
+        stored = np.sort(positions[positions < self._stored])
+        self._gone = np.insert(self._gone, np.searchsorted(self._gone, stored), stored)
 
     def _positions_of(self, rows: Rows) -> Positions:
         """Where each row is; -1 where it is not here."""

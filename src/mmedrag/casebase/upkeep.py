@@ -146,6 +146,7 @@ class Upkeep(Contents):
         with self._access.writers, storage_faults(self.path, "rebuild"):
             self._access.accept()
             self._access.acquire()
+            self._access.require_sound_cases()
             if definitions is not None:
                 with self._access.guard, self._access.database.writing() as epoch:
                     self._access.database.set(RECOGNISED, str(epoch))

@@ -100,8 +100,8 @@ def load(file: Path, fingerprint: str) -> dict[str, list[Any]]:
         told = about["format"], about["read_by"], about["sha256"]
         if told != (FORMAT, fingerprint, hashlib.sha256(lines.encode()).hexdigest()):
             return {}
-        return dict(json.loads(line) for line in lines.splitlines())
-    except (OSError, ValueError, TypeError, KeyError):
+        return dict(json.loads(line) for line in lines.split("\n")[:-1])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
 
 

@@ -116,7 +116,11 @@ class PostgresStore(ServerContents):
             return len(made)
 
         if made:
+            there = "SELECT 1 FROM cases WHERE id = ANY(%s) LIMIT 1"
+            replaced = self._read(lambda c: c.execute(there, [list(distinct)]).fetchone())
             self._write(work, "add cases to")
+            if replaced:
+                upkeep.forget_knowledge(self.folder)
             self._forget_points(list(distinct))
 
     def delete(self, ids: Sequence[str]) -> int:

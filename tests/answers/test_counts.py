@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmedrag.answers.counts import CorpusCounts
+from mmedrag.answers.counts import SCOPES, CorpusCounts
 from mmedrag.answers.differential import diagnoses_of
 from mmedrag.answers.statements import is_normal, read_cases
 from mmedrag.answers.verification import NORMAL
@@ -224,6 +224,15 @@ def test_cases_that_nobody_has_read_are_not_counted(store, terms):
     store.add([Entry(c, np.array([1.0, 0.0], np.float32), c.id, None) for c in unread])
     counts = CorpusCounts(store.occurrences, terms, terms.concepts)
     assert counted(counts, terms, [NORMAL])[NORMAL].of == len(read)
+
+
+def test_a_filter_for_each_question_fills_no_memory(store, terms):
+    store.add(entries(corpus(4, 3), terms))
+    counts = CorpusCounts(store.occurrences, terms, terms.concepts)
+    for i in range(3 * SCOPES):
+        counted(counts, terms, [NORMAL], where=f"patient_id = 'p{i}'")
+    assert len(counts._kept.counts) <= SCOPES
+    assert len(counts._kept.searched) <= SCOPES
 
 
 def test_a_filter_that_does_not_parse_is_refused(store, terms):

@@ -13,7 +13,7 @@ from mmedrag.definitions import glossary
 from mmedrag.knowledge import names
 from mmedrag.knowledge.names import ReadNames, keep_names
 from mmedrag.protocols import DefinitionSource
-from mmedrag.types import Case, Entry
+from mmedrag.types import Assertion, Case, Entry, Kind, Mention
 
 TEXTS = ["acute pneumonia of the left lower lobe", "no fracture", "nothing that is known", ""]
 
@@ -70,7 +70,14 @@ def test_a_file_of_another_dictionary_is_not_believed(file):
     assert source.asked == TEXTS
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b"[]\n", b"\xff\xfe"])
+@pytest.mark.parametrize("term", ["pneumonia", "pneumo\u2028nia", "pneumo\x85nia", "a\rb"])
+def test_terms_of_any_characters_are_kept(tmp_path, term):
+    mention = Mention("x", 0, 1, "X:1", term, Assertion.AFFIRMED, Kind.FINDING)
+    names.save(tmp_path / NAMES, "f", {"x": (mention,)})
+    assert len(names.load(tmp_path / NAMES, "f")) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]\n", b"\xff\xfe", b"[" * 100_000])
 def test_a_damaged_file_is_not_believed(file, damage):
     sound = file.read_bytes()
     for content in (damage, sound[:-9], sound.replace(b"affirmed", b"negated_", 1)):

@@ -2,7 +2,8 @@
 
 A casebase of more than 20,000 cases a domain searches inverted lists of codes. This builds such
 lists of the vectors of any casebase, some of them left out as questions, and prints for codes of
-eight and of four bits a dimension how many of the 50 nearest are found, and the bytes of a case.
+eight and of four bits a dimension, and for principal components, how many of the 50 nearest are
+found, and the bytes of a case.
 The last columns are filters that a third and two thirds of the cases pass, drawn at random, and by
 whole clusters of similar cases. They are put to the lists, although so few cases would be compared
 exactly.
@@ -92,7 +93,7 @@ def main() -> None:
     masks = masks_of(vectors)
     heads = ["bytes a case", "ms", *masks]
     print(f"| index, recall@{K} by filter | {' | '.join(heads)} |\n|---|{'---:|' * len(heads)}")
-    for key in (f"IVF{lists},SQ8", f"IVF{lists},SQ4"):
+    for key in (f"IVF{lists},SQ8", f"IVF{lists},SQ4", f"PCA256,IVF{lists},SQ8"):
         print(f"| `{key}` | {' | '.join(measured(key, vectors, queries, masks))} |", flush=True)
 
 

@@ -41,7 +41,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from mmedrag.casebase import Casebase
-    from mmedrag.types import Case, Entry
+    from mmedrag.types import Case, Entry, Matrix, Vector
 
 STAGES = (
     "decoding", "modality", "encoding", "terms", "cases", "definitions", "rerank", "filter",
@@ -54,6 +54,7 @@ FINDINGS = (
 WRITES = 12
 BATCH = 5_000  # cases that are made and added together
 OTHER, NOISE = 0.5, 0.5  # norms of what is added to a case's vector
+VARIED = 32  # cases of which a direction is drawn
 T = TypeVar("T")
 Taken = dict[str, dict[str, list[float]]]
 """Milliseconds of every query, by kind of query and stage."""
@@ -121,26 +122,35 @@ def enlarge(casebase: Casebase, cases: int) -> None:
     by_domain: dict[str | None, list[Entry]] = defaultdict(list)
     for entry in known:
         by_domain[entry.case.domain].append(entry)
+    vectors = {d: np.stack([entry.vector for entry in those]) for d, those in by_domain.items()}
     rng, held = np.random.default_rng(0), len(list(casebase.ids()))
     for start in range(held, cases, BATCH):
         firsts = rng.integers(len(known), size=min(BATCH, cases - start)).tolist()
         entries = []
         for number, first in enumerate(firsts, start):
             others = by_domain[known[first].case.domain]
-            entries.append(joined(number, known[first], others[rng.integers(len(others))], rng))
+            second = others[rng.integers(len(others))]
+            shift = varied(vectors[known[first].case.domain], rng)
+            entries.append(joined(number, known[first], second, shift))
         casebase.add(entries)
     casebase.publish()
 
 
-def joined(number: int, first: Entry, second: Entry, rng: np.random.Generator) -> Entry:
+def varied(vectors: Matrix, rng: np.random.Generator) -> Vector:
+    """A direction drawn as the cases of a domain vary, ``(dim,)``, of norm 1."""
+    some = vectors[rng.integers(len(vectors), size=VARIED)]
+    shift = rng.standard_normal(VARIED, np.float32) @ (some - some.mean(axis=0))
+    return np.asarray(shift / np.linalg.norm(shift))
+
+
+def joined(number: int, first: Entry, second: Entry, shift: Vector) -> Entry:
     """A case with the reports and terms of two; its vector lies near that of the first."""
     after = len(first.case.text) + 1
     shifted = [
         replace(mention, start=mention.start + after, end=mention.end + after)
         for mention in second.mentions or ()
     ]
-    noise = rng.standard_normal(len(first.vector), np.float32)
-    vector = first.vector + OTHER * second.vector + NOISE / np.linalg.norm(noise) * noise
+    vector = first.vector + OTHER * second.vector + NOISE * shift
     return replace(
         first,
         case=replace(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import sqlite3
 import tempfile
 from collections import Counter
@@ -32,7 +33,7 @@ from mmedrag.bulk.encoder import Encoder
 from mmedrag.bulk.pieces import pieces
 from mmedrag.bulk.plan import Plan, Source, begun
 from mmedrag.casebase import Casebase
-from mmedrag.casebase.derivation import EXACT_UP_TO, choose_key
+from mmedrag.casebase.derivation import EXACT_UP_TO, choose_keys
 from mmedrag.datasets import read_corpus
 from mmedrag.indexing import index
 from mmedrag.phantoms.corpus import generate
@@ -109,8 +110,9 @@ def measured_casebase(rows: int, dim: int, folder: Path) -> dict[str, float]:
             casebase.add(entries)
             adding += process_time() - begin
         publishing = []
-        codes = choose_key(EXACT_UP_TO + 1, dim).rpartition(",")[2]
-        for key in ("Flat", f"IVF{2 * int((rows / 3) ** 0.5)},{codes}"):  # as it chooses itself
+        lists = f"IVF{2 * int((rows / 3) ** 0.5)}"
+        chosen = re.sub(r"IVF[0-9]+", lists, choose_keys(EXACT_UP_TO + 1, dim)[0])
+        for key in ("Flat", chosen):
             begin = process_time()
             casebase.publish(key)
             publishing.append(process_time() - begin)

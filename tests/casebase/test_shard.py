@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmedrag.casebase.blocks import BLOCK, GenerationDamaged, StoredArray, write_array
-from mmedrag.casebase.derivation import choose_key, write_index
+from mmedrag.casebase.derivation import choose_keys, write_index
 from mmedrag.casebase.shard import Shard, joined
 
 N, DIM, START = 400, 16, 40
@@ -101,7 +101,7 @@ def test_what_is_near_in_another_shard_takes_the_place_of_what_is_not(clustered)
 
 
 def test_the_index_is_chosen_by_size():
-    assert choose_key(20_000, 256) == choose_key(20_000, 1_024) == "Flat"
-    assert choose_key(40_000, 256) == "IVF400,SQ8"
-    assert choose_key(1_000_000, 256) == "IVF2000,SQ8"
-    assert choose_key(1_000_000, 1_024) == "IVF2000,SQ4"
+    assert choose_keys(20_000, 256) == choose_keys(20_000, 1_024) == ("Flat",)
+    assert choose_keys(40_000, 256) == ("IVF400,SQ8",)
+    assert choose_keys(1_000_000, 256) == ("IVF2000,SQ8",)
+    assert choose_keys(1_000_000, 1_024) == ("PCA256,IVF2000,SQ8", "IVF2000,SQ4")

@@ -6,6 +6,7 @@ import json
 
 import faiss
 import numpy as np
+import pytest
 
 from mmedrag.casebase import Casebase
 from mmedrag.casebase.derivation import write_index
@@ -53,3 +54,23 @@ def test_as_many_lists_are_searched_as_the_vectors_need(tmp_path):
         shares = [np.isin(best, near).mean() for best, near in zip(exact, found, strict=True)]
         assert np.mean(shares) > 0.95
     assert probes["clustered"] < probes["scattered"]
+
+
+@pytest.mark.parametrize("varying", [8, 64])
+def test_components_are_coded_where_vectors_vary_in_few_directions(tmp_path, varying):
+    rng = np.random.default_rng(0)
+    rows = (rng.standard_normal((4_000, varying)) @ rng.standard_normal((varying, 64))) + 3.0
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    keys = ("PCA12,IVF16,SQ8", "IVF16,SQ8")
+    entry = write_index(tmp_path / "x", rows, *keys)
+    assert entry["index"] == (keys[0] if varying < 12 else keys[1])
+    index = faiss.read_index(str(tmp_path / "x"))
+    _, exact = faiss.knn(rows[:50], rows, 50, faiss.METRIC_INNER_PRODUCT)
+    values, found = index.search(rows[:50], 116)
+    shares = [np.isin(best, near).mean() for best, near in zip(exact, found, strict=True)]
+    assert np.mean(shares) > 0.95
+    if varying < 12:  # as far as components and codes tell them, they are the inner products
+        true = np.take_along_axis(rows[:50] @ rows.T, found, axis=1)
+        offsets = (values - true).mean(axis=1)
+        assert np.ptp(offsets) < 0.3
+        assert np.all((values - true).std(axis=1) < 0.02)

@@ -21,7 +21,7 @@ from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
 
 _NO_ROWS: Rows = np.empty(0, np.int64)
-_REMEMBERED = 2_000_000  # rows in memory
+_REMEMBERED = 12_000_000  # rows in memory, 96 MB; a finding of a million reports stands in 100,000
 
 
 class Statements(ABC):

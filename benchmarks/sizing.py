@@ -1,6 +1,6 @@
 """What 10,000,000 to 1,000,000,000 cases take: memory, disk, machines, hours, from measured bytes.
 
-    python benchmarks/sizing.py [--cases 200] [--rows 20000] [--into docs/reference/sizing.md]
+    python benchmarks/sizing.py [--cases 100] [--rows 100000] [--into docs/reference/sizing.md]
 
 Two things are measured: synthetic cases with pictures, read, encoded and stored by the ``offline``
 preset (seconds of encoding, previews, terms, shards), and a casebase of ``--rows`` cases with
@@ -207,8 +207,8 @@ def duration(seconds: float) -> str:
 def main() -> None:
     """Measure, multiply, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=200, help="synthetic cases that are encoded")
-    parser.add_argument("--rows", type=int, default=20_000, help="of the casebase that is weighed")
+    parser.add_argument("--cases", type=int, default=100, help="synthetic cases that are encoded")
+    parser.add_argument("--rows", type=int, default=100_000, help="of the casebase that is weighed")
     parser.add_argument("--cores", type=int, default=16, help="of one machine")
     parser.add_argument("--memory", type=int, default=128, help="GB of one machine")
     parser.add_argument("--disk", type=int, default=8_000, help="GB of one machine")

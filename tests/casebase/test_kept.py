@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmedrag.casebase.exact import distinct
 from mmedrag.casebase.kept import KeptRows, without
 
 ROWS = st.sets(st.integers(1, 40)).map(sorted)
@@ -52,3 +53,8 @@ def test_only_what_was_added_is_read():
         kept.follow(last, rows([]))
         kept.rows("key", read)
     assert above == [0, 1]
+
+
+@given(st.lists(st.integers(1, 60) | st.integers(1, 9_000), max_size=300))
+def test_each_row_comes_once_however_dense_they_are(rows):
+    assert distinct(np.array(rows, np.int64)).tolist() == sorted(set(rows))

@@ -112,9 +112,17 @@ class Lexicon:
         """Stems of reports that no generation holds yet and that begin with a letter."""
         return self._fresh.stems(letter)
 
-    def using(self, stem: str, alive: Mask) -> Positions:
-        """Where reports hold a stem."""
-        return self._weighted(stem, alive)[0]
+    def frequency(self, stem: str, alive: Mask) -> int:
+        """How many reports hold a stem."""
+        return len(self._living(stem, alive)) if self._dead else self._most(stem)
+
+    def first(self, stem: str, alive: Mask) -> Positions:
+        """Where the first report is that holds a stem, ``(1,)``; nothing where none does."""
+        return self._living(stem, alive)[:1]
+
+    def _living(self, stem: str, alive: Mask) -> Positions:
+        positions, _ = self._posting(stem)
+        return positions[alive[positions]] if self._dead else positions
 
     def _rarest(self, stems: list[str], alive: Mask) -> list[str]:
         by_frequency = sorted((self._frequency(stem, alive), stem) for stem in stems)
@@ -128,12 +136,16 @@ class Lexicon:
 
     def _frequency(self, stem: str, alive: Mask) -> int:
         """How many cases hold a stem; only roughly where they are too many to be scored."""
-        number = self._number_of(stem)
-        stored = 0 if self._stored is None or number is None else self._stored.frequency(number)
-        most = stored + self._fresh.frequency(stem)
+        most = self._most(stem)
         if not self._dead or most - self._dead > POSTINGS:
             return most
         return len(self._weighted(stem, alive)[0])
+
+    def _most(self, stem: str) -> int:
+        """How many cases hold a stem, deleted ones included."""
+        number = self._number_of(stem)
+        stored = 0 if self._stored is None or number is None else self._stored.frequency(number)
+        return stored + self._fresh.frequency(stem)
 
     def _weighted(self, stem: str, alive: Mask) -> Scored:
         """Cases that hold a stem, and what it adds to the BM25 of each."""

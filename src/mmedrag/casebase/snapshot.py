@@ -465,9 +465,13 @@ class Snapshot:
         stored = database.vocabulary.beginning(self.generation.number, WORDS, letter)
         return fresh | set(stored)
 
-    def using(self, stem: str) -> Rows:
-        """The reports that use a word of that stem."""
-        return self._rows_at(self._lexicon.using(stem, self._alive))
+    def frequency(self, stem: str) -> int:
+        """How many reports use a word of that stem."""
+        return self._lexicon.frequency(stem, self._alive)
+
+    def first_using(self, stem: str) -> Rows:
+        """One report that uses a word of that stem, ``(1,)``; nothing where none does."""
+        return self._rows_at(self._lexicon.first(stem, self._alive))
 
     # Filters
 

@@ -22,7 +22,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 def frequency(snapshot: Snapshot, word: str) -> int:
     """The number of reports that use a word in any of its inflections."""
     stem = snapshot.stem(word) if _WORD.fullmatch(word) else ""
-    return len(snapshot.using(stem)) if stem else 0
+    return snapshot.frequency(stem) if stem else 0
 
 
 def similar(database: Database, snapshot: Snapshot, word: str) -> dict[str, int]:
@@ -35,10 +35,9 @@ def similar(database: Database, snapshot: Snapshot, word: str) -> dict[str, int]
         return {}
     words: dict[str, int] = {}
     for near in sorted(snapshot.stems(database, stem[0])):
-        if abs(len(near) - len(stem)) <= MISTAKES and distance(stem, near) >= 0:
-            rows = snapshot.using(near)
-            if len(rows) >= COMMON:
-                words |= written(database.text(int(rows[0])), word)
+        alike = abs(len(near) - len(stem)) <= MISTAKES and distance(stem, near) >= 0
+        if alike and snapshot.frequency(near) >= COMMON:
+            words |= written(database.text(int(snapshot.first_using(near)[0])), word)
     return words
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.casebase.exact import distinct
-from mmedrag.casebase.kept import KeptRows, without
+from mmedrag.casebase.kept import KeptRows
+from mmedrag.measures.row_sets import distinct, without
 
 ROWS = st.sets(st.integers(1, 40)).map(sorted)
 

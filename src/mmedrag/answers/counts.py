@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.answers.verification import NORMAL
-from mmedrag.answers.wordings import Name, Rows, Wordings, union, without
+from mmedrag.answers.wordings import Name, Wordings
+from mmedrag.measures.row_sets import Rows, union, without
 from mmedrag.protocols import DefinitionSource, OccurrenceStore, Ontology
 from mmedrag.types import Assertion, Domain, Kind, Prevalence, Question
 

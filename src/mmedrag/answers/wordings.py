@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmedrag.answers.differential import FROM_DIAGNOSIS, UNNAMED, diagnoses_of
 from mmedrag.answers.statements import CaseReading, calls_normal, named_mentions, read_cases
+from mmedrag.measures.row_sets import Rows, union, without
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.types import Assertion, Case, Evidence, Kind
-
-Rows: TypeAlias = NDArray[np.int64]
-"""Row numbers, ascending."""
 
 Name: TypeAlias = tuple[str, str]
 """A field, ``diagnosis`` or ``labels``, and its value."""
@@ -172,21 +169,3 @@ def _said(reading: CaseReading, ontology: Ontology) -> Said:
             m.kind in _ABNORMAL and m.assertion is Assertion.AFFIRMED for m in mentions
         ),
     )
-
-
-def union(arrays: Sequence[Rows]) -> Rows:
-    """Rows that are in any of the arrays."""
-    held = [rows for rows in arrays if len(rows)]
-    if len(held) < 2:  # nothing to join
-        return held[0] if held else _NONE
-    rows = np.sort(np.concatenate(held))
-    return rows[np.flatnonzero(np.diff(rows, prepend=-1))]
-
-
-def without(rows: Rows, others: Rows) -> Rows:
-    """Rows that are not in the others."""
-    if not len(rows) or not len(others):
-        return rows
-    places = np.minimum(np.searchsorted(others, rows), len(others) - 1)
-    left: Rows = rows[others[places] != rows]
-    return left

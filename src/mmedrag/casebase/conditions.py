@@ -13,7 +13,7 @@ import sqlite3
 import numpy as np
 
 from mmedrag.casebase.criteria import Statements
-from mmedrag.casebase.exact import Rows, distinct
+from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.records import DIAGNOSIS
 from mmedrag.dates import first_day, last_day
 from mmedrag.filters import (
@@ -28,6 +28,7 @@ from mmedrag.filters import (
     text,
 )
 from mmedrag.filters.sql import joined
+from mmedrag.measures.row_sets import distinct
 
 _INDEXED = ("id", "patient_id", "study_id")
 """Fields of which SQLite has an index, which it uses for a plain comparison alone."""

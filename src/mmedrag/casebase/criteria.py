@@ -13,10 +13,11 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.casebase.exact import Rows, distinct
+from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.hybrid import affirmed_by, evidence, together
-from mmedrag.casebase.kept import KeptRows, without
+from mmedrag.casebase.kept import KeptRows
 from mmedrag.entailment import ELSEWHERE, KIND_ALONE, site_sets
+from mmedrag.measures.row_sets import distinct, without
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
 

@@ -20,8 +20,6 @@ Mask = NDArray[np.bool_]
 TIE = 1e-6
 """Similarities closer than this are told apart by exact arithmetic, never by the index."""
 
-_DENSE = 32  # one row number in so many
-
 
 def similarities(vectors: Matrix, query: Vector) -> NDArray[np.float64]:
     """Inner products of eq. 2, rounded, ``(n,)``; equal rows give equal values."""
@@ -85,18 +83,6 @@ class ExactRows:
             new = np.empty((size, *old.shape[1:]), old.dtype)
             new[: self._n] = old[: self._n]
             setattr(self, name, new)
-
-
-def distinct(rows: Rows) -> Rows:
-    """Each row once, ascending; ``np.unique`` hashes integers, which takes longer."""
-    if np.any(rows[1:] < rows[:-1]):  # those of one term are read in their order
-        last = int(rows.max())
-        if last < _DENSE * len(rows):  # to mark them takes less time than to sort them
-            marked = np.zeros(last + 1, np.bool_)
-            marked[rows] = True
-            return np.flatnonzero(marked)
-        rows = np.sort(rows)
-    return rows[np.flatnonzero(np.diff(rows, prepend=-1))]
 
 
 def locate(sorted_rows: Rows, wanted: Rows) -> tuple[NDArray[np.intp], Mask]:

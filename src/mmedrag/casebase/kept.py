@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmedrag.casebase.exact import Rows, locate
+from mmedrag.casebase.exact import Rows
+from mmedrag.measures.row_sets import without
 
 _NONE: Rows = np.empty(0, np.int64)
 
@@ -76,12 +77,3 @@ class KeptRows:
         self._answers.clear()
         self._gone.clear()
         self._held = 0
-
-
-def without(rows: Rows, others: Rows) -> Rows:
-    """Ascending rows less some others, which ascend too."""
-    few, many = sorted((rows, others), key=len)
-    offsets, present = locate(many, few)
-    if not present.any():
-        return rows
-    return np.delete(rows, offsets[present]) if few is others else rows[~present]

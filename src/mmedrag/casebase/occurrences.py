@@ -17,11 +17,11 @@ import numpy as np
 from mmedrag.casebase.connection import State
 from mmedrag.casebase.criteria import listed
 from mmedrag.casebase.database import Database
-from mmedrag.casebase.exact import Rows, distinct, locate
-from mmedrag.casebase.kept import without
+from mmedrag.casebase.exact import Rows, locate
 from mmedrag.casebase.records import DIAGNOSIS
 from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.vocabulary import label_values
+from mmedrag.measures.row_sets import distinct, without
 from mmedrag.types import Assertion, Changes, Domain, Kind
 
 T = TypeVar("T")

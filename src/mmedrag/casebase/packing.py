@@ -9,11 +9,11 @@ array. The tables stay the truth: what is not packed, or fails its seal, is read
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from zlib import crc32
 
 from mmedrag.casebase.mentions import Recognition, mentions_of, stored_mention
-from mmedrag.types import Case, Domain
+from mmedrag.casebase.records import case_fields, case_from
+from mmedrag.types import Case
 
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _from_json = json.JSONDecoder().raw_decode
@@ -21,11 +21,7 @@ _from_json = json.JSONDecoder().raw_decode
 
 def packed(case: Case, recognition: Recognition | None) -> bytes:
     """Fields and findings of a case, without its text."""
-    image = None if case.image is None else str(case.image)
-    fields = (
-        case.id, image, case.frame, case.domain, case.modality, case.patient_id, case.study_id,
-        case.date, case.labels, case.diagnosis, case.source, case.licence, case.split, case.meta,
-    )  # fmt: skip
+    fields = case_fields(case)
     if recognition is None:
         return _as_json([fields, "", None]).encode()
     mentions = sorted(map(stored_mention, recognition.mentions))
@@ -35,27 +31,7 @@ def packed(case: Case, recognition: Recognition | None) -> bytes:
 def unpacked(record: bytes, text: str) -> tuple[Case, Recognition | None]:
     """The case of that text, and what was recognised in it; ``None`` where nobody has looked."""
     fields, recogniser, mentions = _from_json(str(record, "utf-8"))[0]
-    (
-        case_id, image, frame, domain, modality, patient, study, date, labels, diagnosis, source,
-        licence, split, meta,
-    ) = fields  # fmt: skip
-    case = Case(
-        id=case_id,
-        text=text,
-        image=None if image is None else Path(image),
-        frame=frame,
-        domain=None if domain is None else Domain(domain),
-        modality=modality,
-        patient_id=patient,
-        study_id=study,
-        date=date,
-        labels=tuple(labels),
-        diagnosis=diagnosis,
-        source=source,
-        licence=licence,
-        split=split,
-        meta=meta,
-    )
+    case = case_from(fields, text)
     if mentions is None:
         return case, None
     return case, Recognition(recogniser, mentions_of(text, mentions))

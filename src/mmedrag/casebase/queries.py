@@ -277,10 +277,7 @@ class Queries(Connection):
 
     def has_any(self, ids: Sequence[str]) -> bool:
         """Whether there is a case of one of these ids."""
-        return any(
-            self._run(f"SELECT 1 FROM cases WHERE id IN ({placeholders(batch)})", batch).fetchone()  # noqa: S608
-            for batch in batches([*ids], _BATCH)
-        )
+        return bool(self._numbers(ids))
 
     def all_ids(self) -> list[str]:
         """Every case's id, in the order of adding."""
@@ -300,7 +297,7 @@ class Queries(Connection):
         left = {row: vector for row, vector in vectors.items() if row not in read}
         if not left:
             return read
-        cases = self._cases(left)
+        cases = self.table_cases(left)
         recognised = self.recognised({row: case.text for row, case in cases.items()})
         return read | {row: (case, recognised.get(row)) for row, case in cases.items()}
 
@@ -357,16 +354,12 @@ class Queries(Connection):
                     loose[row] = record is not None
         return loose
 
-    def check_cases(self, vectors: Mapping[int, Vector]) -> None:
-        """Hold cases against the checksums in the table that filters ask; see :meth:`read`.
+    def table_cases(self, vectors: Mapping[int, Vector]) -> dict[int, Case]:
+        """Cases by row number, from the tables that filters ask; see :meth:`read`.
 
         Raises:
-            CasebaseDamaged: one fails it.
+            CasebaseDamaged: one fails its checksum.
         """
-        self._cases(vectors)
-
-    def _cases(self, vectors: Mapping[int, Vector]) -> dict[int, Case]:
-        """Cases by row number, from the tables that filters ask."""
         by_row = {}
         for batch in batches([*vectors], _BATCH):
             sql = f"{_READ} WHERE cases.row IN ({placeholders(batch)})"

@@ -100,6 +100,20 @@ def case_of(row: Iterable[Any]) -> Case:
     ) = row  # fmt: skip
     extra = {} if meta == "{}" else _from_json(meta)[0]
     diagnosis = extra.pop(DIAGNOSIS, "")
+    names = () if labels == "[]" else _from_json(labels)[0]
+    fields = (
+        case_id, image, frame, domain, modality, patient, study, date, names, diagnosis, source,
+        licence, split, extra,
+    )  # fmt: skip
+    return case_from(fields, text)
+
+
+def case_from(fields: Iterable[Any], text: str) -> Case:
+    """The case of a text and of these other fields, as JSON has them; see :func:`case_fields`."""
+    (
+        case_id, image, frame, domain, modality, patient, study, date, labels, diagnosis, source,
+        licence, split, meta,
+    ) = fields  # fmt: skip
     return Case(
         id=case_id,
         text=text,
@@ -110,13 +124,22 @@ def case_of(row: Iterable[Any]) -> Case:
         patient_id=patient,
         study_id=study,
         date=date,
-        labels=() if labels == "[]" else tuple(_from_json(labels)[0]),
+        labels=tuple(labels),
         diagnosis=diagnosis,
         source=source,
         licence=licence,
         split=split,
-        meta=extra,
+        meta=meta,
     )
+
+
+def case_fields(case: Case) -> tuple[Any, ...]:
+    """What :func:`case_from` makes the case from again."""
+    image = None if case.image is None else str(case.image)
+    return (
+        case.id, image, case.frame, case.domain, case.modality, case.patient_id, case.study_id,
+        case.date, case.labels, case.diagnosis, case.source, case.licence, case.split, case.meta,
+    )  # fmt: skip
 
 
 def line_of(case: Case, thumbnail: str | None) -> str:

@@ -24,7 +24,6 @@ from mmedrag.casebase.exact import (
     Mask,
     Positions,
     Rows,
-    distinct,
     locate,
     nearest,
     similarities,
@@ -38,6 +37,7 @@ from mmedrag.casebase.shard import SCAN, Found, Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
 from mmedrag.filters import MENTIONED, Joined, Node, Not, fields_of, parse
+from mmedrag.measures.row_sets import distinct
 from mmedrag.protocols import Walk
 from mmedrag.remembering import forget
 from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
@@ -413,7 +413,7 @@ class Snapshot:
                 self._stating.update(rows.tolist())
         by_table = np.full(len(rows), basis.fields) | (basis.fresh & (positions >= self._stored))
         vector_of = dict(zip(rows[by_table].tolist(), vectors[by_table], strict=True))
-        database.check_cases({row: v for row, v in vector_of.items() if row not in self._filed})
+        database.table_cases({row: v for row, v in vector_of.items() if row not in self._filed})
         with self._remembering:
             self._filed.update(vector_of)
 

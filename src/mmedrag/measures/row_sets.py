@@ -1,0 +1,46 @@
+"""Sets of row numbers as ascending arrays, joined and subtracted without hashing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+"""Row numbers, none below 0."""
+
+_NONE: Rows = np.empty(0, np.int64)
+_DENSE = 32  # one row number in so many
+
+
+def distinct(rows: Rows) -> Rows:
+    """Each row once, ascending; ``np.unique`` hashes integers, which takes longer."""
+    if np.any(rows[1:] < rows[:-1]):  # those of one term are read in their order
+        last = int(rows.max())
+        if last < _DENSE * len(rows):  # to mark them takes less time than to sort them
+            marked = np.zeros(last + 1, np.bool_)
+            marked[rows] = True
+            return np.flatnonzero(marked)
+        rows = np.sort(rows)
+    return rows[np.flatnonzero(np.diff(rows, prepend=-1))]
+
+
+def union(arrays: Sequence[Rows]) -> Rows:
+    """Rows, ascending, that are in any of the ascending arrays."""
+    held = [rows for rows in arrays if len(rows)]
+    if len(held) < 2:  # nothing to join
+        return held[0] if held else _NONE
+    return distinct(np.concatenate(held))
+
+
+def without(rows: Rows, others: Rows) -> Rows:
+    """Ascending rows that are not in the others, which ascend too."""
+    few, many = sorted((rows, others), key=len)
+    if not len(few):
+        return rows
+    places = np.minimum(np.searchsorted(many, few), len(many) - 1)
+    present = many[places] == few
+    if not present.any():
+        return rows
+    return np.delete(rows, places[present]) if few is others else rows[~present]

@@ -15,12 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
+from mmedrag.casebase.construction import constructor
 from mmedrag.errors import CasebaseDamaged
 from mmedrag.types import Assertion, Kind, Mention
 
 _ROWS = 500
 _ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
 _KINDS = {kind.value: kind for kind in Kind}
+_mention = constructor(Mention)
 StoredMention = tuple[int, int, str, str, str, str, str]
 """A mention without its text: start, end, concept, term, kind, assertion, sites."""
 
@@ -215,7 +217,7 @@ def mentions_of(text: str, stored: Sequence[StoredMention]) -> tuple[Mention, ..
     """The mentions of a text from what is kept of them."""
     return tuple(
         [  # a list is made in less time than a generator, and this is made for each case read
-            Mention(
+            _mention(
                 text[start:end],
                 start,
                 end,

@@ -3,6 +3,7 @@
 A file holds an array's bytes and then the CRC-32 of each block of them. The SHA-256 of those
 checksums is kept elsewhere (a generation's manifest), so nothing vouches for itself. A block is
 checked when something in it is first used; opening reads the checksums alone, whatever the size.
+Where single rows are read that lie apart, a block is a row: a search checks some hundred of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from numpy.typing import NDArray
 
 from mmedrag.errors import CasebaseDamaged
 
-BLOCK = 4_096  # bytes; a search uses some hundred vectors that lie apart
+BLOCK = 4_096  # bytes, where nothing else is said
+_LEAST = 512  # a checksum is 4 bytes
+_AT_ONCE = 65_536  # blocks whose checksums are compared at once
 REMEDY = "It will be derived again from the database."
 
 Bytes = NDArray[np.uint8]
@@ -34,8 +37,9 @@ class GenerationDamaged(CasebaseDamaged):
 class BlockWriter:
     """Writes bytes and remembers what each block was meant to be."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, block: int = BLOCK) -> None:
         self._stream = stream
+        self._block = block
         self._open = b""  # of the block that is not full yet
         self._checksums: list[int] = []
         self._written = 0
@@ -47,14 +51,15 @@ class BlockWriter:
         self._written += len(content)
         held = content
         if self._open:
-            missing = BLOCK - len(self._open)
+            missing = self._block - len(self._open)
             self._open += bytes(content[:missing])
             held = content[missing:]
-            if len(self._open) < BLOCK:
+            if len(self._open) < self._block:
                 return len(content)
             self._checksums.append(crc32(self._open))
-        whole = len(held) - len(held) % BLOCK
-        self._checksums += [crc32(held[at : at + BLOCK]) for at in range(0, whole, BLOCK)]
+        size = self._block
+        whole = len(held) - len(held) % size
+        self._checksums += [crc32(held[at : at + size]) for at in range(0, whole, size)]
         self._open = bytes(held[whole:])
         return len(content)
 
@@ -64,25 +69,33 @@ class BlockWriter:
             self._checksums.append(crc32(self._open))
         checksums = np.array(self._checksums, "<u4").tobytes()
         self._stream.write(checksums)
-        return {"bytes": self._written, "sha256": hashlib.sha256(checksums).hexdigest()}
+        digest = hashlib.sha256(checksums).hexdigest()
+        return {"bytes": self._written, "block": self._block, "sha256": digest}
 
 
 @contextmanager
-def block_file(file: Path, entry: dict[str, Any]) -> Iterator[BlockWriter]:
+def block_file(file: Path, entry: dict[str, Any], block: int = BLOCK) -> Iterator[BlockWriter]:
     """Write a file durably; ``entry`` gets its name and what vouches for it."""
     with file.open("wb") as stream:
-        writer = BlockWriter(stream)
+        writer = BlockWriter(stream, block)
         yield writer
         entry |= {"file": file.name, **writer.finish()}
         stream.flush()
         os.fsync(stream.fileno())
 
 
-def write_array(file: Path, pieces: Iterable[NDArray[Any]], dtype: str) -> dict[str, Any]:
+def row_block(width: int) -> int:
+    """Bytes of a block of an array whose rows, of ``width`` bytes, are read one by one."""
+    return width if _LEAST <= width <= BLOCK else BLOCK
+
+
+def write_array(
+    file: Path, pieces: Iterable[NDArray[Any]], dtype: str, block: int = BLOCK
+) -> dict[str, Any]:
     """Write pieces of one array, along its first axis; gives its entry for :class:`StoredArray`."""
     entry: dict[str, Any] = {}
     shape = [0]
-    with block_file(file, entry) as writer:
+    with block_file(file, entry, block) as writer:
         for piece in pieces:
             writer.write(np.ascontiguousarray(piece, dtype).tobytes())
             shape = [shape[0] + len(piece), *piece.shape[1:]]
@@ -99,7 +112,8 @@ class Blocks:
     def __init__(self, folder: Path, entry: Mapping[str, Any]) -> None:
         self.path = folder / entry["file"]
         self.size = int(entry["bytes"])
-        count = -(-self.size // BLOCK)
+        self._block = int(entry.get("block", BLOCK))
+        count = -(-self.size // self._block)
         if self.path.stat().st_size != self.size + 4 * count:
             raise self._damaged()
         mapped = _mapped(self.path) if self.size else np.empty(0, np.uint8)
@@ -120,24 +134,26 @@ class Blocks:
         """
         if self._unchecked:
             end = self.size if stop is None else stop
-            self._check(np.arange(start // BLOCK, -(-end // BLOCK)))
+            self._check(np.arange(start // self._block, -(-end // self._block)))
 
     def check_at(self, starts: NDArray[np.int64], width: int) -> None:
         """Check the blocks of ``width`` bytes at each start; see :meth:`check`."""
         if self._unchecked and len(starts):
-            first, last = starts // BLOCK, (starts + width - 1) // BLOCK
+            first, last = starts // self._block, (starts + width - 1) // self._block
             reach = range(int((last - first).max()) + 1)
             numbers = np.concatenate([np.minimum(first + i, last) for i in reach])
             self._check(np.unique(numbers[~self._checked[numbers]]))
 
     def _check(self, numbers: NDArray[np.int64]) -> None:
-        content = self.bytes.data
+        content, size = self.bytes.data, self._block
         new = numbers[~self._checked[numbers]]
-        for number, checksum in zip(new.tolist(), self._checksums[new].tolist(), strict=True):
-            if crc32(content[number * BLOCK : (number + 1) * BLOCK]) != checksum:
+        for start in range(0, len(new), _AT_ONCE):
+            some = new[start : start + _AT_ONCE]
+            found = [crc32(content[n * size : (n + 1) * size]) for n in some.tolist()]
+            if found != self._checksums[some].tolist():
                 raise self._damaged()
-            self._checked[number] = True
-            self._unchecked -= 1
+            self._checked[some] = True
+            self._unchecked -= len(some)
 
     def _damaged(self) -> GenerationDamaged:
         return GenerationDamaged(f"{self.path.parent.name}/{self.path.name} was changed", REMEDY)

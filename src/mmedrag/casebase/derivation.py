@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mmedrag.casebase.blocks import block_file, write_array
+from mmedrag.casebase.blocks import block_file, row_block, write_array
 from mmedrag.casebase.columns import ColumnWriter
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import Rows
@@ -49,7 +49,7 @@ def derive(
     vectors = (part for domain in domains for _, part in database.vectors_of(domain, last, dim))
     entries: dict[str, Any] = {
         "rows": write_array(folder / "rows", rows, "<i8"),
-        "vectors": write_array(folder / "vectors", vectors, "<f4"),
+        "vectors": write_array(folder / "vectors", vectors, "<f4", row_block(4 * dim)),
     }
     if not entries["vectors"]["shape"][1:]:
         entries["vectors"]["shape"] = [0, dim]

@@ -34,7 +34,7 @@ PARTS = (
     ("vectors of the candidates, their blocks checked", snapshot.Snapshot, "_vectors_at"),
     ("exact comparison, ranking, hits", snapshot.Snapshot, "_hits"),
     ("cases and findings from SQLite", queries.Queries, "read"),
-    ("their seals", queries, "seal"),
+    ("their seals", queries, "is_sealed"),
     ("JSON, cases as objects", queries, "unpacked"),
     ("findings as objects", packing, "mentions_of"),
     ("transaction, newest state, words, filter", Casebase, "search"),

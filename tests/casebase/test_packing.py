@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.casebase import Casebase, columns
+from mmedrag.casebase import Casebase, columns, snapshot
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.packing import is_sealed, packed, seal, unpacked
 from mmedrag.casebase.row_sums import RowSum
@@ -59,15 +59,15 @@ def recognised(draw: st.DrawFn) -> tuple[Case, Recognition | None]:
 @given(recognised())
 def test_what_is_packed_is_unpacked(read: tuple[Case, Recognition | None]) -> None:
     case, recognition = read
-    back, again = unpacked(packed(case, recognition), case.text)
+    back, mentions, recogniser = unpacked(packed(case, recognition), case.text)
     assert back == case
     assert [*back.meta.items()] == [*case.meta.items()]
     if recognition is None:
-        assert again is None
+        assert (mentions, recogniser) == (None, "")
     else:
-        assert again is not None
-        assert again.recogniser == recognition.recogniser
-        assert sorted(map(repr, again.mentions)) == sorted(map(repr, recognition.mentions))
+        assert mentions is not None
+        assert recogniser == recognition.recogniser
+        assert sorted(map(repr, mentions)) == sorted(map(repr, recognition.mentions))
 
 
 @given(st.binary(min_size=1), st.text(min_size=1), st.binary(min_size=1), st.data())
@@ -141,6 +141,18 @@ def test_a_damaged_record_is_not_believed_and_packed_again(casebase: Casebase, d
     assert casebase.verify() == []
     run(casebase, "DELETE FROM recognised WHERE row = 3")  # a row that is not there changes nothing
     assert found(casebase) == before
+
+
+def test_cases_that_were_read_first_are_forgotten_first(
+    casebase: Casebase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "_CASES", 2)
+    casebase.add([entry("c", "A third mass.")])
+    with casebase._access.now() as now:
+        database = casebase._access.database
+        for row in (2, 1, 2, 3):
+            now._cases_of(database, {row: np.ones(2, np.float32) / 2})
+        assert [*now._cases] == [1, 3]
 
 
 class Reader:

@@ -13,10 +13,13 @@ from zlib import crc32
 
 from mmedrag.casebase.mentions import Recognition, mentions_of, stored_mention
 from mmedrag.casebase.records import case_fields, case_from
-from mmedrag.types import Case
+from mmedrag.types import Case, Mention
 
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _from_json = json.JSONDecoder().raw_decode
+
+Read = tuple[Case, tuple[Mention, ...] | None, str]
+"""A case, what was recognised in its report (``None`` where nobody has looked), and by whom."""
 
 
 def packed(case: Case, recognition: Recognition | None) -> bytes:
@@ -28,18 +31,16 @@ def packed(case: Case, recognition: Recognition | None) -> bytes:
     return _as_json([fields, recognition.recogniser, mentions]).encode()
 
 
-def unpacked(record: bytes, text: str) -> tuple[Case, Recognition | None]:
-    """The case of that text, and what was recognised in it; ``None`` where nobody has looked."""
+def unpacked(record: bytes, text: str) -> Read:
+    """The case of that text, with its findings."""
     fields, recogniser, mentions = _from_json(str(record, "utf-8"))[0]
-    case = case_from(fields, text)
-    if mentions is None:
-        return case, None
-    return case, Recognition(recogniser, mentions_of(text, mentions))
+    found = None if mentions is None else mentions_of(text, mentions)
+    return case_from(fields, text), found, recogniser
 
 
 def seal(record: bytes, text: str, vector: bytes) -> int:
     """Changes when anything changes that a search gives out of a case."""
-    return crc32(vector, crc32(text.encode("utf-8", "replace"), crc32(record)))
+    return crc32(b"".join((record, text.encode("utf-8", "replace"), vector)))
 
 
 def is_sealed(record: object, text: object, vector: bytes, stored: object) -> bool:

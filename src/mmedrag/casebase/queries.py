@@ -19,7 +19,7 @@ from mmedrag.casebase.connection import Connection, State
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.facets import facets
 from mmedrag.casebase.mentions import Recognition
-from mmedrag.casebase.packing import is_sealed, packed, seal, unpacked
+from mmedrag.casebase.packing import Read, is_sealed, packed, seal, unpacked
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.casebase.vocabulary import PLAIN
 from mmedrag.errors import CasebaseDamaged, FilterError
@@ -283,7 +283,7 @@ class Queries(Connection):
         """Every case's id, in the order of adding."""
         return [row[0] for row in self._run("SELECT id FROM cases ORDER BY row")]
 
-    def read(self, vectors: Mapping[int, Vector]) -> dict[int, tuple[Case, Recognition | None]]:
+    def read(self, vectors: Mapping[int, Vector]) -> dict[int, Read]:
         """Cases by row number, with what was recognised in their reports.
 
         Args:
@@ -299,14 +299,21 @@ class Queries(Connection):
             return read
         cases = self.table_cases(left)
         recognised = self.recognised({row: case.text for row, case in cases.items()})
-        return read | {row: (case, recognised.get(row)) for row, case in cases.items()}
+        for row, case in cases.items():
+            found = recognised.get(row)
+            read[row] = (
+                (case, None, "") if found is None else (case, found.mentions, found.recogniser)
+            )
+        return read
 
-    def _packed(self, vectors: Mapping[int, Vector]) -> dict[int, tuple[Case, Recognition | None]]:
+    def _packed(self, vectors: Mapping[int, Vector]) -> dict[int, Read]:
         """Those of them that are packed as they were sealed."""
         read = {}
         for batch in batches([*vectors], _BATCH):
             sql = f"{_RECORDS} WHERE row IN ({placeholders(batch)})"
-            for row, text, record, stored in self._run(sql, batch):
+            cursor = self._run(sql, batch)
+            cursor.row_factory = None
+            for row, text, record, stored in cursor:
                 if is_sealed(record, text, vectors[row].tobytes(), stored):
                     read[row] = unpacked(record, text)
         return read

@@ -33,8 +33,8 @@ from mmedrag.casebase.exact import (
 from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.hybrid import relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
-from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.onward import Added, Graph
+from mmedrag.casebase.packing import Read
 from mmedrag.casebase.shard import SCAN, Found, Shard, joined
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, QueryError
@@ -42,7 +42,7 @@ from mmedrag.filters import MENTIONED, Joined, Node, Not, fields_of, parse
 from mmedrag.measures.row_sets import distinct
 from mmedrag.protocols import Walk
 from mmedrag.remembering import forget
-from mmedrag.types import Case, Domain, Hit, Matrix, Question, Vector
+from mmedrag.types import Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
@@ -122,7 +122,7 @@ class Snapshot:
             if generation is None
             else Graph(generation.corpora, generation.neighbours)
         )
-        self._cases = OrderedDict[int, tuple[Case, Recognition | None]]()
+        self._cases = OrderedDict[int, Read]()
         self._stating: set[int] = set()  # rows of these whose stored terms were checked
         self._filed: set[int] = set()  # and whose fields
         self._remembering = Lock()
@@ -383,20 +383,16 @@ class Snapshot:
         for row, vector, cosine, score in zip(
             numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
         ):
-            case, recognition = cases[row]
-            terms = (
-                (None, "")
-                if recognition is None
-                else (recognition.mentions, recognition.recogniser)
-            )
-            yield _hit(case, vector, cosine, score, *terms, None)
+            case, mentions, recogniser = cases[row]
+            yield _hit(case, vector, cosine, score, mentions, recogniser, None)
 
-    def _cases_of(
-        self, database: Database, vectors: Mapping[int, Vector]
-    ) -> dict[int, tuple[Case, Recognition | None]]:
+    def _cases_of(self, database: Database, vectors: Mapping[int, Vector]) -> dict[int, Read]:
         """Cases with the terms of their reports, by row; remembered ones are not read again."""
         cases = {row: case for row in vectors if (case := self._cases.get(row)) is not None}
-        unread = database.read({row: v for row, v in vectors.items() if row not in cases})
+        missing = {row: vector for row, vector in vectors.items() if row not in cases}
+        if not missing:
+            return cases
+        unread = database.read(missing)
         cases |= unread
         most = max(_CASES, len(self._alive) // _CASES_OF)
         with self._remembering:  # searches may run in several threads

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,15 +62,15 @@ def recognised(draw: st.DrawFn) -> tuple[Case, Recognition | None]:
 @given(recognised())
 def test_what_is_packed_is_unpacked(read: tuple[Case, Recognition | None]) -> None:
     case, recognition = read
-    back, mentions, recogniser = unpacked(packed(case, recognition), case.text)
-    assert back == case
-    assert [*back.meta.items()] == [*case.meta.items()]
+    back = unpacked(packed(case, recognition), case.text)
+    assert back.case == case
+    assert [*back.case.meta.items()] == [*case.meta.items()]
     if recognition is None:
-        assert (mentions, recogniser) == (None, "")
+        assert (back.mentions, back.recogniser) == (None, "")
     else:
-        assert mentions is not None
-        assert recogniser == recognition.recogniser
-        assert sorted(map(repr, mentions)) == sorted(map(repr, recognition.mentions))
+        assert back.mentions is not None
+        assert back.recogniser == recognition.recogniser
+        assert sorted(map(repr, back.mentions)) == sorted(map(repr, recognition.mentions))
 
 
 @given(st.binary(min_size=1), st.text(min_size=1), st.binary(min_size=1), st.data())
@@ -141,6 +144,62 @@ def test_a_damaged_record_is_not_believed_and_packed_again(casebase: Casebase, d
     assert casebase.verify() == []
     run(casebase, "DELETE FROM recognised WHERE row = 3")  # a row that is not there changes nothing
     assert found(casebase) == before
+
+
+def test_findings_that_nobody_has_asked_for_are_the_hit_s_all_the_same(casebase: Casebase) -> None:
+    asked = question_of(Query(), np.ones(2, np.float32) / 2**0.5)
+    for use in (pickled, copy.copy, copy.deepcopy, lambda hit: replace(hit, relevance=1.0)):
+        casebase._access.forget()
+        for hit in casebase.search(asked, 5):
+            other = use(hit)
+            assert isinstance(other, Hit)
+            assert other.mentions == hit.mentions == (mass(hit.case.text),)
+            assert hit.mentions is hit.mentions
+            assert repr(other).startswith("Hit(")
+            with pytest.raises(FrozenInstanceError):
+                hit.mentions = ()  # type: ignore[misc]
+
+
+def pickled(hit: Hit) -> Hit:
+    back: Hit = pickle.loads(pickle.dumps(hit))
+    return back
+
+
+@pytest.mark.parametrize(
+    ("record", "reads"),
+    [
+        (b"[]", False),
+        (b"", False),
+        (b"[[1],2,[]]", False),
+        (b"\xff", False),
+        (b'{"a":1}', False),
+        (b'[["a",null,0,null,"","","","",[],"","","","",{}],"x",[[1]]]', True),
+        (b'[["a",null,0,null,"","","","",[],"","","","",{}],"x",7]', True),
+        (b'[["a",null,0,null,"","","","",[],"","","","",{}],"x",[', True),
+    ],
+)
+def test_a_sealed_record_of_another_form_is_damage(
+    casebase: Casebase, record: bytes, reads: bool
+) -> None:
+    vector = (np.ones(2, np.float32) / 2).tobytes()
+    casebase._access.database._run(
+        "UPDATE texts SET record = ?, seal = ? WHERE row = 1",
+        [record, seal(record, "A mass.", vector)],
+    )
+    casebase._access.forget()
+    asked = question_of(Query(), np.ones(2, np.float32) / 2**0.5)
+    if reads:
+        hit = next(hit for hit in casebase.search(asked, 5) if hit.case.id == "a")
+        with pytest.raises(CasebaseDamaged, match="findings of case 'a'"):
+            hit.mentions  # noqa: B018
+    else:
+        with pytest.raises(CasebaseDamaged, match="row 1"):
+            casebase.search(asked, 5)
+    casebase.rebuild()
+    assert [mentions for _, mentions, _ in found(casebase)] == [
+        (mass("A mass."),),
+        (mass("Another mass."),),
+    ]
 
 
 def test_cases_that_were_read_first_are_forgotten_first(

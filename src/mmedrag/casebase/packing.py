@@ -13,13 +13,46 @@ from zlib import crc32
 
 from mmedrag.casebase.mentions import Recognition, mentions_of, stored_mention
 from mmedrag.casebase.records import case_fields, case_from
+from mmedrag.errors import CasebaseDamaged
 from mmedrag.types import Case, Mention
 
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _from_json = json.JSONDecoder().raw_decode
 
-Read = tuple[Case, tuple[Mention, ...] | None, str]
-"""A case, what was recognised in its report (``None`` where nobody has looked), and by whom."""
+
+class Read:
+    """A case as it was read, with what was recognised in its report, and by whom.
+
+    Args:
+        case: with its report.
+        recogniser: empty where nobody has looked.
+        found: mentions, ``None`` where nobody has looked, or the JSON of what is kept of them.
+    """
+
+    __slots__ = ("_found", "case", "recogniser")
+
+    def __init__(
+        self, case: Case, recogniser: str, found: str | tuple[Mention, ...] | None
+    ) -> None:
+        self.case, self.recogniser, self._found = case, recogniser, found
+
+    @property
+    def mentions(self) -> tuple[Mention, ...] | None:
+        """Made when they are first asked for.
+
+        Raises:
+            CasebaseDamaged: their JSON says something else.
+        """
+        found = self._found
+        if isinstance(found, str):
+            try:
+                found = self._found = mentions_of(self.case.text, _from_json(found)[0])
+            except (ValueError, TypeError, LookupError) as fault:
+                raise CasebaseDamaged(
+                    f"What is packed of the findings of case {self.case.id!r} cannot be read",
+                    "Pack it again: mmedrag rebuild.",
+                ) from fault
+        return found
 
 
 def packed(case: Case, recognition: Recognition | None) -> bytes:
@@ -33,9 +66,11 @@ def packed(case: Case, recognition: Recognition | None) -> bytes:
 
 def unpacked(record: bytes, text: str) -> Read:
     """The case of that text, with its findings."""
-    fields, recogniser, mentions = _from_json(str(record, "utf-8"))[0]
-    found = None if mentions is None else mentions_of(text, mentions)
-    return case_from(fields, text), found, recogniser
+    content = str(record, "utf-8")
+    fields, end = _from_json(content, 1)
+    recogniser, end = _from_json(content, end + 1)
+    found = content[end + 1 : -1]
+    return Read(case_from(fields, text), recogniser, None if found == "null" else found)
 
 
 def seal(record: bytes, text: str, vector: bytes) -> int:

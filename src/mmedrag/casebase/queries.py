@@ -302,7 +302,9 @@ class Queries(Connection):
         for row, case in cases.items():
             found = recognised.get(row)
             read[row] = (
-                (case, None, "") if found is None else (case, found.mentions, found.recogniser)
+                Read(case, "", None)
+                if found is None
+                else Read(case, found.recogniser, found.mentions)
             )
         return read
 

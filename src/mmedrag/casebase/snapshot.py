@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.connection import State
-from mmedrag.casebase.construction import constructor
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
 from mmedrag.casebase.exact import (
@@ -31,6 +30,7 @@ from mmedrag.casebase.exact import (
     similarities,
 )
 from mmedrag.casebase.generations import Generation
+from mmedrag.casebase.hits import hit
 from mmedrag.casebase.hybrid import relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.onward import Added, Graph
@@ -52,8 +52,6 @@ _FILTERS = 16  # remembered
 # Remembered until something is written, those read first forgotten first: so many cases, and in
 # large casebases one of so many.
 _CASES, _CASES_OF = 8_192, 32
-
-_hit = constructor(Hit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -383,8 +381,7 @@ class Snapshot:
         for row, vector, cosine, score in zip(
             numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
         ):
-            case, mentions, recogniser = cases[row]
-            yield _hit(case, vector, cosine, score, mentions, recogniser, None)
+            yield hit(cases[row], vector, cosine, score)
 
     def _cases_of(self, database: Database, vectors: Mapping[int, Vector]) -> dict[int, Read]:
         """Cases with the terms of their reports, by row; remembered ones are not read again."""

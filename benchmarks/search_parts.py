@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import faiss
 import numpy as np
 
-from mmedrag.casebase import Casebase, packing, queries, shard, snapshot
+from mmedrag.casebase import Casebase, queries, shard, snapshot
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Matrix, Query
 from scale import bare_indexes, unit
@@ -36,7 +36,6 @@ PARTS = (
     ("cases and findings from SQLite", queries.Queries, "read"),
     ("their seals", queries, "is_sealed"),
     ("JSON, cases as objects", queries, "unpacked"),
-    ("findings as objects", packing, "mentions_of"),
     ("transaction, newest state, words, filter", Casebase, "search"),
 )
 """What is measured: its name in the table, and the function that does it."""

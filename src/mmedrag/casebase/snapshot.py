@@ -528,7 +528,7 @@ class Snapshot:
             self._statements.follow(database, self._row, self._positions_of)
         return self._statements.of(database, self._alive, fresh=fresh)
 
-    def readers(self, database: Database) -> NDArray[np.int64]:
+    def readers(self, database: Database) -> NDArray[np.uint32]:
         """The number of who has read each report, 0 where nobody has, by position."""
         self.statements(database)
         return self._statements.readers(len(self._alive))
@@ -554,7 +554,11 @@ class Snapshot:
 
     def above(self, row: int) -> Mask:
         """Which positions have higher row numbers and are not deleted."""
-        return self._alive & (self._rows_at(np.arange(len(self._alive))) > row)
+        mask = np.zeros(len(self._alive), np.bool_)
+        mask[self._stored :] = self._fresh.rows > row
+        if self._generation is not None and row < self._generation.summary.row:
+            mask[: self._stored] = self._generation.rows > row
+        return mask & self._alive
 
     def rows_above(self, positions: Positions, above: int) -> Rows:
         """The row numbers of some positions that are above one, ascending."""

@@ -253,9 +253,9 @@ class SnapshotStatements:
         self._fresh.add(terms * len(_CODES) + codes, positions_of(stating), sites)
         self._upto = last
 
-    def readers(self, count: int) -> NDArray[np.int64]:
+    def readers(self, count: int) -> NDArray[np.uint32]:
         """The number of who has read each report, 0 where nobody has, ``(count,)``."""
-        readers = np.zeros(count, np.int64)
+        readers = np.zeros(count, np.uint32)
         if self._stored is not None:
             stored = self._stored.readers
             readers[: len(stored)] = stored

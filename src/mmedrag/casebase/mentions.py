@@ -150,11 +150,11 @@ class MentionTable:
         read = np.array(self._connection.execute(sql, [row]).fetchall(), np.int64).reshape(-1, 2)
         return read[:, 0], read[:, 1]
 
-    def reader(self, recogniser: str) -> int:
-        """The number of a recogniser; 0 where it has read nothing."""
+    def reader(self, recogniser: str) -> int | None:
+        """The number of a recogniser that has read something."""
         sql = "SELECT number FROM recognisers WHERE fingerprint = ?"
         stored = self._connection.execute(sql, [recogniser]).fetchone()
-        return 0 if stored is None else int(stored[0])
+        return None if stored is None else int(stored[0])
 
     def unread(self, recogniser: str, after: int, size: int) -> list[tuple[int, str]]:
         """The next rows above ``after`` that this recogniser has not read, with their texts."""

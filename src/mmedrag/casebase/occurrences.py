@@ -69,9 +69,10 @@ class Occurrences:
 
         def work(snapshot: Snapshot, database: Database) -> Rows:
             rows = snapshot.found(database, domain, where, above)
-            if not database.recognises:
+            reader = database.mention_table.reader(recogniser) if database.recognises else None
+            if reader is None:
                 return _NONE
-            read = snapshot.readers(database) == database.mention_table.reader(recogniser)
+            read = snapshot.readers(database) == reader
             if read.all():
                 return rows
             known = snapshot.rows_above(np.flatnonzero(read), above)

@@ -94,7 +94,9 @@ class Access:
 
     @contextmanager
     def glancing(self) -> Iterator[Database]:
-        """The connection while a large file may still be hashed: for what answers no question.
+        """The connection while a large file may still be hashed.
+
+        For what answers no question, or has a checksum of its own.
 
         Raises:
             CasebaseDamaged: it is known not to be sound.

@@ -276,7 +276,7 @@ class Contents:
 
     def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Kept vectors of definitions by the digest of what was embedded."""
-        with self._access.reading() as database:
+        with self._access.glancing() as database:  # each has a checksum of its own
             return database.definition_vectors(digests)
 
     def export(self, into: Path) -> int:

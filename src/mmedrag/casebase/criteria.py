@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
-from functools import reduce
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial, reduce
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,9 @@ from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
 
 _NO_ROWS: Rows = np.empty(0, np.int64)
+
+Groups: TypeAlias = list[tuple[Rows, float]]
+"""Rows and how far they meet a criterion; of a row, the first group applies."""
 
 
 class Statements(ABC):
@@ -110,18 +115,38 @@ def match(
     """
     met = [_fulfilment(statements, criterion) for criterion in criteria]
     rows = union([group for groups in met for group, _ in groups])
-    values, places = np.zeros((len(met), len(rows))), places_in(rows)
-    for row_values, groups in zip(values, met, strict=True):
-        for group, value in reversed(groups):  # the first that applies decides
-            row_values[places(group)] = value
     if all(criterion.required for criterion in criteria):
-        return rows, together(values, affirmed_by(criteria))
-    frequencies = np.array([len(groups[0][0]) for groups in met])
-    return rows, evidence(values, frequencies, statements.count())
+        met_by = partial(together, affirmed=affirmed_by(criteria))
+    else:
+        frequencies = np.array([len(groups[0][0]) for groups in met])
+        met_by = partial(evidence, frequencies=frequencies, total=statements.count())
+    return rows, _scored(rows, met, met_by)
 
 
-def _fulfilment(statements: Statements, criterion: Criterion) -> list[tuple[Rows, float]]:
-    """Groups of rows and their :func:`~mmedrag.entailment.fulfilment`; the first applies.
+def _scored(
+    rows: Rows, met: Sequence[Groups], met_by: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """The scores of rows, ``(n,)``, from how far they meet each criterion.
+
+    A criterion is met in few ways, so that mostly the rows meet all of them in fewer ways than
+    there are rows, and only these ways are scored.
+    """
+    places, levels, ways = places_in(rows), [], []
+    for groups in met:
+        way = np.zeros(len(rows), np.intp)
+        for number, (group, _) in reversed([*enumerate(groups, 1)]):  # the first that applies
+            way[places(group)] = number
+        levels.append(np.array([0.0, *(value for _, value in groups)]))
+        ways.append(way)
+    counts = tuple(map(len, levels))
+    if math.prod(counts) > len(rows):
+        return met_by(np.array([level[way] for level, way in zip(levels, ways, strict=True)]))
+    every = np.stack(np.meshgrid(*levels, indexing="ij")).reshape(len(levels), -1)
+    return met_by(every)[np.ravel_multi_index(ways, counts)]
+
+
+def _fulfilment(statements: Statements, criterion: Criterion) -> Groups:
+    """Rows by their :func:`~mmedrag.entailment.fulfilment`.
 
     Of a criterion that is not required, only what meets it.
     """

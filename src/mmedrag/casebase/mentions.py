@@ -18,6 +18,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.casebase.construction import constructor
 from mmedrag.errors import CasebaseDamaged
 from mmedrag.measures.row_sets import Rows
 from mmedrag.types import Assertion, Kind, Mention
@@ -26,6 +27,7 @@ _ROWS = 500
 _CONCEPTS = 10_000  # a statement; SQLite takes 32,766 parameters
 _ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
 _KINDS = {kind.value: kind for kind in Kind}
+_mention = constructor(Mention)
 Numbers = NDArray[np.int64]
 StoredMention = tuple[int, int, str, str, str, str, str]
 """A mention without its text: start, end, concept, term, kind, assertion, sites."""
@@ -281,7 +283,7 @@ def mentions_of(text: str, stored: Sequence[StoredMention]) -> tuple[Mention, ..
     """The mentions of a text from what is kept of them."""
     return tuple(
         [  # a list is made in less time than a generator, and this is made for each case read
-            Mention(
+            _mention(
                 text[start:end],
                 start,
                 end,

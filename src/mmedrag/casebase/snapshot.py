@@ -7,6 +7,7 @@ write costs depends on how many cases SQLite would have to look at.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase import conditions
 from mmedrag.casebase.connection import State
+from mmedrag.casebase.construction import constructor
 from mmedrag.casebase.criteria import match
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
@@ -53,6 +55,8 @@ _FILTERS = 16  # remembered
 # Remembered until something is written, those read first forgotten first: so many cases, and in
 # large casebases one of so many.
 _CASES, _CASES_OF = 8_192, 32
+
+_hit = constructor(Hit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +124,7 @@ class Snapshot:
             if generation is None
             else Graph(generation.corpora, generation.neighbours)
         )
-        self._cases: dict[int, tuple[Case, Recognition | None]] = {}
+        self._cases = OrderedDict[int, tuple[Case, Recognition | None]]()
         self._filed: set[int] = set()  # rows of these whose fields were checked
         self._remembering = Lock()
         self._statements = SnapshotStatements(None, 0)
@@ -390,7 +394,7 @@ class Snapshot:
                 if recognition is None
                 else (recognition.mentions, recognition.recogniser)
             )
-            yield Hit(case, vector, cosine, score, *terms)
+            yield _hit(case, vector, cosine, score, *terms, None)
 
     def _cases_of(
         self, database: Database, vectors: Mapping[int, Vector]
@@ -403,7 +407,7 @@ class Snapshot:
         with self._remembering:  # searches may run in several threads
             self._cases |= unread
             while len(self._cases) > most:
-                del self._cases[gone := next(iter(self._cases))]
+                gone, _ = self._cases.popitem(last=False)
                 self._filed.discard(gone)
         return cases
 

@@ -131,18 +131,21 @@ def _scored(
     A criterion is met in few ways, so that mostly the rows meet all of them in fewer ways than
     there are rows, and only these ways are scored.
     """
-    places, levels, ways = places_in(rows), [], []
+    places, ways, levels = places_in(rows), [], []
     for groups in met:
-        way = np.zeros(len(rows), np.intp)
+        way = np.zeros(len(rows), np.uint8)
         for number, (group, _) in reversed([*enumerate(groups, 1)]):  # the first that applies
             way[places(group)] = number
-        levels.append(np.array([0.0, *(value for _, value in groups)]))
         ways.append(way)
-    counts = tuple(map(len, levels))
-    if math.prod(counts) > len(rows):
+        levels.append(np.array([0.0, *(value for _, value in groups)]))
+    if math.prod(map(len, levels)) > len(rows):
         return met_by(np.array([level[way] for level, way in zip(levels, ways, strict=True)]))
+    numbers = np.zeros(len(rows), np.int32)
+    for level, way in zip(levels, ways, strict=True):
+        numbers *= len(level)
+        numbers += way
     every = np.stack(np.meshgrid(*levels, indexing="ij")).reshape(len(levels), -1)
-    return met_by(every)[np.ravel_multi_index(ways, counts)]
+    return met_by(every)[numbers]
 
 
 def _fulfilment(statements: Statements, criterion: Criterion) -> Groups:

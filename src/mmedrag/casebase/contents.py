@@ -11,6 +11,7 @@ from mmedrag.casebase import words
 from mmedrag.casebase.access import Access
 from mmedrag.casebase.blocks import GenerationDamaged
 from mmedrag.casebase.database import Database
+from mmedrag.casebase.facets import facets as count_facets
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
     GRAPH,
@@ -229,8 +230,9 @@ class Contents:
 
         def work(snapshot: Snapshot, database: Database) -> list[Facet]:
             snapshot.require_read(database)
-            rows = None if where is None else snapshot.found(database, domain, where)
-            return database.facets(rows, domain, kinds, limit)
+            terms = database.mention_table.terms_of(kinds)
+            counted = snapshot.visible(database, domain, where)
+            return count_facets(snapshot.statements(database), terms, counted, limit)
 
         return self._asked(work)
 

@@ -32,6 +32,9 @@ Numbers = NDArray[np.int64]
 StoredMention = tuple[int, int, str, str, str, str, str]
 """A mention without its text: start, end, concept, term, kind, assertion, sites."""
 
+StoredTerm = tuple[int, str, str, str]
+"""Number, concept, term and kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
@@ -117,6 +120,13 @@ class MentionTable:
             batch = ordered[start : start + _CONCEPTS]
             terms |= self.named(f"concept IN ({', '.join('?' * len(batch))})", batch)
         return terms
+
+    def terms_of(self, kinds: Collection[Kind]) -> list[StoredTerm]:
+        """The terms of some kinds that reports mention."""
+        sql = "SELECT number, concept, term, kind FROM terms WHERE kind IN "
+        values = [kind.value for kind in kinds]
+        placeholders = ", ".join("?" * len(values))
+        return [tuple(row) for row in self._connection.execute(f"{sql} ({placeholders})", values)]
 
     def lists(self, last: int, sites: str) -> Iterator[tuple[int, str, str, str]]:
         """Terms and assertions in their order, each with rows up to ``last`` and their sites.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,15 +16,14 @@ from mmedrag.casebase import conditions
 from mmedrag.casebase.checksums import checked_case, checked_vector, is_sound
 from mmedrag.casebase.connection import Connection, State
 from mmedrag.casebase.exact import Rows
-from mmedrag.casebase.facets import facets
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.packing import is_sealed, packed, seal, unpacked
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.casebase.vocabulary import PLAIN
 from mmedrag.errors import CasebaseDamaged
-from mmedrag.filters import Node, Value
+from mmedrag.filters import Node
 from mmedrag.protocols import Ontology
-from mmedrag.types import Case, Facet, Kind, Matrix, Vector
+from mmedrag.types import Case, Matrix, Vector
 
 _BATCH = 500
 RECOGNISED = "recognised_at"
@@ -134,19 +132,6 @@ class Queries(Connection):
         sql = f"SELECT group_concat(row, ' ') FROM cases WHERE row > {above} AND {test}"  # noqa: S608
         (text,) = self._run(sql, values).fetchone()
         return np.sort(np.fromstring(text or "", np.int64, sep=" "))
-
-    def facets(
-        self, rows: Rows | None, domain: str | None, kinds: Collection[Kind], limit: int
-    ) -> list[Facet]:
-        """See :func:`mmedrag.casebase.facets.facets`; of some rows, of all for ``None``."""
-        tests, values = ["1"], list[Value]()
-        if rows is not None:
-            tests.append("row IN (SELECT value FROM json_each(?))")
-            values.append(json.dumps(rows.tolist()))
-        if domain is not None:
-            tests.append("domain = ?")
-            values.append(domain)
-        return facets(self.connection, " AND ".join(tests), values, kinds, limit)
 
     def rows_of(self, domain: str | None, last: int) -> Rows:
         """Row numbers of a domain's cases up to ``last``, ascending."""

@@ -425,16 +425,22 @@ class Snapshot:
         self, database: Database, domain: Domain | None, where: str | None, above: int = 0
     ) -> Rows:
         """The rows above one, ascending, that a search in a domain by a filter could find."""
+        last = 0 if self.generation is None else self.generation.row
+        first = 0 if above < last else self._stored
+        positions = np.flatnonzero(self.visible(database, domain, where)[first:]) + first
+        return self.rows_above(positions, above)
+
+    def visible(self, database: Database, domain: Domain | None, where: str | None) -> Mask:
+        """Which positions a search in a domain by a filter could find."""
         allowed, _ = self._allowed(database, where)
-        mask = self._alive if allowed is None else self._alive & allowed
-        rows = [self._fresh.rows[self._fresh_mask(domain) & mask[self._stored :]]]
-        if self._generation is not None and above < self._generation.summary.row:
-            for name, shard in self._shards.items():
-                if domain in (None, name):
-                    part = slice(shard.start, shard.stop)
-                    rows.append(self._generation.rows[part][mask[part]])
-        ascending = np.sort(np.concatenate(rows))
-        return ascending[np.searchsorted(ascending, above, "right") :]
+        mask = self._alive.copy() if allowed is None else self._alive & allowed
+        if domain is not None:
+            inside, shard = np.zeros(len(mask), np.bool_), self._shards.get(domain)
+            if shard is not None:
+                inside[shard.start : shard.stop] = True
+            inside[self._stored :] = self._fresh_mask(domain)
+            mask &= inside
+        return mask
 
     def stored_as(self, database: Database, field: str) -> dict[str, Rows]:
         """The rows, ascending, of each value of a field that the generation has a column of."""

@@ -50,13 +50,22 @@ class Lists:
 
     def of(self, assertion: Assertion, terms: Collection[int], sites: int = 0) -> Positions:
         """Positions, ascending, with a mention of any of the terms at all of the sites."""
-        wanted = np.fromiter(terms, np.int64, len(terms)) * len(_CODES) + _CODES[assertion.value]
+        wanted = _numbers(terms) * len(_CODES) + _CODES[assertion.value]
         places = np.searchsorted(self.keys, wanted)
-        places = places[places < len(self.keys)]
-        places = places[np.isin(self.keys[places], wanted)]
+        there = np.searchsorted(self.keys, wanted, "right") > places
+        return self._joined(places[there], places[there] + 1, sites)
+
+    def mentioning(self, terms: Collection[int]) -> Positions:
+        """Positions, ascending, with a mention of any of the terms."""
+        firsts = _numbers(terms) * len(_CODES)
+        ends = np.searchsorted(self.keys, firsts + len(_CODES))
+        return self._joined(np.searchsorted(self.keys, firsts), ends)
+
+    def _joined(self, first: NDArray[np.intp], last: NDArray[np.intp], sites: int = 0) -> Positions:
+        """Positions of the lists from each first to before each last, at all of the sites."""
         found = [_NONE]
         for start, stop in zip(
-            self.starts[places].tolist(), self.starts[places + 1].tolist(), strict=True
+            self.starts[first].tolist(), self.starts[last].tolist(), strict=True
         ):
             positions = self.positions(start, stop)
             if sites:
@@ -202,6 +211,10 @@ class _Fresh:
         return self._lists
 
 
+def _numbers(values: Collection[int]) -> NDArray[np.int64]:
+    return np.fromiter(values, np.int64, len(values))
+
+
 def _span_of(array: NDArray[Any]) -> Span:
     return lambda start, stop: array[start:stop]
 
@@ -315,10 +328,16 @@ class PositionStatements(Statements):
         if not all(site in _BITS for site in wanted):
             return _NONE
         bits = sum(_BITS[site] for site in wanted)
-        found = [lists.of(assertion, terms, bits) for lists in self._lists]
-        positions = np.concatenate(found)
-        return positions[self._alive[positions]]
+        return self._living([lists.of(assertion, terms, bits) for lists in self._lists])
+
+    def mentioning(self, terms: Collection[int]) -> Positions:
+        """Positions with a mention of any of the terms, ascending."""
+        return self._living([lists.mentioning(terms) for lists in self._lists])
 
     def mentioned(self, positions: Mask) -> set[int]:
         """The terms of the reports at some positions, ``(cases,)``."""
         return set().union(*(lists.terms(positions) for lists in self._lists))
+
+    def _living(self, found: Sequence[Positions]) -> Positions:
+        positions = np.concatenate(found)
+        return positions[self._alive[positions]]

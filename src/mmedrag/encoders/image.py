@@ -122,6 +122,8 @@ class OnnxImageEncoder:
         threads: of ONNX Runtime; 0 takes all cores.
         batch_size: images in one call of the network.
         sha256: the digest that the file must have.
+        known_as: the weights in the fingerprint, where the file was rewritten and its features
+            stayed; by default the beginning of its digest.
 
     Raises:
         CheckpointError: where the model is damaged or lacks an input or output.
@@ -137,6 +139,7 @@ class OnnxImageEncoder:
         threads: int = 0,
         batch_size: int = 8,
         sha256: str | None = None,
+        known_as: str = "",
     ) -> None:
         self._model = OnnxModel(model, threads=threads, sha256=sha256)
         self._model.require_inputs("image")
@@ -147,9 +150,8 @@ class OnnxImageEncoder:
         self.dim = self._model.width(features)
         self.channels = self._model.width(maps) if maps else 0
         statistics = ",".join(f"{x:g}" for x in (*preprocessing.mean, *preprocessing.std))
-        self.fingerprint = (
-            f"onnx:{self._model.sha256[:16]}:{features}:{preprocessing.fingerprint}:{statistics}"
-        )
+        weights = known_as or self._model.sha256[:16]
+        self.fingerprint = f"onnx:{weights}:{features}:{preprocessing.fingerprint}:{statistics}"
 
     @classmethod
     def from_card(cls, card: Path, *, threads: int = 0, batch_size: int = 8) -> OnnxImageEncoder:
@@ -182,6 +184,7 @@ class OnnxImageEncoder:
             threads=threads,
             batch_size=batch_size,
             sha256=settings.get("sha256"),
+            known_as=str(settings.get("known_as", "")),
         )
 
     def encode(self, images: Sequence[Image.Image]) -> Matrix:

@@ -86,13 +86,16 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """One image of any mode and size as float32 ``(3, size, size)``."""
-        scaled = self._scale(image.convert("RGB"))
-        pixels = np.asarray(scaled, dtype=np.float32) / np.float32(255)
-        normal = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        scaled = self._scale(image if image.mode == "L" else image.convert("RGB"))
+        bands = scaled.split() if scaled.mode == "RGB" else (scaled,) * 3
         left, top = (self.size - scaled.width) // 2, (self.size - scaled.height) // 2
-        square = np.zeros((self.size, self.size, 3), dtype=np.float32)
-        square[top : top + scaled.height, left : left + scaled.width] = normal
-        return square.transpose(2, 0, 1)
+        square = np.zeros((3, self.size, self.size), dtype=np.float32)
+        inner = square[:, top : top + scaled.height, left : left + scaled.width]
+        for plane, band, mean, std in zip(inner, bands, self.mean, self.std, strict=True):
+            np.divide(np.asarray(band), 255, out=plane, dtype=np.float32)
+            plane -= np.float32(mean)
+            plane /= np.float32(std)
+        return square
 
     def _scale(self, image: Image.Image) -> Image.Image:
         method = Image.Resampling[self.interpolation.upper()]

@@ -248,7 +248,7 @@ class _Asker:
 
     def _finding_side_conflict(self, e: Evidence) -> float:
         query = self._sides_of_findings
-        if not query:
+        if query.keys().isdisjoint(m.concept for m in e.mentions):
             return 0.0
         other = _sides_of_findings(e.text, e.mentions)
         both = query.keys() & other.keys()

@@ -9,7 +9,7 @@ import pytest
 
 from mmedrag.encoders.onnx import OnnxModel
 from mmedrag.presets import MODELS
-from mmedrag.threads import limit_models, of_models
+from mmedrag.threads import cores, limit_models, of_models
 
 WATCHED = """
 import numpy as np
@@ -51,7 +51,7 @@ def test_models_keep_to_the_cores_that_the_process_is_bound_to() -> None:
     before = {*tasks.iterdir()}
     try:
         os.sched_setaffinity(0, {min(allowed)})
-        assert of_models() == 1
+        assert cores() == of_models() == 1
         model = OnnxModel(MODELS / "image.onnx")
         started = {*tasks.iterdir()} - before
         assert all(os.sched_getaffinity(int(t.name)) == {min(allowed)} for t in started)

@@ -37,7 +37,11 @@ def of_models() -> int:
     Left to itself, ONNX Runtime counts the cores of the machine and binds a thread to each,
     whatever the process may use.
     """
-    if _models or not hasattr(os, "sched_getaffinity"):
-        return _models
-    cores = len(os.sched_getaffinity(0))
-    return cores if cores < (os.cpu_count() or 1) else 0
+    return _models or (cores() if cores() < (os.cpu_count() or 1) else 0)
+
+
+def cores() -> int:
+    """How many cores this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmedrag.casebase.construction import constructor
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.thumbnails import digest_of
 from mmedrag.errors import CasebaseError
@@ -21,6 +22,7 @@ _NORM_SLACK = 1e-3  # float32 rounding of encoders; more is a vector that was ne
 # made once: they run for each case read
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 _from_json = json.JSONDecoder().raw_decode
+_case = constructor(Case)
 
 DIAGNOSIS = "\x1fdiagnosis"
 """Where the stored ``meta`` holds a case's diagnosis, which has no column of its own."""
@@ -114,23 +116,11 @@ def case_from(fields: Iterable[Any], text: str) -> Case:
         case_id, image, frame, domain, modality, patient, study, date, labels, diagnosis, source,
         licence, split, meta,
     ) = fields  # fmt: skip
-    return Case(
-        id=case_id,
-        text=text,
-        image=None if image is None else Path(image),
-        frame=frame,
-        domain=None if domain is None else Domain(domain),
-        modality=modality,
-        patient_id=patient,
-        study_id=study,
-        date=date,
-        labels=tuple(labels),
-        diagnosis=diagnosis,
-        source=source,
-        licence=licence,
-        split=split,
-        meta=meta,
-    )
+    return _case(
+        case_id, text, None if image is None else Path(image), frame,
+        None if domain is None else Domain(domain), modality, patient, study, date, tuple(labels),
+        diagnosis, source, licence, split, meta,
+    )  # fmt: skip
 
 
 def case_fields(case: Case) -> tuple[Any, ...]:

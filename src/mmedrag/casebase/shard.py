@@ -359,7 +359,9 @@ def _in_lists(
 ) -> Found:
     """The best of some lists. FAISS's Python layer takes no parameters here, its C++ does."""
     values, positions = np.empty(wanted, np.float32), np.empty(wanted, np.int64)
-    parameters = faiss.SearchParametersIVF(sel=selector, nprobe=len(lists))
+    parameters = None  # to make some takes as long as to search a list
+    if selector is not None or len(lists) != inverted.nprobe:
+        parameters = faiss.SearchParametersIVF(sel=selector, nprobe=len(lists))
     pointers = [faiss.swig_ptr(array) for array in (row, lists, nearness, values, positions)]
     inverted.search_preassigned_c(1, pointers[0], wanted, *pointers[1:], False, parameters)
     there = positions >= 0

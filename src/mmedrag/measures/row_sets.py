@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,15 @@ def union(arrays: Sequence[Rows]) -> Rows:
     if len(held) < 2:  # nothing to join
         return held[0] if held else _NONE
     return distinct(np.concatenate(held))
+
+
+def places_in(rows: Rows) -> Callable[[Rows], NDArray[np.intp]]:
+    """Tells where in ascending rows some of them stand."""
+    if len(rows) and rows[-1] < _DENSE * len(rows):  # to look up takes less time than to search
+        places = np.empty(rows[-1] + 1, np.intp)
+        places[rows] = np.arange(len(rows))
+        return places.__getitem__
+    return lambda some: np.searchsorted(rows, some)
 
 
 def without(rows: Rows, others: Rows) -> Rows:

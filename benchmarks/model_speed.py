@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from mmedrag.presets import offline_encoders
+from mmedrag.threads import limit_models
 
 TIMES = 5
 TOKENS = 64
@@ -66,6 +67,7 @@ def cost(work: Callable[[], object]) -> float:
 def main() -> None:
     """Print a line for each network, the shipped ones first."""
     torch.set_num_threads(1)
+    limit_models(1)
     images, texts = offline_encoders()
     drawn = np.random.default_rng(0).integers(0, 255, (TIMES + 1, 288, 288, 3), np.uint8)
     pictures = iter([Image.fromarray(pixels) for pixels in drawn])

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from mmedrag.types import Case, Entry, Matrix, Vector
 
 STAGES = (
-    "decoding", "modality", "encoding", "terms", "cases", "definitions", "rerank", "filter",
+    "decoding", "spelling", "modality", "encoding", "terms", "cases", "definitions", "rerank",
+    "filter",
 )  # fmt: skip
 KINDS = ("text", "image", "text and image")
 WARM_UP = 10  # queries of each kind

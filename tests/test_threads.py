@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from mmedrag.encoders.onnx import OnnxModel
 from mmedrag.presets import MODELS
-from mmedrag.threads import limit_models, of_models
+from mmedrag.threads import cores, limit_models, of_models
 
 WATCHED = """
 import numpy as np
@@ -38,4 +39,22 @@ def test_models_that_are_opened_later_keep_to_the_limit(monkeypatch: pytest.Monk
         limit_models(0)
     threads = [m._session.get_session_options().intra_op_num_threads for m in (limited, own)]
     assert threads == [1, 2]
-    assert of_models() == 0
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="the process cannot be bound to fewer cores",
+)
+def test_models_keep_to_the_cores_that_the_process_is_bound_to() -> None:
+    allowed = os.sched_getaffinity(0)
+    tasks = Path("/proc/self/task")
+    before = {*tasks.iterdir()}
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert cores() == of_models() == 1
+        model = OnnxModel(MODELS / "image.onnx")
+        started = {*tasks.iterdir()} - before
+        assert all(os.sched_getaffinity(int(t.name)) == {min(allowed)} for t in started)
+        assert model.inputs == ("image",)
+    finally:
+        os.sched_setaffinity(0, allowed)

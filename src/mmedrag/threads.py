@@ -32,5 +32,16 @@ def limit_models(threads: int) -> None:
 
 
 def of_models() -> int:
-    """What :func:`limit_models` was given, or 0."""
-    return _models
+    """What :func:`limit_models` was given, or the cores that this process is bound to; 0 is all.
+
+    Left to itself, ONNX Runtime counts the cores of the machine and binds a thread to each,
+    whatever the process may use.
+    """
+    return _models or (cores() if cores() < (os.cpu_count() or 1) else 0)
+
+
+def cores() -> int:
+    """How many cores this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

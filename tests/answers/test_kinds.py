@@ -82,6 +82,6 @@ def test_words_beside_what_is_asked_for_are_none_of_it(terms):
     ],
 )
 def test_what_a_named_finding_looks_like_and_is(terms, text, image, kind):
-    reader = RuleReader(learned=lambda _request, _mentions: {"description": 1.0})
+    reader = RuleReader(learned=lambda requests, _mentions: [{"description": 1.0}] * len(requests))
     question = Question(Query(text, image), Routing({}, None), VECTOR, terms.recognise([text])[0])
     assert reader.read(question).kind is kind

@@ -91,6 +91,28 @@ def test_a_description_is_searched_for_whatever_it_mentions(terms, reader):
     assert read(terms, reader, text).kind is QuestionKind.SEARCH
 
 
+def test_the_sentences_of_a_question_are_read_together_and_an_image_alone_is_not(terms):
+    together: list[list[str]] = []
+    alone = question_model()
+
+    def learned(requests, mentions):
+        together.append(list(requests))
+        found = alone(requests, mentions)
+        for request, shares in zip(requests, found, strict=True):
+            assert alone([request], mentions)[0] == pytest.approx(shares, abs=1e-5)
+        return found
+
+    reader = RuleReader(terms.concepts.domains, learned)
+    read(terms, reader, "Left eye. Questionable haze. What dose of aspirin after stroke?", b"x")
+    read(terms, reader, "Frontal chest film. The lungs", b"x")
+    assert together == [
+        ["What dose of aspirin after stroke?"],
+        ["Frontal chest film.", "The lungs"],
+    ]
+    assert read(terms, reader, "", b"x").kind is QuestionKind.DESCRIPTION
+    assert len(together) == 2
+
+
 def shares(**given: float) -> dict[str, float]:
     return {label: given.get(label, 0.0) for label in LABELS}
 

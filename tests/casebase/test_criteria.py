@@ -69,8 +69,9 @@ def test_what_asks_whether_has_no_criteria(rag):
 
 
 def test_without_mentions_a_search_is_what_it_was(rag):
-    with rag.cases._access.writing("forget in"), rag.cases._access.database.writing():
-        rag.cases._access.database.mention_table.forget_all()
+    database = rag.cases._access.database
+    with rag.cases._access.writing("forget in"), database.writing() as epoch:
+        database.forget_recognised(epoch)
     assert found(rag, TEXT) == found(replace(rag, expander=None), TEXT)
 
 

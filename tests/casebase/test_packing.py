@@ -231,20 +231,21 @@ def test_a_report_that_is_read_anew_is_packed_anew(casebase: Casebase) -> None:
 
 
 def test_what_was_recognised_is_never_given_out_after_it_was_forgotten(casebase: Casebase) -> None:
-    with casebase._access.database.writing():
-        casebase._access.database.mention_table.forget_all()
+    with casebase._access.database.writing() as epoch:
+        casebase._access.database.forget_recognised(epoch)
     assert [mentions for _, mentions, _ in found(casebase)] == [None, None]
 
 
 def test_terms_that_chose_a_case_are_checked(casebase: Casebase) -> None:
     asked = question_of(Query(where="affirms = 'X:1'"), np.ones(2, np.float32) / 2**0.5)
-    assert len(casebase.search(asked, 5)) == 2
-    run(casebase, "UPDATE mentions SET term = term, start = start + 1 WHERE row = 1")
-    casebase._access.forget()
-    with pytest.raises(CasebaseDamaged, match="row 1"):
+    run(casebase, "UPDATE mentions SET start = start + 1 WHERE row = 1")
+    assert len(casebase.search(asked, 5)) == 2  # by the lists of the index, which are sound
+    casebase.add([entry("c", "A third mass.")])
+    run(casebase, "UPDATE mentions SET start = start + 1 WHERE row = 3")
+    with pytest.raises(CasebaseDamaged, match="row 3"):
         casebase.search(asked, 5)
-    assert len(found(casebase)) == 2  # nobody asked the terms
-    with pytest.raises(CasebaseDamaged, match="row 1"):
+    assert len(found(casebase)) == 3  # nobody asked the terms
+    with pytest.raises(CasebaseDamaged, match="row 3"):
         casebase.search(asked, 5)
 
 

@@ -55,6 +55,13 @@ def test_letterbox_keeps_every_edge() -> None:
     assert (pixels[2:6, 7] > 0.4).all()
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_grey_image_is_what_it_is_in_colour(size: tuple[int, int]) -> None:
+    prepare = Preprocessing(SIDE, MEAN, STD)
+    grey = picture(3, size).convert("L")
+    np.testing.assert_array_equal(prepare(grey), prepare(grey.convert("RGB")))
+
+
 def test_padding_is_zero_after_normalisation() -> None:
     prepare = Preprocessing(8, MEAN, STD)
     pixels = prepare(Image.new("RGB", (8, 4), (255, 255, 255)))

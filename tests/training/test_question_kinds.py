@@ -68,11 +68,10 @@ def test_words_and_vectors_both_speak():
     made = joined(head, words, bias, "money", ["ours"])
     assert made.encoders == {"text": "money"}
     model = QuestionModel.of(made, encode)
-    for label, text in wordings.items():
-        scores = model(text, ())
+    for label, scores in zip(wordings, model([*wordings.values()], ()), strict=True):
         assert max(scores, key=scores.__getitem__) == label
         assert abs(sum(scores.values()) - 1) < 1e-6
-    unseen = model("a coin unseen", ())
+    (unseen,) = model(["a coin unseen"], ())
     assert max(unseen, key=unseen.__getitem__) == "nonmedical"
 
 

@@ -81,11 +81,19 @@ class QuestionModel:
     bias: NDArray[np.float32]
     encode: Callable[[Sequence[str]], Matrix]
 
-    def __call__(self, request: str, mentions: Iterable[Mention]) -> dict[str, float]:
-        """Probabilities by label of the sentence that asks, its terms recognised."""
-        buckets = hashed(masked(request, mentions))
-        logits = self.words[buckets].sum(axis=0) / np.sqrt(len(buckets))
-        logits = logits + (self.encode([request]) @ self.sense)[0] + self.bias
+    def __call__(
+        self, requests: Sequence[str], mentions: Sequence[Mention]
+    ) -> list[dict[str, float]]:
+        """Probabilities by label of each sentence that asks, their terms recognised."""
+        senses = self.encode(requests) @ self.sense
+        return [
+            self._shares(masked(request, mentions), sense)
+            for request, sense in zip(requests, senses, strict=True)
+        ]
+
+    def _shares(self, wording: str, sense: NDArray[np.float32]) -> dict[str, float]:
+        buckets = hashed(wording)
+        logits = self.words[buckets].sum(axis=0) / np.sqrt(len(buckets)) + sense + self.bias
         shares = np.exp(logits - logits.max())
         return dict(zip(self.labels, (shares / shares.sum()).tolist(), strict=True))
 

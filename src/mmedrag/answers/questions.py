@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypeAlias
 
 from mmedrag.answers import romance
@@ -113,8 +114,14 @@ _SIGNS = re.compile(r"^(?:is|are) there (?:any |some )?(?:signs?|evidence) of\b"
 _STATEMENT = 25
 """Words up to which a text that does not look as if it asked is read by the model too."""
 
-Learned: TypeAlias = Callable[[str, Sequence[Mention]], Mapping[str, float]]
-"""Probabilities by label of the sentence that asks and the terms of the question."""
+Shares: TypeAlias = Mapping[str, float]
+"""Probabilities by label."""
+
+Learned: TypeAlias = Callable[[Sequence[str], Sequence[Mention]], Sequence[Shares]]
+"""What a model reads in each sentence that asks, given the terms of the question."""
+
+Reading: TypeAlias = Callable[[str], Shares]
+"""What it reads in one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +146,12 @@ class RuleReader:
         text = clean(question.query.text)
         pieces = _pieces(text)
         asking = _asking(pieces)
-        if not asking and is_history(pieces):
+        image_alone = not text and question.query.image is not None
+        if not asking and (image_alone or is_history(pieces)):
             return self._of_history(question, text)
         asking = asking or [text[-_LONGEST:]]
-        judged = [self._judged(question, text, sentence) for sentence in reversed(asking)]
+        reading = self._reading(asking, question.mentions)
+        judged = [self._judged(question, text, sentence, reading) for sentence in reversed(asking)]
         intent = _together([i for i in judged if i.kind is not _K.OUT_OF_SCOPE]) or judged[0]
         if intent.kind is _K.OUT_OF_SCOPE:
             return self._of_a_clause(question, text, asking[-1]) or intent
@@ -153,7 +162,7 @@ class RuleReader:
         return intent
 
     def _of_history(self, question: Question, text: str) -> Intent:
-        """The intent of a history alone: what its image shows, or cases like it."""
+        """The intent of a history or image alone: what the image shows, or cases like it."""
         has_image = question.query.image is not None
         kind, rule = (_K.DESCRIPTION, _ASKS_NOTHING) if has_image else (_K.SEARCH, BY_NOTHING)
         concepts = _concepts_of(text, text, question.mentions)
@@ -163,7 +172,24 @@ class RuleReader:
             kind, rule, concepts, reason=reason.sentence if reason else "", described=text
         )
 
-    def _judged(self, question: Question, text: str, asking: str, within: str = "") -> Intent:
+    def _reading(self, sentences: Sequence[str], mentions: Sequence[Mention]) -> Reading:
+        """Reads all of these sentences at once where one is first to be read.
+
+        The network's weights, which are more than the processor keeps, are gone through once.
+        """
+
+        @cache
+        def shares() -> Mapping[str, Shares]:
+            assert self.learned is not None  # who reads a sentence has asked
+            read = (s for s in sentences if _is_read(s))
+            texts = list(dict.fromkeys(t for s in read for t in (s, _without_treatments(s))))
+            return dict(zip(texts, self.learned(texts, mentions), strict=True))
+
+        return lambda text: shares()[text]
+
+    def _judged(
+        self, question: Question, text: str, asking: str, reading: Reading, within: str = ""
+    ) -> Intent:
         """The intent of one sentence that asks, or of a clause ``within`` one."""
         spelled = spelled_out(asking)
         has_image = question.query.image is not None
@@ -184,7 +210,7 @@ class RuleReader:
         if feature is not None and not certainly_declined(question, spelled):
             return _of_feature(feature, self._found((feature.words,)), text)
         if not kinds:
-            kind, rule, reason = self._scoped(question, asking, spelled, kind, rule)
+            kind, rule, reason = self._scoped(question, asking, spelled, kind, rule, reading)
         else:
             reason = certainly_declined(question, spelled)
         if reason:
@@ -225,7 +251,13 @@ class RuleReader:
         return tuple(filter(None, map(self.find, nouns))) if self.find is not None else ()
 
     def _scoped(
-        self, question: Question, asking: str, spelled: str, kind: QuestionKind, rule: str
+        self,
+        question: Question,
+        asking: str,
+        spelled: str,
+        kind: QuestionKind,
+        rule: str,
+        reading: Reading,
     ) -> tuple[QuestionKind, str, OutOfScope | None]:
         """The kind, what decided, and why it is declined; by the model where it decides."""
         asks = _asks(asking)
@@ -233,14 +265,14 @@ class RuleReader:
         reason = out_of_scope(question, request, kind, self.domains, rule)
         if language(asking) == OTHER:  # of what is not read nothing is declined
             return kind, rule, None
-        if self.learned is None or not (asks or len(asking.split()) <= _STATEMENT):
+        if self.learned is None or not _is_read(asking):
             return kind, rule, reason
         if certain := certainly_declined(question, request):
             return kind, rule, certain
-        plain = HISTORY.sub(" ", asking) if reason is None else asking
+        plain = _without_treatments(asking) if reason is None else asking
         has_image = question.query.image is not None
         label = verdict(
-            self.learned(plain, question.mentions),
+            reading(plain),
             suspected=reason is not None,
             has_image=has_image,
             asks=_worded(asking) if has_image else asks,
@@ -261,7 +293,10 @@ class RuleReader:
     def _of_a_clause(self, question: Question, text: str, sentence: str) -> Intent | None:
         """The intent of the clause that is for us, in a sentence that as a whole is not."""
         clauses = _CLAUSE.split(sentence)
-        judged = [self._judged(question, text, clause, sentence) for clause in clauses]
+        if len(clauses) == 1:
+            return None
+        reading = self._reading(clauses, question.mentions)
+        judged = [self._judged(question, text, clause, reading, sentence) for clause in clauses]
         declined = next((i for i in judged if i.kind is _K.OUT_OF_SCOPE), None)
         for clause, intent in zip(clauses, judged, strict=True):
             names = any(m.text in clause for m in question.mentions) or intent.kind in _OPEN
@@ -407,6 +442,16 @@ def last_request(text: str) -> str:
 
 def _asks(sentence: str) -> bool:
     return len(sentence.split()) <= _SHORT or _worded(sentence)
+
+
+def _is_read(sentence: str) -> bool:
+    """Whether the model, where there is one, reads it."""
+    return _asks(sentence) or len(sentence.split()) <= _STATEMENT
+
+
+def _without_treatments(sentence: str) -> str:
+    """Without what was done before, which nobody asks for."""
+    return HISTORY.sub(" ", sentence)
 
 
 def _worded(sentence: str) -> bool:

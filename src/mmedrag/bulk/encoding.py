@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +14,7 @@ from mmedrag.bulk.shards import shards_in
 from mmedrag.errors import CorpusError
 from mmedrag.presets import Stages, build
 from mmedrag.progress import Progress, silent
+from mmedrag.threads import cores
 from mmedrag.types import Problem
 
 
@@ -97,7 +97,7 @@ def _in_processes(plan: Plan, workers: int) -> Iterator[Written]:
             else:
                 there.append(written)
 
-    load = partial(Encoder, plan, max(1, (os.cpu_count() or 1) // workers))
+    load = partial(Encoder, plan, max(1, cores() // workers))
     for written in in_processes(load, absent(), workers):
         yield from _drained(there)
         yield written

@@ -53,7 +53,8 @@ class Access:
         self._closed = False
         self._lost = 0  # acknowledged writes that are not there
         self._unsound = ""  # what is wrong with the database file as a whole
-        self._checking: Thread | None = None
+        self._opening: Thread | None = None  # looks at the whole file, once
+        self._watching: Thread | None = None  # looks again, and nobody waits for it
         self._stop = Event()
         self._next_check = 0.0
         self.database.require_sound = self._require_sound
@@ -93,7 +94,9 @@ class Access:
 
     @contextmanager
     def glancing(self) -> Iterator[Database]:
-        """The connection while a large file may still be hashed: for what answers no question.
+        """The connection while a large file may still be hashed.
+
+        For what answers no question, or has a checksum of its own.
 
         Raises:
             CasebaseDamaged: it is known not to be sound.
@@ -131,9 +134,9 @@ class Access:
         self._refuse_unsound()
 
     def _await_check(self) -> None:
-        if self._checking is not None:
-            self._checking.join()
-            self._checking = None
+        if self._opening is not None:
+            self._opening.join()
+            self._opening = None
 
     def _refuse_unsound(self) -> None:
         if self._unsound:
@@ -280,13 +283,13 @@ class Access:
         with self.database.reading():
             epoch = self.database.state().epoch
             if ledger.large and ledger.core(epoch) in (None, self.database.core()):
-                self._checking = Thread(target=self._check, name="casebase-check", daemon=True)
+                self._opening = self._checking()
             else:
                 self._unsound = self._wrong(self.database, epoch)
             kept = self.database.row_sum.is_kept
         self._next_check = monotonic() + _LEAST_REST
-        if self._checking is not None:
-            self._checking.start()
+        if self._opening is not None:
+            self._opening.start()
         # A release that keeps the sum makes the note before its first write is seen.
         if acknowledged is None and kept and ledger.acknowledged() is None:
             self.notices.append(
@@ -303,10 +306,15 @@ class Access:
 
     def _check_again(self) -> None:
         """Look at a large file from time to time, as :class:`Reader` does with small ones."""
-        running = self._checking is not None and self._checking.is_alive()
-        if not running and monotonic() > self._next_check and self.database.ledger.large:
-            self._checking = Thread(target=self._check, name="casebase-check", daemon=True)
-            self._checking.start()
+        looking = (self._opening, self._watching)
+        if monotonic() < self._next_check or not self.database.ledger.large:
+            return
+        if not any(thread is not None and thread.is_alive() for thread in looking):
+            self._watching = self._checking()
+            self._watching.start()
+
+    def _checking(self) -> Thread:
+        return Thread(target=self._check, name="casebase-check", daemon=True)
 
     def _check(self) -> None:
         """Look at the whole file while searches go on, on a connection of its own."""

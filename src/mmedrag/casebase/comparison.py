@@ -17,6 +17,7 @@ from mmedrag.casebase.exact import TIE, Mask, Positions
 from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.neighbours import products
 from mmedrag.casebase.postings import StemReader
+from mmedrag.casebase.statements import StoredStatements, lists_of, places_of, readers_of
 from mmedrag.casebase.vocabulary import WORDS, Counted
 
 Values: TypeAlias = Mapping[str, tuple[int, int]]
@@ -51,6 +52,8 @@ def differences(database: Database, generation: Generation) -> Iterator[str]:
     if not words.are_stored(vocabulary.get(WORDS, {}), kept):
         yield "the lexical index does not match the texts"
     yield from _columns(generation, vocabulary, columns, kept)
+    if generation.statements is not None and not database.recognised_since(summary.epoch):
+        yield from _statements(database, generation, generation.statements, kept)
     yield from _neighbours(generation)
 
 
@@ -147,6 +150,23 @@ def _columns(
                 same = np.array_equal(numbers[codes[kept]], arrays[0])
         if not same:
             yield f"the column of {field} in the index does not match the cases"
+
+
+def _statements(
+    database: Database, generation: Generation, statements: StoredStatements, kept: Mask
+) -> Iterator[str]:
+    """Each list has the reports that the tables name, with their sites, and there is no other."""
+    last = generation.summary.row
+    rows = np.where(kept, generation.rows, 0)
+    places = places_of(rows, last)
+    stored = {key: of for key, *of in statements.lists.each() if kept[of[0]].any()}
+    same = np.array_equal(statements.readers[kept], readers_of(database, places, last, rows)[kept])
+    for key, positions, bits in lists_of(database, places, last):
+        there, sites = stored.pop(key, (positions[:0], bits[:0]))
+        alive = kept[there]
+        same &= np.array_equal(there[alive], positions) and np.array_equal(sites[alive], bits)
+    if stored or not same:
+        yield "the lists of what reports say in the index do not match the mentions"
 
 
 def _neighbours(generation: Generation) -> Iterator[str]:

@@ -20,7 +20,6 @@ from mmedrag.filters import (
     CASELESS,
     FIRST_DAY,
     LAST_DAY,
-    MENTIONED,
     Node,
     Predicate,
     Value,
@@ -43,24 +42,13 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.create_function("json_text", 1, _json_text, deterministic=True)
 
 
-def condition(node: Node, statements: Statements, above: int = 0) -> tuple[str, list[Value]]:
+def condition(node: Node) -> tuple[str, list[Value]]:
     """A condition on table ``cases`` that is 0 or 1, and its parameters.
 
     Args:
-        node: the filter.
-        statements: what the reports say.
-        above: it is put to cases with higher row numbers alone.
+        node: a filter that asks for nothing that reports say.
     """
-
-    def predicate(leaf: Predicate) -> tuple[str, list[Value]]:
-        if leaf.field not in MENTIONED:
-            return _predicate(leaf)
-        rows = stating(leaf, statements)
-        listed = "(cases.row IN (SELECT value FROM json_each(?)))"
-        test = f"(NOT {listed})" if leaf.relation == "null" else listed
-        return test, [json.dumps(rows[rows > above].tolist())]
-
-    return joined(node, predicate)
+    return joined(node, _predicate)
 
 
 def _predicate(node: Predicate) -> tuple[str, list[Value]]:
@@ -96,7 +84,7 @@ def _stored(field: str) -> tuple[str, str, list[Value]]:
 
 
 def stating(node: Predicate, statements: Statements) -> Rows:
-    """Rows, ascending, whose reports say what a condition on :data:`MENTIONED` asks for.
+    """Rows, ascending, whose reports say what a condition on ``affirms`` or ``rules_out`` asks for.
 
     Where it asks for reports that say nothing (``null``), all the others.
     """

@@ -11,6 +11,7 @@ from mmedrag.casebase import words
 from mmedrag.casebase.access import Access
 from mmedrag.casebase.blocks import GenerationDamaged
 from mmedrag.casebase.database import Database
+from mmedrag.casebase.facets import facets as count_facets
 from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import (
     GRAPH,
@@ -29,7 +30,6 @@ from mmedrag.casebase.occurrences import Occurrences
 from mmedrag.casebase.snapshot import Snapshot, checked
 from mmedrag.casebase.verification import problems
 from mmedrag.errors import QueryError
-from mmedrag.filters import parse
 from mmedrag.protocols import Ontology, Walk
 from mmedrag.types import Case, Domain, Entry, Facet, Hit, Kind, Mention, Question, Vector
 
@@ -227,9 +227,14 @@ class Contents:
         Raises:
             FilterError: ``where`` does not parse, or some reports are not read yet.
         """
-        condition = parse(where) if where is not None else None
-        with self._access.now():
-            return self._access.database.facets(condition, domain, kinds, limit)
+
+        def work(snapshot: Snapshot, database: Database) -> list[Facet]:
+            snapshot.require_read(database)
+            terms = database.mention_table.terms_of(kinds)
+            counted = snapshot.visible(database, domain, where)
+            return count_facets(snapshot.statements(database), terms, counted, limit)
+
+        return self._asked(work)
 
     def frequency(self, word: str) -> int:
         """The number of reports that use a word in any of its inflections."""
@@ -273,7 +278,7 @@ class Contents:
 
     def definition_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Kept vectors of definitions by the digest of what was embedded."""
-        with self._access.reading() as database:
+        with self._access.glancing() as database:  # each has a checksum of its own
             return database.definition_vectors(digests)
 
     def export(self, into: Path) -> int:

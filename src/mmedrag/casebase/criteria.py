@@ -5,24 +5,26 @@
 
 from __future__ import annotations
 
-import sqlite3
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from functools import reduce
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial, reduce
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.hybrid import affirmed_by, evidence, together
-from mmedrag.casebase.kept import KeptRows
 from mmedrag.entailment import ELSEWHERE, KIND_ALONE, site_sets
-from mmedrag.measures.row_sets import distinct, without
+from mmedrag.measures.row_sets import distinct, places_in, union, without
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Criterion
 
 _NO_ROWS: Rows = np.empty(0, np.int64)
-_REMEMBERED = 12_000_000  # rows in memory, 96 MB; a finding of a million reports stands in 100,000
+
+Groups: TypeAlias = list[tuple[Rows, float]]
+"""Rows and how far they meet a criterion; of a row, the first group applies."""
 
 
 class Statements(ABC):
@@ -44,7 +46,7 @@ class Statements(ABC):
         """Stored terms of which a condition on the table ``terms`` holds, by concept."""
 
     @abstractmethod
-    def terms(self, concepts: Sequence[str]) -> list[int]:
+    def terms(self, concepts: Collection[str]) -> list[int]:
         """The numbers of the stored terms of some concepts."""
 
     @abstractmethod
@@ -102,95 +104,6 @@ class Statements(ABC):
         return without(denying, self.affirming(concept))
 
 
-class TableStatements(Statements):
-    """Statements by the tables of ``casebase.db``.
-
-    What was asked is remembered, and follows what is written.
-
-    Args:
-        connection: to the database.
-        ontology: see :class:`Statements`.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, ontology: Ontology | None = None) -> None:
-        super().__init__(ontology)
-        self._connection = connection
-        self._kept = KeptRows(_REMEMBERED)
-        self._cases = 0
-        self._last = 0
-
-    def follow(self, last: int, gone: Rows | None) -> None:
-        """Be at a later state of the database; see :meth:`KeptRows.follow`."""
-        above = 0 if gone is None else self._last
-        before = 0 if gone is None else self._cases - int(np.searchsorted(gone, above, "right"))
-        # what was added and deleted since was never counted
-        self._cases, self._last = before + self._counted("cases", above), last
-        self._kept.follow(last, gone)
-
-    def count(self) -> int:
-        """How many reports there are."""
-        return self._cases
-
-    def unread(self) -> int:
-        """How many reports were stored without their terms."""
-        return len(self._kept.rows("unread", self._unread))
-
-    def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
-        """Stored terms of which a condition on the table ``terms`` holds, by concept."""
-        terms_of: dict[str, list[int]] = {}
-        sql = f"SELECT concept, number FROM terms WHERE {test}"  # noqa: S608
-        for concept, number in self._connection.execute(sql, values):
-            terms_of.setdefault(concept, []).append(number)
-        return terms_of
-
-    def stating(
-        self, assertion: Assertion, terms: Sequence[int], sites: Iterable[str] = ()
-    ) -> Rows:
-        """See :meth:`Statements.stating`."""
-        wanted = sorted(sites)
-        condition = (
-            f"assertion = ? AND term IN ({', '.join(map(str, terms))})"
-            f"{' AND instr(sites, ?)' * len(wanted)} AND row > ?"
-        )
-
-        def read(above: int) -> Rows:
-            values = [assertion.value, *wanted, above]
-            return listed(self._connection, "mentions", condition, values)
-
-        return self._kept.rows((assertion, *terms, *wanted), read)
-
-    def terms(self, concepts: Sequence[str]) -> list[int]:
-        """See :meth:`Statements.terms`."""
-        placeholders = ", ".join("?" * len(concepts))
-        sql = f"SELECT number FROM terms WHERE concept IN ({placeholders})"  # noqa: S608
-        return [number for (number,) in self._connection.execute(sql, concepts)]
-
-    def _unread(self, above: int) -> Rows:
-        if self._counted("cases", above) == self._counted("recognised", above):
-            return _NO_ROWS
-        unread = "row > ? AND row NOT IN (SELECT row FROM recognised)"
-        return listed(self._connection, "cases", unread, [above])
-
-    def _counted(self, table: str, above: int) -> int:
-        """Rows of a table above one; of all of them SQLite finds the smallest index."""
-        sql = f"SELECT count(*) FROM {table}"  # noqa: S608
-        if above:
-            sql += f" WHERE row > {above}"
-        return int(self._connection.execute(sql).fetchone()[0])
-
-
-def listed(
-    connection: sqlite3.Connection, table: str, condition: str, values: Sequence[object]
-) -> Rows:
-    """The ``row`` of each row of a table that meets a condition, each once, ascending.
-
-    SQLite joins them to one text, which is read faster than a row at a time.
-    """
-    sql = f"SELECT group_concat({table}.row, ' ') FROM {table} WHERE {condition}"  # noqa: S608
-    (text,) = connection.execute(sql, values).fetchone()
-    return distinct(np.fromstring(text, np.int64, sep=" ")) if text else _NO_ROWS
-
-
 def match(
     statements: Statements, criteria: Sequence[Criterion]
 ) -> tuple[Rows, NDArray[np.float64]]:
@@ -201,19 +114,42 @@ def match(
         criteria that are required, else :func:`~mmedrag.casebase.hybrid.evidence`.
     """
     met = [_fulfilment(statements, criterion) for criterion in criteria]
-    rows = distinct(np.concatenate([_NO_ROWS, *(group for groups in met for group, _ in groups)]))
-    values = np.zeros((len(met), len(rows)))
-    for row_values, groups in zip(values, met, strict=True):
-        for group, value in reversed(groups):  # the first that applies decides
-            row_values[np.searchsorted(rows, group)] = value
+    rows = union([group for groups in met for group, _ in groups])
     if all(criterion.required for criterion in criteria):
-        return rows, together(values, affirmed_by(criteria))
-    frequencies = np.array([len(groups[0][0]) for groups in met])
-    return rows, evidence(values, frequencies, statements.count())
+        met_by = partial(together, affirmed=affirmed_by(criteria))
+    else:
+        frequencies = np.array([len(groups[0][0]) for groups in met])
+        met_by = partial(evidence, frequencies=frequencies, total=statements.count())
+    return rows, _scored(rows, met, met_by)
 
 
-def _fulfilment(statements: Statements, criterion: Criterion) -> list[tuple[Rows, float]]:
-    """Groups of rows and their :func:`~mmedrag.entailment.fulfilment`; the first applies.
+def _scored(
+    rows: Rows, met: Sequence[Groups], met_by: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """The scores of rows, ``(n,)``, from how far they meet each criterion.
+
+    A criterion is met in few ways, so that mostly the rows meet all of them in fewer ways than
+    there are rows, and only these ways are scored.
+    """
+    places, ways, levels = places_in(rows), [], []
+    for groups in met:
+        way = np.zeros(len(rows), np.uint8)
+        for number, (group, _) in reversed([*enumerate(groups, 1)]):  # the first that applies
+            way[places(group)] = number
+        ways.append(way)
+        levels.append(np.array([0.0, *(value for _, value in groups)]))
+    if math.prod(map(len, levels)) > len(rows):
+        return met_by(np.array([level[way] for level, way in zip(levels, ways, strict=True)]))
+    numbers = np.zeros(len(rows), np.int32)
+    for level, way in zip(levels, ways, strict=True):
+        numbers *= len(level)
+        numbers += way
+    every = np.stack(np.meshgrid(*levels, indexing="ij")).reshape(len(levels), -1)
+    return met_by(every)[numbers]
+
+
+def _fulfilment(statements: Statements, criterion: Criterion) -> Groups:
+    """Rows by their :func:`~mmedrag.entailment.fulfilment`.
 
     Of a criterion that is not required, only what meets it.
     """

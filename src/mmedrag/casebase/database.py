@@ -15,7 +15,7 @@ from mmedrag.casebase.log import log_of
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.packing import packed, seal
 from mmedrag.casebase.postings import words_of
-from mmedrag.casebase.queries import ERASED_LOG, Queries, placeholders
+from mmedrag.casebase.queries import ERASED_LOG, RECOGNISED, Queries, placeholders
 from mmedrag.casebase.records import COLUMNS, Record, case_of, checksum
 from mmedrag.casebase.vocabulary import PLAIN, WORDS, Counted, values_of
 from mmedrag.types import Vector
@@ -56,8 +56,14 @@ class Database(Queries):
         self.mention_table.write(int(row or 0), record.recognition)
         self.row_sum.add(int(row or 0))
 
-    def recognise(self, recognitions: Mapping[int, Recognition]) -> None:
+    def forget_recognised(self, epoch: int) -> None:
+        """Keep nothing of what was recognised in reports."""
+        self.set(RECOGNISED, str(epoch))
+        self.mention_table.forget_all()
+
+    def recognise(self, recognitions: Mapping[int, Recognition], epoch: int) -> None:
         """Keep what was recognised in reports, by row, in place of what was kept before."""
+        self.set(RECOGNISED, str(epoch))
         for row, recognition in recognitions.items():
             self.mention_table.write(row, recognition)
         self.pack([*recognitions])

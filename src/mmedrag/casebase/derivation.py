@@ -19,6 +19,7 @@ from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.postings import PostingsWriter
 from mmedrag.casebase.shard import Index, candidates, faiss, inverted_of
+from mmedrag.casebase.statements import write_statements
 from mmedrag.casebase.stems import Stemmer
 from mmedrag.casebase.vocabulary import WORDS, Counted
 from mmedrag.errors import CasebaseError
@@ -30,6 +31,7 @@ UNASSIGNED = "unassigned"
 EXACT_UP_TO = 20_000  # rows a domain
 _LONG = 512  # dimensions above which four bits of each are kept
 _CHUNK = 8_192
+_NO_ROWS: Rows = np.empty(0, np.int64)
 _TRAIN_PER_LIST, _TRAINING_ROUNDS = 40, 8
 _QUERIES, _NEAREST, _RECALL = 64, 50, 0.99
 
@@ -59,7 +61,9 @@ def derive(
     ) as beside:
         shards = beside.submit(_shards, folder, domains, rows, dim, key)  # without the interpreter
         words, vocabulary = _words_and_columns(database, folder, domains, last)
-        return entries | words | {"shards": shards.result()}, vocabulary
+        said = write_statements(database, folder, np.concatenate([_NO_ROWS, *rows]), last)
+        found = {"statements": said, "shards": shards.result()}
+        return entries | words | found, vocabulary
 
 
 def _words_and_columns(

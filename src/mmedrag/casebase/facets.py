@@ -2,46 +2,71 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
-from mmedrag.types import Facet, Kind
+from mmedrag.casebase.exact import Mask, Positions
+from mmedrag.casebase.mentions import StoredTerm
+from mmedrag.casebase.statements import PositionStatements
+from mmedrag.measures.row_sets import without
+from mmedrag.types import Assertion, Facet, Kind
 
-_FACETS = """
-WITH stated AS (
-    SELECT mentions.row, terms.concept, terms.term, terms.kind,
-           max(assertion = 'affirmed') AS affirmed,
-           max(assertion = 'negated') AS negated,
-           max(assertion = 'uncertain') AS uncertain
-    FROM mentions JOIN terms ON terms.number = mentions.term
-    WHERE terms.kind IN ({kinds}) AND mentions.row IN (SELECT row FROM cases WHERE {condition})
-    GROUP BY mentions.row, terms.concept)
-SELECT concept, min(term), kind, sum(affirmed),
-       sum(negated AND NOT affirmed), sum(uncertain AND NOT affirmed AND NOT negated)
-FROM stated GROUP BY concept ORDER BY sum(affirmed) DESC, count(*) DESC, min(term) LIMIT ?
-"""
+_SAID = Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN
 
 
 def facets(
-    connection: sqlite3.Connection,
-    condition: str,
-    values: Sequence[object],
-    kinds: Collection[Kind],
-    limit: int,
+    statements: PositionStatements, terms: Iterable[StoredTerm], counted: Mask, limit: int
 ) -> list[Facet]:
     """The concepts that the most reports affirm.
 
     Args:
-        connection: to the database.
-        condition: on the table ``cases``; its parameters are ``values``.
-        values: of the condition.
-        kinds: of concepts that are counted.
-        limit: how many, at most.
+        statements: what reports say.
+        terms: whose concepts are counted.
+        counted: which cases are, by position.
+        limit: how many concepts, at most.
     """
-    listed = ", ".join(f"'{kind.value}'" for kind in sorted(kinds))
-    sql = _FACETS.format(kinds=listed, condition=condition)
-    rows = connection.execute(sql, [*values, max(0, limit)])
-    return [
-        Facet(concept, term, Kind(kind), affirmed, negated, uncertain)
-        for concept, term, kind, affirmed, negated, uncertain in rows
-    ]
+    of_concept = defaultdict[str, list[tuple[str, str, int]]](list)
+    for number, concept, term, kind in terms:
+        of_concept[concept].append((term, kind, number))
+    found = []
+    for concept, own in of_concept.items():
+        mentioned = _mentioned(statements, own, counted)
+        if mentioned:
+            facet = _facet(statements, concept, own, counted)
+            found.append((-facet.affirmed, -mentioned, facet.term, facet))
+    return [facet for *_, facet in sorted(found, key=lambda f: f[:3])[: max(0, limit)]]
+
+
+def _facet(
+    statements: PositionStatements,
+    concept: str,
+    own: Sequence[tuple[str, str, int]],
+    counted: Mask,
+) -> Facet:
+    """A report counts once, by what it says most strongly of any term of the concept."""
+
+    def inside(positions: Positions) -> Positions:
+        return positions[counted[positions]]
+
+    numbers = [number for *_, number in own]
+    yes, no, unsure = (inside(statements.stating(said, numbers)) for said in _SAID)
+    term, kind = next(
+        (term, kind)
+        for term, kind, number in sorted(own)
+        if _mentioned(statements, [(term, kind, number)], counted)
+    )
+    return Facet(
+        concept,
+        term,
+        Kind(kind),
+        len(yes),
+        len(without(no, yes)),
+        len(without(without(unsure, yes), no)),
+    )
+
+
+def _mentioned(
+    statements: PositionStatements, own: Sequence[tuple[str, str, int]], counted: Mask
+) -> int:
+    """How many reports mention any of the terms, whatever they say of it."""
+    return int(counted[statements.mentioning([number for *_, number in own])].sum())

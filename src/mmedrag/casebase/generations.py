@@ -35,6 +35,7 @@ from mmedrag.casebase.neighbours import (
 )
 from mmedrag.casebase.postings import Postings
 from mmedrag.casebase.shard import Shard
+from mmedrag.casebase.statements import StoredStatements, stored_statements
 from mmedrag.casebase.vocabulary import Counted
 from mmedrag.durability import sync_folder, write_durably
 
@@ -92,7 +93,8 @@ class Places:
 class Generation:
     """A generation whose files are mapped; ``shards`` by domain, each with its FAISS index key.
 
-    ``neighbours`` are kept where the casebase was told to keep them.
+    ``neighbours`` are kept where the casebase was told to keep them; ``statements`` are not there
+    where an older release has made it.
     """
 
     summary: Summary
@@ -101,6 +103,7 @@ class Generation:
     shards: Mapping[str, Shard]
     columns: Columns
     postings: Postings
+    statements: StoredStatements | None
     places: Places
     neighbours: Neighbours | None
 
@@ -124,7 +127,8 @@ class Generation:
         """
         held = [array for arrays in self.columns.arrays().values() for array in arrays]
         lists = () if self.neighbours is None else self.neighbours.arrays()
-        for array in (self.vectors, *self.postings.arrays(), *held, *lists):
+        stated = () if self.statements is None else self.statements.arrays()
+        for array in (self.vectors, *self.postings.arrays(), *held, *lists, *stated):
             array.span()
         for shard in self.shards.values():
             shard.check()
@@ -277,6 +281,7 @@ def _load(folder: Path, manifest: dict[str, Any], fingerprint: str, dim: int) ->
         corpora.shards,
         columns,
         postings,
+        stored_statements(folder, manifest.get("statements")),
         places,
         neighbours,
     )

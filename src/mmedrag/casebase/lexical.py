@@ -118,7 +118,9 @@ class Lexicon:
 
     def first(self, stem: str, alive: Mask) -> Positions:
         """Where the first report is that holds a stem, ``(1,)``; nothing where none does."""
-        return self._living(stem, alive)[:1]
+        if self._dead:
+            return self._living(stem, alive)[:1]
+        return self._posting(stem, most=1)[0][:1]
 
     def _living(self, stem: str, alive: Mask) -> Positions:
         positions, _ = self._posting(stem)
@@ -171,12 +173,13 @@ class Lexicon:
         )
         return weights
 
-    def _posting(self, stem: str) -> Posting:
+    def _posting(self, stem: str, most: int | None = None) -> Posting:
+        """Reports that hold a stem; of many that a generation holds, the first ``most``."""
         fresh = self._fresh.of(stem)
         number = self._number_of(stem)
         if self._stored is None or number is None:
             return fresh
-        stored = self._stored.of(number)
+        stored = self._stored.of(number, most)
         return np.concatenate([stored[0], fresh[0]]), np.concatenate([stored[1], fresh[1]])
 
     def _number_of(self, stem: str) -> int | None:

@@ -11,20 +11,29 @@ they are what the recogniser of today would find. SQL can ask them::
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mmedrag.casebase.construction import constructor
 from mmedrag.errors import CasebaseDamaged
+from mmedrag.measures.row_sets import Rows
 from mmedrag.types import Assertion, Kind, Mention
 
 _ROWS = 500
+_CONCEPTS = 10_000  # a statement; SQLite takes 32,766 parameters
 _ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
 _KINDS = {kind.value: kind for kind in Kind}
 _mention = constructor(Mention)
+Numbers = NDArray[np.int64]
 StoredMention = tuple[int, int, str, str, str, str, str]
 """A mention without its text: start, end, concept, term, kind, assertion, sites."""
+
+StoredTerm = tuple[int, str, str, str]
+"""Number, concept, term and kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,69 @@ class MentionTable:
             Mention(term, 0, 0, concept, term, Assertion.AFFIRMED, _KINDS[kind])
             for concept, term, kind in rows
         ]
+
+    def named(self, test: str, values: Sequence[object]) -> dict[str, list[int]]:
+        """The numbers of terms of which a condition on the table ``terms`` holds, by concept."""
+        named: dict[str, list[int]] = {}
+        sql = f"SELECT concept, number FROM terms WHERE {test}"  # noqa: S608
+        for concept, number in self._connection.execute(sql, values):
+            named.setdefault(concept, []).append(number)
+        return named
+
+    def terms(self, concepts: Collection[str]) -> dict[str, list[int]]:
+        """The numbers of terms by concept, of the concepts that reports mention."""
+        ordered, terms = sorted(concepts), dict[str, list[int]]()
+        for start in range(0, len(ordered), _CONCEPTS):
+            batch = ordered[start : start + _CONCEPTS]
+            terms |= self.named(f"concept IN ({', '.join('?' * len(batch))})", batch)
+        return terms
+
+    def terms_of(self, kinds: Collection[Kind]) -> list[StoredTerm]:
+        """The terms of some kinds that reports mention."""
+        sql = "SELECT number, concept, term, kind FROM terms WHERE kind IN "
+        values = [kind.value for kind in kinds]
+        placeholders = ", ".join("?" * len(values))
+        return [tuple(row) for row in self._connection.execute(f"{sql} ({placeholders})", values)]
+
+    def lists(self, last: int, sites: str) -> Iterator[tuple[int, str, str, str]]:
+        """Terms and assertions in their order, each with rows up to ``last`` and their sites.
+
+        Rows and sites are numbers in one text, which SQLite makes and numpy reads faster than one
+        after the other; a row stands there for each mention.
+
+        Args:
+            last: no higher rows.
+            sites: an expression that makes a number of the column ``sites``.
+        """
+        yield from self._connection.execute(
+            f"SELECT term, assertion, group_concat(row, ' '), group_concat({sites}, ' ') "  # noqa: S608
+            "FROM mentions INDEXED BY mentions_term WHERE row <= ? GROUP BY term, assertion",
+            [last],
+        )
+
+    def read_lists(self, last: int) -> Iterator[tuple[int, str]]:
+        """The number of each recogniser and the rows up to ``last`` that it has read, in a text."""
+        sql = "SELECT recogniser, group_concat(row, ' ') FROM recognised WHERE row <= ? GROUP BY 1"
+        yield from self._connection.execute(sql, [last])
+
+    def above(self, row: int, sites: str) -> tuple[Rows, Numbers, tuple[str, ...], Numbers]:
+        """Mentions of higher rows: rows, terms, assertions and sites; see :meth:`lists`."""
+        sql = f"SELECT row, term, assertion, {sites} FROM mentions WHERE row > ?"  # noqa: S608
+        mentions = self._connection.execute(sql, [row]).fetchall()
+        rows, terms, assertions, places = zip(*mentions, strict=True) if mentions else [()] * 4
+        return _numbers(rows), _numbers(terms), assertions, _numbers(places)
+
+    def readers(self, row: int) -> tuple[Rows, Numbers]:
+        """Higher rows that somebody has read, ascending, and the numbers of who has."""
+        sql = "SELECT row, recogniser FROM recognised WHERE row > ? ORDER BY row"
+        read = np.array(self._connection.execute(sql, [row]).fetchall(), np.int64).reshape(-1, 2)
+        return read[:, 0], read[:, 1]
+
+    def reader(self, recogniser: str) -> int | None:
+        """The number of a recogniser that has read something."""
+        sql = "SELECT number FROM recognisers WHERE fingerprint = ?"
+        stored = self._connection.execute(sql, [recogniser]).fetchone()
+        return None if stored is None else int(stored[0])
 
     def unread(self, recogniser: str, after: int, size: int) -> list[tuple[int, str]]:
         """The next rows above ``after`` that this recogniser has not read, with their texts."""
@@ -204,6 +276,10 @@ class MentionTable:
         placeholders = ", ".join("?" * len(key))
         sql = f"INSERT INTO {table} ({', '.join(key)}) VALUES ({placeholders})"  # noqa: S608
         return int(self._connection.execute(sql, [*key.values()]).lastrowid or 0)
+
+
+def _numbers(values: Sequence[int]) -> Numbers:
+    return np.array(values, np.int64)
 
 
 def stored_mention(mention: Mention) -> StoredMention:

@@ -1,31 +1,32 @@
 """In which reports concepts occur, and with which assertion: what base rates are counted from.
 
-The mentions are those that were stored when the reports were recognised, found by the index on
-terms, so that a count costs what the mentions of its concepts cost and no report is read again.
-Diagnoses and labels are read from the columns of the generation, and in the database from then on.
+The mentions are those that were stored when the reports were recognised, found by the lists of
+their terms (:mod:`~mmedrag.casebase.statements`), so that a count costs what the mentions of its
+concepts cost and no report is read again. Diagnoses and labels are read from the columns of the
+generation, and in the database from then on.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
 
 from mmedrag.casebase.connection import State
-from mmedrag.casebase.criteria import listed
 from mmedrag.casebase.database import Database
-from mmedrag.casebase.exact import Rows, locate
+from mmedrag.casebase.exact import Positions, Rows, locate
 from mmedrag.casebase.records import DIAGNOSIS
 from mmedrag.casebase.snapshot import Snapshot
+from mmedrag.casebase.statements import PositionStatements
 from mmedrag.casebase.vocabulary import label_values
-from mmedrag.measures.row_sets import distinct, without
+from mmedrag.measures.row_sets import without
 from mmedrag.types import Assertion, Changes, Domain, Kind
 
 T = TypeVar("T")
-_BATCH = 10_000  # concepts a statement; SQLite takes 32,766 parameters
+_OPPOSITES = Assertion.AFFIRMED, Assertion.NEGATED
 _NONE: Rows = np.empty(0, np.int64)
 
 
@@ -67,19 +68,14 @@ class Occurrences:
         """
 
         def work(snapshot: Snapshot, database: Database) -> Rows:
-            database.require_sound()
-            if not database.derives:
-                return _NONE
             rows = snapshot.found(database, domain, where, above)
-            every = rows
-            if domain is not None or where is not None:
-                every = snapshot.found(database, None, None, above)
-            read = "recogniser = (SELECT number FROM recognisers WHERE fingerprint = ?) AND row > ?"
-            counted = f"SELECT count(*) FROM recognised WHERE {read}"  # noqa: S608
-            (count,) = database.connection.execute(counted, [recogniser, above]).fetchone()
-            if count == len(every):
+            reader = database.mention_table.reader(recogniser) if database.recognises else None
+            if reader is None:
+                return _NONE
+            read = snapshot.readers(database) == reader
+            if read.all():
                 return rows
-            known = listed(database.connection, "recognised", read, [recogniser, above])
+            known = snapshot.rows_above(np.flatnonzero(read), above)
             return rows[locate(known, rows)[1]]
 
         return self._ask(work)
@@ -87,41 +83,37 @@ class Occurrences:
     def occurring(self, concepts: Collection[str], assertion: Assertion, above: int = 0) -> Rows:
         """Rows of reports that say so of any of the concepts, ascending."""
 
-        def occurs(database: Database, terms: Mapping[str, list[int]]) -> Rows:
-            every = [number for numbers in terms.values() for number in numbers]
-            return _stating(database.connection, every, assertion, above)
+        def occurs(statements: PositionStatements) -> Positions:
+            return statements.stating(assertion, statements.terms(concepts))
 
-        return self._of_terms(concepts, occurs)
+        return self._said(occurs, above)
 
     def undisputed(self, concepts: Collection[str], above: int = 0) -> Rows:
         """Rows of reports that affirm one of the concepts and nowhere negate that same one."""
 
-        def holds(database: Database, terms: Mapping[str, list[int]]) -> Rows:
-            rows = [_NONE]
-            for numbers in terms.values():
-                yes, no = (
-                    _stating(database.connection, numbers, said, above)
-                    for said in (Assertion.AFFIRMED, Assertion.NEGATED)
-                )
-                rows.append(without(yes, no))
-            return np.concatenate(rows)
+        def holds(statements: PositionStatements) -> Positions:
+            positions = [_NONE]
+            for concept in concepts:
+                if terms := statements.terms([concept]):
+                    yes, no = (statements.stating(said, terms) for said in _OPPOSITES)
+                    positions.append(without(yes, no))
+            return np.concatenate(positions)
 
-        return self._of_terms(concepts, holds)
+        return self._said(holds, above)
 
     def concepts_of(self, kinds: Sequence[Kind], above: int = 0) -> frozenset[str]:
         """The concepts of these kinds that reports mention."""
-        sql = f"SELECT DISTINCT concept FROM terms WHERE kind IN ({_placeholders(kinds)})"  # noqa: S608
-        values: list[object] = [kind.value for kind in kinds]
-        if above:
-            sql += " AND number IN (SELECT term FROM mentions WHERE row > ?)"
-            values.append(above)
 
-        def work(_: Snapshot, database: Database) -> frozenset[str]:
-            database.require_sound()
-            if not database.derives:
+        def work(snapshot: Snapshot, database: Database) -> frozenset[str]:
+            if not database.recognises:
                 return frozenset()
-            cursor = database.connection.execute(sql, values)
-            return frozenset(concept for (concept,) in cursor)
+            of_kinds = f"kind IN ({', '.join('?' * len(kinds))})"
+            terms = database.mention_table.named(of_kinds, [kind.value for kind in kinds])
+            if not above:
+                return frozenset(terms)
+            said = snapshot.statements(database, fresh=_is_fresh(snapshot, above))
+            stated = said.mentioned(snapshot.above(above))
+            return frozenset(c for c, numbers in terms.items() if not stated.isdisjoint(numbers))
 
         return self._ask(work)
 
@@ -145,36 +137,21 @@ class Occurrences:
 
         return self._ask(work)
 
-    def _of_terms(
-        self, concepts: Collection[str], read: Callable[[Database, Mapping[str, list[int]]], Rows]
-    ) -> Rows:
-        """What is read by the stored terms of the concepts that have any."""
+    def _said(self, find: Callable[[PositionStatements], Positions], above: int) -> Rows:
+        """Rows of the positions that are found by what reports say."""
 
-        def work(_: Snapshot, database: Database) -> Rows:
-            database.require_sound()
-            if not database.derives:
+        def work(snapshot: Snapshot, database: Database) -> Rows:
+            if not database.recognises:
                 return _NONE
-            return distinct(read(database, _terms_of(database.connection, concepts)))
+            said = snapshot.statements(database, fresh=_is_fresh(snapshot, above))
+            return snapshot.rows_above(find(said), above)
 
         return self._ask(work)
 
 
-def _terms_of(connection: sqlite3.Connection, concepts: Collection[str]) -> dict[str, list[int]]:
-    ordered = sorted(concepts)
-    terms: dict[str, list[int]] = {}
-    for start in range(0, len(ordered), _BATCH):
-        batch = ordered[start : start + _BATCH]
-        sql = f"SELECT concept, number FROM terms WHERE concept IN ({_placeholders(batch)})"  # noqa: S608
-        for concept, number in connection.execute(sql, batch):
-            terms.setdefault(concept, []).append(number)
-    return terms
-
-
-def _stating(
-    connection: sqlite3.Connection, terms: Sequence[int], assertion: Assertion, above: int
-) -> Rows:
-    condition = f"assertion = ? AND term IN ({', '.join(map(str, terms))}) AND row > ?"
-    return listed(connection, "mentions", condition, [assertion.value, above])
+def _is_fresh(snapshot: Snapshot, above: int) -> bool:
+    """Whether no generation has rows above one."""
+    return snapshot.generation is None or above >= snapshot.generation.row
 
 
 def _diagnoses(connection: sqlite3.Connection, above: int) -> Iterator[tuple[str, Rows]]:
@@ -199,7 +176,3 @@ def _labels(connection: sqlite3.Connection, above: int) -> Iterator[tuple[str, R
 
 
 _STORED = {"diagnosis": _diagnoses, "labels": _labels}
-
-
-def _placeholders(values: Collection[str]) -> str:
-    return ", ".join("?" * len(values))

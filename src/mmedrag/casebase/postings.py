@@ -185,9 +185,10 @@ class Postings:
         start, stop = self._starts.span(number - 1, number + 1)
         return int(stop - start)
 
-    def of(self, number: int) -> Posting:
-        """The reports that hold a stem."""
+    def of(self, number: int, most: int | None = None) -> Posting:
+        """The reports that hold a stem, of many the first ``most``."""
         start, stop = (int(offset) for offset in self._starts.span(number - 1, number + 1))
+        stop = stop if most is None else min(stop, start + most)
         positions = self._positions.span(start, stop).astype(np.int64)
         return positions, self._counts.span(start, stop)
 

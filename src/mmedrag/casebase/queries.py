@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mmedrag.casebase import conditions, criteria
+from mmedrag.casebase import conditions
 from mmedrag.casebase.checksums import checked_case, checked_vector, is_sound
 from mmedrag.casebase.connection import Connection, State
 from mmedrag.casebase.exact import Rows
-from mmedrag.casebase.facets import facets
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.packing import Read, is_sealed, packed, seal, unpacked
 from mmedrag.casebase.records import COLUMNS
 from mmedrag.casebase.vocabulary import PLAIN
-from mmedrag.errors import CasebaseDamaged, FilterError
-from mmedrag.filters import MENTIONED, Node, Predicate, Value, fields_of
+from mmedrag.errors import CasebaseDamaged
+from mmedrag.filters import Node
 from mmedrag.protocols import Ontology
-from mmedrag.types import Case, Criterion, Facet, Kind, Matrix, Vector
+from mmedrag.types import Case, Matrix, Vector
 
 _BATCH = 500
 RECOGNISED = "recognised_at"
@@ -49,6 +47,8 @@ _CORE = (
     "SELECT row, domain FROM cases WHERE row > (SELECT COALESCE(max(last_row), 0) FROM generations)"
     " ORDER BY row",
     "SELECT field, value, number FROM vocabulary ORDER BY generation, field, value",
+    "SELECT number, concept, term, kind FROM terms ORDER BY number",
+    "SELECT number, fingerprint FROM recognisers ORDER BY number",
 )
 
 
@@ -92,14 +92,12 @@ class Queries(Connection):
     """
 
     ontology: Ontology | None = None
-    _related: tuple[Ontology | None, criteria.TableStatements] | None = None
-    _followed: State | None = None
 
     def core(self) -> str:
         """A digest of what a search takes from the database without a checksum of its own.
 
         That is where it stands, what it vouches for, which rows were added and deleted since, and
-        what the numbers of the generation stand for.
+        what the numbers of the generation stand for, those of terms and their recognisers too.
         """
         digest = hashlib.sha256()
         for sql in _CORE if self.numbers else ():
@@ -123,68 +121,17 @@ class Queries(Connection):
     def rows_where(self, condition: Node, above: int = 0) -> Rows:
         """Row numbers above one of the cases that a filter allows, ascending.
 
-        Raises:
-            FilterError: it asks for what reports say, and some are not read yet.
+        SQLite joins them to one text, which is read faster than a row at a time.
+
+        Args:
+            condition: on fields of cases; not on what reports say.
+            above: no lower rows.
         """
         self.require_sound()
-        if fields_of(condition) & {*MENTIONED}:
-            self._require_recognised()
-        text, values = conditions.condition(condition, self._statements(), above)
-        after = f"cases.row > {above} AND " if above else ""
-        return criteria.listed(self.connection, "cases", after + text, values)
-
-    def rows_stating(self, condition: Predicate) -> Rows:
-        """Row numbers of the cases whose reports say what a condition asks for, ascending.
-
-        See :func:`mmedrag.casebase.conditions.stating`.
-
-        Raises:
-            FilterError: some reports are not read yet.
-        """
-        self.require_sound()
-        self._require_recognised()
-        return conditions.stating(condition, self._statements())
-
-    def matching(self, wanted: Sequence[Criterion]) -> tuple[Rows, NDArray[np.float64]]:
-        """See :func:`mmedrag.casebase.criteria.match`; nothing where no mentions are kept."""
-        if not wanted:
-            return np.empty(0, np.int64), np.empty(0)
-        self.require_sound()
-        return criteria.match(self._statements(), wanted if self.recognises else ())
-
-    def facets(
-        self, condition: Node | None, domain: str | None, kinds: Collection[Kind], limit: int
-    ) -> list[Facet]:
-        """See :func:`mmedrag.casebase.facets.facets`; of cases that a filter allows, in a domain.
-
-        Raises:
-            FilterError: some reports are not read yet.
-        """
-        self._require_recognised()
-        test, values = "1", list[Value]()
-        if condition is not None:
-            test, values = conditions.condition(condition, self._statements())
-        if domain is not None:
-            test, values = f"{test} AND cases.domain = ?", [*values, domain]
-        return facets(self.connection, test, values, kinds, limit)
-
-    def _statements(self) -> criteria.TableStatements:
-        if self._related is None or self._related[0] is not self.ontology:
-            self._related = self.ontology, criteria.TableStatements(self.connection, self.ontology)
-            self._followed = None
-        state, (_, statements) = self.state(), self._related
-        if self._followed != state:
-            statements.follow(self.last_row(), self.gone_since(self._followed, state))
-            self._followed = state
-        return statements
-
-    def _require_recognised(self) -> None:
-        unread = self._statements().unread() if self.recognises else self.count()
-        if unread:
-            raise FilterError(
-                f"The question is what reports say, and {unread} cases were stored without it",
-                "Let their terms be recognised first: mmedrag rebuild.",
-            )
+        test, values = conditions.condition(condition)
+        sql = f"SELECT group_concat(row, ' ') FROM cases WHERE row > {above} AND {test}"  # noqa: S608
+        (text,) = self._run(sql, values).fetchone()
+        return np.sort(np.fromstring(text or "", np.int64, sep=" "))
 
     def rows_of(self, domain: str | None, last: int) -> Rows:
         """Row numbers of a domain's cases up to ``last``, ascending."""
@@ -198,15 +145,20 @@ class Queries(Connection):
     def gone_since(self, earlier: State | None, now: State) -> Rows | None:
         """Rows, ascending, deleted since an earlier state; ``None`` where more has changed.
 
-        That is, where older deletions are forgotten, or reports were recognised anew, which older
-        releases do not note in files of their format.
+        That is, where older deletions are forgotten, or reports were recognised anew.
         """
-        least = max(now.pruned, int(self.settings().get(RECOGNISED, 0)))
-        if not self.packs or earlier is None or earlier.format != now.format:
+        if earlier is None or earlier.format != now.format or earlier.epoch < now.pruned:
             return None
-        if earlier.epoch < least:
+        if self.recognised_since(earlier.epoch):
             return None
         return np.sort(self.deleted_since(earlier.epoch))
+
+    def recognised_since(self, epoch: int) -> bool:
+        """Whether reports were recognised anew after an epoch, or nobody knows.
+
+        Older releases do not note it in files of their format.
+        """
+        return not self.packs or int(self.settings().get(RECOGNISED, 0)) > epoch
 
     def added_since(self, row: int, dim: int) -> Iterator[Added]:
         """Batches of all cases with row numbers above one, ascending."""

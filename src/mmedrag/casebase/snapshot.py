@@ -8,7 +8,7 @@ write costs depends on how many cases SQLite would have to look at.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isnan
@@ -17,7 +17,9 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.casebase import conditions
 from mmedrag.casebase.connection import State
+from mmedrag.casebase.criteria import match
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import UNASSIGNED
 from mmedrag.casebase.exact import (
@@ -36,13 +38,14 @@ from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.onward import Added, Graph
 from mmedrag.casebase.packing import Read
 from mmedrag.casebase.shard import SCAN, Found, Shard, joined
+from mmedrag.casebase.statements import PositionStatements, SnapshotStatements
 from mmedrag.casebase.vocabulary import WORDS
-from mmedrag.errors import EncoderMismatch, QueryError
-from mmedrag.filters import MENTIONED, Joined, Node, Not, fields_of, parse
+from mmedrag.errors import EncoderMismatch, FilterError, QueryError
+from mmedrag.filters import MENTIONED, Joined, Node, Not, Predicate, fields_of, parse
 from mmedrag.measures.row_sets import distinct
 from mmedrag.protocols import Walk
 from mmedrag.remembering import forget
-from mmedrag.types import Domain, Hit, Matrix, Question, Vector
+from mmedrag.types import Criterion, Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _CAP = 1_024  # ties at the cut that are looked at beyond k
@@ -72,11 +75,10 @@ class _Found:
 class _Basis:
     """What of the database's tables had a say in which cases are found.
 
-    ``terms``: those of their reports; ``fields``: fields that the generation has no column of;
-    ``fresh``: fields of cases that no generation has.
+    ``fields``: fields that the generation has no column of; ``fresh``: fields of cases that no
+    generation has.
     """
 
-    terms: bool = False
     fields: bool = False
     fresh: bool = False
 
@@ -121,12 +123,14 @@ class Snapshot:
             else Graph(generation.corpora, generation.neighbours)
         )
         self._cases = OrderedDict[int, Read]()
-        self._stating: set[int] = set()  # rows of these whose stored terms were checked
-        self._filed: set[int] = set()  # and whose fields
+        self._filed: set[int] = set()  # rows of these whose fields were checked
         self._remembering = Lock()
+        self._statements = SnapshotStatements(None, 0)
         self.generation = None if generation is None else generation.summary
         self.epoch = -1 if generation is None else generation.summary.epoch
         self._row = 0 if generation is None else generation.summary.row
+        if generation is not None and not database.recognised_since(self.epoch):
+            self._statements = SnapshotStatements(generation.statements, self._row)
         number = 0 if generation is None else generation.summary.number
         self._lexicon = Lexicon(
             None if generation is None else generation.postings,
@@ -149,6 +153,9 @@ class Snapshot:
         """Take in what was added and deleted since this snapshot's epoch."""
         if self.epoch == state.epoch:
             return
+        if database.recognised_since(self.epoch):
+            self._statements = SnapshotStatements(None, 0)
+        self._statements.forget_terms()
         if self.epoch >= 0:
             deleted = database.deleted_since(self.epoch)
             self._kill(self._positions_of(deleted))
@@ -176,7 +183,6 @@ class Snapshot:
         """Read the cases that are found next from the database again."""
         with self._remembering:
             self._cases.clear()
-            self._stating.clear()
             self._filed.clear()
 
     def forget_filters(self) -> None:
@@ -212,11 +218,10 @@ class Snapshot:
         """
         query, domain = question.query, question.routing.decision
         allowed, basis = self._allowed(database, query.where)
-        narrowed = allowed is not None or domain is not None
-        basis = replace(basis, terms=basis.terms or bool(question.criteria), fresh=narrowed)
+        basis = replace(basis, fresh=allowed is not None or domain is not None)
         text = " ".join([query.text, *question.synonyms])
         words = self._lexicon.match(text, self._alive)
-        concepts = self._at_positions(database.matching(question.criteria))
+        concepts = self._matching(database, question.criteria)
         met = bool(concepts[1].any())
         if not len(words[0]) and not met:
             wide = k if walk is None else max(k, walk.candidates)
@@ -396,7 +401,6 @@ class Snapshot:
             self._cases |= unread
             while len(self._cases) > most:
                 gone, _ = self._cases.popitem(last=False)
-                self._stating.discard(gone)
                 self._filed.discard(gone)
         return cases
 
@@ -404,10 +408,6 @@ class Snapshot:
         self, database: Database, basis: _Basis, positions: Positions, rows: Rows, vectors: Matrix
     ) -> None:
         """Check in their tables what chose some cases; of those that are remembered, once."""
-        if basis.terms and database.recognises:
-            database.mention_table.check([row for row in rows.tolist() if row not in self._stating])
-            with self._remembering:
-                self._stating.update(rows.tolist())
         by_table = np.full(len(rows), basis.fields) | (basis.fresh & (positions >= self._stored))
         vector_of = dict(zip(rows[by_table].tolist(), vectors[by_table], strict=True))
         database.table_cases({row: v for row, v in vector_of.items() if row not in self._filed})
@@ -418,16 +418,22 @@ class Snapshot:
         self, database: Database, domain: Domain | None, where: str | None, above: int = 0
     ) -> Rows:
         """The rows above one, ascending, that a search in a domain by a filter could find."""
+        last = 0 if self.generation is None else self.generation.row
+        first = 0 if above < last else self._stored
+        positions = np.flatnonzero(self.visible(database, domain, where)[first:]) + first
+        return self.rows_above(positions, above)
+
+    def visible(self, database: Database, domain: Domain | None, where: str | None) -> Mask:
+        """Which positions a search in a domain by a filter could find."""
         allowed, _ = self._allowed(database, where)
-        mask = self._alive if allowed is None else self._alive & allowed
-        rows = [self._fresh.rows[self._fresh_mask(domain) & mask[self._stored :]]]
-        if self._generation is not None and above < self._generation.summary.row:
-            for name, shard in self._shards.items():
-                if domain in (None, name):
-                    part = slice(shard.start, shard.stop)
-                    rows.append(self._generation.rows[part][mask[part]])
-        ascending = np.sort(np.concatenate(rows))
-        return ascending[np.searchsorted(ascending, above, "right") :]
+        mask = self._alive.copy() if allowed is None else self._alive & allowed
+        if domain is not None:
+            inside, shard = np.zeros(len(mask), np.bool_), self._shards.get(domain)
+            if shard is not None:
+                inside[shard.start : shard.stop] = True
+            inside[self._stored :] = self._fresh_mask(domain)
+            mask &= inside
+        return mask
 
     def stored_as(self, database: Database, field: str) -> dict[str, Rows]:
         """The rows, ascending, of each value of a field that the generation has a column of."""
@@ -481,42 +487,86 @@ class Snapshot:
                 self._filters.clear()
             condition = parse(where)
             fields = fields_of(condition)
-            basis = _Basis(
-                terms=not fields.isdisjoint(MENTIONED),
-                fields=any(not self.columnar(f) for f in fields - {*MENTIONED}),
-            )
-            self._filters[where] = self._filtered(database, condition), basis
+            basis = _Basis(fields=any(not self.columnar(f) for f in fields - {*MENTIONED}))
+            self._filters[where] = self._mask(database, condition), basis
         return self._filters[where]
 
-    def _filtered(self, database: Database, condition: Node) -> Mask:
-        """The generation's part from columns, the rest from SQL."""
+    def _mask(self, database: Database, node: Node) -> Mask:
+        if isinstance(node, Not):
+            return ~self._mask(database, node.child)
+        if isinstance(node, Joined):
+            masks = [self._mask(database, child) for child in node.children]
+            joined: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
+            return joined
         mask = np.zeros(len(self._alive), np.bool_)
-        mask[: self._stored] = self._columnar(database, condition)
-        above = 0 if self.generation is None else self.generation.row
-        if len(self._fresh):
-            rows = database.rows_where(condition, above)
-            positions = self._positions_of(rows)
+        if node.field in MENTIONED:
+            self.require_read(database)
+            mask[conditions.stating(node, self.statements(database))] = True
+            return ~mask if node.relation == "null" else mask
+        above = 0
+        if self._generation is not None and self._generation.columns.has(node.field):
+            mask[: self._stored] = self._columnar(database, self._generation, node)
+            above = self._generation.summary.row
+        if not above or len(self._fresh):
+            positions = self._positions_of(database.rows_where(node, above))
             mask[positions[positions >= 0]] = True
         return mask
 
-    def _columnar(self, database: Database, node: Node) -> Mask:
-        if self._generation is None:
-            return np.zeros(0, np.bool_)
-        if isinstance(node, Not):
-            return ~self._columnar(database, node.child)
-        if isinstance(node, Joined):
-            masks = [self._columnar(database, child) for child in node.children]
-            mask: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
-            return mask
-        if self._generation.columns.has(node.field):
-            number = self._generation.summary.number
-            return self._generation.columns.mask(
-                node, lambda field: database.vocabulary.values(number, field)
+    def _columnar(self, database: Database, generation: Generation, node: Predicate) -> Mask:
+        """The generation's part of a mask, from its column."""
+        number = generation.summary.number
+        return generation.columns.mask(
+            node, lambda field: database.vocabulary.values(number, field)
+        )
+
+    # What reports say
+
+    def statements(self, database: Database, *, fresh: bool = False) -> PositionStatements:
+        """What reports say, by position; of those alone that no generation has, if so asked.
+
+        Raises:
+            CasebaseDamaged: what is kept of a report fails its checksum.
+        """
+        if database.recognises:
+            self._statements.follow(database, self._row, self._positions_of)
+        return self._statements.of(database, self._alive, fresh=fresh)
+
+    def readers(self, database: Database) -> NDArray[np.uint32]:
+        """The number of who has read each report, 0 where nobody has, by position."""
+        self.statements(database)
+        return self._statements.readers(len(self._alive))
+
+    def require_read(self, database: Database) -> None:
+        """Refuse to say what reports say where some are not read yet.
+
+        Raises:
+            FilterError: with the remedy.
+        """
+        unread = np.count_nonzero(self._alive & (self.readers(database) == 0))
+        if unread:
+            raise FilterError(
+                f"The question is what reports say, and {unread} cases were stored without it",
+                "Let their terms be recognised first: mmedrag rebuild.",
             )
-        if node.field not in MENTIONED:
-            return self._generation.holding(database.rows_where(node))
-        stating = self._generation.holding(database.rows_stating(node))
-        return ~stating if node.relation == "null" else stating
+
+    def _matching(self, database: Database, criteria: Sequence[Criterion]) -> Scored:
+        """Positions that speak to any criterion, and how far they meet all of them."""
+        if not criteria:
+            return np.empty(0, np.int64), np.empty(0)
+        return match(self.statements(database), criteria)
+
+    def above(self, row: int) -> Mask:
+        """Which positions have higher row numbers and are not deleted."""
+        mask = np.zeros(len(self._alive), np.bool_)
+        mask[self._stored :] = self._fresh.rows > row
+        if self._generation is not None and row < self._generation.summary.row:
+            mask[: self._stored] = self._generation.rows > row
+        return mask & self._alive
+
+    def rows_above(self, positions: Positions, above: int) -> Rows:
+        """The row numbers of some positions that are above one, ascending."""
+        rows = distinct(self._rows_at(positions))
+        return rows[np.searchsorted(rows, above, "right") :]
 
     def _visible(self, scored: Scored, domain: Domain | None, allowed: Mask | None) -> Scored:
         """What a search over ``domain`` may find of scored positions."""
@@ -568,16 +618,6 @@ class Snapshot:
         offsets, present = locate(self._fresh.rows, rows)
         positions[present] = offsets[present] + self._stored
         return positions
-
-    def _at_positions(self, scored: tuple[Rows, NDArray[np.float64]]) -> Scored:
-        """Scored rows as scored positions, ascending; those that are not here are left out."""
-        rows, scores = scored
-        if not len(rows):
-            return rows, scores
-        positions = self._positions_of(rows)
-        order = np.argsort(positions)
-        order = order[np.searchsorted(positions[order], 0) :]
-        return positions[order], scores[order]
 
     def _rows_at(self, positions: Positions) -> Rows:
         rows = np.empty(len(positions), np.int64)

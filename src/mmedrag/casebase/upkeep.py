@@ -7,7 +7,6 @@ from mmedrag.casebase.faults import storage_faults
 from mmedrag.casebase.folder import GRAPH, write_generation
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.neighbours import NEIGHBOURS
-from mmedrag.casebase.queries import RECOGNISED
 from mmedrag.protocols import DefinitionSource
 
 AUTOMATIC = "auto"
@@ -87,6 +86,9 @@ class Upkeep(Contents):
     def recognise(self, definitions: DefinitionSource) -> int:
         """Read the reports that this source has not read, and keep what it recognises.
 
+        Until the next publication what all reports say is read from the tables when it is first
+        asked for, and held in memory.
+
         Returns:
             How many reports were read.
 
@@ -98,14 +100,12 @@ class Upkeep(Contents):
             count, row = 0, 0
             while batch := self._unread(definitions.fingerprint, row):
                 recognised = definitions.recognise([text for _, text in batch])
+                recognitions = {
+                    row: Recognition(definitions.fingerprint, mentions)
+                    for (row, _), mentions in zip(batch, recognised, strict=True)
+                }
                 with self._access.guard, self._access.database.writing() as epoch:
-                    self._access.database.set(RECOGNISED, str(epoch))
-                    self._access.database.recognise(
-                        {
-                            row: Recognition(definitions.fingerprint, mentions)
-                            for (row, _), mentions in zip(batch, recognised, strict=True)
-                        }
-                    )
+                    self._access.database.recognise(recognitions, epoch)
                 count, row = count + len(batch), batch[-1][0]
             with self._access.guard, self._access.database.writing():
                 self._access.database.mention_table.forget_unused()
@@ -149,8 +149,7 @@ class Upkeep(Contents):
             self._access.require_sound_cases()
             if definitions is not None:
                 with self._access.guard, self._access.database.writing() as epoch:
-                    self._access.database.set(RECOGNISED, str(epoch))
-                    self._access.database.mention_table.forget_all()
+                    self._access.database.forget_recognised(epoch)
                 self.recognise(definitions)
             self._pack()
             self._publish(neighbours=neighbours, anew=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from mmedrag.commands.options import (
     register_domains,
 )
 from mmedrag.errors import CorpusError, QueryError
+from mmedrag.threads import cores
 from mmedrag.views.terminal import counter, expect, notify, show
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
         "--into", type=Path, required=True, metavar="SHARDS", help="folder of the shards"
     )
     encode.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, metavar="N",
+        "--workers", type=int, default=cores(), metavar="N",
         help="processes that encode (default: one a core)",
     )  # fmt: skip
     encode.add_argument(

@@ -16,7 +16,7 @@ from mmedrag.commands.generator import add_generator, generator_settings, named_
 from mmedrag.commands.options import Commands
 from mmedrag.errors import MissingExtra, QueryError
 from mmedrag.locations import Location, scheme_of
-from mmedrag.threads import limit_models
+from mmedrag.threads import cores, limit_models
 from mmedrag.views.terminal import notify, show
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _serve(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise _missing() from error
     # Readers that search at once share the cores: threads of one call would wait for the other's.
-    limit_models(max(1, (os.cpu_count() or 1) // max(1, options.readers)))
+    limit_models(max(1, cores() // max(1, options.readers)))
     app = application(options)
     from mmedrag.serving.protocol import PatientProtocol
 

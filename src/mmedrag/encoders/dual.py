@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from mmedrag.encoders.text import TextEncoder
 from mmedrag.imaging.decoding import open_image
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.remembering import forgettable
+from mmedrag.threads import cores
 from mmedrag.types import Case, Definition, Embeddable, ImageSource, Matrix, Query, Vector
 
 CHUNK = 16
@@ -58,7 +58,7 @@ class DualEncoder:
         self.images = images
         self.texts = texts
         self.fusion = fusion
-        self._workers = workers or min(4, os.cpu_count() or 1)
+        self._workers = workers or min(4, cores())
         self.dim = fusion.dim
         self.fingerprint = (
             f"dual({images.fingerprint} & {texts.fingerprint} > {fusion.fingerprint})"

@@ -86,13 +86,16 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """One image of any mode and size as float32 ``(3, size, size)``."""
-        scaled = self._scale(image.convert("RGB"))
-        pixels = np.asarray(scaled, dtype=np.float32) / np.float32(255)
-        normal = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        scaled = self._scale(image if image.mode == "L" else image.convert("RGB"))
+        bands = scaled.split() if scaled.mode == "RGB" else (scaled,) * 3
         left, top = (self.size - scaled.width) // 2, (self.size - scaled.height) // 2
-        square = np.zeros((self.size, self.size, 3), dtype=np.float32)
-        square[top : top + scaled.height, left : left + scaled.width] = normal
-        return square.transpose(2, 0, 1)
+        square = np.zeros((3, self.size, self.size), dtype=np.float32)
+        inner = square[:, top : top + scaled.height, left : left + scaled.width]
+        for plane, band, mean, std in zip(inner, bands, self.mean, self.std, strict=True):
+            np.divide(np.asarray(band), 255, out=plane, dtype=np.float32)
+            plane -= np.float32(mean)
+            plane /= np.float32(std)
+        return square
 
     def _scale(self, image: Image.Image) -> Image.Image:
         method = Image.Resampling[self.interpolation.upper()]
@@ -122,6 +125,8 @@ class OnnxImageEncoder:
         threads: of ONNX Runtime; 0 takes all cores.
         batch_size: images in one call of the network.
         sha256: the digest that the file must have.
+        known_as: the weights in the fingerprint, where the file was rewritten and its features
+            stayed; by default the beginning of its digest.
 
     Raises:
         CheckpointError: where the model is damaged or lacks an input or output.
@@ -137,6 +142,7 @@ class OnnxImageEncoder:
         threads: int = 0,
         batch_size: int = 8,
         sha256: str | None = None,
+        known_as: str = "",
     ) -> None:
         self._model = OnnxModel(model, threads=threads, sha256=sha256)
         self._model.require_inputs("image")
@@ -147,9 +153,8 @@ class OnnxImageEncoder:
         self.dim = self._model.width(features)
         self.channels = self._model.width(maps) if maps else 0
         statistics = ",".join(f"{x:g}" for x in (*preprocessing.mean, *preprocessing.std))
-        self.fingerprint = (
-            f"onnx:{self._model.sha256[:16]}:{features}:{preprocessing.fingerprint}:{statistics}"
-        )
+        weights = known_as or self._model.sha256[:16]
+        self.fingerprint = f"onnx:{weights}:{features}:{preprocessing.fingerprint}:{statistics}"
 
     @classmethod
     def from_card(cls, card: Path, *, threads: int = 0, batch_size: int = 8) -> OnnxImageEncoder:
@@ -182,6 +187,7 @@ class OnnxImageEncoder:
             threads=threads,
             batch_size=batch_size,
             sha256=settings.get("sha256"),
+            known_as=str(settings.get("known_as", "")),
         )
 
     def encode(self, images: Sequence[Image.Image]) -> Matrix:

@@ -7,6 +7,7 @@ the two rerankers here. Cases and definitions are never compared with each other
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -76,21 +77,27 @@ class DuplicatesLast:
         """First the items that say something new, then the repetitions."""
         if not evidence:
             return []
-        cosines = _similarities(evidence)
         owners = [owner(e) for e in evidence]
-        near = cosines >= self.same
-        copies = cosines >= COPY
-        names = [identities(e) for e in evidence]
+        number = {own: i for i, own in enumerate(owners)}
+        of = np.array([number[own] for own in owners])
+        named = np.array([bool(own[-1]) for own in owners])
+        cosines = _similarities(evidence)
+        of_one = (of[:, np.newaxis] == of) & named
+        alike = (cosines >= COPY) | (of_one & (cosines >= self.same))
+        items = Counter(owners)  # who has one alone cannot say it twice
+        names = [
+            identities(e) if items[own] > 1 else set()
+            for e, own in zip(evidence, owners, strict=True)
+        ]
         fresh: list[int] = []
         repeated: list[int] = []
         seen: set[tuple[str | bytes, ...]] = set()
-        for i, own in enumerate(names):
-            alike = owners[i][-1] and any(near[i, j] and owners[i] == owners[j] for j in fresh)
-            if alike or copies[i, fresh].any() or not seen.isdisjoint(own):
+        for i, own_names in enumerate(names):
+            if alike[i, fresh].any() or not seen.isdisjoint(own_names):
                 repeated.append(i)
             else:
                 fresh.append(i)
-                seen |= own
+                seen |= own_names
         return [evidence[i] for i in fresh + repeated]
 
 

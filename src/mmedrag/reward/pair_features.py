@@ -68,10 +68,11 @@ _QUESTIONED = frozenset({Assertion.UNCERTAIN, Assertion.INTERROGATIVE})
 _WHETHER = frozenset({QuestionKind.PRESENCE, QuestionKind.NORMALITY, QuestionKind.CHOICE})
 _FINDINGS = frozenset({Kind.FINDING, Kind.DISEASE, Kind.SYMPTOM})
 
-_FUNCTION_WORDS = re.compile(
-    r"a|an|and|are|as|at|be|by|do|does|for|from|has|have|in|is|it|its|no|not|of|on|or|shows?|"
-    r"that|the|there|this|to|was|were|what|which|with|without"
-)
+_FUNCTION_WORDS = frozenset({
+    "a", "an", "and", "are", "as", "at", "be", "by", "do", "does", "for", "from", "has", "have",
+    "in", "is", "it", "its", "no", "not", "of", "on", "or", "show", "shows", "that", "the", "there",
+    "this", "to", "was", "were", "what", "which", "with", "without",
+})  # fmt: skip
 
 
 def pair_features(
@@ -248,7 +249,7 @@ class _Asker:
 
     def _finding_side_conflict(self, e: Evidence) -> float:
         query = self._sides_of_findings
-        if not query:
+        if query.keys().isdisjoint(m.concept for m in e.mentions):
             return 0.0
         other = _sides_of_findings(e.text, e.mentions)
         both = query.keys() & other.keys()
@@ -270,7 +271,7 @@ def _remembered_stems(text: str) -> tuple[str, ...]:
 
 def _stems_of(text: str) -> tuple[str, ...]:
     words = _WORD.findall(text.casefold())
-    return tuple(_stem(word) for word in words if not _FUNCTION_WORDS.fullmatch(word))
+    return tuple(_stem(word) for word in words if word not in _FUNCTION_WORDS)
 
 
 def _sides_of_findings(text: str, mentions: tuple[Mention, ...]) -> Mapping[str, Sides]:

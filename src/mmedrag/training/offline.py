@@ -38,6 +38,7 @@ from mmedrag.training.features import Features, cached_rows, image_features, rea
 from mmedrag.training.image_tuning import SIZE, VIEWS, averaged, folded, middle_maps, tune
 from mmedrag.training.int8 import quantise_weights
 from mmedrag.training.modality import train_modality, with_text_head
+from mmedrag.training.padding import fold_padding
 from mmedrag.training.sets import Recipe, TrainingSet
 from mmedrag.training.softmax import Examples, fit_head
 from mmedrag.training.tasks import tasks
@@ -142,6 +143,7 @@ def tune_image_encoder(
     backbone.load_state_dict(averaged(states))
     export_onnx(backbone, into / "image.onnx", SIZE)
     quantise_weights(into / "image.onnx")
+    fold_padding(into / "image.onnx")
     _write_card(into / "image.onnx")
 
 

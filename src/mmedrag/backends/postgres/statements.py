@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class ServerStatements(Statements):
             terms_of.setdefault(concept, []).append(number)
         return terms_of
 
-    def terms(self, concepts: Sequence[str]) -> list[int]:
+    def terms(self, concepts: Collection[str]) -> list[int]:
         """The numbers of the stored terms of some concepts."""
         text = "SELECT number FROM terms WHERE concept = ANY(%s)"
         return [int(row[0]) for row in self._connection.execute(text, [list(concepts)])]

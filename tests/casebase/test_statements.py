@@ -1,0 +1,227 @@
+"""What lists of terms say is what the mentions of the stored cases say, whatever was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fast_folder import FAST
+from mmedrag.casebase import Casebase, comparison, statements
+from mmedrag.casebase.statements import Lists
+from mmedrag.errors import FilterError
+from mmedrag.testing.questions import question_of
+from mmedrag.text.sites import SITES
+from mmedrag.types import Assertion, Case, Domain, Entry, Kind, Mention, Query
+from proofs import examples
+
+CONCEPTS = ("X:1", "X:2", "X:3")
+SAID = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.HISTORICAL, Assertion.UNKNOWN)
+
+mentioned = st.lists(
+    st.tuples(
+        st.sampled_from(CONCEPTS),
+        st.sampled_from(SAID),
+        st.lists(st.sampled_from(SITES[:3]), unique=True, max_size=2),
+    ),
+    max_size=4,
+)
+reports = st.lists(
+    st.tuples(mentioned, st.sampled_from([*Domain, None]), st.sampled_from(["one", "two", ""])),
+    max_size=5,
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), reports),
+        st.tuples(st.just("delete"), st.integers(0, 12)),
+        st.tuples(st.just("publish"), st.none()),
+        st.tuples(st.just("read anew"), mentioned),
+    ),
+    max_size=7,
+)
+
+
+def mentions_of(found: Sequence[tuple[str, Assertion, Sequence[str]]]) -> tuple[Mention, ...]:
+    return tuple(
+        Mention("", i, i + 1, concept, f"term {i % 2} of {concept}", said, Kind.FINDING, (*sites,))
+        for i, (concept, said, sites) in enumerate(found)
+    )
+
+
+class Reader:
+    """Reads the same in every report."""
+
+    def __init__(self, mentions: tuple[Mention, ...]) -> None:
+        self.fingerprint, self._mentions = f"reads {mentions}", mentions
+
+    def recognise(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        return [self._mentions] * len(texts)
+
+
+@settings(deadline=None, max_examples=examples(60))
+@given(steps, st.booleans())
+def test_they_say_what_the_mentions_say(steps, looked_between):
+    with (
+        TemporaryDirectory(dir=FAST) as folder,
+        Casebase.create(Path(folder) / "c", dim=2, fingerprint="f", preset="p") as casebase,
+    ):
+        model: dict[str, tuple[Mention, ...] | None] = {}
+        for step, given_ in steps:
+            if step == "add":
+                entries = [entry(len(model) + i, *report) for i, report in enumerate(given_)]
+                casebase.add(entries)
+                model |= {e.case.id: e.mentions for e in entries}
+            elif step == "delete" and f"{given_}" in model:
+                casebase.delete([f"{given_}"])
+                model[f"{given_}"] = ()
+            elif step == "publish":
+                casebase.publish()
+            elif step == "read anew":
+                casebase.recognise(Reader(mentions_of(given_)))
+                there = set(casebase.ids())
+                model = {i: mentions_of(given_) if i in there else () for i in model}
+            if looked_between:
+                hold(casebase, model)
+        hold(casebase, model)
+        assert casebase.verify() == []
+
+
+def entry(number: int, found, domain: Domain | None, reader: str) -> Entry:
+    case = Case(id=f"{number}", text=f"report {number}", domain=domain)
+    mentions = mentions_of(found) if reader else None
+    return Entry(case, np.zeros(2, np.float32), case.id, None, mentions, reader)
+
+
+def hold(casebase: Casebase, model: dict[str, tuple[Mention, ...] | None]) -> None:
+    """Everything that can be asked is answered as the model does."""
+    occurrences = casebase.occurrences
+
+    def asked(snapshot, database):
+        said = snapshot.statements(database)
+        ids = database.ids(snapshot.rows_above(np.flatnonzero(snapshot.above(0)), 0))
+        for concept in (*CONCEPTS, "nothing"):
+            for assertion in SAID:
+                for sites in ((), SITES[:1], SITES[:2], ("nowhere",)):
+                    positions = said.stating(assertion, said.terms([concept]), sites)
+                    assert (np.diff(positions) > 0).all()
+                    rows = snapshot.rows_above(positions, 0)
+                    assert {ids[row] for row in rows.tolist()} == {
+                        i
+                        for i, mentions in model.items()
+                        for m in mentions or ()
+                        if (m.concept, m.assertion) == (concept, assertion)
+                        and {*sites} <= {*m.sites}
+                    }
+        return {row: ids[row] for row in ids}, max(ids, default=0)
+
+    ids, last = casebase._asked(asked)
+    for above in {0, last // 2, last - 1, last} - {-1}:
+        known = occurrences.concepts_of([Kind.FINDING], above)
+        higher = {i: m or () for row, i in ids.items() if row > above for m in [model[i]]}
+        mentioned = {m.concept for mentions in higher.values() for m in mentions}
+        assert known >= mentioned if not above else known == mentioned
+        for concept in CONCEPTS:
+            rows = occurrences.occurring([concept], Assertion.NEGATED, above).tolist()
+            assert rows == sorted(rows)
+            assert {ids[row] for row in rows} == {
+                i
+                for i, mentions in higher.items()
+                if any((m.concept, m.assertion) == (concept, SAID[1]) for m in mentions)
+            }
+    unread = any(model[i] is None for i in ids.values())
+    if unread:
+        with pytest.raises(FilterError):
+            casebase.facets()
+    else:
+        casebase.facets()
+
+
+@pytest.fixture
+def casebase(tmp_path: Path) -> Iterator[Casebase]:
+    found = [("X:1", Assertion.AFFIRMED, ("left",)), ("X:2", Assertion.NEGATED, ())]
+    with Casebase.create(tmp_path / "c", dim=2, fingerprint="f", preset="p") as made:
+        made.add([entry(i, found, Domain.RADIOLOGY, "one") for i in range(8)])
+        made.publish()
+        yield made
+
+
+def differences(casebase: Casebase) -> list[str]:
+    database, generations = casebase._access.database, casebase._access.generations
+    name = generations.current()
+    loaded = generations.load(name, database, "f", 2)
+    return list(comparison.differences(database, loaded))
+
+
+@pytest.mark.parametrize("what", ["positions", "sites", "keys", "readers"])
+def test_lists_that_say_something_else_are_found(casebase, monkeypatch, what):
+    assert differences(casebase) == []
+    read, readers = statements.StoredStatements.lists.fget, statements.StoredStatements.readers.fget
+
+    def changed(self) -> Lists:
+        lists = read(self)
+        if what == "keys":
+            return replace(lists, keys=lists.keys + 1)
+        span = getattr(lists, what)
+        return replace(lists, **{what: lambda start, stop: span(start, stop) ^ 1})
+
+    if what == "readers":
+        monkeypatch.setattr(
+            statements.StoredStatements, "readers", property(lambda self: readers(self) + 1)
+        )
+    else:
+        monkeypatch.setattr(statements.StoredStatements, "lists", property(changed))
+    assert differences(casebase) == [
+        "the lists of what reports say in the index do not match the mentions"
+    ]
+
+
+def test_a_damaged_list_is_not_asked(casebase, tmp_path):
+    where = question_of(Query(where="affirms = 'X:1'"), np.zeros(2, np.float32))
+    assert len(casebase.search(where, 99)) == 8
+    (file,) = casebase.path.glob("generations/*/statement_positions")
+    content = bytearray(file.read_bytes())
+    content[0] ^= 2
+    file.write_bytes(content)
+    with Casebase.open(casebase.path, readonly=True) as other:
+        assert len(other.search(where, 99)) == 8
+        assert any("statement_positions was changed" in notice for notice in other.notices)
+
+
+def test_an_index_of_other_sites_is_not_asked(casebase, monkeypatch):
+    meaning = statements._MEANING | {"sites": ["somewhere"]}
+    monkeypatch.setattr(statements, "_MEANING", meaning)
+    with Casebase.open(casebase.path, readonly=True) as other:
+        where = question_of(Query(where="affirms = 'X:1'"), np.zeros(2, np.float32))
+        assert len(other.search(where, 99)) == 8
+
+
+def test_many_reports_wait_for_the_check_of_the_whole_file(casebase, monkeypatch):
+    monkeypatch.setattr(statements, "_MANY", 2)
+    waited = []
+    monkeypatch.setattr(casebase._access.database, "require_sound", lambda: waited.append(1))
+    where = question_of(Query(where="affirms = 'X:1'"), np.zeros(2, np.float32))
+    for added in (2, 3):
+        first = casebase.count()
+        found = [("X:1", Assertion.AFFIRMED, ())]
+        casebase.add([entry(first + i, found, None, "one") for i in range(added)])
+        assert len(casebase.search(where, 99)) == first + added
+    assert len(waited) == 1
+
+
+def test_what_is_forgotten_with_a_case_is_told_by_no_number(casebase):
+    """The number of a term that no report mentions any more may stand for another."""
+    casebase.add([entry(100, [("X:3", Assertion.AFFIRMED, ())], None, "two")])
+    casebase.publish()
+    casebase.delete(["100"])
+    again = entry(101, [], None, "three")
+    casebase.add([replace(again, mentions=mentions_of([("X:2", Assertion.AFFIRMED, ())] * 2))])
+    occurring = casebase.occurrences.occurring
+    assert occurring(["X:3"], Assertion.AFFIRMED).tolist() == []
+    assert occurring(["X:2"], Assertion.AFFIRMED).tolist() == [10]
+    assert casebase.verify() == []

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.casebase import Casebase, columns, snapshot
+from mmedrag.casebase import Casebase, columns, remembered
 from mmedrag.casebase.mentions import Recognition
 from mmedrag.casebase.packing import is_sealed, packed, seal, unpacked
 from mmedrag.casebase.row_sums import RowSum
@@ -205,13 +205,15 @@ def test_a_sealed_record_of_another_form_is_damage(
 def test_cases_that_were_read_first_are_forgotten_first(
     casebase: Casebase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "_CASES", 2)
+    monkeypatch.setattr(remembered, "_CASES", 2)
     casebase.add([entry("c", "A third mass.")])
-    with casebase._access.now() as now:
+    cases, read = remembered.RememberedCases(), []
+    with casebase._access.now():
         database = casebase._access.database
-        for row in (2, 1, 2, 3):
-            now._cases_of(database, {row: np.ones(2, np.float32) / 2})
-        assert [*now._cases] == [1, 3]
+        monkeypatch.setattr(database, "read", lambda rows: read.extend(rows) or dict(rows))
+        for row in (2, 1, 2, 3, 1, 3, 2):
+            cases.read(database, {row: np.ones(2, np.float32) / 2}, 3)
+    assert read == [2, 1, 3, 2]
 
 
 class Reader:

@@ -7,12 +7,10 @@ write costs depends on how many cases SQLite would have to look at.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isnan
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +34,7 @@ from mmedrag.casebase.hits import hit
 from mmedrag.casebase.hybrid import relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.onward import Added, Graph
-from mmedrag.casebase.packing import Read
+from mmedrag.casebase.remembered import RememberedCases
 from mmedrag.casebase.shard import SCAN, Found, Shard, joined
 from mmedrag.casebase.statements import PositionStatements, SnapshotStatements
 from mmedrag.casebase.vocabulary import WORDS
@@ -52,9 +50,6 @@ _CAP = 1_024  # ties at the cut that are looked at beyond k
 _FEW_GONE = 100  # deleted cases a domain; so many more are searched for rather than all masked
 _FEW_ALIKE = 5_000  # cases that meet criteria alike and are compared one by one
 _FILTERS = 16  # remembered
-# Remembered until something is written, those read first forgotten first: so many cases, and in
-# large casebases one of so many.
-_CASES, _CASES_OF = 8_192, 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,9 +117,7 @@ class Snapshot:
             if generation is None
             else Graph(generation.corpora, generation.neighbours)
         )
-        self._cases = OrderedDict[int, Read]()
-        self._filed: set[int] = set()  # rows of these whose fields were checked
-        self._remembering = Lock()
+        self._remembered = RememberedCases()
         self._statements = SnapshotStatements(None, 0)
         self.generation = None if generation is None else generation.summary
         self.epoch = -1 if generation is None else generation.summary.epoch
@@ -181,9 +174,7 @@ class Snapshot:
 
     def forget_cases(self) -> None:
         """Read the cases that are found next from the database again."""
-        with self._remembering:
-            self._cases.clear()
-            self._filed.clear()
+        self._remembered.forget()
 
     def forget_filters(self) -> None:
         """Ask the database again which rows a filter lets in."""
@@ -351,18 +342,19 @@ class Snapshot:
 
     def _hits(self, database: Database, found: _Found, k: int, basis: _Basis) -> list[Hit]:
         """The best ``k`` of candidates, by falling relevance, ties by id."""
-        scores = found.scores
-        rows = self._rows_at(found.positions)
-        cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
-        chosen = np.flatnonzero(scores >= cut)
-        if len(chosen) > k:  # ties at the cut
-            ids = database.ids(rows[chosen])
-            chosen = np.array(
-                sorted(chosen, key=lambda i: (-scores[i], ids[int(rows[i])]))[:k], np.intp
-            )
-        self._check(database, basis, found.positions[chosen], rows[chosen], found.vectors[chosen])
-        hits = self._read(
-            database, rows[chosen], found.vectors[chosen], found.cosines[chosen], scores[chosen]
+        scores, rows = found.scores, self._rows_at(found.positions)
+        chosen = _best(database, rows, scores, k)
+        by_table = basis.fields | (basis.fresh & (found.positions >= self._stored))
+        vector_of = dict(zip(rows[chosen].tolist(), found.vectors[chosen], strict=True))
+        asked = (row for row, was in zip(vector_of, by_table[chosen], strict=True) if was)
+        self._remembered.check(database, {row: vector_of[row] for row in asked})
+        cases = self._remembered.read(database, vector_of, len(self._alive))
+        hits: Iterable[Hit] = map(
+            hit,
+            [cases[row] for row in vector_of],
+            found.vectors[chosen],
+            found.cosines[chosen].tolist(),
+            scores[chosen].tolist(),
         )
         if found.proximity is not None:
             came = found.proximity[chosen].tolist()
@@ -370,49 +362,6 @@ class Snapshot:
                 h if isnan(p) else replace(h, proximity=p) for h, p in zip(hits, came, strict=True)
             )
         return sorted(hits, key=lambda hit: (-hit.relevance, hit.case.id))
-
-    def _read(
-        self,
-        database: Database,
-        rows: Rows,
-        vectors: Matrix,
-        cosines: NDArray[np.float64],
-        scores: NDArray[np.float64],
-    ) -> Iterator[Hit]:
-        """The cases of rows as hits, with the terms that were recognised when they were stored."""
-        numbers = rows.tolist()
-        vector_of = dict(zip(numbers, vectors, strict=True))
-        cases = self._cases_of(database, vector_of)
-        for row, vector, cosine, score in zip(
-            numbers, vectors, cosines.tolist(), scores.tolist(), strict=True
-        ):
-            yield hit(cases[row], vector, cosine, score)
-
-    def _cases_of(self, database: Database, vectors: Mapping[int, Vector]) -> dict[int, Read]:
-        """Cases with the terms of their reports, by row; remembered ones are not read again."""
-        cases = {row: case for row in vectors if (case := self._cases.get(row)) is not None}
-        missing = {row: vector for row, vector in vectors.items() if row not in cases}
-        if not missing:
-            return cases
-        unread = database.read(missing)
-        cases |= unread
-        most = max(_CASES, len(self._alive) // _CASES_OF)
-        with self._remembering:  # searches may run in several threads
-            self._cases |= unread
-            while len(self._cases) > most:
-                gone, _ = self._cases.popitem(last=False)
-                self._filed.discard(gone)
-        return cases
-
-    def _check(
-        self, database: Database, basis: _Basis, positions: Positions, rows: Rows, vectors: Matrix
-    ) -> None:
-        """Check in their tables what chose some cases; of those that are remembered, once."""
-        by_table = np.full(len(rows), basis.fields) | (basis.fresh & (positions >= self._stored))
-        vector_of = dict(zip(rows[by_table].tolist(), vectors[by_table], strict=True))
-        database.table_cases({row: v for row, v in vector_of.items() if row not in self._filed})
-        with self._remembering:
-            self._filed.update(vector_of)
 
     def found(
         self, database: Database, domain: Domain | None, where: str | None, above: int = 0
@@ -634,6 +583,17 @@ class Snapshot:
             vectors[stored] = self._generation.vectors.at(positions[stored])
         vectors[~stored] = self._fresh.vectors[positions[~stored] - self._stored]
         return vectors
+
+
+def _best(database: Database, rows: Rows, scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    """Which ``k`` rows have the highest scores, ties by id."""
+    cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
+    chosen = np.flatnonzero(scores >= cut)
+    if len(chosen) <= k:
+        return chosen
+    ids = database.ids(rows[chosen])  # ties at the cut
+    ordered = sorted(chosen, key=lambda i: (-scores[i], ids[int(rows[i])]))
+    return np.array(ordered[:k], np.intp)
 
 
 def scores_at(positions: Positions, scored: Scored) -> NDArray[np.float64]:

@@ -1,0 +1,61 @@
+"""Cases that searches have read, kept until something is written."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+
+from mmedrag.casebase.database import Database
+from mmedrag.casebase.packing import Read
+from mmedrag.types import Vector
+
+# So many cases, and in large casebases one of so many.
+_CASES, _CASES_OF = 8_192, 32
+
+
+class RememberedCases:
+    """Cases by row; those read first are forgotten first. For searches in several threads."""
+
+    def __init__(self) -> None:
+        self._cases = OrderedDict[int, Read]()
+        self._checked: set[int] = set()  # those whose table was looked at
+        self._changing = Lock()
+
+    def forget(self) -> None:
+        """Read the cases that are found next from the database again."""
+        with self._changing:
+            self._cases.clear()
+            self._checked.clear()
+
+    def read(self, database: Database, vectors: Mapping[int, Vector], of: int) -> dict[int, Read]:
+        """Cases with the terms of their reports, by row.
+
+        Args:
+            database: inside a ``reading()`` transaction.
+            vectors: of the cases; see :meth:`mmedrag.casebase.queries.Queries.read`.
+            of: how many cases there are.
+        """
+        cases = {row: case for row in vectors if (case := self._cases.get(row)) is not None}
+        missing = {row: vector for row, vector in vectors.items() if row not in cases}
+        if not missing:
+            return cases
+        unread = database.read(missing)
+        with self._changing:
+            self._cases |= unread
+            while len(self._cases) > max(_CASES, of // _CASES_OF):
+                gone, _ = self._cases.popitem(last=False)
+                self._checked.discard(gone)
+        return cases | unread
+
+    def check(self, database: Database, vectors: Mapping[int, Vector]) -> None:
+        """Hold cases against the table that filters ask, once.
+
+        Raises:
+            CasebaseDamaged: one fails its checksum.
+        """
+        new = {row: vector for row, vector in vectors.items() if row not in self._checked}
+        if new:
+            database.table_cases(new)
+            with self._changing:
+                self._checked.update(new)

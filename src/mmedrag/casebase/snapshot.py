@@ -344,18 +344,15 @@ class Snapshot:
         """The best ``k`` of candidates, by falling relevance, ties by id."""
         scores, rows = found.scores, self._rows_at(found.positions)
         chosen = _best(database, rows, scores, k)
-        by_table = basis.fields | (basis.fresh & (found.positions >= self._stored))
-        vector_of = dict(zip(rows[chosen].tolist(), found.vectors[chosen], strict=True))
-        asked = (row for row, was in zip(vector_of, by_table[chosen], strict=True) if was)
-        self._remembered.check(database, {row: vector_of[row] for row in asked})
+        vectors = [*found.vectors[chosen]]
+        vector_of = dict(zip(rows[chosen].tolist(), vectors, strict=True))
+        by_table = basis.fields | (basis.fresh & (found.positions[chosen] >= self._stored))
+        if by_table.any():
+            asked = [row for row, was in zip(vector_of, by_table.tolist(), strict=True) if was]
+            self._remembered.check(database, {row: vector_of[row] for row in asked})
         cases = self._remembered.read(database, vector_of, len(self._alive))
-        hits: Iterable[Hit] = map(
-            hit,
-            [cases[row] for row in vector_of],
-            found.vectors[chosen],
-            found.cosines[chosen].tolist(),
-            scores[chosen].tolist(),
-        )
+        read, cosines = (cases[row] for row in vector_of), found.cosines[chosen].tolist()
+        hits: Iterable[Hit] = map(hit, read, vectors, cosines, scores[chosen].tolist())
         if found.proximity is not None:
             came = found.proximity[chosen].tolist()
             hits = (

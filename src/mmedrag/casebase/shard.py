@@ -225,15 +225,13 @@ class InvertedLists(ApproximateIndex):
     def search(self, query: Vector, k: int, wanted: int, mask: Mask | None) -> Found:
         """Candidates from the nearest lists.
 
-        Under a mask the ``k`` nearest may lie anywhere. So as many lists are searched first as hold
-        as many cases that may be found as they do without a mask, and then as many again as were
-        searched before, until that brings nothing that is nearer.
+        Under a mask the ``k`` nearest may lie anywhere. So as many lists are searched first as
+        without one, and then as many again as were searched before, until that brings nothing that
+        is nearer than half of what is proposed beyond ``k``.
         """
         index, inverted = self._index(), self._inverted
         row = query[None] if self.comparable else _transformed(index, query)
-        count, probes = int(inverted.nlist), int(inverted.nprobe)
-        if mask is not None:
-            probes = min(probes * len(mask) // max(int(np.count_nonzero(mask)), 1), count)
+        count, probes, sure = int(inverted.nlist), int(inverted.nprobe), (k + wanted) // 2
         selector = None if mask is None else selector_of(mask)
         with one_thread():
             near, lists = inverted.quantizer.search(row, probes if mask is None else count)
@@ -242,7 +240,7 @@ class InvertedLists(ApproximateIndex):
                 part = slice(start, start + max(start, probes))
                 self._check_lists(lists[0, part])
                 found = _in_lists(inverted, row, lists[0, part], near[0, part], wanted, selector)
-                settled = len(best[1]) >= k and not np.any(found[1] > np.sort(best[1])[-k])
+                settled = len(best[1]) >= sure and not np.any(found[1] > np.sort(best[1])[-sure])
                 best, start = _best([best, found], wanted) if start else found, part.stop
                 if settled:
                     break

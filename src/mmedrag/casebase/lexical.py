@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mmedrag.casebase.exact import Mask, Positions
 from mmedrag.casebase.postings import FreshPostings, Posting, Postings
 from mmedrag.casebase.stems import Stemmer, separated, worth_searching
+from mmedrag.measures.row_sets import distinct, places_in
 
 POSTINGS = 20_000
 """Postings that one query may score. Words are taken from the rarest on, the rarest always, so
@@ -25,8 +26,8 @@ Scored = tuple[Positions, NDArray[np.float64]]
 
 def words(text: str) -> list[str]:
     """The distinct words of a text that are worth searching, in order, at most 128."""
-    distinct = dict.fromkeys(separated([text])[:-1])
-    return [word for word in distinct if worth_searching(word)][:_MAX_WORDS]
+    each = dict.fromkeys(separated([text])[:-1])
+    return [word for word in each if worth_searching(word)][:_MAX_WORDS]
 
 
 class Lexicon:
@@ -86,9 +87,10 @@ class Lexicon:
         if not postings:
             return np.empty(0, np.int64), np.empty(0)
         every = np.concatenate([positions for positions, _ in postings])
-        positions, inverse = np.unique(every, return_inverse=True)
+        positions = distinct(every)
         weights = np.concatenate([weights for _, weights in postings])
-        scores = np.bincount(inverse, weights, len(positions)).astype(np.float64)
+        places = places_in(positions)(every)
+        scores = np.bincount(places, weights, len(positions)).astype(np.float64)
         return positions, scores
 
     def _forget(self) -> None:

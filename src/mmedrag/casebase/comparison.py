@@ -156,12 +156,12 @@ def _statements(
     database: Database, generation: Generation, statements: StoredStatements, kept: Mask
 ) -> Iterator[str]:
     """Each list has the reports that the tables name, with their sites, and there is no other."""
-    last = generation.summary.row
-    rows = np.where(kept, generation.rows, 0)
-    places = places_of(rows, last)
+    last, count = generation.summary.row, len(kept)
+    places = places_of(np.where(kept, generation.rows, 0), last)
     stored = {key: of for key, *of in statements.lists.each() if kept[of[0]].any()}
-    same = np.array_equal(statements.readers[kept], readers_of(database, places, last, rows)[kept])
-    for key, positions, bits in lists_of(database, places, last):
+    readers = readers_of(database, places, last, count)
+    same = np.array_equal(statements.readers[kept], readers[kept])
+    for key, positions, bits in lists_of(database, places, 0, last):
         there, sites = stored.pop(key, (positions[:0], bits[:0]))
         alive = kept[there]
         same &= np.array_equal(there[alive], positions) and np.array_equal(sites[alive], bits)

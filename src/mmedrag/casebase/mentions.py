@@ -128,39 +128,38 @@ class MentionTable:
         placeholders = ", ".join("?" * len(values))
         return [tuple(row) for row in self._connection.execute(f"{sql} ({placeholders})", values)]
 
-    def lists(self, last: int, sites: str) -> Iterator[tuple[int, str, str, str]]:
-        """Terms and assertions in their order, each with rows up to ``last`` and their sites.
+    def lists(self, above: int, last: int, sites: str) -> Iterator[tuple[int, str, str, str]]:
+        """Terms and assertions in their order, each with rows of a range and their sites.
 
         Rows and sites are numbers in one text, which SQLite makes and numpy reads faster than one
         after the other; a row stands there for each mention.
 
         Args:
+            above: no lower rows.
             last: no higher rows.
             sites: an expression that makes a number of the column ``sites``.
         """
         yield from self._connection.execute(
             f"SELECT term, assertion, group_concat(row, ' '), group_concat({sites}, ' ') "  # noqa: S608
-            "FROM mentions INDEXED BY mentions_term WHERE row <= ? GROUP BY term, assertion",
-            [last],
+            "FROM mentions INDEXED BY mentions_term WHERE row > ? AND row <= ? "
+            "GROUP BY term, assertion",
+            [above, last],
         )
 
-    def read_lists(self, last: int) -> Iterator[tuple[int, str]]:
-        """The number of each recogniser and the rows up to ``last`` that it has read, in a text."""
-        sql = "SELECT recogniser, group_concat(row, ' ') FROM recognised WHERE row <= ? GROUP BY 1"
-        yield from self._connection.execute(sql, [last])
+    def read_lists(self, above: int, last: int) -> Iterator[tuple[int, str]]:
+        """The number of each recogniser and the rows of a range that it has read, in a text."""
+        yield from self._connection.execute(
+            "SELECT recogniser, group_concat(row, ' ') FROM recognised NOT INDEXED "
+            "WHERE row > ? AND row <= ? GROUP BY recogniser",
+            [above, last],
+        )
 
     def above(self, row: int, sites: str) -> tuple[Rows, Numbers, tuple[str, ...], Numbers]:
-        """Mentions of higher rows: rows, terms, assertions and sites; see :meth:`lists`."""
+        """Mentions of a few higher rows: rows, terms, assertions and sites; see :meth:`lists`."""
         sql = f"SELECT row, term, assertion, {sites} FROM mentions WHERE row > ?"  # noqa: S608
         mentions = self._connection.execute(sql, [row]).fetchall()
         rows, terms, assertions, places = zip(*mentions, strict=True) if mentions else [()] * 4
         return _numbers(rows), _numbers(terms), assertions, _numbers(places)
-
-    def readers(self, row: int) -> tuple[Rows, Numbers]:
-        """Higher rows that somebody has read, ascending, and the numbers of who has."""
-        sql = "SELECT row, recogniser FROM recognised WHERE row > ? ORDER BY row"
-        read = np.array(self._connection.execute(sql, [row]).fetchall(), np.int64).reshape(-1, 2)
-        return read[:, 0], read[:, 1]
 
     def reader(self, recogniser: str) -> int | None:
         """The number of a recogniser that has read something."""

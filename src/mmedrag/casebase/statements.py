@@ -20,7 +20,7 @@ from mmedrag.casebase.blocks import StoredArray, block_file, write_array
 from mmedrag.casebase.criteria import Statements
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import Mask, Positions, Rows
-from mmedrag.measures.row_sets import distinct
+from mmedrag.measures.row_sets import distinct, union
 from mmedrag.text.sites import SITES
 from mmedrag.types import Assertion
 
@@ -37,6 +37,9 @@ Keys = NDArray[np.int64]
 
 Span = Callable[[int, int], NDArray[Any]]
 """A part of an array."""
+
+PositionsOf = Callable[[Rows], Positions]
+"""The position of each row."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,50 +136,61 @@ def write_statements(database: Database, folder: Path, rows: Rows, last: int) ->
         block_file(folder / "statement_positions", entry["positions"]) as stated,
         block_file(folder / "statement_bits", entry["bits"]) as sited,
     ):
-        for key, positions, sites in lists_of(database, places, last):
+        for key, positions, sites in lists_of(database, places, 0, last):
             keys.append(key)
             lengths.append(len(positions))
-            stated.write(positions.astype("<u4").tobytes())
-            sited.write(sites.astype("<u2").tobytes())
+            stated.write(positions.tobytes())
+            sited.write(sites.tobytes())
     shape = [sum(lengths)]
     entry["positions"] |= {"dtype": "<u4", "shape": shape}
     entry["bits"] |= {"dtype": "<u2", "shape": shape}
     held: dict[str, NDArray[Any]] = {
         "keys": np.array(keys, np.int64),
         "starts": np.cumsum(lengths),
-        "readers": readers_of(database, places, last, rows),
+        "readers": readers_of(database, places, last, len(rows)),
     }
     for name, dtype in _FILES.items():
         entry[name] = write_array(folder / f"statement_{name}", [held[name]], dtype)
     return entry
 
 
-def places_of(rows: Rows, last: int) -> NDArray[np.int32]:
-    """The position of each row number up to ``last``."""
-    places = np.full(last + 1, -1, np.int32)
+def places_of(rows: Rows, last: int) -> PositionsOf:
+    """Gives the position of each row number up to ``last``."""
+    places = np.full(last + 1, -1, np.int64)
     places[rows] = np.arange(len(rows))
-    return places
+    return places.__getitem__
 
 
 def lists_of(
-    database: Database, places: NDArray[np.int32], last: int
-) -> Iterator[tuple[int, Positions, NDArray[np.int64]]]:
-    """Each key, ascending, with the positions of its cases, ascending, and their sites."""
-    for term, assertion, rows, sites in database.mention_table.lists(last, _site_bits()):
-        positions = places[np.fromstring(rows, np.int64, sep=" ")].astype(np.int64)
+    database: Database, positions_of: PositionsOf, above: int, last: int
+) -> Iterator[tuple[int, NDArray[np.uint32], NDArray[np.uint16]]]:
+    """Each key, ascending, with the positions of its cases, ascending, and their sites.
+
+    Args:
+        database: inside a ``reading()`` transaction.
+        positions_of: gives the position of each row.
+        above: of lower rows nothing.
+        last: of higher rows nothing.
+    """
+    for term, assertion, rows, sites in database.mention_table.lists(above, last, _site_bits()):
+        positions = positions_of(_parsed(rows))
         order = np.argsort(positions, kind="stable")
-        bits = np.fromstring(sites, np.int64, sep=" ")
-        yield term * len(_CODES) + _CODES[assertion], positions[order], bits[order]
+        bits = _parsed(sites)[order].astype("<u2")
+        yield term * len(_CODES) + _CODES[assertion], positions[order].astype("<u4"), bits
 
 
 def readers_of(
-    database: Database, places: NDArray[np.int32], last: int, rows: Rows
+    database: Database, positions_of: PositionsOf, last: int, count: int
 ) -> NDArray[np.uint32]:
-    """See :attr:`StoredStatements.readers`."""
-    readers = np.zeros(len(rows), np.uint32)
-    for reader, read in database.mention_table.read_lists(last):
-        readers[places[np.fromstring(read, np.int64, sep=" ")]] = reader
+    """See :attr:`StoredStatements.readers`; of ``count`` cases."""
+    readers = np.zeros(count, np.uint32)
+    for reader, read in database.mention_table.read_lists(0, last):
+        readers[positions_of(_parsed(read))] = reader
     return readers
+
+
+def _parsed(numbers: str) -> NDArray[np.int64]:
+    return np.fromstring(numbers, np.int64, sep=" ")
 
 
 def _site_bits() -> str:
@@ -185,8 +199,8 @@ def _site_bits() -> str:
     return f"CASE WHEN sites = '' THEN 0 ELSE {bits} END"
 
 
-class _Fresh:
-    """Statements of cases that no list of a generation has, as they came."""
+class _Few:
+    """Statements of a few cases at a time, as they came."""
 
     def __init__(self) -> None:
         self._keys, self._positions, self._sites = _NONE, _NONE, _NONE
@@ -206,17 +220,31 @@ class _Fresh:
             order = np.lexsort((self._positions, self._keys))
             keys, starts = np.unique(self._keys[order], return_index=True)
             positions, sites = self._positions[order], self._sites[order]
-            starts = np.append(starts, len(order))
-            self._lists = Lists(keys, starts, _span_of(positions), _span_of(sites))
+            self._lists = _held(keys, np.append(starts, len(order)), positions, sites)
         return self._lists
+
+
+def _held(
+    keys: Keys, starts: NDArray[np.int64], positions: NDArray[Any], sites: NDArray[Any]
+) -> Lists:
+    """Lists in memory."""
+    spans = (lambda start, stop, array=array: array[start:stop] for array in (positions, sites))
+    return Lists(keys, starts, *spans)
+
+
+def _gathered(lists: Iterable[tuple[int, NDArray[Any], NDArray[Any]]]) -> Lists:
+    """Lists in memory, of some mentions."""
+    keys, positions, sites = [], [np.empty(0, "<u4")], [np.empty(0, "<u2")]
+    for key, own, bits in lists:
+        keys.append(key)
+        positions.append(own)
+        sites.append(bits)
+    starts = np.cumsum([len(own) for own in positions])
+    return _held(np.array(keys, np.int64), starts, np.concatenate(positions), np.concatenate(sites))
 
 
 def _numbers(values: Collection[int]) -> NDArray[np.int64]:
     return np.fromiter(values, np.int64, len(values))
-
-
-def _span_of(array: NDArray[Any]) -> Span:
-    return lambda start, stop: array[start:stop]
 
 
 class SnapshotStatements:
@@ -230,8 +258,9 @@ class SnapshotStatements:
 
     def __init__(self, stored: StoredStatements | None, row: int) -> None:
         self._stored = stored
-        self._fresh = _Fresh()
-        self._read: list[tuple[Positions, NDArray[np.int64]]] = []
+        self._many: list[Lists] = []
+        self._few = _Few()
+        self._read: list[tuple[Positions, int]] = []
         self._upto = 0 if stored is None else row
         self._terms: dict[str, list[int]] = {}
 
@@ -239,9 +268,7 @@ class SnapshotStatements:
         """Something was written: look terms up again."""
         self._terms.clear()
 
-    def follow(
-        self, database: Database, last: int, positions_of: Callable[[Rows], Positions]
-    ) -> None:
+    def follow(self, database: Database, last: int, positions_of: PositionsOf) -> None:
         """Take in the reports up to row ``last``; a few are held against their checksums.
 
         Args:
@@ -254,16 +281,19 @@ class SnapshotStatements:
         """
         if self._upto == last:
             return
-        table = database.mention_table
-        rows, readers = table.readers(self._upto)
-        if len(rows) > _MANY:
+        rows = [_NONE]
+        for reader, read in database.mention_table.read_lists(self._upto, last):
+            rows.append(_parsed(read))
+            self._read.append((positions_of(rows[-1]), reader))
+        read_rows = np.sort(np.concatenate(rows))
+        if len(read_rows) > _MANY:
             database.require_sound()
+            self._many.append(_gathered(lists_of(database, positions_of, self._upto, last)))
         else:
-            table.check(rows.tolist())
-        self._read.append((positions_of(rows), readers))
-        stating, terms, assertions, sites = table.above(self._upto, _site_bits())
-        codes = np.fromiter(map(_CODES.__getitem__, assertions), np.int64, len(assertions))
-        self._fresh.add(terms * len(_CODES) + codes, positions_of(stating), sites)
+            database.mention_table.check(read_rows.tolist())
+            stating, terms, said, sites = database.mention_table.above(self._upto, _site_bits())
+            codes = np.fromiter(map(_CODES.__getitem__, said), np.int64, len(said))
+            self._few.add(terms * len(_CODES) + codes, positions_of(stating), sites)
         self._upto = last
 
     def readers(self, count: int) -> NDArray[np.uint32]:
@@ -272,8 +302,8 @@ class SnapshotStatements:
         if self._stored is not None:
             stored = self._stored.readers
             readers[: len(stored)] = stored
-        for positions, numbers in self._read:
-            readers[positions] = numbers
+        for positions, reader in self._read:
+            readers[positions] = reader
         return readers
 
     def of(self, database: Database, alive: Mask, *, fresh: bool = False) -> PositionStatements:
@@ -284,7 +314,7 @@ class SnapshotStatements:
             alive: which positions are not deleted.
             fresh: of those alone that the generation does not have.
         """
-        lists = [self._fresh.lists]
+        lists = [*self._many, self._few.lists]
         if self._stored is not None and not fresh:
             lists.insert(0, self._stored.lists)
         return PositionStatements(database, lists, alive, self._terms)
@@ -339,5 +369,5 @@ class PositionStatements(Statements):
         return set().union(*(lists.terms(positions) for lists in self._lists))
 
     def _living(self, found: Sequence[Positions]) -> Positions:
-        positions = np.concatenate(found)
+        positions = union(found)
         return positions[self._alive[positions]]

@@ -57,7 +57,7 @@ def recall(made: Shard, vectors: np.ndarray, queries: np.ndarray, mask: np.ndarr
     shares = []
     for query in queries:
         best = inside[np.argpartition(-(vectors[inside] @ query), K)[:K]]
-        shares.append(np.isin(best, made.search(query, K, CAP, mask)[0]).mean())
+        shares.append(np.isin(best, made.search(query, K, CAP, mask, few=0)[0]).mean())
     return float(np.mean(shares))
 
 

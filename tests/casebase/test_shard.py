@@ -28,7 +28,7 @@ def shard(request, vectors, tmp_path_factory):
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.05, 0.0])
 def test_as_many_candidates_as_match_and_no_others(shard, vectors, share, monkeypatch):
-    monkeypatch.setattr("mmedrag.casebase.shard.SCAN", 30)
+    monkeypatch.setattr("mmedrag.casebase.shard.SCANNED", 30 * 4 * DIM)
     rng = np.random.default_rng(1)
     mask = None if share == 1.0 else rng.random(N) < share
     inside = np.arange(N) if mask is None else np.flatnonzero(mask)
@@ -61,7 +61,7 @@ def clustered(tmp_path_factory):
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.2])
 def test_a_filter_loses_nothing_near_wherever_its_cases_lie(clustered, share, monkeypatch):
-    monkeypatch.setattr("mmedrag.casebase.shard.SCAN", 30)
+    monkeypatch.setattr("mmedrag.casebase.shard.SCANNED", 30 * 4 * DIM)
     rows, clusters, made = clustered
     shard, rng = Shard(*made), np.random.default_rng(4)
     shares = []

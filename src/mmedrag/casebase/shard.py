@@ -24,8 +24,9 @@ _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _APPROXIMATE = 2  # an approximate index proposes this many times k; exact arithmetic chooses
 _SHARE = 0.15  # of its cases that an index compares, above which matrix products compare all sooner
 _NOTHING: Found = np.empty(0, np.int64), np.empty(0, np.float32)
-SCAN = 40_000
-"""Cases that a filter lets in are compared one by one up to this number, exactly."""
+SCANNED = 40_000 * 1_024
+"""Bytes of vectors of a domain's cases that a filter lets in, up to which these are compared one by
+one, exactly; codes of inverted lists are as short whatever the dimensions."""
 
 
 class Shard:
@@ -61,7 +62,9 @@ class Shard:
         if self._approximate is not None:
             self._approximate.check()
 
-    def search(self, query: Vector, k: int, cap: int, mask: Mask | None, *, few: int = 0) -> Found:
+    def search(
+        self, query: Vector, k: int, cap: int, mask: Mask | None, *, few: int | None = None
+    ) -> Found:
         """Candidates for the ``k`` largest inner products.
 
         An exact shard gives these and the ties with the last of them, up to ``cap``. Others give
@@ -72,18 +75,19 @@ class Shard:
             k: how many are wanted.
             cap: how many ties are looked at.
             mask: which of its cases may be found, ``(len(self),)``.
-            few: up to so many cases are compared one by one rather than through an approximate
-                index.
+            few: up to so many cases that may be found are compared one by one rather than through
+                an approximate index; by default as many as have :data:`SCANNED` bytes.
         """
         count = len(self) if mask is None else int(np.count_nonzero(mask))
         if count == 0:
             return _NOTHING
+        scanned = SCANNED // (4 * len(query))
         if self._approximate is None:
-            if count <= SCAN and mask is not None:
+            if mask is not None and count <= scanned:
                 return self._scan(query, k, cap, np.flatnonzero(mask))
             return self._search_flat(query, k, cap, mask, count)
         positions, values = _NOTHING
-        if count > few:
+        if mask is None or count > (scanned if few is None else few):
             wanted = min(candidates(k), count)
             positions, values = self._approximate.search(query, k, wanted, mask)
         if len(positions) < min(k, count):

@@ -35,7 +35,7 @@ from mmedrag.casebase.hybrid import relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
 from mmedrag.casebase.onward import Added, Graph
 from mmedrag.casebase.remembered import RememberedCases
-from mmedrag.casebase.shard import SCAN, Found, Shard, joined
+from mmedrag.casebase.shard import Found, Shard, joined
 from mmedrag.casebase.statements import PositionStatements, SnapshotStatements
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, FilterError, QueryError
@@ -305,7 +305,12 @@ class Snapshot:
         return np.concatenate([positions[scores > least], similar])
 
     def _nearest(
-        self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None, few: int = SCAN
+        self,
+        vector: Vector,
+        k: int,
+        domain: Domain | None,
+        allowed: Mask | None,
+        few: int | None = None,
     ) -> Positions:
         """Positions of the ``k`` most similar and their ties alone, however they are searched."""
         positions = self._candidates(vector, k, domain, allowed, few)
@@ -313,7 +318,12 @@ class Snapshot:
         return positions[nearest(cosines, k, k + _CAP)]
 
     def _candidates(
-        self, vector: Vector, k: int, domain: Domain | None, allowed: Mask | None, few: int = SCAN
+        self,
+        vector: Vector,
+        k: int,
+        domain: Domain | None,
+        allowed: Mask | None,
+        few: int | None = None,
     ) -> Positions:
         """Positions among which the ``k`` most similar are, ascending; few allowed ones exactly."""
         mask = self._alive if allowed is None else self._alive & allowed
@@ -325,8 +335,8 @@ class Snapshot:
                 found.append(self._living(shard.search(vector, k + gone, k + gone + _CAP, None)))
                 continue
             inside = mask[shard.start : shard.stop]
-            one_by_one = 0 if allowed is None else few
-            found.append(shard.search(vector, k, k + _CAP, inside, few=one_by_one))
+            few = 0 if allowed is None else few
+            found.append(shard.search(vector, k, k + _CAP, inside, few=few))
         positions = [joined(searched, found, k, _CAP)]
         fresh = self._fresh_mask(domain) & mask[self._stored :]
         if fresh.any():

@@ -4,7 +4,7 @@ A casebase of more than 20,000 cases a domain searches inverted lists of codes. 
 lists of the vectors of any casebase, some of them left out as questions, and prints for codes of
 eight and of four bits a dimension, and for principal components, how many of the 50 nearest are
 found, and the bytes of a case.
-The last columns are filters that a third and two thirds of the cases pass, drawn at random, and by
+The last columns are filters that a tenth, a third and two thirds of the cases pass, at random, and by
 whole clusters of similar cases. They are put to the lists, although so few cases would be compared
 exactly.
 
@@ -45,7 +45,7 @@ def masks_of(vectors: np.ndarray) -> dict[str, np.ndarray | None]:
     clustering.train(vectors)
     cluster = clustering.index.search(vectors, 1)[1][:, 0]
     masks: dict[str, np.ndarray | None] = {"none": None}
-    for share in (1 / 3, 2 / 3):
+    for share in (1 / 10, 1 / 3, 2 / 3):
         masks[f"{share:.0%} at random"] = rng.random(len(vectors)) < share
         masks[f"{share:.0%} by clusters"] = (rng.random(CLUSTERS) < share)[cluster]
     return masks

@@ -4,9 +4,9 @@ A casebase of more than 20,000 cases a domain searches inverted lists of codes. 
 lists of the vectors of any casebase, some of them left out as questions, and prints for codes of
 eight and of four bits a dimension, and for principal components, how many of the 50 nearest are
 found, and the bytes of a case.
-The last columns are filters that a tenth, a third and two thirds of the cases pass, at random, and by
-whole clusters of similar cases. They are put to the lists, although so few cases would be compared
-exactly.
+The last columns are filters that a tenth, a third and two thirds of the cases pass, at random, and
+by whole clusters of similar cases. They are put to the lists, although so few cases would be
+compared exactly.
 
     python benchmarks/index_recall.py my.casebase [--questions 300]
 """

@@ -64,13 +64,17 @@ class Reader:
         return [self._mentions] * len(texts)
 
 
-@settings(deadline=None, max_examples=examples(60))
+@pytest.mark.parametrize("few", [0, 3, 50_000])
+@settings(deadline=None, max_examples=examples(30))
 @given(steps, st.booleans())
-def test_they_say_what_the_mentions_say(steps, looked_between):
+def test_they_say_what_the_mentions_say(few, steps, looked_between):
     with (
+        pytest.MonkeyPatch.context() as patched,
         TemporaryDirectory(dir=FAST) as folder,
         Casebase.create(Path(folder) / "c", dim=2, fingerprint="f", preset="p") as casebase,
     ):
+        patched.setattr(statements, "_FULL", few)
+        patched.setattr(statements, "_MANY", few or 10_000)
         model: dict[str, tuple[Mention, ...] | None] = {}
         for step, given_ in steps:
             if step == "add":

@@ -30,6 +30,7 @@ _BITS = {site: 1 << number for number, site in enumerate(SITES)}
 _MEANING = {"assertions": [*_ASSERTIONS], "sites": [*SITES]}
 _FILES = {"keys": "<i8", "starts": "<i8", "readers": "<u4"}
 _MANY = 10_000  # reports that are not looked at one by one, once the whole file has been
+_FULL = 50_000  # mentions of few reports at a time that are sorted together
 _NONE: Positions = np.empty(0, np.int64)
 
 Keys = NDArray[np.int64]
@@ -206,6 +207,9 @@ class _Few:
         self._keys, self._positions, self._sites = _NONE, _NONE, _NONE
         self._lists: Lists | None = None
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def add(self, keys: Keys, positions: Positions, sites: NDArray[np.int64]) -> None:
         """Take in mentions."""
         self._keys = np.concatenate([self._keys, keys])
@@ -294,6 +298,9 @@ class SnapshotStatements:
             stating, terms, said, sites = database.mention_table.above(self._upto, _site_bits())
             codes = np.fromiter(map(_CODES.__getitem__, said), np.int64, len(said))
             self._few.add(terms * len(_CODES) + codes, positions_of(stating), sites)
+            if len(self._few) > _FULL:  # what is added next is sorted without them
+                self._many.append(self._few.lists)
+                self._few = _Few()
         self._upto = last
 
     def readers(self, count: int) -> NDArray[np.uint32]:

@@ -13,7 +13,7 @@ from mmedrag.cli import main
 from mmedrag.definitions import glossary
 from mmedrag.errors import FilterError
 from mmedrag.testing.case_index import DIM
-from mmedrag.types import Case, Domain, Kind
+from mmedrag.types import Assertion, Case, Domain, Kind, Mention
 
 REPORTS = {
     "a": ("Pleural effusion. Pleural effusion on the left.", "radiology", "ct"),
@@ -89,3 +89,16 @@ def test_info_shows_them_by_domain(casebase: Casebase, capsys: pytest.CaptureFix
     assert "ruled out" in capsys.readouterr().out
     assert main(["info", path, "--concepts", "0"]) == 0
     assert "ruled out" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("first", ["X:1", "X:2"])
+def test_of_concepts_that_are_called_the_same_their_codes_decide(
+    tmp_path: Path, first: str
+) -> None:
+    vector = np.zeros(DIM, np.float32)
+    with Casebase.create(tmp_path / "y", dim=DIM, fingerprint="f", preset="p") as made:
+        for concept in (first, "X:2" if first == "X:1" else "X:1"):
+            mention = Mention("cold", 0, 4, concept, "cold", Assertion.AFFIRMED)
+            case = Case(id=concept, text="cold")
+            made.add([Entry(case, vector, concept, None, (mention,), "somebody")])
+        assert [f.concept for f in made.facets(limit=1)] == ["X:1"]

@@ -82,6 +82,14 @@ def test_an_old_casebase_answers_and_says_why_it_is_slow(old: Path, offline: Sta
     again.cases.close()
 
 
+def test_no_report_of_one_without_terms_meets_a_criterion(old: Path) -> None:
+    wanted = Criterion(Assertion.AFFIRMED, "X:1", "mass")
+    with Casebase.open(old, readonly=True) as casebase:
+        question = question_of(Query(), np.zeros(casebase.dim, np.float32))
+        found = casebase.search(replace(question, criteria=(wanted,)), 99)
+        assert len(found) == CASES
+
+
 def test_the_first_writer_brings_it_up_to_date(old: Path, offline: Stages) -> None:
     with Casebase.open(old, readonly=True) as casebase:
         before = contents(casebase)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fast_folder import FAST
-from mmedrag.casebase import Casebase, comparison, statements
+from mmedrag.casebase import Casebase, comparison, ledger, statements
+from mmedrag.casebase.row_sums import RowSum
 from mmedrag.casebase.statements import Lists
-from mmedrag.errors import FilterError
+from mmedrag.errors import CasebaseDamaged, FilterError
 from mmedrag.testing.questions import question_of
 from mmedrag.text.sites import SITES
 from mmedrag.types import Assertion, Case, Domain, Entry, Kind, Mention, Query
@@ -229,3 +231,77 @@ def test_what_is_forgotten_with_a_case_is_told_by_no_number(casebase):
     assert occurring(["X:3"], Assertion.AFFIRMED).tolist() == []
     assert occurring(["X:2"], Assertion.AFFIRMED).tolist() == [10]
     assert casebase.verify() == []
+
+
+def execute(casebase: Casebase, *sql: str) -> None:
+    """What a damage may do, that nobody is told of."""
+    for statement in ("PRAGMA foreign_keys = OFF", *sql):
+        casebase._access.database._run(statement)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE mentions SET assertion = 'affirmed' WHERE row = 1",
+        "UPDATE terms SET concept = 'X:1' WHERE concept = 'X:2'",
+    ],
+)
+def test_lists_that_were_made_of_damage_give_no_case_out(casebase, damage, monkeypatch):
+    monkeypatch.setattr(RowSum, "is_broken", lambda self, epoch: False)
+    execute(casebase, damage)
+    casebase.publish()
+    where = question_of(Query(where="affirms = 'X:1'"), np.zeros(2, np.float32))
+    with pytest.raises(CasebaseDamaged, match="mmedrag rebuild"):
+        casebase.search(where, 99)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "mentions SET assertion = 'affirmee' WHERE row = 1",
+        "mentions SET term = 'q' WHERE row = 1",
+        "recognised SET recogniser = 9999999999 WHERE row = 1",
+        "recognised SET recogniser = 'q' WHERE row = 1",
+        "mentions SET row = 5.5 WHERE row = 5",
+        "recognised SET row = 7000 WHERE row = 5",
+    ],
+)
+def test_damaged_tables_cannot_be_published_and_say_so(casebase, damage):
+    casebase.add([entry(100 + i, [], None, "two") for i in range(2)])
+    execute(casebase, f"UPDATE {damage}", "UPDATE sqlite_sequence SET seq = 9000")
+    with pytest.raises(CasebaseDamaged, match=r"mmedrag (rebuild|verify)"):
+        casebase.publish()
+    vector = np.zeros(2, np.float32)
+    assert len(casebase.search(question_of(Query(), vector), 99)) == 10
+
+
+def test_row_numbers_may_be_far_apart(casebase):
+    execute(casebase, f"UPDATE sqlite_sequence SET seq = {10**12}")
+    casebase.add([entry(100, [("X:1", Assertion.AFFIRMED, ())], None, "one")])
+    casebase.publish()
+    assert casebase.occurrences.occurring(["X:1"], Assertion.AFFIRMED).tolist()[-1] == 10**12 + 1
+    assert casebase.verify() == []
+
+
+def test_a_repeated_look_at_the_file_does_not_keep_what_is_deleted(casebase, monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.ledger._AT_ONCE", 0)
+    casebase.close()
+    looking, seen = Event(), ledger.sha256_beside
+
+    def slow(path: Path, stop: Event | None = None) -> str:
+        if stop is not None and looking.is_set():
+            assert stop.wait(20)
+            raise InterruptedError
+        return seen(path, stop)
+
+    monkeypatch.setattr(ledger, "sha256_beside", slow)
+    with Casebase.open(casebase.path) as again:
+        again.search(question_of(Query(), np.zeros(2, np.float32)), 1)
+        again._access._await_check()
+        looking.set()
+        again._access._next_check = 0.0
+        again.search(question_of(Query(), np.zeros(2, np.float32)), 1)
+        again.delete(["3"])
+        assert again.erase() == {}
+        assert b"report 3" not in (again.path / "casebase.db").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,12 @@ def rows(numbers):
 @given(ROWS, ROWS)
 def test_what_is_left_are_the_rows_that_are_not_among_the_others(some, others):
     assert without(rows(some), rows(others)).tolist() == sorted(some - others)
+
+
+@pytest.mark.parametrize(("some", "others"), [([10**15], [1, 5]), ([1, 5], [10**15])])
+def test_rows_far_apart_take_no_memory(some, others):
+    assert without(rows(some), rows(others)).tolist() == some
+    assert places_in(rows([*some, *others]))(rows(some)).shape == (len(some),)
 
 
 @given(st.lists(st.integers(1, 60) | st.integers(1, 9_000), max_size=300))

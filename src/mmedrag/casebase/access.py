@@ -138,6 +138,14 @@ class Access:
             self._opening.join()
             self._opening = None
 
+    def _stop_watching(self) -> None:
+        """Who looks at the file keeps its state, so that deleted texts could not leave the log."""
+        if self._watching is not None:
+            self._stop.set()
+            self._watching.join()
+            self._stop.clear()
+            self._watching = None
+
     def _refuse_unsound(self) -> None:
         if self._unsound:
             raise CasebaseDamaged(
@@ -164,13 +172,18 @@ class Access:
             CasebaseError: the disk fails, or it is open for reading only.
             CasebaseLocked: another process writes.
         """
-        with self.writers, storage_faults(self.path, doing):
+        with (
+            self.writers,
+            storage_faults(self.path, doing),
+            damage_typed(self.path, self._problems),
+        ):
             self.acquire()
             yield self.database
 
     def acquire(self) -> None:
         """Become the writer, and finish what a killed writer left undone."""
         self._await_check()
+        self._stop_watching()
         if self._lost or self._unsound:
             raise CasebaseDamaged(
                 self._unsound or f"{self._lost} acknowledged writes to {self.path} are lost",

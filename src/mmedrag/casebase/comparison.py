@@ -157,7 +157,7 @@ def _statements(
 ) -> Iterator[str]:
     """Each list has the reports that the tables name, with their sites, and there is no other."""
     last, count = generation.summary.row, len(kept)
-    places = places_of(np.where(kept, generation.rows, 0), last)
+    places = places_of(generation.rows[kept], np.flatnonzero(kept))
     stored = {key: of for key, *of in statements.lists.each() if kept[of[0]].any()}
     readers = readers_of(database, places, last, count)
     same = np.array_equal(statements.readers[kept], readers[kept])

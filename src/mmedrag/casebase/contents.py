@@ -230,7 +230,7 @@ class Contents:
 
         def work(snapshot: Snapshot, database: Database) -> list[Facet]:
             snapshot.require_read(database)
-            terms = database.mention_table.terms_of(kinds)
+            terms = database.mention_table.terms_of(kinds) if database.recognises else ()
             counted = snapshot.visible(database, domain, where)
             return count_facets(snapshot.statements(database), terms, counted, limit)
 

@@ -33,8 +33,8 @@ def facets(
         mentioned = _mentioned(statements, own, counted)
         if mentioned:
             facet = _facet(statements, concept, own, counted)
-            found.append((-facet.affirmed, -mentioned, facet.term, facet))
-    return [facet for *_, facet in sorted(found, key=lambda f: f[:3])[: max(0, limit)]]
+            found.append((-facet.affirmed, -mentioned, facet.term, concept, facet))
+    return [facet for *_, facet in sorted(found, key=lambda f: f[:4])[: max(0, limit)]]
 
 
 def _facet(

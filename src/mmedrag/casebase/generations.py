@@ -26,7 +26,7 @@ from mmedrag.casebase.blocks import REMEDY, GenerationDamaged, StoredArray
 from mmedrag.casebase.columns import Columns
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.derivation import derive
-from mmedrag.casebase.exact import Mask, Positions, Rows, locate
+from mmedrag.casebase.exact import Positions, Rows, locate
 from mmedrag.casebase.neighbours import (
     Corpora,
     Former,
@@ -111,13 +111,6 @@ class Generation:
     def corpora(self) -> Corpora:
         """Which cases it has in which domains."""
         return Corpora(self.rows, self.vectors, self.shards)
-
-    def holding(self, rows: Rows) -> Mask:
-        """Which of its cases some row numbers stand for."""
-        mask = np.zeros(len(self.rows), np.bool_)
-        positions = self.places.of(rows)
-        mask[positions[positions >= 0]] = True
-        return mask
 
     def check(self) -> None:
         """Check every byte of every file.

@@ -128,8 +128,8 @@ class MentionTable:
         placeholders = ", ".join("?" * len(values))
         return [tuple(row) for row in self._connection.execute(f"{sql} ({placeholders})", values)]
 
-    def lists(self, above: int, last: int, sites: str) -> Iterator[tuple[int, str, str, str]]:
-        """Terms and assertions in their order, each with rows of a range and their sites.
+    def lists(self, above: int, last: int, sites: str) -> Iterator[tuple[int, str, int, str, str]]:
+        """Terms and assertions in their order, each with how many rows of a range and their sites.
 
         Rows and sites are numbers in one text, which SQLite makes and numpy reads faster than one
         after the other; a row stands there for each mention.
@@ -139,17 +139,17 @@ class MentionTable:
             last: no higher rows.
             sites: an expression that makes a number of the column ``sites``.
         """
-        yield from self._connection.execute(
-            f"SELECT term, assertion, group_concat(row, ' '), group_concat({sites}, ' ') "  # noqa: S608
-            "FROM mentions INDEXED BY mentions_term WHERE row > ? AND row <= ? "
-            "GROUP BY term, assertion",
+        return self._connection.execute(
+            "SELECT term, assertion, count(*), group_concat(row, ' '), "  # noqa: S608
+            f"group_concat({sites}, ' ') FROM mentions INDEXED BY mentions_term "
+            "WHERE row > ? AND row <= ? GROUP BY term, assertion",
             [above, last],
         )
 
-    def read_lists(self, above: int, last: int) -> Iterator[tuple[int, str]]:
-        """The number of each recogniser and the rows of a range that it has read, in a text."""
-        yield from self._connection.execute(
-            "SELECT recogniser, group_concat(row, ' ') FROM recognised NOT INDEXED "
+    def read_lists(self, above: int, last: int) -> Iterator[tuple[int, int, str]]:
+        """Each recogniser's number, and how many and which rows of a range it has read, as text."""
+        return self._connection.execute(
+            "SELECT recogniser, count(*), group_concat(row, ' ') FROM recognised NOT INDEXED "
             "WHERE row > ? AND row <= ? GROUP BY recogniser",
             [above, last],
         )

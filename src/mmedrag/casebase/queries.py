@@ -47,8 +47,12 @@ _CORE = (
     "SELECT row, domain FROM cases WHERE row > (SELECT COALESCE(max(last_row), 0) FROM generations)"
     " ORDER BY row",
     "SELECT field, value, number FROM vocabulary ORDER BY generation, field, value",
-    "SELECT number, concept, term, kind FROM terms ORDER BY number",
-    "SELECT number, fingerprint FROM recognisers ORDER BY number",
+    "SELECT number, concept, term, kind FROM terms NOT INDEXED ORDER BY number",
+    "SELECT concept, term, kind, number FROM terms INDEXED BY sqlite_autoindex_terms_1 "
+    "ORDER BY concept, term, kind",  # which lookups read instead of the table
+    "SELECT number, fingerprint FROM recognisers NOT INDEXED ORDER BY number",
+    "SELECT fingerprint, number FROM recognisers INDEXED BY sqlite_autoindex_recognisers_1 "
+    "ORDER BY fingerprint",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 
 from mmedrag.casebase.database import Database
@@ -20,6 +20,7 @@ class RememberedCases:
     def __init__(self) -> None:
         self._cases = OrderedDict[int, Read]()
         self._checked: set[int] = set()  # those whose table was looked at
+        self._stating: set[int] = set()  # and those whose terms
         self._changing = Lock()
 
     def forget(self) -> None:
@@ -27,6 +28,7 @@ class RememberedCases:
         with self._changing:
             self._cases.clear()
             self._checked.clear()
+            self._stating.clear()
 
     def read(self, database: Database, vectors: Mapping[int, Vector], of: int) -> dict[int, Read]:
         """Cases with the terms of their reports, by row.
@@ -46,6 +48,7 @@ class RememberedCases:
             while len(self._cases) > max(_CASES, of // _CASES_OF):
                 gone, _ = self._cases.popitem(last=False)
                 self._checked.discard(gone)
+                self._stating.discard(gone)
         return cases | unread
 
     def check(self, database: Database, vectors: Mapping[int, Vector]) -> None:
@@ -59,3 +62,15 @@ class RememberedCases:
             database.table_cases(new)
             with self._changing:
                 self._checked.update(new)
+
+    def check_terms(self, database: Database, rows: Sequence[int]) -> None:
+        """Hold what is kept of reports against its checksums, once.
+
+        Raises:
+            CasebaseDamaged: that of one fails it.
+        """
+        new = [row for row in rows if row not in self._stating]
+        if new:
+            database.mention_table.check(new)
+            with self._changing:
+                self._stating.update(new)

@@ -68,12 +68,13 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
-    """What of the database's tables had a say in which cases are found.
+    """What that the database's tables say had a say in which cases are found.
 
-    ``fields``: fields that the generation has no column of; ``fresh``: fields of cases that no
-    generation has.
+    ``terms``: of their reports, by lists that were made of the tables; ``fields``: that the
+    generation has no column of; ``fresh``: fields of cases that no generation has.
     """
 
+    terms: bool = False
     fields: bool = False
     fresh: bool = False
 
@@ -209,7 +210,8 @@ class Snapshot:
         """
         query, domain = question.query, question.routing.decision
         allowed, basis = self._allowed(database, query.where)
-        basis = replace(basis, fresh=allowed is not None or domain is not None)
+        narrowed = allowed is not None or domain is not None
+        basis = replace(basis, terms=basis.terms or bool(question.criteria), fresh=narrowed)
         text = " ".join([query.text, *question.synonyms])
         words = self._lexicon.match(text, self._alive)
         concepts = self._matching(database, question.criteria)
@@ -356,6 +358,8 @@ class Snapshot:
         chosen = _best(database, rows, scores, k)
         vectors = [*found.vectors[chosen]]
         vector_of = dict(zip(rows[chosen].tolist(), vectors, strict=True))
+        if basis.terms and database.recognises:
+            self._remembered.check_terms(database, list(vector_of))
         by_table = basis.fields | (basis.fresh & (found.positions[chosen] >= self._stored))
         if by_table.any():
             asked = [row for row, was in zip(vector_of, by_table.tolist(), strict=True) if was]
@@ -443,7 +447,10 @@ class Snapshot:
                 self._filters.clear()
             condition = parse(where)
             fields = fields_of(condition)
-            basis = _Basis(fields=any(not self.columnar(f) for f in fields - {*MENTIONED}))
+            basis = _Basis(
+                terms=not fields.isdisjoint(MENTIONED),
+                fields=any(not self.columnar(f) for f in fields - {*MENTIONED}),
+            )
             self._filters[where] = self._mask(database, condition), basis
         return self._filters[where]
 
@@ -507,7 +514,7 @@ class Snapshot:
 
     def _matching(self, database: Database, criteria: Sequence[Criterion]) -> Scored:
         """Positions that speak to any criterion, and how far they meet all of them."""
-        if not criteria:
+        if not criteria or not database.recognises:
             return np.empty(0, np.int64), np.empty(0)
         return match(self.statements(database), criteria)
 

@@ -20,7 +20,8 @@ from mmedrag.casebase.blocks import StoredArray, block_file, write_array
 from mmedrag.casebase.criteria import Statements
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import Mask, Positions, Rows
-from mmedrag.measures.row_sets import distinct, union
+from mmedrag.errors import CasebaseDamaged
+from mmedrag.measures.row_sets import distinct, places_in, union
 from mmedrag.text.sites import SITES
 from mmedrag.types import Assertion
 
@@ -130,7 +131,7 @@ def write_statements(database: Database, folder: Path, rows: Rows, last: int) ->
         rows: its row numbers, by position.
         last: no row is above.
     """
-    places = places_of(rows, last)
+    places = places_of(rows, np.arange(len(rows)))
     entry: dict[str, Any] = {**_MEANING, "positions": {}, "bits": {}}
     keys, lengths = [], [0]
     with (
@@ -155,11 +156,25 @@ def write_statements(database: Database, folder: Path, rows: Rows, last: int) ->
     return entry
 
 
-def places_of(rows: Rows, last: int) -> PositionsOf:
-    """Gives the position of each row number up to ``last``."""
-    places = np.full(last + 1, -1, np.int64)
-    places[rows] = np.arange(len(rows))
-    return places.__getitem__
+def places_of(rows: Rows, positions: Positions) -> PositionsOf:
+    """Gives the position of each of some row numbers.
+
+    What is given raises :class:`CasebaseDamaged` where a row is none of these.
+    """
+    order = np.argsort(rows, kind="stable")
+    ascending, places = rows[order], places_in(rows[order])
+
+    def positions_of(wanted: Rows) -> Positions:
+        if not len(wanted):
+            return _NONE
+        if not len(rows) or wanted.min() < ascending[0] or wanted.max() > ascending[-1]:
+            raise _damaged()
+        found = places(wanted) % len(rows)  # of a row that is not there it may be any number
+        if not np.array_equal(ascending[found], wanted):
+            raise _damaged()
+        return np.asarray(positions[order[found]], np.int64)
+
+    return positions_of
 
 
 def lists_of(
@@ -173,10 +188,11 @@ def lists_of(
         above: of lower rows nothing.
         last: of higher rows nothing.
     """
-    for term, assertion, rows, sites in database.mention_table.lists(above, last, _site_bits()):
-        positions = positions_of(_parsed(rows))
+    lists = database.mention_table.lists(above, last, _site_bits())
+    for term, assertion, count, rows, sites in lists:
+        positions = positions_of(_parsed(rows, count))
         order = np.argsort(positions, kind="stable")
-        bits = _parsed(sites)[order].astype("<u2")
+        bits = _parsed(sites, count)[order].astype("<u2")
         yield term * len(_CODES) + _CODES[assertion], positions[order].astype("<u4"), bits
 
 
@@ -185,13 +201,23 @@ def readers_of(
 ) -> NDArray[np.uint32]:
     """See :attr:`StoredStatements.readers`; of ``count`` cases."""
     readers = np.zeros(count, np.uint32)
-    for reader, read in database.mention_table.read_lists(0, last):
-        readers[positions_of(_parsed(read))] = reader
+    for reader, number, read in database.mention_table.read_lists(0, last):
+        readers[positions_of(_parsed(read, number))] = reader
     return readers
 
 
-def _parsed(numbers: str) -> NDArray[np.int64]:
-    return np.fromstring(numbers, np.int64, sep=" ")
+def _parsed(numbers: str, count: int) -> NDArray[np.int64]:
+    """So many numbers."""
+    parsed = np.fromstring(numbers, np.int64, sep=" ")  # what is no number ends it
+    if len(parsed) != count:
+        raise _damaged()
+    return parsed
+
+
+def _damaged() -> CasebaseDamaged:
+    return CasebaseDamaged(
+        "The tables of what reports say are damaged", "Derive them again: mmedrag rebuild."
+    )
 
 
 def _site_bits() -> str:
@@ -264,7 +290,7 @@ class SnapshotStatements:
         self._stored = stored
         self._many: list[Lists] = []
         self._few = _Few()
-        self._read: list[tuple[Positions, int]] = []
+        self._readers = _NONE, _NONE  # positions, and the numbers of who has read the reports
         self._upto = 0 if stored is None else row
         self._terms: dict[str, list[int]] = {}
 
@@ -285,22 +311,27 @@ class SnapshotStatements:
         """
         if self._upto == last:
             return
-        rows = [_NONE]
-        for reader, read in database.mention_table.read_lists(self._upto, last):
-            rows.append(_parsed(read))
-            self._read.append((positions_of(rows[-1]), reader))
-        read_rows = np.sort(np.concatenate(rows))
+        read, by = [_NONE], [_NONE]
+        for reader, count, rows in database.mention_table.read_lists(self._upto, last):
+            read.append(_parsed(rows, count))
+            by.append(np.full(count, reader))
+        read_rows = np.concatenate(read)
         if len(read_rows) > _MANY:
             database.require_sound()
             self._many.append(_gathered(lists_of(database, positions_of, self._upto, last)))
         else:
-            database.mention_table.check(read_rows.tolist())
+            database.mention_table.check(np.sort(read_rows).tolist())
             stating, terms, said, sites = database.mention_table.above(self._upto, _site_bits())
             codes = np.fromiter(map(_CODES.__getitem__, said), np.int64, len(said))
             self._few.add(terms * len(_CODES) + codes, positions_of(stating), sites)
             if len(self._few) > _FULL:  # what is added next is sorted without them
                 self._many.append(self._few.lists)
                 self._few = _Few()
+        positions, readers = self._readers
+        self._readers = (
+            np.concatenate([positions, positions_of(read_rows)]),
+            np.concatenate([readers, *by]),
+        )
         self._upto = last
 
     def readers(self, count: int) -> NDArray[np.uint32]:
@@ -309,8 +340,8 @@ class SnapshotStatements:
         if self._stored is not None:
             stored = self._stored.readers
             readers[: len(stored)] = stored
-        for positions, reader in self._read:
-            readers[positions] = reader
+        positions, numbers = self._readers
+        readers[positions] = numbers
         return readers
 
     def of(self, database: Database, alive: Mask, *, fresh: bool = False) -> PositionStatements:
@@ -319,7 +350,7 @@ class SnapshotStatements:
         Args:
             database: inside a ``reading()`` transaction.
             alive: which positions are not deleted.
-            fresh: of those alone that the generation does not have.
+            fresh: without what is stored in the generation.
         """
         lists = [*self._many, self._few.lists]
         if self._stored is not None and not fresh:

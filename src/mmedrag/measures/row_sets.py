@@ -48,8 +48,9 @@ def without(rows: Rows, others: Rows) -> Rows:
     few, many = sorted((rows, others), key=len)
     if not len(few):
         return rows
-    if many[-1] < _SEARCHED * len(few):
-        return rows[~_marked(others, max(int(rows[-1]), int(others[-1])))[rows]]
+    last = max(int(rows[-1]), int(others[-1]))
+    if last < _SEARCHED * len(few):
+        return rows[~_marked(others, last)[rows]]
     places = np.minimum(np.searchsorted(many, few), len(many) - 1)
     present = many[places] == few
     if not present.any():

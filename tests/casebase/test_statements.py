@@ -276,6 +276,16 @@ def test_damaged_tables_cannot_be_published_and_say_so(casebase, damage):
     assert len(casebase.search(question_of(Query(), vector), 99)) == 10
 
 
+@pytest.mark.parametrize("many", [0, 10_000])
+def test_what_is_kept_of_no_case_is_damage(casebase, monkeypatch, many):
+    monkeypatch.setattr(statements, "_MANY", many)
+    casebase.add([entry(100 + i, [("X:1", Assertion.AFFIRMED, ())], None, "two") for i in (0, 1)])
+    casebase.delete(["100"])
+    execute(casebase, "UPDATE recognised SET row = 9 WHERE row = 10")
+    with pytest.raises(CasebaseDamaged, match="mmedrag rebuild"):
+        casebase.occurrences.occurring(["X:1"], Assertion.AFFIRMED)
+
+
 def test_row_numbers_may_be_far_apart(casebase):
     execute(casebase, f"UPDATE sqlite_sequence SET seq = {10**12}")
     casebase.add([entry(100, [("X:1", Assertion.AFFIRMED, ())], None, "one")])

@@ -311,27 +311,32 @@ class SnapshotStatements:
         """
         if self._upto == last:
             return
+
+        def placed(rows: Rows) -> Positions:
+            positions = positions_of(rows)
+            if np.any(positions < 0):  # of no case
+                raise _damaged()
+            return positions
+
         read, by = [_NONE], [_NONE]
         for reader, count, rows in database.mention_table.read_lists(self._upto, last):
             read.append(_parsed(rows, count))
             by.append(np.full(count, reader))
         read_rows = np.concatenate(read)
+        positions, readers = self._readers
+        positions = np.concatenate([positions, placed(read_rows)])
         if len(read_rows) > _MANY:
             database.require_sound()
-            self._many.append(_gathered(lists_of(database, positions_of, self._upto, last)))
+            self._many.append(_gathered(lists_of(database, placed, self._upto, last)))
         else:
             database.mention_table.check(np.sort(read_rows).tolist())
             stating, terms, said, sites = database.mention_table.above(self._upto, _site_bits())
             codes = np.fromiter(map(_CODES.__getitem__, said), np.int64, len(said))
-            self._few.add(terms * len(_CODES) + codes, positions_of(stating), sites)
+            self._few.add(terms * len(_CODES) + codes, placed(stating), sites)
             if len(self._few) > _FULL:  # what is added next is sorted without them
                 self._many.append(self._few.lists)
                 self._few = _Few()
-        positions, readers = self._readers
-        self._readers = (
-            np.concatenate([positions, positions_of(read_rows)]),
-            np.concatenate([readers, *by]),
-        )
+        self._readers = positions, np.concatenate([readers, *by])
         self._upto = last
 
     def readers(self, count: int) -> NDArray[np.uint32]:

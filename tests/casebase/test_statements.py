@@ -264,6 +264,7 @@ def test_lists_that_were_made_of_damage_give_no_case_out(casebase, damage, monke
         "recognised SET recogniser = 9999999999 WHERE row = 1",
         "recognised SET recogniser = 'q' WHERE row = 1",
         "mentions SET row = 5.5 WHERE row = 5",
+        "mentions SET row = '5x' WHERE row = 5",
         "recognised SET row = 7000 WHERE row = 5",
     ],
 )
@@ -274,6 +275,9 @@ def test_damaged_tables_cannot_be_published_and_say_so(casebase, damage):
         casebase.publish()
     vector = np.zeros(2, np.float32)
     assert len(casebase.search(question_of(Query(), vector), 99)) == 10
+    casebase.rebuild(Reader(mentions_of([("X:1", Assertion.AFFIRMED, ())])))
+    assert casebase.verify() == []
+    assert len(casebase.occurrences.occurring(["X:1"], Assertion.AFFIRMED)) == 10
 
 
 @pytest.mark.parametrize("many", [0, 10_000])

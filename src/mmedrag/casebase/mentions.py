@@ -93,6 +93,10 @@ class MentionTable:
         )
         return {row[0]: row[1] for row in self._connection.execute(sql)}
 
+    def total(self) -> int:
+        """How many mentions there are."""
+        return int(self._connection.execute("SELECT count(*) FROM mentions").fetchone()[0])
+
     def affirmed(self) -> list[Mention]:
         """One mention for each concept and term that some report affirms."""
         sql = (
@@ -195,8 +199,9 @@ class MentionTable:
                 after = row
 
     def forget_all(self) -> None:
-        """Keep nothing of what was recognised."""
+        """Keep nothing of what was recognised, and nothing that damage has left of no report."""
         self._connection.execute("DELETE FROM recognised")
+        self._connection.execute("DELETE FROM mentions")
 
     def forget_case(self, row: int) -> None:
         """Erase the mentions of a case, and terms and recognisers that no other refers to."""

@@ -130,6 +130,9 @@ def write_statements(database: Database, folder: Path, rows: Rows, last: int) ->
         folder: of the generation.
         rows: its row numbers, by position.
         last: no row is above.
+
+    Raises:
+        CasebaseDamaged: the tables hold what is of none of these rows.
     """
     places = places_of(rows, np.arange(len(rows)))
     entry: dict[str, Any] = {**_MEANING, "positions": {}, "bits": {}}
@@ -144,6 +147,8 @@ def write_statements(database: Database, folder: Path, rows: Rows, last: int) ->
             stated.write(positions.tobytes())
             sited.write(sites.tobytes())
     shape = [sum(lengths)]
+    if shape != [database.mention_table.total()]:  # some are of no row
+        raise _damaged()
     entry["positions"] |= {"dtype": "<u4", "shape": shape}
     entry["bits"] |= {"dtype": "<u2", "shape": shape}
     held: dict[str, NDArray[Any]] = {

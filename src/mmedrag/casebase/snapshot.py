@@ -224,7 +224,7 @@ class Snapshot:
             matched, scores = self._visible(words, domain, allowed)
             depth = max(k, _DEPTH)
             sources = [
-                self._nearest(vector, depth, domain, allowed),
+                self._nearest(vector, depth, self._candidates(vector, depth, domain, allowed)),
                 self._best(matched, scores, depth),
                 self._meeting(vector, depth, domain, self._visible(concepts, domain, allowed)),
             ]
@@ -303,19 +303,12 @@ class Snapshot:
         least = max(np.partition(scores, -place)[-place], np.min(scores[scores > 0.0]))
         alike = np.zeros(len(self._alive), np.bool_)
         alike[positions[scores == least]] = True
-        similar = self._nearest(vector, depth, domain, alike, _FEW_ALIKE)
-        return np.concatenate([positions[scores > least], similar])
+        similar = self._candidates(vector, depth, domain, alike, _FEW_ALIKE)
+        most = self._nearest(vector, depth, similar)
+        return np.concatenate([positions[scores > least], most])
 
-    def _nearest(
-        self,
-        vector: Vector,
-        k: int,
-        domain: Domain | None,
-        allowed: Mask | None,
-        few: int | None = None,
-    ) -> Positions:
-        """Positions of the ``k`` most similar and their ties alone, however they are searched."""
-        positions = self._candidates(vector, k, domain, allowed, few)
+    def _nearest(self, vector: Vector, k: int, positions: Positions) -> Positions:
+        """Of candidates the ``k`` most similar and their ties, however they were searched."""
         cosines = similarities(self._vectors_at(positions), vector)
         return positions[nearest(cosines, k, k + _CAP)]
 
@@ -355,7 +348,7 @@ class Snapshot:
     def _hits(self, database: Database, found: _Found, k: int, basis: _Basis) -> list[Hit]:
         """The best ``k`` of candidates, by falling relevance, ties by id."""
         scores, rows = found.scores, self._rows_at(found.positions)
-        chosen = _best(database, rows, scores, k)
+        chosen = _foremost(database, rows, scores, k)
         vectors = [*found.vectors[chosen]]
         vector_of = dict(zip(rows[chosen].tolist(), vectors, strict=True))
         if basis.terms and database.recognises:
@@ -599,7 +592,9 @@ class Snapshot:
         return vectors
 
 
-def _best(database: Database, rows: Rows, scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+def _foremost(
+    database: Database, rows: Rows, scores: NDArray[np.float64], k: int
+) -> NDArray[np.intp]:
     """Which ``k`` rows have the highest scores, ties by id."""
     cut = np.sort(scores)[-k] if len(rows) > k else -np.inf
     chosen = np.flatnonzero(scores >= cut)

@@ -8,9 +8,9 @@ size all of it is four numbers.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,7 +87,9 @@ def main() -> None:
     Its fingerprint stays, since its features do: what was trained on them, and casebases that hold
     them, go on.
     """
-    card = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("card", type=Path, help="FILE.json beside FILE.onnx")
+    card: Path = parser.parse_args().card
     settings = json.loads(card.read_text("utf-8"))
     model = card.with_suffix(".onnx")
     settings.setdefault("known_as", settings["sha256"][:16])

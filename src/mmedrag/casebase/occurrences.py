@@ -107,13 +107,12 @@ class Occurrences:
         def work(snapshot: Snapshot, database: Database) -> frozenset[str]:
             if not database.recognises:
                 return frozenset()
-            of_kinds = f"kind IN ({', '.join('?' * len(kinds))})"
-            terms = database.mention_table.named(of_kinds, [kind.value for kind in kinds])
+            terms = database.mention_table.terms_of(kinds)
             if not above:
-                return frozenset(terms)
+                return frozenset(concept for _, concept, *_ in terms)
             said = snapshot.statements(database, fresh=_is_fresh(snapshot, above))
             stated = said.mentioned(snapshot.above(above))
-            return frozenset(c for c, numbers in terms.items() if not stated.isdisjoint(numbers))
+            return frozenset(concept for number, concept, *_ in terms if number in stated)
 
         return self._ask(work)
 

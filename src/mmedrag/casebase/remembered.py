@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 
 from mmedrag.casebase.database import Database
@@ -57,20 +57,25 @@ class RememberedCases:
         Raises:
             CasebaseDamaged: one fails its checksum.
         """
-        new = {row: vector for row, vector in vectors.items() if row not in self._checked}
-        if new:
-            database.table_cases(new)
-            with self._changing:
-                self._checked.update(new)
+        self._once(
+            self._checked,
+            vectors,
+            lambda new: database.table_cases({row: vectors[row] for row in new}),
+        )
 
-    def check_terms(self, database: Database, rows: Sequence[int]) -> None:
+    def check_terms(self, database: Database, rows: Iterable[int]) -> None:
         """Hold what is kept of reports against its checksums, once.
 
         Raises:
             CasebaseDamaged: that of one fails it.
         """
-        new = [row for row in rows if row not in self._stating]
+        self._once(self._stating, rows, database.mention_table.check)
+
+    def _once(
+        self, done: set[int], rows: Iterable[int], check: Callable[[list[int]], object]
+    ) -> None:
+        new = [row for row in rows if row not in done]
         if new:
-            database.mention_table.check(new)
+            check(new)
             with self._changing:
-                self._stating.update(new)
+                done.update(new)

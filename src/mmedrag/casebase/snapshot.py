@@ -352,7 +352,7 @@ class Snapshot:
         vectors = [*found.vectors[chosen]]
         vector_of = dict(zip(rows[chosen].tolist(), vectors, strict=True))
         if basis.terms and database.recognises:
-            self._remembered.check_terms(database, list(vector_of))
+            self._remembered.check_terms(database, vector_of)
         by_table = basis.fields | (basis.fresh & (found.positions[chosen] >= self._stored))
         if by_table.any():
             asked = [row for row, was in zip(vector_of, by_table.tolist(), strict=True) if was]

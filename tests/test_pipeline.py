@@ -11,7 +11,7 @@ import pytest
 from mmedrag.assembly import create, dictionary, load
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.encoders.dual import DualEncoder, Remembering
-from mmedrag.errors import CasebaseError, FilterError, QueryError
+from mmedrag.errors import CasebaseError, CheckpointError, FilterError, ImageError, QueryError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.indexing import index
 from mmedrag.modality import TrainedClassifier, heads_from_checkpoint
@@ -31,6 +31,7 @@ from mmedrag.types import (
     Mention,
     Query,
     Question,
+    QuestionKind,
 )
 
 
@@ -70,7 +71,7 @@ def test_both_orders_and_one_score_a_stage(rag: MMedRAG, phantoms: list[Case]) -
     assert all(e.reward is not None for e in context.kept)
     assert len([e for e in context.kept if e.key.startswith("C")]) <= rag.k_final
     assert list(context.timings) == [
-        "decoding", "spelling", "modality", "terms", "encoding", "cases", "definitions", "rerank",
+        "decoding", "spelling", "terms", "modality", "encoding", "cases", "definitions", "rerank",
         "filter",
     ]  # fmt: skip
 
@@ -177,6 +178,60 @@ def test_a_query_is_encoded_once(counting, phantoms: list[Case], monkeypatch) ->
     system.retrieve("Is there a pleural effusion?")
     assert texts.encoded.count("Is there a pleural effusion?") == 1
     assert len(images.encoded) == 1
+
+
+class Unprepared:
+    """An embedder that has every item at once or not at all."""
+
+    def __init__(self, embedder) -> None:
+        self.embed, self.dim, self.fingerprint = embedder.embed, embedder.dim, embedder.fingerprint
+
+
+def test_encoding_ahead_changes_nothing(rag: MMedRAG, phantoms: list[Case]) -> None:
+    plain = replace(rag, embedder=Unprepared(rag.embedder))
+    image = first(phantoms, Domain.RADIOLOGY, "consolidation").image
+    for query in (
+        Query("Is there a consolidation?", image),
+        Query("Fever and cough for three days.", image),
+        Query("Hay un derrame pleural", image),
+        Query(image=image),
+        Query("pleural effusion", domain=Domain.RADIOLOGY),
+    ):
+        ahead, after = rag.retrieve(query), plain.retrieve(query)
+        assert np.array_equal(ahead.question.vector, after.question.vector)
+        assert ahead.question.intent == after.question.intent
+        assert [(e.name, e.relevance) for e in ahead.kept] == [
+            (e.name, e.relevance) for e in after.kept
+        ]
+
+
+def test_a_question_is_held_against_what_its_image_shows(
+    rag: MMedRAG, phantoms: list[Case]
+) -> None:
+    fundus = first(phantoms, Domain.OPHTHALMOLOGY, "drusen").image
+    context = rag.retrieve(Query("Is there a pneumothorax?", fundus))
+    assert context.question.routing.decision == Domain.OPHTHALMOLOGY
+    assert context.question.intent.kind is QuestionKind.OUT_OF_SCOPE
+    assert context.question.intent.rule == "contradicts the image"
+
+
+def test_an_image_that_cannot_be_read_is_named_beside_words(rag: MMedRAG, tmp_path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(ImageError, match=r"broken\.png"):
+        rag.retrieve(Query("Is there a pneumothorax?", broken))
+
+
+class Failing:
+    """A classifier whose model is damaged."""
+
+    def classify(self, queries, pictures=None):
+        raise CheckpointError("The head is damaged", "Install it again.")
+
+
+def test_what_fails_in_routing_is_raised(rag: MMedRAG) -> None:
+    with pytest.raises(CheckpointError, match="head is damaged"):
+        replace(rag, classifier=Failing()).retrieve("pleural effusion")
 
 
 class Judge:

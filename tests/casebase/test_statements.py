@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fast_folder import FAST
-from mmedrag.casebase import Casebase, comparison, ledger, statements
+from mmedrag.casebase import Casebase, comparison, ledger, statement_lists, statements
 from mmedrag.casebase.row_sums import RowSum
-from mmedrag.casebase.statements import Lists
+from mmedrag.casebase.statement_lists import Lists
 from mmedrag.errors import CasebaseDamaged, FilterError
 from mmedrag.testing.questions import question_of
 from mmedrag.text.sites import SITES
@@ -167,7 +167,8 @@ def differences(casebase: Casebase) -> list[str]:
 @pytest.mark.parametrize("what", ["positions", "sites", "keys", "readers"])
 def test_lists_that_say_something_else_are_found(casebase, monkeypatch, what):
     assert differences(casebase) == []
-    read, readers = statements.StoredStatements.lists.fget, statements.StoredStatements.readers.fget
+    stored = statement_lists.StoredStatements
+    read, readers = stored.lists.fget, stored.readers.fget
 
     def changed(self) -> Lists:
         lists = read(self)
@@ -177,11 +178,9 @@ def test_lists_that_say_something_else_are_found(casebase, monkeypatch, what):
         return replace(lists, **{what: lambda start, stop: span(start, stop) ^ 1})
 
     if what == "readers":
-        monkeypatch.setattr(
-            statements.StoredStatements, "readers", property(lambda self: readers(self) + 1)
-        )
+        monkeypatch.setattr(stored, "readers", property(lambda self: readers(self) + 1))
     else:
-        monkeypatch.setattr(statements.StoredStatements, "lists", property(changed))
+        monkeypatch.setattr(stored, "lists", property(changed))
     assert differences(casebase) == [
         "the lists of what reports say in the index do not match the mentions"
     ]
@@ -200,8 +199,8 @@ def test_a_damaged_list_is_not_asked(casebase, tmp_path):
 
 
 def test_an_index_of_other_sites_is_not_asked(casebase, monkeypatch):
-    meaning = statements._MEANING | {"sites": ["somewhere"]}
-    monkeypatch.setattr(statements, "_MEANING", meaning)
+    meaning = statement_lists._MEANING | {"sites": ["somewhere"]}
+    monkeypatch.setattr(statement_lists, "_MEANING", meaning)
     with Casebase.open(casebase.path, readonly=True) as other:
         where = question_of(Query(where="affirms = 'X:1'"), np.zeros(2, np.float32))
         assert len(other.search(where, 99)) == 8

@@ -17,7 +17,7 @@ from mmedrag.casebase.exact import TIE, Mask, Positions
 from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.neighbours import products
 from mmedrag.casebase.postings import StemReader
-from mmedrag.casebase.statements import StoredStatements, lists_of, places_of, readers_of
+from mmedrag.casebase.statement_lists import StoredStatements, lists_of, places_of, readers_of
 from mmedrag.casebase.vocabulary import WORDS, Counted
 
 Values: TypeAlias = Mapping[str, tuple[int, int]]

@@ -19,7 +19,7 @@ from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.postings import PostingsWriter
 from mmedrag.casebase.shard import Index, candidates, faiss, inverted_of
-from mmedrag.casebase.statements import write_statements
+from mmedrag.casebase.statement_lists import write_statements
 from mmedrag.casebase.stems import Stemmer
 from mmedrag.casebase.vocabulary import WORDS, Counted
 from mmedrag.errors import CasebaseError

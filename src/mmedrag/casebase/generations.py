@@ -35,7 +35,7 @@ from mmedrag.casebase.neighbours import (
 )
 from mmedrag.casebase.postings import Postings
 from mmedrag.casebase.shard import Shard
-from mmedrag.casebase.statements import StoredStatements, stored_statements
+from mmedrag.casebase.statement_lists import StoredStatements, stored_statements
 from mmedrag.casebase.vocabulary import Counted
 from mmedrag.durability import sync_folder, write_durably
 

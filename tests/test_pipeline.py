@@ -71,7 +71,7 @@ def test_both_orders_and_one_score_a_stage(rag: MMedRAG, phantoms: list[Case]) -
     assert all(e.reward is not None for e in context.kept)
     assert len([e for e in context.kept if e.key.startswith("C")]) <= rag.k_final
     assert list(context.timings) == [
-        "decoding", "spelling", "terms", "modality", "encoding", "cases", "definitions", "rerank",
+        "decoding", "spelling", "modality", "terms", "encoding", "cases", "definitions", "rerank",
         "filter",
     ]  # fmt: skip
 
@@ -178,31 +178,6 @@ def test_a_query_is_encoded_once(counting, phantoms: list[Case], monkeypatch) ->
     system.retrieve("Is there a pleural effusion?")
     assert texts.encoded.count("Is there a pleural effusion?") == 1
     assert len(images.encoded) == 1
-
-
-class Unprepared:
-    """An embedder that has every item at once or not at all."""
-
-    def __init__(self, embedder) -> None:
-        self.embed, self.dim, self.fingerprint = embedder.embed, embedder.dim, embedder.fingerprint
-
-
-def test_encoding_ahead_changes_nothing(rag: MMedRAG, phantoms: list[Case]) -> None:
-    plain = replace(rag, embedder=Unprepared(rag.embedder))
-    image = first(phantoms, Domain.RADIOLOGY, "consolidation").image
-    for query in (
-        Query("Is there a consolidation?", image),
-        Query("Fever and cough for three days.", image),
-        Query("Hay un derrame pleural", image),
-        Query(image=image),
-        Query("pleural effusion", domain=Domain.RADIOLOGY),
-    ):
-        ahead, after = rag.retrieve(query), plain.retrieve(query)
-        assert np.array_equal(ahead.question.vector, after.question.vector)
-        assert ahead.question.intent == after.question.intent
-        assert [(e.name, e.relevance) for e in ahead.kept] == [
-            (e.name, e.relevance) for e in after.kept
-        ]
 
 
 def test_a_question_is_held_against_what_its_image_shows(

@@ -7,7 +7,6 @@ stranger's stages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Self
@@ -34,7 +33,6 @@ from mmedrag.protocols import (
     Embedder,
     Generator,
     ModalityClassifier,
-    Preparing,
     QuestionExpander,
     QuestionReader,
     Reranker,
@@ -60,7 +58,6 @@ from mmedrag.types import (
 )
 
 _NO_VECTOR = np.zeros(0, np.float32)
-_UNROUTED = Routing({}, None, reason="not routed yet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,53 +192,30 @@ class MMedRAG:
         return replace(context, question=question, timings=timings)
 
     def _understand(self, query: Query, lap: _Stopwatch) -> Question:
-        """Sections 3.2 and 3.3; the image is decoded once for both.
-
-        While the image is encoded and routed, the words are read: the two take about as long, and
-        neither needs the other until what is asked is held against what the image shows.
-        """
+        """Sections 3.2 and 3.3; the image is decoded once for both."""
         picture = None if query.image is None else open_image(query.image)
         lap("decoding")
-        with ThreadPoolExecutor(1, "routing") as beside:
-            beside.submit(self._prepare, picture=picture)
-            corrected = self._corrected(query)
-            query = replace(query, text=corrected.text)
-            lap("spelling")
-            routed = beside.submit(self._route, query, picture)
-            mentions = self.definitions.recognise([query.text])[0]
-            question = Question(
-                query, _UNROUTED, _NO_VECTOR, mentions, corrections=corrected.corrections
-            )
-            question = self._read(question)
-            if picture is not None:
-                self._prepare(in_english(question).text)
-            lap("terms")
-            routing = routed.result()  # 3.2  eq. (1)
-            lap("modality")
-        question = replace(question, routing=routing)
-        if picture is not None:
-            question = self._read(question)
+        corrected = self._corrected(query)
+        query = replace(query, text=corrected.text)
+        lap("spelling")
+        routing = self._route(query, picture)  # 3.2  eq. (1)
+        lap("modality")
+        mentions = self.definitions.recognise([query.text])[0]
+        question = Question(query, routing, _NO_VECTOR, mentions, corrections=corrected.corrections)
+        if self.reader is not None:
+            question = replace(question, intent=self.reader.read(question))
         if compares_patient(question):
             own = replace(routing, scores={}, decision=None, reason="the patient's own studies")
             question = replace(question, routing=own)
-        if self.reviser is not None:
-            question = replace(question, routing=self.reviser.revise(question))
-        vector = self.embedder.embed([in_english(question)], [picture])[0]  # 3.3
-        lap("encoding")
-        return replace(question, vector=vector)
-
-    def _prepare(self, text: str = "", picture: Image | None = None) -> None:
-        if isinstance(self.embedder, Preparing):
-            self.embedder.prepare(text, picture)
-
-    def _read(self, question: Question) -> Question:
-        """What the words ask for, and what cases should affirm, rule out and call it."""
-        if self.reader is not None:
-            question = replace(question, intent=self.reader.read(question))
         if self.expander is not None:
             criteria, synonyms = self.expander.criteria(question), self.expander.synonyms(question)
             question = replace(question, criteria=criteria, synonyms=synonyms)
-        return question
+        if self.reviser is not None:
+            question = replace(question, routing=self.reviser.revise(question))
+        lap("terms")
+        vector = self.embedder.embed([in_english(question)], [picture])[0]  # 3.3
+        lap("encoding")
+        return replace(question, vector=vector)
 
     def _corrected(self, query: Query) -> Corrected:
         if self.speller is None:

@@ -221,7 +221,7 @@ def question_texts(folder: Path) -> TextEncoder:
     """The encoder of questions: the lower layers of MiniLM, tuned (docs/notes/answers.md)."""
     from mmedrag.encoders.text import OnnxTextEncoder, WordPiece
 
-    return Remembering(OnnxTextEncoder(folder / "texts.onnx", WordPiece(folder / "vocab.txt")))
+    return OnnxTextEncoder(folder / "texts.onnx", WordPiece(folder / "vocab.txt"))
 
 
 def default_reranker() -> Reranker:

@@ -78,17 +78,6 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
-class Preparing(Protocol):
-    """An embedder that can encode a part of a query before the rest of it is known.
-
-    Laws: no vector that :meth:`Embedder.embed` gives changes by it; it may be called by several
-    threads at once.
-    """
-
-    def prepare(self, text: str = "", picture: Image | None = None) -> None: ...
-
-
-@runtime_checkable
 class CaseIndex(Protocol):
     """Section 3.4, stage 1 (eq. 2).
 
@@ -256,8 +245,6 @@ class QuestionReader(Protocol):
     """What a question asks for (:class:`~mmedrag.types.QuestionKind`).
 
     Laws: the same question gets the same intent; its concepts are among those of its mentions.
-    A question that has an image is read twice, first while its routing is still undecided: what is
-    found then only prepares for the second reading.
     """
 
     def read(self, question: Question) -> Intent: ...

@@ -113,6 +113,7 @@ class Snapshot:
         self._alive: Mask = np.ones(self._stored, np.bool_)
         self._gone: Positions = np.empty(0, np.int64)  # those of the generation that are not
         self._filters: dict[str, tuple[Mask, _Basis]] = {}
+        self._matched: dict[tuple[Criterion, ...], Scored] = {}  # the last criteria
         self._graph = (
             Graph(None, None)
             if generation is None
@@ -178,8 +179,9 @@ class Snapshot:
         self._remembered.forget()
 
     def forget_filters(self) -> None:
-        """Ask the database again which rows a filter lets in."""
+        """Ask again which cases a filter lets in, and which meet criteria."""
         self._filters.clear()
+        self._matched.clear()
 
     def domains(self) -> set[str]:
         """The domains that cases are of."""
@@ -299,8 +301,7 @@ class Snapshot:
         positions, scores = scored
         if not np.any(scores > 0.0):
             return np.empty(0, np.int64)
-        place = min(depth, len(scores))
-        least = max(np.partition(scores, -place)[-place], np.min(scores[scores > 0.0]))
+        least = _least(scores, depth)
         alike = np.zeros(len(self._alive), np.bool_)
         alike[positions[scores == least]] = True
         similar = self._candidates(vector, depth, domain, alike, _FEW_ALIKE)
@@ -506,10 +507,18 @@ class Snapshot:
             )
 
     def _matching(self, database: Database, criteria: Sequence[Criterion]) -> Scored:
-        """Positions that speak to any criterion, and how far they meet all of them."""
-        if not criteria or not database.recognises:
+        """Positions that speak to any criterion, and how far they meet all of them.
+
+        One question may be searched more than once, under several filters.
+        """
+        asked = tuple(criteria)
+        if not asked or not database.recognises:
             return np.empty(0, np.int64), np.empty(0)
-        return match(self.statements(database), criteria)
+        if asked not in self._matched:
+            matched = match(self.statements(database), asked)
+            self._matched.clear()
+            self._matched[asked] = matched
+        return self._matched[asked]
 
     def above(self, row: int) -> Mask:
         """Which positions have higher row numbers and are not deleted."""
@@ -525,8 +534,13 @@ class Snapshot:
         return rows[np.searchsorted(rows, above, "right") :]
 
     def _visible(self, scored: Scored, domain: Domain | None, allowed: Mask | None) -> Scored:
-        """What a search over ``domain`` may find of scored positions."""
+        """What a search over ``domain`` may find of scored positions, which ascend."""
         positions, scores = scored
+        if domain is not None and not np.any(positions[-1:] >= self._stored):  # a stretch of them
+            shard = self._shards.get(domain)
+            ends = [0, 0] if shard is None else [shard.start, shard.stop]
+            first, last = np.searchsorted(positions, ends)
+            positions, scores, domain = positions[first:last], scores[first:last], None
         inside = self._is_visible(positions, domain, allowed)
         return positions[inside], scores[inside]
 
@@ -590,6 +604,15 @@ class Snapshot:
             vectors[stored] = self._generation.vectors.at(positions[stored])
         vectors[~stored] = self._fresh.vectors[positions[~stored] - self._stored]
         return vectors
+
+
+def _least(scores: NDArray[np.float64], k: int) -> float:
+    """The ``k``-th highest score, or the lowest above 0 where that is higher."""
+    best = scores.max()
+    if np.count_nonzero(scores == best) >= k:  # most often; to put them in order takes longer
+        return float(best)
+    place = min(k, len(scores))
+    return float(max(np.partition(scores, -place)[-place], np.min(scores[scores > 0.0])))
 
 
 def _foremost(

@@ -14,7 +14,7 @@ from PIL import Image
 from mmedrag.encoders.attribution import Attributing, SimilarityMaps
 from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.encoders.dual import text_of
-from mmedrag.protocols import DefinitionSource, Embedder, Preparing
+from mmedrag.protocols import DefinitionSource, Embedder
 from mmedrag.types import Definition, Embeddable, Matrix, Mention, Vector
 
 
@@ -74,11 +74,6 @@ class DefinitionsOnce:
             vectors |= dict(zip(absent, made, strict=True))
         self._remember(vectors)
         return np.stack([vectors[digest] for digest in digests])
-
-    def prepare(self, text: str = "", picture: Image.Image | None = None) -> None:
-        """Encode a part of a query now, where the embedder can."""
-        if isinstance(self._embedder, Preparing):
-            self._embedder.prepare(text, picture)
 
     def similarity_maps(self, first: Image.Image, second: Image.Image) -> SimilarityMaps | None:
         """The maps of two images, where the embedder has them."""

@@ -96,16 +96,6 @@ class DualEncoder:
         queries = np.array([isinstance(item, Query) for item in items], dtype=np.bool_)
         return np.where(queries[:, None], unit_rows(fused), fused)
 
-    def prepare(self, text: str = "", picture: Image.Image | None = None) -> None:
-        """Encode a part of a query now, so that :meth:`embed` finds it remembered.
-
-        Encoders that remember nothing are not asked.
-        """
-        if text.strip() and isinstance(self.texts, Remembering):
-            self.texts.encode([text])
-        if picture is not None and isinstance(self.images, Remembering):
-            self.images.encode([picture])
-
     def similarity_maps(self, first: Image.Image, second: Image.Image) -> SimilarityMaps | None:
         """What regions add to the cosine of two images; ``None`` without feature maps."""
         images = self.images

@@ -276,11 +276,11 @@ def scores_of(connection, casebase, asked):
 
 def our_scores(casebase, asked):
     with casebase._access.now() as snapshot:
-        positions, scores = snapshot._lexicon.match(" ".join(asked), snapshot._alive)
-        ids = casebase._access.database.ids(np.sort(snapshot._rows_at(positions)))
+        positions, scores = snapshot._lexicon.match(" ".join(asked), snapshot.members.alive)
+        ids = casebase._access.database.ids(np.sort(snapshot.members.rows_at(positions)))
         return {
             ids[row]: score
-            for row, score in zip(snapshot._rows_at(positions).tolist(), scores, strict=True)
+            for row, score in zip(snapshot.members.rows_at(positions).tolist(), scores, strict=True)
         }
 
 

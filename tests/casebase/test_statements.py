@@ -110,13 +110,14 @@ def hold(casebase: Casebase, model: dict[str, tuple[Mention, ...] | None]) -> No
 
     def asked(snapshot, database):
         said = snapshot.statements(database)
-        ids = database.ids(snapshot.rows_above(np.flatnonzero(snapshot.above(0)), 0))
+        members = snapshot.members
+        ids = database.ids(members.rows_above(np.flatnonzero(members.above(0)), 0))
         for concept in (*CONCEPTS, "nothing"):
             for assertion in SAID:
                 for sites in ((), SITES[:1], SITES[:2], ("nowhere",)):
                     positions = said.stating(assertion, said.terms([concept]), sites)
                     assert (np.diff(positions) > 0).all()
-                    rows = snapshot.rows_above(positions, 0)
+                    rows = snapshot.members.rows_above(positions, 0)
                     assert {ids[row] for row in rows.tolist()} == {
                         i
                         for i, mentions in model.items()

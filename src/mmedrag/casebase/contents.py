@@ -95,7 +95,7 @@ class Contents:
     def domains(self) -> list[Domain]:
         """The domains that its cases are of, by name."""
         with self._access.now() as snapshot:
-            return sorted(Domain(name) for name in snapshot.domains())
+            return sorted(Domain(name) for name in snapshot.members.domains())
 
     def ids(self) -> Iterator[str]:
         """All ids, in the order of adding."""
@@ -314,7 +314,7 @@ class Contents:
         with self._access.now() as snapshot:
             held = self._access.database.log_holds_erased()
             left = {
-                "vectors in the index": snapshot.masked(),
+                "vectors in the index": snapshot.members.masked(),
                 "bytes of log": size_of(log_of(self.path / "casebase.db")) if held else 0,
                 "previews": len(self._access.database.erasures()),
             }

@@ -75,7 +75,7 @@ class Occurrences:
             read = snapshot.readers(database) == reader
             if read.all():
                 return rows
-            known = snapshot.rows_above(np.flatnonzero(read), above)
+            known = snapshot.members.rows_above(np.flatnonzero(read), above)
             return rows[locate(known, rows)[1]]
 
         return self._ask(work)
@@ -111,7 +111,7 @@ class Occurrences:
             if not above:
                 return frozenset(concept for _, concept, *_ in terms)
             said = snapshot.statements(database, fresh=_is_fresh(snapshot, above))
-            stated = said.mentioned(snapshot.above(above))
+            stated = said.mentioned(snapshot.members.above(above))
             return frozenset(concept for number, concept, *_ in terms if number in stated)
 
         return self._ask(work)
@@ -143,7 +143,7 @@ class Occurrences:
             if not database.recognises:
                 return _NONE
             said = snapshot.statements(database, fresh=_is_fresh(snapshot, above))
-            return snapshot.rows_above(find(said), above)
+            return snapshot.members.rows_above(find(said), above)
 
         return self._ask(work)
 

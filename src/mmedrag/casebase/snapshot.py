@@ -1,13 +1,8 @@
-"""One committed state of a casebase in memory, and the search of section 3.4, stage 1, in it.
-
-A case has a *position*: those of the generation come first, domain by domain, then those added
-since. Masks, scores and candidates are arrays over positions, so that nothing that a search or a
-write costs depends on how many cases SQLite would have to look at.
-"""
+"""One committed state of a casebase in memory, and the search of section 3.4, stage 1, in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isnan
@@ -19,9 +14,7 @@ from mmedrag.casebase import conditions
 from mmedrag.casebase.connection import State
 from mmedrag.casebase.criteria import match
 from mmedrag.casebase.database import Database
-from mmedrag.casebase.derivation import UNASSIGNED
 from mmedrag.casebase.exact import (
-    ExactRows,
     Mask,
     Positions,
     Rows,
@@ -33,9 +26,9 @@ from mmedrag.casebase.generations import Generation
 from mmedrag.casebase.hits import hit
 from mmedrag.casebase.hybrid import relevance, weight_of
 from mmedrag.casebase.lexical import Lexicon, Scored
-from mmedrag.casebase.onward import Added, Graph
+from mmedrag.casebase.members import TIES, Members
+from mmedrag.casebase.onward import Graph
 from mmedrag.casebase.remembered import RememberedCases
-from mmedrag.casebase.shard import Found, Shard, joined
 from mmedrag.casebase.statements import PositionStatements, SnapshotStatements
 from mmedrag.casebase.vocabulary import WORDS
 from mmedrag.errors import EncoderMismatch, FilterError, QueryError
@@ -46,8 +39,6 @@ from mmedrag.remembering import forget
 from mmedrag.types import Criterion, Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
-_CAP = 1_024  # ties at the cut that are looked at beyond k
-_FEW_GONE = 100  # deleted cases a domain; so many more are searched for rather than all masked
 _FEW_ALIKE = 5_000  # cases that meet criteria alike and are compared one by one
 _FILTERS = 16  # remembered
 
@@ -106,12 +97,7 @@ class Snapshot:
     def __init__(self, generation: Generation | None, database: Database, dim: int) -> None:
         self._dim = dim
         self._generation = generation
-        self._shards: Mapping[str, Shard] = {} if generation is None else generation.shards
-        self._stored = 0 if generation is None else len(generation.rows)
-        self._fresh = ExactRows(dim)
-        self._fresh_domains: dict[str, list[int]] = {}  # positions by domain
-        self._alive: Mask = np.ones(self._stored, np.bool_)
-        self._gone: Positions = np.empty(0, np.int64)  # those of the generation that are not
+        self.members = Members(generation, dim)
         self._filters: dict[str, tuple[Mask, _Basis]] = {}
         self._matched: dict[tuple[Criterion, ...], Scored] = {}  # the last criteria
         self._graph = (
@@ -131,13 +117,8 @@ class Snapshot:
             None if generation is None else generation.postings,
             lambda stem: database.vocabulary.number(number, WORDS, stem),
             database.stemmer,
-            self._stored,
+            self.members.stored,
         )
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """The kind of index that each domain of the generation has."""
-        return {name: shard.key for name, shard in self._shards.items()}
 
     def follows(self, state: State) -> bool:
         """Whether :meth:`advance` can lead from here to a state of the database."""
@@ -153,21 +134,22 @@ class Snapshot:
         self._statements.forget_terms()
         if self.epoch >= 0:
             deleted = database.deleted_since(self.epoch)
-            self._kill(self._positions_of(deleted))
+            self._kill(self.members.positions_of(deleted))
             if len(deleted):
                 forget()
         for added in database.added_since(self._row, self._dim):
-            first = self._stored + len(self._fresh)
-            self._fresh.append(added.rows, added.vectors)
-            for position, domain in enumerate(added.domains, first):
-                self._fresh_domains.setdefault(domain or UNASSIGNED, []).append(position)
+            self.members.add(added)
             self._lexicon.add(added.texts)
             self._row = int(added.rows[-1])
-        more = self._stored + len(self._fresh) - len(self._alive)
-        self._alive = np.pad(self._alive, (0, more), constant_values=True)
         self.forget_filters()
         self.forget_cases()
         self.epoch = state.epoch
+
+    def _kill(self, positions: Positions) -> None:
+        positions = positions[positions >= 0]
+        positions = positions[self.members.alive[positions]]
+        self._lexicon.kill(positions)
+        self.members.kill(positions)
 
     @property
     def last(self) -> int:
@@ -182,21 +164,6 @@ class Snapshot:
         """Ask again which cases a filter lets in, and which meet criteria."""
         self._filters.clear()
         self._matched.clear()
-
-    def domains(self) -> set[str]:
-        """The domains that cases are of."""
-        shards, fresh = self._shards.items(), self._fresh_domains.items()
-        stored = {name for name, s in shards if self._alive[s.start : s.stop].any()}
-        added = {name for name, positions in fresh if self._alive[positions].any()}
-        return (stored | added) - {UNASSIGNED}
-
-    def fresh(self) -> int:
-        """How many cases are searched in memory because no generation holds them yet."""
-        return int(np.count_nonzero(self._alive[self._stored :]))
-
-    def masked(self) -> int:
-        """How many deleted cases the generation's files still hold."""
-        return self._stored - int(np.count_nonzero(self._alive[: self._stored]))
 
     def search(
         self,
@@ -215,27 +182,28 @@ class Snapshot:
         narrowed = allowed is not None or domain is not None
         basis = replace(basis, terms=basis.terms or bool(question.criteria), fresh=narrowed)
         text = " ".join([query.text, *question.synonyms])
-        words = self._lexicon.match(text, self._alive)
+        words = self._lexicon.match(text, self.members.alive)
         concepts = self._matching(database, question.criteria)
         met = bool(concepts[1].any())
         if not len(words[0]) and not met:
             wide = k if walk is None else max(k, walk.candidates)
-            positions = self._candidates(vector, wide, domain, allowed)
+            positions = self.members.candidates(vector, wide, domain, allowed)
             ranking = _Ranking(vector, None, None, 0.0)
         else:
-            matched, scores = self._visible(words, domain, allowed)
+            matched, scores = self.members.visible(words, domain, allowed)
+            meeting = self.members.visible(concepts, domain, allowed)
             depth = max(k, _DEPTH)
             sources = [
-                self._nearest(vector, depth, self._candidates(vector, depth, domain, allowed)),
+                self._nearest(vector, depth, domain, allowed),
                 self._best(matched, scores, depth),
-                self._meeting(vector, depth, domain, self._visible(concepts, domain, allowed)),
+                self._meeting(vector, depth, domain, meeting),
             ]
             positions = np.unique(np.concatenate(sources))
             weight = weight_of(question.criteria)
             ranking = _Ranking(vector, words, concepts if met else None, weight)
         found = self._ranked(ranking, positions)
         if walk is not None:
-            visible = partial(self._is_visible, domain=domain, allowed=allowed)
+            visible = partial(self.members.are_visible, domain=domain, allowed=allowed)
             found = self._onward(found, ranking, walk, k, visible)
         return self._hits(database, found, k, basis)
 
@@ -243,7 +211,7 @@ class Snapshot:
         self, ranking: _Ranking, positions: Positions, beside: _Found | None = None
     ) -> _Found:
         """Some positions, beside others, with what all of them are ranked by."""
-        vectors = self._vectors_at(positions)
+        vectors = self.members.vectors_at(positions)
         cosines = similarities(vectors, ranking.query)
         if beside is not None:
             positions = np.concatenate([beside.positions, positions])
@@ -260,10 +228,11 @@ class Snapshot:
         visible: Callable[[Positions], Mask],
     ) -> _Found:
         """What was found, and of its neighbours those that a walk reaches most."""
-        order = np.lexsort((self._rows_at(found.positions), -found.scores))[: walk.candidates]
+        order = np.lexsort((self.members.rows_at(found.positions), -found.scores))
+        order = order[: walk.candidates]
         start = found.positions[order]
-        added = Added(self._fresh.vectors, self._fresh_domains, self._stored)
-        lists = self._graph.lists(start, found.vectors[order], added, self._alive)
+        added, alive = self.members.added, self.members.alive
+        lists = self._graph.lists(start, found.vectors[order], added, alive)
         near = lists.positions.astype(np.int64)
         seen = (near >= 0) & visible(near)
         near = np.where(seen, near, start[:, None])
@@ -292,7 +261,7 @@ class Snapshot:
         if len(positions) > depth:
             high = scores >= np.partition(scores, -depth)[-depth]
             positions, scores = positions[high], scores[high]
-        return positions[np.lexsort((self._rows_at(positions), -scores))[:depth]]
+        return positions[np.lexsort((self.members.rows_at(positions), -scores))[:depth]]
 
     def _meeting(
         self, vector: Vector, depth: int, domain: Domain | None, scored: Scored
@@ -302,18 +271,12 @@ class Snapshot:
         if not np.any(scores > 0.0):
             return np.empty(0, np.int64)
         least = _least(scores, depth)
-        alike = np.zeros(len(self._alive), np.bool_)
+        alike = np.zeros(len(self.members.alive), np.bool_)
         alike[positions[scores == least]] = True
-        similar = self._candidates(vector, depth, domain, alike, _FEW_ALIKE)
-        most = self._nearest(vector, depth, similar)
+        most = self._nearest(vector, depth, domain, alike, _FEW_ALIKE)
         return np.concatenate([positions[scores > least], most])
 
-    def _nearest(self, vector: Vector, k: int, positions: Positions) -> Positions:
-        """Of candidates the ``k`` most similar and their ties, however they were searched."""
-        cosines = similarities(self._vectors_at(positions), vector)
-        return positions[nearest(cosines, k, k + _CAP)]
-
-    def _candidates(
+    def _nearest(
         self,
         vector: Vector,
         k: int,
@@ -321,44 +284,24 @@ class Snapshot:
         allowed: Mask | None,
         few: int | None = None,
     ) -> Positions:
-        """Positions among which the ``k`` most similar are, ascending; few allowed ones exactly."""
-        mask = self._alive if allowed is None else self._alive & allowed
-        searched = [shard for name, shard in self._shards.items() if domain in (None, name)]
-        found = []
-        for shard in searched:
-            gone = int(np.diff(np.searchsorted(self._gone, [shard.start, shard.stop]))[0])
-            if allowed is None and gone <= _FEW_GONE:
-                found.append(self._living(shard.search(vector, k + gone, k + gone + _CAP, None)))
-                continue
-            inside = mask[shard.start : shard.stop]
-            few = 0 if allowed is None else few
-            found.append(shard.search(vector, k, k + _CAP, inside, few=few))
-        positions = [joined(searched, found, k, _CAP)]
-        fresh = self._fresh_mask(domain) & mask[self._stored :]
-        if fresh.any():
-            positions.append(self._fresh.search(vector, k, k + _CAP, fresh) + self._stored)
-        return np.sort(np.concatenate(positions))
-
-    def _living(self, found: Found) -> Found:
-        """What was found, less the deleted cases."""
-        if not len(self._gone):
-            return found
-        living = self._alive[found[0]]
-        return found[0][living], found[1][living]
+        """The ``k`` most similar and their ties, however they were searched."""
+        positions = self.members.candidates(vector, k, domain, allowed, few)
+        cosines = similarities(self.members.vectors_at(positions), vector)
+        return positions[nearest(cosines, k, k + TIES)]
 
     def _hits(self, database: Database, found: _Found, k: int, basis: _Basis) -> list[Hit]:
         """The best ``k`` of candidates, by falling relevance, ties by id."""
-        scores, rows = found.scores, self._rows_at(found.positions)
+        scores, rows = found.scores, self.members.rows_at(found.positions)
         chosen = _foremost(database, rows, scores, k)
         vectors = [*found.vectors[chosen]]
         vector_of = dict(zip(rows[chosen].tolist(), vectors, strict=True))
         if basis.terms and database.recognises:
             self._remembered.check_terms(database, vector_of)
-        by_table = basis.fields | (basis.fresh & (found.positions[chosen] >= self._stored))
+        by_table = basis.fields | (basis.fresh & (found.positions[chosen] >= self.members.stored))
         if by_table.any():
             asked = [row for row, was in zip(vector_of, by_table.tolist(), strict=True) if was]
             self._remembered.check(database, {row: vector_of[row] for row in asked})
-        cases = self._remembered.read(database, vector_of, len(self._alive))
+        cases = self._remembered.read(database, vector_of, len(self.members.alive))
         read, cosines = (cases[row] for row in vector_of), found.cosines[chosen].tolist()
         hits: Iterable[Hit] = map(hit, read, vectors, cosines, scores[chosen].tolist())
         if found.proximity is not None:
@@ -373,21 +316,15 @@ class Snapshot:
     ) -> Rows:
         """The rows above one, ascending, that a search in a domain by a filter could find."""
         last = 0 if self.generation is None else self.generation.row
-        first = 0 if above < last else self._stored
+        first = 0 if above < last else self.members.stored
         positions = np.flatnonzero(self.visible(database, domain, where)[first:]) + first
-        return self.rows_above(positions, above)
+        return self.members.rows_above(positions, above)
 
     def visible(self, database: Database, domain: Domain | None, where: str | None) -> Mask:
         """Which positions a search in a domain by a filter could find."""
         allowed, _ = self._allowed(database, where)
-        mask = self._alive.copy() if allowed is None else self._alive & allowed
-        if domain is not None:
-            inside, shard = np.zeros(len(mask), np.bool_), self._shards.get(domain)
-            if shard is not None:
-                inside[shard.start : shard.stop] = True
-            inside[self._stored :] = self._fresh_mask(domain)
-            mask &= inside
-        return mask
+        inside = self.members.inside(domain)
+        return inside if allowed is None else inside & allowed
 
     def stored_as(self, database: Database, field: str) -> dict[str, Rows]:
         """The rows, ascending, of each value of a field that the generation has a column of."""
@@ -397,7 +334,7 @@ class Snapshot:
         groups = self._generation.columns.grouped(
             field, lambda field: database.vocabulary.values(number, field)
         )
-        living = ((value, positions[self._alive[positions]]) for value, positions in groups)
+        living = ((value, positions[self.members.alive[positions]]) for value, positions in groups)
         return {
             value: distinct(self._generation.rows[positions])
             for value, positions in living
@@ -424,11 +361,11 @@ class Snapshot:
 
     def frequency(self, stem: str) -> int:
         """How many reports use a word of that stem."""
-        return self._lexicon.frequency(stem, self._alive)
+        return self._lexicon.frequency(stem, self.members.alive)
 
     def first_using(self, stem: str) -> Rows:
         """One report that uses a word of that stem, ``(1,)``; nothing where none does."""
-        return self._rows_at(self._lexicon.first(stem, self._alive))
+        return self.members.rows_at(self._lexicon.first(stem, self.members.alive))
 
     # Filters
 
@@ -455,17 +392,17 @@ class Snapshot:
             masks = [self._mask(database, child) for child in node.children]
             joined: Mask = (np.logical_and if node.word == "AND" else np.logical_or).reduce(masks)
             return joined
-        mask = np.zeros(len(self._alive), np.bool_)
+        mask = np.zeros(len(self.members.alive), np.bool_)
         if node.field in MENTIONED:
             self.require_read(database)
             mask[conditions.stating(node, self.statements(database))] = True
             return ~mask if node.relation == "null" else mask
         above = 0
         if self._generation is not None and self._generation.columns.has(node.field):
-            mask[: self._stored] = self._columnar(database, self._generation, node)
+            mask[: self.members.stored] = self._columnar(database, self._generation, node)
             above = self._generation.summary.row
-        if not above or len(self._fresh):
-            positions = self._positions_of(database.rows_where(node, above))
+        if not above or self.members.fresh():
+            positions = self.members.positions_of(database.rows_where(node, above))
             mask[positions[positions >= 0]] = True
         return mask
 
@@ -485,13 +422,13 @@ class Snapshot:
             CasebaseDamaged: what is kept of a report fails its checksum.
         """
         if database.recognises:
-            self._statements.follow(database, self._row, self._positions_of)
-        return self._statements.of(database, self._alive, fresh=fresh)
+            self._statements.follow(database, self._row, self.members.positions_of)
+        return self._statements.of(database, self.members.alive, fresh=fresh)
 
     def readers(self, database: Database) -> NDArray[np.uint32]:
         """The number of who has read each report, 0 where nobody has, by position."""
         self.statements(database)
-        return self._statements.readers(len(self._alive))
+        return self._statements.readers(len(self.members.alive))
 
     def require_read(self, database: Database) -> None:
         """Refuse to say what reports say where some are not read yet.
@@ -499,7 +436,7 @@ class Snapshot:
         Raises:
             FilterError: with the remedy.
         """
-        unread = np.count_nonzero(self._alive & (self.readers(database) == 0))
+        unread = np.count_nonzero(self.members.alive & (self.readers(database) == 0))
         if unread:
             raise FilterError(
                 f"The question is what reports say, and {unread} cases were stored without it",
@@ -519,91 +456,6 @@ class Snapshot:
             self._matched.clear()
             self._matched[asked] = matched
         return self._matched[asked]
-
-    def above(self, row: int) -> Mask:
-        """Which positions have higher row numbers and are not deleted."""
-        mask = np.zeros(len(self._alive), np.bool_)
-        mask[self._stored :] = self._fresh.rows > row
-        if self._generation is not None and row < self._generation.summary.row:
-            mask[: self._stored] = self._generation.rows > row
-        return mask & self._alive
-
-    def rows_above(self, positions: Positions, above: int) -> Rows:
-        """The row numbers of some positions that are above one, ascending."""
-        rows = distinct(self._rows_at(positions))
-        return rows[np.searchsorted(rows, above, "right") :]
-
-    def _visible(self, scored: Scored, domain: Domain | None, allowed: Mask | None) -> Scored:
-        """What a search over ``domain`` may find of scored positions, which ascend."""
-        positions, scores = scored
-        if domain is not None and not np.any(positions[-1:] >= self._stored):  # a stretch of them
-            shard = self._shards.get(domain)
-            ends = [0, 0] if shard is None else [shard.start, shard.stop]
-            first, last = np.searchsorted(positions, ends)
-            positions, scores, domain = positions[first:last], scores[first:last], None
-        inside = self._is_visible(positions, domain, allowed)
-        return positions[inside], scores[inside]
-
-    def _is_visible(
-        self, positions: Positions, domain: Domain | None, allowed: Mask | None
-    ) -> Mask:
-        inside = self._alive[positions]
-        if allowed is not None:
-            inside &= allowed[positions]
-        if domain is not None:
-            inside &= self._in_domain(positions, domain)
-        return inside
-
-    def _in_domain(self, positions: Positions, domain: Domain) -> Mask:
-        shard = self._shards.get(domain)
-        inside = np.zeros(positions.shape, np.bool_)
-        if shard is not None:
-            inside = (positions >= shard.start) & (positions < shard.stop)
-        fresh = positions >= self._stored
-        inside[fresh] = self._fresh_mask(domain)[positions[fresh] - self._stored]
-        return inside
-
-    def _fresh_mask(self, domain: Domain | None) -> Mask:
-        """Which of the cases added since are of a domain."""
-        mask = np.full(len(self._fresh), domain is None)
-        if domain is not None:
-            mask[np.array(self._fresh_domains.get(domain, []), np.int64) - self._stored] = True
-        return mask
-
-    # Positions and rows
-
-    def _kill(self, positions: Positions) -> None:
-        positions = positions[positions >= 0]
-        positions = positions[self._alive[positions]]
-        self._lexicon.kill(positions)
-        self._alive[positions] = False
-        stored = np.sort(positions[positions < self._stored])
-        self._gone = np.insert(self._gone, np.searchsorted(self._gone, stored), stored)
-
-    def _positions_of(self, rows: Rows) -> Positions:
-        """Where each row is; -1 where it is not here."""
-        positions = np.full(len(rows), -1, np.int64)
-        if self._generation is not None:
-            positions = self._generation.places.of(rows)
-        offsets, present = locate(self._fresh.rows, rows)
-        positions[present] = offsets[present] + self._stored
-        return positions
-
-    def _rows_at(self, positions: Positions) -> Rows:
-        rows = np.empty(len(positions), np.int64)
-        stored = positions < self._stored
-        if self._generation is not None:
-            rows[stored] = self._generation.rows[positions[stored]]
-        rows[~stored] = self._fresh.rows[positions[~stored] - self._stored]
-        return rows
-
-    def _vectors_at(self, positions: Positions) -> Matrix:
-        vectors = np.empty((len(positions), self._dim), np.float32)
-        stored = positions < self._stored
-        if self._generation is not None:
-            vectors[stored] = self._generation.vectors.at(positions[stored])
-        vectors[~stored] = self._fresh.vectors[positions[~stored] - self._stored]
-        return vectors
 
 
 def _least(scores: NDArray[np.float64], k: int) -> float:

@@ -1,12 +1,15 @@
 """What large casebases lose by their index, on the vectors of a casebase that is there.
 
 A casebase of more than 20,000 cases a domain searches inverted lists of codes. This builds such
-lists of the vectors of any casebase, some of them left out as questions, and prints for codes of
-eight and of four bits a dimension, and for principal components, how many of the 50 nearest are
-found, and the bytes of a case.
-The last columns are filters that a tenth, a third and two thirds of the cases pass, at random, and
-by whole clusters of similar cases. They are put to the lists, although so few cases would be
-compared exactly.
+lists of the vectors of any casebase. Some cases that have image and report are left out and asked
+about: by the vector that was stored of them, and as users ask, by the image alone, by the first
+words of the report alone, and by both. For codes of eight and of four bits a dimension, and for
+principal components, it prints how many of the 50 nearest are found, and processor milliseconds.
+"FAISS alone" is the search of the same file by FAISS, which takes as many lists for any question.
+
+A second table has filters that a tenth, a third and two thirds of the cases pass, at random, and by
+whole clusters of similar cases, for questions by both. They are put to the lists, although so few
+cases would be compared exactly.
 
     python benchmarks/index_recall.py my.casebase [--questions 300]
 """
@@ -15,27 +18,21 @@ from __future__ import annotations
 
 import argparse
 import math
-import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import process_time
 
 import faiss
 import numpy as np
 
+from mmedrag import load
 from mmedrag.casebase.blocks import StoredArray, write_array
 from mmedrag.casebase.derivation import write_index
-from mmedrag.casebase.shard import Shard
+from mmedrag.casebase.shard import Shard, candidates
+from mmedrag.types import Case, Query
 
-K, CAP, CLUSTERS = 50, 1_024, 60
-
-
-def vectors_of(path: Path) -> np.ndarray:
-    """The distinct vectors of a casebase, ``(n, dim)``."""
-    with closing(sqlite3.connect(f"file:{path / 'casebase.db'}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT DISTINCT vector FROM vectors").fetchall()
-    return np.array([np.frombuffer(row[0], "<f4") for row in rows])
+K, CAP, CLUSTERS, WORDS = 50, 1_024, 60, 12
 
 
 def masks_of(vectors: np.ndarray) -> dict[str, np.ndarray | None]:
@@ -51,50 +48,106 @@ def masks_of(vectors: np.ndarray) -> dict[str, np.ndarray | None]:
     return masks
 
 
-def recall(made: Shard, vectors: np.ndarray, queries: np.ndarray, mask: np.ndarray | None) -> float:
-    """Share of the 50 nearest that a filter lets in which are found."""
+def split(path: Path, questions: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The distinct vectors of cases, ``(n, dim)``, and those of questions by how they ask."""
+    with load(path) as rag:
+        entries = list({entry.vector.tobytes(): entry for entry in rag.cases.entries()}.values())
+        order = np.random.default_rng(0).permutation(len(entries)).tolist()
+        whole = [i for i in order if entries[i].case.text and _image(entries[i].case)]
+        asked = whole[:questions]
+        queries = {"case": np.stack([entries[i].vector for i in asked])}
+        for kind in ("image", "words", "image and words"):
+            told = [_query(entries[i].case, kind) for i in asked]
+            queries[kind] = np.concatenate([rag.embedder.embed([query]) for query in told])
+        kept = sorted(set(order) - set(asked))
+        return np.stack([entries[i].vector for i in kept]), queries
+
+
+def _image(case: Case) -> bool:
+    return case.image is not None and Path(case.image).exists()
+
+
+def _query(case: Case, kind: str) -> Query:
+    words = " ".join(case.text.split()[:WORDS]) if "words" in kind else ""
+    return Query(words, case.image if "image" in kind else None)
+
+
+def recall(found: Sequence[np.ndarray], best: Sequence[np.ndarray]) -> str:
+    """Share of the nearest that are among what was found."""
+    shares = [np.isin(near, some).mean() for near, some in zip(best, found, strict=True)]
+    return f"{np.mean(shares):.3f}"
+
+
+def nearest(
+    vectors: np.ndarray, queries: np.ndarray, mask: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """The 50 nearest that a filter lets in, of each query."""
     inside = np.arange(len(vectors)) if mask is None else np.flatnonzero(mask)
-    shares = []
+    return [inside[np.argpartition(-(vectors[inside] @ query), K)[:K]] for query in queries]
+
+
+def timed(search: Callable[[np.ndarray], np.ndarray], queries: np.ndarray) -> tuple[list, str]:
+    """What each query finds, and the processor milliseconds of one, when all were asked before."""
+    found = [search(query) for query in queries]
+    begin = process_time()
     for query in queries:
-        best = inside[np.argpartition(-(vectors[inside] @ query), K)[:K]]
-        shares.append(np.isin(best, made.search(query, K, CAP, mask, few=0)[0]).mean())
-    return float(np.mean(shares))
+        search(query)
+    return found, f"{1_000 * (process_time() - begin) / len(queries):.2f}"
 
 
 def measured(
-    key: str, vectors: np.ndarray, queries: np.ndarray, masks: dict[str, np.ndarray | None]
-) -> list[str]:
-    """Bytes a case, processor milliseconds a question, and the recall under each filter."""
+    key: str,
+    vectors: np.ndarray,
+    queries: dict[str, np.ndarray],
+    masks: dict[str, np.ndarray | None],
+) -> tuple[list[list[str]], list[str]]:
+    """Rows of the first table, by how is asked, and the row of the second."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         stored = StoredArray(folder, write_array(folder / "vectors", [vectors], "<f4"))
         entry = write_index(folder / "x.faiss", vectors, key)
         made = Shard(folder, {"start": 0, "count": len(vectors), **entry}, stored)
-        made.search(queries[0], K, CAP, None)
-        begin = process_time()
-        for query in queries:
-            made.search(query, K, CAP, None)
-        spent = 1_000 * (process_time() - begin) / len(queries)
-        found = [f"{recall(made, vectors, queries, mask):.3f}" for mask in masks.values()]
-        return [f"{entry['faiss']['bytes'] / len(vectors):,.0f}", f"{spent:.2f}", *found]
+        alone = faiss.read_index(str(folder / "x.faiss"))
+        rows = []
+        for kind, asked in queries.items():
+            best = nearest(vectors, asked)
+            ours, spent = timed(lambda query: made.search(query, K, CAP, None)[0], asked)
+            theirs, bare = timed(lambda query: alone.search(query[None], candidates(K))[1], asked)
+            rows.append([kind, recall(ours, best), spent, recall(theirs, best), bare])
+        both = queries["image and words"]
+        filtered = [
+            recall([made.search(q, K, CAP, mask, few=0)[0] for q in both],
+                   nearest(vectors, both, mask))
+            for mask in masks.values()
+        ]  # fmt: skip
+        return rows, [f"{entry['faiss']['bytes'] / len(vectors):,.0f}", *filtered]
+
+
+def line(key: str, cells: Sequence[str]) -> str:
+    """A line of a table."""
+    return f"| `{key}` | {' | '.join(cells)} |"
 
 
 def main() -> None:
-    """Print a line for each kind of code."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("casebase", type=Path)
     parser.add_argument("--questions", type=int, default=300)
     options = parser.parse_args()
+    vectors, queries = split(options.casebase, options.questions)
     faiss.omp_set_num_threads(1)
-    vectors = np.random.default_rng(0).permutation(vectors_of(options.casebase))
-    queries, vectors = vectors[: options.questions], vectors[options.questions :]
-    lists = int(2 * math.sqrt(len(vectors)))
-    print(f"{len(vectors):,} vectors of {vectors.shape[1]} dimensions, {len(queries)} questions\n")
+    lists, asked = int(2 * math.sqrt(len(vectors))), len(queries["case"])
+    print(f"{len(vectors):,} vectors of {vectors.shape[1]} dimensions, {asked} questions\n")
     masks = masks_of(vectors)
-    heads = ["bytes a case", "ms", *masks]
-    print(f"| index, recall@{K} by filter | {' | '.join(heads)} |\n|---|{'---:|' * len(heads)}")
-    for key in (f"IVF{lists},SQ8", f"IVF{lists},SQ4", f"PCA256,IVF{lists},SQ8"):
-        print(f"| `{key}` | {' | '.join(measured(key, vectors, queries, masks))} |", flush=True)
+    keys = (f"IVF{lists},SQ8", f"IVF{lists},SQ4", f"PCA256,IVF{lists},SQ8")
+    tables = {key: measured(key, vectors, queries, masks) for key in keys}
+    print(f"| index | asked by | recall@{K} | ms | FAISS alone | ms |\n|---|---|{'---:|' * 4}")
+    for key, (rows, _) in tables.items():
+        print("\n".join(line(key, row) for row in rows))
+    heads = ["bytes a case", *masks]
+    print(f"\n| recall@{K} by filter | {' | '.join(heads)} |\n|---|{'---:|' * len(heads)}")
+    for key, (_, row) in tables.items():
+        print(line(key, row))
 
 
 if __name__ == "__main__":

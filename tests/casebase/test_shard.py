@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import faiss
 import numpy as np
 import pytest
 
 from mmedrag.casebase.blocks import BLOCK, GenerationDamaged, StoredArray, write_array
 from mmedrag.casebase.derivation import choose_keys, write_index
-from mmedrag.casebase.shard import Shard, joined
+from mmedrag.casebase.shard import Shard, candidates, joined
 
 N, DIM, START = 400, 16, 40
 
@@ -71,6 +72,28 @@ def test_a_filter_loses_nothing_near_wherever_its_cases_lie(clustered, share, mo
             best = inside[np.argsort(-(rows[inside] @ query))[:20]]
             shares.append(np.isin(best, shard.search(query, 20, 60, mask)[0]).mean())
     assert np.mean(shares) > 0.97
+
+
+@pytest.mark.parametrize("part", [slice(0, 8), slice(8, 16)])
+def test_a_question_by_one_modality_finds_what_lies_in_many_lists(tmp_path, part):
+    """Cases of the same image lie in as many lists as there are reports beside it."""
+    rng = np.random.default_rng(5)
+    images, reports = (rng.standard_normal((40, 8)) for _ in range(2))
+    rows = np.hstack([images[rng.integers(40, size=8_000)], reports[rng.integers(40, size=8_000)]])
+    rows += 0.3 * rng.standard_normal(rows.shape)
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    stored = StoredArray(tmp_path, write_array(tmp_path / "vectors", [rows], "<f4"))
+    entry = {"start": 0, "count": len(rows), **write_index(tmp_path / "x", rows, "IVF178,SQ8")}
+    shard, alone = Shard(tmp_path, entry, stored), faiss.read_index(str(tmp_path / "x"))
+    ours, theirs = [], []
+    for row in rows[:60]:
+        query = np.zeros(16, np.float32)
+        query[part] = row[part] / np.linalg.norm(row[part])
+        best = np.argsort(-(rows @ query))[:50]
+        ours.append(np.isin(best, shard.search(query, 50, 1_000, None)[0]).mean())
+        theirs.append(np.isin(best, alone.search(query[None], candidates(50))[1]).mean())
+    assert np.mean(theirs) < 0.98  # as many lists as find those of a case
+    assert np.mean(ours) > 0.99
 
 
 def test_inverted_lists_are_read_and_checked_as_they_are_searched(clustered):

@@ -7,7 +7,7 @@ stage; generation is not among them. Beside them: processor time of the whole qu
 machine disturbs less, and the bare FAISS call on the index that the casebase wrote.
 
     python benchmarks/query_latency.py [CORPUS ...] [--cases 5000] [--queries 100] [--keep FOLDER]
-        [--enlarged 1000000] [--firsts]
+        [--enlarged 1000000] [--firsts] [--recall]
 
 Without a corpus, synthetic cases are drawn. With ``--keep`` the casebase stays in the folder and is
 used again by the next run. With ``--enlarged`` it is brought to so many cases by ones that nobody
@@ -19,6 +19,10 @@ its answer, questions of findings that were not asked about before, and the firs
 case was added or deleted, which another connection does; one thread, medians, processor time of
 the whole process beside. What opening loads, and the check of the whole file, goes on in the first
 rows.
+
+With ``--recall`` it is counted how many of the 50 nearest cases of each domain these queries find,
+by the kind of query: a query of words or an image alone lies farther from cases than they do from
+one another.
 """
 
 from __future__ import annotations
@@ -71,6 +75,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
     parser.add_argument("--firsts", action="store_true", help="measure what is not warm")
+    parser.add_argument("--recall", action="store_true", help="count what is found")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -81,6 +86,9 @@ def main() -> None:
         if not (folder / "queries.json").exists():
             prepare(options.corpus, folder, options.cases, options.queries, options.enlarged)
         print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        if options.recall:
+            report_recall(recalls(folder))
+            return
         if options.firsts:
             report_firsts(in_process(folder, 1, "--firsts"))
             return
@@ -255,6 +263,55 @@ def firsts(folder: Path) -> Taken:
             timed("deleting one", lambda i=i: casebase.delete([f"first-{i}"]))
             ask("after one was deleted", FINDINGS[i % len(FINDINGS)])
     return taken
+
+
+def recalls(folder: Path) -> dict[str, dict[str, float]]:
+    """Share of the 50 nearest cases of each domain that a search finds, by kind of query."""
+    from mmedrag.assembly import load
+    from mmedrag.testing.questions import question_of
+    from mmedrag.types import Domain, Query
+
+    path, told = folder / "benchmark.casebase", json.loads((folder / "queries.json").read_text())
+    found: dict[str, dict[str, float]] = {}
+    with load(path) as rag:
+        for number, kind in enumerate(KINDS):
+            asked = [
+                Query(q["text"] if "text" in kind else "", q["image"] if "image" in kind else None)
+                for q in told[number :: len(KINDS)]
+            ]
+            vectors = np.concatenate([rag.embedder.embed([query]) for query in asked])
+            found[kind] = {}
+            for domain in map(Domain, rag.cases.domains()):
+                least = nearest(path, domain, vectors, rag.k_cases)[:, -1]
+                shares = []
+                for vector, limit in zip(vectors, least, strict=True):
+                    hits = rag.cases.search(question_of(Query(), vector, domain), rag.k_cases)
+                    near = sum(hit.similarity > limit - 1e-6 for hit in hits)
+                    shares.append(min(near / rag.k_cases, 1.0))
+                found[kind][domain] = float(np.mean(shares))
+    return found
+
+
+def nearest(path: Path, domain: str, queries: Matrix, k: int) -> Matrix:
+    """The similarities of the ``k`` nearest published cases of a domain, falling, ``(n, k)``."""
+    folder = path / "generations" / (path / "CURRENT").read_text().strip()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    vectors = np.memmap(folder / "vectors", "<f4", "r", shape=tuple(manifest["vectors"]["shape"]))
+    start = manifest["shards"][domain]["start"]
+    stop = start + manifest["shards"][domain]["count"]
+    best = np.full((len(queries), k), -1.0, np.float32)
+    for first in range(start, stop, 10 * BATCH):
+        values = queries @ vectors[first : min(first + 10 * BATCH, stop)].T
+        best = np.sort(np.hstack([best, values]))[:, -k:]
+    return best[:, ::-1]
+
+
+def report_recall(found: dict[str, dict[str, float]]) -> None:
+    """Print a table: a row a kind of query, a column a domain."""
+    domains = list(next(iter(found.values())))
+    print(f"\n| recall@50 | {' | '.join(domains)} |\n|---|{'---:|' * len(domains)}")
+    for kind, shares in found.items():
+        print(f"| {kind} | {' | '.join(f'{share:.3f}' for share in shares.values())} |")
 
 
 def report_firsts(taken: Taken) -> None:

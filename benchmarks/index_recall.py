@@ -108,11 +108,11 @@ def measured(
         entry = write_index(folder / "x.faiss", vectors, key)
         made = Shard(folder, {"start": 0, "count": len(vectors), **entry}, stored)
         alone = faiss.read_index(str(folder / "x.faiss"))
-        rows = []
+        rows, most = [], candidates(K, key)
         for kind, asked in queries.items():
             best = nearest(vectors, asked)
             ours, spent = timed(lambda query: made.search(query, K, CAP, None)[0], asked)
-            theirs, bare = timed(lambda query: alone.search(query[None], candidates(K))[1], asked)
+            theirs, bare = timed(lambda query: alone.search(query[None], most)[1], asked)
             rows.append([kind, recall(ours, best), spent, recall(theirs, best), bare])
         both = queries["image and words"]
         filtered = [

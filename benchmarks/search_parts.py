@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import faiss
 import numpy as np
 
-from mmedrag.casebase import Casebase, queries, shard, snapshot
+from mmedrag.casebase import Casebase, members, queries, remembered, shard, snapshot
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Matrix, Query
 from scale import bare_indexes, unit
@@ -30,8 +30,8 @@ from scale import bare_indexes, unit
 PARTS = (
     ("inverted lists, or flat scan, by FAISS", shard, "_in_lists"),
     ("inverted lists, or flat scan, by FAISS", shard, "_exact"),
-    ("choosing lists, candidates of all domains", snapshot.Snapshot, "_candidates"),
-    ("vectors of the candidates, their blocks checked", snapshot.Snapshot, "_vectors_at"),
+    ("choosing lists, candidates of all domains", members.Members, "candidates"),
+    ("vectors of the candidates, their blocks checked", members.Members, "vectors_at"),
     ("exact comparison, ranking, hits", snapshot.Snapshot, "_hits"),
     ("cases and findings from SQLite", queries.Queries, "read"),
     ("their seals", queries, "is_sealed"),
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=50)
     asked = parser.parse_args()
     faiss.omp_set_num_threads(1)
-    snapshot._CASES, snapshot._CASES_OF = 0, 1 << 62  # nothing is remembered
+    remembered._CASES, remembered._CASES_OF = 0, 1 << 62  # nothing is remembered
     indexes = bare_indexes(asked.casebase)
     rows: dict[str, list[int]] = defaultdict(list)
     with Casebase.open(asked.casebase, readonly=True) as casebase:

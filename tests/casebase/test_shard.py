@@ -91,7 +91,7 @@ def test_a_question_by_one_modality_finds_what_lies_in_many_lists(tmp_path, part
         query[part] = row[part] / np.linalg.norm(row[part])
         best = np.argsort(-(rows @ query))[:50]
         ours.append(np.isin(best, shard.search(query, 50, 1_000, None)[0]).mean())
-        theirs.append(np.isin(best, alone.search(query[None], candidates(50))[1]).mean())
+        theirs.append(np.isin(best, alone.search(query[None], candidates(50, "SQ8"))[1]).mean())
     assert np.mean(theirs) < 0.98  # as many lists as find those of a case
     assert np.mean(ours) > 0.99
 

@@ -132,7 +132,7 @@ def write_index(file: Path, vectors: Matrix, *keys: str) -> dict[str, Any]:
             return {"index": "Flat"}
         for start in range(0, len(vectors), _CHUNK):
             index.add(np.ascontiguousarray(vectors[start : start + _CHUNK]))
-        if _set_probes(index, vectors):
+        if _set_probes(index, vectors, key):
             break
     entry: dict[str, Any] = {}
     faults: list[OSError] = []
@@ -205,7 +205,7 @@ def _train_components(index: Index, sample: Matrix) -> None:
         first.PCAMat.clear()  # the components that are not kept, 4 MB of 1,024 dimensions
 
 
-def _set_probes(index: Index, vectors: Matrix) -> bool:
+def _set_probes(index: Index, vectors: Matrix, key: str) -> bool:
     """Let an inverted index search as many lists as find 99 % of the nearest of a few vectors.
 
     How many that takes depends on the encoder: vectors in clusters need a thirtieth of the lists,
@@ -224,7 +224,7 @@ def _set_probes(index: Index, vectors: Matrix) -> bool:
     probes, lists = min(16, int(inverted.nlist)), int(inverted.nlist)
     while True:
         inverted.nprobe = probes
-        _, approximate = index.search(queries, candidates(k))
+        _, approximate = index.search(queries, candidates(k, key))
         shares = [np.isin(best, near).mean() for best, near in zip(exact, approximate, strict=True)]
         enough = bool(np.mean(shares) >= _RECALL)
         if enough or probes == lists:

@@ -22,6 +22,7 @@ Found: TypeAlias = tuple[Positions, NDArray[np.float32]]
 
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _APPROXIMATE = 2  # an approximate index proposes this many times k; exact arithmetic chooses
+_COARSE = 4  # so many of codes of 4 bits a dimension
 _REACH = 4  # times as many lists as an index searches by itself are put in order first
 _SHARE = 0.15  # of its cases that an index compares, above which matrix products compare all sooner
 _NOTHING: Found = np.empty(0, np.int64), np.empty(0, np.float32)
@@ -89,7 +90,7 @@ class Shard:
             return self._search_flat(query, k, cap, mask, count)
         positions, values = _NOTHING
         if mask is None or count > (scanned if few is None else few):
-            wanted = min(candidates(k), count)
+            wanted = min(candidates(k, self.key), count)
             positions, values = self._approximate.search(query, k, wanted, mask)
         if len(positions) < min(k, count):
             within = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
@@ -105,7 +106,7 @@ class Shard:
         k = min(k, len(self))
         if self._approximate is None or self._approximate.share > _SHARE:
             return self._many_flat(queries, k)
-        positions = self._approximate.many(queries, min(candidates(k), len(self)))
+        positions = self._approximate.many(queries, min(candidates(k, self.key), len(self)))
         short = np.count_nonzero(positions >= 0, axis=1) < k
         if short.any():
             exact = self._many_flat(queries[short], min(positions.shape[1], len(self)))
@@ -290,12 +291,17 @@ def joined(shards: Sequence[Shard], found: Sequence[Found], k: int, cap: int) ->
     if len(found) < 2 or not all(shard.comparable for shard in shards):
         return positions
     values = np.concatenate([part for _, part in found])
-    return positions[nearest(values, candidates(k), candidates(k) + cap)]
+    wanted = max(candidates(k, shard.key) for shard in shards)
+    return positions[nearest(values, wanted, wanted + cap)]
 
 
-def candidates(k: int) -> int:
-    """How many an approximate index proposes for the ``k`` nearest."""
-    return _APPROXIMATE * k + _SPARE
+def candidates(k: int, key: str) -> int:
+    """How many an index of that kind proposes for the ``k`` nearest.
+
+    The more cases lie close together, the more of them codes of 4 bits mistake for one another: of
+    a million vectors in clusters twice ``k`` had 96 % of the nearest, four times 99.9 %.
+    """
+    return (_COARSE if key.endswith("SQ4") else _APPROXIMATE) * k + _SPARE
 
 
 def inverted_of(index: Index) -> Index:

@@ -96,6 +96,20 @@ def test_a_question_by_one_modality_finds_what_lies_in_many_lists(tmp_path, part
     assert np.mean(ours) > 0.99
 
 
+def test_codes_of_four_bits_find_what_is_near_among_many_alike(tmp_path):
+    rng = np.random.default_rng(6)
+    rows = rng.standard_normal(128) / np.sqrt(128) + 0.05 * rng.standard_normal((8_000, 128))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    stored = StoredArray(tmp_path, write_array(tmp_path / "vectors", [rows], "<f4"))
+    entry = {"start": 0, "count": len(rows), **write_index(tmp_path / "x", rows, "IVF60,SQ4")}
+    shard, found = Shard(tmp_path, entry, stored), []
+    for row in rows[:60]:
+        query = row + (0.05 * rng.standard_normal(128)).astype(np.float32)
+        best = np.argsort(-(rows @ query))[:50]
+        found.append(np.isin(best, shard.search(query, 50, 1_000, None)[0]).mean())
+    assert np.mean(found) > 0.99
+
+
 def test_inverted_lists_are_read_and_checked_as_they_are_searched(clustered):
     rows, _, (folder, entry, stored) = clustered
     shard = Shard(folder, entry, stored)

@@ -19,7 +19,10 @@ def vectors():
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-@pytest.fixture(scope="module", params=["Flat", "HNSW8", "IVF8,SQ8", "IVF8,SQ4", "PCA8,IVF8,Flat"])
+KEYS = ["Flat", "HNSW8", "IVF8,SQ8", "IVF8,SQ4", "PCA8,IVF8,Flat", "IVF8_HNSW4,SQ8"]
+
+
+@pytest.fixture(scope="module", params=KEYS)
 def shard(request, vectors, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shard")
     stored = StoredArray(folder, write_array(folder / "vectors", [vectors], "<f4"))

@@ -271,6 +271,7 @@ class InvertedLists(ApproximateIndex):
         return index
 
     def _check_lists(self, lists: NDArray[np.int64]) -> None:
+        lists = lists[lists >= 0]  # a quantizer that is a graph may not reach all
         sound = self._sound[lists]
         if not sound.all():
             for number in lists[~sound].tolist():

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mmedrag.encoders.onnx import OnnxModel
 from mmedrag.presets import MODELS
-from mmedrag.threads import cores, limit_models, of_models
+from mmedrag.threads import cores, give_way, limit_models, of_models
 
 WATCHED = """
 import numpy as np
@@ -58,3 +60,16 @@ def test_models_keep_to_the_cores_that_the_process_is_bound_to() -> None:
         assert model.inputs == ("image",)
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no priorities of single threads")
+def test_a_thread_gives_way_and_the_others_do_not() -> None:
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+
+    def priority() -> int:
+        give_way()
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    with ThreadPoolExecutor(1) as beside:
+        assert beside.submit(priority).result() == min(here + 5, 19)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == here

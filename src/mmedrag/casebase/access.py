@@ -20,6 +20,7 @@ from mmedrag.casebase.snapshot import Snapshot
 from mmedrag.casebase.thumbnails import Thumbnails
 from mmedrag.casebase.writer import WriterLock
 from mmedrag.errors import CasebaseDamaged, CasebaseError
+from mmedrag.threads import give_way
 
 _LEAST_REST = 60.0  # seconds between two looks at a large file
 
@@ -331,6 +332,7 @@ class Access:
 
     def _check(self) -> None:
         """Look at the whole file while searches go on, on a connection of its own."""
+        give_way()
         began = monotonic()
         with (
             suppress(sqlite3.Error, OSError),

@@ -294,9 +294,9 @@ def recalls(folder: Path) -> dict[str, dict[str, float]]:
 
 def nearest(path: Path, domain: str, queries: Matrix, k: int) -> Matrix:
     """The similarities of the ``k`` nearest published cases of a domain, falling, ``(n, k)``."""
-    folder = path / "generations" / (path / "CURRENT").read_text().strip()
-    manifest = json.loads((folder / "manifest.json").read_text())
-    vectors = np.memmap(folder / "vectors", "<f4", "r", shape=tuple(manifest["vectors"]["shape"]))
+    from scale import published
+
+    _, manifest, vectors = published(path)
     start = manifest["shards"][domain]["start"]
     stop = start + manifest["shards"][domain]["count"]
     best = np.full((len(queries), k), -1.0, np.float32)

@@ -32,6 +32,7 @@ from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -147,18 +148,23 @@ def filters(i: int) -> str:
     return f"labels in ('label{i % 40}', 'label{40 + i % 27}') and date >= '{day}'"
 
 
-def bare_indexes(path: Path, domains: Sequence[str] | None = None) -> list[faiss.Index]:
-    """The FAISS indexes that a casebase searches, read whole, or made of its vectors."""
+def published(path: Path) -> tuple[Path, dict[str, Any], Matrix]:
+    """The folder of a casebase's generation, what its manifest says, and all its vectors."""
     folder = path / "generations" / (path / "CURRENT").read_text().strip()
     manifest = json.loads((folder / "manifest.json").read_text())
     shape = tuple(manifest["vectors"]["shape"])
-    vectors = np.memmap(folder / "vectors", "<f4", "r", shape=shape)
+    return folder, manifest, np.memmap(folder / "vectors", "<f4", "r", shape=shape)
+
+
+def bare_indexes(path: Path, domains: Sequence[str] | None = None) -> list[faiss.Index]:
+    """The FAISS indexes that a casebase searches, read whole, or made of its vectors."""
+    folder, manifest, vectors = published(path)
     indexes = []
     for entry in (manifest["shards"][name] for name in domains or manifest["shards"]):
         if "faiss" in entry:
             indexes.append(faiss.read_index(str(folder / entry["faiss"]["file"])))
             continue
-        flat = faiss.IndexFlatIP(shape[1])
+        flat = faiss.IndexFlatIP(vectors.shape[1])
         flat.add(vectors[entry["start"] : entry["start"] + entry["count"]])
         indexes.append(flat)
     return indexes

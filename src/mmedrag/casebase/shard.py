@@ -272,11 +272,9 @@ class InvertedLists(ApproximateIndex):
 
     def _check_lists(self, lists: NDArray[np.int64]) -> None:
         lists = lists[lists >= 0]  # a quantizer that is a graph may not reach all
-        sound = self._sound[lists]
-        if not sound.all():
-            for number in lists[~sound].tolist():
-                self._blocks.check(int(self._starts[number]), int(self._starts[number + 1]))
-                self._sound[number] = True
+        for number in lists[~self._sound[lists]].tolist():
+            self._blocks.check(int(self._starts[number]), int(self._starts[number + 1]))
+            self._sound[number] = True
 
 
 def joined(shards: Sequence[Shard], found: Sequence[Found], k: int, cap: int) -> Positions:

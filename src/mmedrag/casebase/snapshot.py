@@ -41,6 +41,7 @@ from mmedrag.types import Criterion, Domain, Hit, Matrix, Question, Vector
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
 _FEW_ALIKE = 5_000  # cases that meet criteria alike and are compared one by one
 _FILTERS = 16  # remembered
+_UNASKED: tuple[tuple[Criterion, ...], Scored] = (), (np.empty(0, np.int64), np.empty(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +100,7 @@ class Snapshot:
         self._generation = generation
         self.members = Members(generation, dim)
         self._filters: dict[str, tuple[Mask, _Basis]] = {}
-        self._matched: dict[tuple[Criterion, ...], Scored] = {}  # the last criteria
+        self._matched = _UNASKED
         self._graph = (
             Graph(None, None)
             if generation is None
@@ -163,7 +164,7 @@ class Snapshot:
     def forget_filters(self) -> None:
         """Ask again which cases a filter lets in, and which meet criteria."""
         self._filters.clear()
-        self._matched.clear()
+        self._matched = _UNASKED
 
     def search(
         self,
@@ -193,8 +194,9 @@ class Snapshot:
             matched, scores = self.members.visible(words, domain, allowed)
             meeting = self.members.visible(concepts, domain, allowed)
             depth = max(k, _DEPTH)
+            near = self.members.candidates(vector, depth, domain, allowed)
             sources = [
-                self._nearest(vector, depth, domain, allowed),
+                self._nearest(vector, depth, near),
                 self._best(matched, scores, depth),
                 self._meeting(vector, depth, domain, meeting),
             ]
@@ -273,19 +275,12 @@ class Snapshot:
         least = _least(scores, depth)
         alike = np.zeros(len(self.members.alive), np.bool_)
         alike[positions[scores == least]] = True
-        most = self._nearest(vector, depth, domain, alike, _FEW_ALIKE)
+        similar = self.members.candidates(vector, depth, domain, alike, _FEW_ALIKE)
+        most = self._nearest(vector, depth, similar)
         return np.concatenate([positions[scores > least], most])
 
-    def _nearest(
-        self,
-        vector: Vector,
-        k: int,
-        domain: Domain | None,
-        allowed: Mask | None,
-        few: int | None = None,
-    ) -> Positions:
-        """The ``k`` most similar and their ties, however they were searched."""
-        positions = self.members.candidates(vector, k, domain, allowed, few)
+    def _nearest(self, vector: Vector, k: int, positions: Positions) -> Positions:
+        """Of candidates the ``k`` most similar and their ties, however they were searched."""
         cosines = similarities(self.members.vectors_at(positions), vector)
         return positions[nearest(cosines, k, k + TIES)]
 
@@ -448,14 +443,12 @@ class Snapshot:
 
         One question may be searched more than once, under several filters.
         """
+        if not criteria or not database.recognises:
+            return _UNASKED[1]
         asked = tuple(criteria)
-        if not asked or not database.recognises:
-            return np.empty(0, np.int64), np.empty(0)
-        if asked not in self._matched:
-            matched = match(self.statements(database), asked)
-            self._matched.clear()
-            self._matched[asked] = matched
-        return self._matched[asked]
+        if asked != self._matched[0]:
+            self._matched = asked, match(self.statements(database), asked)
+        return self._matched[1]
 
 
 def _least(scores: NDArray[np.float64], k: int) -> float:

@@ -282,18 +282,22 @@ def recalls(folder: Path) -> dict[str, dict[str, float]]:
             vectors = np.concatenate([rag.embedder.embed([query]) for query in asked])
             found[kind] = {}
             for domain in map(Domain, rag.cases.domains()):
-                least = nearest(path, domain, vectors, rag.k_cases)[:, -1]
                 shares = []
-                for vector, limit in zip(vectors, least, strict=True):
+                for vector, best in zip(
+                    vectors, nearest(path, domain, vectors, rag.k_cases), strict=True
+                ):
                     hits = rag.cases.search(question_of(Query(), vector, domain), rag.k_cases)
-                    near = sum(hit.similarity > limit - 1e-6 for hit in hits)
-                    shares.append(min(near / rag.k_cases, 1.0))
+                    near = sum(hit.similarity > best[-1] - 1e-6 for hit in hits)
+                    shares.append(min(near / len(best), 1.0))
                 found[kind][domain] = float(np.mean(shares))
     return found
 
 
 def nearest(path: Path, domain: str, queries: Matrix, k: int) -> Matrix:
-    """The similarities of the ``k`` nearest published cases of a domain, falling, ``(n, k)``."""
+    """The similarities of the ``k`` nearest published cases of a domain, falling.
+
+    ``(n, k)``, or as many columns as it has cases.
+    """
     from scale import published
 
     _, manifest, vectors = published(path)
@@ -303,7 +307,7 @@ def nearest(path: Path, domain: str, queries: Matrix, k: int) -> Matrix:
     for first in range(start, stop, 10 * BATCH):
         values = queries @ vectors[first : min(first + 10 * BATCH, stop)].T
         best = np.sort(np.hstack([best, values]))[:, -k:]
-    return best[:, ::-1]
+    return best[:, ::-1][:, : stop - start]
 
 
 def report_recall(found: dict[str, dict[str, float]]) -> None:

@@ -63,6 +63,15 @@ def test_filters_and_deletions_hold(rag):
     assert "both" not in found(rag, TEXT)
 
 
+def test_the_same_question_finds_what_was_added_since(rag):
+    assert found(rag, TEXT)[0] == "both"
+    entry = next(iter(rag.cases.entries(["both"])))
+    rag.cases.add([replace(entry, case=replace(entry.case, id="later"))])
+    assert set(found(rag, TEXT)[:2]) == {"both", "later"}
+    rag.cases.delete(["both"])
+    assert found(rag, TEXT)[0] == "later"
+
+
 def test_what_asks_whether_has_no_criteria(rag):
     context = rag.retrieve(Query("Is there a pneumothorax?", domain="radiology"))
     assert context.question.criteria == ()

@@ -129,8 +129,10 @@ def _scored(
     """The scores of rows, ``(n,)``, from how far they meet each criterion.
 
     A criterion is met in few ways, so that mostly the rows meet all of them in fewer ways than
-    there are rows, and only these ways are scored.
+    there are rows, and only these ways are scored. One criterion is mostly met in one way.
     """
+    if len(met) == len(met[0]) == 1:
+        return np.repeat(met_by(np.array([[met[0][0][1]]])), len(rows))
     places, ways, levels = places_in(rows), [], []
     for groups in met:
         way = np.zeros(len(rows), np.uint8)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Mask, Positions
 from mmedrag.casebase.postings import FreshPostings, Posting, Postings
+from mmedrag.casebase.remembered import RememberedArrays
 from mmedrag.casebase.stems import Stemmer, separated, worth_searching
 from mmedrag.measures.row_sets import distinct, places_in
 
@@ -18,7 +19,6 @@ that what is left out are the commonest words, which tell cases apart least."""
 
 K1, B = 1.2, 0.75
 _MAX_WORDS = 128
-_REMEMBERED = 2_000_000  # postings in memory
 
 Scored = tuple[Positions, NDArray[np.float64]]
 """Positions, ascending, and a score for each."""
@@ -53,9 +53,10 @@ class Lexicon:
         self._number = number
         self._stemmer = stemmer
         self._fresh = FreshPostings(stemmer.stems, first)
-        self._weights: dict[str, Scored] = {}
+        self._weights = RememberedArrays[str, Scored](
+            lambda scored: scored[0].nbytes + scored[1].nbytes
+        )
         self._numbers: dict[str, int | None] = {}
-        self._held = 0  # postings remembered
         self._first, self._cases, self._dead = first, first, 0
         self._words = 0 if stored is None else stored.words
 
@@ -63,14 +64,14 @@ class Lexicon:
         """Take in the reports of the next positions."""
         self._words += self._fresh.add(texts)
         self._cases += len(texts)
-        self._forget()
+        self._weights.forget()
 
     def kill(self, positions: Positions) -> None:
         """Cases at these positions are deleted."""
         self._words -= int(self._lengths(positions).sum())
         self._cases -= len(positions)
         self._dead += len(positions)
-        self._forget()
+        self._weights.forget()
 
     def match(self, text: str, alive: Mask) -> Scored:
         """Positions of cases that hold a word of ``text``, and their BM25 (above 0).
@@ -92,10 +93,6 @@ class Lexicon:
         places = places_in(positions)(every)
         scores = np.bincount(places, weights, len(positions)).astype(np.float64)
         return positions, scores
-
-    def _forget(self) -> None:
-        self._weights.clear()
-        self._held = 0
 
     def _lengths(self, positions: Positions) -> NDArray[np.int64]:
         """How many words the reports at some positions have."""
@@ -153,18 +150,15 @@ class Lexicon:
 
     def _weighted(self, stem: str, alive: Mask) -> Scored:
         """Cases that hold a stem, and what it adds to the BM25 of each."""
-        if stem not in self._weights:
+
+        def weigh() -> Scored:
             positions, counts = self._posting(stem)
             if self._dead:
                 kept = alive[positions]
                 positions, counts = positions[kept], counts[kept]
-            weights = self._weigh(positions, counts.astype(np.float64))
-            if self._held > _REMEMBERED:
-                self._weights.clear()
-                self._held = 0
-            self._weights[stem] = (positions, weights)
-            self._held += len(positions)
-        return self._weights[stem]
+            return positions, self._weigh(positions, counts.astype(np.float64))
+
+        return self._weights.of(stem, weigh)
 
     def _weigh(self, positions: Positions, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         rarity = np.log((self._cases - len(positions) + 0.5) / (len(positions) + 0.5))

@@ -1,17 +1,50 @@
-"""Cases that searches have read, kept until something is written."""
+"""What searches have read and derived, kept until something is written."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from threading import Lock
+from typing import Generic, TypeVar
 
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.packing import Read
 from mmedrag.types import Vector
 
+Asked = TypeVar("Asked", bound=Hashable)
+Found = TypeVar("Found")
+
 # So many cases, and in large casebases one of so many.
 _CASES, _CASES_OF = 8_192, 32
+_BYTES = 2**25  # of arrays that are kept for one kind of question
+
+
+class RememberedArrays(Generic[Asked, Found]):
+    """What was found for one thing after another; where it becomes too much, all is forgotten.
+
+    Args:
+        size: gives the bytes of what was found.
+    """
+
+    def __init__(self, size: Callable[[Found], int]) -> None:
+        self._size = size
+        self._found: dict[Asked, Found] = {}
+        self._held = 0
+
+    def of(self, asked: Asked, find: Callable[[], Found]) -> Found:
+        """What was found before, or is now."""
+        if asked not in self._found:
+            found = find()
+            if self._held > _BYTES:
+                self.forget()
+            self._found[asked] = found
+            self._held += self._size(found)
+        return self._found[asked]
+
+    def forget(self) -> None:
+        """Find all of it again."""
+        self._found.clear()
+        self._held = 0
 
 
 class RememberedCases:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmedrag.casebase.criteria import Statements
 from mmedrag.casebase.database import Database
 from mmedrag.casebase.exact import Mask, Positions, Rows
+from mmedrag.casebase.remembered import RememberedArrays
 from mmedrag.casebase.statement_lists import (
     BITS,
     CODES,
@@ -29,6 +30,13 @@ from mmedrag.types import Assertion
 
 _MANY = 10_000  # reports that are not looked at one by one, once the whole file has been
 _FULL = 50_000  # mentions of few reports at a time that are sorted together
+
+Stating: TypeAlias = RememberedArrays[tuple[Assertion, tuple[int, ...], int], NDArray[np.uint32]]
+"""Positions by assertion, terms and the bits of sites."""
+
+
+def _nothing_yet() -> Stating:
+    return RememberedArrays(lambda positions: positions.nbytes)
 
 
 class _Few:
@@ -94,10 +102,12 @@ class SnapshotStatements:
         self._readers = NONE, NONE  # positions, and the numbers of who has read the reports
         self._upto = 0 if stored is None else row
         self._terms: dict[str, list[int]] = {}
+        self._stating = _nothing_yet()
 
     def forget_terms(self) -> None:
         """Something was written: look terms up again."""
         self._terms.clear()
+        self._stating.forget()
 
     def follow(self, database: Database, last: int, positions_of: PositionsOf) -> None:
         """Take in the reports up to row ``last``; a few are held against their checksums.
@@ -161,7 +171,8 @@ class SnapshotStatements:
         lists = [*self._many, self._few.lists]
         if self._stored is not None and not fresh:
             lists.insert(0, self._stored.lists)
-        return PositionStatements(database, lists, alive, self._terms)
+        stating = _nothing_yet() if fresh else self._stating
+        return PositionStatements(database, lists, alive, self._terms, stating)
 
 
 class PositionStatements(Statements):
@@ -173,10 +184,11 @@ class PositionStatements(Statements):
         lists: Sequence[Lists],
         alive: Mask,
         terms: dict[str, list[int]],
+        stating: Stating,
     ) -> None:
         super().__init__(database.ontology)
         self._database, self._lists, self._alive = database, lists, alive
-        self._known = terms
+        self._known, self._stating = terms, stating
 
     def count(self) -> int:
         """How many reports there are."""
@@ -202,7 +214,12 @@ class PositionStatements(Statements):
         if not all(site in BITS for site in wanted):
             return NONE
         bits = sum(BITS[site] for site in wanted)
-        return self._living([lists.of(assertion, terms, bits) for lists in self._lists])
+
+        def find() -> NDArray[np.uint32]:
+            found = self._living([lists.of(assertion, terms, bits) for lists in self._lists])
+            return found.astype(np.uint32)  # half as much to remember
+
+        return self._stating.of((assertion, tuple(terms), bits), find).astype(np.int64)
 
     def mentioning(self, terms: Collection[int]) -> Positions:
         """Positions with a mention of any of the terms, ascending."""

@@ -26,8 +26,7 @@ SCAN = 20_000
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _CAP = 1_024  # ties at the cut that are looked at beyond k
 _TRIED = 1_000  # the most candidates that pgvector keeps in a search of its graph
-_LEAST_TRIED = 200
-_PART = 2  # times as many as are wanted are looked at together
+_PART = 200  # cases, or as many as are wanted, that a search of the graph gives at first
 _SHARE, _MOST = 0.25, 10
 """The index is asked where a filter lets in more than this share of a domain's cases, or more than
 so many times :data:`SCAN`."""
@@ -131,12 +130,12 @@ def by_hnsw(
 
     How far the graph must be searched depends on the question: farther for one that has only an
     image or only words than for a case, because it lies farther from cases than these from one
-    another. So part after part is searched, until one brings nothing that is nearer than half of
-    what is wanted.
+    another. So part after part is searched, each at least half as large as all before, until one
+    brings nothing that is nearer than three quarters of what is wanted.
     """
-    part = _PART * wanted
+    part, sure = max(_PART, wanted), 3 * wanted // 4
     for setting, value in (
-        ("hnsw.ef_search", max(_LEAST_TRIED, min(_TRIED, round(part * thinning)))),
+        ("hnsw.ef_search", min(_TRIED, round(part * thinning))),
         ("hnsw.iterative_scan", "relaxed_order"),
         ("hnsw.max_scan_tuples", 200_000),
         ("hnsw.scan_mem_multiplier", 16),  # so that not work_mem ends a search before that
@@ -158,9 +157,10 @@ def by_hnsw(
             [vector_literal(vector), *kept],
         )
         best: list[tuple[float, int]] = []
-        while found := cursor.fetchmany(part):
-            settled = bool(best) and min(found)[0] >= best[wanted // 2][0]
-            best = sorted(best + found)[:wanted]
+        seen = 0
+        while found := cursor.fetchmany(max(part, seen // 2)):
+            settled = bool(best) and min(found)[0] >= best[sure][0]
+            best, seen = sorted(best + found)[:wanted], seen + len(found)
             if settled:
                 break
     return np.array([row for _, row in best], np.int64)

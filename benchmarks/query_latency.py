@@ -7,7 +7,7 @@ stage; generation is not among them. Beside them: processor time of the whole qu
 machine disturbs less, and the bare FAISS call on the index that the casebase wrote.
 
     python benchmarks/query_latency.py [CORPUS ...] [--cases 5000] [--queries 100] [--keep FOLDER]
-        [--enlarged 1000000] [--firsts] [--recall]
+        [--enlarged 1000000] [--firsts] [--recall [--at URL ...] [--where FILTER]]
 
 Without a corpus, synthetic cases are drawn. With ``--keep`` the casebase stays in the folder and is
 used again by the next run. With ``--enlarged`` it is brought to so many cases by ones that nobody
@@ -22,7 +22,10 @@ rows.
 
 With ``--recall`` it is counted how many of the 50 nearest cases of each domain these queries find,
 by the kind of query: a query of words or an image alone lies farther from cases than they do from
-one another.
+one another. Queries that belong to another domain lie farthest and are counted apart. Databases on
+servers (``--at``) are asked the same; one that is not there is made and filled with the cases,
+without their reports, which takes some milliseconds a case. With ``--where`` the nearest are those
+that pass a filter.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, TypeVar
@@ -44,8 +48,12 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mmedrag.casebase import Casebase
-    from mmedrag.types import Case, Entry, Matrix, Vector
+    from mmedrag.pipeline import MMedRAG
+    from mmedrag.stores import CaseDatabase
+    from mmedrag.types import Case, Domain, Entry, Matrix, Vector
 
 STAGES = (
     "decoding", "spelling", "modality", "encoding", "terms", "cases", "definitions", "rerank",
@@ -63,6 +71,8 @@ VARIED = 32  # cases of which a direction is drawn
 T = TypeVar("T")
 Taken = dict[str, dict[str, list[float]]]
 """Milliseconds of every query, by kind of query and stage."""
+Found = dict[str, dict["Domain", tuple[float, float]]]
+"""Share of the nearest that was found, and median milliseconds, by kind of query and domain."""
 
 
 def main() -> None:
@@ -76,6 +86,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
     parser.add_argument("--firsts", action="store_true", help="measure what is not warm")
     parser.add_argument("--recall", action="store_true", help="count what is found")
+    parser.add_argument("--at", nargs="+", default=[], metavar="URL", help="in databases there too")
+    parser.add_argument("--where", metavar="FILTER", help="of those alone that pass a filter")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -87,7 +99,7 @@ def main() -> None:
             prepare(options.corpus, folder, options.cases, options.queries, options.enlarged)
         print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         if options.recall:
-            report_recall(recalls(folder))
+            recall(folder, options.at, options.where)
             return
         if options.firsts:
             report_firsts(in_process(folder, 1, "--firsts"))
@@ -178,7 +190,9 @@ def queries_of(cases: Sequence[Case], wanted: int) -> list[dict[str, str]]:
     for case in cases:
         text = " ".join(case.text.split()[: 5 + len(found) % 11])
         if case.image and text and text not in found:
-            found[text] = {"id": case.id, "text": text, "image": str(case.image)}
+            found[text] = {
+                "id": case.id, "text": text, "image": str(case.image), "domain": str(case.domain),
+            }  # fmt: skip
         if len(found) == wanted:
             break
     return list(found.values())
@@ -265,57 +279,124 @@ def firsts(folder: Path) -> Taken:
     return taken
 
 
-def recalls(folder: Path) -> dict[str, dict[str, float]]:
-    """Share of the 50 nearest cases of each domain that a search finds, by kind of query."""
+def recall(folder: Path, at: Sequence[str], where: str | None) -> None:
+    """Print what the casebase finds of the nearest cases, and what databases on servers find."""
     from mmedrag.assembly import load
-    from mmedrag.testing.questions import question_of
-    from mmedrag.types import Domain, Query
 
-    path, told = folder / "benchmark.casebase", json.loads((folder / "queries.json").read_text())
-    found: dict[str, dict[str, float]] = {}
+    path = folder / "benchmark.casebase"
     with load(path) as rag:
-        for number, kind in enumerate(KINDS):
-            asked = [
-                Query(q["text"] if "text" in kind else "", q["image"] if "image" in kind else None)
-                for q in told[number :: len(KINDS)]
-            ]
-            vectors = np.concatenate([rag.embedder.embed([query]) for query in asked])
-            found[kind] = {}
-            for domain in map(Domain, rag.cases.domains()):
-                shares = []
-                for vector, best in zip(
-                    vectors, nearest(path, domain, vectors, rag.k_cases), strict=True
-                ):
-                    hits = rag.cases.search(question_of(Query(), vector, domain), rag.k_cases)
-                    near = sum(hit.similarity > best[-1] - 1e-6 for hit in hits)
-                    shares.append(min(near / len(best), 1.0))
-                found[kind][domain] = float(np.mean(shares))
+        passing = passing_by_domain(rag.cases, where)
+        told = json.loads((folder / "queries.json").read_text("utf-8"))
+        asked = asked_by_kind(rag, told, list(passing))
+        best = {
+            key: nearest(path, key[1], vectors, rag.k_cases, passing[key[1]])
+            for key, vectors in asked.items()
+        }
+        report_recall(path.name, found_by(rag.cases, asked, best, where))
+        for url in at:
+            with copied(rag.cases, url) as store:
+                report_recall(store.name, found_by(store, asked, best, where))
+
+
+def asked_by_kind(
+    rag: MMedRAG, told: Sequence[dict[str, str]], domains: Sequence[Domain]
+) -> dict[tuple[str, Domain], Matrix]:
+    """The vectors of the queries, by kind and the domain that is asked."""
+    from mmedrag.types import Query
+
+    vectors = {}
+    for number, kind in enumerate(KINDS):
+        some = told[number :: len(KINDS)]
+        queries = [
+            Query(q["text"] if "text" in kind else "", q["image"] if "image" in kind else None)
+            for q in some
+        ]
+        rows = np.concatenate([rag.embedder.embed([query]) for query in queries])
+        for domain in domains:
+            own = np.array([query["domain"] == domain for query in some])
+            vectors[kind, domain] = rows[own]
+            vectors[f"{kind}, of another domain", domain] = rows[~own]
+    return {key: rows for key, rows in vectors.items() if len(rows)}
+
+
+def passing_by_domain(casebase: Casebase, where: str | None) -> dict[Domain, NDArray[np.bool_]]:
+    """Which cases of each domain pass a filter, in the order of adding."""
+    from mmedrag.filters import parse
+
+    passing: dict[Domain, list[bool]] = {domain: [] for domain in casebase.domains()}
+    node = None if where is None else parse(where)
+    for case in casebase.cases():
+        if case.domain is not None:
+            passing[case.domain].append(node is None or node.matches(case))
+    return {domain: np.array(those) for domain, those in passing.items() if any(those)}
+
+
+def copied(casebase: Casebase, url: str) -> CaseDatabase:
+    """The database at a URL; one that is not there is filled with the cases but their reports."""
+    from mmedrag.stores import create_store, open_store, store_exists
+
+    if store_exists(url):
+        store = open_store(url)
+    else:
+        known = {"fingerprint": casebase.fingerprint, "preset": casebase.preset}
+        store = create_store(url, dim=casebase.dim, **known)
+        entries = casebase.entries()
+        while some := list(islice(entries, BATCH)):
+            store.add([
+                replace(e, case=replace(e.case, text=""), mentions=None, thumbnail=None)
+                for e in some
+            ])  # fmt: skip
+    store.publish()
+    return store
+
+
+def found_by(
+    store: CaseDatabase,
+    asked: dict[tuple[str, Domain], Matrix],
+    best: dict[tuple[str, Domain], Matrix],
+    where: str | None,
+) -> Found:
+    """Share of the nearest cases that a search finds, and its milliseconds, by kind and domain."""
+    from mmedrag.testing.questions import question_of
+    from mmedrag.types import Query
+
+    found: Found = defaultdict(dict)
+    for (kind, domain), vectors in asked.items():
+        shares, taken = [], []
+        for vector, values in zip(vectors, best[kind, domain], strict=True):
+            question = question_of(Query(where=where), vector, domain)
+            begin = perf_counter()
+            hits = store.search(question, len(values))
+            taken.append(1000 * (perf_counter() - begin))
+            near = sum(hit.similarity > values[-1] - 1e-6 for hit in hits)
+            shares.append(min(near / len(values), 1.0))
+        found[kind][domain] = float(np.mean(shares)), float(np.median(taken))
     return found
 
 
-def nearest(path: Path, domain: str, queries: Matrix, k: int) -> Matrix:
-    """The similarities of the ``k`` nearest published cases of a domain, falling.
+def nearest(path: Path, domain: str, queries: Matrix, k: int, passing: NDArray[np.bool_]) -> Matrix:
+    """The similarities of the ``k`` nearest published cases of a domain that pass, falling.
 
-    ``(n, k)``, or as many columns as it has cases.
+    ``(n, k)``, or as many columns as pass.
     """
     from scale import published
 
     _, manifest, vectors = published(path)
     start = manifest["shards"][domain]["start"]
-    stop = start + manifest["shards"][domain]["count"]
-    best = np.full((len(queries), k), -1.0, np.float32)
-    for first in range(start, stop, 10 * BATCH):
-        values = queries @ vectors[first : min(first + 10 * BATCH, stop)].T
-        best = np.sort(np.hstack([best, values]))[:, -k:]
-    return best[:, ::-1][:, : stop - start]
+    best = np.empty((len(queries), 0), np.float32)
+    for first in range(0, len(passing), 10 * BATCH):
+        part = np.flatnonzero(passing[first : first + 10 * BATCH]) + first + start
+        best = np.sort(np.hstack([best, queries @ vectors[part].T]))[:, -k:]
+    return best[:, ::-1]
 
 
-def report_recall(found: dict[str, dict[str, float]]) -> None:
+def report_recall(name: str, found: Found) -> None:
     """Print a table: a row a kind of query, a column a domain."""
-    domains = list(next(iter(found.values())))
-    print(f"\n| recall@50 | {' | '.join(domains)} |\n|---|{'---:|' * len(domains)}")
-    for kind, shares in found.items():
-        print(f"| {kind} | {' | '.join(f'{share:.3f}' for share in shares.values())} |")
+    domains = sorted({domain for figures in found.values() for domain in figures})
+    print(f"\n| recall@50, ms: {name} | {' | '.join(domains)} |\n|---|{'---:|' * len(domains)}")
+    for kind, figures in found.items():
+        cells = ("{:.3f}, {:.1f}".format(*figures[d]) if d in figures else "-" for d in domains)
+        print(f"| {kind} | {' | '.join(cells)} |", flush=True)
 
 
 def report_firsts(taken: Taken) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.random import Generator
 
 from mmedrag.backends.postgres import PostgresStore
 from mmedrag.testing.case_index import unit
@@ -89,3 +90,25 @@ def test_the_index_finds_nearly_all_of_many(store, entries, where, domain, lets_
 def test_more_are_wanted_than_the_index_gives(store, entries) -> None:
     query = unit(np.random.default_rng(2), WIDE)
     assert len(store.search(question_of(Query(), query), SIZE + 5)) == SIZE
+
+
+def test_a_question_far_from_all_cases_is_searched_for_farther(url) -> None:
+    """Cases in all directions: none is much nearer than others, so graphs lead astray."""
+
+    def directions(n: int, rng: Generator) -> np.ndarray:
+        return np.stack([unit(rng, 256) for _ in range(n)])
+
+    vectors, shares = directions(5_000, np.random.default_rng(0)), []
+    entries = [
+        Entry(Case(id=f"{number:05d}", domain=Domain.RADIOLOGY), vector, str(number), None)
+        for number, vector in enumerate(vectors)
+    ]
+    with PostgresStore.create(url, dim=256, fingerprint="f", preset="p") as store:
+        store.scan = 100
+        store.add(entries)
+        store.publish()
+        for query in directions(30, np.random.default_rng(1)):
+            hits = store.search(question_of(Query(), query, Domain.RADIOLOGY), 50)
+            least = np.sort(vectors @ query)[-50]
+            shares.append(np.mean([hit.similarity >= least - 1e-6 for hit in hits]))
+    assert np.mean(shares) >= 0.985

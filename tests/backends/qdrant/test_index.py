@@ -15,7 +15,7 @@ from mmedrag.cli import main
 from mmedrag.errors import CasebaseError
 from mmedrag.testing.case_index import DIM, ApproximateCaseIndexContract, entries_of, unit
 from mmedrag.testing.questions import question_of
-from mmedrag.types import Query
+from mmedrag.types import Query, Vector
 from postgres_laws import OnServer, made
 
 
@@ -41,9 +41,11 @@ def found_in(url, tmp_path) -> str:
     return f"{url}&qdrant={tmp_path / 'points'}"
 
 
+QUESTION = question_of(Query(), unit(np.random.default_rng(3)))
+
+
 def found(store: PostgresStore, k: int = 99) -> list[str]:
-    question = question_of(Query(), unit(np.random.default_rng(3)))
-    return [hit.case.id for hit in store.search(question, k)]
+    return [hit.case.id for hit in store.search(QUESTION, k)]
 
 
 def test_points_are_written_once_and_follow_the_truth(found_in, tmp_path) -> None:
@@ -66,6 +68,27 @@ def test_points_are_written_once_and_follow_the_truth(found_in, tmp_path) -> Non
         store.scan = 0
         assert store.notices == []
         assert set(found(store)) == {*expected} - {"case-7"}
+
+
+def test_the_graph_is_searched_as_widely_as_a_question_needs(found_in, monkeypatch) -> None:
+    """A graph that leads astray: of each doubling of the width, half is found that was not."""
+    with made(found_in) as store:
+        store.scan = 0
+        store.add(entries_of(1, 200))
+        store.publish()
+        expected = found(store, 10)
+        points, widths = store._points._points, []
+        whole = points.search
+
+        def astray(vector: Vector, limit: int, domain: str | None, width: int) -> list[int]:
+            widths.append(width)
+            reached = width // widths[0]
+            rows = whole(vector, 200, domain, 200)
+            return [row for row in rows if row % 8 < reached][:limit]
+
+        monkeypatch.setattr(points, "search", astray)
+        assert found(store, 10) == expected
+        assert [width // widths[0] for width in widths] == [1, 2, 4, 8, 16]
 
 
 def test_lost_points_are_noticed_and_nothing_is_lost(found_in, tmp_path) -> None:

@@ -22,6 +22,7 @@ from mmedrag.testing.case_index import unit
 from postgres_server import free_port
 
 DIM = 8
+pytestmark = pytest.mark.filterwarnings("ignore:Local mode performs exact")
 
 
 def drawn(n: int) -> list[Point]:
@@ -50,9 +51,9 @@ def test_what_is_written_is_found(points) -> None:
         allowed = [p for p in written if domain in (None, p.domain)]
         query = unit(np.random.default_rng(1))
         best = sorted(allowed, key=lambda p: -float(p.vector @ query))
-        found = points.search(query, 5, domain)
+        found = points.search(query, 5, domain, 5)
         assert set(found) == {p.row for p in best[:5]}
-        assert len(points.search(query, 99, domain)) == len(allowed)
+        assert len(points.search(query, 99, domain, 99)) == len(allowed)
 
 
 def test_what_is_forgotten_is_gone(points) -> None:
@@ -61,10 +62,10 @@ def test_what_is_forgotten_is_gone(points) -> None:
     points.forget(["case-3", "nobody"])
     assert points.count() == 9
     points.upsert([written[2]._replace(row=11)])
-    assert 3 not in points.search(written[2].vector, 20, None)
-    assert points.search(written[2].vector, 1, None) == [11]
+    assert 3 not in points.search(written[2].vector, 20, None, 20)
+    assert points.search(written[2].vector, 1, None, 1) == [11]
     points.optimise()
-    assert points.search(written[2].vector, 1, None) == [11]
+    assert points.search(written[2].vector, 1, None, 1) == [11]
 
 
 def test_a_collection_in_a_folder_survives_and_is_opened_once(tmp_path) -> None:

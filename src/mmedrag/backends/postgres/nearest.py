@@ -17,7 +17,6 @@ from mmedrag.backends.postgres.conditions import Sql
 from mmedrag.backends.postgres.rows import vector_literal
 from mmedrag.backends.postgres.schema import UNASSIGNED
 from mmedrag.backends.postgres.sessions import Connection
-from mmedrag.backends.postgres.statements import numbers
 from mmedrag.casebase.exact import TIE, Rows
 from mmedrag.types import Domain, Vector
 
@@ -27,7 +26,7 @@ SCAN = 20_000
 _SPARE = 16  # fetched beyond k, so that ties at the cut are seen at once
 _CAP = 1_024  # ties at the cut that are looked at beyond k
 _TRIED = 1_000  # the most candidates that pgvector keeps in a search of its graph
-_LEAST_TRIED = 200
+_PART = 200  # cases, or as many as are wanted, that a search of the graph gives at first
 _SHARE, _MOST = 0.25, 10
 """The index is asked where a filter lets in more than this share of a domain's cases, or more than
 so many times :data:`SCAN`."""
@@ -127,13 +126,21 @@ def _compared(scope: Scope, vector: Vector) -> Sql:
 def by_hnsw(
     connection: Connection, vector: Vector, wanted: int, scope: Scope, thinning: float
 ) -> Rows:
-    """Candidates from the HNSW index of each partition, in no particular order."""
-    tried = max(_LEAST_TRIED, min(_TRIED, round(2 * wanted * thinning)))
+    """Candidates from the HNSW index of each partition, in no particular order.
+
+    How far the graph must be searched depends on the question: farther for one that has only an
+    image or only words than for a case, because it lies farther from cases than these from one
+    another. So part after part is searched, each at least half as large as all before, until one
+    brings nothing that is nearer than three quarters of what is wanted.
+    """
+    part, sure = max(_PART, wanted), 3 * wanted // 4
     for setting, value in (
-        ("hnsw.ef_search", tried),
+        ("hnsw.ef_search", min(_TRIED, round(part * thinning))),
         ("hnsw.iterative_scan", "relaxed_order"),
         ("hnsw.max_scan_tuples", 200_000),
+        ("hnsw.scan_mem_multiplier", 16),  # so that not work_mem ends a search before that
         ("enable_seqscan", "off"),
+        ("cursor_tuple_fraction", 0.001),  # of all rows, no more are fetched
     ):
         connection.execute("SELECT set_config(%s, %s, true)", [setting, str(value)])
     text, values = scope.condition()
@@ -143,12 +150,20 @@ def by_hnsw(
     kept = values if scope.filtered is not None else []
     if scope.domain is not None:
         where, kept = f"vectors.domain = %s AND {where}", [str(scope.domain), *kept]
-    return numbers(
-        connection,
-        f"SELECT vectors.row FROM vectors {joined}WHERE {where} "  # noqa: S608
-        f"ORDER BY vectors.embedding::{half} <#> %s::{half} LIMIT %s",
-        [*kept, vector_literal(vector), wanted],
-    )
+    with connection.cursor("near") as cursor:
+        cursor.execute(
+            f"SELECT vectors.embedding::{half} <#> %s::{half} AS distance, vectors.row "  # noqa: S608
+            f"FROM vectors {joined}WHERE {where} ORDER BY distance",
+            [vector_literal(vector), *kept],
+        )
+        best: list[tuple[float, int]] = []
+        seen = 0
+        while found := cursor.fetchmany(max(part, seen // 2)):
+            settled = bool(best) and min(found)[0] >= best[sure][0]
+            best, seen = sorted(best + found)[:wanted], seen + len(found)
+            if settled:
+                break
+    return np.array([row for _, row in best], np.int64)
 
 
 def _total(connection: Connection, domain: Domain | None) -> int:

@@ -72,7 +72,7 @@ class ClusterPoints:
         gone = models.FilterSelector(filter=models.Filter(must=[those]))
         self._request(lambda: self._client.delete(self._name, gone, wait=True))
 
-    def search(self, vector: Vector, limit: int, domain: str | None) -> list[int]:
+    def search(self, vector: Vector, limit: int, domain: str | None, width: int) -> list[int]:
         """The rows with the largest inner products, nearly."""
         within = None
         if domain is not None:
@@ -80,7 +80,12 @@ class ClusterPoints:
             within = models.Filter(must=[its])
         response = self._request(
             lambda: self._client.query_points(
-                self._name, vector.tolist(), query_filter=within, limit=limit, with_payload=False
+                self._name,
+                vector.tolist(),
+                query_filter=within,
+                limit=limit,
+                with_payload=False,
+                search_params=models.SearchParams(hnsw_ef=width),
             )
         )
         return [int(point.id) for point in response.points]

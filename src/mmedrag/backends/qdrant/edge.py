@@ -50,14 +50,15 @@ class EdgePoints:
         self._shard.update(gone)
         self._shard.flush()
 
-    def search(self, vector: Vector, limit: int, domain: str | None) -> list[int]:
+    def search(self, vector: Vector, limit: int, domain: str | None, width: int) -> list[int]:
         """The rows with the largest inner products, nearly."""
         within = None
         if domain is not None:
             its = qdrant.FieldCondition(key="domain", match=qdrant.MatchValue(domain))
             within = qdrant.Filter(must=[its])
         nearest = qdrant.Query.Nearest(vector.tolist())
-        request = qdrant.QueryRequest(query=nearest, limit=limit, filter=within)
+        wide = qdrant.SearchParams(hnsw_ef=width)
+        request = qdrant.QueryRequest(query=nearest, limit=limit, filter=within, params=wide)
         return [int(point.id) for point in self._shard.query(request)]
 
     def count(self) -> int:

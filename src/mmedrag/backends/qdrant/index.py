@@ -28,6 +28,7 @@ SETTING = "points"
 _PAGE = 1_000
 _MORE = 1.5  # than are wanted, because some are deleted or filtered out
 _MOST = 50_000  # that are asked for at once
+_CHANGED = 0.01  # of the nearest, that a wider search may find otherwise
 T = TypeVar("T")
 
 
@@ -65,12 +66,28 @@ class PointIndex:
         """
         domain = None if scope.domain is None else str(scope.domain)
         limit = min(round(_MORE * wanted * thinning), _MOST)
-        proposed = self._points.search(vector, limit, domain)
+        proposed = self._proposed(vector, limit, domain)
         text, values = scope.condition("cases.row = ANY(%s)", (proposed,))
         seen = numbers(connection, f"SELECT cases.row FROM cases WHERE {text}", values)  # noqa: S608
         after = scope.condition("cases.row > %s", (self.last_row(connection),))
         fresh = exactly(connection, vector, wanted, Scope(scope.domain, after))
         return np.union1d(seen, fresh)
+
+    def _proposed(self, vector: Vector, limit: int, domain: str | None) -> list[int]:
+        """What Qdrant proposes, searched so widely that twice the width would change little.
+
+        How far its graph must be searched depends on the question; see
+        :func:`mmedrag.backends.postgres.nearest.by_hnsw`. It is searched anew each time, until the
+        nearer third stays: half of what is wanted, where a filter lets in cases at random.
+        """
+        width, sure = limit, max(1, limit // 3)
+        proposed = self._points.search(vector, limit, domain, width)
+        while width < _MOST:
+            before, width = set(proposed[:sure]), 2 * width
+            proposed = self._points.search(vector, limit, domain, width)
+            if len(before.difference(proposed[:sure])) <= _CHANGED * sure:
+                break
+        return proposed
 
     def last_row(self, connection: Connection) -> int:
         """The last row that has a point; 0 where the points are another database's."""

@@ -24,7 +24,8 @@ class Points(Protocol):
     """A collection.
 
     Laws: what :meth:`upsert` or :meth:`forget` returned from is durable and seen by the next
-    search; :meth:`search` gives at most ``limit`` rows of one domain, or of all.
+    search; :meth:`search` gives at most ``limit`` rows of one domain, or of all, nearest first. The
+    more candidates a search keeps of the graph, ``width``, the fewer of the nearest it misses.
     """
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -35,7 +36,7 @@ class Points(Protocol):
         """Erase the points of some cases."""
         ...
 
-    def search(self, vector: Vector, limit: int, domain: str | None) -> list[int]:
+    def search(self, vector: Vector, limit: int, domain: str | None, width: int) -> list[int]:
         """The rows with the largest inner products, nearly."""
         ...
 

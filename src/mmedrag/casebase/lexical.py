@@ -129,10 +129,13 @@ class Lexicon:
         return positions[alive[positions]] if self._dead else positions
 
     def _rarest(self, stems: list[str], alive: Mask) -> list[str]:
-        by_frequency = sorted((self._frequency(stem, alive), stem) for stem in stems)
+        frequencies = [self._frequency(stem, alive) for stem in stems]
+        if self._dead and not any(0 < frequency <= POSTINGS for frequency in frequencies):
+            # the rarest of all these common ones is scored, so that roughly is not enough
+            frequencies = [len(self._living(stem, alive)) for stem in stems]
         chosen: list[str] = []
         spent = 0
-        for frequency, stem in by_frequency:
+        for frequency, stem in sorted(zip(frequencies, stems, strict=True)):
             if frequency and (not chosen or spent + frequency <= POSTINGS):
                 chosen.append(stem)
                 spent += frequency

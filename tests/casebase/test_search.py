@@ -345,3 +345,18 @@ def test_of_common_words_alone_deletions_leave_the_rarest(monkeypatch):
         before = [(h.case.id, h.relevance) for h in made.search(question, 100)]
         made.publish()
         assert [(h.case.id, h.relevance) for h in made.search(question, 100)] == before
+
+
+def test_words_that_no_report_holds_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.lexical._REMEMBERED", 1_000)
+    monkeypatch.setattr("mmedrag.casebase.lexical._NUMBERS", 100, raising=False)
+    entries = entries_of(37, 20)
+    with casebase_of(entries) as made:
+        made.publish()
+        made.delete([entries[0].case.id])
+        for i in range(20):
+            text = " ".join(f"w{i}x{j}" for j in range(50))
+            assert made.search(question_of(Query(text=text), entries[1].vector), 3)
+        lexicon = made._access._reader._snapshot._lexicon
+        assert len(lexicon._weights) <= 100
+        assert len(lexicon._numbers) <= 100

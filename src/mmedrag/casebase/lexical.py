@@ -19,6 +19,8 @@ that what is left out are the commonest words, which tell cases apart least."""
 K1, B = 1.2, 0.75
 _MAX_WORDS = 128
 _REMEMBERED = 2_000_000  # postings in memory
+_LEAST = 50  # as many as take what a list takes, however short it is
+_NUMBERS = 100_000  # stems whose numbers are remembered
 
 Scored = tuple[Positions, NDArray[np.float64]]
 """Positions, ascending, and a score for each."""
@@ -166,7 +168,7 @@ class Lexicon:
                 self._weights.clear()
                 self._held = 0
             self._weights[stem] = (positions, weights)
-            self._held += len(positions)
+            self._held += max(len(positions), _LEAST)
         return self._weights[stem]
 
     def _weigh(self, positions: Positions, counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -191,5 +193,7 @@ class Lexicon:
         if self._stored is None:
             return None
         if stem not in self._numbers:
+            if len(self._numbers) >= _NUMBERS:  # questions may name words without end
+                self._numbers.clear()
             self._numbers[stem] = self._number(stem)
         return self._numbers[stem]

@@ -176,3 +176,27 @@ def test_a_walk_that_is_not_finished_holds_up_no_writer(tmp_path):
         casebase.publish()
         assert len([first, *walk]) == 5  # one committed state: the one at its beginning
         assert casebase.count() == 4
+
+
+def test_a_write_may_begin_while_a_search_begins_to_look_at_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.ledger._AT_ONCE", 0)
+    with Casebase.create(tmp_path / "cases", dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add([entry("0", 0)])
+        access = casebase._access
+        checking = access._checking
+
+        def begun_beside_a_write():
+            thread = checking()
+            start = thread.start
+
+            def overtaken():
+                access._stop_watching()  # as a writer does, in another thread
+                start()
+
+            thread.start = overtaken
+            return thread
+
+        monkeypatch.setattr(access, "_checking", begun_beside_a_write)
+        access._next_check = 0.0
+        assert casebase.search(question_of(Query(), np.ones(DIM, np.float32) / DIM**0.5), 9)
+        casebase.delete(["0"])

@@ -10,6 +10,7 @@ import pytest
 
 from mmedrag.casebase import Casebase
 from mmedrag.casebase.derivation import write_index
+from mmedrag.errors import CasebaseError
 from mmedrag.testing.case_index import DIM, entries_of
 
 
@@ -74,3 +75,12 @@ def test_components_are_coded_where_vectors_vary_in_few_directions(tmp_path, var
         offsets = (values - true).mean(axis=1)
         assert np.ptp(offsets) < 0.3
         assert np.all((values - true).std(axis=1) < 0.02)
+
+
+def test_an_index_that_takes_no_plain_vectors_is_refused(tmp_path):
+    with Casebase.create(tmp_path / "a", dim=DIM, fingerprint="f", preset="p") as casebase:
+        casebase.add(entries_of(5, 80))
+        with pytest.raises(CasebaseError, match=r"'IDMap,Flat'.*Flat, HNSW32"):
+            casebase.publish("IDMap,Flat")
+        casebase.publish()
+        assert casebase.verify() == []

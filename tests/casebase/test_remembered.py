@@ -10,14 +10,14 @@ from mmedrag.casebase.remembered import RememberedArrays
 
 
 def test_arrays_are_found_once_as_long_as_they_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remembered, "_BYTES", 100)
+    monkeypatch.setattr(remembered, "_BYTES", 1_500)
     asked: list[int] = []
     arrays = RememberedArrays[int, np.ndarray](lambda found: found.nbytes)
 
     def find(number: int) -> np.ndarray:
         def make() -> np.ndarray:
             asked.append(number)
-            return np.full(8, number)  # 64 bytes
+            return np.full(8, number)  # counts as 1,000 bytes
 
         return arrays.of(number, make)
 

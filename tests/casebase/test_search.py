@@ -329,3 +329,34 @@ def test_a_diagnosis_is_stored_with_its_case():
     case = Case(id="a", diagnosis="Glioma", meta={"diagnosis": "Oedema"})
     with casebase_of([Entry(case, np.ones(DIM, np.float32) / DIM, "", None)]) as made:
         assert made.get("a") == case
+
+
+def test_of_common_words_alone_deletions_leave_the_rarest(monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.lexical.POSTINGS", 20)
+    rng = np.random.default_rng(0)
+    texts = [f"{'oedema ' * (i < 70)}{'fracture' * (i > 50)}" for i in range(120)]
+    entries = [
+        Entry(Case(id=f"{i}", text=text), unit(rng), "", None) for i, text in enumerate(texts)
+    ]
+    with casebase_of(entries) as made:
+        made.publish()
+        made.delete([f"{i}" for i in range(20)])  # there were more of oedema before
+        question = question_of(Query(text="oedema fracture"), entries[100].vector)
+        before = [(h.case.id, h.relevance) for h in made.search(question, 100)]
+        made.publish()
+        assert [(h.case.id, h.relevance) for h in made.search(question, 100)] == before
+
+
+def test_words_that_no_report_holds_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.remembered._BYTES", 50_000)
+    monkeypatch.setattr("mmedrag.casebase.lexical._NUMBERS", 100)
+    entries = entries_of(37, 20)
+    with casebase_of(entries) as made:
+        made.publish()
+        made.delete([entries[0].case.id])
+        for i in range(20):
+            text = " ".join(f"w{i}x{j}" for j in range(50))
+            assert made.search(question_of(Query(text=text), entries[1].vector), 3)
+        lexicon = made._access._reader._snapshot._lexicon
+        assert len(lexicon._weights._found) <= 100
+        assert len(lexicon._numbers) <= 100

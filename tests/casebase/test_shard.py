@@ -113,6 +113,22 @@ def test_codes_of_four_bits_find_what_is_near_among_many_alike(tmp_path):
     assert np.mean(found) > 0.99
 
 
+@pytest.mark.parametrize("key", ["SQ8", "IVF40,SQ8", "IVF40,SQ4", "PCA8,IVF40,SQ8"])
+@pytest.mark.parametrize("share", [1.0, 0.9])
+def test_more_cases_alike_than_an_index_proposes_are_all_found(tmp_path, key, share, monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.shard.SCANNED", 0)
+    rng = np.random.default_rng(7)
+    rows = rng.standard_normal((4_000, DIM)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    alike = np.sort(rng.choice(len(rows), 300, replace=False))
+    rows[alike] = rows[alike[0]]
+    stored = StoredArray(tmp_path, write_array(tmp_path / "vectors", [rows], "<f4"))
+    entry = {"start": 0, "count": len(rows), **write_index(tmp_path / "x", rows, key)}
+    mask = None if share == 1.0 else rng.random(len(rows)) < share
+    found = Shard(tmp_path, entry, stored).search(rows[alike[0]], 5, 1_000, mask)[0]
+    assert set(alike if mask is None else alike[mask[alike]]) <= set(found.tolist())
+
+
 def test_inverted_lists_are_read_and_checked_as_they_are_searched(clustered):
     rows, _, (folder, entry, stored) = clustered
     shard = Shard(folder, entry, stored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from mmedrag.cli import main
@@ -20,6 +21,20 @@ def test_info_is_text_or_json(small_casebase: Path, capsys) -> None:
 def test_a_sound_casebase_verifies(small_casebase: Path, capsys) -> None:
     assert main(["verify", str(small_casebase), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"sound": True, "problems": []}
+
+
+def test_what_is_wrong_with_a_damaged_database_is_listed(
+    small_casebase: Path, tmp_path: Path, capsys
+) -> None:
+    damaged = tmp_path / "x.casebase"
+    shutil.copytree(small_casebase, damaged)
+    content = bytearray((damaged / "casebase.db").read_bytes())
+    content[len(content) // 2] ^= 1
+    (damaged / "casebase.db").write_bytes(content)
+    assert main(["verify", str(damaged), "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert not told["sound"]
+    assert "casebase.db has changed since it was closed" in told["problems"]
 
 
 def test_an_export_counts_its_cases(small_casebase: Path, tmp_path: Path, capsys) -> None:

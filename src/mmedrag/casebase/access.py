@@ -135,15 +135,17 @@ class Access:
         self._refuse_unsound()
 
     def _await_check(self) -> None:
-        if self._opening is not None:
-            self._opening.join()
+        opening = self._opening  # others wait for it too, and forget it
+        if opening is not None:
+            opening.join()
             self._opening = None
 
     def _stop_watching(self) -> None:
         """Who looks at the file keeps its state, so that deleted texts could not leave the log."""
-        if self._watching is not None:
+        watching = self._watching
+        if watching is not None:
             self._stop.set()
-            self._watching.join()
+            watching.join()
             self._stop.clear()
             self._watching = None
 
@@ -324,8 +326,9 @@ class Access:
         if monotonic() < self._next_check or not self.database.ledger.large:
             return
         if not any(thread is not None and thread.is_alive() for thread in looking):
-            self._watching = self._checking()
-            self._watching.start()
+            watching = self._checking()
+            watching.start()
+            self._watching = watching  # a writer may only wait for one that has begun
 
     def _checking(self) -> Thread:
         return Thread(target=self._check, name="casebase-check", daemon=True)

@@ -34,6 +34,7 @@ _CHUNK = 8_192
 _NO_ROWS: Rows = np.empty(0, np.int64)
 _TRAIN_PER_LIST, _TRAINING_ROUNDS = 40, 8
 _QUERIES, _NEAREST, _RECALL = 64, 50, 0.99
+_KEYS = "Use a factory string such as Flat, HNSW32 or IVF1024,SQ8."
 
 
 def derive(
@@ -130,8 +131,7 @@ def write_index(file: Path, vectors: Matrix, *keys: str) -> dict[str, Any]:
             return {"index": key}
         if not index.is_trained and not _train(index, vectors):
             return {"index": "Flat"}
-        for start in range(0, len(vectors), _CHUNK):
-            index.add(np.ascontiguousarray(vectors[start : start + _CHUNK]))
+        _fill(index, vectors, key)
         if _set_probes(index, vectors, key):
             break
     entry: dict[str, Any] = {}
@@ -157,9 +157,16 @@ def _made(dim: int, key: str) -> Index:
         return faiss.index_factory(dim, key, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as fault:
         raise CasebaseError(
-            f"FAISS knows no index {key!r} for vectors of {dim} dimensions",
-            "Use a factory string such as Flat, HNSW32 or IVF1024,SQ8.",
+            f"FAISS knows no index {key!r} for vectors of {dim} dimensions", _KEYS
         ) from fault
+
+
+def _fill(index: Index, vectors: Matrix, key: str) -> None:
+    try:
+        for start in range(0, len(vectors), _CHUNK):
+            index.add(np.ascontiguousarray(vectors[start : start + _CHUNK]))
+    except RuntimeError as fault:  # such as one that wants numbers beside its vectors
+        raise CasebaseError(f"FAISS takes no plain vectors into {key!r}", _KEYS) from fault
 
 
 def _head(index: Index, size: int) -> dict[str, int]:

@@ -19,6 +19,7 @@ that what is left out are the commonest words, which tell cases apart least."""
 
 K1, B = 1.2, 0.75
 _MAX_WORDS = 128
+_NUMBERS = 100_000  # stems whose numbers are remembered
 
 Scored = tuple[Positions, NDArray[np.float64]]
 """Positions, ascending, and a score for each."""
@@ -126,10 +127,13 @@ class Lexicon:
         return positions[alive[positions]] if self._dead else positions
 
     def _rarest(self, stems: list[str], alive: Mask) -> list[str]:
-        by_frequency = sorted((self._frequency(stem, alive), stem) for stem in stems)
+        frequencies = [self._frequency(stem, alive) for stem in stems]
+        if self._dead and not any(0 < frequency <= POSTINGS for frequency in frequencies):
+            # the rarest of all these common ones is scored, so that roughly is not enough
+            frequencies = [len(self._living(stem, alive)) for stem in stems]
         chosen: list[str] = []
         spent = 0
-        for frequency, stem in by_frequency:
+        for frequency, stem in sorted(zip(frequencies, stems, strict=True)):
             if frequency and (not chosen or spent + frequency <= POSTINGS):
                 chosen.append(stem)
                 spent += frequency
@@ -182,5 +186,7 @@ class Lexicon:
         if self._stored is None:
             return None
         if stem not in self._numbers:
+            if len(self._numbers) >= _NUMBERS:  # questions may name words without end
+                self._numbers.clear()
             self._numbers[stem] = self._number(stem)
         return self._numbers[stem]

@@ -16,7 +16,8 @@ Found = TypeVar("Found")
 
 # So many cases, and in large casebases one of so many.
 _CASES, _CASES_OF = 8_192, 32
-_BYTES = 2**25  # of arrays that are kept for one kind of question
+# Bytes of arrays that are kept for one kind of question; what one takes, however short it is.
+_BYTES, _LEAST = 2**25, 1_000
 
 
 class RememberedArrays(Generic[Asked, Found]):
@@ -38,7 +39,7 @@ class RememberedArrays(Generic[Asked, Found]):
             if self._held > _BYTES:
                 self.forget()
             self._found[asked] = found
-            self._held += self._size(found)
+            self._held += max(self._size(found), _LEAST)
         return self._found[asked]
 
     def forget(self) -> None:

@@ -70,7 +70,8 @@ class Shard:
         """Candidates for the ``k`` largest inner products.
 
         An exact shard gives these and the ties with the last of them, up to ``cap``. Others give
-        more than ``k``, to be told apart by exact arithmetic, and never fewer than match.
+        more than ``k``, to be told apart by exact arithmetic, never fewer than match, and what
+        ties with the last as they see it.
 
         Args:
             query: ``(dim,)``.
@@ -90,12 +91,28 @@ class Shard:
             return self._search_flat(query, k, cap, mask, count)
         positions, values = _NOTHING
         if mask is None or count > (scanned if few is None else few):
-            wanted = min(candidates(k, self.key), count)
-            positions, values = self._approximate.search(query, k, wanted, mask)
+            positions, values = self._proposed(self._approximate, query, k, cap, mask, count)
         if len(positions) < min(k, count):
             within = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
             return self._scan(query, k, cap, within)
         return positions + self.start, values
+
+    def _proposed(
+        self,
+        index: ApproximateIndex,
+        query: Vector,
+        k: int,
+        cap: int,
+        mask: Mask | None,
+        count: int,
+    ) -> Found:
+        wanted = min(candidates(k, self.key), count)
+        limit = max(wanted, min(cap, count))
+        while True:
+            positions, values = index.search(query, k, wanted, mask)
+            if wanted == limit or len(values) < k or values[-1] < values[k - 1] - TIE:
+                return positions, values
+            wanted = min(4 * wanted, limit)
 
     def many(self, queries: Matrix, k: int) -> Positions:
         """Candidates for the ``k`` largest inner products with each of several vectors, ``(m, w)``.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmedrag.casebase import Casebase
-from mmedrag.casebase.derivation import write_index
+from mmedrag.casebase.derivation import require_key, write_index
 from mmedrag.errors import CasebaseError
 from mmedrag.testing.case_index import DIM, entries_of
 
@@ -84,3 +84,10 @@ def test_an_index_that_takes_no_plain_vectors_is_refused(tmp_path):
             casebase.publish("IDMap,Flat")
         casebase.publish()
         assert casebase.verify() == []
+
+
+@pytest.mark.parametrize("key", ["HNSW1", "HNSW0,Flat", "IVF0,Flat", "PQ4x0", "Flat,RR0", "Cosy32"])
+def test_an_index_of_nothing_is_refused_before_it_ends_the_process(key):
+    with pytest.raises(CasebaseError, match=r"Use a factory string such as Flat, HNSW32"):
+        require_key(key, DIM)
+    require_key("IVF4,SQ8", DIM)

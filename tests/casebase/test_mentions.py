@@ -13,10 +13,10 @@ import pytest
 from mmedrag.assembly import assemble, create, dictionary, outdated
 from mmedrag.casebase import Casebase
 from mmedrag.definitions import Dictionary
-from mmedrag.errors import CasebaseDamaged
+from mmedrag.errors import CasebaseDamaged, CasebaseError
 from mmedrag.indexing import index
 from mmedrag.presets import Stages
-from mmedrag.types import Case, Definition, Mention, Query
+from mmedrag.types import Assertion, Case, Definition, Mention, Query
 
 REPORTS = {
     "a": "Large left pleural effusion. No pneumothorax.",
@@ -147,3 +147,12 @@ def test_damaged_mentions_are_noticed_and_derived_again(
     casebase.rebuild(source)
     assert casebase.verify() == []
     assert asked(casebase, "pleural effusion", "negated") == {"b"}
+
+
+def test_a_term_that_is_given_twice_at_one_place_is_refused_by_name(casebase: Casebase) -> None:
+    (entry,) = casebase.entries(["a"])
+    first = (entry.mentions or ())[0]
+    twice = replace(entry, mentions=(first, replace(first, assertion=Assertion.NEGATED)))
+    with pytest.raises(CasebaseError, match=rf"'a' has '{first.term}' at character .* 2 times"):
+        casebase.add([twice])
+    assert [kept.mentions for kept in casebase.entries(["a"])] == [entry.mentions]

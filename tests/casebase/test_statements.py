@@ -319,3 +319,18 @@ def test_a_repeated_look_at_the_file_does_not_keep_what_is_deleted(casebase, mon
         again.delete(["3"])
         assert again.erase() == {}
         assert b"report 3" not in (again.path / "casebase.db").read_bytes()
+
+
+def test_concepts_that_nobody_mentions_do_not_fill_the_memory(casebase, monkeypatch):
+    monkeypatch.setattr(statements, "_CONCEPTS", 10)
+    vector = np.array([1.0, 0.0], np.float32)
+
+    def affirming(concept):
+        question = question_of(Query(where=f"affirms = '{concept}'"), vector)
+        return {hit.case.id for hit in casebase.search(question, 50)}
+
+    before = affirming("X:1")
+    assert len(before) == 8
+    assert not any(affirming(f"Y:{i}") for i in range(50))
+    assert len(casebase._access._reader._snapshot._statements._terms) <= 12
+    assert affirming("X:1") == before

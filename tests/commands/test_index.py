@@ -30,6 +30,19 @@ def test_a_dictionary_without_terms_is_no_success(tmp_path: Path, capsys) -> Non
     assert main(["dictionary", str(empty), "--into", str(tmp_path / "x.dict")]) == 2
 
 
+def test_a_kind_of_index_that_cannot_be_made_is_refused_before_anything_is_encoded(
+    tmp_path: Path, capsys
+) -> None:
+    records = tmp_path / "records.jsonl"
+    records.write_text('{"id": "a", "text": "Normal chest."}\n', "utf-8")
+    into = ["--into", str(tmp_path / "x.casebase")]
+    assert main(["index", str(records), *into, "--index-key", "HNSW1"]) == 3
+    printed = capsys.readouterr()
+    assert "Use a factory string" in printed.err
+    assert "written" not in printed.out
+    assert main(["index", str(records), *into, "--index-key", "auto"]) == 0
+
+
 @pytest.mark.parametrize(
     ("identifier", "text"), [("", "x"), (" ", "x"), ("x" * 513, "x"), ("new", "x" * 131_073)]
 )

@@ -152,7 +152,22 @@ def write_index(file: Path, vectors: Matrix, *keys: str) -> dict[str, Any]:
     return {"index": key, "faiss": entry, **_head(index, entry["bytes"])}
 
 
+def require_key(key: str, dim: int) -> None:
+    """Refuse what no index can be made of, before hours are spent on vectors for it.
+
+    Args:
+        key: a FAISS factory string.
+        dim: length of the vectors.
+
+    Raises:
+        CasebaseError: with the remedy.
+    """
+    _made(dim, key)
+
+
 def _made(dim: int, key: str) -> Index:
+    if any(int(number) < 2 for number in re.findall(r"\d+", key)):  # these end the process
+        raise CasebaseError(f"FAISS makes no index {key!r} of lists or links below 2", _KEYS)
     try:
         return faiss.index_factory(dim, key, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as fault:

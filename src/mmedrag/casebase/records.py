@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,7 @@ def record_of(entry: Entry, dim: int) -> Record:
     if not case.id:
         raise CasebaseError("A case has no id", "Give every case an id of its own.")
     vector = _checked_vector(entry, dim)
+    _require_places(entry)
     try:
         record = Record(_values(entry), case.text, vector.tobytes(), _recognition(entry))
         for value in (*record.values, record.text):
@@ -160,6 +162,17 @@ def line_of(case: Case, thumbnail: str | None) -> str:
 
 def _recognition(entry: Entry) -> Recognition | None:
     return None if entry.mentions is None else Recognition(entry.recogniser, entry.mentions)
+
+
+def _require_places(entry: Entry) -> None:
+    """Refuse mentions of one term at one place, which the tables keep once."""
+    places = [(m.start, m.end, m.concept, m.term, m.kind) for m in entry.mentions or ()]
+    if len(set(places)) < len(places):
+        (start, _, _, term, _), times = Counter(places).most_common(1)[0]
+        raise CasebaseError(
+            f"Case {entry.case.id!r} has {term!r} at character {start} {times} times",
+            "Give each mention once, with one assertion.",
+        )
 
 
 def _checked_vector(entry: Entry, dim: int) -> Vector:

@@ -39,7 +39,8 @@ from mmedrag.remembering import forget
 from mmedrag.types import Criterion, Domain, Hit, Matrix, Question, Vector
 
 _DEPTH = 100  # candidates from vectors and from words, each, that are joined for a text
-_FEW_ALIKE = 5_000  # cases that meet criteria alike and are compared one by one
+_FEW_ALIKE = 5_000  # cases alike by criteria or words that are compared one by one
+_FEW = 200  # whose vectors are taken at once, without a look at which domain's they are
 _FILTERS = 16  # remembered
 _UNASKED: tuple[tuple[Criterion, ...], Scored] = (), (np.empty(0, np.int64), np.empty(0))
 
@@ -191,13 +192,13 @@ class Snapshot:
             positions = self.members.candidates(vector, wide, domain, allowed)
             ranking = _Ranking(vector, None, None, 0.0)
         else:
-            matched, scores = self.members.visible(words, domain, allowed)
+            matched = self.members.visible(words, domain, allowed)
             meeting = self.members.visible(concepts, domain, allowed)
             depth = max(k, _DEPTH)
             near = self.members.candidates(vector, depth, domain, allowed)
             sources = [
                 self._nearest(vector, depth, near),
-                self._best(matched, scores, depth),
+                self._best(vector, depth, domain, matched),
                 self._meeting(vector, depth, domain, meeting),
             ]
             positions = np.unique(np.concatenate(sources))
@@ -258,12 +259,17 @@ class Snapshot:
             proximity=np.where(joined.scores < cut, proximity, np.nan),
         )
 
-    def _best(self, positions: Positions, scores: NDArray[np.float64], depth: int) -> Positions:
-        """The positions with the highest scores, ties by row."""
-        if len(positions) > depth:
-            high = scores >= np.partition(scores, -depth)[-depth]
-            positions, scores = positions[high], scores[high]
-        return positions[np.lexsort((self.members.rows_at(positions), -scores))[:depth]]
+    def _best(self, vector: Vector, depth: int, domain: Domain | None, scored: Scored) -> Positions:
+        """The best by words; of reports that match alike, as short ones do, the most similar."""
+        positions, scores = scored
+        if len(positions) <= depth:
+            return positions
+        cut = np.partition(scores, -depth)[-depth]
+        better, alike = positions[scores > cut], positions[scores == cut]
+        places = depth - len(better)
+        if len(alike) > places:
+            alike = self._most_similar(vector, places, domain, alike)
+        return np.concatenate([better, alike])
 
     def _meeting(
         self, vector: Vector, depth: int, domain: Domain | None, scored: Scored
@@ -273,11 +279,18 @@ class Snapshot:
         if not np.any(scores > 0.0):
             return np.empty(0, np.int64)
         least = _least(scores, depth)
-        alike = np.zeros(len(self.members.alive), np.bool_)
-        alike[positions[scores == least]] = True
-        similar = self.members.candidates(vector, depth, domain, alike, _FEW_ALIKE)
-        most = self._nearest(vector, depth, similar)
+        most = self._most_similar(vector, depth, domain, positions[scores == least])
         return np.concatenate([positions[scores > least], most])
+
+    def _most_similar(
+        self, vector: Vector, k: int, domain: Domain | None, positions: Positions
+    ) -> Positions:
+        """Of some cases of a domain the ``k`` most similar and their ties."""
+        if len(positions) > _FEW:
+            these = np.zeros(len(self.members.alive), np.bool_)
+            these[positions] = True
+            positions = self.members.candidates(vector, k, domain, these, _FEW_ALIKE)
+        return self._nearest(vector, k, positions)
 
     def _nearest(self, vector: Vector, k: int, positions: Positions) -> Positions:
         """Of candidates the ``k`` most similar and their ties, however they were searched."""

@@ -30,6 +30,7 @@ from mmedrag.types import Assertion
 
 _MANY = 10_000  # reports that are not looked at one by one, once the whole file has been
 _FULL = 50_000  # mentions of few reports at a time that are sorted together
+_CONCEPTS = 100_000  # whose terms are remembered
 
 Stating: TypeAlias = RememberedArrays[tuple[Assertion, tuple[int, ...], int], NDArray[np.uint32]]
 """Positions by assertion, terms and the bits of sites."""
@@ -201,6 +202,9 @@ class PositionStatements(Statements):
     def terms(self, concepts: Collection[str]) -> list[int]:
         """See :meth:`Statements.terms`."""
         new = [concept for concept in concepts if concept not in self._known]
+        if new and len(self._known) > _CONCEPTS:  # questions may name concepts without end
+            self._known.clear()
+            new = [*concepts]
         if new:
             self._known |= {concept: [] for concept in new}
             self._known |= self._database.mention_table.terms(new)

@@ -98,12 +98,16 @@ def _case_options(command: argparse.ArgumentParser) -> None:
 
 
 def _index(options: argparse.Namespace) -> int:
+    from mmedrag.casebase.derivation import require_key
+    from mmedrag.casebase.upkeep import AUTOMATIC
     from mmedrag.filling import filling
 
     if options.index_key and scheme_of(options.into):
         raise QueryError("--index-key is for casebases in a folder", "Leave it out: HNSW is made.")
     register_domains(options.new_domain)
     with filling(options.into, **_making(options)) as (casebase, stages):
+        if options.index_key not in (None, AUTOMATIC):
+            require_key(options.index_key, stages.embedder.dim)
         exit_code = _fill(casebase, stages, options)
         if options.index_key:
             casebase.publish(options.index_key)

@@ -139,6 +139,27 @@ class CaseIndexContract(CaseIndexLaws):
             question = question_of(query, unit(np.random.default_rng(vector_seed)), domain)
             assert len(index.search(question, k)) == min(k, len(matching))
 
+    def test_of_reports_that_say_the_same_the_most_similar_are_found(self) -> None:
+        rng = np.random.default_rng(11)
+        query = unit(rng)
+        entries = [
+            Entry(
+                Case(id=f"{i:03d}", text="Drusen" if i < 250 else "Normal", domain=domain),
+                _at(query, rng.uniform(-1.0, 0.3) if i < 250 else 0.4, rng),
+                str(i),
+                None,
+            )
+            for i, domain in enumerate(rng.choice([*Domain], 400).tolist())
+        ]
+        alike = [entry for entry in entries if entry.case.text == "Drusen"]
+        with self.index_of(entries) as index:
+            for domain in (None, Domain.RADIOLOGY):
+                hits = index.search(question_of(Query(text="drusen"), query, domain), 20)
+                found = {hit.case.id for hit in hits if hit.case.text == "Drusen"}
+                those = [e for e in alike if domain in (None, e.case.domain)]
+                those.sort(key=lambda e: -float(e.vector @ query))
+                assert found == {e.case.id for e in those[: len(found)]}
+
     @contract
     @given(st.integers(0, 2**32 - 1), st.integers(0, 40), queries())
     def test_without_text_the_most_similar_are_found(
@@ -291,6 +312,14 @@ class CaseStoreLaws(CaseIndexLaws):
                 assert again.fingerprint == store.fingerprint
                 assert again.count() == 9
                 assert [(h.case, h.similarity) for h in again.search(question, 20)] == before
+
+
+def _at(query: Vector, cosine: float, rng: np.random.Generator) -> Vector:
+    """A random direction with this cosine to the query."""
+    away = unit(rng)
+    away = away - (away @ query) * query
+    away /= np.linalg.norm(away)
+    return np.asarray(cosine * query + (1 - cosine**2) ** 0.5 * away, np.float32)
 
 
 def _matching(entries: Sequence[Entry], query: Query, domain: Domain | None) -> list[Entry]:

@@ -67,7 +67,7 @@ class Search:
         near = nearest(self.connection, vector, depth, scope, self.scan, self.index)
         sources = [
             self._most_similar(vector, near, depth),
-            query.best(self.connection, scope, depth) if query.stems else _NONE,
+            self._worded(vector, depth, scope, query) if query.stems else _NONE,
             self._meeting(vector, depth, scope, concepts),
         ]
         rows = np.unique(np.concatenate(sources))
@@ -117,9 +117,20 @@ class Search:
         if not len(rows):
             return _NONE
         least = np.sort(scores)[-min(depth, len(scores))]
-        alike = Scope(None, ("cases.row = ANY(%s)", [rows[scores == least].tolist()]))
-        similar = exactly(self.connection, vector, depth, alike)
-        return np.concatenate([rows[scores > least], self._most_similar(vector, similar, depth)])
+        alike = self._nearest_among(vector, depth, rows[scores == least])
+        return np.concatenate([rows[scores > least], alike])
+
+    def _worded(self, vector: Vector, depth: int, scope: Scope, query: LexicalQuery) -> Rows:
+        """The best by words; of reports that match alike, as short ones do, the most similar."""
+        better, alike = query.best(self.connection, scope, depth)
+        return np.concatenate([better, self._nearest_among(vector, depth - len(better), alike)])
+
+    def _nearest_among(self, vector: Vector, k: int, rows: Rows) -> Rows:
+        """Of some rows the ``k`` most similar and their ties."""
+        if len(rows) <= k:
+            return rows
+        these = Scope(None, ("cases.row = ANY(%s)", [rows.tolist()]))
+        return self._most_similar(vector, exactly(self.connection, vector, k, these), k)
 
     def _most_similar(self, vector: Vector, rows: Rows, k: int) -> Rows:
         """The ``k`` most similar of candidates and their ties alone, whatever proposed them."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from operator import neg
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,14 +55,17 @@ class LexicalQuery:
         average = max(words / max(cases, 1), 1e-9)
         return cls(tuple(stem for _, stem in chosen), tuple(rarities), average)
 
-    def best(self, connection: Connection, scope: Scope, k: int) -> Rows:
-        """The ``k`` reports with the highest scores, ties by row."""
+    def best(self, connection: Connection, scope: Scope, k: int) -> tuple[Rows, Rows]:
+        """The reports with the ``k`` highest scores: those above the last, and all that have it."""
         text, values = self._scored(*scope.condition())
-        cursor = connection.execute(
-            f"{text} ORDER BY 2 DESC, 1 LIMIT %s",
+        found = connection.execute(
+            f"{text} ORDER BY 2 DESC FETCH FIRST %s ROWS WITH TIES",
             [*values, k],
-        )
-        return np.array([row[0] for row in cursor], np.int64)
+        ).fetchall()
+        scores = [row[1] for row in found]
+        better = bisect_left(scores, -scores[-1], key=neg) if scores else 0
+        rows = np.array([row[0] for row in found], np.int64)
+        return rows[:better], rows[better:]
 
     def scores(self, connection: Connection, rows: Rows) -> NDArray[np.float64]:
         """BM25 of some rows, ascending; 0 where none of the stems is held."""

@@ -139,7 +139,7 @@ def main() -> None:
     lists, asked = int(2 * math.sqrt(len(vectors))), len(queries["case"])
     print(f"{len(vectors):,} vectors of {vectors.shape[1]} dimensions, {asked} questions\n")
     masks = masks_of(vectors)
-    keys = (f"IVF{lists},SQ8", f"IVF{lists},SQ4", f"PCA256,IVF{lists},SQ8")
+    keys = (f"IVF{lists},SQ8", f"IVF{lists},SQ4", f"PCA256,IVF{lists},SQ8", "HNSW32")
     tables = {key: measured(key, vectors, queries, masks) for key in keys}
     print(f"| index | asked by | recall@{K} | ms | FAISS alone | ms |\n|---|---|{'---:|' * 4}")
     for key, (rows, _) in tables.items():

@@ -99,6 +99,25 @@ def test_a_question_by_one_modality_finds_what_lies_in_many_lists(tmp_path, part
     assert np.mean(ours) > 0.99
 
 
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_a_graph_is_searched_as_far_as_a_question_needs(tmp_path, share, monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.shard.SCANNED", 0)
+    rng = np.random.default_rng(8)
+    rows = rng.standard_normal((6_000, 64)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    stored = StoredArray(tmp_path, write_array(tmp_path / "vectors", [rows], "<f4"))
+    entry = {"start": 0, "count": len(rows), **write_index(tmp_path / "x", rows, "HNSW32")}
+    shard, alone = Shard(tmp_path, entry, stored), faiss.read_index(str(tmp_path / "x"))
+    inside, ours, theirs = rng.random(len(rows)) < share, [], []
+    mask = None if share == 1.0 else inside
+    for query in rng.standard_normal((40, 64)).astype(np.float32):
+        best = np.argsort(np.where(inside, -(rows @ query), 9.0))[:50]
+        ours.append(np.isin(best, shard.search(query, 50, 1_000, mask)[0]).mean())
+        theirs.append(np.isin(best, alone.search(query[None], candidates(50, "HNSW32"))[1]).mean())
+    assert np.mean(theirs) < 0.9
+    assert np.mean(ours) > 0.98
+
+
 def test_codes_of_four_bits_find_what_is_near_among_many_alike(tmp_path):
     rng = np.random.default_rng(6)
     rows = rng.standard_normal(128) / np.sqrt(128) + 0.05 * rng.standard_normal((8_000, 128))

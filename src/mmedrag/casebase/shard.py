@@ -25,6 +25,7 @@ _APPROXIMATE = 2  # an approximate index proposes this many times k; exact arith
 _COARSE = 4  # so many of codes of 4 bits a dimension
 _REACH = 4  # times as many lists as an index searches by itself are put in order first
 _SHARE = 0.15  # of its cases that an index compares, above which matrix products compare all sooner
+_CHANGED = 0.01  # of the nearest, that a wider search of a graph may find otherwise
 _NOTHING: Found = np.empty(0, np.int64), np.empty(0, np.float32)
 SCANNED = 40_000 * 1_024
 """Bytes of vectors of a domain's cases that a filter lets in, up to which these are compared one by
@@ -189,21 +190,31 @@ class ApproximateIndex:
         return 0.0 if inverted is None else inverted.nprobe / inverted.nlist
 
     def search(self, query: Vector, k: int, wanted: int, mask: Mask | None) -> Found:
-        """At most ``wanted`` candidates; fewer where masking leaves too few."""
+        """About ``wanted`` candidates; fewer where masking leaves too few."""
+        return self._within(query, wanted, mask)
+
+    def many(self, queries: Matrix, wanted: int) -> Positions:
+        """``wanted`` candidates for each of several vectors, ``(m, wanted)``; -1 for none."""
+        self._blocks.check()
+        wide = self._parameters(2 * wanted)
+        return np.asarray(self._index().search(queries, wanted, params=wide)[1])
+
+    def _within(self, query: Vector, wanted: int, mask: Mask | None, times: int = 1) -> Found:
+        """Candidates, of a graph those of a search so many times as wide as it gives some."""
         index = self._index()
         if mask is not None:
             wanted = min(4 * wanted, self._shape[0])
         with one_thread():
-            values, positions = index.search(query[None], wanted)
+            wide = self._parameters(times * wanted)
+            values, positions = index.search(query[None], wanted, params=wide)
         valid = positions[0] >= 0
         if mask is not None:
             valid &= mask[positions[0]]
         return positions[0, valid], values[0, valid]
 
-    def many(self, queries: Matrix, wanted: int) -> Positions:
-        """``wanted`` candidates for each of several vectors, ``(m, wanted)``; -1 for none."""
-        self._blocks.check()
-        return np.asarray(self._index().search(queries, wanted)[1])
+    def _parameters(self, width: int) -> Index:
+        """What FAISS is told of a search; nothing where it has no width."""
+        return None
 
     def _index(self) -> Index:
         if self._loaded is None:
@@ -224,6 +235,26 @@ class ApproximateIndex:
         if (int(index.ntotal), int(index.d)) != self._shape:
             raise GenerationDamaged(f"{name} does not hold what its manifest says", REMEDY)
         return index
+
+
+class NeighbourGraph(ApproximateIndex):
+    """An HNSW index (Malkov and Yashunin 2018)."""
+
+    def search(self, query: Vector, k: int, wanted: int, mask: Mask | None) -> Found:
+        """Candidates of ever wider searches, until twice the width hardly changes the nearest.
+
+        How far a graph must be searched depends on the question, as with inverted lists.
+        """
+        found, times = self._within(query, wanted, mask), 1
+        while times * wanted < self._shape[0]:
+            before, times = found, 2 * times
+            found = self._within(query, wanted, mask, times)
+            if np.count_nonzero(~np.isin(found[0][:k], before[0][:k])) <= _CHANGED * k:
+                break
+        return found
+
+    def _parameters(self, width: int) -> Index:
+        return faiss.SearchParametersHNSW(efSearch=width)
 
 
 class InvertedLists(ApproximateIndex):
@@ -346,7 +377,9 @@ def one_thread() -> Iterator[None]:
 
 
 def _opened(folder: Path, entry: Mapping[str, Any], dim: int) -> ApproximateIndex:
-    kind = InvertedLists if "head" in entry else ApproximateIndex
+    if "head" in entry:
+        return InvertedLists(folder, entry, dim)
+    kind = NeighbourGraph if str(entry["index"]).startswith("HNSW") else ApproximateIndex
     return kind(folder, entry, dim)
 
 

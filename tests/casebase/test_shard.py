@@ -118,6 +118,21 @@ def test_a_graph_is_searched_as_far_as_a_question_needs(tmp_path, share, monkeyp
     assert np.mean(ours) > 0.98
 
 
+def test_centres_of_lists_that_are_a_graph_are_put_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmedrag.casebase.shard.SCANNED", 0)
+    rng = np.random.default_rng(9)
+    rows = rng.standard_normal((8_000, 32)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    stored = StoredArray(tmp_path, write_array(tmp_path / "vectors", [rows], "<f4"))
+    key = "IVF178_HNSW8,SQ8"
+    entry = {"start": 0, "count": len(rows), **write_index(tmp_path / "x", rows, key)}
+    shard, inside, shares = Shard(tmp_path, entry, stored), rng.random(len(rows)) < 0.1, []
+    for query in rng.standard_normal((60, 32)).astype(np.float32):
+        best = np.argsort(np.where(inside, -(rows @ query), 9.0))[:20]
+        shares.append(np.isin(best, shard.search(query, 20, 1_000, inside)[0]).mean())
+    assert np.mean(shares) > 0.99
+
+
 def test_codes_of_four_bits_find_what_is_near_among_many_alike(tmp_path):
     rng = np.random.default_rng(6)
     rows = rng.standard_normal(128) / np.sqrt(128) + 0.05 * rng.standard_normal((8_000, 128))

@@ -270,6 +270,7 @@ class InvertedLists(ApproximateIndex):
         self._starts: NDArray[np.int64] = np.empty(0, np.int64)  # of lists in the file
         self._sound: Mask = np.empty(0, np.bool_)  # lists that were checked
         self._inverted: Index = None
+        self._graph = False  # whether the centres of the lists are one
 
     @property
     def comparable(self) -> bool:
@@ -289,7 +290,9 @@ class InvertedLists(ApproximateIndex):
         selector, sure = None if mask is None else selector_of(mask), (k + wanted) // 2
         best = _NOTHING
         with one_thread():
-            for lists, nearness in _parts(inverted, row, growing=mask is not None):
+            for lists, nearness in _parts(
+                inverted, row, growing=mask is not None, graph=self._graph
+            ):
                 self._check_lists(lists)
                 found = _in_lists(inverted, row, lists, nearness, wanted, selector)
                 values, nearer = best[1], found[1]  # both fall
@@ -304,6 +307,7 @@ class InvertedLists(ApproximateIndex):
     def _load(self, flags: int) -> Index:
         index = super()._load(flags | faiss.IO_FLAG_MMAP)
         self._inverted = inverted = inverted_of(index)
+        self._graph = isinstance(faiss.downcast_index(inverted.quantizer), faiss.IndexHNSW)
         lists = inverted.invlists
         mapped = faiss.downcast_InvertedLists(lists)
         if hasattr(mapped, "prefetch_nthread"):
@@ -407,15 +411,17 @@ def _products(
 
 
 def _parts(
-    inverted: Index, row: NDArray[np.float32], *, growing: bool
+    inverted: Index, row: NDArray[np.float32], *, growing: bool, graph: bool
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """The numbers of all lists and how near they are, from the nearest on, in parts.
 
-    Each has half as many as the index searches by itself, or, growing, as many as all before.
+    Each has half as many as the index searches by itself, or, growing, as many as all before. The
+    centres of the lists may be a graph, which does not reach all of them.
     """
     count, probes, start = int(inverted.nlist), int(inverted.nprobe), 0
     for reach in (min(_REACH * probes, count), count):  # to order few takes half the time
-        nearness, lists = inverted.quantizer.search(row, reach)
+        wide = faiss.SearchParametersHNSW(efSearch=reach) if graph else None
+        nearness, lists = inverted.quantizer.search(row, reach, params=wide)
         while start < reach:
             step = max(start, probes) if growing else -(-probes // 2)
             part = slice(start, min(start + step, reach))

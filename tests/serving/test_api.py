@@ -148,7 +148,9 @@ def test_cases_are_added_replaced_found_and_deleted(serve, own: Path, phantoms: 
     client = serve(own)
     new = {"id": "ward/7", "text": "A quokka sign beside the optic disc.", "labels": ["quokka"]}
     assert client.post("/v1/cases", json=new).status_code == 201
-    problem(client.post("/v1/cases", json=new), 409)
+    there = client.post("/v1/cases", json=new)
+    assert "being written" not in problem(there, 409)["title"]
+    assert "retry-after" not in there.headers  # it would be refused again
     hits = client.post(
         "/v1/search", json={"text": "quokka sign", "domain": "ophthalmology"}
     ).json()["gathered"]

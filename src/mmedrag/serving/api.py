@@ -325,6 +325,7 @@ class AlreadyThere(ServiceError):
     """A case of that id is stored."""
 
     status = 409
+    title = "There already"
 
 
 async def _stored(request: Request, grant: Grant, case_id: str | None) -> JSONResponse:

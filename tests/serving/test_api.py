@@ -72,6 +72,10 @@ def test_an_image_is_asked_with(client: httpx.Client, phantoms: list[Case]) -> N
     assert got["domain"]["decision"] == "ophthalmology"
     assert "Mustermann" not in json.dumps(got)
     problem(client.post("/v1/ask", files={"image": b"no image"}), 422)
+    empty = {"image": ("scan.dcm", b"")}
+    problem(client.post("/v1/ask", data={"text": "Drusen?"}, files=empty), 422)
+    none = {"image": ("", b"")}  # as a browser sends a form without a file
+    assert client.post("/v1/ask", data={"text": "Drusen?"}, files=none).status_code == 200
     problem(client.post("/v1/ask", files={"picture": b"x"}), 422)
 
 

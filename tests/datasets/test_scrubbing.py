@@ -40,6 +40,9 @@ def test_it_goes_where_it_stands_as_a_name(text, gone):
         "pager 44551",
         "number 12345678",
         "study 1.2.840.113619.2.55.3.604688",
+        "NHS no. 943 476 5919",
+        "SSN 123 45 6789",
+        "hospital number: 12 345 678",
     ],
 )
 def test_local_numbers_and_uids_go(text):
@@ -55,6 +58,7 @@ def test_local_numbers_and_uids_go(text):
         "4500000/µL",
         "L4-5",
         "score 0 of 5",
+        "left hospital 12 30 mm",
         "0 12 34 mm",
         "T12",
     ],

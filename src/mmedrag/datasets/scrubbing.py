@@ -34,7 +34,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "[ID]",
             r"\b(?:mrn|ssn|(?:medical record|accession|nhs|hospital)(?: (?:number|no))?|patient id)"
-            r"\b\.?\s{0,4}[:#=]?\s{0,4}[A-Z-]{0,4}\d[\w-]{2,}",
+            r"\b\.?\s{0,4}[:#=]?\s{0,4}"
+            r"(?:(?=(?:[ -]?\d){6})\d{2,4}(?:[ -]\d{2,8}){1,3}\b"
+            + _NO_UNIT
+            + r"|[A-Z-]{0,4}\d[\w-]{2,})",
         ),
         ("[ID]", r"\b\d{3}-\d{2}-\d{4}\b"),
         ("[DATE]", r"\b(?:19|20)\d{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])\b"),

@@ -256,6 +256,12 @@ def test_an_enhanced_ct_is_rescaled_by_its_functional_groups(client: httpx.Clien
     assert min(memoryview(reply.content).cast("f")) == -1000
 
 
+def test_values_that_are_no_numbers_are_shown_as_a_picture(client: httpx.Client) -> None:
+    file = sixteen_bits(RescaleSlope="1e300", RescaleIntercept="-1e300")
+    reply = client.post("/pixels", files={"image": file})
+    assert reply.headers["content-type"] == "image/png"
+
+
 def sixteen_bits(**fields: object) -> bytes:
     """A CT slice from -1000 to 1000 Hounsfield units, or with other fields."""
     import io

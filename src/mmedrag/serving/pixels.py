@@ -67,7 +67,10 @@ def _grey_16(file: bytes) -> Pixels | None:
         stored, _ = get_decoder(ds.file_meta.TransferSyntaxUID).as_array(ds, index=0)
         values = reduced_array(stored.astype(np.float32))
         slope = float(ds.get("RescaleSlope") or 1.0)
-        values = values * slope + float(ds.get("RescaleIntercept") or 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = values * slope + float(ds.get("RescaleIntercept") or 0.0)
+        if not np.isfinite(values).all():
+            return None
         if ds.PhotometricInterpretation == "MONOCHROME1":
             values = values.max() + values.min() - values
         centre, width = _window(ds.get("WindowCenter"), ds.get("WindowWidth"), values)

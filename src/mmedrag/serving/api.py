@@ -173,7 +173,9 @@ async def delete_case(request: Request, case_id: str, grant: Editor) -> JSONResp
 
     def work() -> tuple[int, dict[str, int]]:
         with grant.readers.writer() as (casebase, _):
-            return casebase.delete([case_id]), casebase.unerased()
+            deleted, left = casebase.delete([case_id]), casebase.unerased()
+        grant.service.traces.erase(grant.casebase, case_id)
+        return deleted, left
 
     deleted, left = await run_in_threadpool(work)
     if not deleted:

@@ -189,6 +189,13 @@ def test_a_corpus_is_indexed_as_a_job(serve, own: Path, tmp_path: Path, phantoms
     assert (done["state"], done["rows"]) == ("done", 6)
     assert client.get("/v1/info").json()["cases"] == before + 6
     assert client.get("/v1/jobs").json()["jobs"][0]["id"] == done["id"]
+    pictures = corpora / "pictures"
+    pictures.mkdir()
+    (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    broken = client.post("/v1/index", json={"corpus": "pictures"}).json()
+    told = json.dumps(ended(client, broken["id"]))
+    assert "pictures/broken.png is damaged" in told
+    assert str(tmp_path) not in told  # nor elsewhere is a path of the server told
     for outside in ("../own.casebase", "/etc/passwd", "absent", "a\0b"):
         problem(client.post("/v1/index", json={"corpus": outside}), 404)
 

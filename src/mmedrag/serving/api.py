@@ -220,7 +220,10 @@ def started(grant: Grant, corpus: Corpus) -> Job:
         )
     path = _below(service.corpora, corpus.corpus)
     return service.jobs.submit(
-        grant.casebase, corpus.corpus, lambda progress: index_below(grant.readers, path, progress)
+        grant.casebase,
+        corpus.corpus,
+        lambda progress: index_below(grant.readers, path, progress),
+        place=service.corpora.resolve(),
     )
 
 

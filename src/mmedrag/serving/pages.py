@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -192,7 +192,8 @@ async def login(request: Request) -> Response:
     if service_of(request).tokens is None:
         return answer
     secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure)
+    kept = quote(token, safe="")  # a cookie holds Latin-1 alone
+    answer.set_cookie(COOKIE, kept, httponly=True, samesite="strict", secure=secure)
     return answer
 
 

@@ -85,6 +85,7 @@ def test_numbers_go_however_they_are_grouped(known, text):
         *("21-Mar-1947", "21Mar1947", "1947-Mar-21", "Mar-21-1947", "21 Mar '47", "21-MAR-47"),
         *("21 de marzo de 1947", "3 de enero del 2001", "21 de março de 1947", "21 mars 1947"),
         *("21. März 1947", "2. Dezember 2001", "1er août 2001 or 3 août 2001"),
+        *("1947-03-21T14:32", "1947-03-21T14:32:05.123Z", "19470321T143205"),
     ],
 )
 def test_dates_with_months_go(text):

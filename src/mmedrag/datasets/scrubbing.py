@@ -26,6 +26,7 @@ _MONTH = (
 )
 _YEAR = r"(?:19|20)\d{2}"
 _NO_UNIT = r"(?!\s*(?:mm|cm|ml|mg|hu|msv|mgy|ms|/|per\b|cells|copies|%))"
+_TIME = r"(?:T\d{2}[\d:.]*(?:Z|[+-]\d{2}:?\d{2})?)?(?!\w)"
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (mark, re.compile(pattern, re.IGNORECASE))
     for mark, pattern in (
@@ -40,9 +41,12 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             + r"|[A-Z-]{0,4}\d[\w-]{2,})",
         ),
         ("[ID]", r"\b\d{3}-\d{2}-\d{4}\b"),
-        ("[DATE]", r"\b(?:19|20)\d{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])\b"),
+        (
+            "[DATE]",
+            r"\b(?:19|20)\d{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])" + _TIME,
+        ),
         ("[DATE]", r"\b\d{1,2}([-/.])\d{1,2}\1(?:(?:19|20)\d{2}|\d{2})\b(?!\s*(?:mm|cm))"),
-        ("[DATE]", r"\b(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\b"),
+        ("[DATE]", r"\b(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])" + _TIME),
         (
             "[DATE]",
             rf"\b\d{{1,2}}(?:st|nd|rd|th|er|\.|º)?[\s./-]{{0,3}}(?:of\s+|de\s+|d')?{_MONTH}\b\.?"

@@ -43,6 +43,8 @@ def test_it_goes_where_it_stands_as_a_name(text, gone):
         "NHS no. 943 476 5919",
         "SSN 123 45 6789",
         "hospital number: 12 345 678",
+        *("CPF 123.456.789-09", "DNI: 12.345.678-Z", "NIF 12345678Z", "NIE X-1234567-L"),
+        *("NHC: 54321", "historia clínica nº 54321", "prontuário n.º 54321"),
     ],
 )
 def test_local_numbers_and_uids_go(text):
@@ -59,6 +61,8 @@ def test_local_numbers_and_uids_go(text):
         "L4-5",
         "score 0 of 5",
         "left hospital 12 30 mm",
+        "historia clínica de 3 meses, 12.5 x 30 mm",
+        "nie 120 mmHg",
         "0 12 34 mm",
         "T12",
     ],

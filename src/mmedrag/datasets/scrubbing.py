@@ -34,13 +34,16 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("[UID]", r"(?<![\w.])[0-2](?:\.\d{1,39}){5,40}(?![\w])"),
         (
             "[ID]",
-            r"\b(?:mrn|ssn|(?:medical record|accession|nhs|hospital)(?: (?:number|no))?|patient id)"
-            r"\b\.?\s{0,4}[:#=]?\s{0,4}"
+            r"\b(?:mrn|ssn|(?:medical record|accession|nhs|hospital)(?: (?:number|no))?|patient id"
+            r"|(?:nhc|historia cl[ií]nica|prontu[aá]rio)(?: n\.?[º°o])?)"
+            r"(?!\w)\.?\s{0,4}[:#=]?\s{0,4}"
             r"(?:(?=(?:[ -]?\d){6})\d{2,4}(?:[ -]\d{2,8}){1,3}\b"
             + _NO_UNIT
             + r"|[A-Z-]{0,4}\d[\w-]{2,})",
         ),
         ("[ID]", r"\b\d{3}-\d{2}-\d{4}\b"),
+        ("[ID]", r"\b\d{3}\.\d{3}\.\d{3}-\d{2}\b"),  # CPF
+        ("[ID]", r"\b(?:\d{8}|\d{1,2}\.\d{3}\.\d{3}|[XYZ]-?\d{7})-?[A-Z]\b"),  # DNI, NIF, NIE
         (
             "[DATE]",
             r"\b(?:19|20)\d{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])" + _TIME,

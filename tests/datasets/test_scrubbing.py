@@ -72,6 +72,22 @@ def test_measurements_stay(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Seen by Dr. Ávila today.", "Seen by Dr. [NAME] today."),
+        ("Dr. Şahin-Öz called.", "Dr. [NAME] called."),
+        ("Informe de la Dra. Quesada.", "Informe de la Dra. [NAME]."),
+        ("El Sr. de la Cruz refiere dolor.", "El Sr. [NAME] refiere dolor."),
+        ("A Sra. Maria Araújo nega dor.", "A Sra. [NAME] nega dor."),
+        ("Prof. van den Berg agrees.", "Prof. [NAME] agrees."),
+        ("Dr. in charge: none. Sr level 3.", "Dr. in charge: none. Sr level 3."),
+    ],
+)
+def test_names_go_after_titles(text, left):
+    assert scrub(text) == left
+
+
+@pytest.mark.parametrize(
     ("known", "text"),
     [
         ("0012345", "number 12345"),

@@ -83,9 +83,11 @@ _LOCAL = re.compile(
 )
 _LONG_NUMBER = re.compile(r"(?<![\w.,])\d{7,}\b" + _NO_UNIT, re.IGNORECASE)
 _LOCAL_DIGITS = 7  # of a local telephone number with its area code, which begins with 0
+_CAPITAL = "[A-ZÀ-ÖØ-ÞĀ-Ž]"
 _TITLED = re.compile(
-    r"\b(?P<title>(?:Dr|Mr|Mrs|Ms|Miss|Prof|Professor|Doctor)\b\.?)"
-    r"\s+[A-Z][\w'’-]+(?:\s+(?:[A-Z]\.?\s+)?[A-Z][\w'’-]+)?"
+    r"\b(?P<title>(?:Dra?|Mr|Mrs|Ms|Miss|Sra?|Srta|Prof|Professor|Doctor|Doctora|Profa)\b\.?ª?)"
+    r"\s+(?:(?:de|da|do|dos|del|la|las|los|van|von|der|den)\s+){0,3}"
+    rf"{_CAPITAL}[\w'’-]+(?:\s+(?:{_CAPITAL}\.?\s+)?{_CAPITAL}[\w'’-]+)?"
 )
 _NUMBER = re.compile(r"\d+|[^\W\d_]+")
 _APART = r"[\s./-]{0,2}"

@@ -218,6 +218,17 @@ def ended(client: httpx.Client, job_id: str) -> dict:
     return job
 
 
+def test_a_casebase_that_is_away_is_told_by_its_name(serve, own: Path, tmp_path: Path) -> None:
+    client = serve(own)
+    own.rename(tmp_path / "away")
+    search = client.post("/v1/search", json={"text": "drusen"})
+    put = client.put("/v1/cases/a", json={"text": "drusen"})
+    for reply in (search, put, client.delete("/v1/cases/a")):
+        assert str(tmp_path) not in problem(reply, 503)["detail"]
+    (tmp_path / "away").rename(own)
+    assert client.post("/v1/search", json={"text": "drusen"}).status_code == 200
+
+
 def test_another_casebase_in_its_place_is_served(serve, own: Path, tmp_path: Path) -> None:
     from mmedrag.casebase.casebase import Casebase
 

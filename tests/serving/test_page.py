@@ -239,6 +239,14 @@ def test_only_hounsfield_units_have_windows_of_tissues(client: httpx.Client) -> 
     assert units == [None, "HU", None]
 
 
+@pytest.mark.parametrize(("address", "status"), [("/nowhere", 404), ("/course?patient=", 422)])
+def test_a_browser_gets_every_problem_as_a_page(client: httpx.Client, address, status) -> None:
+    page = client.get(address, headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"][:9]) == (status, "text/html")
+    assert "Ask a question" in page.text
+    assert client.get(address).headers["content-type"] == "application/problem+json"
+
+
 def test_an_enhanced_ct_is_rescaled_by_its_functional_groups(client: httpx.Client) -> None:
     from pydicom.dataset import Dataset
 

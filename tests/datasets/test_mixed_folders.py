@@ -74,6 +74,23 @@ def test_dicom_named_by_a_table_is_deidentified(tmp_path, table):
     assert case.text == "[REMOVED]: No effusion."
 
 
+@pytest.mark.proof("planted values")
+@pytest.mark.parametrize("beside", ["picture", "table"])
+def test_every_field_beside_a_header_is_deidentified(tmp_path, beside):
+    own = scan(tmp_path / "a.dcm", StudyDate="20200105", InstitutionName=f"{SECRET} Hospital")
+    fields = {"patient_id": SECRET, "date": "2020-01-05", "modality": f"{SECRET} scanner"}
+    fields |= {"source": f"{SECRET} Hospital", "licence": f"by {SECRET}", "text": "No effusion."}
+    if beside == "picture":
+        Image.new("L", (8, 8)).save(tmp_path / "b.png")
+        (tmp_path / "b.json").write_text(json.dumps(fields))
+        of_dicom, case = read(tmp_path)[0]
+    else:
+        (tmp_path / "t.jsonl").write_text(json.dumps({"id": "1", "image": own.name, **fields}))
+        (of_dicom, *_), ((case,), _) = read(tmp_path)[0], read(tmp_path / "t.jsonl")
+    assert SECRET not in repr((case.source, case.licence, case.modality))
+    assert (case.patient_id, case.date) == (of_dicom.patient_id, of_dicom.date)
+
+
 def test_without_preamble(tmp_path):
     scan(tmp_path / "a.dcm", preamble=False)
     assert recognise(tmp_path).name == "dicom"

@@ -40,6 +40,11 @@ def test_it_goes_where_it_stands_as_a_name(text, gone):
         "pager 44551",
         "number 12345678",
         "study 1.2.840.113619.2.55.3.604688",
+        "NHS no. 943 476 5919",
+        "SSN 123 45 6789",
+        "hospital number: 12 345 678",
+        *("CPF 123.456.789-09", "DNI: 12.345.678-Z", "NIF 12345678Z", "NIE X-1234567-L"),
+        *("NHC: 54321", "historia clínica nº 54321", "prontuário n.º 54321"),
     ],
 )
 def test_local_numbers_and_uids_go(text):
@@ -55,12 +60,31 @@ def test_local_numbers_and_uids_go(text):
         "4500000/µL",
         "L4-5",
         "score 0 of 5",
+        "left hospital 12 30 mm",
+        "historia clínica de 3 meses, 12.5 x 30 mm",
+        "nie 120 mmHg",
         "0 12 34 mm",
         "T12",
     ],
 )
 def test_measurements_stay(text):
     assert scrub(text, {"100", "12"}) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Seen by Dr. Ávila today.", "Seen by Dr. [NAME] today."),
+        ("Dr. Şahin-Öz called.", "Dr. [NAME] called."),
+        ("Informe de la Dra. Quesada.", "Informe de la Dra. [NAME]."),
+        ("El Sr. de la Cruz refiere dolor.", "El Sr. [NAME] refiere dolor."),
+        ("A Sra. Maria Araújo nega dor.", "A Sra. [NAME] nega dor."),
+        ("Prof. van den Berg agrees.", "Prof. [NAME] agrees."),
+        ("Dr. in charge: none. Sr level 3.", "Dr. in charge: none. Sr level 3."),
+    ],
+)
+def test_names_go_after_titles(text, left):
+    assert scrub(text) == left
 
 
 @pytest.mark.parametrize(
@@ -81,6 +105,7 @@ def test_numbers_go_however_they_are_grouped(known, text):
         *("21-Mar-1947", "21Mar1947", "1947-Mar-21", "Mar-21-1947", "21 Mar '47", "21-MAR-47"),
         *("21 de marzo de 1947", "3 de enero del 2001", "21 de março de 1947", "21 mars 1947"),
         *("21. März 1947", "2. Dezember 2001", "1er août 2001 or 3 août 2001"),
+        *("1947-03-21T14:32", "1947-03-21T14:32:05.123Z", "19470321T143205"),
     ],
 )
 def test_dates_with_months_go(text):

@@ -72,6 +72,10 @@ def test_an_image_is_asked_with(client: httpx.Client, phantoms: list[Case]) -> N
     assert got["domain"]["decision"] == "ophthalmology"
     assert "Mustermann" not in json.dumps(got)
     problem(client.post("/v1/ask", files={"image": b"no image"}), 422)
+    empty = {"image": ("scan.dcm", b"")}
+    problem(client.post("/v1/ask", data={"text": "Drusen?"}, files=empty), 422)
+    none = {"image": ("", b"")}  # as a browser sends a form without a file
+    assert client.post("/v1/ask", data={"text": "Drusen?"}, files=none).status_code == 200
     problem(client.post("/v1/ask", files={"picture": b"x"}), 422)
 
 
@@ -148,7 +152,9 @@ def test_cases_are_added_replaced_found_and_deleted(serve, own: Path, phantoms: 
     client = serve(own)
     new = {"id": "ward/7", "text": "A quokka sign beside the optic disc.", "labels": ["quokka"]}
     assert client.post("/v1/cases", json=new).status_code == 201
-    problem(client.post("/v1/cases", json=new), 409)
+    there = client.post("/v1/cases", json=new)
+    assert "being written" not in problem(there, 409)["title"]
+    assert "retry-after" not in there.headers  # it would be refused again
     hits = client.post(
         "/v1/search", json={"text": "quokka sign", "domain": "ophthalmology"}
     ).json()["gathered"]
@@ -183,6 +189,13 @@ def test_a_corpus_is_indexed_as_a_job(serve, own: Path, tmp_path: Path, phantoms
     assert (done["state"], done["rows"]) == ("done", 6)
     assert client.get("/v1/info").json()["cases"] == before + 6
     assert client.get("/v1/jobs").json()["jobs"][0]["id"] == done["id"]
+    pictures = corpora / "pictures"
+    pictures.mkdir()
+    (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    broken = client.post("/v1/index", json={"corpus": "pictures"}).json()
+    told = json.dumps(ended(client, broken["id"]))
+    assert "pictures/broken.png is damaged" in told
+    assert str(tmp_path) not in told  # nor elsewhere is a path of the server told
     for outside in ("../own.casebase", "/etc/passwd", "absent", "a\0b"):
         problem(client.post("/v1/index", json={"corpus": outside}), 404)
 
@@ -203,6 +216,17 @@ def ended(client: httpx.Client, job_id: str) -> dict:
     while not (job := client.get(f"/v1/jobs/{job_id}").json())["ended"]:
         time.sleep(0.05)
     return job
+
+
+def test_a_casebase_that_is_away_is_told_by_its_name(serve, own: Path, tmp_path: Path) -> None:
+    client = serve(own)
+    own.rename(tmp_path / "away")
+    search = client.post("/v1/search", json={"text": "drusen"})
+    put = client.put("/v1/cases/a", json={"text": "drusen"})
+    for reply in (search, put, client.delete("/v1/cases/a")):
+        assert str(tmp_path) not in problem(reply, 503)["detail"]
+    (tmp_path / "away").rename(own)
+    assert client.post("/v1/search", json={"text": "drusen"}).status_code == 200
 
 
 def test_another_casebase_in_its_place_is_served(serve, own: Path, tmp_path: Path) -> None:

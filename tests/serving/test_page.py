@@ -239,7 +239,38 @@ def test_only_hounsfield_units_have_windows_of_tissues(client: httpx.Client) -> 
     assert units == [None, "HU", None]
 
 
-def sixteen_bits(**fields: str) -> bytes:
+@pytest.mark.parametrize(("address", "status"), [("/nowhere", 404), ("/course?patient=", 422)])
+def test_a_browser_gets_every_problem_as_a_page(client: httpx.Client, address, status) -> None:
+    page = client.get(address, headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"][:9]) == (status, "text/html")
+    assert "Ask a question" in page.text
+    assert client.get(address).headers["content-type"] == "application/problem+json"
+
+
+def test_an_enhanced_ct_is_rescaled_by_its_functional_groups(client: httpx.Client) -> None:
+    from pydicom.dataset import Dataset
+
+    rescale, window, groups = Dataset(), Dataset(), Dataset()
+    rescale.RescaleSlope, rescale.RescaleIntercept, rescale.RescaleType = 1, -1000, "HU"
+    window.WindowCenter, window.WindowWidth = 40, 400
+    groups.PixelValueTransformationSequence, groups.FrameVOILUTSequence = [rescale], [window]
+    nowhere_else = dict.fromkeys(
+        ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"), None
+    )
+    file = sixteen_bits(**nowhere_else, SharedFunctionalGroupsSequence=[groups])
+    reply = client.post("/pixels", files={"image": file})
+    assert reply.headers["x-units"] == "HU"
+    assert reply.headers["x-window"] == "40,400"
+    assert min(memoryview(reply.content).cast("f")) == -1000
+
+
+def test_values_that_are_no_numbers_are_shown_as_a_picture(client: httpx.Client) -> None:
+    file = sixteen_bits(RescaleSlope="1e300", RescaleIntercept="-1e300")
+    reply = client.post("/pixels", files={"image": file})
+    assert reply.headers["content-type"] == "image/png"
+
+
+def sixteen_bits(**fields: object) -> bytes:
     """A CT slice from -1000 to 1000 Hounsfield units, or with other fields."""
     import io
 

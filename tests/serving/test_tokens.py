@@ -125,6 +125,21 @@ def test_the_page_signs_in_with_a_cookie(secured: httpx.Client) -> None:
     assert secured.get("/").status_code == 401
 
 
+@pytest.mark.parametrize(
+    "token", ["contraseña-de-sala-3", "żółta łódź płynie", 'a;b,c "d" %41 \\ e f']
+)
+def test_a_token_may_be_any_text(serve, own: Path, tmp_path: Path, token: str) -> None:
+    file = tmp_path / "tokens.toml"
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    file.write_text(f'[ward]\nsha256 = "{digest}"\nscopes = ["read"]\n', "utf-8")
+    client = serve(own, "--token-file", file)
+    header = [(b"Authorization", b"Bearer " + token.encode())]  # in UTF-8, as curl sends it
+    assert client.get("/v1/info", headers=header).status_code == 200
+    assert client.get("/v1/info").status_code == 401
+    assert client.post("/login", data={"token": token}).status_code == 303
+    assert client.get("/v1/info").status_code == 200
+
+
 def test_a_service_without_tokens_keeps_none(client: httpx.Client) -> None:
     reply = client.post("/login", data={"token": "x" * 100_000})
     assert reply.status_code == 303

@@ -141,18 +141,26 @@ def deidentified(case: Case, pseudonyms: Pseudonyms) -> Case | Problem:
         return Problem(case.image, None, f"not valid DICOM ({type(error).__name__})")
     except ImageError as error:
         return Problem(case.image, None, str(error))
-    day = re.sub(r"\D", "", case.date)
+    day = _digits(case.date)
     return replace(
         case,
         id=case.id if scrub(case.id, identifying) == case.id else pseudonyms.uid(case.id),
         text=scrub(case.text, identifying),
         diagnosis=scrub(case.diagnosis, identifying),
         labels=tuple(scrub(label, identifying) for label in case.labels),
+        modality=scrub(case.modality, identifying),
+        source=scrub(case.source, identifying),
+        licence=scrub(case.licence, identifying),
         patient_id=_hidden(case.patient_id, identifying, pseudonyms.patient),
         study_id=_hidden(case.study_id, identifying, pseudonyms.uid),
         date=pseudonyms.shifted(header["PatientID"], day) if day else case.date,
         meta={**_scrubbed(case.meta, identifying), "deidentified": taken},
     )
+
+
+def _digits(day: str) -> str:
+    """A date as DICOM writes it."""
+    return re.sub(r"\D", "", day)
 
 
 def _hidden(value: str, identifying: set[str], pseudonym: Callable[[str], str]) -> str:
@@ -187,13 +195,19 @@ def _pictures(
             pieces = scrub(re.sub(r"[\W_]+", " ", identifier), names)
             if pieces != re.sub(r"[\W_]+", " ", identifier):
                 identifier = pseudonyms.uid(identifier)
+            patient, day = _hidden(case.patient_id, names, pseudonyms.patient), _digits(case.date)
+            known = patient != case.patient_id or day in names
             case = replace(
                 case,
                 id=identifier,
                 text=scrub(case.text, names),
                 diagnosis=scrub(case.diagnosis, names),
                 labels=tuple(scrub(label, names) for label in case.labels),
-                patient_id=_hidden(case.patient_id, names, pseudonyms.patient),
+                modality=scrub(case.modality, names),
+                source=scrub(case.source, names),
+                licence=scrub(case.licence, names),
+                patient_id=patient,
+                date=pseudonyms.shifted(case.patient_id, day) if known else case.date,
                 study_id=_hidden(case.study_id, names, pseudonyms.uid),
                 meta={**_scrubbed(case.meta, names), "deidentified": []},
             )

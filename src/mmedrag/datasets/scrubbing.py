@@ -26,6 +26,7 @@ _MONTH = (
 )
 _YEAR = r"(?:19|20)\d{2}"
 _NO_UNIT = r"(?!\s*(?:mm|cm|ml|mg|hu|msv|mgy|ms|/|per\b|cells|copies|%))"
+_TIME = r"(?:T\d{2}[\d:.]*(?:Z|[+-]\d{2}:?\d{2})?)?(?!\w)"
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (mark, re.compile(pattern, re.IGNORECASE))
     for mark, pattern in (
@@ -33,13 +34,22 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("[UID]", r"(?<![\w.])[0-2](?:\.\d{1,39}){5,40}(?![\w])"),
         (
             "[ID]",
-            r"\b(?:mrn|ssn|(?:medical record|accession|nhs|hospital)(?: (?:number|no))?|patient id)"
-            r"\b\.?\s{0,4}[:#=]?\s{0,4}[A-Z-]{0,4}\d[\w-]{2,}",
+            r"\b(?:mrn|ssn|(?:medical record|accession|nhs|hospital)(?: (?:number|no))?|patient id"
+            r"|(?:nhc|historia cl[ií]nica|prontu[aá]rio)(?: n\.?[º°o])?)"
+            r"(?!\w)\.?\s{0,4}[:#=]?\s{0,4}"
+            r"(?:(?=(?:[ -]?\d){6})\d{2,4}(?:[ -]\d{2,8}){1,3}\b"
+            + _NO_UNIT
+            + r"|[A-Z-]{0,4}\d[\w-]{2,})",
         ),
         ("[ID]", r"\b\d{3}-\d{2}-\d{4}\b"),
-        ("[DATE]", r"\b(?:19|20)\d{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])\b"),
+        ("[ID]", r"\b\d{3}\.\d{3}\.\d{3}-\d{2}\b"),  # CPF
+        ("[ID]", r"\b(?:\d{8}|\d{1,2}\.\d{3}\.\d{3}|[XYZ]-?\d{7})-?[A-Z]\b"),  # DNI, NIF, NIE
+        (
+            "[DATE]",
+            r"\b(?:19|20)\d{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])" + _TIME,
+        ),
         ("[DATE]", r"\b\d{1,2}([-/.])\d{1,2}\1(?:(?:19|20)\d{2}|\d{2})\b(?!\s*(?:mm|cm))"),
-        ("[DATE]", r"\b(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\b"),
+        ("[DATE]", r"\b(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])" + _TIME),
         (
             "[DATE]",
             rf"\b\d{{1,2}}(?:st|nd|rd|th|er|\.|º)?[\s./-]{{0,3}}(?:of\s+|de\s+|d')?{_MONTH}\b\.?"
@@ -73,9 +83,11 @@ _LOCAL = re.compile(
 )
 _LONG_NUMBER = re.compile(r"(?<![\w.,])\d{7,}\b" + _NO_UNIT, re.IGNORECASE)
 _LOCAL_DIGITS = 7  # of a local telephone number with its area code, which begins with 0
+_CAPITAL = "[A-ZÀ-ÖØ-ÞĀ-Ž]"
 _TITLED = re.compile(
-    r"\b(?P<title>(?:Dr|Mr|Mrs|Ms|Miss|Prof|Professor|Doctor)\b\.?)"
-    r"\s+[A-Z][\w'’-]+(?:\s+(?:[A-Z]\.?\s+)?[A-Z][\w'’-]+)?"
+    r"\b(?P<title>(?:Dra?|Mr|Mrs|Ms|Miss|Sra?|Srta|Prof|Professor|Doctor|Doctora|Profa)\b\.?ª?)"
+    r"\s+(?:(?:de|da|do|dos|del|la|las|los|van|von|der|den)\s+){0,3}"
+    rf"{_CAPITAL}[\w'’-]+(?:\s+(?:{_CAPITAL}\.?\s+)?{_CAPITAL}[\w'’-]+)?"
 )
 _NUMBER = re.compile(r"\d+|[^\W\d_]+")
 _APART = r"[\s./-]{0,2}"

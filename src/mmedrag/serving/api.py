@@ -173,7 +173,9 @@ async def delete_case(request: Request, case_id: str, grant: Editor) -> JSONResp
 
     def work() -> tuple[int, dict[str, int]]:
         with grant.readers.writer() as (casebase, _):
-            return casebase.delete([case_id]), casebase.unerased()
+            deleted, left = casebase.delete([case_id]), casebase.unerased()
+        grant.service.traces.erase(grant.casebase, case_id)
+        return deleted, left
 
     deleted, left = await run_in_threadpool(work)
     if not deleted:
@@ -218,7 +220,10 @@ def started(grant: Grant, corpus: Corpus) -> Job:
         )
     path = _below(service.corpora, corpus.corpus)
     return service.jobs.submit(
-        grant.casebase, corpus.corpus, lambda progress: index_below(grant.readers, path, progress)
+        grant.casebase,
+        corpus.corpus,
+        lambda progress: index_below(grant.readers, path, progress),
+        place=service.corpora.resolve(),
     )
 
 
@@ -325,6 +330,7 @@ class AlreadyThere(ServiceError):
     """A case of that id is stored."""
 
     status = 409
+    title = "There already"
 
 
 async def _stored(request: Request, grant: Grant, case_id: str | None) -> JSONResponse:

@@ -27,7 +27,7 @@ from mmedrag.serving.headers import SecurityHeaders
 from mmedrag.serving.health import health
 from mmedrag.serving.limits import BodyLimit
 from mmedrag.serving.pages import pages, problem_page, wants_page
-from mmedrag.serving.problems import MEDIA_TYPE, BadRequest, Invalid, of_status, response
+from mmedrag.serving.problems import MEDIA_TYPE, BadRequest, Invalid, NotHere, of_status, response
 from mmedrag.serving.service import Service
 
 ROUTERS = (api, courses, health, pages, casebase_pages)
@@ -99,11 +99,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
         f"{'.'.join(str(step)[:40] for step in fault['loc'])}: {fault['msg']}"
         for fault in error.errors()[:5]
     ]
-    return response(Invalid("; ".join(faults), "GET /openapi.json has the schema with examples."))
+    problem = Invalid("; ".join(faults), "GET /openapi.json has the schema with examples.")
+    return await _refused(request, problem)
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 404 and wants_page(request):
+        return problem_page(request, NotHere("There is no such page", "Check its address."))
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(sorted(_methods(request)))

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from secrets import token_urlsafe
 from threading import Event, Lock
 from typing import Any
@@ -39,7 +40,10 @@ class Cancelled(Exception):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One job; its fields change while it runs."""
+    """One job; its fields change while it runs.
+
+    ``place`` is the folder of all corpora, which no message tells.
+    """
 
     id: str
     casebase: str
@@ -51,6 +55,7 @@ class Job:
     report: IndexReport | None = None
     problem: MMedRAGError | None = None
     cancelled: Event = field(default_factory=Event)
+    place: Path | None = None
 
     def advance(self, rows: int) -> None:
         """Count finished rows; a :class:`mmedrag.progress.Progress`."""
@@ -76,10 +81,14 @@ class Job:
                 "encoded": report.encoded,
                 "unrouted": report.unrouted,
                 "problems": len(report.problems),
-                "first_problems": [problem.reason for problem in report.problems[:10]],
+                "first_problems": [self._told(p.reason) for p in report.problems[:10]],
             },
-            "error": None if self.problem is None else str(self.problem),
+            "error": None if self.problem is None else self._told(str(self.problem)),
         }  # fmt: skip
+
+    def _told(self, message: str) -> str:
+        """A message with the paths of files as clients name them."""
+        return message if self.place is None else message.replace(f"{self.place}/", "")
 
 
 class Jobs:
@@ -90,9 +99,16 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._lock = Lock()
 
-    def submit(self, casebase: str, corpus: str, work: Callable[[Progress], IndexReport]) -> Job:
+    def submit(
+        self,
+        casebase: str,
+        corpus: str,
+        work: Callable[[Progress], IndexReport],
+        *,
+        place: Path | None = None,
+    ) -> Job:
         """Start a job, or let it wait for those before it."""
-        job = Job(token_urlsafe(9), casebase, corpus)
+        job = Job(token_urlsafe(9), casebase, corpus, place=place)
         with self._lock:
             self._jobs[job.id] = job
             ended = [j.id for j in self._jobs.values() if j.ended]

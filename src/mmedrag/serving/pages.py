@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -45,7 +45,7 @@ from mmedrag.serving.readers import Watch
 from mmedrag.serving.service import COOKIE, Grant, client_of, granted, service_of, store_of
 from mmedrag.serving.tokens import Scope
 from mmedrag.serving.why import picture_of
-from mmedrag.types import Answer, Context, Query
+from mmedrag.types import Answer, Case, Context, Query
 from mmedrag.views.page import answer_html, page
 from mmedrag.views.terminal import printable
 from mmedrag.views.trace import ruled_out, understood
@@ -125,7 +125,14 @@ async def case_page(request: Request, grant: Reader, id: str = "") -> Response:
 @pages.get("/trace/{trace_id}")
 async def trace_page(request: Request, trace_id: str, grant: Reader) -> Response:
     """The whole path of an answer, as ``--page`` writes it; ``?download=1`` saves it."""
-    html = grant.service.traces.get(grant.casebase, trace_id)
+
+    def work(rag: MMedRAG, _: Watch) -> str | None:
+        cases = store_of(rag)
+        return grant.service.traces.get(
+            grant.casebase, trace_id, lambda case: cases.get(case) is not None
+        )
+
+    html = await grant.readers.run(work)
     if html is None:
         raise NotHere("This trace is not kept any more", "Ask the question again.")
     headers = {"Content-Security-Policy": TRACE_POLICY}
@@ -185,7 +192,8 @@ async def login(request: Request) -> Response:
     if service_of(request).tokens is None:
         return answer
     secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure)
+    kept = quote(token, safe="")  # a cookie holds Latin-1 alone
+    answer.set_cookie(COOKIE, kept, httponly=True, samesite="strict", secure=secure)
     return answer
 
 
@@ -269,7 +277,10 @@ async def _lines(
 
 
 def _kept_trace(grant: Grant, rag: MMedRAG, answer: Answer) -> str:
-    return grant.service.traces.add(grant.casebase, page(answer, rag.preview))
+    context = answer.context
+    shown = (*context.gathered, *context.ranked, *context.kept)
+    cases = dict.fromkeys(e.item.id for e in shown if isinstance(e.item, Case))
+    return grant.service.traces.add(grant.casebase, page(answer, rag.preview), cases)
 
 
 def _context_values(grant: Grant, context: Context) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.imaging.dicom_files import parse_dicom
-from mmedrag.imaging.dicom_pixels import check_pixels
+from mmedrag.imaging.dicom_pixels import check_pixels, unfold
 from mmedrag.imaging.reduction import reduced_array
 from mmedrag.imaging.signatures import HEAD, kind_of
 
@@ -63,10 +63,14 @@ def _grey_16(file: bytes) -> Pixels | None:
     try:
         if int(ds.SamplesPerPixel) != 1 or int(ds.BitsAllocated) != 16:
             return None
+        unfold(ds, 0)  # an enhanced CT has its rescaling and its window there
         stored, _ = get_decoder(ds.file_meta.TransferSyntaxUID).as_array(ds, index=0)
         values = reduced_array(stored.astype(np.float32))
         slope = float(ds.get("RescaleSlope") or 1.0)
-        values = values * slope + float(ds.get("RescaleIntercept") or 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = values * slope + float(ds.get("RescaleIntercept") or 0.0)
+        if not np.isfinite(values).all():
+            return None
         if ds.PhotometricInterpretation == "MONOCHROME1":
             values = values.max() + values.min() - values
         centre, width = _window(ds.get("WindowCenter"), ds.get("WindowWidth"), values)

@@ -156,7 +156,7 @@ def headers_of(error: MMedRAGError) -> dict[str, str]:
     """``Retry-After``, ``WWW-Authenticate`` and ``Connection``, where they are due."""
     status = status_of(error)
     seconds = getattr(error, "retry_after", None)
-    if seconds is None and (status == 409 or isinstance(error, RateLimited)):
+    if seconds is None and isinstance(error, CasebaseLocked | RateLimited):
         seconds = 5.0
     headers = {} if seconds is None else {"Retry-After": str(max(1, ceil(seconds)))}
     if status == 401:

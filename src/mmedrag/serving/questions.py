@@ -16,7 +16,7 @@ from mmedrag.assembly import configure
 from mmedrag.choices import EXPANSIONS, FILTERS, GENERATORS, MAX_CASES, RERANKERS
 from mmedrag.dates import time_of
 from mmedrag.domains import find
-from mmedrag.errors import QueryError
+from mmedrag.errors import ImageError, QueryError
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving.problems import BadRequest, Invalid, WrongMediaType
 from mmedrag.types import LONGEST_TEXT, Query
@@ -203,7 +203,12 @@ async def _multipart(request: Request) -> Body:
 
 
 async def _read(form: FormData) -> Body:
-    """The fields and the file of a form."""
+    """The fields and the file of a form.
+
+    Raises:
+        Invalid: a file of another name than ``image``.
+        ImageError: the file is empty.
+    """
     fields: dict[str, Any] = {}
     image = None
     for name, value in form.multi_items():
@@ -215,6 +220,8 @@ async def _read(form: FormData) -> Body:
             raise Invalid(f"The form has a file {name[:40]!r}", "Send the file as image.")
         else:
             image = await value.read() or None
+            if image is None and value.filename:  # a form without a file sends one without a name
+                raise ImageError("The image is empty: it has 0 bytes", "Send the file again.")
     return Body(fields, image, is_form=True)
 
 

@@ -267,9 +267,10 @@ class Readers:
                 f"The casebase {self.name} is being written", "Try again when that has ended."
             )
         try:
-            self.start()
-            with open_store(self.location) as casebase:
-                yield casebase, self._open[0]
+            with self._unplaced():
+                self.start()
+                with open_store(self.location) as casebase:
+                    yield casebase, self._open[0]
         finally:
             self._writing.release()
 
@@ -279,6 +280,15 @@ class Readers:
             text = str(getattr(error, attribute))
             setattr(error, attribute, text.replace(shown(self.location), self.name))
         return error
+
+    @contextmanager
+    def _unplaced(self) -> Iterator[None]:
+        """Errors within it tell no client where the casebase is."""
+        try:
+            yield
+        except MMedRAGError as error:
+            self.public(error)
+            raise
 
     def _admitted(self) -> Watch:
         if self._in_flight >= self._most:
@@ -297,12 +307,12 @@ class Readers:
 
     def _with_reader(self, work: Work[T], watch: Watch) -> T:
         watch.check()
-        self.start()
+        with self._unplaced():
+            self.start()
         rag = self._idle.get()
         try:
-            return work(rag, watch)
-        except MMedRAGError as error:
-            raise self.public(error) from error
+            with self._unplaced():
+                return work(rag, watch)
         finally:
             if any(rag is still for still in self._open):
                 self._idle.put(rag)

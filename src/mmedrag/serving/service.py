@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -25,7 +25,7 @@ from mmedrag.serving.tokens import LOCAL, Client, Scope, Tokens
 from mmedrag.serving.traces import Traces
 
 COOKIE = "mmedrag-token"
-"""Where the page keeps the token that was typed into it."""
+"""Where the page keeps the token that was typed into it, quoted as in addresses."""
 
 CasebaseName = Annotated[
     str, Query(max_length=100, description="Name of the casebase; the first one where left out.")
@@ -109,7 +109,7 @@ def client_of(request: Request, token: str | None) -> Client:
         client = LOCAL
     else:
         try:
-            client = service.tokens.client(token or request.cookies.get(COOKIE))
+            client = service.tokens.client(token or unquote(request.cookies.get(COOKIE, "")))
         except Unauthorised:
             service.rate.charge(address)
             raise
@@ -126,12 +126,20 @@ def granted(scope: Scope) -> Callable[..., Awaitable[Grant]]:
         casebase: CasebaseName = "",
         bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)] = None,
     ) -> Grant:
-        client = client_of(request, bearer.credentials if bearer else None)
+        client = client_of(request, _as_sent(bearer.credentials) if bearer else None)
         readers = _allowed(service_of(request), client, scope, casebase)
         request.state.casebase = readers.name
         return Grant(service_of(request), client, readers)
 
     return dependency
+
+
+def _as_sent(credentials: str) -> str:
+    """A token of a header, which is read as Latin-1 and usually sent as UTF-8."""
+    try:
+        return credentials.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return credentials
 
 
 def _allowed(service: Service, client: Client, scope: Scope, casebase: str) -> Readers:

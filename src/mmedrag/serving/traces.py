@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
+from base64 import b64decode, b64encode
 from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_urlsafe
@@ -19,6 +22,8 @@ IN_MEMORY = 50
 
 DAY = 86_400.0
 _ID = re.compile(r"[\w-]{16}", re.ASCII)
+_CASES = re.compile(rb"\A<!--cases ([\w+/=]*)-->\n", re.ASCII)
+"""The first line of a kept trace: the ids of its cases."""
 
 
 class Traces:
@@ -26,7 +31,7 @@ class Traces:
 
     A trace holds the question and a small picture of its image, so it is written to a disk only
     where whoever runs the service names a folder, readable by the service alone, and for so many
-    days.
+    days. It goes earlier where one of its cases is deleted, whose report it holds.
 
     Args:
         folder: where they are kept; ``None`` keeps the last :data:`IN_MEMORY` in memory.
@@ -57,39 +62,76 @@ class Traces:
             return f"until the service ends, the last {IN_MEMORY} answers at most"
         return f"for {self._days:g} days"
 
-    def add(self, casebase: str, html: str) -> str:
-        """Keep a trace.
+    def add(self, casebase: str, html: str, cases: Collection[str] = ()) -> str:
+        """Keep a trace, and the ids of the cases that it shows.
 
         Returns:
             Its id; empty where the folder cannot be written.
         """
         identity = token_urlsafe(12)
         name = _name(casebase, identity)
+        marked = _marked(html, cases)
         if self._folder is not None:
             self._forget()
             try:
-                write_durably(self._folder / name, html, mode=0o600)
+                write_durably(self._folder / name, marked, mode=0o600)
             except OSError:
                 return ""
             return identity
         with self._lock:
-            self._kept[name] = html.encode("utf-8", "replace")
+            self._kept[name] = marked
             while len(self._kept) > IN_MEMORY:
                 self._kept.popitem(last=False)
         return identity
 
-    def get(self, casebase: str, identity: str) -> str | None:
-        """The page of a trace; ``None`` where it is not kept (any more)."""
+    def get(
+        self, casebase: str, identity: str, is_there: Callable[[str], bool] = lambda _: True
+    ) -> str | None:
+        """The page of a trace; ``None`` where it is not kept (any more).
+
+        Where one of its cases is no longer there, it is deleted: another process may have deleted
+        the case.
+        """
         if not _ID.fullmatch(identity):
             return None
         name = _name(casebase, identity)
+        if self._folder is not None:
+            self._forget()
+        kept = self._read(name)
+        if kept is None:
+            return None
+        if not all(map(is_there, _cases(kept))):
+            self._delete(name)
+            return None
+        return _CASES.sub(b"", kept, count=1).decode("utf-8")
+
+    def erase(self, casebase: str, case: str) -> None:
+        """Delete every trace that shows a case."""
+        for name in self._names(casebase):
+            if case in _cases(self._read(name, whole=False) or b""):
+                self._delete(name)
+
+    def _names(self, casebase: str) -> Iterable[str]:
+        """The traces of a casebase."""
+        prefix = _name(casebase, "").removesuffix(".html")
+        if self._folder is not None:
+            return (file.name for file in self._folder.glob(f"{prefix}*.html"))
+        return [name for name in list(self._kept) if name.startswith(prefix)]
+
+    def _read(self, name: str, *, whole: bool = True) -> bytes | None:
+        """A trace, or its first line."""
         if self._folder is None:
-            kept = self._kept.get(name)
-            return None if kept is None else kept.decode("utf-8")
-        self._forget()
-        with suppress(OSError):
-            return (self._folder / name).read_text("utf-8")
+            return self._kept.get(name)
+        with suppress(OSError), (self._folder / name).open("rb") as file:
+            return file.read() if whole else file.readline()
         return None
+
+    def _delete(self, name: str) -> None:
+        if self._folder is None:
+            self._kept.pop(name, None)
+            return
+        with suppress(OSError):
+            (self._folder / name).unlink()
 
     def _forget(self) -> None:
         """Delete what is older than it may be."""
@@ -99,6 +141,18 @@ class Traces:
             with suppress(OSError):
                 if file.stat().st_mtime < oldest:
                     file.unlink()
+
+
+def _marked(html: str, cases: Collection[str]) -> bytes:
+    """A page behind the ids of its cases, in letters that end no comment of HTML."""
+    page = html.encode("utf-8", "replace")
+    ids = b64encode(json.dumps(list(cases)).encode())
+    return b"<!--cases " + ids + b"-->\n" + page if cases else page
+
+
+def _cases(marked: bytes) -> list[str]:
+    first = _CASES.match(marked)
+    return [] if first is None else [str(case) for case in json.loads(b64decode(first[1]))]
 
 
 def _name(casebase: str, identity: str) -> str:

@@ -13,6 +13,7 @@ from dicom_files import BASIC_TEXT_SR, code, content, header, ramp, save, with_p
 from mmedrag.datasets import MAX_PROBLEMS, read_corpus, recognise
 from mmedrag.datasets.extent import extent
 from mmedrag.datasets.identifiers import unique
+from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Problem
 
 SECRET = "ZEBRASECRET"
@@ -190,3 +191,18 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     assert isinstance(case, Case)
     assert isinstance(problem, Problem)
     assert "cannot be listed" in problem.reason
+
+
+def test_a_casebase_within_its_corpus_is_not_read(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    casebase = tmp_path / "my.casebase"
+    (casebase / "thumbnails" / "ab").mkdir(parents=True)
+    (casebase / "casebase.db").touch()
+    Image.new("L", (8, 8)).save(casebase / "thumbnails" / "ab" / "abc.jpg")
+    for kind in ("auto", "folder"):
+        cases, problems = read(tmp_path, kind)
+        assert [case.image.name for case in cases] == ["a.png"]
+        assert not problems
+    assert extent(tmp_path) == 1
+    with pytest.raises(CorpusError, match="is a casebase, no corpus.*mmedrag export"):
+        recognise(casebase)

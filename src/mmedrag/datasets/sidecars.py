@@ -23,13 +23,17 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm"})
 TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"})
 """File names of tables, which are read by themselves and not as part of a folder."""
 
+CASEBASE = "casebase.db"
+"""What lies in a folder that is a casebase: its pictures are previews, and no corpus."""
+
 _SIDECARS = (".json", ".txt")
 
 
 def files_under(folder: Path, unread: Callable[[Problem], None] = lambda _: None) -> Iterator[Path]:
     """All regular files under a folder in a fixed order, hidden ones left out.
 
-    Links to folders are not followed; pipes and devices, which could block for ever, are left out.
+    Links to folders are not followed; pipes and devices, which could block for ever, are left out,
+    and so are casebases: one that lies in its own corpus would be filled with its own previews.
     A folder that cannot be listed (permissions, too deep) goes to ``unread``.
     """
     waiting = [os.fspath(folder)]  # os.walk recurses, and a thousand folders deep it fails
@@ -41,6 +45,8 @@ def files_under(folder: Path, unread: Callable[[Problem], None] = lambda _: None
         except OSError as error:
             reason = f"this folder cannot be listed ({error.strerror})"
             unread(Problem(Path(parent), None, reason))
+            continue
+        if any(entry.name == CASEBASE for entry in entries):
             continue
         folders = [entry for entry in entries if _is_folder(entry)]
         waiting += [entry.path for entry in reversed(folders) if not entry.is_symlink()]

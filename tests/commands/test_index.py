@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mmedrag.casebase import Casebase
 from mmedrag.cli import main
 
 
@@ -51,3 +54,29 @@ def test_one_case_has_the_limits_of_a_corpus(
 ) -> None:
     assert main(["add", str(small_casebase), "--id", identifier, "--text", text]) == 2
     assert capsys.readouterr().err.startswith("mmedrag: The ")
+
+
+def test_a_case_is_updated_whose_image_is_elsewhere(tmp_path: Path, phantoms, capsys) -> None:
+    """As that of a DICOM file or of an upload is, of which the casebase keeps no name."""
+    image = tmp_path / "a.png"
+    shutil.copy(phantoms[0].image, image)
+    case = ["--id", "a", "--text", "Left pleural effusion."]
+    casebase = tmp_path / "x.casebase"
+    empty = tmp_path / "records.jsonl"
+    empty.write_text('{"id": "b", "text": "Normal chest."}\n', "utf-8")
+    assert main(["index", str(empty), "--into", str(casebase)]) == 0
+    assert main(["add", str(casebase), *case, "--image", str(image)]) == 0
+    with Casebase.open(casebase, readonly=True) as opened:
+        (before,) = opened.entries(["a"])
+    image.unlink()
+    update = ["update", str(casebase), "--id", "a"]
+    assert main([*update, "--patient-id", "P1"]) == 0
+    with Casebase.open(casebase, readonly=True) as opened:
+        (after,) = opened.entries(["a"])
+        assert not opened.verify()
+    assert after.case == replace(before.case, patient_id="P1")
+    assert (after.vector == before.vector).all()
+    assert (after.thumbnail, after.mentions) == (before.thumbnail, before.mentions)
+    capsys.readouterr()
+    assert main([*update, "--text", "No effusion."]) == 2
+    assert "Give it by --image" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dicom_files import header, ramp, save, with_pixels
 from mmedrag.casebase import Casebase
 from mmedrag.cli import main
 
@@ -80,3 +81,25 @@ def test_a_case_is_updated_whose_image_is_elsewhere(tmp_path: Path, phantoms, ca
     capsys.readouterr()
     assert main([*update, "--text", "No effusion."]) == 2
     assert "Give it by --image" in capsys.readouterr().err
+
+
+@pytest.mark.proof("planted values")
+def test_one_case_with_a_dicom_file_is_deidentified(small_casebase: Path, tmp_path: Path) -> None:
+    secret = "ZEBRASECRET"
+    ds = with_pixels(header(patient=secret), ramp())
+    ds.PatientName = f"{secret}^Ann"
+    save(ds, tmp_path / f"{secret}.dcm")
+    casebase = tmp_path / "x.casebase"
+    shutil.copytree(small_casebase, casebase)
+    image = ["--image", str(tmp_path / f"{secret}.dcm")]
+    new = ["--id", "new", "--text", f"{secret} has a nodule.", "--patient-id", secret]
+    assert main(["add", str(casebase), *new, *image]) == 0
+    with Casebase.open(casebase, readonly=True) as opened:
+        added = opened.get("new")
+    again = ["--id", "new", "--text", f"No nodule now in {secret}."]
+    assert main(["update", str(casebase), *again, *image]) == 0
+    with Casebase.open(casebase, readonly=True) as opened:
+        updated = opened.get("new")
+    assert secret not in repr([added, updated])
+    assert added.text == "[REMOVED] has a nodule."
+    assert updated == replace(added, text="No nodule now in [REMOVED].")

@@ -206,3 +206,23 @@ def test_a_casebase_within_its_corpus_is_not_read(tmp_path):
     assert extent(tmp_path) == 1
     with pytest.raises(CorpusError, match="is a casebase, no corpus.*mmedrag export"):
         recognise(casebase)
+
+
+def test_no_picture_is_passed_over_in_silence(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    Image.new("L", (8, 8)).save(tmp_path / "b.gif")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    cases, problems = read(tmp_path)
+    assert [case.image.name for case in cases] == ["a.png"]
+    assert [(problem.file.name, problem.reason) for problem in problems] == [
+        ("b.gif", "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it"),
+        ("gone.png", "a link to a file that is not there"),
+    ]
+
+
+def test_a_folder_of_foreign_pictures_says_what_they_are(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.webp")
+    cases, problems = read(tmp_path)
+    assert not cases
+    assert "convert it" in problems[0].reason

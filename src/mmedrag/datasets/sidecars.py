@@ -20,6 +20,12 @@ from mmedrag.types import Case, Domain, Problem
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm"})
 """File names that promise an image; whether one is, its first bytes say."""
 
+FOREIGN = frozenset(
+    {".gif", ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg", ".psd"}
+    | {".nii", ".nrrd", ".mha", ".mhd"}
+)
+"""File names of pictures and volumes that are not read, so that none is passed over in silence."""
+
 TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"})
 """File names of tables, which are read by themselves and not as part of a folder."""
 
@@ -34,7 +40,8 @@ def files_under(folder: Path, unread: Callable[[Problem], None] = lambda _: None
 
     Links to folders are not followed; pipes and devices, which could block for ever, are left out,
     and so are casebases: one that lies in its own corpus would be filled with its own previews.
-    A folder that cannot be listed (permissions, too deep) goes to ``unread``.
+    A folder that cannot be listed (permissions, too deep) goes to ``unread``, and so does a link to
+    a picture that is not there.
     """
     waiting = [os.fspath(folder)]  # os.walk recurses, and a thousand folders deep it fails
     while waiting:
@@ -51,8 +58,11 @@ def files_under(folder: Path, unread: Callable[[Problem], None] = lambda _: None
         folders = [entry for entry in entries if _is_folder(entry)]
         waiting += [entry.path for entry in reversed(folders) if not entry.is_symlink()]
         for entry in entries:
-            if not _is_folder(entry) and _is_regular(file := Path(entry.path)):
+            file = Path(entry.path)
+            if _is_regular(file):
                 yield file
+            elif file.suffix.lower() in SUFFIXES and _leads_nowhere(entry):
+                unread(Problem(file, None, "a link to a file that is not there"))
 
 
 def _name(entry: os.DirEntry[str]) -> str:
@@ -64,6 +74,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110 - raises nothing
 
 
 def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Problem:

@@ -204,7 +204,7 @@ def test_a_casebase_within_its_corpus_is_not_read(tmp_path):
         assert [case.image.name for case in cases] == ["a.png"]
         assert not problems
     assert extent(tmp_path) == 1
-    with pytest.raises(CorpusError, match="is a casebase, no corpus.*mmedrag export"):
+    with pytest.raises(CorpusError, match=r"is a casebase, no corpus.*mmedrag export"):
         recognise(casebase)
 
 
@@ -226,3 +226,28 @@ def test_a_folder_of_foreign_pictures_says_what_they_are(tmp_path):
     cases, problems = read(tmp_path)
     assert not cases
     assert "convert it" in problems[0].reason
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        ("A.PNG", "A.TXT"),
+        ("a.png", "a.TXT"),
+        ("o\u0308.png", "\u00f6.txt"),
+        ("\u00f6.png", "o\u0308.txt"),
+    ],
+)
+def test_a_report_beside_an_image_is_found_however_its_name_is_written(tmp_path, image, text):
+    Image.new("L", (8, 8)).save(tmp_path / image)
+    (tmp_path / text).write_text("No effusion.")
+    cases, problems = read(tmp_path)
+    assert [case.text for case in cases] == ["No effusion."]
+    assert not problems
+
+
+def test_a_report_in_capitals_beside_a_dicom_file_is_no_problem(tmp_path):
+    scan(tmp_path / "A.DCM")
+    (tmp_path / "A.TXT").write_text("No effusion.")
+    cases, problems = read(tmp_path)
+    assert [case.text for case in cases] == ["No effusion."]
+    assert not problems

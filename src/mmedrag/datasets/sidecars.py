@@ -13,7 +13,7 @@ from typing import Any
 
 from mmedrag import domains
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, decoded, parse_json
+from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, decoded, existing_file, parse_json
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
@@ -100,8 +100,8 @@ def sidecar(file: Path) -> dict[str, Any]:
         BadRow: where that file cannot be read.
     """
     for suffix in _SIDECARS:
-        beside = file.with_suffix(suffix)
-        if beside != file and _is_regular(beside):
+        beside = _beside(file, suffix)
+        if beside is not None:
             text = _text(beside)
             return {"text": text} if suffix == ".txt" else _fields(text, beside)
     return {}
@@ -111,8 +111,17 @@ def is_sidecar(file: Path) -> bool:
     """Whether a file is the sidecar of an image that lies beside it."""
     if file.suffix.lower() not in _SIDECARS:
         return False
-    images = (file.with_suffix(suffix) for suffix in ("", *SUFFIXES))
-    return any(kind_of_file(image) for image in images)
+    images = (_beside(file, suffix) for suffix in ("", *SUFFIXES))
+    return any(kind_of_file(image) for image in images if image is not None)
+
+
+def _beside(file: Path, suffix: str) -> Path | None:
+    """The file of the same name with that suffix, in capitals too, or in another Unicode form."""
+    for ending in dict.fromkeys((suffix, suffix.upper())):
+        found = existing_file(file.parent, file.with_suffix(ending).name)
+        if found is not None and found.name != file.name:
+            return found
+    return None
 
 
 def _is_regular(file: Path) -> bool:

@@ -55,6 +55,17 @@ def test_an_interrupted_copy_goes_on(source, tmp_path) -> None:
     assert (report.copied, report.unchanged) == (8, 4)
 
 
+def test_what_was_set_since_is_copied_too(source, tmp_path) -> None:
+    target = tmp_path / "target"
+    copy(source, target)
+    with Casebase.open(source) as opened:
+        opened.set("domains", "dental")
+        opened.set("pseudonym_key", "elsewhere")
+    assert copy(source, target).copied == 0
+    with Casebase.open(target) as copied:
+        assert copied.settings == {"a": "b", "domains": "dental"}
+
+
 def test_what_is_no_copy_of_it_is_refused(source, tmp_path) -> None:
     with pytest.raises(QueryError, match="source and target"):
         copy(source, source)

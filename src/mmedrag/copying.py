@@ -16,6 +16,7 @@ from mmedrag.errors import CasebaseDamaged, CasebaseError, CorpusError, QueryErr
 from mmedrag.locations import Location, shown
 from mmedrag.progress import Progress, silent
 from mmedrag.provenance import definitions_of
+from mmedrag.pseudonym_key import SETTING as PLACE_OF_KEY
 from mmedrag.pseudonym_key import copy_key
 from mmedrag.stores import CaseDatabase, create_store, identity_of, open_store, store_exists
 from mmedrag.types import Entry
@@ -36,7 +37,7 @@ def copy(source: Location, target: Location, progress: Progress = silent) -> Cop
     """Copy all cases, with vectors, previews, terms and settings; nothing is encoded.
 
     Every case is read back and compared with what was read. A copy that was interrupted goes on
-    where it stopped.
+    where it stopped; one that is made again takes over what was set since.
 
     Args:
         source: stays as it is.
@@ -66,6 +67,7 @@ def copy(source: Location, target: Location, progress: Progress = silent) -> Cop
                 "Copy into a database of its own, or delete the others from it.",
             )
         _copy_definitions(cases, copied)
+        _copy_settings(cases, copied)
         copied.publish()
         return CopyReport(written, unchanged)
 
@@ -118,6 +120,13 @@ def _compare(target: CaseDatabase, written: Sequence[Entry]) -> None:
 
 def _digests(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
     return ((entry.case.id, entry_digest(entry)) for entry in entries)
+
+
+def _copy_settings(source: CaseDatabase, target: CaseDatabase) -> None:
+    """What was set since the target was made, as a new domain; where its key is stays its own."""
+    for name, value in source.settings.items():
+        if name != PLACE_OF_KEY and target.settings.get(name) != value:
+            target.set(name, value)
 
 
 def _copy_definitions(source: CaseDatabase, target: CaseDatabase) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from mmedrag.casebase.feedback import copy_feedback
 from mmedrag.casebase.mentions import stored_mention
 from mmedrag.casebase.records import record_of
 from mmedrag.encoders.definition_vectors import definition_digest
@@ -34,7 +35,7 @@ class CopyReport:
 
 
 def copy(source: Location, target: Location, progress: Progress = silent) -> CopyReport:
-    """Copy all cases, with vectors, previews, terms and settings; nothing is encoded.
+    """Copy all cases, with vectors, previews, terms, settings and feedback; nothing is encoded.
 
     Every case is read back and compared with what was read. A copy that was interrupted goes on
     where it stopped; one that is made again takes over what was set since.
@@ -68,6 +69,7 @@ def copy(source: Location, target: Location, progress: Progress = silent) -> Cop
             )
         _copy_definitions(cases, copied)
         _copy_settings(cases, copied)
+        copy_feedback(cases.folder, copied.folder)
         copied.publish()
         return CopyReport(written, unchanged)
 

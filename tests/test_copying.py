@@ -67,6 +67,16 @@ def test_what_was_set_since_is_copied_too(source, tmp_path) -> None:
         assert copied.settings == {"a": "b", "domains": "dental"}
 
 
+def test_a_key_that_could_not_be_read_is_copied_by_the_next_run(source, tmp_path) -> None:
+    target, key = tmp_path / "target", source / "pseudonym.key"
+    key.chmod(0o644)
+    with pytest.raises(CasebaseError, match="Others may read"):
+        copy(source, target)
+    key.chmod(0o600)
+    assert copy(source, target).copied == 12
+    assert (target / "pseudonym.key").read_text() == "ab" * 16 + "\n"
+
+
 def test_feedback_goes_along_unless_the_target_has_its_own(source, tmp_path) -> None:
     target = tmp_path / "target"
     given, copied = FeedbackFile(source), FeedbackFile(target)

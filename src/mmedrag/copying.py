@@ -53,6 +53,7 @@ def copy(source: Location, target: Location, progress: Progress = silent) -> Cop
     if store_exists(target) and identity_of(source) == identity_of(target):
         raise QueryError(f"{shown(source)} is source and target", "Name another target.")
     with open_store(source, readonly=True) as cases, _target(cases, target) as copied:
+        copy_key(cases, copied)
         written = unchanged = 0
         entries = cases.entries()
         while batch := list(islice(entries, BATCH)):
@@ -93,15 +94,13 @@ def _target(source: CaseDatabase, location: Location) -> CaseDatabase:
                 "Copy into a database of its own.",
             )
         return target
-    target = create_store(
+    return create_store(
         location,
         dim=source.dim,
         fingerprint=source.fingerprint,
         preset=source.preset,
         settings=source.settings,
     )
-    copy_key(source, target)
-    return target
 
 
 def _changed(target: CaseDatabase, batch: Sequence[Entry]) -> list[Entry]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mmedrag.casebase import Casebase
+from mmedrag.casebase.feedback import FeedbackFile
 from mmedrag.copying import copy, entry_digest
 from mmedrag.errors import CasebaseDamaged, CasebaseError, QueryError
 from mmedrag.testing.case_index import DIM, JPEG, entries_of, entry, unit
@@ -53,6 +54,40 @@ def test_an_interrupted_copy_goes_on(source, tmp_path) -> None:
         half.add([entry(np.random.default_rng(9), "case-2")])  # changed since
     report = copy(source, target)
     assert (report.copied, report.unchanged) == (8, 4)
+
+
+def test_what_was_set_since_is_copied_too(source, tmp_path) -> None:
+    target = tmp_path / "target"
+    copy(source, target)
+    with Casebase.open(source) as opened:
+        opened.set("domains", "dental")
+        opened.set("pseudonym_key", "elsewhere")
+    assert copy(source, target).copied == 0
+    with Casebase.open(target) as copied:
+        assert copied.settings == {"a": "b", "domains": "dental"}
+
+
+def test_a_key_that_could_not_be_read_is_copied_by_the_next_run(source, tmp_path) -> None:
+    target, key = tmp_path / "target", source / "pseudonym.key"
+    key.chmod(0o644)
+    with pytest.raises(CasebaseError, match="Others may read"):
+        copy(source, target)
+    key.chmod(0o600)
+    assert copy(source, target).copied == 12
+    assert (target / "pseudonym.key").read_text() == "ab" * 16 + "\n"
+
+
+def test_feedback_goes_along_unless_the_target_has_its_own(source, tmp_path) -> None:
+    target = tmp_path / "target"
+    given, copied = FeedbackFile(source), FeedbackFile(target)
+    for question in ("first", "second"):
+        given.add({"question": question, "case": "case-1", "verdict": "relevant"}, "ada")
+        copy(source, target)
+        assert list(copied.read()) == list(given.read())
+    copied.add({"question": "own", "case": "case-1", "verdict": "relevant"}, "bob")
+    given.add({"question": "third", "case": "case-1", "verdict": "relevant"}, "ada")
+    copy(source, target)
+    assert [verdict["question"] for verdict in copied.read()] == ["first", "second", "own"]
 
 
 def test_what_is_no_copy_of_it_is_refused(source, tmp_path) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from mmedrag.casebase.feedback import copy_feedback
 from mmedrag.casebase.mentions import stored_mention
 from mmedrag.casebase.records import record_of
 from mmedrag.encoders.definition_vectors import definition_digest
@@ -16,6 +17,7 @@ from mmedrag.errors import CasebaseDamaged, CasebaseError, CorpusError, QueryErr
 from mmedrag.locations import Location, shown
 from mmedrag.progress import Progress, silent
 from mmedrag.provenance import definitions_of
+from mmedrag.pseudonym_key import SETTING as PLACE_OF_KEY
 from mmedrag.pseudonym_key import copy_key
 from mmedrag.stores import CaseDatabase, create_store, identity_of, open_store, store_exists
 from mmedrag.types import Entry
@@ -33,10 +35,10 @@ class CopyReport:
 
 
 def copy(source: Location, target: Location, progress: Progress = silent) -> CopyReport:
-    """Copy all cases, with vectors, previews, terms and settings; nothing is encoded.
+    """Copy all cases, with vectors, previews, terms, settings and feedback; nothing is encoded.
 
     Every case is read back and compared with what was read. A copy that was interrupted goes on
-    where it stopped.
+    where it stopped; one that is made again takes over what was set since.
 
     Args:
         source: stays as it is.
@@ -51,6 +53,7 @@ def copy(source: Location, target: Location, progress: Progress = silent) -> Cop
     if store_exists(target) and identity_of(source) == identity_of(target):
         raise QueryError(f"{shown(source)} is source and target", "Name another target.")
     with open_store(source, readonly=True) as cases, _target(cases, target) as copied:
+        copy_key(cases, copied)
         written = unchanged = 0
         entries = cases.entries()
         while batch := list(islice(entries, BATCH)):
@@ -66,6 +69,8 @@ def copy(source: Location, target: Location, progress: Progress = silent) -> Cop
                 "Copy into a database of its own, or delete the others from it.",
             )
         _copy_definitions(cases, copied)
+        _copy_settings(cases, copied)
+        copy_feedback(cases.folder, copied.folder)
         copied.publish()
         return CopyReport(written, unchanged)
 
@@ -89,15 +94,13 @@ def _target(source: CaseDatabase, location: Location) -> CaseDatabase:
                 "Copy into a database of its own.",
             )
         return target
-    target = create_store(
+    return create_store(
         location,
         dim=source.dim,
         fingerprint=source.fingerprint,
         preset=source.preset,
         settings=source.settings,
     )
-    copy_key(source, target)
-    return target
 
 
 def _changed(target: CaseDatabase, batch: Sequence[Entry]) -> list[Entry]:
@@ -118,6 +121,13 @@ def _compare(target: CaseDatabase, written: Sequence[Entry]) -> None:
 
 def _digests(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
     return ((entry.case.id, entry_digest(entry)) for entry in entries)
+
+
+def _copy_settings(source: CaseDatabase, target: CaseDatabase) -> None:
+    """What was set since the target was made, as a new domain; where its key is stays its own."""
+    for name, value in source.settings.items():
+        if name != PLACE_OF_KEY and target.settings.get(name) != value:
+            target.set(name, value)
 
 
 def _copy_definitions(source: CaseDatabase, target: CaseDatabase) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +19,7 @@ from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.readings import state_of
-from mmedrag.types import LONGEST_TEXT, Case, Domain, Mention, Problem, Query, Vector
+from mmedrag.types import LONGEST_TEXT, Case, Domain, Entry, Mention, Problem, Query, Vector
 
 BATCH = 32
 """Cases that are embedded together and written in one transaction."""
@@ -121,6 +122,23 @@ def as_stored(case: Case) -> Case:
     if case.image is None or "deidentified" not in case.meta:
         return case
     return replace(case, image=Path("deidentified") / case.id.replace("/", "-"))
+
+
+def kept(entry: Entry, case: Case) -> Prepared:
+    """A case with all that is stored of its text and image, neither of which is read again."""
+    seen = None
+    if entry.thumbnail is not None:
+        with Image.open(BytesIO(entry.thumbnail)) as picture:
+            seen = preview(picture)
+    return Prepared(
+        case,
+        entry.content,
+        thumbnail=entry.thumbnail,
+        preview=seen,
+        vector=entry.vector,
+        mentions=entry.mentions,
+        recogniser=entry.recogniser,
+    )
 
 
 def encode(batch: Sequence[Prepared], embedder: Embedder) -> dict[str, Vector]:

@@ -20,7 +20,9 @@ from mmedrag.stores import CaseDatabase
 NAME = "pseudonym.key"
 """The file's name in the casebase's folder, where no other path was given."""
 
-_SETTING = "pseudonym_key"
+SETTING = "pseudonym_key"
+"""The setting that says where else the key is kept."""
+
 _FORMERLY = "salt"  # the setting that held the key itself, in format 1
 _BYTES = 16
 
@@ -51,7 +53,7 @@ def key_of(casebase: CaseDatabase) -> bytes:
 
 def key_file(casebase: CaseDatabase) -> Path:
     """Where the key is."""
-    given = casebase.settings.get(_SETTING)
+    given = casebase.settings.get(SETTING)
     return Path(given) if given else casebase.folder / NAME
 
 
@@ -83,7 +85,7 @@ def new_key(casebase: CaseDatabase, path: Path | None = None) -> Path:
         CasebaseError: a file cannot be written.
     """
     if path is not None:
-        casebase.set(_SETTING, str(path.resolve()))
+        casebase.set(SETTING, str(path.resolve()))
     file = key_file(casebase)
     with storage_faults(file, "keep the pseudonym key in"):
         casebase.take_setting(_FORMERLY)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fast_folder import FAST
-from mmedrag.casebase import Casebase
+from mmedrag.casebase import Casebase, queries
+from mmedrag.casebase.checksums import checked_vector
 from mmedrag.casebase.exact import ExactIndex
 from mmedrag.casebase.ledger import Ledger
 from mmedrag.testing.case_index import (
@@ -135,3 +136,22 @@ def test_a_first_write_beside_a_reader_is_not_taken_for_a_lost_note(tmp_path, mo
             assert reader.verify() == []
             assert reader.notices == []
             assert waiting == []
+
+
+def test_of_cases_of_one_content_one_vector_is_read(tmp_path, monkeypatch):
+    """Indexing again asks of each case: of thousands of equal pictures all were read each time."""
+    rng = np.random.default_rng(0)
+    one = entry(rng, "case-0")
+    read: list[str] = []
+
+    def counted(what, blob, stored):
+        read.append(what)
+        return checked_vector(what, blob, stored)
+
+    with Casebase.create(tmp_path / "c", dim=DIM, fingerprint="f", preset="p") as made:
+        made.add([replace(one, case=replace(one.case, id=f"case-{i}")) for i in range(40)])
+        monkeypatch.setattr(queries, "checked_vector", counted)
+        found = made.vectors_by_content([one.content, "unknown"])
+    assert found.keys() == {one.content}
+    assert (found[one.content] == one.vector).all()
+    assert len(read) == 1

@@ -6,7 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+from mmedrag.casebase import Casebase
 from mmedrag.cli import main
+from mmedrag.datasets import read_corpus
 
 
 def test_info_is_text_or_json(small_casebase: Path, capsys) -> None:
@@ -48,3 +50,12 @@ def test_nothing_is_exported_into_a_casebase(small_casebase: Path, capsys) -> No
         assert main(["export", str(small_casebase), "--into", str(into)]) == 3
         assert "within a casebase" in capsys.readouterr().err
     assert sorted(small_casebase.rglob("*")) == before
+
+
+def test_a_case_without_an_image_comes_back_from_an_export_as_it_was(tmp_path: Path) -> None:
+    records, casebase, out = (tmp_path / name for name in ("records.jsonl", "x.casebase", "out"))
+    records.write_text('{"id": "a", "text": "No effusion.", "meta": {"k": 1}}\n', "utf-8")
+    assert main(["index", str(records), "--into", str(casebase)]) == 0
+    assert main(["export", str(casebase), "--into", str(out)]) == 0
+    with Casebase.open(casebase, readonly=True) as opened:
+        assert [*read_corpus(out)] == [*opened.cases()]

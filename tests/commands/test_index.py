@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dicom_files import header, ramp, save, with_pixels
+from mmedrag.casebase import Casebase
 from mmedrag.cli import main
 
 
@@ -51,3 +55,51 @@ def test_one_case_has_the_limits_of_a_corpus(
 ) -> None:
     assert main(["add", str(small_casebase), "--id", identifier, "--text", text]) == 2
     assert capsys.readouterr().err.startswith("mmedrag: The ")
+
+
+def test_a_case_is_updated_whose_image_is_elsewhere(tmp_path: Path, phantoms, capsys) -> None:
+    """As that of a DICOM file or of an upload is, of which the casebase keeps no name."""
+    image = tmp_path / "a.png"
+    shutil.copy(phantoms[0].image, image)
+    case = ["--id", "a", "--text", "Left pleural effusion."]
+    casebase = tmp_path / "x.casebase"
+    empty = tmp_path / "records.jsonl"
+    empty.write_text('{"id": "b", "text": "Normal chest."}\n', "utf-8")
+    assert main(["index", str(empty), "--into", str(casebase)]) == 0
+    assert main(["add", str(casebase), *case, "--image", str(image)]) == 0
+    with Casebase.open(casebase, readonly=True) as opened:
+        (before,) = opened.entries(["a"])
+    image.unlink()
+    update = ["update", str(casebase), "--id", "a"]
+    assert main([*update, "--patient-id", "P1"]) == 0
+    with Casebase.open(casebase, readonly=True) as opened:
+        (after,) = opened.entries(["a"])
+        assert not opened.verify()
+    assert after.case == replace(before.case, patient_id="P1")
+    assert (after.vector == before.vector).all()
+    assert (after.thumbnail, after.mentions) == (before.thumbnail, before.mentions)
+    capsys.readouterr()
+    assert main([*update, "--text", "No effusion."]) == 2
+    assert "Give it by --image" in capsys.readouterr().err
+
+
+@pytest.mark.proof("planted values")
+def test_one_case_with_a_dicom_file_is_deidentified(small_casebase: Path, tmp_path: Path) -> None:
+    secret = "ZEBRASECRET"
+    ds = with_pixels(header(patient=secret), ramp())
+    ds.PatientName = f"{secret}^Ann"
+    save(ds, tmp_path / f"{secret}.dcm")
+    casebase = tmp_path / "x.casebase"
+    shutil.copytree(small_casebase, casebase)
+    image = ["--image", str(tmp_path / f"{secret}.dcm")]
+    new = ["--id", "new", "--text", f"{secret} has a nodule.", "--patient-id", secret]
+    assert main(["add", str(casebase), *new, *image]) == 0
+    with Casebase.open(casebase, readonly=True) as opened:
+        added = opened.get("new")
+    again = ["--id", "new", "--text", f"No nodule now in {secret}."]
+    assert main(["update", str(casebase), *again, *image]) == 0
+    with Casebase.open(casebase, readonly=True) as opened:
+        updated = opened.get("new")
+    assert secret not in repr([added, updated])
+    assert added.text == "[REMOVED] has a nodule."
+    assert updated == replace(added, text="No nodule now in [REMOVED].")

@@ -13,6 +13,7 @@ from dicom_files import BASIC_TEXT_SR, code, content, header, ramp, save, with_p
 from mmedrag.datasets import MAX_PROBLEMS, read_corpus, recognise
 from mmedrag.datasets.extent import extent
 from mmedrag.datasets.identifiers import unique
+from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Problem
 
 SECRET = "ZEBRASECRET"
@@ -207,3 +208,63 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     assert isinstance(case, Case)
     assert isinstance(problem, Problem)
     assert "cannot be listed" in problem.reason
+
+
+def test_a_casebase_within_its_corpus_is_not_read(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    casebase = tmp_path / "my.casebase"
+    (casebase / "thumbnails" / "ab").mkdir(parents=True)
+    (casebase / "casebase.db").touch()
+    Image.new("L", (8, 8)).save(casebase / "thumbnails" / "ab" / "abc.jpg")
+    for kind in ("auto", "folder"):
+        cases, problems = read(tmp_path, kind)
+        assert [case.image.name for case in cases] == ["a.png"]
+        assert not problems
+    assert extent(tmp_path) == 1
+    with pytest.raises(CorpusError, match=r"is a casebase, no corpus.*mmedrag export"):
+        recognise(casebase)
+
+
+def test_no_picture_is_passed_over_in_silence(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    Image.new("L", (8, 8)).save(tmp_path / "b.gif")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    cases, problems = read(tmp_path)
+    assert [case.image.name for case in cases] == ["a.png"]
+    assert [(problem.file.name, problem.reason) for problem in problems] == [
+        ("b.gif", "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it"),
+        ("gone.png", "a link to a file that is not there"),
+    ]
+
+
+def test_a_folder_of_foreign_pictures_says_what_they_are(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.webp")
+    cases, problems = read(tmp_path)
+    assert not cases
+    assert "convert it" in problems[0].reason
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        ("A.PNG", "A.TXT"),
+        ("a.png", "a.TXT"),
+        ("o\u0308.png", "\u00f6.txt"),
+        ("\u00f6.png", "o\u0308.txt"),
+    ],
+)
+def test_a_report_beside_an_image_is_found_however_its_name_is_written(tmp_path, image, text):
+    Image.new("L", (8, 8)).save(tmp_path / image)
+    (tmp_path / text).write_text("No effusion.")
+    cases, problems = read(tmp_path)
+    assert [case.text for case in cases] == ["No effusion."]
+    assert not problems
+
+
+def test_a_report_in_capitals_beside_a_dicom_file_is_no_problem(tmp_path):
+    scan(tmp_path / "A.DCM")
+    (tmp_path / "A.TXT").write_text("No effusion.")
+    cases, problems = read(tmp_path)
+    assert [case.text for case in cases] == ["No effusion."]
+    assert not problems

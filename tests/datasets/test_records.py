@@ -317,3 +317,12 @@ def test_a_file_of_no_json_says_what_is_wrong_with_its_first_line(tmp_path, line
     (tmp_path / "records.jsonl").write_text(f"{line}\n{line}\n")
     with pytest.raises(CorpusError, match=r"jsonl:1: not valid JSON"):
         list(read_corpus(tmp_path / "records.jsonl"))
+
+
+def test_a_row_of_other_names_says_which_it_has(tmp_path):
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"id": "1", "report": "a"}\n{"id": "2", "text": "", "view": "PA"}\n', "utf-8")
+    assert [problem.reason for problem in read_records(file)] == [
+        "neither text nor image; its fields are called id, report",
+        "neither text nor image",
+    ]

@@ -16,6 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from mmedrag.casebase.faults import storage_faults
+from mmedrag.durability import write_durably
 from mmedrag.errors import CasebaseError
 
 FILE = "feedback.jsonl"
@@ -84,3 +86,21 @@ class FeedbackFile:
             if entry.get("case") and entry.get("question") and not entry.get("image"):
                 verdicts[entry["question"]][entry["case"]] = entry["verdict"]
         return dict(verdicts)
+
+
+def copy_feedback(source: Path, target: Path) -> None:
+    """Give the copy of a casebase the verdicts on it, where it has none of its own.
+
+    Args:
+        source: folder of the casebase.
+        target: folder of its copy; a part of the same verdicts is completed.
+
+    Raises:
+        CasebaseError: a file cannot be read or written.
+    """
+    given, own = source / FILE, target / FILE
+    with storage_faults(own, "keep the feedback in"):
+        verdicts = given.read_bytes() if given.exists() else b""
+        if verdicts.startswith(own.read_bytes() if own.exists() else b"") and verdicts:
+            target.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_durably(own, verdicts)

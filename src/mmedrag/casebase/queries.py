@@ -404,14 +404,12 @@ class Queries(Connection):
         return {row[0] for row in self._run(sql)}
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
-        """Vectors of cases with the given content hashes."""
+        """Vectors of cases with the given content hashes, of one case each: many may be alike."""
         vectors = {}
         crc = "crc" if self.derives else "NULL"
-        sql = f"SELECT content, vector, {crc} FROM cases JOIN vectors USING (row) "  # noqa: S608
-        for batch in batches(list(dict.fromkeys(contents)), _BATCH):
-            for content, blob, stored in self._run(
-                f"{sql} WHERE content IN ({placeholders(batch)})", batch
-            ):
+        sql = f"SELECT vector, {crc} FROM cases JOIN vectors USING (row) "  # noqa: S608
+        for content in dict.fromkeys(contents):
+            for blob, stored in self._run(f"{sql} WHERE content = ? LIMIT 1", [content]):
                 vectors[content] = checked_vector(f"of content {content}", blob, stored)
         return vectors
 

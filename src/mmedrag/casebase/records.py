@@ -138,12 +138,13 @@ def line_of(case: Case, thumbnail: str | None) -> str:
     """One line of the native JSONL format; its image is ``thumbnail``, a path beside the file.
 
     The case's own image stays where it is and is named as ``original_image``: a casebase gives out
-    what it holds, and an original may carry a header with a patient's name.
+    what it holds, and an original may carry a header with a patient's name. A case without an
+    image is read back as it was.
     """
     fields: dict[str, Any] = {
         "id": case.id,
         "image": thumbnail,
-        "original_image": None if case.image is None else str(case.image),
+        **({} if case.image is None else {"original_image": str(case.image)}),
         "text": case.text,
         "domain": case.domain,
         "modality": case.modality,

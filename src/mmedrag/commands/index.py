@@ -222,7 +222,7 @@ def _corpus(options: argparse.Namespace, casebase: CaseDatabase) -> Iterator[Row
     from mmedrag.corpora import corpus_of
 
     if getattr(options, "id", None) is not None:
-        yield _one_case(options)
+        yield _one_row(options, casebase)
     elif not options.corpus:
         raise QueryError("There is nothing to add", "Give a corpus, or one case by --id.")
     domain = find(options.domain) if options.domain else None
@@ -249,6 +249,40 @@ def _extent(options: argparse.Namespace) -> int | None:
         read_plan(path).cases if is_encoded(path) else extent(path, options.format)
         for path in options.corpus
     )
+
+
+def _one_row(options: argparse.Namespace, casebase: CaseDatabase) -> Row:
+    """The case of the options; as it was encoded, where its image is no longer where it was.
+
+    That of a DICOM file or of an upload never is: the casebase keeps no name of it.
+    """
+    from mmedrag.imaging.signatures import kind_of_file
+    from mmedrag.preparation import kept
+    from mmedrag.readings import state_of
+
+    case = _one_case(options)
+    stored: Case | None = getattr(options, "stored", None)
+    if options.image and kind_of_file(options.image) == "dicom":
+        return _deidentified(case, casebase)
+    if stored is None or options.image or case.image is None or state_of(case) is not None:
+        return case
+    if case.text != stored.text:
+        raise QueryError(
+            f"The image of case {case.id!r} is not at {case.image}",
+            "Give it by --image: text and image are encoded together.",
+        )
+    return kept(next(iter(casebase.entries([case.id]))), case)
+
+
+def _deidentified(case: Case, casebase: CaseDatabase) -> Row:
+    """A case with a new DICOM image, as a corpus that names one is read; its date stays."""
+    from mmedrag.datasets.deidentify import Pseudonyms
+    from mmedrag.datasets.dicom import deidentified
+    from mmedrag.pseudonym_key import key_of
+
+    former = {name: value for name, value in case.meta.items() if name != "deidentified"}
+    row = deidentified(replace(case, meta=former), Pseudonyms(key_of(casebase)))
+    return replace(row, date=case.date) if isinstance(row, Case) else row
 
 
 def _one_case(options: argparse.Namespace) -> Case:

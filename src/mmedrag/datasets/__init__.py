@@ -20,7 +20,7 @@ from mmedrag.datasets.records import read_records, write_records
 from mmedrag.datasets.roco import read_roco
 from mmedrag.datasets.rocov2 import is_captions, read_rocov2
 from mmedrag.datasets.rows import ENDED, json_rows, until_broken
-from mmedrag.datasets.sidecars import SUFFIXES, files_under
+from mmedrag.datasets.sidecars import CASEBASE, FOREIGN, SUFFIXES, files_under
 from mmedrag.datasets.tables import read_table
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file
@@ -55,6 +55,11 @@ def recognise(path: Path) -> Format:
     """
     if not path.exists():
         raise CorpusError(f"{path} does not exist", "Check the path.")
+    if (path / CASEBASE).exists():
+        raise CorpusError(
+            f"{path} is a casebase, no corpus",
+            "'mmedrag copy' copies it; 'mmedrag export' writes its cases as a corpus.",
+        )
     for entry in FORMATS:
         if entry.matches(path):
             return entry
@@ -231,7 +236,8 @@ def _is_dicom(path: Path) -> bool:
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and any(
-        kind_of_file(file) or file.suffix.lower() in SUFFIXES for file in files_under(path)
+        kind_of_file(file) or file.suffix.lower() in SUFFIXES | FOREIGN
+        for file in files_under(path)
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmedrag.datasets.sidecars import SUFFIXES, TABLES, files_under, picture_case
+from mmedrag.datasets.sidecars import FOREIGN, SUFFIXES, TABLES, files_under, picture_case
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
@@ -44,9 +44,9 @@ def read_folder(
         if kind_of_file(file):
             empty = False
             yield picture_case(file, path, domain)
-        elif file.suffix.lower() in SUFFIXES:
+        elif file.suffix.lower() in SUFFIXES | FOREIGN:
             empty = False
-            yield Problem(file, None, "is not a PNG, JPEG, TIFF, BMP or DICOM file")
+            yield Problem(file, None, "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it")
         elif file.suffix.lower() in TABLES:
             yield Problem(file, None, "a table is not read as part of a folder: index it by itself")
     yield from unread

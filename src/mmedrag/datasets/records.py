@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ _DIAGNOSTIC_TEXTS = {"diagnosis": "text", "diagnostic_keywords": "text", "label"
 _FIELDS = {"id", "text", "image", "frame", "domain", "labels", "diagnosis", "meta", *_TEXTS}
 _ALIASES = {"source_repo": "source", "license": "licence"}
 
+
+_NAME, _NAMES = 60, 10  # characters of a field's name, and fields, in a message
 
 MAX_ID = 512
 """Characters of the longest id."""
@@ -110,10 +113,17 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
         **{name: _plain(name, named.get(name)) for name in _TEXTS},
     )
     if not case.text and case.image is None:
-        raise BadRow("neither text nor image")
+        known = "text" in named or "image" in named
+        raise BadRow("neither text nor image" + ("" if known else f"; {_names(named)}"))
     if not _is_unicode(case):
         raise BadRow("a text or the file name is not valid Unicode")
     return case
+
+
+def _names(fields: Iterable[str]) -> str:
+    """The fields that a row has in place of a text and an image."""
+    shown = ", ".join(" ".join(name.split())[:_NAME] for name in islice(fields, _NAMES))
+    return f"its fields are called {shown}"
 
 
 def image_path(folder: Path, name: object) -> Path | None:

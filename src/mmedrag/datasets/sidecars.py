@@ -13,15 +13,24 @@ from typing import Any
 
 from mmedrag import domains
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, decoded, parse_json
+from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, decoded, existing_file, parse_json
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm"})
 """File names that promise an image; whether one is, its first bytes say."""
 
+FOREIGN = frozenset(
+    {".gif", ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg", ".psd"}
+    | {".nii", ".nrrd", ".mha", ".mhd"}
+)
+"""File names of pictures and volumes that are not read, so that none is passed over in silence."""
+
 TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"})
 """File names of tables, which are read by themselves and not as part of a folder."""
+
+CASEBASE = "casebase.db"
+"""What lies in a folder that is a casebase: its pictures are previews, and no corpus."""
 
 _SIDECARS = (".json", ".txt")
 
@@ -29,8 +38,10 @@ _SIDECARS = (".json", ".txt")
 def files_under(folder: Path, unread: Callable[[Problem], None] = lambda _: None) -> Iterator[Path]:
     """All regular files under a folder in a fixed order, hidden ones left out.
 
-    Links to folders are not followed; pipes and devices, which could block for ever, are left out.
-    A folder that cannot be listed (permissions, too deep) goes to ``unread``.
+    Links to folders are not followed; pipes and devices, which could block for ever, are left out,
+    and so are casebases: one that lies in its own corpus would be filled with its own previews.
+    A folder that cannot be listed (permissions, too deep) goes to ``unread``, and so does a link to
+    a picture that is not there.
     """
     waiting = [os.fspath(folder)]  # os.walk recurses, and a thousand folders deep it fails
     while waiting:
@@ -42,11 +53,16 @@ def files_under(folder: Path, unread: Callable[[Problem], None] = lambda _: None
             reason = f"this folder cannot be listed ({error.strerror})"
             unread(Problem(Path(parent), None, reason))
             continue
+        if any(entry.name == CASEBASE for entry in entries):
+            continue
         folders = [entry for entry in entries if _is_folder(entry)]
         waiting += [entry.path for entry in reversed(folders) if not entry.is_symlink()]
         for entry in entries:
-            if not _is_folder(entry) and _is_regular(file := Path(entry.path)):
+            file = Path(entry.path)
+            if _is_regular(file):
                 yield file
+            elif file.suffix.lower() in SUFFIXES and _leads_nowhere(entry):
+                unread(Problem(file, None, "a link to a file that is not there"))
 
 
 def _name(entry: os.DirEntry[str]) -> str:
@@ -58,6 +74,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110 - raises nothing
 
 
 def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Problem:
@@ -80,8 +100,8 @@ def sidecar(file: Path) -> dict[str, Any]:
         BadRow: where that file cannot be read.
     """
     for suffix in _SIDECARS:
-        beside = file.with_suffix(suffix)
-        if beside != file and _is_regular(beside):
+        beside = _beside(file, suffix)
+        if beside is not None:
             text = _text(beside)
             return {"text": text} if suffix == ".txt" else _fields(text, beside)
     return {}
@@ -91,8 +111,17 @@ def is_sidecar(file: Path) -> bool:
     """Whether a file is the sidecar of an image that lies beside it."""
     if file.suffix.lower() not in _SIDECARS:
         return False
-    images = (file.with_suffix(suffix) for suffix in ("", *SUFFIXES))
-    return any(kind_of_file(image) for image in images)
+    images = (_beside(file, suffix) for suffix in ("", *SUFFIXES))
+    return any(kind_of_file(image) for image in images if image is not None)
+
+
+def _beside(file: Path, suffix: str) -> Path | None:
+    """The file of the same name with that suffix, in capitals too, or in another Unicode form."""
+    for ending in dict.fromkeys((suffix, suffix.upper())):
+        found = existing_file(file.parent, file.with_suffix(ending).name)
+        if found is not None and found.name != file.name:
+            return found
+    return None
 
 
 def _is_regular(file: Path) -> bool:

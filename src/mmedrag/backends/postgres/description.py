@@ -48,10 +48,13 @@ def preview(connection: Connection, case_id: str) -> bytes | None:
 
 
 def vectors_by_content(connection: Connection, contents: Sequence[str]) -> dict[str, Vector]:
-    """Stored vectors by content hash."""
+    """Stored vectors by content hash, of one case each: many may be alike."""
     text = (
-        "SELECT content, vector_send(embedding) FROM cases JOIN vectors ON vectors.row = cases.row "
-        "AND vectors.domain = COALESCE(cases.domain, '') WHERE content = ANY(%s)"
+        "SELECT wanted.content, sent FROM unnest(%s::text[]) AS wanted (content) "
+        "CROSS JOIN LATERAL (SELECT vector_send(embedding) AS sent FROM cases "
+        "JOIN vectors ON vectors.row = cases.row "
+        "AND vectors.domain = COALESCE(cases.domain, '') WHERE cases.content = wanted.content "
+        "LIMIT 1) AS found"
     )
     return {c: vector_of(sent) for c, sent in connection.execute(text, [list(contents)])}
 

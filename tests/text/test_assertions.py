@@ -183,6 +183,19 @@ KINDS = {
         How large is the {effusion}?
         What is the differential for a {lesion} with {oedema} but no {n:haemorrhage}?
         Is there {i:embolism} in this patient with {asthma}?
+        Isn't there an {i:effusion}?
+        Aren't there {i:nodules} without {n:calcification}?
+        Doesn't this show {i:drusen}?
+        Is there no {i:pneumothorax} or {i:effusion}?
+        Is it not {i:pneumonia}?
+        Are there patients without {n:effusion}?
+        Clinical question: is there a {i:mass}?
+        Please, is there any {i:fracture}?
+        In a smoker with cough, could this be {i:cancer}?
+        And are there {i:nodules}?
+        Possible {u:pneumonia}, is it on the left?
+        No {n:effusion}, is there an {i:infiltrate}?
+        No {n:fever}, could this be {i:tuberculosis} or {i:cancer}?
         {u:Pneumonia}?
         ? {u:fracture}
         Query {u:fracture}.
@@ -201,6 +214,8 @@ KINDS = {
         {n:Derrame}: ausente, se observa {edema}.
         Sin cambios en el {derrame}.
         ¿Hay {i:neumotórax}?
+        ¿No hay {i:derrame}?
+        Por favor, ¿hay {i:fractura}?
         ¿Qué es la {i:hidronefrosis}?
     """,
     "Portuguese": """
@@ -221,6 +236,7 @@ KINDS = {
         Pai com {o:glaucoma}.
         Sem alterações no {derrame}.
         Há {i:pneumotórax}?
+        Não há {i:derrame}?
         O que é {i:hidronefrose}?
     """,
     "other languages": """

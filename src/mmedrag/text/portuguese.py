@@ -194,7 +194,8 @@ RULES = Rules(
         (
             Asks.WHETHER,
             """^ [ha|existe|existem|tem|apresenta|mostra|e|sao|poderia|pode|observa se|observam se
-            |ve se|trata se de]""",
+            |ve se|trata se de]; ^ nao [ha|existe|existem|tem|apresenta|mostra|e|sao|se observa
+            |se observam|se ve|poderia]""",
         ),
         (
             Asks.MEANING,

@@ -197,7 +197,8 @@ RULES = Rules(
             Asks.WHETHER,
             """^ [¿|¿ se|¿ esta|se] [hay|existe|existen|tiene|presenta|muestra|observa|observan
             |ve|ven|es|son|aprecia|aprecian|podria|puede]; ^ [hay|existe|existen|tiene|presenta
-            |muestra|es|son|podria|puede]""",
+            |muestra|es|son|podria|puede]; ^ [¿ no|¿ no se|no|no se] [hay|existe|existen|tiene
+            |presenta|muestra|observa|observan|ve|ven|es|son|aprecia|aprecian|podria]""",
         ),
         (
             Asks.MEANING,

@@ -25,6 +25,7 @@ from mmedrag.types import (
     Case,
     Claim,
     Evidence,
+    Kind,
     Mention,
     Question,
     QuestionKind,
@@ -115,7 +116,8 @@ def against_question(
     lines = []
     for mention in {m.concept: m for m in question.mentions}.values():
         ruled_out = mention.assertion is Assertion.NEGATED
-        if not mention.kind.is_finding or (asks and not ruled_out):
+        counted = mention.kind.is_finding or mention.kind is Kind.DEVICE
+        if not counted or (asks and not ruled_out):
             continue
         here = [r for r in readings if not _elsewhere(mention, r, analyst)]
         if len(here) < len(readings) and not here:

@@ -83,6 +83,8 @@ class ConceptExpander:
     def criteria(self, question: Question) -> tuple[Criterion, ...]:
         """One criterion a finding or disease that the question affirms or rules out, in order.
 
+        In a request a device is one, too: "a pacemaker but no cardiomegaly".
+
         A concept that it both affirms and rules out is no criterion, and no more is one that is
         hedged, historical or asked about. Of a text longer than :data:`LONGEST_REQUEST`, what it
         affirms alone, and none of it is required; nor is either of two that are to be told apart.
@@ -93,7 +95,8 @@ class ConceptExpander:
         either = intent is not None and intent.kind is _K.CHOICE
         request = len(question.query.text.split()) <= LONGEST_REQUEST and not either
         sought = [*_sought(question), *self._feature(question)]
-        stated = [m for m in sought if m.kind in _SEARCHED and m.assertion in _STATED]
+        kinds = _SEARCHED | {Kind.DEVICE} if request else _SEARCHED
+        stated = [m for m in sought if m.kind in kinds and m.assertion in _STATED]
         assertions: dict[str, set[Assertion]] = {}
         for mention in stated:
             assertions.setdefault(mention.concept, set()).add(mention.assertion)

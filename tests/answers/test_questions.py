@@ -245,3 +245,25 @@ def test_of_a_history_before_an_open_question_the_history_is_searched(
     terms, history, asking, image
 ):
     assert RuleReader().read(asked(terms, f"{history} {asking}", image)).described == history
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("How many patients have cardiomegaly?", True),
+        ("What percentage of the cases have an effusion", True),
+        ("What proportion of reports mention atelectasis?", True),
+        ("How common is emphysema in these reports?", True),
+        ("¿Cuántos casos tienen cardiomegalia?", True),
+        ("¿Qué porcentaje de los informes describen neumotórax?", True),
+        ("Quantos pacientes têm derrame pleural?", True),
+        ("How many people have glaucoma?", False),
+        ("How many patients with pneumonia survive?", False),
+        ("How common is sarcoidosis in Japan?", False),
+        ("¿Cuántos pacientes mueren de neumonía?", False),
+    ],
+)
+def test_how_many_cases_have_a_finding_is_looked_up(rag, text, counts):
+    (mentions,) = rag.definitions.recognise([text])
+    intent = rag.reader.read(Question(Query(text), ANYWHERE, np.zeros(2, np.float32), mentions))
+    assert intent.kind is (QuestionKind.SEARCH if counts else QuestionKind.OUT_OF_SCOPE)

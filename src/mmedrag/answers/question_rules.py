@@ -37,6 +37,24 @@ _PICTURE = (
 )
 
 
+COUNTED = re.compile(
+    r"\b(?:how many|(?:what|which) (?:percentage|percent|%|proportion|fraction|share|number)(?: of)?"
+    r"|cuant[oa]s|quant[oa]s|(?:que|qual) (?:a |o )?(?:porcentaje|porcentagem|percentual|proporcion"
+    r"|proporcao) d[eoa]s?)"
+    r"(?: (?:of )?(?:the|these|those|your|all|los|las|os|as|estos|estas|estes)){0,2}"
+    rf"(?: (?:{_CASES}|casos|pacientes|informes|laudos|relatorios|estudios|estudos|imagenes|imagens"
+    r"|radiografias|exames))?"
+    r" (?:have|has|had|show|mention|describe|report|contain|include|affirm|tienen|muestran|mencionan"
+    r"|describen|presentan|tem|mostram|mencionam|descrevem|apresentam)\b"
+    r"|\bhow (?:common|frequent|often)\b.*\b(?:in|among) (?:the|these|this|those|your)"
+    r" (?:reports|cases|studies|records|corpus|collection|casebase|archive|data\w*)\b"
+)
+"""Asks how many records have something, in small plain letters: base rates tell."""
+
+COUNT = "asks how many cases"
+"""The name of that rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Words that ask for one kind of answer; ``name`` is what the trace shows."""

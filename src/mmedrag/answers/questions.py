@@ -21,7 +21,7 @@ from mmedrag.answers.histories import asks_in_history, is_history
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
 from mmedrag.answers.nouns import NOUNS, said_of
 from mmedrag.answers.question_model import LABELS, verdict
-from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
+from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, COUNT, COUNTED, RULES
 from mmedrag.answers.scope import (
     Domains,
     OutOfScope,
@@ -265,6 +265,9 @@ class RuleReader:
         reason = out_of_scope(question, request, kind, self.domains, rule)
         if language(asking) == OTHER:  # of what is not read nothing is declined
             return kind, rule, None
+        counts = _counts(spelled) and _names_finding(question.mentions, asking)
+        if counts and not certainly_declined(question, request):
+            return _K.SEARCH, COUNT, None
         if self.learned is None or not _is_read(asking):
             return kind, rule, reason
         if certain := certainly_declined(question, request):
@@ -382,6 +385,11 @@ def _is_term(asking: str, mentions: Sequence[Mention], *, has_image: bool) -> bo
     named = match and (match["term"] or match["word"] or ("" if has_image else match["nature"]))
     term = named.lower() if named else ""
     return any(m.text.lower() == term for m in mentions)
+
+
+def _counts(request: str) -> bool:
+    """Whether it asks how many records have something."""
+    return COUNTED.search(romance.plain_letters(request)) is not None
 
 
 def _names_finding(mentions: Sequence[Mention], asking: str) -> bool:

@@ -202,7 +202,10 @@ RULES = Rules(
             """^ [o que|que] [e|sao|significa|causa|causam|quer dizer]; ^ definir
             ; ^ definicao de""",
         ),
-        (Asks.ELSE, "^ [qual|quais|onde|como|por que|em que|quanto|quando|o que|que]"),
+        (
+            Asks.ELSE,
+            """^ [qual|quais|onde|como|por que|em que|quanto|quantos|quantas|quando|o que|que]""",
+        ),
     ),
     requests=questions(LISTS, (Asks.MEANING, "^ o que [e|sao]"), (Asks.ELSE, "^ qual e")),
     whether_limit=Limit(

@@ -208,7 +208,7 @@ RULES = Rules(
         (
             Asks.ELSE,
             """^ [¿ cual|cual|¿ cuales|cuales|¿ donde|donde|¿ como|como|¿ por que|por que|¿ en que
-            |en que|¿ cuanto|cuanto|¿ que|que|¿ de que]""",
+            |en que|¿ cuanto|cuanto|¿ cuantos|cuantos|¿ cuantas|cuantas|¿ que|que|¿ de que]""",
         ),
     ),
     requests=questions(LISTS, (Asks.MEANING, "^ que [es|son]"), (Asks.ELSE, "^ [¿ cual|cual] es")),

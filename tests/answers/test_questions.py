@@ -143,6 +143,12 @@ def test_side_and_grade_are_details(terms):
     assert reader.read(asked(terms, "Is there an effusion?")).detail == ""
 
 
+@pytest.mark.parametrize("text", ["?", "¿?", "...", "!!", "🙂?"])
+def test_marks_alone_are_no_medical_question(rag, text):
+    question = Question(Query(text), ANYWHERE, np.zeros(2, np.float32))
+    assert rag.reader.read(question).rule == "is no medical question"
+
+
 def test_rules_have_names_of_their_own():
     assert len({rule.name for rule in RULES}) == len(RULES)
 

@@ -278,6 +278,14 @@ def test_a_side_that_differs_is_named():
     )
 
 
+def test_who_asks_for_the_side_has_named_none():
+    asked = question("Is the pleural effusion on the right or left?", {"pleural effusion": ASKING})
+    intent = Intent(QuestionKind.PRESENCE, "test", ("T:pleural effusion",), "side")
+    text = text_of(replace(asked, intent=intent), [LEFT])
+    assert "pleural effusion on the left in 1 [C4]" in text
+    assert "side differs" not in text
+
+
 @pytest.mark.parametrize(
     "report",
     [

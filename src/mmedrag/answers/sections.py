@@ -154,7 +154,12 @@ def _echo(tally: Tally, cases: Sequence[Evidence]) -> str:
 
 
 def other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
-    """Where the question says right and a case says left of the same finding, or the reverse."""
+    """Where the question says right and a case says left of the same finding, or the reverse.
+
+    Asked which side it is on, either is an answer.
+    """
+    if question.intent is not None and question.intent.detail == "side":
+        return []
     findings = [m for m in question.mentions if m.kind.is_finding] or question.mentions
     sides_by_concept = sides_of_findings(question.query.text, findings)
     terms = {m.concept: label(m.term) for m in question.mentions}

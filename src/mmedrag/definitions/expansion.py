@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mmedrag.definitions.concepts import Concepts
+from mmedrag.text.laterality import LEFT, RIGHT
 from mmedrag.text.wording import codes
 from mmedrag.types import Assertion, Criterion, Kind, Mention, Question, QuestionKind
 
@@ -70,6 +71,12 @@ def _sought(question: Question) -> list[Mention]:
     ]
 
 
+def _sites(question: Question, mention: Mention) -> tuple[str, ...]:
+    """Where it should be: asked whether it is "on the left or right", on neither side alone."""
+    asks_side = question.intent is not None and question.intent.detail == "side"
+    return tuple(s for s in mention.sites if not (asks_side and s in (LEFT, RIGHT)))
+
+
 class ConceptExpander:
     """A :class:`~mmedrag.protocols.QuestionExpander` by the concepts of a question.
 
@@ -102,7 +109,9 @@ class ConceptExpander:
             assertions.setdefault(mention.concept, set()).add(mention.assertion)
         first = {m.concept: m for m in reversed(stated) if len(assertions[m.concept]) == 1}
         made = [
-            Criterion(m.assertion, m.concept, self._concepts.name(m.concept), m.sites, request)
+            Criterion(
+                m.assertion, m.concept, self._concepts.name(m.concept), _sites(question, m), request
+            )
             for m in sorted(first.values(), key=lambda m: m.start)
             if request or m.assertion is Assertion.AFFIRMED
         ]

@@ -273,3 +273,23 @@ def test_how_many_cases_have_a_finding_is_looked_up(rag, text, counts):
     (mentions,) = rag.definitions.recognise([text])
     intent = rag.reader.read(Question(Query(text), ANYWHERE, np.zeros(2, np.float32), mentions))
     assert intent.kind is (QuestionKind.SEARCH if counts else QuestionKind.OUT_OF_SCOPE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Known emphysema and lung cancer. Is there a pleural effusion?",
+        "No fever.\nHow many patients have a hiatal hernia?",
+        "Chest pain. What is the differential for a cystic lesion of the pancreas?",
+        "Cough; is it tuberculosis or lung cancer?",
+    ],
+)
+def test_white_space_and_invisible_characters_change_no_reading(rag, text):
+    def read(written: str) -> tuple[object, ...]:
+        (mentions,) = rag.definitions.recognise([written])
+        question = Question(Query(written), ANYWHERE, np.zeros(2, np.float32), mentions)
+        intent = rag.reader.read(question)
+        return intent.kind, intent.rule, intent.concepts, intent.phrases, intent.detail
+
+    for other in (text.replace(" ", "   "), f"\n\t {text}  ", text.replace(" ", " \u200b")):
+        assert read(other) == read(text), other

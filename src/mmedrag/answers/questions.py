@@ -144,6 +144,7 @@ class RuleReader:
         Where it asks for two things and one of them is not for us, the other is answered.
         """
         text = clean(question.query.text)
+        question = replace(question, mentions=_as_cleaned(question, text))
         pieces = _pieces(text)
         asking = _asking(pieces)
         image_alone = not text and question.query.image is not None
@@ -306,6 +307,20 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _as_cleaned(question: Question, text: str) -> tuple[Mention, ...]:
+    """The mentions as they stand in the cleaned text, which is read."""
+    raw, at, last = question.query.text, 0, 0
+    if raw == text:
+        return tuple(question.mentions)
+    mentions = []
+    for mention in question.mentions:
+        words = clean(mention.text)
+        at = max(at, text.find(words, at + len(clean(raw[last : mention.start]))))
+        mentions.append(replace(mention, text=words, start=at, end=at + len(words)))
+        at, last = at + len(words), mention.end
+    return tuple(mentions)
 
 
 def _asks_nature(request: str, mentions: Sequence[Mention]) -> bool:

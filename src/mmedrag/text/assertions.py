@@ -238,8 +238,8 @@ class _Claims:
         """Whether a trigger means here what it means in a statement.
 
         A question does not hedge, and what it asks ("has it resolved", "are they free of") it does
-        not state; but it may rule something out beside that ("but no effusion"). "Isn't there" rules
-        nothing out, and what stands before the question is a statement.
+        not state; but it may rule something out beside that ("but no effusion"). "Isn't there"
+        rules nothing out, and what stands before the question is a statement.
         """
         if asks is None or start < self.opening.start:
             return True

@@ -278,6 +278,19 @@ def test_a_side_that_differs_is_named():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Lt pleural effusion?", True),
+        ("¿Derrame pleural izquierdo?", True),
+        ("Pleural effusion with a cleft?", False),
+    ],
+)
+def test_sides_are_counted_where_the_question_names_one(text: str, named: bool):
+    asked = asking(text, QuestionKind.PRESENCE)
+    assert ("pleural effusion on the left in 1 [C4]." in text_of(asked, [LEFT])) is named
+
+
 def test_who_asks_for_the_side_has_named_none():
     asked = question("Is the pleural effusion on the right or left?", {"pleural effusion": ASKING})
     intent = Intent(QuestionKind.PRESENCE, "test", ("T:pleural effusion",), "side")

@@ -13,6 +13,7 @@ from mmedrag.answers.features import FEATURE
 from mmedrag.answers.kinds import KIND_OF
 from mmedrag.answers.support import is_whole
 from mmedrag.answers.verification import NORMAL
+from mmedrag.text.laterality import sides
 from mmedrag.text.quotations import label
 from mmedrag.types import (
     Assertion,
@@ -246,10 +247,8 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
     intent = question.intent
     lines = []
     sided = [c for c in brief.claims if c.side]
-    text = question.query.text.lower()
-    if sided and (
-        (intent is not None and intent.detail == "side") or "left" in text or "right" in text
-    ):
+    asks_side = intent is not None and intent.detail == "side"
+    if sided and (asks_side or sides(question.query.text)):
         words = "; ".join(
             f"{c.term} on the {c.side} in {len(c.keys)} {cited(c.keys)}"
             for c in sorted(sided, key=lambda c: -len(c.keys))

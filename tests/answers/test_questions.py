@@ -263,6 +263,10 @@ def test_of_a_history_before_an_open_question_the_history_is_searched(
         ("¿Cuántos casos tienen cardiomegalia?", True),
         ("¿Qué porcentaje de los informes describen neumotórax?", True),
         ("Quantos pacientes têm derrame pleural?", True),
+        ("What do these reports say about pneumoperitoneum?", True),
+        ("Does any report mention a hiatal hernia?", True),
+        ("¿Qué dicen los informes sobre la escoliosis?", True),
+        ("What do the guidelines say about a nodule?", False),
         ("How many people have glaucoma?", False),
         ("How many patients with pneumonia survive?", False),
         ("How common is sarcoidosis in Japan?", False),
@@ -293,3 +297,18 @@ def test_white_space_and_invisible_characters_change_no_reading(rag, text):
 
     for other in (text.replace(" ", "   "), f"\n\t {text}  ", text.replace(" ", " \u200b")):
         assert read(other) == read(text), other
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What's the difference between a nodule and a mass?",
+        "what is the difference between atelectasis and consolidation",
+        "Please explain the difference between drusen and hard exudates",
+    ],
+)
+def test_two_findings_are_told_apart_by_what_they_are(rag, text):
+    (mentions,) = rag.definitions.recognise([text])
+    intent = rag.reader.read(Question(Query(text), ANYWHERE, np.zeros(2, np.float32), mentions))
+    assert intent.kind is QuestionKind.CHOICE
+    assert len(intent.concepts) == 2

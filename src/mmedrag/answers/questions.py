@@ -21,7 +21,14 @@ from mmedrag.answers.histories import asks_in_history, is_history
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
 from mmedrag.answers.nouns import NOUNS, said_of
 from mmedrag.answers.question_model import LABELS, verdict
-from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, COUNT, COUNTED, RULES
+from mmedrag.answers.question_rules import (
+    APART,
+    BY_MARK,
+    BY_NOTHING,
+    COUNTED,
+    OF_RECORDS,
+    RULES,
+)
 from mmedrag.answers.scope import (
     Domains,
     OutOfScope,
@@ -266,9 +273,9 @@ class RuleReader:
         reason = out_of_scope(question, request, kind, self.domains, rule)
         if language(asking) == OTHER:  # of what is not read nothing is declined
             return kind, rule, None
-        counts = _counts(spelled) and _names_finding(question.mentions, asking)
-        if counts and not certainly_declined(question, request):
-            return _K.SEARCH, COUNT, None
+        looked_up = _looked_up(question, asking, spelled)
+        if looked_up is not None and not certainly_declined(question, request):
+            return *looked_up, None
         if self.learned is None or not _is_read(asking):
             return kind, rule, reason
         if certain := certainly_declined(question, request):
@@ -402,9 +409,14 @@ def _is_term(asking: str, mentions: Sequence[Mention], *, has_image: bool) -> bo
     return any(m.text.lower() == term for m in mentions)
 
 
-def _counts(request: str) -> bool:
-    """Whether it asks how many records have something."""
-    return COUNTED.search(romance.plain_letters(request)) is not None
+def _looked_up(question: Question, asking: str, spelled: str) -> tuple[QuestionKind, str] | None:
+    """The kind of a question on findings that the records or their definitions tell."""
+    named = {m.concept for m in question.mentions if m.kind.is_finding and m.text in asking}
+    if named and COUNTED.search(romance.plain_letters(spelled)):
+        return _K.SEARCH, OF_RECORDS
+    if len(named) > 1 and question.query.image is None and APART.search(spelled):
+        return LABELS["choice"]
+    return None
 
 
 def _names_finding(mentions: Sequence[Mention], asking: str) -> bool:

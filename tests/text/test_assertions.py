@@ -102,6 +102,7 @@ KINDS = {
         {Opacity} that may represent {u:pneumonia} or {u:atelectasis}.
         {u:Sarcoidosis} is favoured over {u:lymphoma}.
         {u:Pneumonia} less likely than {u:oedema}.
+        {u:Pneumonia} is less likely than {u:oedema}.
         {u:Atelectasis} more likely than {u:pneumonia} at the left base.
         No {n:fever}, no {n:cough}, 2 cm spiculated {nodule} in the right upper lobe.
         No {n:effusion}, 4 mm calcified {granuloma} at the left base.

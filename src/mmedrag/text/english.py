@@ -405,7 +405,7 @@ LEFT_OPEN = (
     ; [should|must|needs to|need to|has to] be [excluded|ruled out]
     ; ? $; [likely|possible|probable|suspected|unlikely|less likely|equivocal|questionable|favored
     |uncertain|doubtful|indefinite|indeterminate] $; not certain $; was raised
-    ; is [favored|preferred] over; [more|less] likely than
+    ; is [favored|preferred] over; is [more|less] likely than; [more|less] likely than
     ; remains [a concern|possible|likely|suspected|uncertain|unclear|in question
     |in the differential|a possibility|a consideration]; is [of|a] concern
     ; [would|could|might|may] [explain|account for]; is not [certain|clear]

@@ -95,6 +95,17 @@ def test_a_filter_counts(small: MMedRAG) -> None:
     assert routed(small, text, "pathology", where="id != 'breast'").decision == "radiology"
 
 
+def test_where_no_known_word_speaks_for_a_domain_without_cases_all_are_searched(
+    small: MMedRAG,
+) -> None:
+    eye = {"where": "id = 'eye'"}
+    moved = routed(small, "Are there any wires?", "pathology", **eye)
+    assert moved.decision is None
+    assert moved.reason == "chosen; but it holds no case"
+    assert routed(small, "Are there any wires?", "pathology").decision is Domain.PATHOLOGY
+    assert routed(small, "Is there a chordoma?", "pathology", **eye).decision is Domain.PATHOLOGY
+
+
 def test_evidence_among_other_moves_only_where_nothing_is_held(small: MMedRAG) -> None:
     assert small.reviser is not None
     wanted = [

@@ -81,7 +81,8 @@ class Holdings:
 
         The domain stays where its cases affirm all that the question names, where no other domain
         has more of it, and where an image or the user chose. A description of a case
-        (:attr:`Criterion.required`) leaves only a domain that holds nothing of it at all.
+        (:attr:`Criterion.required`) leaves only a domain that holds nothing of it at all. A domain
+        without cases, guessed of words that no dictionary knows, leaves the choice open.
 
         Raises:
             FilterError: ``question.query.where`` does not parse.
@@ -89,7 +90,11 @@ class Holdings:
         routing, query = question.routing, question.query
         chosen = routing.decision
         sought = self._named(question)
-        if chosen is None or query.domain is not None or query.image is not None or not sought:
+        if chosen is None or query.domain is not None or query.image is not None:
+            return routing
+        if not question.mentions and not self._held_at_all(question):
+            return replace(routing, decision=None, reason=f"{routing.reason}; but it holds no case")
+        if not sought:
             return routing
         held = self._held(question, chosen, sought)
         if len(held) == len(sought) or (held and not sought[0].required):
@@ -109,6 +114,10 @@ class Holdings:
             return [c for c in question.criteria if c.assertion is yes]
         concepts = (c for c in question.intent.concepts if self.ontology.kind(c).is_finding)
         return [Criterion(yes, c, self.ontology.name(c)) for c in concepts]
+
+    def _held_at_all(self, question: Question) -> bool:
+        """Whether the chosen domain has a case."""
+        return any(rate.of for rate in self.names.held(question, {"": ()}).values())
 
     def _held(
         self, question: Question, domain: Domain, sought: Sequence[Criterion]

@@ -81,6 +81,17 @@ def test_what_is_asked_about_comes_alone(terms):
     assert [c.term for c in brief.changes] == ["pneumothorax"]
 
 
+def test_that_nothing_is_told_of_what_is_asked_about_is_said_first(terms):
+    cases = [study(0, "Pneumothorax."), study(5, "Stable pneumothorax.")]
+    query = Query("Has the effusion changed since the last study?", patient_id="P")
+    brief, text = asked(terms, query, cases)
+    assert brief.reply is Reply.UNKNOWN
+    assert [c.term for c in brief.changes] == ["pneumothorax"]
+    assert "No change is told of what is asked about, effusion [C1, C2]; of the rest:" in text
+    query = Query("Has the left lung changed since the last study?", patient_id="P")
+    assert asked(terms, query, cases)[0].reply is Reply.NO
+
+
 def test_what_the_question_describes_is_the_later_side(terms):
     query = Query("Right pneumothorax. Compare with before.", patient_id="P", at="2020-01-09")
     cases = [Case(id="a", text="No pneumothorax.", patient_id="P", date="2020-01-02")]

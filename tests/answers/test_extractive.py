@@ -33,7 +33,9 @@ from mmedrag.testing.generator import (
 )
 from mmedrag.text.quotations import clean, quotable
 from mmedrag.text.sentences import sentences
-from mmedrag.types import Intent, Kind, Question, QuestionKind
+from mmedrag.types import Assertion, Evidence, Intent, Kind, Question, QuestionKind
+
+ASKING = Assertion.INTERROGATIVE
 
 
 class TestExtractiveContract(ExactGeneratorContract):
@@ -116,6 +118,41 @@ def test_techniques_are_not_counted_as_findings():
     (mention,) = scanned.mentions
     scanned = replace(scanned, mentions=(replace(mention, kind=Kind.TECHNIQUE),))
     assert "Findings in" not in text_of(ASKED, [scanned])
+
+
+def named(text: str, term: str, kind: Kind) -> Evidence:
+    """A case that affirms one thing of a kind."""
+    one = case("C8", text, {term: AFFIRMED})
+    return replace(one, mentions=tuple(replace(m, kind=kind) for m in one.mentions))
+
+
+@pytest.mark.parametrize("kind", [QuestionKind.PRESENCE, QuestionKind.SEARCH])
+def test_devices_are_counted_where_they_are_asked_for(kind: QuestionKind):
+    asked = question("Is there a pacemaker?", {"pacemaker": ASKING})
+    asked = replace(
+        asked,
+        mentions=tuple(replace(m, kind=Kind.DEVICE) for m in asked.mentions),
+        intent=Intent(kind, "test", ("T:pacemaker",)),
+    )
+    with_it = named("There is a pacemaker.", "pacemaker", Kind.DEVICE)
+    assert text_of(asked, [with_it, CLEAR]).startswith(
+        "In 1 of the 2 most similar cases: yes, pacemaker [C8]; not mentioned in 1 [C2]."
+    )
+
+
+def test_who_names_a_part_of_the_body_alone_is_not_told_that_it_is_unknown():
+    asked = question("Is the trachea in the middle?", {"trachea": ASKING})
+    asked = replace(
+        asked,
+        mentions=tuple(replace(m, kind=Kind.ANATOMY) for m in asked.mentions),
+        intent=Intent(QuestionKind.PRESENCE, "test", ("T:trachea",)),
+    )
+    about = named("The trachea is in the middle.", "trachea", Kind.ANATOMY)
+    first = text_of(asked, [about]).splitlines()[0]
+    assert first == (
+        "The question names trachea and no finding that a dictionary here knows; "
+        "what reports call the finding may be known [C8]."
+    )
 
 
 def asking(
@@ -239,6 +276,27 @@ def test_a_side_that_differs_is_named():
     assert "The side differs: the question says right pleural effusion, left in [C4]." in text_of(
         ASKED, [EFFUSION, LEFT]
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Lt pleural effusion?", True),
+        ("¿Derrame pleural izquierdo?", True),
+        ("Pleural effusion with a cleft?", False),
+    ],
+)
+def test_sides_are_counted_where_the_question_names_one(text: str, named: bool):
+    asked = asking(text, QuestionKind.PRESENCE)
+    assert ("pleural effusion on the left in 1 [C4]." in text_of(asked, [LEFT])) is named
+
+
+def test_who_asks_for_the_side_has_named_none():
+    asked = question("Is the pleural effusion on the right or left?", {"pleural effusion": ASKING})
+    intent = Intent(QuestionKind.PRESENCE, "test", ("T:pleural effusion",), "side")
+    text = text_of(replace(asked, intent=intent), [LEFT])
+    assert "pleural effusion on the left in 1 [C4]" in text
+    assert "side differs" not in text
 
 
 @pytest.mark.parametrize(

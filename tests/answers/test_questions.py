@@ -143,6 +143,12 @@ def test_side_and_grade_are_details(terms):
     assert reader.read(asked(terms, "Is there an effusion?")).detail == ""
 
 
+@pytest.mark.parametrize("text", ["?", "¿?", "...", "!!", "🙂?"])
+def test_marks_alone_are_no_medical_question(rag, text):
+    question = Question(Query(text), ANYWHERE, np.zeros(2, np.float32))
+    assert rag.reader.read(question).rule == "is no medical question"
+
+
 def test_rules_have_names_of_their_own():
     assert len({rule.name for rule in RULES}) == len(RULES)
 
@@ -245,3 +251,64 @@ def test_of_a_history_before_an_open_question_the_history_is_searched(
     terms, history, asking, image
 ):
     assert RuleReader().read(asked(terms, f"{history} {asking}", image)).described == history
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("How many patients have cardiomegaly?", True),
+        ("What percentage of the cases have an effusion", True),
+        ("What proportion of reports mention atelectasis?", True),
+        ("How common is emphysema in these reports?", True),
+        ("¿Cuántos casos tienen cardiomegalia?", True),
+        ("¿Qué porcentaje de los informes describen neumotórax?", True),
+        ("Quantos pacientes têm derrame pleural?", True),
+        ("What do these reports say about pneumoperitoneum?", True),
+        ("Does any report mention a hiatal hernia?", True),
+        ("¿Qué dicen los informes sobre la escoliosis?", True),
+        ("What do the guidelines say about a nodule?", False),
+        ("How many people have glaucoma?", False),
+        ("How many patients with pneumonia survive?", False),
+        ("How common is sarcoidosis in Japan?", False),
+        ("¿Cuántos pacientes mueren de neumonía?", False),
+    ],
+)
+def test_how_many_cases_have_a_finding_is_looked_up(rag, text, counts):
+    (mentions,) = rag.definitions.recognise([text])
+    intent = rag.reader.read(Question(Query(text), ANYWHERE, np.zeros(2, np.float32), mentions))
+    assert intent.kind is (QuestionKind.SEARCH if counts else QuestionKind.OUT_OF_SCOPE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Known emphysema and lung cancer. Is there a pleural effusion?",
+        "No fever.\nHow many patients have a hiatal hernia?",
+        "Chest pain. What is the differential for a cystic lesion of the pancreas?",
+        "Cough; is it tuberculosis or lung cancer?",
+    ],
+)
+def test_white_space_and_invisible_characters_change_no_reading(rag, text):
+    def read(written: str) -> tuple[object, ...]:
+        (mentions,) = rag.definitions.recognise([written])
+        question = Question(Query(written), ANYWHERE, np.zeros(2, np.float32), mentions)
+        intent = rag.reader.read(question)
+        return intent.kind, intent.rule, intent.concepts, intent.phrases, intent.detail
+
+    for other in (text.replace(" ", "   "), f"\n\t {text}  ", text.replace(" ", " \u200b")):
+        assert read(other) == read(text), other
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What's the difference between a nodule and a mass?",
+        "what is the difference between atelectasis and consolidation",
+        "Please explain the difference between drusen and hard exudates",
+    ],
+)
+def test_two_findings_are_told_apart_by_what_they_are(rag, text):
+    (mentions,) = rag.definitions.recognise([text])
+    intent = rag.reader.read(Question(Query(text), ANYWHERE, np.zeros(2, np.float32), mentions))
+    assert intent.kind is QuestionKind.CHOICE
+    assert len(intent.concepts) == 2

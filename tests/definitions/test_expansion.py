@@ -54,6 +54,26 @@ def test_criteria_are_what_the_question_affirms_and_rules_out_with_its_sites() -
     ]
 
 
+def test_who_asks_for_the_side_is_shown_either() -> None:
+    for text in ("Is the nodule on the left or right?", "Is it a right or a left lower lobe mass?"):
+        asked = question(text, QuestionKind.PRESENCE)
+        asked = replace(asked, intent=Intent(QuestionKind.PRESENCE, "test", detail="side"))
+        (criterion,) = EXPANDER.criteria(asked)
+        assert not {"left", "right"} & {*criterion.sites}, text
+
+
+def test_a_request_may_ask_for_a_device() -> None:
+    made = EXPANDER.criteria(question("Cases with a pacemaker but no cardiomegaly"))
+    assert [(c.term, c.assertion) for c in made] == [
+        ("pacemaker", Assertion.AFFIRMED),
+        ("cardiomegaly", Assertion.NEGATED),
+    ]
+    (described,) = EXPANDER.criteria(
+        question("An old woman with a pacemaker and pneumonia of the left lower lobe")
+    )
+    assert described.term == "pneumonia"
+
+
 @pytest.mark.parametrize(
     "text",
     [

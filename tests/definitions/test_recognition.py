@@ -175,6 +175,11 @@ def test_a_predicate_belongs_to_its_own_noun(own: Dictionary, text: str) -> None
         ("Seen by DR Miller.", "DR", False),
         ("Moderate DR in the right eye.", "DR", True),
         ("Severe DR with oedema", "DR", True),
+        ("O paciente tem derrame pleural.", "tem", False),
+        ("Os pulmões têm opacidades.", "têm", False),
+        ("Tórax sem derrame pleural.", "sem", False),
+        ("SEM DERRAME PLEURAL.", "SEM", False),
+        ("TEM shows effaced foot processes.", "TEM", True),
     ],
 )
 def test_abbreviations_in_their_place(

@@ -101,6 +101,9 @@ KINDS = {
         If {u:pneumonia} develops, treat.
         {Opacity} that may represent {u:pneumonia} or {u:atelectasis}.
         {u:Sarcoidosis} is favoured over {u:lymphoma}.
+        {u:Pneumonia} less likely than {u:oedema}.
+        {u:Pneumonia} is less likely than {u:oedema}.
+        {u:Atelectasis} more likely than {u:pneumonia} at the left base.
         No {n:fever}, no {n:cough}, 2 cm spiculated {nodule} in the right upper lobe.
         No {n:effusion}, 4 mm calcified {granuloma} at the left base.
         No {n:stones}, no {n:hydronephrosis}, simple {cyst} in the left kidney.
@@ -183,6 +186,19 @@ KINDS = {
         How large is the {effusion}?
         What is the differential for a {lesion} with {oedema} but no {n:haemorrhage}?
         Is there {i:embolism} in this patient with {asthma}?
+        Isn't there an {i:effusion}?
+        Aren't there {i:nodules} without {n:calcification}?
+        Doesn't this show {i:drusen}?
+        Is there no {i:pneumothorax} or {i:effusion}?
+        Is it not {i:pneumonia}?
+        Are there patients without {n:effusion}?
+        Clinical question: is there a {i:mass}?
+        Please, is there any {i:fracture}?
+        In a smoker with cough, could this be {i:cancer}?
+        And are there {i:nodules}?
+        Possible {u:pneumonia}, is it on the left?
+        No {n:effusion}, is there an {i:infiltrate}?
+        No {n:fever}, could this be {i:tuberculosis} or {i:cancer}?
         {u:Pneumonia}?
         ? {u:fracture}
         Query {u:fracture}.
@@ -201,6 +217,8 @@ KINDS = {
         {n:Derrame}: ausente, se observa {edema}.
         Sin cambios en el {derrame}.
         ¿Hay {i:neumotórax}?
+        ¿No hay {i:derrame}?
+        Por favor, ¿hay {i:fractura}?
         ¿Qué es la {i:hidronefrosis}?
     """,
     "Portuguese": """
@@ -221,6 +239,7 @@ KINDS = {
         Pai com {o:glaucoma}.
         Sem alterações no {derrame}.
         Há {i:pneumotórax}?
+        Não há {i:derrame}?
         O que é {i:hidronefrose}?
     """,
     "other languages": """

@@ -28,6 +28,9 @@ def source() -> Dictionary:
         ("the drain was left over night; right now stable", set()),
         ("od on foot", set()),
         ("alright, leftover", set()),
+        ("Lt base, rt. apex", BOTH),
+        ("Rt-sided", {RIGHT}),
+        ("RT and chemotherapy, size &lt; 5 mm", set()),
     ],
 )
 def test_sides_named(text: str, named: set[str]) -> None:
@@ -64,4 +67,5 @@ def test_mirrored_twice_is_the_text() -> None:
     flipped = mirrored(text)
     assert flipped == "Right LUL nodule, OD normal; the left side is clear."
     assert mirrored(flipped) == text
+    assert mirrored("Rt nodule, size &lt; 5 mm") == "Lt nodule, size &lt; 5 mm"
     assert mirrored("effusion") is None

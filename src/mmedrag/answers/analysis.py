@@ -60,6 +60,8 @@ _WIDER = 2
 """Wider findings that are named beside one that is asked about."""
 _GENERAL = 60
 """Kinds of a finding, such as a lesion, above which it says too little to be named so."""
+_COUNTED = frozenset({QuestionKind.PRESENCE, QuestionKind.CHOICE, QuestionKind.SEARCH})
+"""Kinds of question to which the cases that have a device are counted, too."""
 _DECISIVE = (Assertion.AFFIRMED, Assertion.NEGATED, Assertion.UNCERTAIN)
 
 
@@ -158,6 +160,8 @@ class CaseAnalyst:
         if intent.detail == FEATURE:
             return terms | {PHRASE + words: words for words in intent.phrases}
         findings = {c: t for c, t in terms.items() if kinds.get(c, Kind.FINDING).is_finding}
+        if intent.kind in _COUNTED:
+            findings |= {c: t for c, t in terms.items() if kinds.get(c) is Kind.DEVICE}
         if findings or intent.kind not in (QuestionKind.PRESENCE, QuestionKind.CHOICE):
             return _without_ancestors(findings, self.ontology)
         return {PHRASE + words: words for words in intent.phrases}

@@ -69,7 +69,13 @@ def with_changes(
     if latest.key == DESCRIBED:  # what no report speaks of cannot be cited
         changes = [c for c in changes if c.earlier and c.concept]
     reply, reason = _reply(changes)
+    if changes and (missed := _asked_in_vain(question, changes, ontology)):
+        reply, reason = Reply.UNKNOWN, f"{_NOT_TOLD}{missed}"
     return replace(brief, changes=tuple(changes), reply=reply, reason=reason)
+
+
+_NOT_TOLD = "No change is told of what is asked about, "
+"""Begins the reason where the studies tell of changes, and of none that was asked about."""
 
 
 def comparison_lines(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
@@ -84,6 +90,8 @@ def comparison_lines(brief: Brief, cases: Sequence[Evidence]) -> list[str]:
         lines.append(f"Compared: {now}, with {named}.")
         keys = ", ".join(key for key in brief.compared if key)
         none = f"No change is told of between them ({brief.reason}) [{keys}]."
+        if brief.reason.startswith(_NOT_TOLD):
+            lines.append(f"{brief.reason} [{keys}]; of the rest:")
         lines += _changes(brief, studies) or [none]
     else:
         keys = ", ".join(studies)
@@ -168,6 +176,15 @@ def _wanted_changes(
     return [
         c for c in changes if any(ontology.is_a(c.concept, wanted) for wanted in concepts)
     ] or list(changes)
+
+
+def _asked_in_vain(question: Question, changes: Sequence[Change], ontology: Ontology) -> str:
+    """The findings that are asked about, where no change is of any of them; else nothing."""
+    concepts = question.intent.concepts if question.intent else ()
+    named = {m.concept: m.term for m in question.mentions if m.kind.is_finding}
+    terms = {c: named[c] for c in concepts if c in named}
+    told = any(ontology.is_a(change.concept, c) for change in changes for c in terms)
+    return "" if told else " or ".join(map(label, terms.values()))
 
 
 def _reply(changes: Sequence[Change]) -> tuple[Reply, str]:

@@ -37,6 +37,32 @@ _PICTURE = (
 )
 
 
+COUNTED = re.compile(
+    r"\b(?:how many"
+    r"|(?:what|which) (?:percentage|percent|%|proportion|fraction|share|number)(?: of)?"
+    r"|cuant[oa]s|quant[oa]s|(?:que|qual) (?:a |o )?(?:porcentaje|porcentagem|percentual|proporcion"
+    r"|proporcao) d[eoa]s?)"
+    r"(?: (?:of )?(?:the|these|those|your|all|los|las|os|as|estos|estas|estes)){0,2}"
+    rf"(?: (?:{_CASES}|casos|pacientes|informes|laudos|relatorios|estudios|estudos|imagenes|imagens"
+    r"|radiografias|exames))?"
+    r" (?:have|has|had|show|mention|describe|report|contain|include|affirm|tienen|muestran"
+    r"|mencionan|describen|presentan|tem|mostram|mencionam|descrevem|apresentam)\b"
+    r"|\bhow (?:common|frequent|often)\b.*\b(?:in|among) (?:the|these|this|those|your)"
+    r" (?:reports|cases|studies|records|corpus|collection|casebase|archive|data\w*)\b"
+    r"|\b(?:do|does|did) (?:(?:any|the|these|those|your|other) ){0,2}(?:reports?|cases?|records?"
+    r"|studies) (?:say|state|mention|describe|report|write)\b"
+    r"|\b(?:dicen|dizem|mencionan|mencionam|describen|descrevem) (?:los|estos|os|estes)"
+    r" (?:informes|casos|laudos|relatorios|estudios|estudos)\b"
+)
+"""Asks what records say of something or how many have it, in small plain letters."""
+
+OF_RECORDS = "asks what the reports hold"
+"""The name of that rule."""
+
+APART = re.compile(r"\bdifferences? between\b", re.IGNORECASE)
+"""Asks what tells findings apart: that is in their definitions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Words that ask for one kind of answer; ``name`` is what the trace shows."""

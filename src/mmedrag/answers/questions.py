@@ -21,7 +21,14 @@ from mmedrag.answers.histories import asks_in_history, is_history
 from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
 from mmedrag.answers.nouns import NOUNS, said_of
 from mmedrag.answers.question_model import LABELS, verdict
-from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, RULES
+from mmedrag.answers.question_rules import (
+    APART,
+    BY_MARK,
+    BY_NOTHING,
+    COUNTED,
+    OF_RECORDS,
+    RULES,
+)
 from mmedrag.answers.scope import (
     Domains,
     OutOfScope,
@@ -144,6 +151,7 @@ class RuleReader:
         Where it asks for two things and one of them is not for us, the other is answered.
         """
         text = clean(question.query.text)
+        question = replace(question, mentions=_as_cleaned(question, text))
         pieces = _pieces(text)
         asking = _asking(pieces)
         image_alone = not text and question.query.image is not None
@@ -265,6 +273,9 @@ class RuleReader:
         reason = out_of_scope(question, request, kind, self.domains, rule)
         if language(asking) == OTHER:  # of what is not read nothing is declined
             return kind, rule, None
+        looked_up = _looked_up(question, asking, spelled)
+        if looked_up is not None and not certainly_declined(question, request):
+            return *looked_up, None
         if self.learned is None or not _is_read(asking):
             return kind, rule, reason
         if certain := certainly_declined(question, request):
@@ -303,6 +314,20 @@ class RuleReader:
             if declined is not None and names and intent.kind not in (_K.OUT_OF_SCOPE, _K.SEARCH):
                 return replace(intent, unanswered=declined.reason)
         return None
+
+
+def _as_cleaned(question: Question, text: str) -> tuple[Mention, ...]:
+    """The mentions as they stand in the cleaned text, which is read."""
+    raw, at, last = question.query.text, 0, 0
+    if raw == text:
+        return tuple(question.mentions)
+    mentions = []
+    for mention in question.mentions:
+        words = clean(mention.text)
+        at = max(at, text.find(words, at + len(clean(raw[last : mention.start]))))
+        mentions.append(replace(mention, text=words, start=at, end=at + len(words)))
+        at, last = at + len(words), mention.end
+    return tuple(mentions)
 
 
 def _asks_nature(request: str, mentions: Sequence[Mention]) -> bool:
@@ -382,6 +407,16 @@ def _is_term(asking: str, mentions: Sequence[Mention], *, has_image: bool) -> bo
     named = match and (match["term"] or match["word"] or ("" if has_image else match["nature"]))
     term = named.lower() if named else ""
     return any(m.text.lower() == term for m in mentions)
+
+
+def _looked_up(question: Question, asking: str, spelled: str) -> tuple[QuestionKind, str] | None:
+    """The kind of a question on findings that the records or their definitions tell."""
+    named = {m.concept for m in question.mentions if m.kind.is_finding and m.text in asking}
+    if named and COUNTED.search(romance.plain_letters(spelled)):
+        return _K.SEARCH, OF_RECORDS
+    if len(named) > 1 and question.query.image is None and APART.search(spelled):
+        return LABELS["choice"]
+    return None
 
 
 def _names_finding(mentions: Sequence[Mention], asking: str) -> bool:

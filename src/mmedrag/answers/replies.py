@@ -13,6 +13,8 @@ from mmedrag.answers.features import FEATURE
 from mmedrag.answers.kinds import KIND_OF
 from mmedrag.answers.support import is_whole
 from mmedrag.answers.verification import NORMAL
+from mmedrag.text.laterality import sides
+from mmedrag.text.quotations import label
 from mmedrag.types import (
     Assertion,
     Brief,
@@ -58,11 +60,24 @@ def direct_reply(
         return [*lines, *_narrowed(question, brief), *_of_nobody(question, brief)]
     names_nothing = question.intent is not None and bool(question.intent.detail)
     if brief.kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE) and not names_nothing:
-        return [
-            "No dictionary here knows what is asked about, and the reports do not use those words; "
-            f"another name for it may be known {cited([c.key for c in cases])}."
-        ]
+        return [_unknown(question, cases)]
     return [_lead(question, brief, cases)]
+
+
+def _unknown(question: Question, cases: Sequence[Evidence]) -> str:
+    """Why nothing was counted: no known word in the question, or none that a case can have."""
+    keys = cited([c.key for c in cases])
+    concepts = question.intent.concepts if question.intent is not None else ()
+    names = dict.fromkeys(label(m.term) for m in question.mentions if m.concept in concepts)
+    if names:
+        return (
+            f"The question names {listed([*names])} and no finding that a dictionary here knows; "
+            f"what reports call the finding may be known {keys}."
+        )
+    return (
+        "No dictionary here knows what is asked about, and the reports do not use those words; "
+        f"another name for it may be known {keys}."
+    )
 
 
 def joined(sections: Sequence[str]) -> Iterator[str]:
@@ -232,10 +247,8 @@ def _narrowed(question: Question, brief: Brief) -> list[str]:
     intent = question.intent
     lines = []
     sided = [c for c in brief.claims if c.side]
-    text = question.query.text.lower()
-    if sided and (
-        (intent is not None and intent.detail == "side") or "left" in text or "right" in text
-    ):
+    asks_side = intent is not None and intent.detail == "side"
+    if sided and (asks_side or sides(question.query.text)):
         words = "; ".join(
             f"{c.term} on the {c.side} in {len(c.keys)} {cited(c.keys)}"
             for c in sorted(sided, key=lambda c: -len(c.keys))

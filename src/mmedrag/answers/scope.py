@@ -7,6 +7,7 @@ that cannot be in the image that came with it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -48,6 +49,8 @@ NO_MEDICINE = "is no medical question"
 PROGRAM = "speaks to a program"
 _OF_MEDICINE = frozenset({"asks for general knowledge", "asks for work"})
 
+_WORD = re.compile(r"\w")
+
 _READ = 2000
 """Characters of a text in which a medical word is looked for."""
 
@@ -69,10 +72,11 @@ def declined(rule: str) -> OutOfScope:
 
 
 def certainly_declined(question: Question, request: str) -> OutOfScope | None:
-    """What is declined whatever else is in it: words to a program, animals, broken machines."""
+    """What is declined whatever else is in it: words to a program, animals, machines, no word."""
     if request and instruction_like(request):
         return declined(PROGRAM)
-    if ELSEWHERE.search(question.query.text[:_READ]):
+    wordless = question.query.image is None and not _WORD.search(question.query.text)
+    if wordless or ELSEWHERE.search(question.query.text[:_READ]):
         return declined(NO_MEDICINE)
     return None
 

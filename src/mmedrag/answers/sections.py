@@ -25,6 +25,7 @@ from mmedrag.types import (
     Case,
     Claim,
     Evidence,
+    Kind,
     Mention,
     Question,
     QuestionKind,
@@ -115,7 +116,8 @@ def against_question(
     lines = []
     for mention in {m.concept: m for m in question.mentions}.values():
         ruled_out = mention.assertion is Assertion.NEGATED
-        if not mention.kind.is_finding or (asks and not ruled_out):
+        counted = mention.kind.is_finding or mention.kind is Kind.DEVICE
+        if not counted or (asks and not ruled_out):
             continue
         here = [r for r in readings if not _elsewhere(mention, r, analyst)]
         if len(here) < len(readings) and not here:
@@ -152,7 +154,12 @@ def _echo(tally: Tally, cases: Sequence[Evidence]) -> str:
 
 
 def other_side(question: Question, cases: Sequence[Evidence]) -> list[str]:
-    """Where the question says right and a case says left of the same finding, or the reverse."""
+    """Where the question says right and a case says left of the same finding, or the reverse.
+
+    Asked which side it is on, either is an answer.
+    """
+    if question.intent is not None and question.intent.detail == "side":
+        return []
     findings = [m for m in question.mentions if m.kind.is_finding] or question.mentions
     sides_by_concept = sides_of_findings(question.query.text, findings)
     terms = {m.concept: label(m.term) for m in question.mentions}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mmedrag.definitions.concepts import Concepts
+from mmedrag.text.laterality import LEFT, RIGHT
 from mmedrag.text.wording import codes
 from mmedrag.types import Assertion, Criterion, Kind, Mention, Question, QuestionKind
 
@@ -70,6 +71,12 @@ def _sought(question: Question) -> list[Mention]:
     ]
 
 
+def _sites(question: Question, mention: Mention) -> tuple[str, ...]:
+    """Where it should be: asked whether it is "on the left or right", on neither side alone."""
+    asks_side = question.intent is not None and question.intent.detail == "side"
+    return tuple(s for s in mention.sites if not (asks_side and s in (LEFT, RIGHT)))
+
+
 class ConceptExpander:
     """A :class:`~mmedrag.protocols.QuestionExpander` by the concepts of a question.
 
@@ -83,6 +90,8 @@ class ConceptExpander:
     def criteria(self, question: Question) -> tuple[Criterion, ...]:
         """One criterion a finding or disease that the question affirms or rules out, in order.
 
+        In a request a device is one, too: "a pacemaker but no cardiomegaly".
+
         A concept that it both affirms and rules out is no criterion, and no more is one that is
         hedged, historical or asked about. Of a text longer than :data:`LONGEST_REQUEST`, what it
         affirms alone, and none of it is required; nor is either of two that are to be told apart.
@@ -93,13 +102,16 @@ class ConceptExpander:
         either = intent is not None and intent.kind is _K.CHOICE
         request = len(question.query.text.split()) <= LONGEST_REQUEST and not either
         sought = [*_sought(question), *self._feature(question)]
-        stated = [m for m in sought if m.kind in _SEARCHED and m.assertion in _STATED]
+        kinds = _SEARCHED | {Kind.DEVICE} if request else _SEARCHED
+        stated = [m for m in sought if m.kind in kinds and m.assertion in _STATED]
         assertions: dict[str, set[Assertion]] = {}
         for mention in stated:
             assertions.setdefault(mention.concept, set()).add(mention.assertion)
         first = {m.concept: m for m in reversed(stated) if len(assertions[m.concept]) == 1}
         made = [
-            Criterion(m.assertion, m.concept, self._concepts.name(m.concept), m.sites, request)
+            Criterion(
+                m.assertion, m.concept, self._concepts.name(m.concept), _sites(question, m), request
+            )
             for m in sorted(first.values(), key=lambda m: m.start)
             if request or m.assertion is Assertion.AFFIRMED
         ]

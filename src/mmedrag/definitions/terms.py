@@ -120,9 +120,10 @@ WORDS = frozenset(
     raw ray red rib rid rim rip rod rot row rub run sad sat saw say sea see set sex she shy sin sip
     sit six ski sky sob son spa spy sum sun tab tag tan tap tar tax tea ten the tie tin tip toe ton
     too top toy try tub two use van vat via war was way wax web wet who why win wit yes yet you
+    sem tem
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
-"""Everyday words that abbreviations share their letters with."""
+"""Everyday words that abbreviations share their letters with; the last two are Portuguese."""
 
 _STOP_WORDS = """
     abnormal abnormality about above absence absent abundant acquired active actual acute

@@ -41,6 +41,8 @@ _VERBS = frozenset({"is", "was", "are", "were", "has", "have", "had"})
 _RELATIVE = frozenset({"which", "that", "who"})
 _CONDITIONS = frozenset({"if", "unless", "when"})
 """Words of a clause of its own: "endometrium which, | if a polyp is suspected"."""
+_ADDRESS = 6
+"""Words within which a question may begin behind a comma or a colon: "Please, is there"."""
 _INSERTED = 14
 """Words that a clause between a finding and its predicate may have."""
 
@@ -172,6 +174,7 @@ class _Claims:
         self.rules, self.words = rules, words
         self.of: dict[int, set[Assertion]] = {}
         self.ends = [i for i, word in enumerate(words) if word in rules.either or word == ";"]
+        self.opening = range(0)
 
     def read(self, heading: re.Match[str] | None) -> None:
         """Apply every trigger of the sentence."""
@@ -214,19 +217,20 @@ class _Claims:
         if "?" in words and words[-1] != "?" and words[words.index("?") + 1].isalnum():
             return None  # answered: "Is there a fracture? No."
         mark = any(word == "?" for word in words[-2:])
-        begin = words.index(":") + 1 if ":" in words[:6] else 0
-        for at in dict.fromkeys((0, begin)):
-            tree = self.rules.questions if mark else self.rules.requests
-            match = tree.match(words, at) if at < len(words) else None
+        tree = self.rules.questions if mark else self.rules.requests
+        address = (i + 1 for i, word in enumerate(words[:_ADDRESS]) if word in ":,")
+        for at in (0, *address):
+            match = tree.match(words[at:], 0) if at < len(words) else None
             if match is not None:
                 asks: Asks = match[1][0]
+                self.opening = range(at, at + match[0])
                 if asks is not Asks.ELSE:
                     limit = (
                         self.rules.whether_limit
                         if asks is Asks.WHETHER
                         else self.rules.meaning_limit
                     )
-                    self._forward(Rule(Assertion.INTERROGATIVE, True, limit, 60), match[0])
+                    self._forward(Rule(Assertion.INTERROGATIVE, True, limit, 60), at + match[0])
                 return asks
         return None
 
@@ -234,10 +238,13 @@ class _Claims:
         """Whether a trigger means here what it means in a statement.
 
         A question does not hedge, and what it asks ("has it resolved", "are they free of") it does
-        not state; but it may rule something out beside that ("but no effusion").
+        not state; but it may rule something out beside that ("but no effusion"). "Isn't there"
+        rules nothing out, and what stands before the question is a statement.
         """
-        if asks is None:
+        if asks is None or start < self.opening.start:
             return True
+        if start in self.opening:
+            return False
         if rule.assertion is Assertion.NEGATED and asks is Asks.WHETHER:
             return self.words[start] in self.rules.without
         return rule.forward and rule.assertion is not Assertion.UNCERTAIN
@@ -266,10 +273,12 @@ class _Claims:
         """State ``rule`` of the mentions from word ``at`` on, as far as it reaches.
 
         In a ``serial`` list every item has its own "no": one behind a comma that has none is
-        affirmed, and so is what is measured ("no effusion, 4 mm nodule").
+        affirmed, and so is what is measured ("no effusion, 4 mm nodule"). What a question asks is
+        not ruled out before it ("no fever, is this pneumonia?").
         """
         count = 0
-        while at < len(self.words) and count < rule.window:
+        end = self.opening.start if at < self.opening.start else len(self.words)
+        while at < end and count < rule.window:
             word = self.words[at]
             if word == "," and (serial or self._measured(at + 1)) and not self._next_item(at):
                 return

@@ -17,6 +17,7 @@ LISTS = {
     "one": "is|was|has been|had been",
     "many": "are|were|have been",
     "have": "has|have|had",
+    "ask": "is|are|was|were|does|do|did|has|have|had|can|could|would|should|may|might|will|any|am",
     "state": "seen|identified|present|observed|detected|demonstrated|visualized|visible|evident"
     "|appreciated|noted|found|apparent|shown|established|recognized|demonstrable|discernible"
     "|discerned|depicted|documented|encountered|reported|revealed|detectable|palpable|noticed"
@@ -404,7 +405,7 @@ LEFT_OPEN = (
     ; [should|must|needs to|need to|has to] be [excluded|ruled out]
     ; ? $; [likely|possible|probable|suspected|unlikely|less likely|equivocal|questionable|favored
     |uncertain|doubtful|indefinite|indeterminate] $; not certain $; was raised
-    ; is [favored|preferred] over; is [more|less] likely than
+    ; is [favored|preferred] over; is [more|less] likely than; [more|less] likely than
     ; remains [a concern|possible|likely|suspected|uncertain|unclear|in question
     |in the differential|a possibility|a consideration]; is [of|a] concern
     ; [would|could|might|may] [explain|account for]; is not [certain|clear]
@@ -494,8 +495,9 @@ RULES = Rules(
         LISTS,
         (
             Asks.WHETHER,
-            """^ [is|are|was|were|does|do|did|has|have|had|can|could|would|should|may|might|will|any
-            |am|please tell me if]; : [is|are|does|do|has|have|can|could|any]""",
+            """^ <ask>; ^ please tell me if; ^ [and|so|or|but|also|then|please] <ask>
+            ; ^ <ask> not; ^ <ask> [there|it|this|that|these|those|they] [not|no]
+            ; ^ cannot [you|we|it|this|that|these|there]""",
         ),
         (
             Asks.MEANING,
@@ -514,7 +516,9 @@ RULES = Rules(
         (
             Asks.WHETHER,
             """^ [is|are|was|were] [there|this|that|it|these]; ^ [does|do] [this|the|it|you|these]
-            ; ^ [can|could] [you|this|it|i]""",
+            ; ^ [can|could] [you|this|it|i]; ^ [is|are|was|were] not [there|this|that|it|these]
+            ; ^ [is|are|was|were] there no; ^ [does|do] not [this|the|it|you|these]
+            ; ^ cannot [you|this|it]""",
         ),
         (
             Asks.MEANING,

@@ -24,7 +24,10 @@ _WORD = (
     r"|(?P<right>right(?!\s+(?:now|away|angles?|after|before))|derech[oa]s?|direit[oa]s?)"
     r"|(?P<both>bilateral(?:ly|mente|es)?|bilaterais|both|amb[oa]s)"
 )
-_SIGN = r"(?P<os>OS|OI|OE|LUL|LLL|LUQ|LLQ)|(?P<od>OD|RUL|RML|RLL|RUQ|RLQ)|(?P<ou>OU|AO)"
+_SIGN = (
+    r"(?P<os>OS|OI|OE|LUL|LLL|LUQ|LLQ|Lt|(?<!&)lt)|(?P<od>OD|RUL|RML|RLL|RUQ|RLQ|Rt|rt)"
+    r"|(?P<ou>OU|AO)"
+)
 _SIDE = re.compile(rf"(?<![^\W_])(?:(?i:{_WORD})|{_SIGN})(?![^\W_])")
 _OF_GROUP = {
     "left": {LEFT}, "os": {LEFT}, "right": {RIGHT}, "od": {RIGHT},
@@ -44,13 +47,17 @@ _BESIDE = 60
 _SIDED = frozenset({Assertion.AFFIRMED, Assertion.INTERROGATIVE})
 
 _EXCHANGED = re.compile(
-    r"\b(?:(?P<word>left|right)(?=(?:ward|wards|ly)?\b)|(?P<sign>OD|OS|RUL|LUL|RLL|LLL)\b)",
+    r"\b(?:(?P<word>left|right)(?=(?:ward|wards|ly)?\b)|(?P<sign>OD|OS|RUL|LUL|RLL|LLL)\b"
+    r"|(?-i:(?P<short>(?<!&)\b[LlRr]t)\b))",
     re.IGNORECASE,
 )
 _OTHER = {
     "left": "right", "right": "left", "OD": "OS", "OS": "OD",
     "RUL": "LUL", "LUL": "RUL", "RLL": "LLL", "LLL": "RLL",
 }  # fmt: skip
+
+
+_SHORT = str.maketrans("LlRr", "RrLl")
 
 
 def sides(text: str) -> Sides:
@@ -134,6 +141,8 @@ def mirrored(text: str) -> str | None:
 def _other_side(match: re.Match[str]) -> str:
     if match["sign"]:
         return _OTHER[match["sign"]] if match["sign"].isupper() else match["sign"]
+    if match["short"]:
+        return match["short"].translate(_SHORT)
     word = match["word"]
     other = _OTHER[word.lower()]
     return other.upper() if word.isupper() else other.title() if word[0].isupper() else other

@@ -194,14 +194,18 @@ RULES = Rules(
         (
             Asks.WHETHER,
             """^ [ha|existe|existem|tem|apresenta|mostra|e|sao|poderia|pode|observa se|observam se
-            |ve se|trata se de]""",
+            |ve se|trata se de]; ^ nao [ha|existe|existem|tem|apresenta|mostra|e|sao|se observa
+            |se observam|se ve|poderia]""",
         ),
         (
             Asks.MEANING,
             """^ [o que|que] [e|sao|significa|causa|causam|quer dizer]; ^ definir
             ; ^ definicao de""",
         ),
-        (Asks.ELSE, "^ [qual|quais|onde|como|por que|em que|quanto|quando|o que|que]"),
+        (
+            Asks.ELSE,
+            """^ [qual|quais|onde|como|por que|em que|quanto|quantos|quantas|quando|o que|que]""",
+        ),
     ),
     requests=questions(LISTS, (Asks.MEANING, "^ o que [e|sao]"), (Asks.ELSE, "^ qual e")),
     whether_limit=Limit(

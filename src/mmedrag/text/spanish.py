@@ -197,7 +197,8 @@ RULES = Rules(
             Asks.WHETHER,
             """^ [¿|¿ se|¿ esta|se] [hay|existe|existen|tiene|presenta|muestra|observa|observan
             |ve|ven|es|son|aprecia|aprecian|podria|puede]; ^ [hay|existe|existen|tiene|presenta
-            |muestra|es|son|podria|puede]""",
+            |muestra|es|son|podria|puede]; ^ [¿ no|¿ no se|no|no se] [hay|existe|existen|tiene
+            |presenta|muestra|observa|observan|ve|ven|es|son|aprecia|aprecian|podria]""",
         ),
         (
             Asks.MEANING,
@@ -207,7 +208,7 @@ RULES = Rules(
         (
             Asks.ELSE,
             """^ [¿ cual|cual|¿ cuales|cuales|¿ donde|donde|¿ como|como|¿ por que|por que|¿ en que
-            |en que|¿ cuanto|cuanto|¿ que|que|¿ de que]""",
+            |en que|¿ cuanto|cuanto|¿ cuantos|cuantos|¿ cuantas|cuantas|¿ que|que|¿ de que]""",
         ),
     ),
     requests=questions(LISTS, (Asks.MEANING, "^ que [es|son]"), (Asks.ELSE, "^ [¿ cual|cual] es")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL.Image import Image
@@ -98,12 +99,22 @@ def test_a_filter_counts(small: MMedRAG) -> None:
 def test_where_no_known_word_speaks_for_a_domain_without_cases_all_are_searched(
     small: MMedRAG,
 ) -> None:
-    eye = {"where": "id = 'eye'"}
-    moved = routed(small, "Are there any wires?", "pathology", **eye)
+    assert routed(small, "Are there any wires?", "pathology").decision is Domain.PATHOLOGY
+    eyes = replace(small, reviser=replace(small.reviser, domains=lambda: [Domain.OPHTHALMOLOGY]))
+    moved = routed(eyes, "Are there any wires?", "pathology")
     assert moved.decision is None
     assert moved.reason == "chosen; but it holds no case"
-    assert routed(small, "Are there any wires?", "pathology").decision is Domain.PATHOLOGY
-    assert routed(small, "Is there a chordoma?", "pathology", **eye).decision is Domain.PATHOLOGY
+    assert routed(eyes, "Is there a chordoma?", "pathology").decision is Domain.PATHOLOGY
+
+
+def test_a_domain_whose_reports_nobody_has_read_has_cases(offline: Stages, tmp_path: Path) -> None:
+    casebase, _ = create(tmp_path / "unread.casebase")
+    with casebase, closing(dictionary()) as definitions:
+        cases = [Case(id="a", text="Sternal wires.", domain=Domain.RADIOLOGY)]
+        index(cases, casebase, offline.embedder, offline.classifier)
+        rag = assemble(offline, casebase, definitions)
+        assert routed(rag, "Are there any wires?", "radiology").decision is Domain.RADIOLOGY
+        assert routed(rag, "Are there any wires?", "pathology").decision is None
 
 
 def test_evidence_among_other_moves_only_where_nothing_is_held(small: MMedRAG) -> None:

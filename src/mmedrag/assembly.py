@@ -162,6 +162,7 @@ def assemble(
         known = agreement_of(cases)
         cases.relate(ontology)
     analyst = CaseAnalyst(definitions, ontology, known)
+    domains = cases.domains if isinstance(cases, CaseDatabase) else None
     if statistics is None and isinstance(cases, CaseDatabase):
         names = ReadNames(definitions, cases.folder / NAMES)
         statistics = CorpusCounts(cases.occurrences, names, ontology)
@@ -181,7 +182,9 @@ def assemble(
         statistics=statistics,
         expander=ConceptExpander(ontology),
         speller=Spelling(definitions, cases if isinstance(cases, Words) else None),
-        reviser=Holdings(statistics, ontology) if isinstance(statistics, CaseNames) else None,
+        reviser=Holdings(statistics, ontology, domains)
+        if isinstance(statistics, CaseNames)
+        else None,
         namer=Names(statistics, ontology) if isinstance(statistics, CaseNames) else None,
     )
 

@@ -8,7 +8,7 @@ proven sarcoidosis may speak of enlarged nodes alone: its diagnosis stands besid
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mmedrag.entailment import with_kinds
@@ -71,10 +71,12 @@ class Holdings:
     Args:
         names: count the cases that affirm a concept.
         ontology: kinds of a concept count as the concept.
+        domains: tells which have cases; without it, all are taken to have some.
     """
 
     names: CaseNames
     ontology: Ontology
+    domains: Callable[[], Collection[str]] | None = None
 
     def revise(self, question: Question) -> Routing:
         """The routing of a question in words, to another domain where the chosen one holds less.
@@ -92,7 +94,7 @@ class Holdings:
         sought = self._named(question)
         if chosen is None or query.domain is not None or query.image is not None:
             return routing
-        if not question.mentions and not self._held_at_all(question):
+        if not question.mentions and self.domains and chosen not in self.domains():
             return replace(routing, decision=None, reason=f"{routing.reason}; but it holds no case")
         if not sought:
             return routing
@@ -114,10 +116,6 @@ class Holdings:
             return [c for c in question.criteria if c.assertion is yes]
         concepts = (c for c in question.intent.concepts if self.ontology.kind(c).is_finding)
         return [Criterion(yes, c, self.ontology.name(c)) for c in concepts]
-
-    def _held_at_all(self, question: Question) -> bool:
-        """Whether the chosen domain has a case."""
-        return any(rate.of for rate in self.names.held(question, {"": ()}).values())
 
     def _held(
         self, question: Question, domain: Domain, sought: Sequence[Criterion]

@@ -71,6 +71,15 @@ def test_what_a_deleted_case_said_is_in_no_trace(serve, own: Path, tmp_path: Pat
     assert client.get(link).status_code == 404
 
 
+def test_a_trace_whose_first_line_is_damaged_is_not_shown(tmp_path: Path) -> None:
+    traces = Traces(tmp_path)
+    identity = traces.add("cases", "<p>said</p>", ["a"])
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes().replace(b"<!--cases W", b"<!--cases +"))
+    assert traces.get("cases", identity, "a".__eq__) is None
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(QueryError, match="cannot be made"):

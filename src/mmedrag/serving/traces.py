@@ -151,8 +151,12 @@ def _marked(html: str, cases: Collection[str]) -> bytes:
 
 
 def _cases(marked: bytes) -> list[str]:
+    """The ids of a trace's cases; of a damaged line one that no case has."""
     first = _CASES.match(marked)
-    return [] if first is None else [str(case) for case in json.loads(b64decode(first[1]))]
+    try:
+        return [] if first is None else [str(case) for case in json.loads(b64decode(first[1]))]
+    except ValueError:
+        return [""]
 
 
 def _name(casebase: str, identity: str) -> str:

@@ -17,6 +17,7 @@ Rows = NDArray[np.int64]
 Positions = NDArray[np.int64]
 """Places of cases in a snapshot: first those of the generation, then those added since."""
 Mask = NDArray[np.bool_]
+_NEW = 0.01  # of the nearest, that twice the width of a search may bring
 TIE = 1e-6
 """Similarities closer than this are told apart by exact arithmetic, never by the index."""
 
@@ -38,6 +39,16 @@ def nearest(values: NDArray[np.floating], k: int, cap: int) -> NDArray[np.intp]:
     if len(positions) <= cap:
         return positions
     return positions[np.argsort(-values[positions], kind="stable")[:cap]]
+
+
+def settled(before: Rows, now: Rows) -> bool:
+    """Whether a wider search of a graph found hardly any of the nearest that was not there before.
+
+    Args:
+        before: what the search of half the width found nearest.
+        now: what this one found nearest.
+    """
+    return bool(np.count_nonzero(~np.isin(now, before)) <= _NEW * len(now))
 
 
 class ExactRows:

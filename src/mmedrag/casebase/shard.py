@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedrag.casebase.blocks import REMEDY, Blocks, GenerationDamaged, StoredArray
-from mmedrag.casebase.exact import TIE, Mask, Positions, nearest
+from mmedrag.casebase.exact import TIE, Mask, Positions, nearest, settled
 from mmedrag.types import Matrix, Vector
 
 faiss: Any = import_module("faiss")  # its type stubs do not know its Python layer
@@ -25,7 +25,6 @@ _APPROXIMATE = 2  # an approximate index proposes this many times k; exact arith
 _COARSE = 4  # so many of codes of 4 bits a dimension
 _REACH = 4  # times as many lists as an index searches by itself are put in order first
 _SHARE = 0.15  # of its cases that an index compares, above which matrix products compare all sooner
-_CHANGED = 0.01  # of the nearest, that a wider search of a graph may find otherwise
 _NOTHING: Found = np.empty(0, np.int64), np.empty(0, np.float32)
 SCANNED = 40_000 * 1_024
 """Bytes of vectors of a domain's cases that a filter lets in, up to which these are compared one by
@@ -107,6 +106,7 @@ class Shard:
         mask: Mask | None,
         count: int,
     ) -> Found:
+        """What an index proposes, and more of it as long as the last ties with the ``k``-th."""
         wanted = min(candidates(k, self.key), count)
         limit = max(wanted, min(cap, count))
         while True:
@@ -249,7 +249,7 @@ class NeighbourGraph(ApproximateIndex):
         while times * wanted < self._shape[0]:
             before, times = found, 2 * times
             found = self._within(query, wanted, mask, times)
-            if np.count_nonzero(~np.isin(found[0][:k], before[0][:k])) <= _CHANGED * k:
+            if settled(before[0][:k], found[0][:k]):
                 break
         return found
 

@@ -18,7 +18,7 @@ from mmedrag.backends.postgres.rows import vector_of
 from mmedrag.backends.postgres.sessions import Connection
 from mmedrag.backends.postgres.statements import numbers
 from mmedrag.backends.qdrant.points import Point, Points
-from mmedrag.casebase.exact import Rows
+from mmedrag.casebase.exact import Rows, settled
 from mmedrag.errors import CasebaseError
 from mmedrag.types import Vector
 
@@ -28,7 +28,6 @@ SETTING = "points"
 _PAGE = 1_000
 _MORE = 1.5  # than are wanted, because some are deleted or filtered out
 _MOST = 50_000  # that are asked for at once
-_CHANGED = 0.01  # of the nearest, that a wider search may find otherwise
 T = TypeVar("T")
 
 
@@ -83,9 +82,9 @@ class PointIndex:
         width, sure = limit, max(1, limit // 3)
         proposed = self._points.search(vector, limit, domain, width)
         while width < _MOST:
-            before, width = set(proposed[:sure]), 2 * width
+            before, width = proposed, 2 * width
             proposed = self._points.search(vector, limit, domain, width)
-            if len(before.difference(proposed[:sure])) <= _CHANGED * sure:
+            if settled(np.array(before[:sure]), np.array(proposed[:sure])):
                 break
         return proposed
 

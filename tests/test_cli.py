@@ -98,6 +98,10 @@ def test_where_and_domain(casebase: Path, capsys) -> None:
     cases = [e for e in json.loads(out)["gathered"] if e["kind"] == "case"]
     assert cases
     assert {e["domain"] for e in cases} == {"pathology"}
+    _, out, _ = run(capsys, "search", casebase, "--text", "finding", "--domain", "all", "--json")
+    told = json.loads(out)
+    assert told["query"]["domain"] == "all"
+    assert told["domain"]["decision"] is None
 
 
 @pytest.mark.parametrize(

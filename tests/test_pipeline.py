@@ -310,6 +310,21 @@ def test_a_picture_that_is_not_medical_is_not_searched(rag: MMedRAG, tmp_path) -
     assert [e for e in forced.gathered if e.key.startswith("C")]
 
 
+def test_all_domains_are_searched_where_the_user_says_so(rag: MMedRAG, phantoms) -> None:
+    image = first(phantoms, Domain.RADIOLOGY, "consolidation").image
+    elsewhere = "domain != 'radiology'"
+    routed = rag.retrieve(Query("", image, where=elsewhere))
+    assert routed.question.routing.decision == Domain.RADIOLOGY
+    assert not [e for e in routed.gathered if isinstance(e.item, Case)]
+    everywhere = rag.retrieve(Query("", image, "all", elsewhere))
+    assert everywhere.question.routing.decision is None
+    assert everywhere.question.routing.medical
+    assert {e.item.domain for e in everywhere.gathered if isinstance(e.item, Case)} == {
+        Domain.PATHOLOGY,
+        Domain.OPHTHALMOLOGY,
+    }
+
+
 def test_filters_hold(rag: MMedRAG) -> None:
     context = rag.retrieve(
         Query("adenocarcinoma in the tissue", where="domain = 'pathology' and split = 'train'")

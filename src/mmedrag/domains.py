@@ -15,12 +15,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from mmedrag.errors import QueryError
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _RESERVED = frozenset({"all", "any", "auto", "none", "unassigned", "unspecified"})
+
+
+ALL: Final = "all"
+"""Asked for in place of a domain: all cases are searched, also those without a domain."""
 
 
 class _Registered(type):
@@ -62,6 +66,9 @@ class Domain(str, metaclass=_Registered):
     def __repr__(self) -> str:
         return f"Domain({str(self)!r})"
 
+
+Scope: TypeAlias = Domain | Literal["all"]
+"""What a question may be restricted to."""
 
 _REGISTRY: dict[str, Domain] = {}
 _PROMPTS: dict[Domain, tuple[str, ...]] = {}
@@ -106,6 +113,20 @@ def find(name: str) -> Domain:
             f"Choose from {', '.join(Domain)}, or register it (--new-domain).",
         )
     return domain
+
+
+def asked(name: str) -> Scope | None:
+    """Where a user wants to search: a registered domain, or :data:`ALL`.
+
+    Args:
+        name: as it was written; nothing where the classifier is to decide.
+
+    Raises:
+        QueryError: there is no such domain.
+    """
+    if name == ALL:
+        return ALL
+    return find(name) if name else None
 
 
 def prompts() -> dict[str, tuple[str, ...]]:

@@ -224,7 +224,7 @@ class MMedRAG:
 
     def _route(self, query: Query, picture: Image | None) -> Routing:
         if query.domain is not None:
-            return Routing({}, query.domain, reason="domain given by the user")
+            return Routing({}, query.corpus, reason="domain given by the user")
         return self.classifier.classify([query], [picture])[0]
 
     def _find_cases(self, question: Question) -> tuple[list[Hit], frozenset[str]]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedrag.domains import ALL, Scope
 from mmedrag.domains import Domain as Domain
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ class Problem:
 class Query:
     """What a user asks: a text, an image, or both.
 
-    ``domain`` overrules the modality classifier. ``where`` is a metadata filter such as
+    ``domain`` overrules the modality classifier; with ``"all"`` every corpus is searched, and
+    cases without a domain. ``where`` is a metadata filter such as
     ``"modality = 'ct' and patient_id != 'P1'"``. ``patient_id`` is whom it is about, ``at`` when: a
     date, or a number of the patient's ``offset_days``. What is stored of that patient after it, or
     at no known time, is not searched.
@@ -163,7 +165,7 @@ class Query:
 
     text: str = ""
     image: ImageSource | None = None
-    domain: Domain | None = None
+    domain: Scope | None = None
     where: str | None = None
     patient_id: str = ""
     at: str | float | None = None
@@ -173,6 +175,11 @@ class Query:
             str(self.image) if isinstance(self.image, Path | str) else type(self.image).__name__
         )
         return _named(self, text=self.text, image=shown, domain=self.domain and str(self.domain))
+
+    @property
+    def corpus(self) -> Domain | None:
+        """The one domain that the user restricts it to."""
+        return None if self.domain in (None, ALL) else Domain(self.domain)
 
     @classmethod
     def of(cls, query: Query | ImageSource) -> Query:

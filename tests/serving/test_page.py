@@ -133,6 +133,8 @@ def test_filters_live_in_the_address(tab, client: httpx.Client) -> None:
     tab.reload()
     expect(tab.locator("input[value=pathology]")).to_be_checked()
     expect(tab.locator("[data-state='no match']")).to_be_visible()
+    tab.locator("label.chip", has_text="all").click()
+    expect(tab.locator("#understood")).to_contain_text("all domains")
 
 
 def test_a_refused_question_can_be_changed_without_a_script(client: httpx.Client) -> None:

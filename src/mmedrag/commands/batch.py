@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.dates import time_of
-from mmedrag.domains import find
+from mmedrag.domains import asked
 from mmedrag.errors import MMedRAGError, QueryError
 from mmedrag.pipeline import MMedRAG
 from mmedrag.types import Query
@@ -70,11 +70,11 @@ def _fields(line: bytes) -> Mapping[str, Any]:
 
 
 def _query(fields: Mapping[str, Any], folder: Path) -> Query:
-    domain, image = fields.get("domain"), fields.get("image")
+    image = fields.get("image")
     return Query(
         fields.get("text") or "",
         folder / image if image else None,
-        find(domain) if domain else None,
+        asked(fields.get("domain") or ""),
         fields.get("where"),
         fields.get("patient_id") or "",
         time_of(fields.get("at") or ""),

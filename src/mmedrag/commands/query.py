@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmedrag.commands.generator import add_generator, generator_settings
 from mmedrag.commands.options import Commands, add_dictionaries, add_time, json_document
-from mmedrag.domains import find
+from mmedrag.domains import asked
 from mmedrag.errors import QueryError
 from mmedrag.locations import location_of
 from mmedrag.types import Answer, Context, Query
@@ -49,7 +49,9 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text", help="the same as QUESTION")
     command.add_argument("--image", type=Path, help="PNG, JPEG, TIFF or DICOM")
     command.add_argument(
-        "--domain", metavar="DOMAIN", help="search this corpus, whatever the classifier says"
+        "--domain",
+        metavar="DOMAIN",
+        help="search this corpus or all, whatever the classifier says",
     )
     command.add_argument(
         "--where",
@@ -185,11 +187,10 @@ def open_system(options: argparse.Namespace) -> MMedRAG:
 def _query(options: argparse.Namespace) -> Query:
     if options.question is not None and options.text is not None:
         raise QueryError("The question was given twice", "Leave out --text.")
-    domain = find(options.domain) if options.domain else None
     return Query(
         options.question or options.text or "",
         options.image,
-        domain,
+        asked(options.domain or ""),
         options.where,
         options.patient,
         options.at,

@@ -22,7 +22,7 @@ from mmedrag.assembly import configure
 from mmedrag.citations import DISCLAIMER
 from mmedrag.dates import time_of
 from mmedrag.definitions import asked_for
-from mmedrag.domains import find
+from mmedrag.domains import asked
 from mmedrag.errors import MissingExtra, MMedRAGError, QueryError
 from mmedrag.filters import parse
 from mmedrag.integrations.metadata import (
@@ -69,7 +69,7 @@ FileParameter = Annotated[
     str, Field(description="instead of image: its file in the folder of images of this server")
 ]
 DomainParameter = Annotated[
-    str, Field(description="search this corpus alone, such as radiology; else it is routed")
+    str, Field(description="search this corpus alone, such as radiology, or all; else it is routed")
 ]
 WhereParameter = Annotated[
     str, Field(description="only cases that match, such as: modality = 'ct' and labels = 'edema'")
@@ -302,8 +302,7 @@ class Tools:
         if image and file:
             raise QueryError("image and image_file were both given", "Leave one of them out.")
         picture = _decoded(image) if image else self._file(file) if file else None
-        named = find(domain) if domain else None
-        return Query(text, picture, named, where or None, patient_id, time_of(at))
+        return Query(text, picture, asked(domain), where or None, patient_id, time_of(at))
 
     def _file(self, name: str) -> Path:
         if self._images is None:

@@ -150,7 +150,7 @@ class _Search:
             source=gallery.cases[row].id.partition("/")[0],
             own_case=own_case,
             group=int(gallery.groups[row]),
-            question=Question(query, Routing({}, query.domain), vector, tuple(mentioned)),
+            question=Question(query, Routing({}, query.corpus), vector, tuple(mentioned)),
             evidence=tuple(evidence),
             grades=dict(zip(keys, grades[at].tolist(), strict=True)),
             nuggets=dict(zip(keys, nuggets[at], strict=True)),

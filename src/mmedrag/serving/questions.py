@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from mmedrag.assembly import configure
 from mmedrag.choices import EXPANSIONS, FILTERS, GENERATORS, MAX_CASES, RERANKERS
 from mmedrag.dates import time_of
-from mmedrag.domains import find
+from mmedrag.domains import asked
 from mmedrag.errors import ImageError, QueryError
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving.problems import BadRequest, Invalid, WrongMediaType
@@ -45,7 +45,7 @@ class Inquiry(BaseModel):
     )
 
     text: str = Field("", max_length=LONGEST_TEXT, description="A question or a description.")
-    domain: str = Field("", max_length=40, description="Search this corpus alone.")
+    domain: str = Field("", max_length=40, description="Search this corpus alone, or all.")
     where: str = Field(
         "", max_length=LONGEST_FILTER, description="Only cases that match, as modality = 'ct'."
     )
@@ -115,11 +115,10 @@ def query_of(inquiry: Inquiry, image: bytes | None) -> Query:
     Raises:
         QueryError: there is no such domain.
     """
-    domain = find(inquiry.domain) if inquiry.domain else None
     return Query(
         inquiry.text,
         image,
-        domain,
+        asked(inquiry.domain),
         inquiry.where or None,
         inquiry.patient_id,
         time_of(inquiry.at),

@@ -68,7 +68,9 @@ def report_text(report: IndexReport, seconds: float) -> str:
         more = " …" if len(report.replaced) > SHOWN_PROBLEMS else ""
         lines.append(f"{len(report.replaced)} replaced an earlier case of their id: {named}{more}")
     if report.unrouted:
-        lines.append(f"{report.unrouted} without a domain (found by searches over all domains)")
+        lines.append(
+            f"{report.unrouted} without a domain (found by searches over all: --domain all)"
+        )
     skipped = [problem for problem in report.problems if not problem.stored]
     doubtful = [problem for problem in report.problems if problem.stored]
     lines += problem_lines("rows or files skipped:", skipped)

@@ -14,6 +14,7 @@ from mmedrag.selection import (
     neighbours,
     with_called,
     with_definition,
+    with_met,
     with_named,
 )
 from mmedrag.types import (
@@ -88,3 +89,10 @@ def test_a_term_whose_meaning_is_asked_for_keeps_its_definition() -> None:
     meaning = replace(question, intent=intent)
     assert with_definition(meaning, [case], ranked) == [case, asked]
     assert with_definition(meaning, [asked], ranked) == [asked]
+
+
+def test_what_meets_a_request_stands_after_the_cases_that_the_filter_kept() -> None:
+    first = [_evidence(k) for k in ("C1", "C2", "C3", "D1")]
+    kept = [first[1], first[3]]
+    assert [e.key for e in with_met(kept, first, {"C2", "C3"})] == ["C2", "C3", "D1"]
+    assert [e.key for e in with_met(kept, first, ())] == ["C2", "D1"]

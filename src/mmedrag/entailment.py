@@ -10,10 +10,10 @@ all stored reports at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
-from mmedrag.types import Assertion, Criterion, Mention
+from mmedrag.types import Assertion, Criterion, Kind, Mention
 
 IsA: TypeAlias = Callable[[str, str], bool]
 """Whether the first concept is the second or one of its kinds."""
@@ -23,6 +23,12 @@ ELSEWHERE = 0.5
 """What a finding counts that the report has, but not at the site, or without saying where."""
 KIND_ALONE = 0.5
 """What a denial counts where the report rules out a kind of the concept and affirms none."""
+
+
+NORMAL = "state:normal"
+"""Stands for a concept where a normal study as a whole is meant."""
+OF_THE_NORMAL, OF_THE_ABNORMAL = (Kind.NORMAL,), (Kind.FINDING, Kind.DISEASE)
+"""Kinds of concepts that normal and abnormal reports affirm."""
 
 
 class Relations(Protocol):
@@ -80,6 +86,17 @@ def rules_out(mentions: Sequence[Mention], concept: str, is_a: IsA = identity) -
     )
 
 
+def normality(affirmed: Collection[Kind]) -> bool | None:
+    """Whether a report is of a normal study, given the kinds of the concepts that it affirms.
+
+    It is where it affirms that something is normal and no finding or disease; ``None`` where it
+    says neither.
+    """
+    if not set(affirmed).isdisjoint(OF_THE_ABNORMAL):
+        return False
+    return None if set(affirmed).isdisjoint(OF_THE_NORMAL) else True
+
+
 def fulfilment(criterion: Criterion, mentions: Sequence[Mention], is_a: IsA = identity) -> float:
     """How far a report meets a criterion: 1 where it does, -1 where it says the opposite.
 
@@ -87,6 +104,10 @@ def fulfilment(criterion: Criterion, mentions: Sequence[Mention], is_a: IsA = id
     a concept that should be ruled out, a kind that is counts :data:`KIND_ALONE`.
     """
     concept, sites = criterion.concept, criterion.sites
+    if concept == NORMAL:
+        normal = normality({m.kind for m in mentions if m.assertion is Assertion.AFFIRMED})
+        met = normal is (criterion.assertion is Assertion.AFFIRMED)
+        return 0.0 if normal is None else 1.0 if met else -1.0
     if criterion.assertion is Assertion.AFFIRMED:
         if affirms(mentions, concept, is_a, sites):
             return 1.0

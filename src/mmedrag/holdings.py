@@ -94,6 +94,8 @@ class Holdings:
         sought = self._named(question)
         if chosen is None or query.domain is not None or query.image is not None:
             return routing
+        if not question.mentions and question.intent and question.intent.detail == "count":
+            return replace(routing, decision=None, reason="all cases are counted")
         if not question.mentions and self.domains and chosen not in self.domains():
             return replace(routing, decision=None, reason=f"{routing.reason}; but it holds no case")
         if not sought:

@@ -39,14 +39,24 @@ from mmedrag.protocols import (
     RoutingReviser,
     SpellingCorrector,
 )
-from mmedrag.selection import gather, head, neighbours, with_called, with_definition, with_named
+from mmedrag.selection import (
+    gather,
+    head,
+    neighbours,
+    with_called,
+    with_definition,
+    with_met,
+    with_named,
+)
 from mmedrag.text.language import ENGLISH, language
 from mmedrag.types import (
     LONGEST_TEXT,
     Answer,
     Assertion,
+    Case,
     Context,
     Corrected,
+    Evidence,
     Hit,
     ImageSource,
     Mention,
@@ -127,7 +137,8 @@ class MMedRAG:
         ranked = self.reranker.rerank(question, gathered)  # 3.5  eq. (3), (4)
         lap("rerank")
         first = head(ranked, self.k_final)
-        passed = self.context_filter.keep(question, first)  # 3.6  r_i > tau
+        adequate = self.context_filter.keep(question, first)  # 3.6  r_i > tau
+        passed = with_met(adequate, first, self._meeting(question, first))
         kept = with_definition(question, with_called(passed, first, called), ranked)
         if judges_image(question):
             kept = neighbours(gathered, ranked, kept, self.k_neighbours)
@@ -248,6 +259,13 @@ class MMedRAG:
         query = replace(question.query, where=both(question.query.where, name))
         named = self.cases.search(replace(question, query=query), self.k_cases)
         return with_named(hits, named, self.k_cases), frozenset(h.case.id for h in named)
+
+    def _meeting(self, question: Question, evidence: Sequence[Evidence]) -> set[str]:
+        """The keys of cases whose reports have all that a request in words requires."""
+        if self.expander is None or question.query.image is not None:
+            return set()
+        cases = (e for e in evidence if isinstance(e.item, Case))
+        return {e.key for e in cases if self.expander.meets(question, e.mentions)}
 
     def _mentions(self, hits: Sequence[Hit]) -> list[tuple[Mention, ...]]:
         """Terms by report: as they were stored by the same source, the others recognised now."""

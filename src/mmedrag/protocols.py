@@ -349,13 +349,16 @@ class QuestionExpander(Protocol):
     """What is searched besides the words of a question, for stage 1 of section 3.4.
 
     ``criteria`` are what the reports of the cases should affirm and rule out; ``synonyms`` are
-    names of what the question says in other words. Laws: every criterion is affirmed or negated and
-    has a concept; a question without mentions has neither.
+    names of what the question says in other words. ``meets`` tells whether a report, given its
+    mentions, meets all that a question requires. Laws: every criterion is affirmed or negated and
+    has a concept; a question without mentions has no synonyms; none meets what requires nothing.
     """
 
     def criteria(self, question: Question) -> tuple[Criterion, ...]: ...
 
     def synonyms(self, question: Question) -> tuple[str, ...]: ...
+
+    def meets(self, question: Question, mentions: Sequence[Mention]) -> bool: ...
 
 
 @runtime_checkable

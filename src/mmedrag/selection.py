@@ -110,6 +110,24 @@ def with_called(
     return [*(e for e in missed if e.key not in held), *kept]
 
 
+def with_met(
+    kept: Sequence[Evidence], first: Sequence[Evidence], met: Collection[str]
+) -> Sequence[Evidence]:
+    """The kept evidence and, after its cases, those that have all that was asked for in words.
+
+    A filter that was learned from findings may know nothing of a device, or of "not normal".
+
+    Args:
+        kept: what passed the filter.
+        first: what was put to it, in order.
+        met: keys of cases whose reports meet all that the question requires.
+    """
+    held = {e.key for e in kept}
+    missed = [e for e in first if e.key in met and e.key not in held]
+    cases = [e for e in kept if isinstance(e.item, Case)]
+    return [*cases, *missed, *(e for e in kept if not isinstance(e.item, Case))]
+
+
 def with_definition(
     question: Question, kept: Sequence[Evidence], ranked: Sequence[Evidence]
 ) -> Sequence[Evidence]:

@@ -256,7 +256,9 @@ class Intent:
     ``phrases`` are the words that it asks about where no dictionary knows them. ``described`` is
     what is searched for: the text, less a sentence that asks about an image and describes nothing.
     ``detail`` is what is asked besides: ``side`` or ``grade`` of a finding, ``kind`` where kinds of
-    it are to be counted, ``feature`` where it is asked of a disease, the first of the concepts.
+    it are to be counted, ``feature`` where it is asked of a disease, the first of the concepts,
+    ``count`` where a number of cases is asked for, ``abnormal`` where cases that are not normal
+    are.
     ``reason`` says of a question that is out of scope why, and what can be asked instead;
     ``unanswered`` says so of a second question in the same text, where the first is answered.
     """
@@ -378,6 +380,19 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """How many cases have a finding, of a question that asks for their number.
+
+    ``within`` says in words which cases were counted; empty, all that a search could find.
+    """
+
+    concept: str
+    term: str
+    prevalence: Prevalence
+    within: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A diagnosis of the differential, with the cases that have it and what speaks against it.
 
@@ -444,7 +459,7 @@ class Brief:
     second one in the same text is not; both are empty where all is answered. ``changes`` are what
     became of the patient's findings since the study before, ``compared`` the keys of the studies
     that were compared, the latest last. ``verdicts`` are the replies on each thing that a question
-    of yes or no asks about, in order.
+    of yes or no asks about, in order; ``counts`` answer one of how many.
     """
 
     kind: QuestionKind
@@ -458,6 +473,7 @@ class Brief:
     changes: tuple[Change, ...] = ()
     compared: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    counts: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,8 +25,8 @@ from mmedrag.answers.agreement import (
 from mmedrag.answers.analysis import CaseAnalyst, base_rate
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.questions import RuleReader
-from mmedrag.answers.verification import NORMAL
 from mmedrag.definitions import Dictionary
+from mmedrag.entailment import NORMAL
 from mmedrag.protocols import CorpusStatistics
 from mmedrag.types import (
     Assertion,

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from mmedrag.answers.counts import SCOPES, CorpusCounts
 from mmedrag.answers.differential import diagnoses_of
 from mmedrag.answers.statements import is_normal, read_cases
-from mmedrag.answers.verification import NORMAL
 from mmedrag.casebase import Casebase
 from mmedrag.casebase.occurrences import Occurrences
 from mmedrag.definitions import Dictionary
+from mmedrag.entailment import NORMAL
 from mmedrag.errors import FilterError
 from mmedrag.protocols import CaseNames, CorpusStatistics, OccurrenceStore
 from mmedrag.types import (

@@ -16,7 +16,7 @@ from mmedrag.answers.support import (
     support_of,
     support_of_first,
 )
-from mmedrag.answers.verification import NORMAL
+from mmedrag.entailment import NORMAL
 from mmedrag.types import (
     Assertion,
     Brief,

@@ -77,6 +77,40 @@ def test_what_asks_whether_has_no_criteria(rag):
     assert context.question.criteria == ()
 
 
+@pytest.mark.parametrize(
+    "text", ["abnormal chest x-rays", "x-rays that are not normal", "radiografías anormales"]
+)
+def test_who_asks_for_what_is_not_normal_gets_no_normal_study(rag, text):
+    entry = next(iter(rag.cases.entries(["other"])))
+    normal = [
+        replace(entry, case=replace(entry.case, id=f"normal{i}", text="Normal chest x-ray."),
+                mentions=rag.definitions.recognise(["Normal chest x-ray."])[0])
+        for i in range(60)
+    ]  # fmt: skip
+    rag.cases.add(normal)
+    context = rag.retrieve(Query(text, domain="radiology"))
+    assert [c.term for c in context.question.criteria] == ["normal study"]
+    cases = [e.item.id for e in context.gathered if isinstance(e.item, Case)]
+    assert cases
+    assert not [name for name in cases if name.startswith("normal")]
+    kept = [e for e in context.kept if isinstance(e.item, Case)]
+    assert kept  # the filter does not know the words
+
+
+def test_whether_an_image_is_abnormal_is_no_request(rag):
+    context = rag.retrieve(Query("Is this x-ray abnormal?", domain="radiology"))
+    assert context.question.criteria == ()
+
+
+def test_cases_of_a_device_pass_a_filter_that_knows_findings(rag):
+    entry = next(iter(rag.cases.entries(["other"])))
+    text = "Pacemaker in place."
+    case = replace(entry.case, id="device", text=text)
+    rag.cases.add([replace(entry, case=case, mentions=rag.definitions.recognise([text])[0])])
+    context = rag.retrieve(Query("how many radiographs show a pacemaker", domain="radiology"))
+    assert "device" in [e.item.id for e in context.kept if isinstance(e.item, Case)]
+
+
 def test_without_mentions_a_search_is_what_it_was(rag):
     database = rag.cases._access.database
     with rag.cases._access.writing("forget in"), database.writing() as epoch:

@@ -22,6 +22,7 @@ from mmedrag.casebase import Casebase, Entry
 from mmedrag.casebase.exact import ExactIndex
 from mmedrag.definitions import glossary
 from mmedrag.definitions.expansion import ConceptExpander
+from mmedrag.entailment import NORMAL
 from mmedrag.testing.case_index import DIM, unit
 from mmedrag.testing.questions import question_of
 from mmedrag.types import Assertion, Case, Criterion, Domain, Query, Question
@@ -41,7 +42,10 @@ KINDS = {
 """Of each term, those that are it or a kind of it."""
 
 TERMS = sorted(KINDS)
-STATED = {"+": "There is {}.", "-": "There is no {}.", "?": "Possible {}.", "h": "History of {}."}
+STATED = {
+    "+": "There is {}.", "-": "There is no {}.", "?": "Possible {}.", "h": "History of {}.",
+    "n": "The heart size is normal.",
+}  # fmt: skip
 
 Facts = tuple[tuple[str, str], ...]
 """Pairs of a term and what is said of it, a key of STATED."""
@@ -161,7 +165,7 @@ def test_what_meets_the_whole_question_comes_first(
 @law
 @given(
     corpora,
-    wanted,
+    wanted | st.tuples(st.just(NORMAL), st.booleans()).map(lambda normal: [normal]),
     st.integers(1, 30),
     st.sampled_from([None, "modality = 'ct'", "affirms = 'effusion'", "rules_out = 'empyema'"]),
     st.booleans(),
@@ -172,7 +176,7 @@ def test_the_exact_judge_finds_the_same(corpus, terms, k, where, required, seed)
     criteria = tuple(
         Criterion(
             Assertion.AFFIRMED if there or not required else Assertion.NEGATED,
-            concepts.find(term),
+            NORMAL if term == NORMAL else concepts.find(term),
             term,
             required=required,
         )

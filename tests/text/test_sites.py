@@ -47,6 +47,18 @@ def test_sites_of_a_text(text: str, named: tuple[str, ...]) -> None:
         ("OD: drusen.", {"drusen": ("right",)}),
         ("Cardiomegaly. Clear left lung.", {"cardiomegaly": ()}),
         ("Mass in the left temporal lobe with oedema", {"mass": ("left", "temporal lobe")}),
+        (
+            "Pleural effusion on the left without cardiomegaly.",
+            {"pleural effusion": ("left",), "cardiomegaly": ()},
+        ),
+        (
+            "Derrame pleural izquierdo sin cardiomegalia.",
+            {"pleural effusion": ("left",), "cardiomegaly": ()},
+        ),
+        (
+            "Derrame pleural esquerdo sem pneumotórax à direita.",
+            {"pleural effusion": ("left",), "pneumothorax": ("right",)},
+        ),
     ],
 )
 def test_sites_of_findings(text: str, expected: dict[str, tuple[str, ...]]) -> None:

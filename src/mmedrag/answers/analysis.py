@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
 from mmedrag.answers.answerable import findings_to_explain, is_bare
 from mmedrag.answers.comparison import with_changes
+from mmedrag.answers.counting import COUNT
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
 from mmedrag.answers.features import FEATURE
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.kinds import KIND_OF, kinds_of
 from mmedrag.answers.passages import instruction_like
+from mmedrag.answers.question_rules import ABNORMAL
 from mmedrag.answers.statements import (
     PHRASE,
     CaseReading,
@@ -29,8 +31,9 @@ from mmedrag.answers.statements import (
     tally_of,
 )
 from mmedrag.answers.support import expected_share, is_whole, support_of, support_of_first
-from mmedrag.answers.verification import NORMAL, read_again, verified
-from mmedrag.entailment import with_kinds
+from mmedrag.answers.verification import read_again, verified
+from mmedrag.entailment import NORMAL, with_kinds
+from mmedrag.filters import both, quoted
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
 from mmedrag.text.quotations import label
 from mmedrag.types import (
@@ -39,6 +42,7 @@ from mmedrag.types import (
     Candidate,
     Case,
     Claim,
+    Count,
     Definition,
     Evidence,
     Intent,
@@ -105,6 +109,8 @@ class CaseAnalyst:
             brief = self._with_base_rates(brief, question, corpus)
         if intent.detail == FEATURE and corpus is not None:
             brief = self._with_rates_within(brief, question, targets, corpus)
+        if intent.detail == COUNT and corpus is not None:
+            brief = replace(brief, counts=self._counts(question, targets, corpus))
         explained = self._definitions(brief, intent, targets, definitions)
         brief = replace(brief, definitions=explained)
         return self._replied(brief, question, intent, targets, readings, corpus)
@@ -173,7 +179,7 @@ class CaseAnalyst:
         targets: Mapping[str, str],
         readings: Sequence[CaseReading],
     ) -> list[Claim]:
-        if intent.kind is QuestionKind.NORMALITY:
+        if intent.kind is QuestionKind.NORMALITY or intent.detail == ABNORMAL:
             return _normality(readings)
         if intent.detail == FEATURE:
             return _of_feature(targets, readings, self.ontology)
@@ -237,14 +243,41 @@ class CaseAnalyst:
         The rate of the disease itself stays that of the corpus.
         """
         disease, finding = targets
-        name = self.ontology.name(disease).replace("'", "''")
-        own = f"({question.query.where}) and " if question.query.where else ""
-        within = replace(question.query, where=f"{own}affirms = '{name}'")
+        where = both(question.query.where, self._stated("affirms", disease))
+        within = replace(question.query, where=where)
         counted = {c.concept for c in brief.claims if finding in (c.concept, c.asked)}
         groups = {concept: self._group(concept) for concept in counted}
         rates = corpus.prevalence(replace(question, query=within), groups)
         claims = (replace(c, prevalence=rates.get(c.concept, c.prevalence)) for c in brief.claims)
         return replace(brief, claims=tuple(claims))
+
+    def _stated(self, field: str, concept: str) -> str:
+        """The filter of cases whose reports affirm a concept, or rule it out."""
+        return f"{field} = {quoted(self.ontology.name(concept))}"
+
+    def _counts(
+        self, question: Question, targets: Mapping[str, str], corpus: CorpusStatistics
+    ) -> tuple[Count, ...]:
+        """How many cases have each finding; of several, how many that meet the others the last."""
+        normality = question.intent is not None and question.intent.kind is QuestionKind.NORMALITY
+        if normality or not targets:
+            rate = corpus.prevalence(question, {NORMAL: self._group(NORMAL)})[NORMAL]
+            return (Count(NORMAL, "normal study", rate),)
+        names = {concept: label(term) for concept, term in targets.items()}
+        rates = corpus.prevalence(question, {c: self._group(c) for c in names})
+        counts = [Count(c, name, rates[c]) for c, name in names.items()]
+        *others, last = names
+        where, met = question.query.where, []
+        ruled_out = {m.concept for m in question.mentions if m.assertion is Assertion.NEGATED}
+        for concept in others:
+            absent = concept in ruled_out
+            where = both(where, self._stated("rules_out" if absent else "affirms", concept))
+            met.append(f"{'rule out' if absent else 'affirm'} {names[concept]}")
+        if others:
+            within = replace(question, query=replace(question.query, where=where))
+            rate = corpus.prevalence(within, {last: self._group(last)})[last]
+            counts.append(Count(last, names[last], rate, " and ".join(met)))
+        return tuple(counts)
 
     def _group(self, concept: str) -> Collection[str]:
         if ":" in concept and concept.startswith((UNNAMED, NORMAL, PHRASE)):
@@ -600,6 +633,10 @@ def base_rate(prevalence: Prevalence | None) -> str:
     """A base rate in words; empty where nobody counted."""
     if prevalence is None or not prevalence.of:
         return ""
-    share = prevalence.affirmed / prevalence.of
-    percent = f"{share:.0%}" if share >= 0.01 or not prevalence.affirmed else "under 1%"
-    return f"{prevalence.affirmed:,} of {prevalence.of:,} in the searched corpus, {percent}"
+    share = percent(prevalence.affirmed, prevalence.of)
+    return f"{prevalence.affirmed:,} of {prevalence.of:,} in the searched corpus, {share}"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in words; what is there is never 0 %."""
+    return f"{part / whole:.0%}" if part / whole >= 0.01 or not part else "under 1%"

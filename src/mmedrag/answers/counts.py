@@ -16,8 +16,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.answers.verification import NORMAL
 from mmedrag.answers.wordings import Name, Wordings
+from mmedrag.entailment import NORMAL
 from mmedrag.measures.row_sets import Rows, union, without
 from mmedrag.protocols import DefinitionSource, OccurrenceStore, Ontology
 from mmedrag.types import Assertion, Domain, Kind, Prevalence, Question

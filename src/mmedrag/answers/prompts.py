@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mmedrag.answers.passages import FLAG, instruction_like
+from mmedrag.answers.replies import counted_lines
 from mmedrag.errors import TooManyTokens
 from mmedrag.text.citation_markers import without_brackets
 from mmedrag.text.quotations import clean
@@ -87,6 +88,8 @@ def brief_text(brief: Brief, sent: Sequence[str]) -> str:
         if keys := [k for k in candidate.keys if k in sent]:
             count = f"{len(candidate.keys)} of {candidate.of} [{', '.join(keys)}]"
             lines.append(f"- diagnosis {_attribute(candidate.diagnosis)}: {count}")
+    if brief.counts:
+        lines += [f"- {line}" for line in counted_lines(brief.counts, None)]
     if brief.unanswered:
         lines.append(f"Say of the second question only this: {brief.unanswered}")
     return "\n".join(lines)

@@ -23,10 +23,19 @@ BY_NOTHING = "describes a case and asks nothing"
 
 _BE = r"(?:is|are|was|were)"
 _MODAL = r"(?:can|could|may|might|would|will|do|does|did|has|have|had)"
-_CASES = (
+CASES = (
     r"(?:cases?|examples?|images?|pictures?|films?|studies|patients?|scans?|slides?|reports?"
     r"|photographs?|radiographs?|x-?rays?|others?|mris?|cts?|something)"
 )
+"""Nouns for what a collection holds."""
+
+CASES_READ = (
+    rf"(?:{CASES}|fund(?:us|i)|retinas?|eyes?|chests?|mammograms?|ultrasounds?|smears?|sections?"
+    r"|biops(?:y|ies)|exam(?:ination)?s?|ecgs?|octs?|radiografias?|imagenes|imagens|imagen|imagem"
+    r"|casos?|estudios?|estudos?|informes?|laudos?|exames?|laminas?|retinografias?|ojos?|olhos?)"
+)
+"""And for its images, in three languages, by what they show."""
+
 _DISEASE = (
     r"(?:diagnos[ie]s|disease|diseases|condition|conditions|pathology|pathologies|disorders?"
     r"|entity|entities|syndrome|(?:tumou?r|cancer|neoplasm|malignancy|infection|lymphoma)s?)"
@@ -37,27 +46,38 @@ _PICTURE = (
 )
 
 
-COUNTED = re.compile(
-    r"\b(?:how many"
-    r"|(?:what|which) (?:percentage|percent|%|proportion|fraction|share|number)(?: of)?"
-    r"|cuant[oa]s|quant[oa]s|(?:que|qual) (?:a |o )?(?:porcentaje|porcentagem|percentual|proporcion"
-    r"|proporcao) d[eoa]s?)"
-    r"(?: (?:of )?(?:the|these|those|your|all|los|las|os|as|estos|estas|estes)){0,2}"
-    rf"(?: (?:{_CASES}|casos|pacientes|informes|laudos|relatorios|estudios|estudos|imagenes|imagens"
-    r"|radiografias|exames))?"
-    r" (?:have|has|had|show|mention|describe|report|contain|include|affirm|tienen|muestran"
-    r"|mencionan|describen|presentan|tem|mostram|mencionam|descrevem|apresentam)\b"
-    r"|\bhow (?:common|frequent|often)\b.*\b(?:in|among) (?:the|these|this|those|your)"
-    r" (?:reports|cases|studies|records|corpus|collection|casebase|archive|data\w*)\b"
-    r"|\b(?:do|does|did) (?:(?:any|the|these|those|your|other) ){0,2}(?:reports?|cases?|records?"
+HELD = re.compile(
+    r"\b(?:do|does|did) (?:(?:any|the|these|those|your|other) ){0,2}(?:reports?|cases?|records?"
     r"|studies) (?:say|state|mention|describe|report|write)\b"
     r"|\b(?:dicen|dizem|mencionan|mencionam|describen|descrevem) (?:los|estos|os|estes)"
     r" (?:informes|casos|laudos|relatorios|estudios|estudos)\b"
 )
-"""Asks what records say of something or how many have it, in small plain letters."""
+"""Asks what records say of something, in small plain letters."""
 
 OF_RECORDS = "asks what the reports hold"
 """The name of that rule."""
+
+OF_A_NUMBER = "asks how many cases there are"
+"""The rule of questions that are counted (:mod:`mmedrag.answers.counting`)."""
+
+ABNORMAL = "abnormal"
+"""The detail of a request for cases that are not normal."""
+
+OF_ABNORMAL = "asks for cases that are not normal"
+"""The name of its rule."""
+
+_UNUSUAL = (
+    r"(?:abnormal|non-?normal|pathologic(?:al)?|anormal(?:es)?|anormais|patologic[oa]s?"
+    r"|alterad[oa]s?)"
+)
+NOT_NORMAL = re.compile(
+    rf"\b{_UNUSUAL} (?:[\w&/-]+ ){{0,2}}?{CASES_READ}\b"
+    rf"|\b{CASES_READ} (?:[\w&/-]+ ){{0,3}}?{_UNUSUAL}\b"
+    rf"|\b{CASES_READ} (?:[\w&/-]+ ){{0,3}}?(?:not|no|nao)(?: (?:are|is|son|es|sao|e))?"
+    r" (?:[\w]+ )?norma(?:l|les|is)\b"
+    rf"|\bnot normal (?:[\w&/-]+ ){{0,2}}?{CASES_READ}\b"
+)
+"""Names cases that are not normal, in small plain letters."""
 
 APART = re.compile(r"\bdifferences? between\b", re.IGNORECASE)
 """Asks what tells findings apart: that is in their definitions."""
@@ -203,10 +223,10 @@ RULES: tuple[Rule, ...] = (
         "asks for cases",
         _K.SEARCH,
         rf"\b(?:find|show|list|give|search|retrieve|display|need|get|fetch|look|see|have|pull up)\b"
-        rf"(?: \w+){{0,3}}? (?:for |of )?(?:\w+ ){{0,3}}{_CASES} (?:like|of|with|similar|where|that"
+        rf"(?: \w+){{0,3}}? (?:for |of )?(?:\w+ ){{0,3}}{CASES} (?:like|of|with|similar|where|that"
         r"|which|in|from|without|showing|resembling|having|as)\b",
-        rf"\b(?:similar|comparable|other|more|such) (?:\w+ )?{_CASES}\b",
-        rf"^{_CASES} (?:that|like|similar|with|of|resembling|showing|where)\b",
+        rf"\b(?:similar|comparable|other|more|such) (?:\w+ )?{CASES}\b",
+        rf"^{CASES} (?:that|like|similar|with|of|resembling|showing|where)\b",
         r"\b(?:more|any(?:thing)?|others?) (?:like|similar)\b|\blook-?alikes?\b",
         r"^(?:please )?(?:find|search|retrieve|list(?! \w*(?:disease|cause|diagnos|condition"
         r"|differential))|look up|pull up|browse"
@@ -214,13 +234,13 @@ RULES: tuple[Rule, ...] = (
         r"|examples|images|histology|patients|films|pictures|slides|scans"
         r"|reports)|i(?:'m| am) looking for)\b",
         r"^(?:please )?show (?:me )?(?!\bme\b|what\b|whether|if\b|where)\w+",
-        rf"\bwhich (?:\w+ )?{_CASES} (?:show|have|contain|with|are|had|depict)\b",
-        rf"\bhow many (?:\w+ )?{_CASES}\b",
+        rf"\bwhich (?:\w+ )?{CASES} (?:show|have|contain|with|are|had|depict)\b",
+        rf"\bhow many (?:\w+ )?{CASES}\b",
         r"\bare there (?:any |other )?(?:cases|patients|examples)\b|^any (?:other "
         r"|more )?(?:cases|examples)\b",
         r"\b(?:got|have you|are there|is there)\b (?:\w+ ){0,3}?(?:cases?|examples?|others"
         r"|patients) (?:of|with|like|similar)\b",
-        rf"\b(?:want|need|like) (?:\w+ ){{0,3}}?{_CASES} (?:of|for|with|like|on)\b",
+        rf"\b(?:want|need|like) (?:\w+ ){{0,3}}?{CASES} (?:of|for|with|like|on)\b",
         r"\b(?:anything|something|ones?) (?:similar|alike|comparable)\b",
         r"\bwhich (?:\w+ )?(?:reports?|cases?|studies|patients?|records?)\b[^.?!]*\b(?:mention"
         r"|describe|report|state|include|affirm)",

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from mmedrag.answers import romance
 from mmedrag.answers.answerable import IMPERATIVE
+from mmedrag.answers.counting import COUNT, asks_how_many, counts_all
 from mmedrag.answers.features import FEATURE, Feature, asked_feature
 from mmedrag.answers.foreign import SENTENCE, UNREAD, is_unread
 from mmedrag.answers.histories import asks_in_history, is_history
@@ -22,10 +23,14 @@ from mmedrag.answers.kinds import KIND_OF, asked_for_kinds
 from mmedrag.answers.nouns import NOUNS, said_of
 from mmedrag.answers.question_model import LABELS, verdict
 from mmedrag.answers.question_rules import (
+    ABNORMAL,
     APART,
     BY_MARK,
     BY_NOTHING,
-    COUNTED,
+    HELD,
+    NOT_NORMAL,
+    OF_A_NUMBER,
+    OF_ABNORMAL,
     OF_RECORDS,
     RULES,
 )
@@ -412,11 +417,34 @@ def _is_term(asking: str, mentions: Sequence[Mention], *, has_image: bool) -> bo
 def _looked_up(question: Question, asking: str, spelled: str) -> tuple[QuestionKind, str] | None:
     """The kind of a question on findings that the records or their definitions tell."""
     named = {m.concept for m in question.mentions if m.kind.is_finding and m.text in asking}
-    if named and COUNTED.search(romance.plain_letters(spelled)):
+    letters = romance.plain_letters(spelled)
+    special = [m for m in question.mentions if m.kind in _COUNTED and m.text in asking]
+    if special and asks_how_many(letters):
+        return _K.SEARCH, OF_A_NUMBER
+    if named and HELD.search(letters):
         return _K.SEARCH, OF_RECORDS
+    if not special and counts_all(letters):
+        return _K.NORMALITY, OF_A_NUMBER
+    unnamed = all(NOT_NORMAL.search(romance.plain_letters(m.text)) for m in special)
+    if unnamed and question.query.image is None and _wants_abnormal(asking, letters):
+        return _K.SEARCH, OF_ABNORMAL
     if len(named) > 1 and question.query.image is None and APART.search(spelled):
         return LABELS["choice"]
     return None
+
+
+_COUNTED = frozenset({Kind.FINDING, Kind.DISEASE, Kind.DEVICE})
+
+
+def _wants_abnormal(asking: str, letters: str) -> bool:
+    """Whether it is a request for cases that are not normal, and does not ask if one is."""
+    whether = asking.endswith("?") and _WHETHER.match(letters) is not None
+    return NOT_NORMAL.search(letters) is not None and not whether
+
+
+_WHETHER = re.compile(
+    r"^\W*(?:is|are|was|were|does|do|can|could|es|esta|son|estan|e|sao)\b(?! there\b)"
+)
 
 
 def _names_finding(mentions: Sequence[Mention], asking: str) -> bool:
@@ -527,4 +555,12 @@ def phrases_of(question: str, kind: QuestionKind) -> tuple[str, ...]:
 
 
 def _detail(rule: str) -> str:
-    return {"asks for a side": "side", "asks for a grade": "grade"}.get(rule, "")
+    return _DETAILS.get(rule, "")
+
+
+_DETAILS = {
+    "asks for a side": "side",
+    "asks for a grade": "grade",
+    OF_A_NUMBER: COUNT,
+    OF_ABNORMAL: ABNORMAL,
+}

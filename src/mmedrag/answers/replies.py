@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mmedrag.answers.analysis import base_rate
+from mmedrag.answers.analysis import base_rate, percent
 from mmedrag.answers.answerable import findings_to_explain, is_bare
 from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.features import FEATURE
 from mmedrag.answers.kinds import KIND_OF
+from mmedrag.answers.question_rules import ABNORMAL
 from mmedrag.answers.support import is_whole
-from mmedrag.answers.verification import NORMAL
+from mmedrag.entailment import NORMAL
 from mmedrag.text.laterality import sides
 from mmedrag.text.quotations import label
 from mmedrag.types import (
@@ -20,6 +21,8 @@ from mmedrag.types import (
     Brief,
     Candidate,
     Claim,
+    Count,
+    Domain,
     Evidence,
     Question,
     QuestionKind,
@@ -39,11 +42,15 @@ def direct_reply(
     """The first lines of an answer."""
     if brief.declined:
         return [brief.declined]
+    if brief.counts:
+        return counted_lines(brief.counts, question.routing.decision)
     if not cases:
         keys = cited([d.key for d in definitions])
         return [f"No similar case was adequate; a dictionary explains the terms {keys}."]
     if question.intent is not None and question.intent.detail == FEATURE:
         return [_of_feature(question, brief, cases)]
+    if question.intent is not None and question.intent.detail == ABNORMAL:
+        return _judged(question, brief, NORMAL)
     match brief.kind:
         case QuestionKind.DEFINITION:
             return _of_definition(question, brief, cases)
@@ -62,6 +69,33 @@ def direct_reply(
     if brief.kind in (QuestionKind.PRESENCE, QuestionKind.CHOICE) and not names_nothing:
         return [_unknown(question, cases)]
     return [_lead(question, brief, cases)]
+
+
+def counted_lines(counts: Sequence[Count], domain: Domain | None) -> list[str]:
+    """How many cases have what is counted, a line each."""
+    searched = f"the searched corpus ({domain})" if domain else "the searched corpus"
+    if not counts[0].prevalence.of:
+        return [f"Nothing can be counted: no report of {searched} was read with what is read now."]
+    return [_number(c, searched) for c in counts if c.prevalence.of]
+
+
+def _number(count: Count, searched: str) -> str:
+    yes, no, of = count.prevalence.affirmed, count.prevalence.negated, count.prevalence.of
+    share = percent(yes, of)
+    if count.within:
+        return (
+            f"Of the {of:,} reports there that {count.within}, {yes:,} affirm {count.term} "
+            f"({share}) and {no:,} rule it out."
+        )
+    if count.concept == NORMAL:
+        return (
+            f"Of {of:,} cases of {searched}, {yes:,} are normal studies, {share}, and {no:,} "
+            "affirm a finding or disease."
+        )
+    return _capital(
+        f"{count.term} is affirmed in {yes:,} of {of:,} cases of {searched}, {share}, and ruled "
+        f"out in {no:,}."
+    )
 
 
 def _unknown(question: Question, cases: Sequence[Evidence]) -> str:

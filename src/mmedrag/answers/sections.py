@@ -15,7 +15,7 @@ from mmedrag.answers.statements import (
     tally_of,
 )
 from mmedrag.answers.support import is_whole
-from mmedrag.answers.verification import NORMAL
+from mmedrag.entailment import NORMAL
 from mmedrag.text.laterality import sides_of_findings
 from mmedrag.text.quotations import label
 from mmedrag.types import (

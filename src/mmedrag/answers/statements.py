@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mmedrag.answers.findings import STRENGTH
-from mmedrag.entailment import SIDES
+from mmedrag.entailment import SIDES, normality
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.text.assertions import assertions
 from mmedrag.text.laterality import sides_of_findings
@@ -204,12 +204,9 @@ def is_normal(reading: CaseReading) -> bool | None:
     """
     if named_normal(reading):
         return True
-    affirmed = {
-        s.mention.kind for s in reading.stated.values() if s.assertion is Assertion.AFFIRMED
-    }
-    if affirmed & {Kind.FINDING, Kind.DISEASE}:
-        return False
-    return True if Kind.NORMAL in affirmed else None
+    return normality(
+        {s.mention.kind for s in reading.stated.values() if s.assertion is Assertion.AFFIRMED}
+    )
 
 
 def named_mentions(reading: CaseReading) -> Iterator[Mention]:

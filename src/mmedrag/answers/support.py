@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.nearness import nearness
-from mmedrag.answers.verification import NORMAL
+from mmedrag.entailment import NORMAL
 from mmedrag.protocols import CorpusStatistics, Ontology
 from mmedrag.types import Assertion, Brief, Case, Claim, Evidence, Prevalence, Question
 

@@ -16,14 +16,12 @@ from mmedrag.answers.claims import claims
 from mmedrag.answers.differential import UNNAMED, diagnoses_of, normal_form
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.statements import CaseReading, grades_of, is_normal, read_cases, says_of
+from mmedrag.entailment import NORMAL
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.types import Assertion, Brief, Candidate, Case, Claim, Evidence, Piece
 
 STRUCK = "(A sentence was struck here: what it cites says otherwise, see [{keys}].)"
 """Stands where a contradicted sentence stood."""
-
-NORMAL = "state:normal"
-"""The code of "a normal study" as a whole; ruled out by cases that affirm a finding."""
 
 
 def verified(

@@ -16,10 +16,17 @@ from numpy.typing import NDArray
 
 from mmedrag.casebase.exact import Rows
 from mmedrag.casebase.hybrid import affirmed_by, evidence, together
-from mmedrag.entailment import ELSEWHERE, KIND_ALONE, site_sets
+from mmedrag.entailment import (
+    ELSEWHERE,
+    KIND_ALONE,
+    NORMAL,
+    OF_THE_ABNORMAL,
+    OF_THE_NORMAL,
+    site_sets,
+)
 from mmedrag.measures.row_sets import distinct, places_in, union, without
 from mmedrag.protocols import Ontology
-from mmedrag.types import Assertion, Criterion
+from mmedrag.types import Assertion, Criterion, Kind
 
 _NO_ROWS: Rows = np.empty(0, np.int64)
 
@@ -48,6 +55,10 @@ class Statements(ABC):
     @abstractmethod
     def terms(self, concepts: Collection[str]) -> list[int]:
         """The numbers of the stored terms of some concepts."""
+
+    @abstractmethod
+    def of_kinds(self, kinds: Collection[Kind]) -> list[int]:
+        """The numbers of the stored terms of some kinds."""
 
     @abstractmethod
     def stating(
@@ -93,6 +104,15 @@ class Statements(ABC):
         rows = [_NO_ROWS]
         rows += [self.stated(False, *wider) for wider in self.wider(concept).items()]
         return distinct(np.concatenate(rows))
+
+    def abnormal(self) -> Rows:
+        """Rows that affirm a finding or a disease; see :func:`mmedrag.entailment.normality`."""
+        return self.stating(Assertion.AFFIRMED, self.of_kinds(OF_THE_ABNORMAL))
+
+    def normal(self) -> Rows:
+        """Rows that affirm that something is normal, and no finding or disease."""
+        said = self.stating(Assertion.AFFIRMED, self.of_kinds(OF_THE_NORMAL))
+        return without(said, self.abnormal())
 
     def stated(self, affirmed: bool, concept: str, terms: Sequence[int]) -> Rows:
         """Rows that affirm these terms of a concept, or negate them and affirm no kind of it."""
@@ -156,6 +176,9 @@ def _fulfilment(statements: Statements, criterion: Criterion) -> Groups:
     Of a criterion that is not required, only what meets it.
     """
     concept, sites = criterion.concept, criterion.sites
+    if concept == NORMAL:
+        sign = 1.0 if criterion.assertion is Assertion.AFFIRMED else -1.0
+        return [(statements.normal(), sign), (statements.abnormal(), -sign)]
     affirming = statements.affirming(concept)
     there = statements.affirming(concept, sites) if sites else affirming
     elsewhere = [(affirming, ELSEWHERE)] if sites else []

@@ -26,7 +26,7 @@ from mmedrag.casebase.statement_lists import (
     site_bits,
 )
 from mmedrag.measures.row_sets import union
-from mmedrag.types import Assertion
+from mmedrag.types import Assertion, Kind
 
 _MANY = 10_000  # reports that are not looked at one by one, once the whole file has been
 _FULL = 50_000  # mentions of few reports at a time that are sorted together
@@ -209,6 +209,10 @@ class PositionStatements(Statements):
             self._known |= {concept: [] for concept in new}
             self._known |= self._database.mention_table.terms(new)
         return [term for concept in concepts for term in self._known[concept]]
+
+    def of_kinds(self, kinds: Collection[Kind]) -> list[int]:
+        """See :meth:`Statements.of_kinds`."""
+        return [number for number, *_ in self._database.mention_table.terms_of(kinds)]
 
     def stating(
         self, assertion: Assertion, terms: Sequence[int], sites: Iterable[str] = ()

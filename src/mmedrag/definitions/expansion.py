@@ -8,10 +8,11 @@ too, where the question calls it otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mmedrag.definitions.concepts import Concepts
+from mmedrag.entailment import NORMAL, fulfilment
 from mmedrag.text.laterality import LEFT, RIGHT
 from mmedrag.text.wording import codes
 from mmedrag.types import Assertion, Criterion, Kind, Mention, Question, QuestionKind
@@ -90,7 +91,8 @@ class ConceptExpander:
     def criteria(self, question: Question) -> tuple[Criterion, ...]:
         """One criterion a finding or disease that the question affirms or rules out, in order.
 
-        In a request a device is one, too: "a pacemaker but no cardiomegaly".
+        In a request a device is one, too: "a pacemaker but no cardiomegaly". Who asks for cases
+        that are not normal wants the study as a whole not to be.
 
         A concept that it both affirms and rules out is no criterion, and no more is one that is
         hedged, historical or asked about. Of a text longer than :data:`LONGEST_REQUEST`, what it
@@ -99,6 +101,8 @@ class ConceptExpander:
         intent = question.intent
         if intent is not None and intent.kind in _NEUTRAL and not _granted(question):
             return ()
+        if intent is not None and intent.detail == "abnormal":
+            return (Criterion(Assertion.NEGATED, NORMAL, "normal study"),)
         either = intent is not None and intent.kind is _K.CHOICE
         request = len(question.query.text.split()) <= LONGEST_REQUEST and not either
         sought = [*_sought(question), *self._feature(question)]
@@ -128,6 +132,12 @@ class ConceptExpander:
                     kind=self._concepts.kind(c), sites=())
             for c in intent.concepts[1:]
         ]  # fmt: skip
+
+    def meets(self, question: Question, mentions: Sequence[Mention]) -> bool:
+        """Whether a report with these mentions meets every criterion, all of them required."""
+        wanted, is_a = question.criteria, self._concepts.is_a
+        required = bool(wanted) and all(c.required for c in wanted)
+        return required and all(fulfilment(c, mentions, is_a) == 1.0 for c in wanted)
 
     def synonyms(self, question: Question) -> tuple[str, ...]:
         """The preferred terms of what the question names otherwise, at most MOST_SYNONYMS."""

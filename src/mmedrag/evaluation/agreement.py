@@ -17,12 +17,12 @@ from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement,
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.support import support_of_first
-from mmedrag.answers.verification import NORMAL
 from mmedrag.assembly import load
 from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.datasets.ties import set_name
 from mmedrag.definitions import Dictionary
 from mmedrag.durability import write_durably
+from mmedrag.entailment import NORMAL
 from mmedrag.evaluation.agreement_section import section_of
 from mmedrag.evaluation.calibration import (
     FITTED,

@@ -41,6 +41,7 @@ _NEXT = re.compile(
     r"(?!\s+(?:the\s+)?(?:left|right)\s*(?:$|[.,;]|sides?\b|lungs?\b|eyes?\b))",
     re.IGNORECASE,
 )
+_APART = re.compile(r"\b(?:without|but|except|sin|sem|pero|por[eé]m)\b", re.IGNORECASE)
 _HEADING = re.compile(r"\s*[-*•]?\s*(?P<heading>[^\n:.;,]{1,40}):")
 _BESIDE = 60
 """Characters before and after a finding in which its side is looked for."""
@@ -114,6 +115,8 @@ def surroundings(text: str, mentions: Sequence[Mention]) -> list[str]:
 def _beside(text: str, mention: Mention, last: int, following: int) -> str:
     """The clause of ``mention``, between the finding before it and the one after it."""
     before = _CLAUSE_END.split(text[max(last, mention.start - _BESIDE) : mention.start])[-1]
+    if last:  # in "effusion on the left without cardiomegaly" the left is the effusion's
+        before = _APART.split(before)[-1]
     # The next finding's first letter shows that its clause goes on.
     after = _CLAUSE_END.split(text[mention.end : min(following + 1, mention.end + _BESIDE)])[0]
     after = _NEXT.split(after, maxsplit=1)[0]

@@ -104,6 +104,15 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
             {"concept": v.concept, "reply": str(v.reply), "reason": v.reason}
             for v in brief.verdicts
         ],
+        "counts": [
+            {
+                "concept": c.concept,
+                "term": c.term,
+                "within": c.within or None,
+                "base_rate": _base_rate(c.prevalence),
+            }
+            for c in brief.counts
+        ],
         "compared": list(brief.compared),
         "changes": [change_json(c) for c in brief.changes],
     }
@@ -111,7 +120,7 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
 
 _BRIEF = (
     "kind", "reply", "reason", "claims", "differential", "definitions", "declined", "unanswered",
-    "verdicts", "compared", "changes",
+    "verdicts", "counts", "compared", "changes",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from mmedrag.backends.postgres import PostgresStore
 from mmedrag.casebase import Casebase
 from mmedrag.definitions import glossary
 from mmedrag.definitions.expansion import ConceptExpander
+from mmedrag.entailment import NORMAL
 from mmedrag.errors import CasebaseDamaged, CasebaseError, EncoderMismatch
 from mmedrag.protocols import OccurrenceStore
 from mmedrag.stores import CaseDatabase
@@ -28,7 +29,7 @@ from mmedrag.testing.case_index import (
     unit,
 )
 from mmedrag.testing.questions import question_of
-from mmedrag.types import Assertion, Case, Domain, Entry, Kind, Query
+from mmedrag.types import Assertion, Case, Criterion, Domain, Entry, Kind, Query
 from postgres_laws import TABLES, OnServer, made
 from proofs import examples
 
@@ -91,7 +92,9 @@ def told(hits):
     return [(h.case, h.relevance, h.similarity, h.mentions, h.recogniser) for h in hits]
 
 
-WORDS = ("left pleural effusion", "no effusion", "drusen", "pneumonia and cardiomegaly", "unheard")
+ABNORMAL = "not normal"
+WORDS = ("left pleural effusion", "no effusion", "drusen", "pneumonia and cardiomegaly", "unheard",
+         ABNORMAL)  # fmt: skip
 STATED = (None, "affirms = 'pleural effusion'", "rules_out = 'pneumothorax'", "rules_out is null",
           "affirms like 'cardio%' or diagnosis = 'pneumonia'")  # fmt: skip
 
@@ -105,8 +108,10 @@ def test_it_finds_what_a_casebase_finds(pair, search, text, where) -> None:
     (mentions,) = glossary().recognise([query.text])
     question = replace(question, mentions=mentions)
     expander = ConceptExpander(glossary().concepts)
-    question = replace(question, criteria=expander.criteria(question),
-                       synonyms=expander.synonyms(question))  # fmt: skip
+    wanted = expander.criteria(question)
+    if text == ABNORMAL:
+        wanted = (Criterion(Assertion.NEGATED, NORMAL),)
+    question = replace(question, criteria=wanted, synonyms=expander.synonyms(question))
     casebase, store = pair
     assert told(store.search(question, k)) == told(casebase.search(question, k))
 

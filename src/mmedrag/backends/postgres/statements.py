@@ -10,7 +10,7 @@ from mmedrag.backends.postgres.sessions import Connection
 from mmedrag.casebase.criteria import Statements
 from mmedrag.casebase.exact import Rows
 from mmedrag.protocols import Ontology
-from mmedrag.types import Assertion
+from mmedrag.types import Assertion, Kind
 
 
 class ServerStatements(Statements):
@@ -37,6 +37,12 @@ class ServerStatements(Statements):
         """The numbers of the stored terms of some concepts."""
         text = "SELECT number FROM terms WHERE concept = ANY(%s)"
         return [int(row[0]) for row in self._connection.execute(text, [list(concepts)])]
+
+    def of_kinds(self, kinds: Collection[Kind]) -> list[int]:
+        """The numbers of the stored terms of some kinds."""
+        text = "SELECT number FROM terms WHERE kind = ANY(%s)"
+        values = [[kind.value for kind in kinds]]
+        return [int(row[0]) for row in self._connection.execute(text, values)]
 
     def stating(
         self, assertion: Assertion, terms: Sequence[int], sites: Iterable[str] = ()

@@ -1,0 +1,185 @@
+"""Questions of how many cases have something."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmedrag.answers.analysis import CaseAnalyst
+from mmedrag.answers.counting import COUNT, asks_how_many, counts_all
+from mmedrag.answers.extractive import ExtractiveGenerator
+from mmedrag.answers.prompts import brief_text
+from mmedrag.answers.questions import RuleReader
+from mmedrag.answers.romance import plain_letters
+from mmedrag.definitions import Dictionary
+from mmedrag.types import Case, Domain, Evidence, Prevalence, Query, Question, QuestionKind, Routing
+
+VECTOR = np.zeros(2, np.float32)
+REPORTS = ("Cardiomegaly and pleural effusion.", "Cardiomegaly. No pleural effusion.")
+
+
+class Counts:
+    """Fewer of the cases that a filter lets in."""
+
+    def __init__(self, of: int = 2000) -> None:
+        self.asked: list[str | None] = []
+        self._of = of
+
+    def prevalence(self, question, groups):
+        self.asked.append(question.query.where)
+        where = question.query.where or ""
+        some = Prevalence(9, 1, 40) if "affirms" in where or "rules_out" in where else None
+        return dict.fromkeys(groups, some or Prevalence(500, 70, self._of))
+
+
+def asked(terms: Dictionary, text: str, domain: Domain | None = None) -> Question:
+    mentions = terms.recognise([text])[0]
+    question = Question(Query(text), Routing({}, domain), VECTOR, mentions)
+    reader = RuleReader(terms.concepts.domains, find=terms.concepts.find)
+    return replace(question, intent=reader.read(question))
+
+
+def answered(terms: Dictionary, question: Question, corpus: Counts, reports=REPORTS):
+    said = terms.recognise(reports)
+    evidence = [
+        Evidence(f"C{i}", Case(id=f"id{i}", text=text), VECTOR, 0.5, 0.5, mentions)
+        for i, (text, mentions) in enumerate(zip(reports, said, strict=True), 1)
+    ]
+    analyst = CaseAnalyst(terms, terms.concepts)
+    brief = analyst.brief(question, evidence, corpus)
+    text = "".join(ExtractiveGenerator(analyst).generate(replace(question, brief=brief), evidence))
+    return brief, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How many cases of pneumonia are there?",
+        "how many pneumothorax cases do you have",
+        "What percentage of the radiographs shows a pacemaker?",
+        "what proportion of reports mentions cardiomegaly?",
+        "In how many cases is there a pleural effusion?",
+        "number of cases with glaucoma",
+        "count the cases with drusen",
+        "how many eyes have diabetic retinopathy?",
+        "how many patients with cardiomegaly have an effusion?",
+        "Are there more cases of glaucoma or of cataract?",
+        "is pneumothorax common here?",
+        "how often do reports describe hyperinflation",
+        "How often is scoliosis mentioned?",
+        "¿Cuántos casos de neumonía hay?",
+        "¿Con qué frecuencia se menciona la cardiomegalia?",
+        "Quantos laudos têm derrame pleural?",
+        "Com que frequência se descreve escoliose?",
+    ],
+)
+def test_a_number_of_cases_is_asked_for(terms: Dictionary, text: str) -> None:
+    intent = asked(terms, text).intent
+    assert intent is not None
+    assert (intent.kind, intent.detail) == (QuestionKind.SEARCH, COUNT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How common is breast cancer?",
+        "How many people have glaucoma?",
+        "How many bones are in the wrist?",
+        "how many images does a CT produce?",
+        "How many patients with pneumonia survive?",
+        "How many cases of pneumonia per year are there in the UK?",
+        "How many patients with diabetes develop retinopathy?",
+        "How often should a nodule be followed up?",
+        "Is pneumothorax common after biopsy?",
+        "How many mg of furosemide for pulmonary oedema?",
+    ],
+)
+def test_other_numbers_are_not_of_cases(text: str) -> None:
+    assert not asks_how_many(plain_letters(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "all_of_them"),
+    [
+        ("How many cases are there?", True),
+        ("how many reports do you have in total", True),
+        ("How many chest films are normal?", True),
+        ("How many of the x-rays are abnormal?", True),
+        ("¿Cuántas radiografías son normales?", True),
+        ("How many cases of silicosis are there?", False),
+        ("Are most chest x-rays normal?", False),
+    ],
+)
+def test_of_all_cases_the_normal_ones_are_counted(
+    terms: Dictionary, text: str, all_of_them: bool
+) -> None:
+    assert counts_all(plain_letters(text)) is all_of_them
+    intent = asked(terms, text).intent
+    assert intent is not None
+    counted = (intent.kind, intent.detail) == (QuestionKind.NORMALITY, COUNT)
+    assert counted is all_of_them
+
+
+def test_one_finding_is_counted_in_the_searched_corpus(terms: Dictionary) -> None:
+    question = asked(terms, "How many reports mention cardiomegaly?", Domain.RADIOLOGY)
+    brief, text = answered(terms, question, Counts())
+    (count,) = brief.counts
+    assert (count.term, count.prevalence, count.within) == (
+        "cardiomegaly",
+        Prevalence(500, 70, 2000),
+        "",
+    )
+    first = (
+        "Cardiomegaly is affirmed in 500 of 2,000 cases of the searched corpus (radiology), 25%, "
+        "and ruled out in 70."
+    )
+    assert text.splitlines()[0] == first
+    assert "[C1]" in text  # cases are still shown
+    assert "cardiomegaly is affirmed in 500" in brief_text(brief, ["C1"]).lower()
+
+
+def test_of_several_findings_the_last_is_counted_among_the_others_too(terms: Dictionary) -> None:
+    corpus = Counts()
+    question = asked(
+        terms, "How many cases with cardiomegaly but no pneumothorax have an effusion?"
+    )
+    brief, text = answered(terms, question, corpus)
+    assert [c.within for c in brief.counts] == [
+        "", "", "", "affirm cardiomegaly and rule out pneumothorax",
+    ]  # fmt: skip
+    assert corpus.asked[-1] == "(affirms = 'cardiomegaly') and (rules_out = 'pneumothorax')"
+    assert (
+        "Of the 40 reports there that affirm cardiomegaly and rule out pneumothorax, 9 affirm "
+        "effusion (22%) and 1 rule it out."
+    ) in text
+
+
+def test_the_filter_of_the_user_holds_for_every_count(terms: Dictionary) -> None:
+    corpus = Counts()
+    question = asked(terms, "How many cases of cardiomegaly have an effusion?")
+    question = replace(question, query=replace(question.query, where="modality = 'ct'"))
+    answered(terms, question, corpus)
+    assert corpus.asked[-1] == "(modality = 'ct') and (affirms = 'cardiomegaly')"
+
+
+def test_normal_and_abnormal_studies_are_counted_together(terms: Dictionary) -> None:
+    brief, text = answered(terms, asked(terms, "How many chest films are normal?"), Counts())
+    assert len(brief.counts) == 1
+    assert text.startswith(
+        "Of 2,000 cases of the searched corpus, 500 are normal studies, 25%, and 70 affirm a "
+        "finding or disease."
+    )
+
+
+def test_what_nobody_has_read_cannot_be_counted(terms: Dictionary) -> None:
+    question = asked(terms, "How many reports mention cardiomegaly?")
+    _, text = answered(terms, question, Counts(of=0))
+    assert text.startswith("Nothing can be counted: no report of the searched corpus was read")
+
+
+def test_a_number_is_given_where_no_case_was_adequate(terms: Dictionary) -> None:
+    question = asked(terms, "How many reports mention cardiomegaly?")
+    brief = CaseAnalyst(terms, terms.concepts).brief(question, [], Counts())
+    assert brief.counts[0].prevalence.affirmed == 500

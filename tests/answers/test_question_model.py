@@ -156,3 +156,22 @@ def test_a_checkpoint_of_another_shape_is_refused():
     fewer = {**made.tensors, "words": made.tensors["words"][:10]}
     with pytest.raises(CheckpointError):
         QuestionModel.of(replace(made, tensors=fewer), encode)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Neither effusion nor pneumothorax",
+        "no definite pneumothorax",
+        "NPDR OD with CSME",
+        "DVT on ultrasound",
+        "signet ring",
+    ],
+)
+def test_names_of_findings_and_nothing_else_are_searched(terms, reader, text):
+    assert read(terms, reader, text).kind is QuestionKind.SEARCH
+
+
+@pytest.mark.parametrize("text", ["DVT prophylaxis", "treatment of a DVT", "dose for DVT"])
+def test_what_is_asked_beside_a_name_is_still_declined(terms, reader, text):
+    assert read(terms, reader, text).kind is OUT

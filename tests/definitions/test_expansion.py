@@ -62,6 +62,24 @@ def test_who_asks_for_the_side_is_shown_either() -> None:
         assert not {"left", "right"} & {*criterion.sites}, text
 
 
+@pytest.mark.parametrize(
+    ("text", "there", "absent"),
+    [
+        ("all cases except pneumonia", [], ["pneumonia"]),
+        ("lung cancer excluding small cell carcinoma", ["lung cancer"], ["small cell carcinoma"]),
+        ("effusion but not cardiomegaly", ["effusion"], ["cardiomegaly"]),
+        ("fracture other than a rib fracture", ["fracture"], ["rib fracture"]),
+        ("neumonía excepto tuberculosis", ["pneumonia"], ["tuberculosis"]),
+        ("normal except for scoliosis", ["scoliosis"], []),
+        ("nothing except scoliosis", ["scoliosis"], []),
+    ],
+)
+def test_what_is_excepted_should_not_be_there(text, there, absent) -> None:
+    made = EXPANDER.criteria(question(text))
+    assert [c.term for c in made if c.assertion is Assertion.AFFIRMED] == there
+    assert [c.term for c in made if c.assertion is Assertion.NEGATED] == absent
+
+
 def test_a_request_may_ask_for_a_device() -> None:
     made = EXPANDER.criteria(question("Cases with a pacemaker but no cardiomegaly"))
     assert [(c.term, c.assertion) for c in made] == [

@@ -295,10 +295,16 @@ class RuleReader:
         )
         if label is None or (reason is None and _SIGNS.search(asking)):
             return kind, rule, reason
+        if (
+            reason is None
+            and LABELS[label][0] is _K.OUT_OF_SCOPE
+            and _only_terms(question.mentions, asking)
+        ):
+            return kind, rule, None
         read, name = LABELS[label]
         if read is _K.OUT_OF_SCOPE:
             return kind, rule, declined(name)
-        if read is _K.PRESENCE and not has_image and not _worded(asking):
+        if not has_image and _names_what_is_sought(read, asking, question.mentions):
             label, (read, name) = "search", LABELS["search"]
         if rule not in _FIXED and not (read is kind and label in _PLAIN):
             kind, rule = (
@@ -348,6 +354,47 @@ def _unnamed(nouns: Sequence[str], mentions: Sequence[Mention]) -> tuple[str, ..
         for noun in nouns
         if not any(re.search(rf"\b{NOUNS[noun]}\b", m.text, re.IGNORECASE) for m in mentions)
     )
+
+
+def _only_terms(mentions: Sequence[Mention], asking: str) -> bool:
+    """Whether it is findings or devices by name and nothing else: "DVT on ultrasound"."""
+    rest, named = asking, False
+    for mention in sorted(mentions, key=lambda m: -len(m.text)):
+        named |= mention.kind in _COUNTED and mention.text in rest
+        rest = rest.replace(mention.text, " ")
+    return named and _NOTHING_ELSE.fullmatch(rest) is not None
+
+
+_NOTHING_ELSE = re.compile(
+    r"(?:[\W_]|\b(?:an?|the|on|in|of|at|with|and|by|left|right|bilateral|O[DSU]|el|la|los|las|en|de|del|con|y"
+    r"|o|a|os|as|em|no|na|do|da|com|e)\b)*",
+    re.IGNORECASE,
+)
+
+
+def _names_what_is_sought(read: QuestionKind, asking: str, mentions: Sequence[Mention]) -> bool:
+    """Whether words that a model reads as a question only name findings, and ask nothing.
+
+    "Pneumothorax", "no pneumothorax", "all normal except scoliosis", "NPDR with CSME".
+    """
+    if asking.endswith("?"):
+        return False
+    named = {m.concept for m in mentions if m.kind.is_finding and m.text in asking}
+    rules_out = bool(named) and _RULING_OUT.match(asking) is not None
+    if _worded(asking) and not rules_out:
+        return False
+    if read is _K.PRESENCE:
+        return True
+    if read is _K.NORMALITY:
+        return any(m.kind in _COUNTED and m.text in asking for m in mentions)
+    several = len(named) > 1 and _only_terms(mentions, asking)
+    return rules_out if read is _K.CHOICE else read is _K.DEFINITION and (rules_out or several)
+
+
+_RULING_OUT = re.compile(
+    r"^\W*(?:no|without|neither|negative for|absence of|sin|sem|ning\w+|nenhum\w*)\b",
+    re.IGNORECASE,
+)
 
 
 def _of_a_foreign(concepts: tuple[str, ...], text: str, *, has_image: bool) -> Intent:

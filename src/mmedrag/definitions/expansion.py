@@ -8,6 +8,7 @@ too, where the question calls it otherwise.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -66,10 +67,27 @@ def _sought(question: Question) -> list[Mention]:
         return [replace(m, assertion=Assertion.AFFIRMED) for m in having]
     choice = question.intent is not None and question.intent.kind is _K.CHOICE
     meant = _MEANT if choice else {Assertion.INTERROGATIVE}
-    return [
+    sought = [
         replace(m, assertion=Assertion.AFFIRMED) if m.assertion in meant else m
         for m in question.mentions
     ]
+    text = question.query.text
+    return [
+        replace(m, assertion=Assertion.NEGATED) if _EXCEPTED.search(text[: m.start]) else m
+        for m in sought
+    ]
+
+
+_EXCEPTED = re.compile(
+    r"(?<!normal )(?<!unremarkable )(?<!clear )(?<!nothing )(?<!none )"
+    r"\b(?:except(?:ing)?(?: for)?|excluding|exclude|other than|apart from|but not|not including"
+    r"|excepto|exceto|salvo|excluyendo|excluindo|menos)"
+    r"(?: (?:those|cases|ones|casos|los|os))?(?: (?:with|of|con|com|de))?(?: (?:an?|the|any))?"
+    r"(?: [\w-]+)?\s*$",
+    re.IGNORECASE,
+)
+"""What is left out of a request: "all cases except pneumonia". What is "normal except for" a
+finding has it."""
 
 
 def _sites(question: Question, mention: Mention) -> tuple[str, ...]:

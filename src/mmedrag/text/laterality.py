@@ -22,7 +22,11 @@ _WORD = (
     r"(?P<left>left(?!\s+(?:over|behind|alone|untreated|against|the\s+(?:hospital|clinic)))"
     r"|izquierd[oa]s?|esquerd[oa]s?)"
     r"|(?P<right>right(?!\s+(?:now|away|angles?|after|before))|derech[oa]s?|direit[oa]s?)"
-    r"|(?P<both>bilateral(?:ly|mente|es)?|bilaterais|both|amb[oa]s)"
+    r"|(?P<both>bilateral(?:ly|mente|es)?|bilaterais"
+    # "both drusen and atrophy" are two findings
+    r"|(?:both|amb[oa]s)(?!\s+(?!(?:of\s+)?(?:the\s+|os\s+|as\s+|los\s+|las\s+)?"
+    r"(?:eyes|lungs|sides|kidneys|breasts|hands|feet|knees|hips|ears|legs|arms|lobes|bases|ojos"
+    r"|olhos|pulm\w+|lados|ri[ñn]ones|rins|mamas)\b)(?:[\w-]+\s+){1,4}(?:and|y|e)\b))"
 )
 _SIGN = (
     r"(?P<os>OS|OI|OE|LUL|LLL|LUQ|LLQ|Lt|(?<!&)lt)|(?P<od>OD|RUL|RML|RLL|RUQ|RLQ|Rt|rt)"

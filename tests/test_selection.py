@@ -9,6 +9,7 @@ import numpy as np
 from mmedrag.casebase.hybrid import CONCEPT_WEIGHT, relevance
 from mmedrag.selection import (
     NAMED,
+    alternating,
     gather,
     head,
     neighbours,
@@ -96,3 +97,12 @@ def test_what_meets_a_request_stands_after_the_cases_that_the_filter_kept() -> N
     kept = [first[1], first[3]]
     assert [e.key for e in with_met(kept, first, {"C2", "C3"})] == ["C2", "C3", "D1"]
     assert [e.key for e in with_met(kept, first, ())] == ["C2", "D1"]
+
+
+def test_searches_are_joined_in_turn_and_each_case_once() -> None:
+    def hits(*ids: str) -> list[Hit]:
+        return [Hit(Case(id=i), np.zeros(2, np.float32), 0.0, 0.0) for i in ids]
+
+    found = alternating([hits("a", "b", "c"), hits("d"), hits("e", "a")], 4)
+    assert [h.case.id for h in found] == ["a", "d", "e", "b"]
+    assert alternating([[], []], 3) == []

@@ -40,6 +40,7 @@ from mmedrag.protocols import (
     SpellingCorrector,
 )
 from mmedrag.selection import (
+    alternating,
     gather,
     head,
     neighbours,
@@ -251,7 +252,15 @@ class MMedRAG:
         return chronological(hits, lambda hit: hit.case), frozenset()
 
     def _search(self, question: Question) -> tuple[list[Hit], frozenset[str]]:
-        """Stage 1, and the cases that are called what is sought, whatever their reports say."""
+        """Stage 1, and the cases that are called what is sought, whatever their reports say.
+
+        Of findings that are to be told apart as many cases are taken of each.
+        """
+        options = () if self.expander is None else self.expander.options(question)
+        if options:
+            asked = [replace(question, criteria=(option,)) for option in options]
+            found = [self.cases.search(q, self.k_final) for q in asked]
+            return alternating(found, self.k_final), frozenset()
         hits = self.expansion.search(self.cases, question, self.k_cases)
         name = None if self.namer is None else self.namer.named(question)
         if name is None:

@@ -350,8 +350,10 @@ class QuestionExpander(Protocol):
 
     ``criteria`` are what the reports of the cases should affirm and rule out; ``synonyms`` are
     names of what the question says in other words. ``meets`` tells whether a report, given its
-    mentions, meets all that a question requires. Laws: every criterion is affirmed or negated and
-    has a concept; a question without mentions has no synonyms; none meets what requires nothing.
+    mentions, meets all that a question requires; ``options`` are what a question that describes no
+    case wants told apart, each to be searched for by itself. Laws: every criterion is affirmed or
+    negated and has a concept; a question without mentions has no synonyms; none meets what requires
+    nothing.
     """
 
     def criteria(self, question: Question) -> tuple[Criterion, ...]: ...
@@ -359,6 +361,8 @@ class QuestionExpander(Protocol):
     def synonyms(self, question: Question) -> tuple[str, ...]: ...
 
     def meets(self, question: Question, mentions: Sequence[Mention]) -> bool: ...
+
+    def options(self, question: Question) -> tuple[Criterion, ...]: ...
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -38,6 +39,14 @@ def with_named(hits: Sequence[Hit], named: Sequence[Hit], k: int) -> list[Hit]:
         if hit.case.id not in best or best[hit.case.id].relevance < hit.relevance:
             best[hit.case.id] = hit
     return sorted(best.values(), key=lambda h: (-h.relevance, h.case.id))[:k]
+
+
+def alternating(found: Sequence[Sequence[Hit]], k: int) -> list[Hit]:
+    """The first ``k`` of several searches in turn, each case once."""
+    first: dict[str, Hit] = {}
+    for hit in (hit for row in zip_longest(*found) for hit in row if hit is not None):
+        first.setdefault(hit.case.id, hit)
+    return list(first.values())[:k]
 
 
 def gather(

@@ -129,3 +129,31 @@ def test_one_finding_that_is_there_outweighs_all_that_are_not() -> None:
     met = np.array([[1.0, 0.0, 1.0, -1.0], [0.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0]])
     there, not_there, all_of_it, denied = together(met, np.array([True, False, False]))
     assert all_of_it == 1.0 > there > not_there > denied
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fracture vs pneumothorax",
+        "Compare fracture and pneumothorax",
+        "How does a fracture differ from a pneumothorax?",
+        "diferencia entre fractura y neumotórax",
+    ],
+)
+def test_of_findings_to_be_told_apart_cases_of_each_are_found(rag, text):
+    """Of one there is a single case, of the other there are 150 and more."""
+    context = rag.retrieve(Query(text, domain="radiology"))
+    cases = [e.item.id for e in context.gathered if isinstance(e.item, Case)]
+    assert "other" in cases
+    assert any(name.startswith("n0") for name in cases)
+    answer = rag.ask(Query(text, domain="radiology")).text
+    assert "cases of each were looked up" in answer
+
+
+def test_a_case_that_is_described_is_not_asked_about_by_its_options(rag):
+    text = (
+        "A man of 54 fell from a ladder on his left side and is short of breath and in pain since. "
+        "Is it a fracture or a pneumothorax?"
+    )
+    question = rag.retrieve(Query(text, domain="radiology")).question
+    assert rag.expander.options(question) == ()

@@ -79,7 +79,12 @@ NOT_NORMAL = re.compile(
 )
 """Names cases that are not normal, in small plain letters."""
 
-APART = re.compile(r"\bdifferences? between\b", re.IGNORECASE)
+APART = re.compile(
+    r"\bdifferences? between\b|\bdiffers? from\b|^(?:please |can you )*(?:compare|contrast)\b.*"
+    r"\b(?:and|with|to|against|vs\.?|versus)\b|\bhow (?:do|does|can|to)\b.*\bdiffer\b"
+    r"|\bdiferencias? entre\b|\bdiferen[cç]as? entre\b|^compar[ae]r?\b.*\b(?:y|e|con|com)\b",
+    re.IGNORECASE,
+)
 """Asks what tells findings apart: that is in their definitions."""
 
 

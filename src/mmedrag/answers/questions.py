@@ -475,7 +475,8 @@ def _looked_up(question: Question, asking: str, spelled: str) -> tuple[QuestionK
     unnamed = all(NOT_NORMAL.search(romance.plain_letters(m.text)) for m in special)
     if unnamed and question.query.image is None and _wants_abnormal(asking, letters):
         return _K.SEARCH, OF_ABNORMAL
-    if len(named) > 1 and question.query.image is None and APART.search(spelled):
+    apart = len(named) > 1 and question.query.image is None and APART.search(spelled)
+    if apart and not RULES[0].words.search(spelled):  # no comparison with an earlier study
         return LABELS["choice"]
     return None
 

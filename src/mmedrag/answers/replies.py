@@ -307,9 +307,10 @@ def _of_nobody(question: Question, brief: Brief) -> list[str]:
     judged = brief.verdicts or brief.kind is QuestionKind.CHOICE
     if not (brief.kind in _YES_OR_NO and judged and is_bare(question)):
         return []
-    return [
-        "No image and no case was given to look at: this is what reports say of other patients."
-    ]
+    given = "No image and no case was given to look at"
+    if brief.kind is QuestionKind.CHOICE and len(queried_concepts(question, brief)) > 1:
+        return [f"{given}: cases of each were looked up, whose numbers say nothing of a patient."]
+    return [f"{given}: this is what reports say of other patients."]
 
 
 def _measured(question: Question, brief: Brief, detail: str) -> str:

@@ -29,6 +29,12 @@ LONGEST_REQUEST = 8
 """Words up to which a text is a request, whose criteria are required. Longer ones describe a case;
 what they affirm is evidence (benchmarks/concept_channel.py)."""
 
+LONGEST_CHOICE = 12
+"""Words up to which a question of one of several describes no case."""
+
+MOST_OPTIONS = 4
+"""Of such a question, each of which is searched for by itself."""
+
 MOST_FINDINGS = 20
 """Findings of a description that are searched, the first ones."""
 
@@ -156,6 +162,15 @@ class ConceptExpander:
         wanted, is_a = question.criteria, self._concepts.is_a
         required = bool(wanted) and all(c.required for c in wanted)
         return required and all(fulfilment(c, mentions, is_a) == 1.0 for c in wanted)
+
+    def options(self, question: Question) -> tuple[Criterion, ...]:
+        """What is to be told apart where nothing was given to tell it by: "drusen or exudates?"."""
+        intent = question.intent
+        apart = intent is not None and intent.kind is _K.CHOICE and question.query.image is None
+        if not apart or len(question.query.text.split()) > LONGEST_CHOICE:
+            return ()
+        options = [replace(c, required=True) for c in self.criteria(question)]
+        return tuple(options[:MOST_OPTIONS]) if len(options) > 1 else ()
 
     def synonyms(self, question: Question) -> tuple[str, ...]:
         """The preferred terms of what the question names otherwise, at most MOST_SYNONYMS."""

@@ -1,9 +1,10 @@
-"""CSV, TSV and Parquet."""
+"""CSV, TSV, Parquet, and JSON of other names than the native ones."""
 
 from __future__ import annotations
 
 import builtins
 import datetime
+import json
 from pathlib import Path
 
 import pytest
@@ -311,7 +312,7 @@ def test_numbers_that_excel_keeps_as_text_and_its_errors(tmp_path):
         (b"PK\x03\x04", "a.xlsx", "Excel workbook"),
         (b"\x1f\x8b\x08", "a.csv.gz", "gzip"),
         (b"ARROW1\0\0", "a.parquet", "Arrow"),
-        (b'[{"id": 1}]', "a.json", "JSON array"),
+        (b"[[1, 2]]", "a.json", "JSON array"),
     ],
 )
 def test_what_must_be_unpacked_first_is_named(tmp_path, head, name, kind):
@@ -366,3 +367,97 @@ def test_a_disk_that_fails_while_it_is_read_is_a_clear_error(tmp_path, monkeypat
     monkeypatch.setattr("mmedrag.datasets.tables._Table.case", broken)
     with pytest.raises(CorpusError, match="Input/output error"):
         read(file)
+
+
+def as_json(folder: Path, rows: list[dict], name: str = "table.jsonl") -> Path:
+    text = json.dumps(rows) if name.endswith(".json") else "\n".join(map(json.dumps, rows))
+    return write(folder, text, name)
+
+
+@pytest.mark.parametrize("name", ["table.jsonl", "table.ndjson", "TABLE.JSONL", "table.json"])
+def test_json_is_read_as_the_same_table_in_csv_is(tmp_path, name):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    rows = [
+        {"case_id": "1", "file_name": "a.png", "report": "Effusion.", "label": "a;b", "age": "61"},
+        {"case_id": "2", "file_name": "a.png", "report": "N/A", "label": "", "age": "NaN"},
+    ]
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    assert read(as_json(tmp_path, rows, name)) == read(write(tmp_path, "\n".join(lines)))
+
+
+def test_a_name_that_some_rows_lack_is_a_column(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    rows = [{"findings": "Clear."}, {"impression": "Normal."}, {"image_path": "a.png"}]
+    cases, problems = read(as_json(tmp_path, rows))
+    assert [case.text for case in cases] == ["Clear.", "Normal.", ""]
+    assert [case.image for case in cases] == [None, None, tmp_path / "a.png"]
+    assert not problems
+
+
+@pytest.mark.parametrize("row", [{"nr": 7, "befund": "Kein Erguss."}, {"id": 1, "text": "No."}])
+def test_named_columns_of_json(tmp_path, row):
+    number, text = row
+    (case,), _ = read(as_json(tmp_path, [row]), columns={"id": number, "text": text})
+    assert (case.id, case.text) == (str(row[number]), row[text])
+    with pytest.raises(CorpusError, match=f"no column report. It has {number}, {text}"):
+        read(as_json(tmp_path, [row]), columns={"text": "report"})
+
+
+@pytest.mark.parametrize(
+    ("row", "text", "labels"),
+    [
+        ({"id": "1", "text": "N/A", "labels": "a;b"}, "N/A", ("a;b",)),
+        ({"id": "1", "text": "x", "report": "y", "labels": "a;b"}, "x", ("a;b",)),
+        ({"id": "1", "text": "x", "path": "x.pdf", "labels": "a;b"}, "x", ("a;b",)),
+        ({"id": "1", "report": "y", "labels": "a;b"}, "y", ("a", "b")),
+        ({"text": "x", "labels": "a;b"}, "x", ("a", "b")),
+    ],
+)
+def test_rows_of_the_native_names_are_native(tmp_path, row, text, labels):
+    (case,), _ = read(as_json(tmp_path, [row]))
+    assert (case.text, case.labels) == (text, labels)
+
+
+def test_an_image_by_another_name_beside_an_id_and_a_text(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    (case,), _ = read(as_json(tmp_path, [{"id": "1", "text": "x", "img_path": "a.png"}]))
+    assert case.image == tmp_path / "a.png"
+
+
+def test_meta_of_json_stays_as_it_is(tmp_path):
+    (case,), _ = read(as_json(tmp_path, [{"report": "x", "view": "PA", "meta": {"n": [1]}}]))
+    assert case.meta == {"view": "PA", "n": [1]}
+
+
+def test_an_image_and_a_caption_are_not_yet_pmc_oa(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "images" / "a.png")
+    (case,), problems = read(as_json(tmp_path, [{"image": "images/a.png", "caption": "A."}]))
+    assert (case.text, case.image, case.source) == ("A.", tmp_path / "images" / "a.png", "")
+    assert not problems
+
+
+def test_json_that_is_no_row_costs_itself(tmp_path):
+    rows = [{"report": "a"}, {"findings": ["b"]}, {"report": ["c"]}, {"report": "d"}]
+    cases, problems = read(as_json(tmp_path, rows))
+    assert [case.text for case in cases] == ["a", "d"]
+    assert [(problem.line, problem.reason) for problem in problems] == [
+        (2, "findings is not a string"),
+        (3, "text is not a string"),
+    ]
+
+
+def test_what_follows_an_array_is_not_passed_over(tmp_path):
+    file = write(tmp_path, '[{"report": "a"},\n{"report": b},\n{"report": "c"}]\n[1]', "t.json")
+    cases, problems = read(file)
+    assert [case.text for case in cases] == ["a", "c"]
+    assert [(problem.line, problem.reason) for problem in problems] == [
+        (2, "not valid JSON; the rest of its line was passed over"),
+        (4, "not a JSON object"),
+    ]
+
+
+def test_an_array_that_is_too_large_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmedrag.datasets.rows.MAX_SIDE_TABLE", 20)
+    with pytest.raises(CorpusError, match=r"larger than .* one a line"):
+        read(as_json(tmp_path, [{"report": "No effusion at all."}], "t.json"))

@@ -15,13 +15,13 @@ from typing import Any, TypeAlias
 from mmedrag.datasets.folder import read_folder
 from mmedrag.datasets.iu_xray import read_ecgen, read_iu_xray
 from mmedrag.datasets.medpix import read_medpix
-from mmedrag.datasets.pmc_oa import read_pmc_oa
+from mmedrag.datasets.pmc_oa import is_figure, read_pmc_oa
 from mmedrag.datasets.records import read_records, write_records
 from mmedrag.datasets.roco import read_roco
 from mmedrag.datasets.rocov2 import is_captions, read_rocov2
-from mmedrag.datasets.rows import ENDED, json_rows, until_broken
+from mmedrag.datasets.rows import ENDED, is_json_array, json_rows, until_broken
 from mmedrag.datasets.sidecars import CASEBASE, FOREIGN, SUFFIXES, files_under
-from mmedrag.datasets.tables import read_table
+from mmedrag.datasets.tables import names_otherwise, read_table
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.regular_files import check_is_no_container
@@ -65,7 +65,7 @@ def recognise(path: Path) -> Format:
             return entry
     if path.is_file():
         check_is_no_container(path)
-    if _is_jsonl(path) and isinstance(row := next(json_rows(path), None), Problem):
+    if _is_json(path) and isinstance(row := next(json_rows(path), None), Problem):
         raise CorpusError(str(row), "Write one JSON object a line.")
     raise CorpusError(
         f"{path} is in no format that is recognised",
@@ -100,6 +100,8 @@ def read_corpus(
         MissingExtra: where a library that the format needs is not installed.
     """
     try:
+        if kind == "auto" and columns and _is_table(path):
+            kind = "table"
         result = recognise(path) if kind == "auto" else _named(kind)
     except OSError as error:
         raise _unreadable(path, error) from None
@@ -171,12 +173,14 @@ def _read_dicom(path: Path, **options: Any) -> Iterator[Case | Problem]:  # noqa
     return read_dicom(path, **options)
 
 
-def _is_jsonl(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in (".jsonl", ".ndjson")
+def _is_json(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    lines = suffix in (".jsonl", ".ndjson")
+    return path.is_file() and (lines or (suffix == ".json" and is_json_array(path)))
 
 
 def _first_row(path: Path) -> dict[str, Any]:
-    if not _is_jsonl(path):
+    if not _is_json(path):
         return {}
     row = next((row for row in islice(json_rows(path), 5) if not isinstance(row, Problem)), None)
     return row[1] if row else {}
@@ -187,13 +191,16 @@ def _has(path: Path, *names: str) -> bool:
 
 
 def _is_records(path: Path) -> bool:
-    return _has(path, "records.jsonl") or "id" in _first_row(path)
+    if _has(path, "records.jsonl"):
+        return True
+    row = _first_row(path)
+    return "id" in row and not names_otherwise(row)
 
 
 def _is_pmc_oa(path: Path) -> bool:
     names = ("pmc_oa.jsonl", "pmc_oa_beta.jsonl", "train.jsonl", "valid.jsonl", "test.jsonl")
     files = [path / name for name in names] if path.is_dir() else [path]
-    return any({"image", "caption"} <= _first_row(file).keys() for file in files)
+    return any(is_figure(_first_row(file), file) for file in files)
 
 
 def _is_roco(path: Path) -> bool:
@@ -222,7 +229,8 @@ def _is_medpix(path: Path) -> bool:
 
 
 def _is_table(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq")
+    tables = (".csv", ".tsv", ".parquet", ".pq")
+    return path.is_file() and (path.suffix.lower() in tables or bool(_first_row(path)))
 
 
 def _is_rocov2(path: Path) -> bool:
@@ -245,7 +253,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "records",
         "the native format: JSON Lines with id, text, image, domain, … and meta",
-        "a .jsonl file whose rows have an id, or a folder with records.jsonl",
+        "a .jsonl file whose rows have an id and these names, or a folder with records.jsonl",
         "",
         _is_records,
         read_records,
@@ -285,7 +293,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "pmc_oa",
         "PMC-OA: figures of open-access articles with captions",
-        "pmc_oa.jsonl, or JSON Lines whose rows have an image and a caption",
+        "pmc_oa.jsonl, or JSON Lines whose rows have an image, a caption and a PMC number",
         "",
         _is_pmc_oa,
         read_pmc_oa,
@@ -300,8 +308,8 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "table",
-        "CSV, TSV or Parquet with named columns",
-        "a .csv, .tsv or .parquet file",
+        "CSV, TSV, Parquet or JSON with named columns",
+        "a .csv, .tsv, .parquet or .jsonl file, or a JSON array",
         'Parquet: pip install "mmedrag[parquet]"',
         _is_table,
         read_table,

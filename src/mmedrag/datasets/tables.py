@@ -1,4 +1,4 @@
-"""Tables with named columns: CSV, TSV and Parquet.
+"""Tables with named columns: CSV, TSV, Parquet and JSON of one's own names.
 
 Which column is which comes from a mapping, ``{"image": "file_name", "text": "report"}``, or from
 the names that people commonly use.
@@ -14,7 +14,17 @@ from typing import Any
 
 from mmedrag.datasets.delimited import csv_rows
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import corpus_key, existing_file, first_text, inside, text_of
+from mmedrag.datasets.rows import (
+    corpus_key,
+    existing_file,
+    first_text,
+    inside,
+    is_json_array,
+    json_rows,
+    lines,
+    text_of,
+    until_broken,
+)
 from mmedrag.errors import CorpusError
 from mmedrag.regular_files import regular_file
 from mmedrag.types import Case, Domain, Problem
@@ -71,19 +81,22 @@ _DASHES = frozenset("-–— ")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME, _NAMES = 60, 30  # characters of a column's name, and columns, in a message
+_LONGEST, _MOST = 1000, 10_000  # characters of a name in JSON, and names, that are looked at
 _LIST = 10_000  # characters of a list written as text
 
 
 def read_table(
     path: Path, *, columns: Mapping[str, str] | None = None, domain: Domain | None = None
 ) -> Iterator[Case | Problem]:
-    """Read a CSV, TSV or Parquet file: one case a row.
+    """Read a CSV, TSV, Parquet or JSON file: one case a row.
 
-    A cell such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the columns
-    findings, impression and conclusion make it, in this order. Labels in one cell are parted by
-    ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id column the id is
-    made of the file's place and the row's line. Images that are not where the table says are looked
-    for in folders of pictures beside it; without an image column, those named after the id.
+    JSON (objects one a line, or an array of them) is read as a table whose columns are all their
+    names. A cell such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the
+    columns findings, impression and conclusion make it, in this order. Labels in one cell are
+    parted by ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id column
+    the id is made of the file's place and the row's line. Images that are not where the table says
+    are looked for in folders of pictures beside it; without an image column, those named after the
+    id.
 
     Args:
         path: the file; image paths in it are relative to its folder.
@@ -94,24 +107,55 @@ def read_table(
         CorpusError: where the file, its header or a column that ``columns`` names is absent.
         MissingExtra: for Parquet without pyarrow.
     """
+    named = columns or {}
+    names: Iterable[str] = ()
     with regular_file(path).open("rb") as file:
         parquet = file.read(4) == b"PAR1"
     if parquet:
         from mmedrag.datasets.parquet import parquet_rows
 
         rows = parquet_rows(path)
+    elif _is_json(path):
+        rows, names = json_rows(path), _names_in(path)
     else:
-        rows = csv_rows(path, _KNOWN | {name.strip().lower() for name in (columns or {}).values()})
+        rows = csv_rows(path, _KNOWN | {name.strip().lower() for name in named.values()})
     table: _Table | None = None
     for row in rows:
         if isinstance(row, Problem):
             yield row
             continue
         line, cells = row
-        table = table or _Table(path, cells, columns or {})
+        table = table or _Table(path, names or cells, named)
         yield table.case(line, cells, domain)
     if table is not None:
         yield from table.unlinked()
+
+
+def names_otherwise(row: Mapping[str, Any]) -> bool:
+    """Whether a row has its text or its image under another of their names than its own."""
+    plain = _plain_names(row)
+    texts = any(name in plain for name in (*COLUMNS["text"], *SECTIONS))
+    images = any(_names_picture(row[plain[name]]) for name in COLUMNS["image"] if name in plain)
+    return (texts and "text" not in row) or (images and "image" not in row)
+
+
+def _is_json(path: Path) -> bool:
+    first = next((line[1] for line in lines(path) if not isinstance(line, Problem)), "")
+    return first.lstrip().startswith("{") or is_json_array(path)
+
+
+def _names_in(path: Path) -> list[str]:
+    """The names in all rows of a JSON file, in the order in which they come up.
+
+    One row may lack what another one has. Where there are very many, they name no columns.
+    """
+    names: dict[str, None] = {}
+    for row in until_broken(json_rows(path)):
+        if not isinstance(row, Problem):
+            names |= dict.fromkeys(name for name in row[1] if len(name) <= _LONGEST)
+        if len(names) > _MOST:
+            break
+    return list(names)
 
 
 class _Table:
@@ -150,7 +194,7 @@ class _Table:
     def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
         cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
         record: dict[str, Any] = {
-            field: _value(cells[column]) for field, column in self._fields.items()
+            field: _value(cells.get(column)) for field, column in self._fields.items()
         }
         used = set(self._fields.values())
         if not text_of(record.get("text")):
@@ -172,7 +216,8 @@ class _Table:
         rest = {k: v for k, v in cells.items() if k not in used and v not in empty}
         if "image" not in self._fields and not record.get("image") and not self._unused:
             self._unused = next((k for k, v in rest.items() if _names_picture(v)), "")
-        return {**record, "meta": rest}
+        own = rest.pop("meta") if isinstance(rest.get("meta"), Mapping) else {}
+        return {**record, "meta": {**rest, **own}}
 
     def _located(self, value: object) -> object:
         """A picture where the table says, else one of that name in a folder of pictures."""
@@ -202,8 +247,7 @@ def _fields(
 ) -> tuple[dict[str, str], list[str]]:
     """The column of each field, and the columns of a report's sections."""
     present = {name.lower(): name for name in names}
-    plain = {_plain(_CAMEL.sub("_", own)): own for own in present.values()}
-    plain |= {_plain(name): own for name, own in present.items()}
+    plain = _plain_names(present.values())
     chosen: dict[str, str] = {}
     for field, name in columns.items():
         if field not in COLUMNS:
@@ -229,6 +273,12 @@ def _fields(
     return chosen, sections
 
 
+def _plain_names(names: Iterable[str]) -> dict[str, str]:
+    """The names of columns by how :data:`COLUMNS` writes them."""
+    own = list(names)
+    return {_plain(_CAMEL.sub("_", name)): name for name in own} | {_plain(n): n for n in own}
+
+
 def _plain(name: str) -> str:
     """A column's name as :data:`COLUMNS` writes it."""
     return re.sub(r"[\W_]+", "_", name.lower()).strip("_")
@@ -251,7 +301,10 @@ def _value(cell: Any) -> Any:  # noqa: ANN401 - whatever the table holds
 
 def _joined(cells: Mapping[str, Any], sections: Iterable[str]) -> str:
     """The sections that hold something; under headings where there are several."""
-    pieces = [(name, text) for name in sections if (text := text_of(cells.get(name)))]
+    given = {name: cells[name] for name in sections if name in cells}
+    if wrong := [name for name, value in given.items() if isinstance(value, list | Mapping)]:
+        raise BadRow(f"{wrong[0][:_NAME]} is not a string")
+    pieces = [(name, text) for name, value in given.items() if (text := text_of(value))]
     if len(pieces) < 2:
         return first_text(cells, *(name for name, _ in pieces))
     headings = (name.strip(" :.").capitalize() for name, _ in pieces)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -233,16 +234,50 @@ def test_no_picture_is_passed_over_in_silence(tmp_path):
     cases, problems = read(tmp_path)
     assert [case.image.name for case in cases] == ["a.png"]
     assert [(problem.file.name, problem.reason) for problem in problems] == [
-        ("b.gif", "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it"),
         ("gone.png", "a link to a file that is not there"),
+        (
+            tmp_path.name,
+            "pictures of other formats that are not read: 1 (the first: b.gif); "
+            "convert them to PNG, as 'magick mogrify -format png FILES' does",
+        ),
     ]
 
 
 def test_a_folder_of_foreign_pictures_says_what_they_are(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "a.webp")
-    cases, problems = read(tmp_path)
-    assert not cases
-    assert "convert it" in problems[0].reason
+    with pytest.raises(CorpusError, match=r"not read: 1 \(the first: a.webp\); convert them"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("picture", [None, "a.png", "a.dcm"])
+def test_what_is_not_read_is_told_by_kind(tmp_path, picture):
+    (tmp_path / "sub").mkdir()
+    names = ("1.nii.gz", "2.NII.GZ", "3.mha", "film.mp4", "all.zip", "t.csv.gz", "r.pdf", "w.xlsx")
+    for name in (*names, "5.svs", "note.md"):
+        (tmp_path / "sub" / name).touch()
+    if picture == "a.png":
+        Image.new("L", (8, 8)).save(tmp_path / picture)
+    elif picture == "a.dcm":
+        scan(tmp_path / picture)
+    told = [
+        ("volumes", "3 (the first: sub/1.nii.gz)", "3D Slicer"),
+        ("archives", "2 (the first: sub/all.zip)", "unpack them"),
+        ("whole slides", "1 (the first: sub/5.svs)", "QuPath"),
+        ("videos", "1 (the first: sub/film.mp4)", "ffmpeg"),
+        ("workbooks", "1 (the first: sub/w.xlsx)", "CSV"),
+        ("documents", "1 (the first: sub/r.pdf)", ".txt"),
+    ]
+    if picture is None:
+        with pytest.raises(CorpusError) as raised:
+            read(tmp_path)
+        said = raised.value.remedy
+    else:
+        cases, problems = read(tmp_path)
+        assert len(cases) == 1
+        said = "; ".join(p.reason for p in problems if p.file.name != "note.md")
+    assert said.count("that are not read") == len(told)
+    for kind, count, remedy in told:
+        assert re.search(f"{kind} that are not read: {re.escape(count)}; [^;]*{remedy}", said)
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,20 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mmedrag.datasets.folder import read_folder
+from mmedrag.datasets.folder import is_table_of_folder, read_folder
 from mmedrag.datasets.iu_xray import read_ecgen, read_iu_xray
 from mmedrag.datasets.medpix import read_medpix
 from mmedrag.datasets.pmc_oa import is_figure, read_pmc_oa
 from mmedrag.datasets.records import read_records, write_records
 from mmedrag.datasets.roco import read_roco
 from mmedrag.datasets.rocov2 import is_captions, read_rocov2
-from mmedrag.datasets.rows import ENDED, is_json_array, json_rows, until_broken
-from mmedrag.datasets.sidecars import CASEBASE, FOREIGN, SUFFIXES, files_under
-from mmedrag.datasets.tables import names_otherwise, read_table
+from mmedrag.datasets.rows import ENDED, first_row, is_json, json_rows, until_broken
+from mmedrag.datasets.sidecars import CASEBASE, SUFFIXES, files_under
+from mmedrag.datasets.tables import is_native, read_table
+from mmedrag.datasets.unread import Unread
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.regular_files import check_is_no_container
@@ -33,6 +33,8 @@ Reader: TypeAlias = Callable[..., Iterator[Case | Problem]]
 
 MAX_PROBLEMS = 1000
 """How many problems of one corpus are given singly; those beyond are counted."""
+
+_NAMED = 5  # tables in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,24 @@ def recognise(path: Path) -> Format:
             return entry
     if path.is_file():
         check_is_no_container(path)
-    if _is_json(path) and isinstance(row := next(json_rows(path), None), Problem):
+    if is_json(path) and isinstance(row := next(json_rows(path), None), Problem):
         raise CorpusError(str(row), "Write one JSON object a line.")
+    held = _held(path) if path.is_dir() else []
     raise CorpusError(
         f"{path} is in no format that is recognised",
-        f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",
+        "; ".join(held) or f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",
     )
+
+
+def _held(folder: Path) -> list[str]:
+    """What a folder without pictures holds in their place, and what to do with it."""
+    unread, tables = Unread(folder), []
+    for file in files_under(folder):
+        unread.add(file)
+        tables += [str(file)] if is_table_of_folder(file) else []
+    named = ", ".join(tables[:_NAMED]) + (", …" if len(tables) > _NAMED else "")
+    reasons = [problem.reason for problem in unread.problems()]
+    return [f"Index its tables themselves: {named}", *reasons] if tables else reasons
 
 
 def read_corpus(
@@ -91,7 +105,7 @@ def read_corpus(
         path: a file or a folder.
         kind: the name of a format, or ``"auto"``.
         domain: the domain of cases that name none (formats of one domain: overrules it).
-        columns: for tables, which column holds each field.
+        columns: for a table or the table of a folder, which column holds each field.
         salt: for DICOM files, the key of the pseudonyms; with the same one ids stay the same.
 
     Raises:
@@ -107,7 +121,7 @@ def read_corpus(
         raise _unreadable(path, error) from None
     options: dict[str, Any] = {"domain": domain}
     if columns:
-        if result.name != "table":
+        if result.name not in ("table", "folder"):
             raise CorpusError(f"Columns are for tables; this is {result.name}", "Leave them out.")
         options["columns"] = columns
     if salt is not None and result.name in ("dicom", "folder"):
@@ -173,34 +187,18 @@ def _read_dicom(path: Path, **options: Any) -> Iterator[Case | Problem]:  # noqa
     return read_dicom(path, **options)
 
 
-def _is_json(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    lines = suffix in (".jsonl", ".ndjson")
-    return path.is_file() and (lines or (suffix == ".json" and is_json_array(path)))
-
-
-def _first_row(path: Path) -> dict[str, Any]:
-    if not _is_json(path):
-        return {}
-    row = next((row for row in islice(json_rows(path), 5) if not isinstance(row, Problem)), None)
-    return row[1] if row else {}
-
-
 def _has(path: Path, *names: str) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in names)
 
 
 def _is_records(path: Path) -> bool:
-    if _has(path, "records.jsonl"):
-        return True
-    row = _first_row(path)
-    return "id" in row and not names_otherwise(row)
+    return _has(path, "records.jsonl") or is_native(path)
 
 
 def _is_pmc_oa(path: Path) -> bool:
     names = ("pmc_oa.jsonl", "pmc_oa_beta.jsonl", "train.jsonl", "valid.jsonl", "test.jsonl")
     files = [path / name for name in names] if path.is_dir() else [path]
-    return any(is_figure(_first_row(file), file) for file in files)
+    return any(is_figure(first_row(file), file) for file in files)
 
 
 def _is_roco(path: Path) -> bool:
@@ -230,7 +228,7 @@ def _is_medpix(path: Path) -> bool:
 
 def _is_table(path: Path) -> bool:
     tables = (".csv", ".tsv", ".parquet", ".pq")
-    return path.is_file() and (path.suffix.lower() in tables or bool(_first_row(path)))
+    return path.is_file() and (path.suffix.lower() in tables or bool(first_row(path)))
 
 
 def _is_rocov2(path: Path) -> bool:
@@ -244,8 +242,7 @@ def _is_dicom(path: Path) -> bool:
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and any(
-        kind_of_file(file) or file.suffix.lower() in SUFFIXES | FOREIGN
-        for file in files_under(path)
+        kind_of_file(file) or file.suffix.lower() in SUFFIXES for file in files_under(path)
     )
 
 
@@ -324,7 +321,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "folder",
-        "images with sidecar texts: scan.png beside scan.txt or scan.json",
+        "images with sidecar texts (scan.png beside scan.txt or scan.json) or a table of them",
         "a folder of image files, by their first bytes",
         "",
         _is_folder,

@@ -26,6 +26,7 @@ from mmedrag.datasets.reports import Report, gather_reports, is_report_class
 from mmedrag.datasets.rows import text_of
 from mmedrag.datasets.scrubbing import scrub
 from mmedrag.datasets.sidecars import TABLES, files_under, is_sidecar, picture_case, sidecar
+from mmedrag.datasets.unread import Unread
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.dicom_files import DEFLATED, PARSER_FAILURES, parse_dicom
 from mmedrag.imaging.dicom_pixels import check_pixels, unfold
@@ -107,16 +108,18 @@ def read_dicom(
     kinds: set[_Kind] = set()
     names: set[str] = set()
     firsts: dict[str, Path] = {}
-    unread: list[Problem] = []
-    for file in files_under(path, unread.append):
+    others: list[Problem] = []
+    unread = Unread(path)
+    for file in files_under(path, others.append):
         kind = _kind(file)
         kinds.add(kind)
         if kind == "image":
             for item in _image_cases(file, texts, pseudonyms, frames, domain, names):
                 yield _once(item, file, firsts)
-        elif kind == "other" and file != table and not is_sidecar(file):
-            yield Problem(file, None, _unread(file))
-    yield from unread
+        elif kind == "other" and file != table and not is_sidecar(file) and not unread.add(file):
+            yield Problem(file, None, _not_dicom(file))
+    yield from others
+    yield from unread.problems()
     if not kinds & {"image", "report", "aside"}:
         raise CorpusError(f"{path} holds no DICOM files", "Name a folder of DICOM files.")
     yield from _reports_without_image(texts, pseudonyms, domain)
@@ -214,9 +217,9 @@ def _pictures(
         yield case
 
 
-def _unread(file: Path) -> str:
+def _not_dicom(file: Path) -> str:
     if file.suffix.lower() in TABLES:
-        return "not a DICOM file; a table is read by itself: index it too"
+        return "not a DICOM file; index a table by itself, or call one of reports reports.csv"
     return "not a DICOM file"
 
 

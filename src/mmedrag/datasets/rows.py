@@ -9,6 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -139,6 +140,21 @@ def json_rows(path: Path) -> Iterator[Row | Problem]:
         else:
             reason = row[1].reason if isinstance(row[1], BadJson) else "not a JSON object"
             yield Problem(path, row[0], reason)
+
+
+def is_json(path: Path) -> bool:
+    """Whether a file is one of JSON Lines by its name, or holds a JSON array."""
+    suffix = path.suffix.lower()
+    lines_of_json = suffix in (".jsonl", ".ndjson")
+    return path.is_file() and (lines_of_json or (suffix == ".json" and is_json_array(path)))
+
+
+def first_row(path: Path) -> dict[str, Any]:
+    """The first sound object of a JSON file, of its first few; empty where there is none."""
+    if not is_json(path):
+        return {}
+    row = next((row for row in islice(json_rows(path), 5) if not isinstance(row, Problem)), None)
+    return row[1] if row else {}
 
 
 def is_json_array(path: Path) -> bool:

@@ -20,14 +20,8 @@ from mmedrag.types import Case, Domain, Problem
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm"})
 """File names that promise an image; whether one is, its first bytes say."""
 
-FOREIGN = frozenset(
-    {".gif", ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg", ".psd"}
-    | {".nii", ".nrrd", ".mha", ".mhd"}
-)
-"""File names of pictures and volumes that are not read, so that none is passed over in silence."""
-
 TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"})
-"""File names of tables, which are read by themselves and not as part of a folder."""
+"""File names of tables."""
 
 CASEBASE = "casebase.db"
 """What lies in a folder that is a casebase: its pictures are previews, and no corpus."""
@@ -86,11 +80,15 @@ def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Proble
     try:
         fields = {"id": f"{corpus_key(root)}/{position.as_posix()}", **sidecar(file)}
         fields["image"] = position.as_posix()
-        parents = (domains.get(folder.lower()) for folder in position.parts[:-1])
-        named = next(filter(None, parents), None)
-        return case_from({"domain": named, **fields}, root, domain)
+        return case_from({"domain": domain_of_folder(position), **fields}, root, domain)
     except BadRow as error:
         return Problem(file, None, str(error))
+
+
+def domain_of_folder(position: Path) -> Domain | None:
+    """The domain that a sub-folder of a file's relative path is named after."""
+    parents = (domains.get(folder.lower()) for folder in position.parts[:-1])
+    return next(filter(None, parents), None)
 
 
 def sidecar(file: Path) -> dict[str, Any]:

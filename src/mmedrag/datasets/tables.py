@@ -17,6 +17,7 @@ from mmedrag.datasets.records import BadRow, case_from
 from mmedrag.datasets.rows import (
     corpus_key,
     existing_file,
+    first_row,
     first_text,
     inside,
     is_json_array,
@@ -131,8 +132,16 @@ def read_table(
         yield from table.unlinked()
 
 
-def names_otherwise(row: Mapping[str, Any]) -> bool:
-    """Whether a row has its text or its image under another of their names than its own."""
+def is_native(path: Path) -> bool:
+    """Whether a JSON file is in the native format, by its first row.
+
+    It has an id, and no text or image under another of their names than their own.
+    """
+    row = first_row(path)
+    return "id" in row and not _names_otherwise(row)
+
+
+def _names_otherwise(row: Mapping[str, Any]) -> bool:
     plain = _plain_names(row)
     texts = any(name in plain for name in (*COLUMNS["text"], *SECTIONS))
     images = any(_names_picture(row[plain[name]]) for name in COLUMNS["image"] if name in plain)

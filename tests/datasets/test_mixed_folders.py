@@ -253,7 +253,7 @@ def test_a_folder_of_foreign_pictures_says_what_they_are(tmp_path):
 def test_what_is_not_read_is_told_by_kind(tmp_path, picture):
     (tmp_path / "sub").mkdir()
     names = ("1.nii.gz", "2.NII.GZ", "3.mha", "film.mp4", "all.zip", "t.csv.gz", "r.pdf", "w.xlsx")
-    for name in (*names, "5.svs", "note.md"):
+    for name in (*names, "5.svs", "note.md", "7.txt", "8.txt", "README.txt"):
         (tmp_path / "sub" / name).touch()
     if picture == "a.png":
         Image.new("L", (8, 8)).save(tmp_path / picture)
@@ -266,6 +266,7 @@ def test_what_is_not_read_is_told_by_kind(tmp_path, picture):
         ("videos", "1 (the first: sub/film.mp4)", "ffmpeg"),
         ("workbooks", "1 (the first: sub/w.xlsx)", "CSV"),
         ("documents", "1 (the first: sub/r.pdf)", ".txt"),
+        ("texts beside no picture of their name", "2 (the first: sub/7.txt)", "a.txt, a.png"),
     ]
     if picture is None:
         with pytest.raises(CorpusError) as raised:
@@ -274,7 +275,7 @@ def test_what_is_not_read_is_told_by_kind(tmp_path, picture):
     else:
         cases, problems = read(tmp_path)
         assert len(cases) == 1
-        said = "; ".join(p.reason for p in problems if p.file.name != "note.md")
+        said = "; ".join(p.reason for p in problems if p.file.name not in ("note.md", "README.txt"))
     assert said.count("that are not read") == len(told)
     for kind, count, remedy in told:
         assert re.search(f"{kind} that are not read: {re.escape(count)}; [^;]*{remedy}", said)

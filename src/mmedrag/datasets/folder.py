@@ -98,7 +98,7 @@ def _items(
         elif file.suffix.lower() in SUFFIXES:
             empty = False
             yield Problem(file, None, "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it")
-        else:
+        elif not is_sidecar(file):
             unread.add(file)
     if table is not None and alone:
         counted = f"{alone:,} (the first: {first.relative_to(path)})"

@@ -31,13 +31,20 @@ _REMEDIES: Mapping[str, tuple[str, str]] = {
         ".pdf .doc .docx .rtf .odt",
         "save their texts as .txt files beside the pictures of their names, or in a table",
     ),
+    "texts beside no picture of their name": (
+        ".txt",
+        "put each beside its picture (a.txt, a.png), or all into a table that names the pictures",
+    ),
 }
+_ABOUT = {"readme", "license", "licence", "notice", "changelog", "requirements"}
 _KINDS = {end: kind for kind, (ends, _) in _REMEDIES.items() for end in ends.split()}
 
 
 def kind_of_unread(file: Path) -> str:
     """What a file is that may hold cases and is not read, by its name; else nothing."""
     name = file.name.lower()
+    if name.split(".")[0] in _ABOUT:
+        return ""
     return _KINDS[".nii.gz"] if name.endswith(".nii.gz") else _KINDS.get(file.suffix.lower(), "")
 
 
@@ -50,7 +57,7 @@ class Unread:
         self._firsts: dict[str, Path] = {}
 
     def add(self, file: Path) -> bool:
-        """Count a file; whether it is of a kind that is counted."""
+        """Count a file that is no sidecar; whether it is of a kind that is counted."""
         kind = kind_of_unread(file)
         if kind:
             self._counts[kind] += 1

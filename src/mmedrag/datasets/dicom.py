@@ -29,7 +29,7 @@ from mmedrag.datasets.sidecars import TABLES, files_under, is_sidecar, picture_c
 from mmedrag.datasets.unread import Unread
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.dicom_files import DEFLATED, PARSER_FAILURES, parse_dicom
-from mmedrag.imaging.dicom_pixels import check_pixels, unfold
+from mmedrag.imaging.dicom_pixels import check_pixels, middle_frame, unfold
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
@@ -266,7 +266,7 @@ def _image_cases(
     try:
         ds = parse_dicom(file, "the file")
         count = check_pixels(ds, "the file")
-        chosen = range(count) if frames == "all" else (count // 2,)
+        chosen = range(count) if frames == "all" else (middle_frame(count),)
         unfold(ds, chosen[0])
         identifying = identifying_values(ds)
         if len(names) < _MAX_IDENTIFYING:

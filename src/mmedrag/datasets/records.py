@@ -28,7 +28,8 @@ from mmedrag.datasets.rows import (
 )
 from mmedrag.durability import durable_file, write_durably
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.imaging.decoding import read_bytes
+from mmedrag.imaging.decoding import read_bytes, usual_frame
+from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
 _TEXTS = ("modality", "patient_id", "study_id", "date", "split")
@@ -99,11 +100,12 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
     unknown = {key: named[key] for key in named if key not in native}
     if named_domain and _domain(named_domain) is None:
         unknown["domain"] = named_domain
+    image = image_path(folder, named.get("image"))
     case = Case(
         id=_identifier(named.get("id")),
         text=text_of(text),
-        image=image_path(folder, named.get("image")),
-        frame=_frame(named.get("frame")),
+        image=image,
+        frame=_frame(named.get("frame"), image),
         domain=_domain(named_domain) if named_domain else domain,
         labels=_labels(named.get("labels")),
         diagnosis=_diagnosis(named),
@@ -193,7 +195,7 @@ def _record(case: Case, folder: Path, problems: list[Problem]) -> dict[str, Any]
         "id": case.id,
         "image": _kept_image(case, folder, problems),
         "text": case.text,
-        **({"frame": case.frame} if case.frame else {}),
+        **({"frame": case.frame} if case.frame or _is_dicom(case.image) else {}),
         "domain": case.domain,
         "modality": case.modality,
         "patient_id": case.patient_id,
@@ -206,6 +208,11 @@ def _record(case: Case, folder: Path, problems: list[Problem]) -> dict[str, Any]
         "split": case.split,
         "meta": dict(case.meta),
     }
+
+
+def _is_dicom(image: Path | None) -> bool:
+    """Whether a file is of a kind whose frame is another than the first where none is named."""
+    return image is not None and kind_of_file(image) == "dicom"
 
 
 def _kept_image(case: Case, folder: Path, problems: list[Problem]) -> str | None:
@@ -285,14 +292,21 @@ def _joined(value: object) -> str:
     return "; ".join(text for text in dict.fromkeys(texts) if text)
 
 
-def _frame(value: object) -> int:
+def _frame(value: object, image: Path | None) -> int:
     if text_of(value) == "":
-        return 0
+        return 0 if image is None else _usual_frame(image)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise BadRow("frame is not a whole number from 0")
     return value
+
+
+def _usual_frame(image: Path) -> int:
+    try:
+        return usual_frame(image)
+    except ImageError:
+        return 0  # what is wrong with the file is said when it is decoded
 
 
 def _domain(value: object) -> Domain | None:

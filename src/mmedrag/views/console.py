@@ -94,6 +94,8 @@ def routing_text(context: Context) -> str:
     scores = ", ".join(f"{name} {p:.2f}" for name, p in routing.scores.items())
     lines = [wrapped(f"Domain  {decision} ({routing.reason})", "", " " * 8)]
     lines += [wrapped(f"Scores  {scores}", "", " " * 8)] if scores else []
+    if question.query.frame is not None:
+        lines.append(f"Frame   {question.query.frame}, counted from 0; --frame chooses another")
     if question.intent is not None:
         kind = f"Question {question.intent.kind} ({question.intent.rule})"
         lines.append(wrapped(kind, "", " " * 9))

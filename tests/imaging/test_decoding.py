@@ -104,6 +104,15 @@ def test_tiff_pages():
     assert usual_frame(pages[0]) == usual_frame(np.zeros((4, 4))) == 0
     with pytest.raises(ImageError, match="no frame 3"):
         open_image(data, 3)
+    assert "first page is shown" in open_image(data).info["notice"]
+    assert not open_image(data, 1).info
+
+
+@pytest.mark.parametrize("size", [None, (2, 2)])
+def test_a_tiff_of_one_page_and_a_pyramid_are_no_stacks(size):
+    pages = [] if size is None else [Image.new("L", size)]
+    data = encoded(gradient(4, 4), "TIFF", save_all=True, append_images=pages)
+    assert not open_image(data).info
 
 
 def test_nothing_of_the_metadata_stays():

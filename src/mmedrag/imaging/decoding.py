@@ -38,7 +38,7 @@ from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
 from mmedrag.imaging.png_chunks import essential_chunks
 from mmedrag.imaging.reduction import MAX_SHOWN, reduced
 from mmedrag.imaging.signatures import HEAD, kind_of, kind_of_file
-from mmedrag.imaging.tiff_files import TiffFile, check_is_read
+from mmedrag.imaging.tiff_files import TiffFile, check_is_read, is_stack
 from mmedrag.types import ImageSource
 
 # At the level DEBUG, Pillow logs the values of Exif and TIFF fields, which may name a patient.
@@ -57,6 +57,7 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
 }
 _BYTES_A_PIXEL = 6  # while a picture is decoded, turned and reduced
 _TRANSPARENT = "its transparency would hide it: it is shown without"
+_STACK = "its first page is shown; it has more of that size, which the field frame names, from 0"
 
 
 def read_bytes(source: File) -> bytes:
@@ -153,7 +154,10 @@ def open_image(source: ImageSource, frame: int | None = None) -> Image.Image:
                 return decode_dicom(source, frame, name)
         if kind:
             whole = without_much_beside(file) if kind == "jpeg" else file
-            return _decode(_PLUGINS[kind], whole, frame or 0, name)
+            image = _decode(_PLUGINS[kind], whole, frame or 0, name)
+            if not frame and kind == "tiff" and is_stack(file):
+                image.info.setdefault("notice", _STACK)
+            return image
     raise ImageError(
         f"{name} is not a PNG, JPEG, TIFF, BMP or DICOM file",
         "Convert it to one of these; its first bytes decide, not its name.",

@@ -461,3 +461,14 @@ def test_an_array_that_is_too_large_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("mmedrag.datasets.rows.MAX_SIDE_TABLE", 20)
     with pytest.raises(CorpusError, match=r"larger than .* one a line"):
         read(as_json(tmp_path, [{"report": "No effusion at all."}], "t.json"))
+
+
+def test_reports_that_are_html(tmp_path):
+    rows = 'id,report,dx\n1,<p>No&nbsp;mass.</p><p>Cyst.</p>,Crohn&#39;s\n2,"<5 mm, R&D",x\n'
+    cases, problems = read(write(tmp_path, rows))
+    assert [case.text for case in cases] == ["No mass.\nCyst.", "<5 mm, R&D"]
+    assert cases[0].diagnosis == "Crohn's"
+    assert not problems
+    rows = "id,findings,impression\n1,<br>,A<br/>B\n2,<b>No</b> mass.,Cyst.\n"
+    cases, _ = read(write(tmp_path, rows))
+    assert [case.text for case in cases] == ["A\nB", "Findings: No mass.\nImpression: Cyst."]

@@ -28,6 +28,7 @@ from mmedrag.datasets.rows import (
 )
 from mmedrag.errors import CorpusError
 from mmedrag.regular_files import regular_file
+from mmedrag.text.html import without_html
 from mmedrag.types import Case, Domain, Problem
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -206,6 +207,9 @@ class _Table:
             field: _value(cells.get(column)) for field, column in self._fields.items()
         }
         used = set(self._fields.values())
+        for field in ("text", "diagnosis"):
+            if isinstance(record.get(field), str):
+                record[field] = without_html(record[field])
         if not text_of(record.get("text")):
             sections = {name: _value(cells.get(name)) for name in self._sections}
             record["text"] = _joined(sections, self._sections)
@@ -248,7 +252,8 @@ class _Table:
 def report_of_row(cells: Mapping[str, Any]) -> str:
     """The report in a row: its whole text, else its sections; names in lower-case."""
     cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
-    return first_text(cells, *COLUMNS["text"], "reporttext") or _joined(cells, SECTIONS)
+    whole = without_html(first_text(cells, *COLUMNS["text"], "reporttext"))
+    return whole or _joined(cells, SECTIONS)
 
 
 def _fields(
@@ -313,9 +318,10 @@ def _joined(cells: Mapping[str, Any], sections: Iterable[str]) -> str:
     given = {name: cells[name] for name in sections if name in cells}
     if wrong := [name for name, value in given.items() if isinstance(value, list | Mapping)]:
         raise BadRow(f"{wrong[0][:_NAME]} is not a string")
-    pieces = [(name, text) for name, value in given.items() if (text := text_of(value))]
+    texts = [(name, without_html(text_of(value)).strip()) for name, value in given.items()]
+    pieces = [(name, text) for name, text in texts if text]
     if len(pieces) < 2:
-        return first_text(cells, *(name for name, _ in pieces))
+        return "".join(text for _, text in pieces)
     headings = (name.strip(" :.").capitalize() for name, _ in pieces)
     return "\n".join(
         f"{heading}: {text}" for heading, (_, text) in zip(headings, pieces, strict=True)

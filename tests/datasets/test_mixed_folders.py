@@ -138,8 +138,9 @@ def test_a_pipe_blocks_nothing(tmp_path):
     os.mkfifo(tmp_path / "t.csv")
     cases, problems = read(tmp_path)
     assert (len(cases), problems) == (1, [])
-    with pytest.raises(Exception, match="regular file"):
-        read(tmp_path / "t.csv", "table")
+    for kind in ("table", "auto"):
+        with pytest.raises(CorpusError, match="regular file"):
+            read(tmp_path / "t.csv", kind)
 
 
 def test_two_folders_with_one_file_name_stay_apart(tmp_path):

@@ -472,3 +472,22 @@ def test_reports_that_are_html(tmp_path):
     rows = "id,findings,impression\n1,<br>,A<br/>B\n2,<b>No</b> mass.,Cyst.\n"
     cases, _ = read(write(tmp_path, rows))
     assert [case.text for case in cases] == ["A\nB", "Findings: No mass.\nImpression: Cyst."]
+
+
+@pytest.mark.parametrize("address", ["https://x.org/a.png", " file:///tmp/a.png", "s3://b/a.png"])
+def test_an_address_is_no_file(tmp_path, address):
+    _, (problem,) = read(write(tmp_path, f"id,image\n1,{address}\n"))
+    assert problem.reason.endswith("is an address: fetch it, and name the file")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("t.csv", "a.png,Effusion.\nb.png,Clear.\n", r"names a picture in its first line.*image,"),
+        ("t.json", '{"images": [{"id": 1}]}', "no list of cases.*array of objects"),
+        ("t.json", "[1, 2]", "JSON array.*one a line"),
+    ],
+)
+def test_what_is_no_table_of_cases_says_why(tmp_path, name, text, reason):
+    with pytest.raises(CorpusError, match=reason):
+        read(write(tmp_path, text, name))

@@ -65,10 +65,12 @@ def recognise(path: Path) -> Format:
     for entry in FORMATS:
         if entry.matches(path):
             return entry
-    if path.is_file():
+    if not path.is_dir():
         check_is_no_container(path)
     if is_json(path) and isinstance(row := next(json_rows(path), None), Problem):
         raise CorpusError(str(row), "Write one JSON object a line.")
+    if path.is_file() and path.suffix.lower() == ".json":
+        raise CorpusError(f"{path} is no list of cases", "Write an array of objects, a case each.")
     held = _held(path) if path.is_dir() else []
     raise CorpusError(
         f"{path} is in no format that is recognised",

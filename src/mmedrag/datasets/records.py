@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -40,6 +41,7 @@ _FIELDS = {"id", "text", "image", "frame", "domain", "labels", "diagnosis", "met
 _ALIASES = {"source_repo": "source", "license": "licence"}
 
 
+_ADDRESS = re.compile(r"\s*[a-zA-Z][a-zA-Z0-9+.-]+://")
 _NAME, _NAMES = 60, 10  # characters of a field's name, and fields, in a message
 
 MAX_ID = 512
@@ -132,7 +134,7 @@ def image_path(folder: Path, name: object) -> Path | None:
     """The image that a corpus names, inside its folder (see :func:`existing_file`).
 
     Raises:
-        BadRow: for a path outside the folder, or one where no file is.
+        BadRow: for a path outside the folder, one where no file is, or an address.
     """
     if name is None or name == "":
         return None
@@ -143,8 +145,11 @@ def image_path(folder: Path, name: object) -> Path | None:
     result = existing_file(folder, name)
     if result is not None:
         return result
+    if _ADDRESS.match(name):
+        raise BadRow(f"image {name[:200]!r} is an address: fetch it, and name the file")
     if inside(folder, name) is None:
-        raise BadRow(f"image {name[:200]!r} is outside the corpus folder")
+        where = "is outside the corpus folder: move the file of rows above its images"
+        raise BadRow(f"image {name[:200]!r} {where}")
     raise BadRow(f"image {name[:200]!r} does not exist")
 
 

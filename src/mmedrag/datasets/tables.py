@@ -279,6 +279,11 @@ def _fields(
     sections = [plain[name] for name in SECTIONS if name in plain and plain[name] not in mapped]
     if "text" in columns:
         sections = []
+    if not {"text", "image"} & chosen.keys() and any(map(_names_picture, present)):
+        raise CorpusError(
+            f"{path} names a picture in its first line, which should name the columns",
+            "Write such a line above it, as image,report.",
+        )
     if not {"text", "image"} & chosen.keys() and not sections:
         raise CorpusError(
             f"{path} has no column of texts or images",

@@ -305,3 +305,42 @@ def test_a_report_in_capitals_beside_a_dicom_file_is_no_problem(tmp_path):
     cases, problems = read(tmp_path)
     assert [case.text for case in cases] == ["No effusion."]
     assert not problems
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "labels", "meta"),
+    [
+        ({"report": "Clear.", "label": "a;b"}, "Clear.", ("a", "b"), {}),
+        ({"findings": "F.", "impression": "I."}, "Findings: F.\nImpression: I.", (), {}),
+        ({"text": "N/A", "report": "y", "tags": ["t"]}, "N/A", ("t",), {"report": "y"}),
+        ({"text": "x", "labels": "a;b", "path": "p"}, "x", ("a;b",), {"path": "p"}),
+        ({"caption": "<b>No</b> mass", "name": "n"}, "No mass", (), {"name": "n"}),
+    ],
+)
+def test_fields_beside_an_image_by_other_names(tmp_path, fields, text, labels, meta):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps(fields))
+    (case,), problems = read(tmp_path)
+    assert (case.text, case.labels, case.meta) == (text, labels, meta)
+    assert case.id.endswith("/a.png")
+    assert not problems
+
+
+def test_a_field_beside_an_image_that_is_no_text(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps({"findings": ["x"]}))
+    assert [problem.reason for problem in read(tmp_path)[1]] == ["findings is not a string"]
+
+
+def test_a_text_and_fields_beside_one_image(tmp_path):
+    for name in ("a.png", "b.png", "scan.dcm"):
+        scan(tmp_path / name) if name == "scan.dcm" else Image.new("L", (8, 8)).save(
+            tmp_path / name
+        )
+        (tmp_path / f"{name}.txt").write_text("No effusion.")
+    (tmp_path / "a.json").write_text(json.dumps({"labels": ["l"]}))
+    (tmp_path / "b.png.json").write_text(json.dumps({"text": "Effusion."}))
+    (of_dicom, a, b), problems = read(tmp_path)
+    assert [(c.text, c.labels) for c in (a, b)] == [("No effusion.", ("l",)), ("Effusion.", ())]
+    assert of_dicom.text == "No effusion."
+    assert not problems

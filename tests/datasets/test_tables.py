@@ -491,3 +491,9 @@ def test_an_address_is_no_file(tmp_path, address):
 def test_what_is_no_table_of_cases_says_why(tmp_path, name, text, reason):
     with pytest.raises(CorpusError, match=reason):
         read(write(tmp_path, text, name))
+
+
+def test_a_picture_is_named_after_the_id_that_is_read(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "8.png")
+    (case,), problems = read(write(tmp_path, "id,text\n8.0,x\n"))
+    assert (case.id, case.image, problems) == ("8", tmp_path / "8.png", [])

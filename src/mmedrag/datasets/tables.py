@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -202,31 +202,12 @@ class _Table:
             yield Problem(self._path, None, reason, stored=True)
 
     def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
-        cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
-        record: dict[str, Any] = {
-            field: _value(cells.get(column)) for field, column in self._fields.items()
-        }
-        used = set(self._fields.values())
-        for field in ("text", "diagnosis"):
-            if isinstance(record.get(field), str):
-                record[field] = without_html(record[field])
-        if not text_of(record.get("text")):
-            sections = {name: _value(cells.get(name)) for name in self._sections}
-            record["text"] = _joined(sections, self._sections)
-            used.update(self._sections)
+        record, rest = _record(cells, self._fields, self._sections)
         record.setdefault("id", f"{self._key}/row-{line}")
         if "image" in record:
             record["image"] = self._located(record["image"])
         elif self._folders:
             record["image"] = self._picture(text_of(record["id"]))
-        record["labels"] = _labels(record.get("labels", record.get("diagnosis")))
-        if isinstance(record.get("frame"), str):
-            record["frame"] = _whole(record["frame"])
-        for field in ("id", "patient_id", "study_id"):
-            if isinstance(record.get(field), str):
-                record[field] = re.sub(r"^(\d+)\.0$", r"\1", record[field].strip())
-        empty = (None, "", {"bytes": None})  # what holds bytes that are no text is left out
-        rest = {k: v for k, v in cells.items() if k not in used and v not in empty}
         if "image" not in self._fields and not record.get("image") and not self._unused:
             self._unused = next((k for k, v in rest.items() if _names_picture(v)), "")
         own = rest.pop("meta") if isinstance(rest.get("meta"), Mapping) else {}
@@ -247,6 +228,48 @@ class _Table:
                     self._linked = True
                     return file.relative_to(_absolute(self._path.parent)).as_posix()
         return None
+
+
+def by_native_names(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a case, with those that it has under other names than the native ones.
+
+    What names a case or its image is left alone: this is for fields that lie beside an image.
+    """
+    plain = _plain_names(row)
+    others = {
+        field: next((plain[name] for name in names if name in plain), "")
+        for field, names in COLUMNS.items()
+        if field not in {"id", "image", *row}
+    }
+    others = {field: column for field, column in others.items() if column}
+    sections = [plain[name] for name in SECTIONS if name in plain and "text" not in row]
+    columns = {*others.values(), *sections}
+    record, _ = _record({name: row[name] for name in columns}, others, sections)
+    found = {field: value for field, value in record.items() if value not in (None, "", [])}
+    return {**found, **{name: value for name, value in row.items() if name not in columns}}
+
+
+def _record(
+    cells: Mapping[str, Any], fields: Mapping[str, str], sections: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of a row by their native names, and what of it names none."""
+    cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
+    record: dict[str, Any] = {field: _value(cells.get(column)) for field, column in fields.items()}
+    used = set(fields.values())
+    for field in ("text", "diagnosis"):
+        if isinstance(record.get(field), str):
+            record[field] = without_html(record[field])
+    if not text_of(record.get("text")):
+        record["text"] = _joined({name: _value(cells.get(name)) for name in sections}, sections)
+        used.update(sections)
+    record["labels"] = _labels(record.get("labels", record.get("diagnosis")))
+    if isinstance(record.get("frame"), str):
+        record["frame"] = _whole(record["frame"])
+    for field in ("id", "patient_id", "study_id"):
+        if isinstance(record.get(field), str):
+            record[field] = re.sub(r"^(\d+)\.0$", r"\1", record[field].strip())
+    empty = (None, "", {"bytes": None})  # what holds bytes that are no text is left out
+    return record, {k: v for k, v in cells.items() if k not in used and v not in empty}
 
 
 def report_of_row(cells: Mapping[str, Any]) -> str:

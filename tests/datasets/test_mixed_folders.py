@@ -333,10 +333,10 @@ def test_a_field_beside_an_image_that_is_no_text(tmp_path):
 
 
 def test_a_text_and_fields_beside_one_image(tmp_path):
+    scan(tmp_path / "scan.dcm")
+    for name in ("a.png", "b.png"):
+        Image.new("L", (8, 8)).save(tmp_path / name)
     for name in ("a.png", "b.png", "scan.dcm"):
-        scan(tmp_path / name) if name == "scan.dcm" else Image.new("L", (8, 8)).save(
-            tmp_path / name
-        )
         (tmp_path / f"{name}.txt").write_text("No effusion.")
     (tmp_path / "a.json").write_text(json.dumps({"labels": ["l"]}))
     (tmp_path / "b.png.json").write_text(json.dumps({"text": "Effusion."}))
@@ -344,3 +344,23 @@ def test_a_text_and_fields_beside_one_image(tmp_path):
     assert [(c.text, c.labels) for c in (a, b)] == [("No effusion.", ("l",)), ("Effusion.", ())]
     assert of_dicom.text == "No effusion."
     assert not problems
+
+
+def test_why_a_file_is_no_picture(tmp_path, monkeypatch):
+    for name, data in (("a.png", b""), ("b.png", b"<html>"), ("c.png", b"\x89PNG\r\n\x1a\n")):
+        (tmp_path / name).write_bytes(data)
+    Image.new("L", (8, 8)).save(tmp_path / "d.png")
+    own_open = Path.open
+
+    def refused(path, *options):
+        if path.name == "c.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return own_open(path, *options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    _, problems = read(tmp_path)
+    assert [(p.file.name, p.reason) for p in problems] == [
+        ("a.png", "is empty: copy it again"),
+        ("b.png", "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it"),
+        ("c.png", "cannot be read (Permission denied): check its rights and its disk"),
+    ]

@@ -97,7 +97,7 @@ def _items(
             yield picture_case(file, path, domain)
         elif file.suffix.lower() in SUFFIXES:
             empty = False
-            yield Problem(file, None, "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it")
+            yield Problem(file, None, _why_no_picture(file))
         elif not is_sidecar(file):
             unread.add(file)
     if table is not None and alone:
@@ -108,6 +108,17 @@ def _items(
     yield from unread.problems()
     if empty:
         raise CorpusError(f"{path} holds no images", f"Known are {', '.join(sorted(SUFFIXES))}.")
+
+
+def _why_no_picture(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            empty = not opened.read(1)
+    except OSError as error:
+        return f"cannot be read ({error.strerror}): check its rights and its disk"
+    if empty:
+        return "is empty: copy it again"
+    return "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it"
 
 
 def _table_of(path: Path, columns: Mapping[str, str]) -> tuple[Path | None, list[Problem]]:

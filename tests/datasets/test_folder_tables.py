@@ -178,3 +178,11 @@ def test_a_folder_of_tables_alone_names_them(tmp_path):
     with pytest.raises(CorpusError, match=r"Index its tables themselves: .*4\.csv, …") as raised:
         recognise(tmp_path)
     assert "5.csv" not in str(raised.value)
+
+
+def test_rows_of_several_images(folder):
+    (folder / "t.csv").write_text("images,report\na.png;b.png,Effusion.\n")
+    cases, _ = read(folder)
+    assert places(cases) == ["images/a.png", "images/b.png", "images/c.png"]
+    studies = [case.study_id.partition("/")[2] for case in cases]
+    assert studies == ["t.csv/row-2", "t.csv/row-2", ""]

@@ -364,7 +364,7 @@ def test_a_disk_that_fails_while_it_is_read_is_a_clear_error(tmp_path, monkeypat
     def broken(*_):
         raise OSError(5, "Input/output error", str(file))
 
-    monkeypatch.setattr("mmedrag.datasets.tables._Table.case", broken)
+    monkeypatch.setattr("mmedrag.datasets.tables._Table.cases", broken)
     with pytest.raises(CorpusError, match="Input/output error"):
         read(file)
 
@@ -497,3 +497,36 @@ def test_a_picture_is_named_after_the_id_that_is_read(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "8.png")
     (case,), problems = read(write(tmp_path, "id,text\n8.0,x\n"))
     assert (case.id, case.image, problems) == ("8", tmp_path / "8.png", [])
+
+
+@pytest.mark.parametrize("images", ["a.png;b.png", "a.png | b.png", "['a.png', 'b.png']"])
+@pytest.mark.parametrize("as_list", [False, True])
+def test_a_row_of_several_images_is_a_case_for_each(tmp_path, images, as_list):
+    for name in "ab":
+        Image.new("L", (4, 4)).save(tmp_path / f"{name}.png")
+    row = {"id": "7", "image": ["a.png", "b.png"] if as_list else images, "text": "Clear."}
+    lines = f'id,image,text\n7,"{images}",Clear.\n'
+    cases, problems = read(as_json(tmp_path, [row]) if as_list else write(tmp_path, lines))
+    assert [(case.id, case.study_id, case.text) for case in cases] == [
+        ("7", "7", "Clear."),
+        ("7/2", "7", "Clear."),
+    ]
+    assert [case.image for case in cases] == [tmp_path / "a.png", tmp_path / "b.png"]
+    assert not problems
+
+
+def test_of_several_images_one_may_be_absent(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "b.png")
+    rows = [{"image_path": ["a.png", "b.png"], "report": "x", "study": "s"}]
+    rows.append({"image_path": [], "report": "y"})
+    (case, without), problems = read(as_json(tmp_path, rows))
+    assert case.id.endswith("/row-1/2")
+    assert (case.image, case.study_id) == (tmp_path / "b.png", "s")
+    assert (without.text, without.image) == ("y", None)
+    assert [(p.line, p.reason) for p in problems] == [(1, "image 'a.png' does not exist")]
+
+
+def test_an_image_whose_name_has_a_semicolon(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png;b.png", "PNG")
+    (case,), _ = read(write(tmp_path, "id,image\n1,a.png;b.png\n"))
+    assert (case.image, case.study_id) == (tmp_path / "a.png;b.png", "")

@@ -182,11 +182,12 @@ def _rows(
     """
     root = os.path.abspath(folder)  # noqa: PTH100
     own, key = f"{corpus_key(table)}/", corpus_key(folder)
+    within_table = table.relative_to(folder)
     for row in _read_table(table, columns):
         if isinstance(row, Problem):
             yield row
             continue
-        place = Path(table.relative_to(folder), row.id.removeprefix(own))
+        place = within_table / row.id.removeprefix(own)
         within = domain
         if row.image is not None:
             position, seen = row.image.relative_to(root), hash(str(row.image))
@@ -195,6 +196,9 @@ def _rows(
             named.add(seen)
         if row.id.startswith(own):
             row = replace(row, id=f"{key}/{place.as_posix()}")
+        if row.study_id.startswith(own):  # a row of several images
+            study = within_table / row.study_id.removeprefix(own)
+            row = replace(row, study_id=f"{key}/{study.as_posix()}")
         if row.domain is None and "domain" not in row.meta:
             row = replace(row, domain=within)
         yield row

@@ -41,7 +41,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "image": (
         *("image", "image_path", "path", "file", "filename", "file_name", "image_file"),
         *("image_name", "img", "img_path", "photo", "picture", "file_path", "dicom", "imagen"),
-        "imagem",
+        *("imagem", "images", "image_paths", "image_files", "img_paths"),
     ),
     "domain": ("domain",),
     "modality": ("modality", "imaging_modality"),
@@ -98,7 +98,8 @@ def read_table(
     parted by ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id column
     the id is made of the file's place and the row's line. Images that are not where the table says
     are looked for in folders of pictures beside it; without an image column, those named after the
-    id.
+    id. A row with several images, in a list or parted as labels are, is a case for each; they share
+    a study.
 
     Args:
         path: the file; image paths in it are relative to its folder.
@@ -128,7 +129,7 @@ def read_table(
             continue
         line, cells = row
         table = table or _Table(path, names or cells, named)
-        yield table.case(line, cells, domain)
+        yield from table.cases(line, cells, domain)
     if table is not None:
         yield from table.unlinked()
 
@@ -136,7 +137,7 @@ def read_table(
 def is_native(path: Path) -> bool:
     """Whether a JSON file is in the native format, by its first row.
 
-    It has an id, and no text or image under another of their names than their own.
+    It has an id, no text or image under another of their names than their own, and one image.
     """
     row = first_row(path)
     return "id" in row and not _names_otherwise(row)
@@ -145,8 +146,9 @@ def is_native(path: Path) -> bool:
 def _names_otherwise(row: Mapping[str, Any]) -> bool:
     plain = _plain_names(row)
     texts = any(name in plain for name in (*COLUMNS["text"], *SECTIONS))
-    images = any(_names_picture(row[plain[name]]) for name in COLUMNS["image"] if name in plain)
-    return (texts and "text" not in row) or (images and "image" not in row)
+    images = any(_pictures(row[plain[name]]) for name in COLUMNS["image"] if name in plain)
+    several = isinstance(row.get("image"), list)
+    return (texts and "text" not in row) or (images and "image" not in row) or several
 
 
 def _is_json(path: Path) -> bool:
@@ -172,7 +174,7 @@ class _Table:
     """What the columns of a table mean, and which ids it has given out."""
 
     def __init__(self, path: Path, names: Iterable[str], columns: Mapping[str, str]) -> None:
-        self._path, self._key = path, corpus_key(path)
+        self._path, self._folder, self._key = path, path.parent, corpus_key(path)
         self._fields, self._sections = _fields(path, names, columns)
         self._seen: dict[str, int] = {}
         by_id = "image" not in self._fields and "id" in self._fields
@@ -181,10 +183,34 @@ class _Table:
         self._linked = False
         self._unused = ""  # a column that names pictures, where none is the image's
 
-    def case(self, line: int, cells: dict[str, Any], domain: Domain | None) -> Case | Problem:
-        """A row as a case, or why it is none."""
+    def cases(
+        self, line: int, cells: dict[str, Any], domain: Domain | None
+    ) -> Iterator[Case | Problem]:
+        """A row as a case, or one for each of its pictures; or why it is none."""
         try:
-            case = case_from(self._record(line, cells), self._path.parent, domain)
+            for record in self._each(self._record(line, cells)):
+                yield self._case(line, record, domain)
+        except BadRow as error:
+            yield Problem(self._path, line, str(error))
+
+    def _each(self, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The record, or one for each of the pictures that it lists: a study, then, is the row."""
+        image = record.get("image") or None  # an empty list names none
+        pictures = _pictures(image)
+        if len(pictures) == 1:
+            image = pictures[0]
+        if len(pictures) < 2 or (isinstance(image, str) and existing_file(self._folder, image)):
+            yield {**record, "image": self._located(image)}
+            return
+        row = text_of(record["id"])
+        shared = {**record, "study_id": record.get("study_id") or row}
+        for number, picture in enumerate(pictures, start=1):
+            own = {"id": row if number == 1 else f"{row}/{number}"}
+            yield {**shared, **own, "image": self._located(picture)}
+
+    def _case(self, line: int, record: dict[str, Any], domain: Domain | None) -> Case | Problem:
+        try:
+            case = case_from(record, self._folder, domain)
         except BadRow as error:
             return Problem(self._path, line, str(error))
         first = self._seen.setdefault(case.id, line)
@@ -204,19 +230,17 @@ class _Table:
     def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
         record, rest = _record(cells, self._fields, self._sections)
         record.setdefault("id", f"{self._key}/row-{line}")
-        if "image" in record:
-            record["image"] = self._located(record["image"])
-        elif self._folders:
+        if "image" not in record and self._folders:
             record["image"] = self._picture(text_of(record["id"]))
         if "image" not in self._fields and not record.get("image") and not self._unused:
-            self._unused = next((k for k, v in rest.items() if _names_picture(v)), "")
+            self._unused = next((k for k, v in rest.items() if _pictures(v)), "")
         own = rest.pop("meta") if isinstance(rest.get("meta"), Mapping) else {}
         return {**record, "meta": {**rest, **own}}
 
     def _located(self, value: object) -> object:
         """A picture where the table says, else one of that name in a folder of pictures."""
         name = text_of(value)
-        if not name or existing_file(self._path.parent, name):
+        if not name or existing_file(self._folder, name):
             return value
         return self._picture(name) or value
 
@@ -226,7 +250,7 @@ class _Table:
                 file = inside(folder, f"{name}{suffix}")
                 if file is not None and _is_file(file):
                     self._linked = True
-                    return file.relative_to(_absolute(self._path.parent)).as_posix()
+                    return file.relative_to(_absolute(self._folder)).as_posix()
         return None
 
 
@@ -390,6 +414,12 @@ def _holds_pictures(folder: Path) -> bool:
         return any(file.suffix.lower() in _SUFFIXES for file in folder.iterdir())
     except OSError:
         return False
+
+
+def _pictures(value: object) -> list[str]:
+    """The pictures that a cell names: one, or several in a list or parted as labels are."""
+    names = _labels(value)
+    return names if isinstance(names, list) and all(map(_names_picture, names)) else []
 
 
 def _names_picture(value: object) -> bool:

@@ -192,6 +192,11 @@ def test_a_file_of_several_frames(serve, own: Path, tmp_path: Path) -> None:
         assert found["query"]["frame"] == frame
     problem(client.post("/v1/search", data={"frame": "5"}, files=files), 422)
     problem(client.post("/v1/search", json={"text": "x", "frame": -1}), 422)
+    pairs = [{"case": "scan"}, {"case": "scan", "frame": "2"}, {"case": "scan", "frame": "0"}]
+    usual, same, other = (
+        client.post("/v1/why", data=pair, files=files).json()["similarity"] for pair in pairs
+    )
+    assert usual == same > other
     shown = np.frombuffer(client.post("/pixels", files=files).content, "<f4")
     assert (shown.reshape(64, 64) == frames[2]).all()
 

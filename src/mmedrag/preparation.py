@@ -109,8 +109,7 @@ def prepare(row: Row) -> Prepared | Problem:
             return Prepared(row, content)
         picture = open_image(row.image, row.frame)
     except ImageError as error:
-        reason = str(error).removeprefix(f"{row.image} ")
-        return Problem(row.image or Path(row.id), None, f"{row.id}: {reason}")
+        return Problem(row.image or Path(row.id), None, f"{row.id}: {error}")
     message = picture.info.get("notice")
     notice = Problem(row.image, None, message, stored=True) if message else None
     return Prepared(

@@ -116,7 +116,7 @@ def test_strict_stops_at_what_cannot_be_read_and_not_at_remarks(tmp_path: Path, 
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert "2 cases written" in printed
-    assert "t.csv: is read with the pictures it names" in printed
+    assert "t.csv: the table is read with the pictures it names" in printed
     (folder / "scan.nii.gz").touch()
     assert main(command) == 2
     assert "volumes that are not read: 1" in capsys.readouterr().err

@@ -51,10 +51,10 @@ def test_a_table_is_read_with_the_pictures_it_names(folder, kind):
     assert [case.text for case in cases] == ["Effusion.", "Clear.", ""]
     assert [case.image for case in cases] == [folder / "images" / f"{name}.png" for name in "abc"]
     assert said(problems) == [
-        ("reports.csv", "is read with the pictures it names"),
+        ("reports.csv", "the table is read with the pictures it names"),
         (
-            "corpus",
-            "pictures that no row of reports.csv names: 1 (the first: images/c.png); "
+            "c.png",
+            "pictures that no row of the table names: 1, of which this is the first; "
             "they are cases without it",
         ),
     ]
@@ -97,7 +97,7 @@ def test_named_columns_of_the_table_of_a_folder(folder):
     assert (file, "Say which it is" in reason) == ("t.csv", True)
     (case, *_), _ = read(folder, columns={"image": "bild", "text": "befund"})
     assert (case.text, case.image) == ("Erguss.", folder / "images" / "a.png")
-    with pytest.raises(CorpusError, match=r"read without one\. t\.csv has no column img"):
+    with pytest.raises(CorpusError, match=r"read without one\. t\.csv: .* has no column img"):
         read(folder, columns={"image": "img"})
 
 
@@ -107,7 +107,7 @@ def test_of_several_tables_none_is_read(folder):
     (folder / "z.csv").write_text("image,report\nelsewhere.png,Effusion.\n")
     cases, problems = read(folder)
     assert [case.text for case in cases] == ["", "", ""]
-    reason = "is one of 2 tables that name pictures here, and none of them is read"
+    reason = "this is one of 2 tables that name pictures here, and none of them is read"
     assert [(p.file.name, reason in p.reason, p.stored) for p in problems] == [
         ("test.csv", True, False),
         ("train.csv", True, False),
@@ -122,7 +122,7 @@ def test_texts_beside_pictures_come_before_a_table(folder):
     cases, problems = read(folder)
     assert [case.text for case in cases] == ["No effusion.", "", ""]
     assert [p.reason for p in problems] == [
-        "is not read, for texts lie beside pictures: index it by itself"
+        "the table is not read, for texts lie beside pictures: index it by itself"
     ]
 
 

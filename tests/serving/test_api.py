@@ -220,6 +220,10 @@ def test_a_corpus_is_indexed_as_a_job(serve, own: Path, tmp_path: Path, phantoms
     told = json.dumps(ended(client, broken["id"]))
     assert "pictures/broken.png is damaged" in told
     assert str(tmp_path) not in told  # nor elsewhere is a path of the server told
+    (pictures / "t.csv").write_text("image,text\nbroken.png,x\nabsent.png,y\n", "utf-8")
+    table = client.post("/v1/index", json={"corpus": "pictures/t.csv"}).json()
+    told = ended(client, table["id"])["report"]["first_problems"]
+    assert "line 3: image 'absent.png' does not exist" in told
     for outside in ("../own.casebase", "/etc/passwd", "absent", "a\0b"):
         problem(client.post("/v1/index", json={"corpus": outside}), 404)
 

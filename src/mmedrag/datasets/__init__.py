@@ -80,12 +80,12 @@ def recognise(path: Path) -> Format:
 
 def _held(folder: Path) -> list[str]:
     """What a folder without pictures holds in their place, and what to do with it."""
-    unread, tables = Unread(folder), []
+    unread, tables = Unread(), []
     for file in files_under(folder):
         unread.add(file)
         tables += [str(file)] if is_table_of_folder(file) else []
     named = ", ".join(tables[:_NAMED]) + (", …" if len(tables) > _NAMED else "")
-    reasons = [problem.reason for problem in unread.problems()]
+    reasons = [str(problem) for problem in unread.problems()]
     return [f"Index its tables themselves: {named}", *reasons] if tables else reasons
 
 

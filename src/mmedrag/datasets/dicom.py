@@ -109,7 +109,7 @@ def read_dicom(
     names: set[str] = set()
     firsts: dict[str, Path] = {}
     others: list[Problem] = []
-    unread = Unread(path)
+    unread = Unread()
     for file in files_under(path, others.append):
         kind = _kind(file)
         kinds.add(kind)

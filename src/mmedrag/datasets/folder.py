@@ -67,7 +67,7 @@ def read_folder(
         return read_dicom(path, domain=domain, salt=salt)
     table, remarks = _table_of(path, columns or {})
     if columns and table is None:
-        reasons = "; ".join(f"{remark.file.name} {remark.reason}" for remark in remarks)
+        reasons = "; ".join(f"{remark.file.name}: {remark.reason}" for remark in remarks)
         raise CorpusError(
             f"Columns are for tables, and {path} is read without one", reasons or "Leave them out."
         )
@@ -87,7 +87,7 @@ def _items(
         yield from _rows(path, table, columns, domain, named)
     empty, alone, first = True, 0, path
     others: list[Problem] = []
-    unread = Unread(path)
+    unread = Unread()
     for file in files_under(path, others.append):
         if hash(os.path.abspath(file)) in named:  # noqa: PTH100 - links are the user's own
             empty = False
@@ -101,9 +101,8 @@ def _items(
         elif not is_sidecar(file):
             unread.add(file)
     if table is not None and alone:
-        counted = f"{alone:,} (the first: {first.relative_to(path)})"
-        reason = f"pictures that no row of {table.name} names: {counted}; they are cases without it"
-        yield Problem(path, None, reason, stored=True)
+        reason = f"pictures that no row of the table names: {alone:,}, of which this is the first"
+        yield Problem(first, None, f"{reason}; they are cases without it", stored=True)
     yield from others
     yield from unread.problems()
     if empty:
@@ -125,16 +124,17 @@ def _table_of(path: Path, columns: Mapping[str, str]) -> tuple[Path | None, list
     """The one table that describes pictures under a folder, and what is said of each table."""
     tables = [file for file in files_under(path) if is_table_of_folder(file)]
     if tables and any(is_sidecar(file) for file in files_under(path)):
-        reason = "is not read, for texts lie beside pictures: index it by itself"
+        reason = "the table is not read, for texts lie beside pictures: index it by itself"
         return None, [Problem(table, None, reason) for table in tables]
     remarks = {table: _unfit(table, columns) for table in tables}
     fit = [table for table in tables if not remarks[table]]
     if len(fit) == 1:
+        read = "the table is read with the pictures it names"
         return fit[0], [
-            Problem(table, None, remark or "is read with the pictures it names", stored=not remark)
+            Problem(table, None, remark or read, stored=not remark)
             for table, remark in remarks.items()
         ]
-    reason = f"is one of {len(fit)} tables that name pictures here, and none of them is read: "
+    reason = f"this is one of {len(fit)} tables that name pictures here, and none of them is read: "
     reason += "index them in place of the folder"
     return None, [Problem(table, None, remarks[table] or reason) for table in tables]
 
@@ -155,11 +155,11 @@ def _unfit(table: Path, columns: Mapping[str, str]) -> str:
         rows = (row for row in islice(_read_table(table, columns), _ROWS) if isinstance(row, Case))
         cases = list(islice((case for case in rows if case.image is not None), _CASES))
     except MMedRAGError as error:
-        return str(error).removeprefix(f"{table} ")
+        return str(error).replace(f"{table} ", "the table ", 1)
     if not cases:
-        return "is not read, for it names no picture here: index it by itself, or name its column"
+        return "the table names no picture here: index it by itself, or say image=COLUMN"
     if not any(case.text for case in cases) and len({case.image for case in cases}) < len(cases):
-        return "is not read, for it has several rows a picture and no texts: index it by itself"
+        return "the table has several rows a picture and no texts: index it by itself"
     return ""
 
 

@@ -51,8 +51,7 @@ def kind_of_unread(file: Path) -> str:
 class Unread:
     """Counts the files under a folder that may hold cases and are not read."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._firsts: dict[str, Path] = {}
 
@@ -61,14 +60,11 @@ class Unread:
         kind = kind_of_unread(file)
         if kind:
             self._counts[kind] += 1
-            self._firsts.setdefault(kind, file.relative_to(self._folder))
+            self._firsts.setdefault(kind, file)
         return bool(kind)
 
     def problems(self) -> Iterator[Problem]:
-        """One for each kind."""
+        """One for each kind, with its first file."""
         for kind, count in self._counts.items():
-            first = self._firsts[kind]
-            reason = (
-                f"{kind} that are not read: {count:,} (the first: {first}); {_REMEDIES[kind][1]}"
-            )
-            yield Problem(self._folder, None, reason)
+            reason = f"{kind} that are not read: {count:,}, of which this is the first"
+            yield Problem(self._firsts[kind], None, f"{reason}; {_REMEDIES[kind][1]}")

@@ -135,6 +135,7 @@ def test_where_a_diagnosis_comes_from(tmp_path, fields, diagnosis):
         ({"id": "1", "text": "x", "labels": [[]]}, "labels"),
         ({"id": "1", "text": "x", "frame": -1}, "frame"),
         ({"id": "1", "text": "x", "image": 5}, "image holds no path"),
+        ({"id": "1", "text": "\n{\\rtf1\\ansi No effusion.}"}, "RTF"),
         ({"id": "1", "text": "x", "image": "images/absent.png"}, "does not exist"),
         ({"id": "1", "text": "x", "image": "images"}, "does not exist"),
         ({"id": "1", "text": "x", "image": "n" * 5000}, "does not exist"),

@@ -96,6 +96,8 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
     text = named.get("text")
     if text is not None and not isinstance(text, str):
         raise BadRow("text is not a string")
+    if text is not None and text.lstrip().startswith("{\\rtf"):
+        raise BadRow("text is RTF, the format of a word processor: save it as plain text")
     if text is not None and len(text) > MAX_TEXT:
         raise BadRow(f"text longer than {MAX_TEXT:,} characters")
     named_domain = text_of(named.get("domain"))

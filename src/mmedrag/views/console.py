@@ -69,15 +69,20 @@ def report_text(report: IndexReport, seconds: float) -> str:
         lines.append(f"{len(report.replaced)} replaced an earlier case of their id: {named}{more}")
     if report.unrouted:
         lines.append(f"{report.unrouted} without a domain (found by searches over all domains)")
-    skipped = [problem for problem in report.problems if not problem.stored]
-    doubtful = [problem for problem in report.problems if problem.stored]
-    lines += problem_lines("rows or files skipped:", skipped)
-    lines += problem_lines("remarks on cases that are stored:", doubtful)
-    return "\n".join(lines)
+    return "\n".join([*lines, *problem_lines(report.problems)])
 
 
-def problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
-    """How many problems there are, of what kind, the first and the last; nothing for none."""
+def problem_lines(problems: Sequence[Problem]) -> list[str]:
+    """How many rows and files were skipped and how many cases remarked on, the first and last."""
+    skipped = [problem for problem in problems if not problem.stored]
+    doubtful = [problem for problem in problems if problem.stored]
+    return [
+        *_listed("rows or files skipped:", skipped),
+        *_listed("remarks on cases that are stored:", doubtful),
+    ]
+
+
+def _listed(heading: str, problems: Sequence[Problem]) -> list[str]:
     if not problems:
         return []
     lines = [f"  {one_line(str(problem))}" for problem in problems]

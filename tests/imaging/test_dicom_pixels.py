@@ -196,6 +196,14 @@ def test_the_usual_frame_is_the_middle_one(tmp_path, frames, usual):
     assert ("frame" in open_image(file).info) == (frames > 1)
 
 
+def test_a_number_of_frames_that_is_none(tmp_path):
+    save(with_pixels(header(), ramp(), NumberOfFrames="1"), tmp_path / "a")
+    data = (tmp_path / "a").read_bytes()
+    assert data.count(b"IS\x02\x001 ") == 1
+    with pytest.raises(ImageError, match="damaged"):
+        usual_frame(data.replace(b"IS\x02\x001 ", b"IS\x02\x00x "))
+
+
 @pytest.mark.parametrize(
     ("kind", "syntax", "slack"), [("JPEG", JPEGBaseline8Bit, 3), ("JPEG2000", JPEG2000Lossless, 0)]
 )

@@ -74,12 +74,16 @@ def middle_frame(frames: int) -> int:
 
 
 def usual_frame_of_dicom(source: Path | bytes, name: str) -> int:
-    """The :func:`middle_frame` of a file.
+    """The :func:`middle_frame` of a file, by its header alone.
 
     Raises:
-        ImageError: as :func:`parse_dicom` and :func:`check_pixels`.
+        ImageError: as :func:`parse_dicom`.
     """
-    return middle_frame(check_pixels(parse_dicom(source, name), name))
+    ds = parse_dicom(source, name)
+    try:
+        return middle_frame(int(ds.get("NumberOfFrames") or 1))
+    except PARSER_FAILURES as error:
+        raise damaged(name, error) from None
 
 
 def decode_dicom(source: Path | bytes, frame: int | None, name: str) -> Image.Image:

@@ -530,3 +530,17 @@ def test_an_image_whose_name_has_a_semicolon(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png;b.png", "PNG")
     (case,), _ = read(write(tmp_path, "id,image\n1,a.png;b.png\n"))
     assert (case.image, case.study_id) == (tmp_path / "a.png;b.png", "")
+
+
+def test_images_whose_names_differ_in_capitals(tmp_path):
+    for name in ("images/Scan 1.png", "two/a.png", "two/A.PNG", "two/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 4)).save(tmp_path / name)
+    if (tmp_path / "TWO").exists():
+        pytest.skip("this disk does not tell capitals apart")
+    names = ("IMAGES\\SCAN 1.PNG", "scan 1.PNG", "./Two/B.png", "two/B.png/x", "TWO/A.png")
+    names = (*names, "/two/b.PNG", "../x/two/b.png", "two")
+    cases, problems = read(write(tmp_path, "image\n" + "".join(f"{name}\n" for name in names)))
+    places = [case.image.relative_to(tmp_path).as_posix() for case in cases]
+    assert places == ["images/Scan 1.png", "images/Scan 1.png", "two/b.png"]
+    assert [problem.line for problem in problems] == [5, 6, 7, 8, 9]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME, _NAMES = 60, 30  # characters of a column's name, and columns, in a message
 _LONGEST, _MOST = 1000, 10_000  # characters of a name in JSON, and names, that are looked at
 _LIST = 10_000  # characters of a list written as text
+_ENTRIES = 200_000  # of a folder in which names are looked for whatever their capitals
 
 
 def read_table(
@@ -180,6 +183,7 @@ class _Table:
         by_id = "image" not in self._fields and "id" in self._fields
         self._beside = _picture_folders(path)
         self._folders = self._beside if by_id else []
+        self._names: dict[Path, Mapping[str, Path | None]] = {}
         self._linked = False
         self._unused = ""  # a column that names pictures, where none is the image's
 
@@ -242,7 +246,7 @@ class _Table:
         name = text_of(value)
         if not name or existing_file(self._folder, name):
             return value
-        return self._picture(name) or value
+        return self._picture(name) or self._in_other_letters(name) or value
 
     def _picture(self, name: str) -> str | None:
         for folder in self._beside:
@@ -252,6 +256,30 @@ class _Table:
                     self._linked = True
                     return file.relative_to(_absolute(self._folder)).as_posix()
         return None
+
+    def _in_other_letters(self, name: str) -> str | None:
+        """The one file of that name but for capitals, which Windows does not tell apart."""
+        root = _absolute(self._folder)
+        parts = [part.casefold() for part in name.replace("\\", "/").split("/") if part != "."]
+        for folder in dict.fromkeys((root, *self._beside)):
+            file: Path | None = folder
+            for part in parts:
+                file = file and self._names_in(file).get(part)
+            if file is not None and _is_file(file):
+                return file.relative_to(root).as_posix()
+        return None
+
+    def _names_in(self, folder: Path) -> Mapping[str, Path | None]:
+        """What lies in a folder, by names without capitals; ``None`` where two agree then."""
+        if folder not in self._names:
+            names: dict[str, Path | None] = {}
+            with suppress(OSError):
+                files = list(islice(folder.iterdir(), _ENTRIES + 1))
+                for file in files if len(files) <= _ENTRIES else ():
+                    name = file.name.casefold()
+                    names[name] = None if name in names else file
+            self._names[folder] = names
+        return self._names[folder]
 
 
 def by_native_names(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -385,6 +385,14 @@ def test_json_is_read_as_the_same_table_in_csv_is(tmp_path, name):
     assert read(as_json(tmp_path, rows, name)) == read(write(tmp_path, "\n".join(lines)))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_as_windows_writes_it(tmp_path, encoding):
+    lines = '\r\n{"report": "Größe"}\r\n\r\n{"report": "Öl"}\r\n'
+    cases, problems = read(write(tmp_path, lines, "t.jsonl", encoding))
+    assert [case.text for case in cases] == ["Größe", "Öl"]
+    assert not problems
+
+
 def test_a_name_that_some_rows_lack_is_a_column(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     rows = [{"findings": "Clear."}, {"impression": "Normal."}, {"image_path": "a.png"}]

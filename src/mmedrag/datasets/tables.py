@@ -155,8 +155,8 @@ def _names_otherwise(row: Mapping[str, Any]) -> bool:
 
 
 def _is_json(path: Path) -> bool:
-    first = next((line[1] for line in lines(path) if not isinstance(line, Problem)), "")
-    return first.lstrip().startswith("{") or is_json_array(path)
+    texts = (line[1].strip() for line in lines(path) if not isinstance(line, Problem))
+    return next(filter(None, texts), "").startswith("{") or is_json_array(path)
 
 
 def _names_in(path: Path) -> list[str]:

@@ -44,6 +44,20 @@ def fill(casebase: Casebase, offline: Stages, path: Path) -> IndexReport:
     return index(corpus_of(casebase, path), casebase, offline.embedder, offline.classifier)
 
 
+def test_a_moved_folder_with_a_table_keeps_ids_and_studies(casebase, offline, tmp_path):
+    folder = pictures(tmp_path / "here" / "corpus")
+    (folder / "t.csv").write_text("images,text\na.png;b.png,No mass.\n")
+    fill(casebase, offline, folder)
+    before = {case_id: casebase.get(case_id).study_id for case_id in casebase.ids()}
+    assert len(set(before.values())) == 2
+    moved = tmp_path / "there" / "corpus"
+    moved.parent.mkdir()
+    folder.rename(moved)
+    report = fill(casebase, offline, moved)
+    assert {case_id: casebase.get(case_id).study_id for case_id in casebase.ids()} == before
+    assert report.encoded == 0
+
+
 def test_a_moved_table_keeps_its_ids(casebase, offline, tmp_path):
     path = table(tmp_path / "here" / "t.csv", "No mass.", "A nodule.", "Clear lungs.")
     fill(casebase, offline, path)

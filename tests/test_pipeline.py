@@ -164,9 +164,9 @@ def test_a_query_is_encoded_once(counting, phantoms: list[Case], monkeypatch) ->
     system, images, texts = counting
     opened = []
 
-    def counted_open(source):
+    def counted_open(source, frame):
         opened.append(source)
-        return open_image(source)
+        return open_image(source, frame)
 
     for module in ("pipeline", "modality", "encoders.dual"):
         monkeypatch.setattr(f"mmedrag.{module}.open_image", counted_open)

@@ -75,7 +75,10 @@ def _renamed(item: Row, own: str, key: str) -> Row:
     case = case_of(item)
     if case is None or key == own or not case.id.startswith(f"{own}/"):
         return item
-    case = replace(case, id=f"{key}/{case.id.removeprefix(f'{own}/')}")
+    study = case.study_id
+    if study.startswith(f"{own}/"):  # the row of several images
+        study = f"{key}/{study.removeprefix(f'{own}/')}"
+    case = replace(case, id=f"{key}/{case.id.removeprefix(f'{own}/')}", study_id=study)
     return replace(item, case=case) if isinstance(item, Prepared) else case
 
 

@@ -95,13 +95,13 @@ def index(
         classifier: routes cases that name no domain.
         definitions: recognises the terms of each report, which are stored with it, and gives the
             definitions that are embedded in advance; ``None`` leaves both to the searches.
-        strict: raise at the first problem instead of counting it.
+        strict: raise at the first row or file that cannot be read instead of counting it.
         progress: told of finished rows.
         duplicates: collects near-duplicate images and repeated texts, where given.
         readings: of earlier runs: an image whose file has not changed since is not read again.
 
     Raises:
-        CorpusError: in strict mode, at the first problem.
+        CorpusError: in strict mode, at the first that cannot be read.
         CasebaseError: where the casebase cannot be written.
     """
     tally = _Tally()
@@ -141,7 +141,7 @@ def _usable(batch: Sequence[Prepared | Problem], tally: _Tally, strict: bool) ->
         if isinstance(item, Prepared):
             cases[item.case.id] = item
             tally.problems.extend([item.notice] if item.notice else [])
-        elif strict:
+        elif strict and not item.stored:
             raise CorpusError(str(item), "Mend the row, or leave out --strict to skip it.")
         else:
             tally.problems.append(item)

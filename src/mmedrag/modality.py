@@ -272,7 +272,7 @@ def _verdicts(
     Every image and every text that is needed goes through the encoders in one batch.
     """
     if pictures is None:
-        pictures = [None if q.image is None else open_image(q.image) for q in queries]
+        pictures = [None if q.image is None else open_image(q.image, q.frame) for q in queries]
     verdicts: dict[int, Routing] = {}
     with_image = [i for i, picture in enumerate(pictures) if picture is not None]
     if with_image:

@@ -205,7 +205,10 @@ class MMedRAG:
 
     def _understand(self, query: Query, lap: _Stopwatch) -> Question:
         """Sections 3.2 and 3.3; the image is decoded once for both."""
-        picture = None if query.image is None else open_image(query.image)
+        picture = None
+        if query.image is not None:
+            picture = open_image(query.image, query.frame)
+            query = replace(query, frame=picture.info.get("frame", query.frame))
         lap("decoding")
         corrected = self._corrected(query)
         query = replace(query, text=corrected.text)

@@ -153,6 +153,7 @@ def encode(batch: Sequence[Prepared], embedder: Embedder) -> dict[str, Vector]:
 def route(batch: Sequence[Prepared], classifier: ModalityClassifier) -> dict[str, Domain | None]:
     """What the classifier decides on for each, by the case's id."""
     verdicts = classifier.classify(
-        [Query(p.case.text, p.case.image) for p in batch], [p.picture for p in batch]
+        [Query(p.case.text, p.case.image, frame=p.case.frame) for p in batch],
+        [p.picture for p in batch],
     )
     return {p.case.id: v.decision for p, v in zip(batch, verdicts, strict=True)}

@@ -160,7 +160,8 @@ class Query:
     cases without a domain. ``where`` is a metadata filter such as
     ``"modality = 'ct' and patient_id != 'P1'"``. ``patient_id`` is whom it is about, ``at`` when: a
     date, or a number of the patient's ``offset_days``. What is stored of that patient after it, or
-    at no known time, is not searched.
+    at no known time, is not searched. ``frame`` is that of a multi-frame image, from 0; without it,
+    the one that stands for the file in a corpus.
     """
 
     text: str = ""
@@ -169,6 +170,7 @@ class Query:
     where: str | None = None
     patient_id: str = ""
     at: str | float | None = None
+    frame: int | None = None
 
     def __repr__(self) -> str:
         shown = self.image and (

@@ -82,6 +82,13 @@ def test_strict_stops_at_the_first_problem(mine: Plan) -> None:
         encode_corpus(mine, 1, strict=True)
 
 
+def test_strict_does_not_stop_at_remarks_on_cases(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("text\nKein Erguß.\n".encode("cp1252"))
+    plan = Plan(into=tmp_path / "shards", sources=(Source(tmp_path / "t.csv"),), rows=16)
+    encoded = encode_corpus(plan, 1, strict=True)
+    assert (encoded.cases, len(encoded.problems)) == (1, 1)
+
+
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds workers in /proc")
 def test_killed_workers_are_replaced_and_a_killed_parent_leaves_none(

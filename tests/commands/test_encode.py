@@ -26,6 +26,15 @@ def test_the_command_says_what_comes_next(phantoms: list[Case], tmp_path: Path, 
     assert "was encoded with another preset" in capsys.readouterr().err
 
 
+def test_remarks_are_told_apart_from_what_was_skipped(tmp_path: Path, capsys) -> None:
+    (tmp_path / "t.csv").write_bytes("id,text\n1,Kein Erguß.\n2\n".encode("cp1252"))
+    command = ["encode", str(tmp_path / "t.csv"), "--into", str(tmp_path / "s"), "--workers", "1"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "1 rows or files skipped" in said
+    assert "1 remarks on cases that are stored" in said
+
+
 @pytest.mark.parametrize("option", ["--workers", "--rows"])
 def test_numbers_below_one_are_refused(tmp_path: Path, option: str) -> None:
     assert main(["encode", "x.jsonl", "--into", str(tmp_path / "s"), option, "0"]) == 2

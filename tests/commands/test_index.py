@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from dicom_files import header, ramp, save, with_pixels
 from mmedrag.casebase import Casebase
@@ -103,3 +104,19 @@ def test_one_case_with_a_dicom_file_is_deidentified(small_casebase: Path, tmp_pa
     assert secret not in repr([added, updated])
     assert added.text == "[REMOVED] has a nodule."
     assert updated == replace(added, text="No nodule now in [REMOVED].")
+
+
+def test_strict_stops_at_what_cannot_be_read_and_not_at_remarks(tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name in "ab":
+        Image.new("L", (32, 32)).save(folder / f"{name}.png")
+    (folder / "t.csv").write_text("image,text\na.png,No effusion.\n", "utf-8")
+    command = ["index", str(folder), "--into", str(tmp_path / "x.casebase"), "--strict"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "2 cases written" in printed
+    assert "t.csv: the table is read with the pictures it names" in printed
+    (folder / "scan.nii.gz").touch()
+    assert main(command) == 2
+    assert "volumes that are not read: 1" in capsys.readouterr().err

@@ -109,6 +109,7 @@ OWL = b"""<?xml version="1.0"?>
 <rdfs:subClassOf rdf:resource="http://x/D2"/></owl:Class></rdf:RDF>"""
 MESH = b"""<?xml version="1.0"?><DescriptorRecordSet><DescriptorRecord>
 <DescriptorUI>D1</DescriptorUI><DescriptorName><String>zorb</String></DescriptorName></DescriptorRecord></DescriptorRecordSet>"""
+REPORTS = b'{"file": null, "findings": "No mass.", "n": [1]}\n{"nr": 2, "impression": "A nodule."}'
 TERMS = b"term,definition,synonyms\nzorb,A round thing,krell;kral\nspot,,\n"
 TERM_ROWS = b'{"term": "zorb", "definition": "x", "synonyms": ["krell"]}\n{"term": "spot"}\n'
 CITATION = b"""<?xml version="1.0"?><eCitation><uId id="CXR1"/><MedlineCitation><Article><Abstract>
@@ -127,6 +128,7 @@ def parquet() -> bytes:
 SEEDS: dict[str, tuple[bytes, ...]] = {
     "t.csv": (TABLE, TABLE.replace(b",", b"\t"), TABLE.decode().encode("utf-16")),
     "records.jsonl": (RECORDS,),
+    "t.jsonl": (REPORTS, b"[" + REPORTS.replace(b"\n", b",") + b"]"),
     "a.png": (picture("PNG"), written(lambda b: Image.new("RGBA", (9, 9)).save(b, "PNG"))),
     "a.jpg": (picture("JPEG"), picture("JPEG", progressive=True)),
     "a.tif": (

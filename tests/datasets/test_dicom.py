@@ -297,12 +297,12 @@ def test_what_is_no_image_is_said_or_passed_over(tmp_path):
     save(image("a"), tmp_path / "a.dcm")
     save(header(DIRECTORY, "dir"), tmp_path / "DICOMDIR")
     save(header("1.2.840.10008.5.1.4.1.1.481.3", "plan"), tmp_path / "plan.dcm")
-    (tmp_path / "notes.txt").write_text("not DICOM")
+    (tmp_path / "notes.md").write_text("not DICOM")
     (tmp_path / "broken.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[:900])
     (tmp_path / ".hidden").write_text("x")
     cases, problems = read(tmp_path)
     assert len(cases) == 1
-    assert {problem.file.name for problem in problems} == {"plan.dcm", "notes.txt", "broken.dcm"}
+    assert {problem.file.name for problem in problems} == {"plan.dcm", "notes.md", "broken.dcm"}
 
 
 def test_a_second_file_of_one_instance_is_a_problem(tmp_path):

@@ -28,10 +28,24 @@ def test_rows_of_tables_are_counted_not_lines(tmp_path: Path) -> None:
     assert extent(table) == 2 == len([*read_corpus(table)])
 
 
-@pytest.mark.parametrize("name", ["absent", "what.parquet"])
-def test_what_would_have_to_be_read_has_none(tmp_path: Path, name: str) -> None:
+def test_lines_of_json_are_counted(tmp_path: Path) -> None:
+    file = tmp_path / "reports.jsonl"
+    file.write_text('{"report": "a"}\n{"report": "b"}\n', "utf-8")
+    assert extent(file) == 2 == len([*read_corpus(file)])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("absent", b""),
+        ("what.parquet", b"PAR1"),
+        ("native.json", b'[{"id": 1, "text": "a"},\n{"id": 2, "text": "b"}]'),
+        ("other.json", b'[{"report": "a"},\n{"report": "b"}]'),
+    ],
+)
+def test_what_would_have_to_be_read_has_none(tmp_path: Path, name: str, content: bytes) -> None:
     if name != "absent":
-        (tmp_path / name).write_bytes(b"PAR1")
+        (tmp_path / name).write_bytes(content)
     assert extent(tmp_path / name) is None
 
 

@@ -22,7 +22,7 @@ from proofs import SEED, scaled
 pytestmark = pytest.mark.proof("fuzz")
 
 SHORT, LONG = 60, 7_000
-"""Inputs a format; fifteen formats make more than 10⁵ in the long run."""
+"""Inputs a format; sixteen formats make more than 10⁵ in the long run."""
 
 PARQUET = 150  # each is read by a process of its own
 GUIDED = 3_000

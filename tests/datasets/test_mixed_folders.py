@@ -137,8 +137,9 @@ def test_a_pipe_blocks_nothing(tmp_path):
     os.mkfifo(tmp_path / "t.csv")
     cases, problems = read(tmp_path)
     assert (len(cases), problems) == (1, [])
-    with pytest.raises(Exception, match="regular file"):
-        read(tmp_path / "t.csv", "table")
+    for kind in ("table", "auto"):
+        with pytest.raises(CorpusError, match="regular file"):
+            read(tmp_path / "t.csv", kind)
 
 
 def test_two_folders_with_one_file_name_stay_apart(tmp_path):
@@ -233,16 +234,52 @@ def test_no_picture_is_passed_over_in_silence(tmp_path):
     cases, problems = read(tmp_path)
     assert [case.image.name for case in cases] == ["a.png"]
     assert [(problem.file.name, problem.reason) for problem in problems] == [
-        ("b.gif", "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it"),
         ("gone.png", "a link to a file that is not there"),
+        (
+            "b.gif",
+            "pictures of other formats that are not read: 1, of which this is the first; "
+            "convert them to PNG, as 'magick mogrify -format png FILES' does",
+        ),
     ]
 
 
 def test_a_folder_of_foreign_pictures_says_what_they_are(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "a.webp")
-    cases, problems = read(tmp_path)
-    assert not cases
-    assert "convert it" in problems[0].reason
+    with pytest.raises(CorpusError, match=r"a\.webp: .* not read: 1, .*; convert them"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("picture", [None, "a.png", "a.dcm"])
+def test_what_is_not_read_is_told_by_kind(tmp_path, picture):
+    (tmp_path / "sub").mkdir()
+    names = ("1.nii.gz", "2.NII.GZ", "3.mha", "film.mp4", "all.zip", "t.csv.gz", "r.pdf", "w.xlsx")
+    for name in (*names, "5.svs", "note.md", "7.txt", "8.txt", "README.txt"):
+        (tmp_path / "sub" / name).touch()
+    if picture == "a.png":
+        Image.new("L", (8, 8)).save(tmp_path / picture)
+    elif picture == "a.dcm":
+        scan(tmp_path / picture)
+    told = [
+        ("volumes", 3, "1.nii.gz", "3D Slicer"),
+        ("archives", 2, "all.zip", "unpack them"),
+        ("whole slides", 1, "5.svs", "QuPath"),
+        ("videos", 1, "film.mp4", "ffmpeg"),
+        ("workbooks", 1, "w.xlsx", "CSV"),
+        ("documents", 1, "r.pdf", ".txt"),
+        ("texts beside no picture of their name", 2, "7.txt", "a.txt, a.png"),
+    ]
+    if picture is None:
+        with pytest.raises(CorpusError) as raised:
+            read(tmp_path)
+        said = raised.value.remedy
+    else:
+        cases, problems = read(tmp_path)
+        assert len(cases) == 1
+        said = "; ".join(str(p) for p in problems if p.file.name not in ("note.md", "README.txt"))
+    assert said.count("that are not read") == len(told)
+    for kind, count, first, remedy in told:
+        counted = f"{first}: {kind} that are not read: {count}, of which this is the first; "
+        assert remedy in said.partition(counted)[2].partition("; ")[0]
 
 
 @pytest.mark.parametrize(
@@ -268,3 +305,62 @@ def test_a_report_in_capitals_beside_a_dicom_file_is_no_problem(tmp_path):
     cases, problems = read(tmp_path)
     assert [case.text for case in cases] == ["No effusion."]
     assert not problems
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "labels", "meta"),
+    [
+        ({"report": "Clear.", "label": "a;b"}, "Clear.", ("a", "b"), {}),
+        ({"findings": "F.", "impression": "I."}, "Findings: F.\nImpression: I.", (), {}),
+        ({"text": "N/A", "report": "y", "tags": ["t"]}, "N/A", ("t",), {"report": "y"}),
+        ({"text": "x", "labels": "a;b", "path": "p"}, "x", ("a;b",), {"path": "p"}),
+        ({"caption": "<b>No</b> mass", "name": "n"}, "No mass", (), {"name": "n"}),
+    ],
+)
+def test_fields_beside_an_image_by_other_names(tmp_path, fields, text, labels, meta):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps(fields))
+    (case,), problems = read(tmp_path)
+    assert (case.text, case.labels, case.meta) == (text, labels, meta)
+    assert case.id.endswith("/a.png")
+    assert not problems
+
+
+def test_a_field_beside_an_image_that_is_no_text(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps({"findings": ["x"]}))
+    assert [problem.reason for problem in read(tmp_path)[1]] == ["findings is not a string"]
+
+
+def test_a_text_and_fields_beside_one_image(tmp_path):
+    scan(tmp_path / "scan.dcm")
+    for name in ("a.png", "b.png"):
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    for name in ("a.png", "b.png", "scan.dcm"):
+        (tmp_path / f"{name}.txt").write_text("No effusion.")
+    (tmp_path / "a.json").write_text(json.dumps({"labels": ["l"]}))
+    (tmp_path / "b.png.json").write_text(json.dumps({"text": "Effusion."}))
+    (of_dicom, a, b), problems = read(tmp_path)
+    assert [(c.text, c.labels) for c in (a, b)] == [("No effusion.", ("l",)), ("Effusion.", ())]
+    assert of_dicom.text == "No effusion."
+    assert not problems
+
+
+def test_why_a_file_is_no_picture(tmp_path, monkeypatch):
+    for name, data in (("a.png", b""), ("b.png", b"<html>"), ("c.png", b"\x89PNG\r\n\x1a\n")):
+        (tmp_path / name).write_bytes(data)
+    Image.new("L", (8, 8)).save(tmp_path / "d.png")
+    own_open = Path.open
+
+    def refused(path, *options):
+        if path.name == "c.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return own_open(path, *options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    _, problems = read(tmp_path)
+    assert [(p.file.name, p.reason) for p in problems] == [
+        ("a.png", "is empty: copy it again"),
+        ("b.png", "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it"),
+        ("c.png", "cannot be read (Permission denied): check its rights and its disk"),
+    ]

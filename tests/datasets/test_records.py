@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from dicom_files import header, ramp, save, with_pixels
 from mmedrag.datasets import read_corpus, write_records
 from mmedrag.datasets.records import read_records
 from mmedrag.datasets.rows import MAX_LINE
@@ -133,6 +135,7 @@ def test_where_a_diagnosis_comes_from(tmp_path, fields, diagnosis):
         ({"id": "1", "text": "x", "labels": [[]]}, "labels"),
         ({"id": "1", "text": "x", "frame": -1}, "frame"),
         ({"id": "1", "text": "x", "image": 5}, "image holds no path"),
+        ({"id": "1", "text": "\n{\\rtf1\\ansi No effusion.}"}, "RTF"),
         ({"id": "1", "text": "x", "image": "images/absent.png"}, "does not exist"),
         ({"id": "1", "text": "x", "image": "images"}, "does not exist"),
         ({"id": "1", "text": "x", "image": "n" * 5000}, "does not exist"),
@@ -258,6 +261,16 @@ def test_export_carries_its_images(folder, tmp_path_factory):
     assert copied.image.is_relative_to(file.parent)
     assert without.image is None
     assert [item.name for item in file.parent.iterdir() if item.name.startswith(".")] == []
+
+
+def test_the_frame_of_a_dicom_file(tmp_path):
+    save(with_pixels(header(), np.stack([ramp()] * 5)), tmp_path / "a.dcm")
+    rows = [{"id": str(n), "image": "a.dcm", "frame": n} for n in (0, 4)]
+    cases, problems = read(corpus(tmp_path, *rows, {"id": "usual", "image": "a.dcm"}))
+    assert not problems
+    assert [case.frame for case in cases] == [0, 4, 2]
+    write_records(cases, tmp_path / "again.jsonl")
+    assert read(tmp_path / "again.jsonl")[0] == cases
 
 
 def test_an_export_that_fails_leaves_the_old_file(tmp_path):

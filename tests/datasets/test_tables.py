@@ -1,9 +1,10 @@
-"""CSV, TSV and Parquet."""
+"""CSV, TSV, Parquet, and JSON of other names than the native ones."""
 
 from __future__ import annotations
 
 import builtins
 import datetime
+import json
 from pathlib import Path
 
 import pytest
@@ -311,7 +312,7 @@ def test_numbers_that_excel_keeps_as_text_and_its_errors(tmp_path):
         (b"PK\x03\x04", "a.xlsx", "Excel workbook"),
         (b"\x1f\x8b\x08", "a.csv.gz", "gzip"),
         (b"ARROW1\0\0", "a.parquet", "Arrow"),
-        (b'[{"id": 1}]', "a.json", "JSON array"),
+        (b"[[1, 2]]", "a.json", "JSON array"),
     ],
 )
 def test_what_must_be_unpacked_first_is_named(tmp_path, head, name, kind):
@@ -363,6 +364,191 @@ def test_a_disk_that_fails_while_it_is_read_is_a_clear_error(tmp_path, monkeypat
     def broken(*_):
         raise OSError(5, "Input/output error", str(file))
 
-    monkeypatch.setattr("mmedrag.datasets.tables._Table.case", broken)
+    monkeypatch.setattr("mmedrag.datasets.tables._Table.cases", broken)
     with pytest.raises(CorpusError, match="Input/output error"):
         read(file)
+
+
+def as_json(folder: Path, rows: list[dict], name: str = "table.jsonl") -> Path:
+    text = json.dumps(rows) if name.endswith(".json") else "\n".join(map(json.dumps, rows))
+    return write(folder, text, name)
+
+
+@pytest.mark.parametrize("name", ["table.jsonl", "table.ndjson", "TABLE.JSONL", "table.json"])
+def test_json_is_read_as_the_same_table_in_csv_is(tmp_path, name):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    rows = [
+        {"case_id": "1", "file_name": "a.png", "report": "Effusion.", "label": "a;b", "age": "61"},
+        {"case_id": "2", "file_name": "a.png", "report": "N/A", "label": "", "age": "NaN"},
+    ]
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    assert read(as_json(tmp_path, rows, name)) == read(write(tmp_path, "\n".join(lines)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_as_windows_writes_it(tmp_path, encoding):
+    lines = '\r\n{"report": "Größe"}\r\n\r\n{"report": "Öl"}\r\n'
+    cases, problems = read(write(tmp_path, lines, "t.jsonl", encoding))
+    assert [case.text for case in cases] == ["Größe", "Öl"]
+    assert not problems
+
+
+def test_a_name_that_some_rows_lack_is_a_column(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    rows = [{"findings": "Clear."}, {"impression": "Normal."}, {"image_path": "a.png"}]
+    cases, problems = read(as_json(tmp_path, rows))
+    assert [case.text for case in cases] == ["Clear.", "Normal.", ""]
+    assert [case.image for case in cases] == [None, None, tmp_path / "a.png"]
+    assert not problems
+
+
+@pytest.mark.parametrize("row", [{"nr": 7, "befund": "Kein Erguss."}, {"id": 1, "text": "No."}])
+def test_named_columns_of_json(tmp_path, row):
+    number, text = row
+    (case,), _ = read(as_json(tmp_path, [row]), columns={"id": number, "text": text})
+    assert (case.id, case.text) == (str(row[number]), row[text])
+    with pytest.raises(CorpusError, match=f"no column report. It has {number}, {text}"):
+        read(as_json(tmp_path, [row]), columns={"text": "report"})
+
+
+@pytest.mark.parametrize(
+    ("row", "text", "labels"),
+    [
+        ({"id": "1", "text": "N/A", "labels": "a;b"}, "N/A", ("a;b",)),
+        ({"id": "1", "text": "x", "report": "y", "labels": "a;b"}, "x", ("a;b",)),
+        ({"id": "1", "text": "x", "path": "x.pdf", "labels": "a;b"}, "x", ("a;b",)),
+        ({"id": "1", "report": "y", "labels": "a;b"}, "y", ("a", "b")),
+        ({"text": "x", "labels": "a;b"}, "x", ("a", "b")),
+    ],
+)
+def test_rows_of_the_native_names_are_native(tmp_path, row, text, labels):
+    (case,), _ = read(as_json(tmp_path, [row]))
+    assert (case.text, case.labels) == (text, labels)
+
+
+def test_an_image_by_another_name_beside_an_id_and_a_text(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    (case,), _ = read(as_json(tmp_path, [{"id": "1", "text": "x", "img_path": "a.png"}]))
+    assert case.image == tmp_path / "a.png"
+
+
+def test_meta_of_json_stays_as_it_is(tmp_path):
+    (case,), _ = read(as_json(tmp_path, [{"report": "x", "view": "PA", "meta": {"n": [1]}}]))
+    assert case.meta == {"view": "PA", "n": [1]}
+
+
+def test_an_image_and_a_caption_are_not_yet_pmc_oa(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "images" / "a.png")
+    (case,), problems = read(as_json(tmp_path, [{"image": "images/a.png", "caption": "A."}]))
+    assert (case.text, case.image, case.source) == ("A.", tmp_path / "images" / "a.png", "")
+    assert not problems
+
+
+def test_json_that_is_no_row_costs_itself(tmp_path):
+    rows = [{"report": "a"}, {"findings": ["b"]}, {"report": ["c"]}, {"report": "d"}]
+    cases, problems = read(as_json(tmp_path, rows))
+    assert [case.text for case in cases] == ["a", "d"]
+    assert [(problem.line, problem.reason) for problem in problems] == [
+        (2, "findings is not a string"),
+        (3, "text is not a string"),
+    ]
+
+
+def test_what_follows_an_array_is_not_passed_over(tmp_path):
+    file = write(tmp_path, '[{"report": "a"},\n{"report": b},\n{"report": "c"}]\n[1]', "t.json")
+    cases, problems = read(file)
+    assert [case.text for case in cases] == ["a", "c"]
+    assert [(problem.line, problem.reason) for problem in problems] == [
+        (2, "not valid JSON; the rest of its line was passed over"),
+        (4, "not a JSON object"),
+    ]
+
+
+def test_an_array_that_is_too_large_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmedrag.datasets.rows.MAX_SIDE_TABLE", 20)
+    with pytest.raises(CorpusError, match=r"larger than .* one a line"):
+        read(as_json(tmp_path, [{"report": "No effusion at all."}], "t.json"))
+
+
+def test_reports_that_are_html(tmp_path):
+    rows = 'id,report,dx\n1,<p>No&nbsp;mass.</p><p>Cyst.</p>,Crohn&#39;s\n2,"<5 mm, R&D",x\n'
+    cases, problems = read(write(tmp_path, rows))
+    assert [case.text for case in cases] == ["No mass.\nCyst.", "<5 mm, R&D"]
+    assert cases[0].diagnosis == "Crohn's"
+    assert not problems
+    rows = "id,findings,impression\n1,<br>,A<br/>B\n2,<b>No</b> mass.,Cyst.\n"
+    cases, _ = read(write(tmp_path, rows))
+    assert [case.text for case in cases] == ["A\nB", "Findings: No mass.\nImpression: Cyst."]
+
+
+@pytest.mark.parametrize("address", ["https://x.org/a.png", " file:///tmp/a.png", "s3://b/a.png"])
+def test_an_address_is_no_file(tmp_path, address):
+    _, (problem,) = read(write(tmp_path, f"id,image\n1,{address}\n"))
+    assert problem.reason.endswith("is an address: fetch it, and name the file")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("t.csv", "a.png,Effusion.\nb.png,Clear.\n", r"names a picture in its first line.*image,"),
+        ("t.json", '{"images": [{"id": 1}]}', "no list of cases.*array of objects"),
+        ("t.json", "[1, 2]", "JSON array.*one a line"),
+    ],
+)
+def test_what_is_no_table_of_cases_says_why(tmp_path, name, text, reason):
+    with pytest.raises(CorpusError, match=reason):
+        read(write(tmp_path, text, name))
+
+
+def test_a_picture_is_named_after_the_id_that_is_read(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "8.png")
+    (case,), problems = read(write(tmp_path, "id,text\n8.0,x\n"))
+    assert (case.id, case.image, problems) == ("8", tmp_path / "8.png", [])
+
+
+@pytest.mark.parametrize("images", ["a.png;b.png", "a.png | b.png", "['a.png', 'b.png']"])
+@pytest.mark.parametrize("as_list", [False, True])
+def test_a_row_of_several_images_is_a_case_for_each(tmp_path, images, as_list):
+    for name in "ab":
+        Image.new("L", (4, 4)).save(tmp_path / f"{name}.png")
+    row = {"id": "7", "image": ["a.png", "b.png"] if as_list else images, "text": "Clear."}
+    lines = f'id,image,text\n7,"{images}",Clear.\n'
+    cases, problems = read(as_json(tmp_path, [row]) if as_list else write(tmp_path, lines))
+    assert [(case.id, case.study_id, case.text) for case in cases] == [
+        ("7", "7", "Clear."),
+        ("7/2", "7", "Clear."),
+    ]
+    assert [case.image for case in cases] == [tmp_path / "a.png", tmp_path / "b.png"]
+    assert not problems
+
+
+def test_of_several_images_one_may_be_absent(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "b.png")
+    rows = [{"image_path": ["a.png", "b.png"], "report": "x", "study": "s"}]
+    rows.append({"image_path": [], "report": "y"})
+    (case, without), problems = read(as_json(tmp_path, rows))
+    assert case.id.endswith("/row-1/2")
+    assert (case.image, case.study_id) == (tmp_path / "b.png", "s")
+    assert (without.text, without.image) == ("y", None)
+    assert [(p.line, p.reason) for p in problems] == [(1, "image 'a.png' does not exist")]
+
+
+def test_an_image_whose_name_has_a_semicolon(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png;b.png", "PNG")
+    (case,), _ = read(write(tmp_path, "id,image\n1,a.png;b.png\n"))
+    assert (case.image, case.study_id) == (tmp_path / "a.png;b.png", "")
+
+
+def test_images_whose_names_differ_in_capitals(tmp_path):
+    for name in ("images/Scan 1.png", "two/a.png", "two/A.PNG", "two/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 4)).save(tmp_path / name)
+    if (tmp_path / "TWO").exists():
+        pytest.skip("this disk does not tell capitals apart")
+    names = ("IMAGES\\SCAN 1.PNG", "scan 1.PNG", "./Two/B.png", "two/B.png/x", "TWO/A.png")
+    names = (*names, "/two/b.PNG", "../x/two/b.png", "two")
+    cases, problems = read(write(tmp_path, "image\n" + "".join(f"{name}\n" for name in names)))
+    places = [case.image.relative_to(tmp_path).as_posix() for case in cases]
+    assert places == ["images/Scan 1.png", "images/Scan 1.png", "two/b.png"]
+    assert [problem.line for problem in problems] == [5, 6, 7, 8, 9]

@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from mmedrag.errors import ImageError
 from mmedrag.imaging import decoding, limits
-from mmedrag.imaging.decoding import image_digest, open_image, read_bytes, thumbnail
+from mmedrag.imaging.decoding import image_digest, open_image, read_bytes, thumbnail, usual_frame
 from mmedrag.imaging.grey import to_8_bit
 from proofs import examples
 
@@ -100,8 +100,19 @@ def test_tiff_pages():
     pages = [Image.new("L", (4, 4), value) for value in (10, 20, 30)]
     data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     assert [open_image(data, frame).getpixel((0, 0)) for frame in range(3)] == [10, 20, 30]
+    assert (open_image(data).getpixel((0, 0)), usual_frame(data)) == (10, 0)
+    assert usual_frame(pages[0]) == usual_frame(np.zeros((4, 4))) == 0
     with pytest.raises(ImageError, match="no frame 3"):
         open_image(data, 3)
+    assert "first page is shown" in open_image(data).info["notice"]
+    assert not open_image(data, 1).info
+
+
+@pytest.mark.parametrize("size", [None, (2, 2)])
+def test_a_tiff_of_one_page_and_a_pyramid_are_no_stacks(size):
+    pages = [] if size is None else [Image.new("L", size)]
+    data = encoded(gradient(4, 4), "TIFF", save_all=True, append_images=pages)
+    assert not open_image(data).info
 
 
 def test_nothing_of_the_metadata_stays():

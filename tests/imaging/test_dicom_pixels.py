@@ -16,7 +16,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, RLE
 
 from dicom_files import ENHANCED_CT, header, ramp, save, with_pixels
 from mmedrag.errors import ImageError
-from mmedrag.imaging.decoding import open_image
+from mmedrag.imaging.decoding import open_image, usual_frame
 from mmedrag.imaging.dicom_pixels import window
 from proofs import examples
 
@@ -181,6 +181,27 @@ def test_frames_and_their_own_windows():
     assert shares[0] - shares[2] > 0.6
     with pytest.raises(ImageError, match="no frame 3"):
         shown(ds, 3)
+
+
+@pytest.mark.parametrize(("frames", "usual"), [(1, 0), (2, 1), (5, 2)])
+def test_the_usual_frame_is_the_middle_one(tmp_path, frames, usual):
+    grey = np.stack([ramp() + 100 * n for n in range(frames)])
+    file = tmp_path / "a"
+    save(with_pixels(header(), grey if frames > 1 else grey[0]), file)
+    for source in (file, str(file), file.read_bytes()):
+        assert usual_frame(source) == usual
+        picture = open_image(source)
+        assert picture.info.get("frame", 0) == usual
+        assert picture.tobytes() == open_image(source, usual).tobytes()
+    assert ("frame" in open_image(file).info) == (frames > 1)
+
+
+def test_a_number_of_frames_that_is_none(tmp_path):
+    save(with_pixels(header(), ramp(), NumberOfFrames="1"), tmp_path / "a")
+    data = (tmp_path / "a").read_bytes()
+    assert data.count(b"IS\x02\x001 ") == 1
+    with pytest.raises(ImageError, match="damaged"):
+        usual_frame(data.replace(b"IS\x02\x001 ", b"IS\x02\x00x "))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 import pytest
 
+from dicom_files import header, save, with_pixels
 from mmedrag.assembly import load
 from mmedrag.datasets.records import write_records
 from mmedrag.types import Case, Query
@@ -177,6 +179,28 @@ def test_cases_are_added_replaced_found_and_deleted(serve, own: Path, phantoms: 
     problem(client.post("/v1/cases", json={"id": "empty"}), 422)
 
 
+def test_a_file_of_several_frames(serve, own: Path, tmp_path: Path) -> None:
+    frames = np.kron(np.random.default_rng(0).integers(0, 4096, (5, 8, 8)), np.ones((8, 8)))
+    save(with_pixels(header(), frames.astype("<u2")), tmp_path / "a.dcm")
+    client, files = serve(own), {"image": (tmp_path / "a.dcm").read_bytes()}
+    new = {"id": "scan", "text": "A quokka sign.", "domain": "radiology"}
+    assert client.post("/v1/cases", data=new, files=files).status_code == 201
+    with load(own) as rag:
+        assert rag.cases.get("scan").frame == 2
+    for sent, frame in (({}, 2), ({"frame": "0"}, 0)):
+        found = client.post("/v1/search", data={"text": "quokka", **sent}, files=files).json()
+        assert found["query"]["frame"] == frame
+    problem(client.post("/v1/search", data={"frame": "5"}, files=files), 422)
+    problem(client.post("/v1/search", json={"text": "x", "frame": -1}), 422)
+    pairs = [{"case": "scan"}, {"case": "scan", "frame": "2"}, {"case": "scan", "frame": "0"}]
+    usual, same, other = (
+        client.post("/v1/why", data=pair, files=files).json()["similarity"] for pair in pairs
+    )
+    assert usual == same > other
+    shown = np.frombuffer(client.post("/pixels", files=files).content, "<f4")
+    assert (shown.reshape(64, 64) == frames[2]).all()
+
+
 def test_a_corpus_is_indexed_as_a_job(serve, own: Path, tmp_path: Path, phantoms) -> None:
     corpora = tmp_path / "corpora"
     corpora.mkdir()
@@ -196,6 +220,10 @@ def test_a_corpus_is_indexed_as_a_job(serve, own: Path, tmp_path: Path, phantoms
     told = json.dumps(ended(client, broken["id"]))
     assert "pictures/broken.png is damaged" in told
     assert str(tmp_path) not in told  # nor elsewhere is a path of the server told
+    (pictures / "t.csv").write_text("image,text\nbroken.png,x\nabsent.png,y\n", "utf-8")
+    table = client.post("/v1/index", json={"corpus": "pictures/t.csv"}).json()
+    told = ended(client, table["id"])["report"]["first_problems"]
+    assert "line 3: image 'absent.png' does not exist" in told
     for outside in ("../own.casebase", "/etc/passwd", "absent", "a\0b"):
         problem(client.post("/v1/index", json={"corpus": outside}), 404)
 

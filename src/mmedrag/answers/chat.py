@@ -139,7 +139,7 @@ class ChatGenerator:
         system, user = messages(question, sent)
         content: object = user["content"]
         if self._shows(question) and question.query.image is not None:
-            url = {"url": _data_url(question.query.image)}
+            url = {"url": _data_url(question.query.image, question.query.frame)}
             content = [{"type": "text", "text": content}, {"type": "image_url", "image_url": url}]
         return {
             "model": self.model,
@@ -303,9 +303,9 @@ def _on_this_machine(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _data_url(image: ImageSource) -> str:
+def _data_url(image: ImageSource, frame: int | None) -> str:
     """The query image as a JPEG of at most 1024 pixels a side, pixels only."""
-    picture = open_image(image)
+    picture = open_image(image, frame)
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     pixels = Image.new("RGB", picture.size)  # a new image: nothing but pixels can come along
     pixels.paste(picture.convert("RGB"))

@@ -57,8 +57,8 @@ def encode_corpus(
     done: list[Written] = []
     for written in _in_ray(plan, workers) if ray else _here(plan, workers, stages):
         done.append(written)
-        if strict and written.problems:
-            raise CorpusError(str(written.problems[0]), "Mend the row, or leave out --strict.")
+        if strict and (unread := [p for p in written.problems if not p.stored]):
+            raise CorpusError(str(unread[0]), "Mend the row, or leave out --strict.")
         progress(written.rows)
     for number, path in shards_in(plan.into).items():
         if number >= len(done):  # of a corpus that was longer

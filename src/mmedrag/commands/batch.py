@@ -15,7 +15,7 @@ from mmedrag.types import Query
 from mmedrag.views.terminal import json_escaped, show
 from mmedrag.views.trace import SCHEMA, answer_json
 
-FIELDS = ("id", "text", "image", "domain", "where", "patient_id", "at")
+FIELDS = ("id", "text", "image", "domain", "where", "patient_id", "at", "frame")
 """What a line may hold; ``id`` is handed through to the answer."""
 
 
@@ -63,7 +63,10 @@ def _fields(line: bytes) -> Mapping[str, Any]:
         )
     if isinstance(at := fields.get("at"), int | float) and not isinstance(at, bool):
         fields = {**fields, "at": str(at)}
-    for name in FIELDS[1:]:
+    frame = fields.get("frame")
+    if isinstance(frame, bool) or not isinstance(frame, int | None):
+        raise QueryError("The field 'frame' is not a whole number", "Frames count from 0.")
+    for name in FIELDS[1:-1]:
         if not isinstance(fields.get(name), str | None):
             raise QueryError(f"The field {name!r} is not a text", "Write it in quotes.")
     return fields
@@ -78,6 +81,7 @@ def _query(fields: Mapping[str, Any], folder: Path) -> Query:
         fields.get("where"),
         fields.get("patient_id") or "",
         time_of(fields.get("at") or ""),
+        fields.get("frame"),
     )
 
 

@@ -78,7 +78,7 @@ def _encode(options: argparse.Namespace) -> int:
         f"{report.cases} cases in {report.shards} shards, {report.made} of them made now, "
         f"in {perf_counter() - started:.1f} s"
     )
-    for line in problem_lines("rows or files skipped:", report.problems):
+    for line in problem_lines(report.problems):
         show(line)
     show(f"Next: mmedrag index {options.into} --into NAME.casebase")
     if report.cases:

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from mmedrag.commands.options import (
+    FRAME,
     Commands,
     add_dictionaries,
     add_models,
@@ -90,6 +91,7 @@ def _case_options(command: argparse.ArgumentParser) -> None:
     one.add_argument("--id", help="of the case")
     one.add_argument("--text", help="the report")
     one.add_argument("--image", type=Path, help="PNG, JPEG, TIFF or DICOM")
+    one.add_argument("--frame", type=int, metavar="N", help=FRAME)
     one.add_argument("--modality", help="as ct, mr, xray, fundus")
     one.add_argument("--patient-id", help="a pseudonym; ties the images of a patient together")
     one.add_argument("--study-id", help="ties the images of a study together")
@@ -288,11 +290,14 @@ def _deidentified(case: Case, casebase: CaseDatabase) -> Row:
 def _one_case(options: argparse.Namespace) -> Case:
     from mmedrag.datasets.records import MAX_ID
     from mmedrag.datasets.rows import MAX_TEXT
+    from mmedrag.imaging.decoding import usual_frame
 
     stored: Case = getattr(options, "stored", None) or Case(id=options.id)
+    image: Path | None = options.image and options.image.resolve()
     values = {
         "text": options.text,
-        "image": options.image and options.image.resolve(),
+        "image": image,
+        "frame": usual_frame(image) if image and options.frame is None else options.frame,
         "domain": options.domain and find(options.domain),
         "modality": options.modality,
         "patient_id": options.patient_id,

@@ -20,6 +20,9 @@ else:
 Run: TypeAlias = Callable[[argparse.Namespace], int]
 """A command: what it does with its options, and its exit code."""
 
+FRAME = "of a multi-frame DICOM (default: the middle one) or page of a TIFF (the first), from 0"
+"""What ``--frame`` is."""
+
 
 def add_pictures(command: argparse.ArgumentParser) -> None:
     """The option of commands that want pictures which are not medical."""

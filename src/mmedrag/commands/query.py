@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedrag.commands.generator import add_generator, generator_settings
-from mmedrag.commands.options import Commands, add_dictionaries, add_time, json_document
+from mmedrag.commands.options import FRAME, Commands, add_dictionaries, add_time, json_document
 from mmedrag.domains import asked
 from mmedrag.errors import QueryError
 from mmedrag.locations import location_of
@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
     _add_query(ask)
     ask.add_argument(
         "--questions", metavar="FILE.jsonl",
-        help="answer many questions, one JSON object a line (text, image, domain, where, id); "
-        "- reads standard input; prints one JSON object a line",
+        help="answer many questions, one JSON object a line (text, image, frame, domain, where, "
+        "id); - reads standard input; prints one JSON object a line",
     )  # fmt: skip
     ask.add_argument(
         "--knowledge", action="store_true",
@@ -48,6 +48,7 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     command.add_argument("question", nargs="?", help="a question or a description")
     command.add_argument("--text", help="the same as QUESTION")
     command.add_argument("--image", type=Path, help="PNG, JPEG, TIFF or DICOM")
+    command.add_argument("--frame", type=int, metavar="N", help=FRAME)
     command.add_argument(
         "--domain",
         metavar="DOMAIN",
@@ -131,7 +132,7 @@ def _ask_all(options: argparse.Namespace) -> int:
     """Answer every line of a file; its exit code is that of the first line that failed."""
     from mmedrag.commands.batch import answer_lines
 
-    alone = ("question", "text", "image", "where", "domain", "patient", "at", "page")
+    alone = ("question", "text", "image", "where", "domain", "patient", "at", "frame", "page")
     if clash := [name for name in alone if getattr(options, name) not in (None, "")]:
         raise QueryError(
             f"--questions and {clash[0]} were both given", "Write it into the lines of the file."
@@ -194,6 +195,7 @@ def _query(options: argparse.Namespace) -> Query:
         options.where,
         options.patient,
         options.at,
+        options.frame,
     )
 
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mmedrag.datasets.folder import read_folder
+from mmedrag.datasets.folder import is_table_of_folder, read_folder
 from mmedrag.datasets.iu_xray import read_ecgen, read_iu_xray
 from mmedrag.datasets.medpix import read_medpix
-from mmedrag.datasets.pmc_oa import read_pmc_oa
+from mmedrag.datasets.pmc_oa import is_figure, read_pmc_oa
 from mmedrag.datasets.records import read_records, write_records
 from mmedrag.datasets.roco import read_roco
 from mmedrag.datasets.rocov2 import is_captions, read_rocov2
-from mmedrag.datasets.rows import ENDED, json_rows, until_broken
-from mmedrag.datasets.sidecars import CASEBASE, FOREIGN, SUFFIXES, files_under
-from mmedrag.datasets.tables import read_table
+from mmedrag.datasets.rows import ENDED, first_row, is_json, json_rows, until_broken
+from mmedrag.datasets.sidecars import CASEBASE, SUFFIXES, files_under
+from mmedrag.datasets.tables import is_native, read_table
+from mmedrag.datasets.unread import Unread
 from mmedrag.errors import CorpusError
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.regular_files import check_is_no_container
@@ -33,6 +33,8 @@ Reader: TypeAlias = Callable[..., Iterator[Case | Problem]]
 
 MAX_PROBLEMS = 1000
 """How many problems of one corpus are given singly; those beyond are counted."""
+
+_NAMED = 5  # tables in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,28 @@ def recognise(path: Path) -> Format:
     for entry in FORMATS:
         if entry.matches(path):
             return entry
-    if path.is_file():
+    if not path.is_dir():
         check_is_no_container(path)
-    if _is_jsonl(path) and isinstance(row := next(json_rows(path), None), Problem):
+    if is_json(path) and isinstance(row := next(json_rows(path), None), Problem):
         raise CorpusError(str(row), "Write one JSON object a line.")
+    if path.is_file() and path.suffix.lower() == ".json":
+        raise CorpusError(f"{path} is no list of cases", "Write an array of objects, a case each.")
+    held = _held(path) if path.is_dir() else []
     raise CorpusError(
         f"{path} is in no format that is recognised",
-        f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",
+        "; ".join(held) or f"Say which it is: {', '.join(entry.name for entry in FORMATS)}.",
     )
+
+
+def _held(folder: Path) -> list[str]:
+    """What a folder without pictures holds in their place, and what to do with it."""
+    unread, tables = Unread(), []
+    for file in files_under(folder):
+        unread.add(file)
+        tables += [str(file)] if is_table_of_folder(file) else []
+    named = ", ".join(tables[:_NAMED]) + (", …" if len(tables) > _NAMED else "")
+    reasons = [str(problem) for problem in unread.problems()]
+    return [f"Index its tables themselves: {named}", *reasons] if tables else reasons
 
 
 def read_corpus(
@@ -91,7 +107,7 @@ def read_corpus(
         path: a file or a folder.
         kind: the name of a format, or ``"auto"``.
         domain: the domain of cases that name none (formats of one domain: overrules it).
-        columns: for tables, which column holds each field.
+        columns: for a table or the table of a folder, which column holds each field.
         salt: for DICOM files, the key of the pseudonyms; with the same one ids stay the same.
 
     Raises:
@@ -100,12 +116,14 @@ def read_corpus(
         MissingExtra: where a library that the format needs is not installed.
     """
     try:
+        if kind == "auto" and columns and _is_table(path):
+            kind = "table"
         result = recognise(path) if kind == "auto" else _named(kind)
     except OSError as error:
         raise _unreadable(path, error) from None
     options: dict[str, Any] = {"domain": domain}
     if columns:
-        if result.name != "table":
+        if result.name not in ("table", "folder"):
             raise CorpusError(f"Columns are for tables; this is {result.name}", "Leave them out.")
         options["columns"] = columns
     if salt is not None and result.name in ("dicom", "folder"):
@@ -171,29 +189,18 @@ def _read_dicom(path: Path, **options: Any) -> Iterator[Case | Problem]:  # noqa
     return read_dicom(path, **options)
 
 
-def _is_jsonl(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in (".jsonl", ".ndjson")
-
-
-def _first_row(path: Path) -> dict[str, Any]:
-    if not _is_jsonl(path):
-        return {}
-    row = next((row for row in islice(json_rows(path), 5) if not isinstance(row, Problem)), None)
-    return row[1] if row else {}
-
-
 def _has(path: Path, *names: str) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in names)
 
 
 def _is_records(path: Path) -> bool:
-    return _has(path, "records.jsonl") or "id" in _first_row(path)
+    return _has(path, "records.jsonl") or is_native(path)
 
 
 def _is_pmc_oa(path: Path) -> bool:
     names = ("pmc_oa.jsonl", "pmc_oa_beta.jsonl", "train.jsonl", "valid.jsonl", "test.jsonl")
     files = [path / name for name in names] if path.is_dir() else [path]
-    return any({"image", "caption"} <= _first_row(file).keys() for file in files)
+    return any(is_figure(first_row(file), file) for file in files)
 
 
 def _is_roco(path: Path) -> bool:
@@ -222,7 +229,8 @@ def _is_medpix(path: Path) -> bool:
 
 
 def _is_table(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq")
+    tables = (".csv", ".tsv", ".parquet", ".pq")
+    return path.is_file() and (path.suffix.lower() in tables or bool(first_row(path)))
 
 
 def _is_rocov2(path: Path) -> bool:
@@ -236,8 +244,7 @@ def _is_dicom(path: Path) -> bool:
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and any(
-        kind_of_file(file) or file.suffix.lower() in SUFFIXES | FOREIGN
-        for file in files_under(path)
+        kind_of_file(file) or file.suffix.lower() in SUFFIXES for file in files_under(path)
     )
 
 
@@ -245,7 +252,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "records",
         "the native format: JSON Lines with id, text, image, domain, … and meta",
-        "a .jsonl file whose rows have an id, or a folder with records.jsonl",
+        "a .jsonl file whose rows have an id and these names, or a folder with records.jsonl",
         "",
         _is_records,
         read_records,
@@ -285,7 +292,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "pmc_oa",
         "PMC-OA: figures of open-access articles with captions",
-        "pmc_oa.jsonl, or JSON Lines whose rows have an image and a caption",
+        "pmc_oa.jsonl, or JSON Lines whose rows have an image, a caption and a PMC number",
         "",
         _is_pmc_oa,
         read_pmc_oa,
@@ -300,8 +307,8 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "table",
-        "CSV, TSV or Parquet with named columns",
-        "a .csv, .tsv or .parquet file",
+        "CSV, TSV, Parquet or JSON with named columns",
+        "a .csv, .tsv, .parquet or .jsonl file, or a JSON array",
         'Parquet: pip install "mmedrag[parquet]"',
         _is_table,
         read_table,
@@ -316,7 +323,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "folder",
-        "images with sidecar texts: scan.png beside scan.txt or scan.json",
+        "images with sidecar texts (scan.png beside scan.txt or scan.json) or a table of them",
         "a folder of image files, by their first bytes",
         "",
         _is_folder,

@@ -26,9 +26,10 @@ from mmedrag.datasets.reports import Report, gather_reports, is_report_class
 from mmedrag.datasets.rows import text_of
 from mmedrag.datasets.scrubbing import scrub
 from mmedrag.datasets.sidecars import TABLES, files_under, is_sidecar, picture_case, sidecar
+from mmedrag.datasets.unread import Unread
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.dicom_files import DEFLATED, PARSER_FAILURES, parse_dicom
-from mmedrag.imaging.dicom_pixels import check_pixels, unfold
+from mmedrag.imaging.dicom_pixels import check_pixels, middle_frame, unfold
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
@@ -107,16 +108,18 @@ def read_dicom(
     kinds: set[_Kind] = set()
     names: set[str] = set()
     firsts: dict[str, Path] = {}
-    unread: list[Problem] = []
-    for file in files_under(path, unread.append):
+    others: list[Problem] = []
+    unread = Unread()
+    for file in files_under(path, others.append):
         kind = _kind(file)
         kinds.add(kind)
         if kind == "image":
             for item in _image_cases(file, texts, pseudonyms, frames, domain, names):
                 yield _once(item, file, firsts)
-        elif kind == "other" and file != table and not is_sidecar(file):
-            yield Problem(file, None, _unread(file))
-    yield from unread
+        elif kind == "other" and file != table and not is_sidecar(file) and not unread.add(file):
+            yield Problem(file, None, _not_dicom(file))
+    yield from others
+    yield from unread.problems()
     if not kinds & {"image", "report", "aside"}:
         raise CorpusError(f"{path} holds no DICOM files", "Name a folder of DICOM files.")
     yield from _reports_without_image(texts, pseudonyms, domain)
@@ -214,9 +217,9 @@ def _pictures(
         yield case
 
 
-def _unread(file: Path) -> str:
+def _not_dicom(file: Path) -> str:
     if file.suffix.lower() in TABLES:
-        return "not a DICOM file; a table is read by itself: index it too"
+        return "not a DICOM file; index a table by itself, or call one of reports reports.csv"
     return "not a DICOM file"
 
 
@@ -263,7 +266,7 @@ def _image_cases(
     try:
         ds = parse_dicom(file, "the file")
         count = check_pixels(ds, "the file")
-        chosen = range(count) if frames == "all" else (count // 2,)
+        chosen = range(count) if frames == "all" else (middle_frame(count),)
         unfold(ds, chosen[0])
         identifying = identifying_values(ds)
         if len(names) < _MAX_IDENTIFYING:

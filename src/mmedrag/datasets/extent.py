@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmedrag.datasets import recognise
 from mmedrag.datasets.delimited import csv_rows
-from mmedrag.datasets.rows import MAX_LINE, until_broken
+from mmedrag.datasets.rows import MAX_LINE, is_json_array, until_broken
 from mmedrag.datasets.sidecars import TABLES, files_under
 from mmedrag.errors import CorpusError
 from mmedrag.regular_files import regular_file
@@ -43,11 +43,12 @@ def total(extents: Iterable[int | None]) -> int | None:
 
 
 def _records(path: Path) -> int | None:
-    return _lines(path / "records.jsonl" if path.is_dir() else path)
+    file = path / "records.jsonl" if path.is_dir() else path
+    return None if is_json_array(file) else _lines(file)
 
 
 def _json_lines(path: Path) -> int | None:
-    return sum(map(_lines, path.glob("*.jsonl"))) if path.is_dir() else _lines(path)
+    return sum(map(_lines, path.glob("*.jsonl"))) if path.is_dir() else _records(path)
 
 
 def _lines(path: Path) -> int:
@@ -61,7 +62,10 @@ def _rows(path: Path) -> int:
 
 
 def _table(path: Path) -> int | None:
-    return None if path.suffix.lower() in (".parquet", ".pq") else _rows(path)
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        return _records(path)
+    return None if suffix in (".parquet", ".pq") else _rows(path)
 
 
 def _rocov2(path: Path) -> int | None:

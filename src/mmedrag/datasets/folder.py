@@ -1,54 +1,204 @@
-"""A folder of images with sidecar texts: ``scan.png`` beside ``scan.txt`` or ``scan.json``.
+"""A folder of images, with texts beside them or one table that names them.
 
-A text file is the report. A JSON file holds fields of the native format. Sub-folders are read;
-those named ``radiology``, ``pathology`` or ``ophthalmology`` give their images that domain.
+``scan.png`` beside ``scan.txt`` (its report) or ``scan.json`` (fields of the native format); or a
+table such as ``reports.csv``. Sub-folders are read; those named ``radiology``, ``pathology`` or
+``ophthalmology`` give their images that domain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
-from mmedrag.datasets.sidecars import FOREIGN, SUFFIXES, TABLES, files_under, picture_case
-from mmedrag.errors import CorpusError
+from mmedrag.datasets.records import read_records
+from mmedrag.datasets.rows import corpus_key, is_json_array
+from mmedrag.datasets.sidecars import (
+    SUFFIXES,
+    TABLES,
+    domain_of_folder,
+    files_under,
+    is_sidecar,
+    picture_case,
+)
+from mmedrag.datasets.tables import is_native, read_table
+from mmedrag.datasets.unread import Unread
+from mmedrag.errors import CorpusError, MMedRAGError
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
+_ROWS, _CASES = 10_000, 20
+"""Rows of a table that are looked through for pictures of the folder, and cases to judge it by."""
+
 
 def read_folder(
-    path: Path, *, domain: Domain | None = None, salt: bytes | None = None
+    path: Path,
+    *,
+    domain: Domain | None = None,
+    columns: Mapping[str, str] | None = None,
+    salt: bytes | None = None,
 ) -> Iterator[Case | Problem]:
     """Read every image under a folder: one case an image, its id the folder and relative path.
 
     What a file is, its contents say. Where DICOM files lie among them, anywhere, the folder is read
-    as :func:`~mmedrag.datasets.dicom.read_dicom` reads it: de-identified.
+    as :func:`~mmedrag.datasets.dicom.read_dicom` reads it: de-identified. Where one table under the
+    folder names images of it, and no texts lie beside images, the rows of the table are read first,
+    with their images, and then the other images.
 
     Args:
         path: the folder.
-        domain: for images whose folder or sidecar names none.
+        domain: for images whose folder, sidecar or row names none.
+        columns: for that table, which column holds each field.
         salt: for DICOM, the key of the pseudonyms.
 
     Raises:
-        CorpusError: where there is no such folder or no image in it.
+        CorpusError: where there is no such folder, no image in it, or no table to have the columns.
     """
     if not path.is_dir():
         raise CorpusError(f"{path} is not a folder", "Name a folder of images.")
     if any(kind_of_file(file) == "dicom" for file in files_under(path)):
         from mmedrag.datasets.dicom import read_dicom
 
-        yield from read_dicom(path, domain=domain, salt=salt)
-        return
-    empty = True
-    unread: list[Problem] = []
-    for file in files_under(path, unread.append):
-        if kind_of_file(file):
+        if columns:
+            raise CorpusError(f"Columns are for tables, and {path} is DICOM", "Leave them out.")
+        return read_dicom(path, domain=domain, salt=salt)
+    table, remarks = _table_of(path, columns or {})
+    if columns and table is None:
+        reasons = "; ".join(f"{remark.file.name}: {remark.reason}" for remark in remarks)
+        raise CorpusError(
+            f"Columns are for tables, and {path} is read without one", reasons or "Leave them out."
+        )
+    return _items(path, table, remarks, columns or {}, domain)
+
+
+def _items(
+    path: Path,
+    table: Path | None,
+    remarks: list[Problem],
+    columns: Mapping[str, str],
+    domain: Domain | None,
+) -> Iterator[Case | Problem]:
+    yield from remarks
+    named: set[int] = set()
+    if table is not None:
+        yield from _rows(path, table, columns, domain, named)
+    empty, alone, first = True, 0, path
+    others: list[Problem] = []
+    unread = Unread()
+    for file in files_under(path, others.append):
+        if hash(os.path.abspath(file)) in named:  # noqa: PTH100 - links are the user's own
             empty = False
+        elif kind_of_file(file):
+            empty = False
+            alone, first = alone + 1, first if alone else file
             yield picture_case(file, path, domain)
-        elif file.suffix.lower() in SUFFIXES | FOREIGN:
+        elif file.suffix.lower() in SUFFIXES:
             empty = False
-            yield Problem(file, None, "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it")
-        elif file.suffix.lower() in TABLES:
-            yield Problem(file, None, "a table is not read as part of a folder: index it by itself")
-    yield from unread
+            yield Problem(file, None, _why_no_picture(file))
+        elif not is_sidecar(file):
+            unread.add(file)
+    if table is not None and alone:
+        reason = f"pictures that no row of the table names: {alone:,}, of which this is the first"
+        yield Problem(first, None, f"{reason}; they are cases without it", stored=True)
+    yield from others
+    yield from unread.problems()
     if empty:
         raise CorpusError(f"{path} holds no images", f"Known are {', '.join(sorted(SUFFIXES))}.")
+
+
+def _why_no_picture(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            empty = not opened.read(1)
+    except OSError as error:
+        return f"cannot be read ({error.strerror}): check its rights and its disk"
+    if empty:
+        return "is empty: copy it again"
+    return "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it"
+
+
+def _table_of(path: Path, columns: Mapping[str, str]) -> tuple[Path | None, list[Problem]]:
+    """The one table that describes pictures under a folder, and what is said of each table."""
+    tables = [file for file in files_under(path) if is_table_of_folder(file)]
+    if tables and any(is_sidecar(file) for file in files_under(path)):
+        reason = "the table is not read, for texts lie beside pictures: index it by itself"
+        return None, [Problem(table, None, reason) for table in tables]
+    remarks = {table: _unfit(table, columns) for table in tables}
+    fit = [table for table in tables if not remarks[table]]
+    if len(fit) == 1:
+        read = "the table is read with the pictures it names"
+        return fit[0], [
+            Problem(table, None, remark or read, stored=not remark)
+            for table, remark in remarks.items()
+        ]
+    reason = f"this is one of {len(fit)} tables that name pictures here, and none of them is read: "
+    reason += "index them in place of the folder"
+    return None, [Problem(table, None, remarks[table] or reason) for table in tables]
+
+
+def is_table_of_folder(file: Path) -> bool:
+    """Whether a file under a folder is a table: by its name, or as a JSON array."""
+    suffix = file.suffix.lower()
+    with suppress(CorpusError):  # a file that cannot be read
+        return suffix in TABLES or (
+            suffix == ".json" and is_json_array(file) and not is_sidecar(file)
+        )
+    return False
+
+
+def _unfit(table: Path, columns: Mapping[str, str]) -> str:
+    """Why a table does not describe pictures beside it; nothing where it does."""
+    try:
+        rows = (row for row in islice(_read_table(table, columns), _ROWS) if isinstance(row, Case))
+        cases = list(islice((case for case in rows if case.image is not None), _CASES))
+    except MMedRAGError as error:
+        return str(error).replace(f"{table} ", "the table ", 1)
+    if not cases:
+        return "the table names no picture here: index it by itself, or say image=COLUMN"
+    if not any(case.text for case in cases) and len({case.image for case in cases}) < len(cases):
+        return "the table has several rows a picture and no texts: index it by itself"
+    return ""
+
+
+def _read_table(table: Path, columns: Mapping[str, str]) -> Iterator[Case | Problem]:
+    if not columns and is_native(table):
+        return read_records(table)
+    return read_table(table, columns=columns)
+
+
+def _rows(
+    folder: Path,
+    table: Path,
+    columns: Mapping[str, str],
+    domain: Domain | None,
+    named: set[int],
+) -> Iterator[Case | Problem]:
+    """The rows of a folder's table; the places of their images, as hashes, are added to ``named``.
+
+    A row without an id is called by its image, as it would be without the table.
+    """
+    root = os.path.abspath(folder)  # noqa: PTH100
+    own, key = f"{corpus_key(table)}/", corpus_key(folder)
+    within_table = table.relative_to(folder)
+    for row in _read_table(table, columns):
+        if isinstance(row, Problem):
+            yield row
+            continue
+        place = within_table / row.id.removeprefix(own)
+        within = domain
+        if row.image is not None:
+            position, seen = row.image.relative_to(root), hash(str(row.image))
+            place = place if seen in named else position
+            within = domain_of_folder(position) or domain
+            named.add(seen)
+        if row.id.startswith(own):
+            row = replace(row, id=f"{key}/{place.as_posix()}")
+        if row.study_id.startswith(own):  # a row of several images
+            study = within_table / row.study_id.removeprefix(own)
+            row = replace(row, study_id=f"{key}/{study.as_posix()}")
+        if row.domain is None and "domain" not in row.meta:
+            row = replace(row, domain=within)
+        yield row

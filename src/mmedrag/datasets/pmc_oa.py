@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mmedrag.datasets.records import BadRow, case_from
@@ -44,6 +44,15 @@ def read_pmc_oa(path: Path, *, domain: Domain | None = None) -> Iterator[Case | 
                 yield case
             except BadRow as error:
                 yield Problem(file, row[0], str(error))
+
+
+def is_figure(row: Mapping[str, object], file: Path) -> bool:
+    """Whether a file's row is a figure with its caption, and the file or an article's number PMC's.
+
+    An image and a caption alone are any table's.
+    """
+    numbered = "pmcid" in row or "PMC_ID" in row or first_text(row, "image").startswith("PMC")
+    return {"image", "caption"} <= row.keys() and (numbered or file.stem.startswith("pmc_oa"))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -28,7 +29,8 @@ from mmedrag.datasets.rows import (
 )
 from mmedrag.durability import durable_file, write_durably
 from mmedrag.errors import CorpusError, ImageError
-from mmedrag.imaging.decoding import read_bytes
+from mmedrag.imaging.decoding import read_bytes, usual_frame
+from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
 _TEXTS = ("modality", "patient_id", "study_id", "date", "split")
@@ -39,6 +41,7 @@ _FIELDS = {"id", "text", "image", "frame", "domain", "labels", "diagnosis", "met
 _ALIASES = {"source_repo": "source", "license": "licence"}
 
 
+_ADDRESS = re.compile(r"\s*[a-zA-Z][a-zA-Z0-9+.-]+://")
 _NAME, _NAMES = 60, 10  # characters of a field's name, and fields, in a message
 
 MAX_ID = 512
@@ -93,17 +96,20 @@ def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = N
     text = named.get("text")
     if text is not None and not isinstance(text, str):
         raise BadRow("text is not a string")
+    if text is not None and text.lstrip().startswith("{\\rtf"):
+        raise BadRow("text is RTF, the format of a word processor: save it as plain text")
     if text is not None and len(text) > MAX_TEXT:
         raise BadRow(f"text longer than {MAX_TEXT:,} characters")
     named_domain = text_of(named.get("domain"))
     unknown = {key: named[key] for key in named if key not in native}
     if named_domain and _domain(named_domain) is None:
         unknown["domain"] = named_domain
+    image = image_path(folder, named.get("image"))
     case = Case(
         id=_identifier(named.get("id")),
         text=text_of(text),
-        image=image_path(folder, named.get("image")),
-        frame=_frame(named.get("frame")),
+        image=image,
+        frame=_frame(named.get("frame"), image),
         domain=_domain(named_domain) if named_domain else domain,
         labels=_labels(named.get("labels")),
         diagnosis=_diagnosis(named),
@@ -130,7 +136,7 @@ def image_path(folder: Path, name: object) -> Path | None:
     """The image that a corpus names, inside its folder (see :func:`existing_file`).
 
     Raises:
-        BadRow: for a path outside the folder, or one where no file is.
+        BadRow: for a path outside the folder, one where no file is, or an address.
     """
     if name is None or name == "":
         return None
@@ -141,8 +147,11 @@ def image_path(folder: Path, name: object) -> Path | None:
     result = existing_file(folder, name)
     if result is not None:
         return result
+    if _ADDRESS.match(name):
+        raise BadRow(f"image {name[:200]!r} is an address: fetch it, and name the file")
     if inside(folder, name) is None:
-        raise BadRow(f"image {name[:200]!r} is outside the corpus folder")
+        where = "is outside the corpus folder: move the file of rows above its images"
+        raise BadRow(f"image {name[:200]!r} {where}")
     raise BadRow(f"image {name[:200]!r} does not exist")
 
 
@@ -193,7 +202,7 @@ def _record(case: Case, folder: Path, problems: list[Problem]) -> dict[str, Any]
         "id": case.id,
         "image": _kept_image(case, folder, problems),
         "text": case.text,
-        **({"frame": case.frame} if case.frame else {}),
+        **({"frame": case.frame} if case.frame or _is_dicom(case.image) else {}),
         "domain": case.domain,
         "modality": case.modality,
         "patient_id": case.patient_id,
@@ -206,6 +215,11 @@ def _record(case: Case, folder: Path, problems: list[Problem]) -> dict[str, Any]
         "split": case.split,
         "meta": dict(case.meta),
     }
+
+
+def _is_dicom(image: Path | None) -> bool:
+    """Whether a file is of a kind whose frame is another than the first where none is named."""
+    return image is not None and kind_of_file(image) == "dicom"
 
 
 def _kept_image(case: Case, folder: Path, problems: list[Problem]) -> str | None:
@@ -285,14 +299,21 @@ def _joined(value: object) -> str:
     return "; ".join(text for text in dict.fromkeys(texts) if text)
 
 
-def _frame(value: object) -> int:
+def _frame(value: object, image: Path | None) -> int:
     if text_of(value) == "":
-        return 0
+        return 0 if image is None else _usual_frame(image)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise BadRow("frame is not a whole number from 0")
     return value
+
+
+def _usual_frame(image: Path) -> int:
+    try:
+        return usual_frame(image)
+    except ImageError:
+        return 0  # what is wrong with the file is said when it is decoded
 
 
 def _domain(value: object) -> Domain | None:

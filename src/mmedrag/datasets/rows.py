@@ -9,6 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -43,6 +44,7 @@ MAX_DEPTH = 32
 """The deepest nesting of JSON that is accepted."""
 
 _SEPARATORS = re.compile(r"[\s,]*")
+_ARRAY = re.compile(r"\s*\[\s*\{")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -127,17 +129,55 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def json_rows(path: Path) -> Iterator[Row | Problem]:
-    """The objects of a JSON Lines file; blank lines are passed over."""
+    """The objects of JSON Lines with their lines, or of a JSON array, counted from 1.
+
+    Raises:
+        CorpusError: where the file cannot be read, or an array is too large to be held in memory.
+    """
+    for row in _objects_of_array(path) if is_json_array(path) else _objects_of_lines(path):
+        if isinstance(row, Problem) or isinstance(row[1], dict):
+            yield row
+        else:
+            reason = row[1].reason if isinstance(row[1], BadJson) else "not a JSON object"
+            yield Problem(path, row[0], reason)
+
+
+def is_json(path: Path) -> bool:
+    """Whether a file is one of JSON Lines by its name, or holds a JSON array."""
+    suffix = path.suffix.lower()
+    lines_of_json = suffix in (".jsonl", ".ndjson")
+    return path.is_file() and (lines_of_json or (suffix == ".json" and is_json_array(path)))
+
+
+def first_row(path: Path) -> dict[str, Any]:
+    """The first sound object of a JSON file, of its first few; empty where there is none."""
+    if not is_json(path):
+        return {}
+    row = next((row for row in islice(json_rows(path), 5) if not isinstance(row, Problem)), None)
+    return row[1] if row else {}
+
+
+def is_json_array(path: Path) -> bool:
+    """Whether a file begins as an array of JSON objects."""
+    with regular_file(path).open("rb") as file:
+        return _ARRAY.match(decoded(file.read(1024))) is not None
+
+
+def _objects_of_array(path: Path) -> Iterator[tuple[int, Any]]:
+    if path.stat().st_size > MAX_SIDE_TABLE:
+        raise CorpusError(
+            f"{path} is a JSON array larger than {MAX_SIDE_TABLE // 2**20} MiB",
+            "Write its objects one a line (JSON Lines).",
+        )
+    yield from enumerate(json_values(decoded(path.read_bytes()).lstrip()), start=1)
+
+
+def _objects_of_lines(path: Path) -> Iterator[tuple[int, Any] | Problem]:
     for line in lines(path):
         if isinstance(line, Problem):
             yield line
         elif line[1].strip():
-            value = parse_json(line[1])
-            if isinstance(value, dict):
-                yield line[0], value
-            else:
-                reason = value.reason if isinstance(value, BadJson) else "not a JSON object"
-                yield Problem(path, line[0], reason)
+            yield line[0], parse_json(line[1])
 
 
 def json_values(text: str) -> Iterator[object]:
@@ -149,7 +189,8 @@ def json_values(text: str) -> Iterator[object]:
     at = 1 if text.startswith("[") else 0
     while (at := _SEPARATORS.match(text, at).end()) < len(text):  # type: ignore[union-attr]
         if text[at] == "]":
-            return
+            at += 1
+            continue
         for length in (2**10, 2**16, MAX_LINE):
             try:
                 value, end = decoder.raw_decode(text[at : at + length])
@@ -157,7 +198,7 @@ def json_values(text: str) -> Iterator[object]:
                 continue
             break
         else:
-            value = BadJson("not valid JSON")
+            value = BadJson("not valid JSON; the rest of its line was passed over")
             line = text.find("\n", at) + 1
             end = (line or len(text)) - at
         at += end

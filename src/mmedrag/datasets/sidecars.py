@@ -1,6 +1,7 @@
 """Files under a folder, and images with the text or fields that stand beside them.
 
-``scan.png`` beside ``scan.txt`` (its report) or ``scan.json`` (fields of the native format).
+``scan.png`` beside ``scan.txt`` (its report) or ``scan.json`` (fields of the native format, or by
+the other names that tables may have).
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ from typing import Any
 
 from mmedrag import domains
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import MAX_LINE, BadJson, corpus_key, decoded, existing_file, parse_json
+from mmedrag.datasets.rows import (
+    MAX_LINE,
+    BadJson,
+    corpus_key,
+    decoded,
+    existing_file,
+    parse_json,
+    text_of,
+)
+from mmedrag.datasets.tables import by_native_names
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm"})
 """File names that promise an image; whether one is, its first bytes say."""
 
-FOREIGN = frozenset(
-    {".gif", ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg", ".psd"}
-    | {".nii", ".nrrd", ".mha", ".mhd"}
-)
-"""File names of pictures and volumes that are not read, so that none is passed over in silence."""
-
 TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"})
-"""File names of tables, which are read by themselves and not as part of a folder."""
+"""File names of tables."""
 
 CASEBASE = "casebase.db"
 """What lies in a folder that is a casebase: its pictures are previews, and no corpus."""
@@ -86,29 +90,32 @@ def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Proble
     try:
         fields = {"id": f"{corpus_key(root)}/{position.as_posix()}", **sidecar(file)}
         fields["image"] = position.as_posix()
-        parents = (domains.get(folder.lower()) for folder in position.parts[:-1])
-        named = next(filter(None, parents), None)
-        return case_from({"domain": named, **fields}, root, domain)
+        return case_from({"domain": domain_of_folder(position), **fields}, root, domain)
     except BadRow as error:
         return Problem(file, None, str(error))
 
 
+def domain_of_folder(position: Path) -> Domain | None:
+    """The domain that a sub-folder of a file's relative path is named after."""
+    parents = (domains.get(folder.lower()) for folder in position.parts[:-1])
+    return next(filter(None, parents), None)
+
+
 def sidecar(file: Path) -> dict[str, Any]:
-    """The fields that a ``.json`` or ``.txt`` file beside an image gives it.
+    """The fields that a ``.json`` and a ``.txt`` file beside an image give it.
 
     Raises:
         BadRow: where that file cannot be read.
     """
-    for suffix in _SIDECARS:
-        beside = _beside(file, suffix)
-        if beside is not None:
-            text = _text(beside)
-            return {"text": text} if suffix == ".txt" else _fields(text, beside)
-    return {}
+    fields, report = (_beside(file, suffix) or _after(file, suffix) for suffix in _SIDECARS)
+    found = {} if fields is None else by_native_names(_fields(_text(fields), fields))
+    if report is not None and not text_of(found.get("text")):
+        found["text"] = _text(report)
+    return found
 
 
 def is_sidecar(file: Path) -> bool:
-    """Whether a file is the sidecar of an image that lies beside it."""
+    """Whether a file is the sidecar of an image that lies beside it, also as ``scan.png.txt``."""
     if file.suffix.lower() not in _SIDECARS:
         return False
     images = (_beside(file, suffix) for suffix in ("", *SUFFIXES))
@@ -122,6 +129,11 @@ def _beside(file: Path, suffix: str) -> Path | None:
         if found is not None and found.name != file.name:
             return found
     return None
+
+
+def _after(file: Path, suffix: str) -> Path | None:
+    """The file of the whole name with that suffix after it: ``scan.png.txt``."""
+    return existing_file(file.parent, file.name + suffix)
 
 
 def _is_regular(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Tables with named columns: CSV, TSV and Parquet.
+"""Tables with named columns: CSV, TSV, Parquet and JSON of one's own names.
 
 Which column is which comes from a mapping, ``{"image": "file_name", "text": "report"}``, or from
 the names that people commonly use.
@@ -8,15 +8,29 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mmedrag.datasets.delimited import csv_rows
 from mmedrag.datasets.records import BadRow, case_from
-from mmedrag.datasets.rows import corpus_key, existing_file, first_text, inside, text_of
+from mmedrag.datasets.rows import (
+    corpus_key,
+    existing_file,
+    first_row,
+    first_text,
+    inside,
+    is_json_array,
+    json_rows,
+    lines,
+    text_of,
+    until_broken,
+)
 from mmedrag.errors import CorpusError
 from mmedrag.regular_files import regular_file
+from mmedrag.text.html import without_html
 from mmedrag.types import Case, Domain, Problem
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -29,7 +43,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "image": (
         *("image", "image_path", "path", "file", "filename", "file_name", "image_file"),
         *("image_name", "img", "img_path", "photo", "picture", "file_path", "dicom", "imagen"),
-        "imagem",
+        *("imagem", "images", "image_paths", "image_files", "img_paths"),
     ),
     "domain": ("domain",),
     "modality": ("modality", "imaging_modality"),
@@ -71,19 +85,24 @@ _DASHES = frozenset("-–— ")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME, _NAMES = 60, 30  # characters of a column's name, and columns, in a message
+_LONGEST, _MOST = 1000, 10_000  # characters of a name in JSON, and names, that are looked at
 _LIST = 10_000  # characters of a list written as text
+_ENTRIES = 200_000  # of a folder in which names are looked for whatever their capitals
 
 
 def read_table(
     path: Path, *, columns: Mapping[str, str] | None = None, domain: Domain | None = None
 ) -> Iterator[Case | Problem]:
-    """Read a CSV, TSV or Parquet file: one case a row.
+    """Read a CSV, TSV, Parquet or JSON file: one case a row.
 
-    A cell such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the columns
-    findings, impression and conclusion make it, in this order. Labels in one cell are parted by
-    ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id column the id is
-    made of the file's place and the row's line. Images that are not where the table says are looked
-    for in folders of pictures beside it; without an image column, those named after the id.
+    JSON (objects one a line, or an array of them) is read as a table whose columns are all their
+    names. A cell such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the
+    columns findings, impression and conclusion make it, in this order. Labels in one cell are
+    parted by ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id column
+    the id is made of the file's place and the row's line. Images that are not where the table says
+    are looked for in folders of pictures beside it; without an image column, those named after the
+    id. A row with several images, in a list or parted as labels are, is a case for each; they share
+    a study.
 
     Args:
         path: the file; image paths in it are relative to its folder.
@@ -94,43 +113,108 @@ def read_table(
         CorpusError: where the file, its header or a column that ``columns`` names is absent.
         MissingExtra: for Parquet without pyarrow.
     """
+    named = columns or {}
+    names: Iterable[str] = ()
     with regular_file(path).open("rb") as file:
         parquet = file.read(4) == b"PAR1"
     if parquet:
         from mmedrag.datasets.parquet import parquet_rows
 
         rows = parquet_rows(path)
+    elif _is_json(path):
+        rows, names = json_rows(path), _names_in(path)
     else:
-        rows = csv_rows(path, _KNOWN | {name.strip().lower() for name in (columns or {}).values()})
+        rows = csv_rows(path, _KNOWN | {name.strip().lower() for name in named.values()})
     table: _Table | None = None
     for row in rows:
         if isinstance(row, Problem):
             yield row
             continue
         line, cells = row
-        table = table or _Table(path, cells, columns or {})
-        yield table.case(line, cells, domain)
+        table = table or _Table(path, names or cells, named)
+        yield from table.cases(line, cells, domain)
     if table is not None:
         yield from table.unlinked()
+
+
+def is_native(path: Path) -> bool:
+    """Whether a JSON file is in the native format, by its first row.
+
+    It has an id, no text or image under another of their names than their own, and one image.
+    """
+    row = first_row(path)
+    return "id" in row and not _names_otherwise(row)
+
+
+def _names_otherwise(row: Mapping[str, Any]) -> bool:
+    plain = _plain_names(row)
+    texts = any(name in plain for name in (*COLUMNS["text"], *SECTIONS))
+    images = any(_pictures(row[plain[name]]) for name in COLUMNS["image"] if name in plain)
+    several = isinstance(row.get("image"), list)
+    return (texts and "text" not in row) or (images and "image" not in row) or several
+
+
+def _is_json(path: Path) -> bool:
+    texts = (line[1].strip() for line in lines(path) if not isinstance(line, Problem))
+    return next(filter(None, texts), "").startswith("{") or is_json_array(path)
+
+
+def _names_in(path: Path) -> list[str]:
+    """The names in all rows of a JSON file, in the order in which they come up.
+
+    One row may lack what another one has. Where there are very many, they name no columns.
+    """
+    names: dict[str, None] = {}
+    for row in until_broken(json_rows(path)):
+        if not isinstance(row, Problem):
+            names |= dict.fromkeys(name for name in row[1] if len(name) <= _LONGEST)
+        if len(names) > _MOST:
+            break
+    return list(names)
 
 
 class _Table:
     """What the columns of a table mean, and which ids it has given out."""
 
     def __init__(self, path: Path, names: Iterable[str], columns: Mapping[str, str]) -> None:
-        self._path, self._key = path, corpus_key(path)
+        self._path, self._folder, self._key = path, path.parent, corpus_key(path)
         self._fields, self._sections = _fields(path, names, columns)
         self._seen: dict[str, int] = {}
         by_id = "image" not in self._fields and "id" in self._fields
         self._beside = _picture_folders(path)
         self._folders = self._beside if by_id else []
+        self._names: dict[Path, Mapping[str, Path | None]] = {}
         self._linked = False
         self._unused = ""  # a column that names pictures, where none is the image's
 
-    def case(self, line: int, cells: dict[str, Any], domain: Domain | None) -> Case | Problem:
-        """A row as a case, or why it is none."""
+    def cases(
+        self, line: int, cells: dict[str, Any], domain: Domain | None
+    ) -> Iterator[Case | Problem]:
+        """A row as a case, or one for each of its pictures; or why it is none."""
         try:
-            case = case_from(self._record(line, cells), self._path.parent, domain)
+            for record in self._each(self._record(line, cells)):
+                yield self._case(line, record, domain)
+        except BadRow as error:
+            yield Problem(self._path, line, str(error))
+
+    def _each(self, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The record, or one for each of the pictures that it lists: a study, then, is the row."""
+        image = record.get("image") or None  # an empty list names none
+        pictures = _pictures(image)
+        if len(pictures) == 1:
+            image = pictures[0]
+        if len(pictures) < 2 or (isinstance(image, str) and existing_file(self._folder, image)):
+            yield {**record, "image": self._located(image)}
+            return
+        row = text_of(record["id"])
+        shared = {**record, "study_id": record.get("study_id") or row}
+        for number, picture in enumerate(pictures, start=1):
+            own = {"id": row if number == 1 else f"{row}/{number}"}
+            yield {**shared, **own, "image": self._located(picture)}
+
+    def _case(self, line: int, record: dict[str, Any], domain: Domain | None) -> Case | Problem:
+        try:
+            case = case_from(record, self._folder, domain)
         except BadRow as error:
             return Problem(self._path, line, str(error))
         first = self._seen.setdefault(case.id, line)
@@ -148,38 +232,21 @@ class _Table:
             yield Problem(self._path, None, reason, stored=True)
 
     def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
-        cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
-        record: dict[str, Any] = {
-            field: _value(cells[column]) for field, column in self._fields.items()
-        }
-        used = set(self._fields.values())
-        if not text_of(record.get("text")):
-            sections = {name: _value(cells.get(name)) for name in self._sections}
-            record["text"] = _joined(sections, self._sections)
-            used.update(self._sections)
+        record, rest = _record(cells, self._fields, self._sections)
         record.setdefault("id", f"{self._key}/row-{line}")
-        if "image" in record:
-            record["image"] = self._located(record["image"])
-        elif self._folders:
+        if "image" not in record and self._folders:
             record["image"] = self._picture(text_of(record["id"]))
-        record["labels"] = _labels(record.get("labels", record.get("diagnosis")))
-        if isinstance(record.get("frame"), str):
-            record["frame"] = _whole(record["frame"])
-        for field in ("id", "patient_id", "study_id"):
-            if isinstance(record.get(field), str):
-                record[field] = re.sub(r"^(\d+)\.0$", r"\1", record[field].strip())
-        empty = (None, "", {"bytes": None})  # what holds bytes that are no text is left out
-        rest = {k: v for k, v in cells.items() if k not in used and v not in empty}
         if "image" not in self._fields and not record.get("image") and not self._unused:
-            self._unused = next((k for k, v in rest.items() if _names_picture(v)), "")
-        return {**record, "meta": rest}
+            self._unused = next((k for k, v in rest.items() if _pictures(v)), "")
+        own = rest.pop("meta") if isinstance(rest.get("meta"), Mapping) else {}
+        return {**record, "meta": {**rest, **own}}
 
     def _located(self, value: object) -> object:
         """A picture where the table says, else one of that name in a folder of pictures."""
         name = text_of(value)
-        if not name or existing_file(self._path.parent, name):
+        if not name or existing_file(self._folder, name):
             return value
-        return self._picture(name) or value
+        return self._picture(name) or self._in_other_letters(name) or value
 
     def _picture(self, name: str) -> str | None:
         for folder in self._beside:
@@ -187,14 +254,81 @@ class _Table:
                 file = inside(folder, f"{name}{suffix}")
                 if file is not None and _is_file(file):
                     self._linked = True
-                    return file.relative_to(_absolute(self._path.parent)).as_posix()
+                    return file.relative_to(_absolute(self._folder)).as_posix()
         return None
+
+    def _in_other_letters(self, name: str) -> str | None:
+        """The one file of that name but for capitals, which Windows does not tell apart."""
+        root = _absolute(self._folder)
+        parts = [part.casefold() for part in name.replace("\\", "/").split("/") if part != "."]
+        for folder in dict.fromkeys((root, *self._beside)):
+            file: Path | None = folder
+            for part in parts:
+                file = file and self._names_in(file).get(part)
+            if file is not None and _is_file(file):
+                return file.relative_to(root).as_posix()
+        return None
+
+    def _names_in(self, folder: Path) -> Mapping[str, Path | None]:
+        """What lies in a folder, by names without capitals; ``None`` where two agree then."""
+        if folder not in self._names:
+            names: dict[str, Path | None] = {}
+            with suppress(OSError):
+                files = list(islice(folder.iterdir(), _ENTRIES + 1))
+                for file in files if len(files) <= _ENTRIES else ():
+                    name = file.name.casefold()
+                    names[name] = None if name in names else file
+            self._names[folder] = names
+        return self._names[folder]
+
+
+def by_native_names(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a case, with those that it has under other names than the native ones.
+
+    What names a case or its image is left alone: this is for fields that lie beside an image.
+    """
+    plain = _plain_names(row)
+    others = {
+        field: next((plain[name] for name in names if name in plain), "")
+        for field, names in COLUMNS.items()
+        if field not in {"id", "image", *row}
+    }
+    others = {field: column for field, column in others.items() if column}
+    sections = [plain[name] for name in SECTIONS if name in plain and "text" not in row]
+    columns = {*others.values(), *sections}
+    record, _ = _record({name: row[name] for name in columns}, others, sections)
+    found = {field: value for field, value in record.items() if value not in (None, "", [])}
+    return {**found, **{name: value for name, value in row.items() if name not in columns}}
+
+
+def _record(
+    cells: Mapping[str, Any], fields: Mapping[str, str], sections: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of a row by their native names, and what of it names none."""
+    cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
+    record: dict[str, Any] = {field: _value(cells.get(column)) for field, column in fields.items()}
+    used = set(fields.values())
+    for field in ("text", "diagnosis"):
+        if isinstance(record.get(field), str):
+            record[field] = without_html(record[field])
+    if not text_of(record.get("text")):
+        record["text"] = _joined({name: _value(cells.get(name)) for name in sections}, sections)
+        used.update(sections)
+    record["labels"] = _labels(record.get("labels", record.get("diagnosis")))
+    if isinstance(record.get("frame"), str):
+        record["frame"] = _whole(record["frame"])
+    for field in ("id", "patient_id", "study_id"):
+        if isinstance(record.get(field), str):
+            record[field] = re.sub(r"^(\d+)\.0$", r"\1", record[field].strip())
+    empty = (None, "", {"bytes": None})  # what holds bytes that are no text is left out
+    return record, {k: v for k, v in cells.items() if k not in used and v not in empty}
 
 
 def report_of_row(cells: Mapping[str, Any]) -> str:
     """The report in a row: its whole text, else its sections; names in lower-case."""
     cells = {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
-    return first_text(cells, *COLUMNS["text"], "reporttext") or _joined(cells, SECTIONS)
+    whole = without_html(first_text(cells, *COLUMNS["text"], "reporttext"))
+    return whole or _joined(cells, SECTIONS)
 
 
 def _fields(
@@ -202,8 +336,7 @@ def _fields(
 ) -> tuple[dict[str, str], list[str]]:
     """The column of each field, and the columns of a report's sections."""
     present = {name.lower(): name for name in names}
-    plain = {_plain(_CAMEL.sub("_", own)): own for own in present.values()}
-    plain |= {_plain(name): own for name, own in present.items()}
+    plain = _plain_names(present.values())
     chosen: dict[str, str] = {}
     for field, name in columns.items():
         if field not in COLUMNS:
@@ -221,12 +354,23 @@ def _fields(
     sections = [plain[name] for name in SECTIONS if name in plain and plain[name] not in mapped]
     if "text" in columns:
         sections = []
+    if not {"text", "image"} & chosen.keys() and any(map(_names_picture, present)):
+        raise CorpusError(
+            f"{path} names a picture in its first line, which should name the columns",
+            "Write such a line above it, as image,report.",
+        )
     if not {"text", "image"} & chosen.keys() and not sections:
         raise CorpusError(
             f"{path} has no column of texts or images",
             f"Say which it is: text=... or image=..., of {_listed(present.values())}.",
         )
     return chosen, sections
+
+
+def _plain_names(names: Iterable[str]) -> dict[str, str]:
+    """The names of columns by how :data:`COLUMNS` writes them."""
+    own = list(names)
+    return {_plain(_CAMEL.sub("_", name)): name for name in own} | {_plain(n): n for n in own}
 
 
 def _plain(name: str) -> str:
@@ -251,9 +395,13 @@ def _value(cell: Any) -> Any:  # noqa: ANN401 - whatever the table holds
 
 def _joined(cells: Mapping[str, Any], sections: Iterable[str]) -> str:
     """The sections that hold something; under headings where there are several."""
-    pieces = [(name, text) for name in sections if (text := text_of(cells.get(name)))]
+    given = {name: cells[name] for name in sections if name in cells}
+    if wrong := [name for name, value in given.items() if isinstance(value, list | Mapping)]:
+        raise BadRow(f"{wrong[0][:_NAME]} is not a string")
+    texts = [(name, without_html(text_of(value)).strip()) for name, value in given.items()]
+    pieces = [(name, text) for name, text in texts if text]
     if len(pieces) < 2:
-        return first_text(cells, *(name for name, _ in pieces))
+        return "".join(text for _, text in pieces)
     headings = (name.strip(" :.").capitalize() for name, _ in pieces)
     return "\n".join(
         f"{heading}: {text}" for heading, (_, text) in zip(headings, pieces, strict=True)
@@ -294,6 +442,12 @@ def _holds_pictures(folder: Path) -> bool:
         return any(file.suffix.lower() in _SUFFIXES for file in folder.iterdir())
     except OSError:
         return False
+
+
+def _pictures(value: object) -> list[str]:
+    """The pictures that a cell names: one, or several in a list or parted as labels are."""
+    names = _labels(value)
+    return names if isinstance(names, list) and all(map(_names_picture, names)) else []
 
 
 def _names_picture(value: object) -> bool:

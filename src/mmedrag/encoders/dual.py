@@ -22,13 +22,13 @@ from mmedrag.imaging.decoding import open_image
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.remembering import forgettable
 from mmedrag.threads import cores
-from mmedrag.types import Case, Definition, Embeddable, ImageSource, Matrix, Query, Vector
+from mmedrag.types import Definition, Embeddable, ImageSource, Matrix, Query, Vector
 
 CHUNK = 16
 """Images decoded ahead while the previous ones are encoded; bounds the memory for pixels."""
 
-Picture: TypeAlias = tuple[ImageSource, int]
-"""An image file, its bytes or its pixels, and the frame."""
+Picture: TypeAlias = tuple[ImageSource, int | None]
+"""An image file, its bytes or its pixels, and the frame; ``None`` is the usual one."""
 
 
 class DualEncoder:
@@ -199,11 +199,9 @@ def text_of(item: Embeddable) -> str:
 
 def picture_of(item: Embeddable) -> Picture | None:
     """An item's image file (or bytes) and frame, if it has one."""
-    if isinstance(item, Case):
-        return None if item.image is None else (item.image, item.frame)
-    if isinstance(item, Query):
-        return None if item.image is None else (item.image, 0)
-    return None
+    if isinstance(item, Definition) or item.image is None:
+        return None
+    return item.image, item.frame
 
 
 def decoded_chunks(

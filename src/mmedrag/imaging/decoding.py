@@ -37,8 +37,8 @@ from mmedrag.imaging.jpeg_segments import (
 from mmedrag.imaging.limits import DECODER_FAILURES, MAX_BYTES, check_size
 from mmedrag.imaging.png_chunks import essential_chunks
 from mmedrag.imaging.reduction import MAX_SHOWN, reduced
-from mmedrag.imaging.signatures import HEAD, kind_of
-from mmedrag.imaging.tiff_files import TiffFile, check_is_read
+from mmedrag.imaging.signatures import HEAD, kind_of, kind_of_file
+from mmedrag.imaging.tiff_files import TiffFile, check_is_read, is_stack
 from mmedrag.types import ImageSource
 
 # At the level DEBUG, Pillow logs the values of Exif and TIFF fields, which may name a patient.
@@ -57,6 +57,7 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
 }
 _BYTES_A_PIXEL = 6  # while a picture is decoded, turned and reduced
 _TRANSPARENT = "its transparency would hide it: it is shown without"
+_STACK = "its first page is shown; it has more of that size, which the field frame names, from 0"
 
 
 def read_bytes(source: File) -> bytes:
@@ -100,20 +101,39 @@ def _size(file: BinaryIO) -> int:
     return size
 
 
-def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
+def usual_frame(source: ImageSource) -> int:
+    """The frame that stands for an image: the middle one of a DICOM file, of others the first.
+
+    Raises:
+        ImageError: for a DICOM file that cannot be read.
+    """
+    if not isinstance(source, Path | str | bytes):
+        return 0
+    kind = kind_of(source[:HEAD]) if isinstance(source, bytes) else kind_of_file(Path(source))
+    if kind != "dicom":
+        return 0
+    from mmedrag.imaging.dicom_pixels import usual_frame_of_dicom  # pydicom is slow to import
+
+    file = source if isinstance(source, bytes) else Path(source)
+    return usual_frame_of_dicom(file, _name(file))
+
+
+def open_image(source: ImageSource, frame: int | None = None) -> Image.Image:
     """Decode a PNG, JPEG, TIFF, BMP or DICOM file completely.
 
     Args:
         source: a path, the bytes of a file, or pixels: a PIL image, or an array of grey values
             ``(height, width)`` or 8-bit colours ``(height, width, 3 or 4)``.
-        frame: the frame of a multi-frame DICOM file or the page of a TIFF, from 0.
+        frame: the frame of a multi-frame DICOM file or the page of a TIFF, from 0; left out, the
+            :func:`usual_frame`.
 
     Returns:
         An image of mode ``"L"`` or ``"RGB"`` without metadata, of at most
         :data:`~mmedrag.imaging.reduction.MAX_SHOWN` pixels: turned upright by EXIF, alpha laid
         over white, more than 8 bits scaled by :func:`to_8_bit`, DICOM windowed as its header says;
         where that would show nothing, or the last rows are missing, ``image.info["notice"]`` says
-        how it is shown instead.
+        how it is shown instead. ``image.info["frame"]`` says which frame of a multi-frame DICOM
+        file it is.
 
     Raises:
         ImageError: for a file that is damaged, truncated, too large, or of another kind.
@@ -121,7 +141,7 @@ def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
     if isinstance(source, Image.Image | np.ndarray):
         return _from_pixels(source)
     source = source if isinstance(source, bytes) else Path(source)
-    name = "the image" if isinstance(source, bytes) else str(source)
+    name = _name(source)
     with _opened(source) as file:
         head = file.read(HEAD)
         check_is_read(head, name)
@@ -134,11 +154,18 @@ def open_image(source: ImageSource, frame: int = 0) -> Image.Image:
                 return decode_dicom(source, frame, name)
         if kind:
             whole = without_much_beside(file) if kind == "jpeg" else file
-            return _decode(_PLUGINS[kind], whole, frame, name)
+            image = _decode(_PLUGINS[kind], whole, frame or 0, name)
+            if not frame and kind == "tiff" and is_stack(file):
+                image.info.setdefault("notice", _STACK)
+            return image
     raise ImageError(
         f"{name} is not a PNG, JPEG, TIFF, BMP or DICOM file",
         "Convert it to one of these; its first bytes decide, not its name.",
     )
+
+
+def _name(source: Path | bytes) -> str:
+    return "the image" if isinstance(source, bytes) else str(source)
 
 
 def image_digest(source: File, frame: int = 0) -> str:

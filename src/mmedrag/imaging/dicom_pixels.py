@@ -68,16 +68,36 @@ def check_pixels(ds: FileDataset, name: str) -> int:
         raise damaged(name, error) from None
 
 
-def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
+def middle_frame(frames: int) -> int:
+    """The frame that stands for a file of so many, counted from 0: the first ones may be empty."""
+    return frames // 2
+
+
+def usual_frame_of_dicom(source: Path | bytes, name: str) -> int:
+    """The :func:`middle_frame` of a file, by its header alone.
+
+    Raises:
+        ImageError: as :func:`parse_dicom`.
+    """
+    ds = parse_dicom(source, name)
+    try:
+        return middle_frame(int(ds.get("NumberOfFrames") or 1))
+    except PARSER_FAILURES as error:
+        raise damaged(name, error) from None
+
+
+def decode_dicom(source: Path | bytes, frame: int | None, name: str) -> Image.Image:
     """Decode one frame to an image of mode ``"L"`` or ``"RGB"``, at most a megapixel.
 
-    ``image.info["notice"]`` says where it is not shown as its header wants it.
+    Without a ``frame`` it is the :func:`middle_frame`. ``image.info["frame"]`` says which of
+    several it is, ``image.info["notice"]`` where it is not shown as its header wants it.
 
     Raises:
         ImageError: as :func:`parse_dicom` and :func:`check_pixels`, or for damaged pixel data.
     """
     ds = parse_dicom(source, name)
     frames = check_pixels(ds, name)
+    frame = middle_frame(frames) if frame is None else frame
     if not 0 <= frame < frames:
         raise ImageError(f"{name} has no frame {frame}", f"It has {frames}, counted from 0.")
     try:
@@ -100,6 +120,8 @@ def decode_dicom(source: Path | bytes, frame: int, name: str) -> Image.Image:
     image = Image.fromarray(shown)
     if notice:
         image.info["notice"] = notice
+    if frames > 1:
+        image.info["frame"] = frame
     return image
 
 

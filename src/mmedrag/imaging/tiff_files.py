@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import BinaryIO
+
 from PIL.TiffImagePlugin import TiffImageFile
 
 from mmedrag.errors import ImageError
+from mmedrag.imaging.limits import DECODER_FAILURES
 
 BIG_ENDIAN_BIGTIFF = b"MM\x00+"
 _PHOTOMETRIC, _BITS, _FORMAT = 262, 258, 339  # TIFF 6.0, sections 3 and 19
@@ -39,6 +43,16 @@ class TiffFile(TiffImageFile):
                 f"The TIFF holds {max(bits)}-bit {kind} in a form that is not read",
                 "Save it with 8 or 16 bits a pixel.",
             ) from error
+
+
+def is_stack(file: BinaryIO) -> bool:
+    """Whether the second page of a TIFF is as large as the first: not so in pyramids of a slide."""
+    file.seek(0)
+    with suppress(*DECODER_FAILURES), TiffFile(file) as image:
+        first = image.size
+        image.seek(1)
+        return image.size == first
+    return False
 
 
 def check_is_read(head: bytes, name: str) -> None:

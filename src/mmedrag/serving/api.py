@@ -115,7 +115,7 @@ async def explain(request: Request, grant: Reader) -> JSONResponse:
     text and the report share, or on which they differ.
     """
     body = await body_of(request)
-    pair = validated(Pair, body.fields)
+    pair = validated(Pair, body.fields, strict=not body.is_form)
     request.state.ids = [pair.case]
     return JSONResponse(await grant.readers.run(lambda rag, _: why(rag, pair, body.image)))
 

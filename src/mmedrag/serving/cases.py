@@ -11,7 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from mmedrag.domains import find
 from mmedrag.errors import QueryError
-from mmedrag.imaging.decoding import image_digest, open_image, thumbnail
+from mmedrag.imaging.decoding import image_digest, open_image, thumbnail, usual_frame
 from mmedrag.pipeline import MMedRAG
 from mmedrag.serving.events import preview_address
 from mmedrag.types import LONGEST_TEXT, Case, Entry, Query
@@ -79,14 +79,15 @@ def entry_of(new: NewCase, image: bytes | None, rag: MMedRAG) -> Entry:
     """
     if not new.text.strip() and image is None:
         raise QueryError("The case has neither text nor image", "Send a text, an image, or both.")
-    picture = None if image is None else open_image(image)
+    frame = 0 if image is None else usual_frame(image)
+    picture = None if image is None else open_image(image, frame)
     path = None if image is None else Path("uploaded") / new.id.replace("/", "-")
     fields = new.model_dump(exclude={"domain", "labels"})
     domain = find(new.domain) if new.domain else None
     if domain is None:
         domain = rag.classifier.classify([Query(new.text, image)], [picture])[0].decision
-    case = Case(**fields, image=path, domain=domain, labels=tuple(new.labels))
-    digest = "" if image is None else image_digest(image)
+    case = Case(**fields, image=path, frame=frame, domain=domain, labels=tuple(new.labels))
+    digest = "" if image is None else image_digest(image, frame)
     content = hashlib.sha256(f"{digest}\n{case.text}".encode()).hexdigest()
     return Entry(
         case,

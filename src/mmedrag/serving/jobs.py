@@ -17,6 +17,7 @@ from mmedrag.errors import MMedRAGError
 from mmedrag.indexing import IndexReport
 from mmedrag.progress import Progress
 from mmedrag.serving.problems import NotHere
+from mmedrag.types import Problem
 
 KEPT = 100
 """Ended jobs that are remembered."""
@@ -81,7 +82,7 @@ class Job:
                 "encoded": report.encoded,
                 "unrouted": report.unrouted,
                 "problems": len(report.problems),
-                "first_problems": [self._told(p.reason) for p in report.problems[:10]],
+                "first_problems": [self._told(_line(p)) for p in report.problems[:10]],
             },
             "error": None if self.problem is None else self._told(str(self.problem)),
         }  # fmt: skip
@@ -89,6 +90,12 @@ class Job:
     def _told(self, message: str) -> str:
         """A message with the paths of files as clients name them."""
         return message if self.place is None else message.replace(f"{self.place}/", "")
+
+
+def _line(problem: Problem) -> str:
+    """A problem without its file, whose name may be a patient's."""
+    where = "" if problem.line is None else f"line {problem.line:,}: "
+    return f"{where}{problem.reason}"
 
 
 class Jobs:

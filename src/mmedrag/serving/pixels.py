@@ -13,7 +13,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from mmedrag.errors import ImageError
 from mmedrag.imaging.decoding import open_image
 from mmedrag.imaging.dicom_files import parse_dicom
-from mmedrag.imaging.dicom_pixels import check_pixels, unfold
+from mmedrag.imaging.dicom_pixels import check_pixels, middle_frame, unfold
 from mmedrag.imaging.reduction import reduced_array
 from mmedrag.imaging.signatures import HEAD, kind_of
 
@@ -59,12 +59,12 @@ def png(image: Image) -> bytes:
 def _grey_16(file: bytes) -> Pixels | None:
     """The rescaled values; ``None`` where it is no grey DICOM of 16 bits with plain rescaling."""
     ds = parse_dicom(file, "the image")
-    check_pixels(ds, "the image")
+    frame = middle_frame(check_pixels(ds, "the image"))
     try:
         if int(ds.SamplesPerPixel) != 1 or int(ds.BitsAllocated) != 16:
             return None
-        unfold(ds, 0)  # an enhanced CT has its rescaling and its window there
-        stored, _ = get_decoder(ds.file_meta.TransferSyntaxUID).as_array(ds, index=0)
+        unfold(ds, frame)  # an enhanced CT has its rescaling and its window there
+        stored, _ = get_decoder(ds.file_meta.TransferSyntaxUID).as_array(ds, index=frame)
         values = reduced_array(stored.astype(np.float32))
         slope = float(ds.get("RescaleSlope") or 1.0)
         with np.errstate(over="ignore", invalid="ignore"):

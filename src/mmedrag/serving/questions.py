@@ -56,6 +56,9 @@ class Inquiry(BaseModel):
         description="When: a date, or a day of offset_days. What is later, or of unknown time, is "
         "not read of that patient.",
     )
+    frame: int | None = Field(
+        None, ge=0, description="Of a multi-frame image, from 0; left out, that of the casebase."
+    )
     k: int = Field(
         10,
         ge=1,
@@ -122,6 +125,7 @@ def query_of(inquiry: Inquiry, image: bytes | None) -> Query:
         inquiry.where or None,
         inquiry.patient_id,
         time_of(inquiry.at),
+        inquiry.frame,
     )
 
 

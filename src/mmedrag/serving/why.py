@@ -28,6 +28,7 @@ class Pair(BaseModel):
 
     case: str = Field(min_length=1, max_length=1000, description="The case's id.")
     text: str = Field("", max_length=LONGEST_TEXT, description="The question beside the image.")
+    frame: int | None = Field(None, ge=0, description="Of a multi-frame image, as it was asked.")
 
 
 def why(rag: MMedRAG, pair: Pair, image: bytes | None) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def why(rag: MMedRAG, pair: Pair, image: bytes | None) -> dict[str, Any]:
     picture = None if case is None else picture_of(rag, case)
     if case is None or picture is None:
         raise NotHere("There is no such case, or it has no image", "Choose another case.")
-    maps = similarity_maps(rag.embedder, open_image(image), picture)
+    maps = similarity_maps(rag.embedder, open_image(image, pair.frame), picture)
     return {
         "case": case.id,
         "similarity": round(maps.similarity, 4),

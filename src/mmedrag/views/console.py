@@ -71,15 +71,20 @@ def report_text(report: IndexReport, seconds: float) -> str:
         lines.append(
             f"{report.unrouted} without a domain (found by searches over all: --domain all)"
         )
-    skipped = [problem for problem in report.problems if not problem.stored]
-    doubtful = [problem for problem in report.problems if problem.stored]
-    lines += problem_lines("rows or files skipped:", skipped)
-    lines += problem_lines("remarks on cases that are stored:", doubtful)
-    return "\n".join(lines)
+    return "\n".join([*lines, *problem_lines(report.problems)])
 
 
-def problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
-    """How many problems there are, of what kind, the first and the last; nothing for none."""
+def problem_lines(problems: Sequence[Problem]) -> list[str]:
+    """How many rows and files were skipped and how many cases remarked on, the first and last."""
+    skipped = [problem for problem in problems if not problem.stored]
+    doubtful = [problem for problem in problems if problem.stored]
+    return [
+        *_listed("rows or files skipped:", skipped),
+        *_listed("remarks on cases that are stored:", doubtful),
+    ]
+
+
+def _listed(heading: str, problems: Sequence[Problem]) -> list[str]:
     if not problems:
         return []
     lines = [f"  {one_line(str(problem))}" for problem in problems]
@@ -96,6 +101,8 @@ def routing_text(context: Context) -> str:
     scores = ", ".join(f"{name} {p:.2f}" for name, p in routing.scores.items())
     lines = [wrapped(f"Domain  {decision} ({routing.reason})", "", " " * 8)]
     lines += [wrapped(f"Scores  {scores}", "", " " * 8)] if scores else []
+    if question.query.frame is not None:
+        lines.append(f"Frame   {question.query.frame}, counted from 0; --frame chooses another")
     if question.intent is not None:
         kind = f"Question {question.intent.kind} ({question.intent.rule})"
         lines.append(wrapped(kind, "", " " * 9))

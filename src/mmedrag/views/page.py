@@ -188,8 +188,10 @@ def _preview(e: Evidence, thumbnails: Thumbnails) -> str | None:
 
 
 def _query_image(context: Context) -> str | None:
-    image = context.question.query.image
-    return None if image is None else data_url(thumbnail(open_image(image), 320))
+    query = context.question.query
+    if query.image is None:
+        return None
+    return data_url(thumbnail(open_image(query.image, query.frame), 320))
 
 
 def data_url(jpeg: bytes) -> str:

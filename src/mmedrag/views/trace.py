@@ -225,6 +225,7 @@ def _query(question: Question) -> dict[str, Any]:
     return {
         "text": query.text,
         "image": shown,
+        "frame": query.frame,
         "domain": query.domain,
         "where": query.where,
         "patient_id": query.patient_id or None,
@@ -268,6 +269,7 @@ def _item(e: Evidence) -> dict[str, Any]:
         "diagnosis": item.diagnosis,
         "labels": list(item.labels),
         "image": str(item.image) if item.image is not None else None,
+        "frame": item.frame,
         "mentions": [_mention(m) for m in e.mentions],
     }
 

@@ -183,3 +183,9 @@ def test_a_number_is_given_where_no_case_was_adequate(terms: Dictionary) -> None
     question = asked(terms, "How many reports mention cardiomegaly?")
     brief = CaseAnalyst(terms, terms.concepts).brief(question, [], Counts())
     assert brief.counts[0].prevalence.affirmed == 500
+
+
+def test_who_asks_of_similar_cases_is_shown_them(terms: Dictionary) -> None:
+    intent = asked(terms, "How many similar cases are meningiomas?").intent
+    assert intent is not None
+    assert intent.detail != COUNT

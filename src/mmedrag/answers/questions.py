@@ -466,11 +466,12 @@ def _looked_up(question: Question, asking: str, spelled: str) -> tuple[QuestionK
     named = {m.concept for m in question.mentions if m.kind.is_finding and m.text in asking}
     letters = romance.plain_letters(spelled)
     special = [m for m in question.mentions if m.kind in _COUNTED and m.text in asking]
-    if special and asks_how_many(letters):
+    counts = asks_how_many(letters) and not _LIKE_THIS.search(spelled)  # those are shown by it
+    if special and counts:
         return _K.SEARCH, OF_A_NUMBER
     if named and HELD.search(letters):
         return _K.SEARCH, OF_RECORDS
-    if not special and counts_all(letters):
+    if not special and counts and counts_all(letters):
         return _K.NORMALITY, OF_A_NUMBER
     unnamed = all(NOT_NORMAL.search(romance.plain_letters(m.text)) for m in special)
     if unnamed and question.query.image is None and _wants_abnormal(asking, letters):

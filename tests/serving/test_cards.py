@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from mmedrag.serving.cards import ASKED_FOR, Disagreement, disagreements, reason_of
-from mmedrag.types import Answer, Assertion, Brief, Claim, Context, QuestionKind, Reply, Routing
+from mmedrag.serving.cards import ASKED_FOR, Disagreement, asked_for, disagreements, reason_of
+from mmedrag.types import (
+    Answer,
+    Assertion,
+    Brief,
+    Claim,
+    Context,
+    Intent,
+    QuestionKind,
+    Reply,
+    Routing,
+)
 
 BRIEF = Brief(
     QuestionKind.PRESENCE,
@@ -46,3 +56,18 @@ def test_what_a_domain_was_decided_by(decision: str | None, reason: str, words: 
 
 def test_every_kind_of_question_has_words() -> None:
     assert set(ASKED_FOR) == set(QuestionKind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "words"),
+    [
+        (QuestionKind.SEARCH, "", "cases like a description"),
+        (QuestionKind.SEARCH, "count", "how many cases there are"),
+        (QuestionKind.NORMALITY, "count", "how many cases there are"),
+        (QuestionKind.SEARCH, "abnormal", "cases that are not normal"),
+        (QuestionKind.PRESENCE, "side", "whether something is there"),
+    ],
+)
+def test_what_was_asked_for_is_said_in_plain_words(kind, detail, words) -> None:
+    assert asked_for(Intent(kind, "test", detail=detail)) == words
+    assert asked_for(None) == ""

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from mmedrag.answers.counting import COUNT
+from mmedrag.answers.question_rules import ABNORMAL
 from mmedrag.serving.events import preview_address
 from mmedrag.text.citation_markers import keys_of
-from mmedrag.types import Answer, Assertion, Case, Context, Evidence, QuestionKind, Routing
+from mmedrag.types import (
+    Answer,
+    Assertion,
+    Case,
+    Context,
+    Evidence,
+    Intent,
+    QuestionKind,
+    Routing,
+)
 from mmedrag.views.page import annotated
 
 ASKED_FOR: Mapping[QuestionKind, str] = {
@@ -25,6 +36,17 @@ ASKED_FOR: Mapping[QuestionKind, str] = {
     QuestionKind.OUT_OF_SCOPE: "something that cases cannot answer",
 }
 """Each kind of question in plain words."""
+
+_OF_DETAIL: Mapping[str, str] = {
+    COUNT: "how many cases there are",
+    ABNORMAL: "cases that are not normal",
+}
+
+
+def asked_for(intent: Intent | None) -> str:
+    """What a question asks for, in plain words; nothing where nobody read it."""
+    return "" if intent is None else _OF_DETAIL.get(intent.detail, ASKED_FOR[intent.kind])
+
 
 _REPORT: Mapping[Assertion, str] = {
     Assertion.AFFIRMED: "the report affirms",

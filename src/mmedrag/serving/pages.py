@@ -22,7 +22,7 @@ from mmedrag.pipeline import MMedRAG
 from mmedrag.serving import events
 from mmedrag.serving.api import note, wants_events
 from mmedrag.serving.cards import (
-    ASKED_FOR,
+    asked_for,
     cards_of,
     disagreements,
     reason_of,
@@ -284,7 +284,6 @@ def _kept_trace(grant: Grant, rag: MMedRAG, answer: Answer) -> str:
 
 
 def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
-    intent = context.question.intent
     return {
         "casebase": grant.casebase,
         "question": context.question,
@@ -294,7 +293,7 @@ def _context_values(grant: Grant, context: Context) -> dict[str, Any]:
         "cards": cards_of(context, grant.casebase),
         "terms": terms_of(context),
         "may_write": grant.client.may(Scope.WRITE, grant.casebase),
-        "asked_for": ASKED_FOR[intent.kind] if intent is not None else "",
+        "asked_for": asked_for(context.question.intent),
         "disagreements": [],
     }
 

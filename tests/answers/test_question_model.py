@@ -175,3 +175,20 @@ def test_names_of_findings_and_nothing_else_are_searched(terms, reader, text):
 @pytest.mark.parametrize("text", ["DVT prophylaxis", "treatment of a DVT", "dose for DVT"])
 def test_what_is_asked_beside_a_name_is_still_declined(terms, reader, text):
     assert read(terms, reader, text).kind is OUT
+
+
+@pytest.mark.parametrize(
+    ("text", "listed"),
+    [
+        ("what diagnoses are in the casebase?", True),
+        ("which modalities do you have", True),
+        ("What is the most common finding?", True),
+        ("list all patients", True),
+        ("what diagnoses fit a ring enhancing lesion", False),
+        ("show all cases of pneumonia", False),
+    ],
+)
+def test_what_a_collection_holds_is_listed_elsewhere(terms, reader, text, listed):
+    intent = read(terms, reader, text)
+    assert (intent.rule == "asks what the collection holds") is listed
+    assert ("mmedrag info" in intent.reason) is listed

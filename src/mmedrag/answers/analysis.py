@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
 from mmedrag.answers.answerable import findings_to_explain, is_bare
+from mmedrag.answers.associations import ASSOCIATED, MOST
 from mmedrag.answers.comparison import with_changes
 from mmedrag.answers.counting import COUNT
 from mmedrag.answers.differential import UNNAMED, candidates, code_of
@@ -111,6 +112,8 @@ class CaseAnalyst:
             brief = self._with_rates_within(brief, question, targets, corpus)
         if intent.detail == COUNT and corpus is not None:
             brief = replace(brief, counts=self._counts(question, targets, corpus))
+        if intent.detail == ASSOCIATED and corpus is not None:
+            brief = replace(brief, counts=self._associated(brief, question, targets, corpus))
         explained = self._definitions(brief, intent, targets, definitions)
         brief = replace(brief, definitions=explained)
         return self._replied(brief, question, intent, targets, readings, corpus)
@@ -278,6 +281,28 @@ class CaseAnalyst:
             rate = corpus.prevalence(within, {last: self._group(last)})[last]
             counts.append(Count(last, names[last], rate, " and ".join(met)))
         return tuple(counts)
+
+    def _associated(
+        self, brief: Brief, question: Question, targets: Mapping[str, str], corpus: CorpusStatistics
+    ) -> tuple[Count, ...]:
+        """Of the reports that affirm what is asked about, how many affirm what these cases do."""
+        met = list(targets)
+        others = {
+            c.concept: c.term for c in brief.claims
+            if c.assertion is Assertion.AFFIRMED and is_whole(c) and not c.asked
+            and c.concept not in (*met, NORMAL)
+        }  # fmt: skip
+        where = question.query.where
+        for concept in met:
+            where = both(where, self._stated("affirms", concept))
+        within = replace(question, query=replace(question.query, where=where))
+        rates = corpus.prevalence(within, {c: self._group(c) for c in others})
+        names = " and ".join(label(targets[c]) for c in met)
+        counts = [
+            Count(c, others[c], rates[c], f"affirm {names}") for c in others if rates[c].affirmed
+        ]
+        counts.sort(key=lambda count: -count.prevalence.affirmed)
+        return tuple(counts[:MOST])
 
     def _group(self, concept: str) -> Collection[str]:
         if ":" in concept and concept.startswith((UNNAMED, NORMAL, PHRASE)):

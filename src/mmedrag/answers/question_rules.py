@@ -60,6 +60,9 @@ OF_RECORDS = "asks what the reports hold"
 OF_A_NUMBER = "asks how many cases there are"
 """The rule of questions that are counted (:mod:`mmedrag.answers.counting`)."""
 
+OF_ASSOCIATIONS = "asks what goes with a finding"
+"""The rule of questions that :mod:`mmedrag.answers.associations` reads."""
+
 ABNORMAL = "abnormal"
 """The detail of a request for cases that are not normal."""
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from mmedrag.answers import romance
 from mmedrag.answers.answerable import IMPERATIVE
+from mmedrag.answers.associations import ASSOCIATED, asks_what_goes_with, is_general
 from mmedrag.answers.counting import COUNT, asks_how_many, counts_all
 from mmedrag.answers.features import FEATURE, Feature, asked_feature
 from mmedrag.answers.foreign import SENTENCE, UNREAD, is_unread
@@ -31,6 +32,7 @@ from mmedrag.answers.question_rules import (
     NOT_NORMAL,
     OF_A_NUMBER,
     OF_ABNORMAL,
+    OF_ASSOCIATIONS,
     OF_RECORDS,
     RULES,
 )
@@ -242,6 +244,9 @@ class RuleReader:
             kind, rule = LABELS["differential"]
         if kind is _K.DESCRIPTION and not has_image and _names_finding(question.mentions, asking):
             kind, rule = _K.SEARCH, "asks what a finding looks like"
+        if rule == OF_ASSOCIATIONS:
+            general = {m.concept for m in question.mentions if is_general(m.text)}
+            concepts = tuple(c for c in concepts if c not in general) or concepts
         phrases = () if concepts or _detail(rule) else phrases_of(spelled, kind)
         if not has_image and _asks_nature(spelled, question.mentions):
             return Intent(_K.DEFINITION, "asks what a disease is", concepts, described=text)
@@ -471,6 +476,8 @@ def _looked_up(question: Question, asking: str, spelled: str) -> tuple[QuestionK
         return _K.SEARCH, OF_A_NUMBER
     if named and HELD.search(letters):
         return _K.SEARCH, OF_RECORDS
+    if named and question.query.image is None and asks_what_goes_with(letters):
+        return _K.SEARCH, OF_ASSOCIATIONS
     if not special and counts and counts_all(letters):
         return _K.NORMALITY, OF_A_NUMBER
     unnamed = all(NOT_NORMAL.search(romance.plain_letters(m.text)) for m in special)
@@ -612,4 +619,5 @@ _DETAILS = {
     "asks for a grade": "grade",
     OF_A_NUMBER: COUNT,
     OF_ABNORMAL: ABNORMAL,
+    OF_ASSOCIATIONS: ASSOCIATED,
 }

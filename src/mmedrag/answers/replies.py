@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from mmedrag.answers.analysis import base_rate, percent
 from mmedrag.answers.answerable import findings_to_explain, is_bare
+from mmedrag.answers.associations import ASSOCIATED
 from mmedrag.answers.comparison import comparison_lines
 from mmedrag.answers.differential import code_of
 from mmedrag.answers.features import FEATURE
@@ -24,6 +25,7 @@ from mmedrag.types import (
     Count,
     Domain,
     Evidence,
+    Prevalence,
     Question,
     QuestionKind,
     Reply,
@@ -42,6 +44,8 @@ def direct_reply(
     """The first lines of an answer."""
     if brief.declined:
         return [brief.declined]
+    if brief.counts and question.intent is not None and question.intent.detail == ASSOCIATED:
+        return _associated(brief, question.routing.decision)
     if brief.counts:
         return counted_lines(brief.counts, question.routing.decision)
     if not cases:
@@ -73,10 +77,35 @@ def direct_reply(
 
 def counted_lines(counts: Sequence[Count], domain: Domain | None) -> list[str]:
     """How many cases have what is counted, a line each."""
-    searched = f"the searched corpus ({domain})" if domain else "the searched corpus"
+    searched = _searched(domain)
     if not counts[0].prevalence.of:
         return [f"Nothing can be counted: no report of {searched} was read with what is read now."]
     return [_number(c, searched) for c in counts if c.prevalence.of]
+
+
+def _associated(brief: Brief, domain: Domain | None) -> list[str]:
+    """What the reports that affirm a finding affirm besides, and how often all reports do."""
+    first = brief.counts[0]
+    if not first.prevalence.of:
+        return counted_lines(brief.counts, domain)
+    everywhere = {c.concept: c.prevalence for c in brief.claims}
+    shares = [
+        f"{c.prevalence.affirmed:,} {'' if number else 'affirm '}{c.term} "
+        f"({percent(c.prevalence.affirmed, c.prevalence.of)}; "
+        f"{_of_all(everywhere.get(c.concept))} of all)"
+        for number, c in enumerate(brief.counts)
+    ]
+    among = f"Of the {first.prevalence.of:,} reports of {_searched(domain)} that {first.within}"
+    counted = "Only what the cases below affirm was counted."
+    return [f"{among}, {listed(shares)}. {counted}"]
+
+
+def _of_all(rate: Prevalence | None) -> str:
+    return percent(rate.affirmed, rate.of) if rate is not None and rate.of else "an unknown share"
+
+
+def _searched(domain: Domain | None) -> str:
+    return f"the searched corpus ({domain})" if domain else "the searched corpus"
 
 
 def _number(count: Count, searched: str) -> str:

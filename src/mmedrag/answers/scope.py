@@ -45,6 +45,10 @@ class OutOfScope:
 
 _UNFORESEEN = "This asks something that similar cases and dictionaries of images do not tell"
 
+OF_A_COLLECTION = (
+    "What the collection holds is listed by domain, kind of image and finding on its page and by "
+    "mmedrag info. Ask how many cases have a finding, or for cases of it."
+)
 NO_MEDICINE = "is no medical question"
 PROGRAM = "speaks to a program"
 _OF_MEDICINE = frozenset({"asks for general knowledge", "asks for work"})
@@ -71,10 +75,29 @@ def declined(rule: str) -> OutOfScope:
     return OutOfScope(rule, f"{SENTENCES[rule]}. {INSTEAD}")
 
 
+_COLLECTION = re.compile(
+    r"\b(?:what|which) (?:\w+ )?(?:diagnos[ie]s|findings|labels|modalities|domains|diseases|images"
+    r"|cases|data|datasets?|corpora|reports|patients|sources)\b.*\b(?:do you have|you have"
+    r"|are (?:in|there|available|stored|included|covered)|(?:in|of) (?:the|this|your) (?:casebase"
+    r"|collection|corpus|database|index|archive))\b"
+    r"|\bmost (?:common|frequent) (?:findings?|diagnos[ie]s|diseases?|labels?|abnormalit(?:y|ies))"
+    r"(?: (?:here|overall|of all|in (?:the|this|your) \w+))?\W*$"
+    r"|^\W*(?:list|show)(?: me)? all (?:the )?(?:diagnos[ie]s|findings|labels|patients|diseases"
+    r"|cases|reports|images|modalities)\W*$",
+    re.IGNORECASE,
+)
+
+
 def certainly_declined(question: Question, request: str) -> OutOfScope | None:
-    """What is declined whatever else is in it: words to a program, animals, machines, no word."""
+    """What is declined whatever else is in it.
+
+    Words to a program, animals, machines, no word; and what a collection holds, which is listed.
+    """
     if request and instruction_like(request):
         return declined(PROGRAM)
+    findings = any(m.kind.is_finding for m in question.mentions)
+    if request and not findings and question.query.image is None and _COLLECTION.search(request):
+        return OutOfScope("asks what the collection holds", OF_A_COLLECTION)
     wordless = question.query.image is None and not _WORD.search(question.query.text)
     if wordless or ELSEWHERE.search(question.query.text[:_READ]):
         return declined(NO_MEDICINE)

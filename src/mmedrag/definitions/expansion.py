@@ -71,6 +71,9 @@ def _sought(question: Question) -> list[Mention]:
     if intent is not None and intent.detail == "feature":
         having = [m for m in question.mentions if m.concept == intent.concepts[0]]
         return [replace(m, assertion=Assertion.AFFIRMED) for m in having]
+    if intent is not None and intent.detail == "associated":
+        having = [m for m in question.mentions if m.concept in intent.concepts]
+        return [replace(m, assertion=Assertion.AFFIRMED) for m in having]
     choice = question.intent is not None and question.intent.kind is _K.CHOICE
     meant = _MEANT if choice else {Assertion.INTERROGATIVE}
     sought = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from mmedrag.answers.associations import ASSOCIATED
 from mmedrag.answers.counting import COUNT
 from mmedrag.answers.question_rules import ABNORMAL
 from mmedrag.serving.events import preview_address
@@ -39,6 +40,7 @@ ASKED_FOR: Mapping[QuestionKind, str] = {
 
 _OF_DETAIL: Mapping[str, str] = {
     COUNT: "how many cases there are",
+    ASSOCIATED: "what goes with it",
     ABNORMAL: "cases that are not normal",
 }
 

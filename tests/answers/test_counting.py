@@ -62,6 +62,7 @@ def answered(terms: Dictionary, question: Question, corpus: Counts, reports=REPO
         "what proportion of reports mentions cardiomegaly?",
         "In how many cases is there a pleural effusion?",
         "number of cases with glaucoma",
+        "percent of cases with effusion that also have atelectasis",
         "count the cases with drusen",
         "how many eyes have diabetic retinopathy?",
         "how many patients with cardiomegaly have an effusion?",
@@ -92,6 +93,8 @@ def test_a_number_of_cases_is_asked_for(terms: Dictionary, text: str) -> None:
         "How many cases of pneumonia per year are there in the UK?",
         "How many patients with diabetes develop retinopathy?",
         "How often should a nodule be followed up?",
+        "how many nodules does this patient have?",
+        "how many lesions are in this image?",
         "Is pneumothorax common after biopsy?",
         "How many mg of furosemide for pulmonary oedema?",
     ],
@@ -177,6 +180,7 @@ def test_what_nobody_has_read_cannot_be_counted(terms: Dictionary) -> None:
     question = asked(terms, "How many reports mention cardiomegaly?")
     _, text = answered(terms, question, Counts(of=0))
     assert text.startswith("Nothing can be counted: no report of the searched corpus was read")
+    assert "mmedrag rebuild" in text
 
 
 def test_a_number_is_given_where_no_case_was_adequate(terms: Dictionary) -> None:

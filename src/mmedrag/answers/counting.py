@@ -16,11 +16,16 @@ COUNT = "count"
 _NOUNS = rf"(?:{CASES_READ}|specimens?|records?|angiograms?|pacientes?|relatorios?)"
 _NUMBER = (
     r"\b(?:how many|(?:what|which)(?:'s| is| are)? (?:the )?(?:percentage|percent|%|proportion"
-    r"|fraction|share|number|count)(?: of)?|(?:the )?(?:number|count|percentage|proportion) of"
+    r"|fraction|share|number|count)(?: of)?"
+    r"|(?:the )?(?:number|count|percent(?:age)?|proportion|share|fraction) of"
     r"|count(?: up)?(?: all)?|cuant[oa]s|quant[oa]s|(?:que|qual|cual)(?: es| e)? (?:a |o |el |la )?"
     r"(?:porcentaje|porcentagem|percentual|proporcion|proporcao|numero) d[eoa]s?"
     r"|(?:numero|porcentaje|porcentagem) d[eoa]s?)"
 )
+_WORD = (
+    r"(?!(?:does|do|did|is|are|was|were|has|have|can|could|in|on|at|per|this|his|her)\b)[\w&/-]+"
+)
+"""That may stand before the noun: "how many chest films", not "how many nodules has the patient"."""
 _ELSEWHERE = re.compile(
     rf"\b{_NOUNS} (?:(?:per|each|every|a) \w+|(?:does|should|can|must|will|would|may)\b"
     r"|(?:do|are) (?!you\b|we\b|they\b|there\b|normal|abnormal)\w+ (?:need|require|take|get)"
@@ -35,7 +40,7 @@ or of people anywhere."""
 
 _OF_CASES = re.compile(
     rf"{_NUMBER}(?: (?:of|the|these|those|your|our|all|los|las|os|as|estos|estas|estes))*"
-    rf"(?: [\w&/-]+){{0,3}}? {_NOUNS}\b"
+    rf"(?: {_WORD}){{0,3}}? {_NOUNS}\b"
     rf"|\bmore (?:[\w-]+ ){{0,2}}?{_NOUNS} (?:of|with|showing)\b.*\b(?:or|than)\b"
 )
 _STATED = (
@@ -55,7 +60,7 @@ _HOW_OFTEN = re.compile(
 )
 _NORMAL = re.compile(r"\b(?:ab|a)?norma(?:l|les|is)\b")
 _ALL = re.compile(
-    rf"^\W*{_NUMBER}(?: [\w&/-]+){{0,3}}? {_NOUNS}"
+    rf"^\W*{_NUMBER}(?: {_WORD}){{0,3}}? {_NOUNS}"
     r"(?: (?:are there|are|do you have|have you got|hay|ha|tem|tienes?)"
     r"(?: (?:here|in total|altogether|aqui|en total|no total))?| in total)?"
     rf"(?: {_HERE}| (?:does|do) (?:this|the|your) \w+ (?:have|hold|contain))?\W*$"

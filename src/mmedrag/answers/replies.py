@@ -79,7 +79,10 @@ def counted_lines(counts: Sequence[Count], domain: Domain | None) -> list[str]:
     """How many cases have what is counted, a line each."""
     searched = _searched(domain)
     if not counts[0].prevalence.of:
-        return [f"Nothing can be counted: no report of {searched} was read with what is read now."]
+        return [
+            f"Nothing can be counted: no report of {searched} was read by the present rules and "
+            "dictionaries. mmedrag rebuild reads them."
+        ]
     return [_number(c, searched) for c in counts if c.prevalence.of]
 
 

@@ -25,7 +25,7 @@ _NUMBER = (
 _WORD = (
     r"(?!(?:does|do|did|is|are|was|were|has|have|can|could|in|on|at|per|this|his|her)\b)[\w&/-]+"
 )
-"""That may stand before the noun: "how many chest films", not "how many nodules has the patient"."""
+"""Before the noun: "how many chest films", but not "how many nodules has the patient"."""
 _ELSEWHERE = re.compile(
     rf"\b{_NOUNS} (?:(?:per|each|every|a) \w+|(?:does|should|can|must|will|would|may)\b"
     r"|(?:do|are) (?!you\b|we\b|they\b|there\b|normal|abnormal)\w+ (?:need|require|take|get)"

@@ -26,6 +26,7 @@ REPORTS = {
     "omentum": ("Metastatic carcinoma of the omentum.", "pathology"),
     "breast": ("Fibroadenoma of the breast.", "pathology"),
     "eye": ("Drusen of the macula.", "ophthalmology"),
+    "disc": ("A boy with headache and vomiting. Papilloedema.", "ophthalmology"),
 }
 
 
@@ -211,3 +212,13 @@ def test_many_names_make_a_filter_that_parses(small: MMedRAG) -> None:
     full = replace(question.query, where="id != '" + "y" * 9000 + "'")
     names = Names(_Many(), small.reviser.ontology)  # type: ignore[union-attr]
     assert names.named(replace(question, query=full)) is None
+
+
+def test_what_a_patient_complains_of_moves_no_question(small) -> None:
+    assert routed(small, "headache and vomiting", "radiology").decision == "radiology"
+    assert routed(small, "papilloedema", "radiology").decision == "ophthalmology"
+
+
+def test_a_kind_of_image_that_is_named_keeps_its_domain(small) -> None:
+    assert routed(small, "CT of the head, papilloedema", "radiology").decision == "radiology"
+    assert routed(small, "histology of papilloedema", "radiology").decision == "ophthalmology"

@@ -182,7 +182,7 @@ def assemble(
         statistics=statistics,
         expander=ConceptExpander(ontology),
         speller=Spelling(definitions, cases if isinstance(cases, Words) else None),
-        reviser=Holdings(statistics, ontology, domains)
+        reviser=Holdings(statistics, ontology, domains, ontology.domains)
         if isinstance(statistics, CaseNames)
         else None,
         namer=Names(statistics, ontology) if isinstance(statistics, CaseNames) else None,

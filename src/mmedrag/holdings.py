@@ -15,7 +15,7 @@ from mmedrag.entailment import with_kinds
 from mmedrag.errors import FilterError
 from mmedrag.filters import MAX_LENGTH, both, parse, quoted
 from mmedrag.protocols import CaseNames, Ontology
-from mmedrag.types import Assertion, Criterion, Domain, Prevalence, Question, Routing
+from mmedrag.types import Assertion, Criterion, Domain, Kind, Prevalence, Question, Routing
 
 MOST_CHARACTERS = MAX_LENGTH // 2
 """Of all diagnoses and labels that are looked for at once; the other half is the user's filter."""
@@ -64,6 +64,9 @@ def _filter_of(names: Sequence[tuple[str, str]]) -> str | None:
     return " or ".join(f"{f} in ({', '.join(texts)})" for f, texts in values.items()) or None
 
 
+_SEEN = frozenset({Kind.FINDING, Kind.DISEASE})
+
+
 @dataclass(frozen=True, slots=True)
 class Holdings:
     """A :class:`~mmedrag.protocols.RoutingReviser` by what the reports of each domain affirm.
@@ -72,19 +75,23 @@ class Holdings:
         names: count the cases that affirm a concept.
         ontology: kinds of a concept count as the concept.
         domains: tells which have cases; without it, all are taken to have some.
+        homes: tells which corpora a concept is of: "CT head" stays in radiology.
     """
 
     names: CaseNames
     ontology: Ontology
     domains: Callable[[], Collection[str]] | None = None
+    homes: Callable[[str], Collection[str]] | None = None
 
     def revise(self, question: Question) -> Routing:
         """The routing of a question in words, to another domain where the chosen one holds less.
 
         The domain stays where its cases affirm all that the question names, where no other domain
-        has more of it, and where an image or the user chose. A description of a case
-        (:attr:`Criterion.required`) leaves only a domain that holds nothing of it at all. A domain
-        without cases, guessed of words that no dictionary knows, leaves the choice open.
+        has more of it, and where an image, a kind of image that is named, or the user chose. What a
+        patient complains of may stand in the reports of any domain, and moves nothing. A
+        description of a case (:attr:`Criterion.required`) leaves only a domain that holds nothing
+        of it at all. A domain without cases, guessed of words that no dictionary knows, leaves the
+        choice open.
 
         Raises:
             FilterError: ``question.query.where`` does not parse.
@@ -98,7 +105,7 @@ class Holdings:
             return replace(routing, decision=None, reason="all cases are counted")
         if not question.mentions and self.domains and chosen not in self.domains():
             return replace(routing, decision=None, reason=f"{routing.reason}; but it holds no case")
-        if not sought:
+        if not sought or self._names_technique(question, chosen):
             return routing
         held = self._held(question, chosen, sought)
         if len(held) == len(sought) or (held and not sought[0].required):
@@ -116,8 +123,13 @@ class Holdings:
         yes = Assertion.AFFIRMED
         if question.criteria or question.intent is None:
             return [c for c in question.criteria if c.assertion is yes]
-        concepts = (c for c in question.intent.concepts if self.ontology.kind(c).is_finding)
+        concepts = (c for c in question.intent.concepts if self.ontology.kind(c) in _SEEN)
         return [Criterion(yes, c, self.ontology.name(c)) for c in concepts]
+
+    def _names_technique(self, question: Question, domain: Domain) -> bool:
+        """Whether it names a kind of image that this domain alone has."""
+        named = (m.concept for m in question.mentions if m.kind is Kind.TECHNIQUE)
+        return self.homes is not None and any({*self.homes(c)} == {domain} for c in named)
 
     def _held(
         self, question: Question, domain: Domain, sought: Sequence[Criterion]

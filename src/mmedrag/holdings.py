@@ -65,6 +65,7 @@ def _filter_of(names: Sequence[tuple[str, str]]) -> str | None:
 
 
 _SEEN = frozenset({Kind.FINDING, Kind.DISEASE})
+_SHOWN = frozenset({Kind.TECHNIQUE, Kind.ANATOMY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ class Holdings:
         """The routing of a question in words, to another domain where the chosen one holds less.
 
         The domain stays where its cases affirm all that the question names, where no other domain
-        has more of it, and where an image, a kind of image that is named, or the user chose. What a
-        patient complains of may stand in the reports of any domain, and moves nothing. A
+        has more of it, and where an image or the user chose. None goes to a domain that does not
+        know a kind of image or a part of the body that is named. What a patient complains of may
+        stand in the reports of any domain, and moves nothing. A
         description of a case (:attr:`Criterion.required`) leaves only a domain that holds nothing
         of it at all. A domain without cases, guessed of words that no dictionary knows, leaves the
         choice open.
@@ -105,12 +107,13 @@ class Holdings:
             return replace(routing, decision=None, reason="all cases are counted")
         if not question.mentions and self.domains and chosen not in self.domains():
             return replace(routing, decision=None, reason=f"{routing.reason}; but it holds no case")
-        if not sought or self._names_technique(question, chosen):
+        if not sought:
             return routing
         held = self._held(question, chosen, sought)
         if len(held) == len(sought) or (held and not sought[0].required):
             return routing
-        others = {d: self._held(question, d, sought) for d in Domain if d != chosen}
+        possible = (d for d in Domain if d != chosen and self._may_show(d, question))
+        others = {d: self._held(question, d, sought) for d in possible}
         best = max(others, key=lambda d: (len(others[d]), sum(others[d].values())), default=chosen)
         if best == chosen or len(others[best]) <= len(held):
             return routing
@@ -126,10 +129,12 @@ class Holdings:
         concepts = (c for c in question.intent.concepts if self.ontology.kind(c) in _SEEN)
         return [Criterion(yes, c, self.ontology.name(c)) for c in concepts]
 
-    def _names_technique(self, question: Question, domain: Domain) -> bool:
-        """Whether it names a kind of image that this domain alone has."""
-        named = (m.concept for m in question.mentions if m.kind is Kind.TECHNIQUE)
-        return self.homes is not None and any({*self.homes(c)} == {domain} for c in named)
+    def _may_show(self, domain: Domain, question: Question) -> bool:
+        """Whether a domain has all the kinds of image and the parts of the body that are named."""
+        if self.homes is None:
+            return True
+        named = (self.homes(m.concept) for m in question.mentions if m.kind in _SHOWN)
+        return all(not homes or domain in homes for homes in named)
 
     def _held(
         self, question: Question, domain: Domain, sought: Sequence[Criterion]

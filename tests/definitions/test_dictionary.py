@@ -307,3 +307,19 @@ def test_a_dictionary_that_is_mostly_broken_is_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "own.dict").exists()
     table.write_text("term,definition\n" + "zorb,x\n,y\n" * 100)
     assert compile_dictionary(read_terms(table), tmp_path / "own.dict").terms == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("PML", ["progressive multifocal leukoencephalopathy"]),
+        ("PML?", ["progressive multifocal leukoencephalopathy"]),
+        ("PML was normal", []),
+        ("PML in the brain of a man with HIV", ["progressive multifocal leukoencephalopathy"]),
+    ],
+)
+def test_an_abbreviation_alone_stands_for_the_one_thing_that_is_known(
+    text: str, named: list[str]
+) -> None:
+    (mentions,) = glossary().recognise([text])
+    assert [m.term for m in mentions if m.text == "PML"] == named

@@ -248,11 +248,17 @@ class _Setting:
         self._dictionaries = dictionary.dictionaries
 
     def fitting(self, candidates: Sequence[tuple[int, Candidate]]) -> list[tuple[int, Candidate]]:
-        """Those for which the most of their contexts speak; else those that need none."""
+        """Those for which the most of their contexts speak; else those that need none.
+
+        A text that is the abbreviation and nothing else stands for the one thing that is known.
+        """
         support = [len(self._present.intersection(c.contexts)) for _, c in candidates]
         most = max(support)
         if most:
             return [c for c, n in zip(candidates, support, strict=True) if n == most]
+        alone = self._text.strip(" \n.?!") in {c.name for _, c in candidates}
+        if alone and len({c.concept.code for _, c in candidates}) == 1:
+            return list(candidates)
         return [(number, c) for number, c in candidates if not c.contexts]
 
     @cached_property

@@ -260,7 +260,7 @@ class Intent:
     ``detail`` is what is asked besides: ``side`` or ``grade`` of a finding, ``kind`` where kinds of
     it are to be counted, ``feature`` where it is asked of a disease, the first of the concepts,
     ``count`` where a number of cases is asked for, ``associated`` where it is asked what goes with
-    them, ``abnormal`` where cases that are not normal are sought.
+    them, ``normal`` and ``abnormal`` where normal studies or others are sought.
     ``reason`` says of a question that is out of scope why, and what can be asked instead;
     ``unanswered`` says so of a second question in the same text, where the first is answered.
     """

@@ -192,3 +192,20 @@ def test_what_a_collection_holds_is_listed_elsewhere(terms, reader, text, listed
     intent = read(terms, reader, text)
     assert (intent.rule == "asks what the collection holds") is listed
     assert ("mmedrag info" in intent.reason) is listed
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("normal fundus", True),
+        ("show me a normal chest x-ray", True),
+        ("radiografía de tórax normal", True),
+        ("tórax normal", True),
+        ("healthy retina", True),
+        ("Is the fundus normal?", False),
+        ("normal chest x-ray with scoliosis", False),
+        ("chest x-ray not normal", False),
+    ],
+)
+def test_normal_studies_may_be_asked_for(terms, reader, text, normal):
+    assert (read(terms, reader, text).detail == "normal") is normal

@@ -97,6 +97,15 @@ def test_who_asks_for_what_is_not_normal_gets_no_normal_study(rag, text):
     assert kept  # the filter does not know the words
 
 
+@pytest.mark.parametrize("text", ["normal chest x-ray", "tórax normal"])
+def test_who_asks_for_normal_studies_gets_them_first(rag, text):
+    entry = next(iter(rag.cases.entries(["other"])))
+    said = "The heart and the lungs are unremarkable. Normal chest x-ray."
+    case = replace(entry.case, id="well", text=said)
+    rag.cases.add([replace(entry, case=case, mentions=rag.definitions.recognise([said])[0])])
+    assert found(rag, text)[0] == "well"
+
+
 def test_whether_an_image_is_abnormal_is_no_request(rag):
     context = rag.retrieve(Query("Is this x-ray abnormal?", domain="radiology"))
     assert context.question.criteria == ()

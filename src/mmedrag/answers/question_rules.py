@@ -32,7 +32,9 @@ CASES = (
 CASES_READ = (
     rf"(?:{CASES}|fund(?:us|i)|retinas?|eyes?|chests?|mammograms?|ultrasounds?|smears?|sections?"
     r"|biops(?:y|ies)|exam(?:ination)?s?|ecgs?|octs?|radiografias?|imagenes|imagens|imagen|imagem"
-    r"|casos?|estudios?|estudos?|informes?|laudos?|exames?|laminas?|retinografias?|ojos?|olhos?)"
+    r"|casos?|estudios?|estudos?|informes?|laudos?|exames?|laminas?|retinografias?|ojos?|olhos?"
+    r"|torax|placas?|tomografias?|ecografias?|mamografias?|fondos? de ojo|fundos? de olho"
+    r"|biopsias?)"
 )
 """And for its images, in three languages, by what they show."""
 
@@ -73,6 +75,19 @@ _UNUSUAL = (
     r"(?:abnormal|non-?normal|pathologic(?:al)?|anormal(?:es)?|anormais|patologic[oa]s?"
     r"|alterad[oa]s?)"
 )
+OF_NORMAL = "asks for normal cases"
+"""The rule of a request for normal studies."""
+
+ALL_NORMAL = re.compile(
+    r"^\W*(?:(?:show|find|list|give|get|see)(?: me)? |busca\w* |muestra\w* |mostr\w* )?"
+    r"(?:an? |some |all |the |un[oa]? |cases? (?:of|with) (?:an? )?)?"
+    rf"(?:(?:normal|healthy|unremarkable) (?:[\w-]+ ){{0,2}}?{CASES_READ}"
+    rf"|(?!(?:not|no|nao|non) )(?:[\w-]+ ){{0,3}}?{CASES_READ}"
+    r"(?: (?!not\b|no\b|nao\b)[\w-]+){0,2}?"
+    r" (?:normal|normales|normais|san[oa]s?|saudave(?:l|is)|within normal limits))\W*$"
+)
+"""Names normal studies and nothing else, in small plain letters."""
+
 NOT_NORMAL = re.compile(
     rf"\b{_UNUSUAL} (?:[\w&/-]+ ){{0,2}}?{CASES_READ}\b"
     rf"|\b{CASES_READ} (?:[\w&/-]+ ){{0,3}}?{_UNUSUAL}\b"

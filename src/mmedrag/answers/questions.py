@@ -25,6 +25,7 @@ from mmedrag.answers.nouns import NOUNS, said_of
 from mmedrag.answers.question_model import LABELS, verdict
 from mmedrag.answers.question_rules import (
     ABNORMAL,
+    ALL_NORMAL,
     APART,
     BY_MARK,
     BY_NOTHING,
@@ -33,6 +34,7 @@ from mmedrag.answers.question_rules import (
     OF_A_NUMBER,
     OF_ABNORMAL,
     OF_ASSOCIATIONS,
+    OF_NORMAL,
     OF_RECORDS,
     RULES,
 )
@@ -483,6 +485,9 @@ def _looked_up(question: Question, asking: str, spelled: str) -> tuple[QuestionK
     unnamed = all(NOT_NORMAL.search(romance.plain_letters(m.text)) for m in special)
     if unnamed and question.query.image is None and _wants_abnormal(asking, letters):
         return _K.SEARCH, OF_ABNORMAL
+    request = question.query.image is None and not asking.endswith("?")
+    if not special and request and ALL_NORMAL.match(letters):
+        return _K.NORMALITY, OF_NORMAL
     apart = len(named) > 1 and question.query.image is None and APART.search(spelled)
     if apart and not RULES[0].words.search(spelled):  # no comparison with an earlier study
         return LABELS["choice"]
@@ -619,5 +624,6 @@ _DETAILS = {
     "asks for a grade": "grade",
     OF_A_NUMBER: COUNT,
     OF_ABNORMAL: ABNORMAL,
+    OF_NORMAL: "normal",
     OF_ASSOCIATIONS: ASSOCIATED,
 }

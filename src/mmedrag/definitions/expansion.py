@@ -87,6 +87,9 @@ def _sought(question: Question) -> list[Mention]:
     ]
 
 
+_OF_STUDIES = {"normal": Assertion.AFFIRMED, "abnormal": Assertion.NEGATED}
+"""What requests for normal studies and for others want, by the detail of their intent."""
+
 _EXCEPTED = re.compile(
     r"(?<!normal )(?<!unremarkable )(?<!clear )(?<!nothing )(?<!none )"
     r"\b(?:except(?:ing)?(?: for)?|excluding|exclude|other than|apart from|but not|not including"
@@ -119,17 +122,17 @@ class ConceptExpander:
         """One criterion a finding or disease that the question affirms or rules out, in order.
 
         In a request a device is one, too: "a pacemaker but no cardiomegaly". Who asks for cases
-        that are not normal wants the study as a whole not to be.
+        that are normal, or not, means the study as a whole.
 
         A concept that it both affirms and rules out is no criterion, and no more is one that is
         hedged, historical or asked about. Of a text longer than :data:`LONGEST_REQUEST`, what it
         affirms alone, and none of it is required; nor is either of two that are to be told apart.
         """
         intent = question.intent
+        if intent is not None and intent.detail in _OF_STUDIES:
+            return (Criterion(_OF_STUDIES[intent.detail], NORMAL, "normal study"),)
         if intent is not None and intent.kind in _NEUTRAL and not _granted(question):
             return ()
-        if intent is not None and intent.detail == "abnormal":
-            return (Criterion(Assertion.NEGATED, NORMAL, "normal study"),)
         either = intent is not None and intent.kind is _K.CHOICE
         request = len(question.query.text.split()) <= LONGEST_REQUEST and not either
         sought = [*_sought(question), *self._feature(question)]

@@ -41,6 +41,24 @@ def _read():
          {"consolidation": W, "pleural effusion": W}),
         ("Derrame pleural ha aumentado.", {"pleural effusion": W}),
         ("Pneumotórax resolvido.", {"pneumothorax": R}),
+        ("Pulmonary oedema has nearly resolved.", {"pulmonary oedema": B}),
+        ("The effusion has not completely resolved.", {"effusion": B}),
+        ("The consolidation has almost completely resolved.", {"consolidation": B}),
+        ("The consolidation has not yet resolved.", {"consolidation": U}),
+        ("Non-resolving consolidation.", {"consolidation": U}),
+        ("Complete clearing of the pleural effusion.", {"pleural effusion": R}),
+        ("The effusion is no longer increasing.", {"effusion": U}),
+        ("The effusion has neither increased nor decreased.", {"effusion": U}),
+        ("Consolidation, no worse.", {"consolidation": U}),
+        ("The nodule is not significantly different.", {"nodule": U}),
+        ("Consolidation, not as dense as before.", {"consolidation": B}),
+        ("The mass has halved in size.", {"mass": B}),
+        ("The mass has doubled in size.", {"mass": W}),
+        ("Slightly bigger effusion.", {"effusion": W}),
+        ("Effusion, slightly greater than before.", {"effusion": W}),
+        ("Neumonía parcialmente resuelta.", {"pneumonia": B}),
+        ("Consolidação em resolução.", {"consolidation": B}),
+        ("Derrame pleural mayor que en el previo.", {"pleural effusion": W}),
     ],
 )  # fmt: skip
 def test_words_of_change_belong_to_the_finding_beside_them(read, text, trends):
@@ -79,7 +97,8 @@ def test_what_has_a_subject_of_its_own_speaks_of_that(read, text):
 @pytest.mark.parametrize(
     "text",
     ["No new consolidation.", "Increased density of the mass.", "Large pleural effusion.",
-     "Consolidation, more extensive in the left lung.", "No consolidation, effusion is unchanged."],
+     "Consolidation, more extensive in the left lung.", "No consolidation, effusion is unchanged.",
+     "Consolidation is not new.", "Not a new consolidation.", "Consolidation mayor que 3 cm."],
 )  # fmt: skip
 def test_what_only_looks_like_a_change_is_none(read, text):
     assert "consolidation" not in read(text)
@@ -104,6 +123,10 @@ def test_what_only_looks_like_a_change_is_none(read, text):
         ("There is no sign of regression.", [("There is no sign of regression", U)]),
         ("Increase in the radiographic changes.", [("Increase in the radiographic changes", W)]),
         ("A hypo-expanded hemithorax.", []),
+        ("The lungs are well expanded.", []),
+        ("The left lung has re-expanded.", []),
+        ("Lungs are fully expanded and clear.", []),
+        ("The patient is hemodynamically stable.", []),
         ("Mejoría de la imagen.", [("Mejoría de la imagen", B)]),
     ],
 )  # fmt: skip

@@ -33,7 +33,8 @@ LISTS = {
     "gone": "resolved|cleared|disappeared|resorbed|reabsorbed|subsided|vanished|abated|gone away",
     "partly": "not|not yet|never|nearly|almost|partially|partly|largely|mostly|incompletely"
     "|not completely|not entirely|not fully|only partially|substantially|near completely"
-    "|all but|virtually|practically",
+    "|nearly completely|almost completely|almost entirely|not yet completely|not yet fully|all but"
+    "|virtually|practically",
     "sign": "evidence|sign|signs|features|findings|suggestion|suspicion|indication|stigmata|trace"
     "|hint|appearance|appearances|proof",
     "doubt": "possible|possibly|probable|probably|likely|presumed|suspected|questionable|perhaps",
@@ -215,6 +216,7 @@ PSEUDO = """
     ; [in|since|from|until|till|of|by|last|early|mid|late|through] may [,|.|–|)]
     ; [since|until|last|early|mid|late] may; no [reflow|show]
     ; not uncommon; not unusual; not infrequent; not [insignificant|negligible]
+    ; no longer [increasing|enlarging|growing|progressing|worsening|expanding|improving|decreasing]
     ; no less than; not less than; no fewer than; no more than; with or without; no longer than
     ; past [week|weeks|month|months|day|days|few]; previous operator
     ; questions [answered|addressed|were]; absent from; without delay; without exception

@@ -44,3 +44,13 @@ def test_only_like_studies_are_comparable(patient, terms):
     assert chest.comparable(chest)
     assert not chest.comparable(brain)
     assert not chest.comparable(ct)
+
+
+def test_names_of_one_modality_are_comparable(patient, terms):
+    xray, dx, cr, ct = (
+        studies_of(patient((0, "Pleural effusion."), modality=name), terms.concepts)[0]
+        for name in ("X-ray", "DX", "CR", "CT")
+    )
+    assert xray.comparable(dx)
+    assert cr.comparable(dx)
+    assert not cr.comparable(ct)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmedrag.courses.body_parts import body_parts_of
+from mmedrag.courses.modalities import same_name
 from mmedrag.dates import axis_of, day_of, offset_of
 from mmedrag.protocols import Ontology
 from mmedrag.types import Assertion, Case, Evidence, Kind
@@ -64,7 +65,8 @@ class Study:
 
     def comparable(self, other: Study) -> bool:
         """Whether two studies are of one modality and part of the body, as far as is known."""
-        same_modality = not self.modality or self.modality == other.modality or not other.modality
+        one, another = same_name(self.modality), same_name(other.modality)
+        same_modality = not one or one == another or not another
         stated = self.body_parts and other.body_parts
         return same_modality and (not stated or bool(self.body_parts & other.body_parts))
 
@@ -82,7 +84,7 @@ def studies_of(evidence: Sequence[Evidence], ontology: Ontology) -> list[Study]:
     for number, (item, case) in enumerate(cases):
         day = time(case)
         name = case.study_id or (None if day is not None else number)
-        groups.setdefault((name, day, case.modality.lower()), []).append(item)
+        groups.setdefault((name, day, same_name(case.modality)), []).append(item)
     studies = [_study(tuple(group), key[1], ontology) for key, group in groups.items()]
     return sorted(studies, key=lambda s: (s.time is None, s.time or 0.0))
 

@@ -315,7 +315,7 @@ ALL_ABSENT = (
     ; [resolved|cleared] since ... <earlier> <study>; [resolved|cleared] since ... <earlier>
     ; [excluded|negative|resolved|absent] [by|on|in|from|x2|x3|after|with|since|following
     |without|spontaneously|completely|entirely|today|over|before|at|and]
-    ; resolved [compared|since|on|after|by]
+    ; resolved [compared|since|on|after|by|at]
     ; [completely|fully|spontaneously|subsequently|since|now|entirely] <gone>
     ; are ... lacking; are not [features|findings]; have not [occurred|developed|recurred|formed]
     ; [both|all] absent; not confirmed; [looked|sought|searched] for and not found
@@ -330,6 +330,7 @@ STATED_ABSENT = (
     ? [no|none|negative|absent|nil] $; ? not <state> $
     ; [:|–|(] [no|none|absent|negative|nil|denied|neither|n/a|no evidence|nothing|never|resolved
     |excluded|ruled out|zero|0] $
+    ; [:|–|(] [resolved|cleared] [at|on|since|by]
     ; [:|–|(] none; , [none|resolved|absent|excluded|negative] $; , not <state> $
     ; [:|–|(] not ... <state>; [:|–|(] not $; [:|–|(] [none|not|no longer] <state>
     ; [:|–|(] no such; [in|:|(] [0|zero|none] [of|/]; [:|(] [r0|m0]

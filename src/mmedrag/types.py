@@ -406,7 +406,8 @@ class Change:
     ``days`` lie between them, where both times are known. ``words`` of the later report say so;
     where they are empty, what the two reports assert does. ``contradiction`` says how the words and
     the assertions differ, and is empty where they agree. Where the later report speaks of a change
-    and names no finding, ``concept`` is empty and ``term`` quotes it.
+    and names no finding, ``concept`` is empty and ``term`` quotes it. ``side`` is given where a
+    finding of the left and one of the right went different ways.
     """
 
     concept: str
@@ -417,6 +418,12 @@ class Change:
     days: float | None = None
     words: str = ""
     contradiction: str = ""
+    side: str = ""
+
+    @property
+    def name(self) -> str:
+        """The term with its side."""
+        return f"{self.side} {self.term}" if self.side else self.term
 
 
 @dataclass(frozen=True, slots=True)

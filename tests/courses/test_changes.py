@@ -47,6 +47,31 @@ def test_words_that_the_earlier_report_contradicts_are_named(patient, terms, bef
     assert (change.earlier, change.later, change.days) == ("C1", "C2", 5.0)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        ("Right pneumothorax. No left pneumothorax.",
+         "New left pneumothorax. The right pneumothorax has resolved.",
+         [("left pneumothorax", N), ("right pneumothorax", R)]),
+        ("Bilateral pleural effusions.", "Right pleural effusion. No left pleural effusion.",
+         [("left pleural effusion", R), ("right pleural effusion", U)]),
+        ("Left consolidation. Right consolidation.",
+         "The left consolidation is larger. The right consolidation has decreased.",
+         [("left consolidation", W), ("right consolidation", B)]),
+        ("Left consolidation.", "Right consolidation.", []),
+        ("Left consolidation.", "The left consolidation is larger.", [("consolidation", W)]),
+        ("Left consolidation.", "The consolidation is larger.", [("consolidation", W)]),
+        ("Bilateral pleural effusions.", "No pleural effusion.", [("pleural effusion", R)]),
+    ],
+)  # fmt: skip
+def test_what_became_of_the_left_and_of_the_right_is_told_apart(
+    patient, terms, before, after, changes
+):
+    read = course_of("P", patient((0, before), (5, after)), terms.concepts).changes
+    assert [(c.name, c.trend) for c in read] == changes
+    assert not any(c.contradiction for c in read)
+
+
 def test_words_of_a_text_that_repeats_the_one_before_are_read_once(patient, terms):
     text = "Consolidation has increased."
     changes = course_of("P", patient((0, text), (5, text)), terms.concepts).changes

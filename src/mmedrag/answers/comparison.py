@@ -121,7 +121,7 @@ def _since(change: Change, earlier: Study) -> str:
     wording = {Assertion.NEGATED: "no ", Assertion.UNCERTAIN: "possible "}.get(state, "")
     why = f"; contradiction: {change.contradiction}" if change.contradiction else ""
     return (f"- {change.trend.capitalize()} by your text: {label(earlier.when)} had "
-            f"{wording}{label(change.term)} [{earlier.key}]{why}")  # fmt: skip
+            f"{wording}{label(change.name)} [{earlier.key}]{why}")  # fmt: skip
 
 
 def _names_patient(question: Question, cases: Sequence[Evidence]) -> bool:

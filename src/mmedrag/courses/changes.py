@@ -9,9 +9,11 @@ report says of the picture as a whole ("improvement in appearances") is a change
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from textwrap import shorten
 from typing import TypeAlias
 
+from mmedrag.courses.sides import SIDES, concept_on, on_side, states_by_side
 from mmedrag.courses.studies import Study, state_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.quotations import quotable
@@ -25,6 +27,9 @@ COPIED = 80
 
 LONGEST = 200
 """Characters of a report that are quoted for a change of no finding."""
+
+Compared: TypeAlias = tuple[str, Assertion | None, Assertion, Wording | None]
+"""A side, what was and is said of a finding there, and the words of change."""
 
 Sentences: TypeAlias = list[tuple[int, int]]
 """Where sentences of a text start and end."""
@@ -66,20 +71,38 @@ def _changes(
     for concept, state in study.states.items():
         previous = next((s for s in reversed(before) if state_of(s, concept, ontology)), None)
         was = None if previous is None else state_of(previous, concept, ontology)
-        wording = words.get(concept)
-        trend = _trend(was, state, wording)
-        if trend is None:
-            continue
-        yield Change(
-            concept=concept,
-            term=study.terms[concept],
-            trend=trend,
-            earlier=previous.key if previous else "",
-            later=study.key,
-            days=_days(previous, study),
-            words=wording.words if wording and wording.trend is trend else "",
-            contradiction=_contradiction(was, state, wording),
-        )
+        whole = ("", was, state, words.get(concept))
+        for side, before_it, now, wording in _apart(previous, study, concept, words) or [whole]:
+            trend = _trend(before_it, now, wording)
+            if trend is None:
+                continue
+            yield Change(
+                concept=concept,
+                term=study.terms[concept],
+                trend=trend,
+                earlier=previous.key if previous else "",
+                later=study.key,
+                days=_days(previous, study),
+                words=wording.words if wording and wording.trend is trend else "",
+                contradiction=_contradiction(before_it, now, wording),
+                side=side,
+            )
+
+
+def _apart(
+    previous: Study | None, study: Study, concept: str, words: Mapping[str, Wording]
+) -> list[Compared]:
+    """What both studies say of a finding by side; empty where the sides need not be told apart."""
+    earlier = states_by_side(previous, concept) if previous else {}
+    later = states_by_side(study, concept)
+    if not earlier or not later:
+        return []
+    sides = [
+        (side, earlier.get(side), later[side], words.get(concept_on(concept, side)))
+        for side in SIDES if side in later
+    ]  # fmt: skip
+    ways = {(was, now, wording and wording.trend) for _, was, now, wording in sides}
+    return sides if len(ways) > 1 or earlier.keys() != later.keys() else []
 
 
 def _other_changes(
@@ -102,7 +125,8 @@ def _words(study: Study, news: Sequence[Sentences]) -> dict[str, Wording]:
     wordings: dict[str, Wording] = {}
     for evidence, own in zip(study.evidence, news, strict=True):
         mentions = [m for m in evidence.mentions if any(a <= m.start < b for a, b in own)]
-        wordings.update(trends_of_findings(evidence.text, mentions))
+        for named in chain([mentions], (on_side(mentions, side) for side in SIDES)):
+            wordings.update(trends_of_findings(evidence.text, named))
     return wordings
 
 

@@ -17,6 +17,8 @@ from mmedrag.types import Assertion, Case, Evidence, Kind
 
 _FINDINGS = frozenset({Kind.FINDING, Kind.DISEASE, Kind.SYMPTOM})
 _STATED = frozenset({Assertion.AFFIRMED, Assertion.NEGATED})
+STATES = _STATED | {Assertion.UNCERTAIN}
+"""What a report says of a finding of now."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +40,14 @@ class Study:
     def key(self) -> str:
         """The mark that names it, that of its first case."""
         return self.evidence[0].key
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The marks that cite its reports, each report once."""
+        first: dict[str, str] = {}
+        for evidence in self.evidence:
+            first.setdefault(evidence.text, evidence.key)
+        return tuple(first.values())
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -108,7 +118,7 @@ def _study(evidence: tuple[Evidence, ...], time: object, ontology: Ontology) -> 
     assertions: dict[str, set[Assertion]] = {}
     for mention in mentions:
         assertions.setdefault(mention.concept, set()).add(mention.assertion)
-    states = {c: state for c, every in assertions.items() if (state := _state(every)) is not None}
+    states = {c: state for c, every in assertions.items() if (state := joint_state(every))}
     return Study(
         evidence=evidence,
         time=time if isinstance(time, float) else None,
@@ -121,7 +131,8 @@ def _study(evidence: tuple[Evidence, ...], time: object, ontology: Ontology) -> 
     )
 
 
-def _state(assertions: set[Assertion]) -> Assertion | None:
+def joint_state(assertions: set[Assertion]) -> Assertion | None:
+    """The state of what is said of a finding in several places; in doubt where both are said."""
     stated = assertions & _STATED
     if len(stated) == 1:
         return next(iter(stated))

@@ -126,6 +126,7 @@ def change_json(change: Change) -> dict[str, Any]:
         "days": change.days,
         "words": change.words or None,
         "contradiction": change.contradiction or None,
+        "side": change.side or None,
     }
 
 

@@ -1,0 +1,53 @@
+"""A finding of the left and one of the right: what a study says of each.
+
+"Right effusion, larger. The left effusion has resolved." is one finding by its concept and two by
+what became of them. Sides are told apart only where both reports give every one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mmedrag.courses.studies import STATES, Study, joint_state
+from mmedrag.types import Assertion, Mention
+
+SIDES = ("left", "right")
+
+_APART = "\n"
+
+
+def states_by_side(study: Study, concept: str) -> dict[str, Assertion]:
+    """What a study says of a concept on the left and on the right; empty where not all is sided.
+
+    What is ruled out without a side is ruled out on both.
+    """
+    mentions = [
+        m for e in study.evidence for m in e.mentions
+        if m.concept == concept and m.assertion in STATES
+    ]  # fmt: skip
+    sided = [m for m in mentions if _sides(m)]
+    if not sided or any(not _sides(m) and m.assertion is not Assertion.NEGATED for m in mentions):
+        return {}
+    states = {
+        side: joint_state({m.assertion for m in mentions if side in (_sides(m) or SIDES)})
+        for side in SIDES
+    }
+    return {side: state for side, state in states.items() if state is not None}
+
+
+def on_side(mentions: Sequence[Mention], side: str) -> list[Mention]:
+    """The mentions, those of a side under a name of their own: see :func:`concept_on`."""
+    return [
+        replace(m, concept=concept_on(m.concept, side)) if side in _sides(m) else m
+        for m in mentions
+    ]
+
+
+def concept_on(concept: str, side: str) -> str:
+    """The name of a concept on one side, while words of change are read."""
+    return f"{concept}{_APART}{side}"
+
+
+def _sides(mention: Mention) -> tuple[str, ...]:
+    return tuple(side for side in SIDES if side in mention.sites)

@@ -14,7 +14,7 @@ from textwrap import shorten
 from typing import TypeAlias
 
 from mmedrag.courses.sides import SIDES, concept_on, on_side, states_by_side
-from mmedrag.courses.studies import Study, state_of
+from mmedrag.courses.studies import Study, days_between, state_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.quotations import quotable
 from mmedrag.text.sentences import spans
@@ -82,7 +82,7 @@ def _changes(
                 trend=trend,
                 earlier=previous.key if previous else "",
                 later=study.key,
-                days=_days(previous, study),
+                days=days_between(previous, study),
                 words=wording.words if wording and wording.trend is trend else "",
                 contradiction=_contradiction(before_it, now, wording),
                 side=side,
@@ -118,7 +118,7 @@ def _other_changes(
                 quotes.setdefault(quote, wording)
     for quote, wording in quotes.items():
         yield Change("", quote, wording.trend, previous.key if previous else "", study.key,
-                     _days(previous, study), wording.words)  # fmt: skip
+                     days_between(previous, study), wording.words)  # fmt: skip
 
 
 def _words(study: Study, news: Sequence[Sentences]) -> dict[str, Wording]:
@@ -137,12 +137,6 @@ def _news(earlier_texts: str, text: str) -> Sentences:
         for start, end in spans(text)
         if len(sentence := text[start:end].strip()) < COPIED or sentence not in earlier_texts
     ]
-
-
-def _days(previous: Study | None, study: Study) -> float | None:
-    if previous is None or previous.time is None or study.time is None:
-        return None
-    return study.time - previous.time
 
 
 def _trend(was: Assertion | None, state: Assertion, wording: Wording | None) -> Trend | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mmedrag.courses.course import Course
-from mmedrag.courses.studies import state_of
+from mmedrag.courses.studies import days_between, state_of
 from mmedrag.errors import QueryError
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.text.trends import trends_of_findings
@@ -85,12 +85,9 @@ def _meets(course: Course, change: Change, wanted: Wanted, ontology: Ontology) -
 
 def _lasted(course: Course, change: Change, ontology: Ontology) -> float | None:
     """Days from the first study that affirms the finding to the change; ``None`` where unknown."""
-    times = {s.key: s.time for s in course.studies}
-    later = times[change.later]
+    later = next(s for s in course.studies if s.key == change.later)
     first = next(
-        (s.time for s in course.timed
-         if state_of(s, change.concept, ontology) is Assertion.AFFIRMED), None,
-    )  # fmt: skip
-    if later is None or first is None:
-        return None
-    return later - first
+        (s for s in course.timed if state_of(s, change.concept, ontology) is Assertion.AFFIRMED),
+        None,
+    )
+    return None if first is None else days_between(first, later)

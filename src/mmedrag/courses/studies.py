@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
 
 from mmedrag.courses.body_parts import body_parts_of
 from mmedrag.courses.modalities import same_name
@@ -65,6 +66,12 @@ class Study:
         return "\n\n".join(dict.fromkeys(c.text for c in self.cases if c.text))
 
     @property
+    def to_the_day(self) -> bool:
+        """Whether its time is known to the day."""
+        case = self.cases[0]
+        return self.time is not None and (day_of(case) is not None or offset_of(case) == self.time)
+
+    @property
     def when(self) -> str:
         """Its time in words."""
         case = self.cases[0]
@@ -92,11 +99,26 @@ def studies_of(evidence: Sequence[Evidence], ontology: Ontology) -> list[Study]:
     time = axis_of(case for _, case in cases)
     groups: dict[tuple[object, ...], list[Evidence]] = {}
     for number, (item, case) in enumerate(cases):
-        day = time(case)
-        name = case.study_id or (None if day is not None else number)
-        groups.setdefault((name, day, same_name(case.modality)), []).append(item)
-    studies = [_study(tuple(group), key[1], ontology) for key, group in groups.items()]
+        at = time(case)
+        name = case.study_id or (None if at is not None else number)
+        one_day = floor(at) if case.study_id and at is not None else at
+        groups.setdefault((name, one_day, same_name(case.modality)), []).append(item)
+    time_of = {id(item): time(case) for item, case in cases}
+    studies = [
+        _study(tuple(group), min((t for e in group if (t := time_of[id(e)]) is not None),
+                                 default=None), ontology)
+        for group in groups.values()
+    ]  # fmt: skip
     return sorted(studies, key=lambda s: (s.time is None, s.time or 0.0))
+
+
+def days_between(earlier: Study | None, later: Study) -> float | None:
+    """The days from a study to a later one; ``None`` where they are not known to the day."""
+    if earlier is None or earlier.time is None or later.time is None:
+        return None
+    if not (earlier.to_the_day and later.to_the_day):
+        return None
+    return max(0.0, round(later.time - earlier.time, 2))
 
 
 def state_of(study: Study, concept: str, ontology: Ontology) -> Assertion | None:
@@ -113,7 +135,7 @@ def state_of(study: Study, concept: str, ontology: Ontology) -> Assertion | None
     return Assertion.NEGATED if Assertion.NEGATED in above else None
 
 
-def _study(evidence: tuple[Evidence, ...], time: object, ontology: Ontology) -> Study:
+def _study(evidence: tuple[Evidence, ...], time: float | None, ontology: Ontology) -> Study:
     mentions = [m for e in evidence for m in e.mentions if m.kind in _FINDINGS]
     assertions: dict[str, set[Assertion]] = {}
     for mention in mentions:
@@ -121,7 +143,7 @@ def _study(evidence: tuple[Evidence, ...], time: object, ontology: Ontology) -> 
     states = {c: state for c, every in assertions.items() if (state := joint_state(every))}
     return Study(
         evidence=evidence,
-        time=time if isinstance(time, float) else None,
+        time=time,
         states=states,
         terms={m.concept: m.term for m in mentions},
         body_parts=body_parts_of(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmedrag.dates import axis_of, chronological, day_of, days_of, offset_of, time_of
+from mmedrag.dates import axis_of, chronological, days_of, offset_of, time_of
 from mmedrag.types import Case
 
 

@@ -109,8 +109,8 @@ def axis_of(cases: Iterable[Case]) -> Callable[[Case], float | None]:
     """What orders the cases of one patient: offsets or dates, whichever more of them have.
 
     The two are never mixed, for nothing says on which date the offsets begin. A month or a year is
-    a time where no other study that is known as well may lie within it, and then stands at its first
-    day; the time of day counts where all dates of that day have one.
+    a time where no other study that is dated as well may lie within it, and then stands at its
+    first day; the time of day counts where all dates of that day have one.
     """
     cases = list(cases)
     offsets = sum(offset_of(case) is not None for case in cases)

@@ -21,6 +21,7 @@ from PIL import Image
 
 from mmedrag.assembly import assemble, create, dictionary
 from mmedrag.cli import main
+from mmedrag.errors import QueryError
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages
 from mmedrag.types import Case
@@ -203,6 +204,11 @@ def test_errors_of_the_casebase_do_not_say_where_it_is(offline: Stages, tmp_path
             assert str(tmp_path) not in str(told.value)
 
     converse(served, talk)
+
+
+def test_a_folder_of_images_that_is_none_is_refused(rag: MMedRAG, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="is no folder"):
+        server(rag, tmp_path / "gone")
 
 
 def test_a_server_of_some_cases_shows_no_other(rag: MMedRAG, phantoms: list[Case]) -> None:

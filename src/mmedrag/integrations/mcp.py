@@ -122,7 +122,12 @@ def server(rag: MMedRAG, images: Path | None = None) -> MCPServer[Any]:
     Args:
         rag: answers; it stays the caller's to close.
         images: the folder whose files clients may name as the image of a question.
+
+    Raises:
+        QueryError: ``images`` is no folder.
     """
+    if images is not None and not images.is_dir():
+        raise QueryError(f"{images} is no folder", "Give the folder of the images.")
     tools = Tools(rag, images)
     made = CaseServer(
         "mmedrag", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"

@@ -9,11 +9,10 @@ report says of the picture as a whole ("improvement in appearances") is a change
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from textwrap import shorten
 from typing import TypeAlias
 
-from mmedrag.courses.sides import SIDES, concept_on, on_side, states_by_side
+from mmedrag.courses.sides import SIDES, states_by_side, trends_by_side
 from mmedrag.courses.studies import Study, days_between, state_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.quotations import quotable
@@ -30,6 +29,9 @@ LONGEST = 200
 
 Compared: TypeAlias = tuple[str, Assertion | None, Assertion, Wording | None]
 """A side, what was and is said of a finding there, and the words of change."""
+
+Words: TypeAlias = Mapping[tuple[str, str], Wording]
+"""Words of change by concept and side; by concept and ``""`` as a whole."""
 
 Sentences: TypeAlias = list[tuple[int, int]]
 """Where sentences of a text start and end."""
@@ -66,12 +68,12 @@ def changes_since(earlier: Sequence[Study], study: Study, ontology: Ontology) ->
 
 
 def _changes(
-    before: Sequence[Study], study: Study, words: Mapping[str, Wording], ontology: Ontology
+    before: Sequence[Study], study: Study, words: Words, ontology: Ontology
 ) -> Iterator[Change]:
     for concept, state in study.states.items():
         previous = next((s for s in reversed(before) if state_of(s, concept, ontology)), None)
         was = None if previous is None else state_of(previous, concept, ontology)
-        whole = ("", was, state, words.get(concept))
+        whole = ("", was, state, words.get((concept, "")))
         for side, before_it, now, wording in _apart(previous, study, concept, words) or [whole]:
             trend = _trend(before_it, now, wording)
             if trend is None:
@@ -89,16 +91,14 @@ def _changes(
             )
 
 
-def _apart(
-    previous: Study | None, study: Study, concept: str, words: Mapping[str, Wording]
-) -> list[Compared]:
+def _apart(previous: Study | None, study: Study, concept: str, words: Words) -> list[Compared]:
     """What both studies say of a finding by side; empty where the sides need not be told apart."""
     earlier = states_by_side(previous, concept) if previous else {}
     later = states_by_side(study, concept)
     if not earlier or not later:
         return []
     sides = [
-        (side, earlier.get(side), later[side], words.get(concept_on(concept, side)))
+        (side, earlier.get(side), later[side], words.get((concept, side)))
         for side in SIDES if side in later
     ]  # fmt: skip
     ways = {(was, now, wording and wording.trend) for _, was, now, wording in sides}
@@ -121,12 +121,13 @@ def _other_changes(
                      days_between(previous, study), wording.words)  # fmt: skip
 
 
-def _words(study: Study, news: Sequence[Sentences]) -> dict[str, Wording]:
-    wordings: dict[str, Wording] = {}
+def _words(study: Study, news: Sequence[Sentences]) -> Words:
+    wordings: dict[tuple[str, str], Wording] = {}
     for evidence, own in zip(study.evidence, news, strict=True):
         mentions = [m for m in evidence.mentions if any(a <= m.start < b for a, b in own)]
-        for named in chain([mentions], (on_side(mentions, side) for side in SIDES)):
-            wordings.update(trends_of_findings(evidence.text, named))
+        whole = trends_of_findings(evidence.text, mentions)
+        wordings.update({(concept, ""): wording for concept, wording in whole.items()})
+        wordings.update(trends_by_side(evidence.text, mentions))
     return wordings
 
 

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mmedrag.courses.studies import STATES, Study, joint_state
+from mmedrag.text.trends import Wording, trends_of_findings
 from mmedrag.types import Assertion, Mention
 
 SIDES = ("left", "right")
 
-_APART = "\n"
+_APART = "\n"  # behind the name of a concept while the words of one side are read
 
 
 def states_by_side(study: Study, concept: str) -> dict[str, Assertion]:
@@ -36,17 +37,17 @@ def states_by_side(study: Study, concept: str) -> dict[str, Assertion]:
     return {side: state for side, state in states.items() if state is not None}
 
 
-def on_side(mentions: Sequence[Mention], side: str) -> list[Mention]:
-    """The mentions, those of a side under a name of their own: see :func:`concept_on`."""
-    return [
-        replace(m, concept=concept_on(m.concept, side)) if side in _sides(m) else m
-        for m in mentions
-    ]
-
-
-def concept_on(concept: str, side: str) -> str:
-    """The name of a concept on one side, while words of change are read."""
-    return f"{concept}{_APART}{side}"
+def trends_by_side(text: str, mentions: Sequence[Mention]) -> dict[tuple[str, str], Wording]:
+    """What a text says became of each concept on each side, by concept and side."""
+    trends: dict[tuple[str, str], Wording] = {}
+    for side in SIDES:
+        named = [
+            replace(m, concept=f"{m.concept}{_APART}") if side in _sides(m) else m for m in mentions
+        ]
+        for concept, wording in trends_of_findings(text, named).items():
+            if concept.endswith(_APART):
+                trends[concept.removesuffix(_APART), side] = wording
+    return trends
 
 
 def _sides(mention: Mention) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
      r"|(?:more|less) \w+ (?:in|on|at|than) (?:the|its) (?:left|right|upper|lower|other|opposite)"
      r"|not (?:an? |definitely |clearly )?new|(?:well|fully|normally|adequately|poorly)[- ]expanded"
      r"|lungs? (?:(?:is|are|has|have)(?: \w+)? )?(?:re-?)?expan(?:d\w*|sion)|expansion of the"
-     r"(?: \w+)? lungs?|(?:ha?emodynamically|clinically|neurologically) stable"),
+     r"(?: \w+)? lungs?|(?:ha?emodynamically|clinically|neurologically) stable"
+     r"|(?:high|low|spatial|image)[- ]resolution|alta resolu(?:ci[oó]n|[cç][aã]o)"),
     (
         Trend.UNCHANGED,
         r"unchanged|stable|not (?:significantly |substantially |appreciably )?(?:changed|increased"

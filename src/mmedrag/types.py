@@ -407,7 +407,8 @@ class Change:
     where they are empty, what the two reports assert does. ``contradiction`` says how the words and
     the assertions differ, and is empty where they agree. Where the later report speaks of a change
     and names no finding, ``concept`` is empty and ``term`` quotes it. ``side`` is given where a
-    finding of the left and one of the right went different ways.
+    finding of the left and one of the right went different ways, ``measured`` ("8 mm to 12 mm")
+    where the reports give one size each.
     """
 
     concept: str
@@ -419,6 +420,7 @@ class Change:
     words: str = ""
     contradiction: str = ""
     side: str = ""
+    measured: str = ""
 
     @property
     def name(self) -> str:

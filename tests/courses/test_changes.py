@@ -75,6 +75,23 @@ def test_what_became_of_the_left_and_of_the_right_is_told_apart(
     assert not any(c.contradiction for c in read)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "trend", "measured"),
+    [
+        ("An 8 mm nodule.", "A 12 mm nodule.", W, "8 mm to 12 mm"),
+        ("A 1.2 cm nodule.", "An 8 mm nodule.", B, "12 mm to 8 mm"),
+        ("An 8 mm nodule.", "A 9 mm nodule.", U, "8 mm to 9 mm"),
+        ("A nodule.", "A 12 mm nodule, previously 8 mm.", W, "8 mm to 12 mm"),
+        ("An 8 mm nodule.", "The nodule is stable at 12 mm.", U, "8 mm to 12 mm"),
+        ("Nodules of 4 mm and 7 mm.", "A 9 mm nodule.", U, ""),
+        ("No nodule.", "A 12 mm nodule.", N, ""),
+    ],
+)
+def test_sizes_tell_what_words_do_not(patient, terms, before, after, trend, measured):
+    (change,) = course_of("P", patient((0, before), (90, after)), terms.concepts).changes
+    assert (change.trend, change.measured) == (trend, measured)
+
+
 def test_words_of_a_text_that_repeats_the_one_before_are_read_once(patient, terms):
     text = "Consolidation has increased."
     changes = course_of("P", patient((0, text), (5, text)), terms.concepts).changes

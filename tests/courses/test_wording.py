@@ -24,6 +24,24 @@ def test_a_course_without_a_change_says_so(patient, terms):
     assert list(course_lines(course.studies, course.changes))[-1].endswith("[C1, C2].")
 
 
+def test_sizes_are_told(patient, terms):
+    def last(*texts: str) -> str:
+        evidence = patient(*((30 * i, text) for i, text in enumerate(texts)))
+        course = course_of("P", evidence, terms.concepts)
+        return list(course_lines(course.studies, course.changes))[-1]
+
+    head = "at day 30 since day 0 (30 days)"
+    assert last("An 8 mm nodule.", "A 12 mm nodule.") == (
+        f"- Nodule: worse {head}, measured 8 mm to 12 mm [C1, C2]"
+    )
+    assert last("An 8 mm nodule.", "The 12 mm nodule is larger.") == (
+        f"- Nodule: worse {head}, in the words “larger”, measured 8 mm to 12 mm [C1, C2]"
+    )
+    assert last("An 8 mm nodule.", "An 8 mm nodule again.") == (
+        f"- Nodule: unchanged {head}, measured 8 mm to 8 mm [C1, C2]"
+    )
+
+
 def test_days_and_nothing_found(patient, terms):
     assert (days(1), days(2), days(0.5)) == ("1 day", "2 days", "0.5 days")
     (study,) = course_of("P", patient((0, "Nothing here.")), terms.concepts).studies

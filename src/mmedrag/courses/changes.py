@@ -24,6 +24,9 @@ _A, _N = Assertion.AFFIRMED, Assertion.NEGATED
 COPIED = 80
 """Characters of a sentence that is not written twice by chance."""
 
+MEASURABLE = 2.0
+"""Millimetres by which sizes must differ to tell of growth (MacMahon et al. 2017, Fleischner)."""
+
 LONGEST = 200
 """Characters of a report that are quoted for a change of no finding."""
 
@@ -75,7 +78,8 @@ def _changes(
         was = None if previous is None else state_of(previous, concept, ontology)
         whole = ("", was, state, words.get((concept, "")))
         for side, before_it, now, wording in _apart(previous, study, concept, words) or [whole]:
-            trend = _trend(before_it, now, wording)
+            sizes = () if side else _sizes(previous, study, concept)
+            trend = _trend(before_it, now, wording.trend if wording else _growth(sizes))
             if trend is None:
                 continue
             yield Change(
@@ -88,6 +92,7 @@ def _changes(
                 words=wording.words if wording and wording.trend is trend else "",
                 contradiction=_contradiction(before_it, now, wording),
                 side=side,
+                measured=" to ".join(f"{size:g} mm" for size in sizes),
             )
 
 
@@ -140,9 +145,26 @@ def _news(earlier_texts: str, text: str) -> Sentences:
     ]
 
 
-def _trend(was: Assertion | None, state: Assertion, wording: Wording | None) -> Trend | None:
-    """What became of a finding that was and is in these states."""
-    stated = wording.trend if wording else None
+def _sizes(previous: Study | None, study: Study, concept: str) -> tuple[float, ...]:
+    """The size of a finding before, as either report gives it, and now; empty where unknown."""
+    size = study.size(concept)
+    before = size.before
+    if before is None and previous is not None and previous.text != study.text:
+        before = previous.size(concept).now
+    return () if before is None or size.now is None else (before, size.now)
+
+
+def _growth(sizes: Sequence[float]) -> Trend | None:
+    if not sizes:
+        return None
+    before, now = sizes
+    if abs(now - before) < MEASURABLE:
+        return Trend.UNCHANGED
+    return Trend.WORSE if now > before else Trend.BETTER
+
+
+def _trend(was: Assertion | None, state: Assertion, stated: Trend | None) -> Trend | None:
+    """What became of a finding that was and is in these states, with what is said of it."""
     if state is _N:
         return Trend.RESOLVED if was is _A or stated is Trend.RESOLVED else None
     if was is _N:

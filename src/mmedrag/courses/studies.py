@@ -14,6 +14,7 @@ from mmedrag.courses.body_parts import body_parts_of
 from mmedrag.courses.modalities import same_name
 from mmedrag.dates import axis_of, day_of, offset_of
 from mmedrag.protocols import Ontology
+from mmedrag.text.sizes import Size, sizes_of_findings
 from mmedrag.types import Assertion, Case, Evidence, Kind
 
 _FINDINGS = frozenset({Kind.FINDING, Kind.DISEASE, Kind.SYMPTOM})
@@ -49,6 +50,12 @@ class Study:
         for evidence in self.evidence:
             first.setdefault(evidence.text, evidence.key)
         return tuple(first.values())
+
+    def size(self, concept: str) -> Size:
+        """What its reports measure of a concept; nothing where they give several sizes."""
+        read = (sizes_of_findings(e.text, e.mentions).get(concept) for e in self.evidence)
+        sizes = {size for size in read if size is not None}
+        return sizes.pop() if len(sizes) == 1 else Size()
 
     @property
     def cases(self) -> tuple[Case, ...]:

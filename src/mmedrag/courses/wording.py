@@ -48,7 +48,7 @@ def change_lines(changes: Sequence[Change], studies: Mapping[str, Study]) -> Ite
     """
     repeated: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
-        if change.trend is Trend.UNCHANGED and not change.words:
+        if change.trend is Trend.UNCHANGED and not (change.words or change.measured):
             repeated.setdefault((change.earlier, change.later), []).append(change)
         else:
             yield f"- {_change(change, studies)}"
@@ -87,6 +87,8 @@ def _change(change: Change, studies: Mapping[str, Study]) -> str:
         when = f"{later.when}{_since(change, studies)}"
         return f"At {when} the report says: “{change.term}” [{', '.join(later.marks)}]"
     since = _since(change, studies)
-    ground = f"in the words “{change.words}”" if change.words else "by what both reports assert"
+    grounds = [f"in the words “{change.words}”"] if change.words else []
+    grounds += [f"measured {change.measured}"] if change.measured else []
+    ground = ", ".join(grounds) or "by what both reports assert"
     term = change.name[:1].upper() + change.name[1:]
     return f"{term}: {change.trend} at {later.when}{since}, {ground} {_marks(change, studies)}"

@@ -182,7 +182,7 @@ def _sign(change: Change, room: float) -> str:
     That two reports affirm a finding does not say that it is as it was: it is there again.
     """
     sign = _SIGN[change.trend]
-    if change.trend is Trend.UNCHANGED and not change.words:
+    if change.trend is Trend.UNCHANGED and not (change.words or change.measured):
         sign = "= again"
     return sign if room >= _SIGNED else sign.partition(" ")[0]
 

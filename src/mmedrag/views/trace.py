@@ -127,6 +127,7 @@ def change_json(change: Change) -> dict[str, Any]:
         "words": change.words or None,
         "contradiction": change.contradiction or None,
         "side": change.side or None,
+        "measured": change.measured or None,
     }
 
 

@@ -27,11 +27,11 @@ def states_by_side(study: Study, concept: str) -> dict[str, Assertion]:
         m for e in study.evidence for m in e.mentions
         if m.concept == concept and m.assertion in STATES
     ]  # fmt: skip
-    sided = [m for m in mentions if _sides(m)]
-    if not sided or any(not _sides(m) and m.assertion is not Assertion.NEGATED for m in mentions):
+    sided = [m for m in mentions if sides_of(m)]
+    if not sided or any(not sides_of(m) and m.assertion is not Assertion.NEGATED for m in mentions):
         return {}
     states = {
-        side: joint_state({m.assertion for m in mentions if side in (_sides(m) or SIDES)})
+        side: joint_state({m.assertion for m in mentions if side in (sides_of(m) or SIDES)})
         for side in SIDES
     }
     return {side: state for side, state in states.items() if state is not None}
@@ -42,7 +42,8 @@ def trends_by_side(text: str, mentions: Sequence[Mention]) -> dict[tuple[str, st
     trends: dict[tuple[str, str], Wording] = {}
     for side in SIDES:
         named = [
-            replace(m, concept=f"{m.concept}{_APART}") if side in _sides(m) else m for m in mentions
+            replace(m, concept=f"{m.concept}{_APART}") if side in sides_of(m) else m
+            for m in mentions
         ]
         for concept, wording in trends_of_findings(text, named).items():
             if concept.endswith(_APART):
@@ -50,5 +51,6 @@ def trends_by_side(text: str, mentions: Sequence[Mention]) -> dict[tuple[str, st
     return trends
 
 
-def _sides(mention: Mention) -> tuple[str, ...]:
+def sides_of(mention: Mention) -> tuple[str, ...]:
+    """The sides that a text gives a finding."""
     return tuple(side for side in SIDES if side in mention.sites)

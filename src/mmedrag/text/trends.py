@@ -85,7 +85,7 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
         Trend.WORSE,
         r"worse(?:n(?:s|ed|ing))?|progress(?:es|ed|ing|ive(?:ly)?|ion)|enlarging"
         r"|(?:interval|has|have|had|is|are)(?: also| since)? (?:increas|enlarg|grow|grew|expand)\w*"
-        rf"|bigger|doubled|tripled|greater than {_BEFORE}|ma[iy]or {_ANTES}"
+        rf"|grew|bigger|doubled|tripled|greater than {_BEFORE}|ma[iy]or {_ANTES}"
         rf"|increas(?:ed|ing|e)\b{_LOOK}|larger|grown|(?<!-)expanded|denser|more (?:extensive|dense"
         r"|prominent|pronounced|marked|severe|conspicuous|confluent|diffuse)|deteriorat(?:ed|ing|ion)"
         r"|aument(?:o|ó|ou|ad[oa]s?)\b|empeor\w+|progres(?:i[oó]n|iv[oa]s?|s[aã]o)|pior(?:a|ou)",

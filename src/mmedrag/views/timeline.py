@@ -194,7 +194,8 @@ def _finding(
     room = min((b - a for a, b in pairwise(xs)), default=_WIDTH)
     signs: dict[str, str] = {}
     for change in (c for c in course.changes if c.concept == concept):
-        sign = f"{change.side[:1].upper()} {_sign(change, room)}".strip()
+        own = room / 2 if change.side else room
+        sign = f"{change.side[:1].upper()} {_sign(change, own)}".strip()
         beside = signs.get(change.later) if change.side else None
         signs[change.later] = f"{beside}, {sign}" if beside else sign
     elements = [Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(

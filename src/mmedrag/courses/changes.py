@@ -17,6 +17,7 @@ from mmedrag.courses.studies import Study, days_between, state_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.quotations import quotable
 from mmedrag.text.sentences import spans
+from mmedrag.text.sizes import Size
 from mmedrag.text.trends import Wording, other_changes, trends_of_findings
 from mmedrag.types import Assertion, Change, Trend
 
@@ -147,10 +148,10 @@ def _news(earlier_texts: str, text: str) -> Sentences:
 
 def _sizes(previous: Study | None, study: Study, concept: str) -> tuple[float, ...]:
     """The size of a finding before, as either report gives it, and now; empty where unknown."""
-    size = study.size(concept)
+    size = study.sizes.get(concept, Size())
     before = size.before
     if before is None and previous is not None and previous.text != study.text:
-        before = previous.size(concept).now
+        before = previous.sizes.get(concept, Size()).now
     return () if before is None or size.now is None else (before, size.now)
 
 

@@ -29,13 +29,15 @@ class Study:
 
     ``time`` is a day on the patient's axis, ``None`` where it is unknown. ``states`` are what the
     reports say of each finding: affirmed, negated, or uncertain where they hedge or say both.
-    ``terms`` name the concepts of ``states``, ``body_parts`` are those that it is on.
+    ``terms`` name the concepts of ``states``, ``sizes`` are those of which its reports give one,
+    ``body_parts`` are those that it is on.
     """
 
     evidence: tuple[Evidence, ...]
     time: float | None
     states: Mapping[str, Assertion]
     terms: Mapping[str, str]
+    sizes: Mapping[str, Size]
     body_parts: frozenset[str]
 
     @property
@@ -50,12 +52,6 @@ class Study:
         for evidence in self.evidence:
             first.setdefault(evidence.text, evidence.key)
         return tuple(first.values())
-
-    def size(self, concept: str) -> Size:
-        """What its reports measure of a concept; nothing where they give several sizes."""
-        read = (sizes_of_findings(e.text, e.mentions).get(concept) for e in self.evidence)
-        sizes = {size for size in read if size is not None}
-        return sizes.pop() if len(sizes) == 1 else Size()
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -153,11 +149,20 @@ def _study(evidence: tuple[Evidence, ...], time: float | None, ontology: Ontolog
         time=time,
         states=states,
         terms={m.concept: m.term for m in mentions},
+        sizes=_sizes(evidence),
         body_parts=body_parts_of(
             {ontology.name(ontology.region(m.concept)) for m in mentions},
             (e.item for e in evidence if isinstance(e.item, Case)),
         ),
     )
+
+
+def _sizes(evidence: Sequence[Evidence]) -> dict[str, Size]:
+    read: dict[str, set[Size]] = {}
+    for item in evidence:
+        for concept, size in sizes_of_findings(item.text, item.mentions).items():
+            read.setdefault(concept, set()).add(size)
+    return {concept: sizes.pop() for concept, sizes in read.items() if len(sizes) == 1}
 
 
 def joint_state(assertions: set[Assertion]) -> Assertion | None:

@@ -23,10 +23,12 @@ _MEASURE = re.compile(
     re.IGNORECASE,
 )
 _EARLIER = (
-    r"(?:previous(?:ly)?|prior|former(?:ly)?|before|earlier|was|were|from|versus|vs\.?"
-    r"|compared (?:to|with)|antes|previ[oa]|previamente|anterior(?:mente)?|era|desde)"
+    r"(?P<told>was|were|era|estaba)|previous(?:ly)?|prior|former(?:ly)?|before|earlier|from"
+    r"|compared (?:to|with)|antes|previ[oa]|previamente|anterior(?:mente)?|desde"
 )
-_BEFORE = re.compile(rf"\b{_EARLIER}\b(?:\W+(?!now|currently|to\b)\w+){{0,3}}\W*$", re.IGNORECASE)
+_BEFORE = re.compile(
+    rf"\b(?:{_EARLIER})\b(?:\W+(?!now|currently|to\b)\w+){{0,3}}\W*$", re.IGNORECASE
+)
 _BEHIND = re.compile(
     r"\W{0,2}(?:previously|before|on the (?:prior|previous)|antes|previamente)\b"
     r"(?!\s+(?:measur\w+\s+)?\d)",
@@ -52,20 +54,23 @@ def sizes_of_findings(text: str, mentions: Sequence[Mention]) -> dict[str, Size]
     read: dict[str, list[Size | None]] = {}
     for first, last in spans(text):
         own = [m for m in mentions if m.kind.is_finding and first <= m.start < last]
-        measured: dict[int, list[tuple[float, bool]]] = {}
-        for match, is_earlier in _measures(text, first, last) if own else ():
+        measured: dict[int, list[tuple[float, str]]] = {}
+        for match, time in _measures(text, first, last) if own else ():
             nearest = min(range(len(own)), key=lambda i: _apart(own[i], match))
-            measured.setdefault(nearest, []).append((_millimetres(match), is_earlier))
+            measured.setdefault(nearest, []).append((_millimetres(match), time))
         for i, measures in measured.items():
             read.setdefault(own[i].concept, []).append(_size(measures))
     return {c: s[0] for c, s in read.items() if len(set(s)) == 1 and s[0] is not None}
 
 
-def _measures(text: str, first: int, last: int) -> Iterator[tuple[re.Match[str], bool]]:
-    """The measures of a sentence, and whether each is one of before."""
+def _measures(text: str, first: int, last: int) -> Iterator[tuple[re.Match[str], str]]:
+    """The measures of a sentence, each with its time: now, before, or told in the past tense."""
     for match in _MEASURE.finditer(text, first, last):
-        is_earlier = _BEFORE.search(text, first, match.start()) or _BEHIND.match(text, match.end())
-        yield match, is_earlier is not None
+        words = _BEFORE.search(text, first, match.start())
+        if _BEHIND.match(text, match.end()) or (words and not words["told"]):
+            yield match, "before"
+        else:
+            yield match, "told" if words else "now"
         first = match.end()
 
 
@@ -74,11 +79,15 @@ def _apart(mention: Mention, match: re.Match[str]) -> int:
     return max(mention.start - match.end(), match.start() - mention.end)
 
 
-def _size(measures: Iterable[tuple[float, bool]]) -> Size | None:
-    """The sizes of now and before; ``None`` where there are several of one time."""
-    measures = list(measures)
-    now = {value for value, is_earlier in measures if not is_earlier}
-    before = {value for value, is_earlier in measures if is_earlier}
+def _size(measures: Sequence[tuple[float, str]]) -> Size | None:
+    """The sizes of now and before; ``None`` where there are several of one time.
+
+    "The nodule was 8 mm" is of before where another size is of now, else a report's way to tell.
+    """
+    told = "before" if any(time == "now" for _, time in measures) else "now"
+    timed = [(value, told if time == "told" else time) for value, time in measures]
+    now = {value for value, time in timed if time == "now"}
+    before = {value for value, time in timed if time == "before"}
     return None if len(now) > 1 or len(before) > 1 else Size(_only(now), _only(before))
 
 

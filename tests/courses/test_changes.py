@@ -123,6 +123,23 @@ def test_a_change_of_the_whole_picture_is_quoted(patient, terms):
     assert change.days == 4.0
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "quoted"),
+    [
+        ("Right lower lobe consolidation.", "Normal chest radiograph.", "Normal chest radiograph."),
+        ("Consolidation.", "The lungs are clear. Rib fracture.", "The lungs are clear."),
+        ("Consolidation.", "Normal heart size.", ""),
+        ("Consolidation.", "Normal chest radiograph apart from a rib fracture.", ""),
+        ("No consolidation.", "Normal chest radiograph.", ""),
+        ("Consolidation.", "No consolidation. Normal chest radiograph.", ""),
+    ],
+)
+def test_what_is_called_normal_after_a_finding_is_quoted(patient, terms, before, after, quoted):
+    changes = course_of("P", patient((0, before), (5, after)), terms.concepts).changes
+    assert "".join(c.term for c in changes if not c.concept) == quoted
+    assert all(c.trend is R for c in changes if not c.concept)
+
+
 def test_a_report_may_say_what_an_older_one_said(patient, terms):
     reports = ((0, "No pneumothorax."), (5, "Pneumothorax."), (9, "No pneumothorax."))
     changes = course_of("P", patient(*reports), terms.concepts).changes

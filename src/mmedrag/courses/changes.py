@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import shorten
 from typing import TypeAlias
 
+from mmedrag.courses.normality import normal_now
 from mmedrag.courses.sides import SIDES, states_by_side, trends_by_side
 from mmedrag.courses.studies import Study, days_between, state_of
 from mmedrag.protocols import Ontology
@@ -67,7 +68,7 @@ def changes_since(earlier: Sequence[Study], study: Study, ontology: Ontology) ->
     news = [_news(earlier_texts, evidence.text) for evidence in study.evidence]
     return [
         *_changes(before, study, _words(study, news), ontology),
-        *_other_changes(before, study, news),
+        *_other_changes(before, study, news, ontology),
     ]
 
 
@@ -112,19 +113,26 @@ def _apart(previous: Study | None, study: Study, concept: str, words: Words) -> 
 
 
 def _other_changes(
-    before: Sequence[Study], study: Study, news: Sequence[Sentences]
+    before: Sequence[Study], study: Study, news: Sequence[Sentences], ontology: Ontology
 ) -> Iterator[Change]:
-    """What the reports of a study say has changed and name no finding for."""
+    """What the reports of a study say has changed, or is normal now, and name no finding for."""
     previous = before[-1] if before else None
     quotes: dict[str, Wording] = {}
     for evidence, own in zip(study.evidence, news, strict=True):
         for start, end, wording in other_changes(evidence.text, evidence.mentions):
             if any(a <= start < b for a, b in own):
-                quote = shorten(quotable(evidence.text[start:end]), LONGEST, placeholder=" …")
-                quotes.setdefault(quote, wording)
+                quotes.setdefault(_quoted(evidence.text[start:end]), wording)
+    for evidence, mention in normal_now(previous, study, ontology) if previous else ():
+        start, end = next(s for s in spans(evidence.text) if s[0] <= mention.start < s[1])
+        words = evidence.text[mention.start : mention.end].lower()
+        quotes.setdefault(_quoted(evidence.text[start:end]), Wording(Trend.RESOLVED, words))
     for quote, wording in quotes.items():
         yield Change("", quote, wording.trend, previous.key if previous else "", study.key,
                      days_between(previous, study), wording.words)  # fmt: skip
+
+
+def _quoted(text: str) -> str:
+    return shorten(quotable(text), LONGEST, placeholder=" …")
 
 
 def _words(study: Study, news: Sequence[Sentences]) -> Words:

@@ -35,10 +35,17 @@ _MONTHS = {
     for name in names.split()
 }  # fmt: skip
 _YEAR = r"(?P<year>(?:1[89]|20|21)\d\d)"
-_TIME = r"(?:[T ](?P<hour>\d{1,2}):?(?P<minute>\d\d).*)?"
+_TIME = r"(?:[T ](?P<hour>\d{1,2}):?(?P<minute>\d\d)(?P<rest>.*))?"
 _NUMERIC = re.compile(
     rf"{_YEAR}(?:(?P<sep>[-/.]?)(?P<month>\d\d)(?:(?P=sep)(?P<day>\d\d){_TIME})?)?"
 )
+_SHORT = re.compile(rf"{_YEAR}(?P<sep>[-/])(?P<month>\d\d?)(?:(?P=sep)(?P<day>\d\d?){_TIME})?")
+_COMPACT = re.compile(  # as DICOM writes a date with its time
+    rf"{_YEAR}(?P<month>\d\d)(?P<day>\d\d)(?P<hour>\d\d)(?P<minute>\d\d)"
+    r"(?P<rest>(?:\d\d(?:\.\d+)?)?(?:[+-]\d{4})?)"
+)
+_HYPHENS = re.compile(r"(?<=\d)[-/](?=[^\W\d_])|(?<=[^\W\d_])[-/](?=\d)")
+_AFTERNOON = re.compile(r"[^A-Za-z]*(?P<half>[ap])\.?m\b", re.IGNORECASE)
 _NAMED = re.compile(
     rf"(?:(?P<before>\d{{1,2}})(?:st|nd|rd|th)?(?: de|\.| of)? )?(?P<name>[^\W\d_]{{3,10}})\.?"
     rf"(?: (?P<after>\d{{1,2}})(?:st|nd|rd|th)?)?,?(?: de)? {_YEAR}"
@@ -53,8 +60,11 @@ def days_of(text: str) -> tuple[int, int] | None:
     possible: ``3/25/2020`` is, ``3/4/2020`` is unknown.
     """
     text = " ".join(text.split())
-    for pattern, read in ((_NUMERIC, _numeric), (_NAMED, _named), (_SLASHED, _slashed)):
-        if (match := pattern.fullmatch(text)) and (fields := read(match)):
+    if match := _numbers(text):
+        return _span(*_numeric(match))
+    for pattern, read in ((_NAMED, _named), (_SLASHED, _slashed)):
+        match = pattern.fullmatch(_HYPHENS.sub(" ", text))
+        if match and (fields := read(match)):
             return _span(*fields)
     return None
 
@@ -154,14 +164,23 @@ def _times_by_date(cases: Sequence[Case]) -> dict[tuple[str, str], float]:
 
 def _clock(text: str) -> float | None:
     """The time of day that is written behind a date, as a part of the day."""
-    match = _NUMERIC.fullmatch(" ".join(text.split()))
-    if match is None or match["hour"] is None:
+    match = _numbers(" ".join(text.split()))
+    if match is None or "hour" not in match.groupdict() or match["hour"] is None:
         return None
     hour, minute = int(match["hour"]), int(match["minute"])
+    if half := _AFTERNOON.match(match["rest"]):
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half["half"] in "pP" else 0)
     return (hour * 60 + minute) / 1440.0 if hour < 24 and minute < 60 else None
 
 
-def _numeric(match: re.Match[str]) -> tuple[int, int, int] | None:
+def _numbers(text: str) -> re.Match[str] | None:
+    """A date that begins with its year and is written in numbers."""
+    return _NUMERIC.fullmatch(text) or _SHORT.fullmatch(text) or _COMPACT.fullmatch(text)
+
+
+def _numeric(match: re.Match[str]) -> tuple[int, int, int]:
     return int(match["year"]), int(match["month"] or 0), int(match["day"] or 0)
 
 

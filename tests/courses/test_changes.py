@@ -65,6 +65,7 @@ def test_words_that_the_earlier_report_contradicts_are_named(patient, terms, bef
         ("Left consolidation.", "The left consolidation is larger.", [("consolidation", W)]),
         ("Left consolidation.", "The consolidation is larger.", [("consolidation", W)]),
         ("Bilateral pleural effusions.", "No pleural effusion.", [("pleural effusion", R)]),
+        ("Left effusion.", "Bilateral effusions, larger on the right.", [("effusion", W)]),
     ],
 )  # fmt: skip
 def test_what_became_of_the_left_and_of_the_right_is_told_apart(

@@ -13,7 +13,7 @@ from textwrap import shorten
 from typing import TypeAlias
 
 from mmedrag.courses.normality import normal_now
-from mmedrag.courses.sides import SIDES, states_by_side, trends_by_side
+from mmedrag.courses.sides import SIDES, is_bilateral, states_by_side, trends_by_side
 from mmedrag.courses.studies import Study, days_between, state_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.quotations import quotable
@@ -102,7 +102,7 @@ def _apart(previous: Study | None, study: Study, concept: str, words: Words) -> 
     """What both studies say of a finding by side; empty where the sides need not be told apart."""
     earlier = states_by_side(previous, concept) if previous else {}
     later = states_by_side(study, concept)
-    if not earlier or not later:
+    if not earlier or not later or is_bilateral(study, concept):
         return []
     sides = [
         (side, earlier.get(side), later[side], words.get((concept, side)))

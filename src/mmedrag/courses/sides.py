@@ -37,6 +37,12 @@ def states_by_side(study: Study, concept: str) -> dict[str, Assertion]:
     return {side: state for side, state in states.items() if state is not None}
 
 
+def is_bilateral(study: Study, concept: str) -> bool:
+    """Whether one statement of a study is of both sides, so that its words are of neither alone."""
+    mentions = (m for e in study.evidence for m in e.mentions if m.concept == concept)
+    return any(m.assertion in STATES and len(sides_of(m)) == len(SIDES) for m in mentions)
+
+
 def trends_by_side(text: str, mentions: Sequence[Mention]) -> dict[tuple[str, str], Wording]:
     """What a text says became of each concept on each side, by concept and side."""
     trends: dict[tuple[str, str], Wording] = {}

@@ -99,7 +99,9 @@ def test_what_has_a_subject_of_its_own_speaks_of_that(read, text):
     ["No new consolidation.", "Increased density of the mass.", "Large pleural effusion.",
      "Consolidation, more extensive in the left lung.", "No consolidation, effusion is unchanged.",
      "Consolidation is not new.", "Not a new consolidation.", "Consolidation mayor que 3 cm.",
-     "Consolidation on high-resolution CT."],
+     "Consolidation on high-resolution CT.", "Repeat film to ensure resolution of consolidation.",
+     "Consolidation, to be followed to resolution.", "Consolidation. CT to document clearing.",
+     "Consolidation, to be followed until it has fully cleared."],
 )  # fmt: skip
 def test_what_only_looks_like_a_change_is_none(read, text):
     assert "consolidation" not in read(text)

@@ -202,6 +202,7 @@ PSEUDO = """
     ; [partial|incomplete|near complete|slow|delayed] [resolution|clearing|regression] of
     ; <partly> <gone>; not ... <gone>; <have> ... not <gone>; <have> <partly> <gone>
     ; <have> not ... <gone>; <be> <partly> <gone>
+    ; [until|till] <gone>; [until|till] [it|this|they|these] ... <gone>
     ; [did|does|do] not ... [resolve|clear|disappear|regress|subside|improve|change]
     ; <have> [gone|cleared] [through|into|on|to|beyond|past|up|down]
     ; resolving; sister mary joseph; sister chromatid; daughter [cell|cells|cyst|cysts]

@@ -43,6 +43,12 @@ _RULES: tuple[tuple[Trend | None, str], ...] = (
      r"|not (?:an? |definitely |clearly )?new|(?:well|fully|normally|adequately|poorly)[- ]expanded"
      r"|lungs? (?:(?:is|are|has|have)(?: \w+)? )?(?:re-?)?expan(?:d\w*|sion)|expansion of the"
      r"(?: \w+)? lungs?|(?:ha?emodynamically|clinically|neurologically) stable"
+     r"|(?:ensure|document|confirm|verify|assess|evaluate|monitor|check|await(?:ing)?|pending|until"
+     r"|follow(?:ed|-up)?)(?: (?:for|to|until))?(?: (?:complete|interval|full|any|further))?"
+     r" (?:resolution|clear(?:ing|ance)|improvement|progression|stability|growth|change|worsening"
+     r"|regression|increase|decrease)s?"
+     r"|(?:until|till)(?: (?:it|this|they|these) (?:has|have|is|are))?(?: \w+ly)?"
+     r" (?:resolved|cleared|gone|disappeared)"
      r"|(?:high|low|spatial|image)[- ]resolution|alta resolu(?:ci[oó]n|[cç][aã]o)"),
     (
         Trend.UNCHANGED,

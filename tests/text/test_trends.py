@@ -101,7 +101,10 @@ def test_what_has_a_subject_of_its_own_speaks_of_that(read, text):
      "Consolidation is not new.", "Not a new consolidation.", "Consolidation mayor que 3 cm.",
      "Consolidation on high-resolution CT.", "Repeat film to ensure resolution of consolidation.",
      "Consolidation, to be followed to resolution.", "Consolidation. CT to document clearing.",
-     "Consolidation, to be followed until it has fully cleared."],
+     "Consolidation, to be followed until it has fully cleared.",
+     "Bilateral consolidation, right larger than left.",
+     "Consolidation, worse on the left than right.",
+     "Consolidation. CT if this does not resolve."],
 )  # fmt: skip
 def test_what_only_looks_like_a_change_is_none(read, text):
     assert "consolidation" not in read(text)
@@ -119,6 +122,7 @@ def test_what_only_looks_like_a_change_is_none(read, text):
         ("The tube is unchanged; the nodule is larger.", [("The tube is unchanged", U)]),
         ("The consolidation has improved.", []),
         ("A nodule. Larger than before.", []),
+        ("Follow-up film shows improvement.", [("Follow-up film shows improvement", B)]),
         ("No new abnormality of the tubes.", []),
         ("Newly diagnosed patient from New York.", []),
         ("A marked increase in the ventilated parenchyma.", []),
@@ -128,6 +132,13 @@ def test_what_only_looks_like_a_change_is_none(read, text):
         ("A hypo-expanded hemithorax.", []),
         ("The lungs are well expanded.", []),
         ("The left lung has re-expanded.", []),
+        ("Both lungs are clear and expanded.", []),
+        ("Lung volumes are mildly decreased.", []),
+        ("Decubitus films would better evaluate the lungs.", []),
+        ("There are diminished lung volumes.", []),
+        ("The mediastinal contours are not enlarged.", []),
+        ("Recommend following this process to resolution.", []),
+        ("If the symptoms persist, repeat the film.", []),
         ("Lungs are fully expanded and clear.", []),
         ("The patient is hemodynamically stable.", []),
         ("Mejoría de la imagen.", [("Mejoría de la imagen", B)]),

@@ -23,6 +23,7 @@ REPORTS = {
     "B": [(0, "Consolidation."), (10, "Consolidation has resolved.")],
     "C": [(0, "No consolidation."), (4, "New consolidation.")],
     "D": [(None, "Pneumothorax of unknown time.")],
+    "E": [(3, "Consolidation has resolved.")],
 }  # fmt: skip
 
 
@@ -56,6 +57,12 @@ def test_a_course_is_cited_and_checked(rag):
     assert "Consolidation: resolved at day 12 since day 5 (7 days)" in answer.text
     assert [e.item.id for e in answer.context.kept] == ["A0", "A1", "A2"]
     assert unsupported_sentences(answer) == []
+    assert not answer.struck
+
+
+def test_what_the_first_report_calls_resolved_stands(rag):
+    answer = patients.course(rag, "E").answer
+    assert "Consolidation: resolved at day 3, in the words “resolved” [C1]" in answer.text
     assert not answer.struck
 
 

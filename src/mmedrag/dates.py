@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from calendar import monthrange
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import TypeVar
@@ -34,10 +35,17 @@ _MONTHS = {
     for name in names.split()
 }  # fmt: skip
 _YEAR = r"(?P<year>(?:1[89]|20|21)\d\d)"
-_TIME = r"(?:[T ]\d{1,2}:?\d\d.*)?"
+_TIME = r"(?:[T ](?P<hour>\d{1,2}):?(?P<minute>\d\d)(?P<rest>.*))?"
 _NUMERIC = re.compile(
     rf"{_YEAR}(?:(?P<sep>[-/.]?)(?P<month>\d\d)(?:(?P=sep)(?P<day>\d\d){_TIME})?)?"
 )
+_SHORT = re.compile(rf"{_YEAR}(?P<sep>[-/])(?P<month>\d\d?)(?:(?P=sep)(?P<day>\d\d?){_TIME})?")
+_COMPACT = re.compile(  # as DICOM writes a date with its time
+    rf"{_YEAR}(?P<month>\d\d)(?P<day>\d\d)(?P<hour>\d\d)(?P<minute>\d\d)"
+    r"(?P<rest>(?:\d\d(?:\.\d+)?)?(?:[+-]\d{4})?)"
+)
+_HYPHENS = re.compile(r"(?<=\d)[-/](?=[^\W\d_])|(?<=[^\W\d_])[-/](?=\d)")
+_AFTERNOON = re.compile(r"[^A-Za-z]*(?P<half>[ap])\.?m\b", re.IGNORECASE)
 _NAMED = re.compile(
     rf"(?:(?P<before>\d{{1,2}})(?:st|nd|rd|th)?(?: de|\.| of)? )?(?P<name>[^\W\d_]{{3,10}})\.?"
     rf"(?: (?P<after>\d{{1,2}})(?:st|nd|rd|th)?)?,?(?: de)? {_YEAR}"
@@ -52,8 +60,11 @@ def days_of(text: str) -> tuple[int, int] | None:
     possible: ``3/25/2020`` is, ``3/4/2020`` is unknown.
     """
     text = " ".join(text.split())
-    for pattern, read in ((_NUMERIC, _numeric), (_NAMED, _named), (_SLASHED, _slashed)):
-        if (match := pattern.fullmatch(text)) and (fields := read(match)):
+    if match := _numbers(text):
+        return _span(*_numeric(match))
+    for pattern, read in ((_NAMED, _named), (_SLASHED, _slashed)):
+        match = pattern.fullmatch(_HYPHENS.sub(" ", text))
+        if match and (fields := read(match)):
             return _span(*fields)
     return None
 
@@ -107,12 +118,15 @@ def day_of(case: Case) -> float | None:
 def axis_of(cases: Iterable[Case]) -> Callable[[Case], float | None]:
     """What orders the cases of one patient: offsets or dates, whichever more of them have.
 
-    The two are never mixed, for nothing says on which date the offsets begin.
+    The two are never mixed, for nothing says on which date the offsets begin. A month or a year is
+    a time where no other study that is dated as well may lie within it, and then stands at its
+    first day; the time of day counts where all dates of that day have one.
     """
     cases = list(cases)
     offsets = sum(offset_of(case) is not None for case in cases)
-    dates = sum(day_of(case) is not None for case in cases)
-    return day_of if dates > offsets else offset_of
+    times = _times_by_date(cases)
+    dates = sum(_dated(case) in times for case in cases)
+    return (lambda case: times.get(_dated(case))) if dates > offsets else offset_of
 
 
 def chronological(items: Sequence[Item], case_of: Callable[[Item], Case]) -> list[Item]:
@@ -123,7 +137,50 @@ def chronological(items: Sequence[Item], case_of: Callable[[Item], Case]) -> lis
     return [items[i] for i in order]
 
 
-def _numeric(match: re.Match[str]) -> tuple[int, int, int] | None:
+def _dated(case: Case) -> tuple[str, str]:
+    return case.date, case.study_id
+
+
+def _times_by_date(cases: Sequence[Case]) -> dict[tuple[str, str], float]:
+    """When each date of a patient was, by date and study, as far as that is certain."""
+    several = Counter(map(_dated, cases))
+    known = {key: span for key in several if (span := days_of(key[0]))}
+    clocks = {key: _clock(key[0]) for key in known}
+    timed: dict[int, bool] = {}
+    for key, (first, _) in known.items():
+        timed[first] = timed.get(first, True) and clocks[key] is not None
+    times: dict[tuple[str, str], float] = {}
+    for key, (first, last) in known.items():
+        if first == last:
+            times[key] = first + (clocks[key] or 0.0 if timed[first] else 0.0)
+        elif (key[1] or several[key] == 1) and not any(
+            a <= last and first <= b and b - a <= last - first
+            for other, (a, b) in known.items()
+            if other != key
+        ):
+            times[key] = float(first)
+    return times
+
+
+def _clock(text: str) -> float | None:
+    """The time of day that is written behind a date, as a part of the day."""
+    match = _numbers(" ".join(text.split()))
+    if match is None or "hour" not in match.groupdict() or match["hour"] is None:
+        return None
+    hour, minute = int(match["hour"]), int(match["minute"])
+    if half := _AFTERNOON.match(match["rest"]):
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half["half"] in "pP" else 0)
+    return (hour * 60 + minute) / 1440.0 if hour < 24 and minute < 60 else None
+
+
+def _numbers(text: str) -> re.Match[str] | None:
+    """A date that begins with its year and is written in numbers."""
+    return _NUMERIC.fullmatch(text) or _SHORT.fullmatch(text) or _COMPACT.fullmatch(text)
+
+
+def _numeric(match: re.Match[str]) -> tuple[int, int, int]:
     return int(match["year"]), int(match["month"] or 0), int(match["day"] or 0)
 
 

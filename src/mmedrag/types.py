@@ -430,7 +430,9 @@ class Change:
     ``days`` lie between them, where both times are known. ``words`` of the later report say so;
     where they are empty, what the two reports assert does. ``contradiction`` says how the words and
     the assertions differ, and is empty where they agree. Where the later report speaks of a change
-    and names no finding, ``concept`` is empty and ``term`` quotes it.
+    and names no finding, ``concept`` is empty and ``term`` quotes it. ``side`` is given where a
+    finding of the left and one of the right went different ways, ``measured`` ("8 mm to 12 mm")
+    where the reports give one size each.
     """
 
     concept: str
@@ -441,6 +443,13 @@ class Change:
     days: float | None = None
     words: str = ""
     contradiction: str = ""
+    side: str = ""
+    measured: str = ""
+
+    @property
+    def name(self) -> str:
+        """The term with its side."""
+        return f"{self.side} {self.term}" if self.side else self.term
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,3 +116,12 @@ def test_the_latest_report_is_quoted_first(terms):
     quotes = text.split("Their reports:")[1]
     assert [zone for zone in range(6) if f"zone {zone}." in quotes] == [2, 3, 4, 5]
     assert quotes.index("zone 5.") < quotes.index("zone 4.")
+
+
+def test_what_the_question_describes_is_held_against_the_same_side_and_measured(terms):
+    cases = [study(0, "New left pneumothorax. No right pneumothorax. An 8 mm nodule.")]
+    text = "No left pneumothorax. Right pneumothorax. A 12 mm nodule. What has changed?"
+    _, answer = asked(terms, Query(text, patient_id="P"), cases)
+    assert "Resolved by your text: day 0 had left pneumothorax [C1]" in answer
+    assert "New by your text: day 0 had no right pneumothorax [C1]" in answer
+    assert "Worse by your text: day 0 had nodule [C1]; measured 8 mm to 12 mm" in answer

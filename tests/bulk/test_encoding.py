@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mmedrag.bulk.encoding import encode_corpus
-from mmedrag.bulk.plan import Plan, Source
+from mmedrag.bulk.plan import Plan, Source, alone
 from mmedrag.bulk.shards import shards_in
 from mmedrag.errors import CorpusError, QueryError
 from patience import PATIENCE
@@ -53,6 +53,15 @@ def test_rows_that_come_at_the_end_leave_full_pieces(tmp_path: Path, corpus: Pat
     shorter = encode_corpus(mine, 1)
     assert (shorter.shards, shorter.made, shorter.cases) == (1, 0, 16)
     assert list(shards_in(mine.into)) == [0]
+
+
+def test_two_runs_into_one_folder_do_not_mix_their_shards(mine: Plan) -> None:
+    with alone(mine.into), pytest.raises(CorpusError, match="Another process is encoding into"):
+        encode_corpus(mine, 1)
+    assert encode_corpus(mine, 1).made == 0
+    (mine.into / "encoding.json").write_text("{")
+    with pytest.raises(CorpusError, match="Delete the folder"):
+        encode_corpus(mine, 1)
 
 
 def test_a_changed_image_is_noticed(tmp_path: Path, phantoms) -> None:

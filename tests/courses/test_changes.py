@@ -47,6 +47,52 @@ def test_words_that_the_earlier_report_contradicts_are_named(patient, terms, bef
     assert (change.earlier, change.later, change.days) == ("C1", "C2", 5.0)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        ("Right pneumothorax. No left pneumothorax.",
+         "New left pneumothorax. The right pneumothorax has resolved.",
+         [("left pneumothorax", N), ("right pneumothorax", R)]),
+        ("Bilateral pleural effusions.", "Right pleural effusion. No left pleural effusion.",
+         [("left pleural effusion", R), ("right pleural effusion", U)]),
+        ("Left consolidation. Right consolidation.",
+         "The left consolidation is larger. The right consolidation has decreased.",
+         [("left consolidation", W), ("right consolidation", B)]),
+        ("Left consolidation.", "Right consolidation.", []),
+        ("Consolidation.",
+         "Resolution of consolidation on the left. Increased consolidation on the right.",
+         [("consolidation", W)]),
+        ("Left consolidation.", "The left consolidation is larger.", [("consolidation", W)]),
+        ("Left consolidation.", "The consolidation is larger.", [("consolidation", W)]),
+        ("Bilateral pleural effusions.", "No pleural effusion.", [("pleural effusion", R)]),
+        ("Left effusion.", "Bilateral effusions, larger on the right.", [("effusion", W)]),
+    ],
+)  # fmt: skip
+def test_what_became_of_the_left_and_of_the_right_is_told_apart(
+    patient, terms, before, after, changes
+):
+    read = course_of("P", patient((0, before), (5, after)), terms.concepts).changes
+    assert [(c.name, c.trend) for c in read] == changes
+    assert not any(c.contradiction for c in read)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "trend", "measured"),
+    [
+        ("An 8 mm nodule.", "A 12 mm nodule.", W, "8 mm to 12 mm"),
+        ("A 1.2 cm nodule.", "An 8 mm nodule.", B, "12 mm to 8 mm"),
+        ("An 8 mm nodule.", "A 9 mm nodule.", U, "8 mm to 9 mm"),
+        ("A nodule.", "A 12 mm nodule, previously 8 mm.", W, "8 mm to 12 mm"),
+        ("An 8 mm nodule.", "The nodule is stable at 12 mm.", U, "8 mm to 12 mm"),
+        ("Nodules of 4 mm and 7 mm.", "A 9 mm nodule.", U, ""),
+        ("No nodule.", "A 12 mm nodule.", N, ""),
+    ],
+)
+def test_sizes_tell_what_words_do_not(patient, terms, before, after, trend, measured):
+    (change,) = course_of("P", patient((0, before), (90, after)), terms.concepts).changes
+    assert (change.trend, change.measured) == (trend, measured)
+
+
 def test_words_of_a_text_that_repeats_the_one_before_are_read_once(patient, terms):
     text = "Consolidation has increased."
     changes = course_of("P", patient((0, text), (5, text)), terms.concepts).changes
@@ -76,6 +122,23 @@ def test_a_change_of_the_whole_picture_is_quoted(patient, terms):
     assert (change.concept, change.trend, change.earlier, change.later) == ("", B, "C1", "C2")
     assert change.term == "Remarkable improvement in appearances (C1) since then"
     assert change.days == 4.0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "quoted"),
+    [
+        ("Right lower lobe consolidation.", "Normal chest radiograph.", "Normal chest radiograph."),
+        ("Consolidation.", "The lungs are clear. Rib fracture.", "The lungs are clear."),
+        ("Consolidation.", "Normal heart size.", ""),
+        ("Consolidation.", "Normal chest radiograph apart from a rib fracture.", ""),
+        ("No consolidation.", "Normal chest radiograph.", ""),
+        ("Consolidation.", "No consolidation. Normal chest radiograph.", ""),
+    ],
+)
+def test_what_is_called_normal_after_a_finding_is_quoted(patient, terms, before, after, quoted):
+    changes = course_of("P", patient((0, before), (5, after)), terms.concepts).changes
+    assert "".join(c.term for c in changes if not c.concept) == quoted
+    assert all(c.trend is R for c in changes if not c.concept)
 
 
 def test_a_report_may_say_what_an_older_one_said(patient, terms):

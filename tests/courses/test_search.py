@@ -37,3 +37,31 @@ def test_time_counts_from_the_first_report_that_affirms_it(patient, terms):
     assert found("consolidation that resolved within 3 weeks") == ["slow", "fast"]
     assert found("opacity that resolved") == ["slow", "fast"]
     assert found("consolidation that got worse") == []
+
+
+def test_the_side_is_that_of_what_has_changed(patient, terms):
+    reports = {
+        "one side": ("Left consolidation.", "The consolidation has resolved."),
+        "apart": ("Right pneumothorax. Left consolidation. Right consolidation.",
+                  "New left pneumothorax. The right pneumothorax has resolved. Left consolidation. "
+                  "The right consolidation has resolved."),
+        "unknown": ("Consolidation.", "The consolidation has resolved."),
+    }  # fmt: skip
+    courses = [
+        course_of(name, patient(*zip((0, 9), texts, strict=True)), terms.concepts)
+        for name, texts in reports.items()
+    ]
+
+    def found(text: str) -> list[str]:
+        pairs = matching(courses, wanted_in(text, terms), terms.concepts)
+        return [course.patient_id for course, _ in pairs]
+
+    assert found("left consolidation that resolved") == ["one side"]
+    assert found("right consolidation that resolved") == ["apart"]
+    assert found("consolidation that resolved") == list(reports)
+    assert found("new right pneumothorax") == []
+
+
+def test_hours_are_a_time(terms):
+    (wanted,) = wanted_in("pneumothorax that resolved within 36 hours", terms)
+    assert wanted.days == pytest.approx(1.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmedrag.courses.studies import state_of, studies_of
+from mmedrag.courses.studies import days_between, state_of, studies_of
 from mmedrag.types import Assertion, Case
 
 
@@ -44,3 +44,35 @@ def test_only_like_studies_are_comparable(patient, terms):
     assert chest.comparable(chest)
     assert not chest.comparable(brain)
     assert not chest.comparable(ct)
+
+
+def test_names_of_one_modality_are_comparable(patient, terms):
+    xray, dx, cr, ct = (
+        studies_of(patient((0, "Pleural effusion."), modality=name), terms.concepts)[0]
+        for name in ("X-ray", "DX", "CR", "CT")
+    )
+    assert xray.comparable(dx)
+    assert cr.comparable(dx)
+    assert not cr.comparable(ct)
+
+
+def dated(*dates: str, study: str = "") -> list[Case]:
+    return [
+        Case(id=d, text=t, date=d, study_id=study, modality="xray", patient_id="P")
+        for d, t in zip(dates, ("Pneumothorax.", "No pneumothorax."), strict=True)
+    ]
+
+
+def test_two_examinations_of_one_day_are_two_studies_where_their_hours_are_known(read, terms):
+    studies = studies_of(read(dated("2020-01-02T14:00", "2020-01-02T08:00")), terms.concepts)
+    assert [s.when for s in studies] == ["2020-01-02T08:00", "2020-01-02T14:00"]
+    assert days_between(*studies) == 0.25
+    views = dated("2020-01-02T08:00", "2020-01-02T08:04", study="S")
+    assert len(studies_of(read(views), terms.concepts)) == 1
+    assert len(studies_of(read(dated("2020-01-02", "2020-01-02")), terms.concepts)) == 1
+
+
+def test_days_are_counted_between_dates_that_are_known_to_the_day(read, terms):
+    studies = studies_of(read(dated("2020-01", "2020-03-02")), terms.concepts)
+    assert [s.when for s in studies] == ["2020-01", "2020-03-02"]
+    assert days_between(*studies) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmedrag.citations import resolve
 from mmedrag.courses.course import course_of
 from mmedrag.courses.wording import course_lines, days, study_line
+from mmedrag.types import Case
 
 
 def test_every_line_of_findings_is_cited(patient, terms):
@@ -23,6 +24,24 @@ def test_a_course_without_a_change_says_so(patient, terms):
     assert list(course_lines(course.studies, course.changes))[-1].endswith("[C1, C2].")
 
 
+def test_sizes_are_told(patient, terms):
+    def last(*texts: str) -> str:
+        evidence = patient(*((30 * i, text) for i, text in enumerate(texts)))
+        course = course_of("P", evidence, terms.concepts)
+        return list(course_lines(course.studies, course.changes))[-1]
+
+    head = "at day 30 since day 0 (30 days)"
+    assert last("An 8 mm nodule.", "A 12 mm nodule.") == (
+        f"- Nodule: worse {head}, measured 8 mm to 12 mm [C1, C2]"
+    )
+    assert last("An 8 mm nodule.", "The 12 mm nodule is larger.") == (
+        f"- Nodule: worse {head}, in the words “larger”, measured 8 mm to 12 mm [C1, C2]"
+    )
+    assert last("An 8 mm nodule.", "An 8 mm nodule again.") == (
+        f"- Nodule: unchanged {head}, measured 8 mm to 8 mm [C1, C2]"
+    )
+
+
 def test_days_and_nothing_found(patient, terms):
     assert (days(1), days(2), days(0.5)) == ("1 day", "2 days", "0.5 days")
     (study,) = course_of("P", patient((0, "Nothing here.")), terms.concepts).studies
@@ -35,6 +54,16 @@ def test_a_change_of_no_finding_is_quoted_with_its_mark(patient, terms):
     assert list(course_lines(course.studies, course.changes))[-1] == (
         "- At day 2 since day 0 (2 days) the report says: “The appearances have improved” [C2]"
     )
+
+
+def test_all_reports_of_a_study_are_cited_each_once(read, terms):
+    texts = ("Pneumothorax.", "Pneumothorax.", "The pneumothorax has resolved.")
+    views = [
+        Case(id=f"v{i}", text=text, study_id="S", patient_id="P", date="2020-01-02")
+        for i, text in enumerate(texts)
+    ]
+    course = course_of("P", read(views), terms.concepts)
+    assert list(course_lines(course.studies, course.changes))[-1].endswith("“resolved” [C1, C3]")
 
 
 def test_one_study_is_compared_with_none(patient, terms):

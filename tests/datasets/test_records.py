@@ -13,8 +13,10 @@ from PIL import Image
 
 from dicom_files import header, ramp, save, with_pixels
 from mmedrag.datasets import read_corpus, write_records
-from mmedrag.datasets.records import read_records
+from mmedrag.datasets.corpus import read_corpus as read_measured
+from mmedrag.datasets.records import read_records, readable
 from mmedrag.datasets.rows import MAX_LINE
+from mmedrag.datasets.ties import read_sets
 from mmedrag.errors import CorpusError
 from mmedrag.types import Case, Domain, Problem
 from proofs import examples
@@ -339,3 +341,14 @@ def test_a_row_of_other_names_says_which_it_has(tmp_path):
         "neither text nor image; its fields are called id, report",
         "neither text nor image",
     ]
+
+
+def test_a_file_of_which_no_row_can_be_read_says_why(tmp_path):
+    file = corpus(tmp_path, *({"id": f"{i}", "image": f"gone{i}.png"} for i in range(3)))
+    for reader in (readable, lambda f: read_sets([f]), lambda f: read_measured([f])):
+        with pytest.raises(CorpusError, match=r"None of 3 rows .*'gone0.png' does not exist"):
+            reader(file)
+    file = corpus(tmp_path, {"id": "0", "image": "gone.png"}, {"id": "1", "text": "Effusion."})
+    cases, problems = readable(file)
+    assert [c.id for c in cases] == ["1"]
+    assert len(problems) == 1

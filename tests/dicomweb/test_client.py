@@ -18,6 +18,7 @@ from mmedrag.dicomweb.changes import changed_studies, last_change
 from mmedrag.dicomweb.client import Archive, NotRetrieved, text_of
 from mmedrag.errors import ArchiveError
 from mmedrag.types import Problem
+from patience import PATIENCE
 
 SECRET = "s3cret-and-long"
 PATH = "studies/1/series/2/instances/3"
@@ -155,6 +156,23 @@ def test_an_instance_that_broke_off_comes_again(server, archive, tmp_path):
     assert (tmp_path / "x").stat().st_mode & 0o777 == 0o600
 
 
+def test_an_instance_that_never_comes_is_not_the_whole_server(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "_SILENCE", 0.05)
+    hanging = threading.Event()
+
+    def reply(path: str) -> tuple[int, dict[str, str], bytes]:
+        if path.endswith(PATH):
+            hanging.wait(PATIENCE)
+        return 200, {}, b"[]"
+
+    server.reply, server.handle_error = reply, lambda *_: None
+    with closing(Archive(f"http://127.0.0.1:{server.server_port}", backoff=0.0)) as archive:
+        with pytest.raises(NotRetrieved, match=r"nothing came for 0\.05 seconds, 4 times"):
+            archive.retrieve(PATH, tmp_path / "x")
+        hanging.set()
+        assert list(archive.search("studies")) == []
+
+
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
@@ -276,6 +294,16 @@ def test_changes_name_each_study_once_and_skip_what_has_gone(server, archive):
 
     server.reply = reply
     assert list(changed_studies(archive, 0)) == ["1.2", "1.3"]
+
+
+def test_a_change_whose_study_is_not_named_is_a_problem_and_a_feed_ends(server, archive):
+    page = {"Changes": [change(1, "NewStudy", "studies/a")], "Done": False, "Last": 1}
+
+    def reply(path: str) -> tuple[int, dict[str, str], bytes]:
+        return (200, {}, json.dumps(page).encode()) if "/changes" in path else (500, {}, b"")
+
+    server.reply = reply
+    assert [str(c) for c in changed_studies(archive, 0)] == ["/studies/a: its study: HTTP 500"]
 
 
 def change(seq: int, kind: str, path: str) -> dict[str, object]:

@@ -149,3 +149,11 @@ def test_too_few_patients_are_refused(tmp_path):
     write_records([Case(id="1", text="A report.", **CHEST)], tmp_path / "one.jsonl")
     with pytest.raises(CorpusError, match="too few patients"):
         held_apart([tmp_path / "one.jsonl"], "test", 10)
+
+
+def test_patients_of_whom_nothing_can_be_asked_are_refused(tmp_path):
+    texts = ("Left pneumothorax.", "Fracture of the right clavicle.", "Calcified nodule.")
+    cases = [Case(id=t, text=t, patient_id=t, **CHEST) for t in texts]
+    write_records(cases, tmp_path / "silent.jsonl")
+    with pytest.raises(CorpusError, match="fitting case among the other patients"):
+        evaluate_order([tmp_path / "silent.jsonl"])

@@ -82,6 +82,18 @@ def test_errors_keep_their_remedy(rag: MMedRAG) -> None:
         CaseRetriever(rag=rag, where="nonsense =").invoke("x")
 
 
+def test_each_field_can_be_given_to_an_asynchronous_call(rag: MMedRAG, image: Path) -> None:
+    retriever = CaseRetriever(rag=rag, k=10)
+    for settings in ({"k": 3}, {"where": "domain = 'pathology'"}, {"image": image, "k": 1}):
+        waited = asyncio.run(retriever.ainvoke(EFFUSION, **settings))
+        assert waited == retriever.invoke(EFFUSION, **settings)
+
+
+def test_a_field_that_there_is_not_is_refused(rag: MMedRAG) -> None:
+    with pytest.raises(ValueError, match="filter"):
+        CaseRetriever(rag=rag, filter="domain = 'pathology'")
+
+
 def test_it_stands_in_a_chain(rag: MMedRAG) -> None:
     chain = CaseRetriever(rag=rag, k=2) | RunnableLambda(lambda found: [d.id for d in found])
     assert chain.invoke(EFFUSION) == asyncio.run(chain.ainvoke(EFFUSION))

@@ -19,8 +19,11 @@ import anyio
 import pytest
 from PIL import Image
 
+from mmedrag.assembly import assemble, create, dictionary
 from mmedrag.cli import main
+from mmedrag.errors import QueryError
 from mmedrag.pipeline import MMedRAG
+from mmedrag.presets import Stages
 from mmedrag.types import Case
 from patience import PATIENCE
 
@@ -134,7 +137,7 @@ def test_resources_are_read(rag: MMedRAG, phantoms: list[Case]) -> None:
 
     info, record, preview = converse(server(rag), talk)
     assert json.loads(info.text)["cases"] == len(phantoms)
-    assert "path" not in json.loads(info.text)
+    assert "/" not in info.text.replace(json.loads(info.text)["fingerprint"], "")
     assert json.loads(record.text)["id"] == shown["id"]
     assert base64.b64decode(preview.blob) == rag.preview(shown["id"])
 
@@ -177,6 +180,37 @@ def test_no_file_outside_the_folder_is_read(rag: MMedRAG, tmp_path: Path, name: 
     assert "folder" in failure(call(server(rag, folder), "search", image_file=name))
 
 
+@pytest.mark.parametrize("name", ["gone.png", "bad.png", "below", "."])
+def test_errors_about_images_do_not_say_where_the_folder_is(
+    rag: MMedRAG, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    told = failure(call(server(rag, tmp_path), "search", image_file=name))
+    assert name in told
+    assert str(tmp_path) not in told
+
+
+def test_errors_of_the_casebase_do_not_say_where_it_is(offline: Stages, tmp_path: Path) -> None:
+    made, _ = create(tmp_path / "closed.casebase")
+    served = server(assemble(offline, made, dictionary()))
+    made.close()
+    assert "the casebase is closed" in failure(call(served, "search", text="mass"))
+
+    async def talk(client: Client) -> None:
+        for uri in ("mmedrag://info", "mmedrag://cases/x", "mmedrag://cases/x/preview"):
+            with pytest.raises(MCPError, match="the casebase is closed") as told:
+                await client.read_resource(uri)
+            assert str(tmp_path) not in str(told.value)
+
+    converse(served, talk)
+
+
+def test_a_folder_of_images_that_is_none_is_refused(rag: MMedRAG, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="is no folder"):
+        server(rag, tmp_path / "gone")
+
+
 def test_a_server_of_some_cases_shows_no_other(rag: MMedRAG, phantoms: list[Case]) -> None:
     hidden = next(c for c in phantoms if c.domain == "pathology")
     made = server(replace(rag, where="domain = 'radiology'"))
@@ -186,6 +220,11 @@ def test_a_server_of_some_cases_shows_no_other(rag: MMedRAG, phantoms: list[Case
         for end in ("", "/preview"):
             with pytest.raises(MCPError, match="There is no case"):
                 await client.read_resource(f"mmedrag://cases/{hidden.id}{end}")
+
+        (info,) = (await client.read_resource("mmedrag://info")).contents
+        seen = sum(c.domain == "radiology" for c in phantoms)
+        assert json.loads(info.text)["cases"] == seen
+        assert json.loads(info.text)["domains"] == {"radiology": seen}
 
     converse(made, talk)
     found = call(made, "search", text=hidden.text).structured_content["evidence"]

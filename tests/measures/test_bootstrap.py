@@ -46,6 +46,13 @@ def test_equal_rankers_do_not_differ() -> None:
     assert told.p_value == 1.0
 
 
+def test_of_one_patient_nothing_is_known() -> None:
+    told = paired_test(np.ones(5), np.zeros(5), np.zeros(5, np.int64))
+    assert told.difference == 1.0
+    assert told.interval == (-np.inf, np.inf)
+    assert told.p_value == 1.0
+
+
 def test_a_ranker_that_is_always_better_is_found_better() -> None:
     rng = np.random.default_rng(1)
     second = rng.random(80)

@@ -63,6 +63,20 @@ def test_what_is_affirmed_twice_is_not_called_unchanged(text: str, sign: str):
     terms.close()
 
 
+def test_the_left_and_the_right_stand_in_one_row():
+    terms = glossary()
+    texts = ("Right pneumothorax.", "New left pneumothorax. The right pneumothorax has resolved.")
+    evidence = [
+        Evidence(f"C{i}", Case(id=f"{i}", text=text, meta={"offset_days": i}),
+                 np.zeros(2, np.float32), 0, 0, terms.recognise([text])[0])
+        for i, text in enumerate(texts, 1)
+    ]  # fmt: skip
+    course = course_of("P", evidence, terms.concepts)
+    assert ">L + new, R – resolved<" in str(timeline(course))
+    assert [c["side"] for c in course_json(course)["changes"]] == ["left", "right"]
+    terms.close()
+
+
 def test_nothing_of_a_report_becomes_markup(course):
     for html in (course_page(course), course_cell(course), course._repr_html_()):
         assert "<script" not in html

@@ -15,6 +15,7 @@ import numpy as np
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.questions import kind_of, requests
 from mmedrag.courses.changes import changes_since
+from mmedrag.courses.sides import states_by_side
 from mmedrag.courses.studies import Study, studies_of
 from mmedrag.courses.wording import change_lines
 from mmedrag.dates import axis_of, first_day, last_day, offset_of
@@ -117,11 +118,13 @@ def _changes(brief: Brief, studies: dict[str, Study]) -> list[str]:
 
 def _since(change: Change, earlier: Study) -> str:
     """A change of what the question describes; the report before is cited for what it says."""
-    state = earlier.states.get(change.concept, Assertion.AFFIRMED)
+    sided = states_by_side(earlier, change.concept).get(change.side)
+    state = sided or earlier.states.get(change.concept, Assertion.AFFIRMED)
     wording = {Assertion.NEGATED: "no ", Assertion.UNCERTAIN: "possible "}.get(state, "")
-    why = f"; contradiction: {change.contradiction}" if change.contradiction else ""
+    why = f"; measured {change.measured}" if change.measured else ""
+    why += f"; contradiction: {change.contradiction}" if change.contradiction else ""
     return (f"- {change.trend.capitalize()} by your text: {label(earlier.when)} had "
-            f"{wording}{label(change.term)} [{earlier.key}]{why}")  # fmt: skip
+            f"{wording}{label(change.name)} [{earlier.key}]{why}")  # fmt: skip
 
 
 def _names_patient(question: Question, cases: Sequence[Evidence]) -> bool:

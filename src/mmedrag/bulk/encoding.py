@@ -8,7 +8,7 @@ from functools import partial
 
 from mmedrag.bulk.encoder import Encoder
 from mmedrag.bulk.pieces import Piece, Written, pieces, present
-from mmedrag.bulk.plan import Plan, begun
+from mmedrag.bulk.plan import Plan, alone, begun
 from mmedrag.bulk.processes import in_processes
 from mmedrag.bulk.shards import shards_in
 from mmedrag.errors import CorpusError
@@ -47,10 +47,17 @@ def encode_corpus(
 
     Raises:
         QueryError: the folder holds an encoding of other settings.
-        CorpusError: a corpus cannot be read or the folder not be written; in strict mode, at the
-            first problem.
+        CorpusError: a corpus cannot be read or the folder not be written, or another process
+            encodes into it; in strict mode, at the first problem.
         ModelError: a model cannot be loaded, or workers die again and again.
     """
+    with alone(plan.into):
+        return _encoded(plan, workers, ray, strict, progress)
+
+
+def _encoded(
+    plan: Plan, workers: int, ray: bool, strict: bool, progress: Progress
+) -> EncodingReport:
     plan.register_domains()
     stages = build(plan.preset, plan.models)
     plan = begun(plan, stages.embedder.fingerprint)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from mmedrag import domains
 from mmedrag.domains import Domain
@@ -17,6 +20,7 @@ from mmedrag.pseudonym_key import NAME as KEY
 from mmedrag.pseudonym_key import read_key
 
 FILE = "encoding.json"
+LOCK = "encoding.lock"
 _SCHEMA = "mmedrag-shards/1"
 ROWS = 1_024
 """Rows of a corpus that make a shard: some 10 MB; a multiple of the encoders' batch."""
@@ -116,8 +120,35 @@ def read_plan(folder: Path) -> Plan:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(
-            f"{folder / FILE} cannot be read ({error})", "Run 'mmedrag encode' again."
+            f"{folder / FILE} cannot be read ({error})",
+            "Delete the folder and run 'mmedrag encode' again, or encode into another.",
         ) from None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Within it nobody else encodes into the folder: two runs would mix their shards.
+
+    Raises:
+        CorpusError: another run is at work there, or the folder cannot be written.
+    """
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise CorpusError(
+            f"Another process is encoding into {folder}",
+            "Wait until it ends, or encode into another folder.",
+        ) from None
+    except OSError as error:
+        raise CorpusError(
+            f"{folder} cannot be written ({error.strerror})", "Free the disk, or choose another."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def begun(plan: Plan, fingerprint: str) -> Plan:
@@ -132,7 +163,7 @@ def begun(plan: Plan, fingerprint: str) -> Plan:
         plan.into.mkdir(parents=True, exist_ok=True)
         if is_encoded(plan.into):
             _require_same(read_plan(plan.into), plan)
-        elif any(plan.into.iterdir()):
+        elif any(file.name != LOCK for file in plan.into.iterdir()):
             raise CorpusError(f"{plan.into} is not empty", "Choose another folder.")
         if not (key := plan.key or plan.into / KEY).exists():
             write_durably(key, f"{secrets.token_hex(16)}\n", mode=0o600)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_dictionaries, json_document
+from mmedrag.commands.options import Commands, add_dictionaries, at_least, json_document
 from mmedrag.locations import location_of, shown
 from mmedrag.views.terminal import one_line, progress_bar, show
 
@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
             command.add_argument("--json", action="store_true", help="print it as JSON")
         if name == "info":
             command.add_argument(
-                "--concepts", type=int, default=10, metavar="N",
+                "--concepts", type=at_least(0), default=10, metavar="N",
                 help="the commonest findings of each domain (default: 10; 0 counts none)",
             )  # fmt: skip
         command.set_defaults(run=run)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_dictionaries, add_time, json_document
+from mmedrag.commands.options import Commands, add_dictionaries, add_time, at_least, json_document
 from mmedrag.errors import QueryError
 from mmedrag.locations import location_of
 from mmedrag.views.terminal import notify, one_line, show
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     command.add_argument(
         "--like",
-        type=int,
+        type=at_least(0),
         default=0,
         metavar="K",
         help="also the K patients with the most similar course",

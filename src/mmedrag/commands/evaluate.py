@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmedrag.commands import paper
 from mmedrag.commands.generator import add_generator, named_generator
-from mmedrag.commands.options import Commands, add_dictionaries, add_pictures, pairs
+from mmedrag.commands.options import Commands, add_dictionaries, add_pictures, at_least, pairs
 from mmedrag.commands.study import add_preset, add_records, add_study, run_study, show_sections
 from mmedrag.errors import QueryError
 from mmedrag.locations import location_of
@@ -95,11 +95,11 @@ def _add_rerank(studies: Commands) -> None:
         help="take the queries from this split; '' draws patients at random (default: val)",
     )  # fmt: skip
     command.add_argument(
-        "--gallery", type=int, default=1600, metavar="N",
+        "--gallery", type=at_least(1), default=1600, metavar="N",
         help="number of records that are searched (default: 1600)",
     )  # fmt: skip
     command.add_argument(
-        "--queries", type=int, default=120, metavar="N",
+        "--queries", type=at_least(1), default=120, metavar="N",
         help="number of queries for each set and kind of query (default: 120)",
     )  # fmt: skip
 
@@ -146,11 +146,11 @@ def _add_answers(studies: Commands) -> None:
     add_records(command, required=False)
     add_preset(command)
     command.add_argument(
-        "--questions", type=int, default=40, metavar="N",
+        "--questions", type=at_least(0), default=40, metavar="N",
         help="number of questions for each corpus; 0 asks the task questions alone (default: 40)",
     )  # fmt: skip
     command.add_argument(
-        "--tasks", type=int, default=0, metavar="N",
+        "--tasks", type=at_least(0), default=0, metavar="N",
         help="also score direct replies: N task questions of each kind (default: 0, none)",
     )  # fmt: skip
     add_searched(command)
@@ -204,7 +204,7 @@ def _add_agreement(studies: Commands) -> None:
     add_records(command)
     command.add_argument("--casebase", type=location_of, metavar="DIR", required=True,
                          help="the casebase that holds these records")  # fmt: skip
-    command.add_argument("--tasks", type=int, default=40, metavar="N",
+    command.add_argument("--tasks", type=at_least(1), default=40, metavar="N",
                          help="questions of each kind and file (default: 40)")  # fmt: skip
     command.add_argument("--unseen", type=Path, nargs="*", default=[], metavar="RECORDS.jsonl",
                          help="records of sets that nothing is fitted on")  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mmedrag.commands.options import Commands, add_dictionaries, json_document
+from mmedrag.commands.options import Commands, add_dictionaries, at_least, json_document
 from mmedrag.errors import QueryError
 from mmedrag.locations import location_of
 from mmedrag.views.terminal import notify, one_line, show
@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
     shown.add_argument("term", help="a finding, disease or sign, by any of its names")
     shown.add_argument("--casebase", type=location_of, help="with the edges learned from it")
     shown.add_argument("--domain", default="", help="count the cases of this domain alone")
-    shown.add_argument("-n", type=int, default=20, metavar="N", help="edges (default: 20)")
+    shown.add_argument("-n", type=at_least(1), default=20, metavar="N", help="edges (default: 20)")
     add_dictionaries(shown)
     shown.add_argument("--json", action="store_true", help="print them as JSON")
     shown.set_defaults(run=_show)

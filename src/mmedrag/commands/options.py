@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -84,6 +85,17 @@ def register_domains(items: Sequence[str]) -> None:
         prompts.setdefault(name, []).extend([prompt] if prompt else [])
     for name, captions in prompts.items():
         register(name, captions)
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number, not below ``least``."""
+
+    def number(text: str) -> int:
+        if re.fullmatch(r"\+?\d{1,18}", text) is None or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least}")
+        return int(text)
+
+    return number
 
 
 def pairs(items: Sequence[str], option: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmedrag.commands.options import Commands, add_models, add_pictures, pairs
+from mmedrag.commands.options import Commands, add_models, add_pictures, at_least, pairs
 from mmedrag.commands.study import (
     add_records,
     add_study,
@@ -84,7 +84,7 @@ def _add_sensitivity(studies: Commands) -> None:
         _sensitivity, data=False,
     )  # fmt: skip
     command.add_argument(
-        "--seeds", type=int, default=20, metavar="N",
+        "--seeds", type=at_least(1), default=20, metavar="N",
         help="number of synthetic images of each kind (default: 20)",
     )  # fmt: skip
     command.add_argument(

@@ -34,6 +34,11 @@ _BODY_PART = {
     for body_part, organs in _ORGANS.items()
     for organ in organs.split()
 }
+WHOLES = frozenset(
+    {"chest", "head", "eye", "neck", "breast", "abdomen", "spine", "brain", "retina"}
+)
+"""Regions whose normality is that of a whole examination: "normal chest radiograph"."""
+
 _EXAMINED = ("BodyPartExamined", "body_part")
 """Fields of ``meta`` that name the part themselves."""
 

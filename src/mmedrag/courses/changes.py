@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import shorten
 from typing import TypeAlias
 
-from mmedrag.courses.studies import Study, state_of
+from mmedrag.courses.normality import normal_now
+from mmedrag.courses.sides import SIDES, is_bilateral, states_by_side, trends_by_side
+from mmedrag.courses.studies import Study, days_between, state_of
 from mmedrag.protocols import Ontology
 from mmedrag.text.quotations import quotable
 from mmedrag.text.sentences import spans
+from mmedrag.text.sizes import Size
 from mmedrag.text.trends import Wording, other_changes, trends_of_findings
 from mmedrag.types import Assertion, Change, Trend
 
@@ -23,8 +26,17 @@ _A, _N = Assertion.AFFIRMED, Assertion.NEGATED
 COPIED = 80
 """Characters of a sentence that is not written twice by chance."""
 
+MEASURABLE = 2.0
+"""Millimetres by which sizes must differ to tell of growth (MacMahon et al. 2017, Fleischner)."""
+
 LONGEST = 200
 """Characters of a report that are quoted for a change of no finding."""
+
+Compared: TypeAlias = tuple[str, Assertion | None, Assertion, Wording | None]
+"""A side, what was and is said of a finding there, and the words of change."""
+
+Words: TypeAlias = Mapping[tuple[str, str], Wording]
+"""Words of change by concept and side; by concept and ``""`` as a whole."""
 
 Sentences: TypeAlias = list[tuple[int, int]]
 """Where sentences of a text start and end."""
@@ -56,53 +68,80 @@ def changes_since(earlier: Sequence[Study], study: Study, ontology: Ontology) ->
     news = [_news(earlier_texts, evidence.text) for evidence in study.evidence]
     return [
         *_changes(before, study, _words(study, news), ontology),
-        *_other_changes(before, study, news),
+        *_other_changes(before, study, news, ontology),
     ]
 
 
 def _changes(
-    before: Sequence[Study], study: Study, words: Mapping[str, Wording], ontology: Ontology
+    before: Sequence[Study], study: Study, words: Words, ontology: Ontology
 ) -> Iterator[Change]:
     for concept, state in study.states.items():
         previous = next((s for s in reversed(before) if state_of(s, concept, ontology)), None)
         was = None if previous is None else state_of(previous, concept, ontology)
-        wording = words.get(concept)
-        trend = _trend(was, state, wording)
-        if trend is None:
-            continue
-        yield Change(
-            concept=concept,
-            term=study.terms[concept],
-            trend=trend,
-            earlier=previous.key if previous else "",
-            later=study.key,
-            days=_days(previous, study),
-            words=wording.words if wording and wording.trend is trend else "",
-            contradiction=_contradiction(was, state, wording),
-        )
+        whole = ("", was, state, words.get((concept, "")))
+        for side, before_it, now, wording in _apart(previous, study, concept, words) or [whole]:
+            sizes = () if side else _sizes(previous, study, concept)
+            trend = _trend(before_it, now, wording.trend if wording else _growth(sizes))
+            if trend is None:
+                continue
+            yield Change(
+                concept=concept,
+                term=study.terms[concept],
+                trend=trend,
+                earlier=previous.key if previous else "",
+                later=study.key,
+                days=days_between(previous, study),
+                words=wording.words if wording and wording.trend is trend else "",
+                contradiction=_contradiction(before_it, now, wording),
+                side=side,
+                measured=" to ".join(f"{size:g} mm" for size in sizes),
+            )
+
+
+def _apart(previous: Study | None, study: Study, concept: str, words: Words) -> list[Compared]:
+    """What both studies say of a finding by side; empty where the sides need not be told apart."""
+    earlier = states_by_side(previous, concept) if previous else {}
+    later = states_by_side(study, concept)
+    if not earlier or not later or is_bilateral(study, concept):
+        return []
+    sides = [
+        (side, earlier.get(side), later[side], words.get((concept, side)))
+        for side in SIDES if side in later
+    ]  # fmt: skip
+    ways = {(was, now, wording and wording.trend) for _, was, now, wording in sides}
+    return sides if len(ways) > 1 or earlier.keys() != later.keys() else []
 
 
 def _other_changes(
-    before: Sequence[Study], study: Study, news: Sequence[Sentences]
+    before: Sequence[Study], study: Study, news: Sequence[Sentences], ontology: Ontology
 ) -> Iterator[Change]:
-    """What the reports of a study say has changed and name no finding for."""
+    """What the reports of a study say has changed, or is normal now, and name no finding for."""
     previous = before[-1] if before else None
     quotes: dict[str, Wording] = {}
     for evidence, own in zip(study.evidence, news, strict=True):
         for start, end, wording in other_changes(evidence.text, evidence.mentions):
             if any(a <= start < b for a, b in own):
-                quote = shorten(quotable(evidence.text[start:end]), LONGEST, placeholder=" …")
-                quotes.setdefault(quote, wording)
+                quotes.setdefault(_quoted(evidence.text[start:end]), wording)
+    for evidence, mention in normal_now(previous, study, ontology) if previous else ():
+        start, end = next(s for s in spans(evidence.text) if s[0] <= mention.start < s[1])
+        words = evidence.text[mention.start : mention.end].lower()
+        quotes.setdefault(_quoted(evidence.text[start:end]), Wording(Trend.RESOLVED, words))
     for quote, wording in quotes.items():
         yield Change("", quote, wording.trend, previous.key if previous else "", study.key,
-                     _days(previous, study), wording.words)  # fmt: skip
+                     days_between(previous, study), wording.words)  # fmt: skip
 
 
-def _words(study: Study, news: Sequence[Sentences]) -> dict[str, Wording]:
-    wordings: dict[str, Wording] = {}
+def _quoted(text: str) -> str:
+    return shorten(quotable(text), LONGEST, placeholder=" …")
+
+
+def _words(study: Study, news: Sequence[Sentences]) -> Words:
+    wordings: dict[tuple[str, str], Wording] = {}
     for evidence, own in zip(study.evidence, news, strict=True):
         mentions = [m for m in evidence.mentions if any(a <= m.start < b for a, b in own)]
-        wordings.update(trends_of_findings(evidence.text, mentions))
+        whole = trends_of_findings(evidence.text, mentions)
+        wordings.update({(concept, ""): wording for concept, wording in whole.items()})
+        wordings.update(trends_by_side(evidence.text, mentions))
     return wordings
 
 
@@ -115,15 +154,26 @@ def _news(earlier_texts: str, text: str) -> Sentences:
     ]
 
 
-def _days(previous: Study | None, study: Study) -> float | None:
-    if previous is None or previous.time is None or study.time is None:
+def _sizes(previous: Study | None, study: Study, concept: str) -> tuple[float, ...]:
+    """The size of a finding before, as either report gives it, and now; empty where unknown."""
+    size = study.sizes.get(concept, Size())
+    before = size.before
+    if before is None and previous is not None and previous.text != study.text:
+        before = previous.sizes.get(concept, Size()).now
+    return () if before is None or size.now is None else (before, size.now)
+
+
+def _growth(sizes: Sequence[float]) -> Trend | None:
+    if not sizes:
         return None
-    return study.time - previous.time
+    before, now = sizes
+    if abs(now - before) < MEASURABLE:
+        return Trend.UNCHANGED
+    return Trend.WORSE if now > before else Trend.BETTER
 
 
-def _trend(was: Assertion | None, state: Assertion, wording: Wording | None) -> Trend | None:
-    """What became of a finding that was and is in these states."""
-    stated = wording.trend if wording else None
+def _trend(was: Assertion | None, state: Assertion, stated: Trend | None) -> Trend | None:
+    """What became of a finding that was and is in these states, with what is said of it."""
     if state is _N:
         return Trend.RESOLVED if was is _A or stated is Trend.RESOLVED else None
     if was is _N:

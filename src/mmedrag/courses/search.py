@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mmedrag.courses.course import Course
-from mmedrag.courses.studies import state_of
+from mmedrag.courses.sides import sides_of
+from mmedrag.courses.studies import days_between, state_of
 from mmedrag.errors import QueryError
 from mmedrag.protocols import DefinitionSource, Ontology
 from mmedrag.text.trends import trends_of_findings
@@ -19,7 +20,7 @@ _NUMBERS = {
         "one two three four five six seven eight nine ten eleven twelve".split(), 1  # noqa: SIM905
     )
 } | {"a": 1, "an": 1}  # fmt: skip
-_UNITS = {"day": 1.0, "week": 7.0, "month": 30.4, "year": 365.25}
+_UNITS = {"hour": 1.0 / 24.0, "day": 1.0, "week": 7.0, "month": 30.4, "year": 365.25}
 _WITHIN = re.compile(
     rf"\b(?:within|in|over|by) (?:less than |at most |the (?:first|next) )?"
     rf"(?P<n>\d+(?:\.\d+)?|{'|'.join(_NUMBERS)}) (?P<unit>{'|'.join(_UNITS)})s?\b",
@@ -29,12 +30,16 @@ _WITHIN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A change that is looked for: of a finding or its kinds, within so many days at most."""
+    """A change that is looked for: of a finding or its kinds, within so many days at most.
+
+    ``sides`` are those that the finding must have, by its reports.
+    """
 
     concept: str
     term: str
     trend: Trend
     days: float | None = None
+    sides: tuple[str, ...] = ()
 
 
 def wanted_in(text: str, source: DefinitionSource) -> tuple[Wanted, ...]:
@@ -50,7 +55,7 @@ def wanted_in(text: str, source: DefinitionSource) -> tuple[Wanted, ...]:
     if match:
         number = match["n"].lower()
         days = float(_NUMBERS.get(number, number)) * _UNITS[match["unit"].lower()]
-    wanted = {m.concept: Wanted(m.concept, m.term, trends[m.concept].trend, days)
+    wanted = {m.concept: Wanted(m.concept, m.term, trends[m.concept].trend, days, sides_of(m))
               for m in mentions if m.concept in trends}  # fmt: skip
     if not wanted:
         raise QueryError(
@@ -77,20 +82,32 @@ def matching(
 def _meets(course: Course, change: Change, wanted: Wanted, ontology: Ontology) -> bool:
     if change.trend is not wanted.trend or not ontology.is_a(change.concept, wanted.concept):
         return False
+    if wanted.sides and not _sides(course, change) >= set(wanted.sides):
+        return False
     if wanted.days is None:
         return True
     days = _lasted(course, change, ontology)
     return days is not None and days <= wanted.days
 
 
+def _sides(course: Course, change: Change) -> set[str]:
+    """The sides of what has changed, as far as one of both reports gives them."""
+    if change.side:
+        return {change.side}
+    studies = {s.key: s for s in course.studies}
+    named = [
+        {side for e in studies[key].evidence for m in e.mentions if m.concept == change.concept
+         for side in sides_of(m)}
+        for key in (change.later, change.earlier) if key
+    ]  # fmt: skip
+    return next((sides for sides in named if sides), set())
+
+
 def _lasted(course: Course, change: Change, ontology: Ontology) -> float | None:
     """Days from the first study that affirms the finding to the change; ``None`` where unknown."""
-    times = {s.key: s.time for s in course.studies}
-    later = times[change.later]
+    later = next(s for s in course.studies if s.key == change.later)
     first = next(
-        (s.time for s in course.timed
-         if state_of(s, change.concept, ontology) is Assertion.AFFIRMED), None,
-    )  # fmt: skip
-    if later is None or first is None:
-        return None
-    return later - first
+        (s for s in course.timed if state_of(s, change.concept, ontology) is Assertion.AFFIRMED),
+        None,
+    )
+    return None if first is None else days_between(first, later)

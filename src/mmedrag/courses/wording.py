@@ -48,19 +48,24 @@ def change_lines(changes: Sequence[Change], studies: Mapping[str, Study]) -> Ite
     """
     repeated: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
-        if change.trend is Trend.UNCHANGED and not change.words:
+        if change.trend is Trend.UNCHANGED and not (change.words or change.measured):
             repeated.setdefault((change.earlier, change.later), []).append(change)
         else:
             yield f"- {_change(change, studies)}"
-    for (earlier, later), same in repeated.items():
-        named = "; ".join(f"{c.term} [{earlier}, {later}]" for c in same)
+    for (_, later), same in repeated.items():
+        named = "; ".join(f"{c.name} {_marks(c, studies)}" for c in same)
         when = f"{studies[later].when}{_since(same[0], studies)}"
         yield f"- Affirmed again at {when}: {named}"
     for change in changes:
         if change.contradiction:
-            term = change.term[:1].upper() + change.term[1:]
-            mark = f"[{change.earlier}, {change.later}]"
-            yield f"- Contradiction on “{term}”: {change.contradiction} {mark}"
+            term = change.name[:1].upper() + change.name[1:]
+            yield f"- Contradiction on “{term}”: {change.contradiction} {_marks(change, studies)}"
+
+
+def _marks(change: Change, studies: Mapping[str, Study]) -> str:
+    """The reports of both studies."""
+    keys = [m for key in (change.earlier, change.later) if key for m in studies[key].marks]
+    return f"[{', '.join(keys)}]"
 
 
 def _since(change: Change, studies: Mapping[str, Study]) -> str:
@@ -80,9 +85,10 @@ def _change(change: Change, studies: Mapping[str, Study]) -> str:
     later = studies[change.later]
     if not change.concept:
         when = f"{later.when}{_since(change, studies)}"
-        return f"At {when} the report says: “{change.term}” [{change.later}]"
-    keys = [k for k in (change.earlier, change.later) if k]
+        return f"At {when} the report says: “{change.term}” [{', '.join(later.marks)}]"
     since = _since(change, studies)
-    ground = f"in the words “{change.words}”" if change.words else "by what both reports assert"
-    term = change.term[:1].upper() + change.term[1:]
-    return f"{term}: {change.trend} at {later.when}{since}, {ground} [{', '.join(keys)}]"
+    grounds = [f"in the words “{change.words}”"] if change.words else []
+    grounds += [f"measured {change.measured}"] if change.measured else []
+    ground = ", ".join(grounds) or "by what both reports assert"
+    term = change.name[:1].upper() + change.name[1:]
+    return f"{term}: {change.trend} at {later.when}{since}, {ground} {_marks(change, studies)}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmedrag.datasets.records import read_records
+from mmedrag.datasets.records import readable
 from mmedrag.errors import CorpusError, QueryError
 from mmedrag.types import Case, Problem
 
@@ -53,9 +53,9 @@ def read_corpus(
     Raises:
         CorpusError: where a file cannot be read, or there is nothing of that split.
     """
-    rows = [(i, row) for i, path in enumerate(paths) for row in read_records(path)]
-    problems = [row for _, row in rows if isinstance(row, Problem)]
-    cases = [(i, row) for i, row in rows if isinstance(row, Case)]
+    read = [readable(path) for path in paths]
+    problems = [problem for _, those in read for problem in those]
+    cases = [(i, case) for i, (these, _) in enumerate(read) for case in these]
     queried = [i for i, (_, case) in enumerate(cases) if not split or case.split == split]
     if not queried:
         splits = sorted({case.split for _, case in cases if case.split})

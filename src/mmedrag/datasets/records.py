@@ -82,6 +82,23 @@ def read_records(path: Path, *, domain: Domain | None = None) -> Iterator[Case |
         )
 
 
+def readable(path: Path) -> tuple[list[Case], list[Problem]]:
+    """All cases of a file (see :func:`read_records`), and what of it could not be read.
+
+    Raises:
+        CorpusError: where the file cannot be read, or none of its rows.
+    """
+    rows = list(read_records(path))
+    cases = [row for row in rows if isinstance(row, Case)]
+    problems = [row for row in rows if isinstance(row, Problem)]
+    if problems and not cases:
+        raise CorpusError(
+            f"None of {len(problems)} rows of {path} can be read; the first: {problems[0]}",
+            "Mend the rows, or give another file.",
+        )
+    return cases, problems
+
+
 def case_from(fields: Mapping[str, Any], folder: Path, domain: Domain | None = None) -> Case:
     """A case from the native fields.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmedrag.datasets.crops import find_crops
 from mmedrag.datasets.duplicates import find_duplicates
-from mmedrag.datasets.records import read_records
+from mmedrag.datasets.records import readable
 from mmedrag.errors import CorpusError, ImageError
 from mmedrag.imaging.decoding import image_digest
 from mmedrag.types import Case, Problem
@@ -60,9 +60,9 @@ def read_sets(paths: Sequence[Path]) -> tuple[list[Case], list[Problem]]:
             f"Two of the files are called {twice[0]}",
             "Rename one, or its folder; their patients could not be told apart.",
         )
-    rows = [(n, row) for n, file in zip(names, files, strict=True) for row in read_records(file)]
-    cases = [qualified(row, name) for name, row in rows if isinstance(row, Case)]
-    return cases, [row for _, row in rows if isinstance(row, Problem)]
+    read = [(name, *readable(file)) for name, file in zip(names, files, strict=True)]
+    cases = [qualified(case, name) for name, cases, _ in read for case in cases]
+    return cases, [problem for *_, problems in read for problem in problems]
 
 
 def set_name(file: Path) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from mmedrag.dicomweb.client import Archive, NoConnection, NotRetrieved
+from mmedrag.dicomweb.client import Archive, NoConnection, NotRetrieved, NotThere
 from mmedrag.errors import ArchiveError
+from mmedrag.types import Problem
 
 _PAGE = 1000
 _KINDS = {"NewStudy": "", "StableStudy": "", "NewSeries": "/study", "StableSeries": "/study"}
@@ -29,10 +31,11 @@ def last_change(archive: Archive) -> int | None:
     return last if isinstance(last, int) else None
 
 
-def changed_studies(archive: Archive, since: int) -> Iterator[str]:
+def changed_studies(archive: Archive, since: int) -> Iterator[str | Problem]:
     """The UIDs of studies that have become more since a position, each once.
 
-    An instance that joins an old series is noticed when the server calls the study stable.
+    An instance that joins an old series is noticed when the server calls the study stable. A change
+    whose study the server does not name, although it is there, is a problem.
 
     Raises:
         ArchiveError: the server cannot be reached, or refuses.
@@ -47,24 +50,33 @@ def changed_studies(archive: Archive, since: int) -> Iterator[str]:
         if not isinstance(changes, list) or not changes:
             return
         for change in changes:
-            uid = _study(archive, change, seen)
+            try:
+                uid = _study(archive, change, seen)
+            except NotRetrieved as error:
+                yield Problem(Path(str(change.get("Path"))), None, f"its study: {error}")
+                continue
             if uid and uid not in seen:
                 seen.add(uid)
                 yield uid
-        since = page.get("Last", since)
-        if page.get("Done", True):
+        last = page.get("Last", since)
+        if page.get("Done", True) or last == since:
             return
+        since = last
 
 
 def _study(archive: Archive, change: dict[str, Any], seen: set[str]) -> str:
-    """The study of a change; ``""`` where it is of another kind, or its study has gone since."""
+    """The study of a change; ``""`` where it is of another kind, or its study has gone since.
+
+    Raises:
+        NotRetrieved: the server does not say.
+    """
     kind, path = change.get("ChangeType"), str(change.get("Path", ""))
     if kind not in _KINDS or path in seen:
         return ""
     seen.add(path)
     try:
         study = archive.json(f"{_root(archive)}{path}{_KINDS[kind]}")
-    except NotRetrieved:
+    except NotThere:
         return ""
     tags = study.get("MainDicomTags") if isinstance(study, dict) else None
     return str(tags.get("StudyInstanceUID", "")) if isinstance(tags, dict) else ""

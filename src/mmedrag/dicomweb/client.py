@@ -43,6 +43,7 @@ HOPELESS = 20
 _MAX_JSON = 64 * 2**20
 _ATTEMPTS = 4
 _PATIENCE = 30.0
+_SILENCE = 60.0  # seconds within an answer
 _AGAIN = frozenset({408, 425, 429, 502, 503, 504})
 
 
@@ -50,8 +51,16 @@ class NotRetrieved(Exception):
     """One instance that the server does not give; the others may still be had."""
 
 
+class NoSearch(ArchiveError):
+    """A search that failed as a whole; others may still be answered."""
+
+
 class NoConnection(ArchiveError):
     """Nobody is at the address, or nobody to be trusted."""
+
+
+class NotThere(NotRetrieved):
+    """What was asked for is not in the archive, or no longer."""
 
 
 class ServerFailure(NotRetrieved):
@@ -97,7 +106,7 @@ class Archive:
                 headers=headers,
                 auth=(user, os.environ.get(PASSWORD, "")) if user and not token else None,
                 verify=_tls(),
-                timeout=httpx.Timeout(60.0, connect=10.0),
+                timeout=httpx.Timeout(_SILENCE, connect=10.0),
             )
         except (UnicodeError, ValueError):
             raise ArchiveError(
@@ -131,6 +140,7 @@ class Archive:
             keys: what to match, such as ``{"StudyDate": "20260101-"}``, wildcards included.
 
         Raises:
+            NoSearch: the server does not answer this search.
             ArchiveError: the server cannot be reached, or refuses.
         """
         keys = keys or {}
@@ -185,9 +195,9 @@ class Archive:
             raise self.no_search("not the JSON of QIDO-RS")
         return page
 
-    def no_search(self, reason: object) -> ArchiveError:
+    def no_search(self, reason: object) -> NoSearch:
         """The error for a search that failed as a whole."""
-        return ArchiveError(
+        return NoSearch(
             f"{self.url} does not answer a search: {reason}",
             "Check the address: it ends with the path of the DICOMweb service (Orthanc: "
             "/dicom-web), and the keys of --where; see the server's log.",
@@ -257,6 +267,8 @@ class Archive:
                 yield answer
         except (httpx.ReadError, httpx.RemoteProtocolError, httpx.DecodingError):
             raise _Passing("the answer broke off") from None
+        except httpx.ReadTimeout:  # of this one answer: who cannot be reached does not get so far
+            raise _Passing(f"nothing came for {_SILENCE:g} seconds") from None
 
     def _check(self, answer: httpx.Response) -> None:
         code = answer.status_code
@@ -267,6 +279,8 @@ class Archive:
             )
         if code in _AGAIN:
             raise _Passing(f"HTTP {code}", _seconds(answer.headers.get("Retry-After", "")))
+        if code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
+            raise NotThere(f"HTTP {code}")
         if answer.is_server_error:
             raise ServerFailure(f"HTTP {code}")
         if not answer.is_success:

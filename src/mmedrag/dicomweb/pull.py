@@ -26,7 +26,14 @@ from mmedrag.casebase.faults import storage_faults
 from mmedrag.datasets.deidentify import Pseudonyms
 from mmedrag.datasets.dicom import read_dicom
 from mmedrag.dicomweb.changes import changed_studies, last_change
-from mmedrag.dicomweb.client import HOPELESS, Archive, Attributes, NotRetrieved, text_of
+from mmedrag.dicomweb.client import (
+    HOPELESS,
+    Archive,
+    Attributes,
+    NoSearch,
+    NotRetrieved,
+    text_of,
+)
 from mmedrag.dicomweb.selection import (
     Instance,
     Notes,
@@ -104,6 +111,7 @@ class Pull:
     _given: int = field(default=0, init=False)
     _written: int = field(default=0, init=False)
     _in_a_row: int = field(default=0, init=False)
+    _unanswered: int = field(default=0, init=False)
     _change: int | None = field(default=None, init=False)
     _broken_off: ArchiveError | None = field(default=None, init=False)
 
@@ -168,7 +176,9 @@ class Pull:
             change, day = None, ""
         if change is not None and self._change is not None and change <= self._change:
             for uid in changed_studies(self.archive, change):
-                if uid == keys.get("StudyInstanceUID", uid):
+                if isinstance(uid, Problem):
+                    yield uid
+                elif uid == keys.get("StudyInstanceUID", uid):
                     yield from self.archive.search("studies", {**keys, "StudyInstanceUID": uid})
             return
         if day and self._change is None and "StudyDate" not in keys:
@@ -218,12 +228,25 @@ class Pull:
                         yield Instance(order, uid, series, study, modality, sop_class)
 
     def _rows(self, path: str, problems: list[Problem]) -> Iterator[Attributes]:
-        """The results of a search; what the server could not give is added to the problems."""
-        for row in self.archive.search(path):
-            if isinstance(row, Problem):
-                problems.append(row)
-            else:
-                yield row
+        """The results of a search; what the server could not give is added to the problems.
+
+        A study that it cannot look into, or that has gone since, does not keep the others away.
+        """
+        missing: list[Problem] = []
+        try:
+            for row in self.archive.search(path):
+                if isinstance(row, Problem):
+                    missing.append(row)
+                else:
+                    yield row
+        except NoSearch as error:
+            missing = [Problem(Path(path), None, error.what)]
+            self._unanswered += 1
+            if self._unanswered >= HOPELESS:
+                raise
+        else:
+            self._unanswered = 0
+        problems.extend(missing)
 
     def _digest(self, instances: Sequence[Instance]) -> str:
         query = [str(self.every), self.where.get("Modality", ""), *sorted(i.uid for i in instances)]

@@ -19,7 +19,7 @@ from mmedrag import presets
 from mmedrag.answers.claims import Assertions, Claim, Judgement, claims, judge, text_assertions
 from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.assembly import assemble, dictionary
-from mmedrag.datasets.records import read_records
+from mmedrag.datasets.records import readable
 from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.errors import CorpusError
@@ -31,7 +31,7 @@ from mmedrag.phantoms.corpus import generate
 from mmedrag.pipeline import MMedRAG
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import DefinitionSource, Embedder, Generator
-from mmedrag.types import Answer, Assertion, Case, Definition, Evidence, Matrix, Problem, Query
+from mmedrag.types import Answer, Assertion, Case, Definition, Evidence, Matrix, Query
 from mmedrag.views.section import Section
 
 QUESTIONS = 40
@@ -102,7 +102,7 @@ class _Corpus:
 
 
 def _corpus(file: Path, questions: int, embedder: Embedder) -> _Corpus:
-    rows = [c for c in read_records(file) if not isinstance(c, Problem)]
+    rows = readable(file)[0]
     usable = [c for c in rows if c.image is not None and c.text.strip()]
     train = evenly_spaced([c for c in usable if c.split != "val"], GALLERY)
     held_out = evenly_spaced([c for c in usable if c.split == "val"], questions)

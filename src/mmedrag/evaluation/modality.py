@@ -20,7 +20,7 @@ from PIL import Image
 from mmedrag import presets
 from mmedrag.checkpoint import read_checkpoint
 from mmedrag.datasets.pictures import packaged_pictures, picture_files, views
-from mmedrag.datasets.records import read_records
+from mmedrag.datasets.records import readable
 from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.datasets.ties import set_name
 from mmedrag.errors import CorpusError
@@ -37,7 +37,7 @@ from mmedrag.phantoms.corpus import out_of_domain as synthetic_pictures
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder, ModalityClassifier
 from mmedrag.routing import ConceptClassifier
-from mmedrag.types import Case, Problem, Query, Vector
+from mmedrag.types import Case, Query, Vector
 from mmedrag.views.section import Section
 
 MOST = 60
@@ -172,7 +172,7 @@ def evaluate_modality(
 def _judge_set(
     judged: Sequence[Judged], file: Path, embedder: Embedder, most: int, progress: Progress
 ) -> None:
-    records = [r for r in read_records(file) if not isinstance(r, Problem)]
+    records = readable(file)[0]
     cases = [c for c in records if c.image is not None and c.domain is not None]
     chosen = {one.arm.name: evenly_spaced([c for c in cases if one.arm.may_judge(file, c)], most)
               for one in judged}  # fmt: skip

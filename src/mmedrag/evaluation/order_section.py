@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmedrag.datasets.corpus import codes
 from mmedrag.datasets.ties import set_name
+from mmedrag.errors import CorpusError
 from mmedrag.evaluation.directions import rounded
 from mmedrag.evaluation.order import (
     QUESTIONS,
@@ -59,7 +60,7 @@ def evaluate_order(
         progress: told how many more cases are embedded or questions asked.
 
     Raises:
-        CorpusError: where a file cannot be read, or no patient can be held out.
+        CorpusError: where a file cannot be read, or no patient can be held out and asked about.
         ModelError: where the preset cannot be loaded.
     """
     files = [*paths, *unseen]
@@ -67,6 +68,11 @@ def evaluate_order(
         files, preset=preset, models=models, subset=subset, records=records, progress=progress
     ) as (rag, corpus, asking):
         retrievals = ask(rag, sampled(asking, questions), corpus, progress)
+    if not retrievals:
+        raise CorpusError(
+            "No question of a held-out patient has a fitting case among the other patients",
+            "Give records of more patients who share findings or diagnoses.",
+        )
     figures = measured(retrievals, {set_name(path) for path in unseen}) | {
         "schema": SCHEMA, "part": subset, "searched": len(corpus),
     }  # fmt: skip

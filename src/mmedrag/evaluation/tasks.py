@@ -20,10 +20,10 @@ import numpy as np
 
 from mmedrag.answers.differential import FROM_REPORT, UNNAMED, diagnoses_of, normal_form
 from mmedrag.answers.statements import CaseReading, grades_of, is_normal, read_cases
-from mmedrag.datasets.records import read_records
+from mmedrag.datasets.records import readable
 from mmedrag.definitions import Dictionary
 from mmedrag.definitions.tables import read_glossary
-from mmedrag.types import Assertion, Case, Evidence, Kind, Problem, Query, Reply
+from mmedrag.types import Assertion, Case, Evidence, Kind, Query, Reply
 
 _NOWHERE = np.zeros(0, np.float32)
 
@@ -108,7 +108,7 @@ def digest(text: str) -> int:
 
 def cases_of(file: Path) -> list[Case]:
     """The cases of a record file that can be read."""
-    return [c for c in read_records(file) if not isinstance(c, Problem)]
+    return readable(file)[0]
 
 
 def readings_of(cases: Sequence[Case], dictionary: Dictionary) -> list[CaseReading]:

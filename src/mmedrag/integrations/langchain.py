@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from mmedrag.assembly import configure
@@ -16,9 +17,14 @@ from mmedrag.pipeline import MMedRAG
 from mmedrag.types import ImageSource, Query
 
 try:
-    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+    from langchain_core.callbacks import (
+        AsyncCallbackManagerForRetrieverRun,
+        CallbackManagerForRetrieverRun,
+    )
     from langchain_core.documents import Document
     from langchain_core.retrievers import BaseRetriever
+    from langchain_core.runnables import run_in_executor
+    from pydantic import ConfigDict
 except ImportError as error:
     raise MissingExtra(
         f"The LangChain retriever needs langchain-core ({error})",
@@ -41,6 +47,8 @@ class CaseRetriever(BaseRetriever):
         definitions: whether definitions follow the cases.
     """
 
+    model_config = ConfigDict(extra="forbid")  # a filter misspelt would widen searches in silence
+
     rag: MMedRAG
     k: int = 10
     where: str | None = None
@@ -48,6 +56,17 @@ class CaseRetriever(BaseRetriever):
     patient_id: str = ""
     at: str | float | None = None
     definitions: bool = False
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        **settings: Any,  # noqa: ANN401 - those of the method below
+    ) -> list[Document]:
+        """As :meth:`_get_relevant_documents`, with the same settings, in a thread."""
+        ask = partial(self._get_relevant_documents, query, **settings)
+        return await run_in_executor(None, ask, run_manager=run_manager.get_sync())
 
     def _get_relevant_documents(
         self,

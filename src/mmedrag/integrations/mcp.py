@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from mmedrag import __version__
@@ -35,7 +35,7 @@ from mmedrag.integrations.metadata import (
 from mmedrag.pipeline import MMedRAG
 from mmedrag.protocols import CaseStore
 from mmedrag.stores import CaseDatabase
-from mmedrag.types import Case, Context, Definition, Mention, Query
+from mmedrag.types import Case, Context, Definition, Domain, Mention, Query
 from mmedrag.views.trace import answer_json, context_json
 
 try:
@@ -54,6 +54,10 @@ CallContext = MCPContext[Any, Any] | None
 CallResult = CallToolResult | InputRequiredResult
 P = ParamSpec("P")
 T = TypeVar("T")
+Method: TypeAlias = "Callable[Concatenate[Tools, P], T]"
+
+_TOLD = ("format", "preset", "fingerprint", "dim", "cases", "domains")
+"""What clients are told of a casebase: nothing of where it, its models and dictionaries are."""
 
 INSTRUCTIONS = f"""Real medical cases (image and report) with definitions of medical terms.
 search finds similar cases, ask answers from them with marks such as [C1] or [D2] that name the
@@ -118,7 +122,12 @@ def server(rag: MMedRAG, images: Path | None = None) -> MCPServer[Any]:
     Args:
         rag: answers; it stays the caller's to close.
         images: the folder whose files clients may name as the image of a question.
+
+    Raises:
+        QueryError: ``images`` is no folder.
     """
+    if images is not None and not images.is_dir():
+        raise QueryError(f"{images} is no folder", "Give the folder of the images.")
     tools = Tools(rag, images)
     made = CaseServer(
         "mmedrag", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"
@@ -167,17 +176,20 @@ def compare_with_cases(question: str) -> str:
     )
 
 
-def _curable(tool: Callable[P, T]) -> Callable[P, T]:
-    """A tool whose errors reach the caller with their remedy (others are kept from him)."""
+def _curable(failure: type[Exception]) -> Callable[[Method[P, T]], Method[P, T]]:
+    """Methods whose errors reach the caller with their remedy (others are kept from him)."""
 
-    @wraps(tool)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return tool(*args, **kwargs)
-        except MMedRAGError as error:
-            raise ToolError(str(error)) from error
+    def curable(method: Method[P, T]) -> Method[P, T]:
+        @wraps(method)
+        def call(tools: Tools, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return method(tools, *args, **kwargs)
+            except MMedRAGError as error:
+                raise failure(tools.unplaced(str(error))) from error
 
-    return call
+        return call
+
+    return curable
 
 
 class Tools:
@@ -186,8 +198,9 @@ class Tools:
     def __init__(self, rag: MMedRAG, images: Path | None = None) -> None:
         self._rag = rag
         self._images = images
+        self._database = rag.cases if isinstance(rag.cases, CaseDatabase) else None
 
-    @_curable
+    @_curable(ToolError)
     def search(
         self,
         text: TextParameter = "",
@@ -210,7 +223,7 @@ class Tools:
         context = replace(context, kept=retrieved(context, k, definitions=True))
         return _summary(context_json(context), context)
 
-    @_curable
+    @_curable(ToolError)
     def ask(
         self,
         question: TextParameter = "",
@@ -230,7 +243,7 @@ class Tools:
         answer = configure(self._rag, k=k).ask(query)
         return _summary(answer_json(answer), answer.context)
 
-    @_curable
+    @_curable(ToolError)
     def define(self, text: TextParameter) -> dict[str, Any]:
         """Recognise the medical terms of a text: what it says of each, and its definition."""
         (mentions,) = self._rag.definitions.recognise([text])
@@ -240,7 +253,7 @@ class Tools:
             "definitions": [definition_metadata(d) | {"text": d.text} for d in definitions],
         }
 
-    @_curable
+    @_curable(ToolError)
     def case(
         self, case_id: Annotated[str, Field(description="an id that search or ask gave")]
     ) -> list[Any]:
@@ -250,17 +263,26 @@ class Tools:
         shown = [] if preview is None else [Image(data=preview, format="jpeg")]
         return [self._document(case), *shown]
 
+    @_curable(ResourceError)
     def info(self) -> str:
-        """What the casebase holds: counts by domain, models, licences."""
-        cases = self._rag.cases
-        values = dict(cases.info()) if isinstance(cases, CaseDatabase) else {}
-        values.pop("path", None)
-        return json.dumps(values, ensure_ascii=False, default=str)
+        """What the casebase holds: its preset, and how many cases of each domain are shown."""
+        cases = self._database
+        if cases is None:
+            return "{}"
+        values = cases.info()
+        told = {name: values[name] for name in _TOLD}
+        if self._rag.where:
+            shown = {domain: self._shown(cases, domain) for domain in cases.domains()}
+            told["cases"] = self._shown(cases)
+            told["domains"] = {domain: count for domain, count in shown.items() if count}
+        return json.dumps(told, ensure_ascii=False, default=str)
 
+    @_curable(ResourceError)
     def record(self, case_id: str) -> str:
         """One case as JSON."""
         return self._document(self._seen(case_id))
 
+    @_curable(ResourceError)
     def preview(self, case_id: str) -> bytes:
         """A small JPEG of a case's image."""
         preview = self._rag.preview(self._seen(case_id).id)
@@ -274,8 +296,19 @@ class Tools:
             return self._stored(case_id)
         except QueryError as error:
             raise ResourceNotFoundError(str(error)) from error
-        except MMedRAGError as error:
-            raise ResourceError(str(error)) from error
+
+    def _shown(self, cases: CaseDatabase, domain: Domain | None = None) -> int:
+        """How many cases of a domain, or of all, the system's own filter lets be seen."""
+        reader = self._rag.definitions.fingerprint
+        return len(cases.occurrences.read_by(reader, domain, self._rag.where))
+
+    def unplaced(self, message: str) -> str:
+        """A message without the paths of this machine: images by their names in their folder."""
+        if self._images is not None:
+            message = message.replace(f"{self._images.resolve()}/", "")
+        if self._database is not None:
+            message = message.replace(self._database.name, "the casebase")
+        return message
 
     def _document(self, case: Case) -> str:
         mentions = self._mentions(case)
@@ -311,7 +344,7 @@ class Tools:
                 "Send the image as base64, or start it with --images FOLDER.",
             )
         folder = self._images.resolve()
-        if "\0" not in name and (path := (folder / name).resolve()).is_relative_to(folder):
+        if "\0" not in name and folder in (path := (folder / name).resolve()).parents:
             return path
         raise QueryError(
             f"{name!r} is not in the folder of images", "Name a file within that folder."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,8 @@ def paired_test(
 
     ``p = (1 + #{|d* - d| >= |d|}) / (1 + samples)``, where ``d`` is the mean difference and ``d*``
     that of a draw: the draws are shifted to the null hypothesis of no difference (Efron and
-    Tibshirani 1993, section 16.4; Sakai 2006 for retrieval).
+    Tibshirani 1993, section 16.4; Sakai 2006 for retrieval). Of one group every draw is the group:
+    nothing is known then, the interval has no ends and ``p`` is 1.
 
     Args:
         first: one metric by query, ``(n,)``, n > 0.
@@ -73,6 +75,8 @@ def paired_test(
     """
     differences = (first - second)[:, None]
     observed = float(differences.mean())
+    if len(np.unique(groups)) < 2:
+        return PairedTest(observed, (-math.inf, math.inf), 1.0)
     resampled = _resampled_means(differences, groups, seed, samples)[:, 0]
     extreme = int(np.count_nonzero(np.abs(resampled - observed) >= abs(observed) - 1e-12))
     low, high = np.quantile(resampled, [0.025, 0.975])

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmedrag import presets
 from mmedrag.datasets.corpus import patient_of
-from mmedrag.datasets.records import read_records
+from mmedrag.datasets.records import readable
 from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.errors import CorpusError
@@ -18,7 +18,7 @@ from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
 from mmedrag.progress import Progress, silent
 from mmedrag.protocols import Embedder
-from mmedrag.types import Case, Matrix, Problem, Query
+from mmedrag.types import Case, Matrix, Query
 from mmedrag.views.section import Disagreement, Section, Table
 
 PAIRS = 1000
@@ -67,7 +67,7 @@ def evaluate_encoders(
 
 
 def _chosen(data: Sequence[Path]) -> list[Case]:
-    rows = [c for path in data for c in read_records(path) if not isinstance(c, Problem)]
+    rows = [c for path in data for c in readable(path)[0]]
     both = [c for c in rows if c.image is not None and c.text.strip()]
     if len(both) < 2:
         raise CorpusError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmedrag import presets
-from mmedrag.datasets.records import read_records
+from mmedrag.datasets.records import readable
 from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError, MissingExtra
@@ -17,7 +17,7 @@ from mmedrag.measures.cosines import unit_rows
 from mmedrag.measures.matching import matching
 from mmedrag.paper.clinical_pairs import CLINICAL_PAIRS
 from mmedrag.progress import Progress, silent
-from mmedrag.types import Case, Problem
+from mmedrag.types import Case
 from mmedrag.views.section import Disagreement, Section, Table
 
 PAIRS = 1200
@@ -131,7 +131,7 @@ def _rows(encoder: TextEncoder, texts: Sequence[str]) -> Any:  # noqa: ANN401
 
 def _real_pairs(data: Sequence[Path]) -> list[tuple[str, str, str]]:
     """Diagnosis, caption, and the diagnosis once more as the group; spread over the files."""
-    cases = [c for path in data for c in read_records(path) if not isinstance(c, Problem)]
+    cases = [c for path in data for c in readable(path)[0]]
     pairs = [
         (diagnosis, c.text, diagnosis.lower())
         for c in cases

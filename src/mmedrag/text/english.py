@@ -33,7 +33,8 @@ LISTS = {
     "gone": "resolved|cleared|disappeared|resorbed|reabsorbed|subsided|vanished|abated|gone away",
     "partly": "not|not yet|never|nearly|almost|partially|partly|largely|mostly|incompletely"
     "|not completely|not entirely|not fully|only partially|substantially|near completely"
-    "|all but|virtually|practically",
+    "|nearly completely|almost completely|almost entirely|not yet completely|not yet fully|all but"
+    "|virtually|practically",
     "sign": "evidence|sign|signs|features|findings|suggestion|suspicion|indication|stigmata|trace"
     "|hint|appearance|appearances|proof",
     "doubt": "possible|possibly|probable|probably|likely|presumed|suspected|questionable|perhaps",
@@ -201,6 +202,7 @@ PSEUDO = """
     ; [partial|incomplete|near complete|slow|delayed] [resolution|clearing|regression] of
     ; <partly> <gone>; not ... <gone>; <have> ... not <gone>; <have> <partly> <gone>
     ; <have> not ... <gone>; <be> <partly> <gone>
+    ; [until|till] <gone>; [until|till] [it|this|they|these] ... <gone>
     ; [did|does|do] not ... [resolve|clear|disappear|regress|subside|improve|change]
     ; <have> [gone|cleared] [through|into|on|to|beyond|past|up|down]
     ; resolving; sister mary joseph; sister chromatid; daughter [cell|cells|cyst|cysts]
@@ -215,6 +217,7 @@ PSEUDO = """
     ; [in|since|from|until|till|of|by|last|early|mid|late|through] may [,|.|–|)]
     ; [since|until|last|early|mid|late] may; no [reflow|show]
     ; not uncommon; not unusual; not infrequent; not [insignificant|negligible]
+    ; no longer [increasing|enlarging|growing|progressing|worsening|expanding|improving|decreasing]
     ; no less than; not less than; no fewer than; no more than; with or without; no longer than
     ; past [week|weeks|month|months|day|days|few]; previous operator
     ; questions [answered|addressed|were]; absent from; without delay; without exception
@@ -313,7 +316,7 @@ ALL_ABSENT = (
     ; [resolved|cleared] since ... <earlier> <study>; [resolved|cleared] since ... <earlier>
     ; [excluded|negative|resolved|absent] [by|on|in|from|x2|x3|after|with|since|following
     |without|spontaneously|completely|entirely|today|over|before|at|and]
-    ; resolved [compared|since|on|after|by]
+    ; resolved [compared|since|on|after|by|at]
     ; [completely|fully|spontaneously|subsequently|since|now|entirely] <gone>
     ; are ... lacking; are not [features|findings]; have not [occurred|developed|recurred|formed]
     ; [both|all] absent; not confirmed; [looked|sought|searched] for and not found
@@ -328,6 +331,7 @@ STATED_ABSENT = (
     ? [no|none|negative|absent|nil] $; ? not <state> $
     ; [:|–|(] [no|none|absent|negative|nil|denied|neither|n/a|no evidence|nothing|never|resolved
     |excluded|ruled out|zero|0] $
+    ; [:|–|(] [resolved|cleared] [at|on|since|by]
     ; [:|–|(] none; , [none|resolved|absent|excluded|negative] $; , not <state> $
     ; [:|–|(] not ... <state>; [:|–|(] not $; [:|–|(] [none|not|no longer] <state>
     ; [:|–|(] no such; [in|:|(] [0|zero|none] [of|/]; [:|(] [r0|m0]

@@ -23,46 +23,85 @@ _LOOK = (
     r"|signal|echogenicity|uptake|thickness|vascularity|lung volumes?|volume|caliber|calibre"
     r"|cup|risk|sensitivity|numbers? of))"
 )
+_COMPLETE = r"(?:complete|full|entire|total)"
+_PARTLY = (
+    r"(?:part(?:ial|ly|ially)?|incomplete(?:ly)?|near(?:ly)?|some|slow(?:ly)?|mild(?:ly)?"
+    r"|slight(?:ly)?|almost|mostly|gradual(?:ly)?|large(?:ly)?|virtual(?:ly)?|substantial(?:ly)?"
+    rf"|not(?: yet)?(?= {_COMPLETE}))(?:[- ]{_COMPLETE}(?:ly)?)?"
+)
+_GOES_ON = r"(?:increas|enlarg|grow|progress|worse|expand|improv|bett|decreas|larg|small|bigg)\w*"
+_MORE = r"(?:worse|larger|greater|bigger|smaller|better|denser|(?:more|less) \w+)"
+_OTHER = r"(?:left|right|other|opposite|contralateral)"
+_BEFORE = r"(?:before|previously|on the (?:prior|previous|last))"
+_ANTES = (
+    r"(?:que|do que|al|ao) (?:(?:en|no|na|el|la|o|a) ){0,2}"
+    r"(?:previ[oa]|anterior|estudio|exame)"
+)
 _RULES: tuple[tuple[Trend | None, str], ...] = (
     (None, r"(?:no|without|rather than)(?: evidence of)?(?: any)? (?:new|newly|sign of (?:new|"
      r"progress\w+))|(?:new|progressive)(?=\s+(?:york|born))|sin nuev\w+|sem nov\w+"
      r"|new(?:ly)?[- ]diagnos\w+"
-     r"|(?:more|less) \w+ (?:in|on|at|than) (?:the|its) (?:left|right|upper|lower|other|opposite)"),
+     r"|(?:more|less) \w+ (?:in|on|at|than) (?:the|its) (?:left|right|upper|lower|other|opposite)"
+     rf"|{_MORE} than (?:(?:in|on|at|that of) )?(?:the |its )?{_OTHER}"
+     rf"|{_MORE} (?:in|on|at) the {_OTHER}(?: \w+)? (?:than|compared (?:to|with) the {_OTHER})"
+     r"|volumes? (?:(?:is|are|remains?) )?(?:\w+ly )?(?:decreas|reduc|diminish|increas)\w*"
+     r"|better (?:evaluat|seen|visuali|characteri|assess|appreciat|delineat|demonstrat|defin)\w*"
+     r"|if (?:[\w']+ ){1,4}(?:(?:does|do|has|have|is|are) not \w+|persist\w*|worsen\w*|progress\w*)"
+     r"|not (?:an? |definitely |clearly )?new|(?:well|fully|normally|adequately|poorly)[- ]expanded"
+     r"|lungs? (?:(?:is|are|has|have)(?: \w+)? )?(?:re-?)?expan(?:d\w*|sion)|expansion of the"
+     r"(?: \w+)? lungs?|(?:ha?emodynamically|clinically|neurologically) stable"
+     r"|(?:(?:ensure|document|confirm|verify|assess|evaluate|monitor|check|allow|await(?:ing)?|pending"
+     r"|until)(?: for)?|follow(?:ed|ing)?(?:[- ]?up)?(?: \w+){0,3}? (?:for|to|until)(?: exclude)?)"
+     r"(?: (?:complete|interval|full|any|further))?"
+     r" (?:resolution|clear(?:ing|ance)|improvement|progression|stability|growth|change|worsening"
+     r"|regression|increase|decrease)s?"
+     r"|(?:until|till)(?: (?:it|this|they|these) (?:has|have|is|are))?(?: \w+ly)?"
+     r" (?:resolved|cleared|gone|disappeared)"
+     r"|(?:high|low|spatial|image)[- ]resolution|alta resolu(?:ci[oó]n|[cç][aã]o)"),
     (
         Trend.UNCHANGED,
         r"unchanged|stable|not (?:significantly |substantially |appreciably )?(?:changed|increased"
-        r"|decreased|improved|worsened|progressed|resolved|enlarged)|(?:no|without)"
+        r"|decreased|improved|worsened|progressed|resolved)|(?:no|not)(?: any)? (?:worse"
+        r"|better|larger|smaller|bigger)"
+        rf"|no longer (?=\w+ing){_GOES_ON}|neither {_GOES_ON} n?or \w+"
+        r"|non-?resolving|unresolved|(?:no|without)"
         r"(?: (?:sign|evidence|suggestion|indication)s? of)?(?: significant"
         r"| appreciable| substantial| definite| relevant)?(?: interval)? (?:change|increase"
         r"|decrease|progression|regression|improvement|worsening|growth|resolution)s?"
-        r"|(?:has|have|did|does) not (?:changed?|increased?|improved?|worsen(?:ed)?"
-        r"|progress(?:ed)?|resolved?|enlarged?)"
-        r"|persist(?:s|ed|ent|ing|ently)?|remain(?:s|ed|ing)?(?! (?:of|no))|similar to (?:the )?"
+        r"|(?:has|have|did|does) not (?:yet )?(?:changed?|increased?|improved?|worsen(?:ed)?"
+        r"|progress(?:ed)?|resolved?|cleared?|enlarged?)"
+        r"|not (?:significantly |appreciably )different|similar in (?:appearance|size|extent)"
+        r"|persist(?:s|ed|ent|ing|ently)?|remain(?:s|ed)?(?! (?:of|no))|similar to (?:the )?"
         r"(?:prior|previous)|as before|constant in size"
         r"|estables?|sin cambios?|persistente|est[aá]vel|inalterad[oa]s?|sem altera\w+",
     ),
     (
         Trend.BETTER,
-        r"(?:part(?:ial|ly|ially)?|incomplete(?:ly)?|near(?:ly)?[- ]complete(?:ly)?|some|slow"
-        r"|mild|slight|almost|mostly|gradual(?:ly)?) (?:interval )?(?:resolution|resolved"
-        r"|clear(?:ed|ing)|resolving|regression|disappear\w*)|resolving|clearing|improv(?:es|ed|ing|ement)|better"
+        rf"{_PARTLY} (?:interval )?(?:resolution|resolved?|clear(?:ed|ing)|resolving|regression"
+        r"|disappear\w*)|resolving|clearing|improv(?:es|ed|ing|ement)|better"
         rf"|(?:interval|has|have|had|is|are)(?: also| since)? (?:decreas|reduc)\w*"
-        rf"|decreas(?:ed|ing|e)\b{_LOOK}|diminish(?:ed|ing)|smaller|reduced\b{_LOOK}|reduction in"
-        r"|regress(?:ed|ing|ion)|reced(?:ed|ing)|shrunk(?:en)?|shrinking|less (?:extensive|dense"
-        r"|prominent|pronounced|marked|severe|conspicuous)|absorption|absorbed"
+        rf"|(?:decreas(?:ed|ing|e)|diminish(?:ed|ing)|reduced)\b{_LOOK}|smaller|reduction in"
+        r"|regress(?:ed|ing|ion)|reced(?:ed|ing)|shrunk(?:en)?|shrinking|(?:less|not as)"
+        r" (?:extensive|dense|large|prominent|pronounced|marked|severe|conspicuous)"
+        rf"|less than {_BEFORE}|halved|absorption|absorbed"
+        r"|(?:casi|parcialmente|quase)(?: \w+mente)? (?:resuelt|resolvid|desaparec)\w*"
+        rf"|e[nm] (?:v[ií]as? de )?resolu(?:ci[oó]n|[cç][aã]o)|menor {_ANTES}"
         r"|mejor(?:[ií]a|[oó]|ad[oa])|disminu\w+|melhor(?:a|ou|ad[oa])|diminu\w+|reduziu",
     ),
     (
         Trend.RESOLVED,
-        r"resolved|(?:interval |complete(?:ly)? |full |total )?resolution|no longer(?: \w+)?"
+        rf"resolved|{_COMPLETE}(?:ly)? (?:interval )?(?:clear(?:ing|ance)"
+        r"|regression)|(?:interval |complete(?:ly)? |full |total )?resolution|no longer(?: \w+)?"
         r"|cleared|disappear(?:ed|ance)|(?:has|have) gone|vanished|completely absorbed"
         r"|resuelt[oa]s?|resoluci[oó]n|desapareci\w+|resolvid[oa]s?|resolu[cç][aã]o|desaparec\w+",
     ),
     (
         Trend.WORSE,
         r"worse(?:n(?:s|ed|ing))?|progress(?:es|ed|ing|ive(?:ly)?|ion)|enlarging"
-        r"|(?:interval|has|have|had|is|are)(?: also| since)? (?:increas|enlarg|grow|grew|expand)\w*"
-        rf"|increas(?:ed|ing|e)\b{_LOOK}|larger|grown|(?<!-)expanded|denser|more (?:extensive|dense"
+        r"|(?:interval|has|have|had|is|are)(?: also| since)? (?:increas|enlarg|grow|grew)\w*"
+        r"|(?:interval|has|have|had)(?: also| since)? expan\w+"
+        rf"|grew|bigger|doubled|tripled|greater than {_BEFORE}|ma[iy]or {_ANTES}"
+        rf"|increas(?:ed|ing|e)\b{_LOOK}|larger|grown|denser|more (?:extensive|dense"
         r"|prominent|pronounced|marked|severe|conspicuous|confluent|diffuse)|deteriorat(?:ed|ing|ion)"
         r"|aument(?:o|ó|ou|ad[oa]s?)\b|empeor\w+|progres(?:i[oó]n|iv[oa]s?|s[aã]o)|pior(?:a|ou)",
     ),

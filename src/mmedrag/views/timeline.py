@@ -182,7 +182,7 @@ def _sign(change: Change, room: float) -> str:
     That two reports affirm a finding does not say that it is as it was: it is there again.
     """
     sign = _SIGN[change.trend]
-    if change.trend is Trend.UNCHANGED and not change.words:
+    if change.trend is Trend.UNCHANGED and not (change.words or change.measured):
         sign = "= again"
     return sign if room >= _SIGNED else sign.partition(" ")[0]
 
@@ -192,7 +192,12 @@ def _finding(
 ) -> list[Markup]:
     """One row: the name of the finding, its state in each study, its changes in words."""
     room = min((b - a for a, b in pairwise(xs)), default=_WIDTH)
-    signs = {c.later: _sign(c, room) for c in course.changes if c.concept == concept}
+    signs: dict[str, str] = {}
+    for change in (c for c in course.changes if c.concept == concept):
+        own = room / 2 if change.side else room
+        sign = f"{change.side[:1].upper()} {_sign(change, own)}".strip()
+        beside = signs.get(change.later) if change.side else None
+        signs[change.later] = f"{beside}, {sign}" if beside else sign
     elements = [Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(
         f"{_LEFT - 12:.0f}", f"{y + 4:.1f}", plain(term, 26))]  # fmt: skip
     for study, x in zip(studies, xs, strict=True):
@@ -213,7 +218,7 @@ def _description(course: Course) -> str:
             f"{study.terms[c]} {state.value}" for c, state in study.states.items()) or "no finding")
         for study in course.timed
     ]  # fmt: skip
-    moved = [f"{c.term} {c.trend.value} at {c.later}" for c in course.changes]
+    moved = [f"{c.name} {c.trend.value} at {c.later}" for c in course.changes]
     return ". ".join([*states, *moved])
 
 
@@ -245,6 +250,6 @@ def finding_text(course: Course, changes: Sequence[Change]) -> str:
     whens = {s.key: s.when for s in course.studies}
     ids = {s.key: s.cases[0].id for s in course.studies}
     listed = "; ".join(
-        f"{c.term} {c.trend} at {whens[c.later]} ({ids[c.later]})" for c in changes
+        f"{c.name} {c.trend} at {whens[c.later]} ({ids[c.later]})" for c in changes
     )  # fmt: skip
     return f"{one_line(course.patient_id)}: {one_line(listed)}"

@@ -135,6 +135,8 @@ def change_json(change: Change) -> dict[str, Any]:
         "days": change.days,
         "words": change.words or None,
         "contradiction": change.contradiction or None,
+        "side": change.side or None,
+        "measured": change.measured or None,
     }
 
 

@@ -225,10 +225,18 @@ _BOUNDARY = re.compile(rf"(?<=[.!?])(?:\s*{_CITED})*\s+(?=\S)(?!{_CITED})|\n+")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|vs|cf|approx|no|fig|dr|ca|resp)\.$", re.IGNORECASE)
 
 
+_OF_THE_ANSWER = re.compile(
+    r"No verdict on this image|No image and no case was given|No clear lead|No earlier study of"
+    r"|No (?:side|grade) can be said|Only what the cases below|Nothing can be counted"
+)
+"""How sentences begin that say what the evidence does not tell."""
+
+
 def unsupported_sentences(answer: Answer) -> list[str]:
     """The sentences of an answer that carry no mark.
 
-    Headings and lead-ins ending in ":" are left out, and so is what says why nothing is answered.
+    Headings and lead-ins ending in ":" are left out, and so is what says why nothing is answered,
+    or no more than that.
     """
     if answer.abstained:
         return []
@@ -237,7 +245,7 @@ def unsupported_sentences(answer: Answer) -> list[str]:
     if answer.brief is not None:
         for statement in filter(None, (answer.brief.declined, answer.brief.unanswered)):
             text = re.sub(re.escape(statement), "", text, count=1, flags=re.IGNORECASE)
-    return [s for s in _sentences(text) if not has_mark.search(s)]
+    return [s for s in _sentences(text) if not has_mark.search(s) and not _OF_THE_ANSWER.match(s)]
 
 
 def _sentences(text: str) -> Iterator[str]:

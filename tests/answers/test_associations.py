@@ -99,7 +99,7 @@ def test_the_reports_that_affirm_it_are_counted(terms: Dictionary) -> None:
     text = "".join(ExtractiveGenerator(analyst).generate(replace(question, brief=brief), evidence))
     assert text.startswith(
         "Of the 40 reports of the searched corpus that affirm cardiomegaly, 30 affirm pleural "
-        "effusion (75%; 10% of all). Only what the cases below affirm was counted."
+        "effusion (75%; 10% of all) [C1]. Only what the cases below affirm was counted."
     )
     assert "[C1]" in text
 

@@ -13,7 +13,9 @@ from mmedrag.answers.extractive import ExtractiveGenerator
 from mmedrag.answers.prompts import brief_text
 from mmedrag.answers.questions import RuleReader
 from mmedrag.answers.romance import plain_letters
+from mmedrag.citations import unsupported_sentences
 from mmedrag.definitions import Dictionary
+from mmedrag.testing.generator import answered as written
 from mmedrag.types import Case, Domain, Evidence, Prevalence, Query, Question, QuestionKind, Routing
 
 VECTOR = np.zeros(2, np.float32)
@@ -136,7 +138,7 @@ def test_one_finding_is_counted_in_the_searched_corpus(terms: Dictionary) -> Non
     )
     first = (
         "Cardiomegaly is affirmed in 500 of 2,000 cases of the searched corpus (radiology), 25%, "
-        "and ruled out in 70."
+        "and ruled out in 70; of the 2 cases here 2 affirm it [C1, C2]."
     )
     assert text.splitlines()[0] == first
     assert "[C1]" in text  # cases are still shown
@@ -155,7 +157,7 @@ def test_of_several_findings_the_last_is_counted_among_the_others_too(terms: Dic
     assert corpus.asked[-1] == "(affirms = 'cardiomegaly') and (rules_out = 'pneumothorax')"
     assert (
         "Of the 40 reports there that affirm cardiomegaly and rule out pneumothorax, 9 affirm "
-        "effusion (22%) and 1 rule it out."
+        "effusion (22%) and 1 rule it out; of the 2 cases here 1 affirm it [C1]."
     ) in text
 
 
@@ -172,7 +174,7 @@ def test_normal_and_abnormal_studies_are_counted_together(terms: Dictionary) -> 
     assert len(brief.counts) == 1
     assert text.startswith(
         "Of 2,000 cases of the searched corpus, 500 are normal studies, 25%, and 70 affirm a "
-        "finding or disease."
+        "finding or disease; of the 2 cases here 2 affirm one [C1, C2]."
     )
 
 
@@ -193,3 +195,25 @@ def test_who_asks_of_similar_cases_is_shown_them(terms: Dictionary) -> None:
     intent = asked(terms, "How many similar cases are meningiomas?").intent
     assert intent is not None
     assert intent.detail != COUNT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How many reports mention cardiomegaly?",
+        "How many cases with cardiomegaly have an effusion?",
+        "How many x-rays are abnormal?",
+        "What else is seen with cardiomegaly?",
+    ],
+)
+def test_what_is_counted_can_be_checked(terms: Dictionary, text: str) -> None:
+    said = terms.recognise(REPORTS)
+    evidence = [
+        Evidence(f"C{i}", Case(id=f"id{i}", text=report), VECTOR, 0.5, 0.5, mentions)
+        for i, (report, mentions) in enumerate(zip(REPORTS, said, strict=True), 1)
+    ]
+    analyst, question = CaseAnalyst(terms, terms.concepts), asked(terms, text)
+    question = replace(question, brief=analyst.brief(question, evidence, Counts()))
+    answer = written(ExtractiveGenerator(analyst), question, evidence)
+    assert question.brief.counts
+    assert unsupported_sentences(answer) == []

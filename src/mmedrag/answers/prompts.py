@@ -89,7 +89,7 @@ def brief_text(brief: Brief, sent: Sequence[str]) -> str:
             count = f"{len(candidate.keys)} of {candidate.of} [{', '.join(keys)}]"
             lines.append(f"- diagnosis {_attribute(candidate.diagnosis)}: {count}")
     if brief.counts:
-        lines += [f"- {line}" for line in counted_lines(brief.counts, None)]
+        lines += [f"- {line}" for line in counted_lines(replace(brief, claims=()), None)]
     if brief.unanswered:
         lines.append(f"Say of the second question only this: {brief.unanswered}")
     return "\n".join(lines)

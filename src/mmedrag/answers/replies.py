@@ -47,7 +47,7 @@ def direct_reply(
     if brief.counts and question.intent is not None and question.intent.detail == ASSOCIATED:
         return _associated(brief, question.routing.decision)
     if brief.counts:
-        return counted_lines(brief.counts, question.routing.decision)
+        return counted_lines(brief, question.routing.decision)
     if not cases:
         keys = cited([d.key for d in definitions])
         return [f"No similar case was adequate; a dictionary explains the terms {keys}."]
@@ -75,32 +75,52 @@ def direct_reply(
     return [_lead(question, brief, cases)]
 
 
-def counted_lines(counts: Sequence[Count], domain: Domain | None) -> list[str]:
-    """How many cases have what is counted, a line each."""
+def counted_lines(brief: Brief, domain: Domain | None) -> list[str]:
+    """How many cases have what is counted, a line each, with the marks of those that are shown."""
+    counts = brief.counts
     searched = _searched(domain)
     if not counts[0].prevalence.of:
         return [
             f"Nothing can be counted: no report of {searched} was read by the present rules and "
             "dictionaries. mmedrag rebuild reads them."
         ]
-    return [_number(c, searched) for c in counts if c.prevalence.of]
+    return [f"{_number(c, searched)}{_here(brief, c)}." for c in counts if c.prevalence.of]
+
+
+def _here(brief: Brief, count: Count) -> str:
+    """Which of the cases shown say so."""
+    said = {c.assertion: c for c in _claims(brief, count.concept)}
+    normal = count.concept == NORMAL
+    for assertion, words in (
+        (Assertion.AFFIRMED, "are normal" if normal else "affirm it"),
+        (Assertion.NEGATED, "affirm one" if normal else "rule it out"),
+    ):
+        if claim := said.get(assertion):
+            here = f"of the {claim.of} cases here {len(claim.keys)} {words}"
+            return f"; {here} {cited(claim.keys)}"
+    return ""
 
 
 def _associated(brief: Brief, domain: Domain | None) -> list[str]:
     """What the reports that affirm a finding affirm besides, and how often all reports do."""
     first = brief.counts[0]
     if not first.prevalence.of:
-        return counted_lines(brief.counts, domain)
+        return counted_lines(brief, domain)
     everywhere = {c.concept: c.prevalence for c in brief.claims}
     shares = [
         f"{c.prevalence.affirmed:,} {'' if number else 'affirm '}{c.term} "
         f"({percent(c.prevalence.affirmed, c.prevalence.of)}; "
-        f"{_of_all(everywhere.get(c.concept))} of all)"
+        f"{_of_all(everywhere.get(c.concept))} of all) {_affirming(brief, c.concept)}".rstrip()
         for number, c in enumerate(brief.counts)
     ]
     among = f"Of the {first.prevalence.of:,} reports of {_searched(domain)} that {first.within}"
     counted = "Only what the cases below affirm was counted."
     return [f"{among}, {listed(shares)}. {counted}"]
+
+
+def _affirming(brief: Brief, concept: str) -> str:
+    keys = [k for c in _claims(brief, concept) if c.assertion is Assertion.AFFIRMED for k in c.keys]
+    return cited(keys) if keys else ""
 
 
 def _of_all(rate: Prevalence | None) -> str:
@@ -117,16 +137,16 @@ def _number(count: Count, searched: str) -> str:
     if count.within:
         return (
             f"Of the {of:,} reports there that {count.within}, {yes:,} affirm {count.term} "
-            f"({share}) and {no:,} rule it out."
+            f"({share}) and {no:,} rule it out"
         )
     if count.concept == NORMAL:
         return (
             f"Of {of:,} cases of {searched}, {yes:,} are normal studies, {share}, and {no:,} "
-            "affirm a finding or disease."
+            "affirm a finding or disease"
         )
     return _capital(
         f"{count.term} is affirmed in {yes:,} of {of:,} cases of {searched}, {share}, and ruled "
-        f"out in {no:,}."
+        f"out in {no:,}"
     )
 
 

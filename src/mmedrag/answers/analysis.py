@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mmedrag.answers import associations, counting, features
 from mmedrag.answers.agreement import BOTH, GRADE, IMAGE, SIDE, TEXT, Agreement
 from mmedrag.answers.answerable import findings_to_explain, is_bare
-from mmedrag.answers.associations import ASSOCIATED, MOST
 from mmedrag.answers.comparison import with_changes
-from mmedrag.answers.counting import COUNT
-from mmedrag.answers.differential import UNNAMED, candidates, code_of
+from mmedrag.answers.differential import candidates, code_of
 from mmedrag.answers.features import FEATURE
 from mmedrag.answers.findings import FLAT
 from mmedrag.answers.kinds import KIND_OF, kinds_of
+from mmedrag.answers.numbers import Numbers, group_of
 from mmedrag.answers.passages import instruction_like
 from mmedrag.answers.question_rules import ABNORMAL
 from mmedrag.answers.statements import (
@@ -33,8 +33,7 @@ from mmedrag.answers.statements import (
 )
 from mmedrag.answers.support import expected_share, is_whole, support_of, support_of_first
 from mmedrag.answers.verification import read_again, verified
-from mmedrag.entailment import NORMAL, with_kinds
-from mmedrag.filters import both, quoted
+from mmedrag.entailment import NORMAL
 from mmedrag.protocols import CorpusStatistics, DefinitionSource, Ontology
 from mmedrag.text.quotations import label
 from mmedrag.types import (
@@ -43,7 +42,6 @@ from mmedrag.types import (
     Candidate,
     Case,
     Claim,
-    Count,
     Definition,
     Evidence,
     Intent,
@@ -108,12 +106,8 @@ class CaseAnalyst:
             brief = verified(brief, readings, self.source, self.ontology)
         if corpus is not None:
             brief = self._with_base_rates(brief, question, corpus)
-        if intent.detail == FEATURE and corpus is not None:
-            brief = self._with_rates_within(brief, question, targets, corpus)
-        if intent.detail == COUNT and corpus is not None:
-            brief = replace(brief, counts=self._counts(question, targets, corpus))
-        if intent.detail == ASSOCIATED and corpus is not None:
-            brief = replace(brief, counts=self._associated(brief, question, targets, corpus))
+        if corpus is not None:
+            brief = self._numbered(brief, question, intent, targets, corpus)
         explained = self._definitions(brief, intent, targets, definitions)
         brief = replace(brief, definitions=explained)
         return self._replied(brief, question, intent, targets, readings, corpus)
@@ -129,7 +123,7 @@ class CaseAnalyst:
         """The numbers by which a reply on an image is judged, of a brief without its reply."""
         expected = 0.0
         if corpus is not None:
-            expected = expected_share(self._group(concept), question, cases, corpus)
+            expected = expected_share(group_of(concept, self.ontology), question, cases, corpus)
         return support_of(concept, brief, cases, self.ontology, expected)
 
     def _having(self, disease: str, readings: Sequence[CaseReading]) -> list[CaseReading]:
@@ -222,9 +216,9 @@ class CaseAnalyst:
     def _with_base_rates(self, brief: Brief, question: Question, corpus: CorpusStatistics) -> Brief:
         groups: dict[str, Collection[str]] = {}
         for claim in brief.claims:
-            groups.setdefault(claim.concept, self._group(claim.concept))
+            groups.setdefault(claim.concept, group_of(claim.concept, self.ontology))
         for candidate in brief.differential:
-            groups.setdefault(code_of(candidate), self._group(code_of(candidate)))
+            groups.setdefault(code_of(candidate), group_of(code_of(candidate), self.ontology))
         rates = corpus.prevalence(question, groups)
         return replace(
             brief,
@@ -234,80 +228,25 @@ class CaseAnalyst:
             ),
         )
 
-    def _with_rates_within(
+    def _numbered(
         self,
         brief: Brief,
         question: Question,
+        intent: Intent,
         targets: Mapping[str, str],
         corpus: CorpusStatistics,
     ) -> Brief:
-        """The base rate of a finding within the cases that affirm the disease that it may go with.
-
-        The rate of the disease itself stays that of the corpus.
-        """
-        disease, finding = targets
-        where = both(question.query.where, self._stated("affirms", disease))
-        within = replace(question.query, where=where)
-        counted = {c.concept for c in brief.claims if finding in (c.concept, c.asked)}
-        groups = {concept: self._group(concept) for concept in counted}
-        rates = corpus.prevalence(replace(question, query=within), groups)
-        claims = (replace(c, prevalence=rates.get(c.concept, c.prevalence)) for c in brief.claims)
-        return replace(brief, claims=tuple(claims))
-
-    def _stated(self, field: str, concept: str) -> str:
-        """The filter of cases whose reports affirm a concept, or rule it out."""
-        return f"{field} = {quoted(self.ontology.name(concept))}"
-
-    def _counts(
-        self, question: Question, targets: Mapping[str, str], corpus: CorpusStatistics
-    ) -> tuple[Count, ...]:
-        """How many cases have each finding; of several, how many that meet the others the last."""
-        normality = question.intent is not None and question.intent.kind is QuestionKind.NORMALITY
-        if normality or not targets:
-            rate = corpus.prevalence(question, {NORMAL: self._group(NORMAL)})[NORMAL]
-            return (Count(NORMAL, "normal study", rate),)
-        names = {concept: label(term) for concept, term in targets.items()}
-        rates = corpus.prevalence(question, {c: self._group(c) for c in names})
-        counts = [Count(c, name, rates[c]) for c, name in names.items()]
-        *others, last = names
-        where, met = question.query.where, []
-        ruled_out = {m.concept for m in question.mentions if m.assertion is Assertion.NEGATED}
-        for concept in others:
-            absent = concept in ruled_out
-            where = both(where, self._stated("rules_out" if absent else "affirms", concept))
-            met.append(f"{'rule out' if absent else 'affirm'} {names[concept]}")
-        if others:
-            within = replace(question, query=replace(question.query, where=where))
-            rate = corpus.prevalence(within, {last: self._group(last)})[last]
-            counts.append(Count(last, names[last], rate, " and ".join(met)))
-        return tuple(counts)
-
-    def _associated(
-        self, brief: Brief, question: Question, targets: Mapping[str, str], corpus: CorpusStatistics
-    ) -> tuple[Count, ...]:
-        """Of the reports that affirm what is asked about, how many affirm what these cases do."""
-        met = list(targets)
-        others = {
-            c.concept: c.term for c in brief.claims
-            if c.assertion is Assertion.AFFIRMED and is_whole(c) and not c.asked
-            and c.concept not in (*met, NORMAL)
-        }  # fmt: skip
-        where = question.query.where
-        for concept in met:
-            where = both(where, self._stated("affirms", concept))
-        within = replace(question, query=replace(question.query, where=where))
-        rates = corpus.prevalence(within, {c: self._group(c) for c in others})
-        names = " and ".join(label(targets[c]) for c in met)
-        counts = [
-            Count(c, others[c], rates[c], f"affirm {names}") for c in others if rates[c].affirmed
-        ]
-        counts.sort(key=lambda count: -count.prevalence.affirmed)
-        return tuple(counts[:MOST])
-
-    def _group(self, concept: str) -> Collection[str]:
-        if ":" in concept and concept.startswith((UNNAMED, NORMAL, PHRASE)):
-            return (concept,)
-        return with_kinds(concept, self.ontology)
+        """The brief with what a question of numbers asks for."""
+        numbers = Numbers(corpus, self.ontology)
+        match intent.detail:
+            case features.FEATURE:
+                return numbers.beside_disease(brief, question, *targets)
+            case counting.COUNT:
+                return replace(brief, counts=numbers.counted(question, targets))
+            case associations.ASSOCIATED:
+                return replace(brief, counts=numbers.associated(brief, question, targets))
+            case _:
+                return brief
 
     def _replied(
         self,

@@ -149,6 +149,11 @@ KINDS = {
         Resolved {n:pneumonia}.
         Resolving {pneumonia}.
         Interval resolution of {n:pneumothorax}.
+        Recommend follow-up until the {consolidation} has resolved.
+        Repeat radiograph to ensure that the {pneumonia} has resolved.
+        Follow to complete resolution of the {u:pneumonia}.
+        Compared with the last study, the {n:effusion} has resolved.
+        Due to resolution of the {n:effusion} the catheter was removed.
         {Effusion} has nearly resolved.
         {Haematoma} not yet resorbed.
         The {pneumonia} did not resolve.

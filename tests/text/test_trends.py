@@ -29,6 +29,8 @@ def _read():
     [
         ("Interval increase of the left pleural effusion.", {"pleural effusion": W}),
         ("The consolidation has resolved.", {"consolidation": R}),
+        ("Recommend follow-up until the consolidation has resolved.", {}),
+        ("Repeat radiograph to ensure that the pneumonia has resolved.", {}),
         ("Pneumothorax is no longer seen.", {"pneumothorax": R}),
         ("Stable cardiomegaly, new pneumothorax.", {"cardiomegaly": U, "pneumothorax": N}),
         ("Partial clearing of the consolidation.", {"consolidation": B}),

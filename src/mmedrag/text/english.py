@@ -31,6 +31,8 @@ LISTS = {
     "|extension|advancement|complication|complications|loosening|displacement|redistribution"
     "|conversion|treatment|need|reason|interval change",
     "gone": "resolved|cleared|disappeared|resorbed|reabsorbed|subsided|vanished|abated|gone away",
+    "wish": "until|till|unless|once|to ensure|to confirm|to document|to verify|to make sure|to be sure"
+    "|to see that|to establish",
     "partly": "not|not yet|never|nearly|almost|partially|partly|largely|mostly|incompletely"
     "|not completely|not entirely|not fully|only partially|substantially|near completely"
     "|nearly completely|almost completely|almost entirely|not yet completely|not yet fully|all but"
@@ -202,6 +204,8 @@ PSEUDO = """
     ; [partial|incomplete|near complete|slow|delayed] [resolution|clearing|regression] of
     ; <partly> <gone>; not ... <gone>; <have> ... not <gone>; <have> <partly> <gone>
     ; <have> not ... <gone>; <be> <partly> <gone>
+    ; <wish> ... <mention> <have> <gone>; <wish> ... <mention> <have> ... <gone>
+    ; <wish> ... <mention> <be> <gone>; <wish> ... <mention> [resolve|resolves|clear|clears]
     ; [until|till] <gone>; [until|till] [it|this|they|these] ... <gone>
     ; [did|does|do] not ... [resolve|clear|disappear|regress|subside|improve|change]
     ; <have> [gone|cleared] [through|into|on|to|beyond|past|up|down]
@@ -359,6 +363,7 @@ DOUBTED = (
     ; [evaluate|evaluation|assess|assessment|look|check|monitor|follow up] for <change> of
     ; [evaluate|assess|check|document|ensure|confirm|monitor|follow|until|await] <change> of
     ; to [evaluate|assess|check|document|ensure|confirm|monitor|see] ... <change> of
+    ; [follow|follow up|followed] [to|until] ... <change> of
     ; [evaluation|assessment] of possible; for evaluation of; in search of; exclude; excluding
     ; not [inconsistent|incompatible] with; not exclude; not ... exclude; cannot exclude
     ; cannot ... exclude

@@ -244,10 +244,19 @@ def _without_subject(text: str, mentions: Sequence[Mention]) -> dict[str, Wordin
     return wordings
 
 
+_WISHED = re.compile(
+    r"\b(?:until|till|once|to (?:ensure|confirm|document|verify|make sure))(?: [\w-]+){0,4}\s*$",
+    re.IGNORECASE,
+)
+"""Before a finding of which it is said what should become of it, not what did."""
+
+
 def _beside(text: str, mention: Mention, last: int, following: int) -> Wording | None:
     low, high = max(last, mention.start - _NEAR), min(following, mention.end + _NEAR)
     before = _COMMA.split(_CLAUSE_END.split(text[low : mention.start])[-1])[-1]
     after = _CLAUSE_END.split(text[mention.end : high])[0]
+    if _WISHED.search(before):
+        return None
     if mention.end + len(after) == following:  # behind a comma the next finding is spoken of
         after = _COMMA.split(after)[0]
     near = [(len(before) - m.end(), m) for m in _CHANGE.finditer(before)]

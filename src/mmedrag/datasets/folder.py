@@ -8,12 +8,13 @@ table such as ``reports.csv``. Sub-folders are read; those named ``radiology``, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from mmedrag.datasets.layout import Layout, layout_of, split_named, split_of_folders
 from mmedrag.datasets.records import read_records
 from mmedrag.datasets.rows import corpus_key, is_json_array
 from mmedrag.datasets.sidecars import (
@@ -24,7 +25,7 @@ from mmedrag.datasets.sidecars import (
     is_sidecar,
     picture_case,
 )
-from mmedrag.datasets.tables import is_native, read_table
+from mmedrag.datasets.tables import column_names, is_native, read_table
 from mmedrag.datasets.unread import Unread
 from mmedrag.errors import CorpusError, MMedRAGError
 from mmedrag.imaging.signatures import kind_of_file
@@ -65,26 +66,27 @@ def read_folder(
         if columns:
             raise CorpusError(f"Columns are for tables, and {path} is DICOM", "Leave them out.")
         return read_dicom(path, domain=domain, salt=salt)
-    table, remarks = _table_of(path, columns or {})
-    if columns and table is None:
-        reasons = "; ".join(f"{remark.file.name}: {remark.reason}" for remark in remarks)
+    described = _described(path, columns or {})
+    if columns and not described.tables:
+        reasons = "; ".join(f"{remark.file.name}: {remark.reason}" for remark in described.remarks)
         raise CorpusError(
             f"Columns are for tables, and {path} is read without one", reasons or "Leave them out."
         )
-    return _items(path, table, remarks, columns or {}, domain)
+    return _items(path, described, columns or {}, domain)
 
 
 def _items(
-    path: Path,
-    table: Path | None,
-    remarks: list[Problem],
-    columns: Mapping[str, str],
-    domain: Domain | None,
+    path: Path, described: _Described, columns: Mapping[str, str], domain: Domain | None
 ) -> Iterator[Case | Problem]:
-    yield from remarks
+    yield from described.remarks
+    pictures = (file for file in files_under(path) if file.suffix.lower() in SUFFIXES)
+    positions = (file.relative_to(path) for file in pictures)
+    layout, remark = layout_of(positions, classes=described.by_nothing)
+    if remark:
+        yield Problem(path, None, remark, stored=True)
     named: set[int] = set()
-    if table is not None:
-        yield from _rows(path, table, columns, domain, named)
+    for table, split in described.tables.items():
+        yield from _rows(path, table, columns, domain, named, layout, split)
     empty, alone, first = True, 0, path
     others: list[Problem] = []
     unread = Unread()
@@ -94,13 +96,13 @@ def _items(
         elif kind_of_file(file):
             empty = False
             alone, first = alone + 1, first if alone else file
-            yield picture_case(file, path, domain)
+            yield picture_case(file, path, domain, layout.fields(file.relative_to(path)))
         elif file.suffix.lower() in SUFFIXES:
             empty = False
             yield Problem(file, None, _why_no_picture(file))
         elif not is_sidecar(file):
             unread.add(file)
-    if table is not None and alone:
+    if described.tables and alone:
         reason = f"pictures that no row of the table names: {alone:,}, of which this is the first"
         yield Problem(first, None, f"{reason}; they are cases without it", stored=True)
     yield from others
@@ -120,23 +122,51 @@ def _why_no_picture(file: Path) -> str:
     return "is not a PNG, JPEG, TIFF, BMP or DICOM file: convert it"
 
 
-def _table_of(path: Path, columns: Mapping[str, str]) -> tuple[Path | None, list[Problem]]:
-    """The one table that describes pictures under a folder, and what is said of each table."""
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What describes the pictures under a folder: tables with their splits, or nothing at all."""
+
+    tables: Mapping[Path, str] = field(default_factory=dict)
+    remarks: Sequence[Problem] = ()
+    by_nothing: bool = False
+
+
+def _described(path: Path, columns: Mapping[str, str]) -> _Described:
+    """The tables that describe pictures under a folder, and what is said of each table."""
     tables = [file for file in files_under(path) if is_table_of_folder(file)]
-    if tables and any(is_sidecar(file) for file in files_under(path)):
+    if any(is_sidecar(file) for file in files_under(path)):
         reason = "the table is not read, for texts lie beside pictures: index it by itself"
-        return None, [Problem(table, None, reason) for table in tables]
-    remarks = {table: _unfit(table, columns) for table in tables}
-    fit = [table for table in tables if not remarks[table]]
-    if len(fit) == 1:
-        read = "the table is read with the pictures it names"
-        return fit[0], [
-            Problem(table, None, remark or read, stored=not remark)
-            for table, remark in remarks.items()
-        ]
+        return _Described({}, [Problem(table, None, reason) for table in tables])
+    unfit = {table: _unfit(table, columns) for table in tables}
+    fit = [table for table in tables if not unfit[table]]
+    read = {fit[0]: ""} if len(fit) == 1 else _splits(path, fit)
+    return _Described(
+        read,
+        [Problem(t, None, unfit[t] or _why(t, fit, read), stored=t in read) for t in tables],
+        by_nothing=not fit,
+    )
+
+
+def _why(table: Path, fit: Sequence[Path], read: Mapping[Path, str]) -> str:
+    if table in read:
+        split = f", as the split {read[table]}" if read[table] else ""
+        return f"the table is read with the pictures it names{split}"
     reason = f"this is one of {len(fit)} tables that name pictures here, and none of them is read: "
-    reason += "index them in place of the folder"
-    return None, [Problem(table, None, remarks[table] or reason) for table in tables]
+    return f"{reason}index them in place of the folder"
+
+
+def _splits(folder: Path, tables: Sequence[Path]) -> dict[Path, str]:
+    """The split of each table, by its name or its folders; none where they do not fit together.
+
+    They do where each is of a split, and one has all columns: a test set may lack the labels.
+    """
+    within = [table.relative_to(folder) for table in tables]
+    splits = [split_named(table.stem) or split_of_folders(table) for table in within]
+    if not all(splits):
+        return {}
+    names = [column_names(table) for table in tables]
+    most = max(names, key=len, default=frozenset())
+    return dict(zip(tables, splits, strict=True)) if all(own <= most for own in names) else {}
 
 
 def is_table_of_folder(file: Path) -> bool:
@@ -175,6 +205,8 @@ def _rows(
     columns: Mapping[str, str],
     domain: Domain | None,
     named: set[int],
+    layout: Layout,
+    split: str,
 ) -> Iterator[Case | Problem]:
     """The rows of a folder's table; the places of their images, as hashes, are added to ``named``.
 
@@ -188,11 +220,12 @@ def _rows(
             yield row
             continue
         place = within_table / row.id.removeprefix(own)
-        within = domain
+        within, side = domain, split
         if row.image is not None:
             position, seen = row.image.relative_to(root), hash(str(row.image))
             place = place if seen in named else position
             within = domain_of_folder(position) or domain
+            side = split or layout.splits.get(position.parent, "")
             named.add(seen)
         if row.id.startswith(own):
             row = replace(row, id=f"{key}/{place.as_posix()}")
@@ -201,4 +234,4 @@ def _rows(
             row = replace(row, study_id=f"{key}/{study.as_posix()}")
         if row.domain is None and "domain" not in row.meta:
             row = replace(row, domain=within)
-        yield row
+        yield row if row.split else replace(row, split=side)

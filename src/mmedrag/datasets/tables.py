@@ -17,6 +17,7 @@ from typing import Any
 from mmedrag.datasets.delimited import csv_rows
 from mmedrag.datasets.records import BadRow, case_from
 from mmedrag.datasets.rows import (
+    Row,
     corpus_key,
     existing_file,
     first_row,
@@ -114,17 +115,7 @@ def read_table(
         MissingExtra: for Parquet without pyarrow.
     """
     named = columns or {}
-    names: Iterable[str] = ()
-    with regular_file(path).open("rb") as file:
-        parquet = file.read(4) == b"PAR1"
-    if parquet:
-        from mmedrag.datasets.parquet import parquet_rows
-
-        rows = parquet_rows(path)
-    elif _is_json(path):
-        rows, names = json_rows(path), _names_in(path)
-    else:
-        rows = csv_rows(path, _KNOWN | {name.strip().lower() for name in named.values()})
+    rows, names = _opened(path, named)
     table: _Table | None = None
     for row in rows:
         if isinstance(row, Problem):
@@ -135,6 +126,32 @@ def read_table(
         yield from table.cases(line, cells, domain)
     if table is not None:
         yield from table.unlinked()
+
+
+def column_names(path: Path) -> frozenset[str]:
+    """The names of a table's columns; none where it has no row.
+
+    Raises:
+        CorpusError: where the file cannot be read.
+        MissingExtra: for Parquet without pyarrow.
+    """
+    rows, names = _opened(path, {})
+    return frozenset(names or next((list(row[1]) for row in rows if isinstance(row, tuple)), []))
+
+
+def _opened(
+    path: Path, columns: Mapping[str, str]
+) -> tuple[Iterator[Row | Problem], Sequence[str]]:
+    """The rows of a table, and the names of its columns where its first row may lack some."""
+    with regular_file(path).open("rb") as file:
+        parquet = file.read(4) == b"PAR1"
+    if parquet:
+        from mmedrag.datasets.parquet import parquet_rows
+
+        return parquet_rows(path), ()
+    if _is_json(path):
+        return json_rows(path), _names_in(path)
+    return csv_rows(path, _KNOWN | {name.strip().lower() for name in columns.values()}), ()
 
 
 def is_native(path: Path) -> bool:

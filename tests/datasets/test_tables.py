@@ -552,3 +552,53 @@ def test_images_whose_names_differ_in_capitals(tmp_path):
     places = [case.image.relative_to(tmp_path).as_posix() for case in cases]
     assert places == ["images/Scan 1.png", "images/Scan 1.png", "two/b.png"]
     assert [problem.line for problem in problems] == [5, 6, 7, 8, 9]
+
+
+def test_reports_by_split_in_one_object(tmp_path):
+    for name in "abc":
+        (tmp_path / "images" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "images" / name / "0.png")
+    row = {"id": "1", "report": "Effusion.", "image_path": ["a/0.png", "b/0.png"], "split": "train"}
+    other = {"id": "2", "report": "Clear.", "image_path": ["c/0.png"]}
+    table = tmp_path / "annotation.json"
+    table.write_text(json.dumps({"train": [row, 7], "val": [other], "test": []}))
+    for path in (table, tmp_path):
+        cases, problems = read(path)
+        assert [(c.id, c.study_id, c.split, c.text, c.image.parent.name) for c in cases] == [
+            ("1", "1", "train", "Effusion.", "a"),
+            ("1/2", "1", "train", "Effusion.", "b"),
+            ("2", "", "val", "Clear.", "c"),
+        ]
+        assert [str(p) for p in problems if not p.stored] == [f"{table}:2: not a JSON object"]
+
+
+def test_captions_of_images_in_one_object(tmp_path):
+    for name in ("a", "b"):
+        Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
+    images = [{"id": 7, "file_name": "a.png", "license": 1}, {"id": 8, "file_name": "b.png"}, "x"]
+    captions = [
+        {"id": 1, "image_id": 7, "caption": "Effusion. "},
+        {"id": 2, "image_id": 7, "caption": "No fracture."},
+        {"id": 3, "image_id": 9, "caption": "Of no image."},
+    ]
+    table = tmp_path / "captions.json"
+    table.write_text(json.dumps({"info": {}, "images": images, "annotations": captions}))
+    cases, (problem,) = read(table)
+    assert [(case.text, case.image.name, case.licence) for case in cases] == [
+        ("Effusion.\nNo fracture.", "a.png", ""),
+        ("", "b.png", ""),
+    ]
+    assert problem.reason == "not a JSON object"
+    boxes = [{"image_id": 7, "bbox": [0, 0, 1, 1]}]
+    table.write_text(json.dumps({"images": images, "annotations": boxes}))
+    with pytest.raises(CorpusError, match=r"no list of cases \(it has no captions of images"):
+        read(table)
+    cases, problems = read(tmp_path)
+    assert (len(cases), "no captions" in problems[0].reason) == (2, True)
+
+
+@pytest.mark.parametrize("text", ['{"train": [{"id": 1]}', '{"train": []}', '{"images": {}}'])
+def test_an_object_that_holds_no_rows_says_what_to_do(tmp_path, text):
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(CorpusError, match=r"no list of cases .* Write an array of objects"):
+        read(tmp_path / "t.json")

@@ -1,8 +1,8 @@
-"""A folder of images, with texts beside them or one table that names them.
+"""A folder of images, with texts beside them, tables that name them, or in folders of classes.
 
-``scan.png`` beside ``scan.txt`` (its report) or ``scan.json`` (fields of the native format); or a
-table such as ``reports.csv``. Sub-folders are read; those named ``radiology``, ``pathology`` or
-``ophthalmology`` give their images that domain.
+``scan.png`` beside ``scan.txt`` (its report) or ``scan.json`` (fields of the native format); a
+table such as ``reports.csv``, or one for each split; or ``train/NORMAL/1.jpeg``. Sub-folders are
+read; those named ``radiology``, ``pathology`` or ``ophthalmology`` give their images that domain.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mmedrag.datasets.layout import Layout, layout_of, split_named, split_of_folders
 from mmedrag.datasets.records import read_records
-from mmedrag.datasets.rows import corpus_key, is_json_array
+from mmedrag.datasets.rows import corpus_key, is_json_whole
 from mmedrag.datasets.sidecars import (
     SUFFIXES,
     TABLES,
@@ -46,13 +46,14 @@ def read_folder(
 
     What a file is, its contents say. Where DICOM files lie among them, anywhere, the folder is read
     as :func:`~mmedrag.datasets.dicom.read_dicom` reads it: de-identified. Where one table under the
-    folder names images of it, and no texts lie beside images, the rows of the table are read first,
-    with their images, and then the other images.
+    folder names images of it, or one for each split, and no texts lie beside images, the rows of
+    the tables are read first, with their images, and then the other images. Where nothing describes
+    the images, the names of their folders may be labels (see :mod:`~mmedrag.datasets.layout`).
 
     Args:
         path: the folder.
         domain: for images whose folder, sidecar or row names none.
-        columns: for that table, which column holds each field.
+        columns: for these tables, which column holds each field.
         salt: for DICOM, the key of the pseudonyms.
 
     Raises:
@@ -170,11 +171,11 @@ def _splits(folder: Path, tables: Sequence[Path]) -> dict[Path, str]:
 
 
 def is_table_of_folder(file: Path) -> bool:
-    """Whether a file under a folder is a table: by its name, or as a JSON array."""
+    """Whether a file under a folder is a table: by its name, or as JSON that holds rows."""
     suffix = file.suffix.lower()
     with suppress(CorpusError):  # a file that cannot be read
         return suffix in TABLES or (
-            suffix == ".json" and is_json_array(file) and not is_sidecar(file)
+            suffix == ".json" and is_json_whole(file) and not is_sidecar(file)
         )
     return False
 

@@ -23,7 +23,7 @@ from mmedrag.datasets.rows import (
     first_row,
     first_text,
     inside,
-    is_json_array,
+    is_json_whole,
     json_rows,
     lines,
     text_of,
@@ -96,14 +96,14 @@ def read_table(
 ) -> Iterator[Case | Problem]:
     """Read a CSV, TSV, Parquet or JSON file: one case a row.
 
-    JSON (objects one a line, or an array of them) is read as a table whose columns are all their
-    names. A cell such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the
-    columns findings, impression and conclusion make it, in this order. Labels in one cell are
-    parted by ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id column
-    the id is made of the file's place and the row's line. Images that are not where the table says
-    are looked for in folders of pictures beside it; without an image column, those named after the
-    id. A row with several images, in a list or parted as labels are, is a case for each; they share
-    a study.
+    JSON (objects one a line, an array of them, or an object that holds rows: see
+    :mod:`~mmedrag.datasets.annotated`) is read as a table whose columns are all their names. A cell
+    such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the columns findings,
+    impression and conclusion make it, in this order. Labels in one cell are parted by ``;`` or
+    ``|``. Columns that name no field are kept in ``meta``. Without an id column the id is made of
+    the file's place and the row's line. Images that are not where the table says are looked for in
+    folders of pictures beside it; without an image column, those named after the id. A row with
+    several images, in a list or parted as labels are, is a case for each; they share a study.
 
     Args:
         path: the file; image paths in it are relative to its folder.
@@ -173,7 +173,7 @@ def _names_otherwise(row: Mapping[str, Any]) -> bool:
 
 def _is_json(path: Path) -> bool:
     texts = (line[1].strip() for line in lines(path) if not isinstance(line, Problem))
-    return next(filter(None, texts), "").startswith("{") or is_json_array(path)
+    return next(filter(None, texts), "").startswith("{") or is_json_whole(path)
 
 
 def _names_in(path: Path) -> list[str]:
@@ -199,7 +199,7 @@ class _Table:
         self._seen: dict[str, int] = {}
         by_id = "image" not in self._fields and "id" in self._fields
         self._beside = _picture_folders(path)
-        self._folders = self._beside if by_id else []
+        self._folders = [*filter(_holds_pictures, self._beside)] if by_id else []
         self._names: dict[Path, Mapping[str, Path | None]] = {}
         self._linked = False
         self._unused = ""  # a column that names pictures, where none is the image's
@@ -447,11 +447,11 @@ def _whole(text: str) -> object:
 
 
 def _picture_folders(path: Path) -> list[Path]:
-    """The folders beside a table that hold pictures: its own, ``images``, and such as ``train``."""
+    """The folders beside a table that may hold its pictures: its own, ``images``, ``train`` and such."""
     first = re.split(r"[\W_]", path.stem, maxsplit=1)[0]
     names = dict.fromkeys(("", "images", path.stem, first, f"{first}_images", f"images/{first}"))
     folders = [_absolute(path.parent / name) for name in names]
-    return [folder for folder in folders if folder.is_dir() and _holds_pictures(folder)]
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _holds_pictures(folder: Path) -> bool:

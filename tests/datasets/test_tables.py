@@ -602,3 +602,63 @@ def test_an_object_that_holds_no_rows_says_what_to_do(tmp_path, text):
     (tmp_path / "t.json").write_text(text)
     with pytest.raises(CorpusError, match=r"no list of cases .* Write an array of objects"):
         read(tmp_path / "t.json")
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    (tmp_path / "imgs").mkdir()
+    for name in "ab":
+        Image.new("L", (8, 8)).save(tmp_path / "imgs" / f"{name}.jpg")
+    return tmp_path
+
+
+def test_questions_about_one_picture_are_a_text_with_their_answers(asked):
+    columns = ("qid", "img_name", "question", "answer", "modality")
+    rows = [
+        (1, "a.jpg", "Is there an effusion?", "No", "CT"),
+        (2, "a.jpg", "Which organ\nis shown", "Lung.", "CT"),
+        (3, "a.jpg", "Is it normal?", "", "CT"),
+        (4, "b.jpg", "Is there a mass?", "Yes", "MRI"),
+        (5, "a.jpg", "Which side?", "", "CT"),
+    ]
+    table = as_json(asked, [dict(zip(columns, row, strict=True)) for row in rows], "train.json")
+    for path in (table, asked):
+        cases, problems = read(path)
+        assert [(case.image.stem, case.text, case.modality) for case in cases] == [
+            ("a", "Is there an effusion? No\nWhich organ is shown? Lung.", "CT"),
+            ("b", "Is there a mass? Yes", "MRI"),
+            ("a", "", "CT"),
+        ]
+        metas = [case.meta for case in cases]
+        assert metas == [{}, {"qid": 4}, {"qid": 5, "question": "Which side?"}]
+        assert all(problem.stored for problem in problems)
+
+
+def test_questions_without_pictures_are_a_case_each(tmp_path):
+    cases, _ = read(
+        write(tmp_path, "question,answer\nWhat is a bulla,A bleb.\nAnd a cyst?,This.\n")
+    )
+    assert [case.text for case in cases] == ["What is a bulla? A bleb.", "And a cyst? This."]
+
+
+@pytest.mark.parametrize("column", ["conversations", "conversatons"])
+def test_conversations_are_texts(asked, column):
+    said = [
+        {"from": "human", "value": "Describe the image.\n<image>"},
+        {"from": "gpt", "value": "A radiograph of the chest."},
+        {"from": "human", "value": "<image>\nIs there an effusion?"},
+        {"from": "gpt", "value": "No, there is none."},
+        "?",
+    ]
+    rows = [{"id": "1", "image": "a.jpg", column: said}, {"id": "2", "image": "b.jpg", column: "x"}]
+    cases, _ = read(as_json(asked, rows, "t.json"))
+    assert [(case.id, case.text, case.meta) for case in cases] == [
+        ("1", "A radiograph of the chest.\nIs there an effusion? No, there is none.", {}),
+        ("2", "", {column: "x"}),
+    ]
+
+
+def test_a_text_comes_before_questions(asked):
+    row = {"id": "1", "image": "imgs/a.jpg", "text": "Clear.", "question": "Is it?", "answer": "No"}
+    (case,), _ = read(as_json(asked, [row]))
+    assert (case.text, case.meta) == ("Clear.", {"question": "Is it?", "answer": "No"})

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedrag.datasets.delimited import csv_rows
+from mmedrag.datasets.dialogues import Asked, Dialogue, dialogue_of
 from mmedrag.datasets.records import BadRow, case_from
 from mmedrag.datasets.rows import (
     Row,
@@ -44,7 +45,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "image": (
         *("image", "image_path", "path", "file", "filename", "file_name", "image_file"),
         *("image_name", "img", "img_path", "photo", "picture", "file_path", "dicom", "imagen"),
-        *("imagem", "images", "image_paths", "image_files", "img_paths"),
+        *("imagem", "images", "image_paths", "image_files", "img_paths", "img_name"),
     ),
     "domain": ("domain",),
     "modality": ("modality", "imaging_modality"),
@@ -78,6 +79,9 @@ MISSING = frozenset(
 )
 """What programs write into an empty cell, in any case."""
 
+_OF_A_QUESTION = ("id", "labels", "diagnosis")
+"""Fields that rows of one picture need not share."""
+
 _KNOWN = frozenset({*SECTIONS, *(name for names in COLUMNS.values() for name in names)})
 
 _DASHES = frozenset("-–— ")
@@ -99,7 +103,9 @@ def read_table(
     JSON (objects one a line, an array of them, or an object that holds rows: see
     :mod:`~mmedrag.datasets.annotated`) is read as a table whose columns are all their names. A cell
     such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the columns findings,
-    impression and conclusion make it, in this order. Labels in one cell are parted by ``;`` or
+    impression and conclusion make it, in this order; else questions with their answers do (see
+    :mod:`~mmedrag.datasets.dialogues`), those of rows that follow each other with one picture
+    together. Labels in one cell are parted by ``;`` or
     ``|``. Columns that name no field are kept in ``meta``. Without an id column the id is made of
     the file's place and the row's line. Images that are not where the table says are looked for in
     folders of pictures beside it; without an image column, those named after the id. A row with
@@ -125,6 +131,7 @@ def read_table(
         table = table or _Table(path, names or cells, named)
         yield from table.cases(line, cells, domain)
     if table is not None:
+        yield from table.last(domain)
         yield from table.unlinked()
 
 
@@ -165,10 +172,10 @@ def is_native(path: Path) -> bool:
 
 def _names_otherwise(row: Mapping[str, Any]) -> bool:
     plain = _plain_names(row)
-    texts = any(name in plain for name in (*COLUMNS["text"], *SECTIONS))
+    texts = any(name in plain for name in (*COLUMNS["text"], *SECTIONS)) or dialogue_of(plain)
     images = any(_pictures(row[plain[name]]) for name in COLUMNS["image"] if name in plain)
     several = isinstance(row.get("image"), list)
-    return (texts and "text" not in row) or (images and "image" not in row) or several
+    return bool(texts and "text" not in row) or (images and "image" not in row) or several
 
 
 def _is_json(path: Path) -> bool:
@@ -195,7 +202,10 @@ class _Table:
 
     def __init__(self, path: Path, names: Iterable[str], columns: Mapping[str, str]) -> None:
         self._path, self._folder, self._key = path, path.parent, corpus_key(path)
-        self._fields, self._sections = _fields(path, names, columns)
+        self._fields, self._sections, self._dialogue = _fields(path, names, columns)
+        self._shared = [c for field, c in self._fields.items() if field not in _OF_A_QUESTION]
+        self._image, self._id = (self._fields.get(field, "") for field in ("image", "id"))
+        self._asked: Asked | None = None
         self._seen: dict[str, int] = {}
         by_id = "image" not in self._fields and "id" in self._fields
         self._beside = _picture_folders(path)
@@ -207,10 +217,36 @@ class _Table:
     def cases(
         self, line: int, cells: dict[str, Any], domain: Domain | None
     ) -> Iterator[Case | Problem]:
-        """A row as a case, or one for each of its pictures; or why it is none."""
+        """A row as a case, or one for each of its pictures; or why it is none.
+
+        Rows with a dialogue are waited for until one is about another picture.
+        """
+        if self._dialogue is None:
+            yield from self._cases(line, cells, domain)
+            return
+        text = self._dialogue.text(cells)
+        if self._asked and cells.get(self._image) and self._asked.is_about(cells, self._shared):
+            self._asked = self._asked.with_row(cells, text, self._id)
+        else:
+            yield from self.last(domain)
+            self._asked = Asked(line, cells, (text,))
+
+    def last(self, domain: Domain | None) -> Iterator[Case | Problem]:
+        """The case that was waited for."""
+        asked, self._asked = self._asked, None
+        if asked is not None and self._dialogue is not None:
+            text = "\n".join(filter(None, asked.texts))
+            used = self._dialogue.columns if text else ()
+            cells = {name: cell for name, cell in asked.cells.items() if name not in used}
+            yield from self._cases(asked.line, cells, domain, text)
+
+    def _cases(
+        self, line: int, cells: dict[str, Any], domain: Domain | None, text: str = ""
+    ) -> Iterator[Case | Problem]:
         try:
-            for record in self._each(self._record(line, cells)):
-                yield self._case(line, record, domain)
+            record = self._record(line, cells)
+            for own in self._each({**record, "text": text} if text else record):
+                yield self._case(line, own, domain)
         except BadRow as error:
             yield Problem(self._path, line, str(error))
 
@@ -350,8 +386,8 @@ def report_of_row(cells: Mapping[str, Any]) -> str:
 
 def _fields(
     path: Path, names: Iterable[str], columns: Mapping[str, str]
-) -> tuple[dict[str, str], list[str]]:
-    """The column of each field, and the columns of a report's sections."""
+) -> tuple[dict[str, str], list[str], Dialogue | None]:
+    """The column of each field, the columns of a report's sections, else those of a dialogue."""
     present = {name.lower(): name for name in names}
     plain = _plain_names(present.values())
     chosen: dict[str, str] = {}
@@ -371,17 +407,18 @@ def _fields(
     sections = [plain[name] for name in SECTIONS if name in plain and plain[name] not in mapped]
     if "text" in columns:
         sections = []
+    dialogue = None if sections or "text" in chosen else dialogue_of(plain)
     if not {"text", "image"} & chosen.keys() and any(map(_names_picture, present)):
         raise CorpusError(
             f"{path} names a picture in its first line, which should name the columns",
             "Write such a line above it, as image,report.",
         )
-    if not {"text", "image"} & chosen.keys() and not sections:
+    if not {"text", "image"} & chosen.keys() and not sections and dialogue is None:
         raise CorpusError(
             f"{path} has no column of texts or images",
             f"Say which it is: text=... or image=..., of {_listed(present.values())}.",
         )
-    return chosen, sections
+    return chosen, sections, dialogue
 
 
 def _plain_names(names: Iterable[str]) -> dict[str, str]:
@@ -447,9 +484,11 @@ def _whole(text: str) -> object:
 
 
 def _picture_folders(path: Path) -> list[Path]:
-    """The folders beside a table that may hold its pictures: its own, ``images``, ``train`` and such."""
+    """The folders beside a table where its pictures may be: its own, ``images``, ``train``."""
     first = re.split(r"[\W_]", path.stem, maxsplit=1)[0]
-    names = dict.fromkeys(("", "images", path.stem, first, f"{first}_images", f"images/{first}"))
+    names = dict.fromkeys(
+        ("", "images", "imgs", path.stem, first, f"{first}_images", f"images/{first}")
+    )
     folders = [_absolute(path.parent / name) for name in names]
     return [folder for folder in folders if folder.is_dir()]
 

@@ -662,3 +662,45 @@ def test_a_text_comes_before_questions(asked):
     row = {"id": "1", "image": "imgs/a.jpg", "text": "Clear.", "question": "Is it?", "answer": "No"}
     (case,), _ = read(as_json(asked, [row]))
     assert (case.text, case.meta) == ("Clear.", {"question": "Is it?", "answer": "No"})
+
+
+def test_findings_that_are_columns_are_labels_where_they_are_shown(tmp_path):
+    folder = tmp_path / "Set"
+    for number in range(4):
+        (folder / "train" / f"patient{number}").mkdir(parents=True)
+        Image.new("L", (8, 8)).save(folder / "train" / f"patient{number}" / "view1.jpg")
+    lines = ["1.0,,,0,M", "0.0,1,-1.0,1,F", "0.0,0.0,1.0,True,F", "nan,-1,,,"]
+    rows = [f"Set/train/patient{n}/view1.jpg,{line}" for n, line in enumerate(lines)]
+    header = "Path,No Finding,Lung_Opacity,Atelectasis,Edema,Sex"
+    cases, problems = read(write(folder, "\n".join([header, *rows])))
+    assert not problems
+    assert [case.labels for case in cases] == [
+        ("No Finding",),
+        ("Lung Opacity", "Edema"),
+        ("Atelectasis", "Edema"),
+        (),
+    ]
+    assert cases[1].meta == {"No Finding": "0.0", "Atelectasis": "-1.0", "Sex": "F"}
+    header = header.replace("Sex", "label")
+    cases, _ = read(write(folder, "\n".join([header, *rows])))
+    assert [case.labels for case in cases] == [("M",), ("F",), ("F",), ()]
+
+
+def test_one_column_of_a_finding_is_no_label(tmp_path):
+    (case,), _ = read(write(tmp_path, "text,fracture\nClear.,1\n"))
+    assert (case.labels, case.meta) == ((), {"fracture": "1"})
+
+
+@pytest.mark.parametrize(
+    ("header", "name"), [("image_id,dx", "a"), ("Image Index,Finding Labels", "a.png")]
+)
+def test_pictures_that_are_called_by_name_alone_lie_in_folders_below(tmp_path, header, name):
+    for folder in ("part_1", "part_2/images"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / folder / "c.png")
+    Image.new("L", (8, 8)).save(tmp_path / "part_2" / "images" / "a.png")
+    table = write(tmp_path, f"{header}\n{name},Mass|Cyst\n{name.replace('a', 'c')},Cyst\n")
+    (case,), (problem,) = read(table)
+    assert case.image == tmp_path / "part_2" / "images" / "a.png"
+    assert case.labels == ("Mass", "Cyst")
+    assert "does not exist" in problem.reason  # two have that name

@@ -10,12 +10,13 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from mmedrag.datasets.delimited import csv_rows
 from mmedrag.datasets.dialogues import Asked, Dialogue, dialogue_of
+from mmedrag.datasets.findings import finding_columns, shown
 from mmedrag.datasets.records import BadRow, case_from
 from mmedrag.datasets.rows import (
     Row,
@@ -79,6 +80,9 @@ MISSING = frozenset(
 )
 """What programs write into an empty cell, in any case."""
 
+_NAMING = ("image_id", "image_index")
+"""Columns by which pictures are called, where a table has neither their files nor a text."""
+
 _OF_A_QUESTION = ("id", "labels", "diagnosis")
 """Fields that rows of one picture need not share."""
 
@@ -92,7 +96,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME, _NAMES = 60, 30  # characters of a column's name, and columns, in a message
 _LONGEST, _MOST = 1000, 10_000  # characters of a name in JSON, and names, that are looked at
 _LIST = 10_000  # characters of a list written as text
-_ENTRIES = 200_000  # of a folder in which names are looked for whatever their capitals
+_ENTRIES = 200_000  # of folders in which names are looked for
 
 
 def read_table(
@@ -203,6 +207,8 @@ class _Table:
     def __init__(self, path: Path, names: Iterable[str], columns: Mapping[str, str]) -> None:
         self._path, self._folder, self._key = path, path.parent, corpus_key(path)
         self._fields, self._sections, self._dialogue = _fields(path, names, columns)
+        labelled = not {"labels", "diagnosis"}.isdisjoint(self._fields)
+        self._findings = () if labelled else finding_columns(_plain_names(names))
         self._shared = [c for field, c in self._fields.items() if field not in _OF_A_QUESTION]
         self._image, self._id = (self._fields.get(field, "") for field in ("image", "id"))
         self._asked: Asked | None = None
@@ -210,6 +216,7 @@ class _Table:
         by_id = "image" not in self._fields and "id" in self._fields
         self._beside = _picture_folders(path)
         self._folders = [*filter(_holds_pictures, self._beside)] if by_id else []
+        self._below: Mapping[str, Path | None] | None = None
         self._names: dict[Path, Mapping[str, Path | None]] = {}
         self._linked = False
         self._unused = ""  # a column that names pictures, where none is the image's
@@ -286,6 +293,9 @@ class _Table:
 
     def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
         record, rest = _record(cells, self._fields, self._sections)
+        if labels := shown(cells, self._findings):
+            record["labels"] = [name.replace("_", " ") for name in labels]
+            rest = {name: cell for name, cell in rest.items() if name not in labels}
         record.setdefault("id", f"{self._key}/row-{line}")
         if "image" not in record and self._folders:
             record["image"] = self._picture(text_of(record["id"]))
@@ -299,7 +309,9 @@ class _Table:
         name = text_of(value)
         if not name or existing_file(self._folder, name):
             return value
-        return self._picture(name) or self._in_other_letters(name) or value
+        own = name.removeprefix(f"{_absolute(self._folder).name}/")  # as CheXpert writes them
+        within = self._picture(own) or self._in_other_letters(name) or self._picture_below(own)
+        return within or value
 
     def _picture(self, name: str) -> str | None:
         for folder in self._beside:
@@ -309,6 +321,14 @@ class _Table:
                     self._linked = True
                     return file.relative_to(_absolute(self._folder)).as_posix()
         return None
+
+    def _picture_below(self, name: str) -> str | None:
+        """The one picture of a bare name in all folders below, as NIH has ``images_001/images``."""
+        if self._below is None:
+            self._below = _pictures_below(self._path.parent)
+        names = (f"{name}{suffix}" for suffix in ("", *_SUFFIXES))
+        file = next(filter(None, map(self._below.get, names)), None)
+        return None if file is None else file.relative_to(_absolute(self._folder)).as_posix()
 
     def _in_other_letters(self, name: str) -> str | None:
         """The one file of that name but for capitals, which Windows does not tell apart."""
@@ -414,6 +434,8 @@ def _fields(
             "Write such a line above it, as image,report.",
         )
     if not {"text", "image"} & chosen.keys() and not sections and dialogue is None:
+        if naming := next((plain[name] for name in _NAMING if name in plain), None):
+            return {**chosen, "image": naming}, [], None
         raise CorpusError(
             f"{path} has no column of texts or images",
             f"Say which it is: text=... or image=..., of {_listed(present.values())}.",
@@ -491,6 +513,20 @@ def _picture_folders(path: Path) -> list[Path]:
     )
     folders = [_absolute(path.parent / name) for name in names]
     return [folder for folder in folders if folder.is_dir()]
+
+
+def _pictures_below(folder: Path) -> dict[str, Path | None]:
+    """Pictures in the folders of a folder and in theirs by name; ``None`` where two have one."""
+    found: dict[str, Path | None] = {}
+    root = _absolute(folder)
+    files = chain.from_iterable(root.glob(f"{level}/*") for level in ("[!.]*", "[!.]*/[!.]*"))
+    with suppress(OSError):
+        for number, file in enumerate(files):
+            if number == _ENTRIES:
+                return {}
+            if file.suffix.lower() in _SUFFIXES:
+                found[file.name] = None if file.name in found else file
+    return found
 
 
 def _holds_pictures(folder: Path) -> bool:

@@ -38,9 +38,28 @@ _NO_CLASS = _PICTURES | frozenset(
         *("resized", "cropped", "other", "others", "misc", "unknown", "new", "old"),
         *("ct", "mr", "mri", "xray", "ray", "cxr", "us", "ultrasound", "oct", "pet", "fundus"),
         *("axial", "coronal", "sagittal", "left", "right", "lateral", "frontal", "ap", "pa"),
+        *("figure", "figures", "table", "tables", "input", "output", "source", "target", "masked"),
+        *("pre", "post", "before", "after", "baseline", "final", "first", "second", "third"),
+        *(
+            "yes",
+            "no",
+            "true",
+            "false",
+            "hospital",
+            "clinic",
+            "site",
+            "ward",
+            "emergency",
+            "radiology",
+            "dept",
+            "department",
+        ),
+        *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+        *("october", "november", "december", "week", "day", "month", "year", "monday", "tuesday"),
+        *("wednesday", "thursday", "friday", "saturday", "sunday"),
     ]
 )
-"""Words of names that say how or where pictures were taken and kept, and not what they show."""
+"""Words of names that say how, when or where pictures were taken and kept, not what they show."""
 
 _NUMBERED = frozenset(
     [
@@ -129,7 +148,7 @@ def _are_classes(level: Mapping[Path, str], splits: Mapping[Path, str]) -> bool:
 
 
 def _is_class(name: str) -> bool:
-    words = _words(name)
+    words = [word for word in _words(name) if len(word) > 1]
     return not _NO_CLASS.issuperset(words) and domains.get(name.casefold()) is None
 
 
@@ -138,7 +157,7 @@ def _is_known(name: str) -> bool:
     return any(
         word.casefold() in _report_words() or word.upper() in abbreviations()
         for word in _WORD.findall(name)
-        if len(word) >= _KNOWN
+        if len(word) >= _KNOWN and word.casefold() not in _NO_CLASS
     )
 
 

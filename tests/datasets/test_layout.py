@@ -60,6 +60,7 @@ def test_folders_of_classes_and_splits(tmp_path):
         (["2020-03-01", "2020-04-01"], ["", ""]),
         (["images", "data"], ["", ""]),
         (["radiology", "pathology"], ["", ""]),
+        (["Non_Pneumonia", "Pneumonia"], ["Non-Pneumonia", "Pneumonia"]),
         (["CT", "axial"], ["", ""]),
         (["January", "week_2"], ["", ""]),
         (["yes", "no"], ["", ""]),

@@ -168,7 +168,8 @@ def _report_words() -> frozenset[str]:
 
 def _label(name: str) -> str:
     """A class by the name of its folder: blanks for underscores, without its number."""
-    return re.sub(r"^\d+[\W_]+(?=.*[^\W\d_])", "", " ".join(name.replace("_", " ").split()))
+    words = re.sub(r"^\d+[\W_]+(?=.*[^\W\d_])", "", " ".join(name.replace("_", " ").split()))
+    return re.sub(r"(?i)\b(non) ", r"\1-", words)  # "non pneumonia" is read as one
 
 
 def _remark(counts: Mapping[Path, int], labels: Mapping[Path, str]) -> str:

@@ -151,6 +151,18 @@ def test_a_table_in_the_folder_of_each_split(tmp_path, name):
     ]
 
 
+def test_ids_that_count_from_one_in_each_table_stay_apart(folder):
+    for split, names in (("train", "ab"), ("test", "c")):
+        rows = [f"{n},{name}.png,Of {name}." for n, name in enumerate(names, start=1)]
+        (folder / f"{split}.csv").write_text("\n".join(["id,image,report", *rows]))
+    cases, _ = read(folder)
+    assert [(case.id, case.text) for case in cases] == [
+        ("1", "Of c."),
+        ("train/1", "Of a."),
+        ("2", "Of b."),
+    ]
+
+
 def test_a_row_says_its_split_before_names_do(tmp_path):
     for split in ("train", "test"):
         pictures(tmp_path / split, "a")

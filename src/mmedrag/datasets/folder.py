@@ -86,8 +86,10 @@ def _items(
     if remark:
         yield Problem(path, None, remark, stored=True)
     named: set[int] = set()
+    taken: set[int] = set()
     for table, split in described.tables.items():
-        yield from _rows(path, table, columns, domain, named, layout, split)
+        rows = _rows(path, table, columns, domain, named, layout, split)
+        yield from _apart(rows, split, taken)
     empty, alone, first = True, 0, path
     others: list[Problem] = []
     unread = Unread()
@@ -110,6 +112,18 @@ def _items(
     yield from unread.problems()
     if empty:
         raise CorpusError(f"{path} holds no images", f"Known are {', '.join(sorted(SUFFIXES))}.")
+
+
+def _apart(rows: Iterator[Case | Problem], split: str, taken: set[int]) -> Iterator[Case | Problem]:
+    """The rows of a table; an id that an earlier one has, as a hash in ``taken``, has the split."""
+    own: set[int] = set()
+    for row in rows:
+        if isinstance(row, Case) and hash(row.id) in taken:
+            row = replace(row, id=f"{split}/{row.id}")
+        if isinstance(row, Case):
+            own.add(hash(row.id))
+        yield row
+    taken |= own
 
 
 def _why_no_picture(file: Path) -> str:

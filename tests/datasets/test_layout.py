@@ -86,6 +86,19 @@ def test_folders_are_no_labels_where_a_text_or_a_table_describes_pictures(tmp_pa
         file.unlink()
 
 
+def test_splits_of_folders_hold_beside_sidecars_which_come_first(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / split / "a.png")
+    (tmp_path / "train" / "a.txt").write_text("Clear.")
+    (tmp_path / "test" / "a.json").write_text('{"report": "Nodule.", "split": "fold1"}')
+    cases = list(read_corpus(tmp_path))
+    assert [(case.text, case.split) for case in cases] == [
+        ("Nodule.", "fold1"),
+        ("Clear.", "train"),
+    ]
+
+
 def test_one_split_alone_is_a_name():
     layout, _ = layout_of([Path("test/a.png"), Path("b.png")], classes=True)
     assert layout.fields(Path("test/a.png")) == {}

@@ -704,3 +704,18 @@ def test_pictures_that_are_called_by_name_alone_lie_in_folders_below(tmp_path, h
     assert case.image == tmp_path / "part_2" / "images" / "a.png"
     assert case.labels == ("Mass", "Cyst")
     assert "does not exist" in problem.reason  # two have that name
+
+
+def test_ids_of_patients_are_told_to_be_named(tmp_path):
+    for name in ("0_left", "0_right"):
+        Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
+    table = write(tmp_path, "ID,filename\n0,0_left.png\n0,0_right.png\n")
+    _, (problem,) = read(table)
+    reason = "id '0' is that of line 2; if it is the patient's, say patient_id=ID"
+    assert problem.reason == reason
+    cases, problems = read(table, columns={"patient_id": "ID"})
+    assert [(case.patient_id, case.image.name) for case in cases] == [
+        ("0", "0_left.png"),
+        ("0", "0_right.png"),
+    ]
+    assert not problems

@@ -279,6 +279,8 @@ class _Table:
             return Problem(self._path, line, str(error))
         first = self._seen.setdefault(case.id, line)
         again = f"id {case.id!r} is that of line {first}"
+        if case.image is not None and self._id and not case.patient_id:
+            again = f"{again}; if it is the patient's, say patient_id={self._id}"
         return case if first == line else Problem(self._path, line, again)
 
     def unlinked(self) -> Iterator[Problem]:

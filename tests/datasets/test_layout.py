@@ -73,6 +73,19 @@ def test_which_names_of_folders_are_classes(folders, read):
     assert labels(*folders) == read
 
 
+def test_folders_that_may_be_classes_are_told_without_their_names():
+    def remark(count: int, *folders: str) -> str:
+        places = [Path(folder) / f"{n}.png" for folder in folders for n in range(count)]
+        return layout_of(places, classes=True)[1]
+
+    told = remark(10, "Smith", "Garcia")
+    assert told.startswith(
+        "2 folders of pictures beside each other may be classes; their names are"
+    )
+    assert "Smith" not in told
+    assert remark(9, "Smith", "Garcia") == remark(10, "p001", "p002") == ""
+
+
 def test_folders_are_no_labels_where_a_text_or_a_table_describes_pictures(tmp_path):
     for name in ("normal", "pneumonia"):
         (tmp_path / name).mkdir()

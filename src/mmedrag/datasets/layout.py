@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -60,6 +60,7 @@ _NUMBERED = frozenset(
 _WORD = re.compile(r"[A-Z]?[a-z]+|[^\W\d_a-z]+|[^\W\d_]+")
 _KNOWN = 3  # letters of the shortest word by which a class is known
 _SHOWN = 12  # classes in a remark
+_MANY, _FULL = 40, 10  # folders that may be classes at most, and pictures in each at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,20 @@ def layout_of(positions: Iterable[Path], *, classes: bool) -> tuple[Layout, str]
     counts = Counter(position.parent for position in positions)
     splits = {folder: split_of_folders(folder / "_") for folder in counts}
     splits = splits if len({*splits.values()} - {""}) > 1 else {}
-    labels = dict(_classes(counts, splits)) if classes else {}
-    return Layout(splits, labels), _remark(counts, labels)
+    levels = [level for level in _levels(counts) if classes and _may_be_classes(level)]
+    labels = {
+        folder: _label(name)
+        for level in levels
+        if _are_known(level, splits)
+        for folder, name in level.items()
+        if _is_class(name)
+    }
+    remark = _remark(counts, labels) if labels else _doubt(counts, levels)
+    return Layout(splits, labels), remark
 
 
-def _classes(folders: Iterable[Path], splits: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
+def _levels(folders: Iterable[Path]) -> Iterable[Mapping[Path, str]]:
+    """Folders of pictures with their names, those together that lie beside each other."""
     levels: dict[tuple[str, ...], dict[Path, str]] = defaultdict(dict)
     for folder in folders:
         parts = [part for part in folder.parts if not _split(part)]
@@ -112,27 +122,26 @@ def _classes(folders: Iterable[Path], splits: Mapping[Path, str]) -> Iterator[tu
             parts.pop()
         if parts:
             levels[tuple(parts[:-1])][folder] = parts[-1]
-    for level in levels.values():
-        if _are_classes(level, splits):
-            for folder, name in level.items():
-                if _is_class(name):
-                    yield folder, _label(name)
+    return levels.values()
 
 
-def _are_classes(level: Mapping[Path, str], splits: Mapping[Path, str]) -> bool:
-    """Whether the names of sibling folders are those of classes."""
+def _may_be_classes(level: Mapping[Path, str]) -> bool:
+    """Whether no name of sibling folders is that of a patient or study that is counted."""
     names = {name.casefold() for name in level.values()}
-    unnumbered = {re.sub(r"[\W\d_]+", "", name) for name in names}
-    if len(unnumbered) < len(names) or sum(map(_is_class, names)) < 2:
+    uncounted = {re.sub(r"[\W\d_]+", "", name) for name in names}
+    if len(uncounted) < len(names) or sum(map(_is_class, names)) < 2:
         return False
-    if any(_NUMBERED.intersection(_words(name)) for name in level.values()):
-        return False
+    return not any(_NUMBERED.intersection(_words(name)) for name in level.values())
+
+
+def _are_known(level: Mapping[Path, str], splits: Mapping[Path, str]) -> bool:
+    """Whether reports use words of the names of sibling folders, or splits have the same ones."""
     sides: dict[str, set[str]] = defaultdict(set)
     for folder, name in level.items():
         sides[name.casefold()].add(splits.get(folder, ""))
     alike = sum(len(found - {""}) > 1 for found in sides.values())
     known = {name.casefold() for name in level.values() if _is_known(name)}
-    return 2 * max(alike, len(known)) >= len(names)
+    return 2 * max(alike, len(known)) >= len(sides)
 
 
 def _is_class(name: str) -> bool:
@@ -161,8 +170,6 @@ def _label(name: str) -> str:
 
 
 def _remark(counts: Mapping[Path, int], labels: Mapping[Path, str]) -> str:
-    if not labels:
-        return ""
     sums: Counter[str] = Counter()
     for folder, label in labels.items():
         sums[label] += counts[folder]
@@ -170,6 +177,18 @@ def _remark(counts: Mapping[Path, int], labels: Mapping[Path, str]) -> str:
     more = ", …" if len(sums) > _SHOWN else ""
     reason = f"names of folders are read as labels: {named}{more}; to have none, or others, "
     return reason + "index these folders one by one, or a table that names the pictures"
+
+
+def _doubt(counts: Mapping[Path, int], levels: Iterable[Mapping[Path, str]]) -> str:
+    """What is said of folders that may be classes, without their names, which may be people's."""
+    for level in levels:
+        if len(level) <= _MANY and min(counts[folder] for folder in level) >= _FULL:
+            reason = (
+                f"{len(level)} folders of pictures beside each other may be classes; their names "
+            )
+            reason += "are not read as labels, for they could be those of patients: "
+            return f"{reason}a table that names the pictures says what they show"
+    return ""
 
 
 def _split(name: str) -> str:

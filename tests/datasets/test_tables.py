@@ -575,7 +575,11 @@ def test_reports_by_split_in_one_object(tmp_path):
 def test_captions_of_images_in_one_object(tmp_path):
     for name in ("a", "b"):
         Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
-    images = [{"id": 7, "file_name": "a.png", "license": 1}, {"id": 8, "file_name": "b.png"}, "x"]
+    images = [
+        {"id": 7, "file_name": "a.png", "license": 1},
+        {"id": 8, "file_name": "b.png", "caption": "Own."},
+        "x",
+    ]
     captions = [
         {"id": 1, "image_id": 7, "caption": "Effusion. "},
         {"id": 2, "image_id": 7, "caption": "No fracture."},
@@ -586,7 +590,7 @@ def test_captions_of_images_in_one_object(tmp_path):
     cases, (problem,) = read(table)
     assert [(case.text, case.image.name, case.licence) for case in cases] == [
         ("Effusion.\nNo fracture.", "a.png", ""),
-        ("", "b.png", ""),
+        ("Own.", "b.png", ""),
     ]
     assert problem.reason == "not a JSON object"
     boxes = [{"image_id": 7, "bbox": [0, 0, 1, 1]}]

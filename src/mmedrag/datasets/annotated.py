@@ -50,4 +50,5 @@ def _image(image: object, captions: Mapping[str, list[str]]) -> object:
     if not isinstance(image, Mapping):
         return image
     kept = {name: value for name, value in image.items() if name not in _OWN}
-    return {**kept, "caption": "\n".join(captions.get(str(image.get("id")), []))}
+    said = "\n".join(captions.get(str(image.get("id")), []))
+    return {**kept, "caption": said} if said else kept

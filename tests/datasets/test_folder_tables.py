@@ -151,6 +151,22 @@ def test_a_table_in_the_folder_of_each_split(tmp_path, name):
     ]
 
 
+@pytest.mark.parametrize("image", ["a.png", "images/a.png"])
+def test_tables_in_a_folder_beside_that_of_the_pictures(folder, image):
+    (folder / "annotations").mkdir()
+    for split, text in (("train", "Effusion."), ("test", "Clear.")):
+        name = image if split == "train" else image.replace("a.", "b.")
+        (folder / "annotations" / f"{split}.csv").write_text(f"image,report\n{name},{text}\n")
+    cases, problems = read(folder)
+    assert [(case.image.name, case.text, case.split) for case in cases] == [
+        ("b.png", "Clear.", "test"),
+        ("a.png", "Effusion.", "train"),
+        ("c.png", "", ""),
+    ]
+    assert places(cases) == ["images/b.png", "images/a.png", "images/c.png"]
+    assert all(problem.stored for problem in problems)
+
+
 def test_ids_that_count_from_one_in_each_table_stay_apart(folder):
     for split, names in (("train", "ab"), ("test", "c")):
         rows = [f"{n},{name}.png,Of {name}." for n, name in enumerate(names, start=1)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from mmedrag.errors import CorpusError, MMedRAGError
 from mmedrag.imaging.signatures import kind_of_file
 from mmedrag.types import Case, Domain, Problem
 
+_NAMES_NONE = "the table names no picture here: index it by itself, or say image=COLUMN"
 _ROWS, _CASES = 10_000, 20
 """Rows of a table that are looked through for pictures of the folder, and cases to judge it by."""
 
@@ -87,9 +88,9 @@ def _items(
         yield Problem(path, None, remark, stored=True)
     named: set[int] = set()
     taken: set[int] = set()
-    for table, split in described.tables.items():
-        rows = _rows(path, table, columns, domain, named, layout, split)
-        yield from _apart(rows, split, taken)
+    for table in described.tables:
+        rows = _rows(path, table, columns, domain, named, layout)
+        yield from _apart(rows, table.split, taken)
     empty, alone, first = True, 0, path
     others: list[Problem] = []
     unread = Unread()
@@ -138,10 +139,19 @@ def _why_no_picture(file: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Described:
-    """What describes the pictures under a folder: tables with their splits, or nothing at all."""
+class _Table:
+    """A table that names pictures, the folder to which it names them, and its split."""
 
-    tables: Mapping[Path, str] = field(default_factory=dict)
+    file: Path
+    base: Path
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What describes the pictures under a folder: tables, or nothing at all."""
+
+    tables: Sequence[_Table] = ()
     remarks: Sequence[Problem] = ()
     by_nothing: bool = False
 
@@ -151,37 +161,47 @@ def _described(path: Path, columns: Mapping[str, str]) -> _Described:
     tables = [file for file in files_under(path) if is_table_of_folder(file)]
     if any(is_sidecar(file) for file in files_under(path)):
         reason = "the table is not read, for texts lie beside pictures: index it by itself"
-        return _Described({}, [Problem(table, None, reason) for table in tables])
-    unfit = {table: _unfit(table, columns) for table in tables}
-    fit = [table for table in tables if not unfit[table]]
-    read = {fit[0]: ""} if len(fit) == 1 else _splits(path, fit)
+        return _Described((), [Problem(table, None, reason) for table in tables])
+    found = {table: _base_of(table, path, columns) for table in tables}
+    fit = [_Table(table, base) for table, (base, unfit) in found.items() if not unfit]
+    read = fit if len(fit) == 1 else _of_splits(path, fit)
+    said = {table.file: _said_of(table) for table in read}
+    reason = f"this is one of {len(fit)} tables that name pictures here, and none of them is read: "
+    reason += "index them in place of the folder"
     return _Described(
         read,
-        [Problem(t, None, unfit[t] or _why(t, fit, read), stored=t in read) for t in tables],
+        [Problem(t, None, found[t][1] or said.get(t, reason), stored=t in said) for t in tables],
         by_nothing=not fit,
     )
 
 
-def _why(table: Path, fit: Sequence[Path], read: Mapping[Path, str]) -> str:
-    if table in read:
-        split = f", as the split {read[table]}" if read[table] else ""
-        return f"the table is read with the pictures it names{split}"
-    reason = f"this is one of {len(fit)} tables that name pictures here, and none of them is read: "
-    return f"{reason}index them in place of the folder"
+def _base_of(table: Path, folder: Path, columns: Mapping[str, str]) -> tuple[Path, str]:
+    """The folder to which a table names pictures, its own or the whole, and why it is unfit."""
+    reason = _unfit(_Table(table, table.parent), columns)
+    if reason != _NAMES_NONE or table.parent == folder:
+        return table.parent, reason
+    return folder, _unfit(_Table(table, folder), columns)
 
 
-def _splits(folder: Path, tables: Sequence[Path]) -> dict[Path, str]:
-    """The split of each table, by its name or its folders; none where they do not fit together.
+def _said_of(table: _Table) -> str:
+    split = f", as the split {table.split}" if table.split else ""
+    return f"the table is read with the pictures it names{split}"
+
+
+def _of_splits(folder: Path, tables: Sequence[_Table]) -> list[_Table]:
+    """Tables with the split of each, by its name or its folders; none where they do not fit.
 
     They do where each is of a split, and one has all columns: a test set may lack the labels.
     """
-    within = [table.relative_to(folder) for table in tables]
-    splits = [split_named(table.stem) or split_of_folders(table) for table in within]
+    places = [table.file.relative_to(folder) for table in tables]
+    splits = [split_named(place.stem) or split_of_folders(place) for place in places]
     if not all(splits):
-        return {}
-    names = [column_names(table) for table in tables]
+        return []
+    names = [column_names(table.file) for table in tables]
     most = max(names, key=len, default=frozenset())
-    return dict(zip(tables, splits, strict=True)) if all(own <= most for own in names) else {}
+    if not all(own <= most for own in names):
+        return []
+    return [replace(table, split=split) for table, split in zip(tables, splits, strict=True)]
 
 
 def is_table_of_folder(file: Path) -> bool:
@@ -194,53 +214,52 @@ def is_table_of_folder(file: Path) -> bool:
     return False
 
 
-def _unfit(table: Path, columns: Mapping[str, str]) -> str:
+def _unfit(table: _Table, columns: Mapping[str, str]) -> str:
     """Why a table does not describe pictures beside it; nothing where it does."""
     try:
         rows = (row for row in islice(_read_table(table, columns), _ROWS) if isinstance(row, Case))
         cases = list(islice((case for case in rows if case.image is not None), _CASES))
     except MMedRAGError as error:
-        return str(error).replace(f"{table} ", "the table ", 1)
+        return str(error).replace(f"{table.file} ", "the table ", 1)
     if not cases:
-        return "the table names no picture here: index it by itself, or say image=COLUMN"
+        return _NAMES_NONE
     if not any(case.text for case in cases) and len({case.image for case in cases}) < len(cases):
         return "the table has several rows a picture and no texts: index it by itself"
     return ""
 
 
-def _read_table(table: Path, columns: Mapping[str, str]) -> Iterator[Case | Problem]:
-    if not columns and is_native(table):
-        return read_records(table)
-    return read_table(table, columns=columns)
+def _read_table(table: _Table, columns: Mapping[str, str]) -> Iterator[Case | Problem]:
+    if not columns and is_native(table.file):
+        return read_records(table.file)
+    return read_table(table.file, columns=columns, folder=table.base)
 
 
 def _rows(
     folder: Path,
-    table: Path,
+    table: _Table,
     columns: Mapping[str, str],
     domain: Domain | None,
     named: set[int],
     layout: Layout,
-    split: str,
 ) -> Iterator[Case | Problem]:
     """The rows of a folder's table; the places of their images, as hashes, are added to ``named``.
 
     A row without an id is called by its image, as it would be without the table.
     """
     root = os.path.abspath(folder)  # noqa: PTH100
-    own, key = f"{corpus_key(table)}/", corpus_key(folder)
-    within_table = table.relative_to(folder)
+    own, key = f"{corpus_key(table.file)}/", corpus_key(folder)
+    within_table = table.file.relative_to(folder)
     for row in _read_table(table, columns):
         if isinstance(row, Problem):
             yield row
             continue
         place = within_table / row.id.removeprefix(own)
-        within, side = domain, split
+        within, side = domain, table.split
         if row.image is not None:
             position, seen = row.image.relative_to(root), hash(str(row.image))
             place = place if seen in named else position
             within = domain_of_folder(position) or domain
-            side = split or layout.splits.get(position.parent, "")
+            side = table.split or layout.splits.get(position.parent, "")
             named.add(seen)
         if row.id.startswith(own):
             row = replace(row, id=f"{key}/{place.as_posix()}")

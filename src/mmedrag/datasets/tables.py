@@ -100,7 +100,11 @@ _ENTRIES = 200_000  # of folders in which names are looked for
 
 
 def read_table(
-    path: Path, *, columns: Mapping[str, str] | None = None, domain: Domain | None = None
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    domain: Domain | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Case | Problem]:
     """Read a CSV, TSV, Parquet or JSON file: one case a row.
 
@@ -119,6 +123,7 @@ def read_table(
         path: the file; image paths in it are relative to its folder.
         columns: which column holds each field, for those that are not recognised.
         domain: for rows that name none.
+        folder: to which image paths are relative, where it is another one.
 
     Raises:
         CorpusError: where the file, its header or a column that ``columns`` names is absent.
@@ -132,7 +137,7 @@ def read_table(
             yield row
             continue
         line, cells = row
-        table = table or _Table(path, names or cells, named)
+        table = table or _Table(path, names or cells, named, folder or path.parent)
         yield from table.cases(line, cells, domain)
     if table is not None:
         yield from table.last(domain)
@@ -204,8 +209,10 @@ def _names_in(path: Path) -> list[str]:
 class _Table:
     """What the columns of a table mean, and which ids it has given out."""
 
-    def __init__(self, path: Path, names: Iterable[str], columns: Mapping[str, str]) -> None:
-        self._path, self._folder, self._key = path, path.parent, corpus_key(path)
+    def __init__(
+        self, path: Path, names: Iterable[str], columns: Mapping[str, str], folder: Path
+    ) -> None:
+        self._path, self._folder, self._key = path, folder, corpus_key(path)
         self._fields, self._sections, self._dialogue = _fields(path, names, columns)
         labelled = not {"labels", "diagnosis"}.isdisjoint(self._fields)
         self._findings = () if labelled else finding_columns(_plain_names(names))
@@ -214,7 +221,7 @@ class _Table:
         self._asked: Asked | None = None
         self._seen: dict[str, int] = {}
         by_id = "image" not in self._fields and "id" in self._fields
-        self._beside = _picture_folders(path)
+        self._beside = _picture_folders(path, folder)
         self._folders = [*filter(_holds_pictures, self._beside)] if by_id else []
         self._below: Mapping[str, Path | None] | None = None
         self._names: dict[Path, Mapping[str, Path | None]] = {}
@@ -327,7 +334,7 @@ class _Table:
     def _picture_below(self, name: str) -> str | None:
         """The one picture of a bare name in all folders below, as NIH has ``images_001/images``."""
         if self._below is None:
-            self._below = _pictures_below(self._path.parent)
+            self._below = _pictures_below(self._folder)
         names = (f"{name}{suffix}" for suffix in ("", *_SUFFIXES))
         file = next(filter(None, map(self._below.get, names)), None)
         return None if file is None else file.relative_to(_absolute(self._folder)).as_posix()
@@ -507,13 +514,13 @@ def _whole(text: str) -> object:
     return int(number[1]) if number else text.strip()
 
 
-def _picture_folders(path: Path) -> list[Path]:
+def _picture_folders(path: Path, folder: Path) -> list[Path]:
     """The folders beside a table where its pictures may be: its own, ``images``, ``train``."""
     first = re.split(r"[\W_]", path.stem, maxsplit=1)[0]
     names = dict.fromkeys(
         ("", "images", "imgs", path.stem, first, f"{first}_images", f"images/{first}")
     )
-    folders = [_absolute(path.parent / name) for name in names]
+    folders = [_absolute(folder / name) for name in names]
     return [folder for folder in folders if folder.is_dir()]
 
 

@@ -120,3 +120,32 @@ def test_strict_stops_at_what_cannot_be_read_and_not_at_remarks(tmp_path: Path, 
     (folder / "scan.nii.gz").touch()
     assert main(command) == 2
     assert "volumes that are not read: 1" in capsys.readouterr().err
+
+
+def test_folders_of_classes_are_found_counted_and_checked_for_leaks(tmp_path: Path, capsys) -> None:
+    for place in ("train/NORMAL/a", "train/PNEUMONIA/b", "train/PNEUMONIA/c", "test/PNEUMONIA/d"):
+        file = tmp_path / "chest_xray" / f"{place}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((64, 64), 80).save(file)
+    copy = tmp_path / "chest_xray" / "test" / "PNEUMONIA" / "e.png"
+    shutil.copy(tmp_path / "chest_xray" / "train" / "PNEUMONIA" / "b.png", copy)
+    casebase = str(tmp_path / "x.casebase")
+    corpus = str(tmp_path / "chest_xray")
+    assert main(["index", corpus, "--into", casebase, "--domain", "radiology", "--strict"]) == 0
+    printed = capsys.readouterr().out
+    assert "read as labels: PNEUMONIA (4), NORMAL (1)" in printed
+    assert "1 groups of images, 0 patients and 0 studies are on two sides of a split" in printed
+    for question, count in (
+        ("radiographs show pneumonia", "4 of 5"),
+        ("radiographs are normal", "Of 5 cases of the searched corpus (radiology), 1"),
+    ):
+        assert main(["ask", casebase, f"how many {question}?"]) == 0
+        assert count in " ".join(capsys.readouterr().out.split())
+    where = "labels = 'pneumonia' and split = 'test'"
+    assert main(["search", casebase, "chest x-ray", "--where", where]) == 0
+    found = capsys.readouterr().out
+    assert ("PNEUMONIA/d.png" in found, "NORMAL" in found, "/c.png" in found) == (
+        True,
+        False,
+        False,
+    )

@@ -102,18 +102,88 @@ def test_named_columns_of_the_table_of_a_folder(folder):
 
 
 def test_of_several_tables_none_is_read(folder):
-    for name, picture in (("test", "a"), ("train", "b")):
+    for name, picture in (("old", "a"), ("train", "b")):
         (folder / f"{name}.csv").write_text(f"image,report\n{picture}.png,Effusion.\n")
     (folder / "z.csv").write_text("image,report\nelsewhere.png,Effusion.\n")
     cases, problems = read(folder)
     assert [case.text for case in cases] == ["", "", ""]
     reason = "this is one of 2 tables that name pictures here, and none of them is read"
     assert [(p.file.name, reason in p.reason, p.stored) for p in problems] == [
-        ("test.csv", True, False),
+        ("old.csv", True, False),
         ("train.csv", True, False),
         ("z.csv", False, False),
     ]
     assert "names no picture here" in problems[2].reason
+
+
+def test_tables_of_splits_are_read_together(folder):
+    (folder / "train_set.csv").write_text("file,report,label\na.png,Effusion.,x\n")
+    (folder / "VALID.csv").write_text("file,report\nb.png,Clear.\nc.png,Nodule.\n")
+    cases, problems = read(folder)
+    assert [(case.split, case.text) for case in cases] == [
+        ("val", "Clear."),
+        ("val", "Nodule."),
+        ("train", "Effusion."),
+    ]
+    read_as = "the table is read with the pictures it names, as the split"
+    assert said(problems) == [
+        ("VALID.csv", f"{read_as} val"),
+        ("train_set.csv", f"{read_as} train"),
+    ]
+    assert all(problem.stored for problem in problems)
+    (folder / "more_train.csv").write_text("file,befund\na.png,Erguss.\n")
+    assert not any(case.text or case.split for case in read(folder)[0])
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
+def test_a_table_in_the_folder_of_each_split(tmp_path, name):
+    for split in ("train", "validation", "test"):
+        pictures(tmp_path / split, "a")
+        row = {"file_name": "a.png", "text": f"Of {split}."}
+        lines = ",".join(row), ",".join(row.values())
+        text = json.dumps(row) if name.endswith("jsonl") else "\n".join(lines)
+        (tmp_path / split / name).write_text(text)
+    cases, _ = read(tmp_path)
+    assert [(case.split, case.text, case.image.parent.name) for case in cases] == [
+        ("test", "Of test.", "test"),
+        ("train", "Of train.", "train"),
+        ("val", "Of validation.", "validation"),
+    ]
+
+
+@pytest.mark.parametrize("image", ["a.png", "images/a.png"])
+def test_tables_in_a_folder_beside_that_of_the_pictures(folder, image):
+    (folder / "annotations").mkdir()
+    for split, text in (("train", "Effusion."), ("test", "Clear.")):
+        name = image if split == "train" else image.replace("a.", "b.")
+        (folder / "annotations" / f"{split}.csv").write_text(f"image,report\n{name},{text}\n")
+    cases, problems = read(folder)
+    assert [(case.image.name, case.text, case.split) for case in cases] == [
+        ("b.png", "Clear.", "test"),
+        ("a.png", "Effusion.", "train"),
+        ("c.png", "", ""),
+    ]
+    assert places(cases) == ["images/b.png", "images/a.png", "images/c.png"]
+    assert all(problem.stored for problem in problems)
+
+
+def test_ids_that_count_from_one_in_each_table_stay_apart(folder):
+    for split, names in (("train", "ab"), ("test", "c")):
+        rows = [f"{n},{name}.png,Of {name}." for n, name in enumerate(names, start=1)]
+        (folder / f"{split}.csv").write_text("\n".join(["id,image,report", *rows]))
+    cases, _ = read(folder)
+    assert [(case.id, case.text) for case in cases] == [
+        ("1", "Of c."),
+        ("train/1", "Of a."),
+        ("2", "Of b."),
+    ]
+
+
+def test_a_row_says_its_split_before_names_do(tmp_path):
+    for split in ("train", "test"):
+        pictures(tmp_path / split, "a")
+    (tmp_path / "t.csv").write_text("file,text,split\ntrain/a.png,x,\ntest/a.png,y,fold1\n")
+    assert [case.split for case in read(tmp_path)[0]] == ["train", "fold1"]
 
 
 def test_texts_beside_pictures_come_before_a_table(folder):

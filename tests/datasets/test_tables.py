@@ -552,3 +552,174 @@ def test_images_whose_names_differ_in_capitals(tmp_path):
     places = [case.image.relative_to(tmp_path).as_posix() for case in cases]
     assert places == ["images/Scan 1.png", "images/Scan 1.png", "two/b.png"]
     assert [problem.line for problem in problems] == [5, 6, 7, 8, 9]
+
+
+def test_reports_by_split_in_one_object(tmp_path):
+    for name in "abc":
+        (tmp_path / "images" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "images" / name / "0.png")
+    row = {"id": "1", "report": "Effusion.", "image_path": ["a/0.png", "b/0.png"], "split": "train"}
+    other = {"id": "2", "report": "Clear.", "image_path": ["c/0.png"]}
+    table = tmp_path / "annotation.json"
+    table.write_text(json.dumps({"train": [row, 7], "val": [other], "test": []}))
+    for path in (table, tmp_path):
+        cases, problems = read(path)
+        assert [(c.id, c.study_id, c.split, c.text, c.image.parent.name) for c in cases] == [
+            ("1", "1", "train", "Effusion.", "a"),
+            ("1/2", "1", "train", "Effusion.", "b"),
+            ("2", "", "val", "Clear.", "c"),
+        ]
+        assert [str(p) for p in problems if not p.stored] == [f"{table}:2: not a JSON object"]
+
+
+def test_captions_of_images_in_one_object(tmp_path):
+    for name in ("a", "b"):
+        Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
+    images = [
+        {"id": 7, "file_name": "a.png", "license": 1},
+        {"id": 8, "file_name": "b.png", "caption": "Own."},
+        "x",
+    ]
+    captions = [
+        {"id": 1, "image_id": 7, "caption": "Effusion. "},
+        {"id": 2, "image_id": 7, "caption": "No fracture."},
+        {"id": 3, "image_id": 9, "caption": "Of no image."},
+    ]
+    table = tmp_path / "captions.json"
+    table.write_text(json.dumps({"info": {}, "images": images, "annotations": captions}))
+    cases, (problem,) = read(table)
+    assert [(case.text, case.image.name, case.licence) for case in cases] == [
+        ("Effusion.\nNo fracture.", "a.png", ""),
+        ("Own.", "b.png", ""),
+    ]
+    assert problem.reason == "not a JSON object"
+    boxes = [{"image_id": 7, "bbox": [0, 0, 1, 1]}]
+    table.write_text(json.dumps({"images": images, "annotations": boxes}))
+    with pytest.raises(CorpusError, match=r"no list of cases \(it has no captions of images"):
+        read(table)
+    cases, problems = read(tmp_path)
+    assert (len(cases), "no captions" in problems[0].reason) == (2, True)
+
+
+@pytest.mark.parametrize("text", ['{"train": [{"id": 1]}', '{"train": []}', '{"images": {}}'])
+def test_an_object_that_holds_no_rows_says_what_to_do(tmp_path, text):
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(CorpusError, match=r"no list of cases .* Write an array of objects"):
+        read(tmp_path / "t.json")
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    (tmp_path / "imgs").mkdir()
+    for name in "ab":
+        Image.new("L", (8, 8)).save(tmp_path / "imgs" / f"{name}.jpg")
+    return tmp_path
+
+
+def test_questions_about_one_picture_are_a_text_with_their_answers(asked):
+    columns = ("qid", "img_name", "question", "answer", "modality")
+    rows = [
+        (1, "a.jpg", "Is there an effusion?", "No", "CT"),
+        (2, "a.jpg", "Which organ\nis shown", "Lung.", "CT"),
+        (3, "a.jpg", "Is it normal?", "", "CT"),
+        (4, "b.jpg", "Is there a mass?", "Yes", "MRI"),
+        (5, "a.jpg", "Which side?", "", "CT"),
+    ]
+    table = as_json(asked, [dict(zip(columns, row, strict=True)) for row in rows], "train.json")
+    for path in (table, asked):
+        cases, problems = read(path)
+        assert [(case.image.stem, case.text, case.modality) for case in cases] == [
+            ("a", "Is there an effusion? No\nWhich organ is shown? Lung.", "CT"),
+            ("b", "Is there a mass? Yes", "MRI"),
+            ("a", "", "CT"),
+        ]
+        metas = [case.meta for case in cases]
+        assert metas == [{}, {"qid": 4}, {"qid": 5, "question": "Which side?"}]
+        assert all(problem.stored for problem in problems)
+
+
+def test_questions_without_pictures_are_a_case_each(tmp_path):
+    cases, _ = read(
+        write(tmp_path, "question,answer\nWhat is a bulla,A bleb.\nAnd a cyst?,This.\n")
+    )
+    assert [case.text for case in cases] == ["What is a bulla? A bleb.", "And a cyst? This."]
+
+
+@pytest.mark.parametrize("column", ["conversations", "conversatons"])
+def test_conversations_are_texts(asked, column):
+    said = [
+        {"from": "human", "value": "Describe the image.\n<image>"},
+        {"from": "gpt", "value": "A radiograph of the chest."},
+        {"from": "human", "value": "<image>\nIs there an effusion?"},
+        {"from": "gpt", "value": "No, there is none."},
+        "?",
+    ]
+    rows = [{"id": "1", "image": "a.jpg", column: said}, {"id": "2", "image": "b.jpg", column: "x"}]
+    cases, _ = read(as_json(asked, rows, "t.json"))
+    assert [(case.id, case.text, case.meta) for case in cases] == [
+        ("1", "A radiograph of the chest.\nIs there an effusion? No, there is none.", {}),
+        ("2", "", {column: "x"}),
+    ]
+
+
+def test_a_text_comes_before_questions(asked):
+    row = {"id": "1", "image": "imgs/a.jpg", "text": "Clear.", "question": "Is it?", "answer": "No"}
+    (case,), _ = read(as_json(asked, [row]))
+    assert (case.text, case.meta) == ("Clear.", {"question": "Is it?", "answer": "No"})
+
+
+def test_findings_that_are_columns_are_labels_where_they_are_shown(tmp_path):
+    folder = tmp_path / "Set"
+    for number in range(4):
+        (folder / "train" / f"patient{number}").mkdir(parents=True)
+        Image.new("L", (8, 8)).save(folder / "train" / f"patient{number}" / "view1.jpg")
+    lines = ["1.0,,,0,M", "0.0,1,-1.0,1,F", "0.0,0.0,1.0,True,F", "nan,-1,,,"]
+    rows = [f"Set/train/patient{n}/view1.jpg,{line}" for n, line in enumerate(lines)]
+    header = "Path,No Finding,Lung_Opacity,Atelectasis,Edema,Sex"
+    cases, problems = read(write(folder, "\n".join([header, *rows])))
+    assert not problems
+    assert [case.labels for case in cases] == [
+        ("No Finding",),
+        ("Lung Opacity", "Edema"),
+        ("Atelectasis", "Edema"),
+        (),
+    ]
+    assert cases[1].meta == {"No Finding": "0.0", "Atelectasis": "-1.0", "Sex": "F"}
+    header = header.replace("Sex", "label")
+    cases, _ = read(write(folder, "\n".join([header, *rows])))
+    assert [case.labels for case in cases] == [("M",), ("F",), ("F",), ()]
+
+
+def test_one_column_of_a_finding_is_no_label(tmp_path):
+    (case,), _ = read(write(tmp_path, "text,fracture\nClear.,1\n"))
+    assert (case.labels, case.meta) == ((), {"fracture": "1"})
+
+
+@pytest.mark.parametrize(
+    ("header", "name"), [("image_id,dx", "a"), ("Image Index,Finding Labels", "a.png")]
+)
+def test_pictures_that_are_called_by_name_alone_lie_in_folders_below(tmp_path, header, name):
+    for folder in ("part_1", "part_2/images"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / folder / "c.png")
+    Image.new("L", (8, 8)).save(tmp_path / "part_2" / "images" / "a.png")
+    table = write(tmp_path, f"{header}\n{name},Mass|Cyst\n{name.replace('a', 'c')},Cyst\n")
+    (case,), (problem,) = read(table)
+    assert case.image == tmp_path / "part_2" / "images" / "a.png"
+    assert case.labels == ("Mass", "Cyst")
+    assert "does not exist" in problem.reason  # two have that name
+
+
+def test_ids_of_patients_are_told_to_be_named(tmp_path):
+    for name in ("0_left", "0_right"):
+        Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
+    table = write(tmp_path, "ID,filename\n0,0_left.png\n0,0_right.png\n")
+    _, (problem,) = read(table)
+    reason = "id '0' is that of line 2; if it is the patient's, say patient_id=ID"
+    assert problem.reason == reason
+    cases, problems = read(table, columns={"patient_id": "ID"})
+    assert [(case.patient_id, case.image.name) for case in cases] == [
+        ("0", "0_left.png"),
+        ("0", "0_right.png"),
+    ]
+    assert not problems

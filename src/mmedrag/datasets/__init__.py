@@ -308,7 +308,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "table",
         "CSV, TSV, Parquet or JSON with named columns",
-        "a .csv, .tsv, .parquet or .jsonl file, or a JSON array",
+        "a .csv, .tsv, .parquet or .jsonl file, a JSON array, or JSON lists by split",
         'Parquet: pip install "mmedrag[parquet]"',
         _is_table,
         read_table,
@@ -323,7 +323,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "folder",
-        "images with sidecar texts (scan.png beside scan.txt or scan.json) or a table of them",
+        "images with sidecar texts (scan.png beside scan.txt or scan.json), tables, or classes",
         "a folder of image files, by their first bytes",
         "",
         _is_folder,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmedrag.datasets import recognise
 from mmedrag.datasets.delimited import csv_rows
-from mmedrag.datasets.rows import MAX_LINE, is_json_array, until_broken
+from mmedrag.datasets.rows import MAX_LINE, is_json_whole, until_broken
 from mmedrag.datasets.sidecars import TABLES, files_under
 from mmedrag.errors import CorpusError
 from mmedrag.regular_files import regular_file
@@ -44,7 +44,7 @@ def total(extents: Iterable[int | None]) -> int | None:
 
 def _records(path: Path) -> int | None:
     file = path / "records.jsonl" if path.is_dir() else path
-    return None if is_json_array(file) else _lines(file)
+    return None if is_json_whole(file) else _lines(file)
 
 
 def _json_lines(path: Path) -> int | None:

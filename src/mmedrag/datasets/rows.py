@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+from mmedrag.datasets.annotated import begins_annotated, rows_of
 from mmedrag.errors import CorpusError
 from mmedrag.regular_files import regular_file
 from mmedrag.text.encodings import FOREIGN, line_of, utf16_of
@@ -129,12 +130,13 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def json_rows(path: Path) -> Iterator[Row | Problem]:
-    """The objects of JSON Lines with their lines, or of a JSON array, counted from 1.
+    """The objects of JSON Lines with their lines, or of JSON read as a whole, counted from 1.
 
     Raises:
-        CorpusError: where the file cannot be read, or an array is too large to be held in memory.
+        CorpusError: where the file cannot be read, is too large to be held in memory, or is an
+            object that holds no rows.
     """
-    for row in _objects_of_array(path) if is_json_array(path) else _objects_of_lines(path):
+    for row in _objects_of_whole(path) if is_json_whole(path) else _objects_of_lines(path):
         if isinstance(row, Problem) or isinstance(row[1], dict):
             yield row
         else:
@@ -143,10 +145,10 @@ def json_rows(path: Path) -> Iterator[Row | Problem]:
 
 
 def is_json(path: Path) -> bool:
-    """Whether a file is one of JSON Lines by its name, or holds a JSON array."""
+    """Whether a file is one of JSON Lines by its name, or JSON that is read as a whole."""
     suffix = path.suffix.lower()
     lines_of_json = suffix in (".jsonl", ".ndjson")
-    return path.is_file() and (lines_of_json or (suffix == ".json" and is_json_array(path)))
+    return path.is_file() and (lines_of_json or (suffix == ".json" and is_json_whole(path)))
 
 
 def first_row(path: Path) -> dict[str, Any]:
@@ -157,19 +159,34 @@ def first_row(path: Path) -> dict[str, Any]:
     return row[1] if row else {}
 
 
-def is_json_array(path: Path) -> bool:
-    """Whether a file begins as an array of JSON objects."""
+def is_json_whole(path: Path) -> bool:
+    """Whether a file begins as an array of JSON objects, or as one object that holds rows."""
     with regular_file(path).open("rb") as file:
-        return _ARRAY.match(decoded(file.read(1024))) is not None
+        head = decoded(file.read(1024))
+    annotated = path.suffix.lower() == ".json" and begins_annotated(head)
+    return annotated or _ARRAY.match(head) is not None
 
 
-def _objects_of_array(path: Path) -> Iterator[tuple[int, Any]]:
+def _objects_of_whole(path: Path) -> Iterator[tuple[int, Any]]:
     if path.stat().st_size > MAX_SIDE_TABLE:
         raise CorpusError(
-            f"{path} is a JSON array larger than {MAX_SIDE_TABLE // 2**20} MiB",
+            f"{path} is JSON of one piece, larger than {MAX_SIDE_TABLE // 2**20} MiB",
             "Write its objects one a line (JSON Lines).",
         )
-    yield from enumerate(json_values(decoded(path.read_bytes()).lstrip()), start=1)
+    text = decoded(path.read_bytes()).lstrip()
+    values = json_values(text) if text.startswith("[") else _objects_of_object(path, text)
+    yield from enumerate(values, start=1)
+
+
+def _objects_of_object(path: Path, text: str) -> list[object]:
+    value = parse_json(text)
+    rows = rows_of(value)
+    if rows:
+        return rows
+    reason = value.reason if isinstance(value, BadJson) else "it has no captions of images"
+    raise CorpusError(
+        f"{path} is no list of cases ({reason})", "Write an array of objects, a case each."
+    )
 
 
 def _objects_of_lines(path: Path) -> Iterator[tuple[int, Any] | Problem]:

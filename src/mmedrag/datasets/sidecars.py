@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +84,14 @@ def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
     return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110 - raises nothing
 
 
-def picture_case(file: Path, root: Path, domain: Domain | None) -> Case | Problem:
-    """A picture with what its sidecar says."""
+def picture_case(
+    file: Path, root: Path, domain: Domain | None, known: Mapping[str, Any] | None = None
+) -> Case | Problem:
+    """A picture with what its sidecar says, and before that what is known of it otherwise."""
     position = file.relative_to(root)
     try:
-        fields = {"id": f"{corpus_key(root)}/{position.as_posix()}", **sidecar(file)}
+        fields = {"id": f"{corpus_key(root)}/{position.as_posix()}", **(known or {})}
+        fields |= sidecar(file)
         fields["image"] = position.as_posix()
         return case_from({"domain": domain_of_folder(position), **fields}, root, domain)
     except BadRow as error:

@@ -10,19 +10,22 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from mmedrag.datasets.delimited import csv_rows
+from mmedrag.datasets.dialogues import Asked, Dialogue, dialogue_of
+from mmedrag.datasets.findings import finding_columns, shown
 from mmedrag.datasets.records import BadRow, case_from
 from mmedrag.datasets.rows import (
+    Row,
     corpus_key,
     existing_file,
     first_row,
     first_text,
     inside,
-    is_json_array,
+    is_json_whole,
     json_rows,
     lines,
     text_of,
@@ -43,7 +46,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "image": (
         *("image", "image_path", "path", "file", "filename", "file_name", "image_file"),
         *("image_name", "img", "img_path", "photo", "picture", "file_path", "dicom", "imagen"),
-        *("imagem", "images", "image_paths", "image_files", "img_paths"),
+        *("imagem", "images", "image_paths", "image_files", "img_paths", "img_name"),
     ),
     "domain": ("domain",),
     "modality": ("modality", "imaging_modality"),
@@ -77,6 +80,12 @@ MISSING = frozenset(
 )
 """What programs write into an empty cell, in any case."""
 
+_NAMING = ("image_id", "image_index")
+"""Columns by which pictures are called, where a table has neither their files nor a text."""
+
+_OF_A_QUESTION = ("id", "labels", "diagnosis")
+"""Fields that rows of one picture need not share."""
+
 _KNOWN = frozenset({*SECTIONS, *(name for names in COLUMNS.values() for name in names)})
 
 _DASHES = frozenset("-–— ")
@@ -87,54 +96,78 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME, _NAMES = 60, 30  # characters of a column's name, and columns, in a message
 _LONGEST, _MOST = 1000, 10_000  # characters of a name in JSON, and names, that are looked at
 _LIST = 10_000  # characters of a list written as text
-_ENTRIES = 200_000  # of a folder in which names are looked for whatever their capitals
+_ENTRIES = 200_000  # of folders in which names are looked for
 
 
 def read_table(
-    path: Path, *, columns: Mapping[str, str] | None = None, domain: Domain | None = None
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    domain: Domain | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Case | Problem]:
     """Read a CSV, TSV, Parquet or JSON file: one case a row.
 
-    JSON (objects one a line, or an array of them) is read as a table whose columns are all their
-    names. A cell such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the
-    columns findings, impression and conclusion make it, in this order. Labels in one cell are
-    parted by ``;`` or ``|``. Columns that name no field are kept in ``meta``. Without an id column
-    the id is made of the file's place and the row's line. Images that are not where the table says
-    are looked for in folders of pictures beside it; without an image column, those named after the
-    id. A row with several images, in a list or parted as labels are, is a case for each; they share
-    a study.
+    JSON (objects one a line, an array of them, or an object that holds rows: see
+    :mod:`~mmedrag.datasets.annotated`) is read as a table whose columns are all their names. A cell
+    such as ``NaN`` or ``NULL`` is empty. Where no column holds a whole text, the columns findings,
+    impression and conclusion make it, in this order; else questions with their answers do (see
+    :mod:`~mmedrag.datasets.dialogues`), those of rows that follow each other with one picture
+    together. Labels in one cell are parted by ``;`` or
+    ``|``. Columns that name no field are kept in ``meta``. Without an id column the id is made of
+    the file's place and the row's line. Images that are not where the table says are looked for in
+    folders of pictures beside it; without an image column, those named after the id. A row with
+    several images, in a list or parted as labels are, is a case for each; they share a study.
 
     Args:
         path: the file; image paths in it are relative to its folder.
         columns: which column holds each field, for those that are not recognised.
         domain: for rows that name none.
+        folder: to which image paths are relative, where it is another one.
 
     Raises:
         CorpusError: where the file, its header or a column that ``columns`` names is absent.
         MissingExtra: for Parquet without pyarrow.
     """
     named = columns or {}
-    names: Iterable[str] = ()
-    with regular_file(path).open("rb") as file:
-        parquet = file.read(4) == b"PAR1"
-    if parquet:
-        from mmedrag.datasets.parquet import parquet_rows
-
-        rows = parquet_rows(path)
-    elif _is_json(path):
-        rows, names = json_rows(path), _names_in(path)
-    else:
-        rows = csv_rows(path, _KNOWN | {name.strip().lower() for name in named.values()})
+    rows, names = _opened(path, named)
     table: _Table | None = None
     for row in rows:
         if isinstance(row, Problem):
             yield row
             continue
         line, cells = row
-        table = table or _Table(path, names or cells, named)
+        table = table or _Table(path, names or cells, named, folder or path.parent)
         yield from table.cases(line, cells, domain)
     if table is not None:
+        yield from table.last(domain)
         yield from table.unlinked()
+
+
+def column_names(path: Path) -> frozenset[str]:
+    """The names of a table's columns; none where it has no row.
+
+    Raises:
+        CorpusError: where the file cannot be read.
+        MissingExtra: for Parquet without pyarrow.
+    """
+    rows, names = _opened(path, {})
+    return frozenset(names or next((list(row[1]) for row in rows if isinstance(row, tuple)), []))
+
+
+def _opened(
+    path: Path, columns: Mapping[str, str]
+) -> tuple[Iterator[Row | Problem], Sequence[str]]:
+    """The rows of a table, and the names of its columns where its first row may lack some."""
+    with regular_file(path).open("rb") as file:
+        parquet = file.read(4) == b"PAR1"
+    if parquet:
+        from mmedrag.datasets.parquet import parquet_rows
+
+        return parquet_rows(path), ()
+    if _is_json(path):
+        return json_rows(path), _names_in(path)
+    return csv_rows(path, _KNOWN | {name.strip().lower() for name in columns.values()}), ()
 
 
 def is_native(path: Path) -> bool:
@@ -148,15 +181,15 @@ def is_native(path: Path) -> bool:
 
 def _names_otherwise(row: Mapping[str, Any]) -> bool:
     plain = _plain_names(row)
-    texts = any(name in plain for name in (*COLUMNS["text"], *SECTIONS))
+    texts = any(name in plain for name in (*COLUMNS["text"], *SECTIONS)) or dialogue_of(plain)
     images = any(_pictures(row[plain[name]]) for name in COLUMNS["image"] if name in plain)
     several = isinstance(row.get("image"), list)
-    return (texts and "text" not in row) or (images and "image" not in row) or several
+    return bool(texts and "text" not in row) or (images and "image" not in row) or several
 
 
 def _is_json(path: Path) -> bool:
     texts = (line[1].strip() for line in lines(path) if not isinstance(line, Problem))
-    return next(filter(None, texts), "").startswith("{") or is_json_array(path)
+    return next(filter(None, texts), "").startswith("{") or is_json_whole(path)
 
 
 def _names_in(path: Path) -> list[str]:
@@ -176,13 +209,21 @@ def _names_in(path: Path) -> list[str]:
 class _Table:
     """What the columns of a table mean, and which ids it has given out."""
 
-    def __init__(self, path: Path, names: Iterable[str], columns: Mapping[str, str]) -> None:
-        self._path, self._folder, self._key = path, path.parent, corpus_key(path)
-        self._fields, self._sections = _fields(path, names, columns)
+    def __init__(
+        self, path: Path, names: Iterable[str], columns: Mapping[str, str], folder: Path
+    ) -> None:
+        self._path, self._folder, self._key = path, folder, corpus_key(path)
+        self._fields, self._sections, self._dialogue = _fields(path, names, columns)
+        labelled = not {"labels", "diagnosis"}.isdisjoint(self._fields)
+        self._findings = () if labelled else finding_columns(_plain_names(names))
+        self._shared = [c for field, c in self._fields.items() if field not in _OF_A_QUESTION]
+        self._image, self._id = (self._fields.get(field, "") for field in ("image", "id"))
+        self._asked: Asked | None = None
         self._seen: dict[str, int] = {}
         by_id = "image" not in self._fields and "id" in self._fields
-        self._beside = _picture_folders(path)
-        self._folders = self._beside if by_id else []
+        self._beside = _picture_folders(path, folder)
+        self._folders = [*filter(_holds_pictures, self._beside)] if by_id else []
+        self._below: Mapping[str, Path | None] | None = None
         self._names: dict[Path, Mapping[str, Path | None]] = {}
         self._linked = False
         self._unused = ""  # a column that names pictures, where none is the image's
@@ -190,10 +231,36 @@ class _Table:
     def cases(
         self, line: int, cells: dict[str, Any], domain: Domain | None
     ) -> Iterator[Case | Problem]:
-        """A row as a case, or one for each of its pictures; or why it is none."""
+        """A row as a case, or one for each of its pictures; or why it is none.
+
+        Rows with a dialogue are waited for until one is about another picture.
+        """
+        if self._dialogue is None:
+            yield from self._cases(line, cells, domain)
+            return
+        text = self._dialogue.text(cells)
+        if self._asked and cells.get(self._image) and self._asked.is_about(cells, self._shared):
+            self._asked = self._asked.with_row(cells, text, self._id)
+        else:
+            yield from self.last(domain)
+            self._asked = Asked(line, cells, (text,))
+
+    def last(self, domain: Domain | None) -> Iterator[Case | Problem]:
+        """The case that was waited for."""
+        asked, self._asked = self._asked, None
+        if asked is not None and self._dialogue is not None:
+            text = "\n".join(filter(None, asked.texts))
+            used = self._dialogue.columns if text else ()
+            cells = {name: cell for name, cell in asked.cells.items() if name not in used}
+            yield from self._cases(asked.line, cells, domain, text)
+
+    def _cases(
+        self, line: int, cells: dict[str, Any], domain: Domain | None, text: str = ""
+    ) -> Iterator[Case | Problem]:
         try:
-            for record in self._each(self._record(line, cells)):
-                yield self._case(line, record, domain)
+            record = self._record(line, cells)
+            for own in self._each({**record, "text": text} if text else record):
+                yield self._case(line, own, domain)
         except BadRow as error:
             yield Problem(self._path, line, str(error))
 
@@ -219,6 +286,8 @@ class _Table:
             return Problem(self._path, line, str(error))
         first = self._seen.setdefault(case.id, line)
         again = f"id {case.id!r} is that of line {first}"
+        if case.image is not None and self._id and not case.patient_id:
+            again = f"{again}; if it is the patient's, say patient_id={self._id}"
         return case if first == line else Problem(self._path, line, again)
 
     def unlinked(self) -> Iterator[Problem]:
@@ -233,6 +302,9 @@ class _Table:
 
     def _record(self, line: int, cells: dict[str, Any]) -> dict[str, Any]:
         record, rest = _record(cells, self._fields, self._sections)
+        if labels := shown(cells, self._findings):
+            record["labels"] = [name.replace("_", " ") for name in labels]
+            rest = {name: cell for name, cell in rest.items() if name not in labels}
         record.setdefault("id", f"{self._key}/row-{line}")
         if "image" not in record and self._folders:
             record["image"] = self._picture(text_of(record["id"]))
@@ -246,7 +318,9 @@ class _Table:
         name = text_of(value)
         if not name or existing_file(self._folder, name):
             return value
-        return self._picture(name) or self._in_other_letters(name) or value
+        own = name.removeprefix(f"{_absolute(self._folder).name}/")  # as CheXpert writes them
+        within = self._picture(own) or self._in_other_letters(name) or self._picture_below(own)
+        return within or value
 
     def _picture(self, name: str) -> str | None:
         for folder in self._beside:
@@ -256,6 +330,14 @@ class _Table:
                     self._linked = True
                     return file.relative_to(_absolute(self._folder)).as_posix()
         return None
+
+    def _picture_below(self, name: str) -> str | None:
+        """The one picture of a bare name in all folders below, as NIH has ``images_001/images``."""
+        if self._below is None:
+            self._below = _pictures_below(self._folder)
+        names = (f"{name}{suffix}" for suffix in ("", *_SUFFIXES))
+        file = next(filter(None, map(self._below.get, names)), None)
+        return None if file is None else file.relative_to(_absolute(self._folder)).as_posix()
 
     def _in_other_letters(self, name: str) -> str | None:
         """The one file of that name but for capitals, which Windows does not tell apart."""
@@ -333,8 +415,8 @@ def report_of_row(cells: Mapping[str, Any]) -> str:
 
 def _fields(
     path: Path, names: Iterable[str], columns: Mapping[str, str]
-) -> tuple[dict[str, str], list[str]]:
-    """The column of each field, and the columns of a report's sections."""
+) -> tuple[dict[str, str], list[str], Dialogue | None]:
+    """The column of each field, the columns of a report's sections, else those of a dialogue."""
     present = {name.lower(): name for name in names}
     plain = _plain_names(present.values())
     chosen: dict[str, str] = {}
@@ -354,17 +436,20 @@ def _fields(
     sections = [plain[name] for name in SECTIONS if name in plain and plain[name] not in mapped]
     if "text" in columns:
         sections = []
+    dialogue = None if sections or "text" in chosen else dialogue_of(plain)
     if not {"text", "image"} & chosen.keys() and any(map(_names_picture, present)):
         raise CorpusError(
             f"{path} names a picture in its first line, which should name the columns",
             "Write such a line above it, as image,report.",
         )
-    if not {"text", "image"} & chosen.keys() and not sections:
+    if not {"text", "image"} & chosen.keys() and not sections and dialogue is None:
+        if naming := next((plain[name] for name in _NAMING if name in plain), None):
+            return {**chosen, "image": naming}, [], None
         raise CorpusError(
             f"{path} has no column of texts or images",
             f"Say which it is: text=... or image=..., of {_listed(present.values())}.",
         )
-    return chosen, sections
+    return chosen, sections, dialogue
 
 
 def _plain_names(names: Iterable[str]) -> dict[str, str]:
@@ -429,12 +514,28 @@ def _whole(text: str) -> object:
     return int(number[1]) if number else text.strip()
 
 
-def _picture_folders(path: Path) -> list[Path]:
-    """The folders beside a table that hold pictures: its own, ``images``, and such as ``train``."""
+def _picture_folders(path: Path, folder: Path) -> list[Path]:
+    """The folders beside a table where its pictures may be: its own, ``images``, ``train``."""
     first = re.split(r"[\W_]", path.stem, maxsplit=1)[0]
-    names = dict.fromkeys(("", "images", path.stem, first, f"{first}_images", f"images/{first}"))
-    folders = [_absolute(path.parent / name) for name in names]
-    return [folder for folder in folders if folder.is_dir() and _holds_pictures(folder)]
+    names = dict.fromkeys(
+        ("", "images", "imgs", path.stem, first, f"{first}_images", f"images/{first}")
+    )
+    folders = [_absolute(folder / name) for name in names]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _pictures_below(folder: Path) -> dict[str, Path | None]:
+    """Pictures in the folders of a folder and in theirs by name; ``None`` where two have one."""
+    found: dict[str, Path | None] = {}
+    root = _absolute(folder)
+    files = chain.from_iterable(root.glob(f"{level}/*") for level in ("[!.]*", "[!.]*/[!.]*"))
+    with suppress(OSError):
+        for number, file in enumerate(files):
+            if number == _ENTRIES:
+                return {}
+            if file.suffix.lower() in _SUFFIXES:
+                found[file.name] = None if file.name in found else file
+    return found
 
 
 def _holds_pictures(folder: Path) -> bool:

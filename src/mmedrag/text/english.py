@@ -31,8 +31,8 @@ LISTS = {
     "|extension|advancement|complication|complications|loosening|displacement|redistribution"
     "|conversion|treatment|need|reason|interval change",
     "gone": "resolved|cleared|disappeared|resorbed|reabsorbed|subsided|vanished|abated|gone away",
-    "wish": "until|till|unless|once|to ensure|to confirm|to document|to verify|to make sure|to be sure"
-    "|to see that|to establish",
+    "wish": "until|till|unless|once|to ensure|to confirm|to document|to verify|to make sure"
+    "|to be sure|to see that|to establish",
     "partly": "not|not yet|never|nearly|almost|partially|partly|largely|mostly|incompletely"
     "|not completely|not entirely|not fully|only partially|substantially|near completely"
     "|nearly completely|almost completely|almost entirely|not yet completely|not yet fully|all but"

@@ -20,7 +20,7 @@ def test_the_command_says_what_comes_next(phantoms: list[Case], tmp_path: Path, 
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "5 cases in 2 shards, 2 of them made now" in said
-    assert "1 rows or files skipped" in said
+    assert "1 row or file skipped" in said
     assert f"mmedrag index {into}" in said
     assert main([*command, "--preset", "tuned"]) == 2
     assert "was encoded with another preset" in capsys.readouterr().err
@@ -31,8 +31,8 @@ def test_remarks_are_told_apart_from_what_was_skipped(tmp_path: Path, capsys) ->
     command = ["encode", str(tmp_path / "t.csv"), "--into", str(tmp_path / "s"), "--workers", "1"]
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert "1 rows or files skipped" in said
-    assert "1 remarks on cases that are stored" in said
+    assert "1 row or file skipped" in said
+    assert "1 remark on cases that are stored" in said
 
 
 @pytest.mark.parametrize("option", ["--workers", "--rows"])

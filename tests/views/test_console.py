@@ -108,4 +108,4 @@ def test_a_remark_on_a_stored_case_is_no_skipped_row() -> None:
     skipped = Problem(Path("x.csv"), 1, "no id")
     remark = Problem(Path("x.csv"), 2, "read as Windows-1252", stored=True)
     text = report_text(IndexReport(1, problems=(skipped, remark)), 1.0)
-    assert "1 rows or files skipped:\n  x.csv:1: no id\n1 remarks on cases that are stored:" in text
+    assert "1 row or file skipped:\n  x.csv:1: no id\n1 remark on cases that are stored:" in text

@@ -82,7 +82,7 @@ def counted_lines(brief: Brief, domain: Domain | None) -> list[str]:
     if not counts[0].prevalence.of:
         return [
             f"Nothing can be counted: no report of {searched} was read by the present rules and "
-            "dictionaries. mmedrag rebuild reads them."
+            "dictionaries. Let them be read: mmedrag rebuild."
         ]
     return [f"{_number(c, searched)}{_here(brief, c)}." for c in counts if c.prevalence.of]
 

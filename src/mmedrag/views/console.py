@@ -79,19 +79,19 @@ def problem_lines(problems: Sequence[Problem]) -> list[str]:
     skipped = [problem for problem in problems if not problem.stored]
     doubtful = [problem for problem in problems if problem.stored]
     return [
-        *_listed("rows or files skipped:", skipped),
-        *_listed("remarks on cases that are stored:", doubtful),
+        *_listed(("row or file", "rows or files"), "skipped:", skipped),
+        *_listed(("remark", "remarks"), "on cases that are stored:", doubtful),
     ]
 
 
-def _listed(heading: str, problems: Sequence[Problem]) -> list[str]:
+def _listed(noun: tuple[str, str], heading: str, problems: Sequence[Problem]) -> list[str]:
     if not problems:
         return []
     lines = [f"  {one_line(str(problem))}" for problem in problems]
     hidden = len(lines) - SHOWN_PROBLEMS - 1  # the last may count those that are not here
     if hidden > 0:
         lines[SHOWN_PROBLEMS:-1] = [f"  … and {hidden} more"]
-    return [f"{len(problems)} {heading}", *lines]
+    return [f"{len(problems)} {noun[len(problems) > 1]} {heading}", *lines]
 
 
 def routing_text(context: Context) -> str:

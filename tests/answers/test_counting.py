@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.counting import COUNT, asks_how_many, counts_all
 from mmedrag.answers.extractive import ExtractiveGenerator
-from mmedrag.answers.prompts import brief_text
+from mmedrag.answers.prompts import user_prompt
 from mmedrag.answers.questions import RuleReader
 from mmedrag.answers.romance import plain_letters
+from mmedrag.answers.verification import ClaimChecker
+from mmedrag.citations import resolve
 from mmedrag.definitions import Dictionary
 from mmedrag.types import Case, Domain, Evidence, Prevalence, Query, Question, QuestionKind, Routing
 
@@ -168,7 +171,38 @@ def test_one_finding_is_counted_in_the_searched_corpus(terms: Dictionary) -> Non
     )
     assert text.splitlines()[0] == first
     assert "[C1]" in text  # cases are still shown
-    assert "cardiomegaly is affirmed in 500" in brief_text(brief, ["C1"]).lower()
+
+
+def evidence_of(terms: Dictionary, reports: Sequence[str]) -> list[Evidence]:
+    said = terms.recognise(reports)
+    return [
+        Evidence(f"C{i}", Case(id=f"id{i}", text=text), VECTOR, 0.5, 0.5, mentions)
+        for i, (text, mentions) in enumerate(zip(reports, said, strict=True), 1)
+    ]
+
+
+def test_a_model_is_told_the_number_with_keys_to_cite_and_may_repeat_it(terms: Dictionary) -> None:
+    reports = ("No cardiomegaly.", "Cardiomegaly is ruled out.")
+    evidence = evidence_of(terms, reports)
+    question = asked(terms, "How many reports mention cardiomegaly?", Domain.RADIOLOGY)
+    brief, _ = answered(terms, question, Counts(), reports)
+    prompt = user_prompt(replace(question, brief=brief), evidence)
+    line = (
+        "Cardiomegaly is affirmed in 500 of 2,000 cases of the searched corpus (radiology), 25%, "
+        "and ruled out in 70. [C1, C2]"
+    )
+    assert f"- {line}" in prompt
+    checked = ClaimChecker(terms, terms.concepts).check(resolve([line], evidence), evidence)
+    assert "".join(piece.text for piece in checked) == line
+
+
+def test_where_a_filter_lets_in_nothing_it_is_named(terms: Dictionary) -> None:
+    question = asked(terms, "How many reports mention cardiomegaly?")
+    question = replace(question, query=replace(question.query, where="modality = 'ct'"))
+    _, text = answered(terms, question, Counts(of=0))
+    assert text.startswith(
+        "Nothing can be counted: no report of the searched corpus that the filter lets in was read"
+    )
 
 
 def test_of_several_findings_the_last_is_counted_among_the_others_too(terms: Dictionary) -> None:

@@ -124,7 +124,7 @@ def train_contrastive(
     _check_settings(epochs=epochs, batch=batch, micro=micro)
     _check_free(into, resume)
     split = read_split_pairs(
-        paths, into, splits=into / "splits.json" if resume else splits, seed=seed
+        paths, into, splits=into / "splits.json" if resume else splits, seed=seed, log=log
     )
     log(f"{split}; no patient, study, picture or long text is on two sides")
     backbones = open_backbones(preset, models or {}, freeze)

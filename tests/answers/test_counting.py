@@ -255,3 +255,10 @@ def test_who_asks_of_similar_cases_is_shown_them(terms: Dictionary) -> None:
     intent = asked(terms, "How many similar cases are meningiomas?").intent
     assert intent is not None
     assert intent.detail != COUNT
+
+
+def test_who_asks_for_cases_that_are_not_normal_sees_those_first(terms: Dictionary) -> None:
+    question = asked(terms, "abnormal chest x-rays", Domain.RADIOLOGY)
+    reports = ("Normal chest x-ray. No acute abnormality.", "Large pneumothorax.")
+    _, text = answered(terms, question, Counts(), reports)
+    assert text.index("“Large pneumothorax.”") < text.index("“Normal chest x-ray.")

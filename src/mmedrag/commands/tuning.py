@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmedrag.commands.generator import add_generator, named_generator
-from mmedrag.commands.options import Commands
+from mmedrag.commands.options import Commands, at_least
 from mmedrag.locations import location_of
 from mmedrag.views.terminal import progress_bar, show
 
@@ -26,16 +26,20 @@ def _add_pairs(subcommands: Commands) -> None:
         "--into", type=Path, required=True, metavar="FILE.jsonl", help="file of the pairs"
     )
     command.add_argument(
-        "--questions", type=int, default=400, metavar="N",
+        "--questions", type=at_least(1), default=400, metavar="N",
         help="number of questions that are posed of the reports (default: 400)",
     )  # fmt: skip
     command.add_argument(
-        "--samples", type=int, default=2, metavar="N",
+        "--samples", type=at_least(1), default=2, metavar="N",
         help="answers that the generator, where one is named, writes to each question; its faulty "
         "ones are rejected (default: 2)",
     )  # fmt: skip
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the random numbers (default: 0)"
+        "--seed",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="of the random numbers (default: 0)",
     )
     add_generator(command)
     command.set_defaults(run=_pairs)
@@ -74,13 +78,13 @@ def _add_generator(subcommands: Commands) -> None:
         "--into", type=Path, required=True, metavar="DIR", help="folder of the tuned model"
     )
     numbers = (
-        ("--epochs", int, 1, "number of passes over the pairs"),
-        ("--batch", int, 16, "pairs of one step"),
+        ("--epochs", at_least(1), 1, "number of passes over the pairs"),
+        ("--batch", at_least(1), 16, "pairs of one step"),
         ("--rate", float, 2e-5, "learning rate"),
         ("--beta", float, 0.1, "how strongly it is held to where it started"),
-        ("--rank", int, 16, "rank of the adapters"),
-        ("--seed", int, 0, "of the random numbers"),
-        ("--answers", int, 40, "answers to held-out questions that are written and judged"),
+        ("--rank", at_least(1), 16, "rank of the adapters"),
+        ("--seed", at_least(0), 0, "of the random numbers"),
+        ("--answers", at_least(1), 40, "answers to held-out questions that are written and judged"),
     )
     for name, kind, default, summary in numbers:
         command.add_argument(

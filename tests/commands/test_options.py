@@ -27,7 +27,6 @@ from mmedrag.cli import main
         "train contrastive --data x.jsonl --into x --batch -4",
         "train pooling --into x --steps 0",
         "train pairs x.casebase --into x --samples 0",
-        "train generator --model x --data x --into x --rank 0",
         "adapt x.casebase --into x --seed -1",
     ],
 )

@@ -78,13 +78,13 @@ def _add_generator(subcommands: Commands) -> None:
         "--into", type=Path, required=True, metavar="DIR", help="folder of the tuned model"
     )
     numbers = (
-        ("--epochs", at_least(1), 1, "number of passes over the pairs"),
-        ("--batch", at_least(1), 16, "pairs of one step"),
+        ("--epochs", int, 1, "number of passes over the pairs"),
+        ("--batch", int, 16, "pairs of one step"),
         ("--rate", float, 2e-5, "learning rate"),
         ("--beta", float, 0.1, "how strongly it is held to where it started"),
-        ("--rank", at_least(1), 16, "rank of the adapters"),
-        ("--seed", at_least(0), 0, "of the random numbers"),
-        ("--answers", at_least(1), 40, "answers to held-out questions that are written and judged"),
+        ("--rank", int, 16, "rank of the adapters"),
+        ("--seed", int, 0, "of the random numbers"),
+        ("--answers", int, 40, "answers to held-out questions that are written and judged"),
     )
     for name, kind, default, summary in numbers:
         command.add_argument(

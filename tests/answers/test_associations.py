@@ -55,6 +55,18 @@ def asked(terms: Dictionary, text: str, image: bytes | None = None) -> Question:
         "what diseases come with cotton wool spots?",
         "¿Qué hallazgos se ven en la neumonía?",
         "achados típicos de glaucoma",
+        "What findings accompany cardiomegaly?",
+        "findings associated with heart failure",
+        "co-occurring findings with cardiomegaly",
+        "What other abnormalities do reports of cardiomegaly mention?",
+        "What do cases with drusen also have?",
+        "In reports with cardiomegaly, what else is mentioned?",
+        "¿Qué más se ve con la cardiomegalia?",
+        "¿Qué otros hallazgos hay con cardiomegalia?",
+        "¿Qué suele acompañar al neumotórax?",
+        "O que mais é visto com cardiomegalia?",
+        "Que outros achados há na cardiomegalia?",
+        "O que está associado ao derrame pleural?",
     ],
 )
 def test_what_goes_with_a_finding_is_asked(terms: Dictionary, text: str) -> None:
@@ -72,6 +84,12 @@ def test_what_goes_with_a_finding_is_asked(terms: Dictionary, text: str) -> None
         "cardiomegaly with effusion",
         "Does sarcoidosis show calcification?",
         "What is sarcoidosis?",
+        "What else is recommended with a nodule?",
+        "What else should be done with cardiomegaly?",
+        "What accompanies the treatment of pneumonia?",
+        "What else is seen in this patient with cardiomegaly?",
+        "¿Qué más hay que hacer con la cardiomegalia?",
+        "¿Qué se asocia con mejor pronóstico en la neumonía?",
     ],
 )
 def test_other_questions_are_not_of_it(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from mmedrag.answers.analysis import CaseAnalyst
 from mmedrag.answers.counting import COUNT, asks_how_many, counts_all
 from mmedrag.answers.extractive import ExtractiveGenerator
-from mmedrag.answers.prompts import brief_text
+from mmedrag.answers.prompts import user_prompt
 from mmedrag.answers.questions import RuleReader
 from mmedrag.answers.romance import plain_letters
-from mmedrag.citations import unsupported_sentences
+from mmedrag.answers.verification import ClaimChecker
+from mmedrag.citations import resolve, unsupported_sentences
 from mmedrag.definitions import Dictionary
 from mmedrag.testing.generator import answered as written
 from mmedrag.types import Case, Domain, Evidence, Prevalence, Query, Question, QuestionKind, Routing
@@ -76,6 +78,20 @@ def answered(terms: Dictionary, question: Question, corpus: Counts, reports=REPO
         "¿Con qué frecuencia se menciona la cardiomegalia?",
         "Quantos laudos têm derrame pleural?",
         "Com que frequência se descreve escoliose?",
+        "How many have cardiomegaly?",
+        "how many x rays show pneumothorax",
+        "How many pneumothoraces are in the collection?",
+        "What's the prevalence of cardiomegaly in this corpus?",
+        "How many times is pneumothorax mentioned?",
+        "Which is more common here, glaucoma or cataract?",
+        "¿Cuántos mencionan derrame pleural?",
+        "¿Cuántas veces se menciona el neumotórax?",
+        "¿Es común el neumotórax en estos informes?",
+        "¿Hay más casos de glaucoma o de catarata?",
+        "contar informes con derrame",
+        "Conte os casos com cardiomegalia",
+        "A cardiomegalia é comum nestes laudos?",
+        "Quantos dos laudos mencionam derrame?",
     ],
 )
 def test_a_number_of_cases_is_asked_for(terms: Dictionary, text: str) -> None:
@@ -99,6 +115,20 @@ def test_a_number_of_cases_is_asked_for(terms: Dictionary, text: str) -> None:
         "how many lesions are in this image?",
         "Is pneumothorax common after biopsy?",
         "How many mg of furosemide for pulmonary oedema?",
+        "How many patients with cardiomegaly need surgery?",
+        "How many patients with glaucoma go blind?",
+        "How many CT scans for follow-up of a nodule?",
+        "How many cases of pneumonia are caused by bacteria?",
+        "How many sections show tumor in this biopsy?",
+        "How many days do patients with pneumonia in these reports take antibiotics?",
+        "Which drug is more common here for pneumonia?",
+        "¿Cuántos nódulos tiene el paciente?",
+        "¿Cuántos casos de tuberculosis hay en el mundo?",
+        "¿Cuántos casos de cáncer de pulmón hay al año?",
+        "¿Cuántas radiografías necesita un paciente con neumonía?",
+        "Quantos nódulos tem este paciente?",
+        "Quantos casos de tuberculose há no Brasil?",
+        "Quantos pacientes desenvolvem retinopatia?",
     ],
 )
 def test_other_numbers_are_not_of_cases(text: str) -> None:
@@ -142,7 +172,38 @@ def test_one_finding_is_counted_in_the_searched_corpus(terms: Dictionary) -> Non
     )
     assert text.splitlines()[0] == first
     assert "[C1]" in text  # cases are still shown
-    assert "cardiomegaly is affirmed in 500" in brief_text(brief, ["C1"]).lower()
+
+
+def evidence_of(terms: Dictionary, reports: Sequence[str]) -> list[Evidence]:
+    said = terms.recognise(reports)
+    return [
+        Evidence(f"C{i}", Case(id=f"id{i}", text=text), VECTOR, 0.5, 0.5, mentions)
+        for i, (text, mentions) in enumerate(zip(reports, said, strict=True), 1)
+    ]
+
+
+def test_a_model_is_told_the_number_with_keys_to_cite_and_may_repeat_it(terms: Dictionary) -> None:
+    reports = ("No cardiomegaly.", "Cardiomegaly is ruled out.")
+    evidence = evidence_of(terms, reports)
+    question = asked(terms, "How many reports mention cardiomegaly?", Domain.RADIOLOGY)
+    brief, _ = answered(terms, question, Counts(), reports)
+    prompt = user_prompt(replace(question, brief=brief), evidence)
+    line = (
+        "Cardiomegaly is affirmed in 500 of 2,000 cases of the searched corpus (radiology), 25%, "
+        "and ruled out in 70. [C1, C2]"
+    )
+    assert f"- {line}" in prompt
+    checked = ClaimChecker(terms, terms.concepts).check(resolve([line], evidence), evidence)
+    assert "".join(piece.text for piece in checked) == line
+
+
+def test_where_a_filter_lets_in_nothing_it_is_named(terms: Dictionary) -> None:
+    question = asked(terms, "How many reports mention cardiomegaly?")
+    question = replace(question, query=replace(question.query, where="modality = 'ct'"))
+    _, text = answered(terms, question, Counts(of=0))
+    assert text.startswith(
+        "Nothing can be counted: no report of the searched corpus that the filter lets in was read"
+    )
 
 
 def test_of_several_findings_the_last_is_counted_among_the_others_too(terms: Dictionary) -> None:
@@ -217,3 +278,10 @@ def test_what_is_counted_can_be_checked(terms: Dictionary, text: str) -> None:
     answer = written(ExtractiveGenerator(analyst), question, evidence)
     assert question.brief.counts
     assert unsupported_sentences(answer) == []
+
+
+def test_who_asks_for_cases_that_are_not_normal_sees_those_first(terms: Dictionary) -> None:
+    question = asked(terms, "abnormal chest x-rays", Domain.RADIOLOGY)
+    reports = ("Normal chest x-ray. No acute abnormality.", "Large pneumothorax.")
+    _, text = answered(terms, question, Counts(), reports)
+    assert text.index("“Large pneumothorax.”") < text.index("“Normal chest x-ray.")

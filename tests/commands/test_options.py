@@ -21,6 +21,13 @@ from mmedrag.cli import main
         "eval answers --tasks -2",
         "eval agreement --data x.jsonl --casebase x --tasks 0",
         "eval sensitivity --seeds 0",
+        "train fusion --data x.jsonl --into x --epochs 0",
+        "train fusion --data x.jsonl --into x --output-dim 0",
+        "train preference --data x.jsonl --into x --seed -1",
+        "train contrastive --data x.jsonl --into x --batch -4",
+        "train pooling --into x --steps 0",
+        "train pairs x.casebase --into x --samples 0",
+        "adapt x.casebase --into x --seed -1",
     ],
 )
 def test_numbers_that_mean_nothing_are_refused_by_name(words: str, capsys) -> None:

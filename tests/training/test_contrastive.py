@@ -131,6 +131,28 @@ def test_a_resumed_run_ends_with_the_same_weights(records, tiny, tmp_path, freez
         assert both[0] == both[1]
 
 
+def test_a_run_that_was_ended_at_any_moment_can_go_on(records, tmp_path, monkeypatch):
+    options = {"epochs": 1, "batch": 24}
+    into = tmp_path / "run"
+
+    def end(*_: object) -> None:
+        raise Stopped
+
+    for ended in ("write_state", "draw_curves"):  # nothing to go on with; heads and no report
+        with monkeypatch.context() as patched:
+            patched.setattr(f"mmedrag.training.contrastive.{ended}", end)
+            with pytest.raises(Stopped):
+                train_contrastive([records], into, **options)
+        (into / "state").mkdir(exist_ok=True)
+    with pytest.raises(CheckpointError, match="--resume"):
+        train_contrastive([records], into, **options)
+    made = train_contrastive([records], into, **options, resume=True)
+    assert made.figures["cases"]
+    for resume in (False, True):
+        with pytest.raises(CheckpointError, match="finished run"):
+            train_contrastive([records], into, **options, resume=resume)
+
+
 def test_a_leak_stops_the_run_and_a_clean_split_is_proposed(phantoms, records, tmp_path):
     held_out = next(case for case in phantoms[:60] if case.split == "val")
     shutil.copy(held_out.image, tmp_path / "again.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,10 @@ from mmedrag.encoders.fusion import (
     random_fusion,
 )
 from mmedrag.encoders.strategies import STRATEGIES
-from mmedrag.errors import CheckpointError
+from mmedrag.errors import CheckpointError, CorpusError
 from mmedrag.measures.cosines import unit_rows
 from mmedrag.phantoms.corpus import generate
-from mmedrag.training.fusion import batches, fit_fusion
+from mmedrag.training.fusion import batches, fit_fusion, train_fusion
 from mmedrag.training.pairs import Pairs
 from mmedrag.training.positives import seen, tune_mrr
 from mmedrag.types import Case
@@ -123,3 +124,11 @@ def test_command_trains_what_is_served(tmp_path: Path, capsys: pytest.CaptureFix
     assert main([*told, "--strategy", "weighted"]) == 4  # never written over
     assert "exists already" in capsys.readouterr().err
     assert main([*told, "--strategy", "early"]) == 2
+
+
+def test_records_of_one_patient_are_too_few(tmp_path: Path) -> None:
+    data = generate(6, 5, into=tmp_path / "phantoms")
+    rows = [json.loads(line) | {"patient_id": "p"} for line in data.read_text("utf-8").splitlines()]
+    data.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    with pytest.raises(CorpusError, match="Nothing to learn from"):
+        train_fusion([data], tmp_path / "run", strategies=["gated"])

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmedrag.errors import CorpusError
 from mmedrag.measures.cosines import unit_rows
+from mmedrag.training.features import image_features
 from mmedrag.training.pairs import Pairs, read_pair_split, set_of
-from mmedrag.types import Case
+from mmedrag.training.sets import training_sets
+from mmedrag.training.splits import read_split_pairs
+from mmedrag.types import Case, Matrix
 
 IMAGE_DIM, TEXT_DIM, DIM = 12, 7, 16
 
@@ -39,8 +43,6 @@ def parts() -> tuple[Pairs, Pairs, Pairs]:
 
 def corpus(folder: Path, rows: Sequence[dict[str, object]]) -> Path:
     """Records with a generated image each; ``pixel`` draws it."""
-    from PIL import Image
-
     folder.mkdir()
     for i, row in enumerate(rows):
         noise = np.random.default_rng(row.pop("pixel", i)).integers(0, 255, (48, 48), np.uint8)
@@ -87,3 +89,35 @@ def test_nothing_to_learn_from_is_an_error(tmp_path: Path) -> None:
     file.write_text('{"id": "1", "text": "no image"}', "utf-8")
     with pytest.raises(CorpusError, match="image and a text"):
         read_pair_split([file])
+
+
+def test_images_that_cannot_be_read_are_left_out_and_told(tmp_path: Path) -> None:
+    rows = [{"text": f"c {i}", "patient_id": f"p{i}"} for i in range(40)]
+    file, told = corpus(tmp_path / "a", rows), list[str]()
+    (file.parent / "3.png").write_bytes(b"no picture")
+    split = read_pair_split([file], log=told.append)
+    assert "a/r3" not in {case.id for part in (split.train, split.tune) for case in part}
+    assert told[0].startswith("1 images cannot be read and are left out, the first: ")
+    split = read_split_pairs([file], tmp_path / "run", log=told.append)
+    assert "a/r3" not in {case.id for case in split.train + split.tune + split.held_out}
+    assert told[1] == told[0]
+
+
+def test_features_are_of_images_that_can_be_read(tmp_path: Path) -> None:
+    file, told = corpus(tmp_path / "a", [{"text": f"c {i}"} for i in range(4)]), list[str]()
+    (file.parent / "3.png").write_bytes(b"no picture")
+    sets = training_sets([file])
+    (found,) = image_features(sets, Sizes(), tmp_path / "cache", log=told.append)
+    assert [case.id for case in found.cases] == ["r0", "r1", "r2"]
+    assert found.rows.shape == (3, 2)
+    assert len(told) == 1
+
+
+class Sizes:
+    """A picture is its size."""
+
+    dim = 2
+    fingerprint = "sizes"
+
+    def encode(self, images: Sequence[Image.Image]) -> Matrix:
+        return np.array([image.size for image in images], np.float32)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from mmedrag.answers.counting import OF_ONE
+
 ASSOCIATED = "associated"
 """The detail of such a question."""
 
@@ -22,7 +24,7 @@ _THINGS = (
 _TYPICAL = (
     r"(?:typical|common|usual|characteristic|frequent|classic(?:al)?|main|key|imaging|radiographic"
     r"|radiological|ct|mri|histolog\w+|microscopic|fundus|associated|other|additional"
-    r"|accompanying|tipic[oa]s?|frequentes?|frecuentes?|habitua(?:l|les|is)|asociad[oa]s?"
+    r"|accompanying|co-?occurring|coexisting|concomitant|tipic[oa]s?|frequentes?|frecuentes?|habitua(?:l|les|is)|asociad[oa]s?"
     r"|associad[oa]s?)"
 )
 _GOES = (
@@ -30,6 +32,7 @@ _GOES = (
     r"|associated|present|described|reported|mentioned)|(?:seen|found|associated|described"
     r"|reported|mentioned))"
 )
+_CASES = r"(?:reports|cases|patients|images|studies)"
 _ASKS = re.compile(
     rf"\b(?:what|which) (?:else|other {_THINGS}|{_THINGS})?\s*(?:(?:often|usually|commonly"
     rf"|typically|most often|frequently|also|else) )?{_GOES} (?:(?:together|along|often) )?"
@@ -38,16 +41,32 @@ _ASKS = re.compile(
     rf"|\b(?:{_TYPICAL} ){{1,2}}{_THINGS}(?: (?:seen|found|described|reported))?"
     r" (?:of|in|with|for)\b"
     rf"|\b{_THINGS} {_TYPICAL} (?:de|da|do|en|em|con|com|a|ao)\b"
-    rf"|^(?!.*\?\W*$)(?:the |los |os )?(?:associations?|{_THINGS}) (?:of|with|seen with|seen in"
-    r"|in|de|da|do|en|em)\b"
-    r"|\b(?:do|does|have|has) (?:the |all |these )?(?:reports|cases|patients|images) (?:of|with)\b"
+    rf"|\b(?:what|which)(?: (?:other )?{_THINGS})? (?:\w+ )?accompan(?:y|ies)\b"
+    rf"|\b(?:what|which) other {_THINGS} (?:do|are in|appear in) (?:the |these )?{_CASES}\b"
+    rf"|\bwhat do (?:the |these )?{_CASES} (?:of|with)\b.*\b(?:also|else|besides)\b"
+    r"|\b(?:with|when|besides?)\b.*\bwhat else (?:is|are) (?:\w+ )?(?:seen|found|mentioned"
+    r"|described|reported)\b"
+    rf"|^(?!.*\?\W*$)(?:the |los |os )?(?:associations?|{_THINGS}) (?:of|with|(?:\w+ly )?(?:seen"
+    r"|found|associated|described|reported) (?:with|in)|in|de|da|do|en|em)\b"
+    rf"|\b(?:do|does|have|has) (?:the |all |these )?{_CASES} (?:of|with)\b"
     r".*\b(?:in common|share)\b|\bwhat (?:accompanies|coexists with|goes with|is associated with)\b"
+    rf"|\b(?:que (?:mas|otr[oa]s {_THINGS})|o que mais|(?:que|quais) outr[oa]s {_THINGS})"
+    r" (?:(?:se|suelen?) )?(?:ven?|vense|observan?|encuentran?|describen?|mencionan?|aparecen?"
+    r"|hay(?! que\b)|e(?: \w+)?|ha|sao|observam?|aparecem?|encontram?)\b"
+    r"|^\W*(?:que (?:se asocia|suele acompanar|acompana)|o que (?:(?:esta|e) associado|se associa"
+    r"|acompanha|costuma acompanhar))\b"
     rf"|\b(?:que|quais|cuales) {_THINGS} (?:se |sao )?(?:ven|observan|asocian|encuentran|vistos"
     r"|associados|encontrados|acompanan|acompanham)\b"
     r"|\bmost (?:common|frequent) (?:other )?(?:finding|sign|feature|abnormality)s?"
     r" (?:in|of|with)\b"
 )
-
+_ELSEWHERE = re.compile(
+    rf"{OF_ONE}|\b(?:in|en|n)\s?(?:the|la|a) (?:image|picture|imagen|imagem)\b"
+    r"|\b(?:treat\w*|therap\w*|recommend\w*|indicated|needed|required|done|manag\w*|prognos\w*"
+    r"|outcomes?|survival|doses?|drugs?|medications?|trata\w*|terap\w*|recom[ei]\w*|pronostic\w*"
+    r"|supervivencia|sobrevida|medicamentos?|farmacos?)\b"
+)
+"""Of one image or patient, or of what is to be done: no report of others tells that."""
 
 _THING = re.compile(_THINGS)
 
@@ -63,4 +82,4 @@ def asks_what_goes_with(letters: str) -> bool:
     Args:
         letters: small and without accents (:func:`~mmedrag.answers.romance.plain_letters`).
     """
-    return _ASKS.search(letters) is not None
+    return _ASKS.search(letters) is not None and not _ELSEWHERE.search(letters)

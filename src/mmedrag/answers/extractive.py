@@ -13,6 +13,7 @@ from mmedrag.answers.analysis import PLAIN, CaseAnalyst, shown
 from mmedrag.answers.features import FEATURE
 from mmedrag.answers.foreign import UNREAD
 from mmedrag.answers.passages import instruction_like
+from mmedrag.answers.question_rules import ABNORMAL
 from mmedrag.answers.quotes import FILLED, LONGEST, opening, quoted
 from mmedrag.answers.replies import cited, direct_reply, joined
 from mmedrag.answers.scope import NO_MEDICINE, PROGRAM
@@ -24,6 +25,7 @@ from mmedrag.answers.sections import (
     other_side,
 )
 from mmedrag.answers.support import is_whole
+from mmedrag.entailment import NORMAL
 from mmedrag.text.quotations import label
 from mmedrag.types import (
     Assertion,
@@ -134,10 +136,15 @@ def _lowered(sentence: str) -> str:
 def showing(question: Question, brief: Brief, cases: Sequence[Evidence]) -> Sequence[Evidence]:
     """The cases that affirm what a text asks about, then those that are only like it.
 
-    A term that is explained is shown by such cases or by none.
+    A term that is explained is shown by such cases or by none. Who asks for cases that are not
+    normal is shown normal ones last.
     """
     if question.query.image is not None:
         return cases
+    if question.intent is not None and question.intent.detail == ABNORMAL:
+        studies = (c for c in brief.claims if c.concept == NORMAL)
+        normal = {k for c in studies if c.assertion is Assertion.AFFIRMED for k in c.keys}
+        return sorted(cases, key=lambda c: c.key in normal)
     ruled_out = {m.concept for m in question.mentions if m.assertion is Assertion.NEGATED}
     wanted = [
         c.keys for c in brief.claims

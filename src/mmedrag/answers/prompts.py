@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mmedrag.answers.associations import ASSOCIATED
 from mmedrag.answers.passages import FLAG, instruction_like
-from mmedrag.answers.replies import counted_lines
+from mmedrag.answers.replies import counts_in_words
 from mmedrag.errors import TooManyTokens
 from mmedrag.text.citation_markers import without_brackets
 from mmedrag.text.quotations import clean
@@ -45,6 +46,7 @@ IMAGE_ONLY = (
 
 _MESSAGE_OVERHEAD = 16
 _CLAIMS = 24
+_EXAMPLES = 3
 
 
 def estimate_tokens(text: str) -> int:
@@ -72,6 +74,8 @@ def user_prompt(question: Question, evidence: Sequence[Evidence]) -> str:
         paragraphs.append(f"The question rules out: {', '.join(dict.fromkeys(ruled_out))}.")
     if question.brief is not None:
         paragraphs.append(brief_text(question.brief, [e.key for e in evidence]))
+        if question.brief.counts and not question.brief.declined:
+            paragraphs.append(_counted_everywhere(question, question.brief, evidence))
     paragraphs.append(f"Keys that you may cite: {', '.join(e.key for e in evidence)}.")
     return "\n\n".join(paragraphs)
 
@@ -88,11 +92,21 @@ def brief_text(brief: Brief, sent: Sequence[str]) -> str:
         if keys := [k for k in candidate.keys if k in sent]:
             count = f"{len(candidate.keys)} of {candidate.of} [{', '.join(keys)}]"
             lines.append(f"- diagnosis {_attribute(candidate.diagnosis)}: {count}")
-    if brief.counts:
-        lines += [f"- {line}" for line in counted_lines(replace(brief, claims=()), None)]
     if brief.unanswered:
         lines.append(f"Say of the second question only this: {brief.unanswered}")
     return "\n".join(lines)
+
+
+def _counted_everywhere(question: Question, brief: Brief, evidence: Sequence[Evidence]) -> str:
+    """What was counted over the whole corpus, with keys, for nothing is shown that cites none."""
+    keys = [e.key for e in evidence if isinstance(e.item, Case)] or [e.key for e in evidence]
+    shown = ", ".join(keys[:_EXAMPLES])
+    associated = question.intent is not None and question.intent.detail == ASSOCIATED
+    plain = brief if associated else replace(brief, claims=())  # its own marks are those below
+    lines = [f"- {line} [{shown}]" for line in counts_in_words(question, plain)]
+    return "\n".join(
+        ["Counted over all cases of the corpus; begin with this, keys included:", *lines]
+    )
 
 
 def _counted(claim: Claim) -> str:

@@ -44,10 +44,8 @@ def direct_reply(
     """The first lines of an answer."""
     if brief.declined:
         return [brief.declined]
-    if brief.counts and question.intent is not None and question.intent.detail == ASSOCIATED:
-        return _associated(brief, question.routing.decision)
     if brief.counts:
-        return counted_lines(brief, question.routing.decision)
+        return counts_in_words(question, brief)
     if not cases:
         keys = cited([d.key for d in definitions])
         return [f"No similar case was adequate; a dictionary explains the terms {keys}."]
@@ -75,16 +73,20 @@ def direct_reply(
     return [_lead(question, brief, cases)]
 
 
-def counted_lines(brief: Brief, domain: Domain | None) -> list[str]:
-    """How many cases have what is counted, a line each, with the marks of those that are shown."""
-    counts = brief.counts
-    searched = _searched(domain)
-    if not counts[0].prevalence.of:
+def counts_in_words(question: Question, brief: Brief) -> list[str]:
+    """What was counted over the searched corpus, a line each, with the marks of cases shown."""
+    domain = question.routing.decision
+    if not brief.counts[0].prevalence.of:
+        filtered = " that the filter lets in" if question.query.where else ""
         return [
-            f"Nothing can be counted: no report of {searched} was read by the present rules and "
-            "dictionaries. Let them be read: mmedrag rebuild."
+            f"Nothing can be counted: no report of {_searched(domain)}{filtered} was read by the "
+            "present rules and dictionaries. Let them be read: mmedrag rebuild."
         ]
-    return [f"{_number(c, searched)}{_here(brief, c)}." for c in counts if c.prevalence.of]
+    if question.intent is not None and question.intent.detail == ASSOCIATED:
+        return _associated(brief, domain)
+    searched = _searched(domain)
+    counts = (c for c in brief.counts if c.prevalence.of)
+    return [f"{_number(c, searched)}{_here(brief, c)}." for c in counts]
 
 
 def _here(brief: Brief, count: Count) -> str:
@@ -104,8 +106,6 @@ def _here(brief: Brief, count: Count) -> str:
 def _associated(brief: Brief, domain: Domain | None) -> list[str]:
     """What the reports that affirm a finding affirm besides, and how often all reports do."""
     first = brief.counts[0]
-    if not first.prevalence.of:
-        return counted_lines(brief, domain)
     everywhere = {c.concept: c.prevalence for c in brief.claims}
     shares = [
         f"{c.prevalence.affirmed:,} {'' if number else 'affirm '}{c.term} "

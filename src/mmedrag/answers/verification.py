@@ -92,7 +92,8 @@ class ClaimChecker:
     """Reads the claims of a text while it is written, and strikes what its marks contradict.
 
     A sentence is let through when it is complete. It is struck where one of its claims is supported
-    by none of its marks and opposed by one of them. What no dictionary knows is no claim.
+    by none of its marks and opposed by one of them. What no dictionary knows is no claim, nor is
+    a number of more cases than are shown.
     """
 
     source: DefinitionSource
@@ -123,7 +124,7 @@ class ClaimChecker:
             for claim in claims(text, self.source)
             for key in contradicted_by(claim, readings, self.ontology)
         }
-        if not wrong:
+        if not wrong or _counts_others(text, len(readings)):
             yield from pieces
             return
         keys = sorted(wrong, key=lambda k: (k[0], int(k[1:])))
@@ -132,6 +133,14 @@ class ClaimChecker:
         lead = bullet.group() if bullet else ""
         yield Piece(lead + STRUCK.format(keys=", ".join(keys)) + space, tuple(keys),
                     struck=text.strip())  # fmt: skip
+
+
+_COUNT = re.compile(r"\b\d[\d,.]* (?:out )?(?:of|de) (?:(?:the|los|las|os|as) )?(\d[\d,.]*)")
+
+
+def _counts_others(text: str, cases: int) -> bool:
+    """Whether a sentence counts more cases than are shown: of a corpus, not of what it cites."""
+    return any(int(re.sub(r"\D", "", of)) > cases for of in _COUNT.findall(text))
 
 
 def contradicted_by(

@@ -15,6 +15,7 @@ from mmedrag.commands.options import (
     Run,
     add_new_domains,
     add_pictures,
+    at_least,
     pairs,
     register_domains,
 )
@@ -60,11 +61,15 @@ def add_recipe(
     _add_folder(command)
     add_preset(command)
     command.add_argument(
-        "--epochs", type=int, default=epochs, metavar="N",
+        "--epochs", type=at_least(1), default=epochs, metavar="N",
         help=f"number of passes over the training records (default: {epochs})",
     )  # fmt: skip
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the random numbers (default: 0)"
+        "--seed",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="of the random numbers (default: 0)",
     )
     command.add_argument(
         "--splits", type=Path, metavar="FILE", help="use this split in place of the records' own"
@@ -84,7 +89,7 @@ def _add_contrastive(subcommands: Commands) -> None:
         subcommands, "contrastive", "the dual encoder, by InfoNCE (3.3)", _contrastive, epochs=40
     )
     command.add_argument(
-        "--batch", type=int, default=512, metavar="N",
+        "--batch", type=at_least(1), default=512, metavar="N",
         help="pairs compared with each other in one step; every pair serves as a negative example "
         "for the others (default: 512)",
     )  # fmt: skip
@@ -175,7 +180,7 @@ def _add_fusion(subcommands: Commands) -> None:
         "--strategy", default="all", metavar="NAME", help="learn only this one (default: all)"
     )
     command.add_argument(
-        "--output-dim", type=int, metavar="D",
+        "--output-dim", type=at_least(1), metavar="D",
         help="also learn a projection of the fused vector to D numbers",
     )  # fmt: skip
 
@@ -252,15 +257,15 @@ def _add_pooling(subcommands: Commands) -> None:
         help="local patch attention or multi-scale patch pooling (default: lpa)",
     )  # fmt: skip
     command.add_argument(
-        "--seeds", type=int, default=64, metavar="N",
+        "--seeds", type=at_least(1), default=64, metavar="N",
         help="number of synthetic images of each kind (default: 64)",
     )  # fmt: skip
     command.add_argument(
-        "--steps", type=int, default=150, metavar="N",
+        "--steps", type=at_least(1), default=150, metavar="N",
         help="number of gradient steps (default: 150)",
     )  # fmt: skip
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the first weights (default: 0)"
+        "--seed", type=at_least(0), default=0, metavar="N", help="of the first weights (default: 0)"
     )
     command.add_argument(
         "--data", type=Path, nargs="+", default=[], metavar="RECORDS.jsonl",
@@ -293,7 +298,7 @@ def _add_offline(subcommands: Commands) -> None:
     command = subcommands.add_parser("offline", help="every encoder and head of the preset offline")
     _add_offline_recipe(command)
     command.add_argument(
-        "--epochs", type=int, default=4, metavar="N",
+        "--epochs", type=at_least(1), default=4, metavar="N",
         help="number of passes of the image encoder over the images (default: 4)",
     )  # fmt: skip
     command.set_defaults(run=_offline)
@@ -319,7 +324,11 @@ def _add_adapt(commands: Commands) -> None:
     command.add_argument("casebase", type=location_of)
     _add_folder(command)
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the random numbers (default: 0)"
+        "--seed",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="of the random numbers (default: 0)",
     )
     command.set_defaults(run=_adapt)
 

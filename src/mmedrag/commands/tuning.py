@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmedrag.commands.generator import add_generator, named_generator
-from mmedrag.commands.options import Commands
+from mmedrag.commands.options import Commands, at_least
 from mmedrag.locations import location_of
 from mmedrag.views.terminal import progress_bar, show
 
@@ -26,16 +26,20 @@ def _add_pairs(subcommands: Commands) -> None:
         "--into", type=Path, required=True, metavar="FILE.jsonl", help="file of the pairs"
     )
     command.add_argument(
-        "--questions", type=int, default=400, metavar="N",
+        "--questions", type=at_least(1), default=400, metavar="N",
         help="number of questions that are posed of the reports (default: 400)",
     )  # fmt: skip
     command.add_argument(
-        "--samples", type=int, default=2, metavar="N",
+        "--samples", type=at_least(1), default=2, metavar="N",
         help="answers that the generator, where one is named, writes to each question; its faulty "
         "ones are rejected (default: 2)",
     )  # fmt: skip
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the random numbers (default: 0)"
+        "--seed",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="of the random numbers (default: 0)",
     )
     add_generator(command)
     command.set_defaults(run=_pairs)

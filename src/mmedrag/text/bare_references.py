@@ -14,17 +14,25 @@ from collections.abc import Sequence
 from mmedrag.text.citation_markers import CLOSE, OPEN, names_spine
 
 _STATED = "shown|seen|described|reported|noted|documented|stated|mentioned|illustrated|cited"
-_NOUNS = "cases?|definitions?|evidence|sources?|ref(?:erence)?s?|documents?|passages?"
+_NOUNS = (
+    "cases?|definitions?|evidence|sources?|ref(?:erence)?s?|documents?|passages?|casos?"
+    "|definici[oó]n(?:es)?|definiç(?:ão|ões)|informes?|laudos?|fuentes?|fontes?"
+)
 _VERBS = (
     "shows?|showed|states?|stated|says?|said|describes?|described|reports?|reported|supports?"
-    "|demonstrates?|notes?|documents?|mentions?|confirms?|suggests?|indicates?"
+    "|demonstrates?|notes?|documents?|mentions?|confirms?|suggests?|indicates?|muestran?|mostram?"
+    "|describen?|descrevem?|mencionan?|mencionam|indican?|indicam|sugieren?|sugerem?|presentan?"
+    "|apresentam?"
 )
 _KEY = r"[CD]\d{1,4}\b(?![.:]?\d)"
-_KEYS = rf"{_KEY}(?:(?:,? (?:and|or|&) |, ?| ?[-–] ?){_KEY}){{0,20}}"
+_KEYS = rf"{_KEY}(?:(?:,? (?:and|or|&|y|e|o|ou) |, ?| ?[-–] ?){_KEY}){{0,20}}"
 _FAR = r"C(?:1[5-9]|[2-9]\d|\d{3,4})\b(?![.:]?\d)"
 _LEAD = (
     rf"(?i:(?:according to|as (?:per|in|(?:{_STATED}) (?:in|by))|(?:{_STATED}) (?:in|by)|based on"
-    rf"|supported by|see(?: also)?|per|cf\.?) (?:the )?(?:(?:{_NOUNS}) )?|(?:{_NOUNS}) )"
+    r"|supported by|see(?: also)?|per|cf\.?|seg[uú]n|v[eé]ase|de acuerdo con|de acordo com|conforme"
+    r"|segundo|como (?:en|em|muestran?|mostram?|(?:se )?(?:ve|observa|describe|visto"
+    r"|descrito) (?:en|em)))"
+    rf" (?:(?:the|el|la|los|las|os?|as?) )?(?:(?:{_NOUNS}) )?|(?:{_NOUNS}) )"
 )
 _REST = r"[^\s()\[\]{}<>“”\"]"
 _WORK = (

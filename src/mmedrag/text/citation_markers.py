@@ -1,6 +1,7 @@
 """What a reader takes for a citation, however it is written.
 
 ``[C1]``, ``【C1†source】``, ``[Ｃ1]``, ``⟦C1⟧``, ``<C1>``, ``(C99)``, ``[Case 99]``, ``[caso 99]``,
+``[C1 y C2]``, ``[e.g., C1]``, ``["C1"]``,
 ``[1]`` and works that nobody supplied, ``(Smith et al., 2019)`` or ``[PMID 123456]``, are marks.
 Medicine that stands in brackets is none: the vertebrae of ``[C5-C6]``, ``[C7-T1]`` and ``(C2)``,
 ``[C4d]``, ``[C-11]``, ``[vitamin D3]``, ``[3 cm]``, ``(1)``.
@@ -23,27 +24,31 @@ OPEN, CLOSE = f"[{re.escape(_BRACKETS[::2])}]", f"[{re.escape(_BRACKETS[1::2])}]
 INSIDE = rf"[^()\n{re.escape(_BRACKETS)}]"
 
 _KEY = r"(?:[CDcd][ ._#-]?\d{1,4}\b)"
-_TO = r"\s{0,2}(?:[-–—−‑/]|\.\.\.?|…|\bto\b)\s{0,2}"
+_TO = r"\s{0,2}(?:[-–—−‑/]|\.\.\.?|…|\b(?:to|through|thru|bis|hasta|at[eé]|a)\b)\s{0,2}"
+_QUOTE = r"[\"'*`“”‘’]{0,3}"
 _NOUN = (
     r"(?:cases?|definitions?|evidence|sources?|ref(?:erence)?s?|passages?|documents?|docs?|items?"
     r"|citations?|reports?|contexts?|examples?|snippets?|excerpts?|chunks?|casos?|definici[oó]n(?:es)?"
-    r"|definiç(?:ão|ões)|evid[eê]ncias?|fuentes?|fontes?|refer[eê]ncias?|documentos?|informes?)"
+    r"|definiç(?:ão|ões)|evid[eê]ncias?|fuentes?|fontes?|refer[eê]ncias?|documentos?|informes?|laudos?|f[aä]lle?|cas)"
 )
 _WORD = (
     rf"(?:(?:{_NOUN}|see|cf|also|and|as|in|from|per|to|by|according|based|on|supported|cited|shown|seen"
-    rf"|described|reported|noted|stated|key|id|no|nos)\b"
-    r"[\s.:#]{0,3})"
+    rf"|described|reported|noted|stated|key|id|no|nos|e\.?g|i\.?e|or|vs|both|only|all|the|mainly"
+    r"|especially|y|e|o|u|ou|und|oder|et|los|las|os|as|v[eé]ase|ver|vide|siehe|voir|seg[uú]n)\b"
+    r"[\s.:#,=]{0,3})"
 )
-_ITEM = rf"(?:{_WORD}{{0,5}}{_KEY}(?:{_TO}[CDcd]?\d{{1,4}}\b)?)"
+_ITEM = rf"(?:{_WORD}{{0,5}}{_QUOTE}{_KEY}(?:{_TO}[CDcd]?\d{{1,4}}\b)?{_QUOTE})"
 _NUMBER = r"[\s.:#_-]{0,3}(?:(?:no|nos|number|id|key)[\s.:#]{1,3})?\d{1,4}\b"
 _NUMBERED = rf"(?:{_WORD}{{0,4}}{_NOUN}{_NUMBER})"
-_NEXT = r"(?:\s{0,2}[,;&+|]\s{0,2}|\s{1,2})"
+_NEXT = r"(?:\s{0,2}[,;&+|、]\s{0,2}|\s{1,2})"
 _LIST = (
     rf"(?:{_ITEM}|{_NUMBERED})(?:{_NEXT}(?:{_WORD}{{0,5}}\d{{1,4}}\b|{_ITEM}|{_NUMBERED})){{0,30}}"
 )
 _COMMENT = (
     rf"(?:\s{{0,2}}[:†‡|@=]{INSIDE}{{0,200}}"
-    rf"|\s(?:shows?|says?|states?|describes?|reports?|supports?|above|below|page|p)\b{INSIDE}{{0,200}})"
+    rf"|\s(?:shows?|says?|states?|describes?|reports?|supports?|above|below|page|p)\b{INSIDE}{{0,200}}"
+    rf"|(?:\s{{0,2}},\s{{0,2}}(?:reports?|findings|impression|lines?|pages?|pg|p)\b|['’]s\s){INSIDE}{{0,200}}"
+    r"|[\s,;]{0,3}(?:\.{1,3}|…|etc\.?|only|alone|(?:and|among) others|y otros|e outros))"
 )
 _RANGE = r"\d{1,3}(?:\s?[–-]\s?\d{1,3})?"
 _NUMBERS = rf"\^?{_RANGE}(?:\s{{0,2}}[,;]\s{{0,2}}{_RANGE}){{0,30}}"
@@ -166,7 +171,9 @@ def is_anatomy(mark: str, before: str, supplied_keys: frozenset[str]) -> bool:
         in_context = bool(_LEVEL_CONTEXT.search(before)) or (not supplied and names_spine(before))
         return in_context or (beside and supplied_keys.isdisjoint(keys))
     # A single key in parentheses: the atlas (C1), complement (C3). In square brackets it cites.
-    bare = re.fullmatch(r"\s*[CDcd]\d{1,2}\s*(?:[,;&]\s*[CDcd]\d{1,2}\s*)*", content)
+    bare = re.fullmatch(
+        r"\s*[CDcd]\d{1,2}\s*(?:(?:[,;&]|\b(?:or|y|e|o|ou)\b)\s*[CDcd]\d{1,2}\s*)*", content
+    )
     return (
         mark.startswith("(")
         and bare is not None

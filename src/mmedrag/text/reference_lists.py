@@ -14,7 +14,9 @@ from mmedrag.text.citation_markers import folded
 _NAMES = (
     "references", "reference list", "list of references", "sources", "sources cited",
     "cited sources", "citations", "bibliography", "literature", "literature cited", "works cited",
-    "further reading", "footnotes", "evidence cited",
+    "further reading", "footnotes", "evidence cited", "referencias", "referencias bibliográficas",
+    "fuentes", "bibliografía", "referências", "referências bibliográficas", "fontes",
+    "bibliografia", "quellen", "literatur", "références", "bibliographie",
 )  # fmt: skip
 _DECORATION = r"[\s#*_>\-•]*"
 _HEADING = re.compile(

@@ -25,8 +25,7 @@ from mmedrag.durability import write_durably
 from mmedrag.encoders.adapted import KIND, Adapted, own_heads
 from mmedrag.encoders.dual import DualEncoder
 from mmedrag.encoders.fusion import Fusion
-from mmedrag.errors import CheckpointError, CorpusError, ImageError, QueryError
-from mmedrag.imaging.decoding import open_image
+from mmedrag.errors import CheckpointError, CorpusError, QueryError
 from mmedrag.locations import Location
 from mmedrag.measures.bootstrap import PairedTest, paired_test
 from mmedrag.measures.cosines import unit_rows
@@ -43,6 +42,7 @@ from mmedrag.training.splits import (
     draw_split,
     patient_codes,
     positive_groups,
+    readable,
     write_used_split,
 )
 from mmedrag.types import Case, Matrix
@@ -185,18 +185,7 @@ class _Encoded:
 
 def _pairs(cases: Iterator[Case], log: Log) -> list[Case]:
     """The cases with a report and an image that can still be decoded."""
-    pairs, gone = [], 0
-    for case in cases:
-        if case.image is None or not case.text.strip():
-            continue
-        try:
-            open_image(case.image, case.frame)
-        except ImageError:
-            gone += 1
-            continue
-        pairs.append(case)
-    if gone:
-        log(f"{gone} images cannot be read any more and are left out")
+    pairs = readable([c for c in cases if c.image is not None and c.text.strip()], log)
     if len(pairs) < FEWEST:
         raise CorpusError(
             f"Only {len(pairs)} cases have a report and an image file that can be read "

@@ -8,6 +8,7 @@ chooses the weights, and the held-out part is measured once, at the end.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from mmedrag.training.features import cached_rows, image_rows, text_rows
 from mmedrag.training.journal import Epoch, best_of, draw_curves, is_over, read_log, write_log
 from mmedrag.training.learner import Learner
 from mmedrag.training.recalls import Recalls, measure_recalls
-from mmedrag.training.run_state import RunState, read_state, write_state
+from mmedrag.training.run_state import STATE, RunState, read_state, write_state
 from mmedrag.training.schedule import Schedule
 from mmedrag.training.splits import Split, patient_codes, positive_groups, read_split_pairs
 from mmedrag.training.towers import FrozenTower, ImageTower, TextTower, Tower
@@ -39,6 +40,9 @@ PATIENCE = 10
 
 DIM = 256
 """The width of the shared space (section 3.3)."""
+
+REPORT = "report.json"
+"""Written last: a folder that has it holds a finished run."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +128,7 @@ def train_contrastive(
     _check_settings(epochs=epochs, batch=batch, micro=micro)
     _check_free(into, resume)
     split = read_split_pairs(
-        paths, into, splits=into / "splits.json" if resume else splits, seed=seed
+        paths, into, splits=into / "splits.json" if resume else splits, seed=seed, log=log
     )
     log(f"{split}; no patient, study, picture or long text is on two sides")
     backbones = open_backbones(preset, models or {}, freeze)
@@ -135,8 +139,8 @@ def train_contrastive(
     fusion, served = _write(learner, backbones, split, into, settings)
     recalls = _recalls(fusion, served, split.held_out, into)
     figures = _figures(recalls, split, done, settings)
-    write_durably(into / "report.json", json.dumps(figures, indent=2) + "\n")
     draw_curves(into, done)
+    write_durably(into / REPORT, json.dumps(figures, indent=2) + "\n")
     roles = (*served.tuned, "heads")
     return TrainedEncoders(
         into, split, tuple(done), figures, {role: str(into / role) for role in roles}
@@ -231,6 +235,8 @@ def _write(
     settings: Mapping[str, Any],
 ) -> tuple[LearnedFusion, Backbones]:
     """Heads and fine-tuned encoders, read back as a preset reads them."""
+    for role in ("heads", "image", "text"):  # what a run that was ended while it wrote has left
+        shutil.rmtree(into / role, ignore_errors=True)
     served = write_backbones(backbones, into)
     checkpoint = Checkpoint(
         kind="fusion",
@@ -294,7 +300,9 @@ def _text_rows(backbones: Backbones, cases: Sequence[Case], cache: Path) -> Matr
 
 
 def _check_free(into: Path, resume: bool) -> None:
-    if (into / "heads").exists() or ((into / "state").exists() and not resume):
+    if (into / REPORT).exists():
+        raise CheckpointError(f"{into} holds a finished run", "Choose another folder.")
+    if not resume and ((into / "heads").exists() or (into / "state" / STATE).exists()):
         raise CheckpointError(
             f"{into} holds a run already", "Choose another folder, or go on with --resume."
         )

@@ -15,7 +15,10 @@ from mmedrag.datasets.sampling import evenly_spaced
 from mmedrag.encoders.dual import decoded_chunks
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
+from mmedrag.errors import ImageError
+from mmedrag.progress import Log
 from mmedrag.training.sets import TrainingSet
+from mmedrag.training.splits import readable
 from mmedrag.types import Case, Matrix, Problem
 
 
@@ -45,20 +48,28 @@ def read_set(path: Path) -> Iterator[Case]:
 
 
 def image_features(
-    sets: Sequence[TrainingSet], encoder: ImageEncoder, cache: Path, most: int = 10**6
+    sets: Sequence[TrainingSet],
+    encoder: ImageEncoder,
+    cache: Path,
+    most: int = 10**6,
+    log: Log = lambda line: None,
 ) -> list[Features]:
     """Features of cases with an image, ``(n, encoder.dim)`` a set; at most ``most``.
 
-    A set without any image is left out.
+    Images that cannot be read are left out, and ``log`` is told; a set without any is left out.
     """
     features = []
     for of in tqdm(sets, desc="image features", unit="set", disable=None):
         cases = evenly_spaced(
             [case for case in read_set(of.records) if case.image is not None], most
         )
-        if cases:
-            key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
+        key = f"{encoder.fingerprint} {of.name} {_digest(of.records)}"
+        try:
             rows = cached_rows(cache, key, cases, lambda c: image_rows(c, encoder))
+        except ImageError:
+            cases = readable(cases, log)
+            rows = cached_rows(cache, key, cases, lambda c: image_rows(c, encoder))
+        if cases:
             features.append(Features(of, cases, rows))
     return features
 
@@ -89,6 +100,8 @@ def _digest(path: Path) -> str:
 def image_rows(cases: Sequence[Case], encoder: ImageEncoder) -> Matrix:
     """Features of the cases' images, ``(n, encoder.dim)``."""
     pictures = [(case.image, case.frame) for case in cases if case.image is not None]
+    if not pictures:
+        return np.empty((0, encoder.dim), np.float32)
     return np.concatenate([encoder.encode(chunk) for chunk in decoded_chunks(pictures, 16, 2)])
 
 

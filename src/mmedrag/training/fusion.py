@@ -23,7 +23,7 @@ from mmedrag.checkpoint import Checkpoint, random_tensors, write_checkpoint
 from mmedrag.datasets.corpus import Codes
 from mmedrag.encoders.fusion import LearnedFusion, fusion_from_checkpoint, fusion_layout
 from mmedrag.encoders.strategies import STRATEGIES
-from mmedrag.errors import CheckpointError
+from mmedrag.errors import CheckpointError, CorpusError
 from mmedrag.progress import Log, Progress, silent
 from mmedrag.training.backbones import open_backbones
 from mmedrag.training.losses import LARGEST_SCALE, SCALE, visible_info_nce
@@ -166,7 +166,8 @@ def train_fusion(
         progress: told how many more epochs are done.
 
     Raises:
-        CorpusError: where a file cannot be read, or no case has an image and a text.
+        CorpusError: where a file cannot be read, no case has an image and a text, or all are of
+            one patient.
         CheckpointError: for an unknown strategy, or one that the folder holds already.
         ModelError: where an encoder cannot be loaded.
     """
@@ -174,7 +175,12 @@ def train_fusion(
         raise CheckpointError(f"{into / existing[0]} exists already", "Choose another folder.")
     backbones = open_backbones(preset, models or {}, "both")
     images, texts = backbones.images, backbones.texts
-    split = read_pair_split(paths, splits=splits, write=into / "splits.json")
+    split = read_pair_split(paths, splits=splits, write=into / "splits.json", log=log)
+    if not split.train or not split.tune:
+        raise CorpusError(
+            f"Nothing to learn from or to choose by: {split}",
+            "Give more records, of more patients.",
+        )
     train, tune = (
         encode_pairs(cases, images, texts, into / "features") for cases in (split.train, split.tune)
     )

@@ -142,7 +142,7 @@ def _settings(data: Path, model: str, recipe: Recipe) -> dict[str, Any]:
 def _require_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
     """Check that there is no run, or one that goes on with these settings."""
     if not resume:
-        if run.exists():
+        if (run / SETTINGS).exists():
             raise CheckpointError(
                 f"{run} holds an interrupted run", "Go on with --resume, or choose another folder."
             )

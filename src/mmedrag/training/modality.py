@@ -81,14 +81,14 @@ def train_modality(
     Raises:
         CorpusError: where no set has an image that may be learned from.
     """
-    learned = _features([*recipe.images(), *recipe.images("routing")], recipe, images)
-    held_out = _features(recipe.images("held out"), recipe, images)
+    learned = _features([*recipe.images(), *recipe.images("routing")], recipe, images, log)
+    held_out = _features(recipe.images("held out"), recipe, images, log)
     if not any(len(one.rows) for one in domain_examples([*learned, *held_out])):
         raise CorpusError(
             "No image may be learned from",
             "Give records with an image and a domain, whose split is not val.",
         )
-    phantoms = _features([_phantoms(recipe)], recipe, images)
+    phantoms = _features([_phantoms(recipe)], recipe, images, log)
     drawn = ultrasound_examples(images, ULTRASOUND)
     synthetic = synthetic_examples(images, SYNTHETIC)
     others = picture_examples(recipe.pictures, images)
@@ -111,8 +111,10 @@ def train_modality(
         write_checkpoint(into / name, replace(checkpoint, settings=settings))
 
 
-def _features(sets: Sequence[TrainingSet], recipe: Recipe, images: ImageEncoder) -> list[Features]:
-    return image_features(sets, images, recipe.cache, MOST)
+def _features(
+    sets: Sequence[TrainingSet], recipe: Recipe, images: ImageEncoder, log: Log
+) -> list[Features]:
+    return image_features(sets, images, recipe.cache, MOST, log)
 
 
 def _phantoms(recipe: Recipe) -> TrainingSet:

@@ -41,6 +41,7 @@ from mmedrag.training.modality import train_modality, with_text_head
 from mmedrag.training.padding import fold_padding
 from mmedrag.training.sets import Recipe, TrainingSet
 from mmedrag.training.softmax import Examples, fit_head
+from mmedrag.training.splits import readable
 from mmedrag.training.tasks import tasks
 from mmedrag.types import Case, Domain, Matrix
 
@@ -71,13 +72,15 @@ def train_offline(
     cases = [
         (of, case)
         for of in learned
-        for case in learnable([c for c in read_set(of.records) if c.image is not None])
+        for case in learnable(
+            readable([c for c in read_set(of.records) if c.image is not None], log)
+        )
     ]
     _require_domains(cases)
     into.mkdir(parents=True, exist_ok=True)
     tune_image_encoder(cases, into, cache, epochs, log)
     images = OnnxImageEncoder.from_card(into / "image.json")
-    sets = [training_rows(f) for f in image_features(learned, images, cache)]
+    sets = [training_rows(f) for f in image_features(learned, images, cache, log=log)]
     reduction = fit_reduction(sets)
     log(f"reduction of {sum(len(s.cases) for s in sets)} images")
     _write(into / "image_reduction", "reduction", reduction, {"features": images.fingerprint}, sets)
@@ -90,7 +93,7 @@ def train_shared_space(
 ) -> None:
     """Write ``mixture``: the heads by domain, of all sets whose images teach them."""
     sources = [*recipe.images(), *recipe.images("shared")]
-    sets = [training_rows(f) for f in image_features(sources, images, recipe.cache)]
+    sets = [training_rows(f) for f in image_features(sources, images, recipe.cache, log=log)]
     mixture = fit_mixture(sets, texts, recipe.cache)
     encoders = {"image": images.fingerprint, "text": texts.fingerprint}
     _write(into / "mixture", KIND, mixture, encoders, sets, {"domains": [str(d) for d in Domain]})

@@ -16,8 +16,9 @@ from mmedrag.datasets.ties import Tie, find_ties, read_sets
 from mmedrag.encoders.image import ImageEncoder
 from mmedrag.encoders.text import TextEncoder
 from mmedrag.errors import CorpusError
+from mmedrag.progress import Log
 from mmedrag.training.features import cached_rows, image_rows, text_rows
-from mmedrag.training.splits import Split, checked_split, write_used_split
+from mmedrag.training.splits import Split, checked_split, readable, write_used_split
 from mmedrag.types import Case, Matrix
 
 LABEL = "label"
@@ -61,21 +62,26 @@ class Pairs:
 
 
 def read_pair_split(
-    paths: Sequence[Path], *, splits: Path | None = None, write: Path | None = None
+    paths: Sequence[Path],
+    *,
+    splits: Path | None = None,
+    write: Path | None = None,
+    log: Log = lambda line: None,
 ) -> Split:
     """Read files of the native format; the cases with an image and a text, in three parts.
 
     Held out is the split ``val`` of a set; of a set that has none, :data:`HELD_OUT` of its groups
     by patient, study, near-duplicate image and long text. Whatever is tied to a held-out case is in
     no part. :data:`TUNE` of the rest chooses. Texts that are only the name of a class are left out;
-    a case's id, patient and study get the set's name in front. A split file decides where one is
+    a case's id, patient and study get the set's name in front. Pairs whose image cannot be read are
+    left out, and ``log`` is told. A split file decides where one is
     given; the split is written to ``write`` where that is given.
 
     Raises:
         CorpusError: where a file cannot be read, no case has both, or the split does not fit.
         LeakError: where a part of the split file is tied to another.
     """
-    cases = [case for case in read_sets(paths)[0] if _is_pair(case)]
+    cases = readable([case for case in read_sets(paths)[0] if _is_pair(case)], log)
     if not cases:
         raise CorpusError("No case has an image and a text", "Give files of image-text pairs.")
     ties = find_ties(cases)

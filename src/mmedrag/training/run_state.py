@@ -70,7 +70,7 @@ def read_state(folder: Path, settings: Mapping[str, Any]) -> RunState:
             f"There is no run to go on with in {folder} ({error})", "Start it without --resume."
         ) from None
     if hashlib.sha256(contents).hexdigest() != digest:
-        raise CheckpointError(f"The state in {folder} is damaged", "Start without --resume.")
+        raise CheckpointError(f"The state in {folder} is damaged", "Start anew in another folder.")
     if changed := sorted(key for key in settings if earlier.get(key) != settings[key]):
         raise CheckpointError(
             f"The run in {folder} had {changed[0]} {earlier.get(changed[0])!r}, "
@@ -85,7 +85,7 @@ def _tensor_groups(folder: Path, contents: bytes) -> tuple[dict[str, Tensor], ..
         tensors = load(contents)
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(
-            f"The state in {folder} is damaged ({error})", "Start without --resume."
+            f"The state in {folder} is damaged ({error})", "Start anew in another folder."
         ) from None
     split = [(name.partition("/"), tensor) for name, tensor in tensors.items()]
     return tuple(

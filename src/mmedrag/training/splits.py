@@ -18,7 +18,9 @@ from mmedrag.datasets.splits import (
     write_split,
 )
 from mmedrag.datasets.ties import Tie, find_ties, read_sets
-from mmedrag.errors import CorpusError, LeakError
+from mmedrag.errors import CorpusError, ImageError, LeakError
+from mmedrag.imaging.decoding import open_image
+from mmedrag.progress import Log
 from mmedrag.types import Case
 
 HELD_OUT = 0.15
@@ -44,12 +46,33 @@ class Split:
         )
 
 
+def readable(cases: Sequence[Case], log: Log) -> list[Case]:
+    """The cases without those whose image cannot be decoded, of which ``log`` is told."""
+    kept, gone = list[Case](), list[ImageError]()
+    for case in cases:
+        try:
+            if case.image is not None:
+                open_image(case.image, case.frame)
+            kept.append(case)
+        except ImageError as error:
+            gone.append(error)
+    if gone:
+        log(f"{len(gone)} images cannot be read and are left out, the first: {gone[0].what}")
+    return kept
+
+
 def read_split_pairs(
-    paths: Sequence[Path], into: Path, *, splits: Path | None = None, seed: int = 0
+    paths: Sequence[Path],
+    into: Path,
+    *,
+    splits: Path | None = None,
+    seed: int = 0,
+    log: Log = lambda line: None,
 ) -> Split:
     """Read the pairs of several files, part them, and refuse a leak.
 
-    A split file decides where one is given. Otherwise held out is what the records call ``val`` or
+    Pairs whose image cannot be read are left out, and ``log`` is told. A split file decides where
+    one is given. Otherwise held out is what the records call ``val`` or
     ``test``; where none does, :data:`HELD_OUT` of the groups. :data:`TUNE` of the rest tunes. The
     split is written to ``into/splits.json``.
 
@@ -58,7 +81,8 @@ def read_split_pairs(
         LeakError: where a part is tied to another. A split file without the tied training cases
             has then been written, to be looked at and given.
     """
-    cases = [case for case in read_sets(paths)[0] if case.image is not None and case.text.strip()]
+    pairs = [case for case in read_sets(paths)[0] if case.image is not None and case.text.strip()]
+    cases = readable(pairs, log)
     ties = find_ties(cases)
     split = _random_split(cases, ties, seed) if splits is None else stated_split(splits, cases)
     if empty := [name for name, which in _by_name(split).items() if len(which) < 2]:

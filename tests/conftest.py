@@ -22,6 +22,7 @@ from mmedrag.phantoms import corpus
 from mmedrag.phantoms.corpus import draw, generate
 from mmedrag.pipeline import MMedRAG
 from mmedrag.presets import Stages, build
+from mmedrag.threads import of_models
 from mmedrag.types import Case
 from proofs import ProofTable
 
@@ -87,7 +88,8 @@ def _networks_are_opened_once() -> Iterator[None]:
     Opening the networks takes a third of a second, and hundreds of commands open them.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx, "_open", lru_cache(maxsize=8)(onnx._open))
+        opened = lru_cache(maxsize=8)(lambda limit, *given, opening=onnx._open: opening(*given))
+        patch.setattr(onnx, "_open", lambda *given: opened(of_models(), *given))
         yield
 
 

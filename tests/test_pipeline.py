@@ -71,7 +71,7 @@ def test_both_orders_and_one_score_a_stage(rag: MMedRAG, phantoms: list[Case]) -
     assert all(e.reward is not None for e in context.kept)
     assert len([e for e in context.kept if e.key.startswith("C")]) <= rag.k_final
     assert list(context.timings) == [
-        "decoding", "spelling", "terms", "encoding", "modality", "cases", "definitions", "rerank",
+        "decoding", "spelling", "modality", "terms", "encoding", "cases", "definitions", "rerank",
         "filter",
     ]  # fmt: skip
 

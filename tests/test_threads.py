@@ -7,7 +7,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mmedrag.encoders.onnx import OnnxModel
@@ -37,17 +36,11 @@ def test_models_that_are_opened_later_keep_to_the_limit(monkeypatch: pytest.Monk
         limit_models(1)
         limited = OnnxModel(MODELS / "image.onnx")
         own = OnnxModel(MODELS / "image.onnx", threads=2)
-        images = np.zeros((3, 3, 288, 288), np.float32)
-        for model in (limited, own):
-            assert model.run(["pooled"], {"image": images})[0].shape == (3, 1280)
         assert os.environ["OMP_NUM_THREADS"] == "1"
     finally:
         limit_models(0)
-    assert limited._workers is None
-    assert own._workers is not None
-    assert own._workers._max_workers == 2
-    sessions = [m._session.get_session_options().intra_op_num_threads for m in (limited, own)]
-    assert sessions == [1, 1]
+    threads = [m._session.get_session_options().intra_op_num_threads for m in (limited, own)]
+    assert threads == [1, 2]
 
 
 @pytest.mark.skipif(

@@ -31,7 +31,6 @@ from mmedrag.protocols import (
     CorpusStatistics,
     DefinitionSource,
     Embedder,
-    Foresight,
     Generator,
     ModalityClassifier,
     QuestionExpander,
@@ -70,7 +69,6 @@ from mmedrag.types import (
 )
 
 _NO_VECTOR = np.zeros(0, np.float32)
-_UNROUTED = Routing({}, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,42 +209,28 @@ class MMedRAG:
         if query.image is not None:
             picture = open_image(query.image, query.frame)
             query = replace(query, frame=picture.info.get("frame", query.frame))
-            if isinstance(self.embedder, Foresight) and query.text.strip():
-                self.embedder.begin(picture)
         lap("decoding")
         corrected = self._corrected(query)
         query = replace(query, text=corrected.text)
         lap("spelling")
-        mentions = self.definitions.recognise([query.text])[0]
-        unrouted = Question(
-            query, _UNROUTED, _NO_VECTOR, mentions, corrections=corrected.corrections
-        )
-        question = self._read(unrouted)
-        lap("terms")
-        sought = in_english(question)
-        vector = self.embedder.embed([sought], [picture])[0]  # 3.3
-        lap("encoding")
         routing = self._route(query, picture)  # 3.2  eq. (1)
-        if picture is not None and routing.decision is not None:  # what it asks may contradict it
-            question = self._read(replace(unrouted, routing=routing))
-            if (other := in_english(question)).text != sought.text:
-                vector = self.embedder.embed([other], [picture])[0]
-        if compares_patient(question):
-            routing = replace(routing, scores={}, decision=None, reason="the patient's own studies")
-        question = replace(question, routing=routing, vector=vector)
-        if self.reviser is not None:
-            question = replace(question, routing=self.reviser.revise(question))
         lap("modality")
-        return question
-
-    def _read(self, question: Question) -> Question:
-        """What it asks for, and what is searched besides its words."""
+        mentions = self.definitions.recognise([query.text])[0]
+        question = Question(query, routing, _NO_VECTOR, mentions, corrections=corrected.corrections)
         if self.reader is not None:
             question = replace(question, intent=self.reader.read(question))
-        if self.expander is None:
-            return question
-        criteria, synonyms = self.expander.criteria(question), self.expander.synonyms(question)
-        return replace(question, criteria=criteria, synonyms=synonyms)
+        if compares_patient(question):
+            own = replace(routing, scores={}, decision=None, reason="the patient's own studies")
+            question = replace(question, routing=own)
+        if self.expander is not None:
+            criteria, synonyms = self.expander.criteria(question), self.expander.synonyms(question)
+            question = replace(question, criteria=criteria, synonyms=synonyms)
+        if self.reviser is not None:
+            question = replace(question, routing=self.reviser.revise(question))
+        lap("terms")
+        vector = self.embedder.embed([in_english(question)], [picture])[0]  # 3.3
+        lap("encoding")
+        return replace(question, vector=vector)
 
     def _corrected(self, query: Query) -> Corrected:
         if self.speller is None:

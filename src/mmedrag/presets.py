@@ -214,7 +214,7 @@ def question_model(folder: Path = MODELS / "questions") -> QuestionModel:
     checkpoint = read_checkpoint(folder, QUESTIONS)
     texts = question_texts(folder)
     checkpoint.require_encoder("text", texts.fingerprint)
-    return QuestionModel.of(checkpoint, Remembering(texts).encode)  # an image has it read twice
+    return QuestionModel.of(checkpoint, texts.encode)
 
 
 def question_texts(folder: Path) -> TextEncoder:

@@ -78,16 +78,6 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
-class Foresight(Protocol):
-    """An embedder that can encode a query's image while the question is read. It changes nothing.
-
-    ``begin`` returns at once; ``embed`` and whoever else wants the image waits for it.
-    """
-
-    def begin(self, picture: Image) -> None: ...
-
-
-@runtime_checkable
 class CaseIndex(Protocol):
     """Section 3.4, stage 1 (eq. 2).
 

@@ -14,7 +14,7 @@ from PIL import Image
 from mmedrag.encoders.attribution import Attributing, SimilarityMaps
 from mmedrag.encoders.batches import embed_in_batches
 from mmedrag.encoders.dual import text_of
-from mmedrag.protocols import DefinitionSource, Embedder, Foresight
+from mmedrag.protocols import DefinitionSource, Embedder
 from mmedrag.types import Definition, Embeddable, Matrix, Mention, Vector
 
 
@@ -56,11 +56,6 @@ class DefinitionsOnce:
         self._lock = Lock()
         self.dim = embedder.dim
         self.fingerprint = embedder.fingerprint
-
-    def begin(self, picture: Image.Image) -> None:
-        """See :meth:`mmedrag.protocols.Foresight.begin`."""
-        if isinstance(self._embedder, Foresight):
-            self._embedder.begin(picture)
 
     def embed(
         self,

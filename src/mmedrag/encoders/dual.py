@@ -87,16 +87,14 @@ class DualEncoder:
         has_image = np.array([picture is not None for picture in seen], dtype=np.bool_)
         if not len(items):
             return np.zeros((0, self.dim), dtype=np.float32)
-        of_texts = self._text_features(texts, has_text)  # first: the image may be encoded meanwhile
-        of_images = self._image_features(seen, has_image)
-        fused = self.fusion.fuse(of_images, of_texts, has_image, has_text)
+        fused = self.fusion.fuse(
+            self._image_features(seen, has_image),
+            self._text_features(texts, has_text),
+            has_image,
+            has_text,
+        )
         queries = np.array([isinstance(item, Query) for item in items], dtype=np.bool_)
         return np.where(queries[:, None], unit_rows(fused), fused)
-
-    def begin(self, picture: Image.Image) -> None:
-        """Encode an image while the caller reads its question, as far as it is remembered then."""
-        if isinstance(self.images, Remembering):
-            self.images.begin(picture)
 
     def similarity_maps(self, first: Image.Image, second: Image.Image) -> SimilarityMaps | None:
         """What regions add to the cosine of two images; ``None`` without feature maps."""
@@ -152,8 +150,7 @@ class Remembering(Generic[Item]):
 
     A query and a case that names no domain are wanted twice, by the modality classifier and by the
     embedder; both are given the same ``Remembering``, and they are encoded once. Larger batches
-    pass through. An item may be encoded ahead, while its caller does something else. Implements
-    :class:`ImageEncoder` or :class:`TextEncoder`.
+    pass through. Implements :class:`ImageEncoder` or :class:`TextEncoder`.
 
     Args:
         encoder: what encodes.
@@ -164,8 +161,6 @@ class Remembering(Generic[Item]):
         self.encoder: _Encoder[Item] = encoder
         self._size = size
         self._cache: OrderedDict[bytes | str, Vector] = OrderedDict()
-        self._ahead: dict[bytes | str, Future[Matrix]] = {}
-        self._worker: ThreadPoolExecutor | None = None
         self._lock = Lock()
         self.dim = encoder.dim
         self.fingerprint = encoder.fingerprint
@@ -175,36 +170,18 @@ class Remembering(Generic[Item]):
         """Forget every item."""
         with self._lock:
             self._cache.clear()
-            self._ahead.clear()
-
-    def begin(self, item: Item) -> None:
-        """Encode an item in another thread, where there is a core for it; who wants it waits."""
-        key = _content(item)
-        with self._lock:
-            if cores() < 2 or key in self._cache or key in self._ahead:
-                return
-            if self._worker is None:
-                self._worker = ThreadPoolExecutor(1, "encode")
-            if len(self._ahead) >= self._size:  # of questions that failed before they wanted it
-                self._ahead.clear()
-            self._ahead[key] = self._worker.submit(self.encoder.encode, [item])
 
     def encode(self, items: Sequence[Item], /) -> Matrix:
         """Features, float32 ``(len(items), dim)``."""
         if not 0 < len(items) <= self._size:
             return self.encoder.encode(items)
-        keys: list[bytes | str] = [_content(item) for item in items]
+        keys = [_content(item) for item in items]
         with self._lock:
             cached = {key: self._cache[key] for key in keys if key in self._cache}
-            ahead = {key: self._ahead.pop(key) for key in {*keys} if key in self._ahead}
-        encoded: dict[bytes | str, Vector] = {
-            key: future.result()[0] for key, future in ahead.items()
-        }
-        known = cached.keys() | encoded.keys()
-        new = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        new = {key: item for key, item in zip(keys, items, strict=True) if key not in cached}
+        encoded: dict[bytes | str, Vector] = {}
         if new:
             encoded.update(zip(new, self.encoder.encode(list(new.values())), strict=True))
-        if encoded:
             self._remember(encoded)
         return np.stack([cached[key] if key in cached else encoded[key] for key in keys])
 

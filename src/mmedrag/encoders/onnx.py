@@ -6,8 +6,6 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,15 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from mmedrag.errors import CheckpointError
-from mmedrag.threads import cores, of_models
+from mmedrag.threads import of_models
 
 
 class OnnxModel:
     """One ONNX file on the CPU.
 
-    A call of one row takes one thread: a second one makes small networks little faster, and takes
-    the core that another model of the same query could have. Batches are shared out by rows.
-
     Args:
         path: the ``.onnx`` file, or ``.onnx.gz``, whose digest is that of the file within.
-        threads: that a batch is shared among; 0 is one a core, or what the process is limited to.
+        threads: of ONNX Runtime for one call; 0 takes all cores, or what the process is limited to.
         sha256: the digest that the file must have, where it is known.
 
     Raises:
@@ -43,9 +38,7 @@ class OnnxModel:
                 f"{self.path} has the digest {self.sha256[:12]}, not {sha256[:12]}",
                 "The file is damaged or another version; install it again.",
             )
-        self._session = _open(contents, self.path)
-        self._threads = threads or of_models() or cores()
-        self._workers: ThreadPoolExecutor | None = None
+        self._session = _open(contents, self.path, threads)
         self.inputs = tuple(i.name for i in self._session.get_inputs())
         self.outputs = {o.name: tuple(o.shape) for o in self._session.get_outputs()}
 
@@ -82,20 +75,6 @@ class OnnxModel:
         Raises:
             CheckpointError: where the model fails on well-formed input.
         """
-        rows = min(map(len, feed.values()))
-        if min(rows, self._threads) < 2:
-            return self._run(outputs, feed)
-        if self._workers is None:
-            self._workers = ThreadPoolExecutor(self._threads, "onnx")
-        parts = zip(
-            *(np.array_split(array, min(rows, self._threads)) for array in feed.values()),
-            strict=True,
-        )
-        feeds = (dict(zip(feed, part, strict=True)) for part in parts)
-        done = list(self._workers.map(partial(self._run, outputs), feeds))
-        return [np.concatenate(columns) for columns in zip(*done, strict=True)]
-
-    def _run(self, outputs: Sequence[str], feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         try:
             results = self._session.run(list(outputs), dict(feed))
         except _ORT_FAILURES as error:
@@ -131,10 +110,13 @@ def _read(path: Path) -> bytes:
         ) from None
 
 
-def _open(contents: bytes, path: Path) -> ort.InferenceSession:
+def _open(contents: bytes, path: Path, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads or of_models()
     options.log_severity_level = 4  # what fails is raised; ONNX Runtime need not print it too
+    # A thread that waits sleeps: spinning saves little on a quiet machine and costs much on a busy
+    # one, where it takes the time of the thread that it waits for.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # A plan of memory for every length of text that ever came would be kept, and gains no time.
     options.enable_mem_pattern = False
     # Weights stored as int8 are made float32 once, when the model is opened, not at every call.

@@ -28,6 +28,7 @@ from mmedrag.cli import main
         "train pooling --into x --steps 0",
         "train pairs x.casebase --into x --samples 0",
         "adapt x.casebase --into x --seed -1",
+        "serve x.casebase --queue -1",
     ],
 )
 def test_numbers_that_mean_nothing_are_refused_by_name(words: str, capsys) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mmedrag.commands.generator import add_generator, generator_settings, named_generator
-from mmedrag.commands.options import Commands
+from mmedrag.commands.options import Commands, at_least
 from mmedrag.errors import MissingExtra, QueryError
 from mmedrag.locations import Location, scheme_of
 from mmedrag.threads import cores, limit_models
@@ -66,8 +66,9 @@ def _add_limits(serve: argparse.ArgumentParser) -> None:
     """How much is done at once, and what a client may send."""
     serve.add_argument("--readers", type=int, default=2, help="searches at once (default: 2)")
     serve.add_argument(
-        "--queue", type=int, default=64, help="requests that may wait for a search (default: 64)"
-    )
+        "--queue", type=at_least(0), default=64,
+        help="requests that may wait for a search (default: 64)",
+    )  # fmt: skip
     serve.add_argument(
         "--time-limit", type=float, default=30.0, metavar="SECONDS",
         help="seconds after which a query is given up (default: 30)",

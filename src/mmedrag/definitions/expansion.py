@@ -82,13 +82,18 @@ def _sought(question: Question) -> list[Mention]:
     ]
     text = question.query.text
     return [
-        replace(m, assertion=Assertion.NEGATED) if _EXCEPTED.search(text[: m.start]) else m
+        replace(m, assertion=Assertion.NEGATED)
+        if _EXCEPTED.search(text[max(0, m.start - _BEFORE) : m.start])
+        else m
         for m in sought
     ]
 
 
 _OF_STUDIES = {"normal": Assertion.AFFIRMED, "abnormal": Assertion.NEGATED}
 """What requests for normal studies and for others want, by the detail of their intent."""
+
+_BEFORE = 60
+"""Characters before a finding in which a request may leave it out."""
 
 _EXCEPTED = re.compile(
     r"(?<!normal )(?<!unremarkable )(?<!clear )(?<!nothing )(?<!none )"

@@ -86,7 +86,7 @@ def counts_in_words(question: Question, brief: Brief) -> list[str]:
         return _associated(brief, domain)
     searched = _searched(domain)
     counts = (c for c in brief.counts if c.prevalence.of)
-    return [f"{_number(c, searched)}{_here(brief, c)}." for c in counts]
+    return [f"{_number(brief, c, searched)}." for c in counts]
 
 
 def _here(brief: Brief, count: Count) -> str:
@@ -131,22 +131,35 @@ def _searched(domain: Domain | None) -> str:
     return f"the searched corpus ({domain})" if domain else "the searched corpus"
 
 
-def _number(count: Count, searched: str) -> str:
+def _meeting(brief: Brief, count: Count) -> str:
+    """The marks of the cases shown that meet what a count is within."""
+    *others, _ = (c for c in brief.counts if not c.within)
+    met = [
+        {key for c in _claims(brief, other.concept) for key in c.keys
+         if c.assertion is (Assertion.NEGATED if f"rule out {other.term}" in count.within
+                            else Assertion.AFFIRMED)}
+        for other in others
+    ]  # fmt: skip
+    shown = [key for c in brief.claims for key in c.keys if all(key in keys for keys in met)]
+    return f" {cited([*dict.fromkeys(shown)])}" if shown else ""
+
+
+def _number(brief: Brief, count: Count, searched: str) -> str:
     yes, no, of = count.prevalence.affirmed, count.prevalence.negated, count.prevalence.of
     share = percent(yes, of)
     if count.within:
         return (
-            f"Of the {of:,} reports there that {count.within}, {yes:,} affirm {count.term} "
-            f"({share}) and {no:,} rule it out"
+            f"Of the {of:,} reports there that {count.within}{_meeting(brief, count)}, {yes:,} "
+            f"affirm {count.term} ({share}) and {no:,} rule it out"
         )
     if count.concept == NORMAL:
         return (
             f"Of {of:,} cases of {searched}, {yes:,} are normal studies, {share}, and {no:,} "
-            "affirm a finding or disease"
+            f"affirm a finding or disease{_here(brief, count)}"
         )
     return _capital(
         f"{count.term} is affirmed in {yes:,} of {of:,} cases of {searched}, {share}, and ruled "
-        f"out in {no:,}"
+        f"out in {no:,}{_here(brief, count)}"
     )
 
 

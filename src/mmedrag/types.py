@@ -33,6 +33,9 @@ Matrix: TypeAlias = NDArray[np.float32]
 ImageSource: TypeAlias = "Path | str | bytes | Image | NDArray[Any]"
 """A picture: a file's path, its bytes, or its pixels (a PIL image, an array of grey or RGB)."""
 
+BARE = 12
+"""Words up to which a question describes no case."""
+
 LONGEST_TEXT = 200_000
 """Characters of a report or a question, some sixty pages; longer ones are refused, not cut."""
 
@@ -385,13 +388,13 @@ class Claim:
 class Count:
     """How many cases have a finding, of a question that asks for their number.
 
-    ``within`` says in words which cases were counted; empty, all that a search could find.
+    ``within`` is what the cases meet that were counted; empty, all that a search could find were.
     """
 
     concept: str
     term: str
     prevalence: Prevalence
-    within: str = ""
+    within: tuple[Criterion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ def test_one_finding_is_counted_in_the_searched_corpus(terms: Dictionary) -> Non
     assert (count.term, count.prevalence, count.within) == (
         "cardiomegaly",
         Prevalence(500, 70, 2000),
-        "",
+        (),
     )
     first = (
         "Cardiomegaly is affirmed in 500 of 2,000 cases of the searched corpus (radiology), 25%, "
@@ -212,8 +212,8 @@ def test_of_several_findings_the_last_is_counted_among_the_others_too(terms: Dic
         terms, "How many cases with cardiomegaly but no pneumothorax have an effusion?"
     )
     brief, text = answered(terms, question, corpus)
-    assert [c.within for c in brief.counts] == [
-        "", "", "", "affirm cardiomegaly and rule out pneumothorax",
+    assert [[(w.term, w.assertion.value) for w in c.within] for c in brief.counts] == [
+        [], [], [], [("cardiomegaly", "affirmed"), ("pneumothorax", "negated")],
     ]  # fmt: skip
     assert corpus.asked[-1] == "(affirms = 'cardiomegaly') and (rules_out = 'pneumothorax')"
     assert (

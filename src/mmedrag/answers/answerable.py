@@ -11,7 +11,7 @@ import re
 from mmedrag.answers.question_rules import BY_MARK, BY_NOTHING, BY_VERB
 from mmedrag.answers.romance import plain_letters
 from mmedrag.text.sentences import spans
-from mmedrag.types import Assertion, Question, QuestionKind
+from mmedrag.types import BARE, Assertion, Question, QuestionKind
 
 _ASKING_WORD = re.compile(
     r"\b(?:what|which|who|whom|whose|when|where|why|how)(?:'s|’s)?\b"
@@ -70,10 +70,6 @@ _OF_THE_PROGRAM = re.compile(
     r"|dream|speak"
     r"|offer|support|accept|save|remember)\b"
 )
-
-
-BARE = 12
-"""Words up to which a question describes no case."""
 
 
 def is_bare(question: Question) -> bool:

@@ -13,9 +13,15 @@ from mmedrag.entailment import NORMAL, with_kinds
 from mmedrag.filters import both, quoted
 from mmedrag.protocols import CorpusStatistics, Ontology
 from mmedrag.text.quotations import label
-from mmedrag.types import Assertion, Brief, Count, Prevalence, Question, QuestionKind
-
-_VERBS = {True: "affirm", False: "rule out"}
+from mmedrag.types import (
+    Assertion,
+    Brief,
+    Count,
+    Criterion,
+    Prevalence,
+    Question,
+    QuestionKind,
+)
 
 
 def group_of(concept: str, ontology: Ontology) -> Collection[str]:
@@ -40,12 +46,12 @@ class Numbers:
         groups = {concept: group_of(concept, self.ontology) for concept in concepts}
         return self.corpus.prevalence(question, groups)
 
-    def within(self, question: Question, stated: Mapping[str, bool]) -> Question:
+    def within(self, question: Question, met: Iterable[Criterion]) -> Question:
         """The question asked of the cases alone that affirm, or else rule out, some concepts."""
         where = question.query.where
-        for concept, there in stated.items():
-            field = "affirms" if there else "rules_out"
-            where = both(where, f"{field} = {quoted(self.ontology.name(concept))}")
+        for wanted in met:
+            field = "affirms" if wanted.assertion is Assertion.AFFIRMED else "rules_out"
+            where = both(where, f"{field} = {quoted(self.ontology.name(wanted.concept))}")
         return replace(question, query=replace(question.query, where=where))
 
     def beside_disease(self, brief: Brief, question: Question, disease: str, finding: str) -> Brief:
@@ -54,7 +60,8 @@ class Numbers:
         The rate of the disease itself stays that of the corpus.
         """
         counted = {c.concept for c in brief.claims if finding in (c.concept, c.asked)}
-        rates = self.rates(self.within(question, {disease: True}), counted)
+        having = Criterion(Assertion.AFFIRMED, disease)
+        rates = self.rates(self.within(question, [having]), counted)
         claims = (replace(c, prevalence=rates.get(c.concept, c.prevalence)) for c in brief.claims)
         return replace(brief, claims=tuple(claims))
 
@@ -74,12 +81,12 @@ class Numbers:
         *others, last = names
         if others:
             absent = {m.concept for m in question.mentions if m.assertion is Assertion.NEGATED}
-            stated = {concept: concept not in absent for concept in others}
-            rate = self.rates(self.within(question, stated), [last])[last]
-            verbs = (
-                f"{'affirm' if there else 'rule out'} {names[c]}" for c, there in stated.items()
+            met = tuple(
+                Criterion(Assertion.NEGATED if c in absent else Assertion.AFFIRMED, c, names[c])
+                for c in others
             )
-            counts.append(Count(last, names[last], rate, " and ".join(verbs)))
+            rate = self.rates(self.within(question, met), [last])[last]
+            counts.append(Count(last, names[last], rate, met))
         return tuple(counts)
 
     def associated(
@@ -91,7 +98,7 @@ class Numbers:
             if c.assertion is Assertion.AFFIRMED and is_whole(c) and not c.asked
             and c.concept not in (*targets, NORMAL)
         }  # fmt: skip
-        rates = self.rates(self.within(question, dict.fromkeys(targets, True)), others)
-        having = f"affirm {' and '.join(map(label, targets.values()))}"
+        having = tuple(Criterion(Assertion.AFFIRMED, c, label(t)) for c, t in targets.items())
+        rates = self.rates(self.within(question, having), others)
         counts = [Count(c, t, rates[c], having) for c, t in others.items() if rates[c].affirmed]
         return tuple(sorted(counts, key=lambda count: -count.prevalence.affirmed)[:MOST])

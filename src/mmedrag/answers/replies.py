@@ -113,7 +113,7 @@ def _associated(brief: Brief, domain: Domain | None) -> list[str]:
         f"{_of_all(everywhere.get(c.concept))} of all) {_affirming(brief, c.concept)}".rstrip()
         for number, c in enumerate(brief.counts)
     ]
-    among = f"Of the {first.prevalence.of:,} reports of {_searched(domain)} that {first.within}"
+    among = f"Of the {first.prevalence.of:,} reports of {_searched(domain)} that {_within(first)}"
     counted = "Only what the cases below affirm was counted."
     return [f"{among}, {listed(shares)}. {counted}"]
 
@@ -131,15 +131,18 @@ def _searched(domain: Domain | None) -> str:
     return f"the searched corpus ({domain})" if domain else "the searched corpus"
 
 
+def _within(count: Count) -> str:
+    """``affirm cardiomegaly and rule out pneumothorax``."""
+    verbs = {Assertion.AFFIRMED: "affirm", Assertion.NEGATED: "rule out"}
+    return " and ".join(f"{verbs[w.assertion]} {w.term}" for w in count.within)
+
+
 def _meeting(brief: Brief, count: Count) -> str:
     """The marks of the cases shown that meet what a count is within."""
-    *others, _ = (c for c in brief.counts if not c.within)
     met = [
-        {key for c in _claims(brief, other.concept) for key in c.keys
-         if c.assertion is (Assertion.NEGATED if f"rule out {other.term}" in count.within
-                            else Assertion.AFFIRMED)}
-        for other in others
-    ]  # fmt: skip
+        {key for c in _claims(brief, w.concept) if c.assertion is w.assertion for key in c.keys}
+        for w in count.within
+    ]
     shown = [key for c in brief.claims for key in c.keys if all(key in keys for keys in met)]
     return f" {cited([*dict.fromkeys(shown)])}" if shown else ""
 
@@ -149,7 +152,7 @@ def _number(brief: Brief, count: Count, searched: str) -> str:
     share = percent(yes, of)
     if count.within:
         return (
-            f"Of the {of:,} reports there that {count.within}{_meeting(brief, count)}, {yes:,} "
+            f"Of the {of:,} reports there that {_within(count)}{_meeting(brief, count)}, {yes:,} "
             f"affirm {count.term} ({share}) and {no:,} rule it out"
         )
     if count.concept == NORMAL:

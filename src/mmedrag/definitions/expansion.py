@@ -16,7 +16,7 @@ from mmedrag.definitions.concepts import Concepts
 from mmedrag.entailment import NORMAL, fulfilment
 from mmedrag.text.laterality import LEFT, RIGHT
 from mmedrag.text.wording import codes
-from mmedrag.types import Assertion, Criterion, Kind, Mention, Question, QuestionKind
+from mmedrag.types import BARE, Assertion, Criterion, Kind, Mention, Question, QuestionKind
 
 _K = QuestionKind
 _NEUTRAL = frozenset({_K.PRESENCE, _K.NORMALITY, _K.CHOICE, _K.COMPARISON, _K.OUT_OF_SCOPE})
@@ -28,9 +28,6 @@ _GRANTED = frozenset({_K.SEARCH, _K.DEFINITION})
 LONGEST_REQUEST = 8
 """Words up to which a text is a request, whose criteria are required. Longer ones describe a case;
 what they affirm is evidence (benchmarks/concept_channel.py)."""
-
-LONGEST_CHOICE = 12
-"""Words up to which a question of one of several describes no case."""
 
 MOST_OPTIONS = 4
 """Of such a question, each of which is searched for by itself."""
@@ -178,7 +175,7 @@ class ConceptExpander:
         """What is to be told apart where nothing was given to tell it by: "drusen or exudates?"."""
         intent = question.intent
         apart = intent is not None and intent.kind is _K.CHOICE and question.query.image is None
-        if not apart or len(question.query.text.split()) > LONGEST_CHOICE:
+        if not apart or len(question.query.text.split()) > BARE:
             return ()
         options = [replace(c, required=True) for c in self.criteria(question)]
         return tuple(options[:MOST_OPTIONS]) if len(options) > 1 else ()

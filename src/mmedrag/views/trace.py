@@ -108,7 +108,7 @@ def _brief(brief: Brief | None) -> dict[str, Any]:
             {
                 "concept": c.concept,
                 "term": c.term,
-                "within": c.within or None,
+                "within": [_criterion(met) for met in c.within],
                 "base_rate": _base_rate(c.prevalence),
             }
             for c in brief.counts
